@@ -1,0 +1,1 @@
+"""Agents take runs that are due and start them."""

@@ -1,0 +1,133 @@
+"""Every setting, in one frozen object that is built once and passed along.
+
+Values come, later ones first, from `APPLIANCE_*` environment variables (each also as `APPLIANCE_*_FILE`), from the TOML
+file that `APPLIANCE_CONFIG` names, and from the defaults below. An unknown key is an error.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from appliance.kit import env
+
+PREFIX = "APPLIANCE"
+_CLIENT_VARIABLES = frozenset({"url", "token", "config"})
+_RUN_PREFIXES = ("run_", "agent_")  # set by agents for the processes that they start
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class SettingsError(ValueError):
+    """A setting that can't be used; the text is one sentence that names it."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The appliance's settings. Durations are in seconds."""
+
+    data_dir: str = "./data"
+    database_url: str = ""
+    host: str = "127.0.0.1"
+    port: Port = 4200
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    site_name: str = "Appliance"
+    admin_password: str = ""
+    admin_token: str = ""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["plain", "json"] = "plain"
+    metrics_public: bool = True
+    secure_cookies: bool = False
+    session_hours: Annotated[float, msgspec.Meta(gt=0, le=24 * 365)] = 24 * 7.0
+    scheduler_interval: Seconds = 5.0
+    scheduled_runs_ahead: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+    repair_interval: Seconds = 15.0
+    run_lease: Seconds = 90.0
+    heartbeat_interval: Seconds = 10.0
+    cancel_grace: Seconds = 10.0
+    agent_capacity: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 8
+    agent_name: str = "embedded"
+    agent_labels: str = ""
+
+    @property
+    def data_path(self) -> Path:
+        """The data directory, absolute."""
+        return Path(self.data_dir).expanduser().resolve()
+
+    @property
+    def database(self) -> str:
+        """The database's SQLAlchemy address: the one given, or `appliance.db` in the data directory."""
+        return self.database_url or f"sqlite:///{self.data_path / 'appliance.db'}"
+
+    @property
+    def local_url(self) -> str:
+        """Where a client on this machine reaches the server."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        return f"http://{host}:{self.port}"
+
+
+def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Build the settings; `overrides` (command-line options) win where they are not None.
+
+    Raises SettingsError with one sentence for an unknown key, a wrong type or a file that can't be read.
+    """
+    environ = os.environ if environ is None else environ
+    known = Settings.__struct_fields__
+    _refuse_unknown_variables(environ, known)
+    values: dict[str, Any] = _from_file(environ.get(f"{PREFIX}_CONFIG"))
+    try:
+        values.update(env.read(environ, PREFIX, known))
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    values.update({key: value for key, value in overrides.items() if value is not None})
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"A setting can't be used: {error}.") from error
+
+
+def client_address(environ: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """The server's address and the bearer token that clients use: APPLIANCE_URL and APPLIANCE_TOKEN (or APPLIANCE_TOKEN_FILE)."""
+    environ = os.environ if environ is None else environ
+    try:
+        values = env.read(environ, PREFIX, ("url", "token"))
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    return values.get("url", "http://127.0.0.1:4200").rstrip("/"), values.get("token", "")
+
+
+def _from_file(path: str | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"The file that {PREFIX}_CONFIG names can't be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The file that {PREFIX}_CONFIG names is not valid TOML: {error}.") from error
+    for key in values:
+        if key not in Settings.__struct_fields__:
+            raise SettingsError(f"Unknown setting {key!r} in the settings file{_suggest(key, Settings.__struct_fields__)}.")
+    return values
+
+
+def _refuse_unknown_variables(environ: Mapping[str, str], known: tuple[str, ...]) -> None:
+    for variable in environ:
+        if not variable.startswith(f"{PREFIX}_"):
+            continue
+        name = variable.removeprefix(f"{PREFIX}_").removesuffix("_FILE").lower()
+        if name not in known and name not in _CLIENT_VARIABLES and not name.startswith(_RUN_PREFIXES):
+            raise SettingsError(f"Unknown setting {variable}{_suggest(name, known, PREFIX + '_')}.")
+
+
+def _suggest(name: str, known: tuple[str, ...], prefix: str = "") -> str:
+    close = get_close_matches(name, known, 1)
+    if not close:
+        return ""
+    return f"; did you mean {prefix + close[0].upper() if prefix else close[0]}?"

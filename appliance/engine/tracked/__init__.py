@@ -1,0 +1,1 @@
+"""The runners of a run that an appliance watches: they report what happens."""

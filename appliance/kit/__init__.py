@@ -1,0 +1,1 @@
+"""Domain-free building blocks: the clock, ids, back-off, process lifecycle, environment and log formatting."""

@@ -1,0 +1,27 @@
+"""Reading settings from environment variables, each also from a file named by the same variable with `_FILE`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+
+def read(environ: Mapping[str, str], prefix: str, names: Iterable[str]) -> dict[str, str]:
+    """The values of `PREFIX_NAME`, or the content of the file that `PREFIX_NAME_FILE` names, keyed by lower-case name.
+
+    Raises ValueError, in one sentence, for a variable given both ways or a file that can't be read.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        variable = f"{prefix}_{name.upper()}"
+        value, file = environ.get(variable), environ.get(f"{variable}_FILE")
+        if value is not None and file is not None:
+            raise ValueError(f"{variable} and {variable}_FILE are both set; keep one of them.")
+        if file is not None:
+            try:
+                value = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"{variable}_FILE names a file that can't be read: {error.__class__.__name__}.") from error
+        if value is not None:
+            found[name] = value
+    return found

@@ -1,0 +1,71 @@
+"""Identifiers: time-ordered UUIDs (RFC 9562 version 7), derived ids, secrets and readable run names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import threading
+import time
+import uuid
+
+_lock = threading.Lock()
+_last_ms = 0
+_counter = 0
+
+
+def uuid7() -> uuid.UUID:
+    """A version 7 UUID: 48 bits of Unix milliseconds, a 12-bit counter that keeps one process's ids in order, 62 random bits."""
+    global _last_ms, _counter
+    with _lock:
+        ms = max(time.time_ns() // 1_000_000, _last_ms)
+        if ms == _last_ms:
+            _counter += 1
+            if _counter > 0xFFF:
+                ms, _counter = ms + 1, 0
+        else:
+            _counter = secrets.randbits(8)
+        _last_ms, counter = ms, _counter
+    random = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
+    return uuid.UUID(int=(ms & ((1 << 48) - 1)) << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | random)
+
+
+def derived(parent: uuid.UUID, *parts: str | int) -> uuid.UUID:
+    """The id of a part of `parent`, the same whenever it is asked for (RFC 9562 version 8).
+
+    It keeps the parent's first 48 bits, so the parts of a run lie beside each other in an index.
+    """
+    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), key=parent.bytes, digest_size=10).digest()
+    low = int.from_bytes(digest, "big") & ~(0xF << 76) & ~(0b11 << 62)
+    return uuid.UUID(int=int.from_bytes(parent.bytes[:6], "big") << 80 | low | 0x8 << 76 | 0b10 << 62)
+
+
+def secret(prefix: str) -> str:
+    """A bearer secret with 256 random bits, recognisable by its prefix: `apl_<prefix>_<random>`."""
+    return f"apl_{prefix}_{secrets.token_urlsafe(32)}"
+
+
+def sha256(text: str | bytes) -> str:
+    """The hex SHA-256 digest, which is all that the database keeps of a bearer secret."""
+    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
+
+
+_ADJECTIVES = (
+    "amber bold brave brief bright brisk calm clear clever cool crisp dapper deft eager early even fair fast fine firm "
+    "fleet fond frank fresh gentle glad golden grand green happy hardy honest jolly keen kind lively loyal lucid lucky "
+    "merry mild modest neat nimble noble plain polite proud pure quick quiet rapid ready rosy royal sage sharp shiny "
+    "silent silver sleek smart snug solid spry steady still sunny sure swift tidy tranquil trim true vivid warm wise witty young"
+).split()
+_ANIMALS = (
+    "adder alpaca badger bear beaver bison boar bream camel carp cat cheetah condor cougar coyote crab crane crow deer "
+    "dingo dolphin donkey dove duck eagle egret elk falcon ferret finch fox frog gazelle gecko goat goose grouse gull hare "
+    "hawk heron horse ibex iguana jackal jaguar jay kestrel koala lark lemur leopard lion lizard llama lynx magpie marmot "
+    "marten mink mole moose moth mouse newt ocelot orca oriole osprey otter owl panda parrot pelican penguin perch pike "
+    "pony puffin puma quail rabbit raven robin salmon seal shark sheep shrew skunk snail sparrow squid stork swan tapir "
+    "tiger toad trout turtle viper vole walrus wasp weasel whale wolf wombat wren yak zebra"
+).split()
+
+
+def readable_name() -> str:
+    """A name that people can say aloud, such as `calm-otter`. Not unique: ids are."""
+    return f"{secrets.choice(_ADJECTIVES)}-{secrets.choice(_ANIMALS)}"

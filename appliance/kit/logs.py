@@ -1,0 +1,39 @@
+"""Log lines of our own processes: one plain line for people or one JSON object for collectors, always to standard error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+
+class PlainFormatter(logging.Formatter):
+    """`2026-01-31T06:30:00.123Z INFO scheduler: message`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"{_time(record)} {record.levelname} {record.name.removeprefix('appliance.')}: {record.getMessage()}"
+        return line if record.exc_info is None else f"{line}\n{self.formatException(record.exc_info)}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message and, where there is one, the exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {"time": _time(record), "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        if record.exc_info is not None:
+            fields["exception"] = self.formatException(record.exc_info)
+        return json.dumps(fields, ensure_ascii=False)
+
+
+def configure(level: str = "INFO", style: str = "plain") -> None:
+    """Send every logger's lines to standard error; replaces what was configured before."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if style == "json" else PlainFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for noisy in ("apscheduler", "httpx", "httpx2", "httpcore", "httpcore2", "alembic", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""From a flow object to something that an agent can start."""

@@ -1,0 +1,27 @@
+"""An agent: a process elsewhere that claims runs and starts them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from appliance.server.db.tables.columns import Document, Time
+
+
+class Agent(SQLModel, table=True):
+    __tablename__ = "agent"
+    __table_args__ = (UniqueConstraint("name"),)
+
+    id: UUID = Field(primary_key=True)
+    name: str = Field(max_length=200)
+    type: str = Field(max_length=20)  # process, docker, kubernetes
+    labels: list[str] = Field(default_factory=list, sa_type=Document)
+    capacity: int = 8
+    version: str = Field(default="", max_length=50)
+    host: str = Field(default="", max_length=255)
+    state: str = Field(default="online", max_length=20)  # online, draining, quarantined
+    last_seen: datetime = Field(sa_type=Time)
+    created: datetime = Field(sa_type=Time)

@@ -1,0 +1,61 @@
+"""A flow run: one execution of a flow version. `version` is its compare-and-set counter, `attempt` its fencing token."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from appliance.server.db.tables.columns import BigKey, Document, LongText, Time
+
+_READY = "state_type = 'SCHEDULED'"
+_LIVE = "state_type in ('PENDING', 'RUNNING', 'CANCELLING')"
+
+
+class FlowRun(SQLModel, table=True):
+    __tablename__ = "flow_run"
+    __table_args__ = (
+        UniqueConstraint("schedule_id", "due_at"),
+        UniqueConstraint("flow_id", "idempotency_key"),
+        Index("ix_flow_run_ready", "scheduled_time", sqlite_where=text(_READY), postgresql_where=text(_READY)),
+        Index("ix_flow_run_live", "lease_expires_at", sqlite_where=text(_LIVE), postgresql_where=text(_LIVE)),
+        Index("ix_flow_run_flow_created", "flow_id", "created"),
+        Index("ix_flow_run_state_created", "state_type", "created"),
+        Index("ix_flow_run_created", "created"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    flow_id: UUID = Field(foreign_key="flow.id", ondelete="CASCADE")
+    flow_version_id: UUID = Field(foreign_key="flow_version.id", ondelete="CASCADE", index=True)
+    schedule_id: UUID | None = Field(default=None, foreign_key="schedule.id", ondelete="SET NULL")
+    due_at: datetime | None = Field(default=None, sa_type=Time)
+    idempotency_key: str | None = Field(default=None, max_length=200)
+    name: str = Field(max_length=200)
+    parameters: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
+    context: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
+    labels: list[str] = Field(default_factory=list, sa_type=Document)
+    run_config: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
+    priority: int = 0
+    parent_flow_run_id: UUID | None = Field(default=None)
+    parent_task_slug: str | None = Field(default=None, max_length=300)
+    scheduled_time: datetime = Field(sa_type=Time)
+    state_type: str = Field(max_length=20)
+    state_name: str = Field(max_length=40)
+    state_message: str = Field(default="", sa_type=LongText)
+    state_data: dict[str, Any] | None = Field(default=None, sa_type=Document)
+    state_at: datetime = Field(sa_type=Time)
+    version: int = 1
+    attempt: int = 0
+    run_token_hash: str | None = Field(default=None, max_length=64)  # dies with the attempt
+    agent_id: UUID | None = Field(default=None, foreign_key="agent.id", ondelete="SET NULL", index=True)
+    lease_expires_at: datetime | None = Field(default=None, sa_type=Time)
+    last_seq: int = Field(default=0, sa_type=BigKey)
+    cancel_requested: bool = False
+    start_time: datetime | None = Field(default=None, sa_type=Time)
+    end_time: datetime | None = Field(default=None, sa_type=Time)
+    times_resurrected: int = 0
+    created: datetime = Field(sa_type=Time)
+    created_by: str = Field(default="", max_length=200)

@@ -1,0 +1,46 @@
+"""A flow is the stable thing that people name; a flow version is one registered content of it and never changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from appliance.server.db.tables.columns import Document, Time
+
+
+class Flow(SQLModel, table=True):
+    __tablename__ = "flow"
+    __table_args__ = (UniqueConstraint("project_id", "name"),)
+
+    id: UUID = Field(primary_key=True)
+    project_id: UUID = Field(foreign_key="project.id", ondelete="CASCADE", index=True)
+    name: str = Field(max_length=200)
+    overrides: dict[str, Any] = Field(default_factory=dict, sa_type=Document)  # labels, parameters, run_config
+    settings: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
+    paused: bool = False
+    archived: bool = False
+    created: datetime = Field(sa_type=Time)
+    updated: datetime = Field(sa_type=Time)
+
+
+class FlowVersion(SQLModel, table=True):
+    __tablename__ = "flow_version"
+    __table_args__ = (UniqueConstraint("flow_id", "number"), UniqueConstraint("flow_id", "content_hash"))
+
+    id: UUID = Field(primary_key=True)
+    flow_id: UUID = Field(foreign_key="flow.id", ondelete="CASCADE")
+    number: int
+    content_hash: str = Field(max_length=64)
+    graph: dict[str, Any] = Field(sa_type=Document)  # tasks, edges, reference_tasks
+    parameters: list[dict[str, Any]] = Field(sa_type=Document)  # name, required, default, schema
+    schedules: list[dict[str, Any]] = Field(default_factory=list, sa_type=Document)  # as declared in code
+    storage: dict[str, Any] = Field(sa_type=Document)
+    run_config: dict[str, Any] = Field(sa_type=Document)
+    labels: list[str] = Field(default_factory=list, sa_type=Document)
+    sdk_version: str = Field(default="", max_length=50)
+    created: datetime = Field(sa_type=Time)
+    created_by: str = Field(default="", max_length=200)

@@ -1,0 +1,25 @@
+"""The log lines of runs, in the order in which they arrived."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Index
+from sqlmodel import Field, SQLModel
+
+from appliance.server.db.tables.columns import BigKey, LongText, Time
+
+
+class Log(SQLModel, table=True):
+    __tablename__ = "log"
+    __table_args__ = (Index("ix_log_flow_run_id_id", "flow_run_id", "id"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
+    flow_run_id: UUID = Field(foreign_key="flow_run.id", ondelete="CASCADE")
+    task_slug: str | None = Field(default=None, max_length=300)
+    map_index: int = -1
+    at: datetime = Field(sa_type=Time)
+    level: int  # Python's numbers: 10 DEBUG .. 50 CRITICAL
+    logger: str = Field(default="", max_length=200)
+    message: str = Field(sa_type=LongText)

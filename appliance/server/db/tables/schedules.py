@@ -1,0 +1,36 @@
+"""A schedule of a flow: when runs become due, with which parameters. Edits raise its version."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, text
+from sqlmodel import Field, SQLModel
+
+from appliance.server.db.tables.columns import Document, Time
+
+
+class Schedule(SQLModel, table=True):
+    __tablename__ = "schedule"
+    __table_args__ = (
+        Index("ix_schedule_active", "scheduled_until", sqlite_where=text("active"), postgresql_where=text("active")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    flow_id: UUID = Field(foreign_key="flow.id", ondelete="CASCADE", index=True)
+    kind: str = Field(max_length=20)  # cron, interval
+    document: dict[str, Any] = Field(sa_type=Document)  # what core.clocks reads
+    timezone: str = Field(default="UTC", max_length=100)
+    parameters: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
+    labels: list[str] = Field(default_factory=list, sa_type=Document)
+    active: bool = True
+    catch_up: str = Field(default="latest", max_length=20)  # all, latest, none
+    catch_up_cap: int = 100
+    overlap: str = Field(default="allow", max_length=20)  # allow, queue, skip, cancel
+    origin: str = Field(default="code", max_length=20)  # code, ui
+    version: int = 1
+    scheduled_until: datetime | None = Field(default=None, sa_type=Time)  # every due time up to here has its run
+    created: datetime = Field(sa_type=Time)
+    updated: datetime = Field(sa_type=Time)

@@ -1,0 +1,38 @@
+"""The append-only histories of flow runs and task runs: versions 1..n, never changed, never a gap."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import Field, SQLModel
+
+from appliance.server.db.tables.columns import Document, LongText, Time
+
+
+class FlowRunState(SQLModel, table=True):
+    __tablename__ = "flow_run_state"
+
+    flow_run_id: UUID = Field(primary_key=True, foreign_key="flow_run.id", ondelete="CASCADE")
+    version: int = Field(primary_key=True)
+    attempt: int = 0
+    type: str = Field(max_length=20)
+    name: str = Field(max_length=40)
+    message: str = Field(default="", sa_type=LongText)
+    data: dict[str, Any] | None = Field(default=None, sa_type=Document)
+    at: datetime = Field(sa_type=Time)
+    actor: str = Field(default="", max_length=200)
+
+
+class TaskRunState(SQLModel, table=True):
+    __tablename__ = "task_run_state"
+
+    task_run_id: UUID = Field(primary_key=True, foreign_key="task_run.id", ondelete="CASCADE")
+    version: int = Field(primary_key=True)
+    attempt: int = 1
+    type: str = Field(max_length=20)
+    name: str = Field(max_length=40)
+    message: str = Field(default="", sa_type=LongText)
+    data: dict[str, Any] | None = Field(default=None, sa_type=Document)
+    at: datetime = Field(sa_type=Time)

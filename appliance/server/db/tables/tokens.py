@@ -1,0 +1,26 @@
+"""Bearer tokens of people, scripts and agents: prefix for people to recognise, hash for us to compare."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import Field, SQLModel
+
+from appliance.server.db.tables.columns import Time
+
+
+class ApiToken(SQLModel, table=True):
+    __tablename__ = "api_token"
+
+    id: UUID = Field(primary_key=True)
+    name: str = Field(max_length=200)
+    prefix: str = Field(max_length=20)
+    token_hash: str = Field(max_length=64, unique=True)
+    scope: str = Field(default="user", max_length=20)  # user, agent
+    user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
+    created: datetime = Field(sa_type=Time)
+    created_by: str = Field(default="", max_length=200)
+    expires_at: datetime | None = Field(default=None, sa_type=Time)
+    last_used: datetime | None = Field(default=None, sa_type=Time)
+    revoked_at: datetime | None = Field(default=None, sa_type=Time)

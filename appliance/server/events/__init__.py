@@ -1,0 +1,1 @@
+"""What happened: the outbox, and its way to whoever waits for it."""

@@ -1,0 +1,1 @@
+"""What a browser or a probe is served: UI, docs, health, metrics."""
