@@ -1,0 +1,76 @@
+"""The server's errors: one tree, and each carries all that the REST and GraphQL edges need to answer.
+
+    ApplianceError
+    |- Invalid          400 invalid          the request can't be used as it is
+    |- Unauthenticated  401 unauthenticated  no credential, or one that is not valid
+    |- Forbidden        403 forbidden        known, but not allowed
+    |- NotFound         404 not_found
+    |- Conflict         409 conflict         true when asked a moment ago, or against the rules of the object's state
+    |  |- StaleAttempt  409 stale_attempt    the attempt was replaced or has ended
+    |  `- SequenceGap   409 sequence_gap     a numbered batch is missing before this one
+    `- Unavailable      503 unavailable      try again later
+       |- SetupRequired 503 setup_required   nobody has claimed this appliance yet
+       `- NewerSchema   503 newer_schema     the database was written by a newer version
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ApplianceError(Exception):
+    """`code` is stable, for programs; `message` is one sentence, for people; `details` are facts, for programs."""
+
+    code = "error"
+    status = 500
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: dict[str, Any] = details
+
+
+class Invalid(ApplianceError):
+    code = "invalid"
+    status = 400
+
+
+class Unauthenticated(ApplianceError):
+    code = "unauthenticated"
+    status = 401
+
+
+class Forbidden(ApplianceError):
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(ApplianceError):
+    code = "not_found"
+    status = 404
+
+
+class Conflict(ApplianceError):
+    code = "conflict"
+    status = 409
+
+
+class StaleAttempt(Conflict):
+    code = "stale_attempt"
+
+
+class SequenceGap(Conflict):
+    code = "sequence_gap"
+
+
+class Unavailable(ApplianceError):
+    code = "unavailable"
+    status = 503
+
+
+class SetupRequired(Unavailable):
+    code = "setup_required"
+
+
+class NewerSchema(Unavailable):
+    code = "newer_schema"
