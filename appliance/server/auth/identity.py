@@ -1,0 +1,37 @@
+"""Who acts: the one description of a caller that the edge makes and every action is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+Role = Literal["viewer", "operator", "admin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person or script (user), an agent, one attempt of a run, or one of our own services.
+
+    `name` is what histories record: the user's name, the token's name for an agent, the run's id for a run.
+    """
+
+    kind: Literal["user", "agent", "run", "service"]
+    name: str
+    role: Role | None = None
+    user_id: UUID | None = None
+    agent_id: UUID | None = None
+    flow_run_id: UUID | None = None
+    attempt: int | None = None
+
+
+SYSTEM = Actor(kind="service", name="appliance")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """How an actor proved who they are. A session is the only kind that needs the CSRF header, because browsers send it unasked."""
+
+    kind: Literal["session", "token", "run"]
+    id: UUID
+    csrf_token: str = ""
