@@ -1,0 +1,194 @@
+"""The database: how it is opened, and the only place that begins and commits transactions.
+
+SQLite: WAL, every commit reaches the disk, writers queue for one lock and take `BEGIN IMMEDIATE`, so none of them fails
+half-way. Postgres: psycopg 3 with a pool.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from appliance.config import Settings
+from appliance.server.domain.rules import Rules
+from appliance.server.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+BUSY_TIMEOUT_MS = 5_000
+_WRITER_PATIENCE = 30.0
+_PRAGMAS = (
+    f"busy_timeout={BUSY_TIMEOUT_MS}",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "cache_size=-65536",
+    "temp_store=MEMORY",
+)
+_PASSING = ("locked", "disk", "full", "readonly", "read-only", "unable to open", "i/o error")
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """An event that was committed. `id` orders the outbox and is what a live stream resumes from."""
+
+    id: int
+    at: datetime
+    topic: str
+    object_id: UUID
+    kind: str
+    data: dict[str, Any]
+
+
+class Database:
+    """One database and its pool. Safe to share between threads."""
+
+    def __init__(self, url: str, *, rules: Rules | None = None, pool_size: int = 20) -> None:
+        self.url = address(url)
+        self.rules = rules or Rules()
+        self.engine = _engine(self.url, pool_size)
+        self.dialect: str = self.engine.dialect.name
+        self._writing = self.engine.execution_options(appliance_write=True)
+        self._reading = (
+            self.engine if self.dialect == "sqlite" else self.engine.execution_options(postgresql_readonly=True)
+        )
+        self._writer = threading.Lock()
+        self._callbacks: list[Callable[[list[Announcement]], None]] = []
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one moment of the database and changes nothing."""
+        with _passing_faults(), Session(self._reading, autoflush=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session whose changes are all kept, at the end of the block, or none of them."""
+        with (
+            self._turn(),
+            _passing_faults(),
+            Session(self._writing, autoflush=False, expire_on_commit=False) as session,
+        ):
+            yield session
+            session.commit()
+        self._tell(session.info.get("announcements", []))
+
+    def on_commit(self, callback: Callable[[list[Announcement]], None]) -> None:
+        """Call `callback` in the committing thread after every commit that announced something."""
+        self._callbacks.append(callback)
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+    def check_writable(self) -> None:
+        """Raise Unavailable unless a write transaction can be had and ended now; nothing is left behind."""
+        with self._turn(), _passing_faults(), self._writing.connect() as connection:
+            connection.execute(text("update setting set value = value where name = ''"))
+            connection.rollback()
+
+    def schema_version(self) -> str | None:
+        """The revision that the database's tables are at; None before the first migration."""
+        with _passing_faults(), self._reading.connect() as connection:
+            if not self.engine.dialect.has_table(connection, "alembic_version"):
+                return None
+            found: str | None = connection.execute(text("select version_num from alembic_version")).scalar()
+            return found
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """SQLite has one writer at a time: waiting here is fair and cheap, waiting in SQLite is neither."""
+        if self.dialect != "sqlite":
+            yield
+            return
+        if not self._writer.acquire(timeout=_WRITER_PATIENCE):
+            raise Unavailable("The database is busy; try again in a moment.")
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+    def _tell(self, announcements: list[Announcement]) -> None:
+        if not announcements:
+            return
+        for callback in self._callbacks:
+            try:
+                callback(announcements)
+            except Exception:
+                log.exception("A listener failed on %s announcements.", len(announcements))
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of the settings, with their rules."""
+    rules = Rules(settings.run_lease, settings.heartbeat_interval, settings.cancel_grace, settings.scheduled_runs_ahead)
+    return Database(settings.database, rules=rules)
+
+
+def address(url: str) -> str:
+    """The SQLAlchemy address with the driver that we use, whatever driver the given one names."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    elif parsed.get_backend_name() == "sqlite":
+        parsed = parsed.set(drivername="sqlite")
+    return parsed.render_as_string(hide_password=False)
+
+
+def _engine(url: str, pool_size: int) -> Engine:
+    options: dict[str, Any] = {
+        "json_serializer": lambda value: msgspec.json.encode(value).decode(),
+        "json_deserializer": msgspec.json.decode,
+        "pool_size": pool_size,
+        "max_overflow": 20,
+        "pool_timeout": 10,
+    }
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True, **options)
+    engine = create_engine(url, connect_args={"check_same_thread": False}, **options)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we send BEGIN ourselves; the driver would send a plain one, too late
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("appliance_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextmanager
+def _passing_faults() -> Iterator[None]:
+    """Answer what passes (busy, full, away) with Unavailable; a wrong statement stays the bug that it is."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not _passes(error):
+            raise
+        log.warning("The database can't be used: %s", error.orig)
+        raise Unavailable("The database can't be used right now; try again in a moment.") from error
+
+
+def _passes(error: DBAPIError) -> bool:
+    if error.connection_invalidated:
+        return True
+    if not isinstance(error, OperationalError):
+        return False
+    reason = str(error.orig).lower()
+    return not type(error.orig).__module__.startswith("sqlite3") or any(word in reason for word in _PASSING)

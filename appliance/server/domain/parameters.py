@@ -1,0 +1,91 @@
+"""The values that a run gets for its flow's parameters: defaults, overrides and given values merged, then checked.
+
+One clear sentence per problem, each with the parameter's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError
+
+_NOUNS = {
+    "integer": "an integer",
+    "number": "a number",
+    "string": "a text",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_SHOWN = 60
+
+
+def merge(declared: Sequence[Mapping[str, Any]], *layers: Mapping[str, Any]) -> dict[str, Any]:
+    """The declared defaults, each later layer over them. A default of 0, False or "" counts like any other."""
+    values = {item["name"]: item.get("default") for item in declared if not item.get("required")}
+    for layer in layers:
+        values.update(layer)
+    return values
+
+
+def problems(declared: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with `values`, one sentence each; empty when they fit."""
+    names = [item["name"] for item in declared]
+    found = [_unknown(name, names) for name in values if name not in names]
+    for item in declared:
+        name = item["name"]
+        if name not in values:
+            if item.get("required"):
+                found.append(f"Parameter {name!r} is required; give it a value.")
+        elif not (values[name] is None and not item.get("required") and item.get("default") is None):
+            found.extend(_misfits(name, item.get("schema") or {}, values[name]))
+    return found
+
+
+def missing(declared: Sequence[Mapping[str, Any]], *layers: Mapping[str, Any]) -> list[str]:
+    """Required parameters that no layer gives a value."""
+    return [item["name"] for item in declared if item.get("required") and not any(item["name"] in layer for layer in layers)]
+
+
+def _unknown(name: str, names: list[str]) -> str:
+    close = get_close_matches(name, names, 1)
+    if close:
+        return f"The flow has no parameter {name!r}; did you mean {close[0]!r}?"
+    return f"The flow has no parameter {name!r}; it has {', '.join(map(repr, names)) or 'none'}."
+
+
+def _misfits(name: str, schema: Any, value: Any) -> list[str]:
+    try:
+        errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.path)))
+        return [_sentence(name, error) for error in errors[:3]]
+    except (SchemaError, TypeError, KeyError, RecursionError):
+        return []  # the flow was registered with a schema that we can't read; its run will check the value itself
+
+
+def _sentence(name: str, error: ValidationError) -> str:
+    where = "".join(f"[{part!r}]" for part in error.path)
+    shown = _show(error.instance)
+    if error.validator == "type":
+        wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+        nouns = " or ".join(_NOUNS.get(str(kind), str(kind)) for kind in wanted)
+        return f"Parameter {name!r}{where} must be {nouns}, not {shown}."
+    if error.validator in ("anyOf", "oneOf") and (nouns := _nouns_of(error.validator_value)):
+        return f"Parameter {name!r}{where} must be {nouns}, not {shown}."
+    if error.validator == "enum":
+        return f"Parameter {name!r}{where} must be one of {', '.join(map(_show, error.validator_value))}, not {shown}."
+    return f"Parameter {name!r}{where} does not fit: {error.message[:200]}."
+
+
+def _nouns_of(options: Any) -> str:
+    kinds = [option.get("type") for option in options if isinstance(option, dict)]
+    return " or ".join(_NOUNS[kind] for kind in kinds) if kinds and all(kind in _NOUNS for kind in kinds) else ""
+
+
+def _show(value: Any) -> str:
+    text = {True: "true", False: "false", None: "null"}.get(value) if value is None or isinstance(value, bool) else None
+    text = text or repr(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
