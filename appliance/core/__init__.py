@@ -1,0 +1,1 @@
+"""The words and rules of a flow: pure values and functions, no I/O."""

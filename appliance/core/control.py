@@ -1,0 +1,98 @@
+"""Branches in a flow: `case`, `switch` and `merge`. A branch not taken is skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from appliance.core import triggers
+from appliance.core.annotations import mapped as deal_out
+from appliance.core.context import active_flow
+from appliance.core.errors import FlowBuildError
+from appliance.core.signals import SKIP
+from appliance.core.task import Task
+
+if TYPE_CHECKING:
+    from appliance.core.flow import Flow
+
+
+class CompareValue(Task):
+    """Skips unless the result equals the branch's value."""
+
+    auto_generated = True
+
+    def __init__(self, expected: Any) -> None:
+        super().__init__(name=f"CompareValue: {str(expected)!r}")
+        self.expected = expected
+
+    def run(self, value: Any) -> None:  # type: ignore[override]
+        if value != self.expected:
+            raise SKIP(f"Provided value {str(value)!r} did not match {str(self.expected)!r}.")
+
+
+class Merge(Task):
+    """The result of the branch that was taken: the first that is not None."""
+
+    auto_generated = True
+    default_trigger = staticmethod(triggers.not_all_skipped)
+    default_skip_on_upstream_skip = False
+
+    def run(self, **branches: Any) -> Any:  # type: ignore[override]
+        return next((branches[key] for key in sorted(branches, key=_number) if branches[key] is not None), None)
+
+
+class case:  # noqa: N801 - used as a keyword: `with case(condition, True):`
+    """Tasks called inside the block run only when the result of `task` equals `value`."""
+
+    def __init__(self, task: Task, value: Any) -> None:
+        if isinstance(value, Task):
+            raise FlowBuildError("The value of a case must be a constant, not a task.")
+        self.task, self.value = task, value
+
+    def __enter__(self) -> None:
+        self.flow = _active("case")
+        self.before = set(self.flow.slugs)
+
+    def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        if kind is not None:
+            return
+        inside = [task for task in self.flow.tasks if task not in self.before]
+        if not inside:
+            return
+        condition = CompareValue(self.value).bind(value=self.task, flow=self.flow)
+        for task in inside:
+            if not set(self.flow.upstream_tasks(task)) & set(inside) and not _is_source(task):
+                task.set_upstream(condition, flow=self.flow)
+
+
+def switch(condition: Task, cases: Mapping[Any, Task], mapped: bool = False) -> None:
+    """Run of these tasks only the one whose key equals the result of `condition`."""
+    flow = _active("switch")
+    for value, task in cases.items():
+        comparison = CompareValue(value).bind(value=condition, mapped=mapped, flow=flow)
+        task.set_dependencies(flow=flow, upstream_tasks=[comparison], mapped=mapped)
+
+
+def merge(*tasks: Task, flow: Flow | None = None, mapped: bool = False) -> Task:
+    """The result of whichever of these tasks was not skipped."""
+    branches: Iterable[Any] = (deal_out(task) for task in tasks) if mapped else tasks
+    return Merge().bind(**{f"task_{number}": task for number, task in enumerate(branches, 1)}, flow=flow)
+
+
+def _is_source(task: Task) -> bool:
+    from appliance.core.collections import Constant
+    from appliance.core.parameter import Parameter
+
+    return isinstance(task, Constant | Parameter)
+
+
+def _number(key: str) -> int:
+    return int(key.removeprefix("task_"))
+
+
+def _active(word: str) -> Flow:
+    flow = active_flow.get()
+    if flow is None:
+        raise FlowBuildError(f"{word} was used outside a flow; use it inside `with Flow(...)`.")
+    return flow

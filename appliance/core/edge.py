@@ -1,0 +1,32 @@
+"""A dependency between two tasks: the downstream one waits, and with a key also receives the upstream result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from appliance.core.errors import FlowBuildError
+
+if TYPE_CHECKING:
+    from appliance.core.task import Task
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Edge:
+    """`key` names the argument of the downstream run(); `mapped` deals the result out element by element."""
+
+    upstream_task: Task
+    downstream_task: Task
+    key: str | None = None
+    mapped: bool = False
+    flattened: bool = False
+
+    def __post_init__(self) -> None:
+        if self.upstream_task is self.downstream_task:
+            raise FlowBuildError(f"Task {self.upstream_task.name!r} can't depend on itself; remove that dependency.")
+        if self.key is not None and not self.key.isidentifier():
+            raise FlowBuildError(f"{self.key!r} can't be the name of an argument; use a Python identifier as the key.")
+
+    def __repr__(self) -> str:
+        arrow = "->" if self.key is None else f"-({self.key})->"
+        return f"<Edge {self.upstream_task.name} {arrow} {self.downstream_task.name}>"

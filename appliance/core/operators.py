@@ -1,0 +1,131 @@
+"""Operators on tasks: `a + b`, `a[0]`, `a > b`, `a | b` and so on become small tasks of their own."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from appliance.core.task import Task
+
+
+def _and(a: Any, b: Any) -> Any:
+    return a and b
+
+
+def _or(a: Any, b: Any) -> Any:
+    return a or b
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "Add": operator.add,
+    "Sub": operator.sub,
+    "Mul": operator.mul,
+    "Div": operator.truediv,
+    "FloorDiv": operator.floordiv,
+    "Mod": operator.mod,
+    "Pow": operator.pow,
+    "And": _and,
+    "Or": _or,
+    "GreaterThan": operator.gt,
+    "GreaterThanOrEqual": operator.ge,
+    "LessThan": operator.lt,
+    "LessThanOrEqual": operator.le,
+    "Equal": operator.eq,
+    "NotEqual": operator.ne,
+}
+
+
+class OperatorMethods:
+    """What a task inherits to take part in expressions."""
+
+    def _operate(self, name: str, left: Any, right: Any) -> Task:
+        from appliance.core.collections import Operation  # a task itself: it can only be imported once tasks exist
+
+        return Operation(name).bind(left, right)
+
+    def __getitem__(self, key: Any) -> Task:
+        from appliance.core.collections import GetItem
+
+        return GetItem().bind(self, key)
+
+    def is_equal(self, other: Any) -> Task:
+        return self._operate("Equal", self, other)
+
+    def is_not_equal(self, other: Any) -> Task:
+        return self._operate("NotEqual", self, other)
+
+    def or_(self, other: Any) -> Task:
+        return self._operate("Or", self, other)
+
+    def not_(self) -> Task:
+        from appliance.core.collections import Not
+
+        return Not().bind(self)
+
+    def __add__(self, other: Any) -> Task:
+        return self._operate("Add", self, other)
+
+    def __radd__(self, other: Any) -> Task:
+        return self._operate("Add", other, self)
+
+    def __sub__(self, other: Any) -> Task:
+        return self._operate("Sub", self, other)
+
+    def __rsub__(self, other: Any) -> Task:
+        return self._operate("Sub", other, self)
+
+    def __mul__(self, other: Any) -> Task:
+        return self._operate("Mul", self, other)
+
+    def __rmul__(self, other: Any) -> Task:
+        return self._operate("Mul", other, self)
+
+    def __truediv__(self, other: Any) -> Task:
+        return self._operate("Div", self, other)
+
+    def __rtruediv__(self, other: Any) -> Task:
+        return self._operate("Div", other, self)
+
+    def __floordiv__(self, other: Any) -> Task:
+        return self._operate("FloorDiv", self, other)
+
+    def __rfloordiv__(self, other: Any) -> Task:
+        return self._operate("FloorDiv", other, self)
+
+    def __mod__(self, other: Any) -> Task:
+        return self._operate("Mod", self, other)
+
+    def __rmod__(self, other: Any) -> Task:
+        return self._operate("Mod", other, self)
+
+    def __pow__(self, other: Any) -> Task:
+        return self._operate("Pow", self, other)
+
+    def __rpow__(self, other: Any) -> Task:
+        return self._operate("Pow", other, self)
+
+    def __and__(self, other: Any) -> Task:
+        return self._operate("And", self, other)
+
+    def __rand__(self, other: Any) -> Task:
+        return self._operate("And", other, self)
+
+    def __or__(self, other: Any) -> Task:
+        return self._operate("Or", self, other)
+
+    def __ror__(self, other: Any) -> Task:
+        return self._operate("Or", other, self)
+
+    def __gt__(self, other: Any) -> Task:
+        return self._operate("GreaterThan", self, other)
+
+    def __ge__(self, other: Any) -> Task:
+        return self._operate("GreaterThanOrEqual", self, other)
+
+    def __lt__(self, other: Any) -> Task:
+        return self._operate("LessThan", self, other)
+
+    def __le__(self, other: Any) -> Task:
+        return self._operate("LessThanOrEqual", self, other)

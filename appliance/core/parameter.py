@@ -1,0 +1,50 @@
+"""A parameter: a task whose result is the value that a run was started with."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterable
+from typing import Any
+
+from appliance.core.context import active_flow, context
+from appliance.core.signals import FAIL
+from appliance.core.task import Task
+
+NO_DEFAULT: Any = type("NoDefault", (), {"__repr__": lambda self: "no default"})()
+
+
+class Parameter(Task):
+    """`Parameter("n", default=1)`; without a default it is required. Made inside `with Flow(...)` it belongs to that flow.
+
+    `type` (any type hint) says which values fit; without it the hint of the argument that the parameter feeds does,
+    then the type of the default.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        default: Any = NO_DEFAULT,
+        required: bool | None = None,
+        type: Any = None,
+        tags: Iterable[str] | None = None,
+    ) -> None:
+        super().__init__(name=name, slug=name, tags=tags)
+        self.has_default = default is not NO_DEFAULT
+        self.default = default if self.has_default else None
+        self.required = not self.has_default if required is None else required
+        self.type = type
+        flow = active_flow.get()
+        if flow is not None:
+            flow.add_task(self)
+
+    def copy(self, **changes: Any) -> typing.Self:
+        """A parameter is one thing throughout its flow, so calling it never copies."""
+        return self
+
+    def run(self) -> Any:  # type: ignore[override]
+        try:
+            return context.parameters[self.name]
+        except (KeyError, AttributeError):
+            if self.required:
+                raise FAIL(f'Parameter "{self.name}" was required but not provided.') from None
+            return self.default

@@ -1,0 +1,41 @@
+"""Where and with what a run's process is started: an agent reads it, the engine does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+
+class RunConfig:
+    """Environment variables for the run and labels that its agent must have."""
+
+    kind: ClassVar[str] = "universal"
+
+    def __init__(self, env: Mapping[str, str] | None = None, labels: Iterable[str] = ()) -> None:
+        if isinstance(labels, str):
+            raise TypeError(f"labels must be a list of strings; write [{labels!r}].")
+        self.env = {str(key): str(value) for key, value in (env or {}).items()}
+        self.labels = frozenset(labels)
+
+    def to_document(self) -> dict[str, Any]:
+        """The JSON form that is registered; the same config always gives the same bytes."""
+        return {"type": self.kind, "env": dict(sorted(self.env.items())), "labels": sorted(self.labels)}
+
+
+class UniversalRun(RunConfig):
+    """Runs on any agent."""
+
+
+class LocalRun(RunConfig):
+    """Runs as a process, in `working_dir` when given."""
+
+    kind = "local"
+
+    def __init__(
+        self, env: Mapping[str, str] | None = None, labels: Iterable[str] = (), working_dir: str | None = None
+    ) -> None:
+        super().__init__(env, labels)
+        self.working_dir = working_dir
+
+    def to_document(self) -> dict[str, Any]:
+        return super().to_document() | {"working_dir": self.working_dir}

@@ -1,0 +1,62 @@
+"""The metadata of a flow as a JSON document: all that the server ever learns about its code. The same flow gives the same bytes."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+from appliance.core import parameter_types
+from appliance.core.flow import Flow
+from appliance.core.run_config import UniversalRun
+from appliance.core.task import Task
+from appliance.core.version import VERSION
+
+
+def serialize(flow: Flow) -> dict[str, Any]:
+    """Tasks, edges, parameters with JSON schema, schedules and run config. Raises FlowBuildError for a graph that can't run."""
+    flow.validate()
+    slugs = flow.slugs
+    return {
+        "name": flow.name,
+        "tasks": [_task(flow, task) for task in flow.tasks],
+        "edges": [
+            {
+                "upstream": slugs[edge.upstream_task],
+                "downstream": slugs[edge.downstream_task],
+                "key": edge.key,
+                "mapped": edge.mapped,
+                "flattened": edge.flattened,
+            }
+            for edge in flow.edges
+        ],
+        "parameters": [
+            {
+                "name": parameter.name,
+                "required": parameter.required,
+                "default": parameter_types.json_default(parameter),
+                "schema": parameter_types.schema(flow, parameter),
+            }
+            for parameter in flow.parameters()
+        ],
+        "reference_tasks": [slugs[task] for task in flow.reference_tasks()],
+        "schedules": [clock.to_document() for clock in flow.schedule.clocks] if flow.schedule is not None else [],
+        "run_config": (flow.run_config or UniversalRun()).to_document(),
+        "sdk_version": VERSION,
+        "python_version": platform.python_version(),
+    }
+
+
+def _task(flow: Flow, task: Task) -> dict[str, Any]:
+    return {
+        "slug": flow.slugs[task],
+        "name": task.name,
+        "type": type(task).__name__,
+        "tags": sorted(task.tags),
+        "max_retries": task.max_retries,
+        "retry_delay": None if task.retry_delay is None else task.retry_delay.total_seconds(),
+        "timeout": task.timeout,
+        "trigger": getattr(task.trigger, "__name__", type(task.trigger).__name__),
+        "mapped": any(edge.mapped for edge in flow.edges_to(task)),
+        "auto_generated": task.auto_generated,
+        "skip_on_upstream_skip": task.skip_on_upstream_skip,
+    }

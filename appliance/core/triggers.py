@@ -1,0 +1,113 @@
+"""Triggers decide from the upstream states whether a task may run.
+
+A trigger gets `{Edge: State}` and returns True, or raises a signal: TRIGGERFAIL (do not run), SKIP or PAUSE. A reduced upstream
+task stands for all its mapped children. Skipped counts as success. A task without upstream tasks always runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from appliance.core.context import context
+from appliance.core.edge import Edge
+from appliance.core.signals import PAUSE, SKIP, TRIGGERFAIL
+from appliance.core.states import Failed, Mapped, State, Success
+
+Upstream = Mapping[Edge, State]
+Trigger = Callable[[Upstream], bool]
+
+
+def expanded(upstream: Upstream) -> list[State]:
+    """The upstream states, each Mapped one replaced by its children where they are known."""
+    found: list[State] = []
+    for state in upstream.values():
+        if isinstance(state, Mapped) and state.map_states:
+            found.extend(state.map_states)
+        else:
+            found.append(state)
+    return found
+
+
+def all_successful(upstream: Upstream) -> bool:
+    """Run when every upstream task succeeded."""
+    for state in upstream.values():
+        if not isinstance(state, Success) or (isinstance(state, Mapped) and not all(s.is_successful() for s in state.map_states)):
+            raise TRIGGERFAIL('Trigger was "all_successful" but some of the upstream tasks failed.')
+    return True
+
+
+def all_failed(upstream: Upstream) -> bool:
+    """Run when every upstream task failed."""
+    if not all(isinstance(state, Failed) for state in expanded(upstream)):
+        raise TRIGGERFAIL('Trigger was "all_failed" but some of the upstream tasks succeeded.')
+    return True
+
+
+def any_successful(upstream: Upstream) -> bool:
+    """Run when at least one upstream task succeeded."""
+    if upstream and not any(isinstance(state, Success) for state in expanded(upstream)):
+        raise TRIGGERFAIL('Trigger was "any_successful" but none of the upstream tasks succeeded.')
+    return True
+
+
+def any_failed(upstream: Upstream) -> bool:
+    """Run when at least one upstream task failed."""
+    if upstream and not any(isinstance(state, Failed) for state in expanded(upstream)):
+        raise TRIGGERFAIL('Trigger was "any_failed" but none of the upstream tasks failed.')
+    return True
+
+
+def all_finished(upstream: Upstream) -> bool:
+    """Run when every upstream task is over, however it ended."""
+    if not all(state.is_finished() for state in expanded(upstream)):
+        raise TRIGGERFAIL('Trigger was "all_finished" but some of the upstream tasks are not finished.')
+    return True
+
+
+always_run = all_finished
+
+
+def manual_only(upstream: Upstream) -> bool:
+    """Wait for a person to resume the task."""
+    if not context.get("resume"):
+        raise PAUSE('Trigger was "manual_only"; resume the task to let it run.')
+    return True
+
+
+def not_all_skipped(upstream: Upstream) -> bool:
+    """Run when nothing failed and not everything was skipped."""
+    found = expanded(upstream)
+    if found and all(state.is_skipped() for state in found):
+        raise SKIP("All upstream tasks were skipped.")
+    if not all(isinstance(state, Success) for state in found):
+        raise TRIGGERFAIL('Trigger was "not_all_skipped" but some of the upstream tasks failed.')
+    return True
+
+
+def some_failed(at_least: float | None = None, at_most: float | None = None) -> Trigger:
+    """Run when the number of failed upstream tasks lies in the range; values below 1 are proportions."""
+    return _some("some_failed", Failed, at_least, at_most)
+
+
+def some_successful(at_least: float | None = None, at_most: float | None = None) -> Trigger:
+    """Run when the number of successful upstream tasks lies in the range; values below 1 are proportions."""
+    return _some("some_successful", Success, at_least, at_most)
+
+
+def _some(kind: str, wanted: type[State], at_least: float | None, at_most: float | None) -> Trigger:
+    name = f"{kind}(at_least={at_least}, at_most={at_most})"
+
+    def trigger(upstream: Upstream) -> bool:
+        if not upstream:
+            return True
+        found = expanded(upstream)
+        count = sum(isinstance(state, wanted) for state in found)
+        low = 0.0 if at_least is None else at_least * len(found) if at_least < 1 else at_least
+        high = len(found) if at_most is None else at_most * len(found) if at_most < 1 else at_most
+        if not low <= count <= high:
+            raise TRIGGERFAIL(f'Trigger was "{name}" but it counted {count} of {len(found)} upstream tasks.')
+        return True
+
+    trigger.__name__ = trigger.__qualname__ = name
+    trigger.__doc__ = f"Run when {name.replace('_', ' ')} holds for the upstream tasks."
+    return trigger

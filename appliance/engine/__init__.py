@@ -1,0 +1,1 @@
+"""Runs flows. It knows no server; `engine.tracked` adds that by subclassing the runners."""

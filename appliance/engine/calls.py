@@ -1,0 +1,101 @@
+"""Calling the function of a task: plain or async, with or without a timeout, its print output sent to the log if asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from types import FrameType
+from typing import Any
+
+from appliance.engine import stdout
+
+Function = Callable[..., Any]
+
+
+class TaskTimeout(BaseException):
+    """Raised inside a task that has run for too long. Not an Exception, so user code does not swallow it by accident."""
+
+
+class SoftTimeout(TaskTimeout):
+    """The time is over, but the thread of the task can't be stopped and goes on."""
+
+
+def call(function: Function, inputs: dict[str, Any], timeout: float | None, log: logging.Logger | None) -> Any:
+    """The result of `function(**inputs)`; with `log`, what it prints becomes log lines."""
+    with nullcontext() if log is None else stdout.captured(log):
+        if timeout is not None:
+            return _limited(function, inputs, timeout)
+        result = function(**inputs)
+        return finish(result, None) if inspect.iscoroutine(result) else result
+
+
+def _limited(function: Function, inputs: dict[str, Any], timeout: float) -> Any:
+    if inspect.iscoroutinefunction(function):
+        return finish(function(**inputs), timeout)
+    if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
+        with _alarm(timeout):
+            result = function(**inputs)
+            return finish(result, None) if inspect.iscoroutine(result) else result
+    return _in_thread(lambda: function(**inputs), timeout)
+
+
+@contextmanager
+def _alarm(timeout: float) -> Iterator[None]:
+    def ring(_number: int, _frame: FrameType | None) -> None:
+        raise TaskTimeout
+
+    handler = signal.signal(signal.SIGALRM, ring)
+    outer, _ = signal.setitimer(signal.ITIMER_REAL, timeout)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        if outer:  # a flow run inside a task with a timeout of its own: let that one ring soon after
+            signal.setitimer(signal.ITIMER_REAL, max(outer - timeout, 0.001))
+
+
+def finish(coroutine: Any, timeout: float | None) -> Any:
+    """Run a coroutine to its end, in a thread of its own where this one has a loop already."""
+
+    async def limited() -> Any:
+        try:
+            async with asyncio.timeout(timeout) as limit:
+                return await coroutine
+        except TimeoutError:
+            if limit.expired():
+                raise TaskTimeout from None
+            raise
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(limited())
+    return _in_thread(lambda: asyncio.run(limited()), math.inf)
+
+
+def _in_thread(function: Callable[[], Any], timeout: float) -> Any:
+    outcome: dict[str, Any] = {}
+    context = contextvars.copy_context()
+
+    def work() -> None:
+        try:
+            outcome["result"] = context.run(function)
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            outcome["error"] = error
+
+    thread = threading.Thread(target=work, name="appliance-timeout", daemon=True)
+    thread.start()
+    thread.join(None if timeout == math.inf else timeout)
+    if thread.is_alive():
+        raise SoftTimeout
+    if "error" in outcome:
+        raise outcome["error"]
+    return outcome["result"]

@@ -1,0 +1,44 @@
+"""The contract of executors: start, submit, wait, shutdown."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from appliance.core.edge import Edge
+from appliance.core.states import Mapped, State
+
+Handle = Any
+"""What `submit` returns: a state, or something of the executor's own that stands for a state to come."""
+
+Upstream = Mapping[Edge, "Handle | list[Handle]"]
+"""The handles that a call waits for; a list stands for all children of a mapped task."""
+
+Call = Callable[..., State]
+
+
+class Executor(ABC):
+    """Runs calls, each after the handles it waits for. Used by one flow run at a time, from one thread."""
+
+    def start(self) -> None:  # noqa: B027 - an executor may have nothing to prepare
+        """Get ready; called once before the first submit."""
+
+    @abstractmethod
+    def submit(self, call: Call, upstream: Upstream, *args: Any, deferrable: bool = False) -> Handle:
+        """Run `call(states, *args)` once all of `upstream` is done; a list of handles reaches it as one Mapped state.
+
+        A deferrable call (a mapped child) may be run later than calls submitted after it.
+        """
+
+    @abstractmethod
+    def wait(self, handles: Iterable[Handle]) -> list[State]:
+        """The states of the handles, once all are done. What a call raised is raised here."""
+
+    def shutdown(self, cancel: bool = False) -> None:  # noqa: B027
+        """Let go of everything; with `cancel`, drop the calls that have not started."""
+
+
+def reduced(states: list[State]) -> Mapped:
+    """All children of a mapped task as the one state that a reducing task receives."""
+    return Mapped(map_states=states, n_map_states=len(states), result=[state.result for state in states])

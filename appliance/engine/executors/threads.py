@@ -1,0 +1,92 @@
+"""Runs tasks side by side in threads. A task takes a thread only once everything it waits for is done."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from appliance.core.states import State
+from appliance.engine.executors.executor import Call, Executor, Handle, Upstream, reduced
+
+
+class ThreadExecutor(Executor):
+    """At most `max_workers` tasks at a time, each in a thread; by default as many as Python's pool takes."""
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        if max_workers is not None and max_workers < 1:
+            raise ValueError("max_workers must be at least 1.")
+        self.max_workers = max_workers
+        self._pool: ThreadPoolExecutor | None = None
+
+    def start(self) -> None:
+        self._pool = ThreadPoolExecutor(self.max_workers, thread_name_prefix="appliance-task")
+
+    def submit(self, call: Call, upstream: Upstream, *args: Any, deferrable: bool = False) -> Handle:
+        promise: Future[State] = Future()
+        pending = [one for one in _flat(upstream) if isinstance(one, Future)]
+
+        def start() -> None:
+            pool = self._pool
+            if pool is None:
+                promise.cancel()
+                return
+            try:
+                pool.submit(_fulfil, promise, call, upstream, args)
+            except RuntimeError:  # the pool was shut down in between
+                promise.cancel()
+
+        _after(pending, start)
+        return promise
+
+    def wait(self, handles: Iterable[Handle]) -> list[State]:
+        return [handle.result() if isinstance(handle, Future) else handle for handle in handles]
+
+    def shutdown(self, cancel: bool = False) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=cancel)
+
+
+def _fulfil(promise: Future[State], call: Call, upstream: Upstream, args: tuple[Any, ...]) -> None:
+    if not promise.set_running_or_notify_cancel():
+        return
+    try:
+        states = {edge: _state(value) for edge, value in upstream.items()}
+        promise.set_result(call(states, *args))
+    except BaseException as error:  # noqa: BLE001 - handed to whoever waits, KeyboardInterrupt included
+        promise.set_exception(error)
+
+
+def _after(pending: list[Future[State]], start: Any) -> None:
+    """Call `start` once, when all of `pending` are done."""
+    if not pending:
+        start()
+        return
+    lock, left = threading.Lock(), len(pending)
+
+    def done(_future: Future[State]) -> None:
+        nonlocal left
+        with lock:
+            left -= 1
+            last = left == 0
+        if last:
+            start()
+
+    for future in pending:
+        future.add_done_callback(done)
+
+
+def _flat(upstream: Upstream) -> Iterable[Handle]:
+    for value in upstream.values():
+        if isinstance(value, list):
+            yield from value
+        else:
+            yield value
+
+
+def _state(value: Handle | list[Handle]) -> State:
+    if isinstance(value, list):
+        return reduced([_state(one) for one in value])
+    return value.result() if isinstance(value, Future) else value

@@ -1,0 +1,61 @@
+"""What is told about an exception of user code: one line, the traceback without the engine's frames, and the place."""
+
+from __future__ import annotations
+
+import site
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+from appliance.core.states import Failed
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+_LIBRARIES = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), *site.getsitepackages()})
+_MAX_TRACEBACK = 32_000
+
+
+def failed(error: BaseException, cls: type[Failed] = Failed) -> Failed:
+    """The failed state of a task whose code raised `error`."""
+    return cls(message=summary(error), result=error, data=describe(error))
+
+
+def summary(error: BaseException) -> str:
+    """`ValueError: text`."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """The JSON data by which the server can show cause and place."""
+    frames = _user_frames(error.__traceback__)
+    text = "".join(traceback.format_exception(type(error), error, frames))
+    if len(text) > _MAX_TRACEBACK:
+        half = _MAX_TRACEBACK // 2
+        text = f"{text[:half]}\n... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"
+    found = {"exception": type(error).__name__, "traceback": text.rstrip("\n")}
+    location = _location(error, frames)
+    return found if location is None else found | {"location": location}
+
+
+def _user_frames(trace: TracebackType | None) -> TracebackType | None:
+    """Without the leading frames that are the engine's; all of them when the engine is all there is."""
+    found = trace
+    while found is not None and found.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        found = found.tb_next
+    return found or trace
+
+
+def _location(error: BaseException, trace: TracebackType | None) -> str | None:
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{Path(error.filename).name}:{error.lineno}"
+    best: TracebackType | None = None
+    while trace is not None:  # the innermost frame outside of libraries is where the reader can do something
+        if best is None or not trace.tb_frame.f_code.co_filename.startswith((*_LIBRARIES, sys.prefix, _PACKAGE, "<frozen")):
+            best = trace
+        trace = trace.tb_next
+    if best is None:
+        return None
+    code = best.tb_frame.f_code
+    return f"{Path(code.co_filename).name}:{best.tb_lineno} in {code.co_name}"

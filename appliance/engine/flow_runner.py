@@ -1,0 +1,244 @@
+"""Carries one flow run from its first state to its last: hands the tasks to the executor in order, then judges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from appliance.core import parameter_types
+from appliance.core.context import FlowRunContext, current_flow_run
+from appliance.core.edge import Edge
+from appliance.core.flow import Flow
+from appliance.core.logs import get_logger
+from appliance.core.signals import StateSignal
+from appliance.core.states import Cancelled, Failed, Finished, Mapped, Pending, Running, State, Success
+from appliance.core.task import Task
+from appliance.engine import failures, steps
+from appliance.engine.executors.executor import Executor, Handle, reduced
+from appliance.engine.executors.local import LocalExecutor
+from appliance.engine.task_runner import TaskRunner
+from appliance.kit import clock
+
+_logger = get_logger()
+
+
+class FlowRunner:
+    """Runs a flow once. `run()` returns the final state, whose result is `{task: state}`.
+
+    Hooks for a tracking subclass, all of them:
+    - `state_changed(old, new)`: the flow run moved, after its state handlers.
+    - `make_task_runner()`: the TaskRunner to use; its own hook is `TaskRunner.state_changed(slug, map_index, old, new, run_count)`.
+    - `should_stop()`: asked before each task, possibly from other threads, so it must be cheap; True cancels what has not started.
+    - `initial_task_states`: {(slug, map_index): state} of an earlier attempt; finished ones are not run again.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        executor: Executor | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        context: Mapping[str, Any] | None = None,
+        flow_run_id: str | None = None,
+        flow_run_name: str | None = None,
+        scheduled_start_time: datetime | None = None,
+        initial_task_states: Mapping[tuple[str, int], State] | None = None,
+    ) -> None:
+        """Raises ParameterError for parameters that don't fit and CycleError for a graph that can't run."""
+        flow.validate()
+        self.flow = flow
+        self.executor: Executor = executor or flow.executor or LocalExecutor()
+        self.initial_task_states = dict(initial_task_states or {})
+        self.context = FlowRunContext(
+            flow_name=flow.name,
+            parameters=parameter_types.resolve(flow, parameters or {}),
+            flow_run_id=flow_run_id,
+            flow_run_name=flow_run_name,
+            scheduled_start_time=scheduled_start_time or clock.now(),
+            extra=dict(context or {}),
+        )
+        self.state: State = Pending()
+        self.stopped = False
+
+    # --- hooks
+
+    def state_changed(self, old: State, new: State) -> None:
+        """Hook: the flow run moved to `new`."""
+
+    def should_stop(self) -> bool:
+        """Hook: is the run to be cancelled?"""
+        return False
+
+    def make_task_runner(self) -> TaskRunner:
+        """Hook: what runs the tasks."""
+        return TaskRunner(self.context, self.flow.slugs, self.flow.constants, self.stop_requested, self.initial_task_states)
+
+    # --- the run
+
+    def run(self) -> State:
+        """Run the flow to its end, or until only paused tasks are left: then the state stays Running."""
+        token = current_flow_run.set(self.context)
+        try:
+            self.change(Running("Running flow."))
+            if not isinstance(self.state, Running):
+                return self.state
+            final = self._run_tasks()
+            if final is not self.state:
+                self.change(final)
+            return self.state
+        finally:
+            current_flow_run.reset(token)
+
+    def change(self, new: State) -> None:
+        """The one place where the flow run changes its state: handlers first, then the hook."""
+        old = self.state
+        for handler in self.flow.state_handlers:
+            new = self._handled(lambda old, new, call=handler: call(self.flow, old, new), old, new)
+        self.state = new
+        self.state_changed(old, new)
+
+    def stop_requested(self) -> bool:
+        """Has anyone asked to stop? Once True it stays so."""
+        if not self.stopped and self.should_stop():
+            self.stopped = True
+        return self.stopped
+
+    def _handled(self, call: Callable[[State, State], State | None], old: State, new: State) -> State:
+        try:
+            return call(old, new) or new
+        except StateSignal as signal:
+            return signal.state
+        except Exception as error:  # noqa: BLE001 - user code; the failure becomes the state of the flow
+            state = failures.failed(error)
+            _logger.error("A state handler of flow %r failed: %s\n%s", self.flow.name, state.message, state.data.get("traceback"))
+            return Failed(f"Exception raised while calling state handlers: {state.message}", new.result, data=state.data)
+
+    def _run_tasks(self) -> State:
+        pass_ = _Pass(self.flow, self.executor, self.make_task_runner())
+        interrupted = True
+        self.executor.start()
+        try:
+            pass_.submit_all()
+            states = pass_.collect()
+            interrupted = False
+        except KeyboardInterrupt:
+            self.stopped = True
+            return Cancelled("The flow run was interrupted.")
+        finally:
+            self.executor.shutdown(cancel=interrupted)
+        return self._judge(states)
+
+    def _judge(self, states: dict[Task, State]) -> State:
+        """The final state, from the states of the reference tasks."""
+        if self.stopped and any(isinstance(state, Cancelled) for state in _with_children(states.values())):
+            return Cancelled("The flow run was cancelled.", states)
+        unfinished = [task for task in states if not all(isinstance(s, Finished) for s in _with_children([states[task]]))]
+        if unfinished:
+            return self._unfinished(states, unfinished)
+        keys = _with_children(states[task] for task in self.flow.reference_tasks())
+        if any(isinstance(state, Failed) for state in keys):
+            final: State = Failed("Some reference tasks failed.", states, data=_first_failure(states, self.flow))
+        elif all(isinstance(state, Success) for state in keys):
+            final = Success("All reference tasks succeeded.", states)
+        else:
+            final = Success("No reference tasks failed.", states)
+        handler = self.flow.terminal_state_handler
+        if handler is not None:
+            key_states = {task: states[task] for task in self.flow.reference_tasks()}
+            final = self._handled(lambda _old, new: handler(self.flow, new, key_states), self.state, final)
+        return final
+
+    def _unfinished(self, states: dict[Task, State], unfinished: list[Task]) -> State:
+        paused = [task.name for task in unfinished if any(s.is_paused() for s in _with_children([states[task]]))]
+        names = ", ".join(repr(name) for name in paused or [task.name for task in unfinished][:3])
+        message = f"The flow is not finished: {names} {'is paused and waits for a person' if paused else 'has not finished'}."
+        _logger.warning("%s", message)
+        self.state = Running(message, states)  # still Running, so nobody is told of a change
+        return self.state
+
+
+class _Pass:
+    """One pass over the tasks: what was submitted, and what came of it."""
+
+    def __init__(self, flow: Flow, executor: Executor, runner: TaskRunner) -> None:
+        self.flow, self.executor, self.runner = flow, executor, runner
+        self.handles: dict[Task, Handle] = {}  # of mapped tasks: the state of the parent
+        self.children: dict[Task, list[Handle]] = {}
+
+    def submit_all(self) -> None:
+        """Hand over every task after all it waits for."""
+        submit, run, handles, children = self.executor.submit, self.runner.run, self.handles, self.children
+        for task in self.flow.sorted_tasks():
+            edges = self.flow.edges_to(task)
+            if any(edge.mapped for edge in edges):
+                self._submit_mapped(task, edges)
+                continue
+            upstream = {edge: children.get(edge.upstream_task) or handles[edge.upstream_task] for edge in edges}
+            handles[task] = submit(run, upstream, task)
+
+    def _submit_mapped(self, task: Task, edges: Sequence[Edge]) -> None:
+        """Run the parent now, since the number of children must be known; then one child per element."""
+        linked = [edge for edge in edges if edge.mapped and not edge.flattened and edge.upstream_task in self.children]
+        others = [edge for edge in edges if edge not in linked]
+        upstream: dict[Edge, State] = {edge: self.handles[edge.upstream_task] for edge in linked}
+        upstream |= {edge: self._whole(edge.upstream_task) for edge in others}
+        parent = self.executor.wait([self.executor.submit(self.runner.run_mapped, upstream, task)])[0]
+        self.handles[task] = parent
+        if not isinstance(parent, Mapped):
+            return
+        dealt = {edge: steps.elements(upstream[edge], edge) for edge in others if edge.mapped}
+        whole = {edge: upstream[edge] for edge in others if not edge.mapped}
+        children = []
+        for index in range(parent.n_map_states):
+            given: dict[Edge, Handle] = dict(whole)
+            for edge in linked:
+                given[edge] = self.children[edge.upstream_task][index]
+            for edge, values in dealt.items():
+                given[edge] = Success(result=values[index])
+            children.append(self.executor.submit(self.runner.run, given, task, index, deferrable=True))
+        self.children[task] = children
+
+    def _whole(self, task: Task) -> State:
+        """The state of a task once it is done; of a mapped one with all its children."""
+        if task in self.children:
+            return reduced(self.executor.wait(self.children[task]))
+        return self.executor.wait([self.handles[task]])[0]
+
+    def collect(self) -> dict[Task, State]:
+        """Wait for everything. Children go index by index, so that mapped chains run depth-first."""
+        pending = list(self.children.values())
+        for index in range(max(map(len, pending), default=0)):
+            self.executor.wait([children[index] for children in pending if index < len(children)])
+        states: dict[Task, State] = {}
+        for task, handle in self.handles.items():
+            children = self.children.get(task)
+            if children is None:
+                states[task] = self.executor.wait([handle])[0]
+                continue
+            found = self.executor.wait(children)
+            results = [state.result for state in found]
+            states[task] = Mapped(handle.message, results, handle.context, handle.data, found, len(found))
+        return states
+
+
+def _with_children(states: Any) -> list[State]:
+    found: list[State] = []
+    for state in states:
+        if isinstance(state, Mapped):
+            found.extend(state.map_states)
+        else:
+            found.append(state)
+    return found
+
+
+def _first_failure(states: dict[Task, State], flow: Flow) -> dict[str, Any]:
+    """Where the reader should look first: the earliest task whose own code failed."""
+    failed = [
+        (flow.slugs[task], index, state)
+        for task, own in states.items()
+        for index, state in (enumerate(own.map_states) if isinstance(own, Mapped) else [(-1, own)])
+        if isinstance(state, Failed)
+    ]
+    slug, index, state = next((item for item in failed if item[2].data), failed[0])
+    return {"task_slug": slug, "map_index": index, "cause": state.message, **{k: v for k, v in state.data.items() if k != "traceback"}}

@@ -1,0 +1,278 @@
+"""The steps of a task run, in order. A step returns the next state or None for no change, and sets `run.ended` to stop there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sized
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from appliance.core.edge import Edge
+from appliance.core.logs import get_logger
+from appliance.core.parameter import Parameter
+from appliance.core.signals import StateSignal
+from appliance.core.states import (
+    Cancelled,
+    Failed,
+    Finished,
+    Looped,
+    Mapped,
+    Pending,
+    Resume,
+    Retrying,
+    Running,
+    Scheduled,
+    Skipped,
+    State,
+    Success,
+    TimedOut,
+    TriggerFailed,
+)
+from appliance.core.triggers import all_successful
+from appliance.engine import calls, failures
+from appliance.kit import clock
+
+if TYPE_CHECKING:
+    from appliance.engine.task_runner import TaskRun, TaskRunner
+
+_logger = get_logger()
+
+
+def check_stop(runner: TaskRunner, run: TaskRun) -> State | None:
+    """A task that has not started when the flow run is to stop never does."""
+    if runner.should_stop() and not isinstance(run.state, Finished):
+        run.ended = True
+        return Cancelled("The flow run was cancelled before this task started.")
+    return None
+
+
+def check_ready(runner: TaskRunner, run: TaskRun) -> State | None:
+    """What an earlier attempt finished is not run again, except parameters, whose values are not kept."""
+    state = run.state
+    if isinstance(state, Finished):
+        if not isinstance(run.task, Parameter) and not isinstance(state, Mapped):
+            run.ended = True
+        else:
+            run.state = Pending()
+    elif isinstance(state, Running):
+        run.state = Pending()  # the attempt that ran it is gone
+    return None
+
+
+def wait_for_start_time(runner: TaskRunner, run: TaskRun) -> State | None:
+    """Wait for the time of a retry or a pause; a pause without a time ends the run of the task here."""
+    state = run.state
+    if not isinstance(state, Scheduled):
+        return None
+    if state.start_time is None:
+        run.ended = not isinstance(state, Resume)
+        return None
+    if not runner.wait_until(state.start_time):
+        run.ended = True
+        return Cancelled("The flow run was cancelled while this task waited.")
+    if state.is_paused():
+        run.resume = True
+    return None
+
+
+def check_upstream_finished(runner: TaskRunner, run: TaskRun) -> State | None:
+    """Without the upstream tasks there is nothing to do yet."""
+    for state in run.upstream.values():
+        if not isinstance(state, Finished) or (isinstance(state, Mapped) and not all(s.is_finished() for s in state.map_states)):
+            run.ended = True
+    return None
+
+
+def check_upstream_skipped(runner: TaskRunner, run: TaskRun) -> State | None:
+    """What comes after a skipped task is skipped too, unless the task wants otherwise."""
+    if not run.task.skip_on_upstream_skip:
+        return None
+    for edge, state in run.upstream.items():
+        if isinstance(state, Skipped) or (isinstance(state, Mapped) and not edge.mapped and any(s.is_skipped() for s in state.map_states)):
+            run.ended = True
+            return Skipped("Upstream task was skipped; set skip_on_upstream_skip=False on this task to run it all the same.")
+    return None
+
+
+def check_mappable(runner: TaskRunner, run: TaskRun) -> State | None:
+    """The parent of a mapped task: how many children will there be?"""
+    run.ended = True
+    widths: list[int] = []
+    for edge, state in run.upstream.items():
+        if not edge.mapped:
+            continue
+        name = edge.upstream_task.name
+        if not isinstance(state, Success):
+            return TriggerFailed(f"Task {name!r}, whose result is to be mapped over, did not succeed.")
+        if isinstance(state, Mapped) and not edge.flattened:
+            widths.append(state.n_map_states)
+            continue
+        try:
+            values = elements(state, edge)
+        except TypeError:
+            return Failed(
+                f"At least one upstream state has an unmappable result: task {name!r} returned "
+                f"{type(state.result).__name__}; return a list."
+            )
+        widths.append(len(values))
+    if not widths:
+        return Failed("No upstream states can be mapped over.")
+    return Mapped("Ready to proceed with mapping.", n_map_states=min(widths))
+
+
+def get_inputs(runner: TaskRunner, run: TaskRun) -> State | None:
+    """The arguments of run(): constants and the results of keyed upstream tasks."""
+    inputs = dict(run.constants) if run.constants else {}
+    for edge, state in run.upstream.items():
+        if edge.key is not None:
+            inputs[edge.key] = flat(state.result) if edge.flattened and not edge.mapped and state.is_successful() else state.result
+    run.inputs = inputs
+    return None
+
+
+def set_run_name(runner: TaskRunner, run: TaskRun) -> State | None:
+    """The readable name of the task run, from a template or a function over inputs and parameters."""
+    template = run.task.task_run_name
+    if template is None:
+        return None
+    values = {**run.flow_run.parameters, "map_index": run.map_index, "task_name": run.task_name, **run.inputs}
+    try:
+        run.task_run_name = template(**values) if callable(template) else template.format(**values)
+    except Exception as error:  # noqa: BLE001 - user code; a bad name must not fail the task
+        _logger.warning("Task %s keeps its plain name: %s", run, failures.summary(error))
+    return None
+
+
+def check_trigger(runner: TaskRunner, run: TaskRun) -> State | None:
+    """Do the upstream states let the task run?"""
+    trigger = run.task.trigger
+    try:
+        if trigger(run.upstream):
+            return None
+        message = f'Trigger was "{getattr(trigger, "__name__", "custom")}" but it did not hold.'
+        state: State = TriggerFailed(message)
+    except StateSignal as signal:
+        state = signal.state
+        if trigger is all_successful and isinstance(state, TriggerFailed):
+            state = TriggerFailed(f"{state.message} {_culprits(run.upstream)}", signal)
+    except Exception as error:  # noqa: BLE001 - user code; the failure becomes the state of the task
+        state = failures.failed(error, TriggerFailed)
+    run.ended = True
+    return state
+
+
+def set_running(runner: TaskRunner, run: TaskRun) -> State | None:
+    """From here on the task's own code is at work."""
+    return Running("Starting task run.", context={"task_run_count": run.task_run_count})
+
+
+def call(runner: TaskRunner, run: TaskRun) -> State | None:
+    """Run the task's code and turn its end into a state."""
+    if not isinstance(run.state, Running):  # a handler replaced the state
+        run.ended = True
+        return None
+    task = run.task
+    try:
+        if task.timeout is None and not task.log_stdout:
+            result = task.run(**run.inputs)
+            if hasattr(result, "cr_await"):
+                result = calls.finish(result, None)
+        else:
+            log = get_logger(run.task_name) if task.log_stdout else None
+            result = calls.call(task.run, run.inputs, task.timeout, log)
+    except StateSignal as signal:
+        return _signalled(run, signal)
+    except calls.SoftTimeout:
+        return TimedOut(
+            f"The task ran longer than its timeout of {task.timeout:g} s; outside of the main thread it can't be stopped, "
+            "so it goes on in the background and its result is dropped."
+        )
+    except calls.TaskTimeout:
+        return TimedOut(f"The task ran longer than its timeout of {task.timeout:g} s and was stopped.")
+    except (Exception, SystemExit) as error:
+        return failures.failed(error)
+    return Success("Task run succeeded.", result, {"task_run_count": run.task_run_count})
+
+
+def check_retry(runner: TaskRunner, run: TaskRun) -> State | None:
+    """A failure becomes Retrying while there are tries left; the reason goes along."""
+    state = run.state
+    if not isinstance(state, Failed) or not retry_is_due(run, state):
+        return None
+    delay, count, most = run.task.retry_delay, run.task_run_count, run.task.max_retries
+    assert delay is not None
+    _logger.warning("Task %s failed in attempt %d of %d and tries again in %s: %s", run, count, most + 1, delay, state.message)
+    return Retrying(
+        f"Retrying Task (after attempt {count} of {most + 1}): {state.message}",
+        start_time=clock.now() + delay,
+        run_count=count,
+        context={"task_run_count": count},
+        data=state.data,
+    )
+
+
+def check_looping(runner: TaskRunner, run: TaskRun) -> State | None:
+    """One round of a loop is over: the next one starts as a fresh run that finds this one's result in its context."""
+    state = run.state
+    if not isinstance(state, Looped):
+        return None
+    run.task_loop_count += 1
+    run.task_loop_result = state.result
+    run.task_run_count = 0  # goes_on counts the next round as attempt 1
+    return Pending(f"Looping task (on loop index {run.task_loop_count}).", data={"loop_count": run.task_loop_count})
+
+
+RUN = (
+    *(check_stop, check_ready, wait_for_start_time, check_upstream_finished, check_upstream_skipped, get_inputs),
+    *(set_run_name, check_trigger, set_running, call, check_retry, check_looping),
+)
+MAP = (check_stop, check_ready, check_upstream_finished, check_upstream_skipped, check_mappable)
+
+
+def goes_on(run: TaskRun) -> bool:
+    """Is there another round: a retry, a pause with a time, or a loop? Prepares it."""
+    state = run.state
+    if isinstance(state, Finished):
+        return False
+    waiting = isinstance(state, Scheduled) and state.start_time is not None
+    looping = run.task_run_count == 0
+    if waiting and isinstance(state, Retrying) or looping:
+        run.task_run_count += 1
+    return waiting or looping
+
+
+def retry_is_due(run: TaskRun, state: Failed) -> bool:
+    """May this failure be tried again? Tasks that never started are not."""
+    task = run.task
+    if run.task_run_count > task.max_retries or isinstance(state, TriggerFailed):
+        return False
+    return not task.retry_on or isinstance(state.result, task.retry_on)
+
+
+def elements(state: State, edge: Edge) -> Any:
+    """The upstream result as something with a length and an index. Raises TypeError."""
+    values = flat(state.result) if edge.flattened else state.result
+    if not isinstance(values, Sized) or not hasattr(values, "__getitem__") or isinstance(values, Mapping):
+        raise TypeError
+    return values
+
+
+def flat(values: Any) -> list[Any]:
+    """One level of nesting removed. Raises TypeError when there is none."""
+    return list(chain.from_iterable(values))
+
+
+def _signalled(run: TaskRun, signal: StateSignal) -> State:
+    state = signal.state
+    if isinstance(state, Looped):
+        return Looped(state.message, state.result, loop_count=run.task_loop_count)
+    if isinstance(state, Failed):
+        return type(state)(state.message, state.result, state.context, {**failures.describe(signal), **state.data})
+    if isinstance(state, Retrying):
+        return Retrying(state.message, state.result, start_time=state.start_time, run_count=run.task_run_count)
+    return state
+
+
+def _culprits(upstream: Mapping[Edge, State]) -> str:
+    names = [edge.upstream_task.name for edge, state in upstream.items() if not state.is_successful() or state.is_mapped()]
+    shown = ", ".join(repr(name) for name in names[:3])
+    return f"Look at {shown}{' and others' if len(names) > 3 else ''}."

@@ -1,0 +1,141 @@
+"""Carries one task run through its life: a list of named steps, each of which may move it to another state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+from appliance.core.context import FlowRunContext, TaskRunContext, current_task_run
+from appliance.core.edge import Edge
+from appliance.core.logs import get_logger
+from appliance.core.signals import StateSignal
+from appliance.core.states import Cancelled, Failed, Finished, Looped, Pending, Resume, State
+from appliance.core.task import Task
+from appliance.engine import failures, steps
+from appliance.kit import clock
+
+_logger = get_logger()
+
+
+class TaskRun(TaskRunContext):
+    """One task run on its way through the steps; it is also the run context that the task's code sees."""
+
+    __slots__ = ("constants", "ended", "inputs", "state", "task", "told", "upstream")
+
+    def __init__(
+        self, flow_run: FlowRunContext, task: Task, slug: str, map_index: int, upstream: Mapping[Edge, State], constants: dict[str, Any] | None
+    ) -> None:
+        super().__init__(flow_run, task.name, slug, task.tags, map_index)
+        self.task = task
+        self.upstream = upstream
+        self.constants = constants
+        self.inputs: dict[str, Any] = {}
+        self.state: State = Pending()
+        self.told: State = self.state
+        self.ended = False
+
+    def __str__(self) -> str:
+        return f"{self.task_name!r}" if self.map_index < 0 else f"{self.task_name!r}[{self.map_index}]"
+
+
+Step = Callable[["TaskRunner", TaskRun], State | None]
+
+
+class TaskRunner:
+    """Runs the tasks of one flow run; holds nothing about a single task, so threads may share it.
+
+    For a tracking subclass: override `state_changed`, which is called once for each settled change, after the state handlers,
+    in the thread of the task. `should_stop` is given by the flow runner. `current_task_run` in core.context is set throughout.
+    """
+
+    run_steps: ClassVar[tuple[Step, ...]] = steps.RUN
+    map_steps: ClassVar[tuple[Step, ...]] = steps.MAP
+
+    def __init__(
+        self,
+        context: FlowRunContext,
+        slugs: Mapping[Task, str],
+        constants: Mapping[Task, dict[str, Any]],
+        should_stop: Callable[[], bool],
+        initial_states: Mapping[tuple[str, int], State] | None = None,
+    ) -> None:
+        self.context = context
+        self.slugs = slugs
+        self.constants = constants
+        self.should_stop = should_stop
+        self.initial_states = initial_states or {}
+
+    def state_changed(self, task_slug: str, map_index: int, old: State, new: State, run_count: int) -> None:
+        """Hook: a task run moved to `new`. A failure that will be retried is told as Retrying only, a finished loop round not at all."""
+
+    def run(self, upstream: Mapping[Edge, State], task: Task, map_index: int = -1) -> State:
+        """Run a task, or one mapped child of it, until it is over or can't go on by itself."""
+        return self._run(upstream, task, map_index, self.run_steps)
+
+    def run_mapped(self, upstream: Mapping[Edge, State], task: Task) -> State:
+        """Run the parent of a mapped task: it ends Mapped when children can be made."""
+        return self._run(upstream, task, -1, self.map_steps)
+
+    def _run(self, upstream: Mapping[Edge, State], task: Task, map_index: int, pipeline: tuple[Step, ...]) -> State:
+        run = TaskRun(self.context, task, self.slugs[task], map_index, upstream, self.constants.get(task))
+        token = current_task_run.set(run)
+        try:
+            self._restore(run)
+            while True:
+                run.ended = False
+                for step in pipeline:
+                    new = step(self, run)
+                    if new is not None:
+                        self.change(run, new)
+                    if run.ended:
+                        break
+                if not steps.goes_on(run):
+                    return run.state
+        except KeyboardInterrupt:
+            self.change(run, Cancelled("The task was interrupted."))
+            raise
+        finally:
+            current_task_run.reset(token)
+
+    def _restore(self, run: TaskRun) -> None:
+        """Start from the state that an earlier attempt of the flow run left behind."""
+        known = self.initial_states.get((run.task_slug, run.map_index)) if self.initial_states else None
+        if known is not None:
+            run.state = run.told = known
+            run.resume = isinstance(known, Resume)
+            run.task_run_count = known.context.get("task_run_count", 0) + 1 if known.is_retrying() else 1
+
+    def change(self, run: TaskRun, new: State) -> None:
+        """The one place where a task run changes its state: handlers first, then the hook."""
+        old = run.state
+        for handler in run.task.state_handlers:
+            try:
+                replaced = handler(run.task, old, new)
+            except StateSignal as signal:
+                replaced = signal.state
+            except Exception as error:  # noqa: BLE001 - user code; the failure becomes the state of the task
+                replaced = failures.failed(error)
+                replaced = Failed(f"Exception raised while calling state handlers: {replaced.message}", error, data=replaced.data)
+                run.ended = True
+            if replaced is not None:
+                new = replaced
+        run.state = new
+        if isinstance(new, Looped) or (isinstance(new, Failed) and not run.ended and steps.retry_is_due(run, new)):
+            return
+        told, run.told = run.told, new
+        self.state_changed(run.task_slug, run.map_index, told, new, run.task_run_count)
+        if isinstance(new, Failed):
+            trace = new.data.get("traceback")
+            _logger.error("Task %s failed: %s%s", run, new.message, f"\n{trace}" if trace else "")
+        elif isinstance(new, Finished):
+            _logger.debug("Task %s finished: %s", run, type(new).__name__)
+
+    def wait_until(self, start: datetime) -> bool:
+        """Wait in this process; False when the flow run is to stop."""
+        while (left := (start - clock.now()).total_seconds()) > 0:
+            if self.should_stop():
+                return False
+            time.sleep(min(left, 0.2))
+        return True
