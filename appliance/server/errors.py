@@ -8,6 +8,7 @@
     |- Conflict         409 conflict         true when asked a moment ago, or against the rules of the object's state
     |  |- StaleAttempt  409 stale_attempt    the attempt was replaced or has ended
     |  `- SequenceGap   409 sequence_gap     a numbered batch is missing before this one
+    |- TooManyRequests  429 too_many_requests  slow down; `details` say for how long
     `- Unavailable      503 unavailable      try again later
        |- SetupRequired 503 setup_required   nobody has claimed this appliance yet
        `- NewerSchema   503 newer_schema     the database was written by a newer version
@@ -61,6 +62,11 @@ class StaleAttempt(Conflict):
 
 class SequenceGap(Conflict):
     code = "sequence_gap"
+
+
+class TooManyRequests(ApplianceError):
+    code = "too_many_requests"
+    status = 429
 
 
 class Unavailable(ApplianceError):
