@@ -1,0 +1,99 @@
+"""What must be true before the server may start: a data directory of ours, a free port, the newest schema, a first user or a setup link."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+from pathlib import Path
+from typing import IO
+
+import click
+
+from appliance.config import Settings
+from appliance.server.actions import setup
+from appliance.server.db import migrate
+from appliance.server.db.session import Database
+from appliance.server.errors import ApplianceError
+
+
+class StartError(click.ClickException):
+    """The appliance can't start; the message says what to do. Exit code 1."""
+
+
+def data_directory(settings: Settings) -> IO[str]:
+    """Create the data directory where it is missing, and lock it: two appliances must not share one.
+
+    The lock lasts as long as the returned file is open, in this process or one forked from it.
+    """
+    path = settings.data_path
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (path / ".lock").open("w")
+    except OSError as error:
+        raise StartError(
+            f"The data directory {path} can't be used ({_reason(error)}); make it writable or choose another with --data-dir."
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise StartError(f"Another appliance is running on the data directory {path}; stop it or choose another with --data-dir.") from error
+    return lock
+
+
+def free_port(settings: Settings) -> None:
+    """Raise StartError when the address can't be bound."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise StartError(
+                    f"Port {settings.port} on {settings.host} is in use; stop the other program or choose another port with --port."
+                ) from error
+            raise StartError(f"The address {settings.host}:{settings.port} can't be used ({_reason(error)}).") from error
+
+
+def database(settings: Settings) -> Database:
+    """Bring the schema up to date and open the database; a newer schema than ours is refused."""
+    try:
+        migrate.upgrade(settings.database)
+        return Database(settings.database)
+    except ApplianceError as error:
+        raise StartError(error.message) from error
+
+
+def first_user(settings: Settings, db: Database) -> str | None:
+    """Create the administrator that the settings name; without one and without any user, return the one-time setup link."""
+    try:
+        if settings.admin_password or settings.admin_token:
+            setup.ensure_admin(db, settings.admin_password, settings.admin_token)
+            return None
+        if not setup.is_required(db):
+            return None
+        return f"{settings.local_url}/setup?token={setup.create_setup_token(db)}"
+    except ApplianceError as error:
+        raise StartError(error.message) from error
+
+
+def announce(settings: Settings, link: str | None) -> None:
+    """Tell the person at the terminal where the appliance is and, at the very first start, how to claim it."""
+    click.echo(f"Appliance is starting at {settings.local_url} with its data in {settings.data_path}.", err=True)
+    if link is not None:
+        click.echo(f"No user exists yet. Open this link once to create the administrator:\n\n    {link}\n", err=True)
+
+
+def wipe(path: Path) -> None:
+    """Empty a directory of files that only make sense while one server runs."""
+    path.mkdir(parents=True, exist_ok=True)
+    for file in path.iterdir():
+        file.unlink(missing_ok=True)
+
+
+def _reason(error: OSError) -> str:
+    return (os.strerror(error.errno) if error.errno else str(error)).lower()
+
+

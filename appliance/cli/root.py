@@ -1,0 +1,105 @@
+"""The `appliance` command: finds the subcommand, loads only its module, and turns every known error into one sentence and an exit code.
+
+Exit codes: 0 done, 1 a failed run or a fault, 2 wrong use, 3 the server can't be reached.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from appliance.config import SettingsError
+
+COMMANDS = {
+    "start": "appliance.cli.start:start",
+    "server": "appliance.cli.server:server",
+    "services": "appliance.cli.services:services",
+    "agent": "appliance.cli.agent:agent",
+    "register": "appliance.cli.register:register",
+    "run": "appliance.cli.run:run",
+    "get": "appliance.cli.get:get",
+    "logs": "appliance.cli.logs:logs",
+    "cancel": "appliance.cli.cancel:cancel",
+    "token": "appliance.cli.token:token",
+    "user": "appliance.cli.user:user",
+    "version": "appliance.cli.version:version",
+}
+
+EPILOG = """\b
+Examples:
+  appliance start                                   server, services and agent on this machine
+  appliance register flows/ --project finance       tell the server about your flows
+  appliance run etl --project finance -p day='"2026-01-31"' --watch
+  appliance get flow-runs --json
+
+Clients read APPLIANCE_URL (default http://127.0.0.1:4200) and APPLIANCE_TOKEN."""
+
+
+class Commands(click.Group):
+    """A group that imports a command's module only when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+def cli() -> None:
+    """Appliance: schedules, runs, watches and explains your workflows, on your own premises."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit code."""
+    sys.exit(invoke(arguments))
+
+
+def invoke(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; every expected error is printed as one sentence."""
+    try:
+        result: Any = cli.main(args=arguments, prog_name="appliance", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.Abort:
+        return _say("Interrupted.", 130)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except SettingsError as error:
+        return _say(str(error), 2)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away, as `| head` does; Python would complain at exit
+        return 0
+    except KeyboardInterrupt:
+        return _say("Interrupted.", 130)
+    except Exception as error:  # what is not known to be an answer of the server is our fault and shows its traceback
+        code = _client_exit_code(error)
+        if code is None:
+            raise
+        return _say(str(error), code)
+
+
+def _client_exit_code(error: Exception) -> int | None:
+    if "appliance.client.errors" not in sys.modules:
+        return None
+    from appliance.client import errors
+
+    if isinstance(error, errors.Unreachable):
+        return 3
+    if isinstance(error, errors.Refused):
+        return 2 if error.status < 500 else 1
+    return 1 if isinstance(error, errors.ClientError) else None
+
+
+def _say(sentence: str, code: int) -> int:
+    click.echo(f"Error: {sentence}", err=True)
+    return code

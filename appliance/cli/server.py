@@ -1,0 +1,86 @@
+"""`appliance server`: API, UI and metrics. One uvicorn process on SQLite; on Postgres gunicorn with as many workers as asked for."""
+
+from __future__ import annotations
+
+import click
+
+from appliance import config
+from appliance.cli.options import server_options
+from appliance.config import Settings
+
+GRACE = 10  # seconds that open requests get at a stop
+
+
+@click.command()
+@server_options
+@click.option("--workers", type=click.IntRange(1, 64), help="Worker processes, on Postgres only [APPLIANCE_WORKERS, 1].")
+def server(**options: object) -> None:
+    """Run the API, the UI and the metrics, without services and agent."""
+    settings = config.load(**options)
+    from appliance.cli import prepare
+
+    if settings.workers > 1 and settings.database.startswith("sqlite"):
+        raise click.UsageError("SQLite takes one worker; leave --workers out or give a Postgres database with --database-url.")
+    lock = prepare.data_directory(settings) if settings.workers == 1 and settings.database.startswith("sqlite") else None
+    prepare.free_port(settings)
+    db = prepare.database(settings)
+    prepare.announce(settings, prepare.first_user(settings, db))
+    db.dispose()
+    try:
+        serve(settings)
+    finally:
+        if lock is not None:
+            lock.close()
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    from appliance.kit import logs
+
+    logs.configure(settings.log_level, settings.log_format)
+    if settings.workers == 1:
+        _serve_alone(settings)
+    else:
+        _serve_many(settings)
+
+
+def _serve_alone(settings: Settings) -> None:
+    import uvicorn
+
+    from appliance.server import asgi
+
+    uvicorn.run(
+        asgi.create(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=75,
+    )
+
+
+def _serve_many(settings: Settings) -> None:
+    from gunicorn.app.base import BaseApplication
+    from prometheus_client import multiprocess
+
+    from appliance.server import asgi
+
+    class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+        def load_config(self) -> None:
+            for key, value in {
+                "bind": f"{settings.host}:{settings.port}",
+                "workers": settings.workers,
+                "worker_class": "uvicorn_worker.UvicornWorker",
+                "graceful_timeout": GRACE,
+                "control_socket_disable": True,
+                "child_exit": lambda _server, worker: multiprocess.mark_process_dead(worker.pid),  # type: ignore[no-untyped-call]
+            }.items():
+                if key in self.cfg.settings:
+                    self.cfg.set(key, value)
+
+        def load(self) -> object:
+            return asgi.create(settings)
+
+    Gunicorn().run()

@@ -1,0 +1,36 @@
+"""`appliance start`: server, services and embedded agent as three processes under one supervisor, for a small site."""
+
+from __future__ import annotations
+
+import click
+
+from appliance import config
+from appliance.cli.options import server_options
+
+EPILOG = """\b
+Examples:
+  appliance start
+  appliance start --data-dir /var/lib/appliance --host 0.0.0.0
+  APPLIANCE_ADMIN_PASSWORD_FILE=/run/secrets/admin appliance start"""
+
+
+@click.command(epilog=EPILOG)
+@server_options
+@click.option("--agent/--no-agent", default=True, help="Also run the embedded agent.")
+def start(agent: bool, **options: object) -> int:
+    """Run the whole appliance on this machine. SIGTERM or Ctrl-C ends it in order."""
+    settings = config.load(**options)
+    from appliance.cli import prepare, supervisor
+    from appliance.kit import logs
+    from appliance.server.actions import setup
+
+    logs.configure(settings.log_level, settings.log_format)
+    lock = prepare.data_directory(settings)
+    prepare.free_port(settings)
+    db = prepare.database(settings)
+    link = prepare.first_user(settings, db)
+    token = setup.issue_agent_token(db, settings.agent_name) if agent and link is None else ""
+    db.dispose()
+    prepare.announce(settings, link)
+    with lock:
+        return supervisor.supervise(settings, agent=agent, agent_token=token)

@@ -1,0 +1,157 @@
+"""Keeps the appliance's processes running: forks each, restarts with back-off what dies, passes a stop on in order.
+
+Forking after the imports lets the three processes share their memory. The supervisor itself stays free of threads and
+connections, so that a fork is always clean.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkProcess
+
+from appliance.config import Settings
+from appliance.kit import clock
+from appliance.kit.lifecycle import die_with_parent
+
+log = logging.getLogger("appliance.supervisor")
+FORK = multiprocessing.get_context("fork")
+STOP_ORDER = ("agent", "services", "server")
+STOP_SECONDS = {"agent": 15, "services": 10, "server": 15}
+STEADY = 30.0  # seconds after which a process counts as healthy and its back-off starts anew
+LONGEST_DELAY = 30.0
+_PR_SET_NAME = 15  # from linux/prctl.h
+
+
+@dataclass
+class Child:
+    """One supervised process."""
+
+    name: str
+    work: Callable[[], int | None]
+    process: ForkProcess | None = None
+    started: float = 0.0
+    delay: float = 0.5
+    restart_at: float | None = field(default=None)
+
+    def start(self) -> None:
+        self.process = FORK.Process(target=_child, args=(self.name, self.work), name=self.name)
+        self.process.start()
+        self.started, self.restart_at = clock.monotonic(), None
+
+    def schedule_restart(self) -> None:
+        """Note the death and when to try again."""
+        assert self.process is not None
+        lived = clock.monotonic() - self.started
+        self.delay = 0.5 if lived > STEADY else min(self.delay * 2, LONGEST_DELAY)
+        self.restart_at = clock.monotonic() + self.delay
+        log.error("%s ended with %s; starting it again in %.0f s", self.name, _ending(self.process.exitcode), self.delay)
+        self.process = None
+
+
+def supervise(settings: Settings, *, agent: bool, agent_token: str) -> int:
+    """Run the processes until SIGTERM or SIGINT; 0 when all ended in order."""
+    children = [Child("server", lambda: _server(settings)), Child("services", lambda: _services(settings))]
+    if agent:
+        children.append(Child("agent", lambda: _agent(settings, agent_token)))
+    stopping = _Signals()
+    _preload()
+    for child in children:
+        child.start()
+    while not stopping.received:
+        _watch(children, stopping)
+    return _stop(children)
+
+
+class _Signals:
+    """Turns SIGTERM and SIGINT into a readable end of a pipe, so that waiting for processes and for signals is one wait."""
+
+    def __init__(self) -> None:
+        self.received = False
+        self.reader, self._writer = multiprocessing.Pipe(duplex=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    def _handle(self, _number: int, _frame: object) -> None:
+        if not self.received:
+            self.received = True
+            self._writer.send(None)
+
+
+def _watch(children: list[Child], stopping: _Signals) -> None:
+    due = [child.restart_at for child in children if child.restart_at is not None]
+    timeout = max(0.0, min(due) - clock.monotonic()) if due else None
+    sentinels = {child.process.sentinel: child for child in children if child.process is not None}
+    for ready in wait([stopping.reader, *sentinels], timeout):
+        if isinstance(ready, int) and not stopping.received:
+            sentinels[ready].schedule_restart()
+    for child in children:
+        if child.restart_at is not None and child.restart_at <= clock.monotonic() and not stopping.received:
+            child.start()
+
+
+def _stop(children: list[Child]) -> int:
+    log.info("stopping")
+    clean = True
+    for name in STOP_ORDER:
+        for child in children:
+            if child.name == name and child.process is not None:
+                clean &= _stop_one(child.process, STOP_SECONDS[name])
+    return 0 if clean else 1
+
+
+def _stop_one(process: ForkProcess, seconds: float) -> bool:
+    process.terminate()
+    process.join(seconds)
+    if process.exitcode is None:
+        log.error("%s did not stop within %.0f s and is killed", process.name, seconds)
+        process.kill()
+        process.join()
+        return False
+    return True
+
+
+def _child(name: str, work: Callable[[], int | None]) -> None:
+    die_with_parent()()
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, f"appl-{name}".encode(), 0, 0, 0)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides the order
+    sys.exit(work() or 0)
+
+
+def _preload() -> None:
+    import appliance.agents.embedded
+    import appliance.server.asgi
+    import appliance.server.services.run  # noqa: F401
+
+
+def _server(settings: Settings) -> None:
+    from appliance.cli.server import serve
+
+    serve(settings)
+
+
+def _services(settings: Settings) -> int:
+    from appliance.server.services import run
+
+    return run.main(settings)
+
+
+def _agent(settings: Settings, token: str) -> int:
+    from appliance.agents import embedded
+
+    return embedded.main(settings, token)
+
+
+def _ending(code: int | None) -> str:
+    if code is not None and code < 0:
+        return signal.Signals(-code).name
+    return f"exit code {code}"

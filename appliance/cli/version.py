@@ -1,0 +1,22 @@
+"""`appliance version`: what is installed here and, when asked, what the server runs."""
+
+from __future__ import annotations
+
+import platform
+import sqlite3
+
+import click
+
+from appliance.cli.output import as_json, print_json
+from appliance.core.version import VERSION
+
+
+@click.command()
+@as_json
+def version(json_output: bool) -> None:
+    """Print the version of Appliance, Python and SQLite."""
+    facts = {"appliance": VERSION, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    if json_output:
+        print_json(facts)
+    else:
+        click.echo("\n".join(f"{name:<10} {value}" for name, value in facts.items()))

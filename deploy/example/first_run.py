@@ -1,0 +1,87 @@
+"""What `make run` does after the set-up: starts the appliance, registers the example, runs it once and says where to look.
+
+It stays in the foreground; Ctrl-C or SIGTERM ends the appliance in order.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+COMMAND = [sys.executable, "-m", "appliance"]
+READY_SECONDS = 60
+PROJECT, FLOW = "examples", "package-report"
+
+
+def main() -> int:
+    data = Path(os.environ.setdefault("APPLIANCE_DATA_DIR", str(Path("data").resolve())))
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    password, token = secret(data / "admin-password", 12), secret(data / "admin-token", 32)
+    url = f"http://{os.environ.get('APPLIANCE_HOST', '127.0.0.1')}:{os.environ.get('APPLIANCE_PORT', '4200')}"
+    server_environment = {**os.environ, "APPLIANCE_ADMIN_PASSWORD": password, "APPLIANCE_ADMIN_TOKEN": token}
+    process = subprocess.Popen([*COMMAND, "start"], env=server_environment)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: process.terminate())
+    if not ready(url, process):
+        return process.wait() or 1
+    client = {**os.environ, "APPLIANCE_URL": url, "APPLIANCE_TOKEN": token}
+    ok = call(client, "register", str(HERE / "packages.py"), "--project", PROJECT)
+    ok = ok and call(client, "run", FLOW, "--project", PROJECT, "--watch")
+    if process.poll() is None:
+        print(summary(url, data, password, ok), flush=True)
+    return process.wait()
+
+
+def secret(path: Path, size: int) -> str:
+    """The secret kept in a file that only the owner may read, made at the first call."""
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(size) + "\n")
+    return path.read_text().strip()
+
+
+def ready(url: str, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until the appliance says that it is ready; False when it ended or did not get there."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=2):  # noqa: S310 - our own address
+                return True
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    if process.poll() is None:
+        print(f"The appliance was not ready within {READY_SECONDS} s; its lines above say why.", file=sys.stderr)
+        process.terminate()
+    return False
+
+
+def call(environment: dict[str, str], *arguments: str) -> bool:
+    """Run one command of the appliance; True when it succeeded."""
+    print(f"\n$ appliance {' '.join(arguments)}", flush=True)
+    return subprocess.run([*COMMAND, *arguments], env=environment, check=False).returncode == 0
+
+
+def summary(url: str, data: Path, password: str, ok: bool) -> str:
+    """Where to look and how to sign in."""
+    outcome = f"The example has run; its result is {data / 'example' / 'packages.sqlite'}." if ok else "The example did not succeed; open its run."
+    return f"""
+{outcome}
+
+  Open      {url}
+  Sign in   admin / {password}
+  Scripts   export APPLIANCE_URL={url} APPLIANCE_TOKEN=$(cat {data / "admin-token"})
+  Stop      Ctrl-C (your data stays in {data})
+"""
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,55 @@
+"""Numbers of one measurement: repeats, the median with its range, the machine, and how a ratio is printed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import statistics
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Series:
+    """Repeated values of one measure."""
+
+    name: str
+    unit: str
+    values: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    def line(self) -> str:
+        low, high = min(self.values), max(self.values)
+        return f"{self.name:<58} {self.median:>12,.2f} {self.unit:<8} ({low:,.2f} .. {high:,.2f}, n={len(self.values)})"
+
+    def document(self) -> dict[str, object]:
+        return {"name": self.name, "unit": self.unit, "median": self.median, "values": self.values}
+
+
+def ratio_line(text: str, value: float) -> str:
+    return f"{text:<58} {value:>12,.1f} x"
+
+
+def machine() -> dict[str, object]:
+    """What the figures were taken on."""
+    root = Path(__file__).resolve().parents[2]
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True, check=False).stdout.strip()
+    return {
+        "commit": commit,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "system": platform.platform(terse=True),
+        "database": "SQLite, WAL, synchronous=FULL",
+    }
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -1,0 +1,65 @@
+"""Our side: the engine alone, a tracked run until it is read back whole, and the way from creating a run to its first line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.e2e.appliance_process import Appliance, until
+
+FLOWS = Path(__file__).parent / "flows" / "noop.py"
+TASKS = 1000
+
+UNTRACKED = """
+import sys, time, logging
+logging.disable(logging.CRITICAL)
+sys.path.insert(0, sys.argv[1])
+import noop
+flow = getattr(noop, sys.argv[2])
+flow.run()
+began = time.perf_counter()
+state = flow.run()
+assert state.is_successful(), state
+print((time.perf_counter() - began) / noop.TASKS * 1e6)
+"""
+
+IMPORT = "import time; began = time.perf_counter(); import appliance; print((time.perf_counter() - began) * 1000)"
+
+
+def untracked_us(flow: str) -> float:
+    """Microseconds a no-op task, in this process's engine without a server."""
+    done = subprocess.run(
+        [sys.executable, "-c", UNTRACKED, str(FLOWS.parent), flow], capture_output=True, text=True, check=True, timeout=120
+    )
+    return float(done.stdout)
+
+
+def import_ms() -> float:
+    """Milliseconds to import the SDK in a new interpreter."""
+    return float(subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True, timeout=60).stdout)
+
+
+def tracked_seconds(appliance: Appliance, flow: str) -> float:
+    """From creating the run until the run and every task run are read back as successful."""
+    began = time.perf_counter()
+    run_id = appliance.create_run(flow, "bench")
+    appliance.wait_for(run_id, "SUCCESS", "FAILED", seconds=120)
+    expected = TASKS + (2 if flow == "noop-map" else 0)
+    until("all task runs are read back", lambda: recorded(appliance, run_id) == expected, 60)
+    return time.perf_counter() - began
+
+
+def recorded(appliance: Appliance, run_id: str) -> int:
+    runs = appliance.items(f"/api/v1/flow-runs/{run_id}/task-runs")
+    return sum(run["state_type"] == "SUCCESS" for run in runs)
+
+
+def first_line_seconds(appliance: Appliance, folder: Path, number: int) -> float:
+    """From asking the API for a run until the user's first line runs, on the embedded process agent."""
+    path = folder / f"first-line-{number}"
+    began = time.time_ns()
+    appliance.create_run("first-line", "bench", path=str(path))
+    until("the first line has run", lambda: path.exists() and path.read_text(), 60)
+    return (int(path.read_text()) - began) / 1e9

@@ -1,0 +1,93 @@
+"""Drives Prefect 3 from its own environment: a server with telemetry off, a served deployment, and the workloads."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2 as httpx
+
+from tests.e2e.appliance_process import free_port, until
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "appliance-bench"
+SCRIPT = Path(__file__).parent / "peers" / "prefect3.py"
+
+
+class Prefect:
+    """One Prefect server and the environment to call it with."""
+
+    def __init__(self, python: Path, folder: Path) -> None:
+        self.python, self.port = python, free_port()
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "APPLIANCE_"))},
+            "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_API_URL": f"http://127.0.0.1:{self.port}/api",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_LOGGING_LEVEL": "ERROR",
+            "DO_NOT_TRACK": "1",
+        }
+
+    def version(self) -> str:
+        return self._python("-c", "import prefect; print(prefect.__version__)").strip()
+
+    def tracked_seconds(self) -> float:
+        return float(json.loads(self._python(str(SCRIPT), "tracked").splitlines()[-1])["seconds"])
+
+    def first_line_seconds(self, path: Path) -> float:
+        return float(json.loads(self._python(str(SCRIPT), "first-line", str(path)).splitlines()[-1])["seconds"])
+
+    def _python(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [str(self.python), *arguments], env=self.environment, capture_output=True, text=True, check=True, timeout=300
+        )
+        return done.stdout
+
+
+def environment() -> Path:
+    """Prefect's own virtual environment in the cache folder, made at the first call."""
+    home = CACHE / "prefect3"
+    python = home / "bin" / "python"
+    if not python.exists():
+        venv.create(home, with_pip=True)
+    if subprocess.run([str(python), "-c", "import prefect"], capture_output=True, check=False).returncode:
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "prefect>=3,<4"], check=True)
+    return python
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Prefect]:
+    """A Prefect server on loopback and a process that serves the first-line deployment."""
+    prefect = Prefect(environment(), folder)
+    command = [str(prefect.python), "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(prefect.port)]
+    processes = []
+    with (folder / "prefect.log").open("wb") as log:
+        try:
+            for arguments in (command, [str(prefect.python), str(SCRIPT), "serve", str(folder)]):
+                processes.append(
+                    subprocess.Popen(arguments, env=prefect.environment, stdout=log, stderr=log, start_new_session=True)
+                )
+                until("Prefect's server is up", lambda: _healthy(prefect), 120)
+            until("the deployment is served", lambda: _served(prefect), 60)
+            yield prefect
+        finally:
+            for process in reversed(processes):
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait(30)
+
+
+def _healthy(prefect: Prefect) -> bool:
+    try:
+        return httpx.get(f"{prefect.environment['PREFECT_API_URL']}/health", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _served(prefect: Prefect) -> bool:
+    address = f"{prefect.environment['PREFECT_API_URL']}/deployments/name/first-line/bench"
+    return httpx.get(address, timeout=5).status_code == 200

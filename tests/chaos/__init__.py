@@ -1,0 +1,1 @@
+"""kill -9 and worse: what was promised holds all the same."""

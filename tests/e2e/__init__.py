@@ -1,0 +1,1 @@
+"""Real processes, a real browser, a real Docker engine: the appliance as its users meet it."""

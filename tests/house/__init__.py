@@ -1,0 +1,1 @@
+"""The rules of the house as tests; each failure says which rule and why."""
