@@ -1,0 +1,80 @@
+"""What can be done with browser sessions: signing in and out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appliance.core.protocol import Login
+from appliance.kit import clock, ids
+from appliance.server.auth import passwords
+from appliance.server.auth.identity import Actor
+from appliance.server.auth.throttle import LoginThrottle
+from appliance.server.db.reads import users as read_users
+from appliance.server.db.session import Database
+from appliance.server.db.writes import sessions as write_sessions
+from appliance.server.errors import Unauthenticated
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A fresh session: the cookie's secret is shown to the browser once."""
+
+    actor: Actor
+    cookie: str
+    csrf_token: str
+    expires_at: datetime
+
+
+def sign_in(
+    db: Database,
+    throttle: LoginThrottle,
+    request: Login,
+    peer: str,
+    lifetime: timedelta,
+    *,
+    now: datetime | None = None,
+) -> SignedIn:
+    """Check a password and open a session. A wrong name and a wrong password get the same answer after the same work."""
+    now = now or clock.now()
+    username = request.username.strip().lower()[:200]
+    throttle.check(username, peer)
+    with db.read() as session:
+        user = read_users.by_username(session, username)
+        stored = user.password_hash if user is not None else None
+    if not passwords.verify(stored, request.password) or user is None or user.disabled:
+        throttle.failed(username, peer)
+        raise Unauthenticated("The user name or the password is wrong.")
+    throttle.succeeded(username, peer)
+    with db.write() as session:
+        return open_session(session, user, lifetime, now)
+
+
+def open_session(session: Session, user: Any, lifetime: timedelta, now: datetime) -> SignedIn:
+    """Store a new session inside an action's transaction, and drop the expired ones."""
+    secret, csrf_token, expires_at = ids.secret("session"), ids.sha256(ids.secret("csrf")), now + lifetime
+    write_sessions.remove_expired(session, now)
+    write_sessions.add(
+        session,
+        {
+            "id": ids.uuid7(),
+            "token_hash": ids.sha256(secret),
+            "csrf_token": csrf_token,
+            "user_id": user.id,
+            "created": now,
+            "expires_at": expires_at,
+            "last_used": now,
+        },
+    )
+    actor = Actor(kind="user", name=user.username, role=user.role, user_id=user.id)
+    return SignedIn(actor, secret, csrf_token, expires_at)
+
+
+def sign_out(db: Database, session_id: UUID) -> None:
+    """End a session at once."""
+    with db.write() as session:
+        write_sessions.remove(session, session_id)

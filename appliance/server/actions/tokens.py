@@ -1,0 +1,83 @@
+"""What can be done with API tokens: making one, whose secret is shown once, and revoking it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appliance.core.protocol import CreateToken, TokenCreated, TokenView
+from appliance.kit import clock, ids
+from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import tokens as read_tokens
+from appliance.server.db.reads import users as read_users
+from appliance.server.db.session import Database
+from appliance.server.db.writes import tokens as write_tokens
+from appliance.server.errors import Invalid, NotFound
+from appliance.server.events.outbox import announce
+
+_PREFIX_LENGTH = 12
+
+
+def create(db: Database, actor: Actor, request: CreateToken, *, now: datetime | None = None) -> TokenCreated:
+    """Make a token that acts as a user, or one that only agents use."""
+    now = now or clock.now()
+    name = request.name.strip()
+    if not 1 <= len(name) <= 100 or not name.isprintable():
+        raise Invalid("A token's name has 1 to 100 printable characters.")
+    if request.expires_at is not None:
+        if request.expires_at.tzinfo is None:
+            raise Invalid("The field expires_at needs a time zone; write it like 2027-01-31T06:30:00Z.")
+        if request.expires_at <= now:
+            raise Invalid("The field expires_at lies in the past; choose a later time or leave it out.")
+    with db.write() as session:
+        user = _owner(session, actor, request.username)
+        return issue(session, actor, user, name, request.scope, now, expires_at=request.expires_at)
+
+
+def revoke(db: Database, actor: Actor, token_id: UUID, *, now: datetime | None = None) -> None:
+    """End a token at once. Revoking it again changes nothing."""
+    now = now or clock.now()
+    with db.write() as session:
+        if read_tokens.get(session, token_id) is None:
+            raise NotFound("There is no such token; list them to see their ids.")
+        if write_tokens.revoke(session, token_id, now):
+            announce(session, "token", token_id, "token.revoked", {}, actor, now)
+
+
+def issue(
+    session: Session,
+    actor: Actor,
+    user: Any,
+    name: str,
+    scope: Literal["user", "agent"],
+    now: datetime,
+    *,
+    secret: str | None = None,
+    expires_at: datetime | None = None,
+) -> TokenCreated:
+    """Store a new token inside an action's transaction: `secret`, or a random one."""
+    secret = secret or ids.secret("agent" if scope == "agent" else "api")
+    values = {
+        "id": ids.uuid7(),
+        "name": name,
+        "prefix": secret[:_PREFIX_LENGTH],
+        "scope": scope,
+        "created": now,
+        "expires_at": expires_at,
+    }
+    write_tokens.add(session, values | {"token_hash": ids.sha256(secret), "user_id": user.id, "created_by": actor.name})
+    announce(session, "token", values["id"], "token.created", {"scope": scope}, actor, now)
+    return TokenCreated(token=secret, view=TokenView(**values, username=user.username))
+
+
+def _owner(session: Session, actor: Actor, username: str | None) -> Any:
+    if username is not None:
+        user = read_users.by_username(session, username.strip().lower())
+    else:
+        user = read_users.get(session, actor.user_id) if actor.user_id is not None else None
+    if user is None or user.disabled:
+        raise Invalid("A token acts as an existing, enabled user; name one in the field username.")
+    return user

@@ -1,0 +1,65 @@
+"""What may be done, and which role may do it: the one table that REST, GraphQL, the live stream and the UI share.
+
+A run token holds nothing from this table: it opens its own run's protocol and nothing else.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from appliance.server.auth.identity import Actor
+from appliance.server.errors import Forbidden
+
+
+class Permission(StrEnum):
+    """Every route and every GraphQL root field names exactly one."""
+
+    PUBLIC = "public"  # anyone, also before the appliance is claimed
+    SELF = "self"  # any signed-in user, about themselves
+    READ = "read"
+    CREATE_RUN = "runs:create"
+    CANCEL_RUN = "runs:cancel"
+    REGISTER_FLOW = "flows:register"
+    EDIT_SCHEDULE = "schedules:edit"
+    MANAGE_USERS = "users:manage"
+    MANAGE_TOKENS = "tokens:manage"
+    READ_METRICS = "metrics:read"
+    AGENT_PROTOCOL = "agents:protocol"
+    RUN_PROTOCOL = "runs:protocol"
+
+
+_VIEWER = frozenset({Permission.SELF, Permission.READ})
+_OPERATOR = _VIEWER | {
+    Permission.CREATE_RUN,
+    Permission.CANCEL_RUN,
+    Permission.REGISTER_FLOW,
+    Permission.EDIT_SCHEDULE,
+}
+_ADMIN = _OPERATOR | {
+    Permission.MANAGE_USERS,
+    Permission.MANAGE_TOKENS,
+    Permission.READ_METRICS,
+    Permission.AGENT_PROTOCOL,
+}
+
+ROLES: dict[str, frozenset[Permission]] = {"viewer": _VIEWER, "operator": _OPERATOR, "admin": _ADMIN}
+
+
+def permissions_of(actor: Actor) -> frozenset[Permission]:
+    """Everything that the actor may do. An unknown kind or role may do nothing."""
+    if actor.kind == "user":
+        return ROLES.get(actor.role or "", frozenset())
+    if actor.kind == "agent":
+        return frozenset({Permission.AGENT_PROTOCOL})
+    if actor.kind == "run":
+        return frozenset({Permission.RUN_PROTOCOL})
+    return frozenset()
+
+
+def require(actor: Actor, permission: Permission) -> None:
+    """Raise Forbidden unless the actor holds the permission."""
+    if permission is not Permission.PUBLIC and permission not in permissions_of(actor):
+        held = f"the role {actor.role}" if actor.role else f"{actor.kind} tokens"
+        raise Forbidden(
+            f"This needs the permission {permission.value}, which {held} doesn't have; ask an administrator."
+        )

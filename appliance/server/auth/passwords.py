@@ -1,0 +1,60 @@
+"""Hashing and checking passwords: argon2id, at most two at a time, and the same work whether or not the user exists."""
+
+from __future__ import annotations
+
+import threading
+import unicodedata
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from appliance.server.errors import Invalid
+
+MIN_LENGTH = 12
+MAX_BYTES = 1024
+
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_slots = threading.BoundedSemaphore(
+    2
+)  # each hash takes 19 MiB and a core for some 30 ms; logins must not starve the rest
+
+
+def check_strength(password: str, username: str) -> None:
+    """Raise Invalid for a password that is too short, too long or plainly guessable."""
+    if len(password) < MIN_LENGTH:
+        raise Invalid(f"The password is too short; use at least {MIN_LENGTH} characters.")
+    if len(_bytes(password)) > MAX_BYTES:
+        raise Invalid(f"The password is too long; use at most {MAX_BYTES} bytes.")
+    if len(set(password)) < 4 or (username and username.lower() in password.lower()):
+        raise Invalid("The password is too easy to guess; don't repeat one character or use the user's name in it.")
+
+
+def hash_password(password: str) -> str:
+    """The argon2id hash with its parameters, as it is stored."""
+    with _slots:
+        return _hasher.hash(_bytes(password))
+
+
+def verify(stored: str | None, password: str) -> bool:
+    """Whether the password is the one stored. Without a stored one (no such user) the same work is done and the answer is no."""
+    data = _bytes(password)
+    if len(data) > MAX_BYTES:
+        return False
+    with _slots:
+        try:
+            return _hasher.verify(stored or _decoy(), data) and stored is not None
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def _bytes(password: str) -> bytes:
+    try:
+        return unicodedata.normalize("NFC", password).encode()
+    except UnicodeEncodeError as error:
+        raise Invalid("The password contains a character that can't be stored.") from error
+
+
+@cache
+def _decoy() -> str:
+    return _hasher.hash(b"the password of nobody")

@@ -1,0 +1,39 @@
+"""Browser sessions: a random cookie whose hash we keep, and a CSRF token that writes must repeat in a header."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appliance.kit import ids
+from appliance.server.auth.identity import Actor, Credential
+from appliance.server.db.reads import sessions
+from appliance.server.db.session import Database
+from appliance.server.db.writes import sessions as write_sessions
+
+COOKIE = "appliance_session"
+CSRF_HEADER = "x-csrf-token"
+TOUCH_AFTER = timedelta(minutes=1)
+
+
+def authenticate(session: Session, cookie: str, now: datetime) -> tuple[Actor, Credential, bool] | None:
+    """The actor of a live session of a live user, and whether its last use should be noted; None for any other text."""
+    row = sessions.by_hash(session, ids.sha256(cookie))
+    if row is None or row.disabled or row.expires_at <= now:
+        return None
+    actor = Actor(kind="user", name=row.username, role=row.role, user_id=row.user_id)
+    return actor, Credential(kind="session", id=row.id, csrf_token=row.csrf_token), now - row.last_used >= TOUCH_AFTER
+
+
+def csrf_matches(credential: Credential, header: str | None) -> bool:
+    """Whether the request repeated the session's CSRF token. Compared as bytes, since a header may hold anything."""
+    return header is not None and hmac.compare_digest(credential.csrf_token.encode(), header.encode())
+
+
+def touch(database: Database, session_id: UUID, now: datetime) -> None:
+    """Note that the session was used: at most once a minute."""
+    with database.write() as session:
+        write_sessions.touch(session, session_id, now, now - TOUCH_AFTER)

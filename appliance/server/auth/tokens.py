@@ -1,0 +1,61 @@
+"""From a bearer token to the actor behind it. The database keeps SHA-256 hashes only; the secrets have 256 random bits."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appliance.core.protocol import TERMINAL
+from appliance.kit import ids
+from appliance.server.auth.identity import Actor, Credential
+from appliance.server.db.reads import flow_runs, tokens
+from appliance.server.db.session import Database
+from appliance.server.db.writes import tokens as write_tokens
+
+TOUCH_AFTER = timedelta(minutes=1)
+RESEND = timedelta(minutes=15)
+"""How long a finished attempt's token still opens `report`: its last batch may be sent again when the answer was lost."""
+
+
+def authenticate_api_token(session: Session, bearer: str, now: datetime) -> tuple[Actor, Credential, bool] | None:
+    """The actor of a live API token of a live user, and whether its last use should be noted; None for any other text."""
+    row = tokens.by_hash(session, ids.sha256(bearer))
+    if (
+        row is None
+        or row.revoked_at is not None
+        or row.disabled
+        or (row.expires_at is not None and row.expires_at <= now)
+    ):
+        return None
+    stale = row.last_used is None or now - row.last_used >= TOUCH_AFTER
+    if row.scope == "user":
+        actor = Actor(kind="user", name=row.username, role=row.role, user_id=row.user_id)
+    elif row.scope == "agent":
+        actor = Actor(kind="agent", name=row.name, user_id=row.user_id)
+    else:
+        return None
+    return actor, Credential(kind="token", id=row.id), stale
+
+
+def authenticate_run_token(
+    session: Session, flow_run_id: UUID, bearer: str, now: datetime
+) -> tuple[Actor, Credential] | None:
+    """The actor of a run's current attempt; None when the token is of another attempt, or the attempt is over for good."""
+    row = flow_runs.token_of(session, flow_run_id)
+    if row is None or row.run_token_hash is None:
+        return None
+    if not hmac.compare_digest(row.run_token_hash, ids.sha256(bearer)):
+        return None
+    if row.state_type in TERMINAL and now - row.state_at > RESEND:
+        return None
+    actor = Actor(kind="run", name=str(flow_run_id), flow_run_id=flow_run_id, attempt=row.attempt)
+    return actor, Credential(kind="run", id=flow_run_id)
+
+
+def touch(database: Database, token_id: UUID, now: datetime) -> None:
+    """Note that the token was used: at most once a minute, so reading stays free of writes."""
+    with database.write() as session:
+        write_tokens.touch(session, token_id, now, now - TOUCH_AFTER)

@@ -1,0 +1,28 @@
+"""Reads of the outbox, for live streams and counters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from appliance.server.db.reads.pages import Rows
+from appliance.server.db.tables import metadata
+
+_event = metadata.tables["event"]
+
+
+def after(session: Session, event_id: int, limit: int) -> Rows:
+    """What happened after this event, oldest first."""
+    return session.execute(select(_event).where(_event.c.id > event_id).order_by(_event.c.id).limit(limit)).all()
+
+
+def newest_id(session: Session) -> int:
+    return session.execute(select(func.coalesce(func.max(_event.c.id), 0))).scalar_one()
+
+
+def since(session: Session, event_id: int, kinds: Collection[str], limit: int) -> Rows:
+    """The events of some kinds after this one: what counters fold in."""
+    query = select(_event.c.id, _event.c.kind, _event.c.data).where(_event.c.id > event_id, _event.c.kind.in_(kinds))
+    return session.execute(query.order_by(_event.c.id).limit(limit)).all()

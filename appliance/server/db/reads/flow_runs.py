@@ -1,0 +1,182 @@
+"""Reads of flow runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from appliance.server.db.reads.pages import RowPage, Rows, encode, like, time_and_id
+from appliance.server.db.tables import metadata
+
+_run = metadata.tables["flow_run"]
+_flow = metadata.tables["flow"]
+_project = metadata.tables["project"]
+_HEAVY = {"context", "run_config", "run_token_hash"}
+_SHOWN = [column for column in _run.c if column.name not in _HEAVY]
+
+COUNT_CAP = 10_000
+
+
+@dataclass(frozen=True)
+class FlowRunFilter:
+    """Which runs to list. Without a choice of states, runs that are scheduled for later are left out."""
+
+    state_types: tuple[str, ...] = ()
+    state_names: tuple[str, ...] = ()
+    flow_id: UUID | None = None
+    flow: str | None = None
+    project: str | None = None
+    text: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    include_future: bool = False
+
+
+def page(session: Session, wanted: FlowRunFilter, limit: int, after: str | None, now: datetime) -> RowPage:
+    """The newest runs first."""
+    query = _filtered(select(*_SHOWN), wanted, now).order_by(_run.c.created.desc(), _run.c.id.desc()).limit(limit + 1)
+    if after is not None:
+        created, run_id = time_and_id(after)
+        query = query.where(
+            _run.c.created <= created,
+            or_(_run.c.created < created, and_(_run.c.created == created, _run.c.id < run_id)),
+        )
+    rows = session.execute(query).all()
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return RowPage(rows, encode(rows[-1].created, rows[-1].id) if more else None)
+
+
+def count(session: Session, wanted: FlowRunFilter, now: datetime) -> int:
+    """How many runs match; counting stops one past the cap."""
+    inner = _filtered(select(_run.c.id), wanted, now).limit(COUNT_CAP + 1).subquery()
+    return session.execute(select(func.count()).select_from(inner)).scalar_one()
+
+
+def by_ids(session: Session, ids: Collection[UUID]) -> Rows:
+    return session.execute(select(*_SHOWN).where(_run.c.id.in_(ids))).all()
+
+
+def get(session: Session, run_id: UUID) -> Any | None:
+    return session.execute(select(*_SHOWN).where(_run.c.id == run_id)).one_or_none()
+
+
+def token_of(session: Session, run_id: UUID) -> Any | None:
+    """What a run token is checked against."""
+    columns = (_run.c.run_token_hash, _run.c.attempt, _run.c.state_type, _run.c.state_at)
+    return session.execute(select(*columns).where(_run.c.id == run_id)).one_or_none()
+
+
+def recent_of_flows(session: Session, flow_ids: Collection[UUID], per_flow: int, now: datetime) -> Rows:
+    """The newest runs of each flow, future ones left out."""
+    return _per_flow(session, flow_ids, per_flow, _shown_by_default(now))
+
+
+def next_of_flows(session: Session, flow_ids: Collection[UUID], now: datetime) -> Rows:
+    """The next scheduled run of each flow: every ready run is in the partial index, ten per schedule."""
+    if not flow_ids:
+        return []
+    rank = (
+        func.row_number().over(partition_by=_run.c.flow_id, order_by=(_run.c.scheduled_time, _run.c.id)).label("rank")
+    )
+    ranked = (
+        select(_run.c.id, rank)
+        .where(_run.c.state_type == "SCHEDULED", _run.c.flow_id.in_(flow_ids), _run.c.scheduled_time >= now)
+        .subquery()
+    )
+    return session.execute(select(*_SHOWN).join(ranked, ranked.c.id == _run.c.id).where(ranked.c.rank == 1)).all()
+
+
+def last_success_before(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """When each flow last succeeded."""
+    found: dict[UUID, datetime] = {}
+    for flow_id in flow_ids:
+        query = (
+            select(_run.c.end_time)
+            .where(_run.c.flow_id == flow_id, _run.c.state_type == "SUCCESS", _run.c.end_time.is_not(None))
+            .order_by(_run.c.created.desc())
+            .limit(1)
+        )
+        ended = session.execute(query).scalar_one_or_none()
+        if ended is not None:
+            found[flow_id] = ended
+    return found
+
+
+def live_counts_of_agents(session: Session, agent_ids: Collection[UUID]) -> dict[UUID, int]:
+    """How many runs each agent holds now."""
+    query = (
+        select(_run.c.agent_id, func.count())
+        .where(_run.c.state_type.in_(("PENDING", "RUNNING", "CANCELLING")), _run.c.agent_id.in_(agent_ids))
+        .group_by(_run.c.agent_id)
+    )
+    return {agent_id: number for agent_id, number in session.execute(query)}
+
+
+def counts_by_type(session: Session) -> dict[str, int]:
+    """How many runs there are in each state type; reads one index."""
+    query = select(_run.c.state_type, func.count()).group_by(_run.c.state_type)
+    return {state_type: number for state_type, number in session.execute(query)}
+
+
+def next_due(session: Session, now: datetime, within: timedelta) -> datetime | None:
+    """When the next scheduled run becomes due, if it does so soon."""
+    query = select(func.min(_run.c.scheduled_time)).where(
+        _run.c.state_type == "SCHEDULED", _run.c.scheduled_time > now, _run.c.scheduled_time <= now + within
+    )
+    due: datetime | None = session.execute(query).scalar_one_or_none()
+    return due
+
+
+def _filtered(query: Select[Any], wanted: FlowRunFilter, now: datetime) -> Select[Any]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.state_types:
+        conditions.append(_run.c.state_type.in_(wanted.state_types))
+    if wanted.state_names:
+        conditions.append(_run.c.state_name.in_(wanted.state_names))
+    if not (wanted.include_future or wanted.state_types or wanted.state_names):
+        conditions.append(_shown_by_default(now))
+    if wanted.flow_id is not None:
+        conditions.append(_run.c.flow_id == wanted.flow_id)
+    if wanted.since is not None:
+        conditions.append(_run.c.created >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(_run.c.created < wanted.until)
+    if wanted.flow is not None or wanted.project is not None:
+        conditions.append(_run.c.flow_id.in_(_flows_named(wanted)))
+    if wanted.text:
+        flows = select(_flow.c.id).where(_flow.c.name.ilike(like(wanted.text), escape="\\"))
+        conditions.append(or_(_run.c.name.ilike(like(wanted.text), escape="\\"), _run.c.flow_id.in_(flows)))
+    return query.where(*conditions)
+
+
+def _flows_named(wanted: FlowRunFilter) -> Select[Any]:
+    flows = select(_flow.c.id)
+    if wanted.flow is not None:
+        flows = flows.where(_flow.c.name == wanted.flow)
+    if wanted.project is not None:
+        flows = flows.join(_project, _project.c.id == _flow.c.project_id).where(_project.c.name == wanted.project)
+    return flows
+
+
+def _shown_by_default(now: datetime) -> ColumnElement[bool]:
+    return or_(_run.c.state_type != "SCHEDULED", _run.c.scheduled_time <= now)
+
+
+def _per_flow(session: Session, flow_ids: Collection[UUID], limit: int, condition: ColumnElement[bool]) -> Rows:
+    found: list[Any] = []
+    for flow_id in flow_ids:  # an index range each: a window over all runs of all flows would read every one of them
+        query = (
+            select(*_SHOWN)
+            .where(_run.c.flow_id == flow_id, condition)
+            .order_by(_run.c.created.desc(), _run.c.id.desc())
+            .limit(limit)
+        )
+        found.extend(session.execute(query))
+    return found

@@ -1,0 +1,79 @@
+"""Reads of flows and their versions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from appliance.server.db.reads.pages import RowPage, Rows, encode, like, text_key
+from appliance.server.db.tables import metadata
+from appliance.server.errors import Invalid
+
+_flow = metadata.tables["flow"]
+_version = metadata.tables["flow_version"]
+_project = metadata.tables["project"]
+
+
+def page(
+    session: Session,
+    limit: int,
+    after: str | None,
+    project: str | None = None,
+    name: str | None = None,
+    archived: bool = False,
+) -> RowPage:
+    """Flows by name; `name` finds any that contain it."""
+    query = select(_flow).where(_flow.c.archived.is_(archived))
+    if project is not None:
+        query = query.join(_project, _project.c.id == _flow.c.project_id).where(_project.c.name == project)
+    if name:
+        query = query.where(_flow.c.name.ilike(like(name), escape="\\"))
+    if after is not None:
+        last_id, last_name = _key(after)
+        query = query.where(or_(_flow.c.name > last_name, and_(_flow.c.name == last_name, _flow.c.id > last_id)))
+    rows = session.execute(query.order_by(_flow.c.name, _flow.c.id).limit(limit + 1)).all()
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return RowPage(rows, encode(rows[-1].id, rows[-1].name) if more else None)
+
+
+def by_ids(session: Session, ids: Collection[UUID]) -> Rows:
+    return session.execute(select(_flow).where(_flow.c.id.in_(ids))).all()
+
+
+def versions(session: Session, ids: Collection[UUID]) -> Rows:
+    return session.execute(select(_version).where(_version.c.id.in_(ids))).all()
+
+
+def newest_versions(session: Session, flow_ids: Collection[UUID]) -> Rows:
+    """The newest version of each flow."""
+    newest = (
+        select(_version.c.flow_id, func.max(_version.c.number).label("number"))
+        .where(_version.c.flow_id.in_(flow_ids))
+        .group_by(_version.c.flow_id)
+        .subquery()
+    )
+    matches = and_(_version.c.flow_id == newest.c.flow_id, _version.c.number == newest.c.number)
+    return session.execute(select(_version).join(newest, matches)).all()
+
+
+def names(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[str, str]]:
+    """(flow, project) names by flow id."""
+    query = (
+        select(_flow.c.id, _flow.c.name, _project.c.name)
+        .join(_project, _project.c.id == _flow.c.project_id)
+        .where(_flow.c.id.in_(ids))
+    )
+    return {flow_id: (flow, project) for flow_id, flow, project in session.execute(query)}
+
+
+def _key(cursor: str) -> tuple[UUID, Any]:
+    id_text, name = text_key(cursor, 2)
+    try:
+        return UUID(id_text), name
+    except ValueError as error:
+        raise Invalid("This page cursor can't be used here; ask for the first page again.") from error

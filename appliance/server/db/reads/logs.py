@@ -1,0 +1,92 @@
+"""Reads of log lines, in the order in which they arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from appliance.server.db.reads.pages import RowPage, Rows, encode, like, number
+from appliance.server.db.tables import metadata
+
+_log = metadata.tables["log"]
+ERROR = 40
+_CHUNK = 2_000
+
+
+@dataclass(frozen=True)
+class LogFilter:
+    """Which lines to show."""
+
+    min_level: int | None = None
+    task_slug: str | None = None
+    map_index: int | None = None
+    text: str | None = None
+
+
+def page(
+    session: Session, flow_run_id: UUID, wanted: LogFilter, limit: int, after: str | None, before: str | None
+) -> tuple[RowPage, str | None]:
+    """Lines oldest first, and the cursor of what lies before them. `next` is always given when there are lines: more may come."""
+    query = _filtered(flow_run_id, wanted)
+    if before is not None:
+        rows = session.execute(
+            query.where(_log.c.id < number(before)).order_by(_log.c.id.desc()).limit(limit + 1)
+        ).all()
+        earlier, rows = len(rows) > limit, rows[:limit][::-1]
+    else:
+        if after is not None:
+            query = query.where(_log.c.id > number(after))
+        rows = session.execute(query.order_by(_log.c.id).limit(limit)).all()
+        earlier = after is not None
+    following = encode(rows[-1].id) if rows else after
+    return RowPage(rows, following), encode(rows[0].id) if rows and earlier else None
+
+
+def lines(session: Session, flow_run_id: UUID) -> Iterator[Rows]:
+    """All lines of a run in chunks, for a download."""
+    last = 0
+    while True:
+        query = (
+            select(_log).where(_log.c.flow_run_id == flow_run_id, _log.c.id > last).order_by(_log.c.id).limit(_CHUNK)
+        )
+        rows = session.execute(query).all()
+        if not rows:
+            return
+        yield rows
+        last = rows[-1].id
+
+
+def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
+    """(lines, lines at ERROR or above) of each run."""
+    query = (
+        select(_log.c.flow_run_id, func.count(), func.count().filter(_log.c.level >= ERROR))
+        .where(_log.c.flow_run_id.in_(flow_run_ids))
+        .group_by(_log.c.flow_run_id)
+    )
+    return {run_id: (every, errors) for run_id, every, errors in session.execute(query)}
+
+
+def first_error(session: Session, flow_run_id: UUID) -> int | None:
+    query = (
+        select(_log.c.id).where(_log.c.flow_run_id == flow_run_id, _log.c.level >= ERROR).order_by(_log.c.id).limit(1)
+    )
+    found: int | None = session.execute(query).scalar_one_or_none()
+    return found
+
+
+def _filtered(flow_run_id: UUID, wanted: LogFilter) -> Select[Any]:
+    query = select(_log).where(_log.c.flow_run_id == flow_run_id)
+    if wanted.min_level is not None:
+        query = query.where(_log.c.level >= wanted.min_level)
+    if wanted.task_slug is not None:
+        query = query.where(_log.c.task_slug == wanted.task_slug)
+    if wanted.map_index is not None:
+        query = query.where(_log.c.map_index == wanted.map_index)
+    if wanted.text:
+        query = query.where(_log.c.message.ilike(like(wanted.text), escape="\\"))
+    return query

@@ -1,0 +1,35 @@
+"""Reads of projects."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from appliance.server.db.reads.pages import Rows
+from appliance.server.db.tables import metadata
+
+_project = metadata.tables["project"]
+_flow = metadata.tables["flow"]
+MOST = 500
+
+
+def every(session: Session) -> Rows:
+    """All projects by name; a site has a handful, and never more than 500 are shown."""
+    return session.execute(select(_project).order_by(_project.c.name).limit(MOST)).all()
+
+
+def by_ids(session: Session, ids: Collection[UUID]) -> Rows:
+    return session.execute(select(_project).where(_project.c.id.in_(ids))).all()
+
+
+def flow_counts(session: Session, ids: Collection[UUID]) -> dict[UUID, int]:
+    """How many flows each project has that are not archived."""
+    query = (
+        select(_flow.c.project_id, func.count())
+        .where(_flow.c.project_id.in_(ids), _flow.c.archived.is_(False))
+        .group_by(_flow.c.project_id)
+    )
+    return {project_id: number for project_id, number in session.execute(query)}

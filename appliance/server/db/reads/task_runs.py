@@ -1,0 +1,99 @@
+"""Reads of task runs and their histories."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from appliance.server.db.reads.pages import RowPage, Rows, encode, text_key
+from appliance.server.db.tables import metadata
+from appliance.server.errors import Invalid
+
+_task = metadata.tables["task_run"]
+_state = metadata.tables["task_run_state"]
+
+
+def page(
+    session: Session,
+    flow_run_id: UUID,
+    limit: int,
+    after: str | None,
+    state_types: tuple[str, ...] = (),
+    task_slug: str | None = None,
+) -> RowPage:
+    """A run's task runs, in the order of the unique key: by task, then by map index."""
+    query = select(_task).where(_task.c.flow_run_id == flow_run_id)
+    if state_types:
+        query = query.where(_task.c.state_type.in_(state_types))
+    if task_slug is not None:
+        query = query.where(_task.c.task_slug == task_slug)
+    if after is not None:
+        index, slug = _key(after)
+        query = query.where(or_(_task.c.task_slug > slug, and_(_task.c.task_slug == slug, _task.c.map_index > index)))
+    rows = session.execute(query.order_by(_task.c.task_slug, _task.c.map_index).limit(limit + 1)).all()
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return RowPage(rows, encode(rows[-1].map_index, rows[-1].task_slug) if more else None)
+
+
+def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
+    """How many task runs of each run are in each state type."""
+    query = (
+        select(_task.c.flow_run_id, _task.c.state_type, func.count())
+        .where(_task.c.flow_run_id.in_(flow_run_ids))
+        .group_by(_task.c.flow_run_id, _task.c.state_type)
+    )
+    found: dict[UUID, dict[str, int]] = defaultdict(dict)
+    for flow_run_id, state_type, number in session.execute(query):
+        found[flow_run_id][state_type] = number
+    return found
+
+
+def failures(session: Session, flow_run_id: UUID, limit: int) -> Rows:
+    """The task runs that failed by themselves, the first to fail first. Those that a trigger stopped are never a cause."""
+    query = (
+        select(_task)
+        .where(
+            _task.c.flow_run_id == flow_run_id, _task.c.state_type == "FAILED", _task.c.state_name != "TriggerFailed"
+        )
+        .order_by(_task.c.state_at, _task.c.id)
+        .limit(limit)
+    )
+    return session.execute(query).all()
+
+
+def count_failures(session: Session, flow_run_id: UUID) -> tuple[int, int]:
+    """(how many failed by themselves, how many a trigger kept from running)."""
+    query = (
+        select(_task.c.state_name == "TriggerFailed", func.count())
+        .where(_task.c.flow_run_id == flow_run_id, _task.c.state_type == "FAILED")
+        .group_by(_task.c.state_name == "TriggerFailed")
+    )
+    found = {bool(kept): number for kept, number in session.execute(query)}
+    return found.get(False, 0), found.get(True, 0)
+
+
+def histories(session: Session, task_run_ids: Collection[UUID]) -> dict[UUID, list[Any]]:
+    """The states of each task run, oldest first."""
+    query = (
+        select(_state.c.task_run_id, _state.c.version, _state.c.type, _state.c.name, _state.c.at)
+        .where(_state.c.task_run_id.in_(task_run_ids))
+        .order_by(_state.c.task_run_id, _state.c.version)
+    )
+    found: dict[UUID, list[Any]] = defaultdict(list)
+    for row in session.execute(query):
+        found[row.task_run_id].append(row)
+    return found
+
+
+def _key(cursor: str) -> tuple[int, str]:
+    index, slug = text_key(cursor, 2)
+    try:
+        return int(index), slug
+    except ValueError as error:
+        raise Invalid("This page cursor can't be used here; ask for the first page again.") from error

@@ -1,0 +1,32 @@
+"""Reads of API tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from appliance.server.db.reads.pages import Rows
+from appliance.server.db.tables import metadata
+
+_token = metadata.tables["api_token"]
+_user = metadata.tables["user"]
+_joined = select(_token, _user.c.username, _user.c.role, _user.c.disabled).join(_user, _user.c.id == _token.c.user_id)
+MOST = 1_000
+
+
+def by_hash(session: Session, token_hash: str) -> Any | None:
+    """The token with its user's name, role and state."""
+    return session.execute(_joined.where(_token.c.token_hash == token_hash)).one_or_none()
+
+
+def get(session: Session, token_id: UUID) -> Any | None:
+    return session.execute(_joined.where(_token.c.id == token_id)).one_or_none()
+
+
+def live(session: Session) -> Rows:
+    """Tokens that were not revoked, newest first, at most a thousand."""
+    query = _joined.where(_token.c.revoked_at.is_(None)).order_by(_token.c.created.desc(), _token.c.id.desc())
+    return session.execute(query.limit(MOST)).all()

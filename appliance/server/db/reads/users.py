@@ -1,0 +1,33 @@
+"""Reads of users."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from appliance.server.db.reads.pages import Rows
+from appliance.server.db.tables import metadata
+
+_user = metadata.tables["user"]
+MOST = 1_000
+
+
+def any_exists(session: Session) -> bool:
+    """Whether the appliance was claimed."""
+    return session.execute(select(_user.c.id).limit(1)).first() is not None
+
+
+def by_username(session: Session, username: str) -> Any | None:
+    return session.execute(select(_user).where(_user.c.username == username)).one_or_none()
+
+
+def get(session: Session, user_id: UUID) -> Any | None:
+    return session.execute(select(_user).where(_user.c.id == user_id)).one_or_none()
+
+
+def every(session: Session) -> Rows:
+    """Users by name, at most a thousand."""
+    return session.execute(select(_user).order_by(_user.c.username).limit(MOST)).all()

@@ -1,0 +1,33 @@
+"""Writes of browser sessions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, insert, update
+from sqlalchemy.orm import Session
+
+from appliance.server.db.tables import metadata
+
+_session = metadata.tables["session"]
+
+
+def add(session: Session, values: dict[str, Any]) -> None:
+    session.execute(insert(_session).values(values))
+
+
+def remove(session: Session, session_id: UUID) -> None:
+    session.execute(delete(_session).where(_session.c.id == session_id))
+
+
+def remove_expired(session: Session, now: datetime) -> None:
+    session.execute(delete(_session).where(_session.c.expires_at <= now))
+
+
+def touch(session: Session, session_id: UUID, now: datetime, before: datetime) -> None:
+    """Set the last use unless another request did since `before`."""
+    session.execute(
+        update(_session).where(_session.c.id == session_id, _session.c.last_used <= before).values(last_used=now)
+    )

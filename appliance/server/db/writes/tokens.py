@@ -1,0 +1,47 @@
+"""Writes of API tokens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CursorResult, insert, or_, update
+from sqlalchemy.orm import Session
+
+from appliance.server.db.tables import metadata
+
+_token = metadata.tables["api_token"]
+
+
+def add(session: Session, values: dict[str, Any]) -> None:
+    session.execute(insert(_token).values(values))
+
+
+def revoke(session: Session, token_id: UUID, now: datetime) -> bool:
+    """True when this call revoked it."""
+    return _changed(
+        session.execute(
+            update(_token).where(_token.c.id == token_id, _token.c.revoked_at.is_(None)).values(revoked_at=now)
+        )
+    )
+
+
+def revoke_named(session: Session, name: str, scope: str, now: datetime) -> None:
+    """Revoke every live token of this name and scope."""
+    session.execute(
+        update(_token)
+        .where(_token.c.name == name, _token.c.scope == scope, _token.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+
+
+def touch(session: Session, token_id: UUID, now: datetime, before: datetime) -> None:
+    """Set the last use unless another request did since `before`."""
+    stale = or_(_token.c.last_used.is_(None), _token.c.last_used <= before)
+    session.execute(update(_token).where(_token.c.id == token_id, stale).values(last_used=now))
+
+
+def _changed(result: Any) -> bool:
+    assert isinstance(result, CursorResult)
+    return result.rowcount == 1
