@@ -1,1 +1,1 @@
-"""The only way to talk to a server: one module per noun over one transport."""
+"""The only way to talk to a server: a transport, one module per noun, one tree of errors."""

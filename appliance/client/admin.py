@@ -1,0 +1,47 @@
+"""Users and API tokens."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+from uuid import UUID
+
+from appliance.client import wire
+from appliance.client.transport import Transport, path
+from appliance.core.protocol import CreateToken, CreateUser, Me, Page, TokenCreated, TokenView, UserView
+
+T = TypeVar("T")
+
+
+def me(transport: Transport) -> Me:
+    """Who the token belongs to."""
+    return transport.get(path("me"), Me)
+
+
+def users(transport: Transport) -> list[UserView]:
+    """All users."""
+    return _listed(transport.send("GET", path("users"), idempotent=True), UserView)
+
+
+def create_user(transport: Transport, request: CreateUser) -> UserView:
+    """Add a user."""
+    return transport.post(path("users"), request, UserView)
+
+
+def tokens(transport: Transport) -> list[TokenView]:
+    """All tokens that the caller may see, without their secrets."""
+    return _listed(transport.send("GET", path("tokens"), idempotent=True), TokenView)
+
+
+def create_token(transport: Transport, request: CreateToken) -> TokenCreated:
+    """Add a token; its secret is in this answer and nowhere else."""
+    return transport.post(path("tokens"), request, TokenCreated)
+
+
+def delete_token(transport: Transport, token_id: UUID) -> None:
+    """Revoke a token at once."""
+    transport.send("DELETE", path("tokens", token_id))
+
+
+def _listed(content: bytes, kind: type[T]) -> list[T]:
+    page = Page(items=wire.decode(content, list)) if content.lstrip().startswith(b"[") else wire.decode(content, Page)
+    return wire.items(page, kind)

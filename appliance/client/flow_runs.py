@@ -1,0 +1,86 @@
+"""Flow runs on the server: create, read, list, cancel; their states, task runs and logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import msgspec
+
+from appliance.client import wire
+from appliance.client.transport import Transport, path
+from appliance.core.protocol import CreateFlowRun, FlowRunView, LogView, Page, StateView, TaskRunView
+
+T = TypeVar("T")
+
+PAGE = 200
+
+
+def create(transport: Transport, request: CreateFlowRun) -> FlowRunView:
+    """Create a run. It gets an idempotency key when it has none, so a lost answer can't start it twice."""
+    keyed = (
+        request if request.idempotency_key else msgspec.structs.replace(request, idempotency_key=f"client-{uuid4()}")
+    )
+    return transport.post(path("flow-runs"), keyed, FlowRunView, idempotent=True)
+
+
+def get(transport: Transport, flow_run_id: UUID) -> FlowRunView:
+    """One run."""
+    return transport.get(path("flow-runs", flow_run_id), FlowRunView)
+
+
+def cancel(transport: Transport, flow_run_id: UUID, reason: str = "") -> FlowRunView:
+    """Ask for the end of a run; asking twice is harmless."""
+    return transport.post(path("flow-runs", flow_run_id, "cancel"), {"reason": reason}, FlowRunView, idempotent=True)
+
+
+def each(
+    transport: Transport,
+    *,
+    state: str | None = None,
+    flow: str | None = None,
+    project: str | None = None,
+    limit: int | None = None,
+) -> Iterator[FlowRunView]:
+    """Runs, newest first, at most `limit`."""
+    filters = {"state": state, "flow": flow, "project": project}
+    return _each(transport, path("flow-runs"), FlowRunView, filters, limit)
+
+
+def states(transport: Transport, flow_run_id: UUID) -> list[StateView]:
+    """The history of a run's states."""
+    return list(_each(transport, path("flow-runs", flow_run_id, "states"), StateView, {}, None))
+
+
+def task_runs(transport: Transport, flow_run_id: UUID) -> Iterator[TaskRunView]:
+    """The task runs of a run."""
+    return _each(transport, path("flow-runs", flow_run_id, "task-runs"), TaskRunView, {}, None)
+
+
+def logs(
+    transport: Transport, flow_run_id: UUID, *, after: int | str | None = None, level: str | None = None
+) -> Iterator[LogView]:
+    """The log lines of a run, oldest first. To follow a run, ask again with the last line's id as `after`."""
+    return _each(transport, path("flow-runs", flow_run_id, "logs"), LogView, {"level": level, "after": after}, None)
+
+
+def _each(transport: Transport, where: str, kind: type[T], params: Mapping[str, Any], limit: int | None) -> Iterator[T]:
+    after = params.get("after")
+    left = limit
+    while left is None or left > 0:
+        size = PAGE if left is None else min(left, PAGE)
+        page = _page(transport.send("GET", where, params={**params, "limit": size, "after": after}, idempotent=True))
+        found = wire.items(page, kind)
+        yield from found
+        left = None if left is None else left - len(found)
+        after = page.next
+        if after is None:
+            return
+
+
+def _page(content: bytes) -> Page:
+    """A page, or a short list that the server sends whole."""
+    if content.lstrip().startswith(b"["):
+        return Page(items=wire.decode(content, list[Any]))
+    return wire.decode(content, Page)

@@ -1,0 +1,202 @@
+"""One HTTP connection pool to one server: bearer token, messages in and out, errors of one tree, retries where they are harmless.
+
+The HTTP library is imported when the first request is made, so that importing the SDK stays cheap.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from appliance.client import wire
+from appliance.client.errors import (
+    ClientError,
+    Refused,
+    SetupRequired,
+    TooManyRequests,
+    Unavailable,
+    Unreachable,
+    refusal,
+)
+from appliance.config import client_address
+from appliance.core.protocol import MAX_WAIT, ErrorAnswer
+from appliance.core.version import VERSION
+from appliance.kit.backoff import delays
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = MAX_WAIT + 15.0  # a long poll is answered after at most MAX_WAIT
+TRIES = 4
+LONGEST_PAUSE = 10.0
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Response(Protocol):
+    """What we need of a response; httpx2's and those of test clients have it."""
+
+    status_code: int
+
+    @property
+    def content(self) -> bytes: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+
+class Transport:
+    """Requests to the server at `url`, as whoever `token` belongs to.
+
+    `http` replaces the HTTP client, for tests; `tries` is how often a harmless request is sent before giving up.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str = "",
+        http: Any = None,
+        *,
+        tries: int = TRIES,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._token = token
+        self._http = http
+        self._tries = tries
+        self._sleep = sleep
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_environment(cls, url: str | None = None, token: str | None = None) -> Transport:
+        """To the server that APPLIANCE_URL and APPLIANCE_TOKEN name, where nothing else is given."""
+        default_url, default_token = client_address()
+        return cls(url or default_url, default_token if token is None else token)
+
+    def get(self, path: str, into: type[T], params: Mapping[str, Any] | None = None) -> T:
+        """Read; tried again when the server is away for a moment."""
+        return wire.decode(self.send("GET", path, params=params, idempotent=True), into)
+
+    def post(self, path: str, message: Any, into: type[T], *, idempotent: bool = False, tries: int | None = None) -> T:
+        """Send a message; tried again only when sending it twice is harmless."""
+        return wire.decode(self.send("POST", path, wire.encode(message), idempotent=idempotent, tries=tries), into)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        content: bytes = b"",
+        *,
+        params: Mapping[str, Any] | None = None,
+        idempotent: bool = False,
+        tries: int | None = None,
+    ) -> bytes:
+        """One request with its retries; the body of the answer. Raises an error of client.errors for everything else."""
+        left = (tries or self._tries) if idempotent else 1
+        for pause in delays(0.1, 2.0):
+            left -= 1
+            try:
+                return self._once(method, path, content, params)
+            except SetupRequired:
+                raise
+            except (Unreachable, Unavailable, TooManyRequests) as error:
+                if left <= 0:
+                    raise
+                self._sleep(max(pause, retry_after(error)))
+        raise AssertionError("delays never end")
+
+    def close(self) -> None:
+        """Give the connections back."""
+        if self._http is not None:
+            self._http.close()
+
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def _once(self, method: str, path: str, content: bytes, params: Mapping[str, Any] | None) -> bytes:
+        headers = {"Accept": "application/json", "User-Agent": f"appliance/{VERSION}"}
+        if content:
+            headers["Content-Type"] = "application/json"
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        given = {key: value for key, value in (params or {}).items() if value is not None}
+        response = self._answer(method, path, content, given, headers)
+        if 200 <= response.status_code < 300:
+            return response.content
+        raise _refused(response)
+
+    def _answer(
+        self, method: str, path: str, content: bytes, params: dict[str, Any], headers: dict[str, str]
+    ) -> Response:
+        import httpx2
+
+        try:
+            response: Response = self._client().request(
+                method, path, content=content or None, params=params, headers=headers
+            )
+        except httpx2.InvalidURL as error:
+            raise ClientError(
+                f"{self.url!r} is not an address; write APPLIANCE_URL like http://127.0.0.1:4200."
+            ) from error
+        except httpx2.UnsupportedProtocol as error:
+            raise ClientError(
+                f"{self.url!r} is not an address; write APPLIANCE_URL like http://127.0.0.1:4200."
+            ) from error
+        except (httpx2.TransportError, OSError) as error:
+            raise Unreachable(self.url, _reason(error)) from error
+        return response
+
+    def _client(self) -> Any:
+        with self._lock:
+            if self._http is None:
+                self._http = _http_client(self.url)
+            return self._http
+
+
+def path(*segments: object) -> str:
+    """A path below /api/v1 with every segment quoted."""
+    return "/api/v1/" + "/".join(quote(str(segment), safe="") for segment in segments)
+
+
+def retry_after(error: ClientError) -> float:
+    """The seconds that a refusal asks us to wait, within reason."""
+    value = error.details.get("retry_after") if isinstance(error, Refused) else None
+    return min(max(float(value), 0.0), LONGEST_PAUSE) if isinstance(value, int | float) else 0.0
+
+
+def _http_client(url: str) -> Any:
+    import httpx2
+
+    parts = urlsplit(url)
+    plain = parts.scheme == "http"
+    return httpx2.Client(
+        base_url=url,
+        timeout=httpx2.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
+        verify=not plain,  # plain HTTP needs no certificates, and loading them takes longer than a request
+        trust_env=not (plain and parts.hostname in _LOOPBACK),  # no proxy stands between us and this machine
+    )
+
+
+def _refused(response: Response) -> Refused:
+    try:
+        answer = msgspec.json.decode(response.content, type=ErrorAnswer)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        answer = ErrorAnswer(code="", message="")  # a proxy's page, or no appliance at all
+    details = dict(answer.details)
+    seconds = response.headers.get("retry-after", "")
+    if seconds.isdigit():
+        details["retry_after"] = float(seconds)
+    request_id = answer.request_id or response.headers.get("x-request-id", "")
+    return refusal(answer.code, response.status_code, answer.message, request_id, details)
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip()
+    return text if text and "\n" not in text and len(text) < 120 else type(error).__name__

@@ -1,0 +1,46 @@
+"""JSON to and from the messages of core.protocol."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from appliance.client.errors import BadAnswer
+from appliance.core.protocol import Page
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder()
+
+
+@lru_cache(maxsize=64)
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+def encode(message: Any) -> bytes:
+    """A message as JSON bytes."""
+    return _encoder.encode(message)
+
+
+def decode(content: bytes, kind: type[T]) -> T:
+    """The message in an answer. Raises BadAnswer when it is something else."""
+    try:
+        message: T = _decoder(kind).decode(content)
+        return message
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadAnswer(
+            f"The answer is not what an appliance would send ({error}); check APPLIANCE_URL and that client and server have the same version."
+        ) from error
+
+
+def items(page: Page, kind: type[T]) -> list[T]:
+    """The items of a page as messages."""
+    try:
+        return msgspec.convert(page.items, list[kind])  # type: ignore[valid-type]
+    except msgspec.ValidationError as error:
+        raise BadAnswer(
+            f"A list from the server holds something unknown ({error}); use a client of the server's version."
+        ) from error
