@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,9 +14,7 @@ T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
 
 
-@lru_cache(maxsize=64)
-def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 
 def encode(message: Any) -> bytes:
@@ -28,7 +25,8 @@ def encode(message: Any) -> bytes:
 def decode(content: bytes, kind: type[T]) -> T:
     """The message in an answer. Raises BadAnswer when it is something else."""
     try:
-        message: T = _decoder(kind).decode(content)
+        decoder = _decoders.get(kind) or _decoders.setdefault(kind, msgspec.json.Decoder(kind))
+        message: T = decoder.decode(content)
         return message
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadAnswer(
