@@ -48,7 +48,9 @@ def problems(declared: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -
 
 def missing(declared: Sequence[Mapping[str, Any]], *layers: Mapping[str, Any]) -> list[str]:
     """Required parameters that no layer gives a value."""
-    return [item["name"] for item in declared if item.get("required") and not any(item["name"] in layer for layer in layers)]
+    return [
+        item["name"] for item in declared if item.get("required") and not any(item["name"] in layer for layer in layers)
+    ]
 
 
 def _unknown(name: str, names: list[str]) -> str:
@@ -67,21 +69,22 @@ def _misfits(name: str, schema: Any, value: Any) -> list[str]:
 
 
 def _sentence(name: str, error: ValidationError) -> str:
+    rule: Any = error.validator_value
     where = "".join(f"[{part!r}]" for part in error.path)
     shown = _show(error.instance)
     if error.validator == "type":
-        wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+        wanted = rule if isinstance(rule, list) else [rule]
         nouns = " or ".join(_NOUNS.get(str(kind), str(kind)) for kind in wanted)
         return f"Parameter {name!r}{where} must be {nouns}, not {shown}."
-    if error.validator in ("anyOf", "oneOf") and (nouns := _nouns_of(error.validator_value)):
+    if error.validator in ("anyOf", "oneOf") and (nouns := _nouns_of(rule)):
         return f"Parameter {name!r}{where} must be {nouns}, not {shown}."
     if error.validator == "enum":
-        return f"Parameter {name!r}{where} must be one of {', '.join(map(_show, error.validator_value))}, not {shown}."
+        return f"Parameter {name!r}{where} must be one of {', '.join(map(_show, rule))}, not {shown}."
     return f"Parameter {name!r}{where} does not fit: {error.message[:200]}."
 
 
 def _nouns_of(options: Any) -> str:
-    kinds = [option.get("type") for option in options if isinstance(option, dict)]
+    kinds = [str(option.get("type")) for option in options if isinstance(option, dict)]
     return " or ".join(_NOUNS[kind] for kind in kinds) if kinds and all(kind in _NOUNS for kind in kinds) else ""
 
 

@@ -81,7 +81,9 @@ Verdict = Accept | Wait | Refuse
 def decide(facts: Facts, proposed: Proposed) -> Verdict:
     """May this flow run go to the proposed state?"""
     if proposed.attempt is not None and proposed.attempt != facts.attempt:
-        return Refuse("stale_attempt", f"Attempt {proposed.attempt} was replaced by attempt {facts.attempt}; end this process.")
+        return Refuse(
+            "stale_attempt", f"Attempt {proposed.attempt} was replaced by attempt {facts.attempt}; end this process."
+        )
     if facts.type in TERMINAL:
         return Refuse("final", f"The run has already ended as {facts.name}; start a new run instead.")
     if proposed.type == CANCELLED and proposed.attempt is None and facts.type in (PENDING, RUNNING):

@@ -1,0 +1,202 @@
+"""The agent protocol: enrol, claim work, report what became of it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appliance.core.protocol import (
+    TERMINAL,
+    AgentReport,
+    AgentReported,
+    Claim,
+    Claimed,
+    Enrol,
+    Enrolled,
+    Exited,
+    Held,
+    Stop,
+    Work,
+)
+from appliance.kit import clock, ids
+from appliance.server.actions.batches import log_row
+from appliance.server.actions.endings import end_attempt
+from appliance.server.actions.names import labels_of, required_name
+from appliance.server.auth.identity import Actor
+from appliance.server.db.session import Database
+from appliance.server.db.writes import agents, flow_runs, logs, states
+from appliance.server.domain.texts import clean
+from appliance.server.errors import Invalid, NotFound
+from appliance.server.events.outbox import announce, announce_all
+
+_MOST_AT_ONCE = 100
+_MOST_HELD = 10_000
+_MOST_TAIL = 100
+_QUIET = 5.0
+"""An agent that was heard of within these seconds and finds nothing to do costs no write."""
+
+
+def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = None) -> Enrolled:
+    """Make the agent known; the same name again is the same agent, come back."""
+    now = now or clock.now()
+    if not 1 <= request.capacity <= _MOST_HELD:
+        raise Invalid(f"The capacity of an agent must be 1 to {_MOST_HELD}.")
+    row = {
+        "id": ids.uuid7(),
+        "name": required_name(request.name, "agent"),
+        "type": request.type,
+        "labels": labels_of(request.labels),
+        "capacity": request.capacity,
+        "version": clean(request.version, 50),
+        "host": clean(request.host, 255),
+        "state": "online",
+        "last_seen": now,
+        "created": now,
+    }
+    with db.write() as session:
+        agent_id = agents.enrol(session, row)
+        announce(session, "agent", agent_id, "agent.enrolled", {"name": row["name"]}, actor, now)
+    return Enrolled(
+        agent_id=agent_id, heartbeat_interval=db.rules.heartbeat_interval, cancel_grace=db.rules.cancel_grace
+    )
+
+
+def claim(db: Database, actor: Actor, agent_id: UUID, request: Claim, *, now: datetime | None = None) -> Claimed:
+    """One try to get due runs, without waiting. Also the agent's heartbeat, and where it learns which of its attempts to stop."""
+    now = now or clock.now()
+    if len(request.holding) > _MOST_HELD:
+        raise Invalid(f"An agent holds at most {_MOST_HELD} runs.")
+    holding = [(held.flow_run_id, held.attempt) for held in request.holding]
+    given = None if request.labels is None else labels_of(request.labels)
+    with db.read() as session:
+        agent = _agent(session, agent_id)
+        labels = agent.labels if given is None else given
+        wanted = min(request.free_slots, _MOST_AT_ONCE) if agent.state == "online" else 0
+        fresh = (now - agent.last_seen).total_seconds() < _QUIET and labels == agent.labels
+        if fresh and not (wanted > 0 and flow_runs.any_due(session, labels, now)):
+            return Claimed(stop=_stops(session, agent_id, holding))
+    lease = now + timedelta(seconds=db.rules.run_lease)
+    with db.write() as session:
+        agents.seen(session, agent_id, labels, now)
+        if holding:
+            flow_runs.prolong(session, agent_id, holding, lease)
+        stop = _stops(session, agent_id, holding)
+        claimed = flow_runs.claim(session, agent_id, labels, wanted, now, lease) if wanted > 0 else []
+        return Claimed(work=_hand_out(session, claimed, actor, now) if claimed else [], stop=stop)
+
+
+def report(
+    db: Database, actor: Actor, agent_id: UUID, request: AgentReport, *, now: datetime | None = None
+) -> AgentReported:
+    """What the agent saw of its processes. An attempt whose process has ended without its own last word is Crashed, or Cancelled."""
+    now = now or clock.now()
+    for line in request.logs:
+        if line.at.tzinfo is None:
+            raise Invalid("The time of a log line must have an offset.")
+    stale: dict[tuple[UUID, int], Held] = {}
+    with db.write() as session:
+        _agent(session, agent_id)
+        asked = [(held.flow_run_id, held.attempt) for held in request.started]
+        asked += [(line.flow_run_id, line.attempt) for line in request.logs]
+        rows = agents.held(session, asked)
+        for run, attempt in asked:
+            if not _is_held(rows.get(run), agent_id, attempt):
+                stale[run, attempt] = Held(flow_run_id=run, attempt=attempt)
+        logs.add(
+            session,
+            [
+                log_row(line.flow_run_id, line.at, line.level, "appliance.agent", line.message)
+                for line in request.logs
+                if (line.flow_run_id, line.attempt) not in stale
+            ],
+        )
+        for exited in sorted(request.exited, key=lambda exited: exited.flow_run_id):
+            if not _end(session, agent_id, exited, actor, now):
+                stale[exited.flow_run_id, exited.attempt] = Held(flow_run_id=exited.flow_run_id, attempt=exited.attempt)
+    return AgentReported(stale=list(stale.values()))
+
+
+def _hand_out(session: Session, claimed: list[Any], actor: Actor, now: datetime) -> list[Work]:
+    """Give each claimed attempt its token, its history row and its event."""
+    tokens = [ids.secret("run") for _ in claimed]
+    flow_runs.set_tokens(
+        session, [{"run": run.id, "hash": ids.sha256(token)} for run, token in zip(claimed, tokens, strict=True)]
+    )
+    name = clean(actor.name, 200)
+    states.add(
+        session,
+        [states.row(run.id, run.version, run.attempt, "PENDING", "Submitted", now, name) for run in claimed],
+    )
+    told = [(run.id, {"type": "PENDING", "name": "Submitted", "version": run.version}) for run in claimed]
+    announce_all(session, "flow_run", "flow_run.state", told, actor, now)
+    work = agents.work_of(session, [run.flow_version_id for run in claimed])
+    return [
+        Work(
+            flow_run_id=run.id,
+            attempt=run.attempt,
+            run_token=token,
+            name=run.name,
+            flow=work[run.flow_version_id].flow,
+            project=work[run.flow_version_id].project,
+            storage=work[run.flow_version_id].storage,
+            run_config=run.run_config,
+        )
+        for run, token in zip(claimed, tokens, strict=True)
+    ]
+
+
+def _stops(session: Session, agent_id: UUID, holding: list[tuple[UUID, int]]) -> list[Stop]:
+    rows = agents.held(session, holding)
+    found = []
+    for run, attempt in holding:
+        reason = _why_stop(rows.get(run), agent_id, attempt)
+        if reason:
+            found.append(Stop(flow_run_id=run, attempt=attempt, reason=reason))
+    return found
+
+
+def _why_stop(run: Any | None, agent_id: UUID, attempt: int) -> str:
+    if run is None:
+        return "The run was deleted."
+    if not _is_held(run, agent_id, attempt):
+        return "Another attempt has replaced this one."
+    if run.state_type == "CANCELLING":
+        return run.state_message or "The run was cancelled."
+    return f"The run has already ended as {run.state_name}." if run.state_type in TERMINAL else ""
+
+
+def _end(session: Session, agent_id: UUID, exited: Exited, actor: Actor, now: datetime) -> bool:
+    """Record the end of a process; False when the attempt is not this agent's any more."""
+    run = states.lock(session, exited.flow_run_id)
+    if not _is_held(run, agent_id, exited.attempt):
+        return False
+    assert run is not None
+    if run.state_type not in TERMINAL:
+        tail = [clean(line, 2_000) for line in exited.tail[-_MOST_TAIL:]]
+        data = {"exit_code": exited.code, "signal": exited.signal, "tail": tail}
+        end_attempt(session, run, _how(exited), data, actor, now)
+    return True
+
+
+def _how(exited: Exited) -> str:
+    if exited.reason:
+        return clean(exited.reason)
+    if exited.signal is not None:
+        return f"The run's process was killed by {clean(exited.signal, 40)}."
+    if exited.code == 0:
+        return "The run's process ended with exit code 0, but without saying how the run ended."
+    return f"The run's process ended with exit code {exited.code}."
+
+
+def _is_held(run: Any | None, agent_id: UUID, attempt: int) -> bool:
+    return run is not None and run.agent_id == agent_id and run.attempt == attempt
+
+
+def _agent(session: Session, agent_id: UUID) -> Any:
+    agent = agents.find(session, agent_id)
+    if agent is None:
+        raise NotFound("This agent is not enrolled; enrol it again.")
+    return agent

@@ -1,0 +1,95 @@
+"""Making flow runs, inside the transaction of an action: the run, its first state and its event are kept together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from appliance.kit import ids
+from appliance.server.actions.names import labels_of
+from appliance.server.auth.identity import Actor
+from appliance.server.db.tables.flows import Flow, FlowVersion
+from appliance.server.db.writes import flow_runs, states
+from appliance.server.domain import parameters as rules
+from appliance.server.domain.texts import clean, clean_document
+from appliance.server.errors import Invalid
+from appliance.server.events.outbox import announce_all
+
+
+def checked_parameters(flow: Flow, version: FlowVersion, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Defaults, then what the flow's settings say, then what was given; Invalid, in one sentence a problem, when they don't fit."""
+    values = rules.merge(version.parameters, flow.overrides.get("parameters") or {}, given)
+    problems = rules.problems(version.parameters, values)
+    if problems:
+        raise Invalid(" ".join(problems[:5]), problems=problems[:50])
+    try:
+        cleaned: dict[str, Any] = clean_document(values)
+    except (OverflowError, msgspec.MsgspecError, ValueError) as error:
+        raise Invalid("A parameter holds a number that is too large to be stored; send it as a text.") from error
+    return cleaned
+
+
+def run_row(
+    flow: Flow,
+    version: FlowVersion,
+    *,
+    name: str,
+    parameters: dict[str, Any],
+    labels: list[str] | None,
+    scheduled_time: datetime,
+    actor: Actor,
+    now: datetime,
+    schedule_id: UUID | None = None,
+    idempotency_key: str | None = None,
+) -> dict[str, Any]:
+    """A new run as a row. Labels: those given, else those of the flow's settings, else those of the version."""
+    if labels is None:
+        override = flow.overrides.get("labels")
+        labels = version.labels if override is None else override
+    return {
+        "id": ids.uuid7(),
+        "flow_id": flow.id,
+        "flow_version_id": version.id,
+        "schedule_id": schedule_id,
+        "due_at": scheduled_time if schedule_id is not None else None,
+        "idempotency_key": idempotency_key,
+        "name": name,
+        "parameters": parameters,
+        "context": {},
+        "labels": labels_of(labels),
+        "run_config": version.run_config | (flow.overrides.get("run_config") or {}),
+        "priority": 0,
+        "parent_flow_run_id": None,
+        "parent_task_slug": None,
+        "scheduled_time": scheduled_time,
+        "state_type": "SCHEDULED",
+        "state_name": "Scheduled",
+        "state_message": "",
+        "state_data": None,
+        "state_at": now,
+        "version": 1,
+        "attempt": 0,
+        "last_seq": 0,
+        "cancel_requested": False,
+        "times_resurrected": 0,
+        "created": now,
+        "created_by": clean(actor.name, 200),
+    }
+
+
+def insert_runs(session: Session, rows: list[dict[str, Any]], actor: Actor, now: datetime) -> list[UUID]:
+    """Insert the runs that no unique key knows yet, each with its first state and its event; the ids of those inserted."""
+    if not rows:
+        return []
+    made = set(flow_runs.insert_new(session, rows))
+    new = [row["id"] for row in rows if row["id"] in made]
+    name = clean(actor.name, 200)
+    states.add(session, [states.row(id, 1, 0, "SCHEDULED", "Scheduled", now, name) for id in new])
+    data = {"type": "SCHEDULED", "name": "Scheduled", "version": 1}
+    announce_all(session, "flow_run", "flow_run.state", [(id, data) for id in new], actor, now)
+    return new

@@ -1,0 +1,65 @@
+"""Storing a flow run's state with its history and event, and closing what an attempt leaves behind. Inside another action's transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from appliance.server.auth.identity import Actor
+from appliance.server.db.writes import states, task_runs
+from appliance.server.domain.texts import clean
+from appliance.server.errors import Conflict
+from appliance.server.events.outbox import announce
+
+
+def store_state(
+    session: Session,
+    run: Any,
+    type: str,
+    name: str,
+    message: str,
+    data: dict[str, Any] | None,
+    actor: Actor,
+    now: datetime,
+    extra: dict[str, Any],
+) -> None:
+    """Append the state and set the run's columns, where the run is still as `run` (a row of `states.lock`) saw it."""
+    state = states.row(run.id, run.version + 1, run.attempt, type, name, now, clean(actor.name, 200), message, data)
+    if not states.change(session, run.id, run.version, states.columns(state) | extra):
+        raise Conflict("The run changed at the same moment; try again.")
+    states.add(session, [state])
+    announce(
+        session,
+        "flow_run",
+        run.id,
+        "flow_run.state",
+        {"type": type, "name": name, "version": state["version"]},
+        actor,
+        now,
+    )
+
+
+def end_attempt(
+    session: Session, run: Any, crash_message: str, data: dict[str, Any] | None, actor: Actor, now: datetime
+) -> str:
+    """End an attempt whose process is gone: Cancelled when that was asked for, else Crashed; its unfinished tasks likewise."""
+    if run.state_type == "CANCELLING":
+        type, name, message = "CANCELLED", "Cancelled", "The run was stopped as asked."
+    else:
+        type, name, message = "FAILED", "Crashed", crash_message
+    store_state(session, run, type, name, message, data, actor, now, {"end_time": now, "lease_expires_at": None})
+    close_tasks(session, run, type, now)
+    return type
+
+
+def close_tasks(session: Session, run: Any, ended_as: str, now: datetime) -> int:
+    """Give the task runs that the attempt left unfinished an end of their own."""
+    if ended_as == "FAILED":
+        return task_runs.close(
+            session, run.id, run.attempt, "FAILED", "Crashed", "The run ended before this task did.", now
+        )
+    return task_runs.close(
+        session, run.id, run.attempt, "CANCELLED", "Cancelled", "The run ended before this task did.", now
+    )

@@ -1,0 +1,97 @@
+"""Flow runs as people and scripts ask for them: create one, cancel one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from appliance.core.protocol import TERMINAL, CreateFlowRun
+from appliance.kit import clock, ids
+from appliance.server.actions.creation import checked_parameters, insert_runs, run_row
+from appliance.server.actions.endings import store_state
+from appliance.server.actions.names import labels_of, required_name
+from appliance.server.auth.identity import Actor
+from appliance.server.db.session import Database
+from appliance.server.db.tables.flow_runs import FlowRun
+from appliance.server.db.tables.flows import Flow
+from appliance.server.db.writes import flows, states
+from appliance.server.domain.texts import clean
+from appliance.server.domain.transitions import Accept, Facts, Proposed, Refuse, decide
+from appliance.server.errors import Conflict, Invalid, NotFound
+
+
+def create(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime | None = None) -> UUID:
+    """Create a run of the flow's newest version. The same idempotency key again answers the run that it made the first time."""
+    now = now or clock.now()
+    scheduled = request.scheduled_time or now
+    if scheduled.tzinfo is None:
+        raise Invalid("The scheduled time must have an offset, like 2026-01-31T06:30:00+00:00.")
+    key = request.idempotency_key
+    if key is not None and not (0 < len(key) <= 200 and key.isprintable()):
+        raise Invalid("The idempotency key must be 1 to 200 printable characters.")
+    with db.write() as session:
+        flow = _flow(session, request)
+        if key is not None and (known := _of_key(session, flow.id, key)) is not None:
+            return known
+        version = flows.newest_version(session, flow.id)
+        if flow.archived or version is None:
+            raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive to run it.")
+        row = run_row(
+            flow,
+            version,
+            name=ids.readable_name() if request.name is None else required_name(request.name, "run"),
+            parameters=checked_parameters(flow, version, request.parameters),
+            labels=None if request.labels is None else labels_of(request.labels),
+            scheduled_time=scheduled,
+            actor=actor,
+            now=now,
+            idempotency_key=key,
+        )
+        if not insert_runs(session, [row], actor, now) and key is not None:
+            known = _of_key(session, flow.id, key)  # another request with the key came first
+            assert known is not None
+            return known
+        id: UUID = row["id"]
+        return id
+
+
+def cancel(db: Database, actor: Actor, flow_run_id: UUID, reason: str = "", *, now: datetime | None = None) -> UUID:
+    """Cancel a run: at once when nothing of it runs, else its process is told to stop. Cancelling again changes nothing."""
+    now = now or clock.now()
+    with db.write() as session:
+        run = states.lock(session, flow_run_id)
+        if run is None:
+            raise NotFound("There is no such run; it may have been deleted.")
+        if run.state_type in ("CANCELLING", "CANCELLED"):
+            return flow_run_id
+        verdict = decide(Facts(run.state_type, run.state_name, run.attempt), Proposed("CANCELLED", "Cancelled"))
+        if isinstance(verdict, Refuse):
+            raise Conflict(f"The run can't be cancelled, because it has already ended as {run.state_name}.")
+        assert isinstance(verdict, Accept)
+        message = clean(reason).strip() or f"Cancelled by {actor.name}."
+        extra: dict[str, Any] = {"cancel_requested": True}
+        if verdict.type in TERMINAL:
+            extra |= {"end_time": now, "lease_expires_at": None}
+        store_state(session, run, verdict.type, verdict.name, message, None, actor, now, extra)
+        return flow_run_id
+
+
+def _flow(session: Session, request: CreateFlowRun) -> Flow:
+    if request.flow_id is None and (request.project is None or request.flow is None):
+        raise Invalid("Name the flow by its id, or by project and flow.")
+    flow = flows.find(session, request.flow_id, request.project, request.flow)
+    if flow is None:
+        named = f"flow {request.flow!r} in project {request.project!r}" if request.flow_id is None else "such flow"
+        raise NotFound(f"There is no {named}; register it first, or correct the name.")
+    return flow
+
+
+def _of_key(session: Session, flow_id: UUID, key: str) -> UUID | None:
+    runs = FlowRun.__table__  # type: ignore[attr-defined]
+    statement = select(runs.c.id).where(runs.c.flow_id == flow_id, runs.c.idempotency_key == key)
+    found: UUID | None = session.execute(statement).scalar()
+    return found

@@ -1,0 +1,144 @@
+"""Flows: registering what `flow.register` sends, together with the schedules that the code declares."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from appliance.core.protocol import Registered, Registration
+from appliance.kit import clock, ids
+from appliance.server.actions import projects, schedules
+from appliance.server.actions.names import labels_of, required_name
+from appliance.server.auth.identity import Actor
+from appliance.server.db.session import Database
+from appliance.server.db.tables.flows import Flow, FlowVersion
+from appliance.server.db.writes import flows
+from appliance.server.domain.texts import clean, clean_document
+from appliance.server.errors import Conflict, Invalid
+from appliance.server.events.outbox import announce
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+class TaskDocument(msgspec.Struct):
+    slug: str
+    name: str = ""
+    tags: list[str] = []
+
+
+class EdgeDocument(msgspec.Struct):
+    upstream: str
+    downstream: str
+
+
+class ParameterDocument(msgspec.Struct):
+    name: str
+    required: bool = False
+    schema: dict[str, Any] = {}
+
+
+class FlowDocument(msgspec.Struct):
+    """The parts of a flow's document that the server reads; whatever else it holds is kept beside them."""
+
+    tasks: list[TaskDocument]
+    edges: list[EdgeDocument] = []
+    parameters: list[ParameterDocument] = []
+    reference_tasks: list[str] = []
+    schedules: list[dict[str, Any]] = []
+    run_config: dict[str, Any] = {}
+    sdk_version: str = ""
+
+
+def register(db: Database, actor: Actor, request: Registration, *, now: datetime | None = None) -> Registered:
+    """Store the flow as a new version, or find the version that has the same content. Its code's schedules are brought in line.
+
+    Content that is older than the newest version becomes the newest one again, so that going back works.
+    """
+    now = now or clock.now()
+    name = required_name(request.name, "flow")
+    if not _HASH.fullmatch(request.content_hash):
+        raise Invalid("The content hash must be 64 hexadecimal digits.")
+    document = _checked(request.document)
+    with db.write() as session:
+        project_id = projects.ensure(session, actor, request.project, now)
+        flow = flows.ensure_locked(session, project_id, name, now)
+        if flow.archived:
+            raise Conflict(
+                f"Flow {name!r} is archived; take it out of the archive first, or register under another name."
+            )
+        version, created = _version(session, flow, request, document, actor, now)
+        if created or version.number != flows.next_number(session, flow.id) - 1:
+            _make_newest(session, flow, version, now)
+            schedules.sync_with_code(
+                session, flow, version, request.set_schedules_active, actor, now, db.rules.scheduled_runs_ahead
+            )
+            announce(session, "flow", flow.id, "flow.registered", {"version": version.number}, actor, now)
+        return Registered(
+            flow_id=flow.id, version_id=version.id, version=version.number, created=created, url=_url(flow.id)
+        )
+
+
+def _checked(document: dict[str, Any]) -> FlowDocument:
+    try:
+        found = msgspec.convert(document, FlowDocument)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"The flow's document can't be used: {error}.") from error
+    slugs = {task.slug for task in found.tasks}
+    if len(slugs) != len(found.tasks):
+        raise Invalid("Two tasks of the flow have the same slug; give each its own.")
+    if any(len(slug) > 300 for slug in slugs):
+        raise Invalid("A task's slug is too long; use at most 300 characters.")
+    for edge in found.edges:
+        if not {edge.upstream, edge.downstream} <= slugs:
+            raise Invalid(
+                f"An edge from {edge.upstream!r} to {edge.downstream!r} names a task that the flow does not have."
+            )
+    if len({parameter.name for parameter in found.parameters}) != len(found.parameters):
+        raise Invalid("Two parameters of the flow have the same name; give each its own.")
+    return found
+
+
+def _version(
+    session: Session, flow: Flow, request: Registration, document: FlowDocument, actor: Actor, now: datetime
+) -> tuple[FlowVersion, bool]:
+    known = flows.version_of_content(session, flow.id, request.content_hash)
+    if known is not None:
+        return known, False
+    raw = clean_document(request.document)
+    run_labels = document.run_config.get("labels") or []
+    version = FlowVersion(
+        id=ids.uuid7(),
+        flow_id=flow.id,
+        number=flows.next_number(session, flow.id),
+        content_hash=request.content_hash,
+        graph={key: raw.get(key, []) for key in ("tasks", "edges", "reference_tasks")},
+        parameters=raw.get("parameters", []),
+        schedules=document.schedules,
+        storage=clean_document(request.storage),
+        run_config=raw.get("run_config", {}),
+        labels=labels_of([*request.labels, *map(str, run_labels)]),
+        sdk_version=clean(document.sdk_version, 50),
+        created=now,
+        created_by=clean(actor.name, 200),
+    )
+    session.add(version)
+    session.flush()
+    return version, True
+
+
+def _make_newest(session: Session, flow: Flow, version: FlowVersion, now: datetime) -> None:
+    """New runs execute the version with the highest number."""
+    newest = flows.next_number(session, flow.id) - 1
+    if version.number != newest:
+        version.number = newest + 1
+    flow.updated = now
+    session.flush()
+
+
+def _url(flow_id: UUID) -> str:
+    return f"/flows/{flow_id}"

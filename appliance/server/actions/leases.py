@@ -1,0 +1,36 @@
+"""Leases: which process does a service's work now."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from appliance.kit import clock
+from appliance.server.db.session import Database
+from appliance.server.db.writes import leases
+
+
+def acquire(db: Database, name: str, holder: str, ttl: float, *, now: datetime | None = None) -> int | None:
+    """Take or renew a lease for `ttl` seconds; its epoch, or None while another process holds it."""
+    now = now or clock.now()
+    with db.write() as session:
+        return leases.acquire(session, name, holder, now + timedelta(seconds=ttl), now)
+
+
+def release(db: Database, name: str, holder: str, epoch: int, *, now: datetime | None = None) -> None:
+    """Give a lease back."""
+    with db.write() as session:
+        leases.release(session, name, holder, epoch, now or clock.now())
+
+
+def record(db: Database, name: str, epoch: int, counts: dict[str, int], *, now: datetime | None = None) -> bool:
+    """Note a completed round and what it did; False when the lease was lost meanwhile."""
+    text = " ".join(f"{key}={value}" for key, value in counts.items())
+    with db.write() as session:
+        return leases.record(session, name, epoch, now or clock.now(), text)
+
+
+def find(db: Database, name: str) -> Any | None:
+    """The lease as a row, or None when nobody ever held it."""
+    with db.read() as session:
+        return leases.find(session, name)

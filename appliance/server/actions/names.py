@@ -1,0 +1,37 @@
+"""Checking the short texts that people give: names and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from appliance.server.domain.texts import clean
+from appliance.server.errors import Invalid
+
+LONGEST_NAME = 200
+LONGEST_LABEL = 100
+MOST_LABELS = 50
+
+
+def required_name(name: str, noun: str) -> str:
+    """The name without space around it; Invalid when it is empty, too long or more than one line."""
+    name = name.strip()
+    if not name:
+        raise Invalid(f"The {noun} needs a name; give one that is not empty.")
+    if len(name) > LONGEST_NAME:
+        raise Invalid(f"The name of the {noun} is too long; use at most {LONGEST_NAME} characters.")
+    if not name.isprintable():
+        raise Invalid(f"The name of the {noun} contains characters that can't be shown; use one line of plain text.")
+    return clean(name, LONGEST_NAME)
+
+
+def labels_of(labels: Iterable[str]) -> list[str]:
+    """The labels, sorted, each once; Invalid when one of them can't be used."""
+    found = sorted({label.strip() for label in labels})
+    if len(found) > MOST_LABELS:
+        raise Invalid(f"There are {len(found)} labels; use at most {MOST_LABELS}.")
+    for label in found:
+        if not label or len(label) > LONGEST_LABEL or not label.isprintable():
+            raise Invalid(
+                f"The label {label[:LONGEST_LABEL]!r} can't be used; write 1 to {LONGEST_LABEL} printable characters."
+            )
+    return found

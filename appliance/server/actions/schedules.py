@@ -1,0 +1,240 @@
+"""Schedules: made, edited, switched and deleted by people, or declared in a flow's code. Runs that are only planned go along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from appliance.core import clocks
+from appliance.core.errors import ScheduleError
+from appliance.kit import clock, ids
+from appliance.server.actions.creation import checked_parameters
+from appliance.server.actions.names import labels_of
+from appliance.server.actions.planning import Planned, plan_again, plan_of, plan_runs, unplan
+from appliance.server.auth.identity import SYSTEM, Actor
+from appliance.server.db.session import Database
+from appliance.server.db.tables.flows import Flow, FlowVersion
+from appliance.server.db.tables.schedules import Schedule
+from appliance.server.db.writes import flows, schedules
+from appliance.server.domain import parameters as parameter_rules
+from appliance.server.domain.texts import clean_document
+from appliance.server.errors import Conflict, Invalid, NotFound
+from appliance.server.events.outbox import announce
+
+CATCH_UP = ("all", "latest", "none")
+MOST_PER_FLOW = 100
+_BESIDE = frozenset({"parameters", "labels"})  # kept in columns of their own
+
+
+def create(
+    db: Database,
+    actor: Actor,
+    flow_id: UUID,
+    document: dict[str, Any],
+    parameters: dict[str, Any] | None = None,
+    *,
+    now: datetime | None = None,
+) -> Schedule:
+    """Add an active schedule to a flow; its next runs exist when this returns."""
+    now = now or clock.now()
+    with db.write() as session:
+        flow, version = _flow(session, flow_id)
+        if len(schedules.of_flow(session, flow_id)) >= MOST_PER_FLOW:
+            raise Conflict(f"The flow has {MOST_PER_FLOW} schedules already; delete one first.")
+        if parameters is not None:
+            document = document | {"parameters": parameters}
+        schedule = _new(session, flow, document, "ui", True, now)
+        _require_runnable(flow, version, schedule)
+        plan_runs(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
+        _announce(session, schedule, "schedule.created", actor, now)
+        return schedule
+
+
+def set_active(db: Database, actor: Actor, schedule_id: UUID, active: bool, *, now: datetime | None = None) -> Schedule:
+    """Switch a schedule off, which removes the runs that are only planned, or on, which plans the next ones at once."""
+    now = now or clock.now()
+    with db.write() as session:
+        schedule = _locked(session, schedule_id)
+        if schedule.active == active:
+            return schedule
+        schedule.active = active
+        _touch(session, schedule, now)
+        if active:
+            flow, version = _flow(session, schedule.flow_id)
+            _require_runnable(flow, version, schedule)
+            plan_again(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
+        else:
+            unplan(session, schedule, now)
+        _announce(session, schedule, "schedule.activated" if active else "schedule.paused", actor, now)
+        return schedule
+
+
+def edit(
+    db: Database,
+    actor: Actor,
+    schedule_id: UUID,
+    document: dict[str, Any] | None = None,
+    parameters: dict[str, Any] | None = None,
+    *,
+    catch_up: str | None = None,
+    now: datetime | None = None,
+) -> Schedule:
+    """Change when or with what a schedule starts runs; those already planned are replaced."""
+    now = now or clock.now()
+    with db.write() as session:
+        schedule = _locked(session, schedule_id)
+        if document is not None:
+            _fill(schedule, {"parameters": schedule.parameters, "labels": schedule.labels} | document)
+        if parameters is not None:
+            schedule.parameters = clean_document(parameters)
+        if catch_up is not None:
+            if catch_up not in CATCH_UP:
+                raise Invalid(f"The catch-up policy must be one of {', '.join(CATCH_UP)}, not {catch_up!r}.")
+            schedule.catch_up = catch_up
+        _touch(session, schedule, now)
+        if schedule.active:
+            flow, version = _flow(session, schedule.flow_id)
+            _require_runnable(flow, version, schedule)
+            plan_again(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
+        _announce(session, schedule, "schedule.edited", actor, now)
+        return schedule
+
+
+def delete(db: Database, actor: Actor, schedule_id: UUID, *, now: datetime | None = None) -> None:
+    """Delete a schedule and the runs that are only planned; runs already due stay."""
+    now = now or clock.now()
+    with db.write() as session:
+        _remove(session, _locked(session, schedule_id), actor, now)
+
+
+def keep_ahead(db: Database, schedule_id: UUID, *, now: datetime | None = None, actor: Actor = SYSTEM) -> Planned:
+    """Give one schedule the runs that it lacks now. Two schedulers may do this at once; each due time gets one run."""
+    now = now or clock.now()
+    with db.write() as session:
+        schedule = schedules.locked(session, schedule_id, skip_locked=True)
+        if schedule is None or not schedule.active:
+            return Planned()
+        return plan_runs(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
+
+
+def needing_runs(db: Database, now: datetime) -> list[UUID]:
+    """The schedules that lack runs now, the malformed ones among them."""
+    with db.read() as session:
+        rows = schedules.short_of_runs(session, now, db.rules.scheduled_runs_ahead)
+    return [row.id for row in rows if _lacks(row, now, db.rules.scheduled_runs_ahead)]
+
+
+def sync_with_code(
+    session: Session, flow: Flow, version: FlowVersion, active: bool, actor: Actor, now: datetime, ahead: int
+) -> None:
+    """Bring the schedules that come from code in line with the version: the same stay as they are, new ones are added, others go.
+
+    All active schedules of the flow are planned again, because their planned runs belong to the version before.
+    """
+    declared = {
+        _key(document, document.get("parameters"), document.get("labels")): document for document in version.schedules
+    }
+    for schedule in schedules.of_flow(session, flow.id):
+        if schedule.origin == "code":
+            key = _key(schedule.document, schedule.parameters, schedule.labels)
+            if declared.pop(key, None) is None:
+                _remove(session, schedule, actor, now)
+                continue
+        if schedule.active:
+            plan_again(session, schedule, actor, now, ahead)
+    for document in declared.values():
+        schedule = _new(session, flow, document, "code", active, now)
+        if active:
+            _require_runnable(flow, version, schedule)
+            plan_runs(session, schedule, actor, now, ahead)
+        _announce(session, schedule, "schedule.created", actor, now)
+
+
+def _lacks(row: Any, now: datetime, ahead: int) -> bool:
+    try:
+        found = plan_of(row, now, ahead)
+    except ScheduleError:
+        return True  # `keep_ahead` sets it aside
+    return bool(found.due or found.missed)
+
+
+def _new(
+    session: Session, flow: Flow, document: Mapping[str, Any], origin: str, active: bool, now: datetime
+) -> Schedule:
+    schedule = Schedule(
+        id=ids.uuid7(), flow_id=flow.id, kind="", document={}, active=active, origin=origin, created=now, updated=now
+    )
+    schedule.scheduled_until = now
+    _fill(schedule, document)
+    session.add(schedule)
+    session.flush()
+    return schedule
+
+
+def _fill(schedule: Schedule, document: Mapping[str, Any]) -> None:
+    try:
+        clocks.validate(document)
+    except ScheduleError as error:
+        raise Invalid(str(error)) from error
+    parameters, labels = document.get("parameters") or {}, document.get("labels") or []
+    if not isinstance(parameters, dict) or not isinstance(labels, list) or not all(isinstance(x, str) for x in labels):
+        raise Invalid("A schedule's parameters must be an object and its labels a list of texts.")
+    schedule.document = {key: value for key, value in document.items() if key not in _BESIDE}
+    schedule.kind = document["kind"]
+    schedule.timezone = document.get("timezone") or "UTC"
+    schedule.parameters = clean_document(parameters)
+    schedule.labels = labels_of(labels)
+
+
+def _require_runnable(flow: Flow, version: FlowVersion, schedule: Schedule) -> None:
+    lacking = parameter_rules.missing(version.parameters, flow.overrides.get("parameters") or {}, schedule.parameters)
+    if lacking:
+        names = ", ".join(map(repr, lacking))
+        raise Invalid(
+            f"Flow {flow.name!r} can't be scheduled because its required parameter {names} has no value; "
+            "give the parameter a default or the schedule a value for it."
+        )
+    checked_parameters(flow, version, schedule.parameters)
+
+
+def _flow(session: Session, flow_id: UUID) -> tuple[Flow, FlowVersion]:
+    flow, version = session.get(Flow, flow_id), flows.newest_version(session, flow_id)
+    if flow is None or version is None:
+        raise NotFound("There is no such flow; look at the list of flows.")
+    if flow.archived:
+        raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive first.")
+    return flow, version
+
+
+def _locked(session: Session, schedule_id: UUID) -> Schedule:
+    schedule = schedules.locked(session, schedule_id)
+    if schedule is None:
+        raise NotFound("There is no such schedule; it may have been deleted.")
+    return schedule
+
+
+def _remove(session: Session, schedule: Schedule, actor: Actor, now: datetime) -> None:
+    unplan(session, schedule, now)
+    session.delete(schedule)
+    session.flush()
+    _announce(session, schedule, "schedule.deleted", actor, now)
+
+
+def _touch(session: Session, schedule: Schedule, now: datetime) -> None:
+    schedule.version += 1
+    schedule.updated = now
+    session.flush()
+
+
+def _announce(session: Session, schedule: Schedule, kind: str, actor: Actor, now: datetime) -> None:
+    announce(session, "schedule", schedule.id, kind, {"flow_id": str(schedule.flow_id)}, actor, now)
+
+
+def _key(document: Mapping[str, Any], parameters: Any, labels: Any) -> bytes:
+    own = {key: value for key, value in document.items() if key not in _BESIDE}
+    return msgspec.json.encode([own, parameters or {}, sorted(labels or [])], order="sorted")

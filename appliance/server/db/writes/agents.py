@@ -1,0 +1,68 @@
+"""Writing agents."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from appliance.server.db.tables.agents import Agent
+from appliance.server.db.tables.flow_runs import FlowRun
+from appliance.server.db.tables.flows import Flow, FlowVersion
+from appliance.server.db.tables.projects import Project
+
+_agents = Agent.__table__  # type: ignore[attr-defined]
+_runs = FlowRun.__table__  # type: ignore[attr-defined]
+_versions = FlowVersion.__table__  # type: ignore[attr-defined]
+_flows = Flow.__table__  # type: ignore[attr-defined]
+_projects = Project.__table__  # type: ignore[attr-defined]
+
+
+def enrol(session: Session, row: dict[str, Any]) -> UUID:
+    """Insert the agent, or renew the one of the same name; its id."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    renewed = {key: row[key] for key in ("type", "labels", "capacity", "version", "host", "last_seen")}
+    statement = insert(_agents).values(row).on_conflict_do_update(index_elements=["name"], set_=renewed)
+    id: UUID = session.connection().execute(statement.returning(_agents.c.id)).scalar_one()
+    return id
+
+
+def find(session: Session, agent_id: UUID) -> Any | None:
+    """The agent as a row."""
+    return session.connection().execute(select(_agents).where(_agents.c.id == agent_id)).one_or_none()
+
+
+def seen(session: Session, agent_id: UUID, labels: list[str], now: datetime) -> None:
+    """Note that the agent was heard of, and with which labels it works now."""
+    session.connection().execute(update(_agents).where(_agents.c.id == agent_id).values(last_seen=now, labels=labels))
+
+
+def held(session: Session, attempts: list[tuple[UUID, int]]) -> dict[UUID, Any]:
+    """The runs that an agent says it holds, by id."""
+    if not attempts:
+        return {}
+    columns = (
+        _runs.c.id,
+        _runs.c.attempt,
+        _runs.c.agent_id,
+        _runs.c.state_type,
+        _runs.c.state_name,
+        _runs.c.state_message,
+    )
+    rows = session.connection().execute(select(*columns).where(_runs.c.id.in_([run for run, _ in attempts])))
+    return {row.id: row for row in rows}
+
+
+def work_of(session: Session, version_ids: list[UUID]) -> dict[UUID, Any]:
+    """Flow, project and storage of the versions, by version id."""
+    statement = (
+        select(_versions.c.id, _versions.c.storage, _flows.c.name.label("flow"), _projects.c.name.label("project"))
+        .join(_flows, _flows.c.id == _versions.c.flow_id)
+        .join(_projects, _projects.c.id == _flows.c.project_id)
+        .where(_versions.c.id.in_(version_ids))
+    )
+    return {row.id: row for row in session.connection().execute(statement)}

@@ -1,0 +1,68 @@
+"""Writing flows and their versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from appliance.kit import ids
+from appliance.server.db.tables.flows import Flow, FlowVersion
+from appliance.server.db.tables.projects import Project
+
+_flows = Flow.__table__  # type: ignore[attr-defined]
+_versions = FlowVersion.__table__  # type: ignore[attr-defined]
+_projects = Project.__table__  # type: ignore[attr-defined]
+
+
+def ensure_locked(session: Session, project_id: UUID, name: str, now: datetime) -> Flow:
+    """The flow of this name, made where it is missing, held until the transaction ends: versions are numbered one by one."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    row = {
+        "id": ids.uuid7(),
+        "project_id": project_id,
+        "name": name,
+        "overrides": {},
+        "settings": {},
+        "paused": False,
+        "archived": False,
+        "created": now,
+        "updated": now,
+    }
+    session.execute(insert(_flows).values(row).on_conflict_do_nothing())
+    statement = select(Flow).where(_flows.c.project_id == project_id, _flows.c.name == name)
+    return session.execute(statement.with_for_update(key_share=True)).scalar_one()
+
+
+def find(session: Session, flow_id: UUID | None, project: str | None, name: str | None) -> Flow | None:
+    """The flow with this id, or with this name in this project."""
+    if flow_id is not None:
+        return session.get(Flow, flow_id)
+    statement = select(Flow).join(_projects, _projects.c.id == _flows.c.project_id)
+    return session.execute(statement.where(_projects.c.name == project, _flows.c.name == name)).scalar_one_or_none()
+
+
+def newest_version(session: Session, flow_id: UUID) -> FlowVersion | None:
+    """The version that new runs execute."""
+    statement = select(FlowVersion).where(_versions.c.flow_id == flow_id).order_by(_versions.c.number.desc()).limit(1)
+    return session.execute(statement).scalar_one_or_none()
+
+
+def version_of_content(session: Session, flow_id: UUID, content_hash: str) -> FlowVersion | None:
+    statement = select(FlowVersion).where(_versions.c.flow_id == flow_id, _versions.c.content_hash == content_hash)
+    return session.execute(statement).scalar_one_or_none()
+
+
+def next_number(session: Session, flow_id: UUID) -> int:
+    newest = session.execute(select(func.max(_versions.c.number)).where(_versions.c.flow_id == flow_id)).scalar()
+    return int(newest or 0) + 1
+
+
+def graph_of(session: Session, version_id: UUID) -> dict[str, Any]:
+    """The graph of a version, which never changes."""
+    graph: dict[str, Any] = session.execute(select(_versions.c.graph).where(_versions.c.id == version_id)).scalar_one()
+    return graph

@@ -1,0 +1,60 @@
+"""Writing leases: one statement takes or renews one, so two processes can't both hold it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from appliance.server.db.tables.leases import Lease
+
+_leases = Lease.__table__  # type: ignore[attr-defined]
+
+
+def acquire(session: Session, name: str, holder: str, expires: datetime, now: datetime) -> int | None:
+    """Take the lease where it is free or over, or renew our own; its epoch, or None while somebody else holds it."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = (
+        insert(_leases)
+        .values(name=name, holder=holder, epoch=1, expires=expires, last_counts="")
+        .on_conflict_do_update(
+            index_elements=["name"],
+            set_={
+                "holder": holder,
+                "expires": expires,
+                "epoch": case((_leases.c.holder == holder, _leases.c.epoch), else_=_leases.c.epoch + 1),
+            },
+            where=or_(_leases.c.holder == holder, _leases.c.expires < now),
+        )
+        .returning(_leases.c.epoch)
+    )
+    epoch: int | None = session.connection().execute(statement).scalar()
+    return epoch
+
+
+def release(session: Session, name: str, holder: str, epoch: int, now: datetime) -> None:
+    """Give the lease back, so that another process can take it at once; what the last round did stays on record."""
+    mine = (_leases.c.name == name, _leases.c.holder == holder, _leases.c.epoch == epoch)
+    session.connection().execute(update(_leases).where(*mine).values(expires=now, holder=""))
+
+
+def record(session: Session, name: str, epoch: int, at: datetime, counts: str) -> bool:
+    """Note a completed round under the epoch in which it ran; False when the lease was lost meanwhile."""
+    statement = update(_leases).where(_leases.c.name == name, _leases.c.epoch == epoch)
+    result = session.connection().execute(statement.values(last_run_at=at, last_counts=counts[:500]))
+    return bool(result.rowcount == 1)
+
+
+def beat(session: Session, name: str, holder: str, at: datetime, expires: datetime) -> None:
+    """Note that a process of this kind is alive; anybody may, the newest beat counts."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    values = {"holder": holder, "expires": expires, "last_run_at": at}
+    statement = insert(_leases).values(name=name, epoch=1, last_counts="", **values)
+    session.connection().execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def find(session: Session, name: str) -> Any | None:
+    return session.connection().execute(select(_leases).where(_leases.c.name == name)).one_or_none()

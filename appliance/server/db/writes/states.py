@@ -1,0 +1,92 @@
+"""Writing flow runs' states: the run's columns by compare-and-set, and the row of its history, always together."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.orm import Session
+
+from appliance.server.db.tables.flow_runs import FlowRun
+from appliance.server.db.tables.states import FlowRunState
+
+runs = FlowRun.__table__  # type: ignore[attr-defined]
+_INSERT_STATE = insert(FlowRunState)
+_FACTS = (
+    runs.c.id,
+    runs.c.flow_id,
+    runs.c.flow_version_id,
+    runs.c.name,
+    runs.c.state_type,
+    runs.c.state_name,
+    runs.c.version,
+    runs.c.attempt,
+    runs.c.agent_id,
+    runs.c.lease_expires_at,
+    runs.c.last_seq,
+    runs.c.cancel_requested,
+    runs.c.start_time,
+    runs.c.end_time,
+)
+_LOCKED = select(*_FACTS).where(runs.c.id == bindparam("run")).with_for_update(key_share=True)
+_SEEN = (
+    update(FlowRun)
+    .where(runs.c.id == bindparam("run"), runs.c.version == bindparam("seen"))
+    .execution_options(synchronize_session=False)
+)
+
+
+def lock(session: Session, flow_run_id: UUID) -> Any | None:
+    """What the rules ask about a run, as a row, held until the transaction ends; None when there is no such run."""
+    return session.connection().execute(_LOCKED, {"run": flow_run_id}).one_or_none()
+
+
+def change(session: Session, flow_run_id: UUID, seen: int, values: dict[str, Any]) -> bool:
+    """Change the run where its version is still the one that was seen; True when it was."""
+    result = session.connection().execute(_SEEN.values(**values), {"run": flow_run_id, "seen": seen})
+    return bool(result.rowcount == 1)
+
+
+def add(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Append to the histories of flow runs."""
+    if rows:
+        session.connection().execute(_INSERT_STATE, rows)
+
+
+def row(
+    flow_run_id: UUID,
+    version: int,
+    attempt: int,
+    type: str,
+    name: str,
+    at: datetime,
+    actor: str,
+    message: str = "",
+    data: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """One row of a flow run's history."""
+    return {
+        "flow_run_id": flow_run_id,
+        "version": version,
+        "attempt": attempt,
+        "type": type,
+        "name": name,
+        "message": message,
+        "data": data,
+        "at": at,
+        "actor": actor,
+    }
+
+
+def columns(state: dict[str, Any]) -> dict[str, Any]:
+    """The columns of the run that repeat its newest history row."""
+    return {
+        "state_type": state["type"],
+        "state_name": state["name"],
+        "state_message": state["message"],
+        "state_data": state["data"],
+        "state_at": state["at"],
+        "version": state["version"],
+    }

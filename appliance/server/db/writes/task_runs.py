@@ -1,0 +1,114 @@
+"""Writing task runs and their histories in bulk. Every writer holds the lock of the flow run, so versions can't collide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy.orm import Session
+
+from appliance.core.protocol import TERMINAL
+from appliance.server.db.tables.states import TaskRunState
+from appliance.server.db.tables.task_runs import TaskRun
+
+_runs = TaskRun.__table__  # type: ignore[attr-defined]
+_states = TaskRunState.__table__  # type: ignore[attr-defined]
+_CHUNK = 500
+CHANGING = (
+    "name",
+    "state_type",
+    "state_name",
+    "state_message",
+    "state_data",
+    "state_at",
+    "version",
+    "attempt",
+    "run_count",
+    "result_location",
+    "start_time",
+    "end_time",
+)
+_KNOWN = select(
+    _runs.c.id,
+    _runs.c.name,
+    _runs.c.state_type,
+    _runs.c.state_name,
+    _runs.c.version,
+    _runs.c.attempt,
+    _runs.c.run_count,
+    _runs.c.result_location,
+    _runs.c.start_time,
+    _runs.c.end_time,
+).where(_runs.c.id.in_(bindparam("ids", expanding=True)))
+_INSERT = insert(_runs)
+_UPDATE = (
+    update(_runs).where(_runs.c.id == bindparam("run")).values({name: bindparam(f"new_{name}") for name in CHANGING})
+)
+_INSERT_STATES = insert(_states)
+
+
+def known(session: Session, ids: Sequence[UUID]) -> dict[UUID, Any]:
+    """The task runs among `ids` that exist, by id."""
+    found: dict[UUID, Any] = {}
+    rest = iter(ids)
+    while chunk := list(islice(rest, _CHUNK)):
+        found.update((row.id, row) for row in session.connection().execute(_KNOWN, {"ids": chunk}))
+    return found
+
+
+def store(
+    session: Session, new: list[dict[str, Any]], changed: list[dict[str, Any]], states: list[dict[str, Any]]
+) -> None:
+    """Insert new task runs, update known ones (rows of run and new_<column>), append to their histories."""
+    connection = session.connection()
+    if new:
+        connection.execute(_INSERT, new)
+    if changed:
+        connection.execute(_UPDATE, changed)
+    if states:
+        connection.execute(_INSERT_STATES, states)
+
+
+def close(session: Session, flow_run_id: UUID, attempt: int, type: str, name: str, message: str, now: datetime) -> int:
+    """Set every unfinished task run of the flow run to a terminal state; how many there were."""
+    connection = session.connection()
+    open_ones = and_(_runs.c.flow_run_id == flow_run_id, _runs.c.state_type.not_in(TERMINAL))
+    rows = connection.execute(select(_runs.c.id, _runs.c.version).where(open_ones)).all()
+    if not rows:
+        return 0
+    connection.execute(
+        update(_runs)
+        .where(open_ones)
+        .values(
+            state_type=type,
+            state_name=name,
+            state_message=message,
+            state_data=None,
+            state_at=now,
+            version=_runs.c.version + 1,
+            attempt=attempt,
+            end_time=now,
+        )
+    )
+    state = {"attempt": attempt, "type": type, "name": name, "message": message, "data": None, "at": now}
+    connection.execute(_INSERT_STATES, [state | {"task_run_id": row.id, "version": row.version + 1} for row in rows])
+    return len(rows)
+
+
+def of_flow_run(session: Session, flow_run_id: UUID) -> list[Any]:
+    """All task runs of a flow run, for a restart."""
+    statement = select(
+        _runs.c.task_slug,
+        _runs.c.map_index,
+        _runs.c.state_type,
+        _runs.c.state_name,
+        _runs.c.state_message,
+        _runs.c.state_data,
+        _runs.c.result_location,
+        _runs.c.run_count,
+    ).where(_runs.c.flow_run_id == flow_run_id)
+    return list(session.connection().execute(statement).all())
