@@ -13,27 +13,26 @@ class Annotation:
     value: Any
 
 
-class mapped(Annotation):  # noqa: N801 - reads as a function at the call
+class mapped(Annotation):
     """Deal the elements of `value` out to mapped children."""
 
 
-class unmapped(Annotation):  # noqa: N801
+class unmapped(Annotation):
     """Give the whole of `value` to each mapped child."""
 
 
-class flatten(Annotation):  # noqa: N801
+class flatten(Annotation):
     """Remove one level of nesting from `value` before it is dealt out."""
 
 
 def unwrap(value: Any, is_mapped: bool) -> tuple[Any, bool, bool]:
     """(value, mapped, flattened) of an argument that may carry annotations, nested in any order."""
-    flattened = False
+    marks: list[type[Annotation]] = []
     while isinstance(value, Annotation):
-        if isinstance(value, mapped):
-            is_mapped = True
-        elif isinstance(value, unmapped):
-            is_mapped = False
-        else:
-            is_mapped = flattened = True
+        marks.append(type(value))
         value = value.value
-    return value, is_mapped, flattened
+    if unmapped in marks:
+        is_mapped = False
+    elif marks:
+        is_mapped = True
+    return value, is_mapped, flatten in marks

@@ -18,7 +18,7 @@ class Constant(Task):
         super().__init__(name=name or type(self).__name__)
         self.value = value
 
-    def run(self) -> Any:  # type: ignore[override]
+    def run(self) -> Any:
         return self.value
 
 
@@ -27,7 +27,7 @@ class _Sequence(Task):
 
     auto_generated = True
 
-    def run(self, **items: Any) -> Any:  # type: ignore[override]
+    def run(self, **items: Any) -> Any:
         return [items[f"item_{index}"] for index in range(len(items))]
 
 
@@ -38,14 +38,14 @@ class List(_Sequence):
 class Tuple(_Sequence):
     """The results as a tuple."""
 
-    def run(self, **items: Any) -> Any:  # type: ignore[override]
+    def run(self, **items: Any) -> Any:
         return tuple(super().run(**items))
 
 
 class Set(_Sequence):
     """The results as a set."""
 
-    def run(self, **items: Any) -> Any:  # type: ignore[override]
+    def run(self, **items: Any) -> Any:
         return set(super().run(**items))
 
 
@@ -54,7 +54,7 @@ class Dict(Task):
 
     auto_generated = True
 
-    def run(self, keys: list[Any], values: list[Any]) -> Any:  # type: ignore[override]
+    def run(self, keys: list[Any], values: list[Any]) -> Any:
         return dict(zip(keys, values, strict=True))
 
 
@@ -63,7 +63,7 @@ class GetItem(Task):
 
     auto_generated = True
 
-    def run(self, result: Any, key: Any) -> Any:  # type: ignore[override]
+    def run(self, result: Any, key: Any) -> Any:
         return result[key]
 
 
@@ -74,14 +74,14 @@ class Operation(Task):
         super().__init__(name=name)
         self.function = FUNCTIONS[name]
 
-    def run(self, a: Any, b: Any) -> Any:  # type: ignore[override]
+    def run(self, a: Any, b: Any) -> Any:
         return self.function(a, b)
 
 
 class Not(Task):
     """The negation of a result."""
 
-    def run(self, value: Any) -> Any:  # type: ignore[override]
+    def run(self, value: Any) -> Any:
         return not value
 
 

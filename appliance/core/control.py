@@ -26,7 +26,7 @@ class CompareValue(Task):
         super().__init__(name=f"CompareValue: {str(expected)!r}")
         self.expected = expected
 
-    def run(self, value: Any) -> None:  # type: ignore[override]
+    def run(self, value: Any) -> None:
         if value != self.expected:
             raise SKIP(f"Provided value {str(value)!r} did not match {str(self.expected)!r}.")
 
@@ -38,11 +38,11 @@ class Merge(Task):
     default_trigger = staticmethod(triggers.not_all_skipped)
     default_skip_on_upstream_skip = False
 
-    def run(self, **branches: Any) -> Any:  # type: ignore[override]
+    def run(self, **branches: Any) -> Any:
         return next((branches[key] for key in sorted(branches, key=_number) if branches[key] is not None), None)
 
 
-class case:  # noqa: N801 - used as a keyword: `with case(condition, True):`
+class case:
     """Tasks called inside the block run only when the result of `task` equals `value`."""
 
     def __init__(self, task: Task, value: Any) -> None:

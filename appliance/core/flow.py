@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Token
+from itertools import pairwise
 from typing import Any
 
 from appliance.core.annotations import unwrap
@@ -93,7 +94,7 @@ class Flow:
 
     def chain(self, *tasks: Task) -> list[Edge]:
         """Each task waits for the one before it."""
-        return [self.add_edge(before, after) for before, after in zip(tasks, tasks[1:], strict=False)]
+        return [self.add_edge(before, after) for before, after in pairwise(tasks)]
 
     def set_dependencies(
         self,
@@ -106,7 +107,10 @@ class Flow:
         """All kinds of dependencies of a task at once. Values that are no tasks are kept as constants beside the graph."""
         token = active_flow.set(self)  # collections of tasks become tasks of this flow
         try:
-            upstream = [(None, *self._upstream(value, mapped)) for value in upstream_tasks or ()]
+            upstream: list[tuple[str | None, Task, bool, bool]] = []
+            for argument in upstream_tasks or ():
+                value, is_mapped, flattened = unwrap(argument, mapped)
+                upstream.append((None, as_task(value), is_mapped, flattened))
             for key, argument in (keyword_tasks or {}).items():
                 value, is_mapped, flattened = unwrap(argument, mapped)
                 if not is_mapped and not isinstance(value, Task) and not holds_task(value):
@@ -116,16 +120,12 @@ class Flow:
             for _, found, _, _ in upstream:
                 self.graph.add_task(found)
             self.graph.add_task(task)
-            for key, found, is_mapped, flattened in upstream:
-                self.add_edge(found, task, key, is_mapped, flattened)
+            for name, found, is_mapped, flattened in upstream:
+                self.add_edge(found, task, name, is_mapped, flattened)
             for after in downstream_tasks or ():
                 self.add_edge(task, after)
         finally:
             active_flow.reset(token)
-
-    def _upstream(self, argument: Any, mapped: bool) -> tuple[Task, bool, bool]:
-        value, is_mapped, flattened = unwrap(argument, mapped)
-        return as_task(value), is_mapped, flattened
 
     def _set_constant(self, task: Task, key: str, value: Any) -> None:
         if not task.accepts(key):

@@ -41,7 +41,7 @@ class Parameter(Task):
         """A parameter is one thing throughout its flow, so calling it never copies."""
         return self
 
-    def run(self) -> Any:  # type: ignore[override]
+    def run(self) -> Any:
         try:
             return context.parameters[self.name]
         except (KeyError, AttributeError):

@@ -6,8 +6,10 @@ pydantic does the work and is imported only when a value is not of a plain type 
 from __future__ import annotations
 
 import json
+import operator
 import typing
 from collections.abc import Mapping
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from appliance.core.errors import MissingParameterError, ParameterTypeError, UnknownParameterError
@@ -69,7 +71,7 @@ def schema(flow: Flow, parameter: Parameter) -> dict[str, Any]:
     from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
     if parameter.has_default and parameter.default is None:
-        hint = hint | None if isinstance(hint, type) else typing.Optional[hint]  # noqa: UP045 - hint is a value here
+        hint = operator.or_(hint, None)
     try:
         return TypeAdapter(hint).json_schema()
     except (PydanticUserError, PydanticInvalidForJsonSchema):  # a type without a JSON form: anything goes
@@ -101,7 +103,7 @@ def type_hint(flow: Flow, parameter: Parameter) -> Any:
         except (NameError, TypeError, AttributeError):  # hints that can't be evaluated tell nothing
             continue
         if hint is not None and hint is not Any:
-            return list[hint] if edge.mapped else hint
+            return GenericAlias(list, (hint,)) if edge.mapped else hint
     default = type(parameter.default)
     return default if parameter.has_default and default in _PLAIN else None
 

@@ -95,14 +95,14 @@ class Schedule:
         return time, self.clocks[index]
 
 
-def IntervalSchedule(  # noqa: N802 - reads as a class, as its siblings do
+def IntervalSchedule(
     interval: timedelta, start_date: datetime | None = None, timezone: str | None = None, end_date: datetime | None = None
 ) -> Schedule:
     """A schedule of one interval clock."""
     return Schedule([IntervalClock(interval, start_date, timezone, end_date)])
 
 
-def CronSchedule(  # noqa: N802
+def CronSchedule(
     cron: str, timezone: str | None = None, start_date: datetime | None = None, end_date: datetime | None = None
 ) -> Schedule:
     """A schedule of one cron clock."""

@@ -133,7 +133,8 @@ class Task(OperatorMethods):
         **kwargs: Any,
     ) -> typing.Self:
         """Run once per element of the arguments; wrap one in `unmapped(...)` to give it whole to every child."""
-        return self(*args, upstream_tasks=upstream_tasks, mapped=True, flow=flow, task_args=task_args, **kwargs)
+        flow = self._flow(flow)
+        return self.copy(**(task_args or {})).bind(*args, upstream_tasks=upstream_tasks, mapped=True, flow=flow, **kwargs)
 
     def pipe(self, then: Task, **kwargs: Any) -> Task:
         """`then(self, **kwargs)`, for chains that read from left to right."""

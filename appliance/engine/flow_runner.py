@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from appliance.core import parameter_types
@@ -94,7 +95,7 @@ class FlowRunner:
         """The one place where the flow run changes its state: handlers first, then the hook."""
         old = self.state
         for handler in self.flow.state_handlers:
-            new = self._handled(lambda old, new, call=handler: call(self.flow, old, new), old, new)
+            new = self._handled(partial(handler, self.flow), old, new)
         self.state = new
         self.state_changed(old, new)
 
@@ -174,7 +175,7 @@ class _Pass:
             if any(edge.mapped for edge in edges):
                 self._submit_mapped(task, edges)
                 continue
-            upstream = {edge: children.get(edge.upstream_task) or handles[edge.upstream_task] for edge in edges}
+            upstream = {edge: children.get(edge.upstream_task, handles[edge.upstream_task]) for edge in edges}
             handles[task] = submit(run, upstream, task)
 
     def _submit_mapped(self, task: Task, edges: Sequence[Edge]) -> None:

@@ -80,7 +80,7 @@ def _install() -> None:
     with _lock:
         _users += 1
         if _users == 1:
-            _original, sys.stdout = sys.stdout, _Proxy(sys.stdout)  # type: ignore[assignment]
+            _original, sys.stdout = sys.stdout, _Proxy(sys.stdout)
 
 
 def _remove() -> None:

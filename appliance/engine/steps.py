@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sized
 from itertools import chain
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from appliance.core.edge import Edge
@@ -46,15 +47,12 @@ def check_stop(runner: TaskRunner, run: TaskRun) -> State | None:
 
 
 def check_ready(runner: TaskRunner, run: TaskRun) -> State | None:
-    """What an earlier attempt finished is not run again, except parameters, whose values are not kept."""
+    """What succeeded in an earlier attempt is not run again, except parameters, whose values are not kept."""
     state = run.state
-    if isinstance(state, Finished):
-        if not isinstance(run.task, Parameter) and not isinstance(state, Mapped):
-            run.ended = True
-        else:
-            run.state = Pending()
-    elif isinstance(state, Running):
-        run.state = Pending()  # the attempt that ran it is gone
+    if isinstance(state, Success) and not isinstance(run.task, Parameter) and not isinstance(state, Mapped):
+        run.ended = True
+    elif isinstance(state, Finished | Running):
+        run.state = Pending()  # it failed, or the attempt that ran it is gone
     return None
 
 
@@ -79,6 +77,8 @@ def check_upstream_finished(runner: TaskRunner, run: TaskRun) -> State | None:
     for state in run.upstream.values():
         if not isinstance(state, Finished) or (isinstance(state, Mapped) and not all(s.is_finished() for s in state.map_states)):
             run.ended = True
+            run.state = Pending()
+            break
     return None
 
 
@@ -174,7 +174,7 @@ def call(runner: TaskRunner, run: TaskRun) -> State | None:
     try:
         if task.timeout is None and not task.log_stdout:
             result = task.run(**run.inputs)
-            if hasattr(result, "cr_await"):
+            if type(result) is CoroutineType:
                 result = calls.finish(result, None)
         else:
             log = get_logger(run.task_name) if task.log_stdout else None
@@ -188,7 +188,7 @@ def call(runner: TaskRunner, run: TaskRun) -> State | None:
         )
     except calls.TaskTimeout:
         return TimedOut(f"The task ran longer than its timeout of {task.timeout:g} s and was stopped.")
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - user code; the failure becomes the state of the task
         return failures.failed(error)
     return Success("Task run succeeded.", result, {"task_run_count": run.task_run_count})
 
@@ -235,7 +235,7 @@ def goes_on(run: TaskRun) -> bool:
         return False
     waiting = isinstance(state, Scheduled) and state.start_time is not None
     looping = run.task_run_count == 0
-    if waiting and isinstance(state, Retrying) or looping:
+    if (waiting and isinstance(state, Retrying)) or looping:
         run.task_run_count += 1
     return waiting or looping
 

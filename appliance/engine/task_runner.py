@@ -11,7 +11,7 @@ from appliance.core.context import FlowRunContext, TaskRunContext, current_task_
 from appliance.core.edge import Edge
 from appliance.core.logs import get_logger
 from appliance.core.signals import StateSignal
-from appliance.core.states import Cancelled, Failed, Finished, Looped, Pending, Resume, State
+from appliance.core.states import Cancelled, Failed, Finished, Looped, Pending, Resume, State, TriggerFailed
 from appliance.core.task import Task
 from appliance.engine import failures, steps
 from appliance.kit import clock
@@ -126,7 +126,9 @@ class TaskRunner:
             return
         told, run.told = run.told, new
         self.state_changed(run.task_slug, run.map_index, told, new, run.task_run_count)
-        if isinstance(new, Failed):
+        if isinstance(new, TriggerFailed):
+            _logger.info("Task %s was not run: %s", run, new.message)
+        elif isinstance(new, Failed):
             trace = new.data.get("traceback")
             _logger.error("Task %s failed: %s%s", run, new.message, f"\n{trace}" if trace else "")
         elif isinstance(new, Finished):

@@ -52,8 +52,7 @@ class LocalExecutor(Executor):
                 top.state = top.call(states, *top.args)
                 top.upstream = {}
             stack.pop()
-        assert handle.state is not None
-        return handle.state  # type: ignore[no-any-return]
+        return _finished(handle)
 
 
 def _needs(upstream: Upstream) -> list[_Deferred]:
@@ -68,4 +67,6 @@ def _needs(upstream: Upstream) -> list[_Deferred]:
 def _finished(value: Handle | list[Handle]) -> State:
     if isinstance(value, list):
         return reduced([_finished(one) for one in value])
-    return value.state if isinstance(value, _Deferred) else value
+    state = value.state if isinstance(value, _Deferred) else value
+    assert isinstance(state, State)
+    return state

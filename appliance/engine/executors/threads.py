@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from appliance.core.states import State
@@ -29,13 +30,9 @@ class ThreadExecutor(Executor):
 
         def start() -> None:
             pool = self._pool
-            if pool is None:
-                promise.cancel()
-                return
-            try:
-                pool.submit(_fulfil, promise, call, upstream, args)
-            except RuntimeError:  # the pool was shut down in between
-                promise.cancel()
+            if pool is not None:  # otherwise the run was given up and nobody waits
+                with suppress(RuntimeError):  # the pool was shut down in between
+                    pool.submit(_fulfil, promise, call, upstream, args)
 
         _after(pending, start)
         return promise
@@ -89,4 +86,5 @@ def _flat(upstream: Upstream) -> Iterable[Handle]:
 def _state(value: Handle | list[Handle]) -> State:
     if isinstance(value, list):
         return reduced([_state(one) for one in value])
-    return value.result() if isinstance(value, Future) else value
+    state: State = value.result() if isinstance(value, Future) else value
+    return state
