@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -170,7 +171,7 @@ class _Pass:
     def submit_all(self) -> None:
         """Hand over every task after all it waits for."""
         submit, run, handles, children = self.executor.submit, self.runner.run, self.handles, self.children
-        for task in self.flow.sorted_tasks():
+        for task in _mapped_late(self.flow) if self.executor.parallel else self.flow.sorted_tasks():
             edges = self.flow.edges_to(task)
             if any(edge.mapped for edge in edges):
                 self._submit_mapped(task, edges)
@@ -221,6 +222,27 @@ class _Pass:
             results = [state.result for state in found]
             states[task] = Mapped(handle.message, results, handle.context, handle.data, found, len(found))
         return states
+
+
+def _mapped_late(flow: Flow) -> Iterator[Task]:
+    """An order in which mapped tasks come as late as they can: making their children waits for what they are mapped over."""
+    tasks = flow.sorted_tasks()
+    missing = {task: len(flow.edges_to(task)) for task in tasks}
+    plain, mapped = deque[Task](), deque[Task]()
+
+    def ready(task: Task) -> None:
+        (mapped if any(edge.mapped for edge in flow.edges_to(task)) else plain).append(task)
+
+    for task in tasks:
+        if not missing[task]:
+            ready(task)
+    while plain or mapped:
+        task = (plain or mapped).popleft()
+        yield task
+        for edge in flow.edges_from(task):
+            missing[edge.downstream_task] -= 1
+            if not missing[edge.downstream_task]:
+                ready(edge.downstream_task)
 
 
 def _with_children(states: Any) -> list[State]:

@@ -135,6 +135,19 @@ def test_threads_run_side_by_side() -> None:
     assert sorted(state.result[t].result for t in everyone) == [0, 1, 2]
 
 
+def test_waiting_for_one_mapping_holds_up_nothing_else() -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    def source() -> list[int]:
+        return [meeting.wait()]
+
+    with Flow("f") as flow:
+        totals = [total(add.map(task(source)())) for _ in range(2)]
+    state = flow.run(executor=ThreadExecutor(max_workers=2))
+    assert isinstance(state, states.Success)
+    assert sorted(state.result[t].result for t in totals) == [0, 1]
+
+
 def test_a_thread_pool_needs_a_thread() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         ThreadExecutor(max_workers=0)

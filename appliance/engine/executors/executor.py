@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from appliance.core.edge import Edge
 from appliance.core.states import Mapped, State
@@ -20,6 +20,9 @@ Call = Callable[..., State]
 
 class Executor(ABC):
     """Runs calls, each after the handles it waits for. Used by one flow run at a time, from one thread."""
+
+    parallel: ClassVar[bool] = True
+    """Are submitted calls worked on side by side? Then what makes the submitter wait is submitted late."""
 
     def start(self) -> None:  # noqa: B027 - an executor may have nothing to prepare
         """Get ready; called once before the first submit."""

@@ -22,6 +22,8 @@ class _Deferred:
 class LocalExecutor(Executor):
     """One task after the other."""
 
+    parallel = False
+
     def submit(self, call: Call, upstream: Upstream, *args: Any, deferrable: bool = False) -> Handle:
         if deferrable:
             return _Deferred(call, upstream, args)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from appliance.core import clocks
 from appliance.core.errors import ScheduleError
@@ -57,7 +60,7 @@ def test_cron_when_new_york_falls_back() -> None:
         assert walls(fixed, after, 1) == ["02 01:30-0500"]
     assert len(clocks.next_times(cron("*/30 * * * *", NEW_YORK), utc("2026-11-01T03:59:59"), 50)) == 50
     hours = clocks.next_times(cron("0 * * * *", NEW_YORK), utc("2026-11-01T03:59:59"), 26)
-    assert {b - a for a, b in zip(hours, hours[1:], strict=False)} == {timedelta(hours=1)}
+    assert {b - a for a, b in pairwise(hours)} == {timedelta(hours=1)}
 
 
 def test_cron_in_berlin_on_both_days() -> None:
@@ -81,7 +84,7 @@ def test_intervals_of_days_keep_the_wall_time() -> None:
 def test_shorter_intervals_are_absolute() -> None:
     half_days = interval(43_200, "2026-03-01T05:00:00+00:00", NEW_YORK)
     times = clocks.next_times(half_days, utc("2026-03-07T12:00:00"), 6)
-    assert {b - a for a, b in zip(times, times[1:], strict=False)} == {timedelta(hours=12)}
+    assert {b - a for a, b in pairwise(times)} == {timedelta(hours=12)}
     assert clocks.next_times(interval(300, "2026-01-01T00:00:00Z", "UTC"), utc("2026-01-01T00:05:00"), 1) == [utc("2026-01-01T00:10:00")]
     assert clocks.next_times(interval(0.1 * 10 + 0.1, "2026-01-01T00:00:00Z", "UTC"), utc("2026-01-01T00:00:00"), 10)[-1] == utc(
         "2026-01-01T00:00:11"
@@ -130,13 +133,41 @@ def test_clocks_merge_without_doubles() -> None:
 
 
 def test_factories() -> None:
-    document = IntervalSchedule(timedelta(days=1), datetime(2026, 1, 1, 6), timezone=BERLIN).clocks[0].to_document()
+    document = IntervalSchedule(timedelta(days=1), datetime(2026, 1, 1, 6), timezone=BERLIN).clocks[0].to_document()  # noqa: DTZ001
     assert document["anchor"] == document["start"] == "2026-01-01T05:00:00.000000Z"
     assert document["seconds"] == 86_400
     berlin = CronSchedule("0 6 * * *", start_date=datetime(2026, 1, 1, tzinfo=ZoneInfo(BERLIN)))
     assert berlin.clocks[0].document["timezone"] == BERLIN
-    assert CronSchedule("@daily", end_date=datetime(2026, 1, 1)).next(3, after=utc("2026-02-01T00:00:00")) == []
+    assert CronSchedule("@daily", end_date=datetime(2026, 1, 1)).next(3, after=utc("2026-02-01T00:00:00")) == []  # noqa: DTZ001
     with pytest.raises(ScheduleError):
         CronSchedule("nonsense")
     with pytest.raises(ScheduleError, match="no time zone"):
-        CronSchedule("@daily", timezone="X/Y", start_date=datetime(2026, 1, 1))
+        CronSchedule("@daily", timezone="X/Y", start_date=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+ANY_SCHEDULE = st.one_of(
+    st.builds(
+        cron,
+        st.sampled_from(["*/7 * * * *", "30 2 * * *", "0,30 1-3 * * *", "15 */2 * * *", "0 0 * * 0", "59 23 28-31 * *", "30 1 * 3,10,11 *"]),
+        st.sampled_from([NEW_YORK, BERLIN, "Australia/Lord_Howe", "UTC", "Asia/Kolkata"]),
+    ),
+    st.builds(
+        interval,
+        st.sampled_from([1.0, 90.5, 3_600.0, 43_200.0, 86_400.0, 604_800.0]),
+        st.sampled_from(["2026-01-01T00:00:00Z", "2025-03-09T07:30:00Z", "2027-06-01T01:30:00Z"]),
+        st.sampled_from([NEW_YORK, BERLIN, "Australia/Lord_Howe", "UTC"]),
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(ANY_SCHEDULE, st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)))  # noqa: DTZ001
+def test_asking_in_steps_gives_the_same_times(document: dict[str, Any], after: datetime) -> None:
+    times = clocks.next_times(document, after, 6)
+    assert times == sorted(set(times))
+    assert times[0] > after
+    one_by_one = []
+    for _ in times:
+        after = clocks.next_times(document, after, 1)[0]
+        one_by_one.append(after)
+    assert one_by_one == times
