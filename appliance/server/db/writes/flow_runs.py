@@ -134,3 +134,9 @@ def delete_planned(session: Session, schedule_id: UUID, now: datetime) -> int:
 
 def as_json(labels: Sequence[str]) -> str:
     return msgspec.json.encode(sorted(set(labels))).decode()
+
+
+def expired(session: Session, now: datetime, limit: int) -> list[UUID]:
+    """Live runs whose lease is over, longest over first."""
+    statement = select(runs.c.id).where(runs.c.state_type.in_(LIVE), runs.c.lease_expires_at < now)
+    return list(session.execute(statement.order_by(runs.c.lease_expires_at).limit(limit)).scalars())

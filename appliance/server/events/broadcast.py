@@ -1,0 +1,230 @@
+"""Telling everybody in this process what was committed, here or elsewhere: the one place where threads and the event loop meet.
+
+Live streams subscribe to topics; long-polls of agents wait on `work_ready`, which also fires when a planned run becomes due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from appliance.kit import backoff, clock
+from appliance.server.db import listen
+from appliance.server.db.session import Announcement, Database
+from appliance.server.errors import ApplianceError
+from appliance.server.events import presence
+
+log = logging.getLogger(__name__)
+
+_QUEUE = 1_000
+_REMEMBERED = 10_000
+_LOOK_BACK = 200
+"""Postgres' ids may become visible out of order: so many below the highest one are read again."""
+
+
+class Signal:
+    """A wake-up for any number of waiters. Take a ticket before you look, then wait with it: nothing between is missed."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._event = asyncio.Event()
+
+    def ticket(self) -> int:
+        return self._count
+
+    def fire(self) -> None:
+        """Wake all waiters; in the event loop's thread."""
+        self._count += 1
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def wait(self, timeout: float, ticket: int | None = None) -> bool:
+        """True when it fired since the ticket was taken, or within `timeout` seconds."""
+        if ticket is not None and ticket != self._count:
+            return True
+        try:
+            await asyncio.wait_for(self._event.wait(), timeout)
+        except TimeoutError:
+            return False
+        return True
+
+
+class Subscription:
+    """What was announced on some topics since it was made; iterate it. It ends when its reader falls too far behind or at the stop."""
+
+    def __init__(self, owner: Broadcast, topics: frozenset[str]) -> None:
+        self._owner = owner
+        self._topics = topics
+        self._queue: asyncio.Queue[Announcement | None] = asyncio.Queue(_QUEUE + 1)
+        self._open = True
+
+    def offer(self, announcement: Announcement) -> None:
+        if not self._open or (self._topics and announcement.topic not in self._topics):
+            return
+        if self._queue.qsize() >= _QUEUE:
+            self.end()  # the reader resumes from its last event id
+        else:
+            self._queue.put_nowait(announcement)
+
+    def end(self) -> None:
+        if self._open:
+            self._open = False
+            self._queue.put_nowait(None)
+
+    def close(self) -> None:
+        self._owner.forget(self)
+
+    async def get(self, timeout: float) -> Announcement | None:
+        """The next announcement; None when none came in time. Raises StopAsyncIteration at the end."""
+        try:
+            found = await asyncio.wait_for(self._queue.get(), timeout)
+        except TimeoutError:
+            return None
+        if found is None:
+            raise StopAsyncIteration
+        return found
+
+    def __aiter__(self) -> AsyncIterator[Announcement]:
+        return self
+
+    async def __anext__(self) -> Announcement:
+        found = await self._queue.get()
+        if found is None:
+            raise StopAsyncIteration
+        return found
+
+    def __enter__(self) -> Subscription:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+class Broadcast:
+    """Made once per server process; `start` it in the event loop, `stop` it at the end."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._subscriptions: set[Subscription] = set()
+        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="broadcast", daemon=True)
+        self._highest = 0
+        self._plan_changed = True
+        self._next_due: datetime | None = None
+        self._beaten: float | None = None
+        self.work_ready = Signal()
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._db.on_commit(self._committed_here)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End every subscription and the watching thread; call it in the event loop's thread."""
+        self._stop.set()
+        self.work_ready.fire()
+        for subscription in list(self._subscriptions):
+            subscription.end()
+        if self._thread.is_alive():
+            self._thread.join(timeout=2.0)
+        self._loop = None
+
+    def subscribe(self, *topics: str) -> Subscription:
+        """Hear of these topics, or of all when none is named; close it when done."""
+        subscription = Subscription(self, frozenset(topics))
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def forget(self, subscription: Subscription) -> None:
+        self._subscriptions.discard(subscription)
+
+    # --- in committing threads and the watching thread
+
+    def _committed_here(self, announcements: list[Announcement]) -> None:
+        self._in_loop(announcements)
+
+    def _in_loop(self, announcements: list[Announcement]) -> None:
+        loop = self._loop
+        if loop is None or not announcements:
+            return
+        try:
+            loop.call_soon_threadsafe(self._deliver, announcements)
+        except RuntimeError:  # the loop was closed at the stop; nobody is left to tell
+            log.debug("The event loop is closed; %s announcements have no listener.", len(announcements))
+
+    def _watch(self) -> None:
+        delays = backoff.delays(0.2, 10.0)
+        while not self._stop.is_set():
+            try:
+                with self._db.read() as session:
+                    self._highest = self._highest or listen.newest_event(session)
+                with listen.watcher(self._db, self._stop.wait) as watcher:
+                    while not self._stop.is_set():
+                        self._round(watcher)
+                        delays = backoff.delays(0.2, 10.0)
+            except Exception as error:
+                expected = isinstance(error, (ApplianceError, SQLAlchemyError, OSError))
+                log.warning("Watching for changes failed and is tried again: %s", error, exc_info=not expected)
+                self._stop.wait(next(delays))
+
+    def _round(self, watcher: listen.Watcher) -> None:
+        self._beat()
+        if watcher.wait(self._patience()):
+            with self._db.read() as session:
+                look_back = _LOOK_BACK if self._db.dialect == "postgresql" else 0
+                found = listen.read_events(session, max(0, self._highest - look_back))
+            self._highest = max([self._highest, *(item.id for item in found)])
+            self._in_loop(found)
+        self._watch_due_times()
+
+    def _patience(self) -> float:
+        if self._next_due is None:
+            return 1.0
+        return min(1.0, max(0.001, (self._next_due - clock.now()).total_seconds()))
+
+    def _watch_due_times(self) -> None:
+        now = clock.now()
+        came_due = self._next_due is not None and self._next_due <= now
+        if came_due or self._plan_changed:
+            self._plan_changed = False
+            with self._db.read() as session:
+                self._next_due = listen.next_due(session, now)
+        if came_due and self._loop is not None:
+            self._loop.call_soon_threadsafe(self.work_ready.fire)
+
+    def _beat(self) -> None:
+        if self._beaten is None or clock.monotonic() - self._beaten >= presence.INTERVAL:
+            presence.beat(self._db, clock.now())
+            self._beaten = clock.monotonic()
+
+    # --- in the event loop's thread
+
+    def _deliver(self, announcements: Iterable[Announcement]) -> None:
+        wake = False
+        for announcement in announcements:
+            if announcement.id in self._seen:
+                continue
+            self._seen[announcement.id] = None
+            wake = wake or _makes_work(announcement)
+            for subscription in list(self._subscriptions):
+                subscription.offer(announcement)
+        while len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        if wake:
+            self._plan_changed = True
+            self.work_ready.fire()
+
+
+def _makes_work(announcement: Announcement) -> bool:
+    """May an agent have something to start or to stop now?"""
+    if announcement.kind == "flow_run.state":
+        return announcement.data.get("type") in ("SCHEDULED", "CANCELLING")
+    return announcement.topic in ("schedule", "flow")

@@ -1,0 +1,38 @@
+"""The repair service: notices runs that died with their machine or their agent, and puts them right."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from appliance.kit import clock
+from appliance.server.actions import repair
+from appliance.server.db.session import Database
+from appliance.server.events import presence
+
+log = logging.getLogger(__name__)
+
+
+class Repair:
+    name = "repair"
+
+    def __init__(self, db: Database, interval: float = 15.0, started: datetime | None = None) -> None:
+        self.interval = interval
+        self._db = db
+        self._lease = timedelta(seconds=db.rules.run_lease)
+        self._judge_from = (started or clock.now()) + self._lease
+
+    def run_once(self, now: datetime) -> dict[str, int]:
+        """End silent runs. While runs could not be heard, because we or the server were away, silence proves nothing."""
+        heard = repair.server_heard_at(self._db, presence.NAME)
+        if heard is not None and (now - heard).total_seconds() > presence.SILENT_AFTER:
+            self._judge_from = max(self._judge_from, now + self._lease)
+        counts = {"crashed": 0, "cancelled": 0}
+        if now < self._judge_from:
+            return counts
+        for flow_run_id in repair.silent_runs(self._db, now):
+            ended_as = repair.end_silent(self._db, flow_run_id, now=now)
+            if ended_as is not None:
+                counts["cancelled" if ended_as == "CANCELLED" else "crashed"] += 1
+                log.warning("Run %s was silent for too long and ended as %s.", flow_run_id, ended_as)
+        return counts

@@ -1,0 +1,123 @@
+"""Running all services in one process. APScheduler is the metronome; a lease row decides which process does a service's rounds."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+from datetime import datetime
+
+from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
+
+from appliance.config import Settings
+from appliance.kit import clock, lifecycle
+from appliance.server.actions import leases
+from appliance.server.db.session import Database, open_database
+from appliance.server.errors import ApplianceError
+from appliance.server.services.repair import Repair
+from appliance.server.services.scheduler import Scheduler
+from appliance.server.services.service import Service
+
+log = logging.getLogger(__name__)
+
+_LEAST_LEASE = 15.0
+_STEP = 2.0  # seconds by which the wall clock may jump before the metronome is set anew
+_GRACE = 4.0
+
+
+class Rounds:
+    """One service's rounds in this process: take or renew the lease, work, put on record what was done. Never raises."""
+
+    def __init__(self, service: Service, db: Database, holder: str) -> None:
+        self.service = service
+        self.failures = 0
+        self._db = db
+        self._holder = holder
+        self._epoch: int | None = None
+        self._busy = threading.Lock()
+
+    def __call__(self) -> None:
+        with self._busy:
+            try:
+                self._round(clock.now())
+                self.failures = 0
+            except Exception as error:
+                self.failures += 1
+                expected = isinstance(error, ApplianceError)
+                log.error("The %s failed and is tried again: %s", self.service.name, error, exc_info=not expected)
+
+    def _round(self, now: datetime) -> None:
+        ttl = max(_LEAST_LEASE, 3 * self.service.interval)
+        before = self._epoch
+        self._epoch = leases.acquire(self._db, self.service.name, self._holder, ttl, now=now)
+        if self._epoch is None:
+            return
+        if before != self._epoch:
+            log.info("This process runs the %s now.", self.service.name)
+        counts = self.service.run_once(now)
+        leases.record(self._db, self.service.name, self._epoch, counts, now=clock.now())
+
+    def finish(self, timeout: float) -> None:
+        """Wait for the round at work and give the lease back, so that another process can go on at once."""
+        if not self._busy.acquire(timeout=max(0.0, timeout)):
+            log.warning("The %s did not finish its round in time.", self.service.name)
+            return
+        try:
+            if self._epoch is not None:
+                leases.release(self._db, self.service.name, self._holder, self._epoch)
+        except ApplianceError as error:
+            log.warning("The lease of the %s could not be given back: %s", self.service.name, error)
+        finally:
+            self._busy.release()
+
+
+def services_of(settings: Settings, db: Database) -> list[Service]:
+    """Every service of the appliance."""
+    return [Scheduler(db, settings.scheduler_interval), Repair(db, settings.repair_interval)]
+
+
+def main(settings: Settings, stop: threading.Event | None = None) -> int:
+    """Run the services until SIGTERM, SIGINT or `stop`; the exit code."""
+    stop = lifecycle.stop_on_signals() if stop is None else stop
+    db = open_database(settings)
+    holder = f"{socket.gethostname()[:120]}:{os.getpid()}:{secrets.token_hex(4)}"
+    rounds = [Rounds(service, db, holder) for service in services_of(settings, db)]
+    metronome = _metronome(rounds)
+    log.info("The services run: %s.", ", ".join(item.service.name for item in rounds))
+    try:
+        _keep_time(metronome, stop)
+    finally:
+        metronome.shutdown(wait=False)
+        deadline = clock.monotonic() + _GRACE
+        for item in rounds:
+            item.finish(deadline - clock.monotonic())
+        db.dispose()
+    log.info("The services have stopped.")
+    return 0
+
+
+def _metronome(rounds: list[Rounds]) -> BackgroundScheduler:
+    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)  # it warns about every round that takes long
+    metronome = BackgroundScheduler(
+        timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+    )
+    for item in rounds:
+        metronome.add_job(
+            item, "interval", seconds=item.service.interval, id=item.service.name, next_run_time=clock.now()
+        )
+    metronome.start()
+    return metronome
+
+
+def _keep_time(metronome: BackgroundScheduler, stop: threading.Event) -> None:
+    """Wait for the stop. The metronome goes by the wall clock: when that is set back or ahead, set the next rounds anew."""
+    wall, steady = clock.now(), clock.monotonic()
+    while not stop.wait(1.0):
+        jump = (clock.now() - wall).total_seconds() - (clock.monotonic() - steady)
+        wall, steady = clock.now(), clock.monotonic()
+        if abs(jump) > _STEP:
+            log.warning("The system's clock was moved by %.0f s.", jump)
+            for job in metronome.get_jobs():
+                job.modify(next_run_time=clock.now())
