@@ -1,1 +1,1 @@
-"""The runners of a run that an appliance watches: they report what happens."""
+"""The plain runners with reports: every state and log line goes to the server in numbered batches, in the background."""

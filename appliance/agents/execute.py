@@ -1,0 +1,238 @@
+"""The process of one run: `python -m appliance.agents.execute`, or `main()` in a fork of the warm pool.
+
+It asks whether it may begin, loads the flow, runs it with the tracked runners and leaves when the server knows how it ended.
+Exit codes: 0 the end was reported (of failed runs too), 75 another attempt took over, 76 the server was away for too long.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import MutableMapping
+from pathlib import Path
+from types import FrameType
+from uuid import UUID
+
+import msgspec
+
+from appliance.client import runs
+from appliance.client.errors import ClientError, Conflict, Forbidden, NotFound, Unauthenticated
+from appliance.client.transport import Transport
+from appliance.core import states
+from appliance.core.errors import ApplianceError
+from appliance.core.logs import get_logger
+from appliance.core.protocol import Begun
+from appliance.core.states import Cancelled, Failed, Finished, State
+from appliance.engine import failures
+from appliance.engine.tracked.flow_runner import TrackedFlowRunner
+from appliance.engine.tracked.logs import reported
+from appliance.engine.tracked.reporter import Reporter
+from appliance.engine.tracked.spool import FILE_NAME
+from appliance.kit import clock, logs
+from appliance.kit.backoff import delays
+from appliance.packaging.storage import LoadError, load_flow
+
+DONE, REPLACED, AWAY = 0, 75, 76
+PATIENCE = 15 * 60.0
+EXIT_FILE = "exit"
+
+_GONE = (Conflict, Unauthenticated, Forbidden, NotFound)
+_logger = get_logger()
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What the agent put into the environment of this process."""
+
+    flow_run_id: UUID
+    attempt: int
+    token: str
+    url: str
+    directory: Path
+
+    @classmethod
+    def take(cls, environ: MutableMapping[str, str]) -> Job:
+        """Read it, and take the token away: programs that a task starts don't need it."""
+        return cls(
+            flow_run_id=UUID(environ["APPLIANCE_RUN_ID"]),
+            attempt=int(environ["APPLIANCE_RUN_ATTEMPT"]),
+            token=environ.pop("APPLIANCE_RUN_TOKEN"),
+            url=environ["APPLIANCE_URL"],
+            directory=Path(environ["APPLIANCE_RUN_DIR"]),
+        )
+
+
+class Stopping:
+    """The wish to stop: from the server's answer or by SIGTERM. It interrupts the main thread once."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self.runner: TrackedFlowRunner | None = None
+        self._interruptible = False
+
+    def listen(self) -> None:
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # Ctrl-C at a terminal is for the agent, which leaves its runs alone
+
+    def ask(self, reason: str) -> None:
+        """From any thread."""
+        if self.reason is None:
+            self.reason = reason
+            os.kill(os.getpid(), signal.SIGTERM)  # the handler runs in the main thread and interrupts what it does
+
+    def run(self, runner: TrackedFlowRunner) -> State:
+        """Run, to be interrupted from now on until it ends."""
+        self.runner = runner
+        if self.reason is not None:
+            runner.cancel(self.reason)
+        self._interruptible = self.reason is None
+        try:
+            return runner.run()
+        except KeyboardInterrupt:  # outside of the tasks; the engine turns it into Cancelled inside of them
+            runner.change(Cancelled(self.reason))
+            return runner.state
+        finally:
+            self._interruptible = False
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.reason = self.reason or "Cancelled: the process was asked to stop."
+        if self.runner is not None:
+            self.runner.cancel(self.reason)
+        if self._interruptible:
+            self._interruptible = False
+            raise KeyboardInterrupt
+
+
+def main() -> int:
+    """Run the job of the environment; the exit code of the process."""
+    job = Job.take(os.environ)
+    logs.configure()
+    stopping = Stopping()
+    stopping.listen()
+    with Transport(job.url, job.token, tries=1) as transport:
+        begun, code = _begin(job, transport, stopping)
+        if begun is not None:
+            code = _run(job, transport, begun, stopping)
+    _leave_word(job, code)
+    return code
+
+
+def _begin(job: Job, transport: Transport, stopping: Stopping) -> tuple[Begun | None, int]:
+    """Wait until the server lets the attempt begin; without a go, the exit code."""
+    deadline = clock.monotonic() + PATIENCE
+    pauses = delays(0.1, 2.0)
+    while stopping.reason is None:
+        try:
+            begun = runs.begin(transport, job.flow_run_id, job.attempt)
+        except _GONE:
+            return None, REPLACED
+        except ClientError as error:
+            if clock.monotonic() > deadline:
+                _logger.error("%s", error)
+                return None, AWAY
+            time.sleep(next(pauses))
+            continue
+        if begun.verdict == "go":
+            return begun, DONE
+        if begun.verdict == "refused":
+            return None, DONE
+        deadline = clock.monotonic() + PATIENCE
+        time.sleep(max(0.05, begun.retry_after))
+    return None, DONE  # cancelled before it began: the agent reports the exit and the server knows the rest
+
+
+def _run(job: Job, transport: Transport, begun: Begun, stopping: Stopping) -> int:
+
+    def on_dead(reason: str) -> None:
+        """Nobody wants this attempt's results any more: stop at once, whatever the tasks do."""
+        _logger.error("This attempt of the run ends here: %s", reason)
+        _leave_word(job, REPLACED)
+        _exit(REPLACED)
+
+    reporter = Reporter(
+        lambda report: runs.report(transport, job.flow_run_id, report),
+        job.attempt,
+        job.directory / FILE_NAME,
+        last_seq=begun.last_seq,
+        heartbeat_interval=begun.heartbeat_interval,
+        on_cancel=lambda: stopping.ask("Cancelled on request."),
+        on_dead=on_dead,
+    )
+    reporter.start()
+    with reported(reporter):
+        _carry_out(job, begun, reporter, stopping)
+    return DONE if reporter.close(PATIENCE) else AWAY
+
+
+def _carry_out(job: Job, begun: Begun, reporter: Reporter, stopping: Stopping) -> None:
+    """Load and run the flow; the last thing reported is its final state."""
+    try:
+        runner = _load(job, begun, reporter)
+    except (LoadError, ApplianceError) as error:
+        cause = error.__cause__
+        trace = failures.describe(cause).get("traceback") if cause is not None else None
+        _logger.error("%s%s", error, f"\n{trace}" if trace else "")
+        reporter.flow_state(Failed(str(error), data={"traceback": trace} if trace else {}))
+        return
+    _logger.info("Flow %r started with %d tasks.", runner.flow.name, len(runner.flow.tasks))
+    began = clock.monotonic()
+    try:
+        state = stopping.run(runner)
+    except BaseException as error:
+        _logger.exception("The run broke off.")
+        reporter.flow_state(failures.failed(error))
+        return
+    took = clock.monotonic() - began
+    _logger.log(
+        logging.ERROR if state.is_failed() else logging.INFO,
+        "Flow %r ended after %.2f s: %s. %s", runner.flow.name, took, type(state).__name__, state.message,
+    )  # fmt: skip
+    if not isinstance(state, Finished):
+        reporter.flow_state(Failed(f"{state.message} A paused run can't wait for a person here; run the flow again."))
+
+
+def _load(job: Job, begun: Begun, reporter: Reporter) -> TrackedFlowRunner:
+    flow = load_flow(begun.storage)
+    earlier = {
+        (one.task_slug, one.map_index): states.from_wire(
+            one.type, one.name, one.message, {"run_count": one.run_count, **one.data}
+        )
+        for one in begun.tasks
+        if one.type == "SCHEDULED"  # results don't outlive their process, so what has succeeded is run again
+    }
+    return TrackedFlowRunner(
+        flow,
+        reporter,
+        parameters=begun.parameters,
+        context=begun.context,
+        flow_run_id=str(job.flow_run_id),
+        flow_run_name=begun.flow_run_name,
+        scheduled_start_time=begun.scheduled_time,
+        initial_task_states=earlier,
+    )
+
+
+def _leave_word(job: Job, code: int) -> None:
+    """For an agent that adopted this process and so can't learn its exit code from the system."""
+    try:
+        (job.directory / EXIT_FILE).write_text(str(code), encoding="ascii")
+    except OSError as error:
+        _logger.warning("The exit code could not be written down: %s", error)
+
+
+def _exit(code: int) -> None:
+    """Leave without waiting for threads of the flow that would never end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # closed by the flow's own code
+            continue
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    _exit(main())

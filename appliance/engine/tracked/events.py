@@ -1,0 +1,116 @@
+"""From the cheap tuples that the runner's threads leave behind to the events of the protocol, cut to what the server takes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from appliance.core.protocol import MAX_MESSAGE, Event, FlowStateEvent, Level, LogEvent, Report, TaskStateEvent
+from appliance.core.states import State
+from appliance.kit import clock
+
+TaskItem = tuple[
+    str, int, State, datetime, int, str | None
+]  # slug, map index, state, at, run count, name of the task run
+FlowItem = tuple[State, datetime]
+LogItem = tuple[datetime, int, str, str, str | None, int]  # at, level, logger, message, slug, map index
+Item = TaskItem | FlowItem | LogItem
+
+_CUT = "\n... cut: longer than a message may be."
+_encoder = msgspec.json.Encoder(enc_hook=str)
+
+
+def event(item: Item) -> Event:
+    """The event that an item stands for."""
+    if len(item) == 2:
+        state, at = item
+        kind, name, message, data = state.to_wire()
+        return FlowStateEvent(type=kind, name=name, message=text(message), data=data or None, at=at)  # type: ignore[arg-type]
+    if isinstance(item[0], datetime):
+        return _log(item)
+    return _task(item)
+
+
+def _task(item: TaskItem) -> TaskStateEvent:
+    slug, map_index, state, at, run_count, task_run_name = item
+    kind, name, message, data = state.to_wire()
+    return TaskStateEvent(
+        slug=slug,
+        map_index=map_index,
+        type=kind,  # type: ignore[arg-type]
+        name=name,
+        message=text(message),
+        data=data or None,
+        at=at,
+        run_count=run_count,
+        task_run_name=task_run_name,
+    )
+
+
+def _log(item: LogItem) -> LogEvent:
+    at, level, logger, message, slug, map_index = item
+    return LogEvent(
+        at=at, level=level_name(level), logger=logger, message=text(message), slug=slug, map_index=map_index
+    )
+
+
+def text(message: str | None) -> str:
+    """A message that any database takes: no NUL, no half characters, not too long."""
+    if not message:
+        return ""
+    if "\0" in message:
+        message = message.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if len(message) > MAX_MESSAGE:
+        message = message[: MAX_MESSAGE - len(_CUT)] + _CUT
+    if not message.isascii():
+        message = message.encode("utf-8", "replace").decode("utf-8")
+    return message
+
+
+def level_name(level: int) -> Level:
+    """The protocol's level at or below a number of Python's logging."""
+    if level >= logging.CRITICAL:
+        return "CRITICAL"
+    if level >= logging.ERROR:
+        return "ERROR"
+    if level >= logging.WARNING:
+        return "WARNING"
+    return "INFO" if level >= logging.INFO else "DEBUG"
+
+
+def encode(attempt: int, seq: int, events: Iterable[Event]) -> bytes:
+    """A numbered report as bytes. Data that is no JSON is left out rather than losing the states around it."""
+    found = list(events)
+    try:
+        return _encoder.encode(Report(attempt=attempt, seq=seq, events=found))
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return _encoder.encode(Report(attempt=attempt, seq=seq, events=[_encodable(one) for one in found]))
+
+
+def bare(report: bytes) -> bytes:
+    """The same states without messages and data, and a line that says so: for a report that the server refused as invalid."""
+    full = msgspec.json.decode(report, type=Report)
+    note = "The server refused details of some states or log lines of this run; they were left out."
+    events: list[Event] = [LogEvent(at=clock.now(), level="WARNING", logger="appliance.run", message=note)]
+    events += [
+        msgspec.structs.replace(one, data=None, message=one.message.encode("ascii", "replace").decode()[:1000])
+        for one in full.events
+        if not isinstance(one, LogEvent)
+    ]
+    return _encoder.encode(Report(attempt=full.attempt, seq=full.seq, events=events))
+
+
+def _encodable(one: Event) -> Event:
+    try:
+        _encoder.encode(one)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return one if isinstance(one, LogEvent) else msgspec.structs.replace(one, data=_plain(one.data))
+    return one
+
+
+def _plain(data: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if data is None else {text(str(key)): text(repr(value)[:1000]) for key, value in data.items()}

@@ -1,0 +1,52 @@
+"""The flow runner that reports, and that stops when it is told to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appliance.core.flow import Flow
+from appliance.core.states import Cancelled, Running, State
+from appliance.engine.flow_runner import FlowRunner
+from appliance.engine.task_runner import TaskRunner
+from appliance.engine.tracked.reporter import Reporter
+from appliance.engine.tracked.task_runner import TrackedTaskRunner
+
+
+class TrackedFlowRunner(FlowRunner):
+    """Cancelled by `cancel(reason)`, from any thread; whoever calls it interrupts the main thread as well."""
+
+    def __init__(self, flow: Flow, reporter: Reporter, **options: Any) -> None:
+        super().__init__(flow, **options)
+        self._reporter = reporter
+        self._reason: str | None = None
+        self._tasks: TrackedTaskRunner | None = None
+
+    def cancel(self, reason: str) -> None:
+        """Start no further task and end Cancelled, with `reason` as the message."""
+        if self._reason is None:
+            self._reason = reason
+
+    def should_stop(self) -> bool:
+        return self._reason is not None
+
+    def state_changed(self, old: State, new: State) -> None:
+        if isinstance(new, Running):
+            return  # the server set the run Running when it let it begin
+        if isinstance(new, Cancelled):
+            self._cancel_running_tasks()
+            new = Cancelled(self._reason or new.message, new.result)
+        self._reporter.flow_state(new)
+
+    def make_task_runner(self) -> TaskRunner:
+        context, flow = self.context, self.flow
+        self._tasks = TrackedTaskRunner(
+            self._reporter, context, flow.slugs, flow.constants, self.stop_requested, self.initial_task_states
+        )
+        return self._tasks
+
+    def _cancel_running_tasks(self) -> None:
+        """Tasks in other threads can't be interrupted; they end with the process."""
+        tasks = self._tasks
+        if tasks is not None:
+            for (slug, map_index), run_count in list(tasks.running.items()):
+                self._reporter.task_state(slug, map_index, Cancelled("The task was stopped with its run."), run_count)

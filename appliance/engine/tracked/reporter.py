@@ -1,0 +1,212 @@
+"""Sends what a run does to the server, in the background: numbered batches, spooled while the server is away, replayed in order.
+
+The threads of the run only append tuples to a queue; the reporter's own thread turns them into events, numbers and sends them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from appliance.client.errors import (
+    BadAnswer,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Refused,
+    ServerFault,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+    Unreachable,
+)
+from appliance.core.protocol import Event, Reported
+from appliance.core.states import State
+from appliance.engine.tracked import events
+from appliance.engine.tracked.heartbeat import Heartbeat
+from appliance.engine.tracked.spool import Spool
+from appliance.kit import clock
+from appliance.kit.backoff import delays
+
+FLUSH_AFTER = 0.05
+BATCH_EVENTS = 500
+BATCH_CHARACTERS = 1_000_000
+MOST_QUEUED = 20_000
+LONGEST_PAUSE = 2.0
+
+_AWAY = (Unreachable, Unavailable, TooManyRequests, ServerFault, BadAnswer)
+_DEAD = (Conflict, Unauthenticated, Forbidden, NotFound)
+_logger = logging.getLogger("appliance.reporter")
+
+Send = Callable[[bytes], Reported]
+
+
+class Reporter:
+    """One per attempt. `on_cancel` and `on_dead` are called once, in the reporter's thread."""
+
+    def __init__(
+        self,
+        send: Send,
+        attempt: int,
+        spool: Path,
+        *,
+        last_seq: int = 0,
+        heartbeat_interval: float = 10.0,
+        on_cancel: Callable[[], None],
+        on_dead: Callable[[str], None],
+    ) -> None:
+        self._send = send
+        self._attempt = attempt
+        self._seq = self._acked = last_seq
+        self._queue: deque[events.Item] = deque()
+        self._spool = Spool(spool)
+        self._heartbeat = Heartbeat(heartbeat_interval, clock.monotonic())
+        self._on_cancel, self._on_dead = on_cancel, on_dead
+        self._wake = threading.Event()  # there is something to do
+        self._full = threading.Event()  # ... and no reason to wait for more
+        self._idle = False
+        self._pauses = delays(0.1, LONGEST_PAUSE)
+        self._retry_at = 0.0
+        self._cancelled = self._dead = self._closing = False
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="appliance-reporter", daemon=True)
+
+    # --- what the run's threads call
+
+    def task_state(
+        self, slug: str, map_index: int, state: State, run_count: int, task_run_name: str | None = None
+    ) -> None:
+        """A task run reached a state."""
+        self._put((slug, map_index, state, clock.now(), run_count, task_run_name))
+
+    def flow_state(self, state: State) -> None:
+        """The flow run reached a state."""
+        self._put((state, clock.now()))
+
+    def log(self, at: datetime, level: int, logger: str, message: str, slug: str | None, map_index: int) -> None:
+        """A log line was written."""
+        self._put((at, level, logger, message, slug, map_index))
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def close(self, timeout: float) -> bool:
+        """Send all that is left, trying for up to `timeout` seconds; True when the server has acknowledged everything."""
+        self._closing = True
+        self._full.set()
+        self._wake.set()
+        return self._done.wait(timeout) and not self._dead
+
+    def _put(self, item: events.Item) -> None:
+        self._queue.append(item)
+        if self._idle:
+            self._wake.set()
+        elif len(self._queue) >= BATCH_EVENTS:
+            self._full.set()
+            while (
+                len(self._queue) > MOST_QUEUED
+                and not self._done.is_set()
+                and threading.current_thread() is not self._thread
+            ):
+                self._done.wait(0.01)  # the run writes faster than a disk takes it: memory stays bounded
+
+    # --- the reporter's thread
+
+    def _work(self) -> None:
+        try:
+            while not self._dead and not (self._closing and not self._queue and not len(self._spool)):
+                self._await_events()
+                self._number()
+                self._deliver()
+        except Exception as error:
+            _logger.exception("The reporter of this run failed.")
+            self._die(f"the reporter failed: {error}")
+        finally:
+            self._done.set()
+
+    def _await_events(self) -> None:
+        """Wait for events and a little longer for company, or until a heartbeat or another try is due."""
+        now = clock.monotonic()
+        waiting = len(self._spool) > 0
+        pause = max(0.0, self._retry_at - now) if waiting else self._heartbeat.due_in(now)
+        if waiting:
+            self._full.wait(pause)
+        else:
+            self._idle = True
+            if not self._queue and not self._closing:
+                self._wake.wait(pause)
+            self._idle = False
+            self._wake.clear()
+            if self._queue and not self._closing:
+                self._full.wait(FLUSH_AFTER)
+        self._full.clear()
+
+    def _number(self) -> None:
+        """Cut what is queued into numbered batches; a batch never changes afterwards."""
+        queue = self._queue
+        while queue:
+            batch: list[Event] = []
+            size = 0
+            while queue and len(batch) < BATCH_EVENTS and size < BATCH_CHARACTERS:
+                event = events.event(queue.popleft())
+                size += len(event.message)
+                batch.append(event)
+            self._seq += 1
+            self._spool.append(events.encode(self._attempt, self._seq, batch))
+
+    def _deliver(self) -> None:
+        """Send what is numbered, in order, or a heartbeat, until it is all out or the server is away."""
+        if clock.monotonic() < self._retry_at:
+            return
+        if not len(self._spool):
+            if self._heartbeat.due_in(clock.monotonic()) <= 0:
+                self._try(events.encode(self._attempt, self._acked, []))
+            return
+        repaired = False
+        while len(self._spool) and not self._dead:
+            outcome = self._try(self._spool.first())
+            if outcome == "sent":
+                self._spool.drop_first()
+                repaired = False
+            elif outcome == "invalid" and not repaired:
+                self._spool.replace_first(events.bare(self._spool.first()))
+                repaired = True
+            elif outcome == "invalid":
+                self._die("the server refuses its reports as invalid")
+            else:
+                self._spool.to_disk()
+                return
+
+    def _try(self, report: bytes) -> str:
+        """One request: "sent", "away", "invalid" or "dead"."""
+        try:
+            answer = self._send(report)
+        except _AWAY as error:
+            if not self._retry_at:
+                _logger.warning("Reports wait on this machine: %s", error)
+            self._retry_at = clock.monotonic() + next(self._pauses)
+            return "away"
+        except _DEAD as error:
+            self._die(str(error))
+            return "dead"
+        except (Invalid, Refused) as error:
+            _logger.error("The server refused a report: %s", error)
+            return "invalid"
+        self._acked = max(self._acked, answer.acked)
+        self._heartbeat.sent(clock.monotonic())
+        self._retry_at, self._pauses = 0.0, delays(0.1, LONGEST_PAUSE)
+        if answer.cancel and not self._cancelled:
+            self._cancelled = True
+            self._on_cancel()
+        return "sent"
+
+    def _die(self, reason: str) -> None:
+        if not self._dead:
+            self._dead = True
+            self._on_dead(reason)

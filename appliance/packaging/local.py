@@ -1,0 +1,105 @@
+"""Flow code in a Python file that the agent's machine can read: found by path, checked by its hash, loaded without being run as a script."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from appliance.core import context
+from appliance.core.flow import Flow
+from appliance.packaging.storage import LoadError
+
+
+class LocalStorage:
+    """The flow `flow` in the file `path`, with the file's content as it was when it was registered."""
+
+    def __init__(self, path: Path, flow: str, sha256: str) -> None:
+        self.path, self.flow, self.sha256 = path, flow, sha256
+
+    @classmethod
+    def of(cls, path: Path, flow: str) -> LocalStorage:
+        """The storage of a flow in a file as it is now."""
+        path = path.resolve()
+        return cls(path, flow, _digest(_content(path)))
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "local", "path": str(self.path), "flow": self.flow, "sha256": self.sha256}
+
+    @classmethod
+    def load(cls, document: dict[str, Any]) -> Flow:
+        """Raises LoadError when the file is gone, changed or broken, or has no such flow."""
+        path, name, expected = Path(document["path"]), document["flow"], document["sha256"]
+        found = _digest(_content(path))
+        if found != expected:
+            raise LoadError(
+                f"The flow file {path.name} has changed since it was registered (hash {expected[:12]}, now {found[:12]}): register it again."
+            )
+        flows = flows_of(import_file(path))
+        for flow in flows:
+            if flow.name == name:
+                return flow
+        names = ", ".join(repr(flow.name) for flow in flows) or "none"
+        raise LoadError(f"The flow file {path.name} has no flow named {name!r} (it has: {names}): register it again.")
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a file as a module of a private name. `if __name__ == "__main__"` does not hold, and the flow's own door
+    functions only warn. Raises LoadError with the first user frame when the file is broken."""
+    path = path.resolve()
+    name = f"_appliance_flow_{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise LoadError(f"{path.name} is no Python file; flows lie in files that end in .py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # pickling and dataclasses look a module up by its name
+    try:
+        _make_importable(path.parent)
+        with context.loading():
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        sys.modules.pop(name, None)
+        raise LoadError(_broken(path, error)) from error
+    return module
+
+
+def flows_of(module: ModuleType) -> list[Flow]:
+    """The flows that a module holds in its variables, in their order, each once."""
+    return list({id(value): value for value in vars(module).values() if isinstance(value, Flow)}.values())
+
+
+def _broken(path: Path, error: BaseException) -> str:
+    """One sentence: the file, the line and what happened."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"The flow file {path.name} can't be loaded: {error.msg} in {Path(error.filename).name}, line {error.lineno}."
+    line, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+            break
+        trace = trace.tb_next
+    where = f" in line {line}" if line is not None else ""
+    text = str(error).strip().splitlines()
+    return f"The flow file {path.name} can't be loaded: {type(error).__name__}{': ' + text[0] if text else ''}{where}."
+
+
+def _make_importable(directory: Path) -> None:
+    """The modules beside a flow file can be imported, now and while it runs, as they can when it is run as a script."""
+    if str(directory) not in sys.path:
+        sys.path.insert(0, str(directory))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LoadError(
+            f"The flow file {path} can't be read ({error.strerror}): put it back or register the flow again."
+        ) from error
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,87 @@
+"""From a flow object to its registration on a server: metadata, storage and their hash."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from appliance.client import flows
+from appliance.client.transport import Transport
+from appliance.core.errors import FlowBuildError
+from appliance.core.flow import Flow
+from appliance.core.protocol import Registered, Registration
+from appliance.core.serialize import serialize
+from appliance.packaging.local import LocalStorage
+from appliance.packaging.storage import Storage
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+
+def register(
+    flow: Flow,
+    project: str,
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    labels: Iterable[str] = (),
+    set_schedules_active: bool = True,
+    storage: Storage | None = None,
+    transport: Transport | None = None,
+) -> Registered:
+    """Register `flow` in `project` on the server that `url` or APPLIANCE_URL names. The same content twice is one version."""
+    request = registration(flow, project, labels=labels, set_schedules_active=set_schedules_active, storage=storage)
+    if transport is not None:
+        return flows.register(transport, request)
+    with Transport.from_environment(url, token) as own:
+        return flows.register(own, request)
+
+
+def registration(
+    flow: Flow,
+    project: str,
+    *,
+    labels: Iterable[str] = (),
+    set_schedules_active: bool = True,
+    storage: Storage | None = None,
+) -> Registration:
+    """What is sent. Raises FlowBuildError for a flow whose file can't be told."""
+    if isinstance(labels, str):
+        raise TypeError(f"labels must be a list of strings; write [{labels!r}].")
+    document = serialize(flow)
+    described = (storage or flow.storage or LocalStorage.of(_file_of(flow), flow.name)).describe()
+    own = flow.run_config.labels if flow.run_config is not None else ()
+    return Registration(
+        project=project,
+        name=flow.name,
+        content_hash=content_hash(document, described),
+        document=document,
+        storage=described,
+        labels=sorted({*labels, *own}),
+        set_schedules_active=set_schedules_active,
+    )
+
+
+def content_hash(document: dict[str, Any], storage: dict[str, Any]) -> str:
+    """Hex SHA-256 of the canonical JSON of both: sorted keys, no spaces."""
+    canonical = msgspec.json.encode({"document": document, "storage": storage}, order="deterministic")
+    return hashlib.sha256(canonical).hexdigest()
+
+
+def _file_of(flow: Flow) -> Path:
+    """The file that has the flow in a variable at its top: the running script first, then the modules it imported."""
+    modules = [sys.modules["__main__"], *sys.modules.values()]
+    for module in modules:
+        path = getattr(module, "__file__", None)
+        if path is None or path.startswith(_PACKAGE):
+            continue
+        if any(value is flow for value in list(vars(module).values())) and Path(path).is_file():
+            return Path(path)
+    raise FlowBuildError(
+        f"Flow {flow.name!r} lies in no file that an agent could load; "
+        "write it as a variable at the top of a .py file and register that."
+    )
