@@ -23,10 +23,14 @@ def agent() -> None:
 
 
 @agent.command(epilog=EPILOG)
-@click.option("--name", default=socket.gethostname, show_default="this host's name", help="A name that no other agent has.")
+@click.option(
+    "--name", default=socket.gethostname, show_default="this host's name", help="A name that no other agent has."
+)
 @click.option("--label", "labels", multiple=True, help="A label that runs may ask for; repeat it for more.")
 @click.option("--capacity", type=click.IntRange(1, 10_000), default=8, show_default=True, help="Runs at the same time.")
-@click.option("--state-dir", type=click.Path(file_okay=False), help="Where it remembers what it runs [DATA_DIR/agent/NAME].")
+@click.option(
+    "--state-dir", type=click.Path(file_okay=False), help="Where it remembers what it runs [DATA_DIR/agent/NAME]."
+)
 def process(name: str, labels: tuple[str, ...], capacity: int, state_dir: str | None) -> int:
     """Start each run as a process on this machine. SIGTERM stops taking work and leaves running runs alone."""
     from pathlib import Path

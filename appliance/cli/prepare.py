@@ -38,7 +38,9 @@ def data_directory(settings: Settings) -> IO[str]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise StartError(f"Another appliance is running on the data directory {path}; stop it or choose another with --data-dir.") from error
+        raise StartError(
+            f"Another appliance is running on the data directory {path}; stop it or choose another with --data-dir."
+        ) from error
     return lock
 
 
@@ -54,7 +56,9 @@ def free_port(settings: Settings) -> None:
                 raise StartError(
                     f"Port {settings.port} on {settings.host} is in use; stop the other program or choose another port with --port."
                 ) from error
-            raise StartError(f"The address {settings.host}:{settings.port} can't be used ({_reason(error)}).") from error
+            raise StartError(
+                f"The address {settings.host}:{settings.port} can't be used ({_reason(error)})."
+            ) from error
 
 
 def database(settings: Settings) -> Database:
@@ -72,7 +76,7 @@ def first_user(settings: Settings, db: Database) -> str | None:
         if settings.admin_password or settings.admin_token:
             setup.ensure_admin(db, settings.admin_password, settings.admin_token)
             return None
-        if not setup.is_required(db):
+        if not setup.setup_required(db):
             return None
         return f"{settings.local_url}/setup?token={setup.create_setup_token(db)}"
     except ApplianceError as error:
@@ -95,5 +99,3 @@ def wipe(path: Path) -> None:
 
 def _reason(error: OSError) -> str:
     return (os.strerror(error.errno) if error.errno else str(error)).lower()
-
-

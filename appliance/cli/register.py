@@ -19,24 +19,36 @@ Examples:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
 @click.option("--project", required=True, help="The project that the flows belong to; it is created when it is new.")
 @click.option("--label", "labels", multiple=True, help="A label that the agent must have; repeat it for more.")
-@click.option("--schedule/--no-schedule", default=True, help="Let the flows' schedules start at once, or register them paused.")
+@click.option(
+    "--schedule/--no-schedule", default=True, help="Let the flows' schedules start at once, or register them paused."
+)
 @as_json
 def register(paths: tuple[Path, ...], project: str, labels: tuple[str, ...], schedule: bool, json_output: bool) -> None:
     """Register every flow in the given files and folders. The same content twice is one version."""
-    from appliance.packaging.discover import DiscoveryError, flows_in
-    from appliance.packaging.register import register_found
+    from appliance.core.errors import ApplianceError
+    from appliance.packaging.discover import flows_in
+    from appliance.packaging.register import register as send
+    from appliance.packaging.register import registration
 
     try:
         found = [pair for path in paths for pair in flows_in(path)]
-    except DiscoveryError as error:
+        for flow, storage in found:  # every flow is checked before the first one is sent
+            registration(flow, project, labels=labels, storage=storage)
+    except ApplianceError as error:
         raise click.UsageError(str(error)) from error
-    if not found:
-        raise click.UsageError(f"No flow was found in {', '.join(str(path) for path in paths)}.")
     transport = connect()
     done = []
     for flow, storage in found:
-        answer = register_found(transport, flow, storage, project=project, labels=labels, set_schedules_active=schedule)
-        done.append({"flow": flow.name, "project": project, "version": answer.version, "created": answer.created, "id": answer.flow_id})
+        answer = send(flow, project, labels=labels, set_schedules_active=schedule, storage=storage, transport=transport)
+        done.append(
+            {
+                "flow": flow.name,
+                "project": project,
+                "version": answer.version,
+                "created": answer.created,
+                "id": answer.flow_id,
+            }
+        )
         if not json_output:
             news = "registered as version" if answer.created else "is unchanged, version"
             click.echo(f"{project}/{flow.name}: {news} {answer.version}")

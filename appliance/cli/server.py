@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from appliance import config
@@ -13,15 +15,21 @@ GRACE = 10  # seconds that open requests get at a stop
 
 @click.command()
 @server_options
-@click.option("--workers", type=click.IntRange(1, 64), help="Worker processes, on Postgres only [APPLIANCE_WORKERS, 1].")
-def server(**options: object) -> None:
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="Worker processes, on Postgres only [APPLIANCE_WORKERS, 1]."
+)
+def server(**options: Any) -> None:
     """Run the API, the UI and the metrics, without services and agent."""
     settings = config.load(**options)
     from appliance.cli import prepare
 
     if settings.workers > 1 and settings.database.startswith("sqlite"):
-        raise click.UsageError("SQLite takes one worker; leave --workers out or give a Postgres database with --database-url.")
-    lock = prepare.data_directory(settings) if settings.workers == 1 and settings.database.startswith("sqlite") else None
+        raise click.UsageError(
+            "SQLite takes one worker; leave --workers out or give a Postgres database with --database-url."
+        )
+    lock = (
+        prepare.data_directory(settings) if settings.workers == 1 and settings.database.startswith("sqlite") else None
+    )
     prepare.free_port(settings)
     db = prepare.database(settings)
     prepare.announce(settings, prepare.first_user(settings, db))
@@ -62,7 +70,7 @@ def _serve_alone(settings: Settings) -> None:
 
 
 def _serve_many(settings: Settings) -> None:
-    from gunicorn.app.base import BaseApplication
+    from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
     from prometheus_client import multiprocess
 
     from appliance.server import asgi

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from appliance import config
@@ -10,7 +12,7 @@ from appliance.cli.options import server_options
 
 @click.command()
 @server_options
-def services(**options: object) -> int:
+def services(**options: Any) -> int:
     """Run the scheduler and the repair services without API and agent."""
     settings = config.load(**options)
     from appliance.cli import prepare

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from appliance import config
@@ -17,7 +19,7 @@ Examples:
 @click.command(epilog=EPILOG)
 @server_options
 @click.option("--agent/--no-agent", default=True, help="Also run the embedded agent.")
-def start(agent: bool, **options: object) -> int:
+def start(agent: bool, **options: Any) -> int:
     """Run the whole appliance on this machine. SIGTERM or Ctrl-C ends it in order."""
     settings = config.load(**options)
     from appliance.cli import prepare, supervisor

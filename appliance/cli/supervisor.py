@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
@@ -26,6 +27,7 @@ STOP_ORDER = ("agent", "services", "server")
 STOP_SECONDS = {"agent": 15, "services": 10, "server": 15}
 STEADY = 30.0  # seconds after which a process counts as healthy and its back-off starts anew
 LONGEST_DELAY = 30.0
+CLAIM_POLL = 1.0  # seconds
 _PR_SET_NAME = 15  # from linux/prctl.h
 
 
@@ -51,7 +53,9 @@ class Child:
         lived = clock.monotonic() - self.started
         self.delay = 0.5 if lived > STEADY else min(self.delay * 2, LONGEST_DELAY)
         self.restart_at = clock.monotonic() + self.delay
-        log.error("%s ended with %s; starting it again in %.0f s", self.name, _ending(self.process.exitcode), self.delay)
+        log.error(
+            "%s ended with %s; starting it again in %.0f s", self.name, _ending(self.process.exitcode), self.delay
+        )
         self.process = None
 
 
@@ -148,7 +152,21 @@ def _services(settings: Settings) -> int:
 def _agent(settings: Settings, token: str) -> int:
     from appliance.agents import embedded
 
-    return embedded.main(settings, token)
+    return embedded.main(settings, token or _token_once_claimed(settings))
+
+
+def _token_once_claimed(settings: Settings) -> str:
+    """Wait until somebody has used the setup link: an agent's token belongs to an administrator."""
+    from appliance.server.actions import setup
+    from appliance.server.db.session import Database
+
+    db = Database(settings.database)
+    pause = threading.Event()  # never set; SIGTERM ends this process as it is
+    while setup.setup_required(db):
+        pause.wait(CLAIM_POLL)
+    token = setup.issue_agent_token(db, settings.agent_name)
+    db.dispose()
+    return token
 
 
 def _ending(code: int | None) -> str:

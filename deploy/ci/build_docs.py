@@ -12,7 +12,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main() -> int:
     """Build with every warning an error: a dead link fails the build."""
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--config-file", str(ROOT / "docs" / "mkdocs.yml")]
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--quiet",
+        "--strict",
+        "--config-file",
+        str(ROOT / "docs" / "mkdocs.yml"),
+    ]
     return subprocess.run(command, check=False, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}).returncode
 
 

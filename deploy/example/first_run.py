@@ -54,7 +54,7 @@ def ready(url: str, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=2):  # noqa: S310 - our own address
+            with urllib.request.urlopen(f"{url}/readyz", timeout=2):
                 return True
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
@@ -72,7 +72,11 @@ def call(environment: dict[str, str], *arguments: str) -> bool:
 
 def summary(url: str, data: Path, password: str, ok: bool) -> str:
     """Where to look and how to sign in."""
-    outcome = f"The example has run; its result is {data / 'example' / 'packages.sqlite'}." if ok else "The example did not succeed; open its run."
+    outcome = (
+        f"The example has run; its result is {data / 'example' / 'packages.sqlite'}."
+        if ok
+        else "The example did not succeed; open its run."
+    )
     return f"""
 {outcome}
 

@@ -62,7 +62,9 @@ def clean(raw: list[dict[str, str]], smallest_kb: int) -> list[Package]:
         if not fields.get("Status", "").endswith("installed") or not size.isdigit() or int(size) < smallest_kb:
             continue
         section = fields.get("Section", "unknown").rpartition("/")[2]
-        packages.append({"name": fields["Package"], "version": fields["Version"], "section": section, "kilobytes": int(size)})
+        packages.append(
+            {"name": fields["Package"], "version": fields["Version"], "section": section, "kilobytes": int(size)}
+        )
     get_logger().info("Kept %d of %d packages", len(packages), len(raw))
     return packages
 
@@ -100,7 +102,9 @@ def load(packages: list[Package], sections: list[dict[str, Any]], output: str) -
     fresh.unlink(missing_ok=True)
     with sqlite3.connect(fresh) as database:
         database.execute("create table package (name text, version text, section text, kilobytes integer)")
-        database.execute("create table section (section text primary key, packages integer, kilobytes integer, largest text)")
+        database.execute(
+            "create table section (section text primary key, packages integer, kilobytes integer, largest text)"
+        )
         database.executemany("insert into package values (:name, :version, :section, :kilobytes)", packages)
         database.executemany("insert into section values (:section, :packages, :kilobytes, :largest)", sections)
     database.close()
@@ -113,7 +117,9 @@ def load(packages: list[Package], sections: list[dict[str, Any]], output: str) -
 def report(path: str) -> list[str]:
     """The five largest sections, read back from the file."""
     database = sqlite3.connect(path)
-    rows = database.execute("select section, packages, kilobytes from section order by kilobytes desc limit 5").fetchall()
+    rows = database.execute(
+        "select section, packages, kilobytes from section order by kilobytes desc limit 5"
+    ).fetchall()
     database.close()
     lines = [f"{section}: {count} packages, {kilobytes / 1024:.1f} MB" for section, count, kilobytes in rows]
     get_logger().info("The largest sections are %s", "; ".join(lines))

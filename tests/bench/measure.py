@@ -39,7 +39,9 @@ def ratio_line(text: str, value: float) -> str:
 def machine() -> dict[str, object]:
     """What the figures were taken on."""
     root = Path(__file__).resolve().parents[2]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True, check=False).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True, check=False
+    ).stdout.strip()
     return {
         "commit": commit,
         "cores": os.cpu_count(),

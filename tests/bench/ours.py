@@ -31,14 +31,20 @@ IMPORT = "import time; began = time.perf_counter(); import appliance; print((tim
 def untracked_us(flow: str) -> float:
     """Microseconds a no-op task, in this process's engine without a server."""
     done = subprocess.run(
-        [sys.executable, "-c", UNTRACKED, str(FLOWS.parent), flow], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", UNTRACKED, str(FLOWS.parent), flow],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     return float(done.stdout)
 
 
 def import_ms() -> float:
     """Milliseconds to import the SDK in a new interpreter."""
-    return float(subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True, timeout=60).stdout)
+    return float(
+        subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True, timeout=60).stdout
+    )
 
 
 def tracked_seconds(appliance: Appliance, flow: str) -> float:

@@ -44,7 +44,12 @@ class Prefect:
 
     def _python(self, *arguments: str) -> str:
         done = subprocess.run(
-            [str(self.python), *arguments], env=self.environment, capture_output=True, text=True, check=True, timeout=300
+            [str(self.python), *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=300,
         )
         return done.stdout
 
@@ -64,7 +69,17 @@ def environment() -> Path:
 def running(folder: Path) -> Iterator[Prefect]:
     """A Prefect server on loopback and a process that serves the first-line deployment."""
     prefect = Prefect(environment(), folder)
-    command = [str(prefect.python), "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(prefect.port)]
+    command = [
+        str(prefect.python),
+        "-m",
+        "prefect",
+        "server",
+        "start",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(prefect.port),
+    ]
     processes = []
     with (folder / "prefect.log").open("wb") as log:
         try:

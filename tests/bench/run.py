@@ -63,7 +63,9 @@ def measure(folder: Path, repeats: int, peers: bool) -> dict[str, Series]:
                 series["peer_tracked"].values.append(ours.TASKS / peer.tracked_seconds())
             series["tracked_map"].values.append(ours.TASKS / ours.tracked_seconds(appliance, "noop-map"))
             for number in range(4):
-                series["first_line"].values.append(ours.first_line_seconds(appliance, folder, repeat * 4 + number) * 1000)
+                series["first_line"].values.append(
+                    ours.first_line_seconds(appliance, folder, repeat * 4 + number) * 1000
+                )
             if peer is not None:
                 series["peer_first_line"].values.append(peer.first_line_seconds(folder / f"peer-{repeat}") * 1000)
         if peer is not None:
@@ -77,8 +79,12 @@ def report(series: dict[str, Series], arguments: argparse.Namespace) -> None:
         print(one.line())
     ratios = {"commits that a tracked task costs": 1000 / series["tracked_chain"].median / series["commit"].median}
     if "peer_tracked" in series:
-        ratios["recorded tasks a second, ours to Prefect 3"] = series["tracked_chain"].median / series["peer_tracked"].median
-        ratios["sooner to the first user line than Prefect 3"] = series["peer_first_line"].median / series["first_line"].median
+        ratios["recorded tasks a second, ours to Prefect 3"] = (
+            series["tracked_chain"].median / series["peer_tracked"].median
+        )
+        ratios["sooner to the first user line than Prefect 3"] = (
+            series["peer_first_line"].median / series["first_line"].median
+        )
     for text, value in ratios.items():
         print(ratio_line(text, value))
     if arguments.json is not None:

@@ -61,7 +61,11 @@ class Appliance:
     def start(self, wait: bool = True) -> Appliance:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "appliance", "start"], env=self.environment, stdout=log, stderr=log, start_new_session=True
+                [sys.executable, "-m", "appliance", "start"],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         if wait:
             until(f"the appliance is ready; its log:\n{self.log()}", self.is_ready, 60)
@@ -100,7 +104,9 @@ class Appliance:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")[-4000:] if self.log_path.exists() else ""
 
-    def cli(self, *arguments: str, token: str = TOKEN, seconds: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+    def cli(
+        self, *arguments: str, token: str = TOKEN, seconds: float = 60, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "appliance", *arguments],
             env=clean_environment(APPLIANCE_URL=self.url, APPLIANCE_TOKEN=token, **environment),
@@ -111,7 +117,9 @@ class Appliance:
         )
 
     def api(self, method: str, path: str, body: Any = None, token: str = TOKEN) -> httpx.Response:
-        return httpx.request(method, self.url + path, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+        return httpx.request(
+            method, self.url + path, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=10
+        )
 
     def get(self, path: str) -> Any:
         answer = self.api("GET", path)

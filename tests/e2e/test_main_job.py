@@ -143,7 +143,9 @@ def test_a_server_that_is_not_there_exits_3(appliance: Appliance) -> None:
 
 def test_a_flow_file_changed_after_registration_is_refused(appliance: Appliance, tmp_path: Path) -> None:
     file = tmp_path / "changing.py"
-    file.write_text("from appliance import Flow, task\n@task\ndef one(): return 1\nwith Flow('changing') as flow:\n    one()\n")
+    file.write_text(
+        "from appliance import Flow, task\n@task\ndef one(): return 1\nwith Flow('changing') as flow:\n    one()\n"
+    )
     assert appliance.cli("register", str(file), "--project", "tests").returncode == 0
     file.write_text(file.read_text() + "# changed\n")
     run = appliance.wait_for(appliance.create_run("changing"), "FAILED")

@@ -63,7 +63,11 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("environment", "sentence"),
-    [({"APPLIANCE_PROT": "1"}, "APPLIANCE_PORT"), ({"APPLIANCE_PORT": "many"}, "port"), ({"APPLIANCE_PORT": "70000"}, "port")],
+    [
+        ({"APPLIANCE_PROT": "1"}, "APPLIANCE_PORT"),
+        ({"APPLIANCE_PORT": "many"}, "port"),
+        ({"APPLIANCE_PORT": "70000"}, "port"),
+    ],
 )
 def test_a_wrong_setting(tmp_path: Path, environment: dict[str, str], sentence: str) -> None:
     done = start_and_end("--data-dir", str(tmp_path / "data"), **environment)

@@ -54,7 +54,11 @@ def test_the_server_never_unpickles() -> None:
 def test_sql_lies_under_db() -> None:
     outside = [path for path in below("server") if not path.is_relative_to(PACKAGE / "server" / "db")]
     found = list(lines_with(r"\b(select|insert|update|delete)\((?!self)|exec_driver_sql|\btext\(\s*[\"']", outside))
-    found = [hit for hit in found if "hashlib" not in hit and ".update(" not in hit and ".delete(" not in hit and "def " not in hit]
+    found = [
+        hit
+        for hit in found
+        if "hashlib" not in hit and ".update(" not in hit and ".delete(" not in hit and "def " not in hit
+    ]
     assert not [hit for hit in found if "sqlalchemy" in hit], found
 
 
@@ -85,5 +89,7 @@ def test_locks_hold_hashes_and_no_addresses() -> None:
 
 def test_no_generated_file_is_committed() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
-    wrong = [name for name in tracked if "server/web/static" in name or "server/web/site" in name or "__pycache__" in name]
+    wrong = [
+        name for name in tracked if "server/web/static" in name or "server/web/site" in name or "__pycache__" in name
+    ]
     assert not wrong, wrong

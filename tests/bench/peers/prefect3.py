@@ -1,8 +1,8 @@
 """The same workloads on Prefect 3, run by the Python of its own environment. Prints one JSON object a measurement.
 
-    prefect3.py tracked            1,000 no-op tasks, from the call until all are read back as completed
-    prefect3.py serve DIRECTORY    serves the deployment `first-line/bench` until it is ended
-    prefect3.py first-line FILE    creates a run of it and prints the seconds until its first line
+prefect3.py tracked            1,000 no-op tasks, from the call until all are read back as completed
+prefect3.py serve DIRECTORY    serves the deployment `first-line/bench` until it is ended
+prefect3.py first-line FILE    creates a run of it and prints the seconds until its first line
 """
 
 from __future__ import annotations

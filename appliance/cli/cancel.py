@@ -1,0 +1,26 @@
+"""`appliance cancel RUN`: asks for the end of a run; the agent sees to it that its process ends."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import click
+
+from appliance.cli.connection import connect
+from appliance.cli.identifiers import RunId
+from appliance.cli.output import as_json, print_json
+
+
+@click.command()
+@click.argument("run_id", type=RunId(), metavar="RUN")
+@click.option("--reason", default="", help="Why; kept in the run's history.")
+@as_json
+def cancel(run_id: UUID, reason: str, json_output: bool) -> None:
+    """Cancel a run. One that has not started is cancelled at once, a running one as soon as its process has ended."""
+    from appliance.client import flow_runs
+
+    run = flow_runs.cancel(connect(), run_id, reason)
+    if json_output:
+        print_json(run)
+    else:
+        click.echo(f"Run {run.name} is {run.state}.")
