@@ -19,13 +19,13 @@ from uuid import UUID
 import msgspec
 
 from appliance.client import runs
-from appliance.client.errors import ClientError, Conflict, Forbidden, NotFound, Unauthenticated
+from appliance.client.errors import ClientError, Forbidden, NotFound, StaleAttempt, Unauthenticated
 from appliance.client.transport import Transport
 from appliance.core import states
 from appliance.core.errors import ApplianceError
 from appliance.core.logs import get_logger
 from appliance.core.protocol import Begun
-from appliance.core.states import Cancelled, Failed, Finished, State
+from appliance.core.states import Cancelled, Failed, State
 from appliance.engine import failures
 from appliance.engine.tracked.flow_runner import TrackedFlowRunner
 from appliance.engine.tracked.logs import reported
@@ -39,7 +39,7 @@ DONE, REPLACED, AWAY = 0, 75, 76
 PATIENCE = 15 * 60.0
 EXIT_FILE = "exit"
 
-_GONE = (Conflict, Unauthenticated, Forbidden, NotFound)
+_GONE = (StaleAttempt, Unauthenticated, Forbidden, NotFound)
 _logger = get_logger()
 
 
@@ -191,8 +191,8 @@ def _carry_out(job: Job, begun: Begun, reporter: Reporter, stopping: Stopping) -
         logging.ERROR if state.is_failed() else logging.INFO,
         "Flow %r ended after %.2f s: %s. %s", runner.flow.name, took, type(state).__name__, state.message,
     )  # fmt: skip
-    if not isinstance(state, Finished):
-        reporter.flow_state(Failed(f"{state.message} A paused run can't wait for a person here; run the flow again."))
+    unfinished = Failed(f"{state.message} A paused run can't wait for a person here; run the flow again.")
+    reporter.flow_state(runner.final or unfinished)
 
 
 def _load(job: Job, begun: Begun, reporter: Reporter) -> TrackedFlowRunner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -62,7 +63,13 @@ def logs(
     transport: Transport, flow_run_id: UUID, *, after: int | str | None = None, level: str | None = None
 ) -> Iterator[LogView]:
     """The log lines of a run, oldest first. To follow a run, ask again with the last line's id as `after`."""
-    return _each(transport, path("flow-runs", flow_run_id, "logs"), LogView, {"level": level, "after": after}, None)
+    return _each(
+        transport,
+        path("flow-runs", flow_run_id, "logs"),
+        LogView,
+        {"level": level, "after": _cursor(after) if isinstance(after, int) else after},
+        None,
+    )
 
 
 def _each(transport: Transport, where: str, kind: type[T], params: Mapping[str, Any], limit: int | None) -> Iterator[T]:
@@ -75,8 +82,13 @@ def _each(transport: Transport, where: str, kind: type[T], params: Mapping[str, 
         yield from found
         left = None if left is None else left - len(found)
         after = page.next
-        if after is None:
+        if after is None or len(found) < size:  # the cursor of log lines stays usable at the end
             return
+
+
+def _cursor(log_id: int) -> str:
+    """Where to go on after a log line."""
+    return base64.urlsafe_b64encode(str(log_id).encode()).decode().rstrip("=")
 
 
 def _page(content: bytes) -> Page:

@@ -9,6 +9,8 @@ from uuid import UUID
 from appliance.client.transport import Transport, path
 from appliance.core.protocol import Page, Registered, Registration
 
+PAGE = 200
+
 
 def register(transport: Transport, registration: Registration) -> Registered:
     """Register a flow's metadata. The same content twice is one version, so it may be sent again."""
@@ -21,13 +23,14 @@ def get(transport: Transport, flow_id: UUID) -> dict[str, Any]:
 
 
 def each(
-    transport: Transport, project: str | None = None, name: str | None = None, limit: int = 200
+    transport: Transport, project: str | None = None, name: str | None = None, limit: int | None = None
 ) -> Iterator[dict[str, Any]]:
-    """All flows, page by page."""
-    after: str | None = None
-    while True:
-        page = transport.get(path("flows"), Page, {"project": project, "name": name, "limit": limit, "after": after})
+    """Flows by name, page by page, at most `limit`."""
+    after, left = None, limit
+    while left is None or left > 0:
+        size = PAGE if left is None else min(left, PAGE)
+        page = transport.get(path("flows"), Page, {"project": project, "name": name, "limit": size, "after": after})
         yield from page.items
-        after = page.next
-        if after is None:
+        after, left = page.next, None if left is None else left - len(page.items)
+        if after is None or not page.items:
             return

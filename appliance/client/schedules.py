@@ -1,15 +1,27 @@
-"""Schedules of flows."""
+"""The schedules of flows: list them, pause and resume one, delete one."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
+from appliance.client import wire
 from appliance.client.transport import Transport, path
+from appliance.core.protocol import Page
 
 
 def listed(transport: Transport, flow_id: UUID | None = None) -> list[dict[str, Any]]:
-    """The schedules, of one flow when it is named."""
-    answer = transport.get(path("schedules"), Any, {"flow_id": flow_id})
-    items = answer.get("items", []) if isinstance(answer, dict) else answer
-    return list(items)
+    """The schedules of one flow, or all of them."""
+    return transport.get(path("schedules"), Page, {"flow_id": flow_id}).items
+
+
+def set_active(transport: Transport, schedule_id: UUID, active: bool) -> dict[str, Any]:
+    """Pause or resume a schedule; its future runs follow."""
+    content = wire.encode({"active": active})
+    answer = transport.send("PATCH", path("schedules", schedule_id), content, idempotent=True)
+    return wire.decode(answer, dict[str, Any])
+
+
+def delete(transport: Transport, schedule_id: UUID) -> None:
+    """Delete a schedule with its future runs."""
+    transport.send("DELETE", path("schedules", schedule_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from appliance.core.flow import Flow
-from appliance.core.states import Cancelled, Running, State
+from appliance.core.states import Cancelled, Finished, State
 from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.task_runner import TaskRunner
 from appliance.engine.tracked.reporter import Reporter
@@ -20,6 +20,7 @@ class TrackedFlowRunner(FlowRunner):
         self._reporter = reporter
         self._reason: str | None = None
         self._tasks: TrackedTaskRunner | None = None
+        self.final: State | None = None  # reported by the caller, as the very last event
 
     def cancel(self, reason: str) -> None:
         """Start no further task and end Cancelled, with `reason` as the message."""
@@ -30,12 +31,12 @@ class TrackedFlowRunner(FlowRunner):
         return self._reason is not None
 
     def state_changed(self, old: State, new: State) -> None:
-        if isinstance(new, Running):
+        if not isinstance(new, Finished):
             return  # the server set the run Running when it let it begin
         if isinstance(new, Cancelled):
             self._cancel_running_tasks()
             new = Cancelled(self._reason or new.message, new.result)
-        self._reporter.flow_state(new)
+        self.final = new
 
     def make_task_runner(self) -> TaskRunner:
         context, flow = self.context, self.flow

@@ -19,14 +19,16 @@ from appliance.client.errors import (
     Invalid,
     NotFound,
     Refused,
+    SequenceGap,
     ServerFault,
+    StaleAttempt,
     TooManyRequests,
     Unauthenticated,
     Unavailable,
     Unreachable,
 )
 from appliance.core.protocol import Event, Reported
-from appliance.core.states import State
+from appliance.core.states import Finished, State
 from appliance.engine.tracked import events
 from appliance.engine.tracked.heartbeat import Heartbeat
 from appliance.engine.tracked.spool import Spool
@@ -39,8 +41,8 @@ BATCH_CHARACTERS = 1_000_000
 MOST_QUEUED = 20_000
 LONGEST_PAUSE = 2.0
 
-_AWAY = (Unreachable, Unavailable, TooManyRequests, ServerFault, BadAnswer)
-_DEAD = (Conflict, Unauthenticated, Forbidden, NotFound)
+_AWAY = (Unreachable, Unavailable, TooManyRequests, ServerFault, BadAnswer, Conflict)  # Conflict: somebody was faster
+_DEAD = (StaleAttempt, SequenceGap, Unauthenticated, Forbidden, NotFound)
 _logger = logging.getLogger("appliance.reporter")
 
 Send = Callable[[bytes], Reported]
@@ -72,7 +74,7 @@ class Reporter:
         self._idle = False
         self._pauses = delays(0.1, LONGEST_PAUSE)
         self._retry_at = 0.0
-        self._cancelled = self._dead = self._closing = False
+        self._cancelled = self._dead = self._closing = self._sealed = False
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._work, name="appliance-reporter", daemon=True)
 
@@ -85,8 +87,9 @@ class Reporter:
         self._put((slug, map_index, state, clock.now(), run_count, task_run_name))
 
     def flow_state(self, state: State) -> None:
-        """The flow run reached a state."""
+        """The flow run reached a state; after a final one nothing more is taken, for the server would refuse it."""
         self._put((state, clock.now()))
+        self._sealed = isinstance(state, Finished)
 
     def log(self, at: datetime, level: int, logger: str, message: str, slug: str | None, map_index: int) -> None:
         """A log line was written."""
@@ -104,6 +107,8 @@ class Reporter:
         return self._done.wait(timeout) and not self._dead
 
     def _put(self, item: events.Item) -> None:
+        if self._sealed:
+            return
         self._queue.append(item)
         if self._idle:
             self._wake.set()
@@ -187,14 +192,14 @@ class Reporter:
         """One request: "sent", "away", "invalid" or "dead"."""
         try:
             answer = self._send(report)
+        except _DEAD as error:
+            self._die(str(error))
+            return "dead"
         except _AWAY as error:
             if not self._retry_at:
                 _logger.warning("Reports wait on this machine: %s", error)
             self._retry_at = clock.monotonic() + next(self._pauses)
             return "away"
-        except _DEAD as error:
-            self._die(str(error))
-            return "dead"
         except (Invalid, Refused) as error:
             _logger.error("The server refused a report: %s", error)
             return "invalid"
