@@ -212,7 +212,7 @@ def test_texts_that_no_database_keeps_are_mended(database: Database) -> None:
         lambda: task("a", "RUNNING", "R" * 41),
         lambda: task("a", "RUNNING", "Running", map_index=2**31),
         lambda: task("a", "RUNNING", "Running", run_count=2**31),
-        lambda: line("a", at=datetime(2026, 1, 1)),
+        lambda: line("a", at=datetime(2026, 1, 1)),  # noqa: DTZ001 - the point of the case
         lambda: flow("FAILED", "F" * 41),
     ],
 )

@@ -1,0 +1,175 @@
+"""Every due time has exactly one run: with two schedulers at once, restarts, outages, and schedules that can't be computed."""
+
+from __future__ import annotations
+
+import random
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from appliance.server.actions import schedules
+from appliance.server.db.session import Database
+from appliance.server.services.scheduler import Scheduler
+from tests.integration.builders import ALICE, MINUTELY, N, check_histories, claim, enrol, one, register, rows
+from tests.integration.conftest import StoppedClock
+
+DAY = 24 * 60
+
+
+def due_times(db: Database) -> list[str]:
+    return [str(row["due_at"])[:16] for row in rows(db, "select due_at from flow_run order by due_at")]
+
+
+def expected(clock: StoppedClock, first: Any, until: Any) -> list[str]:
+    minutes = int((until - first).total_seconds() // 60)
+    return [str(first + timedelta(minutes=number))[:16] for number in range(1, minutes + 1)]
+
+
+class Pair:
+    """Two schedulers with databases of their own, as in two processes, that always work at the same moment."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.databases = [Database(url), Database(url)]
+
+    def restart(self, which: int) -> None:
+        self.databases[which].dispose()
+        self.databases[which] = Database(self.url)
+
+    def run_once(self, now: Any, which: list[int]) -> None:
+        start = threading.Barrier(len(which))
+        faults: list[BaseException] = []
+
+        def work(number: int) -> None:
+            start.wait()
+            try:
+                Scheduler(self.databases[number]).run_once(now)
+            except BaseException as error:
+                faults.append(error)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in which]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert faults == []
+
+    def close(self) -> None:
+        for database in self.databases:
+            database.dispose()
+
+
+def test_a_day_of_minutes_is_1440_runs(database: Database, database_url: str, clock: StoppedClock) -> None:
+    chance = random.Random(20260302)
+    flow = register(database)
+    schedules.create(database, ALICE, flow.flow_id, MINUTELY)
+    first, pair = clock(), Pair(database_url)
+    end = first + timedelta(minutes=DAY)
+    while clock() < end:
+        seconds = chance.choice([5, 20, 45, 60, 90, 240, 500])  # both are away for up to eight periods now and then
+        clock.move(min(seconds, (end - clock()).total_seconds()))
+        which = chance.choice([[0, 1], [0, 1], [0], [1]])
+        pair.run_once(clock(), which)
+        if chance.random() < 0.05:
+            pair.restart(chance.choice([0, 1]))
+    pair.run_once(end, [0, 1])
+    pair.close()
+    assert one(database, "select count(*) as n from flow_run where due_at <= :end", end=_value(database, end)) == {"n": DAY}
+    assert due_times(database)[:DAY] == expected(clock, first, end)
+    assert due_times(database)[DAY:] == expected(clock, end, end + timedelta(minutes=10))
+    check_histories(database)
+
+
+@pytest.mark.parametrize(
+    ("policy", "made", "missed"), [("all", 90, 0), ("latest", 1, 89), ("none", 0, 90)]
+)
+def test_after_an_outage_the_policy_decides(
+    database: Database, clock: StoppedClock, policy: str, made: int, missed: int
+) -> None:
+    flow = register(database)
+    schedule = schedules.create(database, ALICE, flow.flow_id, MINUTELY)
+    schedules.edit(database, ALICE, schedule.id, catch_up=policy)
+    clock.move(100 * 60)
+    counts = Scheduler(database).run_once(clock())
+    assert (counts["created"], counts["missed"]) == (made + 10, missed)
+    assert Scheduler(database).run_once(clock())["schedules"] == 0
+    events = rows(database, "select id from event where kind = 'schedule.missed'")
+    assert len(events) == bool(missed)
+
+
+def test_catching_up_is_capped(database: Database, clock: StoppedClock) -> None:
+    schedule = schedules.create(database, ALICE, register(database).flow_id, MINUTELY)
+    schedules.edit(database, ALICE, schedule.id, catch_up="all")
+    clock.move(500 * 60)
+    counts = Scheduler(database).run_once(clock())
+    assert (counts["created"], counts["missed"]) == (110, 390)
+
+
+def test_a_malformed_schedule_steps_aside(database: Database, clock: StoppedClock) -> None:
+    flow = register(database, parameters=[N])
+    bad = schedules.create(database, ALICE, flow.flow_id, MINUTELY)
+    wrong = schedules.create(database, ALICE, flow.flow_id, MINUTELY, {"n": 3})
+    good = schedules.create(database, ALICE, flow.flow_id, MINUTELY)
+    _set(database, bad.id, "document", '{"kind": "cron", "cron": "no"}')
+    _set(database, wrong.id, "parameters", '{"n": "text"}')
+    clock.move(120)
+    counts = Scheduler(database).run_once(clock())
+    assert (counts["malformed"], counts["created"]) == (2, 2)
+    active = rows(database, "select id from schedule where active")
+    assert [str(row["id"]).replace("-", "") for row in active] == [good.id.hex]
+    assert len(rows(database, "select id from event where kind = 'schedule.malformed'")) == 2
+    assert Scheduler(database).run_once(clock())["malformed"] == 0
+
+
+def test_a_crash_in_the_middle_leaves_nothing_half_done(
+    database: Database, clock: StoppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedules.create(database, ALICE, register(database).flow_id, MINUTELY)
+    clock.move(300)
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_arguments: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("appliance.server.db.writes.schedules.set_planned", die)
+        with pytest.raises(Killed):
+            Scheduler(database).run_once(clock())
+    assert len(rows(database, "select id from flow_run")) == 10
+    assert Scheduler(database).run_once(clock())["created"] == 5
+    check_histories(database)
+
+
+def test_runs_of_a_schedule_carry_its_parameters_and_labels(database: Database, clock: StoppedClock) -> None:
+    flow = register(database, parameters=[N])
+    schedules.create(database, ALICE, flow.flow_id, MINUTELY | {"labels": ["gpu"]}, {"n": 4})
+    clock.move(60)
+    assert claim(database, enrol(database), 9) == []
+    [work] = claim(database, enrol(database, "gpu", labels=["gpu"]), 9)
+    found = one(database, "select parameters from flow_run where id = :id", id=work.flow_run_id)
+    assert str(found["parameters"]).replace("'", '"').replace(" ", "") == '{"n":4}'
+
+
+def test_a_schedule_that_has_ended_costs_no_writes(database: Database, clock: StoppedClock) -> None:
+    ending = MINUTELY | {"end": "2026-03-02T08:03:00+00:00"}
+    schedules.create(database, ALICE, register(database).flow_id, ending)
+    assert len(rows(database, "select id from flow_run")) == 3
+    clock.move(600)
+    assert Scheduler(database).run_once(clock())["created"] == 0
+    assert Scheduler(database).run_once(clock())["schedules"] == 0
+
+
+def _value(db: Database, time: Any) -> Any:
+    return time.replace(tzinfo=None).isoformat(" ", "microseconds") if db.dialect == "sqlite" else time
+
+
+def _set(db: Database, schedule_id: Any, column: str, document: str) -> None:
+    id = schedule_id.hex if db.dialect == "sqlite" else schedule_id
+    value = ":document" if db.dialect == "sqlite" else "cast(:document as jsonb)"
+    with db.write() as session:
+        session.execute(text(f"update schedule set {column} = {value} where id = :id"), {"id": id, "document": document})
