@@ -1,0 +1,152 @@
+"""The loop that every agent shares: enrol, ask for work, start it, stop what is to be stopped. Subclasses say how."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from appliance.client import agents
+from appliance.client.errors import ClientError, Forbidden, NotFound, SetupRequired, Unauthenticated
+from appliance.client.transport import Transport, retry_after
+from appliance.core.protocol import Claim, Claimed, Enrol, Enrolled, Held, Work
+from appliance.core.version import VERSION
+from appliance.kit.backoff import delays
+
+IDLE_WAIT = 5.0
+"""How long a claim waits for work. Not longer, because a claim under way is waited for when the agent stops: its answer may be work."""
+BUSY_WAIT = 2.0
+"""The same while runs are at work, whose cancellation comes with the answer."""
+FULL_PAUSE = 1.0
+LONGEST_PAUSE = 3.0
+
+_logger = logging.getLogger("appliance.agent")
+
+
+class StartFailed(Exception):
+    """A run could not be started; the message is a sentence for the run's page."""
+
+
+class Agent(ABC):
+    """Subclasses start runs somewhere and keep track of them."""
+
+    kind: ClassVar[Literal["process", "docker", "kubernetes"]]
+
+    def __init__(self, transport: Transport, *, name: str, labels: Sequence[str], capacity: int) -> None:
+        self._transport = transport
+        self._name = name
+        self._labels = sorted(set(labels))
+        self._capacity = capacity
+        self.changed = threading.Event()  # a slot became free
+
+    @abstractmethod
+    def open(self) -> None:
+        """Before the first claim: take over what an earlier agent of this name left running."""
+
+    @abstractmethod
+    def enrolled(self, answer: Enrolled) -> None:
+        """The server knows this agent."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop watching; runs go on."""
+
+    @abstractmethod
+    def holding(self) -> list[Held]:
+        """The attempts that run here now."""
+
+    @abstractmethod
+    def start(self, work: Work) -> None:
+        """Start one attempt. Raises StartFailed."""
+
+    @abstractmethod
+    def stop_run(self, flow_run_id: UUID, attempt: int, reason: str) -> None:
+        """Stop one attempt, if it is still there; asked again until it has ended."""
+
+    @abstractmethod
+    def failed_to_start(self, work: Work, reason: str) -> None:
+        """Let the server know that `start` failed."""
+
+    # --- the loop
+
+    def run(self, stop: threading.Event) -> int:
+        """Take work until `stop` is set. The exit code: 0, or 2 when the server does not want this agent."""
+        self.open()
+        try:
+            return self._run(stop)
+        except (Unauthenticated, Forbidden) as error:
+            _logger.error("The server at %s does not take this agent: %s", self._transport.url, error)
+            return 2
+        finally:
+            self.close()
+
+    def _run(self, stop: threading.Event) -> int:
+        agent_id = self._enrol(stop)
+        pauses = delays(0.1, LONGEST_PAUSE)
+        away = False
+        while agent_id is not None and not stop.is_set():
+            try:
+                self._carry_out(self._claim(agent_id, stop))
+            except NotFound:
+                agent_id = self._enrol(stop)  # an administrator removed it, or the database is another one
+            except (Unauthenticated, Forbidden):
+                raise
+            except ClientError as error:
+                if not away:
+                    _logger.warning("Waiting for the server: %s", error)
+                away = True
+                stop.wait(max(next(pauses), retry_after(error)))
+                continue
+            if away:
+                _logger.info("The server is back.")
+            away, pauses = False, delays(0.1, LONGEST_PAUSE)
+        return 0
+
+    def _enrol(self, stop: threading.Event) -> UUID | None:
+        """Try until the server knows us; None when we are to stop."""
+        host = socket.gethostname()
+        request = Enrol(
+            name=self._name, type=self.kind, labels=self._labels, capacity=self._capacity, version=VERSION, host=host
+        )
+        told = False
+        for pause in delays(0.1, LONGEST_PAUSE):
+            if stop.is_set():
+                return None
+            try:
+                answer = agents.enrol(self._transport, request)
+            except (Unauthenticated, Forbidden):
+                raise
+            except ClientError as error:
+                if not told and not isinstance(error, SetupRequired):
+                    _logger.warning("Waiting for the server: %s", error)
+                    told = True
+                stop.wait(max(pause, retry_after(error)))
+                continue
+            self.enrolled(answer)
+            _logger.info("Agent %s takes runs from %s.", self._name, self._transport.url)
+            return answer.agent_id
+        return None
+
+    def _claim(self, agent_id: UUID, stop: threading.Event) -> Claimed:
+        self.changed.clear()
+        holding = self.holding()
+        free = max(0, self._capacity - len(holding))
+        wait = 0.0 if free == 0 else BUSY_WAIT if holding else IDLE_WAIT
+        answer = agents.claim(self._transport, agent_id, Claim(free_slots=free, wait_s=wait, holding=holding))
+        if free == 0 and not stop.is_set():
+            self.changed.wait(FULL_PAUSE)
+        return answer
+
+    def _carry_out(self, claimed: Claimed) -> None:
+        for stop in claimed.stop:
+            self.stop_run(stop.flow_run_id, stop.attempt, stop.reason)
+        for work in claimed.work:
+            try:
+                self.start(work)
+            except StartFailed as error:
+                _logger.error("Run %s could not be started: %s", work.name, error)
+                self.failed_to_start(work, str(error))

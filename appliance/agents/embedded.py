@@ -1,0 +1,22 @@
+"""The agent that `appliance start` runs beside its server: an ordinary process agent on loopback."""
+
+from __future__ import annotations
+
+from appliance.agents.process import ProcessAgent
+from appliance.client.transport import Transport
+from appliance.config import Settings
+from appliance.kit import lifecycle, logs
+
+
+def main(settings: Settings, token: str) -> int:
+    """Take runs until SIGTERM; the exit code."""
+    logs.configure(settings.log_level, settings.log_format)
+    stop = lifecycle.stop_on_signals()
+    agent = ProcessAgent(
+        Transport(settings.local_url, token),
+        name=settings.agent_name,
+        labels=[label.strip() for label in settings.agent_labels.split(",") if label.strip()],
+        capacity=settings.agent_capacity,
+        state_dir=settings.data_path / "agent" / settings.agent_name,
+    )
+    return agent.run(stop)

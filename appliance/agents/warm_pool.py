@@ -1,0 +1,106 @@
+"""The agent's side of the zygote: asks it for ready processes and hears how they ended."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from appliance.agents.zygote import LARGEST
+
+READY_SECONDS = 20.0
+ANSWER_SECONDS = 5.0
+_COLD_PREFIXES = ("PYTHON", "LD_", "MALLOC_", "GLIBC_")  # read by the interpreter or the loader before any fork
+
+_logger = logging.getLogger("appliance.warm_pool")
+
+
+class PoolUnusable(Exception):
+    """The zygote can't start this process; start a cold one."""
+
+
+class WarmPool:
+    """One zygote, started with the pool. Any thread may call."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel = ours
+        self._changed = threading.Condition()
+        self._started: dict[int, tuple[int, int]] = {}  # request -> pid, pidfd
+        self._statuses: dict[int, int] = {}  # pid -> exit code, negative for a signal
+        self._next_id = 0
+        self._ready = self._dead = False
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "appliance.agents.zygote", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        threading.Thread(target=self._listen, name="appliance-warm-pool", daemon=True).start()
+
+    def start(self, environ: Mapping[str, str], directory: Path, output: Path) -> tuple[int, int]:
+        """A new run process: its number and a pidfd of it. Raises PoolUnusable."""
+        if any(
+            name.startswith(_COLD_PREFIXES) and environ.get(name) != os.environ.get(name)
+            for name in {*environ, *os.environ}
+        ):
+            raise PoolUnusable("its environment has to be there before the interpreter starts")
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._ready or self._dead, READY_SECONDS) or self._dead:
+                raise PoolUnusable("the zygote is not there")
+            self._next_id += 1
+            number = self._next_id
+            request = {"id": number, "env": dict(environ), "cwd": str(directory), "output": str(output)}
+            try:
+                self._channel.send(json.dumps(request).encode())
+            except OSError as error:
+                raise PoolUnusable(str(error)) from error
+            answered = self._changed.wait_for(lambda: number in self._started or self._dead, ANSWER_SECONDS)
+            if number in self._started:
+                return self._started.pop(number)
+            if not answered:
+                self._process.kill()  # it may fork late what is started cold now; a dead one can't
+            raise PoolUnusable("the zygote did not answer")
+
+    def status(self, pid: int, timeout: float) -> int | None:
+        """The exit code of an ended process, negative for a signal; None when the zygote could not tell."""
+        with self._changed:
+            self._changed.wait_for(lambda: pid in self._statuses or self._dead, timeout)
+            return self._statuses.pop(pid, None)
+
+    def close(self) -> None:
+        """Let the zygote end; its children go on."""
+        try:
+            self._channel.shutdown(socket.SHUT_RDWR)
+        except OSError as error:
+            _logger.debug("The zygote was gone before: %s", error)
+        self._process.wait(ANSWER_SECONDS)
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                content, fds, _, _ = socket.recv_fds(self._channel, LARGEST, 1)
+                if not content:
+                    return
+                message = json.loads(content)
+                with self._changed:
+                    if "exited" in message:
+                        self._statuses[message["exited"]] = message["status"]
+                    elif "ready" in message:
+                        self._ready = True
+                    else:
+                        self._started[message["id"]] = (message["pid"], fds[0])
+                    self._changed.notify_all()
+        except OSError as error:
+            _logger.warning("The zygote can't be heard any more, so runs start cold: %s", error)
+        finally:
+            with self._changed:
+                self._dead = True
+                self._changed.notify_all()

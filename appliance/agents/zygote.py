@@ -1,0 +1,133 @@
+"""A process that has everything imported and forks a ready run on request: `python -m appliance.agents.zygote FD`.
+
+It has no threads and no event loop, so a fork of it is clean. It ends when its agent closes the socket; its children don't.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import random
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+LARGEST = 1 << 20
+
+
+def main() -> int:
+    """Serve requests until the agent is gone."""
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    _preload()
+    if threading.active_count() != 1 or len(list(Path("/proc/self/task").iterdir())) != 1:
+        return 1  # a fork would copy locks that nobody releases; the agent starts cold processes instead
+    gc.freeze()
+    channel.send(b'{"ready":true}')
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(writer)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    poll.register(reader, select.POLLIN)
+    while True:
+        ready = {fd for fd, _ in poll.poll()}
+        if reader in ready:
+            os.read(reader, 4096)
+            _tell_exits(channel)
+        if channel.fileno() in ready:
+            content = channel.recv(LARGEST)
+            if not content:
+                return 0
+            _fork(channel, json.loads(content), (reader, writer))
+
+
+def _preload() -> None:
+    """Everything that a run imports but the flow's own modules."""
+    import httpx2
+
+    import appliance
+    import appliance.agents.execute
+    import appliance.engine.executors
+    import appliance.packaging.local  # noqa: F401
+
+    httpx2.Client(verify=False).close()
+
+
+def _fork(channel: socket.socket, request: dict[str, Any], pipe: tuple[int, int]) -> None:
+    pid = os.fork()
+    if pid == 0:
+        _become_run(channel, request, pipe)
+    handle = os.pidfd_open(pid)  # before anybody can reap it, so it is surely this process
+    socket.send_fds(channel, [json.dumps({"id": request["id"], "pid": pid}).encode()], [handle])
+    os.close(handle)
+
+
+def _become_run(channel: socket.socket, request: dict[str, Any], pipe: tuple[int, int]) -> None:
+    """In the child: leave everything of the zygote behind, run, and never return."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        channel.close()
+        for fd in pipe:
+            os.close(fd)
+        os.setsid()
+        _redirect(request["output"])
+        os.environ.clear()
+        os.environ.update(request["env"])
+        time.tzset()
+        os.chdir(request["cwd"])
+        random.seed()
+        gc.unfreeze()
+        from appliance.agents import execute
+
+        sys.argv = [execute.__file__]
+        code = execute.main()
+    except BaseException:  # noqa: BLE001 - the last line of defence: a child must never serve as a zygote
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                continue
+        os._exit(code)
+
+
+def _redirect(output: str) -> None:
+    fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    os.close(fd)
+    os.close(nothing)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def _tell_exits(channel: socket.socket) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        channel.send(json.dumps({"exited": pid, "status": os.waitstatus_to_exitcode(status)}).encode())
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (BrokenPipeError, ConnectionResetError):  # the agent is gone
+        sys.exit(0)
