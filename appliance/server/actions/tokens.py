@@ -60,17 +60,31 @@ def issue(
 ) -> TokenCreated:
     """Store a new token inside an action's transaction: `secret`, or a random one."""
     secret = secret or ids.secret("agent" if scope == "agent" else "api")
-    values = {
-        "id": ids.uuid7(),
-        "name": name,
-        "prefix": secret[:_PREFIX_LENGTH],
-        "scope": scope,
-        "created": now,
-        "expires_at": expires_at,
-    }
-    write_tokens.add(session, values | {"token_hash": ids.sha256(secret), "user_id": user.id, "created_by": actor.name})
-    announce(session, "token", values["id"], "token.created", {"scope": scope}, actor, now)
-    return TokenCreated(token=secret, view=TokenView(**values, username=user.username))
+    view = TokenView(
+        id=ids.uuid7(),
+        name=name,
+        prefix=secret[:_PREFIX_LENGTH],
+        scope=scope,
+        username=user.username,
+        created=now,
+        expires_at=expires_at,
+    )
+    write_tokens.add(
+        session,
+        {
+            "id": view.id,
+            "name": name,
+            "prefix": view.prefix,
+            "token_hash": ids.sha256(secret),
+            "scope": scope,
+            "user_id": user.id,
+            "created": now,
+            "created_by": actor.name,
+            "expires_at": expires_at,
+        },
+    )
+    announce(session, "token", view.id, "token.created", {"scope": scope}, actor, now)
+    return TokenCreated(token=secret, view=view)
 
 
 def _owner(session: Session, actor: Actor, username: str | None) -> Any:

@@ -1,1 +1,1 @@
-"""REST under /api/v1: for scripts, agents and runs."""
+"""REST under /api/v1: what scripts, agents and runs call, and the gate that every request passes."""

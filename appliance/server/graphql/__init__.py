@@ -1,1 +1,1 @@
-"""GraphQL at /graphql: for people and the web UI."""
+"""GraphQL at /graphql: what people and the UI read and steer. Queries read, mutations are one action each."""

@@ -1,1 +1,1 @@
-"""What a browser or a probe is served: UI, docs, health, metrics."""
+"""What browsers and monitoring ask for beside the API: the built UI, the docs, health and metrics."""

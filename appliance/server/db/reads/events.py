@@ -19,10 +19,13 @@ def after(session: Session, event_id: int, limit: int) -> Rows:
 
 
 def newest_id(session: Session) -> int:
-    return session.execute(select(func.coalesce(func.max(_event.c.id), 0))).scalar_one()
+    newest: int = session.execute(select(func.coalesce(func.max(_event.c.id), 0))).scalar_one()
+    return newest
 
 
 def since(session: Session, event_id: int, kinds: Collection[str], limit: int) -> Rows:
     """The events of some kinds after this one: what counters fold in."""
-    query = select(_event.c.id, _event.c.kind, _event.c.data).where(_event.c.id > event_id, _event.c.kind.in_(kinds))
+    query = select(_event.c.id, _event.c.at, _event.c.object_id, _event.c.data).where(
+        _event.c.id > event_id, _event.c.kind.in_(kinds)
+    )
     return session.execute(query.order_by(_event.c.id).limit(limit)).all()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads.pages import RowPage, Rows, encode, like, time_and_id
@@ -21,6 +21,7 @@ _HEAVY = {"context", "run_config", "run_token_hash"}
 _SHOWN = [column for column in _run.c if column.name not in _HEAVY]
 
 COUNT_CAP = 10_000
+_UNION = 50  # parts of one statement; SQLite takes at most 500
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,23 @@ def token_of(session: Session, run_id: UUID) -> Any | None:
 
 
 def recent_of_flows(session: Session, flow_ids: Collection[UUID], per_flow: int, now: datetime) -> Rows:
-    """The newest runs of each flow, future ones left out."""
-    return _per_flow(session, flow_ids, per_flow, _shown_by_default(now))
+    """The newest runs of each flow, future ones left out. A short index range per flow: a window function would read them all."""
+    newest = [
+        select(
+            select(_run.c.id)
+            .where(_run.c.flow_id == flow_id, _shown_by_default(now))
+            .order_by(_run.c.created.desc(), _run.c.id.desc())
+            .limit(per_flow)
+            .subquery()
+        )
+        for flow_id in flow_ids
+    ]
+    found: list[Any] = []
+    for start in range(0, len(newest), _UNION):
+        chosen = union_all(*newest[start : start + _UNION]).subquery()
+        query = select(*_SHOWN).join(chosen, chosen.c.id == _run.c.id)
+        found.extend(session.execute(query.order_by(_run.c.created.desc(), _run.c.id.desc())))
+    return found
 
 
 def next_of_flows(session: Session, flow_ids: Collection[UUID], now: datetime) -> Rows:
@@ -93,20 +109,17 @@ def next_of_flows(session: Session, flow_ids: Collection[UUID], now: datetime) -
     return session.execute(select(*_SHOWN).join(ranked, ranked.c.id == _run.c.id).where(ranked.c.rank == 1)).all()
 
 
-def last_success_before(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, datetime]:
-    """When each flow last succeeded."""
-    found: dict[UUID, datetime] = {}
-    for flow_id in flow_ids:
-        query = (
-            select(_run.c.end_time)
-            .where(_run.c.flow_id == flow_id, _run.c.state_type == "SUCCESS", _run.c.end_time.is_not(None))
-            .order_by(_run.c.created.desc())
-            .limit(1)
-        )
-        ended = session.execute(query).scalar_one_or_none()
-        if ended is not None:
-            found[flow_id] = ended
-    return found
+def last_successes(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """When each flow last succeeded: one short index range each."""
+    newest = (
+        select(_run.c.end_time)
+        .where(_run.c.flow_id == _flow.c.id, _run.c.state_type == "SUCCESS", _run.c.end_time.is_not(None))
+        .order_by(_run.c.created.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = session.execute(select(_flow.c.id, newest).where(_flow.c.id.in_(flow_ids)))
+    return {flow_id: ended for flow_id, ended in rows if ended is not None}
 
 
 def live_counts_of_agents(session: Session, agent_ids: Collection[UUID]) -> dict[UUID, int]:
@@ -119,19 +132,16 @@ def live_counts_of_agents(session: Session, agent_ids: Collection[UUID]) -> dict
     return {agent_id: number for agent_id, number in session.execute(query)}
 
 
+def scheduled_times(session: Session, ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """When each run was due."""
+    query = select(_run.c.id, _run.c.scheduled_time).where(_run.c.id.in_(ids))
+    return {run_id: due for run_id, due in session.execute(query)}
+
+
 def counts_by_type(session: Session) -> dict[str, int]:
     """How many runs there are in each state type; reads one index."""
     query = select(_run.c.state_type, func.count()).group_by(_run.c.state_type)
     return {state_type: number for state_type, number in session.execute(query)}
-
-
-def next_due(session: Session, now: datetime, within: timedelta) -> datetime | None:
-    """When the next scheduled run becomes due, if it does so soon."""
-    query = select(func.min(_run.c.scheduled_time)).where(
-        _run.c.state_type == "SCHEDULED", _run.c.scheduled_time > now, _run.c.scheduled_time <= now + within
-    )
-    due: datetime | None = session.execute(query).scalar_one_or_none()
-    return due
 
 
 def _filtered(query: Select[Any], wanted: FlowRunFilter, now: datetime) -> Select[Any]:
@@ -167,16 +177,3 @@ def _flows_named(wanted: FlowRunFilter) -> Select[Any]:
 
 def _shown_by_default(now: datetime) -> ColumnElement[bool]:
     return or_(_run.c.state_type != "SCHEDULED", _run.c.scheduled_time <= now)
-
-
-def _per_flow(session: Session, flow_ids: Collection[UUID], limit: int, condition: ColumnElement[bool]) -> Rows:
-    found: list[Any] = []
-    for flow_id in flow_ids:  # an index range each: a window over all runs of all flows would read every one of them
-        query = (
-            select(*_SHOWN)
-            .where(_run.c.flow_id == flow_id, condition)
-            .order_by(_run.c.created.desc(), _run.c.id.desc())
-            .limit(limit)
-        )
-        found.extend(session.execute(query))
-    return found

@@ -71,12 +71,14 @@ def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, tuple
     return {run_id: (every, errors) for run_id, every, errors in session.execute(query)}
 
 
-def first_error(session: Session, flow_run_id: UUID) -> int | None:
+def first_errors(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, int]:
+    """The first line at ERROR or above of each run."""
     query = (
-        select(_log.c.id).where(_log.c.flow_run_id == flow_run_id, _log.c.level >= ERROR).order_by(_log.c.id).limit(1)
+        select(_log.c.flow_run_id, func.min(_log.c.id))
+        .where(_log.c.flow_run_id.in_(flow_run_ids), _log.c.level >= ERROR)
+        .group_by(_log.c.flow_run_id)
     )
-    found: int | None = session.execute(query).scalar_one_or_none()
-    return found
+    return {run_id: log_id for run_id, log_id in session.execute(query)}
 
 
 def _filtered(flow_run_id: UUID, wanted: LogFilter) -> Select[Any]:

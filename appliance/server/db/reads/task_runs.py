@@ -10,12 +10,13 @@ from uuid import UUID
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.pages import RowPage, Rows, encode, text_key
+from appliance.server.db.reads.pages import RowPage, encode, text_key
 from appliance.server.db.tables import metadata
 from appliance.server.errors import Invalid
 
 _task = metadata.tables["task_run"]
 _state = metadata.tables["task_run_state"]
+_by_itself = and_(_task.c.state_type == "FAILED", _task.c.state_name.not_in(("TriggerFailed", "Crashed")))
 
 
 def page(
@@ -54,28 +55,26 @@ def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, dict[
     return found
 
 
-def failures(session: Session, flow_run_id: UUID, limit: int) -> Rows:
-    """The task runs that failed by themselves, the first to fail first. Those that a trigger stopped are never a cause."""
-    query = (
-        select(_task)
-        .where(
-            _task.c.flow_run_id == flow_run_id, _task.c.state_type == "FAILED", _task.c.state_name != "TriggerFailed"
-        )
-        .order_by(_task.c.state_at, _task.c.id)
-        .limit(limit)
+def first_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, Any]:
+    """Of each run the task run that failed first, by itself: those that a trigger or a crash ended are never a cause."""
+    first = func.row_number().over(partition_by=_task.c.flow_run_id, order_by=(_task.c.state_at, _task.c.id))
+    ranked = (
+        select(_task.c.id, first.label("place")).where(_task.c.flow_run_id.in_(flow_run_ids), _by_itself).subquery()
     )
-    return session.execute(query).all()
+    query = select(_task).join(ranked, ranked.c.id == _task.c.id).where(ranked.c.place == 1)
+    return {row.flow_run_id: row for row in session.execute(query)}
 
 
-def count_failures(session: Session, flow_run_id: UUID) -> tuple[int, int]:
-    """(how many failed by themselves, how many a trigger kept from running)."""
+def count_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Of each run: (how many failed by themselves, how many did not run because of that)."""
+    own = func.count().filter(_by_itself)
+    kept = func.count().filter(_task.c.state_name == "TriggerFailed")
     query = (
-        select(_task.c.state_name == "TriggerFailed", func.count())
-        .where(_task.c.flow_run_id == flow_run_id, _task.c.state_type == "FAILED")
-        .group_by(_task.c.state_name == "TriggerFailed")
+        select(_task.c.flow_run_id, own, kept)
+        .where(_task.c.flow_run_id.in_(flow_run_ids), _task.c.state_type == "FAILED")
+        .group_by(_task.c.flow_run_id)
     )
-    found = {bool(kept): number for kept, number in session.execute(query)}
-    return found.get(False, 0), found.get(True, 0)
+    return {run_id: (failed, skipped) for run_id, failed, skipped in session.execute(query)}
 
 
 def histories(session: Session, task_run_ids: Collection[UUID]) -> dict[UUID, list[Any]]:

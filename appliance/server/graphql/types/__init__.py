@@ -1,1 +1,1 @@
-"""The GraphQL types, one noun a file."""
+"""The GraphQL types, one noun a file. Plain attributes are read at once; fields with a resolver ask the request's batches."""

@@ -1,0 +1,52 @@
+"""REST: users and tokens, for administrators."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from litestar import Router, delete, get, post
+
+from appliance.core.protocol import CreateToken, CreateUser, Page, TokenCreated, UserView
+from appliance.server.actions import tokens as token_actions
+from appliance.server.actions import users as user_actions
+from appliance.server.api import views
+from appliance.server.api.bodies import decode
+from appliance.server.auth.guards import Permission
+from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import tokens, users
+from appliance.server.db.session import Database
+
+
+@get("/users", opt={"permission": Permission.MANAGE_USERS}, sync_to_thread=True)
+def list_users(database: Database) -> Page:
+    """All users by name."""
+    with database.read() as session:
+        return Page(items=[views.user(row) for row in users.every(session)])
+
+
+@post("/users", opt={"permission": Permission.MANAGE_USERS}, sync_to_thread=True)
+def create_user(database: Database, actor: Actor, body: bytes) -> UserView:
+    """Add a user."""
+    return user_actions.create(database, actor, decode(body, CreateUser))
+
+
+@get("/tokens", opt={"permission": Permission.MANAGE_TOKENS}, sync_to_thread=True)
+def list_tokens(database: Database) -> Page:
+    """All live tokens, newest first."""
+    with database.read() as session:
+        return Page(items=[views.token(row) for row in tokens.live(session)])
+
+
+@post("/tokens", opt={"permission": Permission.MANAGE_TOKENS}, sync_to_thread=True)
+def create_token(database: Database, actor: Actor, body: bytes) -> TokenCreated:
+    """Make a token; its secret is in this answer and nowhere else."""
+    return token_actions.create(database, actor, decode(body, CreateToken))
+
+
+@delete("/tokens/{token_id:uuid}", opt={"permission": Permission.MANAGE_TOKENS}, sync_to_thread=True)
+def revoke_token(database: Database, actor: Actor, token_id: UUID) -> None:
+    """End a token at once."""
+    token_actions.revoke(database, actor, token_id)
+
+
+router = Router("/", route_handlers=[list_users, create_user, list_tokens, create_token, revoke_token])

@@ -1,0 +1,107 @@
+"""REST: the agent protocol. A claim waits until there is something to start or to stop, without holding a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+from anyio import to_thread
+from litestar import Request, Router, get, post
+
+from appliance.core.protocol import (
+    MAX_WAIT,
+    AgentReport,
+    AgentReported,
+    Claim,
+    Claimed,
+    Enrol,
+    Enrolled,
+    Page,
+)
+from appliance.kit import clock
+from appliance.server.actions import agents as actions
+from appliance.server.api.bodies import decode
+from appliance.server.api.views import AgentView
+from appliance.server.auth.guards import Permission
+from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import agents, flow_runs
+from appliance.server.db.session import Database
+from appliance.server.domain.waiting import agent_health
+from appliance.server.events.broadcast import Broadcast
+
+
+@get("/", opt={"permission": Permission.READ}, sync_to_thread=True)
+def index(database: Database) -> Page:
+    """All agents, those seen last first."""
+    now = clock.now()
+    with database.read() as session:
+        rows = agents.every(session)
+        running = flow_runs.live_counts_of_agents(session, [row.id for row in rows])
+    items = [
+        AgentView(
+            id=row.id,
+            name=row.name,
+            type=row.type,
+            labels=row.labels,
+            capacity=row.capacity,
+            version=row.version,
+            host=row.host,
+            health=agent_health(row.state, row.last_seen, now),
+            last_seen=row.last_seen,
+            running=running.get(row.id, 0),
+        )
+        for row in rows
+    ]
+    return Page(items=items)
+
+
+@post("/", opt={"permission": Permission.AGENT_PROTOCOL}, sync_to_thread=True)
+def enrol(database: Database, actor: Actor, body: bytes) -> Enrolled:
+    """Make an agent known, or known again after its restart."""
+    return actions.enrol(database, actor, decode(body, Enrol))
+
+
+@post("/{agent_id:uuid}/claim", opt={"permission": Permission.AGENT_PROTOCOL}, status_code=200)
+async def claim(
+    request: Request[Any, Any, Any],
+    database: Database,
+    broadcast: Broadcast,
+    stopping: asyncio.Event,
+    actor: Actor,
+    agent_id: UUID,
+) -> Claimed:
+    """Take up to `free_slots` due runs; wait up to `wait_s` seconds for the first one, or for a run that must be stopped."""
+    wanted = decode(await request.body(), Claim)
+    until = clock.monotonic() + min(max(0.0, wanted.wait_s), MAX_WAIT)
+    gone = asyncio.create_task(_disconnected(request))
+    try:
+        while True:
+            ticket = (
+                broadcast.work_ready.ticket()
+            )  # before looking, so that nothing between looking and waiting is missed
+            found = await to_thread.run_sync(actions.claim, database, actor, agent_id, wanted)
+            left = until - clock.monotonic()
+            if found.work or found.stop or left <= 0 or stopping.is_set():
+                return found
+            waiting = asyncio.create_task(broadcast.work_ready.wait(left, ticket))
+            await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if gone.done():  # nobody is left to start what would be claimed
+                waiting.cancel()
+                return Claimed()
+    finally:
+        gone.cancel()
+
+
+@post("/{agent_id:uuid}/report", opt={"permission": Permission.AGENT_PROTOCOL}, status_code=200, sync_to_thread=True)
+def report(database: Database, actor: Actor, agent_id: UUID, body: bytes) -> AgentReported:
+    """What became of claimed runs."""
+    return actions.report(database, actor, agent_id, decode(body, AgentReport))
+
+
+async def _disconnected(request: Request[Any, Any, Any]) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+router = Router("/agents", route_handlers=[index, enrol, claim, report])

@@ -1,0 +1,117 @@
+"""Every refusal as one JSON shape, and the headers that every answer bears."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+from litestar import Request, Response
+from litestar.datastructures import MutableScopeHeaders
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import Message, Scope
+
+from appliance.core.protocol import ErrorAnswer
+from appliance.kit import ids
+from appliance.server.errors import ApplianceError, TooManyRequests, Unauthenticated
+
+log = logging.getLogger(__name__)
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+        "worker-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+_REQUEST_ID = "X-Request-Id"
+_USABLE_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
+_OF_STATUS = {
+    400: ("invalid", "The request can't be used as it is."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address doesn't take this method."),
+    413: ("too_large", "The request is too large."),
+    415: ("unsupported_media_type", "The request's body must be JSON, with the header Content-Type: application/json."),
+}
+
+
+def request_id(scope: Any) -> str:
+    """The request's id: the caller's own when it can be used, else a fresh one. The same for the whole request."""
+    state = scope.setdefault("state", {})
+    if "request_id" not in state:
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        state["request_id"] = given.decode() if _USABLE_ID.fullmatch(given) else str(ids.uuid7())
+    found: str = state["request_id"]
+    return found
+
+
+async def add_headers(message: Message, scope: Scope) -> None:
+    """Before anything is sent: the request id and the security headers, on every answer."""
+    if message["type"] != "http.response.start":
+        return
+    headers = MutableScopeHeaders.from_message(message)
+    headers[_REQUEST_ID] = request_id(scope)
+    for name, value in SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
+    if scope["path"].startswith("/api/") or scope["path"] == "/graphql":
+        headers.setdefault("Cache-Control", "no-store")
+
+
+def answer_known(request: Request[Any, Any, Any], error: ApplianceError) -> Response[ErrorAnswer]:
+    """One of our own errors."""
+    headers: dict[str, str] = {}
+    if isinstance(error, TooManyRequests):
+        headers["Retry-After"] = str(error.details.get("retry_after", 1))
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.status >= 500:
+        log.warning("Request %s: %s", request_id(request.scope), error.message)
+    return _answer(request, error.status, error.code, error.message, error.details, headers)
+
+
+def answer_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorAnswer]:
+    """An error that Litestar found: an unknown address, a wrong method, a parameter of the wrong type, a body too large."""
+    status = error.status_code
+    if status >= 500:
+        return answer_unknown(request, error)
+    code, message = _OF_STATUS.get(status, ("invalid", "The request can't be used as it is."))
+    if isinstance(error, ValidationException):
+        message = _parameter_sentence(error)
+    headers = {name: value for name, value in (error.headers or {}).items() if name.lower() in ("allow", "retry-after")}
+    return _answer(request, status, code, message, {}, headers)
+
+
+def answer_unknown(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
+    """A fault of ours: all of it goes to the log, and only the request's id to the caller."""
+    identifier = request_id(request.scope)
+    log.error("Request %s failed: %s %s", identifier, request.method, _template(request), exc_info=error)
+    sentence = f"The server failed on this request; its log says more under request id {identifier}."
+    return _answer(request, 500, "internal", sentence, {}, {})
+
+
+def _answer(
+    request: Request[Any, Any, Any],
+    status: int,
+    code: str,
+    message: str,
+    details: dict[str, Any],
+    headers: dict[str, str],
+) -> Response[ErrorAnswer]:
+    answer = ErrorAnswer(code=code, message=message, request_id=request_id(request.scope), details=details)
+    return Response(answer, status_code=status, headers=headers, media_type="application/json")
+
+
+def _parameter_sentence(error: ValidationException) -> str:
+    for item in error.extra if isinstance(error.extra, list) else []:
+        if isinstance(item, dict) and item.get("key"):
+            reason = str(item.get("message", "not valid")).rstrip(".")
+            return f"The parameter {item['key']} can't be used: {reason[:200]}."
+    return "A parameter of the request can't be used."
+
+
+def _template(request: Request[Any, Any, Any]) -> str:
+    return str(request.scope.get("path_template", "unmatched"))

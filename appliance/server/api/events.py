@@ -1,0 +1,93 @@
+"""REST: the live stream. It says what changed, never to what: the UI asks again for what it shows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from anyio import to_thread
+from litestar import Request, get
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+
+from appliance.core.version import VERSION
+from appliance.kit import clock
+from appliance.server.api.gate import presented, still_allowed
+from appliance.server.auth.callers import Presented
+from appliance.server.auth.guards import Permission
+from appliance.server.db.reads import events
+from appliance.server.db.session import Database
+from appliance.server.events.broadcast import Broadcast
+
+HEARTBEAT = 15.0
+RETRY_MS = 1_000
+_REPLAYED = 1_000
+
+
+@get("/events", opt={"permission": Permission.READ})
+async def stream(
+    request: Request[Any, Any, Any],
+    database: Database,
+    broadcast: Broadcast,
+    stopping: asyncio.Event,
+    topic: list[str] | None = None,
+) -> ServerSentEvent:
+    """Changes as they are committed. `Last-Event-ID` replays what was missed; `topic` may be given several times."""
+    last = _last_event_id(request)
+    shown = presented(request, Permission.READ)
+    messages = _messages(database, broadcast, stopping, shown, last, tuple(topic or ()))
+    return ServerSentEvent(messages, headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
+
+
+async def _messages(
+    database: Database,
+    broadcast: Broadcast,
+    stopping: asyncio.Event,
+    shown: Presented,
+    last: int | None,
+    topics: tuple[str, ...],
+) -> AsyncIterator[ServerSentEventMessage]:
+    if stopping.is_set():
+        return
+    with broadcast.subscribe(*topics) as subscription:
+        yield _heartbeat(clock.now())
+        if last is not None:
+            for row in await to_thread.run_sync(_missed, database, last):
+                last = max(last, row.id)
+                if not topics or row.topic in topics:
+                    yield _change(row.id, row.topic, row.object_id, row.kind, row.data)
+        while True:
+            try:
+                item = await subscription.get(HEARTBEAT)
+            except StopAsyncIteration:
+                return  # the server stops, or the reader was too slow; it comes back with its last event id
+            if item is None:
+                now = clock.now()
+                if not await to_thread.run_sync(still_allowed, database, shown, Permission.READ, now):
+                    return
+                yield _heartbeat(now)
+            elif last is None or item.id > last:
+                yield _change(item.id, item.topic, item.object_id, item.kind, item.data)
+
+
+def _missed(database: Database, last: int) -> Any:
+    with database.read() as session:
+        return events.after(session, last, _REPLAYED)
+
+
+def _change(event_id: int, topic: str, object_id: UUID, kind: str, data: dict[str, Any]) -> ServerSentEventMessage:
+    fields = {"topic": topic, "id": str(object_id), "kind": kind, "version": data.get("version", event_id)}
+    return ServerSentEventMessage(event="change", id=str(event_id), data=msgspec.json.encode(fields).decode())
+
+
+def _heartbeat(now: datetime) -> ServerSentEventMessage:
+    fields = {"time": clock.isoformat(now), "build": VERSION}
+    return ServerSentEventMessage(event="heartbeat", data=msgspec.json.encode(fields).decode(), retry=RETRY_MS)
+
+
+def _last_event_id(request: Request[Any, Any, Any]) -> int | None:
+    text = request.headers.get("last-event-id", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -1,0 +1,132 @@
+"""REST: creating, listing, reading and cancelling flow runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Router, get, post
+from litestar.params import Parameter
+from litestar.response import Stream
+from sqlalchemy.orm import Session
+
+from appliance.core.protocol import CreateFlowRun, FlowRunView, Message, Page
+from appliance.kit import clock
+from appliance.server.actions import flow_runs as actions
+from appliance.server.api import views
+from appliance.server.api.bodies import decode
+from appliance.server.auth.guards import Permission
+from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import flow_runs, logs, pages, states, task_runs
+from appliance.server.db.session import Database
+from appliance.server.errors import NotFound
+
+
+class CancelFlowRun(Message, kw_only=True):
+    reason: str = ""
+
+
+@post("/", opt={"permission": Permission.CREATE_RUN}, sync_to_thread=True)
+def create(database: Database, actor: Actor, body: bytes) -> FlowRunView:
+    """Create a run of a flow's newest version."""
+    run_id = actions.create(database, actor, decode(body, CreateFlowRun))
+    return _one(database, run_id)
+
+
+@get("/", opt={"permission": Permission.READ}, sync_to_thread=True)
+def index(
+    database: Database,
+    flow: str | None = None,
+    project: str | None = None,
+    state_given: Annotated[str | None, Parameter(query="state")] = None,
+    limit: int | None = None,
+    after: str | None = None,
+    include_future: bool = False,
+) -> Page:
+    """Runs, newest first. `state` is a state's name or type."""
+    by_type = (state_given,) if state_given is not None and state_given.isupper() else ()
+    by_name = (state_given,) if state_given is not None and not state_given.isupper() else ()
+    wanted = flow_runs.FlowRunFilter(
+        state_types=by_type, state_names=by_name, flow=flow, project=project, include_future=include_future
+    )
+    with database.read() as session:
+        page = flow_runs.page(session, wanted, pages.size(limit), after, clock.now())
+        return Page(items=views.flow_runs(session, page.rows), next=page.next)
+
+
+@get("/{run_id:uuid}", opt={"permission": Permission.READ}, sync_to_thread=True)
+def show(database: Database, run_id: UUID) -> FlowRunView:
+    """One run."""
+    return _one(database, run_id)
+
+
+@post("/{run_id:uuid}/cancel", opt={"permission": Permission.CANCEL_RUN}, status_code=200, sync_to_thread=True)
+def cancel(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
+    """Cancel a run; cancelling it again changes nothing."""
+    actions.cancel(database, actor, run_id, decode(body, CancelFlowRun).reason)
+    return _one(database, run_id)
+
+
+@get("/{run_id:uuid}/states", opt={"permission": Permission.READ}, sync_to_thread=True)
+def history(database: Database, run_id: UUID) -> Page:
+    """The run's states, oldest first."""
+    with database.read() as session:
+        _require(session, run_id)
+        return Page(items=[views.state(row) for row in states.of_flow_run(session, run_id)])
+
+
+@get("/{run_id:uuid}/task-runs", opt={"permission": Permission.READ}, sync_to_thread=True)
+def tasks(database: Database, run_id: UUID, limit: int | None = None, after: str | None = None) -> Page:
+    """The run's task runs, by task and map index."""
+    with database.read() as session:
+        _require(session, run_id)
+        page = task_runs.page(session, run_id, pages.size(limit), after)
+        return Page(items=[views.task_run(row) for row in page.rows], next=page.next)
+
+
+@get("/{run_id:uuid}/logs", opt={"permission": Permission.READ}, sync_to_thread=True)
+def log_page(
+    database: Database, run_id: UUID, limit: int | None = None, after: str | None = None, level: str | None = None
+) -> Page:
+    """Log lines, oldest first. `next` stays usable at the end: ask again with it for lines that come later."""
+    wanted = logs.LogFilter(min_level=views.level_number(level))
+    with database.read() as session:
+        _require(session, run_id)
+        page, _previous = logs.page(session, run_id, wanted, pages.size(limit), after, None)
+        return Page(items=[views.log(row) for row in page.rows], next=page.next)
+
+
+@get("/{run_id:uuid}/logs/download", opt={"permission": Permission.READ}, sync_to_thread=True)
+def download(database: Database, run_id: UUID) -> Stream:
+    """All log lines as text."""
+    with database.read() as session:
+        _require(session, run_id)
+    headers = {"Content-Disposition": f'attachment; filename="flow-run-{run_id}.log"'}
+    return Stream(_text(database, run_id), media_type="text/plain; charset=utf-8", headers=headers)
+
+
+def _text(database: Database, run_id: UUID) -> Iterator[bytes]:
+    with database.read() as session:
+        for rows in logs.lines(session, run_id):
+            yield "".join(_line(row) for row in rows).encode("utf-8", "replace")
+
+
+def _line(row: Any) -> str:
+    task = "" if row.task_slug is None else f" {row.task_slug}" + (f"[{row.map_index}]" if row.map_index >= 0 else "")
+    return f"{clock.isoformat(row.at)} {views.level_name(row.level)} {row.logger}{task}: {row.message}\n"
+
+
+def _require(session: Session, run_id: UUID) -> Any:
+    row = flow_runs.get(session, run_id)
+    if row is None:
+        raise NotFound("There is no such run; it may have been deleted.")
+    return row
+
+
+def _one(database: Database, run_id: UUID) -> FlowRunView:
+    with database.read() as session:
+        return views.flow_runs(session, [_require(session, run_id)])[0]
+
+
+router = Router("/flow-runs", route_handlers=[create, index, show, cancel, history, tasks, log_page, download])

@@ -1,0 +1,72 @@
+"""REST: registering and reading flows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from litestar import Router, get, post
+from sqlalchemy.orm import Session
+
+from appliance.core.protocol import Page, Registered, Registration
+from appliance.server.actions import flows as actions
+from appliance.server.api.bodies import decode
+from appliance.server.api.views import FlowView
+from appliance.server.auth.guards import Permission
+from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import flows, pages
+from appliance.server.db.session import Database
+from appliance.server.errors import NotFound
+
+
+@post("/", opt={"permission": Permission.REGISTER_FLOW}, sync_to_thread=True)
+def register(database: Database, actor: Actor, body: bytes) -> Registered:
+    """Store a flow's metadata; the same content twice is one version."""
+    return actions.register(database, actor, decode(body, Registration))
+
+
+@get("/", opt={"permission": Permission.READ}, sync_to_thread=True)
+def index(
+    database: Database,
+    project: str | None = None,
+    name: str | None = None,
+    limit: int | None = None,
+    after: str | None = None,
+) -> Page:
+    """Flows by name; `name` finds any that contain it."""
+    with database.read() as session:
+        page = flows.page(session, pages.size(limit), after, project, name)
+        return Page(items=_views(session, page.rows), next=page.next)
+
+
+@get("/{flow_id:uuid}", opt={"permission": Permission.READ}, sync_to_thread=True)
+def show(database: Database, flow_id: UUID) -> FlowView:
+    """One flow with its newest version's parameters."""
+    with database.read() as session:
+        found = _views(session, flows.by_ids(session, [flow_id]))
+    if not found:
+        raise NotFound("There is no such flow; it may have been deleted.")
+    return found[0]
+
+
+def _views(session: Session, rows: Sequence[Any]) -> list[FlowView]:
+    ids = [row.id for row in rows]
+    names = flows.names(session, ids)
+    newest = {row.flow_id: row for row in flows.newest_versions(session, ids)}
+    return [
+        FlowView(
+            id=row.id,
+            name=row.name,
+            project=names[row.id][1],
+            paused=row.paused,
+            archived=row.archived,
+            created=row.created,
+            version=newest[row.id].number if row.id in newest else 0,
+            parameters=newest[row.id].parameters if row.id in newest else [],
+        )
+        for row in rows
+    ]
+
+
+router = Router("/flows", route_handlers=[register, index, show])

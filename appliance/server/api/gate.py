@@ -1,0 +1,125 @@
+"""The gate: nothing reaches a handler before it is known who calls and whether they may. Deny is the default."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from anyio import to_thread
+from litestar import Litestar
+from litestar.connection import ASGIConnection
+from litestar.exceptions import HTTPException, MethodNotAllowedException
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from appliance.kit import clock
+from appliance.server.auth import sessions
+from appliance.server.auth.callers import Caller, Presented, identify
+from appliance.server.auth.guards import Permission, require
+from appliance.server.db.reads import users
+from appliance.server.db.session import Database
+from appliance.server.errors import Forbidden, SetupRequired, Unauthenticated
+
+SAFE = frozenset({"GET", "HEAD"})
+
+
+class Gate:
+    """ASGI middleware around every route: setup lock, credentials, CSRF, permission, content type; in this order."""
+
+    def __init__(self, app: ASGIApp, database: Database) -> None:
+        self.app = app
+        self._database = database
+        self._claimed = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # pragma: no cover - no other routes exist
+            raise Forbidden("Only HTTP is served here.")
+        if scope["method"] == "OPTIONS":  # Litestar adds these handlers by itself; nothing here needs them
+            raise MethodNotAllowedException
+        permission: Permission = scope["route_handler"].opt["permission"]
+        connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)
+        caller: Caller | None = None
+        if permission is not Permission.PUBLIC:
+            caller = await to_thread.run_sync(self._admit, permission, presented(connection, permission))
+            _check_csrf(connection, caller)
+        _check_content_type(connection)
+        scope["user"] = caller.actor if caller else None
+        scope["auth"] = caller.credential if caller else None
+        await self.app(scope, receive, send)
+
+    def _admit(self, permission: Permission, shown: Presented) -> Caller:
+        now = clock.now()
+        self._check_claimed()
+        caller = identify(self._database, shown, now)
+        if caller is None:
+            raise Unauthenticated("Sign in, or send a token in the header: Authorization: Bearer TOKEN.")
+        require(caller.actor, permission)
+        if shown.flow_run_id is not None and caller.actor.flow_run_id != shown.flow_run_id:
+            raise Forbidden("A run's protocol takes the token of that run only.")
+        return caller
+
+    def _check_claimed(self) -> None:
+        if self._claimed:
+            return
+        with self._database.read() as session:
+            self._claimed = users.any_exists(session)
+        if not self._claimed:
+            raise SetupRequired(
+                "This appliance has not been set up yet; open the setup link that its first start printed."
+            )
+
+
+def presented(connection: ASGIConnection[Any, Any, Any, Any], permission: Permission) -> Presented:
+    """What the request shows to prove who it is."""
+    flow_run_id = connection.path_params.get("flow_run_id") if permission is Permission.RUN_PROTOCOL else None
+    return Presented(connection.headers.get("authorization"), connection.cookies.get(sessions.COOKIE), flow_run_id)
+
+
+def still_allowed(database: Database, shown: Presented, permission: Permission, now: datetime) -> bool:
+    """Whether a long-lived stream's caller may still read."""
+    try:
+        caller = identify(database, shown, now)
+        if caller is None:
+            return False
+        require(caller.actor, permission)
+    except (Unauthenticated, Forbidden):
+        return False
+    return True
+
+
+def check_every_route(app: Litestar) -> None:
+    """Refuse to build an app with a route that declares no permission."""
+    for handler in handlers(app):
+        if not isinstance(handler.opt.get("permission"), Permission):
+            raise RuntimeError(
+                f"The route {sorted(handler.paths)} declares no permission; give it opt permission=Permission."
+            )
+
+
+def handlers(app: Litestar) -> list[HTTPRouteHandler]:
+    """Every handler of ours; a route of another kind than HTTP is refused."""
+    found: list[HTTPRouteHandler] = []
+    for route in app.routes:
+        if not isinstance(route, HTTPRoute):
+            raise RuntimeError(f"The route {route.path} is not an HTTP route; the gate guards those only.")
+        found.extend(handler for handler in route.route_handlers if "OPTIONS" not in handler.http_methods)
+    return found
+
+
+def _check_csrf(connection: ASGIConnection[Any, Any, Any, Any], caller: Caller) -> None:
+    if caller.credential.kind != "session" or connection.scope["method"] in SAFE:
+        return
+    if not sessions.csrf_matches(caller.credential, connection.headers.get(sessions.CSRF_HEADER)):
+        raise Forbidden("The X-CSRF-Token header is missing or wrong; reload the page and try again.")
+
+
+def _check_content_type(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Browsers send forms and text across origins unasked, JSON they don't: so every body must be JSON."""
+    headers = connection.headers
+    if connection.scope["method"] in SAFE or (
+        headers.get("content-length", "") in ("", "0") and "transfer-encoding" not in headers
+    ):
+        return
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(status_code=415)

@@ -1,0 +1,90 @@
+"""REST: the schedules of flows."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Router, delete, get, patch, post
+
+from appliance.core import clocks
+from appliance.core.errors import ScheduleError
+from appliance.core.protocol import Message, Page
+from appliance.kit import clock
+from appliance.server.actions import schedules as actions
+from appliance.server.api.bodies import decode
+from appliance.server.api.views import ScheduleView
+from appliance.server.auth.guards import Permission
+from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import schedules
+from appliance.server.db.session import Database
+from appliance.server.errors import Invalid
+
+_NEXT = 3
+
+
+class CreateSchedule(Message, kw_only=True):
+    document: dict[str, Any]
+    parameters: dict[str, Any] = {}
+
+
+class EditSchedule(Message, kw_only=True):
+    active: bool | None = None
+    document: dict[str, Any] | None = None
+    parameters: dict[str, Any] | None = None
+
+
+@get("/schedules", opt={"permission": Permission.READ}, sync_to_thread=True)
+def index(database: Database, flow_id: UUID) -> Page:
+    """A flow's schedules."""
+    with database.read() as session:
+        return Page(items=[_view(row) for row in schedules.of_flows(session, [flow_id])])
+
+
+@post("/flows/{flow_id:uuid}/schedules", opt={"permission": Permission.EDIT_SCHEDULE}, sync_to_thread=True)
+def create(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> ScheduleView:
+    """Add a schedule."""
+    request = decode(body, CreateSchedule)
+    return _view(actions.create(database, actor, flow_id, request.document, request.parameters))
+
+
+@patch("/schedules/{schedule_id:uuid}", opt={"permission": Permission.EDIT_SCHEDULE}, sync_to_thread=True)
+def edit(database: Database, actor: Actor, schedule_id: UUID, body: bytes) -> ScheduleView:
+    """Change a schedule, or switch it on or off; its runs that are still to come go along."""
+    request = decode(body, EditSchedule)
+    changed = request.document is not None or request.parameters is not None
+    if not changed and request.active is None:
+        raise Invalid("Name what to change: active, document or parameters.")
+    row: Any = None
+    if changed:
+        row = actions.edit(database, actor, schedule_id, request.document, request.parameters)
+    if request.active is not None:
+        row = actions.set_active(database, actor, schedule_id, request.active)
+    return _view(row)
+
+
+@delete("/schedules/{schedule_id:uuid}", opt={"permission": Permission.EDIT_SCHEDULE}, sync_to_thread=True)
+def remove(database: Database, actor: Actor, schedule_id: UUID) -> None:
+    """Delete a schedule with its runs that are still to come."""
+    actions.delete(database, actor, schedule_id)
+
+
+def _view(row: Any) -> ScheduleView:
+    try:
+        times = clocks.next_times(row.document, clock.now(), _NEXT) if row.active else []
+    except ScheduleError:
+        times = []  # a document that an older version stored and that no longer holds is shown, not hidden
+    return ScheduleView(
+        id=row.id,
+        flow_id=row.flow_id,
+        kind=row.kind,
+        document=row.document,
+        timezone=row.timezone,
+        parameters=row.parameters,
+        active=row.active,
+        version=row.version,
+        next_times=times,
+    )
+
+
+router = Router("/", route_handlers=[index, create, edit, remove])

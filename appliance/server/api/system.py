@@ -1,0 +1,95 @@
+"""REST: what this server is, claiming it, signing in and out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from litestar import Request, Response, Router, get, post
+from litestar.datastructures import Cookie
+
+from appliance.config import Settings
+from appliance.core.protocol import Login, Me, ServerInfo, Setup
+from appliance.core.version import VERSION
+from appliance.kit import clock
+from appliance.server.actions import sessions, setup
+from appliance.server.api.bodies import decode
+from appliance.server.auth.guards import Permission, permissions_of
+from appliance.server.auth.identity import Actor, Credential
+from appliance.server.auth.sessions import COOKIE
+from appliance.server.auth.throttle import LoginThrottle
+from appliance.server.db.session import Database
+
+
+@get("/info", opt={"permission": Permission.PUBLIC}, sync_to_thread=True)
+def info(database: Database, settings: Settings) -> ServerInfo:
+    """Version, name, time, and whether somebody must claim this appliance first."""
+    return ServerInfo(
+        version=VERSION,
+        site_name=settings.site_name,
+        setup_required=setup.setup_required(database),
+        server_time=clock.now(),
+    )
+
+
+@post("/setup", opt={"permission": Permission.PUBLIC}, status_code=201, sync_to_thread=True)
+def use_setup(database: Database, settings: Settings, body: bytes) -> Response[Me]:
+    """Claim a new appliance with its one-time token; signs the new administrator in."""
+    return _signed_in(setup.use_setup(database, decode(body, Setup), _lifetime(settings)), settings)
+
+
+@post("/login", opt={"permission": Permission.PUBLIC}, status_code=200, sync_to_thread=True)
+def login(
+    request: Request[Any, Any, Any], database: Database, settings: Settings, throttle: LoginThrottle, body: bytes
+) -> Response[Me]:
+    """Sign in with a password; the answer sets the session cookie and tells the CSRF token."""
+    peer = request.client.host if request.client else ""
+    found = sessions.sign_in(database, throttle, decode(body, Login), peer, _lifetime(settings))
+    return _signed_in(found, settings)
+
+
+@post("/logout", opt={"permission": Permission.SELF}, status_code=204, sync_to_thread=True)
+def logout(request: Request[Any, Any, Any], database: Database) -> Response[None]:
+    """End the session; a token stays as it is."""
+    credential: Credential = request.auth
+    if credential.kind == "session":
+        sessions.sign_out(database, credential.id)
+    response: Response[None] = Response(None, status_code=204)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+@get("/me", opt={"permission": Permission.SELF}, sync_to_thread=False)
+def me(request: Request[Any, Any, Any], actor: Actor) -> Me:
+    """Who is calling, and what they may do."""
+    credential: Credential = request.auth
+    return _me(actor, credential.csrf_token)
+
+
+def _signed_in(found: sessions.SignedIn, settings: Settings) -> Response[Me]:
+    cookie = Cookie(
+        key=COOKIE,
+        value=found.cookie,
+        httponly=True,
+        samesite="strict",
+        secure=settings.secure_cookies,
+        path="/",
+        max_age=int(_lifetime(settings).total_seconds()),
+    )
+    return Response(_me(found.actor, found.csrf_token), cookies=[cookie])
+
+
+def _me(actor: Actor, csrf_token: str) -> Me:
+    return Me(
+        username=actor.name,
+        role=actor.role or "viewer",
+        csrf_token=csrf_token,
+        permissions=sorted(permission.value for permission in permissions_of(actor)),
+    )
+
+
+def _lifetime(settings: Settings) -> timedelta:
+    return timedelta(hours=settings.session_hours)
+
+
+router = Router("/", route_handlers=[info, use_setup, login, logout, me])

@@ -1,0 +1,157 @@
+"""Rows as scripts see them: from what `db.reads` gives to the protocol's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appliance.core.protocol import (
+    Answer,
+    FlowRunView,
+    Level,
+    LogView,
+    StateView,
+    TaskRunView,
+    TokenView,
+    UserView,
+)
+from appliance.server.db.reads import flows
+from appliance.server.errors import Invalid
+
+
+class FlowView(Answer, kw_only=True):
+    id: UUID
+    name: str
+    project: str
+    paused: bool
+    archived: bool
+    created: datetime
+    version: int
+    parameters: list[dict[str, Any]]
+
+
+class ScheduleView(Answer, kw_only=True):
+    id: UUID
+    flow_id: UUID
+    kind: str
+    document: dict[str, Any]
+    timezone: str
+    parameters: dict[str, Any]
+    active: bool
+    version: int
+    next_times: list[datetime]
+
+
+class AgentView(Answer, kw_only=True):
+    id: UUID
+    name: str
+    type: str
+    labels: list[str]
+    capacity: int
+    version: str
+    host: str
+    health: str
+    last_seen: datetime
+    running: int
+
+
+def flow_runs(session: Session, rows: Sequence[Any]) -> list[FlowRunView]:
+    """Runs with the names of their flows and projects."""
+    names = flows.names(session, {row.flow_id for row in rows})
+    return [_flow_run(row, *names[row.flow_id]) for row in rows]
+
+
+def _flow_run(row: Any, flow: str, project: str) -> FlowRunView:
+    return FlowRunView(
+        id=row.id,
+        name=row.name,
+        flow_id=row.flow_id,
+        flow=flow,
+        project=project,
+        state=row.state_name,
+        state_type=row.state_type,
+        state_message=row.state_message,
+        parameters=row.parameters,
+        version=row.version,
+        attempt=row.attempt,
+        created=row.created,
+        scheduled_time=row.scheduled_time,
+        start_time=row.start_time,
+        end_time=row.end_time,
+    )
+
+
+def state(row: Any) -> StateView:
+    return StateView(
+        version=row.version, attempt=row.attempt, type=row.type, name=row.name, message=row.message, at=row.at
+    )
+
+
+def task_run(row: Any) -> TaskRunView:
+    return TaskRunView(
+        id=row.id,
+        task_slug=row.task_slug,
+        map_index=row.map_index,
+        state=row.state_name,
+        state_type=row.state_type,
+        state_message=row.state_message,
+        run_count=row.run_count,
+        version=row.version,
+        start_time=row.start_time,
+        end_time=row.end_time,
+    )
+
+
+def log(row: Any) -> LogView:
+    return LogView(
+        id=row.id,
+        at=row.at,
+        level=level_name(row.level),
+        logger=row.logger,
+        message=row.message,
+        task_slug=row.task_slug,
+        map_index=row.map_index,
+    )
+
+
+def user(row: Any) -> UserView:
+    return UserView(id=row.id, username=row.username, role=row.role, created=row.created, disabled=row.disabled)
+
+
+def token(row: Any) -> TokenView:
+    return TokenView(
+        id=row.id,
+        name=row.name,
+        prefix=row.prefix,
+        scope=row.scope,
+        username=row.username,
+        created=row.created,
+        expires_at=row.expires_at,
+        last_used=row.last_used,
+    )
+
+
+_LEVELS: tuple[tuple[int, Level], ...] = (
+    (50, "CRITICAL"),
+    (40, "ERROR"),
+    (30, "WARNING"),
+    (20, "INFO"),
+)
+
+
+def level_name(number: int) -> Level:
+    return next((name for least, name in _LEVELS if number >= least), "DEBUG")
+
+
+def level_number(name: str | None) -> int | None:
+    """The number of a level's name; raises Invalid for an unknown one."""
+    if name is None:
+        return None
+    numbers: dict[str, int] = {known: number for number, known in _LEVELS} | {"DEBUG": 10}
+    if name.upper() not in numbers:
+        raise Invalid("The parameter level must be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+    return numbers[name.upper()]

@@ -1,0 +1,155 @@
+"""The app: routes, the gate around them, what handlers are given, start and stop. Wiring only."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from types import FrameType
+from typing import Any
+
+from litestar import Litestar, Request, Router
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.middleware import DefineMiddleware
+
+from appliance.config import Settings
+from appliance.kit import clock
+from appliance.server.api import admin, agents, answers, events, flow_runs, flows, runs, schedules, system
+from appliance.server.api.gate import Gate, check_every_route
+from appliance.server.auth.throttle import LoginThrottle
+from appliance.server.db.session import Database
+from appliance.server.errors import ApplianceError
+from appliance.server.events.broadcast import Broadcast
+from appliance.server.graphql import handler as graphql
+from appliance.server.graphql import schema
+from appliance.server.web import docs, health, metrics, ui
+
+BODY_LIMIT = 1024 * 1024
+
+
+def create_app(settings: Settings, database: Database) -> Litestar:
+    """The whole server over a database that has its tables. Fails when a route or a GraphQL field declares no permission."""
+    measured = metrics.Metrics(database)
+    broadcast, stopping = Broadcast(database), asyncio.Event()
+    given = {
+        "database": database,
+        "settings": settings,
+        "broadcast": broadcast,
+        "stopping": stopping,
+        "throttle": LoginThrottle(),
+        "endpoint": graphql.Endpoint(schema.build()),
+    }
+    app = Litestar(
+        route_handlers=[
+            *_api(),
+            graphql.graphql,
+            health.healthz,
+            health.readyz,
+            metrics.handler(measured, settings.metrics_public),
+            docs.router(),
+            ui.router(),
+        ],
+        dependencies={
+            **{name: Provide(_always(value), sync_to_thread=False) for name, value in given.items()},
+            "actor": Provide(_actor, sync_to_thread=False),
+        },
+        middleware=[DefineMiddleware(_Clock), DefineMiddleware(Gate, database=database)],
+        before_send=[answers.add_headers, measured.observe],
+        exception_handlers={
+            ApplianceError: answers.answer_known,
+            HTTPException: answers.answer_framework,
+            Exception: answers.answer_unknown,
+        },
+        lifespan=[partial(_life, broadcast, stopping)],
+        request_max_body_size=BODY_LIMIT,
+        openapi_config=None,
+        logging_config=None,
+    )
+    check_every_route(app)
+    return app
+
+
+def _api() -> list[Router]:
+    return [
+        Router(
+            "/api/v1",
+            route_handlers=[
+                system.router,
+                flows.router,
+                flow_runs.router,
+                runs.router,
+                agents.router,
+                schedules.router,
+                admin.router,
+                events.stream,
+            ],
+        )
+    ]
+
+
+class _Clock:
+    """Notes when a request began and gives it its id, before anything can refuse it."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        scope.setdefault("state", {})["started"] = clock.monotonic()
+        answers.request_id(scope)
+        await self._app(scope, receive, send)
+
+
+def _always(value: Any) -> Callable[[], Any]:
+    def provide() -> Any:
+        return value
+
+    return provide
+
+
+def _actor(request: Request[Any, Any, Any]) -> Any:
+    return request.user
+
+
+@asynccontextmanager
+async def _life(broadcast: Broadcast, stopping: asyncio.Event, _app: Litestar) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+    broadcast.start(loop)
+
+    def stop() -> None:
+        stopping.set()
+        broadcast.stop()  # ends streams and wakes long-polls
+
+    restore = _on_signals(lambda: loop.call_soon_threadsafe(stop))
+    try:
+        yield
+    finally:
+        restore()
+        stopping.set()
+        broadcast.stop()
+
+
+def _on_signals(act: Callable[[], object]) -> Callable[[], None]:
+    """Act on SIGTERM and SIGINT before the web server's own handler does: it waits for open streams, which must end first."""
+    before: dict[int, Any] = {}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        act()
+        before[number](number, frame)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        known = signal.getsignal(number)
+        if callable(known):
+            try:
+                signal.signal(number, handle)
+            except ValueError:  # not the main thread, as in tests: whoever started the app stops it
+                break
+            before[number] = known
+
+    def restore() -> None:
+        for number, known in before.items():
+            signal.signal(number, known)
+
+    return restore

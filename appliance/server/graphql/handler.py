@@ -1,0 +1,123 @@
+"""POST /graphql: the caller is known before anything is parsed; everything then runs in one worker thread."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import msgspec
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute
+from litestar import Request, Response, post
+
+from appliance.config import Settings
+from appliance.server.auth.guards import Permission
+from appliance.server.auth.identity import Actor
+from appliance.server.db.session import Database
+from appliance.server.errors import ApplianceError, Invalid
+from appliance.server.graphql.context import Context
+from appliance.server.graphql.execution import FastExecutor
+from appliance.server.graphql.limits import MAX_BODY, DocumentCache, check_cost
+
+log = logging.getLogger(__name__)
+_MOST_ERRORS = 10
+
+
+class Body(msgspec.Struct, kw_only=True):
+    query: str
+    variables: dict[str, Any] | None = None
+    operationName: str | None = None
+    extensions: dict[str, Any] | None = None
+
+
+class Endpoint:
+    """The schema with its cache of documents."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self.schema = schema
+        self._documents = DocumentCache(schema)
+
+    def answer(self, context: Context, body: Body, request_id: str) -> dict[str, Any]:
+        """Run one operation and give what GraphQL answers: data, errors or both."""
+        try:
+            result = self._run(context, body)
+        finally:
+            context.close()
+        answer: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            answer["errors"] = [_error(error, request_id) for error in result.errors[:_MOST_ERRORS]]
+        return answer
+
+    def _run(self, context: Context, body: Body) -> ExecutionResult:
+        document, errors = self._documents.get(body.query)
+        variables = body.variables or {}
+        if document is not None:
+            errors = check_cost(self.schema, document, body.operationName, variables)
+        if document is None or errors:
+            return ExecutionResult(data=None, errors=errors)
+        result = execute(
+            self.schema,
+            document,
+            context_value=context,
+            variable_values=variables,
+            operation_name=body.operationName,
+            executor_class=FastExecutor,
+            is_awaitable=_never,  # every resolver is synchronous
+            hide_suggestions=True,
+        )
+        assert isinstance(result, ExecutionResult)
+        return result
+
+
+@post(
+    "/graphql",
+    opt={"permission": Permission.SELF},
+    status_code=200,
+    request_max_body_size=MAX_BODY,
+    sync_to_thread=True,
+)
+def graphql(
+    request: Request[Any, Any, Any],
+    database: Database,
+    settings: Settings,
+    endpoint: Endpoint,
+    actor: Actor,
+    body: bytes,
+) -> Response[dict[str, Any]]:
+    """Queries and mutations."""
+    request_id = str(request.scope.get("state", {}).get("request_id", ""))
+    answer = endpoint.answer(Context(database, settings, actor), _decode(body), request_id)
+    return Response(answer, media_type="application/json")
+
+
+def _decode(body: bytes) -> Body:
+    try:
+        return msgspec.json.decode(body, type=Body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(
+            "The body must be a JSON object with query, and if needed variables and operationName."
+        ) from error
+
+
+def _never(_value: Any) -> Any:
+    return False
+
+
+def _error(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    """What the caller may know of an error. Only our own errors and GraphQL's own are shown; the rest is a fault of ours."""
+    original = error.original_error
+    while isinstance(original, GraphQLError):
+        original = original.original_error
+    if isinstance(original, ApplianceError):
+        message, extensions = original.message, {"code": original.code} | original.details
+    elif original is None:
+        message, extensions = error.message[:500], {"code": "invalid"}
+    else:
+        log.error("Request %s failed in GraphQL at %s.", request_id, error.path, exc_info=original)
+        message = f"The server failed on this request; its log says more under request id {request_id}."
+        extensions = {"code": "internal"}
+    found: dict[str, Any] = {"message": message, "extensions": extensions}
+    if error.path:
+        found["path"] = list(error.path)
+    if error.locations:
+        found["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
+    return found

@@ -1,0 +1,201 @@
+"""What a GraphQL document may ask for: bounds on tokens, depth, aliases and expected objects, checked before anything runs."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    VariableNode,
+    get_named_type,
+    is_list_type,
+    is_non_null_type,
+    is_object_type,
+    parse,
+    validate,
+)
+
+from appliance.server.db.reads import pages
+
+MAX_BODY = 256 * 1024
+MAX_TOKENS = 2_000
+MAX_DEPTH = 10
+MAX_ALIASES = 15
+MAX_COST = 10_000
+"""The most objects that one document may expect to be answered; a page counts with the size asked for."""
+
+_LIST = 5  # what a list without a page size is taken for
+_DEAR = {"cause": 5, "waitReason": 2, "logCount": 5, "errorCount": 5, "total": 20, "attempts": 2}
+_CACHED = 512
+
+
+class DocumentCache:
+    """Parsed and validated documents by their text: the UI sends the same few over and over."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._schema = schema
+        self._known: OrderedDict[str, DocumentNode] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, text: str) -> tuple[DocumentNode | None, list[GraphQLError]]:
+        """The document, or what is wrong with it."""
+        with self._lock:
+            if text in self._known:
+                self._known.move_to_end(text)
+                return self._known[text], []
+        try:
+            document = parse(text, max_tokens=MAX_TOKENS, no_location=False)
+        except GraphQLError as error:
+            return None, [error]
+        except RecursionError:
+            return None, [GraphQLError("The document is nested too deeply.")]
+        errors = _check_shape(document) or validate(self._schema, document, max_errors=5, hide_suggestions=True)
+        if errors:
+            return None, errors
+        with self._lock:
+            self._known[text] = document
+            while len(self._known) > _CACHED:
+                self._known.popitem(last=False)
+        return document, []
+
+
+@dataclass
+class _Cost:
+    """The expected objects of a document, each fragment counted once and remembered."""
+
+    schema: GraphQLSchema
+    fragments: dict[str, FragmentDefinitionNode]
+    variables: dict[str, Any]
+    known: dict[str, int]
+
+    def of(self, selections: SelectionSetNode, parent: GraphQLNamedType | None) -> int:
+        total = 0
+        for node in selections.selections:
+            if isinstance(node, FieldNode):
+                total += self._field(node, parent)
+            elif isinstance(node, InlineFragmentNode):
+                kind = self.schema.get_type(node.type_condition.name.value) if node.type_condition else parent
+                total += self.of(node.selection_set, kind)
+            elif isinstance(node, FragmentSpreadNode):
+                total += self._fragment(node.name.value)
+            if total > MAX_COST:
+                break
+        return total
+
+    def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> int:
+        name = node.name.value
+        if name.startswith("__") or not isinstance(parent, GraphQLObjectType):
+            return 0
+        field = self.schema.get_field(parent, name)
+        if field is None:
+            return 0
+        dear = _DEAR.get(name, 0)
+        if node.selection_set is None:
+            return dear
+        inner = get_named_type(field.type)
+        each = dear + 1 + self.of(node.selection_set, inner if is_object_type(inner) else None)
+        if "first" in field.args:
+            return self._first(node) * each
+        kind = field.type.of_type if is_non_null_type(field.type) else field.type
+        return each * _LIST if is_list_type(kind) and name != "items" else each
+
+    def _first(self, node: FieldNode) -> int:
+        for argument in node.arguments or ():
+            if argument.name.value == "first":
+                value: Any = None
+                if isinstance(argument.value, IntValueNode):
+                    value = int(argument.value.value)
+                elif isinstance(argument.value, VariableNode):
+                    value = self.variables.get(argument.value.name.value)
+                if isinstance(value, int):
+                    return max(1, min(value, pages.MAX))
+        return pages.DEFAULT
+
+    def _fragment(self, name: str) -> int:
+        if name not in self.known:
+            fragment = self.fragments[name]
+            self.known[name] = self.of(fragment.selection_set, self.schema.get_type(fragment.type_condition.name.value))
+        return self.known[name]
+
+
+def check_cost(
+    schema: GraphQLSchema, document: DocumentNode, operation_name: str | None, variables: dict[str, Any]
+) -> list[GraphQLError]:
+    """Refuse an operation that expects too many objects."""
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    for node in document.definitions:
+        if not isinstance(node, OperationDefinitionNode) or (
+            operation_name is not None and (node.name is None or node.name.value != operation_name)
+        ):
+            continue
+        total = _Cost(schema, fragments, variables, {}).of(node.selection_set, schema.get_root_type(node.operation))
+        if total > MAX_COST:
+            return [
+                GraphQLError(
+                    f"The query asks for too much at once (more than {MAX_COST} objects); ask for smaller pages."
+                )
+            ]
+    return []
+
+
+def _check_shape(document: DocumentNode) -> list[GraphQLError]:
+    """Depth and aliases, before validation, whose work grows with them."""
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    shape = _Shape(fragments)
+    for node in document.definitions:
+        if isinstance(node, OperationDefinitionNode):
+            if shape.depth(node.selection_set, frozenset()) > MAX_DEPTH:
+                return [GraphQLError(f"The query is nested too deeply; at most {MAX_DEPTH} levels are answered.")]
+        elif isinstance(node, FragmentDefinitionNode):
+            shape.depth(node.selection_set, frozenset({node.name.value}))
+    if shape.aliases > MAX_ALIASES:
+        return [GraphQLError(f"The document has too many aliases; at most {MAX_ALIASES} are taken.")]
+    return []
+
+
+class _Shape:
+    def __init__(self, fragments: dict[str, FragmentDefinitionNode]) -> None:
+        self._fragments = fragments
+        self._depths: dict[str, int] = {}
+        self._seen: set[int] = set()
+        self.aliases = 0
+
+    def depth(self, selections: SelectionSetNode, inside: frozenset[str]) -> int:
+        """The deepest field; introspection is bounded by a validation rule of its own, circles by another."""
+        deepest = 0
+        for node in selections.selections:
+            if isinstance(node, FieldNode):
+                self._count(node)
+                below = self.depth(node.selection_set, inside) if node.selection_set else 0
+                deepest = max(deepest, 0 if node.name.value.startswith("__") else 1 + below)
+            elif isinstance(node, InlineFragmentNode):
+                deepest = max(deepest, self.depth(node.selection_set, inside))
+            elif isinstance(node, FragmentSpreadNode):
+                deepest = max(deepest, self._of_fragment(node.name.value, inside))
+        return deepest
+
+    def _of_fragment(self, name: str, inside: frozenset[str]) -> int:
+        if name in inside or name not in self._fragments:
+            return 0
+        if name not in self._depths:
+            self._depths[name] = self.depth(self._fragments[name].selection_set, inside | {name})
+        return self._depths[name]
+
+    def _count(self, node: FieldNode) -> None:
+        if node.alias is not None and id(node) not in self._seen:
+            self._seen.add(id(node))
+            self.aliases += 1

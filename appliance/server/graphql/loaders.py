@@ -1,0 +1,140 @@
+"""Batched reads for one request, so that a list asks the database once per noun and not once per row.
+
+When rows are read, everything that their fields could ask for is noted ("wanted"); the first field that does ask
+fetches it for all of them. Everything runs in one thread, on one session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appliance.server.db.reads import agents, flow_runs, flows, logs, pages, projects, schedules, task_runs
+from appliance.server.domain.waiting import AgentFacts
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Batch(Generic[K, V]):
+    """Values by key, fetched for all wanted keys at once."""
+
+    def __init__(self, fetch: Callable[[Collection[K]], Mapping[K, V]]) -> None:
+        self._fetch = fetch
+        self._wanted: set[K] = set()
+        self._found: dict[K, V | None] = {}
+
+    def want(self, keys: Iterable[K]) -> None:
+        self._wanted.update(key for key in keys if key not in self._found)
+
+    def load(self, key: K) -> V | None:
+        if key not in self._found:
+            wanted, self._wanted = self._wanted | {key}, set()
+            found = self._fetch(wanted)
+            self._found.update({each: found.get(each) for each in wanted})
+        return self._found[key]
+
+
+class Loaders:
+    """All batches of one request."""
+
+    def __init__(self, session: Callable[[], Session], now: datetime) -> None:
+        self._session, self._now = session, now
+        self.flow: Batch[UUID, Any] = Batch(self._flows)
+        self.project: Batch[UUID, Any] = Batch(lambda ids: by_id(projects.by_ids(session(), ids)))
+        self.flow_count: Batch[UUID, int] = Batch(lambda ids: projects.flow_counts(session(), ids))
+        self.version: Batch[UUID, Any] = Batch(lambda ids: by_id(flows.versions(session(), ids)))
+        self.newest_version: Batch[UUID, Any] = Batch(self._newest_versions)
+        self.schedules: Batch[UUID, list[Any]] = Batch(self._schedules)
+        self.next_run: Batch[UUID, Any] = Batch(self._next_runs)
+        self.agent: Batch[UUID, Any] = Batch(lambda ids: by_id(agents.by_ids(session(), ids)))
+        self.agent_running: Batch[UUID, int] = Batch(lambda ids: flow_runs.live_counts_of_agents(session(), ids))
+        self.task_counts: Batch[UUID, dict[str, int]] = Batch(lambda ids: task_runs.counts(session(), ids))
+        self.log_counts: Batch[UUID, tuple[int, int]] = Batch(lambda ids: logs.counts(session(), ids))
+        self.failures: Batch[UUID, Any] = Batch(lambda ids: task_runs.first_failures(session(), ids))
+        self.failure_counts: Batch[UUID, tuple[int, int]] = Batch(lambda ids: task_runs.count_failures(session(), ids))
+        self.first_error: Batch[UUID, int] = Batch(lambda ids: logs.first_errors(session(), ids))
+        self.last_success: Batch[UUID, datetime] = Batch(lambda ids: flow_runs.last_successes(session(), ids))
+        self.history: Batch[UUID, list[Any]] = Batch(lambda ids: task_runs.histories(session(), ids))
+        self._recent: dict[int, Batch[UUID, list[Any]]] = {}
+        self._flow_ids: set[UUID] = set()
+        self._agents: list[AgentFacts] | None = None
+
+    def recent_runs(self, flow_id: UUID, number: int) -> list[Any]:
+        """The flow's newest runs."""
+        if number not in self._recent:
+            self._recent[number] = Batch(lambda ids: self._recent_of(ids, number))
+            self._recent[number].want(self._flow_ids)
+        return self._recent[number].load(flow_id) or []
+
+    def see_runs(self, rows: pages.Rows) -> None:
+        """Note what the fields of these runs could ask for."""
+        ids = {row.id for row in rows}
+        self.flow.want({row.flow_id for row in rows})
+        self.last_success.want({row.flow_id for row in rows if row.state_type == "FAILED"})
+        self.version.want({row.flow_version_id for row in rows})
+        self.agent.want({row.agent_id for row in rows if row.agent_id is not None})
+        self.task_counts.want(ids)
+        self.log_counts.want(ids)
+        failed = {row.id for row in rows if row.state_type == "FAILED"}
+        for batch in (self.failures, self.failure_counts, self.first_error):
+            batch.want(failed)
+
+    def see_flows(self, rows: pages.Rows) -> None:
+        """Note what the fields of these flows could ask for."""
+        ids = {row.id for row in rows}
+        self._flow_ids |= ids
+        self.project.want({row.project_id for row in rows})
+        self.newest_version.want(ids)
+        self.schedules.want(ids)
+        self.next_run.want(ids)
+
+    def agent_facts(self) -> list[AgentFacts]:
+        """What decides who could take a run."""
+        if self._agents is None:
+            rows = agents.every(self._session())
+            self.agent_running.want(row.id for row in rows)
+            self._agents = [
+                AgentFacts(
+                    frozenset(row.labels), row.capacity, self.agent_running.load(row.id) or 0, row.state, row.last_seen
+                )
+                for row in rows
+            ]
+        return self._agents
+
+    def _flows(self, ids: Collection[UUID]) -> dict[UUID, Any]:
+        rows = flows.by_ids(self._session(), ids)
+        self.see_flows(rows)
+        return by_id(rows)
+
+    def _newest_versions(self, ids: Collection[UUID]) -> dict[UUID, Any]:
+        return {row.flow_id: row for row in flows.newest_versions(self._session(), ids)}
+
+    def _schedules(self, ids: Collection[UUID]) -> dict[UUID, list[Any]]:
+        return grouped(schedules.of_flows(self._session(), ids))
+
+    def _next_runs(self, ids: Collection[UUID]) -> dict[UUID, Any]:
+        rows = flow_runs.next_of_flows(self._session(), ids, self._now)
+        self.see_runs(rows)
+        return {row.flow_id: row for row in rows}
+
+    def _recent_of(self, ids: Collection[UUID], number: int) -> dict[UUID, list[Any]]:
+        rows = flow_runs.recent_of_flows(self._session(), ids, number, self._now)
+        self.see_runs(rows)
+        return grouped(rows)
+
+
+def by_id(rows: pages.Rows) -> dict[UUID, Any]:
+    return {row.id: row for row in rows}
+
+
+def grouped(rows: pages.Rows) -> dict[UUID, list[Any]]:
+    """Rows by their flow, in the order given."""
+    found: dict[UUID, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.flow_id, []).append(row)
+    return found

@@ -1,0 +1,61 @@
+"""The mutations: each is one action, and each declares its permission."""
+
+from __future__ import annotations
+
+import strawberry
+
+from appliance.core.protocol import CreateFlowRun
+from appliance.server.actions import flow_runs, schedules
+from appliance.server.auth.guards import Permission
+from appliance.server.errors import Invalid, NotFound
+from appliance.server.graphql.context import Info
+from appliance.server.graphql.fields import root_mutation
+from appliance.server.graphql.queries import one_flow_run
+from appliance.server.graphql.types import flows as flow_types
+from appliance.server.graphql.types.flow_runs import FlowRun
+from appliance.server.graphql.types.flows import Schedule
+from appliance.server.graphql.types.inputs import (
+    CancelFlowRunInput,
+    CancelFlowRunPayload,
+    CreateFlowRunInput,
+    CreateFlowRunPayload,
+    SetScheduleActiveInput,
+)
+
+
+@strawberry.type
+class Mutation:
+    @root_mutation(Permission.CREATE_RUN)
+    def create_flow_run(self, info: Info, input: CreateFlowRunInput) -> CreateFlowRunPayload:
+        parameters = {} if input.parameters is None else input.parameters
+        if not isinstance(parameters, dict):
+            raise Invalid("The field parameters must be a JSON object of parameter names and values.")
+        request = CreateFlowRun(
+            flow_id=input.flow_id,
+            parameters=parameters,
+            name=input.name,
+            labels=input.labels,
+            scheduled_time=input.scheduled_time,
+            idempotency_key=input.idempotency_key,
+        )
+        run_id = flow_runs.create(info.context.database, info.context.actor, request)
+        info.context.changed()
+        return CreateFlowRunPayload(flow_run=_existing(one_flow_run(info.context, run_id)))
+
+    @root_mutation(Permission.CANCEL_RUN)
+    def cancel_flow_run(self, info: Info, input: CancelFlowRunInput) -> CancelFlowRunPayload:
+        flow_runs.cancel(info.context.database, info.context.actor, input.flow_run_id, input.reason or "")
+        info.context.changed()
+        return CancelFlowRunPayload(flow_run=_existing(one_flow_run(info.context, input.flow_run_id)))
+
+    @root_mutation(Permission.EDIT_SCHEDULE)
+    def set_schedule_active(self, info: Info, input: SetScheduleActiveInput) -> Schedule:
+        row = schedules.set_active(info.context.database, info.context.actor, input.schedule_id, input.active)
+        info.context.changed()
+        return flow_types.schedule(row)
+
+
+def _existing(run: FlowRun | None) -> FlowRun:
+    if run is None:
+        raise NotFound("There is no such run; it may have been deleted.")
+    return run

@@ -1,0 +1,176 @@
+"""The queries: bounded pages and single objects. Each declares its permission."""
+
+from __future__ import annotations
+
+from typing import get_args
+from uuid import UUID
+
+import strawberry
+
+from appliance.core.protocol import StateType
+from appliance.core.version import VERSION
+from appliance.server.auth.guards import Permission, permissions_of
+from appliance.server.db.reads import agents, flow_runs, flows, leases, logs, pages, projects, size, task_runs
+from appliance.server.domain.waiting import agent_health
+from appliance.server.errors import Invalid
+from appliance.server.graphql.context import Context, Info
+from appliance.server.graphql.fields import root_field
+from appliance.server.graphql.scalars import BigInt
+from appliance.server.graphql.types import agents as agent_types
+from appliance.server.graphql.types import flow_runs as run_types
+from appliance.server.graphql.types import flows as flow_types
+from appliance.server.graphql.types import logs as log_types
+from appliance.server.graphql.types import task_runs as task_types
+from appliance.server.graphql.types.agents import Agent
+from appliance.server.graphql.types.flow_runs import FlowRun, FlowRunPage
+from appliance.server.graphql.types.flows import Flow, FlowPage, Project
+from appliance.server.graphql.types.inputs import FlowFilter, FlowRunFilter, LogFilter, TaskRunFilter
+from appliance.server.graphql.types.logs import LogPage
+from appliance.server.graphql.types.system import Me, Server
+from appliance.server.graphql.types.task_runs import TaskRunPage
+
+_MOST_NAMES = 50
+
+
+@strawberry.type
+class Query:
+    @root_field(Permission.SELF)
+    def me(self, info: Info) -> Me:
+        actor = info.context.actor
+        return Me(
+            username=actor.name,
+            role=actor.role or "",
+            permissions=sorted(permission.value for permission in permissions_of(actor)),
+        )
+
+    @root_field(Permission.READ)
+    def server(self, info: Info) -> Server:
+        context = info.context
+        lease = leases.get(context.session(), leases.SCHEDULER)
+        tick = None if lease is None or lease.last_run_at is None else (context.now - lease.last_run_at).total_seconds()
+        rows = agents.every(context.session())
+        return Server(
+            version=VERSION,
+            site_name=context.settings.site_name,
+            time=context.now,
+            scheduler_tick_age=tick,
+            database_bytes=BigInt(size.database_bytes(context.session())),
+            agents_online=sum(agent_health(row.state, row.last_seen, context.now) == "online" for row in rows),
+        )
+
+    @root_field(Permission.READ)
+    def projects(self, info: Info) -> list[Project]:
+        rows = projects.every(info.context.session())
+        info.context.loaders.flow_count.want(row.id for row in rows)
+        return [flow_types.project(row) for row in rows]
+
+    @root_field(Permission.READ)
+    def flows(
+        self, info: Info, filter: FlowFilter | None = None, first: int | None = None, after: str | None = None
+    ) -> FlowPage:
+        wanted = filter or FlowFilter()
+        page = flows.page(
+            info.context.session(), pages.size(first), after, wanted.project, wanted.name, bool(wanted.archived)
+        )
+        info.context.loaders.see_flows(page.rows)
+        return FlowPage(items=[flow_types.flow(row) for row in page.rows], next=page.next)
+
+    @root_field(Permission.READ)
+    def flow(self, info: Info, id: UUID) -> Flow | None:
+        row = info.context.loaders.flow.load(id)
+        return None if row is None else flow_types.flow(row)
+
+    @root_field(Permission.READ)
+    def flow_runs(
+        self, info: Info, filter: FlowRunFilter | None = None, first: int | None = None, after: str | None = None
+    ) -> FlowRunPage:
+        context, wanted = info.context, _run_filter(filter or FlowRunFilter())
+        page = flow_runs.page(context.session(), wanted, pages.size(first), after, context.now)
+        context.loaders.see_runs(page.rows)
+        total = flow_runs.count(context.session(), wanted, context.now)
+        return FlowRunPage(
+            items=[run_types.flow_run(row) for row in page.rows],
+            next=page.next,
+            total=min(total, flow_runs.COUNT_CAP),
+            total_capped=total > flow_runs.COUNT_CAP,
+        )
+
+    @root_field(Permission.READ)
+    def flow_run(self, info: Info, id: UUID) -> FlowRun | None:
+        return one_flow_run(info.context, id)
+
+    @root_field(Permission.READ)
+    def task_runs(
+        self,
+        info: Info,
+        flow_run_id: UUID,
+        filter: TaskRunFilter | None = None,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> TaskRunPage:
+        wanted = filter or TaskRunFilter()
+        types = _state_types(wanted.state_types)
+        page = task_runs.page(info.context.session(), flow_run_id, pages.size(first), after, types, wanted.task_slug)
+        info.context.loaders.history.want(row.id for row in page.rows)
+        return TaskRunPage(items=[task_types.task_run(row) for row in page.rows], next=page.next)
+
+    @root_field(Permission.READ)
+    def logs(
+        self,
+        info: Info,
+        flow_run_id: UUID,
+        filter: LogFilter | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        before: str | None = None,
+    ) -> LogPage:
+        if after is not None and before is not None:
+            raise Invalid("Ask for the lines after a place or before it, not both.")
+        wanted = filter or LogFilter()
+        chosen = logs.LogFilter(wanted.min_level, wanted.task_slug, wanted.map_index, _text(wanted.text))
+        page, previous = logs.page(info.context.session(), flow_run_id, chosen, pages.size(first), after, before)
+        return LogPage(items=[log_types.log(row) for row in page.rows], next=page.next, previous=previous)
+
+    @root_field(Permission.READ)
+    def agents(self, info: Info) -> list[Agent]:
+        rows = agents.every(info.context.session())
+        info.context.loaders.agent_running.want(row.id for row in rows)
+        return [agent_types.agent(row, info.context) for row in rows]
+
+
+def one_flow_run(context: Context, run_id: UUID) -> FlowRun | None:
+    row = flow_runs.get(context.session(), run_id)
+    if row is None:
+        return None
+    context.loaders.see_runs([row])
+    return run_types.flow_run(row)
+
+
+def _run_filter(wanted: FlowRunFilter) -> flow_runs.FlowRunFilter:
+    names = tuple(wanted.state_names or ())
+    if len(names) > _MOST_NAMES:
+        raise Invalid(f"At most {_MOST_NAMES} state names can be chosen.")
+    return flow_runs.FlowRunFilter(
+        state_types=_state_types(wanted.state_types),
+        state_names=names,
+        flow_id=wanted.flow_id,
+        flow=wanted.flow,
+        project=wanted.project,
+        text=_text(wanted.text),
+        since=wanted.since,
+        until=wanted.until,
+        include_future=bool(wanted.include_future),
+    )
+
+
+def _state_types(asked: list[str] | None) -> tuple[str, ...]:
+    for name in asked or ():
+        if name not in get_args(StateType):
+            raise Invalid(f"There is no state type {name[:40]!r}; use one of {', '.join(get_args(StateType))}.")
+    return tuple(dict.fromkeys(asked or ()))
+
+
+def _text(text: str | None) -> str | None:
+    if text is not None and len(text) > 200:
+        raise Invalid("A search text has at most 200 characters.")
+    return text

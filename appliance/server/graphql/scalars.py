@@ -1,0 +1,56 @@
+"""The scalars beyond GraphQL's own: times with an offset, 64-bit integers and JSON documents."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, NewType
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.types.scalar import ScalarDefinition
+
+from appliance.kit import clock
+
+BigInt = NewType("BigInt", int)
+JSON = NewType("JSON", object)
+
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def _parse_time(value: Any) -> datetime:
+    if not isinstance(value, str):
+        raise GraphQLError("A DateTime is a text such as 2026-01-31T06:30:00Z.")
+    try:
+        time = clock.parse(value)
+    except ValueError as error:
+        raise GraphQLError("A DateTime needs a date, a time and an offset, like 2026-01-31T06:30:00Z.") from error
+    if not _EARLIEST <= time < _LATEST:
+        raise GraphQLError("A DateTime lies between the years 2000 and 2100.")
+    return time
+
+
+def _parse_big(value: Any) -> int:
+    if isinstance(value, str) and value.lstrip("-").isdigit() and len(value) <= 20:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
+        raise GraphQLError("A BigInt is a whole number of at most 64 bits.")
+    return value
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+SCALARS: dict[object, ScalarDefinition] = {
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="A time in ISO 8601 with its offset; answers are in UTC with a trailing Z.",
+        serialize=clock.isoformat,
+        parse_value=_parse_time,
+    ),
+    BigInt: strawberry.scalar(
+        name="BigInt", description="A whole number of up to 64 bits.", serialize=int, parse_value=_parse_big
+    ),
+    JSON: strawberry.scalar(name="JSON", description="A JSON document.", serialize=_same, parse_value=_same),
+}

@@ -1,0 +1,20 @@
+"""The schema, built once; building fails when a root field declares no permission."""
+
+from __future__ import annotations
+
+import strawberry
+from graphql import GraphQLSchema
+from strawberry.schema.config import StrawberryConfig
+
+from appliance.server.graphql.fields import permissions
+from appliance.server.graphql.mutations import Mutation
+from appliance.server.graphql.queries import Query
+from appliance.server.graphql.scalars import SCALARS
+
+
+def build() -> GraphQLSchema:
+    """Graphql-core's schema; we parse, validate and execute ourselves."""
+    schema = strawberry.Schema(query=Query, mutation=Mutation, config=StrawberryConfig(scalar_map=SCALARS))
+    built: GraphQLSchema = schema._schema
+    permissions(built)
+    return built

@@ -1,0 +1,43 @@
+"""Agents as GraphQL shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import strawberry
+
+from appliance.server.domain.waiting import agent_health
+from appliance.server.graphql.context import Context, Info
+
+
+@strawberry.type(description="A process that takes runs and starts them.")
+class Agent:
+    id: UUID
+    name: str
+    type: str
+    labels: list[str]
+    capacity: int
+    version: str
+    host: str
+    health: str
+    last_seen: datetime
+
+    @strawberry.field
+    def running(self, info: Info) -> int:
+        return info.context.loaders.agent_running.load(self.id) or 0
+
+
+def agent(row: Any, context: Context) -> Agent:
+    return Agent(
+        id=row.id,
+        name=row.name,
+        type=row.type,
+        labels=row.labels,
+        capacity=row.capacity,
+        version=row.version,
+        host=row.host,
+        health=agent_health(row.state, row.last_seen, context.now),
+        last_seen=row.last_seen,
+    )

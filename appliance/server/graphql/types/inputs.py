@@ -1,0 +1,77 @@
+"""Filters and the inputs of mutations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import strawberry
+
+from appliance.server.graphql.scalars import JSON
+from appliance.server.graphql.types.flow_runs import FlowRun
+
+
+@strawberry.input
+class FlowFilter:
+    project: str | None = None
+    name: str | None = strawberry.field(default=None, description="Finds every flow whose name contains this.")
+    archived: bool | None = False
+
+
+@strawberry.input(description="Without a choice of states, runs that are scheduled for later are left out.")
+class FlowRunFilter:
+    state_types: list[str] | None = None
+    state_names: list[str] | None = None
+    flow_id: UUID | None = None
+    flow: str | None = None
+    project: str | None = None
+    text: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    include_future: bool | None = False
+
+
+@strawberry.input
+class TaskRunFilter:
+    state_types: list[str] | None = None
+    task_slug: str | None = None
+
+
+@strawberry.input
+class LogFilter:
+    min_level: int | None = None
+    task_slug: str | None = None
+    map_index: int | None = None
+    text: str | None = None
+
+
+@strawberry.input
+class CreateFlowRunInput:
+    flow_id: UUID
+    parameters: JSON | None = None
+    name: str | None = None
+    labels: list[str] | None = None
+    scheduled_time: datetime | None = None
+    idempotency_key: str | None = None
+
+
+@strawberry.input
+class CancelFlowRunInput:
+    flow_run_id: UUID
+    reason: str | None = None
+
+
+@strawberry.input
+class SetScheduleActiveInput:
+    schedule_id: UUID
+    active: bool
+
+
+@strawberry.type
+class CreateFlowRunPayload:
+    flow_run: FlowRun
+
+
+@strawberry.type
+class CancelFlowRunPayload:
+    flow_run: FlowRun

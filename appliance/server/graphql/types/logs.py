@@ -1,0 +1,42 @@
+"""Log lines as GraphQL shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+
+from appliance.server.graphql.scalars import BigInt
+
+
+@strawberry.type
+class Log:
+    id: BigInt
+    at: datetime
+    level: int
+    logger: str
+    message: str
+    task_slug: str | None
+    map_index: int
+
+
+@strawberry.type(
+    description="Lines oldest first. `next` stays usable at the end: ask again with it for lines that come later."
+)
+class LogPage:
+    items: list[Log]
+    next: str | None
+    previous: str | None
+
+
+def log(row: Any) -> Log:
+    return Log(
+        id=row.id,
+        at=row.at,
+        level=row.level,
+        logger=row.logger,
+        message=row.message,
+        task_slug=row.task_slug,
+        map_index=row.map_index,
+    )

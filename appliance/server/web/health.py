@@ -1,0 +1,56 @@
+"""Health: /healthz says that the process answers, /readyz that it can do its work."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get
+
+from appliance.config import Settings
+from appliance.kit import clock
+from appliance.server.auth.guards import Permission
+from appliance.server.db import migrate
+from appliance.server.db.reads import leases
+from appliance.server.db.session import Database
+from appliance.server.errors import ApplianceError
+
+TICKS_MISSED = 3
+
+
+@get("/healthz", opt={"permission": Permission.PUBLIC}, sync_to_thread=False)
+def healthz() -> dict[str, str]:
+    """The process is alive."""
+    return {"status": "ok"}
+
+
+@get("/readyz", opt={"permission": Permission.PUBLIC}, sync_to_thread=True)
+def readyz(database: Database, settings: Settings) -> Response[dict[str, Any]]:
+    """The database takes writes, its tables are of this version, and the scheduler ticks, if it ever has."""
+    reasons = problems(database, settings, clock.now())
+    if reasons:
+        return Response({"status": "not ready", "reasons": reasons}, status_code=503)
+    return Response({"status": "ready"}, status_code=200)
+
+
+def problems(database: Database, settings: Settings, now: datetime) -> list[str]:
+    """What keeps this server from its work, a sentence each."""
+    try:
+        database.check_writable()
+        if database.schema_version() != migrate.head():
+            return ["The database's tables are not of this version; restart the appliance to bring them up to date."]
+        age = scheduler_tick_age(database, now)
+    except ApplianceError as error:
+        return [error.message]
+    if age is not None and age > TICKS_MISSED * max(settings.scheduler_interval, 1.0):
+        return [f"The scheduler has not finished a round for {age:.0f} s; check that the services run."]
+    return []
+
+
+def scheduler_tick_age(database: Database, now: datetime) -> float | None:
+    """Seconds since the scheduler's last round; None when no services ever ran on this database."""
+    with database.read() as session:
+        lease = leases.get(session, leases.SCHEDULER)
+    if lease is None or lease.last_run_at is None:
+        return None
+    return max(0.0, (now - lease.last_run_at).total_seconds())

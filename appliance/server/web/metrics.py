@@ -1,0 +1,179 @@
+"""Metrics for Prometheus at /metrics.
+
+What this process does itself (HTTP) is counted in memory. What any process may do (runs created, started, finished) is
+read from the database when Prometheus asks, so that it is right however many servers and services there are:
+the outbox is folded in from the last event seen, and its ids only grow.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter as Counts
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import Message, Scope
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from appliance.core.version import VERSION
+from appliance.kit import clock
+from appliance.server.auth.guards import Permission
+from appliance.server.db.reads import agents, flow_runs, leases, size
+from appliance.server.db.session import Database
+from appliance.server.domain.waiting import agent_health
+from appliance.server.errors import ApplianceError
+from appliance.server.web.totals import Totals
+
+DELAY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+STATE_TYPES = ("SCHEDULED", "PENDING", "PAUSED", "RUNNING", "CANCELLING", "SUCCESS", "FAILED", "CANCELLED")
+HEALTHS = ("online", "offline", "draining", "quarantined")
+
+
+class Metrics:
+    """One app's registry."""
+
+    def __init__(self, database: Database) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "appliance_http_requests",
+            "HTTP requests answered.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self._durations = Histogram(
+            "appliance_http_request_duration_seconds",
+            "Time from a request's start to its answer's first byte, without long-polls and streams.",
+            ["method", "route"],
+            buckets=HTTP_BUCKETS,
+            registry=self.registry,
+        )
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self.registry.register(_FromDatabase(database))
+
+    async def observe(self, message: Message, scope: Scope) -> None:
+        """Before an answer's first byte is sent."""
+        if message["type"] != "http.response.start":
+            return
+        method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE") else "other"
+        route = str(scope.get("path_template") or "unmatched")
+        self._requests.labels(method, route, f"{message['status'] // 100}xx").inc()
+        started = scope["state"].get("started")
+        if started is not None and not route.endswith(("/claim", "/events")):
+            self._durations.labels(method, route).observe(clock.monotonic() - started)
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+class _FromDatabase:
+    """Reads what all processes did; when the database is away the other metrics are still given."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._totals = Totals(DELAY_BUCKETS)
+        self._lock = threading.Lock()
+
+    def describe(self) -> list[Metric]:
+        """Known without asking the database, as registration must be."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        build = GaugeMetricFamily("appliance_build_info", "Always 1; the label tells the version.", labels=["version"])
+        build.add_metric([VERSION], 1)
+        yield build
+        up = GaugeMetricFamily("appliance_database_up", "Whether the database answered for these metrics.")
+        try:
+            metrics = self._read()
+        except ApplianceError:
+            up.add_metric([], 0)
+            yield up
+            return
+        up.add_metric([], 1)
+        yield up
+        yield from metrics
+
+    def _read(self) -> list[Metric]:
+        now = clock.now()
+        with self._lock, self._database.read() as session:
+            self._totals.fold(session)
+            by_type = flow_runs.counts_by_type(session)
+            health = Counts(agent_health(row.state, row.last_seen, now) for row in agents.every(session))
+            lease = leases.get(session, leases.SCHEDULER)
+            size_bytes = size.database_bytes(session)
+            return [
+                _labelled(
+                    "appliance_flow_runs", "Flow runs by the type of their state.", "state_type", by_type, STATE_TYPES
+                ),
+                _labelled("appliance_agents", "Agents by health.", "health", health, HEALTHS),
+                *_scheduler(lease, now),
+                GaugeMetricFamily("appliance_database_size_bytes", "Size of the database.", value=size_bytes),
+                *self._counters(),
+            ]
+
+    def _counters(self) -> list[Metric]:
+        created = CounterMetricFamily(
+            "appliance_flow_runs_created",
+            "Flow runs created since the appliance was set up.",
+            value=self._totals.created,
+        )
+        finished = CounterMetricFamily(
+            "appliance_flow_runs_finished", "Flow runs finished, by the type of their last state.", labels=["state"]
+        )
+        for state in ("SUCCESS", "FAILED", "CANCELLED"):
+            finished.add_metric([state], self._totals.finished.get(state, 0))
+        delay = HistogramMetricFamily(
+            "appliance_flow_run_start_delay_seconds", "Time from a run's scheduled time to the start of its flow."
+        )
+        delay.add_metric([], self._totals.delay_buckets(), self._totals.delay_sum)
+        return [created, finished, delay]
+
+
+def handler(metrics: Metrics, public: bool) -> HTTPRouteHandler:
+    """GET /metrics: open to all, or to administrators' tokens only."""
+    permission = Permission.PUBLIC if public else Permission.READ_METRICS
+
+    @get("/metrics", opt={"permission": permission}, sync_to_thread=True)
+    def show() -> Response[bytes]:
+        return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return show
+
+
+def _labelled(name: str, text: str, label: str, values: Any, known: tuple[str, ...]) -> GaugeMetricFamily:
+    """A gauge with one label of a fixed set, so that a value that falls to none is given as 0."""
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value in known:
+        family.add_metric([value], values.get(value, 0))
+    return family
+
+
+def _scheduler(lease: Any, now: Any) -> list[Metric]:
+    if lease is None or lease.last_run_at is None:
+        return []
+    age: timedelta = now - lease.last_run_at
+    return [
+        GaugeMetricFamily(
+            "appliance_scheduler_last_tick_timestamp_seconds",
+            "When the scheduler finished its last round, in Unix time.",
+            value=lease.last_run_at.timestamp(),
+        ),
+        GaugeMetricFamily(
+            "appliance_scheduler_tick_age_seconds",
+            "Seconds since the scheduler's last round.",
+            value=age.total_seconds(),
+        ),
+    ]

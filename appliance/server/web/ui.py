@@ -1,0 +1,88 @@
+"""Serving the built UI: one page for every address of its own, with the facts that it needs before its first question."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, Router, get
+from litestar.exceptions import NotFoundException
+
+from appliance.config import Settings
+from appliance.core.version import VERSION
+from appliance.kit import clock
+from appliance.server.actions import setup
+from appliance.server.auth import sessions
+from appliance.server.auth.callers import Presented, identify
+from appliance.server.auth.guards import Permission, permissions_of
+from appliance.server.db.session import Database
+from appliance.server.errors import Unauthenticated
+from appliance.server.web.files import listed, respond
+
+STATIC = Path(__file__).parent / "static"
+PLACEHOLDER = "<!--boot-->"
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_NOT_BUILT = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>Appliance</title>'
+    "<p>The user interface is not built; run <code>make ui</code> and start the server again.</p></html>"
+)
+_RESERVED = frozenset({"api", "graphql", "assets", "metrics", "healthz", "readyz"})
+
+
+def router(root: Path = STATIC) -> Router:
+    """The UI's routes over the files that are there now."""
+    files = listed(root) if root.is_dir() else {}
+    page = files["index.html"].path.read_text(encoding="utf-8") if "index.html" in files else None
+
+    @get("/assets/{path:path}", opt={"permission": Permission.PUBLIC}, include_in_schema=False, sync_to_thread=True)
+    def assets(request: Request[Any, Any, Any], path: str) -> Response[bytes]:
+        asset = files.get("assets/" + path.lstrip("/"))
+        if asset is None:
+            raise NotFoundException
+        return respond(request, asset, _IMMUTABLE)
+
+    @get(["/", "/{path:path}"], opt={"permission": Permission.PUBLIC}, include_in_schema=False, sync_to_thread=True)
+    def index(request: Request[Any, Any, Any], database: Database, settings: Settings, path: str = "") -> Response[Any]:
+        name = path.strip("/")
+        if name.partition("/")[0] in _RESERVED:
+            raise NotFoundException
+        if name != "index.html" and name in files:
+            return respond(request, files[name], "no-cache")
+        content = _NOT_BUILT if page is None else page.replace(PLACEHOLDER, _boot(request, database, settings))
+        return Response(content, media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
+
+    return Router("/", route_handlers=[assets, index])
+
+
+def _boot(request: Request[Any, Any, Any], database: Database, settings: Settings) -> str:
+    """What the UI knows before it asks. `<` is escaped, so that no name can end the element."""
+    facts = {
+        "version": VERSION,
+        "siteName": settings.site_name,
+        "setupRequired": setup.setup_required(database),
+        "me": _me(request, database),
+    }
+    text = (
+        msgspec.json.encode(facts)
+        .decode()
+        .replace("<", "\\u003c")
+        .replace("\u2028", "\\u2028")
+        .replace("\u2029", "\\u2029")
+    )
+    return f'<script type="application/json" id="boot">{text}</script>'
+
+
+def _me(request: Request[Any, Any, Any], database: Database) -> dict[str, Any] | None:
+    try:
+        caller = identify(database, Presented(cookie=request.cookies.get(sessions.COOKIE)), clock.now())
+    except Unauthenticated:
+        return None
+    if caller is None:
+        return None
+    return {
+        "username": caller.actor.name,
+        "role": caller.actor.role,
+        "permissions": sorted(permission.value for permission in permissions_of(caller.actor)),
+        "csrfToken": caller.credential.csrf_token,
+    }
