@@ -47,6 +47,7 @@ def test_many_at_once_get_distinct_numbers(database: Database) -> None:
         ({"tasks": 5}, "The flow's document can't be used"),
         ({"tasks": [{"slug": "a"}, {"slug": "a"}]}, "Two tasks of the flow have the same slug"),
         ({"edges": [{"upstream": "extract-1", "downstream": "nothing"}]}, "names a task that the flow does not have"),
+        ({"parameters": [{"name": "n", "schema": {"type": "nonsense"}}]}, "schema of parameter 'n' is not a valid JSON schema"),
         ({"schedules": [{"kind": "cron", "cron": "61 * * * *"}]}, "cron expression '61 * * * *' is not valid"),
     ],
 )

@@ -18,6 +18,7 @@ from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import flows
+from appliance.server.domain import parameters
 from appliance.server.domain.texts import clean, clean_document
 from appliance.server.errors import Conflict, Invalid
 from appliance.server.events.outbox import announce
@@ -100,6 +101,9 @@ def _checked(document: dict[str, Any]) -> FlowDocument:
             )
     if len({parameter.name for parameter in found.parameters}) != len(found.parameters):
         raise Invalid("Two parameters of the flow have the same name; give each its own.")
+    for parameter in found.parameters:
+        if not parameters.is_readable(parameter.schema):
+            raise Invalid(f"The schema of parameter {parameter.name!r} is not a valid JSON schema; correct its type hint.")
     return found
 
 

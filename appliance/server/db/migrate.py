@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -18,6 +20,18 @@ _ADVISORY_LOCK = 4_200_001
 
 def upgrade(url: str) -> None:
     """Bring the tables to the newest form, in one transaction. Raises NewerSchema when they are newer than this version."""
+    with _migrating(url) as connection:
+        command.upgrade(_config(connection), "head")
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the tables back to an older form; what only newer forms can hold is lost."""
+    with _migrating(url) as connection:
+        command.downgrade(_config(connection), revision)
+
+
+@contextmanager
+def _migrating(url: str) -> Iterator[Connection]:
     database = Database(url)
     try:
         with database.engine.execution_options(appliance_write=True).connect() as connection:
@@ -30,7 +44,7 @@ def upgrade(url: str) -> None:
                 if database.dialect == "postgresql":
                     connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
                 check(connection)
-                command.upgrade(_config(connection), "head")
+                yield connection
     finally:
         database.dispose()
 

@@ -5,12 +5,15 @@ One clear sentence per problem, each with the parameter's name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.exceptions import SchemaError, UnknownType, ValidationError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 _NOUNS = {
     "integer": "an integer",
@@ -22,6 +25,31 @@ _NOUNS = {
     "null": "null",
 }
 _SHOWN = 60
+_CLOSED: Registry[Any] = Registry()
+"""Knows no other documents: a schema that refers to an address must not make the server fetch it."""
+
+
+_UNREADABLE = (
+    SchemaError,
+    UnknownType,
+    Unresolvable,
+    re.error,
+    TypeError,
+    KeyError,
+    ValueError,
+    AttributeError,
+    RecursionError,
+)
+
+
+def is_readable(schema: Mapping[str, Any]) -> bool:
+    """Is this a JSON schema that values can be checked against, without any other document?"""
+    try:
+        Draft202012Validator.check_schema(schema)
+        list(Draft202012Validator(schema, registry=_CLOSED).iter_errors(None))
+    except _UNREADABLE:
+        return False
+    return True
 
 
 def merge(declared: Sequence[Mapping[str, Any]], *layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,10 +90,10 @@ def _unknown(name: str, names: list[str]) -> str:
 
 def _misfits(name: str, schema: Any, value: Any) -> list[str]:
     try:
-        errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.path)))
+        errors = sorted(Draft202012Validator(schema, registry=_CLOSED).iter_errors(value), key=lambda error: list(map(str, error.path)))
         return [_sentence(name, error) for error in errors[:3]]
-    except (SchemaError, TypeError, KeyError, RecursionError):
-        return []  # the flow was registered with a schema that we can't read; its run will check the value itself
+    except _UNREADABLE:
+        return []  # registration refuses such schemas; with one that came another way, the run checks the value itself
 
 
 def _sentence(name: str, error: ValidationError) -> str:

@@ -164,8 +164,7 @@ class Broadcast:
         delays = backoff.delays(0.2, 10.0)
         while not self._stop.is_set():
             try:
-                with self._db.read() as session:
-                    self._highest = self._highest or listen.newest_event(session)
+                self._find_place()
                 with listen.watcher(self._db, self._stop.wait) as watcher:
                     while not self._stop.is_set():
                         self._round(watcher)
@@ -174,6 +173,15 @@ class Broadcast:
                 expected = isinstance(error, (ApplianceError, SQLAlchemyError, OSError))
                 log.warning("Watching for changes failed and is tried again: %s", error, exc_info=not expected)
                 self._stop.wait(next(delays))
+
+    def _find_place(self) -> None:
+        """Begin after what was there before us: its last events, which look-backs read again, count as told."""
+        if self._highest or self._loop is None:
+            return
+        with self._db.read() as session:
+            self._highest = listen.newest_event(session)
+            told = listen.read_events(session, max(0, self._highest - _LOOK_BACK))
+        self._loop.call_soon_threadsafe(self._seen.update, dict.fromkeys(item.id for item in told))
 
     def _round(self, watcher: listen.Watcher) -> None:
         self._beat()

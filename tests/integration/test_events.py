@@ -1,0 +1,106 @@
+"""The broadcast: what is committed, in this process or another, reaches live streams and waiting agents."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from appliance.kit import clock as kit_clock
+from appliance.server.actions import leases
+from appliance.server.db.session import Database
+from appliance.server.events import presence
+from appliance.server.events.broadcast import Broadcast
+from appliance.server.services.repair import Repair
+from tests.integration.builders import create, register
+
+PATIENCE = 10.0
+
+
+@asynccontextmanager
+async def running(db: Database) -> AsyncIterator[Broadcast]:
+    broadcast = Broadcast(db)
+    broadcast.start(asyncio.get_running_loop())
+    try:
+        yield broadcast
+    finally:
+        broadcast.stop()
+
+
+def test_a_commit_of_this_process_is_heard_once(database: Database) -> None:
+    async def scenario() -> None:
+        async with running(database) as broadcast:
+            with broadcast.subscribe("flow_run") as heard:
+                flow = await asyncio.to_thread(register, database)
+                run = await asyncio.to_thread(create, database, flow.flow_id)
+                first = await heard.get(PATIENCE)
+                assert first is not None and (first.object_id, first.kind) == (run, "flow_run.state")
+                second = await asyncio.to_thread(create, database, flow.flow_id)
+                found = await heard.get(PATIENCE)
+                assert found is not None and found.object_id == second
+
+    asyncio.run(scenario())
+
+
+def test_a_commit_of_another_process_is_heard(database: Database, database_url: str) -> None:
+    other = Database(database_url)
+
+    async def scenario() -> None:
+        async with running(database) as broadcast:
+            with broadcast.subscribe() as heard:
+                flow = await asyncio.to_thread(register, other)
+                kinds = set()
+                while "flow.registered" not in kinds:
+                    found = await heard.get(PATIENCE)
+                    assert found is not None, kinds
+                    kinds.add(found.kind)
+                ticket = broadcast.work_ready.ticket()
+                await asyncio.to_thread(create, other, flow.flow_id)
+                assert await broadcast.work_ready.wait(PATIENCE, ticket)
+
+    asyncio.run(scenario())
+    other.dispose()
+
+
+def test_agents_are_woken_when_a_planned_run_becomes_due(database: Database) -> None:
+    flow = register(database)
+    due = kit_clock.now() + timedelta(seconds=1.5)
+    create(database, flow.flow_id, scheduled_time=due)
+
+    async def scenario() -> None:
+        async with running(database) as broadcast:
+            assert await broadcast.work_ready.wait(PATIENCE, broadcast.work_ready.ticket())
+            assert timedelta(0) <= kit_clock.now() - due < timedelta(seconds=1)
+
+    asyncio.run(scenario())
+
+
+def test_a_reader_that_falls_behind_is_ended_and_a_stop_ends_all(database: Database) -> None:
+    async def scenario() -> None:
+        async with running(database) as broadcast:
+            with broadcast.subscribe() as slow:
+                for number in range(1_500):
+                    slow.offer(number)  # type: ignore[arg-type]
+                assert len([item async for item in slow]) == 1_000
+            waiting = broadcast.subscribe("flow")
+        assert [item async for item in waiting] == []
+
+    asyncio.run(scenario())
+
+
+def test_a_server_says_that_it_is_there(database: Database) -> None:
+    async def scenario() -> None:
+        async with running(database) as broadcast:
+            flow = await asyncio.to_thread(register, database)
+            ticket = broadcast.work_ready.ticket()
+            await asyncio.to_thread(create, database, flow.flow_id)
+            assert await broadcast.work_ready.wait(PATIENCE, ticket)
+            for _ in range(100):
+                if await asyncio.to_thread(leases.find, database, presence.NAME):
+                    return
+                await broadcast.work_ready.wait(0.1)
+            raise AssertionError("no beat")
+
+    asyncio.run(scenario())
+    assert Repair(database).run_once(kit_clock.now()) == {"crashed": 0, "cancelled": 0}

@@ -1,0 +1,94 @@
+"""Runs that nobody hears of any more end; runs that could not be heard do not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from appliance.core.protocol import Claim, Held
+from appliance.server.actions import agents, flow_runs
+from appliance.server.db.session import Database
+from appliance.server.events import presence
+from appliance.server.services.repair import Repair
+from tests.integration.builders import (
+    AGENT,
+    ALICE,
+    begun,
+    check_histories,
+    claim,
+    create,
+    enrol,
+    one,
+    register,
+    run_row,
+    send,
+    task,
+)
+from tests.integration.conftest import StoppedClock
+
+
+def service(db: Database, clock: StoppedClock) -> Repair:
+    return Repair(db, started=clock() - timedelta(days=1))
+
+
+def test_a_silent_run_is_crashed_once(database: Database, clock: StoppedClock) -> None:
+    run, _ = begun(database)
+    send(database, run, 1, task("load-1", "RUNNING", "Running"))
+    repair = service(database, clock)
+    assert repair.run_once(clock.move(90)) == {"crashed": 0, "cancelled": 0}
+    assert repair.run_once(clock.move(1)) == {"crashed": 1, "cancelled": 0}
+    assert repair.run_once(clock.move(1)) == {"crashed": 0, "cancelled": 0}
+    row = run_row(database, run)
+    assert (row["state_name"], row["lease_expires_at"]) == ("Crashed", None)
+    assert row["state_message"] == "No word from the run for 90 s; its process or its machine is gone."
+    assert one(database, "select state_name from task_run") == {"state_name": "Crashed"}
+    check_histories(database)
+
+
+def test_a_claimed_run_whose_agent_is_gone_is_crashed(database: Database, clock: StoppedClock) -> None:
+    run = create(database, register(database).flow_id)
+    claim(database, enrol(database))
+    assert service(database, clock).run_once(clock.move(91))["crashed"] == 1
+    assert run_row(database, run)["state_name"] == "Crashed"
+
+
+def test_a_silent_run_that_was_cancelled_is_cancelled(database: Database, clock: StoppedClock) -> None:
+    run, _ = begun(database)
+    flow_runs.cancel(database, ALICE, run)
+    assert service(database, clock).run_once(clock.move(91)) == {"crashed": 0, "cancelled": 1}
+    assert run_row(database, run)["state_name"] == "Cancelled"
+
+
+def test_a_run_that_is_heard_of_lives_on(database: Database, clock: StoppedClock) -> None:
+    run, agent = begun(database)
+    repair = service(database, clock)
+    for _ in range(4):
+        clock.move(60)
+        send(database, run, 0)
+        assert repair.run_once(clock())["crashed"] == 0
+    for _ in range(4):
+        clock.move(60)
+        agents.claim(database, AGENT, agent, Claim(free_slots=0, holding=[Held(flow_run_id=run, attempt=1)]))
+        assert repair.run_once(clock())["crashed"] == 0
+
+
+def test_nobody_is_judged_right_after_the_start(database: Database, clock: StoppedClock) -> None:
+    begun(database)
+    clock.move(1_000)
+    repair = Repair(database, started=clock())
+    assert repair.run_once(clock.move(89))["crashed"] == 0
+    assert repair.run_once(clock.move(1))["crashed"] == 1
+
+
+def test_nobody_is_judged_while_no_server_could_hear(database: Database, clock: StoppedClock) -> None:
+    run, _ = begun(database)
+    repair = service(database, clock)
+    presence.beat(database, clock())
+    for _ in range(20):  # ten minutes without a server
+        assert repair.run_once(clock.move(30))["crashed"] == 0
+    presence.beat(database, clock())
+    send(database, run, 0)
+    for _ in range(9):
+        presence.beat(database, clock.move(10))
+        assert repair.run_once(clock())["crashed"] == 0
+    presence.beat(database, clock.move(1))
+    assert repair.run_once(clock())["crashed"] == 1  # the server was there for 91 s and heard nothing
