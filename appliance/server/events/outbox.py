@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Announcement
 from appliance.server.db.writes import events
 from appliance.server.domain.texts import clean
+
+
+class Actor(Protocol):
+    """Who did it: all that the outbox wants to know of them."""
+
+    @property
+    def name(self) -> str: ...
 
 
 def announce(
