@@ -37,7 +37,7 @@ from appliance.packaging.storage import LoadError, load_flow
 
 DONE, REPLACED, AWAY = 0, 75, 76
 PATIENCE = 15 * 60.0
-EXIT_FILE = "exit"
+EXIT_FILE, STOP_FILE = "exit", "stop"
 
 _GONE = (StaleAttempt, Unauthenticated, Forbidden, NotFound)
 _logger = get_logger()
@@ -67,8 +67,9 @@ class Job(msgspec.Struct, frozen=True):
 class Stopping:
     """The wish to stop: from the server's answer or by SIGTERM. It interrupts the main thread once."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path) -> None:
         self.reason: str | None = None
+        self._directory = directory
         self.runner: TrackedFlowRunner | None = None
         self._interruptible = False
 
@@ -99,7 +100,7 @@ class Stopping:
             self._interruptible = False
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self.reason = self.reason or "Cancelled: the process was asked to stop."
+        self.reason = self.reason or _told(self._directory)
         if self.runner is not None:
             self.runner.cancel(self.reason)
         if self._interruptible:
@@ -111,7 +112,7 @@ def main() -> int:
     """Run the job of the environment; the exit code of the process."""
     job = Job.take(os.environ)
     logs.configure()
-    stopping = Stopping()
+    stopping = Stopping(job.directory)
     stopping.listen()
     with Transport(job.url, job.token, tries=1) as transport:
         begun, code = _begin(job, transport, stopping)
@@ -214,6 +215,14 @@ def _load(job: Job, begun: Begun, reporter: Reporter) -> TrackedFlowRunner:
         scheduled_start_time=begun.scheduled_time,
         initial_task_states=earlier,
     )
+
+
+def _told(directory: Path) -> str:
+    """Why the agent sends SIGTERM; without a word from it, somebody else did."""
+    try:
+        return (directory / STOP_FILE).read_text(encoding="utf-8") or "Cancelled."
+    except OSError:
+        return "Cancelled: the process was asked to stop."
 
 
 def _leave_word(job: Job, code: int) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from appliance.agents.execute import EXIT_FILE
+from appliance.agents.execute import EXIT_FILE, STOP_FILE
 from appliance.core.protocol import Exited
 
 OUTPUT = "output.log"
@@ -93,6 +93,14 @@ def left_code(directory: Path) -> int | None:
         return int((directory / EXIT_FILE).read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
+
+
+def tell_why(directory: Path, reason: str) -> None:
+    """Leave the reason of a stop where the process finds it when it gets SIGTERM."""
+    try:
+        _write(directory / STOP_FILE, (reason if reason.startswith("Cancelled") else f"Cancelled: {reason}").encode())
+    except OSError:
+        return  # the process stops without knowing why
 
 
 def end_of(job: Job, directory: Path, code: int | None, signal_name: str | None, reason: str = "") -> Exited:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from appliance.agents.agent import Agent, StartFailed
 from appliance.agents.exits import ExitReports
-from appliance.agents.jobs import OUTPUT, Job, Jobs, born, end_of
+from appliance.agents.jobs import OUTPUT, Job, Jobs, born, end_of, tell_why
 from appliance.agents.warm_pool import PoolUnusable, WarmPool
 from appliance.agents.watch import Watched, Watcher
 from appliance.client.transport import Transport
@@ -89,6 +89,7 @@ class ProcessAgent(Agent):
             if (watched.job.flow_run_id, watched.job.attempt) == (flow_run_id, attempt):
                 if watched.kill_at is None:
                     _logger.info("Run %s is being stopped: %s", flow_run_id, reason)
+                    tell_why(watched.directory, reason)
                 self._watcher.stop(watched, self._grace)
 
     def failed_to_start(self, work: Work, reason: str) -> None:

@@ -1,0 +1,139 @@
+"""The agent's loop against scripted answers: what it claims, starts, stops, and when it gives up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import msgspec
+import pytest
+
+from appliance.agents.agent import Agent, StartFailed
+from appliance.client.transport import Transport
+from appliance.core.protocol import Claim, Claimed, Enrolled, ErrorAnswer, Held, Stop, Work
+
+
+class Recorder(Agent):
+    """Starts nothing, notes everything."""
+
+    kind = "process"
+
+    def __init__(self, transport: Transport, capacity: int = 2) -> None:
+        super().__init__(transport, name="a", labels=["x"], capacity=capacity)
+        self.notes: list[Any] = []
+        self.held: list[Held] = []
+
+    def open(self) -> None:
+        self.notes.append("open")
+
+    def enrolled(self, answer: Enrolled) -> None:
+        self.notes.append("enrolled")
+
+    def close(self) -> None:
+        self.notes.append("close")
+
+    def holding(self) -> list[Held]:
+        return self.held
+
+    def start(self, work: Work) -> None:
+        if work.name == "bad":
+            raise StartFailed("No such directory.")
+        self.notes.append(work.name)
+        self.held.append(Held(flow_run_id=work.flow_run_id, attempt=work.attempt))
+
+    def stop_run(self, flow_run_id: UUID, attempt: int, reason: str) -> None:
+        self.notes.append(reason)
+        self.changed.set()
+
+    def failed_to_start(self, work: Work, reason: str) -> None:
+        self.notes.append(reason)
+
+
+def work(name: str) -> Work:
+    return Work(
+        flow_run_id=uuid4(), attempt=1, run_token="t", name=name, flow="f", project="p", storage={}, run_config={}
+    )
+
+
+class Script:
+    """Answers claims in order and sets `stop` with the last one."""
+
+    def __init__(self, *answers: Claimed | httpx2.Response | Exception) -> None:
+        self.answers = list(answers)
+        self.claims: list[Claim] = []
+        self.enrolments = 0
+        self.stop = threading.Event()
+        self.refuse: httpx2.Response | None = None
+        self.after: Callable[[], None] = lambda: None
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/agents"):
+            self.enrolments += 1
+            if self.refuse is not None:
+                return self.refuse
+            answer: Any = Enrolled(agent_id=uuid4(), heartbeat_interval=10, cancel_grace=10)
+            return httpx2.Response(200, content=msgspec.json.encode(answer))
+        self.claims.append(msgspec.json.decode(request.content, type=Claim))
+        answer = self.answers.pop(0)
+        if not self.answers:
+            self.stop.set()
+        if isinstance(answer, Exception):
+            raise answer
+        return (
+            answer if isinstance(answer, httpx2.Response) else httpx2.Response(200, content=msgspec.json.encode(answer))
+        )
+
+
+def run(script: Script, capacity: int = 2) -> tuple[int, Recorder]:
+    http = httpx2.Client(transport=httpx2.MockTransport(script), base_url="http://appliance.test")
+    agent = Recorder(Transport("http://appliance.test", "t", http), capacity)
+    return agent.run(script.stop), agent
+
+
+def refused(status: int, code: str) -> httpx2.Response:
+    return httpx2.Response(status, content=msgspec.json.encode(ErrorAnswer(code=code, message="No.")))
+
+
+def test_starts_work_and_claims_only_what_is_free() -> None:
+    script = Script(Claimed(work=[work("one")]), Claimed(work=[work("two")]), Claimed(stop=[]))
+    code, agent = run(script)
+    assert code == 0
+    assert agent.notes == ["open", "enrolled", "one", "two", "close"]
+    assert [claim.free_slots for claim in script.claims] == [2, 1, 0]
+    assert [len(claim.holding) for claim in script.claims] == [0, 1, 2]
+    assert script.claims[2].wait_s == 0
+
+
+def test_stops_what_the_server_names() -> None:
+    stop = Stop(flow_run_id=uuid4(), attempt=1, reason="Cancelled.")
+    _, agent = run(Script(Claimed(stop=[stop])))
+    assert "Cancelled." in agent.notes
+
+
+def test_a_failed_start_is_told_and_the_loop_goes_on() -> None:
+    _, agent = run(Script(Claimed(work=[work("bad"), work("good")])))
+    assert agent.notes[2:4] == ["No such directory.", "good"]
+
+
+def test_an_outage_is_waited_for() -> None:
+    script = Script(httpx2.ConnectError("down"), refused(503, "unavailable"), Claimed(work=[work("one")]))
+    code, agent = run(script)
+    assert code == 0
+    assert "one" in agent.notes
+    assert script.enrolments == 1
+
+
+def test_a_forgotten_agent_enrols_again() -> None:
+    script = Script(refused(404, "not_found"), Claimed())
+    run(script)
+    assert script.enrolments == 2
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, "unauthenticated"), (403, "forbidden")])
+def test_a_token_that_is_not_accepted_ends_the_agent(status: int, code: str) -> None:
+    script = Script()
+    script.refuse = refused(status, code)
+    assert run(script)[0] == 2

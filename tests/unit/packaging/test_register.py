@@ -1,0 +1,79 @@
+"""What a registration holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from appliance.core.errors import FlowBuildError
+from appliance.core.flow import Flow
+from appliance.core.run_config import UniversalRun
+from appliance.core.task import task
+from appliance.packaging.discover import flows_in
+from appliance.packaging.register import content_hash, registration
+
+
+@task
+def one() -> int:
+    return 1
+
+
+with Flow("module-flow", run_config=UniversalRun(labels=["gpu"])) as module_flow:
+    one()
+
+
+def test_the_file_is_the_one_that_holds_the_flow_in_a_variable() -> None:
+    sent = registration(module_flow, "p", labels=["edge"])
+    assert sent.storage["path"] == str(Path(__file__).resolve())
+    assert sent.storage["flow"] == "module-flow"
+    assert sent.storage["sha256"] == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    assert sent.labels == ["edge", "gpu"]
+    assert [found["name"] for found in sent.document["tasks"]] == ["one"]
+
+
+def test_a_flow_that_no_file_holds_is_one_sentence() -> None:
+    with Flow("local-only") as flow:
+        one()
+    with pytest.raises(FlowBuildError, match=r"Flow 'local-only' lies in no file .* at the top of a \.py file"):
+        registration(flow, "p")
+
+
+def test_a_flow_of_an_interactive_session_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = ModuleType("__main__")
+    with Flow("typed-in") as flow:
+        one()
+    session.flow = flow  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "__main__", session)
+    with pytest.raises(FlowBuildError, match="lies in no file"):
+        registration(flow, "p")
+
+
+def test_the_hash_is_that_of_the_canonical_json() -> None:
+    document, storage = {"b": 1, "a": {"z": None, "y": [1.5, "ü"]}}, {"type": "local"}
+    text = json.dumps(
+        {"document": document, "storage": storage}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    assert content_hash(document, storage) == hashlib.sha256(text.encode()).hexdigest()
+    assert content_hash(dict(reversed(document.items())), storage) == content_hash(document, storage)
+
+
+def test_other_code_is_another_hash(tmp_path: Path) -> None:
+    path = tmp_path / "f.py"
+    text = 'from appliance import Flow, task\n@task\ndef a():\n    return 1\nwith Flow("f") as flow:\n    a()\n'
+    hashes = set()
+    for version in (text, text, re.sub("return 1", "return 2", text)):
+        path.write_text(version)
+        flow, storage = flows_in(path)[0]
+        hashes.add(registration(flow, "p", storage=storage).content_hash)
+    assert len(hashes) == 2
+
+
+def test_labels_must_be_a_list() -> None:
+    with pytest.raises(TypeError, match="list of strings"):
+        registration(module_flow, "p", labels="gpu")
