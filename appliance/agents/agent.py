@@ -17,10 +17,8 @@ from appliance.core.protocol import Claim, Claimed, Enrol, Enrolled, Held, Work
 from appliance.core.version import VERSION
 from appliance.kit.backoff import delays
 
-IDLE_WAIT = 5.0
-"""How long a claim waits for work. Not longer, because a claim under way is waited for when the agent stops: its answer may be work."""
-BUSY_WAIT = 2.0
-"""The same while runs are at work, whose cancellation comes with the answer."""
+WAIT = 3.0
+"""How long a claim waits for work. Not longer, because one under way is waited for when the agent stops: its answer may be work."""
 FULL_PAUSE = 1.0
 LONGEST_PAUSE = 3.0
 
@@ -135,7 +133,7 @@ class Agent(ABC):
         self.changed.clear()
         holding = self.holding()
         free = max(0, self._capacity - len(holding))
-        wait = 0.0 if free == 0 else BUSY_WAIT if holding else IDLE_WAIT
+        wait = WAIT if free else 0.0
         answer = agents.claim(self._transport, agent_id, Claim(free_slots=free, wait_s=wait, holding=holding))
         if free == 0 and not stop.is_set():
             self.changed.wait(FULL_PAUSE)

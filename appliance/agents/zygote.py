@@ -53,7 +53,6 @@ def _preload() -> None:
     """Everything that a run imports but the flow's own modules."""
     import httpx2
 
-    import appliance
     import appliance.agents.execute
     import appliance.engine.executors
     import appliance.packaging.local  # noqa: F401

@@ -58,6 +58,13 @@ def _log(item: LogItem) -> LogEvent:
     )
 
 
+def weight(one: Event) -> int:
+    """Roughly how many characters an event takes beyond its fixed part."""
+    if isinstance(one, LogEvent) or one.data is None:
+        return len(one.message)
+    return len(one.message) + sum(len(value) for value in one.data.values() if isinstance(value, str))
+
+
 def text(message: str | None) -> str:
     """A message that any database takes: no NUL, no half characters, not too long."""
     if not message:

@@ -160,7 +160,7 @@ class Reporter:
             size = 0
             while queue and len(batch) < BATCH_EVENTS and size < BATCH_CHARACTERS:
                 event = events.event(queue.popleft())
-                size += len(event.message)
+                size += events.weight(event)
                 batch.append(event)
             self._seq += 1
             self._spool.append(events.encode(self._attempt, self._seq, batch))
