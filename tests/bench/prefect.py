@@ -8,7 +8,7 @@ import signal
 import subprocess
 import venv
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2 as httpx
@@ -16,6 +16,7 @@ import httpx2 as httpx
 from tests.e2e.appliance_process import free_port, until
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "appliance-bench"
+REQUIREMENTS = ("prefect>=3,<4", "fastapi<0.129")  # newer fastapi no longer takes an argument that Prefect 3.8 passes
 SCRIPT = Path(__file__).parent / "peers" / "prefect3.py"
 
 
@@ -61,7 +62,7 @@ def environment() -> Path:
     if not python.exists():
         venv.create(home, with_pip=True)
     if subprocess.run([str(python), "-c", "import prefect"], capture_output=True, check=False).returncode:
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "prefect>=3,<4"], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True)
     return python
 
 
@@ -92,8 +93,17 @@ def running(folder: Path) -> Iterator[Prefect]:
             yield prefect
         finally:
             for process in reversed(processes):
-                os.killpg(process.pid, signal.SIGTERM)
-                process.wait(30)
+                _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process group to end, and insist after 15 s."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(15)
+            return
 
 
 def _healthy(prefect: Prefect) -> bool:

@@ -109,7 +109,7 @@ class Appliance:
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "appliance", *arguments],
-            env=clean_environment(APPLIANCE_URL=self.url, APPLIANCE_TOKEN=token, **environment),
+            env=clean_environment(**{"APPLIANCE_URL": self.url, "APPLIANCE_TOKEN": token, **environment}),
             capture_output=True,
             text=True,
             timeout=seconds,
