@@ -35,7 +35,10 @@ N = {"name": "n", "required": False, "default": 0, "schema": {"type": "integer"}
 
 
 def document(
-    *, schedules: list[dict[str, Any]] | None = None, parameters: list[dict[str, Any]] | None = None, labels: list[str] | None = None
+    *,
+    schedules: list[dict[str, Any]] | None = None,
+    parameters: list[dict[str, Any]] | None = None,
+    labels: list[str] | None = None,
 ) -> dict[str, Any]:
     return {
         "name": "etl",

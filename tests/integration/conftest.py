@@ -16,6 +16,7 @@ from sqlalchemy import create_engine, text
 from appliance.kit import clock as kit_clock
 from appliance.server.db import migrate
 from appliance.server.db.session import Database, address
+from tests.integration.server_fixtures import empty_site, settings, site  # noqa: F401 - fixtures
 
 
 class StoppedClock:

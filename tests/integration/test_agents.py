@@ -66,7 +66,10 @@ def test_never_more_than_the_free_slots_and_the_urgent_first(database: Database)
     registered = register(database)
     made = [create(database, registered.flow_id) for _ in range(5)]
     with database.write() as session:
-        session.execute(text("update flow_run set priority = 1 where id = :id"), {"id": made[3].hex if database.dialect == "sqlite" else made[3]})
+        session.execute(
+            text("update flow_run set priority = 1 where id = :id"),
+            {"id": made[3].hex if database.dialect == "sqlite" else made[3]},
+        )
     agent = enrol(database)
     assert [work.flow_run_id for work in claim(database, agent, 2)] == [made[3], made[0]]
     assert claim(database, agent, 0) == []
@@ -152,10 +155,15 @@ def test_holding_prolongs_leases_and_says_what_to_stop(database: Database, clock
         ({"signal": "SIGKILL"}, "The run's process was killed by SIGKILL."),
         ({"code": 3}, "The run's process ended with exit code 3."),
         ({"code": 0}, "The run's process ended with exit code 0, but without saying how the run ended."),
-        ({"reason": "The process could not be started: no such file."}, "The process could not be started: no such file."),
+        (
+            {"reason": "The process could not be started: no such file."},
+            "The process could not be started: no such file.",
+        ),
     ],
 )
-def test_a_process_that_ends_without_a_word_is_crashed(database: Database, how: dict[str, object], message: str) -> None:
+def test_a_process_that_ends_without_a_word_is_crashed(
+    database: Database, how: dict[str, object], message: str
+) -> None:
     run, agent = begun(database)
     send(database, run, 1, task("extract-1", "SUCCESS", "Success"), task("load-1", "RUNNING", "Running"))
     assert exited(database, agent, run, tail=["last", "line\0"], **how) == []

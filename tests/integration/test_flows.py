@@ -47,7 +47,10 @@ def test_many_at_once_get_distinct_numbers(database: Database) -> None:
         ({"tasks": 5}, "The flow's document can't be used"),
         ({"tasks": [{"slug": "a"}, {"slug": "a"}]}, "Two tasks of the flow have the same slug"),
         ({"edges": [{"upstream": "extract-1", "downstream": "nothing"}]}, "names a task that the flow does not have"),
-        ({"parameters": [{"name": "n", "schema": {"type": "nonsense"}}]}, "schema of parameter 'n' is not a valid JSON schema"),
+        (
+            {"parameters": [{"name": "n", "schema": {"type": "nonsense"}}]},
+            "schema of parameter 'n' is not a valid JSON schema",
+        ),
         ({"schedules": [{"kind": "cron", "cron": "61 * * * *"}]}, "cron expression '61 * * * *' is not valid"),
     ],
 )
@@ -57,7 +60,9 @@ def test_a_broken_document_is_refused_whole(database: Database, change: dict[str
     from appliance.server.actions import flows
     from tests.integration.builders import document
 
-    request = Registration(project="demo", name="etl", content_hash=ids.sha256("x"), document=document() | change, storage={})
+    request = Registration(
+        project="demo", name="etl", content_hash=ids.sha256("x"), document=document() | change, storage={}
+    )
     with pytest.raises(Invalid, match=sentence.replace("*", r"\*")):
         flows.register(database, ALICE, request)
     assert rows(database, "select id from project") == []

@@ -58,6 +58,16 @@ def test_begin_of_another_attempt_is_refused(database: Database) -> None:
         runs.begin(database, RUN, ids.uuid7(), Begin(attempt=1))
 
 
+def test_begin_waits_while_the_flow_is_paused(database: Database) -> None:
+    run = create(database, register(database).flow_id)
+    claim(database, enrol(database))
+    with database.write() as session:
+        session.execute(text("update flow set paused = true"))
+    answer = runs.begin(database, RUN, run, Begin(attempt=1))
+    assert (answer.verdict, answer.reason, answer.retry_after) == ("wait", "The flow is paused.", 10.0)
+    assert run_row(database, run)["version"] == 2
+
+
 def test_a_batch_is_stored_whole(database: Database) -> None:
     run, _ = begun(database)
     answer = send(
@@ -89,8 +99,19 @@ def test_a_batch_is_stored_whole(database: Database) -> None:
 def test_later_batches_number_on(database: Database) -> None:
     run, _ = begun(database)
     send(database, run, 1, task("extract-1", "RUNNING", "Running"))
-    send(database, run, 2, task("extract-1", "SCHEDULED", "Retrying"), task("extract-1", "RUNNING", "Running", run_count=2))
-    send(database, run, 3, task("extract-1", "FAILED", "Failed", message="ValueError: x", data={"exception": "ValueError"}))
+    send(
+        database,
+        run,
+        2,
+        task("extract-1", "SCHEDULED", "Retrying"),
+        task("extract-1", "RUNNING", "Running", run_count=2),
+    )
+    send(
+        database,
+        run,
+        3,
+        task("extract-1", "FAILED", "Failed", message="ValueError: x", data={"exception": "ValueError"}),
+    )
     found = one(database, "select version, state_message, run_count from task_run")
     assert found == {"version": 4, "state_message": "ValueError: x", "run_count": 2}
     check_histories(database)
@@ -169,7 +190,13 @@ def test_the_end_of_a_run_ends_its_lease_and_what_it_left_open(database: Databas
 
 def test_a_restart_is_told_of_the_attempt_before(database: Database) -> None:
     run, agent = begun(database)
-    send(database, run, 1, task("extract-1", "SUCCESS", "Success", result_location="r/1"), task("load-1", "RUNNING", "Running"))
+    send(
+        database,
+        run,
+        1,
+        task("extract-1", "SUCCESS", "Success", result_location="r/1"),
+        task("load-1", "RUNNING", "Running"),
+    )
     with database.write() as session:  # what a restart does to the row
         session.execute(text("update flow_run set state_type = 'SCHEDULED', state_name = 'AwaitingRetry', version = 4"))
         session.execute(
@@ -235,7 +262,10 @@ def test_a_large_batch(database: Database) -> None:
     events = [
         event
         for index in range(1_200)
-        for event in (task("load-1", "RUNNING", "Running", map_index=index), task("load-1", "SUCCESS", "Success", map_index=index))
+        for event in (
+            task("load-1", "RUNNING", "Running", map_index=index),
+            task("load-1", "SUCCESS", "Success", map_index=index),
+        )
     ]
     send(database, run, 1, *events[:2_000])
     send(database, run, 2, *events[1_999:])

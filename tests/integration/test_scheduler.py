@@ -77,15 +77,15 @@ def test_a_day_of_minutes_is_1440_runs(database: Database, database_url: str, cl
             pair.restart(chance.choice([0, 1]))
     pair.run_once(end, [0, 1])
     pair.close()
-    assert one(database, "select count(*) as n from flow_run where due_at <= :end", end=_value(database, end)) == {"n": DAY}
+    assert one(database, "select count(*) as n from flow_run where due_at <= :end", end=_value(database, end)) == {
+        "n": DAY
+    }
     assert due_times(database)[:DAY] == expected(clock, first, end)
     assert due_times(database)[DAY:] == expected(clock, end, end + timedelta(minutes=10))
     check_histories(database)
 
 
-@pytest.mark.parametrize(
-    ("policy", "made", "missed"), [("all", 90, 0), ("latest", 1, 89), ("none", 0, 90)]
-)
+@pytest.mark.parametrize(("policy", "made", "missed"), [("all", 90, 0), ("latest", 1, 89), ("none", 0, 90)])
 def test_after_an_outage_the_policy_decides(
     database: Database, clock: StoppedClock, policy: str, made: int, missed: int
 ) -> None:
@@ -172,4 +172,6 @@ def _set(db: Database, schedule_id: Any, column: str, document: str) -> None:
     id = schedule_id.hex if db.dialect == "sqlite" else schedule_id
     value = ":document" if db.dialect == "sqlite" else "cast(:document as jsonb)"
     with db.write() as session:
-        session.execute(text(f"update schedule set {column} = {value} where id = :id"), {"id": id, "document": document})
+        session.execute(
+            text(f"update schedule set {column} = {value} where id = :id"), {"id": id, "document": document}
+        )

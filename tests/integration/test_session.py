@@ -62,7 +62,10 @@ def test_a_read_sees_one_moment_and_changes_nothing(database: Database) -> None:
     with database.read() as session:
         session.execute(text("select 1"))
     if database.dialect == "postgresql":
-        with pytest.raises((OperationalError, ProgrammingError, Exception), match="read-only"), database.read() as session:
+        with (
+            pytest.raises((OperationalError, ProgrammingError, Exception), match="read-only"),
+            database.read() as session,
+        ):
             session.execute(text("delete from project"))
 
 
@@ -73,7 +76,13 @@ def test_many_writers_lose_nothing(database: Database, database_url: str) -> Non
     def work(db: Database) -> None:
         for _ in range(25):
             with db.write() as session:
-                found = session.execute(text("select epoch from lease where name = 'counter' for update" if db.dialect != "sqlite" else "select epoch from lease"))
+                found = session.execute(
+                    text(
+                        "select epoch from lease where name = 'counter' for update"
+                        if db.dialect != "sqlite"
+                        else "select epoch from lease"
+                    )
+                )
                 epoch = found.scalar_one()
                 session.execute(text("update lease set epoch = :epoch"), {"epoch": epoch + 1})
 

@@ -16,6 +16,7 @@ from appliance.server.actions.endings import close_tasks, store_state
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
+from appliance.server.db.tables.flows import Flow
 from appliance.server.db.writes import agents, flows, logs, states, task_runs
 from appliance.server.domain.texts import clean, clean_document
 from appliance.server.domain.transitions import Accept, Facts, Proposed, Refuse, Wait, decide
@@ -34,9 +35,9 @@ def begin(db: Database, actor: Actor, flow_run_id: UUID, request: Begin, *, now:
         run = _locked(session, flow_run_id)
         if run.state_type == "RUNNING" and run.attempt == request.attempt:
             return _go(session, db, run)
-        verdict = decide(
-            Facts(run.state_type, run.state_name, run.attempt), Proposed("RUNNING", "Running", request.attempt)
-        )
+        hold = "The flow is paused." if session.get_one(Flow, run.flow_id).paused else ""
+        facts = Facts(run.state_type, run.state_name, run.attempt, hold)
+        verdict = decide(facts, Proposed("RUNNING", "Running", request.attempt))
         if isinstance(verdict, Refuse):
             return Begun(verdict="refused", reason=verdict.sentence)
         if isinstance(verdict, Wait):

@@ -15,6 +15,7 @@ from appliance.server.db.session import Announcement, Database
 from appliance.server.db.tables.events import Event
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.writes.events import CHANNEL
+from appliance.server.db.writes.flow_runs import SCHEDULED_NOW
 
 _events = Event.__table__  # type: ignore[attr-defined]
 _runs = FlowRun.__table__  # type: ignore[attr-defined]
@@ -55,7 +56,7 @@ def newest_event(session: Session) -> int:
 
 def next_due(session: Session, now: datetime) -> datetime | None:
     """When the next planned run becomes due."""
-    planned = (_runs.c.state_type == "SCHEDULED", _runs.c.scheduled_time > now)
+    planned = (SCHEDULED_NOW, _runs.c.scheduled_time > now)
     statement = select(_runs.c.scheduled_time).where(*planned).order_by(_runs.c.scheduled_time).limit(1)
     found: datetime | None = session.execute(statement).scalar()
     return found

@@ -8,17 +8,19 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, bindparam, delete, or_, select, text, update
+from sqlalchemy import ColumnElement, TextClause, bindparam, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
-from appliance.server.domain.transitions import LIVE
 
 runs = FlowRun.__table__  # type: ignore[attr-defined]
 _flows = Flow.__table__  # type: ignore[attr-defined]
 
+SCHEDULED_NOW = text("flow_run.state_type = 'SCHEDULED'")
+LIVE_NOW = text("flow_run.state_type in ('PENDING', 'RUNNING', 'CANCELLING')")
+"""Written out, not bound: only so can the planner see that the partial indexes serve."""
 _SERVED = {
     "sqlite": text(
         "not exists (select 1 from json_each(flow_run.labels) as wanted"
@@ -37,10 +39,10 @@ def insert_new(session: Session, rows: list[dict[str, Any]]) -> list[UUID]:
     return list(session.connection().execute(statement, rows).scalars())
 
 
-def due(dialect: str, now: datetime) -> list[ColumnElement[bool]]:
+def due(dialect: str, now: datetime) -> list[ColumnElement[bool] | TextClause]:
     """The conditions under which a run may be handed out, to an agent with :agent_labels."""
     return [
-        runs.c.state_type == "SCHEDULED",
+        SCHEDULED_NOW,
         runs.c.scheduled_time <= now,
         runs.c.flow_id.in_(select(_flows.c.id).where(~_flows.c.paused, ~_flows.c.archived)),
         _SERVED[dialect],
@@ -113,7 +115,7 @@ def prolong(session: Session, agent_id: UUID, held: list[tuple[UUID, int]], leas
             runs.c.id == bindparam("run"),
             runs.c.attempt == bindparam("held"),
             runs.c.agent_id == agent_id,
-            or_(*(runs.c.state_type == type for type in sorted(LIVE))),  # `in` can't be sent for many rows at once
+            LIVE_NOW,
         )
         .values(lease_expires_at=lease)
     )
@@ -138,5 +140,5 @@ def as_json(labels: Sequence[str]) -> str:
 
 def expired(session: Session, now: datetime, limit: int) -> list[UUID]:
     """Live runs whose lease is over, longest over first."""
-    statement = select(runs.c.id).where(runs.c.state_type.in_(LIVE), runs.c.lease_expires_at < now)
+    statement = select(runs.c.id).where(LIVE_NOW, runs.c.lease_expires_at < now)
     return list(session.execute(statement.order_by(runs.c.lease_expires_at).limit(limit)).scalars())

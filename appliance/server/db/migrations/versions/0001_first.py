@@ -314,7 +314,7 @@ def _flow_run() -> None:
     op.create_index(
         "ix_flow_run_live",
         "flow_run",
-        ["lease_expires_at"],
+        ["state_type", "lease_expires_at"],
         unique=False,
         sqlite_where=sa.text("state_type in ('PENDING', 'RUNNING', 'CANCELLING')"),
         postgresql_where=sa.text("state_type in ('PENDING', 'RUNNING', 'CANCELLING')"),
@@ -322,7 +322,7 @@ def _flow_run() -> None:
     op.create_index(
         "ix_flow_run_ready",
         "flow_run",
-        ["scheduled_time"],
+        ["state_type", "scheduled_time"],
         unique=False,
         sqlite_where=sa.text("state_type = 'SCHEDULED'"),
         postgresql_where=sa.text("state_type = 'SCHEDULED'"),

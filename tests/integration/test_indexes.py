@@ -1,0 +1,46 @@
+"""The statements that run all the time find their rows by an index, however many finished runs there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from appliance.kit import ids
+from appliance.server.db import listen
+from appliance.server.db.session import Database
+from appliance.server.db.writes import flow_runs, schedules
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("ask", "index"),
+    [
+        (lambda session: flow_runs.any_due(session, ["a"], NOW), "ix_flow_run_ready"),
+        (lambda session: flow_runs.claim(session, ids.uuid7(), ["a"], 5, NOW, NOW), "ix_flow_run_ready"),
+        (lambda session: flow_runs.expired(session, NOW, 5), "ix_flow_run_live"),
+        (lambda session: listen.next_due(session, NOW), "ix_flow_run_ready"),
+        (lambda session: schedules.short_of_runs(session, NOW, 10), "uq_flow_run_schedule_id_due_at"),
+    ],
+)
+def test_by_index(tmp_path: Path, sqlite_template: Path, ask: Callable[[Session], Any], index: str) -> None:
+    path = tmp_path / "copy.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    database = Database(f"sqlite:///{path}")
+    sent: list[tuple[str, Any]] = []
+    event.listen(database.engine, "before_cursor_execute", lambda _c, _k, sql, values, *_: sent.append((sql, values)))
+    with database.write() as session:
+        ask(session)
+        sql, values = sent[-1]
+        plan = session.connection().exec_driver_sql(f"explain query plan {sql}", values).all()
+        names = {row[0] for row in session.connection().exec_driver_sql("select name from sqlite_master where type = 'index'")}
+    database.dispose()
+    steps = [str(row[3]) for row in plan]
+    wanted = index if index in names else "sqlite_autoindex_flow_run"  # SQLite names the indexes of unique keys itself
+    assert any("flow_run" in step and wanted in step for step in steps), steps

@@ -1,0 +1,250 @@
+"""Who may do what: every route times every kind of caller. A route that is missing from the table fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from litestar import Litestar, get
+
+from appliance.kit import ids
+from appliance.server.api.gate import check_every_route, handlers
+from appliance.server.auth.guards import Permission, permissions_of
+from appliance.server.auth.identity import SYSTEM, Actor
+from appliance.server.db.writes import users
+from appliance.server.graphql import schema
+from appliance.server.graphql.fields import permissions
+from tests.integration import builders
+from tests.integration.server_fixtures import Site, add_token, add_user
+
+Target = tuple[str, Any]
+"""A path and a body; without a body, None."""
+
+EVERYBODY = {"anonymous", "viewer", "operator", "admin", "agent", "run"}
+READERS = {"viewer", "operator", "admin"}
+OPERATORS = {"operator", "admin"}
+ADMINS = {"admin"}
+DEAD = ("revoked", "expired", "disabled", "unknown")
+
+
+def _flow(site: Site) -> UUID:
+    return builders.register(site.database, schedules=[builders.MINUTELY]).flow_id
+
+
+def _run(site: Site) -> UUID:
+    return builders.create(site.database, _flow(site))
+
+
+def _schedule(site: Site) -> str:
+    flow = _flow(site)
+    found: str = site.get(f"/api/v1/schedules?flow_id={flow}", "admin").json()["items"][0]["id"]
+    return found
+
+
+def _registration(_site: Site) -> Target:
+    body = {
+        "project": "demo",
+        "name": f"flow-{uuid4().hex}",
+        "content_hash": ids.sha256(uuid4().hex),
+        "document": builders.document(),
+        "storage": {"type": "local", "path": "x.py"},
+    }
+    return "/api/v1/flows", body
+
+
+def _fixed(path: str, body: Any = None) -> Callable[[Site], Target]:
+    return lambda site: (path, body)
+
+
+def _of_run(suffix: str, body: Any = None) -> Callable[[Site], Target]:
+    return lambda site: (f"/api/v1/flow-runs/{_run(site)}{suffix}", body)
+
+
+def _own(suffix: str, body: Any) -> Callable[[Site], Target]:
+    return lambda site: (f"/api/v1/flow-runs/{site.tokens['run id']}{suffix}", body)
+
+
+def _of_agent(suffix: str, body: Any) -> Callable[[Site], Target]:
+    return lambda site: (f"/api/v1/agents/{builders.enrol(site.database)}{suffix}", body)
+
+
+def _token(site: Site) -> Target:
+    made = site.post("/api/v1/tokens", {"name": "x"}, "admin").json()
+    return f"/api/v1/tokens/{made['view']['id']}", None
+
+
+def _user(_site: Site) -> Target:
+    return "/api/v1/users", {"username": f"user-{uuid4().hex[:12]}", "password": "a long enough one"}
+
+
+R = "/api/v1/flow-runs/{run_id:uuid}"
+TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
+    ("GET", "/healthz"): (EVERYBODY, _fixed("/healthz")),
+    ("GET", "/readyz"): (EVERYBODY, _fixed("/readyz")),
+    ("GET", "/metrics"): (EVERYBODY, _fixed("/metrics")),
+    ("GET", "/"): (EVERYBODY, _fixed("/")),
+    ("GET", "/{path:path}"): (EVERYBODY, _fixed("/runs/1")),
+    ("GET", "/assets/{path:path}"): (EVERYBODY, _fixed("/assets/none.js")),
+    ("GET", "/docs"): (EVERYBODY, _fixed("/docs")),
+    ("GET", "/docs/{path:path}"): (EVERYBODY, _fixed("/docs/none")),
+    ("GET", "/api/v1/info"): (EVERYBODY, _fixed("/api/v1/info")),
+    ("POST", "/api/v1/login"): (EVERYBODY, _fixed("/api/v1/login", {"username": "x", "password": "x"})),
+    ("POST", "/api/v1/setup"): (EVERYBODY, _fixed("/api/v1/setup", {"token": "x", "password": "a long enough one"})),
+    ("POST", "/api/v1/logout"): (READERS, _fixed("/api/v1/logout", {})),
+    ("GET", "/api/v1/me"): (READERS, _fixed("/api/v1/me")),
+    ("POST", "/graphql"): (READERS, _fixed("/graphql", {"query": "{ me { username } }"})),
+    ("GET", "/api/v1/events"): (READERS, _fixed("/api/v1/events")),
+    ("GET", "/api/v1/flows"): (READERS, _fixed("/api/v1/flows")),
+    ("POST", "/api/v1/flows"): (OPERATORS, _registration),
+    ("GET", "/api/v1/flows/{flow_id:uuid}"): (READERS, lambda site: (f"/api/v1/flows/{_flow(site)}", None)),
+    ("GET", "/api/v1/flow-runs"): (READERS, _fixed("/api/v1/flow-runs")),
+    ("POST", "/api/v1/flow-runs"): (OPERATORS, lambda site: ("/api/v1/flow-runs", {"flow_id": str(_flow(site))})),
+    ("GET", R): (READERS, _of_run("")),
+    ("POST", R + "/cancel"): (OPERATORS, _of_run("/cancel", {"reason": "no longer needed"})),
+    ("GET", R + "/states"): (READERS, _of_run("/states")),
+    ("GET", R + "/task-runs"): (READERS, _of_run("/task-runs")),
+    ("GET", R + "/logs"): (READERS, _of_run("/logs")),
+    ("GET", R + "/logs/download"): (READERS, _of_run("/logs/download")),
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/begin"): ({"run"}, _own("/begin", {"attempt": 1})),
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/report"): ({"run"}, _own("/report", {"attempt": 1, "seq": 0})),
+    ("GET", "/api/v1/agents"): (READERS, _fixed("/api/v1/agents")),
+    ("POST", "/api/v1/agents"): ({"agent", "admin"}, _fixed("/api/v1/agents", {"name": "edge-1", "type": "process"})),
+    ("POST", "/api/v1/agents/{agent_id:uuid}/claim"): ({"agent", "admin"}, _of_agent("/claim", {"free_slots": 0})),
+    ("POST", "/api/v1/agents/{agent_id:uuid}/report"): ({"agent", "admin"}, _of_agent("/report", {})),
+    ("GET", "/api/v1/schedules"): (READERS, lambda site: (f"/api/v1/schedules?flow_id={_flow(site)}", None)),
+    ("POST", "/api/v1/flows/{flow_id:uuid}/schedules"): (
+        OPERATORS,
+        lambda site: (f"/api/v1/flows/{_flow(site)}/schedules", {"document": builders.MINUTELY}),
+    ),
+    ("PATCH", "/api/v1/schedules/{schedule_id:uuid}"): (
+        OPERATORS,
+        lambda site: (f"/api/v1/schedules/{_schedule(site)}", {"active": False}),
+    ),
+    ("DELETE", "/api/v1/schedules/{schedule_id:uuid}"): (
+        OPERATORS,
+        lambda site: (f"/api/v1/schedules/{_added_schedule(site)}", None),
+    ),
+    ("GET", "/api/v1/users"): (ADMINS, _fixed("/api/v1/users")),
+    ("POST", "/api/v1/users"): (ADMINS, _user),
+    ("GET", "/api/v1/tokens"): (ADMINS, _fixed("/api/v1/tokens")),
+    ("POST", "/api/v1/tokens"): (ADMINS, _fixed("/api/v1/tokens", {"name": "x"})),
+    ("DELETE", "/api/v1/tokens/{token_id:uuid}"): (ADMINS, _token),
+}
+PUBLIC = {route for route, (allowed, _target) in TABLE.items() if allowed is EVERYBODY}
+ANSWERED_OTHERWISE = {
+    ("GET", "/assets/{path:path}"): {404},
+    ("GET", "/docs"): {404},
+    ("GET", "/docs/{path:path}"): {404},
+    ("POST", "/api/v1/login"): {401, 429},
+    ("POST", "/api/v1/setup"): {409},
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/report"): {409},  # it has not begun
+}
+"""Routes that refuse these payloads for reasons other than who asks."""
+
+
+def _added_schedule(site: Site) -> str:
+    made = site.post(f"/api/v1/flows/{_flow(site)}/schedules", {"document": builders.MINUTELY}, "admin")
+    found: str = made.json()["id"]
+    return found
+
+
+@pytest.fixture
+def principals(site: Site) -> Site:
+    """The site with a claimed run of its own token, and with credentials that no longer hold."""
+    database = site.database
+    run = builders.create(database, builders.register(database, "own").flow_id)
+    work = builders.claim(database, builders.enrol(database, "own"))
+    assert [item.flow_run_id for item in work] == [run]
+    site.tokens |= {"run": work[0].run_token, "run id": str(run), "unknown": ids.secret("api")}
+    site.tokens["revoked"] = add_token(database, "admin", revoked=True)
+    site.tokens["expired"] = add_token(database, "admin", expired=True)
+    disabled = add_user(database, "gone", "admin")
+    site.tokens["disabled"] = add_token(database, "gone")
+    with database.write() as session:
+        users.set_disabled(session, disabled, True)
+    return site
+
+
+def _routes(site: Site) -> set[tuple[str, str]]:
+    found = set()
+    for route in site.app.routes:
+        found |= {(method, route.path) for method in route.methods - {"OPTIONS", "HEAD"}}
+    return found
+
+
+def _ask(site: Site, method: str, target: Target, principal: str) -> Any:
+    headers = {} if principal == "anonymous" else site.headers(principal)
+    path, body = target
+    return site.client.request(method, path, headers=headers, json=body)
+
+
+def test_every_route_is_in_the_table(site: Site) -> None:
+    assert _routes(site) == set(TABLE)
+
+
+@pytest.mark.parametrize("route", sorted(TABLE), ids=" ".join)
+def test_matrix(principals: Site, route: tuple[str, str]) -> None:
+    allowed, target = TABLE[route]
+    for principal in sorted(EVERYBODY):
+        if principal in allowed and route == ("GET", "/api/v1/events"):
+            continue  # an endless stream: test_web reads it
+        answer = _ask(principals, route[0], target(principals), principal)
+        if principal in allowed:
+            expected = ANSWERED_OTHERWISE.get(route, set(range(200, 300)))
+            assert answer.status_code in expected, (principal, answer.text)
+        elif principal == "anonymous" or (principal == "run" and "run" not in allowed):
+            assert answer.status_code == 401, (principal, answer.text)  # a run's token means nothing elsewhere
+        else:
+            assert answer.status_code == 403, (principal, answer.text)
+        if answer.status_code >= 400:
+            assert set(answer.json()) == {"code", "message", "request_id", "details"}
+    for principal in DEAD if route not in PUBLIC else ():
+        assert _ask(principals, route[0], target(principals), principal).status_code == 401
+
+
+def test_a_run_token_opens_its_own_run_only(principals: Site) -> None:
+    other = _run(principals)
+    answer = principals.post(f"/api/v1/flow-runs/{other}/begin", {"attempt": 1}, "run")
+    assert answer.status_code == 401
+
+
+def test_a_run_token_dies_with_its_attempt(principals: Site) -> None:
+    run = principals.tokens["run id"]
+    assert principals.post(f"/api/v1/flow-runs/{run}/begin", {"attempt": 1}, "run").json()["verdict"] == "go"
+    with principals.database.write() as session:
+        session.execute(builders.text("update flow_run set run_token_hash = null, attempt = 2"))
+    assert principals.post(f"/api/v1/flow-runs/{run}/report", {"attempt": 1, "seq": 0}, "run").status_code == 401
+
+
+def test_a_route_without_permission_stops_the_app() -> None:
+    @get("/secret", sync_to_thread=False)
+    def secret() -> str:
+        return "x"
+
+    with pytest.raises(RuntimeError, match="permission"):
+        check_every_route(Litestar([secret], openapi_config=None))
+
+
+def test_every_graphql_field_declares_a_permission(site: Site) -> None:
+    declared = permissions(schema.build())
+    assert {"flowRuns", "logs", "createFlowRun"} <= set(declared)
+    mutations = {"createFlowRun": Permission.CREATE_RUN, "cancelFlowRun": Permission.CANCEL_RUN}
+    assert mutations.items() <= declared.items()
+    assert all(permission is not Permission.PUBLIC for permission in declared.values())
+    assert len(handlers(site.app)) >= len(TABLE)
+
+
+@pytest.mark.parametrize("mutation", ["createFlowRun(input: {flowId: $id}) { flowRun { id } }"])
+def test_a_viewer_changes_nothing_through_graphql(site: Site, mutation: str) -> None:
+    flow = _flow(site)
+    before = builders.rows(site.database, "select id from flow_run")
+    answer = site.graphql(f"mutation($id: UUID!) {{ {mutation} }}", "viewer", id=str(flow))
+    assert answer["errors"][0]["extensions"]["code"] == "forbidden"
+    assert builders.rows(site.database, "select id from flow_run") == before
+
+
+def test_unknown_kinds_and_roles_may_do_nothing() -> None:
+    assert permissions_of(Actor(kind="user", name="x", role=None)) == frozenset()
+    assert permissions_of(SYSTEM) == frozenset()

@@ -1,0 +1,222 @@
+"""The process agent against a real server: runs end as they should, whatever dies in between."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.agents.jobs import Job, Jobs, born
+from appliance.agents.process import ProcessAgent
+from appliance.client import flow_runs
+from appliance.client.transport import Transport
+from tests.integration.live import TOKEN, LiveServer
+
+FLOWS = '''
+import os, signal, threading
+from appliance import Flow, Parameter, get_logger, task
+
+@task(log_stdout=True)
+def hello(name):
+    print("hello", name)
+    get_logger().warning("look out")
+    return name
+
+with Flow("hello") as hello_flow:
+    hello(Parameter("name", default="world"))
+
+@task
+def wait():
+    get_logger().info("waiting")
+    threading.Event().wait(60)
+
+with Flow("wait") as wait_flow:
+    wait()
+
+@task
+def deaf():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    get_logger().info("deaf")
+    while True:
+        try:
+            threading.Event().wait(60)
+        except KeyboardInterrupt:
+            continue
+
+with Flow("deaf") as deaf_flow:
+    deaf()
+
+@task
+def leave(code):
+    print("last words")
+    os._exit(code)
+
+with Flow("leave") as leave_flow:
+    leave(Parameter("code", default=3))
+
+@task
+def step(index, pause):
+    threading.Event().wait(pause)
+    return index
+
+with Flow("many") as many_flow:
+    for number in range(200):
+        step(number, 0.02)
+'''
+
+
+@pytest.fixture(scope="module")
+def flow_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("flows") / "flows.py"
+    path.write_text(FLOWS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, flow_file: Path) -> Iterator[LiveServer]:
+    live = LiveServer(tmp_path_factory.mktemp("server") / "data", APPLIANCE_CANCEL_GRACE="1").start()
+    live.register(flow_file)
+    yield live
+    live.kill()
+
+
+class Host:
+    """An agent in a thread, as it would run on a host of its own."""
+
+    def __init__(self, server: LiveServer, state_dir: Path, warm: bool = True) -> None:
+        self._server, self._state_dir, self._warm = server, state_dir, warm
+        self.jobs = Jobs(state_dir)
+
+    def start(self) -> None:
+        self._stop = threading.Event()
+        transport = Transport(self._server.url, TOKEN)
+        agent = ProcessAgent(transport, name="host", state_dir=self._state_dir, warm=self._warm)
+        self._thread = threading.Thread(target=agent.run, args=(self._stop,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def job(self) -> Job:
+        """The one that is at work."""
+        (found,) = [job for _, job, end in self.jobs.known() if end is None]
+        return found
+
+
+@pytest.fixture
+def host(server: LiveServer, tmp_path: Path) -> Iterator[Host]:
+    host = Host(server, tmp_path)
+    host.start()
+    yield host
+    host.stop()
+
+
+def is_waiting(server: LiveServer, run: object) -> bool:
+    return any(line.message in ("waiting", "deaf") for line in flow_runs.logs(server.client, run))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_a_run_succeeds_with_its_states_and_lines(server: LiveServer, tmp_path: Path, warm: bool) -> None:
+    host = Host(server, tmp_path, warm)
+    host.start()
+    try:
+        run = server.create("hello", name="you")
+        assert server.ended(run).state == "Success"
+        assert [state.name for state in flow_runs.states(server.client, run)][-2:] == ["Running", "Success"]
+        lines = {(line.message, line.level, line.task_slug) for line in flow_runs.logs(server.client, run)}
+        assert {("hello you", "INFO", "hello-1"), ("look out", "WARNING", "hello-1")} <= lines
+        found = {task.task_slug: task.state for task in flow_runs.task_runs(server.client, run)}
+        assert found == {"hello-1": "Success", "name": "Success"}
+    finally:
+        host.stop()
+
+
+def test_a_killed_process_leaves_a_crashed_run_with_the_signal(server: LiveServer, host: Host) -> None:
+    run = server.create("wait")
+    server.until(run, lambda _view: is_waiting(server, run))
+    os.kill(host.job().pid, signal.SIGKILL)
+    end = server.ended(run)
+    assert (end.state, "SIGKILL" in end.state_message) == ("Crashed", True)
+    assert {task.state for task in flow_runs.task_runs(server.client, run)} == {"Crashed"}
+
+
+def test_a_process_that_leaves_by_itself_is_crashed_with_its_code(server: LiveServer, host: Host) -> None:
+    end = server.ended(server.create("leave", code=5))
+    assert (end.state, "exit code 5" in end.state_message) == ("Crashed", True)
+
+
+def test_cancel_reaches_the_task_and_carries_its_reason(server: LiveServer, host: Host) -> None:
+    run = server.create("wait")
+    server.until(run, lambda _view: is_waiting(server, run))
+    pid = host.job().pid
+    flow_runs.cancel(server.client, run, "wrong day")
+    end = server.ended(run)
+    assert (end.state, "wrong day" in end.state_message) == ("Cancelled", True)
+    assert {task.state for task in flow_runs.task_runs(server.client, run)} == {"Cancelled"}
+    host.stop()
+    host.start()
+    assert born(pid) == ""
+
+
+def test_a_process_that_does_not_heed_sigterm_is_killed_after_the_grace(server: LiveServer, host: Host) -> None:
+    run = server.create("deaf")
+    server.until(run, lambda _view: is_waiting(server, run))
+    flow_runs.cancel(server.client, run)
+    assert server.ended(run).state == "Cancelled"
+
+
+def test_a_changed_flow_file_fails_the_run_with_one_sentence(server: LiveServer, host: Host, tmp_path: Path) -> None:
+    file = tmp_path / "changing.py"
+    file.write_text(FLOWS.replace('"hello"', '"changing"'))
+    server.register(file)
+    file.write_text(file.read_text() + "\n# changed\n")
+    end = server.ended(server.create("changing"))
+    assert end.state == "Failed"
+    assert end.state_message.startswith("The flow file changing.py has changed since it was registered")
+
+
+def test_a_restarted_agent_adopts_what_runs_and_notices_its_end(server: LiveServer, host: Host) -> None:
+    run = server.create("wait")
+    server.until(run, lambda _view: is_waiting(server, run))
+    host.stop()
+    pid = host.job().pid
+    assert born(pid)
+    host.start()
+    os.kill(pid, signal.SIGKILL)
+    end = server.ended(run)
+    assert end.state == "Crashed"
+
+
+def test_a_process_that_died_while_the_agent_was_away_is_noticed(server: LiveServer, host: Host) -> None:
+    run = server.create("wait")
+    server.until(run, lambda _view: is_waiting(server, run))
+    host.stop()
+    os.kill(host.job().pid, signal.SIGKILL)
+    host.start()
+    assert server.ended(run).state == "Crashed"
+
+
+def test_a_server_that_is_killed_and_comes_back_loses_nothing(tmp_path: Path, flow_file: Path) -> None:
+    server = LiveServer(tmp_path / "data").start()
+    host = Host(server, tmp_path / "agent")
+    try:
+        server.register(flow_file)
+        host.start()
+        run = server.create("many")
+        server.until(run, lambda _view: sum(1 for _ in flow_runs.task_runs(server.client, run)) > 20)
+        server.kill()
+        server.start()
+        assert server.ended(run).state == "Success"
+        tasks = list(flow_runs.task_runs(server.client, run))
+        assert len([task for task in tasks if task.state == "Success"]) >= 200
+        assert {task.state for task in tasks} == {"Success"}
+        versions = [state.version for state in flow_runs.states(server.client, run)]
+        assert versions == list(range(1, len(versions) + 1))
+    finally:
+        host.stop()
+        server.kill()
