@@ -113,7 +113,9 @@ def _from_file(path: str | None) -> dict[str, Any]:
         raise SettingsError(f"The file that {PREFIX}_CONFIG names is not valid TOML: {error}.") from error
     for key in values:
         if key not in Settings.__struct_fields__:
-            raise SettingsError(f"Unknown setting {key!r} in the settings file{_suggest(key, Settings.__struct_fields__)}.")
+            raise SettingsError(
+                f"Unknown setting {key!r} in the settings file{_suggest(key, Settings.__struct_fields__)}."
+            )
     return values
 
 

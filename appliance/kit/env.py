@@ -21,7 +21,9 @@ def read(environ: Mapping[str, str], prefix: str, names: Iterable[str]) -> dict[
             try:
                 value = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
-                raise ValueError(f"{variable}_FILE names a file that can't be read: {error.__class__.__name__}.") from error
+                raise ValueError(
+                    f"{variable}_FILE names a file that can't be read: {error.__class__.__name__}."
+                ) from error
         if value is not None:
             found[name] = value
     return found

@@ -20,7 +20,12 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, level, logger, message and, where there is one, the exception."""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = {"time": _time(record), "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        fields = {
+            "time": _time(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
         if record.exc_info is not None:
             fields["exception"] = self.formatException(record.exc_info)
         return json.dumps(fields, ensure_ascii=False)

@@ -113,7 +113,9 @@ def test_nothing_to_map_is_fine_and_reduces_to_nothing() -> None:
     assert state.result[b].result == []
 
 
-@pytest.mark.parametrize(("value", "says"), [(5, "returned int; return a list"), ({"a": 1}, "returned dict"), (None, "NoneType")])
+@pytest.mark.parametrize(
+    ("value", "says"), [(5, "returned int; return a list"), ({"a": 1}, "returned dict"), (None, "NoneType")]
+)
 def test_what_can_not_be_mapped(value: Any, says: str) -> None:
     with Flow("f") as flow:
         a = add.map(task(lambda: value, name="source")())

@@ -103,7 +103,11 @@ def test_a_failure_tells_cause_and_place_and_stops_what_follows(caplog: pytest.L
     assert state.data["task_slug"] == "fail-1"
     assert state.data["cause"] == "ValueError: broken"
     assert state.result[beside].result == 1
-    errors = [r for r in caplog.records if r.levelno == logging.ERROR and "task_slug" in r.__dict__ and r.task_slug == "fail-1"]
+    errors = [
+        r
+        for r in caplog.records
+        if r.levelno == logging.ERROR and "task_slug" in r.__dict__ and r.task_slug == "fail-1"
+    ]
     assert len(errors) == 1
     assert "Traceback" in errors[0].getMessage()
 
@@ -195,7 +199,13 @@ def test_signals_end_a_task_in_their_state() -> None:
     state = flow.run()
     assert state is not None
     kinds = {t: type(s) for t, s in state.result.items()}
-    assert kinds == {ok: states.Success, skip: states.Skipped, after: states.Skipped, all_the_same: states.Success, bad: states.Failed}
+    assert kinds == {
+        ok: states.Success,
+        skip: states.Skipped,
+        after: states.Skipped,
+        all_the_same: states.Success,
+        bad: states.Failed,
+    }
     assert state.result[ok].result == 5
     assert state.result[bad].message == "no"
     assert state.result[bad].data["location"].startswith("test_runs.py:")
@@ -230,7 +240,7 @@ def test_timeouts(in_thread: bool) -> None:
 
     @task(timeout=0.05)
     async def slow_async() -> None:
-        await asyncio.sleep(20)
+        await asyncio.Event().wait()  # for ever
 
     with Flow("f") as flow:
         s, q, a = slow(), quick(), slow_async()
@@ -251,7 +261,7 @@ def test_timeouts(in_thread: bool) -> None:
 def test_async_tasks_and_their_results() -> None:
     @task
     async def fetch(x: int) -> int:
-        await asyncio.sleep(0)
+        await asyncio.to_thread(lambda: None)
         return x + 1
 
     with Flow("f") as flow:
@@ -337,7 +347,9 @@ def test_branches() -> None:
         assert {t for t in (x, y) if not state.result[t].is_skipped()} == {taken}
 
 
-def test_log_stdout_and_the_records_context(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_stdout_and_the_records_context(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     @task(log_stdout=True)
     def loud(x: int) -> None:
         print("line", x)
@@ -352,7 +364,9 @@ def test_log_stdout_and_the_records_context(caplog: pytest.LogCaptureFixture, ca
         loud.map([7])
         quiet()
     flow.run()
-    records = [(r.getMessage(), r.task_slug, r.map_index) for r in caplog.records if getattr(r, "task_slug", None) == "loud-1"]
+    records = [
+        (r.getMessage(), r.task_slug, r.map_index) for r in caplog.records if getattr(r, "task_slug", None) == "loud-1"
+    ]
     assert records == [("line 7", "loud-1", 0), ("mine", "loud-1", 0), ("no newline", "loud-1", 0)]
     assert capsys.readouterr().out == "plain\n"
 

@@ -20,8 +20,16 @@ class FlowRun(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("schedule_id", "due_at"),
         UniqueConstraint("flow_id", "idempotency_key"),
-        Index("ix_flow_run_ready", "state_type", "scheduled_time", sqlite_where=text(_READY), postgresql_where=text(_READY)),
-        Index("ix_flow_run_live", "state_type", "lease_expires_at", sqlite_where=text(_LIVE), postgresql_where=text(_LIVE)),
+        Index(
+            "ix_flow_run_ready",
+            "state_type",
+            "scheduled_time",
+            sqlite_where=text(_READY),
+            postgresql_where=text(_READY),
+        ),
+        Index(
+            "ix_flow_run_live", "state_type", "lease_expires_at", sqlite_where=text(_LIVE), postgresql_where=text(_LIVE)
+        ),
         Index("ix_flow_run_flow_created", "flow_id", "created"),
         Index("ix_flow_run_state_created", "state_type", "created"),
         Index("ix_flow_run_created", "created"),
