@@ -10,12 +10,14 @@ import ctypes
 import logging
 import multiprocessing
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
+from urllib.parse import urlsplit
 
 from appliance.config import Settings
 from appliance.kit import clock
@@ -28,6 +30,7 @@ STOP_SECONDS = {"agent": 15, "services": 10, "server": 15}
 STEADY = 30.0  # seconds after which a process counts as healthy and its back-off starts anew
 LONGEST_DELAY = 30.0
 CLAIM_POLL = 1.0  # seconds
+LISTEN_SECONDS = 30.0
 _PR_SET_NAME = 15  # from linux/prctl.h
 
 
@@ -152,7 +155,20 @@ def _services(settings: Settings) -> int:
 def _agent(settings: Settings, token: str) -> int:
     from appliance.agents import embedded
 
+    _wait_for_server(settings)
     return embedded.main(settings, token or _token_once_claimed(settings))
+
+
+def _wait_for_server(settings: Settings) -> None:
+    """Until the server listens, so that the agent doesn't begin with a failed call; it copes with a server that is away."""
+    pause = threading.Event()  # never set; SIGTERM ends this process as it is
+    deadline = clock.monotonic() + LISTEN_SECONDS
+    while clock.monotonic() < deadline:
+        try:
+            socket.create_connection((urlsplit(settings.local_url).hostname or "", settings.port), 1.0).close()
+            return
+        except OSError:
+            pause.wait(0.05)
 
 
 def _token_once_claimed(settings: Settings) -> str:
