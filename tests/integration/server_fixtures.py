@@ -124,5 +124,6 @@ def listening(app: Litestar) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
+            app.state["stop"]()  # what the signal does first
             server.should_exit = True
             thread.join(10)

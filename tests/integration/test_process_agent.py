@@ -16,7 +16,7 @@ from appliance.client import flow_runs
 from appliance.client.transport import Transport
 from tests.integration.live import TOKEN, LiveServer
 
-FLOWS = '''
+FLOWS = """
 import os, signal, threading
 from appliance import Flow, Parameter, get_logger, task
 
@@ -66,7 +66,7 @@ def step(index, pause):
 with Flow("many") as many_flow:
     for number in range(200):
         step(number, 0.02)
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ class Host:
     def start(self) -> None:
         self._stop = threading.Event()
         transport = Transport(self._server.url, TOKEN)
-        agent = ProcessAgent(transport, name="host", state_dir=self._state_dir, warm=self._warm)
+        agent = ProcessAgent(transport, name="host", state_dir=self._state_dir, warm=self._warm, wait=0.3)
         self._thread = threading.Thread(target=agent.run, args=(self._stop,))
         self._thread.start()
 
@@ -172,7 +172,9 @@ def test_a_process_that_does_not_heed_sigterm_is_killed_after_the_grace(server: 
 
 def test_a_changed_flow_file_fails_the_run_with_one_sentence(server: LiveServer, host: Host, tmp_path: Path) -> None:
     file = tmp_path / "changing.py"
-    file.write_text(FLOWS.replace('"hello"', '"changing"'))
+    file.write_text(
+        "from appliance import Flow, task\n\n@task\ndef a():\n    pass\n\nwith Flow('changing') as flow:\n    a()\n"
+    )
     server.register(file)
     file.write_text(file.read_text() + "\n# changed\n")
     end = server.ended(server.create("changing"))

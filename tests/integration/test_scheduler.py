@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from appliance.server.actions import schedules
 from appliance.server.db.session import Database
+from appliance.server.errors import Invalid
 from appliance.server.services.scheduler import Scheduler
 from tests.integration.builders import ALICE, MINUTELY, N, check_histories, claim, enrol, one, register, rows
 from tests.integration.conftest import StoppedClock
@@ -115,12 +116,15 @@ def test_a_malformed_schedule_steps_aside(database: Database, clock: StoppedCloc
     good = schedules.create(database, ALICE, flow.flow_id, MINUTELY)
     _set(database, bad.id, "document", '{"kind": "cron", "cron": "no"}')
     _set(database, wrong.id, "parameters", '{"n": "text"}')
+    worse = [schedules.create(database, ALICE, flow.flow_id, MINUTELY) for _ in range(3)]
+    for schedule, document in zip(worse, ("[]", '{"kind": "interval"}', '"x"'), strict=True):
+        _set(database, schedule.id, "document", document)
     clock.move(120)
     counts = Scheduler(database).run_once(clock())
-    assert (counts["malformed"], counts["created"]) == (2, 2)
+    assert (counts["malformed"], counts["created"]) == (5, 2)
     active = rows(database, "select id from schedule where active")
     assert [str(row["id"]).replace("-", "") for row in active] == [good.id.hex]
-    assert len(rows(database, "select id from event where kind = 'schedule.malformed'")) == 2
+    assert len(rows(database, "select id from event where kind = 'schedule.malformed'")) == 5
     assert Scheduler(database).run_once(clock())["malformed"] == 0
 
 
@@ -162,6 +166,13 @@ def test_a_schedule_that_has_ended_costs_no_writes(database: Database, clock: St
     clock.move(600)
     assert Scheduler(database).run_once(clock())["created"] == 0
     assert Scheduler(database).run_once(clock())["schedules"] == 0
+
+
+def test_times_beyond_the_calendar_are_refused(database: Database, clock: StoppedClock) -> None:
+    flow = register(database)
+    far = {"kind": "interval", "seconds": 86_400.0 * 3_000, "start": "9999-12-31T00:00:00+00:00"}
+    with pytest.raises(Invalid, match="too far"):
+        schedules.create(database, ALICE, flow.flow_id, far)
 
 
 def _value(db: Database, time: Any) -> Any:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from appliance.kit import ids
 from appliance.server.actions import leases, projects
+from appliance.server.db import migrate
 from appliance.server.db.session import Announcement, Database, address
 from appliance.server.errors import Invalid, Unavailable
 from appliance.server.events.outbox import announce
@@ -119,6 +120,14 @@ def test_a_database_that_is_away_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="can't be used right now"):
         database.schema_version()
     database.dispose()
+    with pytest.raises(Unavailable):
+        migrate.upgrade("postgresql://127.0.0.1:1/none?connect_timeout=1")
+
+
+@pytest.mark.parametrize(("url", "sentence"), [("nonsense", "can't be read"), ("mysql://u:p@h/d", "SQLite or Postgres"), ("", "can't be read")])
+def test_other_addresses_are_refused(url: str, sentence: str) -> None:
+    with pytest.raises(Invalid, match=sentence):
+        Database(url)
 
 
 def test_addresses_get_our_drivers() -> None:

@@ -19,6 +19,9 @@ from appliance.server.domain.scheduling import Plan, plan
 from appliance.server.errors import Invalid
 from appliance.server.events.outbox import announce
 
+MALFORMED = (ScheduleError, Invalid, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What a document raises that no schedule could have been made of by our own doors, but that lies in the table all the same."""
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -36,8 +39,9 @@ def plan_runs(session: Session, schedule: Schedule, actor: Actor, now: datetime,
     try:
         wanted = plan_of(schedule, now, ahead)
         rows = _rows(flow, version, schedule, wanted, actor, now)
-    except (ScheduleError, Invalid) as error:
-        _step_aside(session, schedule, str(error), actor, now)
+    except MALFORMED as error:
+        reason = str(error) if isinstance(error, (ScheduleError, Invalid)) else "Its document can't be read."
+        _step_aside(session, schedule, reason, actor, now)
         return Planned(malformed=True)
     created = insert_runs(session, rows, actor, now)
     if wanted.missed:

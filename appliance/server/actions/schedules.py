@@ -15,7 +15,7 @@ from appliance.core.errors import ScheduleError
 from appliance.kit import clock, ids
 from appliance.server.actions.creation import checked_parameters
 from appliance.server.actions.names import labels_of
-from appliance.server.actions.planning import Planned, plan_again, plan_of, plan_runs, unplan
+from appliance.server.actions.planning import MALFORMED, Planned, plan_again, plan_of, plan_runs, unplan
 from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
@@ -158,7 +158,7 @@ def sync_with_code(
 def _lacks(row: Any, now: datetime, ahead: int) -> bool:
     try:
         found = plan_of(row, now, ahead)
-    except ScheduleError:
+    except MALFORMED:
         return True  # `keep_ahead` sets it aside
     return bool(found.due or found.missed)
 
@@ -179,8 +179,11 @@ def _new(
 def _fill(schedule: Schedule, document: Mapping[str, Any]) -> None:
     try:
         clocks.validate(document)
+        clocks.next_times(document, schedule.updated, 1)
     except ScheduleError as error:
         raise Invalid(str(error)) from error
+    except ArithmeticError as error:
+        raise Invalid("The schedule's times lie too far in the future or the past to be computed.") from error
     parameters, labels = document.get("parameters") or {}, document.get("labels") or []
     if not isinstance(parameters, dict) or not isinstance(labels, list) or not all(isinstance(x, str) for x in labels):
         raise Invalid("A schedule's parameters must be an object and its labels a list of texts.")

@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from appliance.server.db.session import Database
+from appliance.server.db.session import Database, passing_faults
 from appliance.server.errors import NewerSchema
 
 _ADVISORY_LOCK = 4_200_001
@@ -34,7 +34,7 @@ def downgrade(url: str, revision: str) -> None:
 def _migrating(url: str) -> Iterator[Connection]:
     database = Database(url)
     try:
-        with database.engine.execution_options(appliance_write=True).connect() as connection:
+        with passing_faults(), database.engine.execution_options(appliance_write=True).connect() as connection:
             if database.dialect == "sqlite":
                 # batch changes rebuild tables; the switch has no effect inside a transaction, so it is thrown before ours begins
                 driver = connection.connection.driver_connection

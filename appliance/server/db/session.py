@@ -17,12 +17,12 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from appliance.config import Settings
 from appliance.server.domain.rules import Rules
-from appliance.server.errors import Unavailable
+from appliance.server.errors import Invalid, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,8 @@ _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
-    "cache_size=-65536",
+    "cache_size=-16384",  # KiB, for each connection
+    "journal_size_limit=67108864",
     "temp_store=MEMORY",
 )
 _PASSING = ("locked", "disk", "full", "readonly", "read-only", "unable to open", "i/o error")
@@ -69,7 +70,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one moment of the database and changes nothing."""
-        with _passing_faults(), Session(self._reading, autoflush=False) as session:
+        with passing_faults(), Session(self._reading, autoflush=False) as session:
             yield session
 
     @contextmanager
@@ -77,7 +78,7 @@ class Database:
         """A session whose changes are all kept, at the end of the block, or none of them."""
         with (
             self._turn(),
-            _passing_faults(),
+            passing_faults(),
             Session(self._writing, autoflush=False, expire_on_commit=False) as session,
         ):
             yield session
@@ -93,13 +94,13 @@ class Database:
 
     def check_writable(self) -> None:
         """Raise Unavailable unless a write transaction can be had and ended now; nothing is left behind."""
-        with self._turn(), _passing_faults(), self._writing.connect() as connection:
+        with self._turn(), passing_faults(), self._writing.connect() as connection:
             connection.execute(text("update setting set value = value where name = ''"))
             connection.rollback()
 
     def schema_version(self) -> str | None:
         """The revision that the database's tables are at; None before the first migration."""
-        with _passing_faults(), self._reading.connect() as connection:
+        with passing_faults(), self._reading.connect() as connection:
             if not self.engine.dialect.has_table(connection, "alembic_version"):
                 return None
             found: str | None = connection.execute(text("select version_num from alembic_version")).scalar()
@@ -135,12 +136,17 @@ def open_database(settings: Settings) -> Database:
 
 
 def address(url: str) -> str:
-    """The SQLAlchemy address with the driver that we use, whatever driver the given one names."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() in ("postgresql", "postgres"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    elif parsed.get_backend_name() == "sqlite":
-        parsed = parsed.set(drivername="sqlite")
+    """The SQLAlchemy address with the driver that we use, whatever driver the given one names. Raises Invalid."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:  # its text would show the address, and with it a password
+        raise Invalid("The database's address can't be read; write it like postgresql://user:password@host/name.") from error
+    driver = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "sqlite": "sqlite"}.get(
+        parsed.get_backend_name()
+    )
+    if driver is None:
+        raise Invalid("The database must be SQLite or Postgres; give an address that begins with sqlite: or postgresql:.")
+    parsed = parsed.set(drivername=driver)
     return parsed.render_as_string(hide_password=False)
 
 
@@ -174,7 +180,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def _passing_faults() -> Iterator[None]:
+def passing_faults() -> Iterator[None]:
     """Answer what passes (busy, full, away) with Unavailable; a wrong statement stays the bug that it is."""
     try:
         yield

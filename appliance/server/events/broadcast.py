@@ -140,6 +140,8 @@ class Broadcast:
     def subscribe(self, *topics: str) -> Subscription:
         """Hear of these topics, or of all when none is named; close it when done."""
         subscription = Subscription(self, frozenset(topics))
+        if self._stop.is_set():
+            subscription.end()
         self._subscriptions.add(subscription)
         return subscription
 

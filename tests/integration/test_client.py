@@ -1,0 +1,85 @@
+"""The client's modules against the real app in this process, without any mock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from appliance.client import admin, agents, errors, flow_runs, flows, schedules, system
+from appliance.client.transport import Transport
+from appliance.core.protocol import CreateFlowRun, CreateToken, CreateUser
+from appliance.packaging.register import register
+from tests.integration.test_tracked_run import Site, failing_flow, site, sum_flow
+
+__all__ = ["site"]
+
+
+def test_info_needs_no_token(site: Site) -> None:
+    assert system.info(Transport("http://testserver.local", "", site.http)).setup_required is False
+    assert system.is_healthy(site.client)
+
+
+def test_registering_twice_is_one_version(site: Site) -> None:
+    first = register(sum_flow, "p", transport=site.client)
+    again = register(sum_flow, "p", transport=site.client)
+    assert (first.created, again.created) == (True, False)
+    assert first.version_id == again.version_id
+    register(failing_flow, "p", transport=site.client)
+    assert sorted(flow["name"] for flow in flows.each(site.client)) == ["failing", "sum"]
+    assert [flow["name"] for flow in flows.each(site.client, limit=1)] == ["failing"]
+    assert flows.get(site.client, first.flow_id)["name"] == "sum"
+    assert schedules.listed(site.client, first.flow_id) == []
+
+
+def test_runs_are_created_listed_and_cancelled(site: Site) -> None:
+    register(sum_flow, "p", transport=site.client)
+    made = [flow_runs.create(site.client, CreateFlowRun(project="p", flow="sum", parameters={"n": n})) for n in (1, 2)]
+    listed = list(flow_runs.each(site.client))
+    assert [run.id for run in listed] == [run.id for run in reversed(made)]
+    assert len(list(flow_runs.each(site.client, limit=1))) == 1
+    flow_runs.cancel(site.client, made[0].id, "not needed")
+    assert flow_runs.get(site.client, made[0].id).state == "Cancelled"
+    assert [state.name for state in flow_runs.states(site.client, made[0].id)] == ["Scheduled", "Cancelled"]
+    assert [run.id for run in flow_runs.each(site.client, state="Cancelled")] == [made[0].id]
+    assert list(flow_runs.logs(site.client, made[0].id, after=5)) == []
+
+
+def test_one_idempotency_key_is_one_run(site: Site) -> None:
+    register(sum_flow, "p", transport=site.client)
+    request = CreateFlowRun(project="p", flow="sum", idempotency_key="today")
+    assert flow_runs.create(site.client, request).id == flow_runs.create(site.client, request).id
+
+
+def test_refusals_are_errors_of_the_tree_with_the_servers_sentence(site: Site) -> None:
+    register(sum_flow, "p", transport=site.client)
+    with pytest.raises(errors.NotFound):
+        flow_runs.get(site.client, uuid4())
+    with pytest.raises(errors.NotFound, match="nothing"):
+        flow_runs.create(site.client, CreateFlowRun(project="p", flow="nothing"))
+    with pytest.raises(errors.Invalid, match="n"):
+        flow_runs.create(site.client, CreateFlowRun(project="p", flow="sum", parameters={"n": "many"}))
+    with pytest.raises(errors.Unauthenticated):
+        admin.me(Transport("http://testserver.local", "apl_user_wrong", site.http))
+
+
+def test_users_and_tokens(site: Site) -> None:
+    assert admin.me(site.client).role == "admin"
+    admin.create_user(site.client, CreateUser(username="vera", password="correct-horse-battery", role="viewer"))
+    assert {user.username for user in admin.users(site.client)} == {"admin", "vera"}
+    made = admin.create_token(site.client, CreateToken(name="veras", username="vera"))
+    vera = Transport("http://testserver.local", made.token, site.http)
+    assert admin.me(vera).username == "vera"
+    with pytest.raises(errors.Forbidden):
+        register(sum_flow, "p", transport=vera)
+    assert "veras" in {token.name for token in admin.tokens(site.client)}
+    admin.delete_token(site.client, made.view.id)
+    with pytest.raises(errors.Unauthenticated):
+        admin.me(vera)
+
+
+def test_there_is_no_agent_before_one_enrols(site: Site, tmp_path: Path) -> None:
+    assert agents.listed(site.client) == []
+    site.claim(sum_flow)
+    assert [agent["name"] for agent in agents.listed(site.client)] == ["host"]
