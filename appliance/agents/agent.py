@@ -34,11 +34,14 @@ class Agent(ABC):
 
     kind: ClassVar[Literal["process", "docker", "kubernetes"]]
 
-    def __init__(self, transport: Transport, *, name: str, labels: Sequence[str], capacity: int) -> None:
+    def __init__(
+        self, transport: Transport, *, name: str, labels: Sequence[str], capacity: int, wait: float = WAIT
+    ) -> None:
         self._transport = transport
         self._name = name
         self._labels = sorted(set(labels))
         self._capacity = capacity
+        self._wait = wait
         self.changed = threading.Event()  # a slot became free
 
     @abstractmethod
@@ -133,7 +136,7 @@ class Agent(ABC):
         self.changed.clear()
         holding = self.holding()
         free = max(0, self._capacity - len(holding))
-        wait = WAIT if free else 0.0
+        wait = self._wait if free else 0.0
         answer = agents.claim(self._transport, agent_id, Claim(free_slots=free, wait_s=wait, holding=holding))
         if free == 0 and not stop.is_set():
             self.changed.wait(FULL_PAUSE)

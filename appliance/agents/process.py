@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
-from appliance.agents.agent import Agent, StartFailed
+from appliance.agents.agent import WAIT, Agent, StartFailed
 from appliance.agents.exits import ExitReports
 from appliance.agents.jobs import OUTPUT, Job, Jobs, born, end_of, tell_why
 from appliance.agents.warm_pool import PoolUnusable, WarmPool
@@ -36,8 +36,9 @@ class ProcessAgent(Agent):
         capacity: int = 8,
         state_dir: Path,
         warm: bool = True,
+        wait: float = WAIT,
     ) -> None:
-        super().__init__(transport, name=name, labels=labels, capacity=capacity)
+        super().__init__(transport, name=name, labels=labels, capacity=capacity, wait=wait)
         self._jobs = Jobs(state_dir)
         self._warm = warm
         self._grace = 10.0

@@ -83,7 +83,7 @@ def _broken(path: Path, error: BaseException) -> str:
         trace = trace.tb_next
     where = f" in line {line}" if line is not None else ""
     text = str(error).strip().splitlines()
-    return f"The flow file {path.name} can't be loaded: {type(error).__name__}{': ' + text[0] if text else ''}{where}."
+    return f"The flow file {path.name} can't be loaded: {type(error).__name__}{': ' + text[0].rstrip('.') if text else ''}{where}."
 
 
 def _make_importable(directory: Path) -> None:
