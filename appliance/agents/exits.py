@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -25,8 +26,9 @@ Entry = tuple[Path, Job, Exited]
 class ExitReports:
     """A queue with a thread of its own; what is in it lies on disk too, so a restarted agent goes on with it."""
 
-    def __init__(self, transport: Transport, jobs: Jobs) -> None:
+    def __init__(self, transport: Transport, jobs: Jobs, as_run: Callable[[str], Transport] | None = None) -> None:
         self._transport = transport
+        self._as_run = as_run or (lambda token: Transport(transport.url, token, tries=1))
         self._jobs = jobs
         self._queue: deque[Entry] = deque()
         self._wake, self._stop = threading.Event(), threading.Event()
@@ -82,7 +84,7 @@ class ExitReports:
 
     def _replay(self, job: Job, spool: Path) -> None:
         """Deliver the batches of a process that ended while the server was away; those that it has are skipped by number."""
-        with spool.open("rb") as lines, Transport(self._transport.url, job.token, tries=1) as transport:
+        with spool.open("rb") as lines, self._as_run(job.token) as transport:
             for line in lines:
                 if not line.endswith(b"\n"):
                     return  # cut off in the middle of writing

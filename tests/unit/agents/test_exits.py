@@ -1,0 +1,61 @@
+"""Ends of processes are reported until the server takes them, after what the processes left in their spools."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from uuid import uuid4
+
+import httpx2
+import msgspec
+
+from appliance.agents.exits import ExitReports
+from appliance.agents.jobs import Job, Jobs, end_of
+from appliance.client.transport import Transport
+from appliance.core.protocol import AgentReport, AgentReported, Reported
+
+
+class Server:
+    """Refuses the first report of an end, then takes it."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.taken = threading.Event()
+        self.away = 1
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        if "flow-runs" in request.url.path:
+            self.seen.append(f"spool {msgspec.json.decode(request.content)['seq']} {request.headers['authorization']}")
+            return httpx2.Response(200, content=msgspec.json.encode(Reported(acked=1)))
+        if self.away:
+            self.away -= 1
+            return httpx2.Response(503)
+        report = msgspec.json.decode(request.content, type=AgentReport)
+        self.seen += [f"exit {one.code}" for one in report.exited]
+        self.taken.set()
+        return httpx2.Response(200, content=msgspec.json.encode(AgentReported()))
+
+
+def transport(server: Server, token: str) -> Transport:
+    http = httpx2.Client(transport=httpx2.MockTransport(server), base_url="http://appliance.test")
+    return Transport("http://appliance.test", token, http)
+
+
+def test_an_end_is_reported_until_it_is_taken_and_then_put_aside(tmp_path: Path) -> None:
+    server, jobs, run = Server(), Jobs(tmp_path), uuid4()
+    directory = jobs.create(run, 1)
+    job = Job(flow_run_id=run, attempt=1, pid=0, born="", token="run-token")
+    jobs.remember(directory, job)
+    (directory / "spool.jsonl").write_bytes(
+        b'{"attempt":1,"seq":1,"events":[]}\n{"attempt":1,"seq":2,"events":[]}\n{"cut'
+    )
+    end = end_of(job, directory, 0, None)
+    jobs.ended(directory, end)
+    exits = ExitReports(transport(server, "agent"), jobs, lambda token: transport(server, token))
+    exits.start(uuid4())
+    exits.add(directory, job, end)
+    assert server.taken.wait(10)
+    exits.close()
+    spooled = ["spool 1 Bearer run-token", "spool 2 Bearer run-token"]
+    assert server.seen == [*spooled, *spooled, "exit 0"]  # the second time the server skips them by number
+    assert not directory.exists()
