@@ -18,6 +18,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from appliance.config import Settings
@@ -184,6 +185,8 @@ def passing_faults() -> Iterator[None]:
     """Answer what passes (busy, full, away) with Unavailable; a wrong statement stays the bug that it is."""
     try:
         yield
+    except PoolTimeout as error:
+        raise Unavailable("The database has too many requests at once; try again in a moment.") from error
     except DBAPIError as error:
         if not _passes(error):
             raise
