@@ -1,0 +1,84 @@
+/** The one way to the server: same origin, the session's cookie, the CSRF token, one error type with a sentence for people. */
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly requestId = "",
+    readonly details: Record<string, unknown> = {},
+  ) {
+    super(message);
+    this.name = "ApiError";
+  }
+}
+
+const UNREACHABLE = "The appliance can't be reached. It is asked again by itself.";
+let csrfToken = "";
+let onSignedOut: () => void = () => {};
+
+export function setCsrfToken(token: string): void {
+  csrfToken = token;
+}
+
+/** What to do when the server says that nobody is signed in. */
+export function whenSignedOut(callback: () => void): void {
+  onSignedOut = callback;
+}
+
+export async function request<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  const response = await send(method, path, body, signal);
+  const answer = await parse(response);
+  if (response.ok) return answer as T;
+  const error = toError(response, answer);
+  if (error.status === 401 && path !== "/api/v1/login") onSignedOut();
+  throw error;
+}
+
+async function send(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
+  const headers: Record<string, string> = { Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (method !== "GET" && csrfToken) headers["X-CSRF-Token"] = csrfToken;
+  try {
+    return await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "same-origin",
+      signal,
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, "unreachable", UNREACHABLE);
+  }
+}
+
+async function parse(response: Response): Promise<unknown> {
+  const text = await response.text();
+  if (!text) return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    if (!response.ok) return null;
+    throw new ApiError(response.status, "malformed", "The server's answer could not be read. Try again.");
+  }
+}
+
+function toError(response: Response, answer: unknown): ApiError {
+  const said = (answer ?? {}) as {
+    code?: string;
+    message?: string;
+    request_id?: string;
+    details?: Record<string, unknown>;
+  };
+  const message = said.message ?? fallback(response.status);
+  const requestId = said.request_id || response.headers.get("X-Request-Id") || "";
+  return new ApiError(response.status, said.code ?? `http_${response.status}`, message, requestId, said.details ?? {});
+}
+
+function fallback(status: number): string {
+  if (status === 502 || status === 503 || status === 504)
+    return "The appliance is not ready. It is asked again by itself.";
+  if (status >= 500) return "The server failed to answer. Try again; if it stays, its log says why.";
+  return `The server refused the request (${status}).`;
+}

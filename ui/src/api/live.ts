@@ -1,0 +1,233 @@
+/** One event stream per browser: the tab that holds the lock reads it, the others listen on a channel. Falls back to asking every 5 s. */
+
+import { useEffect, useSyncExternalStore } from "react";
+import { request } from "./http";
+
+export interface Change {
+  topic: string;
+  id: string;
+  kind: string;
+}
+
+export type Light = "live" | "paused" | "reconnecting" | "offline";
+
+export interface Connection {
+  light: Light;
+  /** When the server was last heard, by this machine's clock. */
+  heard: number;
+  /** When the next try is due; only while offline. */
+  retryAt: number;
+  polling: boolean;
+}
+
+type Message =
+  | { type: "change"; change: Change }
+  | { type: "connection"; connection: Connection }
+  | { type: "gap" }
+  | { type: "retry" }
+  | { type: "hello" };
+
+const OPEN_WITHIN = 10_000;
+const HEARTBEAT_LOST = 40_000;
+const TRY_STREAM_EVERY = 12;
+const OFFLINE_AFTER = 3;
+const POLL_EVERY = 5_000;
+const BACKOFF = [1_000, 2_000, 4_000, 8_000, 8_000];
+
+class LiveConnection {
+  private connection: Connection = { light: "reconnecting", heard: Date.now(), retryAt: 0, polling: false };
+  private paused = false;
+  private readonly watchers = new Set<() => void>();
+  private readonly listeners = new Set<(change: Change | null) => void>();
+  private readonly channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("appliance-live");
+  private source: EventSource | null = null;
+  private timer = 0;
+  private failures = 0;
+  private polls = 0;
+  private seen: Connection = this.connection;
+  private leader = false;
+  private release: () => void = () => {};
+  private started = false;
+
+  start(): void {
+    if (this.started) return;
+    this.started = true;
+    if (this.channel) this.channel.onmessage = (event: MessageEvent<Message>) => this.hear(event.data);
+    if (!this.channel || !navigator.locks) {
+      this.lead();
+      return;
+    }
+    this.channel.postMessage({ type: "hello" } satisfies Message);
+    void navigator.locks.request("appliance-live", () => {
+      if (!this.started) return;
+      this.lead();
+      return new Promise<void>((resolve) => {
+        this.release = resolve;
+      });
+    });
+  }
+
+  stop(): void {
+    this.started = false;
+    this.leader = false;
+    this.close();
+    this.release();
+  }
+
+  readonly subscribe = (watcher: () => void): (() => void) => {
+    this.watchers.add(watcher);
+    return () => this.watchers.delete(watcher);
+  };
+
+  readonly snapshot = (): Connection => this.seen;
+
+  /** `null` means: something may have been missed, ask again. */
+  listen(listener: (change: Change | null) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  togglePause(): void {
+    this.paused = !this.paused;
+    this.show();
+    if (!this.paused) this.emit(null);
+  }
+
+  retryNow(): void {
+    if (this.leader) this.open();
+    else this.channel?.postMessage({ type: "retry" } satisfies Message);
+  }
+
+  private lead(): void {
+    this.leader = true;
+    this.open();
+  }
+
+  private open(): void {
+    this.close();
+    const source = new EventSource("/api/v1/events");
+    this.source = source;
+    source.onopen = () => this.heard(false);
+    source.addEventListener("heartbeat", () => this.heard(true));
+    source.addEventListener("change", (event) => {
+      this.heard(true);
+      const change = JSON.parse((event as MessageEvent<string>).data) as Change;
+      this.channel?.postMessage({ type: "change", change } satisfies Message);
+      this.emit(change);
+    });
+    source.onerror = () => this.lost();
+    this.after(OPEN_WITHIN, () => this.lost());
+  }
+
+  /** An open stream may still be held back by a proxy; only what came through it proves that it works. */
+  private heard(proven: boolean): void {
+    const recovered = this.connection.light !== "live" || this.connection.polling;
+    if (proven) {
+      this.failures = 0;
+      this.polls = 0;
+    }
+    this.update({ light: "live", heard: Date.now(), retryAt: 0, polling: false });
+    this.after(HEARTBEAT_LOST, () => this.lost());
+    if (recovered) this.gap();
+  }
+
+  private lost(): void {
+    this.close();
+    this.failures += 1;
+    if (this.connection.polling) {
+      this.after(POLL_EVERY, () => void this.poll());
+      return;
+    }
+    const wait = BACKOFF[Math.min(this.failures, BACKOFF.length) - 1] as number;
+    const offline = this.failures >= OFFLINE_AFTER;
+    this.update({ ...this.connection, light: offline ? "offline" : "reconnecting", retryAt: Date.now() + wait });
+    this.after(wait, () => (offline ? void this.poll() : this.open()));
+  }
+
+  /** The server answers but the stream does not get through, perhaps for a proxy: ask, and try the stream again now and then. */
+  private async poll(): Promise<void> {
+    try {
+      await request("GET", "/api/v1/info");
+    } catch {
+      this.connection = { ...this.connection, polling: false };
+      if (this.leader) this.lost();
+      return;
+    }
+    if (!this.leader) return;
+    this.polls += 1;
+    this.update({ light: "live", heard: Date.now(), retryAt: 0, polling: true });
+    this.gap();
+    if (this.polls % TRY_STREAM_EVERY === 1) this.open();
+    else this.after(POLL_EVERY, () => void this.poll());
+  }
+
+  private close(): void {
+    window.clearTimeout(this.timer);
+    this.source?.close();
+    this.source = null;
+  }
+
+  private after(wait: number, what: () => void): void {
+    window.clearTimeout(this.timer);
+    this.timer = window.setTimeout(what, wait);
+  }
+
+  private gap(): void {
+    this.channel?.postMessage({ type: "gap" } satisfies Message);
+    this.emit(null);
+  }
+
+  private update(connection: Connection): void {
+    this.connection = connection;
+    this.channel?.postMessage({ type: "connection", connection } satisfies Message);
+    this.show();
+  }
+
+  private hear(message: Message): void {
+    if (message.type === "change") this.emit(message.change);
+    else if (message.type === "gap") this.emit(null);
+    else if (message.type === "connection" && !this.leader) {
+      this.connection = message.connection;
+      this.show();
+    } else if (message.type === "retry" && this.leader) this.open();
+    else if (message.type === "hello" && this.leader) this.update(this.connection);
+  }
+
+  private show(): void {
+    this.seen = this.paused ? { ...this.connection, light: "paused" } : this.connection;
+    for (const watcher of this.watchers) watcher();
+  }
+
+  private emit(change: Change | null): void {
+    if (this.paused) return;
+    for (const listener of this.listeners) listener(change);
+  }
+}
+
+export const live = new LiveConnection();
+
+export function useConnection(): Connection {
+  return useSyncExternalStore(live.subscribe, live.snapshot);
+}
+
+/** Calls back for changes, at most once per `every` ms, with all that came since; `null` stands for "anything". */
+export function useChanges(callback: (changes: (Change | null)[]) => void, every = 500): void {
+  useEffect(() => {
+    let waiting: (Change | null)[] = [];
+    let timer = 0;
+    const stop = live.listen((change) => {
+      waiting.push(change);
+      if (timer) return;
+      timer = window.setTimeout(() => {
+        timer = 0;
+        const batch = waiting;
+        waiting = [];
+        callback(batch);
+      }, every);
+    });
+    return () => {
+      stop();
+      window.clearTimeout(timer);
+    };
+  }, [callback, every]);
+}

@@ -1,0 +1,54 @@
+import { Button } from "react-aria-components";
+import { live, useConnection } from "../api/live";
+import { formatClock } from "../lib/time";
+import { useNow } from "../ui/clock";
+
+const STALE_AFTER = 10_000;
+
+/** Whether what the page shows may be old, and since when. */
+export function useStale(): number | null {
+  const { light, heard } = useConnection();
+  const now = useNow();
+  if (light === "live" || light === "paused") return null;
+  return now - heard > STALE_AFTER ? heard : null;
+}
+
+export function LiveLight() {
+  const { light, heard, retryAt, polling } = useConnection();
+  const now = useNow();
+  const since = formatClock(new Date(heard));
+  const words = {
+    live: polling ? "Live, asking every 5 s" : "Live",
+    paused: "Paused",
+    reconnecting: `Reconnecting, data from ${since}`,
+    offline: `Offline, trying again in ${Math.max(0, Math.ceil((retryAt - now) / 1000))} s`,
+  }[light];
+  return (
+    <div className="live-box">
+      <Button
+        className={`live live-${light}`}
+        onPress={() => live.togglePause()}
+        aria-label={light === "paused" ? "Paused. Go on updating this page" : `${words}. Pause updating this page`}
+      >
+        <span className="live-dot" aria-hidden="true" />
+        <span>{words}</span>
+      </Button>
+      {light === "offline" && (
+        <Button className="button small" onPress={() => live.retryNow()}>
+          Try now
+        </Button>
+      )}
+    </div>
+  );
+}
+
+export function StaleStrip() {
+  const since = useStale();
+  if (since === null) return null;
+  return (
+    <div className="stale-strip" role="status">
+      The appliance can't be reached. What you see is from {formatClock(new Date(since))}; starting and stopping runs
+      waits until it is back.
+    </div>
+  );
+}

@@ -1,0 +1,99 @@
+/** The panels beside the logs: the run's parameters and its state history. */
+
+import { Button } from "react-aria-components";
+import type { Run } from "../api/flow-runs";
+import { lookOf } from "../lib/states";
+import { formatDuration } from "../lib/time";
+import { Instant } from "../ui/instant";
+import { Empty } from "../ui/notice";
+import { StatePill } from "../ui/state-pill";
+import { toast } from "../ui/toasts";
+
+const show = (value: unknown) => (value === undefined ? "" : JSON.stringify(value));
+
+export function ParametersPanel({ run }: { run: Run }) {
+  const defined = run.version.parameters;
+  const extra = Object.keys(run.parameters).filter((name) => !defined.some((one) => one.name === name));
+  const rows = [...defined, ...extra.map((name) => ({ name, required: true, default: undefined }))];
+  if (rows.length === 0) return <Empty title="This flow takes no parameters." />;
+  const copy = async () => {
+    await navigator.clipboard?.writeText(JSON.stringify(run.parameters, null, 2));
+    toast("Parameters copied as JSON.");
+  };
+  return (
+    <section className="panel-scroll" aria-label="Parameters" tabIndex={0}>
+      <table className="table wrap-table">
+        <thead>
+          <tr>
+            <th scope="col">Name</th>
+            <th scope="col">Value</th>
+            <th scope="col">Default</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((parameter) => {
+            const given = parameter.name in run.parameters;
+            const value = given ? run.parameters[parameter.name] : parameter.default;
+            const changed = given && !parameter.required && show(value) !== show(parameter.default);
+            return (
+              <tr key={parameter.name}>
+                <td className="strong">{parameter.name}</td>
+                <td className="mono">
+                  {show(value)} {changed && <span className="mark">changed</span>}
+                </td>
+                <td className="mono muted">{parameter.required ? "" : show(parameter.default)}</td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+      <div className="row panel-foot">
+        <Button className="button" onPress={() => void copy()}>
+          Copy as JSON
+        </Button>
+      </div>
+    </section>
+  );
+}
+
+export function StateHistory({ run }: { run: Run }) {
+  return (
+    <section className="panel-scroll" aria-label="State history" tabIndex={0}>
+      <table className="table wrap-table history-table">
+        <thead>
+          <tr>
+            <th scope="col">Time</th>
+            <th scope="col">State</th>
+            <th scope="col">Message</th>
+            <th scope="col">By</th>
+            <th scope="col" className="right">
+              For
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {run.states.map((state, index) => {
+            const next = run.states[index + 1];
+            const restarted = index > 0 && state.attempt > (run.states[index - 1]?.attempt ?? 0) && state.attempt > 1;
+            return (
+              <tr key={`${state.version}`}>
+                <td className="number nowrap">
+                  <Instant at={state.at} />
+                </td>
+                <td className="nowrap">
+                  <StatePill look={lookOf(state)} />
+                  {restarted && <span className="mark">attempt {state.attempt}</span>}
+                </td>
+                <td>{state.message}</td>
+                <td className="muted">{state.actor}</td>
+                <td className="right number nowrap">
+                  {next && formatDuration(Date.parse(next.at) - Date.parse(state.at))}
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </section>
+  );
+}

@@ -1,0 +1,115 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { Link, Outlet, useNavigate } from "@tanstack/react-router";
+import { useCallback, useEffect } from "react";
+import { type Change, live, useChanges } from "../api/live";
+import { useSession } from "../api/session";
+import { formatClock, localZone } from "../lib/time";
+import { useNow } from "../ui/clock";
+import { useShortcuts } from "../ui/shortcuts";
+import { Toasts } from "../ui/toasts";
+import { LiveLight, StaleStrip } from "./live-light";
+import { ShortcutsSheet } from "./shortcuts-sheet";
+import { UserMenu } from "./user-menu";
+
+const PAGES = [
+  { to: "/runs", label: "Runs", keys: "g r", icon: "M3.5 2 10 6 3.5 10Z" },
+  { to: "/flows", label: "Flows", keys: "g f", icon: "M2 2.5H5V5.5H2ZM7 6.5H10V9.5H7ZM3.5 5.5V8H7" },
+] as const;
+
+/** The frame of all pages: top bar, navigation, live light, notices. */
+export function Shell() {
+  const navigate = useNavigate();
+  useLiveQueries();
+  useEffect(() => {
+    live.start();
+    return () => live.stop();
+  }, []);
+  useShortcuts("Everywhere", [
+    ...PAGES.map((page) => ({ keys: page.keys, label: page.label, run: () => void navigate({ to: page.to }) })),
+    { keys: "Shift L", label: "Pause or go on updating", run: () => live.togglePause() },
+  ]);
+  return (
+    <div className="shell">
+      <a className="skip" href="#main">
+        Skip to content
+      </a>
+      <TopBar />
+      <nav className="nav" aria-label="Main">
+        {PAGES.map((page) => (
+          <Link key={page.to} to={page.to} className="nav-link" activeProps={{ "aria-current": "page" }}>
+            <svg className="state-icon nav-icon" width="14" height="14" viewBox="0 0 12 12" aria-hidden="true">
+              <path d={page.icon} />
+            </svg>
+            <span>{page.label}</span>
+            <kbd>{page.keys}</kbd>
+          </Link>
+        ))}
+      </nav>
+      <main id="main" className="main" tabIndex={-1}>
+        <StaleStrip />
+        <Outlet />
+      </main>
+      <Toasts />
+      <ShortcutsSheet />
+    </div>
+  );
+}
+
+function TopBar() {
+  const { siteName, docs } = useSession();
+  return (
+    <header className="top">
+      <Link to="/runs" className="brand">
+        <img src="/icons/idle.svg" alt="" width="20" height="20" />
+        Appliance
+      </Link>
+      {siteName && siteName !== "Appliance" && <span className="site">{siteName}</span>}
+      <span className="spring" />
+      <LiveLight />
+      <TopClock />
+      {docs && (
+        <a className="button quiet wide-only" href="/docs/">
+          Docs
+        </a>
+      )}
+      <UserMenu />
+    </header>
+  );
+}
+
+function TopClock() {
+  const now = useNow();
+  return (
+    <span className="muted number wide-only" title="All times are in this zone">
+      {formatClock(new Date(now))} {localZone()}
+    </span>
+  );
+}
+
+/** What changed is asked again, as far as it is on screen; after a gap, everything on screen. */
+function useLiveQueries(): void {
+  const client = useQueryClient();
+  const refresh = useCallback(
+    (changes: (Change | null)[]) => {
+      if (changes.includes(null)) {
+        void client.invalidateQueries();
+        return;
+      }
+      const known = changes as Change[];
+      const ids = new Set(known.map((change) => change.id));
+      if (known.some((change) => change.topic === "flow_run")) {
+        void client.invalidateQueries({ queryKey: ["runs"] }, { cancelRefetch: false });
+        for (const id of ids) {
+          void client.invalidateQueries({ queryKey: ["run", id] }, { cancelRefetch: false });
+          void client.invalidateQueries({ queryKey: ["task-runs", id] }, { cancelRefetch: false });
+        }
+      }
+      if (known.some((change) => change.kind !== "flow_run.progress")) {
+        void client.invalidateQueries({ queryKey: ["flows"] }, { cancelRefetch: false });
+        void client.invalidateQueries({ queryKey: ["flow"] }, { cancelRefetch: false });
+      }
+    },
+    [client],
+  );
+  useChanges(refresh);
+}

@@ -1,0 +1,65 @@
+import "./ui/tokens.css";
+import "./ui/base.css";
+import "./ui/shell.css";
+import "./ui/table.css";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { ApiError, whenSignedOut } from "./api/http";
+import { forgetUser, loadSession } from "./api/session";
+import { makeRouter } from "./router";
+import "./ui/theme";
+
+const RETRIES = 2;
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 2_000,
+      refetchOnWindowFocus: false,
+      retry: (failures, error) =>
+        error instanceof ApiError && (error.status === 0 || error.status >= 500) && failures < RETRIES,
+      retryDelay: (failures) => 500 * 2 ** failures,
+      networkMode: "always",
+    },
+    mutations: { networkMode: "always" },
+  },
+});
+const router = makeRouter(queries);
+
+whenSignedOut(() => {
+  forgetUser();
+  queries.clear();
+  void router.invalidate();
+});
+
+async function start(): Promise<void> {
+  const element = document.getElementById("root") as HTMLElement;
+  try {
+    await loadSession();
+  } catch {
+    showUnreachable(element);
+    return;
+  }
+  createRoot(element).render(
+    <StrictMode>
+      <QueryClientProvider client={queries}>
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </StrictMode>,
+  );
+}
+
+/** Without the server there is no page yet: say so and try again, never stay white. */
+function showUnreachable(element: HTMLElement): void {
+  element.innerHTML = "";
+  const box = document.createElement("main");
+  box.className = "notice";
+  box.textContent = "The appliance can't be reached. Trying again every 3 s.";
+  element.append(box);
+  window.setTimeout(() => {
+    void start();
+  }, 3_000);
+}
+
+void start();

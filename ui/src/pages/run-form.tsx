@@ -1,0 +1,316 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { Button, Radio, RadioGroup } from "react-aria-components";
+import { createRun, type Run, runQuery } from "../api/flow-runs";
+import { type Flow, flowQuery } from "../api/flows";
+import { ApiError } from "../api/http";
+import { ParameterField } from "../features/parameter-field";
+import { useWriting } from "../features/permissions";
+import { isChanged, type Json, read, readAll, toCommand, toField, toText } from "../lib/form-model";
+import { Failure, Skeleton } from "../ui/notice";
+import { usePageTitle } from "../ui/page-title";
+import { TextInput } from "../ui/text-input";
+import { toast } from "../ui/toasts";
+import { NoFlow } from "./flow";
+import "../ui/form.css";
+
+export function RunFormPage() {
+  const { flowId } = useParams({ from: "/app/flows/$flowId/run" });
+  const { from } = useSearch({ from: "/app/flows/$flowId/run" });
+  const flow = useQuery(flowQuery(flowId));
+  const source = useQuery({ ...runQuery(from ?? ""), enabled: Boolean(from) });
+  usePageTitle(flow.data ? `Run ${flow.data.name}` : "Run");
+  if (flow.isPending || (from && source.isPending)) return <Skeleton rows={10} label="the form" />;
+  if (!flow.data && flow.isError)
+    return <Failure error={flow.error} retry={() => void flow.refetch()} what="The flow" />;
+  if (!flow.data) return <NoFlow />;
+  return <RunForm key={flow.data.id} flow={flow.data} source={source.data ?? null} />;
+}
+
+function useForm(flow: Flow, source: Run | null) {
+  const fields = useMemo(() => flow.version.parameters.map(toField), [flow.version.parameters]);
+  const [texts, setTexts] = useState<Record<string, string>>(() =>
+    Object.fromEntries(
+      fields.map((field) => {
+        const given = source?.parameters[field.name];
+        return [field.name, given === undefined ? field.initial : toText(field, given as Json)];
+      }),
+    ),
+  );
+  const [errors, setErrors] = useState<Record<string, string>>({});
+  const edit = (name: string, text: string) => {
+    setTexts((now) => ({ ...now, [name]: text }));
+    setErrors(({ [name]: _, ...rest }) => rest);
+  };
+  const check = (name: string) => {
+    const field = fields.find((one) => one.name === name);
+    if (!field || (!isChanged(field, texts[name] ?? "") && field.hasDefault)) return;
+    const reading = read(field, texts[name] ?? "");
+    // An empty field is not scolded before it was asked for.
+    if (!reading.ok && texts[name]) setErrors((now) => ({ ...now, [name]: reading.error }));
+  };
+  return { fields, texts, errors, setErrors, edit, check };
+}
+
+function RunForm({ flow, source }: { flow: Flow; source: Run | null }) {
+  const { fields, texts, errors, setErrors, edit, check } = useForm(flow, source);
+  const [when, setWhen] = useState<"now" | "later">("now");
+  const [at, setAt] = useState("");
+  const [name, setName] = useState("");
+  const [problem, setProblem] = useState("");
+  const [key] = useState(() => newKey());
+  const form = useRef<HTMLFormElement>(null);
+  const navigate = useNavigate();
+  const client = useQueryClient();
+  const writing = useWriting();
+  const submitted = useRef(false);
+
+  const create = useMutation({
+    mutationFn: createRun,
+    onSuccess: async (run) => {
+      toast(`Created run ${run.name}.`);
+      void client.invalidateQueries({ queryKey: ["runs"] });
+      void client.invalidateQueries({ queryKey: ["flow"] });
+      await navigate({ to: "/runs/$runId", params: { runId: run.id } });
+    },
+    onError: (error) => {
+      submitted.current = false;
+      showRefusal(
+        error,
+        fields.map((field) => field.name),
+        setErrors,
+        setProblem,
+      );
+    },
+  });
+  const { parameters, errors: found } = readAll(fields, texts);
+  const scheduledTime = when === "later" && at ? toIso(at) : undefined;
+  const submit = () => {
+    if (submitted.current || !writing.allowed) return;
+    const all = { ...found, ...(when === "later" && !scheduledTime ? { "when:at": "Enter a date and a time." } : {}) };
+    setErrors(all);
+    setProblem("");
+    if (Object.keys(all).length > 0) {
+      document.getElementById("form-summary")?.focus();
+      return;
+    }
+    submitted.current = true;
+    create.mutate({
+      flowId: flow.id,
+      parameters,
+      idempotencyKey: key,
+      ...(name.trim() && { name: name.trim() }),
+      ...(scheduledTime && { scheduledTime }),
+    });
+  };
+  const wrong = Object.keys(errors);
+  useEffect(() => {
+    if (wrong.length > 0 || problem) document.getElementById("form-summary")?.focus();
+  }, [wrong.length, problem]);
+
+  return (
+    <div className="page form-page">
+      <header className="run-head">
+        <nav className="crumbs" aria-label="Breadcrumb">
+          <Link to="/flows">Flows</Link>
+          <span aria-hidden="true">/</span>
+          <Link to="/flows/$flowId" params={{ flowId: flow.id }}>
+            {flow.name}
+          </Link>
+          <span aria-hidden="true">/</span>
+          <span aria-current="page">Run</span>
+        </nav>
+        <h1>Run {flow.name}</h1>
+        {source && <p className="muted">Filled in with the parameters of {source.name}.</p>}
+      </header>
+      <form
+        ref={form}
+        className="form-grid"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          submit();
+        }}
+        onKeyDown={(event) => {
+          if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+            event.preventDefault();
+            submit();
+          }
+        }}
+      >
+        <div className="form">
+          {(wrong.length > 0 || problem) && (
+            <div id="form-summary" className="form-error" role="alert" tabIndex={-1}>
+              {problem ||
+                (wrong.length === 1 ? "One value needs another look:" : `${wrong.length} values need another look:`)}
+              {wrong.length > 0 && (
+                <ul>
+                  {wrong.map((one) => (
+                    <li key={one}>
+                      <a href={`#parameter-${one}`}>{one === "when:at" ? "Start time" : one}</a>: {errors[one]}
+                    </li>
+                  ))}
+                </ul>
+              )}
+            </div>
+          )}
+          <section className="card form-card" aria-labelledby="form-parameters">
+            <div className="card-head">
+              <h2 id="form-parameters">Parameters</h2>
+              <span className="muted">version {flow.version.number}</span>
+            </div>
+            <div className="card-body">
+              {fields.length === 0 && <p className="muted">This flow takes no parameters.</p>}
+              {fields.map((field) => (
+                <ParameterField
+                  key={field.name}
+                  field={field}
+                  text={texts[field.name] ?? ""}
+                  changed={isChanged(field, texts[field.name] ?? "")}
+                  error={errors[field.name]}
+                  onChange={(text) => edit(field.name, text)}
+                  onBlur={() => check(field.name)}
+                />
+              ))}
+            </div>
+          </section>
+          <section className="card form-card" aria-labelledby="form-when">
+            <div className="card-head">
+              <h2 id="form-when">When</h2>
+            </div>
+            <div className="card-body">
+              <RadioGroup
+                className="radios"
+                aria-labelledby="form-when"
+                value={when}
+                onChange={(value) => setWhen(value as "now" | "later")}
+              >
+                <Radio className="radio" value="now">
+                  Now
+                </Radio>
+                <Radio className="radio" value="later">
+                  At a time
+                </Radio>
+              </RadioGroup>
+              {when === "later" && (
+                <TextInput
+                  id="parameter-when:at"
+                  label="Start time"
+                  type="datetime-local"
+                  value={at}
+                  onChange={(value) => {
+                    setAt(value);
+                    setErrors(({ "when:at": _, ...rest }) => rest);
+                  }}
+                  help="In your zone."
+                  error={errors["when:at"]}
+                />
+              )}
+              <TextInput
+                label="Run name (optional)"
+                value={name}
+                onChange={setName}
+                help="A name is made up when you leave it empty."
+              />
+            </div>
+          </section>
+          <div className="row">
+            <span title={writing.reason}>
+              <Button
+                type="submit"
+                className="button primary large"
+                isPending={create.isPending}
+                isDisabled={!writing.allowed}
+              >
+                {create.isPending ? "Creating…" : when === "now" ? "Run now" : "Schedule run"}
+              </Button>
+            </span>
+            <Link to="/flows/$flowId" params={{ flowId: flow.id }} className="button quiet large">
+              Back
+            </Link>
+            <span className="subtle">
+              <kbd>Ctrl</kbd> <kbd>Enter</kbd>
+            </span>
+          </div>
+        </div>
+        <RequestView flow={flow} parameters={parameters} scheduledTime={scheduledTime} name={name.trim()} />
+      </form>
+    </div>
+  );
+}
+
+/** A refusal that names a parameter stands under its field; any other stands at the top. */
+function showRefusal(
+  error: Error,
+  names: string[],
+  setErrors: (errors: Record<string, string>) => void,
+  setProblem: (text: string) => void,
+): void {
+  const named =
+    error instanceof ApiError
+      ? names.find((name) => error.message.includes(`'${name}'`) || error.message.includes(`"${name}"`))
+      : undefined;
+  if (named) setErrors({ [named]: error.message });
+  else setProblem(error.message);
+}
+
+function toIso(local: string): string | undefined {
+  const date = new Date(local);
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
+}
+
+/** One key per form: a request that is sent twice is one run. Not every address is a secure context with randomUUID. */
+function newKey(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+interface RequestProps {
+  flow: Flow;
+  parameters: Record<string, Json>;
+  scheduledTime: string | undefined;
+  name: string;
+}
+
+function RequestView({ flow, parameters, scheduledTime, name }: RequestProps) {
+  const command = toCommand(flow.name, flow.project.name, parameters);
+  const body = {
+    project: flow.project.name,
+    flow: flow.name,
+    parameters,
+    ...(name && { name }),
+    ...(scheduledTime && { scheduled_time: scheduledTime }),
+  };
+  return (
+    <aside className="request" aria-label="The same as a command and as a request">
+      <CodeBlock
+        title="As a command"
+        text={command}
+        note={scheduledTime || name ? "Starts now, with a name made up." : undefined}
+      />
+      <CodeBlock title="As a request: POST /api/v1/flow-runs" text={JSON.stringify(body, null, 2)} />
+    </aside>
+  );
+}
+
+function CodeBlock({ title, text, note }: { title: string; text: string; note?: string }) {
+  const copy = async () => {
+    await navigator.clipboard?.writeText(text);
+    toast("Copied.");
+  };
+  return (
+    <section className="card">
+      <div className="card-head">
+        <h2>{title}</h2>
+        <span className="spring" />
+        <Button className="button small quiet" onPress={() => void copy()}>
+          Copy
+        </Button>
+      </div>
+      <pre className="mono code" tabIndex={0} role="group" aria-label={title}>
+        {text}
+      </pre>
+      {note && <p className="muted card-note">{note}</p>}
+    </section>
+  );
+}

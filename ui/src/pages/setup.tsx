@@ -1,0 +1,87 @@
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { type FormEvent, useState } from "react";
+import { Button } from "react-aria-components";
+import { setUp, useSession } from "../api/session";
+import { DoorPage } from "../features/door";
+import { usePageTitle } from "../ui/page-title";
+import { TextInput } from "../ui/text-input";
+
+const SHORTEST = 12;
+
+export function SetupPage() {
+  usePageTitle("Set up");
+  const { setupRequired } = useSession();
+  const { token } = useSearch({ from: "/setup" });
+  if (!setupRequired) {
+    return (
+      <DoorPage title="Already set up" subtitle="This appliance has an administrator; the link worked once.">
+        <Link to="/login" className="button primary large">
+          Sign in
+        </Link>
+      </DoorPage>
+    );
+  }
+  return (
+    <DoorPage title="Set up" subtitle="Create the first administrator. The link from the terminal works once.">
+      <SetupForm linkToken={token ?? ""} />
+    </DoorPage>
+  );
+}
+
+function SetupForm({ linkToken }: { linkToken: string }) {
+  const navigate = useNavigate();
+  const [token, setToken] = useState(linkToken);
+  const [username, setUsername] = useState("admin");
+  const [password, setPassword] = useState("");
+  const [error, setError] = useState("");
+  const [busy, setBusy] = useState(false);
+  const short = password.length > 0 && password.length < SHORTEST;
+
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    if (busy || password.length < SHORTEST) return;
+    setBusy(true);
+    setError("");
+    try {
+      await setUp(token.trim(), username.trim(), password);
+      await navigate({ to: "/runs", replace: true });
+    } catch (problem) {
+      setError((problem as Error).message);
+      setBusy(false);
+    }
+  };
+
+  return (
+    <form className="form" onSubmit={submit}>
+      {error && (
+        <p className="form-error" role="alert">
+          {error}
+        </p>
+      )}
+      {!linkToken && (
+        <TextInput
+          label="Setup token"
+          value={token}
+          onChange={setToken}
+          help="The first start printed it."
+          isRequired
+        />
+      )}
+      <TextInput label="User name" value={username} onChange={setUsername} autoComplete="username" isRequired />
+      <TextInput
+        label="Password"
+        type="password"
+        value={password}
+        onChange={setPassword}
+        autoComplete="new-password"
+        help={`At least ${SHORTEST} characters; a few words in a row are easy to remember.`}
+        error={short ? `${SHORTEST - password.length} more characters are needed.` : undefined}
+        autoFocus
+        isRequired
+      />
+      <Button type="submit" className="button primary large" isPending={busy}>
+        {busy ? "Creating…" : "Create administrator"}
+      </Button>
+    </form>
+  );
+}

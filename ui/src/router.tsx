@@ -1,0 +1,148 @@
+/** Every page and its address. A page's first query starts with the navigation, beside the loading of its code. */
+
+import type { QueryClient } from "@tanstack/react-query";
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from "@tanstack/react-router";
+import { runQuery, runsQuery } from "./api/flow-runs";
+import { flowQuery, flowsQuery } from "./api/flows";
+import { currentSession } from "./api/session";
+import { taskRunsQuery } from "./api/task-runs";
+import { Shell } from "./features/shell";
+import { safePath } from "./lib/paths";
+import { parseRunView, toRunFilter } from "./lib/run-filter";
+import { NotFoundPage } from "./pages/not-found";
+
+const root = createRootRouteWithContext<{ queries: QueryClient }>()({ notFoundComponent: NotFoundPage });
+
+const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
+
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: "/setup",
+  validateSearch: (search: Record<string, unknown>): { token?: string } => ({ token: text(search.token) }),
+  component: lazyRouteComponent(() => import("./pages/setup"), "SetupPage"),
+});
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: "/login",
+  validateSearch: (search: Record<string, unknown>): { next?: string } => ({ next: text(search.next) }),
+  beforeLoad: ({ search }) => {
+    if (currentSession().setupRequired) throw redirect({ to: "/setup" });
+    if (currentSession().me) throw redirect({ href: safePath(search.next) });
+  },
+  component: lazyRouteComponent(() => import("./pages/login"), "LoginPage"),
+});
+
+const app = createRoute({
+  getParentRoute: () => root,
+  id: "app",
+  beforeLoad: ({ location }) => {
+    if (currentSession().setupRequired) throw redirect({ to: "/setup" });
+    if (!currentSession().me) throw redirect({ to: "/login", search: { next: location.href } });
+  },
+  component: Shell,
+});
+
+const home = createRoute({
+  getParentRoute: () => app,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/runs" });
+  },
+});
+
+const runs = createRoute({
+  getParentRoute: () => app,
+  path: "/runs",
+  validateSearch: (search: Record<string, unknown>): { show?: string; q?: string; flow?: string } => ({
+    show: text(search.show),
+    q: text(search.q),
+    flow: text(search.flow),
+  }),
+  loaderDeps: ({ search }) => search,
+  loader: ({ context, deps }) => {
+    void context.queries.prefetchInfiniteQuery(runsQuery(toRunFilter(parseRunView(deps))));
+  },
+  component: lazyRouteComponent(() => import("./pages/runs"), "RunsPage"),
+});
+
+export interface RunSearch {
+  view?: "table";
+  pane?: "parameters" | "history";
+  task?: string;
+}
+
+const run = createRoute({
+  getParentRoute: () => app,
+  path: "/runs/$runId",
+  validateSearch: (search: Record<string, unknown>): RunSearch => ({
+    view: search.view === "table" ? "table" : undefined,
+    pane: search.pane === "parameters" || search.pane === "history" ? search.pane : undefined,
+    task: text(search.task),
+  }),
+  loader: ({ context, params }) => {
+    void context.queries.prefetchQuery(runQuery(params.runId));
+    void context.queries.prefetchInfiniteQuery(taskRunsQuery(params.runId));
+  },
+  component: lazyRouteComponent(() => import("./pages/run"), "RunPage"),
+});
+
+const flows = createRoute({
+  getParentRoute: () => app,
+  path: "/flows",
+  validateSearch: (search: Record<string, unknown>): { q?: string } => ({ q: text(search.q) }),
+  loaderDeps: ({ search }) => search,
+  loader: ({ context, deps }) => {
+    void context.queries.prefetchInfiniteQuery(flowsQuery(deps.q ?? ""));
+  },
+  component: lazyRouteComponent(() => import("./pages/flows"), "FlowsPage"),
+});
+
+const flow = createRoute({
+  getParentRoute: () => app,
+  path: "/flows/$flowId",
+  loader: ({ context, params }) => {
+    void context.queries.prefetchQuery(flowQuery(params.flowId));
+  },
+  component: lazyRouteComponent(() => import("./pages/flow"), "FlowPage"),
+});
+
+const runForm = createRoute({
+  getParentRoute: () => app,
+  path: "/flows/$flowId/run",
+  validateSearch: (search: Record<string, unknown>): { from?: string } => ({ from: text(search.from) }),
+  loader: ({ context, params }) => {
+    void context.queries.prefetchQuery(flowQuery(params.flowId));
+  },
+  component: lazyRouteComponent(() => import("./pages/run-form"), "RunFormPage"),
+});
+
+const tree = root.addChildren([setup, login, app.addChildren([home, runs, run, flows, flow, runForm])]);
+
+export function makeRouter(queries: QueryClient) {
+  return createRouter({
+    routeTree: tree,
+    context: { queries },
+    defaultPreload: "intent",
+    defaultPreloadDelay: 65,
+    defaultPendingMs: 150,
+    parseSearch: (search) => Object.fromEntries(new URLSearchParams(search)),
+    stringifySearch: (search) => {
+      const given = Object.entries(search).filter(([, value]) => value !== undefined && value !== "");
+      const printed = new URLSearchParams(given.map(([key, value]) => [key, String(value)])).toString();
+      return printed && `?${printed}`;
+    },
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+}

@@ -1,0 +1,29 @@
+import type { ReactNode } from "react";
+import { Dialog as AriaDialog, Heading, Modal, ModalOverlay } from "react-aria-components";
+
+/** A dialog over the page; Escape and a click beside it close it, focus goes back. */
+export function Dialog(props: {
+  title: string;
+  isOpen: boolean;
+  onClose: () => void;
+  role?: "dialog" | "alertdialog";
+  children: ReactNode;
+}) {
+  return (
+    <ModalOverlay
+      className="overlay"
+      isOpen={props.isOpen}
+      onOpenChange={(open) => !open && props.onClose()}
+      isDismissable
+    >
+      <Modal className="modal">
+        <AriaDialog className="dialog" role={props.role ?? "dialog"}>
+          <Heading slot="title" className="dialog-title">
+            {props.title}
+          </Heading>
+          {props.children}
+        </AriaDialog>
+      </Modal>
+    </ModalOverlay>
+  );
+}

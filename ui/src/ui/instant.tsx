@@ -1,0 +1,29 @@
+import { elapsed, formatDuration, formatFull, formatInstant, formatRelative } from "../lib/time";
+import { useNow } from "./clock";
+
+/** A time in the browser's zone; the tooltip gives the full time, UTC, and how long ago. */
+export function Instant({ at }: { at: string | null }) {
+  const now = useNow();
+  if (!at) return null;
+  const date = new Date(at);
+  const today = new Date(now);
+  const title = `${formatFull(date)}\n${formatFull(date, "UTC")}\n${formatRelative(date, today)}`;
+  return (
+    <time dateTime={at} title={title}>
+      {formatInstant(date, today)}
+    </time>
+  );
+}
+
+/** How long something took, or takes so far. */
+export function Elapsed({ start, end }: { start: string | null; end: string | null }) {
+  const now = useNow();
+  const ms = elapsed(start, end, now);
+  if (ms === null) return null;
+  return <span className="number">{formatDuration(end ? ms : Math.floor(ms / 1000) * 1000)}</span>;
+}
+
+export function Countdown({ at }: { at: string }) {
+  const now = useNow();
+  return <span className="number">{formatRelative(new Date(at), new Date(now))}</span>;
+}

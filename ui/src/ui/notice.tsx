@@ -1,0 +1,65 @@
+/** Empty, failed and loading: in place, with the final geometry, so that nothing jumps. */
+
+import { type ReactNode, useEffect, useState } from "react";
+import { Button } from "react-aria-components";
+import { ApiError } from "../api/http";
+
+export function Empty({ title, children, action }: { title: string; children?: ReactNode; action?: ReactNode }) {
+  return (
+    <div className="notice">
+      <p className="notice-title">{title}</p>
+      {children && <div className="muted">{children}</div>}
+      {action}
+    </div>
+  );
+}
+
+export function Failure({ error, retry, what }: { error: Error; retry: () => void; what: string }) {
+  const known = error instanceof ApiError ? error : null;
+  const details = known
+    ? `${known.code} (${known.status}) ${known.requestId} ${location.pathname}`
+    : `${error.name} ${location.pathname}`;
+  return (
+    <div className="notice" role="alert">
+      <p className="notice-title text-failed">{what} could not be loaded.</p>
+      <p>{error.message}</p>
+      <p className="mono subtle">{details}</p>
+      <div className="row">
+        <Button className="button primary" onPress={retry}>
+          Try again
+        </Button>
+        <Button className="button" onPress={() => void navigator.clipboard?.writeText(`${error.message} ${details}`)}>
+          Copy details
+        </Button>
+      </div>
+    </div>
+  );
+}
+
+/** True once something has been awaited for longer than 150 ms: until then nothing is shown, so fast answers don't flicker. */
+function useWaited(): boolean {
+  const [waited, setWaited] = useState(false);
+  useEffect(() => {
+    const timer = window.setTimeout(() => setWaited(true), 150);
+    return () => window.clearTimeout(timer);
+  }, []);
+  return waited;
+}
+
+const WIDTHS = [72, 120, 96, 210, 64, 140];
+
+export function Skeleton({ rows, label }: { rows: number; label: string }) {
+  const waited = useWaited();
+  return (
+    <div className="skeleton" role="status" aria-label={`Loading ${label}`}>
+      {waited &&
+        Array.from({ length: rows }, (_, row) => (
+          <div className="skeleton-row" key={row}>
+            {WIDTHS.map((width, cell) => (
+              <span key={width} style={{ width: width - ((row * 7 + cell * 13) % 30) }} />
+            ))}
+          </div>
+        ))}
+    </div>
+  );
+}

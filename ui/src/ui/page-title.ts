@@ -1,0 +1,25 @@
+/** The document's title and icon say what a pinned tab should say. */
+
+import { useEffect } from "react";
+import { currentSession } from "../api/session";
+import type { Family } from "../lib/states";
+
+const ICONS: Record<Family, string> = {
+  success: "success",
+  failed: "failed",
+  upstream: "failed",
+  running: "running",
+  waiting: "waiting",
+  attention: "attention",
+  paused: "paused",
+  neutral: "neutral",
+};
+const MARKS: Partial<Record<Family, string>> = { success: "✓ ", failed: "✕ ", running: "▸ ", attention: "! " };
+
+export function usePageTitle(title: string, family?: Family): void {
+  useEffect(() => {
+    const site = currentSession().siteName || "Appliance";
+    document.title = `${(family && MARKS[family]) ?? ""}${title} · ${site}`;
+    document.getElementById("favicon")?.setAttribute("href", `/icons/${family ? ICONS[family] : "idle"}.svg`);
+  }, [title, family]);
+}

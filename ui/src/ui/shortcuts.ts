@@ -1,0 +1,39 @@
+/** Shortcuts that a component brings along while it is shown; the sheet under `?` lists them. */
+
+import { useEffect, useRef } from "react";
+import { keyName, type Shortcut, ShortcutMatcher } from "../lib/shortcuts";
+
+interface Scope {
+  name: string;
+  shortcuts: () => readonly Shortcut[];
+}
+
+const scopes = new Set<Scope>();
+const matcher = new ShortcutMatcher();
+
+window.addEventListener("keydown", (event) => {
+  const name = keyName(event);
+  if (!name) return;
+  const shortcuts = [...scopes].reverse().flatMap((scope) => scope.shortcuts());
+  const found = matcher.match(name, shortcuts, event.timeStamp);
+  if (!found) return;
+  if (name === "Enter" && event.target instanceof HTMLElement && event.target.closest("a,button,summary")) return;
+  event.preventDefault();
+  found.run();
+});
+
+export function useShortcuts(name: string, shortcuts: readonly Shortcut[]): void {
+  const latest = useRef(shortcuts);
+  latest.current = shortcuts;
+  useEffect(() => {
+    const scope: Scope = { name, shortcuts: () => latest.current };
+    scopes.add(scope);
+    return () => {
+      scopes.delete(scope);
+    };
+  }, [name]);
+}
+
+export function shownShortcuts(): { name: string; shortcuts: readonly Shortcut[] }[] {
+  return [...scopes].map((scope) => ({ name: scope.name, shortcuts: scope.shortcuts() }));
+}

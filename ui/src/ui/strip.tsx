@@ -1,0 +1,37 @@
+import type { StripRun } from "../api/flows";
+import { isTerminal, lookOf } from "../lib/states";
+import { elapsed } from "../lib/time";
+
+const FULL = 20;
+const LEAST = 5;
+
+/** The last runs of a flow, oldest left: height is duration, failures stand full height with a notch. */
+export function Strip({ runs, size = 30 }: { runs: readonly StripRun[]; size?: number }) {
+  const shown = runs.slice(0, size).reverse();
+  const longest = Math.max(1, ...shown.map((run) => elapsed(run.startTime, run.endTime, Date.now()) ?? 0));
+  const failed = shown.filter((run) => run.state.type === "FAILED").length;
+  const latest = shown.at(-1);
+  const summary = latest
+    ? `Last ${shown.length} runs, ${failed} failed, most recent: ${lookOf(latest.state).word}`
+    : "No runs yet";
+  return (
+    <span className="strip" role="img" aria-label={summary} title={summary}>
+      {Array.from({ length: size - shown.length }, (_, gap) => (
+        <i key={gap} className="strip-gap" />
+      ))}
+      {shown.map((run) => {
+        const { family } = lookOf(run.state);
+        const took = elapsed(run.startTime, run.endTime, Date.now()) ?? 0;
+        const share = Math.log1p(took) / Math.log1p(longest);
+        const height = family === "failed" ? FULL : Math.round(LEAST + share * (FULL - LEAST - 2));
+        return (
+          <i
+            key={run.id}
+            className={`strip-${family} ${isTerminal(run.state.type) ? "" : "strip-open"}`}
+            style={{ height }}
+          />
+        );
+      })}
+    </span>
+  );
+}

@@ -1,0 +1,83 @@
+/** Short words on what was done; errors stay until they are closed. */
+
+import { type ReactNode, useEffect, useState, useSyncExternalStore } from "react";
+import { Button } from "react-aria-components";
+import { ApiError } from "../api/http";
+
+interface Toast {
+  id: number;
+  tone: "done" | "error";
+  text: ReactNode;
+  details?: string;
+}
+
+const LASTS = 6_000;
+const MOST = 3;
+let toasts: readonly Toast[] = [];
+let last = 0;
+const watchers = new Set<() => void>();
+
+function set(next: readonly Toast[]): void {
+  toasts = next;
+  for (const watcher of watchers) watcher();
+}
+
+export function toast(text: ReactNode): void {
+  last += 1;
+  set([...toasts, { id: last, tone: "done" as const, text }].slice(-MOST));
+}
+
+export function toastError(error: unknown): void {
+  last += 1;
+  const text = error instanceof Error ? error.message : "Something went wrong.";
+  const details = error instanceof ApiError ? `${error.code} ${error.requestId}`.trim() : "";
+  set([...toasts, { id: last, tone: "error" as const, text, details }].slice(-MOST));
+}
+
+function close(id: number): void {
+  set(toasts.filter((one) => one.id !== id));
+}
+
+export function Toasts() {
+  const shown = useSyncExternalStore(
+    (watcher) => {
+      watchers.add(watcher);
+      return () => watchers.delete(watcher);
+    },
+    () => toasts,
+  );
+  return (
+    <section className="toasts" aria-label="Notices" aria-live="polite">
+      {shown.map((one) => (
+        <ToastCard key={one.id} toast={one} />
+      ))}
+    </section>
+  );
+}
+
+function ToastCard({ toast: { id, tone, text, details } }: { toast: Toast }) {
+  const [held, setHeld] = useState(false);
+  useEffect(() => {
+    if (tone === "error" || held) return;
+    const timer = window.setTimeout(() => close(id), LASTS);
+    return () => window.clearTimeout(timer);
+  }, [id, tone, held]);
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: hovering only holds the notice; it acts on nothing
+    <div
+      className={`toast toast-${tone}`}
+      onMouseEnter={() => setHeld(true)}
+      onMouseLeave={() => setHeld(false)}
+      onFocus={() => setHeld(true)}
+      onBlur={() => setHeld(false)}
+    >
+      <div>
+        {text}
+        {details && <div className="mono subtle">{details}</div>}
+      </div>
+      <Button className="button quiet small" aria-label="Close this notice" onPress={() => close(id)}>
+        ✕
+      </Button>
+    </div>
+  );
+}
