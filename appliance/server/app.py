@@ -114,7 +114,7 @@ def _actor(request: Request[Any, Any, Any]) -> Any:
 
 
 @asynccontextmanager
-async def _life(broadcast: Broadcast, stopping: asyncio.Event, _app: Litestar) -> AsyncIterator[None]:
+async def _life(broadcast: Broadcast, stopping: asyncio.Event, app: Litestar) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     broadcast.start(loop)
 
@@ -122,7 +122,8 @@ async def _life(broadcast: Broadcast, stopping: asyncio.Event, _app: Litestar) -
         stopping.set()
         broadcast.stop()  # ends streams and wakes long-polls
 
-    restore = _on_signals(lambda: loop.call_soon_threadsafe(stop))
+    app.state["stop"] = lambda: loop.call_soon_threadsafe(stop)
+    restore = _on_signals(app.state["stop"])
     try:
         yield
     finally:

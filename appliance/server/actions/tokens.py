@@ -18,7 +18,8 @@ from appliance.server.db.writes import tokens as write_tokens
 from appliance.server.errors import Invalid, NotFound
 from appliance.server.events.outbox import announce
 
-_PREFIX_LENGTH = 12
+_PREFIX_LENGTH = 12  # "apl_agent_" and the first random characters
+_PREFIX_OF_GIVEN = 4  # of a secret that somebody chose, show hardly anything
 
 
 def create(db: Database, actor: Actor, request: CreateToken, *, now: datetime | None = None) -> TokenCreated:
@@ -59,11 +60,12 @@ def issue(
     expires_at: datetime | None = None,
 ) -> TokenCreated:
     """Store a new token inside an action's transaction: `secret`, or a random one."""
+    shown = _PREFIX_LENGTH if secret is None else _PREFIX_OF_GIVEN
     secret = secret or ids.secret("agent" if scope == "agent" else "api")
     view = TokenView(
         id=ids.uuid7(),
         name=name,
-        prefix=secret[:_PREFIX_LENGTH],
+        prefix=secret[:shown],
         scope=scope,
         username=user.username,
         created=now,

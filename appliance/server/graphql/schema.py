@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import strawberry
 from graphql import GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
@@ -12,6 +14,7 @@ from appliance.server.graphql.queries import Query
 from appliance.server.graphql.scalars import SCALARS
 
 
+@cache
 def build() -> GraphQLSchema:
     """Graphql-core's schema; we parse, validate and execute ourselves."""
     schema = strawberry.Schema(query=Query, mutation=Mutation, config=StrawberryConfig(scalar_map=SCALARS))

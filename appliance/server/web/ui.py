@@ -42,9 +42,7 @@ def router(root: Path = STATIC) -> Router:
             raise NotFoundException
         return respond(request, asset, _IMMUTABLE)
 
-    @get(["/", "/{path:path}"], opt={"permission": Permission.PUBLIC}, include_in_schema=False, sync_to_thread=True)
-    def index(request: Request[Any, Any, Any], database: Database, settings: Settings, path: str = "") -> Response[Any]:
-        name = path.strip("/")
+    def page_or_file(request: Request[Any, Any, Any], database: Database, settings: Settings, name: str) -> Response[Any]:
         if name.partition("/")[0] in _RESERVED:
             raise NotFoundException
         if name != "index.html" and name in files:
@@ -52,7 +50,15 @@ def router(root: Path = STATIC) -> Router:
         content = _NOT_BUILT if page is None else page.replace(PLACEHOLDER, _boot(request, database, settings))
         return Response(content, media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
-    return Router("/", route_handlers=[assets, index])
+    @get("/", opt={"permission": Permission.PUBLIC}, include_in_schema=False, sync_to_thread=True)
+    def home(request: Request[Any, Any, Any], database: Database, settings: Settings) -> Response[Any]:
+        return page_or_file(request, database, settings, "")
+
+    @get("/{path:path}", opt={"permission": Permission.PUBLIC}, include_in_schema=False, sync_to_thread=True)
+    def anywhere(request: Request[Any, Any, Any], database: Database, settings: Settings, path: str) -> Response[Any]:
+        return page_or_file(request, database, settings, path.strip("/"))
+
+    return Router("/", route_handlers=[assets, home, anywhere])
 
 
 def _boot(request: Request[Any, Any, Any], database: Database, settings: Settings) -> str:

@@ -23,3 +23,7 @@ def add(session: Session, *, id: UUID, username: str, password_hash: str | None,
 
 def set_password(session: Session, user_id: UUID, password_hash: str) -> None:
     session.execute(update(_user).where(_user.c.id == user_id).values(password_hash=password_hash))
+
+
+def set_disabled(session: Session, user_id: UUID, disabled: bool) -> None:
+    session.execute(update(_user).where(_user.c.id == user_id).values(disabled=disabled))
