@@ -82,9 +82,7 @@ def site(empty_site: Site) -> Site:
 def add_user(database: Database, username: str, role: str, password_hash: str | None = None) -> UUID:
     user_id = ids.uuid7()
     with database.write() as session:
-        users.add(
-            session, id=user_id, username=username, password_hash=password_hash, role=role, created=clock.now()
-        )
+        users.add(session, id=user_id, username=username, password_hash=password_hash, role=role, created=clock.now())
     return user_id
 
 

@@ -218,4 +218,3 @@ def test_the_throttle_forgets_after_five_minutes(monkeypatch: pytest.MonkeyPatch
         guard.check("bob", "peer")
     moment += throttle.WINDOW + 1
     guard.check("bob", "peer")
-

@@ -135,7 +135,7 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
 PUBLIC = {route for route, (allowed, _target) in TABLE.items() if allowed is EVERYBODY}
 ANSWERED_OTHERWISE = {
     ("GET", "/assets/{path:path}"): {404},
-    ("GET", "/docs"): {404},
+    ("GET", "/docs"): {200, 404},  # served when built
     ("GET", "/docs/{path:path}"): {404},
     ("POST", "/api/v1/login"): {401, 429},
     ("POST", "/api/v1/setup"): {409},

@@ -141,7 +141,9 @@ def test_the_page_bears_the_boot_facts(database: Database, tmp_path: Path) -> No
         cookie = f"{COOKIE}={site.cookies[COOKIE]}"
     with _ui(database, _built(tmp_path / "ui2")) as client:
         me = boot(client, Cookie=cookie)["me"]
-        assert me["username"] == "alice" and me["csrfToken"] == login.json()["csrf_token"] and "read" in me["permissions"]
+        assert (
+            me["username"] == "alice" and me["csrfToken"] == login.json()["csrf_token"] and "read" in me["permissions"]
+        )
         assert boot(client, Cookie=f"{COOKIE}=gone")["me"] is None
 
 
@@ -168,7 +170,9 @@ def _tick(database: Database, at: Any) -> None:
     with database.write() as session:
         session.execute(builders.text("delete from lease where name = 'scheduler'"))
         session.execute(
-            builders.text("insert into lease (name, holder, epoch, expires, last_run_at, last_counts) values (:n, 'x', 1, :t, :t, '')"),
+            builders.text(
+                "insert into lease (name, holder, epoch, expires, last_run_at, last_counts) values (:n, 'x', 1, :t, :t, '')"
+            ),
             {"n": "scheduler", "t": at.replace(tzinfo=None) if database.dialect == "sqlite" else at},
         )
 

@@ -42,7 +42,9 @@ def router(root: Path = STATIC) -> Router:
             raise NotFoundException
         return respond(request, asset, _IMMUTABLE)
 
-    def page_or_file(request: Request[Any, Any, Any], database: Database, settings: Settings, name: str) -> Response[Any]:
+    def page_or_file(
+        request: Request[Any, Any, Any], database: Database, settings: Settings, name: str
+    ) -> Response[Any]:
         if name.partition("/")[0] in _RESERVED:
             raise NotFoundException
         if name != "index.html" and name in files:
