@@ -81,7 +81,11 @@ class WarmPool:
             self._channel.shutdown(socket.SHUT_RDWR)
         except OSError as error:
             _logger.debug("The zygote was gone before: %s", error)
-        self._process.wait(ANSWER_SECONDS)
+        try:
+            self._process.wait(1.0)
+        except subprocess.TimeoutExpired:  # still importing
+            self._process.kill()
+            self._process.wait()
 
     def _listen(self) -> None:
         try:

@@ -39,6 +39,7 @@ FLUSH_AFTER = 0.05
 BATCH_EVENTS = 500
 BATCH_CHARACTERS = 1_000_000
 MOST_QUEUED = 20_000
+MOST_BATCHES = 20
 LONGEST_PAUSE = 2.0
 
 _AWAY = (Unreachable, Unavailable, TooManyRequests, ServerFault, BadAnswer, Conflict)  # Conflict: somebody was faster
@@ -155,7 +156,9 @@ class Reporter:
     def _number(self) -> None:
         """Cut what is queued into numbered batches; a batch never changes afterwards."""
         queue = self._queue
-        while queue:
+        for _ in range(MOST_BATCHES):  # a run that writes without pause must not keep us from sending
+            if not queue:
+                return
             batch: list[Event] = []
             size = 0
             while queue and len(batch) < BATCH_EVENTS and size < BATCH_CHARACTERS:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 FILE_NAME = "spool.jsonl"
+_logger = logging.getLogger("appliance.reporter")
 
 
 class Spool:
@@ -15,20 +18,21 @@ class Spool:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._memory: deque[bytes] = deque()
+        self._memory: deque[bytes] = deque()  # the oldest
         self._file: BinaryIO | None = None
         self._read_at = 0
         self._on_disk = 0
+        self._overflow: deque[bytes] = deque()  # the newest, when the disk takes no more
 
     def __len__(self) -> int:
-        return len(self._memory) + self._on_disk
+        return len(self._memory) + self._on_disk + len(self._overflow)
 
     def append(self, report: bytes) -> None:
         """Add a report at the end: to the file as soon as anything is there, so that the order holds."""
         if self._file is None:
             self._memory.append(report)
-        else:
-            self._write([report])
+        elif self._overflow or not self._write([report]):
+            self._overflow.append(report)
 
     def first(self) -> bytes:
         """The oldest report."""
@@ -51,7 +55,7 @@ class Spool:
             self._remove()
 
     def replace_first(self, report: bytes) -> None:
-        """Put another report under the oldest one's number; only while everything is in memory or it is sent at once."""
+        """Put another report in the oldest one's place."""
         self.drop_first()
         self._memory.appendleft(report)
 
@@ -59,20 +63,46 @@ class Spool:
         """The server is away: from now on a killed process loses nothing that was numbered."""
         if self._file is not None or not self._memory:
             return
-        self._file = self.path.open("w+b")
-        self.path.chmod(0o600)
-        waiting, self._memory = list(self._memory), deque()
-        self._write(waiting)
+        try:
+            self.path.touch(mode=0o600)
+            self._file = self.path.open("w+b")
+        except OSError as error:
+            _logger.warning("Reports wait in memory, since the spool can't be written: %s", error)
+            return
+        waiting, self._memory = self._memory, deque()
+        if not self._write(list(waiting)):
+            self._remove()
+            self._memory = waiting
 
-    def _write(self, reports: list[bytes]) -> None:
+    def _write(self, reports: list[bytes]) -> bool:
+        """All of them or none, as on a full disk."""
         assert self._file is not None
-        self._file.seek(0, os.SEEK_END)
-        self._file.writelines(report + b"\n" for report in reports)
-        self._file.flush()
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            self._file.writelines(report + b"\n" for report in reports)
+            self._file.flush()
+        except OSError as error:
+            _logger.warning("Reports wait in memory, since the spool can't be written: %s", error)
+            self._reopen(end)
+            return False
         self._on_disk += len(reports)
+        return True
+
+    def _reopen(self, end: int) -> None:
+        """Forget what was half written, in the file and in its buffer."""
+        assert self._file is not None
+        os.truncate(self.path, end)
+        fd = self._file.fileno()
+        fresh = os.fdopen(os.dup(fd), "r+b")
+        with suppress(OSError):
+            self._file.close()  # tries to flush its buffer once more
+        os.truncate(self.path, end)
+        self._file = fresh
 
     def _remove(self) -> None:
         assert self._file is not None
         self._file.close()
         self.path.unlink(missing_ok=True)
         self._file, self._read_at = None, 0
+        self._memory.extend(self._overflow)
+        self._overflow.clear()

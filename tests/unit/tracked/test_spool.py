@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from pathlib import Path
 
 from appliance.engine.tracked.events import text
@@ -47,6 +49,33 @@ def test_the_first_report_can_be_replaced(tmp_path: Path) -> None:
     spool.to_disk()
     spool.replace_first(b"one")
     assert drain(spool) == [b"one", b"2"]
+
+
+def test_a_full_disk_keeps_the_order_in_memory(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    spool = Spool(tmp_path / "s")
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
+        reports = [bytes([65 + number]) * 9_999 for number in range(8)]
+        spool.append(reports[0])
+        spool.to_disk()
+        for report in reports[1:]:
+            spool.append(report)
+        assert (tmp_path / "s").stat().st_size == 40_000
+        assert drain(spool) == reports
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_directory_that_is_gone_keeps_reports_in_memory(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "gone" / "s")
+    spool.append(b"1")
+    spool.to_disk()
+    spool.append(b"2")
+    assert drain(spool) == [b"1", b"2"]
 
 
 def test_a_heartbeat_is_due_one_interval_after_the_last_report() -> None:
