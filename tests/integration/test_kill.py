@@ -35,7 +35,7 @@ def test_what_was_acknowledged_survives(database: Database, database_url: str) -
     chance = random.Random(7)
     run, _ = begun(database)
     acked = 0
-    for _ in range(3):
+    for _ in range(2):
         first = int(run_row(database, run)["last_seq"]) + 1
         process = subprocess.Popen(
             [sys.executable, "-c", REPORTER, database_url, str(run), str(first)], stdout=subprocess.PIPE, text=True, cwd=ROOT

@@ -70,7 +70,9 @@ def test_a_newer_schema_is_refused(url: str) -> None:
     with database.write() as session:
         session.execute(text("update alembic_version set version_num = '9999'"))
     database.dispose()
-    with pytest.raises(NewerSchema, match="written by a newer version of Appliance \\(schema 9999\\); start that version"):
+    with pytest.raises(
+        NewerSchema, match="written by a newer version of Appliance \\(schema 9999\\); start that version"
+    ):
         migrate.upgrade(url)
     assert migrate.current(url) == "9999"
 

@@ -62,5 +62,11 @@ def test_a_default_of_none_passes_its_own_schema() -> None:
 def test_long_values_are_cut_and_odd_schemas_do_no_harm() -> None:
     [sentence] = problems([N], {"n": "x" * 500})
     assert len(sentence) < 120
-    for schema in ({"type": "no-such-type"}, {"$ref": "http://127.0.0.1:9/x"}, {"pattern": "("}, {"minimum": "x"}, {"items": 5}):
+    for schema in (
+        {"type": "no-such-type"},
+        {"$ref": "http://127.0.0.1:9/x"},
+        {"pattern": "("},
+        {"minimum": "x"},
+        {"items": 5},
+    ):
         assert problems([parameter("n", schema)], {"n": 1}) + problems([parameter("n", schema)], {"n": ["y"]}) == []

@@ -31,7 +31,12 @@ def test_one_that_is_planned_gets_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("policy", "cap", "past", "missed"),
-    [("all", 100, minutes(-30, 0), 0), ("all", 5, minutes(-4, 0), 26), ("latest", 100, minutes(0, 0), 30), ("none", 1, [], 31)],
+    [
+        ("all", 100, minutes(-30, 0), 0),
+        ("all", 5, minutes(-4, 0), 26),
+        ("latest", 100, minutes(0, 0), 30),
+        ("none", 1, [], 31),
+    ],
 )
 def test_missed_times_by_policy(policy: str, cap: int, past: list[datetime], missed: int) -> None:
     found = plan(MINUTELY, NOON - timedelta(minutes=31), NOON, 2, policy, cap)
@@ -55,7 +60,11 @@ def test_a_malformed_one_says_so() -> None:
         plan({"kind": "cron", "cron": "no"}, NOON, NOON, 10, "latest", 100)
 
 
-@given(st.lists(st.integers(1, 9 * 60), min_size=1, max_size=60), st.integers(10, 12), st.sampled_from(["all", "latest", "none"]))
+@given(
+    st.lists(st.integers(1, 9 * 60), min_size=1, max_size=60),
+    st.integers(10, 12),
+    st.sampled_from(["all", "latest", "none"]),
+)
 @settings(max_examples=60, deadline=None)
 def test_rounds_at_any_moments_give_each_minute_once(steps: list[int], ahead: int, policy: str) -> None:
     now = until = NOON
