@@ -39,7 +39,10 @@ def test_by_index(tmp_path: Path, sqlite_template: Path, ask: Callable[[Session]
         ask(session)
         sql, values = sent[-1]
         plan = session.connection().exec_driver_sql(f"explain query plan {sql}", values).all()
-        names = {row[0] for row in session.connection().exec_driver_sql("select name from sqlite_master where type = 'index'")}
+        names = {
+            row[0]
+            for row in session.connection().exec_driver_sql("select name from sqlite_master where type = 'index'")
+        }
     database.dispose()
     steps = [str(row[3]) for row in plan]
     wanted = index if index in names else "sqlite_autoindex_flow_run"  # SQLite names the indexes of unique keys itself

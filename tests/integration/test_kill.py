@@ -38,7 +38,10 @@ def test_what_was_acknowledged_survives(database: Database, database_url: str) -
     for _ in range(2):
         first = int(run_row(database, run)["last_seq"]) + 1
         process = subprocess.Popen(
-            [sys.executable, "-c", REPORTER, database_url, str(run), str(first)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+            [sys.executable, "-c", REPORTER, database_url, str(run), str(first)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
         )
         assert process.stdout is not None
         for _line in range(chance.randint(5, 40)):

@@ -124,7 +124,10 @@ def test_a_database_that_is_away_is_unavailable() -> None:
         migrate.upgrade("postgresql://127.0.0.1:1/none?connect_timeout=1")
 
 
-@pytest.mark.parametrize(("url", "sentence"), [("nonsense", "can't be read"), ("mysql://u:p@h/d", "SQLite or Postgres"), ("", "can't be read")])
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [("nonsense", "can't be read"), ("mysql://u:p@h/d", "SQLite or Postgres"), ("", "can't be read")],
+)
 def test_other_addresses_are_refused(url: str, sentence: str) -> None:
     with pytest.raises(Invalid, match=sentence):
         Database(url)

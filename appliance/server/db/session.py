@@ -141,12 +141,16 @@ def address(url: str) -> str:
     try:
         parsed = make_url(url)
     except ArgumentError as error:  # its text would show the address, and with it a password
-        raise Invalid("The database's address can't be read; write it like postgresql://user:password@host/name.") from error
+        raise Invalid(
+            "The database's address can't be read; write it like postgresql://user:password@host/name."
+        ) from error
     driver = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "sqlite": "sqlite"}.get(
         parsed.get_backend_name()
     )
     if driver is None:
-        raise Invalid("The database must be SQLite or Postgres; give an address that begins with sqlite: or postgresql:.")
+        raise Invalid(
+            "The database must be SQLite or Postgres; give an address that begins with sqlite: or postgresql:."
+        )
     parsed = parsed.set(drivername=driver)
     return parsed.render_as_string(hide_password=False)
 
