@@ -139,7 +139,6 @@ ANSWERED_OTHERWISE = {
     ("GET", "/docs/{path:path}"): {404},
     ("POST", "/api/v1/login"): {401, 429},
     ("POST", "/api/v1/setup"): {409},
-    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/report"): {409},  # it has not begun
 }
 """Routes that refuse these payloads for reasons other than who asks."""
 

@@ -33,9 +33,7 @@ class Gate:
         self._claimed = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":  # pragma: no cover - no other routes exist
-            raise Forbidden("Only HTTP is served here.")
-        if scope["method"] == "OPTIONS":  # Litestar adds these handlers by itself; nothing here needs them
+        if _method(scope) == "OPTIONS":  # Litestar adds these handlers by itself; nothing here needs them
             raise MethodNotAllowedException
         permission: Permission = scope["route_handler"].opt["permission"]
         connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)
@@ -107,8 +105,13 @@ def handlers(app: Litestar) -> list[HTTPRouteHandler]:
     return found
 
 
+def _method(scope: Scope) -> str:
+    """The method; anything but HTTP has none, and is then treated as unsafe."""
+    return str(scope.get("method", ""))
+
+
 def _check_csrf(connection: ASGIConnection[Any, Any, Any, Any], caller: Caller) -> None:
-    if caller.credential.kind != "session" or connection.scope["method"] in SAFE:
+    if caller.credential.kind != "session" or _method(connection.scope) in SAFE:
         return
     if not sessions.csrf_matches(caller.credential, connection.headers.get(sessions.CSRF_HEADER)):
         raise Forbidden("The X-CSRF-Token header is missing or wrong; reload the page and try again.")
@@ -117,7 +120,7 @@ def _check_csrf(connection: ASGIConnection[Any, Any, Any, Any], caller: Caller) 
 def _check_content_type(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     """Browsers send forms and text across origins unasked, JSON they don't: so every body must be JSON."""
     headers = connection.headers
-    if connection.scope["method"] in SAFE or (
+    if _method(connection.scope) in SAFE or (
         headers.get("content-length", "") in ("", "0") and "transfer-encoding" not in headers
     ):
         return

@@ -151,7 +151,7 @@ def level_number(name: str | None) -> int | None:
     """The number of a level's name; raises Invalid for an unknown one."""
     if name is None:
         return None
-    numbers: dict[str, int] = {known: number for number, known in _LEVELS} | {"DEBUG": 10}
+    numbers: dict[str, int] = {"DEBUG": 10, **{known: number for number, known in _LEVELS}}
     if name.upper() not in numbers:
         raise Invalid("The parameter level must be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
     return numbers[name.upper()]

@@ -62,7 +62,8 @@ class FastExecutor(StrawberryGraphQLCoreExecutionContext):
             return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
         if not plan.rest:
             return found
-        found.update(super().execute_fields(parent_type, source_value, path, plan.rest, position_context))
+        rest: Any = super().execute_fields(parent_type, source_value, path, plan.rest, position_context)
+        found.update(rest)
         return {name: found[name] for name in plan.order if name in found}
 
     def _plan(self, parent_type: GraphQLObjectType, grouped: Any) -> _Plan:

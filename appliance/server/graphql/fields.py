@@ -32,6 +32,15 @@ def root_mutation(permission: Permission) -> Callable[[Callable[..., Any]], Any]
     return decorate
 
 
+def described(description: str) -> Callable[[Callable[..., Any]], Any]:
+    """A field of an object, with the words that the schema shows."""
+
+    def decorate(resolver: Callable[..., Any]) -> Any:
+        return strawberry.field(resolver=resolver, description=description)
+
+    return decorate
+
+
 def permissions(schema: GraphQLSchema) -> dict[str, Permission]:
     """The permission of every root field; raises RuntimeError for one without."""
     found: dict[str, Permission] = {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeGuard
 
 import msgspec
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute
@@ -98,7 +99,7 @@ def _decode(body: bytes) -> Body:
         ) from error
 
 
-def _never(_value: Any) -> Any:
+def _never(_value: Any) -> TypeGuard[Awaitable[Any]]:
     return False
 
 

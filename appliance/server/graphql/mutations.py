@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import strawberry
 
 from appliance.core.protocol import CreateFlowRun
@@ -27,7 +29,7 @@ from appliance.server.graphql.types.inputs import (
 class Mutation:
     @root_mutation(Permission.CREATE_RUN)
     def create_flow_run(self, info: Info, input: CreateFlowRunInput) -> CreateFlowRunPayload:
-        parameters = {} if input.parameters is None else input.parameters
+        parameters: Any = {} if input.parameters is None else input.parameters
         if not isinstance(parameters, dict):
             raise Invalid("The field parameters must be a JSON object of parameter names and values.")
         request = CreateFlowRun(

@@ -53,4 +53,5 @@ def scheduler_tick_age(database: Database, now: datetime) -> float | None:
         lease = leases.get(session, leases.SCHEDULER)
     if lease is None or lease.last_run_at is None:
         return None
-    return max(0.0, (now - lease.last_run_at).total_seconds())
+    last: datetime = lease.last_run_at
+    return max(0.0, (now - last).total_seconds())

@@ -68,7 +68,8 @@ class Metrics:
         """Before an answer's first byte is sent."""
         if message["type"] != "http.response.start":
             return
-        method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE") else "other"
+        asked = str(scope.get("method"))
+        method = asked if asked in ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE") else "other"
         route = str(scope.get("path_template") or "unmatched")
         self._requests.labels(method, route, f"{message['status'] // 100}xx").inc()
         started = scope["state"].get("started")

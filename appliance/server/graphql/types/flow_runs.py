@@ -11,6 +11,7 @@ import strawberry
 from appliance.server.db.reads import states
 from appliance.server.domain.waiting import RunFacts, wait_reason
 from appliance.server.graphql.context import Info
+from appliance.server.graphql.fields import described
 from appliance.server.graphql.scalars import JSON, BigInt
 from appliance.server.graphql.types import flows
 from appliance.server.graphql.types.agents import Agent, agent
@@ -93,20 +94,20 @@ class FlowRun:
         row = None if self.row.agent_id is None else info.context.loaders.agent.load(self.row.agent_id)
         return None if row is None else agent(row, info.context)
 
-    @strawberry.field(description="Why the run has not started, in one sentence.")
+    @described("Why the run has not started, in one sentence.")
     def wait_reason(self, info: Info) -> str | None:
         row, context = self.row, info.context
         if row.state_type not in ("SCHEDULED", "PENDING", "PAUSED"):
             return None
-        paused = context.loaders.flow.load(row.flow_id).paused
-        facts = RunFacts(row.state_type, row.state_name, row.scheduled_time, frozenset(row.labels), paused)
+        flow: Any = context.loaders.flow.load(row.flow_id)
+        facts = RunFacts(row.state_type, row.state_name, row.scheduled_time, frozenset(row.labels), flow.paused)
         return wait_reason(facts, context.loaders.agent_facts(), context.now)
 
-    @strawberry.field(description="Why the run failed; null unless it did.")
+    @described("Why the run failed; null unless it did.")
     def cause(self, info: Info) -> Cause | None:
         return _cause(self.row, info) if self.row.state_type == "FAILED" else None
 
-    @strawberry.field(description="The run's history, oldest first.")
+    @described("The run's history, oldest first.")
     def states(self, info: Info) -> list[StateRecord]:
         return [
             StateRecord(
@@ -125,7 +126,7 @@ class FlowRun:
     def task_counts(self, info: Info) -> TaskCounts:
         return _task_counts(info.context.loaders.task_counts.load(self.id) or {})
 
-    @strawberry.field(description="Log lines at ERROR or above.")
+    @described("Log lines at ERROR or above.")
     def error_count(self, info: Info) -> int:
         return (info.context.loaders.log_counts.load(self.id) or (0, 0))[1]
 

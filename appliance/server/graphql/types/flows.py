@@ -13,6 +13,7 @@ from appliance.core.errors import ScheduleError
 from appliance.server.domain.schedule_texts import describe
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Info
+from appliance.server.graphql.fields import described
 from appliance.server.graphql.scalars import JSON
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Schedule:
     active: bool
     parameters: JSON
 
-    @strawberry.field(description="The next due times, whether or not the schedule is active.")
+    @described("The next due times, whether or not the schedule is active.")
     def next_times(self, info: Info, n: int = 3) -> list[datetime]:
         if not 1 <= n <= MOST_TIMES:
             raise Invalid(f"The argument n lies between 1 and {MOST_TIMES}.")
@@ -143,7 +144,7 @@ class Flow:
     def project(self, info: Info) -> Project:
         return project(info.context.loaders.project.load(self.row.project_id))
 
-    @strawberry.field(description="The newest version.")
+    @described("The newest version.")
     def version(self, info: Info) -> FlowVersion:
         return version(info.context.loaders.newest_version.load(self.id))
 
@@ -151,7 +152,7 @@ class Flow:
     def schedules(self, info: Info) -> list[Schedule]:
         return [schedule(row) for row in info.context.loaders.schedules.load(self.id) or []]
 
-    @strawberry.field(description="The newest runs first, without those that are scheduled for later.")
+    @described("The newest runs first, without those that are scheduled for later.")
     def recent_runs(self, info: Info, first: int | None = 10) -> list[Annotated[FlowRun, strawberry.lazy(_RUNS)]]:
         from appliance.server.graphql.types.flow_runs import flow_run
 
@@ -159,7 +160,7 @@ class Flow:
             raise Invalid(f"The argument first lies between 1 and {MOST_RECENT} here.")
         return [flow_run(row) for row in info.context.loaders.recent_runs(self.id, first or 10)]
 
-    @strawberry.field(description="The next scheduled run.")
+    @described("The next scheduled run.")
     def next_run(self, info: Info) -> Annotated[FlowRun, strawberry.lazy(_RUNS)] | None:
         from appliance.server.graphql.types.flow_runs import flow_run
 
