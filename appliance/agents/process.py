@@ -195,7 +195,12 @@ def _cold(python: str, environ: dict[str, str], cwd: Path, output: Path) -> subp
         with output.open("ab") as file:
             output.chmod(0o600)
             return subprocess.Popen(
-                [python, "-m", "appliance.agents.execute"],
+                [
+                    python,
+                    "-P",
+                    "-m",
+                    "appliance.agents.execute",
+                ],  # -P: files beside the flow don't stand in for our imports
                 cwd=cwd,
                 env={"PYTHONUNBUFFERED": "1", **environ},
                 stdin=subprocess.DEVNULL,

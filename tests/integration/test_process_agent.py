@@ -73,6 +73,7 @@ with Flow("many") as many_flow:
 def flow_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("flows") / "flows.py"
     path.write_text(FLOWS)
+    (path.parent / "msgspec.py").write_text("raise RuntimeError('a file beside the flow was taken for a library')")
     return path
 
 
