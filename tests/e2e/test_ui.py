@@ -14,7 +14,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.appliance_process import Appliance, running
-from tests.e2e.ui_fixtures import (
+from tests.e2e.browser import (
     PHONE,
     STATIC,
     Watch,
