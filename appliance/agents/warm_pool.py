@@ -40,6 +40,9 @@ class WarmPool:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "appliance.agents.zygote", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
+                env={
+                    name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")
+                },  # no secrets for runs
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
