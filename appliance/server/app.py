@@ -68,6 +68,7 @@ def create_app(settings: Settings, database: Database) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
+    app.state["database"] = database
     check_every_route(app)
     return app
 

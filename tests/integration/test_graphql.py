@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -138,7 +139,7 @@ def test_a_list_asks_the_database_a_fixed_number_of_times(site: Site) -> None:
 
         def note(*_arguments: Any) -> None:
             nonlocal count
-            count += 1
+            count += threading.current_thread().name != "broadcast"  # it watches for changes by itself
 
         event.listen(site.database.engine, "before_cursor_execute", note)
         try:
@@ -147,6 +148,7 @@ def test_a_list_asks_the_database_a_fixed_number_of_times(site: Site) -> None:
             event.remove(site.database.engine, "before_cursor_execute", note)
         return count
 
+    site.data(query)  # the token's last use is noted now, and not again for a minute
     assert asked(2) == asked(12)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from litestar import Router, post
+from litestar import Request, Router, post
 
 from appliance.core.protocol import Begin, Begun, Report, Reported
 from appliance.server.actions import runs
@@ -17,9 +18,9 @@ REPORT_LIMIT = 16 * 1024 * 1024
 
 
 @post("/begin", opt={"permission": Permission.RUN_PROTOCOL}, status_code=200, sync_to_thread=True)
-def begin(database: Database, actor: Actor, flow_run_id: UUID, body: bytes) -> Begun:
+def begin(request: Request[Actor, Any, Any], flow_run_id: UUID, body: bytes) -> Begun:
     """May this attempt run?"""
-    return runs.begin(database, actor, flow_run_id, decode(body, Begin))
+    return runs.begin(_database(request), request.user, flow_run_id, decode(body, Begin))
 
 
 @post(
@@ -29,9 +30,15 @@ def begin(database: Database, actor: Actor, flow_run_id: UUID, body: bytes) -> B
     request_max_body_size=REPORT_LIMIT,
     sync_to_thread=True,
 )
-def report(database: Database, actor: Actor, flow_run_id: UUID, body: bytes) -> Reported:
+def report(request: Request[Actor, Any, Any], flow_run_id: UUID, body: bytes) -> Reported:
     """Store a numbered batch of states and logs, or note a heartbeat."""
-    return runs.report(database, actor, flow_run_id, decode(body, Report))
+    return runs.report(_database(request), request.user, flow_run_id, decode(body, Report))
+
+
+def _database(request: Request[Actor, Any, Any]) -> Database:
+    """From the app itself: injecting several things costs a task group per request, and this is the hot path."""
+    database: Database = request.app.state["database"]
+    return database
 
 
 router = Router("/flow-runs/{flow_run_id:uuid}", route_handlers=[begin, report])
