@@ -1,0 +1,65 @@
+"""Why a run waits, in one sentence."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from appliance.server.domain.schedule_texts import describe
+from appliance.server.domain.waiting import ONLINE_FOR, AgentFacts, RunFacts, agent_health, wait_reason
+
+NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+
+def _agent(labels: str = "", running: int = 0, capacity: int = 2, state: str = "online", age: float = 0) -> AgentFacts:
+    return AgentFacts(frozenset(labels.split()), capacity, running, state, NOW - timedelta(seconds=age))
+
+
+def _run(labels: str = "", **fields: Any) -> RunFacts:
+    facts = {"state_type": "SCHEDULED", "state_name": "Scheduled", "scheduled_time": NOW} | fields
+    return RunFacts(labels=frozenset(labels.split()), **facts)
+
+
+@pytest.mark.parametrize(
+    ("run", "agents", "reason"),
+    [
+        (_run(state_type="RUNNING"), [], None),
+        (_run(state_type="SUCCESS"), [], None),
+        (_run(state_type="PENDING"), [], "An agent has taken the run and is starting its process."),
+        (_run(state_type="PAUSED"), [], "The run is paused until someone resumes it."),
+        (_run(flow_paused=True, scheduled_time=NOW + timedelta(hours=1)), [], "The flow is paused."),
+        (_run(scheduled_time=NOW + timedelta(hours=1)), [], "Due at 2026-03-02 09:00:00 UTC."),
+        (_run(), [], "No agent is online."),
+        (_run(), [_agent(age=ONLINE_FOR.total_seconds() + 1)], "No agent is online."),
+        (_run(), [_agent(state="draining")], "No agent is online."),
+        (_run("gpu"), [_agent("cpu")], "No live agent has label gpu."),
+        (_run("gpu big"), [_agent("cpu")], "No live agent has the labels big, gpu."),
+        (_run("gpu big"), [_agent("gpu"), _agent("big")], "No live agent has all of the labels big, gpu."),
+        (_run(), [_agent(running=2), _agent(running=3)], "All agents are full."),
+        (_run("gpu"), [_agent("gpu", running=2), _agent()], "All agents with the run's labels are full."),
+        (_run("gpu"), [_agent("gpu cpu")], "An agent will take the run in a moment."),
+    ],
+)
+def test_wait_reason(run: RunFacts, agents: list[AgentFacts], reason: str | None) -> None:
+    assert wait_reason(run, agents, NOW) == reason
+
+
+def test_health() -> None:
+    assert agent_health("draining", NOW, NOW) == "draining"
+    assert agent_health("online", NOW - ONLINE_FOR - timedelta(seconds=1), NOW) == "offline"
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"kind": "interval", "seconds": 60}, "Every minute"),
+        ({"kind": "interval", "seconds": 7200}, "Every 2 hours"),
+        ({"kind": "interval", "seconds": 1.5}, "Every 1.5 seconds"),
+        ({"kind": "cron", "cron": "* * * * *"}, "Every minute"),
+        ({"kind": "cron", "cron": "nonsense"}, "nonsense"),
+    ],
+)
+def test_schedules_in_words(document: dict[str, Any], words: str) -> None:
+    assert describe(document) == words
