@@ -1,119 +1,176 @@
-"""A Chromium at the door of a real appliance: it watches what the pages ask for, say on the console and break of accessibility."""
+"""What the browser tests look at: a real appliance with flows of every kind of parameter and runs in every kind of end."""
 
 from __future__ import annotations
 
-import shutil
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
 
 from tests.e2e.appliance_process import PASSWORD, Appliance
 
-ROOT = Path(__file__).parents[2]
-STATIC = ROOT / "appliance" / "server" / "web" / "static"
-AXE = ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js"
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-DESK = {"width": 1440, "height": 900}
-PHONE = {"width": 390, "height": 844}
+FLOWS = '''
+"""Flows for the browser tests."""
+import os
+import signal
+import time
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Literal
+
+from appliance import Flow, IntervalSchedule, Parameter, get_logger, task
 
 
-def chromium() -> str | None:
-    """Where this machine's Chromium is, if it has one."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
+@task
+def pages(count: int) -> list[int]:
+    get_logger().info("loading %d pages", count)
+    return list(range(count))
 
 
-def why_not() -> str:
-    """Why the browser tests can't run here; empty when they can."""
-    if chromium() is None:
-        return f"no Chromium on this machine (looked for {', '.join(NAMES)})"
-    if not (STATIC / "index.html").is_file():
-        return "the web UI is not built: run `make ui`"
-    return ""
+@task(max_retries=2, retry_delay=timedelta(milliseconds=50))
+def fetch(page: int) -> int:
+    get_logger().info("page %d", page)
+    if page == 3:
+        get_logger().warning("page %d is slow", page)
+        raise ConnectionError("upstream source returned HTTP 503 for /orders?page=3")
+    return page
+
+
+@task
+def load(rows: list[int]) -> int:
+    return len(rows)
+
+
+with Flow("orders") as orders:
+    load(fetch.map(pages(Parameter("count", default=6, type=int))))
+
+
+@task
+def report(region: str, limit: int, mode: str, day: date, columns: list[str], dry: bool) -> str:
+    get_logger().info("report for %s", region)
+    return region
+
+
+with Flow("report") as report_flow:
+    report(
+        Parameter("region", type=str),
+        Parameter("limit", default=20, type=int),
+        Parameter("mode", default="full", type=Literal["full", "delta"]),
+        Parameter("day", default=date(2026, 11, 21), type=date),
+        Parameter("columns", default=["id", "total"], type=list[str]),
+        Parameter("dry", default=False, type=bool),
+    )
+
+
+@task
+def speak(path: str) -> None:
+    number = 0
+    while not Path(path).exists():
+        get_logger().info("line %d", number)
+        number += 1
+        time.sleep(0.05)
+
+
+with Flow("talks") as talks:
+    speak(Parameter("path", type=str))
+
+
+@task
+def die() -> None:
+    print("the last words", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+with Flow("dies") as dies:
+    die()
+
+
+@task
+def one(x: int) -> int:
+    return x
+
+
+@task
+def say_much(lines: int) -> None:
+    logger = get_logger()
+    for number in range(lines):
+        logger.info("line %d of much", number)
+    raise ValueError("the needle is here")
+
+
+with Flow("wide") as wide:
+    one.map(list(range(1000)))
+    say_much(Parameter("lines", default=1500, type=int))
+
+
+@task
+def quick() -> None:
+    pass
+
+
+with Flow("hourly", schedule=IntervalSchedule(timedelta(hours=1))) as hourly:
+    quick()
+'''
+
+
+def register_flows(appliance: Appliance, folder: Path) -> None:
+    path = folder / "browser_flows.py"
+    path.write_text(FLOWS)
+    done = appliance.cli("register", str(path), "--project", "browser")
+    assert done.returncode == 0, done.stderr
+
+
+def start(appliance: Appliance, flow: str, **parameters: Any) -> str:
+    return appliance.create_run(flow, project="browser", **parameters)
 
 
 @contextmanager
-def chromium_running() -> Iterator[Browser]:
+def chromium(path: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        try:
-            yield browser
-        finally:
-            browser.close()
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
 
 
-@dataclass
 class Watch:
-    """What a test's pages did that no page may do, and what they fetched."""
+    """Notes what no page may do: ask another host, or write errors or warnings to the console."""
 
-    origin: str
-    outside: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-    scripts: dict[str, int] = field(default_factory=dict)
+    def __init__(self, page: Page, url: str) -> None:
+        self.outside: list[str] = []
+        self.console: list[str] = []
+        self.origin = url
+        page.on("request", self._request)
+        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("pageerror", lambda error: self._note("error", str(error)))
 
-    def follow(self, page: Page) -> None:
-        page.on("request", self._asked)
-        page.on("requestfinished", self._fetched)
-        page.on("console", self._said)
-        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
-
-    def _asked(self, request: Request) -> None:
+    def _request(self, request: Request) -> None:
         if not request.url.startswith((self.origin, "data:", "blob:")):
             self.outside.append(request.url)
 
-    def _fetched(self, request: Request) -> None:
-        if request.resource_type == "script":
-            self.scripts[request.url] = request.sizes()["responseBodySize"]
-
-    def _said(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(f"{message.type}: {message.text} ({message.location.get('url', '')})")
-
-    def forgive(self, *parts: str) -> None:
-        """Drop complaints that the test itself provoked: the browser logs every refused request."""
-        self.complaints = [one for one in self.complaints if not any(part in one for part in parts)]
+    def _note(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.console.append(text)
 
 
-@contextmanager
-def visitor(browser: Browser, appliance: Appliance, **options: Any) -> Iterator[tuple[Page, Watch]]:
-    """A fresh browser profile on the appliance. Afterwards: no outside request, no error on the console."""
-    settings = {"viewport": DESK, "reduced_motion": "reduce", "timezone_id": "Europe/Berlin", "locale": "en-GB"}
-    context: BrowserContext = browser.new_context(base_url=appliance.url, **{**settings, **options})
-    context.set_default_timeout(15_000)
-    watch = Watch(appliance.url)
-    context.on("page", watch.follow)
-    try:
-        yield context.new_page(), watch
-        assert watch.outside == [], "no page may ask anybody but the appliance"
-        assert watch.complaints == [], "the console stays silent"
-    finally:
-        context.close()
-
-
-def sign_in(page: Page, path: str = "/runs", username: str = "admin", password: str = PASSWORD) -> None:
-    """Sign in through the form, back to the page that was asked for."""
-    page.goto(path)
-    page.get_by_label("User name").fill(username)
-    page.get_by_label("Password").fill(password)
+def sign_in(page: Page, appliance: Appliance, path: str = "/runs") -> None:
+    page.goto(appliance.url + path)
+    page.get_by_label("User name").fill("admin")
+    page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(lambda url: "/login" not in url)
+    page.get_by_role("navigation", name="Main").wait_for()
 
 
-def axe_violations(page: Page) -> list[str]:
-    """What axe finds on the page as it stands, as `rule: the elements`; the rules of WCAG 2.0 to 2.2, A and AA, and best practice."""
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed: run `make ui`")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("async () => (await axe.run(document)).violations")
-    return [f"{one['id']}: {', '.join(str(node['target']) for node in one['nodes'][:4])}" for one in found]
+def fail_graphql(page: Page, operation: str, status: int = 500) -> None:
+    """Let one operation fail; everything else goes through."""
 
+    def answer(route: Route) -> None:
+        if f" {operation}" in str((route.request.post_data_json or {}).get("query", "")):
+            body = {"code": "internal", "message": "The server could not answer.", "request_id": "r-1"}
+            route.fulfill(status=status, content_type="application/json", body=json.dumps(body))
+        else:
+            route.fallback()
 
-def overflows(page: Page) -> bool:
-    """Whether the page scrolls sideways."""
-    return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+    page.route("**/graphql", answer)

@@ -6,8 +6,7 @@ import { ApiError, request, setCsrfToken } from "./http";
 export interface Me {
   username: string;
   role: string;
-  csrf_token: string;
-  permissions: string[];
+  csrfToken: string;
 }
 
 export interface Session {
@@ -15,27 +14,28 @@ export interface Session {
   siteName: string;
   version: string;
   setupRequired: boolean;
-  docs: boolean;
 }
 
-interface Info {
+/** The same from REST. */
+interface WireMe {
+  username: string;
+  role: string;
+  csrf_token: string;
+}
+
+interface WireInfo {
   version: string;
   site_name: string;
   setup_required: boolean;
 }
 
-interface Boot extends Partial<Info> {
-  me?: Me | null;
-  docs?: boolean;
-}
-
-const NOBODY: Session = { me: null, siteName: "", version: "", setupRequired: false, docs: false };
+const NOBODY: Session = { me: null, siteName: "", version: "", setupRequired: false };
 let session: Session = NOBODY;
 const listeners = new Set<() => void>();
 
 function set(next: Session): void {
   session = next;
-  setCsrfToken(next.me?.csrf_token ?? "");
+  setCsrfToken(next.me?.csrfToken ?? "");
   for (const listener of listeners) listener();
 }
 
@@ -53,38 +53,36 @@ export function useSession(): Session {
 /** Called once, before the first page. */
 export async function loadSession(): Promise<void> {
   const boot = readBoot();
-  if (boot?.version !== undefined) {
-    set(toSession(boot as Info, boot.me ?? null, boot.docs));
+  if (boot) {
+    set(boot);
     return;
   }
-  const info = await request<Info>("GET", "/api/v1/info");
-  set(toSession(info, info.setup_required ? null : await askMe()));
+  const info = await request<WireInfo>("GET", "/api/v1/info");
+  const me = info.setup_required ? null : await askMe();
+  set({ me, siteName: info.site_name, version: info.version, setupRequired: info.setup_required });
 }
 
-function readBoot(): Boot | null {
-  try {
-    return JSON.parse(document.getElementById("boot")?.textContent || "null") as Boot | null;
-  } catch {
-    return null;
-  }
+function readBoot(): Session | null {
+  const element = document.getElementById("boot");
+  return element ? (JSON.parse(element.textContent || "null") as Session | null) : null;
 }
 
 async function askMe(): Promise<Me | null> {
   try {
-    return await request<Me>("GET", "/api/v1/me");
+    return toMe(await request<WireMe>("GET", "/api/v1/me"));
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) return null;
     throw error;
   }
 }
 
-function toSession(info: Info, me: Me | null, docs = false): Session {
-  return { me, siteName: info.site_name, version: info.version, setupRequired: info.setup_required, docs };
+function toMe({ username, role, csrf_token }: WireMe): Me {
+  return { username, role, csrfToken: csrf_token };
 }
 
 export async function signIn(username: string, password: string): Promise<void> {
-  const me = await request<Me>("POST", "/api/v1/login", { username, password });
-  set({ ...session, me, setupRequired: false });
+  const me = await request<WireMe>("POST", "/api/v1/login", { username, password });
+  set({ ...session, me: toMe(me), setupRequired: false });
 }
 
 export async function setUp(token: string, username: string, password: string): Promise<void> {

@@ -3,6 +3,7 @@
 import type { ReactNode } from "react";
 import { Button } from "react-aria-components";
 import type { Cause, Run } from "../api/flow-runs";
+import { isUuid } from "../lib/run-filter";
 import { type Family, isTerminal, lookOfRun } from "../lib/states";
 import { doneOf, taskName } from "../lib/why";
 import { useNow } from "../ui/clock";
@@ -104,9 +105,9 @@ function Crashed({ run }: { run: Run }) {
       {cause && cause.tail.length > 0 && (
         <>
           <div className="muted">The last lines of its output:</div>
-          <pre className="tail mono" tabIndex={0} role="group" aria-label="Last lines of output">
-            {cause.tail.join("\n")}
-          </pre>
+          <section className="tail" tabIndex={0} aria-label="Last lines of output">
+            <pre className="mono">{cause.tail.join("\n")}</pre>
+          </section>
         </>
       )}
       <div className="row">
@@ -130,7 +131,7 @@ function CopyButton({ text }: { text: string }) {
 
 function Cancelled({ run }: { run: Run }) {
   const record = [...run.states].reverse().find((one) => one.type === "CANCELLING" || one.type === "CANCELLED");
-  const by = record?.actor ? ` by ${record.actor}` : "";
+  const by = record?.actor && !isUuid(record.actor) ? ` by ${record.actor}` : "";
   const stopping = run.state.type === "CANCELLING";
   return (
     <Card family="neutral" label="Why it was stopped">

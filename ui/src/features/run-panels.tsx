@@ -2,6 +2,7 @@
 
 import { Button } from "react-aria-components";
 import type { Run } from "../api/flow-runs";
+import { isUuid } from "../lib/run-filter";
 import { lookOf } from "../lib/states";
 import { formatDuration } from "../lib/time";
 import { Instant } from "../ui/instant";
@@ -85,7 +86,7 @@ export function StateHistory({ run }: { run: Run }) {
                   {restarted && <span className="mark">attempt {state.attempt}</span>}
                 </td>
                 <td>{state.message}</td>
-                <td className="muted">{state.actor}</td>
+                <td className="muted">{isUuid(state.actor) ? "the run" : state.actor}</td>
                 <td className="right number nowrap">
                   {next && formatDuration(Date.parse(next.at) - Date.parse(state.at))}
                 </td>

@@ -42,7 +42,9 @@ export function RunsTable({ runs, box, total, current, onNearEnd, onStop, withFl
   useEffect(() => {
     if (current >= 0) virtual.scrollToIndex(current, { align: "auto" });
   }, [current, virtual]);
-  useEffect(() => virtual.measure(), [virtual, height]);
+  useEffect(() => {
+    if (height) virtual.measure();
+  }, [virtual, height]);
   return (
     <table className="table runs-table" aria-rowcount={total + 1}>
       <colgroup>

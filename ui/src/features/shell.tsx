@@ -56,7 +56,7 @@ export function Shell() {
 }
 
 function TopBar() {
-  const { siteName, docs } = useSession();
+  const { siteName } = useSession();
   return (
     <header className="top">
       <Link to="/runs" className="brand">
@@ -67,11 +67,6 @@ function TopBar() {
       <span className="spring" />
       <LiveLight />
       <TopClock />
-      {docs && (
-        <a className="button quiet wide-only" href="/docs/">
-          Docs
-        </a>
-      )}
       <UserMenu />
     </header>
   );

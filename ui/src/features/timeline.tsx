@@ -1,7 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useMemo, useRef } from "react";
 import { Button } from "react-aria-components";
-import { lookOf } from "../lib/states";
+import { FAMILIES, lookOf, type StateLook } from "../lib/states";
 import { elapsed, formatClock, formatDuration } from "../lib/time";
 import { domainOf, layoutRows, place, type Row, type Segment, type TaskRun, ticksOf } from "../lib/timeline";
 import { useNow } from "../ui/clock";
@@ -66,11 +66,13 @@ function Axis({ domain }: { domain: [number, number] }) {
   return (
     <div className="axis" aria-hidden="true">
       <span className="axis-plot">
-        {ticksOf(domain, TICKS).map(({ at, step }) => (
-          <span key={at} className="tick" style={{ left: `${place(at, at, domain).left}%` }}>
-            {step < 1000 ? `+${formatDuration(at - domain[0])}` : formatClock(new Date(at))}
-          </span>
-        ))}
+        {ticksOf(domain, TICKS)
+          .filter(({ at }) => place(at, at, domain).left < 88)
+          .map(({ at, step }) => (
+            <span key={at} className="tick" style={{ left: `${place(at, at, domain).left}%` }}>
+              {step < 1000 ? `+${formatDuration(at - domain[0])}` : formatClock(new Date(at))}
+            </span>
+          ))}
       </span>
     </div>
   );
@@ -141,7 +143,7 @@ const WORDS: Record<(typeof ORDER)[number], string> = {
 
 function countsText(row: Row): string {
   return ORDER.filter((family) => row.counts[family])
-    .map((family) => `${row.counts[family]} ${WORDS[family]}`)
+    .map((family) => `${row.counts[family]?.toLocaleString("en")} ${WORDS[family]}`)
     .join(" · ");
 }
 
@@ -189,15 +191,20 @@ function Bar({ segment, row, domain }: { segment: Segment; row: Row; domain: [nu
   );
 }
 
-export function familyCounts(
-  tasks: readonly TaskRun[],
-): Map<string, { count: number; icon: string; family: string; word: string }> {
-  const found = new Map<string, { count: number; icon: string; family: string; word: string }>();
+export interface FamilyCount extends StateLook {
+  count: number;
+}
+
+/** How many task runs are in each family; a mapped task counts by its children. */
+export function familyCounts(tasks: readonly TaskRun[]): FamilyCount[] {
+  const mapped = new Set(tasks.filter((task) => task.mapIndex >= 0).map((task) => task.taskSlug));
+  const found = new Map<string, FamilyCount>();
   for (const task of tasks) {
+    if (task.mapIndex < 0 && mapped.has(task.taskSlug)) continue;
     const look = lookOf(task.state);
     const known = found.get(look.family);
     if (known) known.count += 1;
-    else found.set(look.family, { count: 1, ...look });
+    else found.set(look.family, { ...look, count: 1 });
   }
-  return found;
+  return [...found.values()].sort((a, b) => FAMILIES.indexOf(a.family) - FAMILIES.indexOf(b.family));
 }

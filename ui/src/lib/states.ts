@@ -102,9 +102,15 @@ export function lookOfRun(
   const overdue = now - Date.parse(run.scheduledTime);
   if (run.state.type === "SCHEDULED" && run.state.name === "Scheduled" && overdue > LATE_AFTER) {
     const late = LOOKS.Late as StateLook;
-    return { ...late, word: `Late ${Math.floor(overdue / 60_000)} min` };
+    return { ...late, word: `Late ${lateness(overdue)}` };
   }
   return lookOf(run.state);
+}
+
+function lateness(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 100) return `${minutes} min`;
+  return minutes < 60 * 48 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1440)} d`;
 }
 
 export function isTerminal(type: string): boolean {

@@ -251,7 +251,9 @@ const STEPS = [
 export function ticksOf([start, end]: readonly [number, number], most: number): { at: number; step: number }[] {
   const step = STEPS.find((one) => (end - start) / one <= most) ?? 864e5 * Math.ceil((end - start) / 864e5 / most);
   const ticks: { at: number; step: number }[] = [];
-  for (let at = Math.ceil(start / step) * step; at <= end; at += step) ticks.push({ at, step });
+  // Below a second the axis counts from the start; above, it shows round times of day.
+  for (let at = step < 1000 ? start + step : Math.ceil(start / step) * step; at <= end; at += step)
+    ticks.push({ at, step });
   return ticks;
 }
 

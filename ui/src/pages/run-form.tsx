@@ -307,9 +307,7 @@ function CodeBlock({ title, text, note }: { title: string; text: string; note?: 
           Copy
         </Button>
       </div>
-      <pre className="mono code" tabIndex={0} role="group" aria-label={title}>
-        {text}
-      </pre>
+      <pre className="mono code">{text}</pre>
       {note && <p className="muted card-note">{note}</p>}
     </section>
   );

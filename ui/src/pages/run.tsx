@@ -142,7 +142,7 @@ function Structure({ run, search, go }: PaneProps) {
           <Tab label="Table" isCurrent={search.view === "table"} onPress={() => go({ view: "table" })} />
         </nav>
         <span className="spring" />
-        {[...familyCounts(tasks).values()].map((one) => (
+        {familyCounts(tasks).map((one) => (
           <span key={one.family} className={`pill family-${one.family}`} title={`${one.count} ${one.word}`}>
             <StateIcon look={one} />
             <span className="number">{one.count.toLocaleString("en")}</span>

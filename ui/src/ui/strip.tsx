@@ -14,6 +14,7 @@ export function Strip({ runs, size = 30 }: { runs: readonly StripRun[]; size?: n
   const summary = latest
     ? `Last ${shown.length} runs, ${failed} failed, most recent: ${lookOf(latest.state).word}`
     : "No runs yet";
+  if (shown.length === 0) return null;
   return (
     <span className="strip" role="img" aria-label={summary} title={summary}>
       {Array.from({ length: size - shown.length }, (_, gap) => (

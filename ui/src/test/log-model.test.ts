@@ -1,0 +1,73 @@
+import { describe, expect, it } from "vitest";
+import {
+  cursorOf,
+  findMatches,
+  type LogRecord,
+  levelWord,
+  merge,
+  nextError,
+  taskLabel,
+  toLines,
+} from "../lib/log-model";
+
+const record = (id: number, message = `line ${id}`, level = 20): LogRecord => ({
+  id,
+  at: "2026-11-22T06:30:00Z",
+  level,
+  logger: "flow",
+  message,
+  taskSlug: null,
+  mapIndex: -1,
+});
+
+describe("lines", () => {
+  it("a record of many lines is many rows", () => {
+    const lines = toLines([record(1, "a\nb\r\nc"), record(2)]);
+    expect(lines.map((line) => [line.record.id, line.part, line.text])).toEqual([
+      [1, 0, "a"],
+      [1, 1, "b"],
+      [1, 2, "c"],
+      [2, 0, "line 2"],
+    ]);
+  });
+
+  it("takes terminal colours out and cuts what is endless", () => {
+    expect(toLines([record(1, "\u001b[31mred\u001b[0m")])[0]?.text).toBe("red");
+    expect(toLines([record(1, "x".repeat(5_000))])[0]?.text).toMatch(/… 1000 more characters$/);
+  });
+});
+
+describe("finding", () => {
+  const lines = toLines([record(1), record(2, "Boom\n  at x", 40), record(3), record(4, "boom again", 50)]);
+
+  it("finds without regard to case", () => {
+    expect(findMatches(lines, "boom")).toEqual([1, 4]);
+    expect(findMatches(lines, "  ")).toEqual([]);
+  });
+
+  it("walks the errors by their first lines", () => {
+    expect(nextError(lines, -1, 1)).toBe(1);
+    expect(nextError(lines, 1, 1)).toBe(4);
+    expect(nextError(lines, 4, 1)).toBe(-1);
+    expect(nextError(lines, 4, -1)).toBe(1);
+  });
+});
+
+describe("pages", () => {
+  it("merge in order and without doubles", () => {
+    const ids = (records: LogRecord[]) => records.map((one) => one.id);
+    expect(ids(merge([record(3), record(4)], [record(1), record(2), record(3)]))).toEqual([1, 2, 3, 4]);
+    expect(ids(merge([record(1), record(2)], [record(2), record(5)]))).toEqual([1, 2, 5]);
+    expect(ids(merge([record(1)], []))).toEqual([1]);
+  });
+
+  it("cursors are the server's", () => {
+    expect(cursorOf(42)).toBe("NDI");
+  });
+});
+
+it("names levels and tasks", () => {
+  expect([5, 10, 20, 30, 40, 50].map(levelWord)).toEqual(["DEBUG", "DEBUG", "INFO", "WARN", "ERROR", "CRITICAL"]);
+  expect(taskLabel({ taskSlug: "extract", mapIndex: 17 })).toBe("extract[17]");
+  expect(taskLabel({ taskSlug: "load", mapIndex: -1 })).toBe("load");
+});

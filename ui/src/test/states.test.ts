@@ -1,0 +1,117 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { canStop, FAMILIES, isTerminal, lookOf, lookOfRun } from "../lib/states";
+import { whyOf } from "../lib/why";
+
+const css = readFileSync("src/ui/tokens.css", "utf8");
+
+function tokens(theme: "light" | "dark"): Record<string, string> {
+  const block =
+    theme === "light"
+      ? css.slice(css.indexOf(":root"), css.indexOf("[data-theme"))
+      : css.slice(css.indexOf("[data-theme"));
+  return Object.fromEntries(
+    [...block.matchAll(/--([\w-]+):\s*(#[0-9a-f]{6})/gi)].map((match) => [match[1], match[2] as string]),
+  );
+}
+
+function luminance(colour: string): number {
+  const [r, g, b] = [1, 3, 5].map((at) => {
+    const share = Number.parseInt(colour.slice(at, at + 2), 16) / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  }) as [number, number, number];
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+function contrast(a: string, b: string): number {
+  const [high, low] = [luminance(a), luminance(b)].sort((x, y) => y - x) as [number, number];
+  return (high + 0.05) / (low + 0.05);
+}
+
+describe.each(["light", "dark"] as const)("contrast, %s", (theme) => {
+  const of = tokens(theme);
+  const get = (name: string) => of[name] as string;
+
+  it.each(FAMILIES)("%s reads on its tint and stands out on every background", (family) => {
+    expect(contrast(get(`tx-${family}`), get(`tn-${family}`))).toBeGreaterThanOrEqual(4.5);
+    for (const background of ["bg", "surface", "raised"])
+      expect(contrast(get(`st-${family}`), get(background))).toBeGreaterThanOrEqual(3);
+  });
+
+  it.each(["text", "muted", "subtle"])("%s reads on every background", (name) => {
+    for (const background of ["bg", "surface", "raised", "sel"])
+      expect(contrast(get(name), get(background))).toBeGreaterThanOrEqual(4.5);
+  });
+
+  it("controls and the accent can be seen", () => {
+    expect(contrast(get("control"), get("bg"))).toBeGreaterThanOrEqual(3);
+    expect(contrast(get("accent"), get("on-accent"))).toBeGreaterThanOrEqual(4.5);
+  });
+});
+
+describe("looks", () => {
+  it("every state of the same family still has its own word or icon", () => {
+    const names = [
+      "Success",
+      "Cached",
+      "Failed",
+      "TimedOut",
+      "Crashed",
+      "TriggerFailed",
+      "Running",
+      "Cancelled",
+      "Scheduled",
+      "Pending",
+      "Submitted",
+      "Paused",
+      "Retrying",
+    ];
+    const looks = names.map((name) => lookOf({ type: "", name }));
+    expect(new Set(looks.map((look) => look.word)).size).toBe(names.length);
+    expect(new Set(looks.map((look) => look.icon)).size).toBe(names.length);
+  });
+
+  it("an unknown name takes its type's look", () => {
+    expect(lookOf({ type: "FAILED", name: "Melted" })).toMatchObject({ family: "failed", word: "Melted" });
+    expect(lookOf({ type: "WEIRD", name: "Odd" }).family).toBe("neutral");
+  });
+
+  it("what is due and still waits is late, and says how late", () => {
+    const due = { state: { type: "SCHEDULED", name: "Scheduled" }, scheduledTime: "2026-11-22T06:00:00Z" };
+    const minutes = (n: number) => Date.parse(due.scheduledTime) + n * 60_000;
+    expect(lookOfRun(due, minutes(0.5)).word).toBe("Scheduled");
+    expect(lookOfRun(due, minutes(6))).toMatchObject({ family: "attention", word: "Late 6 min" });
+    expect(lookOfRun(due, minutes(180)).word).toBe("Late 3 h");
+  });
+
+  it("knows what can be stopped", () => {
+    expect(["SUCCESS", "FAILED", "CANCELLED"].every(isTerminal)).toBe(true);
+    expect(["SCHEDULED", "PENDING", "RUNNING", "PAUSED"].every(canStop)).toBe(true);
+    expect(canStop("CANCELLING")).toBe(false);
+  });
+});
+
+describe("the sentence of a row", () => {
+  const base = {
+    state: { type: "SUCCESS", name: "Success", message: "All well." },
+    cause: null,
+    waitReason: null,
+    taskCounts: { total: 20, success: 12, failed: 0, running: 2, waiting: 6, other: 0 },
+  };
+
+  it("is quiet on success, loud on failure", () => {
+    expect(whyOf(base)).toBe("");
+    const cause = { taskSlug: "extract", mapIndex: 17, message: "boom" };
+    expect(whyOf({ ...base, state: { type: "FAILED", name: "Failed", message: "m" }, cause })).toBe(
+      "extract[17]: boom",
+    );
+    expect(whyOf({ ...base, state: { type: "FAILED", name: "Crashed", message: "killed" } })).toBe("killed");
+  });
+
+  it("says how far it is and what it waits for", () => {
+    expect(whyOf({ ...base, state: { type: "RUNNING", name: "Running", message: "" } })).toBe("60 % · 12 of 20 tasks");
+    expect(
+      whyOf({ ...base, state: { type: "SCHEDULED", name: "Scheduled", message: "" }, waitReason: "no agent" }),
+    ).toBe("no agent");
+  });
+});
