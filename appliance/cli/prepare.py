@@ -14,7 +14,7 @@ import click
 from appliance.config import Settings
 from appliance.server.actions import setup
 from appliance.server.db import migrate
-from appliance.server.db.session import Database
+from appliance.server.db.session import Database, open_database
 from appliance.server.errors import ApplianceError
 
 
@@ -65,7 +65,7 @@ def database(settings: Settings) -> Database:
     """Bring the schema up to date and open the database; a newer schema than ours is refused."""
     try:
         migrate.upgrade(settings.database)
-        return Database(settings.database)
+        return open_database(settings)
     except ApplianceError as error:
         raise StartError(error.message) from error
 

@@ -174,9 +174,9 @@ def _wait_for_server(settings: Settings) -> None:
 def _token_once_claimed(settings: Settings) -> str:
     """Wait until somebody has used the setup link: an agent's token belongs to an administrator."""
     from appliance.server.actions import setup
-    from appliance.server.db.session import Database
+    from appliance.server.db.session import open_database
 
-    db = Database(settings.database)
+    db = open_database(settings)
     pause = threading.Event()  # never set; SIGTERM ends this process as it is
     while setup.setup_required(db):
         pause.wait(CLAIM_POLL)
