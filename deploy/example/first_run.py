@@ -24,6 +24,7 @@ PROJECT, FLOW = "examples", "package-report"
 def main() -> int:
     data = Path(os.environ.setdefault("APPLIANCE_DATA_DIR", str(Path("data").resolve())))
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    result = Path(os.environ.setdefault("EXAMPLE_DIR", str(data / "example"))) / "packages.sqlite"
     password, token = secret(data / "admin-password", 12), secret(data / "admin-token", 32)
     url = f"http://{os.environ.get('APPLIANCE_HOST', '127.0.0.1')}:{os.environ.get('APPLIANCE_PORT', '4200')}"
     server_environment = {**os.environ, "APPLIANCE_ADMIN_PASSWORD": password, "APPLIANCE_ADMIN_TOKEN": token}
@@ -36,7 +37,7 @@ def main() -> int:
     ok = call(client, "register", str(HERE / "packages.py"), "--project", PROJECT)
     ok = ok and call(client, "run", FLOW, "--project", PROJECT, "--watch")
     if process.poll() is None:
-        print(summary(url, data, password, ok), flush=True)
+        print(summary(url, data, password, result if ok and result.exists() else None), flush=True)
     return process.wait()
 
 
@@ -70,12 +71,10 @@ def call(environment: dict[str, str], *arguments: str) -> bool:
     return subprocess.run([*COMMAND, *arguments], env=environment, check=False).returncode == 0
 
 
-def summary(url: str, data: Path, password: str, ok: bool) -> str:
+def summary(url: str, data: Path, password: str, result: Path | None) -> str:
     """Where to look and how to sign in."""
     outcome = (
-        f"The example has run; its result is {data / 'example' / 'packages.sqlite'}."
-        if ok
-        else "The example did not succeed; open its run."
+        f"The example has run; its result is {result}." if result else "The example did not succeed; open its run."
     )
     return f"""
 {outcome}

@@ -127,8 +127,9 @@ def report(path: str) -> list[str]:
 
 
 def default_output() -> str:
-    """Beside the appliance's data where that is known, else in the temporary directory."""
-    return str(Path(os.environ.get("APPLIANCE_DATA_DIR", tempfile.gettempdir())) / "example" / "packages.sqlite")
+    """In the folder that EXAMPLE_DIR names, else in one of the temporary directory."""
+    folder = os.environ.get("EXAMPLE_DIR") or Path(tempfile.gettempdir()) / "appliance-example"
+    return str(Path(folder) / "packages.sqlite")
 
 
 with Flow("package-report") as flow:
