@@ -1,0 +1,101 @@
+"""`docker compose up` on a real engine: healthy, the example runs inside, data survives down and up, nothing runs as root."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.appliance_process import PASSWORD, TOKEN, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+BASE_IMAGE = os.environ.get("BASE_IMAGE", "appliance-base:trixie")
+
+
+def succeeds(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
+
+
+def missing() -> str | None:
+    """Why there is nothing to test with, or None."""
+    if shutil.which("docker") is None or not succeeds("docker", "info"):
+        return "no Docker engine answers"
+    if not succeeds("docker", "compose", "version"):
+        return "docker compose is not installed"
+    if not succeeds("docker", "image", "inspect", BASE_IMAGE):
+        return f"the base image {BASE_IMAGE} is not there"
+    return None
+
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("docker"),
+    pytest.mark.skipif(missing() is not None, reason=missing() or ""),
+]
+
+
+class Compose:
+    """One compose project of our own, with names that nothing else uses."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.name = f"appliance-test-{uuid.uuid4().hex[:8]}"
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("APPLIANCE_")},
+            "APPLIANCE_ADMIN_PASSWORD": PASSWORD,
+            "APPLIANCE_ADMIN_TOKEN": TOKEN,
+            "APPLIANCE_PORT": str(self.port),
+            "APPLIANCE_IMAGE": f"{self.name}:latest",
+            "BASE_IMAGE": BASE_IMAGE,
+        }
+
+    def __call__(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["docker", "compose", "--project-name", self.name, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=850,
+        )
+        assert done.returncode == 0, f"{arguments}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
+        return done.stdout
+
+    def appliance(self, *arguments: str) -> str:
+        return self("exec", "-T", "-e", f"APPLIANCE_TOKEN={TOKEN}", "appliance", "appliance", *arguments)
+
+
+@pytest.fixture(scope="module")
+def compose() -> Iterator[Compose]:
+    project = Compose()
+    try:
+        project("up", "--detach", "--wait", "--build")
+        yield project
+    finally:
+        project("down", "--volumes", "--rmi", "all")
+
+
+def test_the_example_runs_inside_and_survives_down_and_up(compose: Compose) -> None:
+    compose.appliance("register", "/opt/example/packages.py", "--project", "examples")
+    watched = compose.appliance("run", "package-report", "--project", "examples", "--watch")
+    assert "Success" in watched
+    before = json.loads(compose.appliance("get", "flow-runs", "--json"))
+    compose("down")
+    compose("up", "--detach", "--wait")
+    assert json.loads(compose.appliance("get", "flow-runs", "--json")) == before
+    assert compose("exec", "-T", "appliance", "test", "-s", "/data/example/packages.sqlite") == ""
+
+
+def test_nothing_runs_as_root(compose: Compose) -> None:
+    assert compose("exec", "-T", "appliance", "id", "-u").strip() == "10001"
+    assert (
+        compose("exec", "-T", "appliance", "sh", "-c", "touch /probe 2>/dev/null || echo refused").strip() == "refused"
+    )
