@@ -7,6 +7,7 @@ import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import ClassVar, Literal
 from uuid import UUID
 
@@ -20,6 +21,10 @@ from appliance.kit.backoff import delays
 WAIT = 3.0
 """How long a claim waits for work. Not longer, because one under way is waited for when the agent stops: its answer may be work."""
 FULL_PAUSE = 1.0
+STOPPING_PAUSE = 0.25
+"""How long to leave runs alone that were told to stop: the server answers at once while there is something to stop."""
+STOP_SECONDS = WAIT + 0.5
+"""How long a stopping agent waits for a request under way; a server that hangs must not hold it up."""
 LONGEST_PAUSE = 3.0
 
 _logger = logging.getLogger("appliance.agent")
@@ -42,6 +47,7 @@ class Agent(ABC):
         self._labels = sorted(set(labels))
         self._capacity = capacity
         self._wait = wait
+        self._left_behind = False  # the loop's thread was not waited for any longer
         self.changed = threading.Event()  # a slot became free
 
     @abstractmethod
@@ -78,12 +84,32 @@ class Agent(ABC):
         """Take work until `stop` is set. The exit code: 0, or 2 when the server does not want this agent."""
         self.open()
         try:
-            return self._run(stop)
+            return self._until(stop)
         except (Unauthenticated, Forbidden) as error:
             _logger.error("The server at %s does not take this agent: %s", self._transport.url, error)
             return 2
         finally:
             self.close()
+
+    def _until(self, stop: threading.Event) -> int:
+        """The loop, in a thread that is left behind when it does not end in time."""
+        outcome: Future[int] = Future()
+
+        def work() -> None:
+            try:
+                outcome.set_result(self._run(stop))
+            except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that waits
+                outcome.set_exception(error)
+
+        threading.Thread(target=work, name="appliance-claims", daemon=True).start()
+        while not stop.wait(0.5) and not outcome.done():
+            continue
+        try:
+            return outcome.result(STOP_SECONDS)
+        except TimeoutError:
+            self._left_behind = True
+            _logger.warning("The server does not answer, so the agent stops without waiting for it.")
+            return 0
 
     def _run(self, stop: threading.Event) -> int:
         agent_id = self._enrol(stop)
@@ -91,7 +117,12 @@ class Agent(ABC):
         away = False
         while agent_id is not None and not stop.is_set():
             try:
-                self._carry_out(self._claim(agent_id, stop))
+                claimed = self._claim(agent_id, stop)
+                if self._left_behind:
+                    return 0
+                self._carry_out(claimed)
+                if claimed.stop and not claimed.work:
+                    self.changed.wait(STOPPING_PAUSE)
             except NotFound:
                 agent_id = self._enrol(stop)  # an administrator removed it, or the database is another one
             except (Unauthenticated, Forbidden):

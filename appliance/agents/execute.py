@@ -85,6 +85,12 @@ class Stopping:
             self.reason = reason
             os.kill(os.getpid(), signal.SIGTERM)  # the handler runs in the main thread and interrupts what it does
 
+    def wait(self, seconds: float) -> None:
+        """Sleep, but not on when the run is to stop: Python goes on sleeping after a signal whose handler raises nothing."""
+        until = clock.monotonic() + seconds
+        while self.reason is None and (left := until - clock.monotonic()) > 0:
+            time.sleep(min(left, 0.2))
+
     def run(self, runner: TrackedFlowRunner) -> State:
         """Run, to be interrupted from now on until it ends."""
         self.runner = runner
@@ -135,14 +141,14 @@ def _begin(job: Job, transport: Transport, stopping: Stopping) -> tuple[Begun | 
             if clock.monotonic() > deadline:
                 _logger.error("%s", error)
                 return None, AWAY
-            time.sleep(next(pauses))
+            stopping.wait(next(pauses))
             continue
         if begun.verdict == "go":
             return begun, DONE
         if begun.verdict == "refused":
             return None, DONE
         deadline = clock.monotonic() + PATIENCE
-        time.sleep(max(0.05, begun.retry_after))
+        stopping.wait(max(0.05, begun.retry_after))
     return None, DONE  # cancelled before it began: the agent reports the exit and the server knows the rest
 
 

@@ -51,7 +51,7 @@ class ExitReports:
         self._stop.set()
         self._wake.set()
         if self._thread.is_alive():
-            self._thread.join(5)
+            self._thread.join(1)
 
     def _work(self) -> None:
         pauses = delays(0.1, LONGEST_PAUSE)
@@ -66,13 +66,17 @@ class ExitReports:
                 _logger.warning("The end of a run waits to be reported: %s", error)
                 self._stop.wait(next(pauses))
                 continue
+            except OSError as error:  # the server knows; what is left on disk is reported again, harmlessly
+                _logger.error("What run %s left on disk can't be put aside: %s", self._queue[0][1].flow_run_id, error)
             self._queue.popleft()
             pauses = delays(0.1, LONGEST_PAUSE)
 
     def _deliver(self, directory: Path, job: Job, exited: Exited) -> None:
-        spool = directory / FILE_NAME
-        if spool.exists():
-            self._replay(job, spool)
+        try:
+            if (directory / FILE_NAME).exists():
+                self._replay(job, directory / FILE_NAME)
+        except OSError as error:
+            _logger.error("What run %s left in its spool can't be read: %s", job.flow_run_id, error)
         assert self.agent_id is not None
         try:
             agents.report(self._transport, self.agent_id, AgentReport(exited=[exited]))

@@ -16,7 +16,7 @@ OUTPUT = "output.log"
 _JOB, _EXITED = "job.json", "exited.json"
 _KEPT = 50
 _TAIL_LINES, _TAIL_BYTES = 20, 64 * 1024
-_ABNORMAL_TEXT = "Its exit code is unknown, since the agent was away when it ended."
+_ABNORMAL_TEXT = "Its exit code is unknown, since its agent was restarted after it began."
 
 
 class Job(msgspec.Struct, kw_only=True):
@@ -68,6 +68,8 @@ class Jobs:
         """The end was reported: forget a clean one, keep the output of the newest others."""
         if clean:
             shutil.rmtree(directory, ignore_errors=True)
+            return
+        if not directory.exists():  # it could not be made in the first place
             return
         for file in directory.iterdir():
             if file.name != OUTPUT and file.is_file():

@@ -44,7 +44,7 @@ class ProcessAgent(Agent):
         self._grace = 10.0
         self._pool: WarmPool | None = None
         self._exits = ExitReports(transport, self._jobs)
-        self._watcher = Watcher(self._ended)
+        self._watcher = Watcher(self._ended, self.changed.set)
 
     # --- what the loop asks for
 
@@ -81,7 +81,10 @@ class ProcessAgent(Agent):
         except OSError as error:
             raise StartFailed(f"The run's directory can't be made: {error.strerror}.") from error
         watched = self._launch(work, directory)
-        self._jobs.remember(directory, watched.job)
+        try:
+            self._jobs.remember(directory, watched.job)
+        except OSError as error:  # it runs all the same; only an agent that is restarted would not find it
+            _logger.error("The start of run %s could not be written down: %s", work.name, error)
         self._watcher.add(watched)
         _logger.info("Run %s (%s) started as process %d.", work.name, work.flow_run_id, watched.job.pid)
 
@@ -163,9 +166,11 @@ class ProcessAgent(Agent):
         name = signal.Signals(-status).name if status is not None and status < 0 else None
         exited = end_of(job, directory, status if status is None or status >= 0 else None, name)
         _logger.info("The process of run %s has ended with %s.", job.flow_run_id, name or f"exit code {exited.code}")
-        self._jobs.ended(directory, exited)
+        try:
+            self._jobs.ended(directory, exited)
+        except OSError as error:  # it is reported all the same
+            _logger.error("The end of run %s could not be written down: %s", job.flow_run_id, error)
         self._exits.add(directory, job, exited)
-        self.changed.set()
 
 
 def _pool() -> WarmPool | None:

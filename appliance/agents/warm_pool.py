@@ -38,7 +38,7 @@ class WarmPool:
         self._ready = self._dead = False
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "appliance.agents.zygote", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "appliance.agents.zygote", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env={
                     name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")

@@ -36,10 +36,10 @@ class Watched:
 
 
 class Watcher:
-    """A thread that calls `ended(watched)` once for each process."""
+    """A thread that calls `ended(watched)` once for each process, and `gone()` when it is not live any more."""
 
-    def __init__(self, ended: Callable[[Watched], None]) -> None:
-        self._ended = ended
+    def __init__(self, ended: Callable[[Watched], None], gone: Callable[[], None]) -> None:
+        self._ended, self._gone = ended, gone
         self._lock = threading.Lock()
         self._watched: dict[int, Watched] = {}
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -91,6 +91,7 @@ class Watcher:
                 with self._lock:
                     del self._watched[fd]
                 os.close(fd)
+                self._gone()
 
     def _tell(self, watched: Watched) -> None:
         try:

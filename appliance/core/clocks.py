@@ -144,4 +144,6 @@ def _bound(schedule: Mapping[str, Any], key: str) -> datetime | None:
     try:
         return clock.parse(text)
     except (ValueError, TypeError) as error:
-        raise ScheduleError(f"The {key} of a schedule must be a time with an offset, like 2026-01-31T06:30:00+00:00.") from error
+        raise ScheduleError(
+            f"The {key} of a schedule must be a time with an offset, like 2026-01-31T06:30:00+00:00."
+        ) from error

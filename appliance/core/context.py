@@ -62,7 +62,9 @@ class TaskRunContext:
         *("task_run_count", "task_run_name", "task_slug", "task_tags"),
     )
 
-    def __init__(self, flow_run: FlowRunContext, task_name: str, task_slug: str, task_tags: frozenset[str], map_index: int) -> None:
+    def __init__(
+        self, flow_run: FlowRunContext, task_name: str, task_slug: str, task_tags: frozenset[str], map_index: int
+    ) -> None:
         self.flow_run = flow_run
         self.task_name = task_name
         self.task_slug = task_slug

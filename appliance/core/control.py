@@ -54,7 +54,9 @@ class case:
         self.flow = _active("case")
         self.before = set(self.flow.slugs)
 
-    def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
         if kind is not None:
             return
         inside = [task for task in self.flow.tasks if task not in self.before]

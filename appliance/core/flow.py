@@ -82,14 +82,23 @@ class Flow:
         return task
 
     def add_edge(
-        self, upstream_task: Task, downstream_task: Task, key: str | None = None, mapped: bool = False, flattened: bool = False
+        self,
+        upstream_task: Task,
+        downstream_task: Task,
+        key: str | None = None,
+        mapped: bool = False,
+        flattened: bool = False,
     ) -> Edge:
         """Make `downstream_task` wait for `upstream_task`, and receive its result as argument `key` when given."""
         if key is not None:
             if not downstream_task.accepts(key):
-                raise FlowBuildError(f"Task {downstream_task.name!r} has no argument {key!r}; it has {', '.join(downstream_task.inputs())}.")
+                raise FlowBuildError(
+                    f"Task {downstream_task.name!r} has no argument {key!r}; it has {', '.join(downstream_task.inputs())}."
+                )
             if key in self.constants.get(downstream_task, ()):
-                raise FlowBuildError(f"Argument {key!r} of task {downstream_task.name!r} already has a value; give it once.")
+                raise FlowBuildError(
+                    f"Argument {key!r} of task {downstream_task.name!r} already has a value; give it once."
+                )
         return self.graph.add_edge(Edge(upstream_task, downstream_task, key, mapped, flattened))
 
     def chain(self, *tasks: Task) -> list[Edge]:
@@ -194,7 +203,9 @@ class Flow:
                 raise FlowBuildError(f"Reference task {task.name!r} is not in flow {self.name!r}; add it first.")
         self._reference_tasks = found
 
-    def get_tasks(self, name: str | None = None, slug: str | None = None, tags: Iterable[str] | None = None) -> list[Task]:
+    def get_tasks(
+        self, name: str | None = None, slug: str | None = None, tags: Iterable[str] | None = None
+    ) -> list[Task]:
         """The tasks that match all that is given."""
         wanted = frozenset(tags or ())
         return [
@@ -233,8 +244,12 @@ class Flow:
 
     def _is_loading(self, verb: str) -> bool:
         if active_flow.get() is self:
-            raise FlowBuildError(f"flow.{verb}() was called inside its own `with Flow(...)` block; call it after the block.")
+            raise FlowBuildError(
+                f"flow.{verb}() was called inside its own `with Flow(...)` block; call it after the block."
+            )
         if loading_flow.get():
-            warnings.warn(f"flow.{verb}() is ignored while the file of flow {self.name!r} is being loaded.", stacklevel=3)
+            warnings.warn(
+                f"flow.{verb}() is ignored while the file of flow {self.name!r} is being loaded.", stacklevel=3
+            )
             return True
         return False

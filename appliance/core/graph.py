@@ -47,7 +47,9 @@ class Graph:
         known = self._to[edge.downstream_task].get(slot)
         if known is not None:
             if edge.key is not None:
-                raise FlowBuildError(f"Argument {edge.key!r} of task {edge.downstream_task.name!r} already has a value; give it once.")
+                raise FlowBuildError(
+                    f"Argument {edge.key!r} of task {edge.downstream_task.name!r} already has a value; give it once."
+                )
             return known
         self._to[edge.downstream_task][slot] = edge
         self._from[edge.upstream_task].append(edge)
@@ -83,7 +85,11 @@ class Graph:
             stack, open_tasks = [start], set[Task]()
             while stack:
                 task = stack[-1]
-                missing = [] if task in order else [e.upstream_task for e in self._to[task].values() if e.upstream_task not in order]
+                missing = (
+                    []
+                    if task in order
+                    else [e.upstream_task for e in self._to[task].values() if e.upstream_task not in order]
+                )
                 if not missing:
                     order[task] = None
                     open_tasks.discard(stack.pop())
@@ -102,4 +108,6 @@ class Graph:
             path.append(task)
             task = next(edge.upstream_task for edge in self._to[task].values() if edge.upstream_task in remaining)
         names = [self.slugs[step] for step in reversed([*path[path.index(task) :], task])]
-        return CycleError(f"These tasks wait for each other in a circle: {' -> '.join(names)}; remove one of these dependencies.")
+        return CycleError(
+            f"These tasks wait for each other in a circle: {' -> '.join(names)}; remove one of these dependencies."
+        )

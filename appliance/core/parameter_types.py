@@ -30,7 +30,9 @@ def resolve(flow: Flow, given: Mapping[str, Any]) -> dict[str, Any]:
         raise UnknownParameterError(f"Flow {flow.name!r} has no parameter {_names(unknown)}; {known}.")
     missing = [name for name, parameter in parameters.items() if parameter.required and name not in given]
     if missing:
-        raise MissingParameterError(f"Flow {flow.name!r} needs a value for parameter {_names(missing)}; pass parameters={{{missing[0]!r}: ...}}.")
+        raise MissingParameterError(
+            f"Flow {flow.name!r} needs a value for parameter {_names(missing)}; pass parameters={{{missing[0]!r}: ...}}."
+        )
     values = {name: parameter.default for name, parameter in parameters.items() if parameter.has_default}
     for name, value in given.items():
         values[name] = checked(flow, parameters[name], value)
@@ -59,7 +61,9 @@ def checked(flow: Flow, parameter: Parameter, value: Any) -> Any:
         except (TypeError, ValueError):  # ValidationError is a ValueError
             reason = error.errors(include_url=False)[0]["msg"]
     text = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
-    raise ParameterTypeError(f"Parameter {parameter.name!r} of flow {flow.name!r} can't be {text}: {reason[:1].lower()}{reason[1:]}.")
+    raise ParameterTypeError(
+        f"Parameter {parameter.name!r} of flow {flow.name!r} can't be {text}: {reason[:1].lower()}{reason[1:]}."
+    )
 
 
 def schema(flow: Flow, parameter: Parameter) -> dict[str, Any]:
@@ -88,7 +92,9 @@ def json_default(parameter: Parameter) -> Any:
     try:
         return to_jsonable_python(value)
     except PydanticSerializationError as error:
-        raise ParameterTypeError(f"The default of parameter {parameter.name!r} can't be written as JSON; use a plain value.") from error
+        raise ParameterTypeError(
+            f"The default of parameter {parameter.name!r} can't be written as JSON; use a plain value."
+        ) from error
 
 
 def type_hint(flow: Flow, parameter: Parameter) -> Any:

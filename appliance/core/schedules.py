@@ -69,7 +69,9 @@ class CronClock(Clock):
     ) -> None:
         zone = timezone or _zone_of(start_date)
         document = {"kind": "cron", "cron": cron, "timezone": zone}
-        super().__init__(document | {"start": _text(start_date, zone), "end": _text(end_date, zone)}, parameters, labels)
+        super().__init__(
+            document | {"start": _text(start_date, zone), "end": _text(end_date, zone)}, parameters, labels
+        )
 
 
 class Schedule:
@@ -96,7 +98,10 @@ class Schedule:
 
 
 def IntervalSchedule(
-    interval: timedelta, start_date: datetime | None = None, timezone: str | None = None, end_date: datetime | None = None
+    interval: timedelta,
+    start_date: datetime | None = None,
+    timezone: str | None = None,
+    end_date: datetime | None = None,
 ) -> Schedule:
     """A schedule of one interval clock."""
     return Schedule([IntervalClock(interval, start_date, timezone, end_date)])

@@ -59,7 +59,9 @@ class RETRY(StateSignal):
 
     state_class = states.Retrying
 
-    def __init__(self, message: str | None = None, result: Any = None, start_time: datetime | None = None, **fields: Any) -> None:
+    def __init__(
+        self, message: str | None = None, result: Any = None, start_time: datetime | None = None, **fields: Any
+    ) -> None:
         given = {} if start_time is None else {"start_time": start_time}
         super().__init__(message, result, **given, **fields)
 

@@ -301,7 +301,20 @@ class Crashed(Failed):
 
 _CLASSES: tuple[type[State], ...] = (
     *(Pending, Scheduled, Late, Paused, Resume, Retrying, ClientFailed, Submitted, Queued, Running, Cancelling),
-    *(Finished, Looped, Success, Cached, Mapped, Skipped, Cancelled, Failed, TimedOut, TriggerFailed, ValidationFailed, Crashed),
+    *(
+        Finished,
+        Looped,
+        Success,
+        Cached,
+        Mapped,
+        Skipped,
+        Cancelled,
+        Failed,
+        TimedOut,
+        TriggerFailed,
+        ValidationFailed,
+        Crashed,
+    ),
 )
 _BY_WIRE = {(cls.type, cls.name): cls for cls in _CLASSES}
 _BY_TYPE: dict[str, type[State]] = {

@@ -53,7 +53,9 @@ class Task(OperatorMethods):
     ) -> None:
         if name is not None and not isinstance(name, str):
             kind = type(self).__name__
-            raise TaskDefinitionError(f"The name of a task must be a string; to call a task class, first make a task: {kind}()(...).")
+            raise TaskDefinitionError(
+                f"The name of a task must be a string; to call a task class, first make a task: {kind}()(...)."
+            )
         self.name: str = name or type(self).__name__
         self.slug: str | None = slug
         self.tags: frozenset[str] = _tags(tags) | active_tags.get()
@@ -62,7 +64,9 @@ class Task(OperatorMethods):
         self.retry_on = _exceptions(retry_on)
         self.timeout: float | None = _seconds(timeout)
         self.trigger: triggers.Trigger = trigger or self.default_trigger
-        self.skip_on_upstream_skip = self.default_skip_on_upstream_skip if skip_on_upstream_skip is None else skip_on_upstream_skip
+        self.skip_on_upstream_skip = (
+            self.default_skip_on_upstream_skip if skip_on_upstream_skip is None else skip_on_upstream_skip
+        )
         self.checkpoint = checkpoint
         self.state_handlers: tuple[StateHandler, ...] = state_handlers_of(state_handlers, on_failure)
         self.log_stdout = log_stdout
@@ -84,7 +88,9 @@ class Task(OperatorMethods):
         if changes:
             unknown = [key for key in changes if key not in _OPTIONS]
             if unknown:
-                raise TaskDefinitionError(f"task_args has no option {unknown[0]!r}; the options are {', '.join(sorted(_OPTIONS))}.")
+                raise TaskDefinitionError(
+                    f"task_args has no option {unknown[0]!r}; the options are {', '.join(sorted(_OPTIONS))}."
+                )
             for key, value in changes.items():
                 setattr(new, key, _OPTIONS[key](value))
             _check_retries(new)
@@ -102,7 +108,9 @@ class Task(OperatorMethods):
         **kwargs: Any,
     ) -> typing.Self:
         flow = self._flow(flow)
-        return self.copy(**(task_args or {})).bind(*args, upstream_tasks=upstream_tasks, mapped=mapped, flow=flow, **kwargs)
+        return self.copy(**(task_args or {})).bind(
+            *args, upstream_tasks=upstream_tasks, mapped=mapped, flow=flow, **kwargs
+        )
 
     def bind(
         self,
@@ -134,7 +142,9 @@ class Task(OperatorMethods):
     ) -> typing.Self:
         """Run once per element of the arguments; wrap one in `unmapped(...)` to give it whole to every child."""
         flow = self._flow(flow)
-        return self.copy(**(task_args or {})).bind(*args, upstream_tasks=upstream_tasks, mapped=True, flow=flow, **kwargs)
+        return self.copy(**(task_args or {})).bind(
+            *args, upstream_tasks=upstream_tasks, mapped=True, flow=flow, **kwargs
+        )
 
     def pipe(self, then: Task, **kwargs: Any) -> Task:
         """`then(self, **kwargs)`, for chains that read from left to right."""
@@ -142,13 +152,17 @@ class Task(OperatorMethods):
 
     # --- dependencies without data
 
-    def set_upstream(self, task: Any, flow: Flow | None = None, key: str | None = None, mapped: bool = False) -> typing.Self:
+    def set_upstream(
+        self, task: Any, flow: Flow | None = None, key: str | None = None, mapped: bool = False
+    ) -> typing.Self:
         """This task waits for `task`, and receives its result as argument `key` when given."""
         keyed, plain = ({key: task}, None) if key is not None else (None, [task])
         self._flow(flow).set_dependencies(self, keyword_tasks=keyed, upstream_tasks=plain, mapped=mapped)
         return self
 
-    def set_downstream(self, task: Task, flow: Flow | None = None, key: str | None = None, mapped: bool = False) -> typing.Self:
+    def set_downstream(
+        self, task: Task, flow: Flow | None = None, key: str | None = None, mapped: bool = False
+    ) -> typing.Self:
         """`task` waits for this one."""
         task.set_upstream(self, flow=flow, key=key, mapped=mapped)
         return self
@@ -186,7 +200,9 @@ class Task(OperatorMethods):
     def __iter__(self) -> Iterator[Task]:
         count = self.nout if self.nout is not None else _tuple_length(self.run)
         if count is None:
-            raise TypeError(f"Task {self.name!r} can't be unpacked; say how many results it returns with @task(nout=...).")
+            raise TypeError(
+                f"Task {self.name!r} can't be unpacked; say how many results it returns with @task(nout=...)."
+            )
         return iter([self[index] for index in range(count)])
 
     def __repr__(self) -> str:
@@ -242,7 +258,9 @@ def _exceptions(retry_on: Any) -> tuple[type[BaseException], ...]:
     return found
 
 
-def state_handlers_of(handlers: Any, on_failure: Callable[[Any, State], State | None] | None = None) -> tuple[StateHandler, ...]:
+def state_handlers_of(
+    handlers: Any, on_failure: Callable[[Any, State], State | None] | None = None
+) -> tuple[StateHandler, ...]:
     if handlers is not None and (callable(handlers) or isinstance(handlers, str)):
         raise TypeError("state_handlers must be a list of functions (task, old_state, new_state).")
     found: tuple[StateHandler, ...] = tuple(handlers or ())
@@ -262,7 +280,9 @@ def _check_retries(task: Task) -> None:
     if task.retry_delay is not None and not isinstance(task.retry_delay, timedelta):
         raise TypeError(f"retry_delay of task {task.name!r} must be a timedelta.")
     if count and task.retry_delay is None:
-        raise TaskDefinitionError(f"Task {task.name!r} has max_retries but no retry_delay; give retry_delay=timedelta(...).")
+        raise TaskDefinitionError(
+            f"Task {task.name!r} has max_retries but no retry_delay; give retry_delay=timedelta(...)."
+        )
     if not count and task.retry_delay is not None:
         raise TaskDefinitionError(f"Task {task.name!r} has a retry_delay but no max_retries; give max_retries=... too.")
     if not count and task.retry_on:
@@ -276,13 +296,17 @@ def _checked_signature(task: Task) -> inspect.Signature:
         return inspect.Signature([inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)])
     for parameter in signature.parameters.values():
         if parameter.name in RESERVED:
-            raise TaskDefinitionError(f"run() of task {task.name!r} can't have an argument {parameter.name!r}; rename it.")
+            raise TaskDefinitionError(
+                f"run() of task {task.name!r} can't have an argument {parameter.name!r}; rename it."
+            )
         if parameter.kind is parameter.VAR_POSITIONAL and type(task).run is not Task.run:
             raise TaskDefinitionError(f"run() of task {task.name!r} can't take *{parameter.name}; use named arguments.")
         if parameter.kind is parameter.VAR_POSITIONAL and "run" in task.__dict__:
             raise TaskDefinitionError(f"Task {task.name!r} can't take *{parameter.name}; use named arguments.")
         if parameter.kind is parameter.POSITIONAL_ONLY:
-            raise TaskDefinitionError(f"Task {task.name!r} can't take {parameter.name!r} by position only; remove the `/`.")
+            raise TaskDefinitionError(
+                f"Task {task.name!r} can't take {parameter.name!r} by position only; remove the `/`."
+            )
     return signature
 
 
@@ -292,7 +316,9 @@ def _tuple_length(run: Callable[..., Any]) -> int | None:
     except (NameError, TypeError, AttributeError):  # annotations that can't be evaluated tell nothing
         return None
     arguments = typing.get_args(annotation)
-    return len(arguments) if typing.get_origin(annotation) is tuple and arguments and Ellipsis not in arguments else None
+    return (
+        len(arguments) if typing.get_origin(annotation) is tuple and arguments and Ellipsis not in arguments else None
+    )
 
 
 def _same(value: Any) -> Any:

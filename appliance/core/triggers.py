@@ -31,7 +31,9 @@ def expanded(upstream: Upstream) -> list[State]:
 def all_successful(upstream: Upstream) -> bool:
     """Run when every upstream task succeeded."""
     for state in upstream.values():
-        if not isinstance(state, Success) or (isinstance(state, Mapped) and not all(s.is_successful() for s in state.map_states)):
+        if not isinstance(state, Success) or (
+            isinstance(state, Mapped) and not all(s.is_successful() for s in state.map_states)
+        ):
             raise TRIGGERFAIL('Trigger was "all_successful" but some of the upstream tasks failed.')
     return True
 

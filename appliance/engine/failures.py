@@ -52,7 +52,9 @@ def _location(error: BaseException, trace: TracebackType | None) -> str | None:
         return f"{Path(error.filename).name}:{error.lineno}"
     best: TracebackType | None = None
     while trace is not None:  # the innermost frame outside of libraries is where the reader can do something
-        if best is None or not trace.tb_frame.f_code.co_filename.startswith((*_LIBRARIES, sys.prefix, _PACKAGE, "<frozen")):
+        if best is None or not trace.tb_frame.f_code.co_filename.startswith(
+            (*_LIBRARIES, sys.prefix, _PACKAGE, "<frozen")
+        ):
             best = trace
         trace = trace.tb_next
     if best is None:

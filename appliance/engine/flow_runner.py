@@ -74,7 +74,9 @@ class FlowRunner:
 
     def make_task_runner(self) -> TaskRunner:
         """Hook: what runs the tasks."""
-        return TaskRunner(self.context, self.flow.slugs, self.flow.constants, self.stop_requested, self.initial_task_states)
+        return TaskRunner(
+            self.context, self.flow.slugs, self.flow.constants, self.stop_requested, self.initial_task_states
+        )
 
     # --- the run
 
@@ -113,8 +115,12 @@ class FlowRunner:
             return signal.state
         except Exception as error:  # noqa: BLE001 - user code; the failure becomes the state of the flow
             state = failures.failed(error)
-            _logger.error("A state handler of flow %r failed: %s\n%s", self.flow.name, state.message, state.data.get("traceback"))
-            return Failed(f"Exception raised while calling state handlers: {state.message}", new.result, data=state.data)
+            _logger.error(
+                "A state handler of flow %r failed: %s\n%s", self.flow.name, state.message, state.data.get("traceback")
+            )
+            return Failed(
+                f"Exception raised while calling state handlers: {state.message}", new.result, data=state.data
+            )
 
     def _run_tasks(self) -> State:
         pass_ = _Pass(self.flow, self.executor, self.make_task_runner())
@@ -135,7 +141,9 @@ class FlowRunner:
         """The final state, from the states of the reference tasks."""
         if self.stopped and any(isinstance(state, Cancelled) for state in _with_children(states.values())):
             return Cancelled("The flow run was cancelled.", states)
-        unfinished = [task for task in states if not all(isinstance(s, Finished) for s in _with_children([states[task]]))]
+        unfinished = [
+            task for task in states if not all(isinstance(s, Finished) for s in _with_children([states[task]]))
+        ]
         if unfinished:
             return self._unfinished(states, unfinished)
         keys = _with_children(states[task] for task in self.flow.reference_tasks())
@@ -154,7 +162,9 @@ class FlowRunner:
     def _unfinished(self, states: dict[Task, State], unfinished: list[Task]) -> State:
         paused = [task.name for task in unfinished if any(s.is_paused() for s in _with_children([states[task]]))]
         names = ", ".join(repr(name) for name in paused or [task.name for task in unfinished][:3])
-        message = f"The flow is not finished: {names} {'is paused and waits for a person' if paused else 'has not finished'}."
+        message = (
+            f"The flow is not finished: {names} {'is paused and waits for a person' if paused else 'has not finished'}."
+        )
         _logger.warning("%s", message)
         self.state = Running(message, states)  # still Running, so nobody is told of a change
         return self.state
@@ -264,4 +274,9 @@ def _first_failure(states: dict[Task, State], flow: Flow) -> dict[str, Any]:
         if isinstance(state, Failed)
     ]
     slug, index, state = next((item for item in failed if item[2].data), failed[0])
-    return {"task_slug": slug, "map_index": index, "cause": state.message, **{k: v for k, v in state.data.items() if k != "traceback"}}
+    return {
+        "task_slug": slug,
+        "map_index": index,
+        "cause": state.message,
+        **{k: v for k, v in state.data.items() if k != "traceback"},
+    }

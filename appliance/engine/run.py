@@ -38,7 +38,9 @@ def run_flow(
 
     def once(values: Mapping[str, Any], at: datetime | None) -> State:
         return _run_once(
-            runner_class(flow, executor, values, context=context, scheduled_start_time=at, initial_task_states=task_states)
+            runner_class(
+                flow, executor, values, context=context, scheduled_start_time=at, initial_task_states=task_states
+            )
         )
 
     with _logging_to_stderr():
@@ -52,11 +54,20 @@ def _run_once(runner: FlowRunner) -> State:
     _logger.info("Flow %r started with %d tasks.", name, len(runner.flow.slugs))
     state = runner.run()
     level = logging.ERROR if state.is_failed() else logging.INFO
-    _logger.log(level, "Flow %r ended after %.2f s: %s. %s", name, clock.monotonic() - began, type(state).__name__, state.message)
+    _logger.log(
+        level,
+        "Flow %r ended after %.2f s: %s. %s",
+        name,
+        clock.monotonic() - began,
+        type(state).__name__,
+        state.message,
+    )
     return state
 
 
-def _run_on_schedule(flow: Flow, given: Mapping[str, Any], once: Callable[[Mapping[str, Any], datetime], State]) -> State:
+def _run_on_schedule(
+    flow: Flow, given: Mapping[str, Any], once: Callable[[Mapping[str, Any], datetime], State]
+) -> State:
     if flow.schedule is None:
         raise ScheduleError(f"Flow {flow.name!r} has no schedule; give it one or leave run_on_schedule out.")
     after, state = clock.now(), None

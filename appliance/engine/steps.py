@@ -75,7 +75,9 @@ def wait_for_start_time(runner: TaskRunner, run: TaskRun) -> State | None:
 def check_upstream_finished(runner: TaskRunner, run: TaskRun) -> State | None:
     """Without the upstream tasks there is nothing to do yet."""
     for state in run.upstream.values():
-        if not isinstance(state, Finished) or (isinstance(state, Mapped) and not all(s.is_finished() for s in state.map_states)):
+        if not isinstance(state, Finished) or (
+            isinstance(state, Mapped) and not all(s.is_finished() for s in state.map_states)
+        ):
             run.ended = True
             run.state = Pending()
             break
@@ -87,9 +89,13 @@ def check_upstream_skipped(runner: TaskRunner, run: TaskRun) -> State | None:
     if not run.task.skip_on_upstream_skip:
         return None
     for edge, state in run.upstream.items():
-        if isinstance(state, Skipped) or (isinstance(state, Mapped) and not edge.mapped and any(s.is_skipped() for s in state.map_states)):
+        if isinstance(state, Skipped) or (
+            isinstance(state, Mapped) and not edge.mapped and any(s.is_skipped() for s in state.map_states)
+        ):
             run.ended = True
-            return Skipped("Upstream task was skipped; set skip_on_upstream_skip=False on this task to run it all the same.")
+            return Skipped(
+                "Upstream task was skipped; set skip_on_upstream_skip=False on this task to run it all the same."
+            )
     return None
 
 
@@ -124,7 +130,9 @@ def get_inputs(runner: TaskRunner, run: TaskRun) -> State | None:
     inputs = dict(run.constants) if run.constants else {}
     for edge, state in run.upstream.items():
         if edge.key is not None:
-            inputs[edge.key] = flat(state.result) if edge.flattened and not edge.mapped and state.is_successful() else state.result
+            inputs[edge.key] = (
+                flat(state.result) if edge.flattened and not edge.mapped and state.is_successful() else state.result
+            )
     run.inputs = inputs
     return None
 
@@ -200,7 +208,9 @@ def check_retry(runner: TaskRunner, run: TaskRun) -> State | None:
         return None
     delay, count, most = run.task.retry_delay, run.task_run_count, run.task.max_retries
     assert delay is not None
-    _logger.warning("Task %s failed in attempt %d of %d and tries again in %s: %s", run, count, most + 1, delay, state.message)
+    _logger.warning(
+        "Task %s failed in attempt %d of %d and tries again in %s: %s", run, count, most + 1, delay, state.message
+    )
     return Retrying(
         f"Retrying Task (after attempt {count} of {most + 1}): {state.message}",
         start_time=clock.now() + delay,
@@ -273,6 +283,8 @@ def _signalled(run: TaskRun, signal: StateSignal) -> State:
 
 
 def _culprits(upstream: Mapping[Edge, State]) -> str:
-    names = [edge.upstream_task.name for edge, state in upstream.items() if not state.is_successful() or state.is_mapped()]
+    names = [
+        edge.upstream_task.name for edge, state in upstream.items() if not state.is_successful() or state.is_mapped()
+    ]
     shown = ", ".join(repr(name) for name in names[:3])
     return f"Look at {shown}{' and others' if len(names) > 3 else ''}."

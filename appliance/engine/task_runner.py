@@ -25,7 +25,13 @@ class TaskRun(TaskRunContext):
     __slots__ = ("constants", "ended", "inputs", "state", "task", "told", "upstream")
 
     def __init__(
-        self, flow_run: FlowRunContext, task: Task, slug: str, map_index: int, upstream: Mapping[Edge, State], constants: dict[str, Any] | None
+        self,
+        flow_run: FlowRunContext,
+        task: Task,
+        slug: str,
+        map_index: int,
+        upstream: Mapping[Edge, State],
+        constants: dict[str, Any] | None,
     ) -> None:
         super().__init__(flow_run, task.name, slug, task.tags, map_index)
         self.task = task
@@ -117,7 +123,9 @@ class TaskRunner:
                 replaced = signal.state
             except Exception as error:  # noqa: BLE001 - user code; the failure becomes the state of the task
                 replaced = failures.failed(error)
-                replaced = Failed(f"Exception raised while calling state handlers: {replaced.message}", error, data=replaced.data)
+                replaced = Failed(
+                    f"Exception raised while calling state handlers: {replaced.message}", error, data=replaced.data
+                )
                 run.ended = True
             if replaced is not None:
                 new = replaced

@@ -1,17 +1,17 @@
 """The server's errors: one tree, and each carries all that the REST and GraphQL edges need to answer.
 
-    ApplianceError
-    |- Invalid          400 invalid          the request can't be used as it is
-    |- Unauthenticated  401 unauthenticated  no credential, or one that is not valid
-    |- Forbidden        403 forbidden        known, but not allowed
-    |- NotFound         404 not_found
-    |- Conflict         409 conflict         true when asked a moment ago, or against the rules of the object's state
-    |  |- StaleAttempt  409 stale_attempt    the attempt was replaced or has ended
-    |  `- SequenceGap   409 sequence_gap     a numbered batch is missing before this one
-    |- TooManyRequests  429 too_many_requests  slow down; `details` say for how long
-    `- Unavailable      503 unavailable      try again later
-       |- SetupRequired 503 setup_required   nobody has claimed this appliance yet
-       `- NewerSchema   503 newer_schema     the database was written by a newer version
+ApplianceError
+|- Invalid          400 invalid          the request can't be used as it is
+|- Unauthenticated  401 unauthenticated  no credential, or one that is not valid
+|- Forbidden        403 forbidden        known, but not allowed
+|- NotFound         404 not_found
+|- Conflict         409 conflict         true when asked a moment ago, or against the rules of the object's state
+|  |- StaleAttempt  409 stale_attempt    the attempt was replaced or has ended
+|  `- SequenceGap   409 sequence_gap     a numbered batch is missing before this one
+|- TooManyRequests  429 too_many_requests  slow down; `details` say for how long
+`- Unavailable      503 unavailable      try again later
+   |- SetupRequired 503 setup_required   nobody has claimed this appliance yet
+   `- NewerSchema   503 newer_schema     the database was written by a newer version
 """
 
 from __future__ import annotations

@@ -103,7 +103,9 @@ def _checked(document: dict[str, Any]) -> FlowDocument:
         raise Invalid("Two parameters of the flow have the same name; give each its own.")
     for parameter in found.parameters:
         if not parameters.is_readable(parameter.schema):
-            raise Invalid(f"The schema of parameter {parameter.name!r} is not a valid JSON schema; correct its type hint.")
+            raise Invalid(
+                f"The schema of parameter {parameter.name!r} is not a valid JSON schema; correct its type hint."
+            )
     return found
 
 

@@ -90,7 +90,10 @@ def _unknown(name: str, names: list[str]) -> str:
 
 def _misfits(name: str, schema: Any, value: Any) -> list[str]:
     try:
-        errors = sorted(Draft202012Validator(schema, registry=_CLOSED).iter_errors(value), key=lambda error: list(map(str, error.path)))
+        errors = sorted(
+            Draft202012Validator(schema, registry=_CLOSED).iter_errors(value),
+            key=lambda error: list(map(str, error.path)),
+        )
         return [_sentence(name, error) for error in errors[:3]]
     except _UNREADABLE:
         return []  # registration refuses such schemas; with one that came another way, the run checks the value itself

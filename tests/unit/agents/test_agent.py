@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 import pytest
 
-from appliance.agents.agent import Agent, StartFailed
+from appliance.agents.agent import STOPPING_PAUSE, Agent, StartFailed
 from appliance.client.transport import Transport
 from appliance.core.protocol import Claim, Claimed, Enrolled, ErrorAnswer, Held, Stop, Work
 
@@ -137,3 +137,60 @@ def test_a_token_that_is_not_accepted_ends_the_agent(status: int, code: str) -> 
     script = Script()
     script.refuse = refused(status, code)
     assert run(script)[0] == 2
+
+
+class NotedWaits(threading.Event):
+    """Waits for nothing, and notes what it was asked to wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout)
+        return self.is_set()
+
+
+def test_runs_that_are_being_stopped_are_not_asked_about_without_a_pause() -> None:
+    script = Script(Claimed(stop=[Stop(flow_run_id=uuid4(), attempt=1, reason="Cancelled.")]), Claimed())
+    http = httpx2.Client(transport=httpx2.MockTransport(script), base_url="http://appliance.test")
+    agent = Recorder(Transport("http://appliance.test", "t", http))
+    agent.changed = waits = NotedWaits()
+    assert agent.run(script.stop) == 0
+    assert waits.waits == [STOPPING_PAUSE]
+
+
+def test_a_server_that_hangs_does_not_hold_up_a_stop_and_its_late_work_is_not_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("appliance.agents.agent.STOP_SECONDS", 0.1)
+    asked, answer, answered = threading.Event(), threading.Event(), threading.Event()
+
+    def hang(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/agents"):
+            enrolled = Enrolled(agent_id=uuid4(), heartbeat_interval=10, cancel_grace=10)
+            return httpx2.Response(200, content=msgspec.json.encode(enrolled))
+        asked.set()
+        answer.wait(10)
+        return httpx2.Response(200, content=msgspec.json.encode(Claimed(work=[work("late")])))
+
+    class Late(Recorder):
+        def _run(self, stop: threading.Event) -> int:
+            try:
+                return super()._run(stop)
+            finally:
+                answered.set()
+
+    http = httpx2.Client(transport=httpx2.MockTransport(hang), base_url="http://appliance.test")
+    agent, stop = Late(Transport("http://appliance.test", "t", http)), threading.Event()
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(agent.run(stop)), daemon=True)
+    thread.start()
+    assert asked.wait(10)
+    stop.set()
+    thread.join(5)
+    in_time = list(codes)
+    answer.set()
+    assert answered.wait(10)
+    assert in_time == [0]
+    assert agent.notes == ["open", "enrolled", "close"]

@@ -59,3 +59,18 @@ def test_an_end_is_reported_until_it_is_taken_and_then_put_aside(tmp_path: Path)
     spooled = ["spool 1 Bearer run-token", "spool 2 Bearer run-token"]
     assert server.seen == [*spooled, *spooled, "exit 0"]  # the second time the server skips them by number
     assert not directory.exists()
+
+
+def test_an_end_without_a_directory_does_not_keep_the_next_one_from_being_reported(tmp_path: Path) -> None:
+    server, jobs = Server(), Jobs(tmp_path)
+    server.away = 0
+    exits = ExitReports(transport(server, "agent"), jobs)
+    exits.start(uuid4())
+    for code in (3, 4):
+        run = uuid4()
+        job = Job(flow_run_id=run, attempt=1, pid=0, born="", token="t")
+        server.taken.clear()
+        exits.add(jobs.directory(run, 1), job, end_of(job, jobs.directory(run, 1), code, None))
+        assert server.taken.wait(5)
+    exits.close()
+    assert server.seen == ["exit 3", "exit 4"]

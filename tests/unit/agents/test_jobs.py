@@ -31,8 +31,9 @@ def test_a_restarted_agent_finds_what_was_started_and_what_ended(tmp_path: Path)
     jobs.ended(directory, end_of(job(second), directory, 3, None))
     known = {found.flow_run_id: end for _, found, end in Jobs(tmp_path).known()}
     assert known[first] is None
-    assert known[second] is not None
-    assert known[second].code == 3
+    end = known[second]
+    assert end is not None
+    assert end.code == 3
 
 
 def test_tokens_are_readable_by_nobody_else(tmp_path: Path) -> None:

@@ -76,3 +76,16 @@ def test_processes_outlive_the_zygote_and_then_the_pool_is_unusable(tmp_path: Pa
     assert pool.status(pid, WAIT) is None
     with pytest.raises(PoolUnusable):
         start(pool, tmp_path)
+
+
+def test_files_where_the_agent_was_started_do_not_stand_in_for_libraries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "msgspec.py").write_text("raise RuntimeError('taken for a library')")
+    monkeypatch.chdir(tmp_path)
+    pool = WarmPool()
+    pid, handle = start(pool, tmp_path)
+    wait(handle)
+    assert pool.status(pid, WAIT) == 1
+    assert "APPLIANCE_RUN_ID" in (tmp_path / "output.log").read_text()
+    pool.close()

@@ -137,7 +137,9 @@ def test_order_is_topological_and_a_circle_is_named() -> None:
     flow = Flow("f", tasks=[c, b, a], edges=[Edge(a, b), Edge(b, c)])
     assert [t.name for t in flow.sorted_tasks()] == ["a", "b", "c"]
     flow.add_edge(c, a)
-    with pytest.raises(CycleError, match=r"in a circle: (a-1 -> b-1 -> c-1 -> a-1|b-1 -> c-1 -> a-1 -> b-1|c-1 -> a-1 -> b-1 -> c-1);"):
+    with pytest.raises(
+        CycleError, match=r"in a circle: (a-1 -> b-1 -> c-1 -> a-1|b-1 -> c-1 -> a-1 -> b-1|c-1 -> a-1 -> b-1 -> c-1);"
+    ):
         flow.validate()
 
 
@@ -153,7 +155,10 @@ def test_a_diamond_is_no_circle_and_long_chains_need_no_recursion() -> None:
 
 
 def test_wrong_building_is_refused_in_one_sentence() -> None:
-    with pytest.raises(NoActiveFlowError, match=r"'one' was called outside a flow; call it inside `with Flow\(...\)` or use task.run\(\)"):
+    with pytest.raises(
+        NoActiveFlowError,
+        match=r"'one' was called outside a flow; call it inside `with Flow\(...\)` or use task.run\(\)",
+    ):
         one()
     assert one.run() == 1
     with Flow("f") as flow:

@@ -33,8 +33,15 @@ def each(n: int) -> None:
 
 
 def make() -> Flow:
-    with Flow("typed", schedule=CronSchedule("0 6 * * *"), run_config=LocalRun(env={"B": "2", "A": "1"}, labels=["x"])) as flow:
-        use(Parameter("n"), Parameter("when", default=None), Parameter("mode", default="a"), Parameter("anything", default=1.5))
+    with Flow(
+        "typed", schedule=CronSchedule("0 6 * * *"), run_config=LocalRun(env={"B": "2", "A": "1"}, labels=["x"])
+    ) as flow:
+        use(
+            Parameter("n"),
+            Parameter("when", default=None),
+            Parameter("mode", default="a"),
+            Parameter("anything", default=1.5),
+        )
         each.map(Parameter("many", default=[1]), task_args={"trigger": some_failed(at_least=1), "tags": {"t", "s"}})
         Parameter("unused", default=3)
         Parameter("explicit", type=list[str], default=[])
@@ -54,7 +61,15 @@ def test_schemas_come_from_hints_then_defaults() -> None:
 
 def test_values_are_checked_and_converted() -> None:
     values = parameter_types.resolve(make(), {"n": 3, "when": "2026-01-31", "many": [1, 2]})
-    assert values == {"n": 3, "when": date(2026, 1, 31), "mode": "a", "anything": 1.5, "many": [1, 2], "unused": 3, "explicit": []}
+    assert values == {
+        "n": 3,
+        "when": date(2026, 1, 31),
+        "mode": "a",
+        "anything": 1.5,
+        "many": [1, 2],
+        "unused": 3,
+        "explicit": [],
+    }
 
 
 @pytest.mark.parametrize(
@@ -70,7 +85,9 @@ def test_values_are_checked_and_converted() -> None:
         ({"n": 1, "when": "yesterday"}, ParameterTypeError, "date"),
     ],
 )
-def test_values_that_do_not_fit_are_refused_in_one_sentence(given: dict[str, Any], error: type[Exception], says: str) -> None:
+def test_values_that_do_not_fit_are_refused_in_one_sentence(
+    given: dict[str, Any], error: type[Exception], says: str
+) -> None:
     with pytest.raises(error, match=says) as caught:
         parameter_types.resolve(make(), given)
     assert "\n" not in str(caught.value)
@@ -86,7 +103,9 @@ def test_the_document_is_complete_and_always_the_same() -> None:
     assert mapped["tags"] == ["s", "t"]
     assert mapped["trigger"] == "some_failed(at_least=1, at_most=None)"
     assert by_slug["n"]["type"] == "Parameter"
-    assert {"upstream": "many", "downstream": "each-s-t-1", "key": "n", "mapped": True, "flattened": False} in first["edges"]
+    assert {"upstream": "many", "downstream": "each-s-t-1", "key": "n", "mapped": True, "flattened": False} in first[
+        "edges"
+    ]
     assert first["run_config"] == {"type": "local", "env": {"A": "1", "B": "2"}, "labels": ["x"], "working_dir": None}
     assert first["schedules"][0]["cron"] == "0 6 * * *"
     assert first["schedules"][0]["parameters"] == {}
@@ -94,7 +113,9 @@ def test_the_document_is_complete_and_always_the_same() -> None:
 
 
 def test_options_reach_the_document() -> None:
-    slow = task(lambda: None, name="slow", max_retries=2, retry_delay=timedelta(seconds=1.5), timeout=timedelta(minutes=1))
+    slow = task(
+        lambda: None, name="slow", max_retries=2, retry_delay=timedelta(seconds=1.5), timeout=timedelta(minutes=1)
+    )
     with Flow("f") as flow:
         slow(task_args={"skip_on_upstream_skip": False})
     document = serialize(flow)["tasks"][0]
@@ -119,6 +140,19 @@ def test_the_context_is_read_only_and_empty_outside_of_runs() -> None:
 
 
 def test_the_front_door_is_light() -> None:
-    heavy = ("pydantic", "msgspec", "httpx", "httpx2", "sqlalchemy", "litestar", "asyncio", "click", "appliance.engine", "appliance.server")
+    heavy = (
+        "pydantic",
+        "msgspec",
+        "httpx",
+        "httpx2",
+        "sqlalchemy",
+        "litestar",
+        "asyncio",
+        "click",
+        "appliance.engine",
+        "appliance.server",
+    )
     code = f"import appliance, sys; print([m for m in {heavy} if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

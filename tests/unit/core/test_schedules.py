@@ -40,7 +40,9 @@ def test_times_lie_strictly_after_and_are_utc() -> None:
     assert clocks.next_times(cron("* * * * *"), utc("2026-01-01T00:00:00"), 0) == []
 
 
-@pytest.mark.parametrize(("alias", "expected"), [("@hourly", "01:00"), ("@daily", "00:00"), ("@weekly", "00:00"), ("@MONTHLY", "00:00")])
+@pytest.mark.parametrize(
+    ("alias", "expected"), [("@hourly", "01:00"), ("@daily", "00:00"), ("@weekly", "00:00"), ("@MONTHLY", "00:00")]
+)
 def test_aliases(alias: str, expected: str) -> None:
     assert walls(cron(alias), utc("2026-01-01T00:00:00"), 1)[0][3:8] == expected
 
@@ -49,13 +51,19 @@ def test_cron_when_new_york_springs_forward() -> None:
     before = utc("2026-03-07T12:00:00")  # 8 March, 02:00 -> 03:00
     assert walls(cron("30 2 * * *", NEW_YORK), before, 3) == ["08 03:00-0400", "09 02:30-0400", "10 02:30-0400"]
     assert walls(cron("0,30 2,3 * * *", NEW_YORK), before, 3) == ["08 03:00-0400", "08 03:30-0400", "09 02:00-0400"]
-    assert walls(cron("30 * * * *", NEW_YORK), utc("2026-03-08T06:00:00"), 3) == ["08 01:30-0500", "08 03:30-0400", "08 04:30-0400"]
+    assert walls(cron("30 * * * *", NEW_YORK), utc("2026-03-08T06:00:00"), 3) == [
+        "08 01:30-0500",
+        "08 03:30-0400",
+        "08 04:30-0400",
+    ]
 
 
 def test_cron_when_new_york_falls_back() -> None:
     fixed = cron("30 1 * * *", NEW_YORK)  # 1 November, 02:00 -> 01:00
     assert walls(fixed, utc("2026-10-31T12:00:00"), 2) == ["01 01:30-0400", "02 01:30-0500"]
-    for minute in range(30, 180, 10):  # asked anywhere after it, also inside the second 01:00 hour, it never comes again
+    for minute in range(
+        30, 180, 10
+    ):  # asked anywhere after it, also inside the second 01:00 hour, it never comes again
         after = utc("2026-11-01T05:00:00") + timedelta(minutes=minute)
         assert walls(fixed, after, 1) == ["02 01:30-0500"]
     assert len(clocks.next_times(cron("*/30 * * * *", NEW_YORK), utc("2026-11-01T03:59:59"), 50)) == 50
@@ -74,7 +82,12 @@ def interval(seconds: float, anchor: str, zone: str, **more: Any) -> dict[str, A
 
 def test_intervals_of_days_keep_the_wall_time() -> None:
     daily = interval(86_400, "2026-03-01T07:30:00+00:00", NEW_YORK)  # 02:30 in New York
-    assert walls(daily, utc("2026-03-07T00:00:00"), 4) == ["07 02:30-0500", "08 03:00-0400", "09 02:30-0400", "10 02:30-0400"]
+    assert walls(daily, utc("2026-03-07T00:00:00"), 4) == [
+        "07 02:30-0500",
+        "08 03:00-0400",
+        "09 02:30-0400",
+        "10 02:30-0400",
+    ]
     late = interval(86_400, "2026-10-01T05:30:00+00:00", NEW_YORK)  # 01:30 in New York
     assert walls(late, utc("2026-10-31T12:00:00"), 2) == ["01 01:30-0400", "02 01:30-0500"]
     assert walls(late, utc("2026-11-01T05:30:00"), 1) == ["02 01:30-0500"]
@@ -85,17 +98,22 @@ def test_shorter_intervals_are_absolute() -> None:
     half_days = interval(43_200, "2026-03-01T05:00:00+00:00", NEW_YORK)
     times = clocks.next_times(half_days, utc("2026-03-07T12:00:00"), 6)
     assert {b - a for a, b in pairwise(times)} == {timedelta(hours=12)}
-    assert clocks.next_times(interval(300, "2026-01-01T00:00:00Z", "UTC"), utc("2026-01-01T00:05:00"), 1) == [utc("2026-01-01T00:10:00")]
-    assert clocks.next_times(interval(0.1 * 10 + 0.1, "2026-01-01T00:00:00Z", "UTC"), utc("2026-01-01T00:00:00"), 10)[-1] == utc(
-        "2026-01-01T00:00:11"
-    )
+    assert clocks.next_times(interval(300, "2026-01-01T00:00:00Z", "UTC"), utc("2026-01-01T00:05:00"), 1) == [
+        utc("2026-01-01T00:10:00")
+    ]
+    assert clocks.next_times(interval(0.1 * 10 + 0.1, "2026-01-01T00:00:00Z", "UTC"), utc("2026-01-01T00:00:00"), 10)[
+        -1
+    ] == utc("2026-01-01T00:00:11")
 
 
 def test_start_and_end_count_themselves() -> None:
     bounds = {"start": "2026-01-01T00:10:00Z", "end": "2026-01-01T00:20:00Z"}
     expected = [utc("2026-01-01T00:10:00"), utc("2026-01-01T00:15:00"), utc("2026-01-01T00:20:00")]
     assert clocks.next_times(cron("*/5 * * * *", **bounds), utc("2025-12-01T00:00:00"), 9) == expected
-    assert clocks.next_times(interval(300, "2020-01-01T00:00:00Z", "UTC", **bounds), utc("2025-12-01T00:00:00"), 9) == expected
+    assert (
+        clocks.next_times(interval(300, "2020-01-01T00:00:00Z", "UTC", **bounds), utc("2025-12-01T00:00:00"), 9)
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,7 +141,9 @@ def test_schedules_that_make_no_sense_are_refused(document: dict[str, Any], says
 
 
 def test_clocks_merge_without_doubles() -> None:
-    schedule = Schedule([CronClock("0 * * * *", parameters={"n": 1}), IntervalClock(timedelta(minutes=30), labels=["b", "a"])])
+    schedule = Schedule(
+        [CronClock("0 * * * *", parameters={"n": 1}), IntervalClock(timedelta(minutes=30), labels=["b", "a"])]
+    )
     times = schedule.next(4, after=utc("2026-01-01T00:00:00"))
     assert [t.strftime("%H:%M") for t in times] == ["00:30", "01:00", "01:30", "02:00"]
     due = schedule.due(utc("2026-01-01T00:30:00"))
@@ -148,7 +168,17 @@ def test_factories() -> None:
 ANY_SCHEDULE = st.one_of(
     st.builds(
         cron,
-        st.sampled_from(["*/7 * * * *", "30 2 * * *", "0,30 1-3 * * *", "15 */2 * * *", "0 0 * * 0", "59 23 28-31 * *", "30 1 * 3,10,11 *"]),
+        st.sampled_from(
+            [
+                "*/7 * * * *",
+                "30 2 * * *",
+                "0,30 1-3 * * *",
+                "15 */2 * * *",
+                "0 0 * * 0",
+                "59 23 28-31 * *",
+                "30 1 * 3,10,11 *",
+            ]
+        ),
         st.sampled_from([NEW_YORK, BERLIN, "Australia/Lord_Howe", "UTC", "Asia/Kolkata"]),
     ),
     st.builds(

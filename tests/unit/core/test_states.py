@@ -16,7 +16,10 @@ AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
     ("state", "wire"),
     [
         (states.Pending(), ("PENDING", "Pending", None, {})),
-        (states.Scheduled("later", start_time=AT), ("SCHEDULED", "Scheduled", "later", {"start_time": "2026-01-02T03:04:05.678901Z"})),
+        (
+            states.Scheduled("later", start_time=AT),
+            ("SCHEDULED", "Scheduled", "later", {"start_time": "2026-01-02T03:04:05.678901Z"}),
+        ),
         (states.Paused("p"), ("PAUSED", "Paused", "p", {})),
         (states.Resume(start_time=AT), ("SCHEDULED", "Resume", None, {"start_time": "2026-01-02T03:04:05.678901Z"})),
         (
@@ -32,7 +35,10 @@ AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
         (states.Skipped(), ("SUCCESS", "Skipped", None, {})),
         (states.Cached(), ("SUCCESS", "Cached", None, {})),
         (states.Cancelled(), ("CANCELLED", "Cancelled", None, {})),
-        (states.Failed("f", ValueError(), data={"exception": "ValueError"}), ("FAILED", "Failed", "f", {"exception": "ValueError"})),
+        (
+            states.Failed("f", ValueError(), data={"exception": "ValueError"}),
+            ("FAILED", "Failed", "f", {"exception": "ValueError"}),
+        ),
         (states.TimedOut(), ("FAILED", "TimedOut", None, {})),
         (states.TriggerFailed(), ("FAILED", "TriggerFailed", None, {})),
         (states.ValidationFailed(), ("FAILED", "ValidationFailed", None, {})),

@@ -1,0 +1,125 @@
+"""The process agent without a server: what it does when the disk takes nothing, and when a slot becomes free."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import httpx2
+import msgspec
+import pytest
+
+from appliance.agents.agent import StartFailed
+from appliance.agents.execute import Stopping
+from appliance.agents.process import ProcessAgent
+from appliance.client.transport import Transport
+from appliance.core.protocol import AgentReport, AgentReported, Enrolled, Exited, Work
+
+
+class Ends:
+    """A server that only takes ends of processes."""
+
+    def __init__(self) -> None:
+        self.exited: list[Exited] = []
+        self.told = threading.Semaphore(0)
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        for exited in msgspec.json.decode(request.content, type=AgentReport).exited:
+            self.exited.append(exited)
+            self.told.release()
+        return httpx2.Response(200, content=msgspec.json.encode(AgentReported()))
+
+
+@pytest.fixture
+def ends() -> Ends:
+    return Ends()
+
+
+@pytest.fixture
+def agent(tmp_path: Path, ends: Ends) -> ProcessAgent:
+    http = httpx2.Client(transport=httpx2.MockTransport(ends), base_url="http://appliance.test")
+    return ProcessAgent(Transport("http://appliance.test", "t", http), name="a", state_dir=tmp_path, warm=False)
+
+
+def work(program: str) -> Work:
+    """A run whose process is a program that ends at once."""
+    return Work(
+        flow_run_id=uuid4(),
+        attempt=1,
+        run_token="t",
+        name="run",
+        flow="f",
+        project="p",
+        storage={},
+        run_config={"python": program},
+    )
+
+
+def full(*_arguments: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def enrol(agent: ProcessAgent) -> None:
+    agent.open()
+    agent.enrolled(Enrolled(agent_id=uuid4(), heartbeat_interval=10, cancel_grace=10))
+
+
+@pytest.mark.parametrize("write", ["remember", "ended"])
+def test_a_full_disk_neither_ends_the_agent_nor_hides_the_end_of_a_run(
+    agent: ProcessAgent, ends: Ends, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    monkeypatch.setattr(agent._jobs, write, full)
+    enrol(agent)
+    agent.start(work("/bin/false"))
+    assert ends.told.acquire(timeout=10)
+    agent.close()
+    assert [exited.code for exited in ends.exited] == [1]
+
+
+def test_after_a_run_whose_directory_could_not_be_made_other_ends_are_reported(
+    agent: ProcessAgent, ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrol(agent)
+    unlucky = work("/bin/false")
+    with monkeypatch.context() as patch:
+        patch.setattr(agent._jobs, "create", full)
+        with pytest.raises(StartFailed, match="No space left"):
+            agent.start(unlucky)
+    agent.failed_to_start(unlucky, "No space left.")
+    assert ends.told.acquire(timeout=10)
+    agent.start(work("/bin/false"))
+    assert ends.told.acquire(timeout=10)
+    agent.close()
+    assert [(exited.reason, exited.code) for exited in ends.exited] == [("No space left.", None), ("", 1)]
+
+
+def test_a_slot_counts_as_free_by_the_time_that_it_is_told(agent: ProcessAgent, ends: Ends) -> None:
+    held_when_told: list[int] = []
+    told = threading.Event()
+
+    def note(tell: Callable[[], None]) -> Callable[[], None]:
+        def both() -> None:
+            held_when_told.append(len(agent.holding()))
+            tell()
+            told.set()
+
+        return both
+
+    agent._watcher._gone = note(agent._watcher._gone)
+    enrol(agent)
+    agent.start(work("/bin/true"))
+    assert told.wait(10)
+    agent.close()
+    assert held_when_told == [0]
+    assert agent.changed.is_set()
+
+
+def test_a_run_that_waits_to_begin_heeds_a_stop_at_once(tmp_path: Path) -> None:
+    stopping = Stopping(tmp_path)
+    thread = threading.Thread(target=stopping.wait, args=(60.0,), daemon=True)
+    thread.start()
+    stopping.reason = "Cancelled."
+    thread.join(5)
+    assert not thread.is_alive()
