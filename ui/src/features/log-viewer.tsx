@@ -280,6 +280,7 @@ function Lines({ lines, box, current, find, numbered, withTask, onPick }: LinesP
           const index = first + offset;
           const { record } = line;
           const head = line.part === 0;
+          const number = numbered ? index + 1 : "·";
           const level = record.level >= ERROR ? "line-error" : "";
           return (
             <div
@@ -290,10 +291,10 @@ function Lines({ lines, box, current, find, numbered, withTask, onPick }: LinesP
                 type="button"
                 className="line-number"
                 tabIndex={-1}
-                aria-label="Copy the link to this line"
+                aria-label={`${number}: copy the link to this line`}
                 onClick={() => onPick(index)}
               >
-                {numbered ? index + 1 : "·"}
+                {number}
               </button>
               <span
                 className="muted"

@@ -23,7 +23,7 @@ interface Props {
   onBlur: () => void;
 }
 
-/** One parameter: label above, control, help below, the error under it. */
+/** One parameter: label above, control, help below. An error takes the help's place, so that nothing moves under the pointer. */
 export function ParameterField({ field, text, changed, error, onChange, onBlur }: Props) {
   const id = `parameter-${field.name}`;
   const label = (
@@ -56,7 +56,7 @@ export function ParameterField({ field, text, changed, error, onChange, onBlur }
             </option>
           ))}
         </select>
-        <Help field={field} id={id} />
+        {!error && <Help field={field} id={id} />}
         <div className="field-error" id={`${id}-error`}>
           {error}
         </div>
@@ -87,9 +87,11 @@ export function ParameterField({ field, text, changed, error, onChange, onBlur }
       ) : (
         <Input className="input" step={type === "datetime-local" ? 1 : undefined} />
       )}
-      <Text slot="description" className="field-help">
-        <HelpText field={field} />
-      </Text>
+      {!error && (
+        <Text slot="description" className="field-help">
+          <HelpText field={field} />
+        </Text>
+      )}
       <FieldError className="field-error">{error}</FieldError>
     </TextField>
   );

@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useChanges } from "../api/live";
-import { type LogFilter, type LogPage, logsPage } from "../api/logs";
+import { type LogFilter, type LogPage, logsPage, PAGE } from "../api/logs";
 import { cursorOf, type LogRecord, merge } from "../lib/log-model";
 
 const END = Number.MAX_SAFE_INTEGER;
@@ -43,7 +43,7 @@ export function useLogs(flowRunId: string, filter: LogFilter, place: Place, isLi
         setView({
           records: page.items,
           hasOlder: page.previous !== null,
-          hasNewer: at !== "end" && page.next !== null,
+          hasNewer: page.isMore,
           goal: id === undefined ? null : { id, turn },
           error: null,
           isPending: false,
@@ -70,7 +70,7 @@ export function useLogs(flowRunId: string, filter: LogFilter, place: Place, isLi
           ...now,
           records: merge(now.records, page.items),
           hasOlder: end === "older" ? page.previous !== null && page.items.length > 0 : now.hasOlder,
-          hasNewer: end === "newer" ? page.items.length > 0 : now.hasNewer,
+          hasNewer: end === "newer" ? page.items.length === PAGE : now.hasNewer,
         }));
       } catch {
         // The next scroll or the next change asks again; the strip says when the server is away.
@@ -103,16 +103,17 @@ export function useLogs(flowRunId: string, filter: LogFilter, place: Place, isLi
   return { view, open, grow };
 }
 
-async function pageAt(flowRunId: string, filter: LogFilter, at: Place): Promise<LogPage> {
-  if (at === "start") return logsPage(flowRunId, filter, {});
-  if (at === "end") return logsPage(flowRunId, filter, { before: cursorOf(END) });
+/** A full page may be followed by more; the end of a log is where a page came back short. */
+async function pageAt(flowRunId: string, filter: LogFilter, at: Place): Promise<LogPage & { isMore: boolean }> {
+  if (at === "start") {
+    const page = await logsPage(flowRunId, filter, {});
+    return { ...page, isMore: page.items.length === PAGE };
+  }
+  if (at === "end") return { ...(await logsPage(flowRunId, filter, { before: cursorOf(END) })), isMore: false };
   const [upTo, after] = await Promise.all([
     logsPage(flowRunId, filter, { before: cursorOf(at + 1) }),
     logsPage(flowRunId, filter, { after: cursorOf(at) }),
   ]);
-  return {
-    items: [...upTo.items, ...after.items],
-    previous: upTo.previous,
-    next: after.items.length > 0 ? after.next : null,
-  };
+  const items = [...upTo.items, ...after.items];
+  return { items, previous: upTo.previous, next: after.next, isMore: after.items.length === PAGE };
 }

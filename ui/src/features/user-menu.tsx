@@ -17,9 +17,7 @@ export function UserMenu() {
   return (
     <MenuTrigger>
       <Button className="button quiet" aria-label={`${me.username}: theme and sign out`}>
-        <span className="avatar" aria-hidden="true">
-          {me.username.slice(0, 1).toUpperCase()}
-        </span>
+        <span className="avatar" data-letter={me.username.slice(0, 1).toUpperCase()} />
         <span className="wide-only">{me.username}</span>
       </Button>
       <Popover className="popover" placement="bottom end">

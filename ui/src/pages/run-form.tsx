@@ -59,6 +59,8 @@ function RunForm({ flow, source }: { flow: Flow; source: Run | null }) {
   const [at, setAt] = useState("");
   const [name, setName] = useState("");
   const [problem, setProblem] = useState("");
+  /** Names in the summary: set by a submit only, since a summary that appears on blur would move the button away. */
+  const [refused, setRefused] = useState<string[]>([]);
   const [key] = useState(() => newKey());
   const form = useRef<HTMLFormElement>(null);
   const navigate = useNavigate();
@@ -76,12 +78,16 @@ function RunForm({ flow, source }: { flow: Flow; source: Run | null }) {
     },
     onError: (error) => {
       submitted.current = false;
-      showRefusal(
+      const named = refusedName(
         error,
         fields.map((field) => field.name),
-        setErrors,
-        setProblem,
       );
+      if (!named) {
+        setProblem(error.message);
+        return;
+      }
+      setErrors({ [named]: error.message });
+      setRefused([named]);
     },
   });
   const { parameters, errors: found } = readAll(fields, texts);
@@ -90,6 +96,7 @@ function RunForm({ flow, source }: { flow: Flow; source: Run | null }) {
     if (submitted.current || !writing.allowed) return;
     const all = { ...found, ...(when === "later" && !scheduledTime ? { "when:at": "Enter a date and a time." } : {}) };
     setErrors(all);
+    setRefused(Object.keys(all));
     setProblem("");
     if (Object.keys(all).length > 0) {
       document.getElementById("form-summary")?.focus();
@@ -104,7 +111,7 @@ function RunForm({ flow, source }: { flow: Flow; source: Run | null }) {
       ...(scheduledTime && { scheduledTime }),
     });
   };
-  const wrong = Object.keys(errors);
+  const wrong = refused.filter((one) => errors[one]);
   useEffect(() => {
     if (wrong.length > 0 || problem) document.getElementById("form-summary")?.focus();
   }, [wrong.length, problem]);
@@ -240,19 +247,10 @@ function RunForm({ flow, source }: { flow: Flow; source: Run | null }) {
   );
 }
 
-/** A refusal that names a parameter stands under its field; any other stands at the top. */
-function showRefusal(
-  error: Error,
-  names: string[],
-  setErrors: (errors: Record<string, string>) => void,
-  setProblem: (text: string) => void,
-): void {
-  const named =
-    error instanceof ApiError
-      ? names.find((name) => error.message.includes(`'${name}'`) || error.message.includes(`"${name}"`))
-      : undefined;
-  if (named) setErrors({ [named]: error.message });
-  else setProblem(error.message);
+/** The parameter that a refusal is about: its error stands under its field, any other at the top. */
+function refusedName(error: Error, names: string[]): string | undefined {
+  if (!(error instanceof ApiError)) return undefined;
+  return names.find((name) => error.message.includes(`'${name}'`) || error.message.includes(`"${name}"`));
 }
 
 function toIso(local: string): string | undefined {

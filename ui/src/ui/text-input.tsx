@@ -12,7 +12,7 @@ export function TextInput({
     <TextField className="field" isInvalid={Boolean(error)} validationBehavior="aria" {...rest}>
       <Label className="field-label">{label}</Label>
       <Input className="input" />
-      {help && (
+      {help && !error && (
         <Text slot="description" className="field-help">
           {help}
         </Text>
