@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -80,7 +81,7 @@ def signed_in(browser: Browser, site: Appliance) -> str:
     return str(next(cookie["value"] for cookie in state["cookies"] if cookie["name"] == "appliance_session"))
 
 
-def context_of(browser: Browser, site: Appliance, session: str, **options: object) -> BrowserContext:
+def context_of(browser: Browser, site: Appliance, session: str, **options: Any) -> BrowserContext:
     context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
     context.add_cookies([{"name": "appliance_session", "value": session, "url": site.url}])
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)

@@ -20,10 +20,11 @@ interface Props {
   current: number;
   onNearEnd: () => void;
   onStop: ((run: RunRow) => void) | null;
-  withFlow?: boolean;
+  /** On a flow's own page: without the columns that say the same in every row. */
+  isCompact?: boolean;
 }
 
-export function RunsTable({ runs, box, total, current, onNearEnd, onStop, withFlow = true }: Props) {
+export function RunsTable({ runs, box, total, current, onNearEnd, onStop, isCompact = false }: Props) {
   const phone = usePhone();
   const height = phone ? PHONE_ROW : ROW;
   const virtual = useVirtualizer({
@@ -49,26 +50,26 @@ export function RunsTable({ runs, box, total, current, onNearEnd, onStop, withFl
     <table className="table runs-table" aria-rowcount={total + 1}>
       <colgroup>
         <col className="col-state" />
-        {withFlow && <col className="col-flow" />}
+        {!isCompact && <col className="col-flow" />}
         <col className="col-run" />
         <col />
         <col className="col-time" />
         <col className="col-duration" />
-        <col className="col-agent" />
+        {!isCompact && <col className="col-agent" />}
         <col className="col-by" />
         <col className="col-action" />
       </colgroup>
       <thead>
         <tr>
           <th scope="col">State</th>
-          {withFlow && <th scope="col">Flow</th>}
+          {!isCompact && <th scope="col">Flow</th>}
           <th scope="col">Run</th>
           <th scope="col">Why / progress</th>
           <th scope="col">Started</th>
           <th scope="col" className="right">
             Duration
           </th>
-          <th scope="col">Agent</th>
+          {!isCompact && <th scope="col">Agent</th>}
           <th scope="col">By</th>
           <th scope="col">
             <span className="unseen">Actions</span>
@@ -87,7 +88,7 @@ export function RunsTable({ runs, box, total, current, onNearEnd, onStop, withFl
                 index={item.index}
                 isCurrent={item.index === current}
                 onStop={onStop}
-                withFlow={withFlow}
+                isCompact={isCompact}
               />
             )
           );
@@ -104,11 +105,11 @@ interface RowProps {
   run: RunRow;
   index: number;
   isCurrent: boolean;
-  withFlow: boolean;
+  isCompact: boolean;
   onStop: Props["onStop"];
 }
 
-function Row({ run, index, isCurrent, withFlow, onStop }: RowProps) {
+function Row({ run, index, isCurrent, isCompact, onStop }: RowProps) {
   const now = useNow();
   const look = lookOfRun(run, now);
   const why = whyOf(run);
@@ -118,7 +119,7 @@ function Row({ run, index, isCurrent, withFlow, onStop }: RowProps) {
       <td className="cell-state">
         <StatePill look={look} />
       </td>
-      {withFlow && (
+      {!isCompact && (
         <td className="cell-flow">
           <Link to="/flows/$flowId" params={{ flowId: run.flow.id }} className="above strong" preload={false}>
             {run.flow.name}
@@ -145,7 +146,7 @@ function Row({ run, index, isCurrent, withFlow, onStop }: RowProps) {
       <td className="cell-duration right number">
         <Elapsed start={run.startTime} end={run.endTime} />
       </td>
-      <td className="cell-agent muted">{run.agent?.name}</td>
+      {!isCompact && <td className="cell-agent muted">{run.agent?.name}</td>}
       <td className="cell-by muted">{byOf(run)}</td>
       <td className="cell-action">
         {onStop && canStop(run.state.type) && (

@@ -73,7 +73,7 @@ export function TaskTable({ tasks, order, selected, onSelect }: Props) {
                     {selection}
                   </button>
                 </td>
-                <td className="right number">{task.runCount > 0 ? task.runCount : ""}</td>
+                <td className="right number">{task.startTime ? task.runCount : ""}</td>
                 <td className="number">
                   <Instant at={task.startTime} />
                 </td>

@@ -126,7 +126,7 @@ function RecentRuns({ flow }: { flow: Flow }) {
             current={-1}
             onNearEnd={onNearEnd}
             onStop={writing.allowed ? setStopping : null}
-            withFlow={false}
+            isCompact
           />
         )}
       </section>

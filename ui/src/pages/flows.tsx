@@ -165,11 +165,11 @@ function FlowLine({ flow, isCurrent }: { flow: FlowRow; isCurrent: boolean }) {
           {flow.name}
         </Link>
       </td>
-      <td className="muted">{flow.project.name}</td>
+      <td className="cell-project muted">{flow.project.name}</td>
       <td className="cell-strip">
         <Strip runs={flow.recentRuns} />
       </td>
-      <td>
+      <td className="cell-last">
         {latest && (
           <Link
             to="/runs/$runId"
@@ -182,7 +182,7 @@ function FlowLine({ flow, isCurrent }: { flow: FlowRow; isCurrent: boolean }) {
         )}
       </td>
       <td className="muted cell-schedule">{scheduleWords(flow)}</td>
-      <td className="number">
+      <td className="cell-next number">
         {flow.nextRun && (
           <>
             <Instant at={flow.nextRun.scheduledTime} />{" "}
@@ -192,7 +192,7 @@ function FlowLine({ flow, isCurrent }: { flow: FlowRow; isCurrent: boolean }) {
           </>
         )}
       </td>
-      <td className="right number muted">v{flow.version.number}</td>
+      <td className="cell-version right number muted">v{flow.version.number}</td>
       <td className="cell-action">
         {writing.allowed && (
           <Link
