@@ -26,7 +26,7 @@ RESERVED = frozenset({"upstream_tasks", "mapped", "task_args", "flow"})
 class Task(OperatorMethods):
     """Override `run`, or use the `@task` decorator on a function.
 
-    `timeout` is in seconds; `retry_delay` is constant; `nout` lets the result be unpacked into that many tasks.
+    `timeout` is in seconds; `retry_delay` is a timedelta or seconds; `nout` lets the result be unpacked into that many tasks.
     """
 
     auto_generated = False
@@ -39,7 +39,7 @@ class Task(OperatorMethods):
         slug: str | None = None,
         tags: Iterable[str] | None = None,
         max_retries: int = 0,
-        retry_delay: timedelta | None = None,
+        retry_delay: timedelta | float | None = None,
         retry_on: type[BaseException] | Iterable[type[BaseException]] | None = None,
         timeout: float | timedelta | None = None,
         trigger: triggers.Trigger | None = None,
@@ -60,7 +60,7 @@ class Task(OperatorMethods):
         self.slug: str | None = slug
         self.tags: frozenset[str] = _tags(tags) | active_tags.get()
         self.max_retries = max_retries
-        self.retry_delay = retry_delay
+        self.retry_delay = _as_timedelta(retry_delay)
         self.retry_on = _exceptions(retry_on)
         self.timeout: float | None = _seconds(timeout)
         self.trigger: triggers.Trigger = trigger or self.default_trigger
@@ -278,7 +278,7 @@ def _check_retries(task: Task) -> None:
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
         raise TaskDefinitionError(f"max_retries of task {task.name!r} must be a whole number, zero or more.")
     if task.retry_delay is not None and not isinstance(task.retry_delay, timedelta):
-        raise TypeError(f"retry_delay of task {task.name!r} must be a timedelta.")
+        raise TypeError(f"retry_delay of task {task.name!r} must be a timedelta or a number of seconds.")
     if count and task.retry_delay is None:
         raise TaskDefinitionError(
             f"Task {task.name!r} has max_retries but no retry_delay; give retry_delay=timedelta(...)."
@@ -333,3 +333,8 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "retry_on": _exceptions,
     "state_handlers": state_handlers_of,
 }
+
+
+def _as_timedelta(delay: timedelta | float | None) -> timedelta | None:
+    is_number = isinstance(delay, int | float) and not isinstance(delay, bool)
+    return timedelta(seconds=delay) if is_number else delay  # type: ignore[arg-type, return-value]  # _check_retries refuses the rest

