@@ -51,6 +51,33 @@ def test_a_run_with_all_that_its_page_shows(site: Site) -> None:
     assert shown["cause"] is None and shown["waitReason"] is None
 
 
+COUNTS = "query($id: UUID!) { flowRun(id: $id) { taskCounts { total success failed running waiting other } } }"
+
+
+def test_tasks_that_are_still_to_come_count_as_waiting_until_the_run_ends(site: Site) -> None:
+    run, _agent = builders.begun(site.database)  # of two tasks: extract-1, and load-1, which is mapped
+
+    def counts() -> dict[str, int]:
+        shown = site.data(COUNTS, id=str(run))["flowRun"]["taskCounts"]
+        return {name: number for name, number in shown.items() if number}
+
+    assert counts() == {"total": 2, "waiting": 2}
+    builders.send(site.database, run, 1, builders.task("extract-1", "SUCCESS", "Success"))
+    assert counts() == {"total": 2, "success": 1, "waiting": 1}
+    children = (builders.task("load-1", "RUNNING", "Running", map_index=index) for index in range(3))
+    builders.send(site.database, run, 2, *children)
+    assert counts() == {"total": 5, "success": 1, "running": 3, "waiting": 1}  # the children and, once, their parent
+    builders.send(site.database, run, 3, builders.task("load-1", "RUNNING", "Mapped"))
+    assert counts() == {"total": 5, "success": 1, "running": 4}
+
+    ended, _agent = builders.begun(site.database)
+    run = ended
+    builders.send(
+        site.database, run, 1, builders.task("extract-1", "FAILED", "Failed"), builders.flow("FAILED", "Failed")
+    )
+    assert counts() == {"total": 1, "failed": 1}
+
+
 def test_the_cause_is_what_failed_by_itself(site: Site) -> None:
     run, _agent = builders.begun(site.database)
     data = {"exception": "ValueError", "location": "etl.py:7 in extract"}

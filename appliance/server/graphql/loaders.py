@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from appliance.core.protocol import TERMINAL
 from appliance.server.db.reads import agents, flow_runs, flows, logs, pages, projects, schedules, task_runs
 from appliance.server.domain.waiting import AgentFacts
 
@@ -53,7 +54,8 @@ class Loaders:
         self.next_run: Batch[UUID, Any] = Batch(self._next_runs)
         self.agent: Batch[UUID, Any] = Batch(lambda ids: by_id(agents.by_ids(session(), ids)))
         self.agent_running: Batch[UUID, int] = Batch(lambda ids: flow_runs.live_counts_of_agents(session(), ids))
-        self.task_counts: Batch[UUID, dict[str, int]] = Batch(lambda ids: task_runs.counts(session(), ids))
+        self.task_counts: Batch[UUID, task_runs.Recorded] = Batch(lambda ids: task_runs.counts(session(), ids))
+        self.graph_tasks: Batch[UUID, int] = Batch(lambda ids: flows.task_numbers(session(), ids))
         self.log_counts: Batch[UUID, tuple[int, int]] = Batch(lambda ids: logs.counts(session(), ids))
         self.failures: Batch[UUID, Any] = Batch(lambda ids: task_runs.first_failures(session(), ids))
         self.failure_counts: Batch[UUID, tuple[int, int]] = Batch(lambda ids: task_runs.count_failures(session(), ids))
@@ -79,6 +81,7 @@ class Loaders:
         self.version.want({row.flow_version_id for row in rows})
         self.agent.want({row.agent_id for row in rows if row.agent_id is not None})
         self.task_counts.want(ids)
+        self.graph_tasks.want({row.flow_version_id for row in rows if row.state_type not in TERMINAL})
         self.log_counts.want(ids)
         failed = {row.id for row in rows if row.state_type == "FAILED"}
         for batch in (self.failures, self.failure_counts, self.first_error):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,14 @@ from appliance.server.errors import Invalid
 _task = metadata.tables["task_run"]
 _state = metadata.tables["task_run_state"]
 _by_itself = and_(_task.c.state_type == "FAILED", _task.c.state_name.not_in(("TriggerFailed", "Crashed")))
+
+
+@dataclass
+class Recorded:
+    """A run's task runs: how many in each type of state, and how many that are no mapped children."""
+
+    by_type: dict[str, int] = field(default_factory=dict)
+    tasks: int = 0
 
 
 def page(
@@ -42,16 +51,18 @@ def page(
     return RowPage(rows, encode(rows[-1].map_index, rows[-1].task_slug) if more else None)
 
 
-def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
-    """How many task runs of each run are in each state type."""
+def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, Recorded]:
+    """What is recorded of each run; runs without any task run are left out."""
     query = (
-        select(_task.c.flow_run_id, _task.c.state_type, func.count())
+        select(_task.c.flow_run_id, _task.c.state_type, func.count(), func.count().filter(_task.c.map_index < 0))
         .where(_task.c.flow_run_id.in_(flow_run_ids))
         .group_by(_task.c.flow_run_id, _task.c.state_type)
     )
-    found: dict[UUID, dict[str, int]] = defaultdict(dict)
-    for flow_run_id, state_type, number in session.execute(query):
-        found[flow_run_id][state_type] = number
+    found: dict[UUID, Recorded] = {}
+    for flow_run_id, state_type, number, tasks in session.execute(query):
+        recorded = found.setdefault(flow_run_id, Recorded())
+        recorded.by_type[state_type] = number
+        recorded.tasks += tasks
     return found
 
 

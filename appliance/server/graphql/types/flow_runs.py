@@ -8,7 +8,9 @@ from uuid import UUID
 
 import strawberry
 
+from appliance.core.protocol import TERMINAL
 from appliance.server.db.reads import states
+from appliance.server.db.reads.task_runs import Recorded
 from appliance.server.domain.waiting import RunFacts, wait_reason
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import described
@@ -122,9 +124,12 @@ class FlowRun:
             for row in states.of_flow_run(info.context.session(), self.id)
         ]
 
-    @strawberry.field
+    @described("Of a finished run the recorded task runs; before that also those that are still to come, as waiting.")
     def task_counts(self, info: Info) -> TaskCounts:
-        return _task_counts(info.context.loaders.task_counts.load(self.id) or {})
+        loaders, row = info.context.loaders, self.row
+        recorded = loaders.task_counts.load(self.id) or Recorded()
+        tasks = 0 if row.state_type in TERMINAL else loaders.graph_tasks.load(row.flow_version_id) or 0
+        return _task_counts(recorded.by_type, max(0, tasks - recorded.tasks))
 
     @described("Log lines at ERROR or above.")
     def error_count(self, info: Info) -> int:
@@ -197,12 +202,12 @@ def _cause(row: Any, info: Info) -> Cause:
     )
 
 
-def _task_counts(by_type: dict[str, int]) -> TaskCounts:
+def _task_counts(by_type: dict[str, int], to_come: int) -> TaskCounts:
     named = {
         "success": by_type.get("SUCCESS", 0),
         "failed": by_type.get("FAILED", 0),
         "running": by_type.get("RUNNING", 0),
-        "waiting": by_type.get("SCHEDULED", 0) + by_type.get("PENDING", 0),
+        "waiting": by_type.get("SCHEDULED", 0) + by_type.get("PENDING", 0) + to_come,
     }
-    total = sum(by_type.values())
+    total = sum(by_type.values()) + to_come
     return TaskCounts(total=total, other=total - sum(named.values()), **named)
