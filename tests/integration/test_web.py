@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
@@ -17,7 +19,7 @@ from litestar.testing import TestClient
 
 from appliance.config import Settings
 from appliance.kit import clock
-from appliance.server.api.answers import SECURITY_HEADERS
+from appliance.server.api.answers import SECURITY_HEADERS, add_headers
 from appliance.server.app import BODY_LIMIT
 from appliance.server.auth import passwords
 from appliance.server.auth.sessions import COOKIE
@@ -145,6 +147,25 @@ def test_the_page_bears_the_boot_facts(database: Database, tmp_path: Path) -> No
             me["username"] == "alice" and me["csrfToken"] == login.json()["csrf_token"] and "read" in me["permissions"]
         )
         assert boot(client, Cookie=f"{COOKIE}=gone")["me"] is None
+
+
+def test_the_docs_bear_a_policy_that_names_their_inline_scripts(database: Database, tmp_path: Path) -> None:
+    script, data = "let a = '<b>&amp;';\n", '{"base": "."}'
+    site = tmp_path / "ui" / "site"
+    with _ui(database, _built(tmp_path / "ui")) as client:
+        assert "'self';" in client.get("/docs/").headers["content-security-policy"].partition("script-src ")[2]
+    (site / "guide").mkdir(parents=True)
+    page = f'<script src="a.js"></script><script type="application/json">{data}</script><script>{script}</script>'
+    (site / "guide" / "index.html").write_text(page)
+    with TestClient(Litestar([docs.router(site)], before_send=[add_headers], openapi_config=None)) as client:
+        moved = client.get("/docs/guide", follow_redirects=False)  # its relative addresses need the slash
+        assert (moved.status_code, moved.headers["location"]) == (307, "/docs/guide/")
+        answer = client.get("/docs/guide/")
+        assert answer.text == page and answer.headers["x-content-type-options"] == "nosniff"
+        policy = answer.headers["content-security-policy"]
+    named = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'self' 'sha256-{named}';" in policy and policy.count("sha256-") == 1
+    assert "require-trusted-types-for" not in policy and "frame-ancestors 'none'" in policy
 
 
 def _whole(database: Database) -> Litestar:

@@ -1,15 +1,23 @@
-"""Serving the built documentation under /docs; it needs no network."""
+"""Serving the built documentation under /docs; it needs no network.
+
+Its pages hold small scripts and its search writes HTML by itself, so they get a content policy of their own: scripts of
+this server, and exactly the inline ones that the built pages hold.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 from litestar import Request, Response, Router, get
 from litestar.exceptions import NotFoundException
+from litestar.response import Redirect
 
 from appliance.server.auth.guards import Permission
-from appliance.server.web.files import listed, respond
+from appliance.server.web.files import Asset, listed, respond
 
 SITE = Path(__file__).parent / "site"
 
@@ -17,19 +25,71 @@ SITE = Path(__file__).parent / "site"
 def router(root: Path = SITE) -> Router:
     """The documentation's routes over the files that are there now; without any, every address is unknown."""
     files = listed(root) if root.is_dir() else {}
+    policy = content_policy(files)
 
-    def answer(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
-        for candidate in (name, f"{name}/index.html".lstrip("/")):
-            if candidate in files:
-                return respond(request, files[candidate], "no-cache")
-        raise NotFoundException
+    def answer(request: Request[Any, Any, Any], name: str) -> Response[Any]:
+        if name in files:
+            return respond(request, files[name], "no-cache")
+        folder = f"{name}/index.html".lstrip("/")
+        if folder not in files:
+            raise NotFoundException
+        if not request.scope["raw_path"].endswith(b"/"):  # a page's own addresses are relative to its folder
+            return Redirect(f"/docs/{name}/".replace("//", "/"), status_code=307)
+        return respond(request, files[folder], "no-cache")
 
     @get("/", opt={"permission": Permission.PUBLIC}, include_in_schema=False, sync_to_thread=True)
-    def home(request: Request[Any, Any, Any]) -> Response[bytes]:
+    def home(request: Request[Any, Any, Any]) -> Response[Any]:
         return answer(request, "")
 
     @get("/{path:path}", opt={"permission": Permission.PUBLIC}, include_in_schema=False, sync_to_thread=True)
-    def page(request: Request[Any, Any, Any], path: str) -> Response[bytes]:
+    def page(request: Request[Any, Any, Any], path: str) -> Response[Any]:
         return answer(request, path.strip("/"))
 
-    return Router("/docs", route_handlers=[home, page])
+    return Router("/docs", route_handlers=[home, page], response_headers={"Content-Security-Policy": policy})
+
+
+def content_policy(files: dict[str, Asset]) -> str:
+    """What the browser may load and run on these pages."""
+    hashes: set[str] = set()
+    for name, asset in files.items():
+        if name.endswith(".html"):
+            hashes |= inline_scripts(asset.path.read_text(encoding="utf-8"))
+    scripts = " ".join(["'self'", *sorted(hashes)])
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    )
+
+
+def inline_scripts(page: str) -> set[str]:
+    """The policy's names of the scripts that stand in the page itself."""
+    reader = _Scripts()
+    reader.feed(page)
+    reader.close()
+    digests = (hashlib.sha256(text.encode()).digest() for text in reader.found)
+    return {f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests}
+
+
+class _Scripts(HTMLParser):
+    """Collects the texts of script elements that have no src and are no data."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.found: list[str] = []
+        self._inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self._inside = (
+            tag == "script" and "src" not in given and given.get("type") in (None, "", "text/javascript", "module")
+        )
+        if self._inside:
+            self.found.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.found[-1] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = False
