@@ -70,11 +70,9 @@ $(BIN)/.node: $(BIN)/.installed requirements-node.lock
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.lock; }
 	@touch $@
 
-# Not `npm ci`: it refuses a lock without the optional packages of other platforms, which a mirror may not hold. Versions and
-# hashes still come from the lock.
 ui/node_modules/.installed: $(BIN)/.node ui/package.json ui/package-lock.json
 	@echo "Installing the UI's packages ..."
-	@cd ui && npm install --no-save --no-audit --no-fund --loglevel=error
+	@cd ui && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(STATIC): ui/node_modules/.installed $(UI_SOURCES)
