@@ -94,7 +94,7 @@ def get_task_runs(run_id: UUID, limit: int, json_output: bool) -> None:
 @click.option("--flow", "flow_id", type=click.UUID, help="Only schedules of the flow with this id.")
 @as_json
 def get_schedules(flow_id: UUID | None, json_output: bool) -> None:
-    """List schedules."""
+    """List schedules with their flows."""
     from appliance.client import schedules
 
     found = schedules.listed(connect(), flow_id)
@@ -102,9 +102,10 @@ def get_schedules(flow_id: UUID | None, json_output: bool) -> None:
         print_json(found)
         return
     rows = (
-        (s["kind"], s.get("description", ""), s["timezone"], "on" if s["active"] else "paused", s["id"]) for s in found
+        (s["project"], s["flow"], s["description"], s["timezone"], "on" if s["active"] else "paused", s["id"])
+        for s in found
     )
-    print_table(("KIND", "WHEN", "ZONE", "ACTIVE", "ID"), rows, "There is no schedule.")
+    print_table(("PROJECT", "FLOW", "WHEN", "ZONE", "ACTIVE", "ID"), rows, "There is no schedule.")
 
 
 @get.command("agents")

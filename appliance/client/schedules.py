@@ -9,10 +9,19 @@ from appliance.client import wire
 from appliance.client.transport import Transport, path
 from appliance.core.protocol import Page
 
+PAGE = 200
+
 
 def listed(transport: Transport, flow_id: UUID | None = None) -> list[dict[str, Any]]:
-    """The schedules of one flow, or all of them."""
-    return transport.get(path("schedules"), Page, {"flow_id": flow_id}).items
+    """The schedules of one flow, or all of them, page by page."""
+    found: list[dict[str, Any]] = []
+    after = None
+    while True:
+        page = transport.get(path("schedules"), Page, {"flow_id": flow_id, "limit": PAGE, "after": after})
+        found.extend(page.items)
+        after = page.next
+        if after is None:
+            return found
 
 
 def set_active(transport: Transport, schedule_id: UUID, active: bool) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import pytest
 
 from appliance.client import admin, agents, errors, flow_runs, flows, schedules, system
 from appliance.client.transport import Transport
-from appliance.core.protocol import CreateFlowRun, CreateToken, CreateUser
+from appliance.core.protocol import CreateFlowRun, CreateToken, CreateUser, Registration
 from appliance.packaging.register import register
+from tests.integration import builders
 from tests.integration.test_tracked_run import Site, failing_flow, site, sum_flow
 
 __all__ = ["site"]
@@ -31,6 +32,18 @@ def test_registering_twice_is_one_version(site: Site) -> None:
     assert [flow["name"] for flow in flows.each(site.client, limit=1)] == ["failing"]
     assert flows.get(site.client, first.flow_id)["name"] == "sum"
     assert schedules.listed(site.client, first.flow_id) == []
+
+
+def test_schedules_are_listed_over_pages(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedules, "PAGE", 1)
+    for name in ("a", "b"):
+        document = builders.document(schedules=[builders.MINUTELY])
+        storage = {"type": "local", "path": "etl.py"}
+        flows.register(
+            site.client,
+            Registration(project="p", name=name, content_hash="0" * 64, document=document, storage=storage),
+        )
+    assert [schedule["flow"] for schedule in schedules.listed(site.client)] == ["a", "b"]
 
 
 def test_runs_are_created_listed_and_cancelled(site: Site) -> None:

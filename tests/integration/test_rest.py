@@ -109,6 +109,21 @@ def test_log_pages_go_on_where_they_ended(site: Site) -> None:
     assert [item["message"] for item in later["items"]] == ["later"]
 
 
+def test_all_schedules_are_listed_page_by_page_with_their_flows(site: Site) -> None:
+    registered = [builders.register(site.database, name, schedules=[builders.MINUTELY]) for name in ("a", "b", "c")]
+    found, after = [], ""
+    while after is not None:
+        page = site.get(f"/api/v1/schedules?limit=2{after and '&after=' + after}").json()
+        assert len(page["items"]) <= 2
+        found.extend(page["items"])
+        after = page["next"]
+    assert [(item["project"], item["flow"]) for item in found] == [("demo", "a"), ("demo", "b"), ("demo", "c")]
+    assert all(item["description"] and len(item["next_times"]) == 3 for item in found)
+    (one,) = site.get(f"/api/v1/schedules?flow_id={registered[1].flow_id}").json()["items"]
+    assert one == found[1] | {"next_times": one["next_times"]}
+    assert site.get("/api/v1/schedules?after=x").json()["code"] == "invalid"
+
+
 def test_schedules_are_added_changed_and_deleted(site: Site) -> None:
     flow = builders.register(site.database).flow_id
     made = site.post(f"/api/v1/flows/{flow}/schedules", {"document": builders.MINUTELY})

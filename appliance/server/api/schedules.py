@@ -16,9 +16,10 @@ from appliance.server.api.bodies import decode
 from appliance.server.api.views import ScheduleView
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import schedules
+from appliance.server.db.reads import flows, pages, schedules
 from appliance.server.db.session import Database
-from appliance.server.errors import Invalid
+from appliance.server.domain.schedule_texts import describe
+from appliance.server.errors import Invalid, NotFound
 
 _NEXT = 3
 
@@ -35,17 +36,19 @@ class EditSchedule(Message, kw_only=True):
 
 
 @get("/schedules", opt={"permission": Permission.READ}, sync_to_thread=True)
-def index(database: Database, flow_id: UUID) -> Page:
-    """A flow's schedules."""
+def index(database: Database, flow_id: UUID | None = None, limit: int | None = None, after: str | None = None) -> Page:
+    """Schedules of one flow or of all, the oldest first."""
     with database.read() as session:
-        return Page(items=[_view(row) for row in schedules.of_flows(session, [flow_id])])
+        page = schedules.page(session, pages.size(limit), after, flow_id)
+        names = flows.names(session, {row.flow_id for row in page.rows})
+    return Page(items=[_view(row, *names[row.flow_id]) for row in page.rows], next=page.next)
 
 
 @post("/flows/{flow_id:uuid}/schedules", opt={"permission": Permission.EDIT_SCHEDULE}, sync_to_thread=True)
 def create(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> ScheduleView:
     """Add a schedule."""
     request = decode(body, CreateSchedule)
-    return _view(actions.create(database, actor, flow_id, request.document, request.parameters))
+    return _one(database, actions.create(database, actor, flow_id, request.document, request.parameters))
 
 
 @patch("/schedules/{schedule_id:uuid}", opt={"permission": Permission.EDIT_SCHEDULE}, sync_to_thread=True)
@@ -60,7 +63,7 @@ def edit(database: Database, actor: Actor, schedule_id: UUID, body: bytes) -> Sc
         row = actions.edit(database, actor, schedule_id, request.document, request.parameters)
     if request.active is not None:
         row = actions.set_active(database, actor, schedule_id, request.active)
-    return _view(row)
+    return _one(database, row)
 
 
 @delete("/schedules/{schedule_id:uuid}", opt={"permission": Permission.EDIT_SCHEDULE}, sync_to_thread=True)
@@ -69,7 +72,15 @@ def remove(database: Database, actor: Actor, schedule_id: UUID) -> None:
     actions.delete(database, actor, schedule_id)
 
 
-def _view(row: Any) -> ScheduleView:
+def _one(database: Database, row: Any) -> ScheduleView:
+    with database.read() as session:
+        names = flows.names(session, [row.flow_id])
+    if row.flow_id not in names:
+        raise NotFound("The schedule's flow was deleted meanwhile, and the schedule with it.")
+    return _view(row, *names[row.flow_id])
+
+
+def _view(row: Any, flow: str, project: str) -> ScheduleView:
     try:
         times = clocks.next_times(row.document, clock.now(), _NEXT) if row.active else []
     except ScheduleError:
@@ -77,7 +88,10 @@ def _view(row: Any) -> ScheduleView:
     return ScheduleView(
         id=row.id,
         flow_id=row.flow_id,
+        flow=flow,
+        project=project,
         kind=row.kind,
+        description=describe(row.document),
         document=row.document,
         timezone=row.timezone,
         parameters=row.parameters,

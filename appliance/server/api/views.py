@@ -37,7 +37,10 @@ class FlowView(Answer, kw_only=True):
 class ScheduleView(Answer, kw_only=True):
     id: UUID
     flow_id: UUID
+    flow: str
+    project: str
     kind: str
+    description: str  # the document in words
     document: dict[str, Any]
     timezone: str
     parameters: dict[str, Any]

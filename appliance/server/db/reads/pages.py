@@ -52,6 +52,14 @@ def time_and_id(cursor: str) -> tuple[datetime, UUID]:
         raise _unusable() from error
 
 
+def only_id(cursor: str) -> UUID:
+    """The key of a list that is ordered by id alone."""
+    try:
+        return UUID(_decode(cursor))
+    except ValueError as error:
+        raise _unusable() from error
+
+
 def number(cursor: str) -> int:
     """The key of a list that is ordered by a growing number."""
     try:

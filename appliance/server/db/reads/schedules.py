@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.pages import Rows
+from appliance.server.db.reads.pages import RowPage, Rows, encode, only_id
 from appliance.server.db.tables import metadata
 
 _schedule = metadata.tables["schedule"]
@@ -21,6 +21,19 @@ def of_flows(session: Session, flow_ids: Collection[UUID]) -> Rows:
     return session.execute(
         query.order_by(_schedule.c.created, _schedule.c.id).limit(MOST * max(1, len(flow_ids)))
     ).all()
+
+
+def page(session: Session, limit: int, after: str | None, flow_id: UUID | None = None) -> RowPage:
+    """Schedules of one flow or of all, the oldest first: their ids grow with time."""
+    query = select(_schedule)
+    if flow_id is not None:
+        query = query.where(_schedule.c.flow_id == flow_id)
+    if after is not None:
+        query = query.where(_schedule.c.id > only_id(after))
+    rows = session.execute(query.order_by(_schedule.c.id).limit(limit + 1)).all()
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return RowPage(rows, encode(rows[-1].id) if more else None)
 
 
 def get(session: Session, schedule_id: UUID) -> Any | None:
