@@ -17,7 +17,7 @@ from litestar.middleware import DefineMiddleware
 
 from appliance.config import Settings
 from appliance.kit import clock
-from appliance.server.api import admin, agents, answers, events, flow_runs, flows, runs, schedules, system
+from appliance.server.api import admin, agents, answers, events, flow_runs, flows, openapi, runs, schedules, system
 from appliance.server.api.gate import Gate, check_every_route
 from appliance.server.auth.throttle import LoginThrottle
 from appliance.server.db.session import Database
@@ -86,6 +86,7 @@ def _api() -> list[Router]:
                 schedules.router,
                 admin.router,
                 events.stream,
+                openapi.show,
             ],
         )
     ]

@@ -90,6 +90,7 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("GET", "/docs"): (EVERYBODY, _fixed("/docs")),
     ("GET", "/docs/{path:path}"): (EVERYBODY, _fixed("/docs/none")),
     ("GET", "/api/v1/info"): (EVERYBODY, _fixed("/api/v1/info")),
+    ("GET", "/api/v1/openapi.json"): (EVERYBODY, _fixed("/api/v1/openapi.json")),
     ("POST", "/api/v1/login"): (EVERYBODY, _fixed("/api/v1/login", {"username": "x", "password": "x"})),
     ("POST", "/api/v1/setup"): (EVERYBODY, _fixed("/api/v1/setup", {"token": "x", "password": "a long enough one"})),
     ("POST", "/api/v1/logout"): (READERS, _fixed("/api/v1/logout", {})),

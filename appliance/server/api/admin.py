@@ -6,7 +6,7 @@ from uuid import UUID
 
 from litestar import Router, delete, get, post
 
-from appliance.core.protocol import CreateToken, CreateUser, Page, TokenCreated, UserView
+from appliance.core.protocol import CreateToken, CreateUser, Page, TokenCreated, TokenView, UserView
 from appliance.server.actions import tokens as token_actions
 from appliance.server.actions import users as user_actions
 from appliance.server.api import views
@@ -17,27 +17,27 @@ from appliance.server.db.reads import tokens, users
 from appliance.server.db.session import Database
 
 
-@get("/users", opt={"permission": Permission.MANAGE_USERS}, sync_to_thread=True)
+@get("/users", opt={"permission": Permission.MANAGE_USERS, "items": UserView}, sync_to_thread=True)
 def list_users(database: Database) -> Page:
     """All users by name."""
     with database.read() as session:
         return Page(items=[views.user(row) for row in users.every(session)])
 
 
-@post("/users", opt={"permission": Permission.MANAGE_USERS}, sync_to_thread=True)
+@post("/users", opt={"permission": Permission.MANAGE_USERS, "body": CreateUser}, sync_to_thread=True)
 def create_user(database: Database, actor: Actor, body: bytes) -> UserView:
     """Add a user."""
     return user_actions.create(database, actor, decode(body, CreateUser))
 
 
-@get("/tokens", opt={"permission": Permission.MANAGE_TOKENS}, sync_to_thread=True)
+@get("/tokens", opt={"permission": Permission.MANAGE_TOKENS, "items": TokenView}, sync_to_thread=True)
 def list_tokens(database: Database) -> Page:
     """All live tokens, newest first."""
     with database.read() as session:
         return Page(items=[views.token(row) for row in tokens.live(session)])
 
 
-@post("/tokens", opt={"permission": Permission.MANAGE_TOKENS}, sync_to_thread=True)
+@post("/tokens", opt={"permission": Permission.MANAGE_TOKENS, "body": CreateToken}, sync_to_thread=True)
 def create_token(database: Database, actor: Actor, body: bytes) -> TokenCreated:
     """Make a token; its secret is in this answer and nowhere else."""
     return token_actions.create(database, actor, decode(body, CreateToken))

@@ -31,7 +31,7 @@ from appliance.server.domain.waiting import agent_health
 from appliance.server.events.broadcast import Broadcast
 
 
-@get("/", opt={"permission": Permission.READ}, sync_to_thread=True)
+@get("/", opt={"permission": Permission.READ, "items": AgentView}, sync_to_thread=True)
 def index(database: Database) -> Page:
     """All agents, those seen last first."""
     now = clock.now()
@@ -56,13 +56,13 @@ def index(database: Database) -> Page:
     return Page(items=items)
 
 
-@post("/", opt={"permission": Permission.AGENT_PROTOCOL}, sync_to_thread=True)
+@post("/", opt={"permission": Permission.AGENT_PROTOCOL, "body": Enrol}, sync_to_thread=True)
 def enrol(database: Database, actor: Actor, body: bytes) -> Enrolled:
     """Make an agent known, or known again after its restart."""
     return actions.enrol(database, actor, decode(body, Enrol))
 
 
-@post("/{agent_id:uuid}/claim", opt={"permission": Permission.AGENT_PROTOCOL}, status_code=200)
+@post("/{agent_id:uuid}/claim", opt={"permission": Permission.AGENT_PROTOCOL, "body": Claim}, status_code=200)
 async def claim(
     request: Request[Any, Any, Any],
     database: Database,
@@ -93,7 +93,12 @@ async def claim(
         gone.cancel()
 
 
-@post("/{agent_id:uuid}/report", opt={"permission": Permission.AGENT_PROTOCOL}, status_code=200, sync_to_thread=True)
+@post(
+    "/{agent_id:uuid}/report",
+    opt={"permission": Permission.AGENT_PROTOCOL, "body": AgentReport},
+    status_code=200,
+    sync_to_thread=True,
+)
 def report(database: Database, actor: Actor, agent_id: UUID, body: bytes) -> AgentReported:
     """What became of claimed runs."""
     return actions.report(database, actor, agent_id, decode(body, AgentReport))

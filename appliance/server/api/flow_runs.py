@@ -11,7 +11,7 @@ from litestar.params import Parameter
 from litestar.response import Stream
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import CreateFlowRun, FlowRunView, Message, Page
+from appliance.core.protocol import CreateFlowRun, FlowRunView, LogView, Message, Page, StateView, TaskRunView
 from appliance.kit import clock
 from appliance.server.actions import flow_runs as actions
 from appliance.server.api import views
@@ -27,14 +27,14 @@ class CancelFlowRun(Message, kw_only=True):
     reason: str = ""
 
 
-@post("/", opt={"permission": Permission.CREATE_RUN}, sync_to_thread=True)
+@post("/", opt={"permission": Permission.CREATE_RUN, "body": CreateFlowRun}, sync_to_thread=True)
 def create(database: Database, actor: Actor, body: bytes) -> FlowRunView:
     """Create a run of a flow's newest version."""
     run_id = actions.create(database, actor, decode(body, CreateFlowRun))
     return _one(database, run_id)
 
 
-@get("/", opt={"permission": Permission.READ}, sync_to_thread=True)
+@get("/", opt={"permission": Permission.READ, "items": FlowRunView}, sync_to_thread=True)
 def index(
     database: Database,
     flow: str | None = None,
@@ -61,14 +61,19 @@ def show(database: Database, run_id: UUID) -> FlowRunView:
     return _one(database, run_id)
 
 
-@post("/{run_id:uuid}/cancel", opt={"permission": Permission.CANCEL_RUN}, status_code=200, sync_to_thread=True)
+@post(
+    "/{run_id:uuid}/cancel",
+    opt={"permission": Permission.CANCEL_RUN, "body": CancelFlowRun},
+    status_code=200,
+    sync_to_thread=True,
+)
 def cancel(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
     """Cancel a run; cancelling it again changes nothing."""
     actions.cancel(database, actor, run_id, decode(body, CancelFlowRun).reason)
     return _one(database, run_id)
 
 
-@get("/{run_id:uuid}/states", opt={"permission": Permission.READ}, sync_to_thread=True)
+@get("/{run_id:uuid}/states", opt={"permission": Permission.READ, "items": StateView}, sync_to_thread=True)
 def history(database: Database, run_id: UUID) -> Page:
     """The run's states, oldest first."""
     with database.read() as session:
@@ -76,7 +81,7 @@ def history(database: Database, run_id: UUID) -> Page:
         return Page(items=[views.state(row) for row in states.of_flow_run(session, run_id)])
 
 
-@get("/{run_id:uuid}/task-runs", opt={"permission": Permission.READ}, sync_to_thread=True)
+@get("/{run_id:uuid}/task-runs", opt={"permission": Permission.READ, "items": TaskRunView}, sync_to_thread=True)
 def tasks(database: Database, run_id: UUID, limit: int | None = None, after: str | None = None) -> Page:
     """The run's task runs, by task and map index."""
     with database.read() as session:
@@ -85,7 +90,7 @@ def tasks(database: Database, run_id: UUID, limit: int | None = None, after: str
         return Page(items=[views.task_run(row) for row in page.rows], next=page.next)
 
 
-@get("/{run_id:uuid}/logs", opt={"permission": Permission.READ}, sync_to_thread=True)
+@get("/{run_id:uuid}/logs", opt={"permission": Permission.READ, "items": LogView}, sync_to_thread=True)
 def log_page(
     database: Database, run_id: UUID, limit: int | None = None, after: str | None = None, level: str | None = None
 ) -> Page:

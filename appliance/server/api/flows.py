@@ -20,13 +20,13 @@ from appliance.server.db.session import Database
 from appliance.server.errors import NotFound
 
 
-@post("/", opt={"permission": Permission.REGISTER_FLOW}, sync_to_thread=True)
+@post("/", opt={"permission": Permission.REGISTER_FLOW, "body": Registration}, sync_to_thread=True)
 def register(database: Database, actor: Actor, body: bytes) -> Registered:
     """Store a flow's metadata; the same content twice is one version."""
     return actions.register(database, actor, decode(body, Registration))
 
 
-@get("/", opt={"permission": Permission.READ}, sync_to_thread=True)
+@get("/", opt={"permission": Permission.READ, "items": FlowView}, sync_to_thread=True)
 def index(
     database: Database,
     project: str | None = None,

@@ -17,7 +17,7 @@ from appliance.server.db.session import Database
 REPORT_LIMIT = 16 * 1024 * 1024
 
 
-@post("/begin", opt={"permission": Permission.RUN_PROTOCOL}, status_code=200, sync_to_thread=True)
+@post("/begin", opt={"permission": Permission.RUN_PROTOCOL, "body": Begin}, status_code=200, sync_to_thread=True)
 def begin(request: Request[Actor, Any, Any], flow_run_id: UUID, body: bytes) -> Begun:
     """May this attempt run?"""
     return runs.begin(_database(request), request.user, flow_run_id, decode(body, Begin))
@@ -25,7 +25,7 @@ def begin(request: Request[Actor, Any, Any], flow_run_id: UUID, body: bytes) -> 
 
 @post(
     "/report",
-    opt={"permission": Permission.RUN_PROTOCOL},
+    opt={"permission": Permission.RUN_PROTOCOL, "body": Report},
     status_code=200,
     request_max_body_size=REPORT_LIMIT,
     sync_to_thread=True,

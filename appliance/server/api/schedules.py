@@ -35,7 +35,7 @@ class EditSchedule(Message, kw_only=True):
     parameters: dict[str, Any] | None = None
 
 
-@get("/schedules", opt={"permission": Permission.READ}, sync_to_thread=True)
+@get("/schedules", opt={"permission": Permission.READ, "items": ScheduleView}, sync_to_thread=True)
 def index(database: Database, flow_id: UUID | None = None, limit: int | None = None, after: str | None = None) -> Page:
     """Schedules of one flow or of all, the oldest first."""
     with database.read() as session:
@@ -44,14 +44,22 @@ def index(database: Database, flow_id: UUID | None = None, limit: int | None = N
     return Page(items=[_view(row, *names[row.flow_id]) for row in page.rows], next=page.next)
 
 
-@post("/flows/{flow_id:uuid}/schedules", opt={"permission": Permission.EDIT_SCHEDULE}, sync_to_thread=True)
+@post(
+    "/flows/{flow_id:uuid}/schedules",
+    opt={"permission": Permission.EDIT_SCHEDULE, "body": CreateSchedule},
+    sync_to_thread=True,
+)
 def create(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> ScheduleView:
     """Add a schedule."""
     request = decode(body, CreateSchedule)
     return _one(database, actions.create(database, actor, flow_id, request.document, request.parameters))
 
 
-@patch("/schedules/{schedule_id:uuid}", opt={"permission": Permission.EDIT_SCHEDULE}, sync_to_thread=True)
+@patch(
+    "/schedules/{schedule_id:uuid}",
+    opt={"permission": Permission.EDIT_SCHEDULE, "body": EditSchedule},
+    sync_to_thread=True,
+)
 def edit(database: Database, actor: Actor, schedule_id: UUID, body: bytes) -> ScheduleView:
     """Change a schedule, or switch it on or off; its runs that are still to come go along."""
     request = decode(body, EditSchedule)

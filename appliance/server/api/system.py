@@ -32,13 +32,13 @@ def info(database: Database, settings: Settings) -> ServerInfo:
     )
 
 
-@post("/setup", opt={"permission": Permission.PUBLIC}, status_code=201, sync_to_thread=True)
+@post("/setup", opt={"permission": Permission.PUBLIC, "body": Setup}, status_code=201, sync_to_thread=True)
 def use_setup(database: Database, settings: Settings, body: bytes) -> Response[Me]:
     """Claim a new appliance with its one-time token; signs the new administrator in."""
     return _signed_in(setup.use_setup(database, decode(body, Setup), _lifetime(settings)), settings)
 
 
-@post("/login", opt={"permission": Permission.PUBLIC}, status_code=200, sync_to_thread=True)
+@post("/login", opt={"permission": Permission.PUBLIC, "body": Login}, status_code=200, sync_to_thread=True)
 def login(
     request: Request[Any, Any, Any], database: Database, settings: Settings, throttle: LoginThrottle, body: bytes
 ) -> Response[Me]:

@@ -71,7 +71,7 @@ class Endpoint:
 
 @post(
     "/graphql",
-    opt={"permission": Permission.SELF},
+    opt={"permission": Permission.SELF, "body": Body},
     status_code=200,
     request_max_body_size=MAX_BODY,
     sync_to_thread=True,

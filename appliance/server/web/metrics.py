@@ -149,6 +149,7 @@ def handler(metrics: Metrics, public: bool) -> HTTPRouteHandler:
 
     @get("/metrics", opt={"permission": permission}, sync_to_thread=True)
     def show() -> Response[bytes]:
+        """Metrics in the text format of Prometheus."""
         return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return show

@@ -1,0 +1,186 @@
+"""REST: the OpenAPI document, made from the app's own routes, so that it can't differ from what is served.
+
+A handler's docstring, signature and return annotation say most of it. What they can't say stands in its opt: `body`, the
+message that it decodes, and `items`, what its page holds.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from types import NoneType
+from typing import Any, get_args, get_origin
+
+import msgspec
+from litestar import Litestar, Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import ServerSentEvent, Stream
+from litestar.routes import HTTPRoute
+from litestar.types import Empty
+from litestar.typing import FieldDefinition
+
+from appliance.core.protocol import ErrorAnswer, Page
+from appliance.core.version import VERSION
+from appliance.server.auth import sessions
+from appliance.server.auth.guards import Permission
+
+_REFERENCE = "#/components/schemas/{name}"
+_TEXTS: dict[object, str] = {Stream: "text/plain", ServerSentEvent: "text/event-stream", bytes: "text/plain"}
+_SIGN_IN = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A user's, an agent's or a run's token."},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": sessions.COOKIE, "description": "Set by POST /api/v1/login."},
+    "csrf": {
+        "type": "apiKey",
+        "in": "header",
+        "name": sessions.CSRF_HEADER,
+        "description": "The session's csrf_token; unsafe methods need it beside the cookie.",
+    },
+}
+
+
+@get("/openapi.json", opt={"permission": Permission.PUBLIC}, sync_to_thread=True)
+def show(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """This document."""
+    state = request.app.state
+    if "openapi" not in state:
+        state["openapi"] = msgspec.json.encode(document(request.app))
+    return Response(state["openapi"], media_type="application/json")
+
+
+def document(app: Litestar) -> dict[str, Any]:
+    """The app's routes, without the UI's and the documentation's files."""
+    found = list(described(app))
+    schemas = _Schemas(kind for _route, handler in found for kind in _kinds(handler))
+    paths: dict[str, dict[str, Any]] = {}
+    for route, handler in found:
+        for method in sorted(handler.http_methods):
+            paths.setdefault(address(route), {})[method.lower()] = _operation(route, handler, method, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Appliance", "version": VERSION},
+        "paths": paths,
+        "components": {
+            "schemas": schemas.components,
+            "responses": {
+                "Error": {"description": "The request was refused.", "content": _json(schemas.of(ErrorAnswer))}
+            },
+            "securitySchemes": _SIGN_IN,
+        },
+    }
+
+
+def described(app: Litestar) -> Iterator[tuple[HTTPRoute, HTTPRouteHandler]]:
+    """The handlers that the document speaks of."""
+    for route in (route for route in app.routes if isinstance(route, HTTPRoute)):
+        for handler in route.route_handlers:
+            if handler.include_in_schema is not False and "OPTIONS" not in handler.http_methods:
+                yield route, handler
+
+
+def address(route: HTTPRoute) -> str:
+    """The route's path, with its parameters as OpenAPI writes them."""
+    path: str = route.path_format
+    return path
+
+
+def function(handler: HTTPRouteHandler) -> Callable[..., Any]:
+    """The handler as it was written; the framework wraps those that run in threads."""
+    fn: Callable[..., Any] = getattr(handler.fn, "func", handler.fn)
+    return fn
+
+
+class _Schemas:
+    """JSON schemas of types, and the components that they refer to."""
+
+    def __init__(self, kinds: Iterator[Any]) -> None:
+        wanted = list({repr(kind): kind for kind in kinds}.values())
+        schemas, self.components = msgspec.json.schema_components(wanted, ref_template=_REFERENCE)
+        self._of = {repr(kind): schema for kind, schema in zip(wanted, schemas, strict=True)}
+
+    def of(self, kind: Any) -> dict[str, Any]:
+        return self._of[repr(kind)]
+
+
+def _kinds(handler: HTTPRouteHandler) -> Iterator[Any]:
+    """Every type that the handler's part of the document needs."""
+    yield ErrorAnswer
+    yield from (handler.opt[name] for name in ("body", "items") if name in handler.opt)
+    yield from (_without_none(field.annotation) for _name, field in _query(handler))
+    answer = _answer(handler)
+    if answer is not NoneType and answer not in _TEXTS:
+        yield answer
+
+
+def _operation(route: HTTPRoute, handler: HTTPRouteHandler, method: str, schemas: _Schemas) -> dict[str, Any]:
+    tag = address(route).removeprefix("/api/v1").split("/")[1]
+    found: dict[str, Any] = {
+        "operationId": f"{tag}.{handler.handler_name}",
+        "tags": [tag],
+        "summary": inspect.getdoc(function(handler)) or "",
+        "parameters": [*_path_parameters(route), *_query_parameters(handler, schemas)],
+        "responses": {str(handler.status_code): _success(handler, schemas)},
+        "security": _security(handler.opt["permission"], method),
+    }
+    found["responses"]["default"] = {"$ref": "#/components/responses/Error"}
+    if "body" in handler.opt:
+        body = handler.opt["body"]
+        required = any(field.required for field in msgspec.structs.fields(body))
+        found["requestBody"] = {"required": required, "content": _json(schemas.of(body))}
+    return found
+
+
+def _path_parameters(route: HTTPRoute) -> Iterator[dict[str, Any]]:
+    for name in route.path_parameters:
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+
+
+def _query(handler: HTTPRouteHandler) -> Iterator[tuple[str, FieldDefinition]]:
+    """The parameters that come from the query: what has a default, for everything else is given by the app or the path."""
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        if field.default is not Empty:
+            yield getattr(field.kwarg_definition, "query", None) or name, field
+
+
+def _query_parameters(handler: HTTPRouteHandler, schemas: _Schemas) -> Iterator[dict[str, Any]]:
+    for name, field in _query(handler):
+        schema = dict(schemas.of(_without_none(field.annotation)))
+        if field.default is not None:
+            schema["default"] = field.default
+        yield {"name": name, "in": "query", "required": False, "schema": schema}
+
+
+def _success(handler: HTTPRouteHandler, schemas: _Schemas) -> dict[str, Any]:
+    answer = _answer(handler)
+    if answer is NoneType:
+        return {"description": "Done; the answer has no content."}
+    if answer in _TEXTS:
+        return {"description": "Text.", "content": {_TEXTS[answer]: {"schema": {"type": "string"}}}}
+    schema = schemas.of(answer)
+    if "items" in handler.opt:
+        items = {"type": "array", "items": schemas.of(handler.opt["items"])}
+        schema = {"allOf": [schema, {"type": "object", "properties": {"items": items}}]}
+    return {"description": "The page." if answer is Page else "The answer.", "content": _json(schema)}
+
+
+def _security(permission: Permission, method: str) -> list[dict[str, list[str]]]:
+    if permission is Permission.PUBLIC:
+        return []
+    if permission is Permission.RUN_PROTOCOL:
+        return [{"bearer": []}]
+    return [{"bearer": []}, {"cookie": []} if method == "GET" else {"cookie": [], "csrf": []}]
+
+
+def _answer(handler: HTTPRouteHandler) -> Any:
+    """The type in the answer's body."""
+    kind = handler.parsed_fn_signature.return_type.annotation
+    return get_args(kind)[0] if get_origin(kind) is Response else kind
+
+
+def _without_none(kind: Any) -> Any:
+    """`T` of `T | None`: a parameter of a query is left out, never null."""
+    others = [part for part in get_args(kind) if part is not NoneType]
+    return others[0] if NoneType in get_args(kind) and len(others) == 1 else kind
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
