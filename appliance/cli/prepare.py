@@ -90,9 +90,31 @@ def announce(settings: Settings, link: str | None) -> None:
         click.echo(f"No user exists yet. Open this link once to create the administrator:\n\n    {link}\n", err=True)
 
 
-def wipe(path: Path) -> None:
+def workers(settings: Settings) -> None:
+    """Several workers need Postgres, and a directory where they count together what /metrics then sums.
+
+    Comes before anything loads prometheus_client, which looks at the environment once, and after `free_port`, since a
+    server that runs on this port keeps its counts there.
+    """
+    if settings.workers == 1:
+        return
+    if settings.database.startswith("sqlite"):
+        raise click.UsageError(
+            "SQLite takes one worker; leave --workers out or give a Postgres database with --database-url."
+        )
+    path = settings.data_path / "metrics" / str(settings.port)
+    try:
+        _wipe(path)
+    except OSError as error:
+        raise StartError(
+            f"The directory {path} can't be used ({_reason(error)}); make it writable or choose another with --data-dir."
+        ) from error
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(path)
+
+
+def _wipe(path: Path) -> None:
     """Empty a directory of files that only make sense while one server runs."""
-    path.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file in path.iterdir():
         file.unlink(missing_ok=True)
 

@@ -23,14 +23,11 @@ def server(**options: Any) -> None:
     settings = config.load(**options)
     from appliance.cli import prepare
 
-    if settings.workers > 1 and settings.database.startswith("sqlite"):
-        raise click.UsageError(
-            "SQLite takes one worker; leave --workers out or give a Postgres database with --database-url."
-        )
     lock = (
         prepare.data_directory(settings) if settings.workers == 1 and settings.database.startswith("sqlite") else None
     )
     prepare.free_port(settings)
+    prepare.workers(settings)
     db = prepare.database(settings)
     prepare.announce(settings, prepare.first_user(settings, db))
     db.dispose()
@@ -71,7 +68,6 @@ def _serve_alone(settings: Settings) -> None:
 
 def _serve_many(settings: Settings) -> None:
     from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
-    from prometheus_client import multiprocess
 
     from appliance.server import asgi
 
@@ -83,7 +79,6 @@ def _serve_many(settings: Settings) -> None:
                 "worker_class": "uvicorn_worker.UvicornWorker",
                 "graceful_timeout": GRACE,
                 "control_socket_disable": True,
-                "child_exit": lambda _server, worker: multiprocess.mark_process_dead(worker.pid),  # type: ignore[no-untyped-call]
             }.items():
                 if key in self.cfg.settings:
                     self.cfg.set(key, value)

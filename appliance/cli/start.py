@@ -29,6 +29,7 @@ def start(agent: bool, **options: Any) -> int:
     logs.configure(settings.log_level, settings.log_format)
     lock = prepare.data_directory(settings)
     prepare.free_port(settings)
+    prepare.workers(settings)
     db = prepare.database(settings)
     link = prepare.first_user(settings, db)
     token = setup.issue_agent_token(db, settings.agent_name) if agent and link is None else ""

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from appliance.kit import clock
 from tests.e2e.appliance_process import PASSWORD, Appliance
-from tests.e2e.browser import Watch, chromium_running, sign_in, visitor, why_not
+from tests.e2e.browser import PHONE, Watch, axe_violations, chromium_running, overflows, sign_in, visitor, why_not
 
 pytestmark = [
     pytest.mark.skipif(bool(why_not()), reason=why_not() or "-"),
@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.slow,
 ]
 
+THEMES = ("light", "dark")
 RUN_PAGE = re.compile(r"/runs/[0-9a-f-]{36}")
 LIVE = re.compile("^Live")
 
@@ -81,6 +82,17 @@ def flow_id(appliance: Appliance, name: str) -> str:
 # --- people ---------------------------------------------------------------------------------------------------------
 
 
+def test_signing_out_takes_the_data_off_the_screen(page: Page, finished: dict[str, str]) -> None:
+    expect(page.get_by_role("row").nth(1)).to_be_visible()
+    page.get_by_role("button", name=re.compile("admin")).click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+    expect(page.get_by_role("row")).to_have_count(0)
+    page.go_back()
+    page.goto("/flows")
+    page.wait_for_url("**/login*")
+
+
 def test_a_viewer_reads_and_is_offered_nothing_to_change(
     guest: tuple[Page, Watch], appliance: Appliance, finished: dict[str, str], tmp_path: Path
 ) -> None:
@@ -131,6 +143,44 @@ def test_the_first_run_is_a_few_tabs_away(page: Page, finished: dict[str, str]) 
 # --- layers, themes, widths -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_in_open_layers_and_odd_places(
+    browser: Browser, appliance: Appliance, finished: dict[str, str], tmp_path: Path, theme: str
+) -> None:
+    run = appliance.run(appliance.create_run("waits", path=str(tmp_path / "never")))
+    with visitor(browser, appliance, color_scheme=theme) as (page, watch):
+        page.goto("/login")
+        expect(page.get_by_label("Password")).to_be_visible()
+        assert axe_violations(page) == [], "the door"
+        sign_in(page)
+        row(page, run).get_by_role("button", name=re.compile("Stop")).click()
+        expect(page.get_by_role("alertdialog")).to_be_visible()
+        assert axe_violations(page) == [], "the stop dialog"
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name=re.compile("admin")).click()
+        expect(page.get_by_role("menu")).to_be_visible()
+        assert axe_violations(page) == [], "the user's menu"
+        page.keyboard.press("Escape")
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert axe_violations(page) == [], "the sheet of keys"
+        page.goto(f"/flows/{flow_id(appliance, 'sums')}/run")
+        page.get_by_role("textbox", name=re.compile(r"^n\b")).fill("many")
+        page.keyboard.press("Control+Enter")
+        expect(page.get_by_text(re.compile("whole number", re.I)).first).to_be_visible()
+        assert axe_violations(page) == [], "a form with an error"
+        for path in ("/nowhere", f"/runs/{'0' * 8}-0000-4000-8000-{'0' * 12}"):
+            page.goto(path)
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            assert axe_violations(page) == [], path
+        page.route("**/graphql", lambda route: route.fulfill(status=403, json={"code": "forbidden", "message": "No."}))
+        page.goto("/runs")
+        expect(page.get_by_role("alert")).to_contain_text("No.")
+        assert axe_violations(page) == [], "an error in its place"
+        watch.forgive("403")
+    appliance.api("POST", f"/api/v1/flow-runs/{run['id']}/cancel", {})
+
+
 def test_a_chosen_theme_stays_and_is_there_before_the_first_paint(guest: tuple[Page, Watch]) -> None:
     page, watch = guest
     sign_in(page)
@@ -141,6 +191,20 @@ def test_a_chosen_theme_stays_and_is_there_before_the_first_paint(guest: tuple[P
     page.goto("/runs", wait_until="commit")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     watch.forgive("ERR_FAILED")
+
+
+def test_a_phone_never_scrolls_sideways_not_even_while_loading(
+    browser: Browser, appliance: Appliance, finished: dict[str, str]
+) -> None:
+    flow = flow_id(appliance, "sums")
+    paths = ["/runs", "/flows", f"/flows/{flow}", f"/flows/{flow}/run", f"/runs/{finished['fails']}", "/nowhere"]
+    with visitor(browser, appliance, viewport=PHONE, has_touch=True, is_mobile=True) as (page, _):
+        sign_in(page)
+        for path in paths:
+            page.goto(path)
+            assert not overflows(page), f"{path}, loading"
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            assert not overflows(page), path
 
 
 # --- live, long, quiet ----------------------------------------------------------------------------------------------

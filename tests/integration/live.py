@@ -56,6 +56,12 @@ class LiveServer:
         self._process.kill()
         self._process.wait()
 
+    def stop(self) -> None:
+        """SIGTERM, and its end in order."""
+        assert self._process is not None
+        self._process.terminate()
+        assert self._process.wait(30) == 0
+
     def register(self, file: Path) -> None:
         for flow, storage in flows_in(file):
             register(flow, "p", transport=self.client, storage=storage)

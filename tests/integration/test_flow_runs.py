@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +11,9 @@ import pytest
 from sqlalchemy import text
 
 from appliance.core.protocol import Begin, CreateFlowRun
+from appliance.kit import clock as kit_clock
 from appliance.server.actions import flow_runs, runs
+from appliance.server.db.reads import flow_runs as reads
 from appliance.server.db.session import Database
 from appliance.server.errors import Conflict, Invalid, NotFound
 from tests.integration.builders import (
@@ -118,3 +121,15 @@ def test_names_and_documents_with_nul_are_stored(database: Database) -> None:
     assert "a�b" in str(run_row(database, run)["parameters"]) or "\\ufffd" in str(run_row(database, run)["parameters"])
     with pytest.raises(Invalid, match="can't be shown"):
         create(database, register(database).flow_id, name="a\0b")
+
+
+def test_a_run_that_was_planned_long_before_is_listed_by_when_it_was_due(database: Database) -> None:
+    flow_id = register(database).flow_id
+    at = kit_clock.now()
+    planned = create(database, flow_id, scheduled_time=at + timedelta(minutes=10))
+    earlier = create(database, flow_id, scheduled_time=at)
+    with database.read() as session:
+        first = reads.page(session, reads.FlowRunFilter(), 1, None, at + timedelta(minutes=20))
+        second = reads.page(session, reads.FlowRunFilter(), 1, first.next, at + timedelta(minutes=20))
+    assert [row.id for row in (*first.rows, *second.rows)] == [planned, earlier]
+    assert second.next is None

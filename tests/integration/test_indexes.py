@@ -22,10 +22,10 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("ask", "index"),
     [
-        (lambda session: flow_runs.any_due(session, ["a"], NOW), "ix_flow_run_ready"),
-        (lambda session: flow_runs.claim(session, ids.uuid7(), ["a"], 5, NOW, NOW), "ix_flow_run_ready"),
+        (lambda session: flow_runs.any_due(session, ["a"], NOW), "ix_flow_run_state_due"),
+        (lambda session: flow_runs.claim(session, ids.uuid7(), ["a"], 5, NOW, NOW), "ix_flow_run_state_due"),
         (lambda session: flow_runs.expired(session, NOW, 5), "ix_flow_run_live"),
-        (lambda session: listen.next_due(session, NOW), "ix_flow_run_ready"),
+        (lambda session: listen.next_due(session, NOW), "ix_flow_run_state_due"),
         (lambda session: schedules.short_of_runs(session, NOW, 10), "uq_flow_run_schedule_id_due_at"),
     ],
 )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import httpx2
 from litestar.testing import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from appliance.config import Settings
 from appliance.server.app import create_app
 from tests.integration import builders
+from tests.integration.live import LiveServer
 from tests.integration.server_fixtures import Site
 
 UNBOUNDED = {"id", "flow", "run", "name", "user", "path", "agent", "message"}
@@ -84,6 +88,30 @@ def test_requests_are_counted_by_template(site: Site) -> None:
     assert _value(found, "appliance_http_requests_total", route=template, status="2xx") == 1
     assert _value(found, "appliance_http_requests_total", route="unmatched", status="4xx") == 1
     assert _value(found, "appliance_http_request_duration_seconds_count", route=template) == 1
+
+
+def test_several_workers_count_together(postgres_database: str, tmp_path: Path) -> None:
+    old = tmp_path / "data" / "metrics"
+    server = LiveServer(tmp_path / "data", APPLIANCE_DATABASE_URL=postgres_database, APPLIANCE_WORKERS="2")
+    shared = old / server.url.rpartition(":")[2]
+    shared.mkdir(parents=True)
+    (shared / "counter_1.db").write_bytes(b"of an earlier start")
+    server.start()
+    asked = 0
+    try:
+        while asked < 2_000 and len(list(shared.glob("counter_*.db"))) < 2:
+            with ThreadPoolExecutor(8) as pool:  # each on a connection of its own, for any worker to take
+                assert set(pool.map(lambda _: httpx2.get(f"{server.url}/healthz").status_code, range(40))) == {200}
+            asked += 40
+        assert len(list(shared.glob("counter_*.db"))) == 2
+        for _ in range(10):
+            text = httpx2.get(f"{server.url}/metrics").text
+            found = {family.name: family for family in text_string_to_metric_families(text)}
+            assert _value(found, "appliance_http_requests_total", route="/healthz") == asked
+            assert _value(found, "appliance_http_request_duration_seconds_count", route="/healthz") == asked
+            assert "process_resident_memory_bytes" not in found and "appliance_build_info" in found
+    finally:
+        server.stop()
 
 
 def test_they_can_be_kept_from_the_public(site: Site) -> None:

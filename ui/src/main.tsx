@@ -29,8 +29,8 @@ const router = makeRouter(queries);
 
 whenSignedOut(() => {
   forgetUser();
-  queries.clear();
-  void router.invalidate();
+  // The door first: queries that are cleared while their page is shown would be asked again, without a session.
+  void router.invalidate().then(() => queries.clear());
 });
 
 async function start(): Promise<void> {
@@ -52,7 +52,7 @@ async function start(): Promise<void> {
 
 /** Without the server there is no page yet: say so and try again, never stay white. */
 function showUnreachable(element: HTMLElement): void {
-  element.innerHTML = "";
+  element.replaceChildren();
   const box = document.createElement("main");
   box.className = "notice";
   box.textContent = "The appliance can't be reached. Trying again every 3 s.";

@@ -16,6 +16,7 @@ import { Shell } from "./features/shell";
 import { safePath } from "./lib/paths";
 import { parseRunView, toRunFilter } from "./lib/run-filter";
 import { NotFoundPage } from "./pages/not-found";
+import { Failure } from "./ui/notice";
 
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({ notFoundComponent: NotFoundPage });
 
@@ -123,7 +124,10 @@ const runForm = createRoute({
   component: lazyRouteComponent(() => import("./pages/run-form"), "RunFormPage"),
 });
 
-const tree = root.addChildren([setup, login, app.addChildren([home, runs, run, flows, flow, runForm])]);
+/** Addresses that lead nowhere keep the frame around them. */
+const nowhere = createRoute({ getParentRoute: () => app, path: "$", component: NotFoundPage });
+
+const tree = root.addChildren([setup, login, app.addChildren([home, runs, run, flows, flow, runForm, nowhere])]);
 
 export function makeRouter(queries: QueryClient) {
   return createRouter({
@@ -132,6 +136,7 @@ export function makeRouter(queries: QueryClient) {
     defaultPreload: "intent",
     defaultPreloadDelay: 65,
     defaultPendingMs: 150,
+    defaultErrorComponent: ({ error, reset }) => <Failure error={error as Error} retry={reset} what="This page" />,
     parseSearch: (search) => Object.fromEntries(new URLSearchParams(search)),
     stringifySearch: (search) => {
       const given = Object.entries(search).filter(([, value]) => value !== undefined && value !== "");

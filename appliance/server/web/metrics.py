@@ -1,12 +1,14 @@
 """Metrics for Prometheus at /metrics.
 
-What this process does itself (HTTP) is counted in memory. What any process may do (runs created, started, finished) is
+What this process does itself (HTTP) is counted in memory, or, where several workers serve one address, in files that
+any of them sums up: prometheus_client does that when PROMETHEUS_MULTIPROC_DIR names a directory. What any process may do (runs created, started, finished) is
 read from the database when Prometheus asks, so that it is right however many servers and services there are:
 the outbox is folded in from the last event seen, and its ids only grow.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter as Counts
 from collections.abc import Iterator
@@ -26,6 +28,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from appliance.core.version import VERSION
 from appliance.kit import clock
@@ -36,6 +39,7 @@ from appliance.server.domain.waiting import agent_health
 from appliance.server.errors import ApplianceError
 from appliance.server.web.totals import Totals
 
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
 DELAY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 STATE_TYPES = ("SCHEDULED", "PENDING", "PAUSED", "RUNNING", "CANCELLING", "SUCCESS", "FAILED", "CANCELLED")
@@ -43,24 +47,29 @@ HEALTHS = ("online", "offline", "draining", "quarantined")
 
 
 class Metrics:
-    """One app's registry."""
+    """What one app counts, and the registry that it shows."""
 
     def __init__(self, database: Database) -> None:
         self.registry = CollectorRegistry()
+        shared = os.environ.get(SHARED)
+        counted = None if shared else self.registry  # shared counts are read from the files instead
         self._requests = Counter(
             "appliance_http_requests",
             "HTTP requests answered.",
             ["method", "route", "status"],
-            registry=self.registry,
+            registry=counted,
         )
         self._durations = Histogram(
             "appliance_http_request_duration_seconds",
             "Time from a request's start to its answer's first byte, without long-polls and streams.",
             ["method", "route"],
             buckets=HTTP_BUCKETS,
-            registry=self.registry,
+            registry=counted,
         )
-        ProcessCollector(registry=self.registry)
+        if shared:
+            MultiProcessCollector(self.registry, shared)  # type: ignore[no-untyped-call]
+        else:
+            ProcessCollector(registry=self.registry)  # of one worker among several it would say little
         PlatformCollector(registry=self.registry)
         self.registry.register(_FromDatabase(database))
 

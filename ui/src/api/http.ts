@@ -26,12 +26,17 @@ export function whenSignedOut(callback: () => void): void {
   onSignedOut = callback;
 }
 
+/** Nobody is signed in any more: by their own wish, or because the server said so. */
+export function signedOut(): void {
+  onSignedOut();
+}
+
 export async function request<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
   const response = await send(method, path, body, signal);
   const answer = await parse(response);
   if (response.ok) return answer as T;
   const error = toError(response, answer);
-  if (error.status === 401 && path !== "/api/v1/login") onSignedOut();
+  if (error.status === 401 && path !== "/api/v1/login") signedOut();
   throw error;
 }
 

@@ -18,6 +18,8 @@ export interface Connection {
   /** When the next try is due; only while offline. */
   retryAt: number;
   polling: boolean;
+  /** Nothing was heard yet: the page has just opened. */
+  fresh?: boolean;
 }
 
 type Message =
@@ -35,7 +37,13 @@ const POLL_EVERY = 5_000;
 const BACKOFF = [1_000, 2_000, 4_000, 8_000, 8_000];
 
 class LiveConnection {
-  private connection: Connection = { light: "reconnecting", heard: Date.now(), retryAt: 0, polling: false };
+  private connection: Connection = {
+    light: "reconnecting",
+    heard: Date.now(),
+    retryAt: 0,
+    polling: false,
+    fresh: true,
+  };
   private paused = false;
   private readonly watchers = new Set<() => void>();
   private readonly listeners = new Set<(change: Change | null) => void>();

@@ -1,7 +1,7 @@
 /** Who is signed in. The page carries it as boot JSON; without that it is asked for. */
 
 import { useSyncExternalStore } from "react";
-import { ApiError, request, setCsrfToken } from "./http";
+import { ApiError, request, setCsrfToken, signedOut } from "./http";
 
 export interface Me {
   username: string;
@@ -93,7 +93,7 @@ export async function setUp(token: string, username: string, password: string): 
 
 export async function signOut(): Promise<void> {
   await request<unknown>("POST", "/api/v1/logout", {});
-  forgetUser();
+  signedOut();
 }
 
 /** The session is over: signed out here, or the server said so. */

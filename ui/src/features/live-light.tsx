@@ -14,24 +14,29 @@ export function useStale(): number | null {
 }
 
 export function LiveLight() {
-  const { light, heard, retryAt, polling } = useConnection();
+  const { light, heard, retryAt, polling, fresh } = useConnection();
   const now = useNow();
   const since = formatClock(new Date(heard));
-  const words = {
-    live: polling ? "Live, asking every 5 s" : "Live",
-    paused: "Paused",
-    reconnecting: `Reconnecting, data from ${since}`,
-    offline: `Offline, trying again in ${Math.max(0, Math.ceil((retryAt - now) / 1000))} s`,
-  }[light];
+  const [word, rest] = {
+    live: ["Live", polling ? ", asking every 5 s" : ""],
+    paused: ["Paused", ""],
+    reconnecting: fresh ? ["Connecting", ""] : ["Reconnecting", `, data from ${since}`],
+    offline: ["Offline", `, trying again in ${Math.max(0, Math.ceil((retryAt - now) / 1000))} s`],
+  }[light] as [string, string];
   return (
     <div className="live-box">
       <Button
         className={`live live-${light}`}
         onPress={() => live.togglePause()}
-        aria-label={light === "paused" ? "Paused. Go on updating this page" : `${words}. Pause updating this page`}
+        aria-label={
+          light === "paused" ? "Paused. Go on updating this page" : `${word}${rest}. Pause updating this page`
+        }
       >
         <span className="live-dot" aria-hidden="true" />
-        <span>{words}</span>
+        <span>
+          {word}
+          <span className="wide-only">{rest}</span>
+        </span>
       </Button>
       {light === "offline" && (
         <Button className="button small" onPress={() => live.retryNow()}>

@@ -32,6 +32,7 @@ export function NoFlow() {
   return (
     <Empty
       title="There is no flow with this id."
+      isPage
       action={
         <Link to="/flows" className="button primary">
           Go to flows

@@ -55,7 +55,7 @@ export function LoginPage() {
           autoComplete="current-password"
           isRequired
         />
-        <Button type="submit" className="button primary large" isPending={busy}>
+        <Button type="submit" className="button primary large">
           {busy ? "Signing in…" : "Sign in"}
         </Button>
       </form>

@@ -36,6 +36,7 @@ export function RunPage() {
     return (
       <Empty
         title="There is no run with this id."
+        isPage
         action={
           <Link to="/runs" className="button primary">
             Go to runs

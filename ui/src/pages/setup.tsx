@@ -79,7 +79,7 @@ function SetupForm({ linkToken }: { linkToken: string }) {
         autoFocus
         isRequired
       />
-      <Button type="submit" className="button primary large" isPending={busy}>
+      <Button type="submit" className="button primary large">
         {busy ? "Creating…" : "Create administrator"}
       </Button>
     </form>

@@ -4,10 +4,13 @@ import { type ReactNode, useEffect, useState } from "react";
 import { Button } from "react-aria-components";
 import { ApiError } from "../api/http";
 
-export function Empty({ title, children, action }: { title: string; children?: ReactNode; action?: ReactNode }) {
+/** `isPage`: it stands for the whole page, so its title is the page's heading. */
+export function Empty(props: { title: string; children?: ReactNode; action?: ReactNode; isPage?: boolean }) {
+  const { title, children, action, isPage } = props;
+  const Title = isPage ? "h1" : "p";
   return (
     <div className="notice">
-      <p className="notice-title">{title}</p>
+      <Title className="notice-title">{title}</Title>
       {children && <div className="muted">{children}</div>}
       {action}
     </div>

@@ -40,18 +40,22 @@ class FlowRunFilter:
 
 
 def page(session: Session, wanted: FlowRunFilter, limit: int, after: str | None, now: datetime) -> RowPage:
-    """The newest runs first."""
-    query = _filtered(select(*_SHOWN), wanted, now).order_by(_run.c.created.desc(), _run.c.id.desc()).limit(limit + 1)
+    """The newest runs first: by when they were due, since scheduled ones are created long before."""
+    query = (
+        _filtered(select(*_SHOWN), wanted, now)
+        .order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
+        .limit(limit + 1)
+    )
     if after is not None:
-        created, run_id = time_and_id(after)
+        due, run_id = time_and_id(after)
         query = query.where(
-            _run.c.created <= created,
-            or_(_run.c.created < created, and_(_run.c.created == created, _run.c.id < run_id)),
+            _run.c.scheduled_time <= due,
+            or_(_run.c.scheduled_time < due, and_(_run.c.scheduled_time == due, _run.c.id < run_id)),
         )
     rows = session.execute(query).all()
     more = len(rows) > limit
     rows = rows[:limit]
-    return RowPage(rows, encode(rows[-1].created, rows[-1].id) if more else None)
+    return RowPage(rows, encode(rows[-1].scheduled_time, rows[-1].id) if more else None)
 
 
 def count(session: Session, wanted: FlowRunFilter, now: datetime) -> int:
@@ -80,7 +84,7 @@ def recent_of_flows(session: Session, flow_ids: Collection[UUID], per_flow: int,
         select(
             select(_run.c.id)
             .where(_run.c.flow_id == flow_id, _shown_by_default(now))
-            .order_by(_run.c.created.desc(), _run.c.id.desc())
+            .order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
             .limit(per_flow)
             .subquery()
         )
@@ -90,7 +94,7 @@ def recent_of_flows(session: Session, flow_ids: Collection[UUID], per_flow: int,
     for start in range(0, len(newest), _UNION):
         chosen = union_all(*newest[start : start + _UNION]).subquery()
         query = select(*_SHOWN).join(chosen, chosen.c.id == _run.c.id)
-        found.extend(session.execute(query.order_by(_run.c.created.desc(), _run.c.id.desc())))
+        found.extend(session.execute(query.order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())))
     return found
 
 
@@ -114,7 +118,7 @@ def last_successes(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, d
     newest = (
         select(_run.c.end_time)
         .where(_run.c.flow_id == _flow.c.id, _run.c.state_type == "SUCCESS", _run.c.end_time.is_not(None))
-        .order_by(_run.c.created.desc())
+        .order_by(_run.c.scheduled_time.desc())
         .limit(1)
         .scalar_subquery()
     )
@@ -155,9 +159,9 @@ def _filtered(query: Select[Any], wanted: FlowRunFilter, now: datetime) -> Selec
     if wanted.flow_id is not None:
         conditions.append(_run.c.flow_id == wanted.flow_id)
     if wanted.since is not None:
-        conditions.append(_run.c.created >= wanted.since)
+        conditions.append(_run.c.scheduled_time >= wanted.since)
     if wanted.until is not None:
-        conditions.append(_run.c.created < wanted.until)
+        conditions.append(_run.c.scheduled_time < wanted.until)
     if wanted.flow is not None or wanted.project is not None:
         conditions.append(_run.c.flow_id.in_(_flows_named(wanted)))
     if wanted.text:

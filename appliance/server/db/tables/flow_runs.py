@@ -11,7 +11,6 @@ from sqlmodel import Field, SQLModel
 
 from appliance.server.db.tables.columns import BigKey, Document, LongText, Time
 
-_READY = "state_type = 'SCHEDULED'"
 _LIVE = "state_type in ('PENDING', 'RUNNING', 'CANCELLING')"
 
 
@@ -21,18 +20,11 @@ class FlowRun(SQLModel, table=True):
         UniqueConstraint("schedule_id", "due_at"),
         UniqueConstraint("flow_id", "idempotency_key"),
         Index(
-            "ix_flow_run_ready",
-            "state_type",
-            "scheduled_time",
-            sqlite_where=text(_READY),
-            postgresql_where=text(_READY),
-        ),
-        Index(
             "ix_flow_run_live", "state_type", "lease_expires_at", sqlite_where=text(_LIVE), postgresql_where=text(_LIVE)
         ),
-        Index("ix_flow_run_flow_created", "flow_id", "created"),
-        Index("ix_flow_run_state_created", "state_type", "created"),
-        Index("ix_flow_run_created", "created"),
+        Index("ix_flow_run_flow_due", "flow_id", "scheduled_time"),
+        Index("ix_flow_run_state_due", "state_type", "scheduled_time"),
+        Index("ix_flow_run_due", "scheduled_time"),
     )
 
     id: UUID = Field(primary_key=True)

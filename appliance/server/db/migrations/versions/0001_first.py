@@ -308,8 +308,8 @@ def _flow_run() -> None:
         sa.UniqueConstraint("schedule_id", "due_at", name=op.f("uq_flow_run_schedule_id_due_at")),
     )
     op.create_index(op.f("ix_flow_run_agent_id"), "flow_run", ["agent_id"], unique=False)
-    op.create_index("ix_flow_run_created", "flow_run", ["created"], unique=False)
-    op.create_index("ix_flow_run_flow_created", "flow_run", ["flow_id", "created"], unique=False)
+    op.create_index("ix_flow_run_due", "flow_run", ["scheduled_time"], unique=False)
+    op.create_index("ix_flow_run_flow_due", "flow_run", ["flow_id", "scheduled_time"], unique=False)
     op.create_index(op.f("ix_flow_run_flow_version_id"), "flow_run", ["flow_version_id"], unique=False)
     op.create_index(
         "ix_flow_run_live",
@@ -319,15 +319,7 @@ def _flow_run() -> None:
         sqlite_where=sa.text("state_type in ('PENDING', 'RUNNING', 'CANCELLING')"),
         postgresql_where=sa.text("state_type in ('PENDING', 'RUNNING', 'CANCELLING')"),
     )
-    op.create_index(
-        "ix_flow_run_ready",
-        "flow_run",
-        ["state_type", "scheduled_time"],
-        unique=False,
-        sqlite_where=sa.text("state_type = 'SCHEDULED'"),
-        postgresql_where=sa.text("state_type = 'SCHEDULED'"),
-    )
-    op.create_index("ix_flow_run_state_created", "flow_run", ["state_type", "created"], unique=False)
+    op.create_index("ix_flow_run_state_due", "flow_run", ["state_type", "scheduled_time"], unique=False)
 
 
 def _flow_run_state() -> None:
