@@ -13,7 +13,7 @@ import { TaskTable } from "../features/task-table";
 import { familyCounts, Timeline } from "../features/timeline";
 import type { Place } from "../features/use-logs";
 import { canStop, isTerminal, lookOf } from "../lib/states";
-import { parseSelection, selectionOf, type TaskRun } from "../lib/timeline";
+import { parseSelection, selectionOf, type TaskRun, withoutPlumbing } from "../lib/timeline";
 import type { RunSearch } from "../router";
 import { Elapsed } from "../ui/instant";
 import { Empty, Failure, Skeleton } from "../ui/notice";
@@ -118,13 +118,16 @@ function useTasks(run: Run) {
   useEffect(() => {
     if (hasNextPage && !isFetching && pages < MOST_PAGES) void fetchNextPage();
   }, [hasNextPage, isFetching, fetchNextPage, pages]);
-  const tasks = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data]);
+  const tasks = useMemo(
+    () => withoutPlumbing(data?.pages.flatMap((page) => page.items) ?? [], run.version.tasks),
+    [data, run.version.tasks],
+  );
   const order = useMemo(() => run.version.tasks.map((task) => task.slug), [run.version.tasks]);
-  return { query, tasks, order };
+  return { query, tasks, order, isCut: hasNextPage && pages >= MOST_PAGES };
 }
 
 function Structure({ run, search, go }: PaneProps) {
-  const { query, tasks, order } = useTasks(run);
+  const { query, tasks, order, isCut } = useTasks(run);
   const [expanded, setExpanded] = useState<ReadonlySet<string>>(
     () => new Set(run.cause?.taskSlug ? [run.cause.taskSlug] : []),
   );
@@ -143,6 +146,7 @@ function Structure({ run, search, go }: PaneProps) {
           <Tab label="Table" isCurrent={search.view === "table"} onPress={() => go({ view: "table" })} />
         </nav>
         <span className="spring" />
+        {isCut && <span className="muted">The first {tasks.length.toLocaleString("en")} task runs</span>}
         {familyCounts(tasks).map((one) => (
           <span key={one.family} className={`pill family-${one.family}`} title={`${one.count} ${one.word}`}>
             <StateIcon look={one} />
