@@ -125,7 +125,7 @@ def _stop_one(process: ForkProcess, seconds: float) -> bool:
 
 
 def _child(name: str, work: Callable[[], int | None]) -> None:
-    die_with_parent()()
+    die_with_parent(signal.SIGKILL)()  # at once: what starts next must find the port and the data directory free
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_NAME, f"appl-{name}".encode(), 0, 0, 0)
     for number in (signal.SIGTERM, signal.SIGINT):

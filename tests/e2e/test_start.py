@@ -121,3 +121,11 @@ def test_the_first_start_is_claimed_by_a_one_time_link(tmp_path: Path) -> None:
         )
     finally:
         appliance.end()
+
+
+def test_a_killed_appliance_can_be_started_again_at_once(own_appliance: Appliance) -> None:
+    assert own_appliance.process is not None
+    own_appliance.process.kill()
+    own_appliance.process.wait()
+    own_appliance.start()
+    own_appliance.wait_for(own_appliance.create_run("sums"), "SUCCESS")
