@@ -22,6 +22,7 @@ pytestmark = [
 ]
 
 THEMES = ("light", "dark")
+DOCS = Path(__file__).resolve().parents[2] / "appliance" / "server" / "web" / "site"
 RUN_PAGE = re.compile(r"/runs/[0-9a-f-]{36}")
 LIVE = re.compile("^Live")
 
@@ -91,6 +92,14 @@ def test_signing_out_takes_the_data_off_the_screen(page: Page, finished: dict[st
     page.go_back()
     page.goto("/flows")
     page.wait_for_url("**/login*")
+
+
+@pytest.mark.skipif(not DOCS.is_dir(), reason="the documentation is not built; make docs does that")
+def test_the_documentation_is_one_click_away(page: Page) -> None:
+    page.get_by_role("button", name=re.compile("admin")).click()
+    with page.expect_popup() as opened:
+        page.get_by_role("menuitem", name="Documentation").click()
+    expect(opened.value.get_by_role("heading", name="How it works")).to_be_visible()
 
 
 def test_a_viewer_reads_and_is_offered_nothing_to_change(

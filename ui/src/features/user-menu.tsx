@@ -16,7 +16,7 @@ export function UserMenu() {
   if (!me) return null;
   return (
     <MenuTrigger>
-      <Button className="button quiet" aria-label={`${me.username}: theme and sign out`}>
+      <Button className="button quiet" aria-label={`${me.username}: documentation, theme and sign out`}>
         <span className="avatar" data-letter={me.username.slice(0, 1).toUpperCase()} />
         <span className="wide-only">{me.username}</span>
       </Button>
@@ -50,6 +50,9 @@ export function UserMenu() {
             <Header className="menu-header">
               {me.username} · {me.role} · Appliance {version}
             </Header>
+            <MenuItem id="docs" href="/docs/" target="_blank" className="menu-item">
+              Documentation
+            </MenuItem>
             <MenuItem id="sign-out" className="menu-item">
               Sign out
             </MenuItem>
