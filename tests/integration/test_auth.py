@@ -127,8 +127,18 @@ def test_the_environment_makes_the_admin_once(empty_site: Site) -> None:
     empty_site.tokens["env"] = "a-second-token-from-the-environment"
     assert empty_site.get("/api/v1/users", "env").status_code == 200
     assert len(builders.rows(database, 'select id from "user"')) == 1
-    with pytest.raises(Invalid, match="too short"):
+    with pytest.raises(Invalid, match="APPLIANCE_ADMIN_TOKEN is too short"):
         setup.ensure_admin(database, "", "short")
+
+
+def test_a_short_password_of_the_environment_is_taken_with_a_warning(
+    empty_site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Invalid, match="APPLIANCE_ADMIN_PASSWORD is too short"):
+        setup.ensure_admin(empty_site.database, "short", "")
+    setup.ensure_admin(empty_site.database, "short-ish", "")
+    assert "APPLIANCE_ADMIN_PASSWORD is short" in caplog.text
+    assert builders.rows(empty_site.database, 'select username from "user"') == [{"username": "admin"}]
 
 
 def test_the_embedded_agents_token_replaces_the_one_before(site: Site) -> None:

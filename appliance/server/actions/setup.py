@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,8 +26,11 @@ from appliance.server.db.writes import users as write_users
 from appliance.server.errors import Conflict, Forbidden, Invalid
 from appliance.server.events.outbox import announce
 
+log = logging.getLogger(__name__)
+
 ADMIN = "admin"
-MIN_TOKEN_LENGTH = 16
+MIN_GIVEN_LENGTH = 8
+GOOD_GIVEN_LENGTH = 16
 _SETUP = "setup_token_hash"
 
 
@@ -41,8 +45,8 @@ def ensure_admin(db: Database, password: str, token: str, *, now: datetime | Non
     if not password and not token:
         return
     now = now or clock.now()
-    if token and len(token) < MIN_TOKEN_LENGTH:
-        raise Invalid(f"APPLIANCE_ADMIN_TOKEN is too short; use at least {MIN_TOKEN_LENGTH} random characters.")
+    _check_given("APPLIANCE_ADMIN_PASSWORD", password)
+    _check_given("APPLIANCE_ADMIN_TOKEN", token)
     with db.read() as session:
         admin = read_users.by_username(session, ADMIN)
         if admin is not None and (not token or read_tokens.by_hash(session, ids.sha256(token)) is not None):
@@ -50,7 +54,7 @@ def ensure_admin(db: Database, password: str, token: str, *, now: datetime | Non
         fresh = admin is None and not read_users.any_exists(session)
     if not fresh and admin is None:
         return  # the site was claimed under another name; the environment doesn't add a second administrator
-    password_hash = _checked_hash(password) if password and admin is None else None
+    password_hash = passwords.hash_password(password) if password and admin is None else None
     with db.write() as session:
         admin = read_users.by_username(session, ADMIN) or _add_admin(session, ADMIN, password_hash, now)
         if token and read_tokens.by_hash(session, ids.sha256(token)) is None:
@@ -93,6 +97,14 @@ def issue_agent_token(db: Database, name: str, *, now: datetime | None = None) -
             )
         write_tokens.revoke_named(session, name, "agent", now)
         return issue(session, SYSTEM, owner, name, "agent", now).token
+
+
+def _check_given(variable: str, secret: str) -> None:
+    """What the administrator of the machine chose is taken, with a warning where it is weak; what anyone could guess is not."""
+    if secret and len(secret) < MIN_GIVEN_LENGTH:
+        raise Invalid(f"{variable} is too short; use at least {MIN_GIVEN_LENGTH} characters.")
+    if secret and len(secret) < GOOD_GIVEN_LENGTH:
+        log.warning("%s is short; %d random characters or more are hard to guess.", variable, GOOD_GIVEN_LENGTH)
 
 
 def _checked_hash(password: str, username: str = "") -> str:
