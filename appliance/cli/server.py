@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import click
@@ -54,6 +55,7 @@ def _serve_alone(settings: Settings) -> None:
 
     from appliance.server import asgi
 
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has stopped; we end with 0
     uvicorn.run(
         asgi.create(settings),
         host=settings.host,

@@ -129,3 +129,20 @@ def test_a_killed_appliance_can_be_started_again_at_once(own_appliance: Applianc
     own_appliance.process.wait()
     own_appliance.start()
     own_appliance.wait_for(own_appliance.create_run("sums"), "SUCCESS")
+
+
+def test_a_server_alone_ends_in_order(tmp_path: Path) -> None:
+    port = free_port()
+    environment = clean_environment(APPLIANCE_ADMIN_PASSWORD=PASSWORD, APPLIANCE_DATA_DIR=str(tmp_path / "data"))
+    command = [sys.executable, "-m", "appliance", "server", "--port", str(port)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as server:
+        until("the server answers", lambda: answers(f"http://127.0.0.1:{port}/healthz"))
+        server.terminate()
+        assert server.wait(20) == 0
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
