@@ -96,7 +96,7 @@ class Watcher:
     def _tell(self, watched: Watched) -> None:
         try:
             self._ended(watched)
-        except Exception:
+        except Exception:  # recorded: the thread must live on, or no later end would be noticed
             logging.getLogger("appliance.agent").exception(
                 "The end of run %s could not be noted.", watched.job.flow_run_id
             )

@@ -126,7 +126,7 @@ class Database:
         for callback in self._callbacks:
             try:
                 callback(announcements)
-            except Exception:
+            except Exception:  # recorded: the commit has happened, and its caller must not hear otherwise
                 log.exception("A listener failed on %s announcements.", len(announcements))
 
 
