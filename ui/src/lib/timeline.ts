@@ -69,6 +69,28 @@ export function withoutPlumbing(
   return runs.filter((run) => run.state.type === "FAILED" || !plumbing.has(run.taskSlug));
 }
 
+/** The task runs of one family. A mapped task stays with the children that are left, and goes with the last of them. */
+export function ofFamily(runs: readonly TaskRun[], family: Family | null): readonly TaskRun[] {
+  if (!family) return runs;
+  const mapped = mappedSlugs(runs);
+  const kept = runs.filter((run) => isCounted(run, mapped) && lookOf(run.state).family === family);
+  const left = new Set(kept.map((run) => run.taskSlug));
+  const parents = runs.filter((run) => !isCounted(run, mapped) && left.has(run.taskSlug));
+  return [...parents, ...kept];
+}
+
+/** The tasks that have children. */
+export function mappedSlugs(runs: readonly TaskRun[]): ReadonlySet<string> {
+  const slugs = new Set<string>();
+  for (const run of runs) if (run.mapIndex >= 0) slugs.add(run.taskSlug);
+  return slugs;
+}
+
+/** A mapped task counts by its children. */
+function isCounted(run: TaskRun, mapped: ReadonlySet<string>): boolean {
+  return run.mapIndex >= 0 || !mapped.has(run.taskSlug);
+}
+
 /** Rows in the order of the flow's tasks; those that it doesn't name come last, by start. */
 export function layoutRows(
   runs: readonly TaskRun[],

@@ -1,0 +1,101 @@
+/** The right pane: the log, the parameters or the state history; of the whole run or of the task that is selected. */
+
+import { useMemo } from "react";
+import { Button } from "react-aria-components";
+import type { Run } from "../../api/flow-runs";
+import { isTerminal, lookOf } from "../../lib/states";
+import { parseSelection, selectionOf, type TaskRun } from "../../lib/timeline";
+import type { RunSearch } from "../../router";
+import { Elapsed } from "../../ui/instant";
+import { StatePill } from "../../ui/state-pill";
+import { LogViewer } from "../log-viewer";
+import { ParametersPanel, StateHistory } from "../run-panels";
+import type { Place } from "../use-logs";
+import { Tab } from "./tab";
+
+export interface Wish {
+  id: number;
+  turn: number;
+}
+
+interface Props {
+  run: Run;
+  tasks: readonly TaskRun[];
+  search: RunSearch;
+  go: (change: Partial<RunSearch>) => void;
+  wish: Wish | null;
+}
+
+export function Detail({ run, tasks, search, go, wish }: Props) {
+  const task = useMemo(() => (search.task ? parseSelection(search.task) : null), [search.task]);
+  return (
+    <section className="card pane" aria-label="Details">
+      <div className="pane-head">
+        <nav className="tabs" aria-label="Details of the run">
+          <Tab label="Logs" isCurrent={!search.pane} onPress={() => go({ pane: undefined })} />
+          <Tab label="Parameters" isCurrent={search.pane === "parameters"} onPress={() => go({ pane: "parameters" })} />
+          <Tab label="State history" isCurrent={search.pane === "history"} onPress={() => go({ pane: "history" })} />
+        </nav>
+      </div>
+      {search.task && !search.pane && (
+        <SelectedTask tasks={tasks} selection={search.task} onClear={() => go({ task: undefined })} />
+      )}
+      {search.pane === "parameters" ? (
+        <ParametersPanel run={run} />
+      ) : search.pane === "history" ? (
+        <StateHistory run={run} />
+      ) : (
+        <LogViewer
+          key={search.task ?? ""}
+          flowRunId={run.id}
+          task={task}
+          place={openAt(run, search.task)}
+          isLive={!isTerminal(run.state.type)}
+          errorCount={run.errorCount}
+          wish={wish}
+        />
+      )}
+    </section>
+  );
+}
+
+/** A link to a line opens there; a failed run at its first error, a running one at the end, others at the top. */
+function openAt(run: Run, task: string | undefined): Place {
+  const linked = /^#L(\d+)$/.exec(location.hash);
+  if (linked) return Number(linked[1]);
+  if (!task && run.state.type === "FAILED" && run.cause?.firstErrorLogId) return Number(run.cause.firstErrorLogId);
+  return run.state.type === "RUNNING" || run.state.type === "CANCELLING" ? "end" : "start";
+}
+
+interface SelectedProps {
+  tasks: readonly TaskRun[];
+  selection: string;
+  onClear: () => void;
+}
+
+function SelectedTask({ tasks, selection, onClear }: SelectedProps) {
+  const task = tasks.find((one) => selectionOf(one.taskSlug, one.mapIndex) === selection);
+  return (
+    <div className="selected-task">
+      <b className="mono">{selection}</b>
+      {task && (
+        <>
+          <StatePill look={lookOf(task.state)} />
+          <span className="muted">
+            <Elapsed start={task.startTime} end={task.endTime} />
+            {task.runCount > 1 && ` · ${task.runCount} attempts`}
+          </span>
+          {task.state.type === "FAILED" && (
+            <span className="mono text-failed clip" title={task.state.message}>
+              {task.state.message}
+            </span>
+          )}
+        </>
+      )}
+      <span className="spring" />
+      <Button className="button small quiet" onPress={onClear}>
+        All tasks ✕
+      </Button>
+    </div>
+  );
+}

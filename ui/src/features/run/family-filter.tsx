@@ -1,0 +1,35 @@
+/** How many task runs are in which state; a press shows only those. */
+
+import { ToggleButton } from "react-aria-components";
+import type { Family } from "../../lib/states";
+import type { TaskRun } from "../../lib/timeline";
+import { StateIcon } from "../../ui/state-icon";
+import { familyCounts } from "../timeline";
+
+interface Props {
+  tasks: readonly TaskRun[];
+  chosen: Family | null;
+  onChoose: (family: Family | null) => void;
+}
+
+export function FamilyFilter({ tasks, chosen, onChoose }: Props) {
+  const counts = familyCounts(tasks);
+  if (counts.length === 0) return null;
+  return (
+    <fieldset className="families">
+      <legend className="unseen">Show only tasks in one state</legend>
+      {counts.map((one) => (
+        <ToggleButton
+          key={one.family}
+          className={`pill family-chip family-${one.family}`}
+          aria-label={`${one.count.toLocaleString("en")} ${one.word}`}
+          isSelected={one.family === chosen}
+          onChange={(isOn) => onChoose(isOn ? one.family : null)}
+        >
+          <StateIcon look={one} />
+          <span className="number">{one.count.toLocaleString("en")}</span>
+        </ToggleButton>
+      ))}
+    </fieldset>
+  );
+}

@@ -1,0 +1,110 @@
+/** The left pane: the run's tasks over time or as a table, all of them or those in one state. */
+
+import { useState } from "react";
+import { Button } from "react-aria-components";
+import type { Run } from "../../api/flow-runs";
+import { type Family, isTerminal } from "../../lib/states";
+import { mappedSlugs, ofFamily } from "../../lib/timeline";
+import type { RunSearch } from "../../router";
+import { Empty, Failure, Skeleton } from "../../ui/notice";
+import { TaskTable } from "../task-table";
+import { Timeline } from "../timeline";
+import { FamilyFilter } from "./family-filter";
+import { Tab } from "./tab";
+import type { Tasks } from "./use-tasks";
+
+interface Props {
+  run: Run;
+  list: Tasks;
+  search: RunSearch;
+  go: (change: Partial<RunSearch>) => void;
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
+
+export function Structure({ run, list, search, go }: Props) {
+  const [family, setFamily] = useState<Family | null>(null);
+  return (
+    <section className="card pane" aria-label="Tasks">
+      <div className="pane-head">
+        <nav className="tabs" aria-label="Views of the tasks">
+          <Tab label="Timeline" isCurrent={search.view !== "table"} onPress={() => go({ view: undefined })} />
+          <Tab label="Table" isCurrent={search.view === "table"} onPress={() => go({ view: "table" })} />
+        </nav>
+        <span className="spring" />
+        <FamilyFilter tasks={list.tasks} chosen={family} onChoose={setFamily} />
+      </div>
+      <Body run={run} list={list} search={search} go={go} family={family} showAll={() => setFamily(null)} />
+      <Extent run={run} list={list} />
+    </section>
+  );
+}
+
+function Body({ run, list, search, go, family, showAll }: Props & { family: Family | null; showAll: () => void }) {
+  const { expanded, toggle } = useExpanded(run, list, family);
+  const shown = ofFamily(list.tasks, family);
+  const selected = search.task ?? "";
+  const select = (selection: string) => go({ task: selection === search.task ? undefined : selection });
+  if (list.isPending) return <Skeleton rows={10} label="the tasks" />;
+  if (list.error) return <Failure error={list.error} retry={list.retry} what="The tasks" />;
+  if (list.tasks.length === 0)
+    return <Empty title={isTerminal(run.state.type) ? "No task ran." : "Tasks appear when the run starts."} />;
+  if (shown.length === 0)
+    return (
+      <Empty
+        title="No task is in this state any more."
+        action={
+          <Button className="button" onPress={showAll}>
+            Show all tasks
+          </Button>
+        }
+      />
+    );
+  if (search.view === "table")
+    return <TaskTable tasks={shown} order={list.order} selected={selected} onSelect={select} />;
+  return (
+    <Timeline
+      tasks={shown}
+      order={list.order}
+      startTime={run.startTime}
+      endTime={run.endTime}
+      selected={selected}
+      expanded={expanded}
+      onToggle={toggle}
+      onSelect={select}
+    />
+  );
+}
+
+/** At first only the task that failed is open; who asks for one state wants to see its children, so there all are. */
+function useExpanded(run: Run, list: Tasks, family: Family | null) {
+  const [open, setOpen] = useState<ReadonlySet<string>>(() => new Set(run.cause?.taskSlug ? [run.cause.taskSlug] : []));
+  const [folded, setFolded] = useState<{ family: Family | null; slugs: ReadonlySet<string> }>({
+    family: null,
+    slugs: NOBODY,
+  });
+  const foldedHere = folded.family === family ? folded.slugs : NOBODY;
+  if (!family) return { expanded: open, toggle: (slug: string) => setOpen((slugs) => toggled(slugs, slug)) };
+  return {
+    expanded: new Set([...mappedSlugs(list.tasks)].filter((slug) => !foldedHere.has(slug))),
+    toggle: (slug: string) => setFolded({ family, slugs: toggled(foldedHere, slug) }),
+  };
+}
+
+function toggled(slugs: ReadonlySet<string>, slug: string): ReadonlySet<string> {
+  const next = new Set(slugs);
+  if (!next.delete(slug)) next.add(slug);
+  return next;
+}
+
+/** Says what part of a very wide run is shown; nothing when it is all of it. */
+function Extent({ run, list }: { run: Run; list: Tasks }) {
+  if (!list.isCapped && !list.isLoadingMore) return null;
+  const loaded = list.tasks.length.toLocaleString("en");
+  const all = Math.max(run.taskCounts.total, list.tasks.length).toLocaleString("en");
+  return (
+    <div className="extent muted number" role="status">
+      {list.isCapped ? `The first ${loaded} task runs of ${all} are shown.` : `Loading: ${loaded} of ${all} task runs.`}
+    </div>
+  );
+}

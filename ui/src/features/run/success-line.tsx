@@ -1,0 +1,33 @@
+/** A run that went well says so in one quiet line: what was done, and what is still worth a look. */
+
+import type { Run } from "../../api/flow-runs";
+import { familyCounts } from "../timeline";
+import type { Tasks } from "./use-tasks";
+
+export function SuccessLine({ run, list }: { run: Run; list: Tasks }) {
+  if (run.state.type !== "SUCCESS" || run.taskCounts.total === 0) return null;
+  const isCounted = !list.isPending && !list.isLoadingMore && !list.isCapped && !list.error;
+  return (
+    <section className="card cause cause-success" aria-label="Result">
+      <div className="muted facts">
+        {isCounted ? resultOf(list, run.errorCount).map((fact) => <span key={fact}>{fact}</span>) : "The run succeeded"}
+      </div>
+    </section>
+  );
+}
+
+/** Counted from the tasks that are shown, so that line, chips and rows say the same. */
+function resultOf({ tasks }: Tasks, errorCount: number): string[] {
+  const counts = familyCounts(tasks);
+  const total = counts.reduce((sum, one) => sum + one.count, 0);
+  const isAllWell = counts.every((one) => one.family === "success");
+  const facts = isAllWell
+    ? [`${counted(total, "task")} succeeded`]
+    : counts.map((one) => `${one.count.toLocaleString("en")} ${one.word.toLowerCase()}`);
+  if (errorCount > 0) facts.push(`${counted(errorCount, "error")} in the log`);
+  return facts;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
