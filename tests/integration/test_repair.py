@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from appliance.core.protocol import Claim, Held
-from appliance.server.actions import agents, flow_runs
+from appliance.core.protocol import Begin, Claim, Held
+from appliance.server.actions import agents, flow_runs, runs
+from appliance.server.actions.repair import MOST_RETURNS
 from appliance.server.db.session import Database
 from appliance.server.events import presence
 from appliance.server.services.repair import Repair
 from tests.integration.builders import (
     AGENT,
     ALICE,
+    RUN,
     begun,
     check_histories,
     claim,
@@ -34,9 +36,9 @@ def test_a_silent_run_is_crashed_once(database: Database, clock: StoppedClock) -
     run, _ = begun(database)
     send(database, run, 1, task("load-1", "RUNNING", "Running"))
     repair = service(database, clock)
-    assert repair.run_once(clock.move(90)) == {"crashed": 0, "cancelled": 0}
-    assert repair.run_once(clock.move(1)) == {"crashed": 1, "cancelled": 0}
-    assert repair.run_once(clock.move(1)) == {"crashed": 0, "cancelled": 0}
+    assert repair.run_once(clock.move(90)) == {"crashed": 0, "cancelled": 0, "returned": 0}
+    assert repair.run_once(clock.move(1)) == {"crashed": 1, "cancelled": 0, "returned": 0}
+    assert repair.run_once(clock.move(1)) == {"crashed": 0, "cancelled": 0, "returned": 0}
     row = run_row(database, run)
     assert (row["state_name"], row["lease_expires_at"]) == ("Crashed", None)
     assert row["state_message"] == "No word from the run for 90 s; its process or its machine is gone."
@@ -44,17 +46,38 @@ def test_a_silent_run_is_crashed_once(database: Database, clock: StoppedClock) -
     check_histories(database)
 
 
-def test_a_claimed_run_whose_agent_is_gone_is_crashed(database: Database, clock: StoppedClock) -> None:
+def test_a_claimed_run_whose_agent_is_gone_waits_for_another(database: Database, clock: StoppedClock) -> None:
     run = create(database, register(database).flow_id)
-    claim(database, enrol(database))
-    assert service(database, clock).run_once(clock.move(91))["crashed"] == 1
+    lost = claim(database, enrol(database))[0]
+    repair = service(database, clock)
+    assert repair.run_once(clock.move(91)) == {"crashed": 0, "cancelled": 0, "returned": 1}
+    row = run_row(database, run)
+    assert (row["state_type"], row["agent_id"], row["times_resurrected"]) == ("SCHEDULED", None, 1)
+    late = runs.begin(database, RUN, run, Begin(attempt=lost.attempt))
+    assert late.verdict == "refused"
+    again = claim(database, enrol(database, "other"))[0]
+    assert (again.flow_run_id, again.attempt) == (run, 2)
+    assert runs.begin(database, RUN, run, Begin(attempt=1)).verdict == "refused"
+    assert runs.begin(database, RUN, run, Begin(attempt=2)).verdict == "go"
+    check_histories(database)
+
+
+def test_a_run_that_no_agent_ever_begins_is_crashed_at_last(database: Database, clock: StoppedClock) -> None:
+    run = create(database, register(database).flow_id)
+    agent, repair = enrol(database), service(database, clock)
+    for _ in range(MOST_RETURNS):
+        assert len(claim(database, agent)) == 1
+        assert repair.run_once(clock.move(91))["returned"] == 1
+    assert len(claim(database, agent)) == 1
+    assert repair.run_once(clock.move(91))["crashed"] == 1
     assert run_row(database, run)["state_name"] == "Crashed"
+    check_histories(database)
 
 
 def test_a_silent_run_that_was_cancelled_is_cancelled(database: Database, clock: StoppedClock) -> None:
     run, _ = begun(database)
     flow_runs.cancel(database, ALICE, run)
-    assert service(database, clock).run_once(clock.move(91)) == {"crashed": 0, "cancelled": 1}
+    assert service(database, clock).run_once(clock.move(91)) == {"crashed": 0, "cancelled": 1, "returned": 0}
     assert run_row(database, run)["state_name"] == "Cancelled"
 
 

@@ -1,15 +1,21 @@
-"""Ending runs whose lease ran out: nobody has heard of their process for too long."""
+"""Runs whose lease ran out: what never began is given back to the agents, what had begun ends."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from appliance.server.actions.endings import end_attempt
+from sqlalchemy.orm import Session
+
+from appliance.server.actions.endings import end_attempt, store_state
 from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.session import Database
 from appliance.server.db.writes import flow_runs, leases, states
 from appliance.server.domain.transitions import LIVE
+
+MOST_RETURNS = 3
+"""How often a run that never began is given back; after that something is wrong with it or its agents, and it is Crashed."""
 
 
 def silent_runs(db: Database, now: datetime, limit: int = 500) -> list[UUID]:
@@ -18,14 +24,31 @@ def silent_runs(db: Database, now: datetime, limit: int = 500) -> list[UUID]:
         return flow_runs.expired(session, now, limit)
 
 
-def end_silent(db: Database, flow_run_id: UUID, *, now: datetime, actor: Actor = SYSTEM) -> str | None:
-    """End the run if it is still silent: Cancelled when that was asked for, else Crashed. The type it ended in, or None."""
+def mend_silent(db: Database, flow_run_id: UUID, *, now: datetime, actor: Actor = SYSTEM) -> str | None:
+    """Give a silent run back when it never began, as when the answer to its agent was lost: no code of it has run. End it
+    otherwise: Cancelled when that was asked for, else Crashed. The type it has now, or None when it isn't silent any more.
+    """
     with db.write() as session:
         run = states.lock(session, flow_run_id)
         if run is None or run.state_type not in LIVE or run.lease_expires_at is None or run.lease_expires_at >= now:
             return None
+        if run.state_type == "PENDING" and run.times_resurrected < MOST_RETURNS:
+            _give_back(session, run, actor, now)
+            return "SCHEDULED"
         message = f"No word from the run for {db.rules.run_lease:.0f} s; its process or its machine is gone."
         return end_attempt(session, run, message, None, actor, now)
+
+
+def _give_back(session: Session, run: Any, actor: Actor, now: datetime) -> None:
+    """Due again for any agent. The attempt that was lost can't begin any more: the run is not Pending, and its token is gone."""
+    extra = {
+        "agent_id": None,
+        "lease_expires_at": None,
+        "run_token_hash": None,
+        "times_resurrected": run.times_resurrected + 1,
+    }
+    message = "The agent that took the run was not heard of again; the run waits for another."
+    store_state(session, run, "SCHEDULED", "Scheduled", message, None, actor, now, extra)
 
 
 def server_heard_at(db: Database, name: str) -> datetime | None:

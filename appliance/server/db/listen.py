@@ -62,6 +62,12 @@ def next_due(session: Session, now: datetime) -> datetime | None:
     return found
 
 
+def came_due(session: Session, after: datetime, now: datetime) -> bool:
+    """Whether a run came due since `after`: one planned for so soon that nobody could wait for its time."""
+    between = (SCHEDULED_NOW, _runs.c.scheduled_time > after, _runs.c.scheduled_time <= now)
+    return session.execute(select(_runs.c.id).where(*between).limit(1)).first() is not None
+
+
 class _Slow:
     """True once in a while, whether or not anything was noticed."""
 

@@ -116,15 +116,20 @@ class Broadcast:
         self._seen: OrderedDict[int, None] = OrderedDict()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="broadcast", daemon=True)
-        self._highest = 0
+        self._highest: int | None = None
         self._plan_changed = True
         self._next_due: datetime | None = None
+        self._looked = clock.now()
         self._beaten: float | None = None
         self.work_ready = Signal()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._db.on_commit(self._committed_here)
+        try:
+            self._find_place()  # here and now: what is committed from now on is news, however late the thread gets going
+        except (ApplianceError, SQLAlchemyError, OSError) as error:
+            log.warning("The database doesn't answer yet; watching for changes begins when it does: %s", error)
         self._thread.start()
 
     def stop(self) -> None:
@@ -178,16 +183,17 @@ class Broadcast:
 
     def _find_place(self) -> None:
         """Begin after what was there before us: its last events, which look-backs read again, count as told."""
-        if self._highest or self._loop is None:
+        if self._highest is not None or self._loop is None:
             return
         with self._db.read() as session:
-            self._highest = listen.newest_event(session)
-            told = listen.read_events(session, max(0, self._highest - _LOOK_BACK))
+            highest = listen.newest_event(session)
+            told = listen.read_events(session, max(0, highest - _LOOK_BACK))
+        self._highest = highest
         self._loop.call_soon_threadsafe(self._seen.update, dict.fromkeys(item.id for item in told))
 
     def _round(self, watcher: listen.Watcher) -> None:
         self._beat()
-        if watcher.wait(self._patience()):
+        if watcher.wait(self._patience()) and self._highest is not None:
             with self._db.read() as session:
                 look_back = _LOOK_BACK if self._db.dialect == "postgresql" else 0
                 found = listen.read_events(session, max(0, self._highest - look_back))
@@ -207,6 +213,8 @@ class Broadcast:
             self._plan_changed = False
             with self._db.read() as session:
                 self._next_due = listen.next_due(session, now)
+                came_due = came_due or listen.came_due(session, self._looked, now)
+            self._looked = now
         if came_due and self._loop is not None:
             self._loop.call_soon_threadsafe(self.work_ready.fire)
 

@@ -12,6 +12,9 @@ from appliance.server.events import presence
 
 log = logging.getLogger(__name__)
 
+OUTCOMES = {"FAILED": "crashed", "CANCELLED": "cancelled", "SCHEDULED": "returned"}
+"""How a silent run's new type is counted."""
+
 
 class Repair:
     name = "repair"
@@ -23,16 +26,16 @@ class Repair:
         self._judge_from = (started or clock.now()) + self._lease
 
     def run_once(self, now: datetime) -> dict[str, int]:
-        """End silent runs. While runs could not be heard, because we or the server were away, silence proves nothing."""
+        """Give back or end silent runs. While runs could not be heard, because we or the server were away, silence proves nothing."""
         heard = repair.server_heard_at(self._db, presence.NAME)
         if heard is not None and (now - heard).total_seconds() > presence.SILENT_AFTER:
             self._judge_from = max(self._judge_from, now + self._lease)
-        counts = {"crashed": 0, "cancelled": 0}
+        counts = dict.fromkeys(OUTCOMES.values(), 0)
         if now < self._judge_from:
             return counts
         for flow_run_id in repair.silent_runs(self._db, now):
-            ended_as = repair.end_silent(self._db, flow_run_id, now=now)
-            if ended_as is not None:
-                counts["cancelled" if ended_as == "CANCELLED" else "crashed"] += 1
-                log.warning("Run %s was silent for too long and ended as %s.", flow_run_id, ended_as)
+            became = repair.mend_silent(self._db, flow_run_id, now=now)
+            if became is not None:
+                counts[OUTCOMES[became]] += 1
+                log.warning("Run %s was silent for too long and is %s now.", flow_run_id, became)
         return counts

@@ -29,6 +29,7 @@ _FACTS = (
     runs.c.cancel_requested,
     runs.c.start_time,
     runs.c.end_time,
+    runs.c.times_resurrected,
 )
 _LOCKED = select(*_FACTS).where(runs.c.id == bindparam("run")).with_for_update(key_share=True)
 _SEEN = (
