@@ -22,7 +22,7 @@ const SEQUENCE_MS = 1_200;
 /** The name of a key press as it is written in `keys`; null when it can't be a shortcut. */
 export function keyName(press: KeyPress): string | null {
   if (press.ctrlKey || press.metaKey || press.altKey || press.isComposing) return null;
-  if (isTyping(press.target)) return null;
+  if (press.key === "Shift" || isTyping(press.target)) return null;
   if (/^[a-z]$/i.test(press.key)) return press.shiftKey ? `Shift ${press.key.toUpperCase()}` : press.key.toLowerCase();
   return press.key;
 }

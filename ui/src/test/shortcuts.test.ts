@@ -39,3 +39,15 @@ describe("sequences", () => {
     expect(matcher.match("r", all, 5000)?.keys).toBe("r");
   });
 });
+
+it("takes the Shift key itself for nothing, so that what is pressed with it is heard", () => {
+  const press = (key: string) =>
+    keyName({ key, shiftKey: true, ctrlKey: false, metaKey: false, altKey: false, isComposing: false, target: null });
+  const matcher = new ShortcutMatcher();
+  const one = { keys: "Shift E", label: "Previous error", run: () => {} };
+  const heard = ["Shift", "E"].map((key, at) => {
+    const name = press(key);
+    return name && matcher.match(name, [one], at);
+  });
+  expect(heard).toEqual([null, one]);
+});
