@@ -77,7 +77,12 @@ export interface RunSearch {
   view?: "table";
   pane?: "parameters" | "history";
   task?: string;
+  /** What the log shows and looks for. */
+  level?: "info" | "warn" | "error";
+  find?: string;
 }
+
+const LEVELS = ["info", "warn", "error"] as const;
 
 const run = createRoute({
   getParentRoute: () => app,
@@ -86,6 +91,8 @@ const run = createRoute({
     view: search.view === "table" ? "table" : undefined,
     pane: search.pane === "parameters" || search.pane === "history" ? search.pane : undefined,
     task: text(search.task),
+    level: LEVELS.find((level) => level === search.level),
+    find: text(search.find),
   }),
   loader: ({ context, params }) => {
     void context.queries.prefetchQuery(runQuery(params.runId));

@@ -5,8 +5,9 @@ import { cursorOf, findMatches, type LogLine, levelWord, nextError, taskLabel, t
 import { formatFull, formatPreciseClock } from "../lib/time";
 import { Empty, Failure, Skeleton } from "../ui/notice";
 import { useShortcuts } from "../ui/shortcuts";
-import { toast } from "../ui/toasts";
+import { toast, toastError } from "../ui/toasts";
 import { useWindow } from "../ui/virtual-list";
+import { keepWraps, readWraps, useColumns, useFind, useNews, useSameRows } from "./run/log-view";
 import { type Place, useLogs } from "./use-logs";
 
 const LINE = 18;
@@ -14,10 +15,16 @@ const NEAR = 60 * LINE;
 const ERROR = 40;
 const LEVELS = [
   { value: 0, label: "All levels" },
-  { value: 20, label: "Info and worse" },
-  { value: 30, label: "Warnings and worse" },
-  { value: 40, label: "Errors" },
-];
+  { value: 20, name: "info", label: "Info and worse" },
+  { value: 30, name: "warn", label: "Warnings and worse" },
+  { value: 40, name: "error", label: "Errors" },
+] as const;
+
+/** What the address says of the log. */
+export interface LogSearch {
+  level?: "info" | "warn" | "error";
+  find?: string;
+}
 
 interface Props {
   flowRunId: string;
@@ -27,12 +34,15 @@ interface Props {
   errorCount: number;
   /** Grows when somebody asks for the first error from outside. */
   wish: { id: number; turn: number } | null;
+  search: LogSearch;
+  onSearch: (search: LogSearch) => void;
 }
 
 /** The log: rows of one fixed height, opened where it matters, searchable beyond what is loaded. */
-export function LogViewer({ flowRunId, task, place, isLive, errorCount, wish }: Props) {
-  const [minLevel, setMinLevel] = useState(0);
-  const [find, setFind] = useState("");
+export function LogViewer({ flowRunId, task, place, isLive, errorCount, wish, search, onSearch }: Props) {
+  const minLevel = LEVELS.find((one) => "name" in one && one.name === search.level)?.value ?? 0;
+  const [find, setFind] = useFind(search.find ?? "", (text) => onSearch({ find: text || undefined }));
+  const [wraps, setWraps] = useState(readWraps);
   const [current, setCurrent] = useState(-1);
   const [following, setFollowing] = useState(isLive && place === "end");
   const box = useRef<HTMLDivElement>(null);
@@ -48,7 +58,9 @@ export function LogViewer({ flowRunId, task, place, isLive, errorCount, wish }: 
     [minLevel, slug, index],
   );
   const { view, open, grow } = useLogs(flowRunId, filter, place, isLive);
-  const lines = useMemo(() => toLines(view.records), [view.records]);
+  const withTask = !(task && task.mapIndex !== null);
+  const columns = useColumns(box, wraps, withTask);
+  const lines = useMemo(() => toLines(view.records, columns), [view.records, columns]);
   const matches = useMemo(() => findMatches(lines, find), [lines, find]);
 
   const scrollTo = useCallback((line: number) => {
@@ -66,6 +78,8 @@ export function LogViewer({ flowRunId, task, place, isLive, errorCount, wish }: 
 
   useGoal(view.goal, lines, box, setCurrent, scrollTo);
   useKeepPlace(lines, box, current, setCurrent);
+  useSameRows(lines, columns, box, current, setCurrent);
+  const news = useNews(view.records, following || !isLive);
   useLayoutEffect(() => {
     if (following && lines.length > 0 && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [following, lines]);
@@ -74,35 +88,36 @@ export function LogViewer({ flowRunId, task, place, isLive, errorCount, wish }: 
   }, [wish, open]);
 
   /** The next match or error beyond what is loaded is the server's to find. */
-  const jumpBeyond = async (wanted: LogFilter, what: string) => {
-    const last = view.records.at(-1);
-    if (!last || !view.hasNewer) {
-      toast(`No further ${what}.`);
-      return;
-    }
-    const page = await logsPage(flowRunId, { ...filter, ...wanted }, { after: cursorOf(last.id) }, 1);
-    const found = page.items[0];
-    if (!found) toast(`No further ${what}.`);
+  const jumpBeyond = async (wanted: LogFilter, what: string, step: 1 | -1) => {
+    const edge = step === 1 ? view.records.at(-1) : view.records[0];
+    const isMore = step === 1 ? view.hasNewer : view.hasOlder;
+    const from = edge && isMore ? { [step === 1 ? "after" : "before"]: cursorOf(edge.id) } : null;
+    const found = from ? (await logsPage(flowRunId, { ...filter, ...wanted }, from, 1)).items[0] : undefined;
+    if (!found) toast(`No ${step === 1 ? "further" : "earlier"} ${what}.`);
     else {
       setFollowing(false);
       await open(found.id);
     }
   };
+  const ask = (wanted: LogFilter, what: string, step: 1 | -1) => void jumpBeyond(wanted, what, step).catch(toastError);
   const goError = (step: 1 | -1) => {
     const line = nextError(lines, current >= 0 ? current : step === 1 ? -1 : lines.length, step);
     if (line >= 0) show(line);
-    else if (step === 1) void jumpBeyond({ minLevel: ERROR }, "errors");
-    else toast("No earlier errors in what is loaded.");
+    else ask({ minLevel: ERROR }, "errors", step);
   };
   const goMatch = (step: 1 | -1) => {
     const next = step === 1 ? matches.find((line) => line > current) : matches.findLast((line) => line < current);
     if (next !== undefined) show(next);
-    else if (step === 1 && view.hasNewer) void jumpBeyond({ text: find.trim() }, "matches");
+    else if (step === 1 ? view.hasNewer : view.hasOlder) ask({ text: find.trim() }, "matches", step);
     else if (matches.length > 0) show((step === 1 ? matches[0] : matches.at(-1)) as number);
   };
   const goEnd = () => {
     setFollowing(true);
     if (view.hasNewer) void open("end");
+  };
+  const wrap = (on: boolean) => {
+    setWraps(on);
+    keepWraps(on);
   };
   const copyLink = async (line: LogLine | undefined) => {
     if (!line) return;
@@ -115,6 +130,7 @@ export function LogViewer({ flowRunId, task, place, isLive, errorCount, wish }: 
     { keys: "Shift E", label: "Previous error", run: () => goError(-1) },
     { keys: "/", label: "Find in the log", run: () => findInput.current?.focus() },
     { keys: "y", label: "Copy the link to the marked line", run: () => void copyLink(lines[current]) },
+    { keys: "w", label: "Wrap long lines", run: () => wrap(!wraps) },
     { keys: "Shift F", label: "Follow the end", run: () => (following ? setFollowing(false) : goEnd()) },
   ]);
 
@@ -133,11 +149,11 @@ export function LogViewer({ flowRunId, task, place, isLive, errorCount, wish }: 
         <select
           className="select"
           aria-label="Level"
-          value={minLevel}
-          onChange={(event) => setMinLevel(Number(event.target.value))}
+          value={search.level ?? ""}
+          onChange={(event) => onSearch({ level: (event.target.value || undefined) as LogSearch["level"] })}
         >
           {LEVELS.map((level) => (
-            <option key={level.value} value={level.value}>
+            <option key={level.value} value={"name" in level ? level.name : ""}>
               {level.label}
             </option>
           ))}
@@ -169,6 +185,9 @@ export function LogViewer({ flowRunId, task, place, isLive, errorCount, wish }: 
             Errors {errorCount.toLocaleString("en")} <kbd>e</kbd>
           </Button>
         )}
+        <ToggleButton className="button small toggle" isSelected={wraps} onChange={wrap}>
+          Wrap
+        </ToggleButton>
         {isLive && (
           <ToggleButton
             className="button small toggle"
@@ -182,34 +201,41 @@ export function LogViewer({ flowRunId, task, place, isLive, errorCount, wish }: 
           Download
         </a>
       </div>
-      <div
-        className="log mono"
-        ref={box}
-        role="log"
-        aria-live="off"
-        aria-label="Log lines"
-        tabIndex={0}
-        onScroll={onScroll}
-      >
-        {view.isPending ? (
-          <Skeleton rows={14} label="log lines" />
-        ) : view.error ? (
-          <Failure error={view.error} retry={() => void open(place)} what="The log" />
-        ) : lines.length === 0 ? (
-          <NoLines isLive={isLive} filtered={minLevel > 0 || task !== null} />
-        ) : (
-          <Lines
-            lines={lines}
-            box={box}
-            current={current}
-            find={find.trim()}
-            numbered={!view.hasOlder}
-            withTask={!(task && task.mapIndex !== null)}
-            onPick={(line) => {
-              setCurrent(line);
-              void copyLink(lines[line]);
-            }}
-          />
+      <div className="log-frame">
+        <div
+          className="log mono"
+          ref={box}
+          role="log"
+          aria-live="off"
+          aria-label="Log lines"
+          tabIndex={0}
+          onScroll={onScroll}
+        >
+          {view.isPending ? (
+            <Skeleton rows={14} label="log lines" />
+          ) : view.error ? (
+            <Failure error={view.error} retry={() => void open(place)} what="The log" />
+          ) : lines.length === 0 ? (
+            <NoLines isLive={isLive} filtered={minLevel > 0 || task !== null} />
+          ) : (
+            <Lines
+              lines={lines}
+              box={box}
+              current={current}
+              find={find.trim()}
+              numbered={!view.hasOlder}
+              withTask={withTask}
+              onPick={(line) => {
+                setCurrent(line);
+                void copyLink(lines[line]);
+              }}
+            />
+          )}
+        </div>
+        {news > 0 && (
+          <Button className="button small primary new-lines" onPress={goEnd}>
+            {news.toLocaleString("en")} new {news === 1 ? "line" : "lines"} ↓
+          </Button>
         )}
       </div>
     </>
@@ -280,7 +306,8 @@ function Lines({ lines, box, current, find, numbered, withTask, onPick }: LinesP
           const index = first + offset;
           const { record } = line;
           const head = line.part === 0;
-          const number = numbered ? index + 1 : "·";
+          const isFirst = line.from === 0;
+          const number = numbered ? line.number : "·";
           const level = record.level >= ERROR ? "line-error" : "";
           return (
             <div
@@ -294,7 +321,7 @@ function Lines({ lines, box, current, find, numbered, withTask, onPick }: LinesP
                 aria-label={`${number}: copy the link to this line`}
                 onClick={() => onPick(index)}
               >
-                {number}
+                {isFirst && number}
               </button>
               <span
                 className="muted"

@@ -5,6 +5,7 @@ import { canStop, lookOfRun } from "../lib/states";
 import { useNow } from "../ui/clock";
 import { Elapsed, Instant } from "../ui/instant";
 import { StatePill } from "../ui/state-pill";
+import { toast } from "../ui/toasts";
 import { useWriting } from "./permissions";
 
 export function RunHeader({ run, onStop }: { run: Run; onStop: () => void }) {
@@ -20,6 +21,7 @@ export function RunHeader({ run, onStop }: { run: Run; onStop: () => void }) {
         </Link>
         <span aria-hidden="true">/</span>
         <span aria-current="page">{run.name}</span>
+        <CopyId id={run.id} />
       </nav>
       <div className="run-head-line">
         <h1>
@@ -48,6 +50,20 @@ export function RunHeader({ run, onStop }: { run: Run; onStop: () => void }) {
         )}
       </div>
     </header>
+  );
+}
+
+function CopyId({ id }: { id: string }) {
+  const copy = async () => {
+    await navigator.clipboard?.writeText(id);
+    toast("Id of the run copied.");
+  };
+  return (
+    <span title={id}>
+      <Button className="button quiet copy-id" onPress={() => void copy()}>
+        Copy id
+      </Button>
+    </span>
   );
 }
 

@@ -2,6 +2,7 @@
 
 import { Button } from "react-aria-components";
 import type { Run } from "../api/flow-runs";
+import { type Json, toCommand } from "../lib/form-model";
 import { isUuid } from "../lib/run-filter";
 import { lookOf } from "../lib/states";
 import { formatDuration } from "../lib/time";
@@ -17,9 +18,9 @@ export function ParametersPanel({ run }: { run: Run }) {
   const extra = Object.keys(run.parameters).filter((name) => !defined.some((one) => one.name === name));
   const rows = [...defined, ...extra.map((name) => ({ name, required: true, default: undefined }))];
   if (rows.length === 0) return <Empty title="This flow takes no parameters." />;
-  const copy = async () => {
-    await navigator.clipboard?.writeText(JSON.stringify(run.parameters, null, 2));
-    toast("Parameters copied as JSON.");
+  const copy = async (text: string, what: string) => {
+    await navigator.clipboard?.writeText(text);
+    toast(`Parameters copied as ${what}.`);
   };
   return (
     <section className="panel-scroll" aria-label="Parameters" tabIndex={0}>
@@ -49,8 +50,19 @@ export function ParametersPanel({ run }: { run: Run }) {
         </tbody>
       </table>
       <div className="row panel-foot">
-        <Button className="button" onPress={() => void copy()}>
+        <Button className="button" onPress={() => void copy(JSON.stringify(run.parameters, null, 2), "JSON")}>
           Copy as JSON
+        </Button>
+        <Button
+          className="button"
+          onPress={() =>
+            void copy(
+              toCommand(run.flow.name, run.flow.project.name, run.parameters as Record<string, Json>),
+              "a command",
+            )
+          }
+        >
+          Copy as command
         </Button>
       </div>
     </section>
@@ -63,6 +75,9 @@ export function StateHistory({ run }: { run: Run }) {
       <table className="table wrap-table history-table">
         <thead>
           <tr>
+            <th scope="col" className="right">
+              No.
+            </th>
             <th scope="col">Time</th>
             <th scope="col">State</th>
             <th scope="col">Message</th>
@@ -78,6 +93,7 @@ export function StateHistory({ run }: { run: Run }) {
             const restarted = index > 0 && state.attempt > (run.states[index - 1]?.attempt ?? 0) && state.attempt > 1;
             return (
               <tr key={`${state.version}`}>
+                <td className="right number subtle">{state.version}</td>
                 <td className="number nowrap">
                   <Instant at={state.at} />
                 </td>

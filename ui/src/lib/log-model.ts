@@ -15,25 +15,42 @@ export interface LogLine {
   /** 0 for the line that carries time and level. */
   part: number;
   text: string;
+  /** The physical line, counted from the first that is loaded. */
+  number: number;
+  /** The whole physical line, and where this row begins in it; 0 but for the further rows of a wrapped line. */
+  whole: string;
+  from: number;
 }
 
 const LONGEST = 4_000;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences of terminals are what we take out
 const ANSI = /\u001b\[[0-9;?]*[ -/]*[@-~]/g;
 
-export function toLines(records: readonly LogRecord[]): LogLine[] {
+/** With `columns`, lines that are longer go on in further rows: their number is arithmetic, not measured. */
+export function toLines(records: readonly LogRecord[], columns = Number.POSITIVE_INFINITY): LogLine[] {
   const lines: LogLine[] = [];
+  let number = 0;
   for (const record of records) {
-    const parts = record.message.replace(ANSI, "").split(/\r?\n/);
-    parts.forEach((text, part) => {
-      lines.push({
-        record,
-        part,
-        text: text.length > LONGEST ? `${text.slice(0, LONGEST)} … ${text.length - LONGEST} more characters` : text,
-      });
-    });
+    let part = 0;
+    for (const text of record.message.replace(ANSI, "").split(/\r?\n/)) {
+      const whole =
+        text.length > LONGEST ? `${text.slice(0, LONGEST)} … ${text.length - LONGEST} more characters` : text;
+      number += 1;
+      let from = 0;
+      do {
+        lines.push({ record, part, text: whole.slice(from, from + columns), number, whole, from });
+        part += 1;
+        from += columns;
+      } while (from < whole.length);
+    }
   }
   return lines;
+}
+
+/** Where a row of the old lines stands in the new ones, when only the width changed; -1 when it is gone. */
+export function sameRow(old: LogLine | undefined, lines: readonly LogLine[]): number {
+  if (!old) return -1;
+  return lines.findLastIndex((line) => line.number === old.number && line.from <= old.from);
 }
 
 export function levelWord(level: number): string {
@@ -49,13 +66,14 @@ export function taskLabel(record: { taskSlug: string | null; mapIndex: number })
   return record.mapIndex >= 0 ? `${record.taskSlug}[${record.mapIndex}]` : record.taskSlug;
 }
 
-/** The indexes of the lines that contain the text. */
+/** The indexes of the rows in which the text begins; it may end in the next row of a wrapped line. */
 export function findMatches(lines: readonly LogLine[], text: string): number[] {
   const wanted = text.trim().toLowerCase();
   if (!wanted) return [];
   const found: number[] = [];
   lines.forEach((line, index) => {
-    if (line.text.toLowerCase().includes(wanted)) found.push(index);
+    const at = line.whole.toLowerCase().indexOf(wanted, line.from);
+    if (at >= 0 && (at < line.from + line.text.length || at === line.from)) found.push(index);
   });
   return found;
 }

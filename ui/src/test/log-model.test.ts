@@ -6,6 +6,7 @@ import {
   levelWord,
   merge,
   nextError,
+  sameRow,
   taskLabel,
   toLines,
 } from "../lib/log-model";
@@ -34,6 +35,37 @@ describe("lines", () => {
   it("takes terminal colours out and cuts what is endless", () => {
     expect(toLines([record(1, "\u001b[31mred\u001b[0m")])[0]?.text).toBe("red");
     expect(toLines([record(1, "x".repeat(5_000))])[0]?.text).toMatch(/… 1000 more characters$/);
+  });
+});
+
+describe("wrapped lines", () => {
+  const records = [record(1, "abcdefgh\nij"), record(2, ""), record(3, "Boom", 40)];
+  const lines = toLines(records, 3);
+
+  it("go on in rows of one width, under one number", () => {
+    expect(lines.map((line) => [line.number, line.part, line.from, line.text])).toEqual([
+      [1, 0, 0, "abc"],
+      [1, 1, 3, "def"],
+      [1, 2, 6, "gh"],
+      [2, 3, 0, "ij"],
+      [3, 0, 0, ""],
+      [4, 0, 0, "Boo"],
+      [4, 1, 3, "m"],
+    ]);
+  });
+
+  it("are found in the row where the text begins, even when it ends in the next", () => {
+    expect(findMatches(lines, "cde")).toEqual([0]);
+    expect(findMatches(lines, "gh")).toEqual([2]);
+    expect(findMatches(lines, "oom")).toEqual([5]);
+  });
+
+  it("keep their error heads and their place when the width changes", () => {
+    expect(nextError(lines, -1, 1)).toBe(5);
+    const wide = toLines(records);
+    expect(sameRow(lines[2], wide)).toBe(0);
+    expect(sameRow(wide[3], lines)).toBe(5);
+    expect(sameRow(undefined, lines)).toBe(-1);
   });
 });
 

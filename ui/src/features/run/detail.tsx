@@ -53,6 +53,8 @@ export function Detail({ run, tasks, search, go, wish }: Props) {
           isLive={!isTerminal(run.state.type)}
           errorCount={run.errorCount}
           wish={wish}
+          search={search}
+          onSearch={go}
         />
       )}
     </section>
