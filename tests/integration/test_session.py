@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -163,3 +164,23 @@ def test_one_of_many_takes_a_lease(database: Database) -> None:
     for thread in threads:
         thread.join()
     assert sorted(found, key=str) == [1] + [None] * 7
+
+
+def test_a_new_file_that_another_process_is_opening_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("begin exclusive")
+    database = Database(f"sqlite:///{path}")
+
+    def mode() -> str:
+        with database.read() as session:
+            return str(session.execute(text("pragma journal_mode")).scalar_one())
+
+    with ThreadPoolExecutor(1) as pool:
+        opened = pool.submit(mode)
+        with pytest.raises(TimeoutError):
+            opened.result(timeout=0.2)
+        other.execute("commit")
+        other.close()
+        assert opened.result(timeout=10) == "wal"
+    database.dispose()

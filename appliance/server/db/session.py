@@ -7,6 +7,7 @@ half-way. Postgres: psycopg 3 with a pool.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from appliance.config import Settings
+from appliance.kit import backoff, clock
 from appliance.server.domain.rules import Rules
 from appliance.server.errors import Invalid, Unavailable
 
@@ -31,7 +33,6 @@ BUSY_TIMEOUT_MS = 5_000
 _WRITER_PATIENCE = 30.0
 _PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
-    "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
     "cache_size=-16384",  # KiB, for each connection
@@ -171,11 +172,26 @@ def _engine(url: str, pool_size: int) -> Engine:
     return engine
 
 
+def _enter_wal(cursor: Any) -> None:
+    """Switch to WAL. The first switch of a new file fails at once while another connection is open: SQLite's busy timeout
+    doesn't hold for it, so ours does."""
+    deadline = clock.monotonic() + BUSY_TIMEOUT_MS / 1000
+    for pause in backoff.delays(0.005, 0.1):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or clock.monotonic() > deadline:
+                raise
+        threading.Event().wait(pause)
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we send BEGIN ourselves; the driver would send a plain one, too late
     cursor = connection.cursor()
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
+    _enter_wal(cursor)
     cursor.close()
 
 
