@@ -249,17 +249,14 @@ def test_two_tabs_share_one_stream_and_both_follow(page: Page, appliance: Applia
 def test_a_long_list_is_read_to_its_end_with_few_rows_in_the_page(page: Page, planned: int) -> None:
     page.goto("/runs?show=waiting")
     expect(page.get_by_role("row").nth(1)).to_be_visible()
-    box = page.get_by_role("region", name="Runs")
-    last = str(planned + 1)
-    box.hover()
-    while not page.locator(f"tr[aria-rowindex='{last}']").count():
-        before = box.evaluate("box => box.scrollTop")
-        page.mouse.wheel(0, 2_000)
-        page.wait_for_function(
-            "([before, last]) => document.querySelector(`tr[aria-rowindex='${last}']`)"
-            " || document.querySelector('section.table-box').scrollTop > before",
-            arg=[before, last],
-        )
+    page.wait_for_function(
+        """last => {
+            const box = document.querySelector('section.table-box');
+            box.scrollTop = box.scrollHeight;
+            return document.querySelector(`tr[aria-rowindex='${last}']`);
+        }""",
+        arg=str(planned + 1),
+    )
     assert page.locator("tbody tr").count() < 120
     assert page.evaluate("document.querySelectorAll('*').length") < 1_500
 
