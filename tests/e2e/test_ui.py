@@ -17,12 +17,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e import ui_fixtures as ui
 from tests.e2e.appliance_process import PASSWORD, Appliance, running
+from tests.e2e.browser import axe_violations
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
 UI = Path(__file__).parents[2] / "ui"
-AXE = UI / "node_modules" / "axe-core" / "axe.min.js"
 BUILT = Path(__file__).parents[2] / "appliance" / "server" / "web" / "static" / "index.html"
 
 pytestmark = [
@@ -108,12 +108,7 @@ def loose_page(browser: Browser, site: Appliance, signed_in: str) -> Iterator[Pa
 
 
 def accessible(page: Page) -> None:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed")
-    # Evaluated, not added as a script element: the page's policy forbids foreign scripts, and rightly so.
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
-    assert [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found] == []
+    assert axe_violations(page) == []
 
 
 # --- signing in -----------------------------------------------------------------------------------------------------
