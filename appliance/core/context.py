@@ -52,6 +52,8 @@ class FlowRunContext:
     flow_run_name: str | None = None
     scheduled_start_time: datetime = field(default_factory=clock.now)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    checkpointing: bool = False  # are results to be stored wherever there is a place for them?
+    result: Any = None  # where the flow's results are stored unless a task says otherwise
 
 
 class TaskRunContext:

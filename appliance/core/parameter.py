@@ -20,6 +20,8 @@ class Parameter(Task):
     then the type of the default.
     """
 
+    always_rerun = True
+
     def __init__(
         self,
         name: str,

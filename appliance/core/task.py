@@ -30,6 +30,10 @@ class Task(OperatorMethods):
     """
 
     auto_generated = False
+    always_rerun: typing.ClassVar[bool] = False
+    """Is it run again in every attempt of a flow run, since its result can't be kept?"""
+    runs_on_cancel: typing.ClassVar[bool] = False
+    """Is it run even when the flow run is cancelled, to tidy up?"""
     default_trigger: triggers.Trigger = staticmethod(triggers.all_successful)
     default_skip_on_upstream_skip = True
 
