@@ -78,6 +78,13 @@ class TaskRunContext:
         self.task_loop_result: Any = None
         self.resume = False
 
+    def snapshot(self) -> TaskRunContext:
+        """A copy of just this, to travel to another process."""
+        copy = TaskRunContext(self.flow_run, self.task_name, self.task_slug, self.task_tags, self.map_index)
+        for key in ("resume", "task_loop_count", "task_loop_result", "task_run_count", "task_run_name"):
+            setattr(copy, key, getattr(self, key))
+        return copy
+
 
 current_flow_run: ContextVar[FlowRunContext | None] = ContextVar("current_flow_run", default=None)
 current_task_run: ContextVar[TaskRunContext | None] = ContextVar("current_task_run", default=None)

@@ -1,4 +1,7 @@
-"""Calling the function of a task: plain or async, with or without a timeout, its print output sent to the log if asked for."""
+"""Calling the function of a task: plain or async, with or without a timeout, its print output sent to the log if asked for.
+
+`carry_out` turns every end of the call into a state. An `Invocation` is the same call as a value that can travel to another process.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,76 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from types import FrameType
+from dataclasses import dataclass
+from types import CoroutineType, FrameType
 from typing import Any
 
-from appliance.engine import stdout
+from appliance.core.context import TaskRunContext, current_task_run
+from appliance.core.logs import get_logger
+from appliance.core.signals import StateSignal
+from appliance.core.states import Failed, Looped, Retrying, State, Success, TimedOut
+from appliance.engine import failures, stdout
 
 Function = Callable[..., Any]
+
+
+@dataclass(slots=True)
+class Invocation:
+    """A task's code with all it needs. Calling it runs the code under its context and returns the state it ends in."""
+
+    function: Function
+    inputs: dict[str, Any]
+    timeout: float | None
+    log_stdout: bool
+    context: TaskRunContext
+
+    def __call__(self) -> State:
+        """Never raises, except KeyboardInterrupt."""
+        token = current_task_run.set(self.context)
+        try:
+            return carry_out(self.function, self.inputs, self.timeout, self.log_stdout, self.context)
+        finally:
+            current_task_run.reset(token)
+
+
+def carry_out(
+    function: Function, inputs: dict[str, Any], timeout: float | None, log_stdout: bool, context: TaskRunContext
+) -> State:
+    """Run a task's code, in the thread whose task run is `context`, and turn its end into a state."""
+    try:
+        if timeout is None and not log_stdout:
+            result = function(**inputs)
+            if type(result) is CoroutineType:
+                result = finish(result, None)
+        else:
+            result = call(function, inputs, timeout, get_logger(context.task_name) if log_stdout else None)
+    except StateSignal as signal:
+        return _signalled(context, signal)
+    except SoftTimeout:
+        return TimedOut(
+            f"The task ran longer than its timeout of {timeout:g} s; outside of the main thread it can't be stopped, "
+            "so it goes on in the background and its result is dropped."
+        )
+    except TaskTimeout:
+        return TimedOut(f"The task ran longer than its timeout of {timeout:g} s and was stopped.")
+    except KeyboardInterrupt as error:
+        if threading.current_thread() is threading.main_thread():  # a person or the server wants the run to stop
+            raise
+        return failures.failed(error)
+    except BaseException as error:  # noqa: BLE001 - user code; whatever it raises becomes the state of the task
+        return failures.failed(error)
+    return Success("Task run succeeded.", result, {"task_run_count": context.task_run_count})
+
+
+def _signalled(context: TaskRunContext, signal: StateSignal) -> State:
+    state = signal.state
+    if isinstance(state, Looped):
+        return Looped(state.message, state.result, loop_count=context.task_loop_count)
+    if isinstance(state, Failed):
+        return type(state)(state.message, state.result, state.context, {**failures.describe(signal), **state.data})
+    if isinstance(state, Retrying):
+        return Retrying(state.message, state.result, start_time=state.start_time, run_count=context.task_run_count)
+    return state
 
 
 class TaskTimeout(BaseException):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -14,7 +15,19 @@ from appliance.core.edge import Edge
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
 from appliance.core.signals import StateSignal
-from appliance.core.states import Cancelled, Failed, Finished, Mapped, Pending, Running, State, Success
+from appliance.core.states import (
+    Cancelled,
+    Failed,
+    Finished,
+    Mapped,
+    Paused,
+    Pending,
+    Retrying,
+    Running,
+    Scheduled,
+    State,
+    Success,
+)
 from appliance.core.task import Task
 from appliance.engine import failures, steps
 from appliance.engine.executors.executor import Executor, Handle, reduced
@@ -33,7 +46,10 @@ class FlowRunner:
     - `make_task_runner()`: the TaskRunner to use; its own hook is `TaskRunner.state_changed(slug, map_index, old, new, run_count)`.
     - `should_stop()`: asked before each task, possibly from other threads, so it must be cheap; True cancels what has not started.
     - `initial_task_states`: {(slug, map_index): state} of an earlier attempt; finished ones are not run again.
+    - `longest_wait`: how many seconds ahead a retry or the end of a pause may lie to be waited for in this process.
     """
+
+    longest_wait: float = math.inf
 
     def __init__(
         self,
@@ -81,7 +97,8 @@ class FlowRunner:
     # --- the run
 
     def run(self) -> State:
-        """Run the flow to its end, or until only paused tasks are left: then the state stays Running."""
+        """Run the flow to its end. When all that is left waits for a person or for longer than `longest_wait`, the state is
+        Paused, or Retrying with the time to go on; `earlier_states` of its result start the next attempt."""
         token = current_flow_run.set(self.context)
         try:
             self.change(Running("Running flow."))
@@ -123,7 +140,11 @@ class FlowRunner:
             )
 
     def _run_tasks(self) -> State:
-        pass_ = _Pass(self.flow, self.executor, self.make_task_runner())
+        tasks = self.make_task_runner()
+        tasks.invoke, tasks.longest_wait = self.executor.invoke, self.longest_wait
+        tasks.kept = dict.fromkeys(_feeding_cleanup(self.flow))
+        self.executor.due = tasks.due
+        pass_ = _Pass(self.flow, self.executor, tasks)
         interrupted = True
         self.executor.start()
         try:
@@ -132,10 +153,23 @@ class FlowRunner:
             interrupted = False
         except KeyboardInterrupt:
             self.stopped = True
-            return Cancelled("The flow run was interrupted.")
         finally:
             self.executor.shutdown(cancel=interrupted)
+        if interrupted:
+            self._clean_up(tasks)
+            return Cancelled("The flow run was interrupted.")
         return self._judge(states)
+
+    def _clean_up(self, tasks: TaskRunner) -> None:
+        """After an interrupt: run what tidies up and has not run yet, here, with whatever its upstream tasks came to."""
+        tasks.invoke = None
+        for task in self.flow.sorted_tasks():
+            if task.runs_on_cancel and tasks.kept[task] is None:
+                upstream = {
+                    edge: tasks.kept.get(edge.upstream_task) or Cancelled("The task did not end before the interrupt.")
+                    for edge in self.flow.edges_to(task)
+                }
+                tasks.run(upstream, task)
 
     def _judge(self, states: dict[Task, State]) -> State:
         """The final state, from the states of the reference tasks."""
@@ -160,14 +194,53 @@ class FlowRunner:
         return final
 
     def _unfinished(self, states: dict[Task, State], unfinished: list[Task]) -> State:
-        paused = [task.name for task in unfinished if any(s.is_paused() for s in _with_children([states[task]]))]
-        names = ", ".join(repr(name) for name in paused or [task.name for task in unfinished][:3])
-        message = (
-            f"The flow is not finished: {names} {'is paused and waits for a person' if paused else 'has not finished'}."
+        waiting = [
+            (task.name, state)
+            for task in unfinished
+            for state in _with_children([states[task]])
+            if state.is_scheduled()
+        ]
+        paused = [name for name, state in waiting if state.is_paused()]
+        names = ", ".join(repr(name) for name in dict.fromkeys(paused or [name for name, _ in waiting]))
+        times = [
+            state.start_time for _, state in waiting if isinstance(state, Scheduled) and state.start_time is not None
+        ]
+        if paused:
+            return Paused(
+                f"The flow is not finished: {names} is paused and waits for a person.",
+                states,
+                start_time=min(times, default=None),
+            )
+        if times:
+            return Retrying(
+                f"The flow is not finished: {names} tries again at {clock.isoformat(min(times))}.",
+                states,
+                start_time=min(times),
+            )
+        return Failed(
+            f"The flow can't finish: task {unfinished[0].name!r} was left in state {states[unfinished[0]]!r}.", states
         )
-        _logger.warning("%s", message)
-        self.state = Running(message, states)  # still Running, so nobody is told of a change
-        return self.state
+
+
+def _feeding_cleanup(flow: Flow) -> set[Task]:
+    """The tasks whose states must be known to tidy up after an interrupt, and those that tidy up themselves."""
+    return {
+        found
+        for task in flow.slugs
+        if task.runs_on_cancel
+        for found in (task, *(edge.upstream_task for edge in flow.edges_to(task)))
+    }
+
+
+def earlier_states(flow: Flow, states: Mapping[Task, State]) -> dict[tuple[str, int], State]:
+    """The states of an unfinished run as another run's `initial_task_states`."""
+    found = {}
+    for task, state in states.items():
+        slug = flow.slugs[task]
+        found[slug, -1] = state
+        if isinstance(state, Mapped):
+            found |= {(slug, index): child for index, child in enumerate(state.map_states)}
+    return found
 
 
 class _Pass:
@@ -220,8 +293,8 @@ class _Pass:
     def collect(self) -> dict[Task, State]:
         """Wait for everything. Children go index by index, so that mapped chains run depth-first."""
         pending = list(self.children.values())
-        for index in range(max(map(len, pending), default=0)):
-            self.executor.wait([children[index] for children in pending if index < len(children)])
+        deepest = max(map(len, pending), default=0)
+        self.executor.wait(children[index] for index in range(deepest) for children in pending if index < len(children))
         states: dict[Task, State] = {}
         for task, handle in self.handles.items():
             children = self.children.get(task)

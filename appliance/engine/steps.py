@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sized
 from itertools import chain
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from appliance.core.edge import Edge
 from appliance.core.logs import get_logger
-from appliance.core.parameter import Parameter
 from appliance.core.signals import StateSignal
 from appliance.core.states import (
     Cancelled,
@@ -25,7 +23,6 @@ from appliance.core.states import (
     Skipped,
     State,
     Success,
-    TimedOut,
     TriggerFailed,
 )
 from appliance.core.triggers import all_successful
@@ -39,35 +36,31 @@ _logger = get_logger()
 
 
 def check_stop(runner: TaskRunner, run: TaskRun) -> State | None:
-    """A task that has not started when the flow run is to stop never does."""
-    if runner.should_stop() and not isinstance(run.state, Finished):
+    """A task that has not started when the flow run is to stop never does, unless it tidies up."""
+    if runner.should_stop() and not isinstance(run.state, Finished) and not run.task.runs_on_cancel:
         run.ended = True
         return Cancelled("The flow run was cancelled before this task started.")
     return None
 
 
 def check_ready(runner: TaskRunner, run: TaskRun) -> State | None:
-    """What succeeded in an earlier attempt is not run again, except parameters, whose values are not kept."""
+    """What an earlier attempt finished stays as it is, except parents of mapped tasks and results that can't be kept."""
     state = run.state
-    if isinstance(state, Success) and not isinstance(run.task, Parameter) and not isinstance(state, Mapped):
+    if isinstance(state, Finished) and not isinstance(state, Mapped) and not run.task.always_rerun:
         run.ended = True
     elif isinstance(state, Finished | Running):
-        run.state = Pending()  # it failed, or the attempt that ran it is gone
+        run.state = Pending()  # the attempt that ran it is gone
     return None
 
 
-def wait_for_start_time(runner: TaskRunner, run: TaskRun) -> State | None:
-    """Wait for the time of a retry or a pause; a pause without a time ends the run of the task here."""
+def check_start_time(runner: TaskRunner, run: TaskRun) -> State | None:
+    """The time of a retry or of a pause must have come; a pause without a time waits for a person."""
     state = run.state
-    if not isinstance(state, Scheduled):
+    if not isinstance(state, Scheduled) or isinstance(state, Resume):
         return None
-    if state.start_time is None:
-        run.ended = not isinstance(state, Resume)
-        return None
-    if not runner.wait_until(state.start_time):
+    if not is_due(state):
         run.ended = True
-        return Cancelled("The flow run was cancelled while this task waited.")
-    if state.is_paused():
+    elif state.is_paused():
         run.resume = True
     return None
 
@@ -174,31 +167,14 @@ def set_running(runner: TaskRunner, run: TaskRun) -> State | None:
 
 
 def call(runner: TaskRunner, run: TaskRun) -> State | None:
-    """Run the task's code and turn its end into a state."""
+    """Run the task's code, here or wherever the executor has it run, and take the state it ends in."""
     if not isinstance(run.state, Running):  # a handler replaced the state
         run.ended = True
         return None
     task = run.task
-    try:
-        if task.timeout is None and not task.log_stdout:
-            result = task.run(**run.inputs)
-            if type(result) is CoroutineType:
-                result = calls.finish(result, None)
-        else:
-            log = get_logger(run.task_name) if task.log_stdout else None
-            result = calls.call(task.run, run.inputs, task.timeout, log)
-    except StateSignal as signal:
-        return _signalled(run, signal)
-    except calls.SoftTimeout:
-        return TimedOut(
-            f"The task ran longer than its timeout of {task.timeout:g} s; outside of the main thread it can't be stopped, "
-            "so it goes on in the background and its result is dropped."
-        )
-    except calls.TaskTimeout:
-        return TimedOut(f"The task ran longer than its timeout of {task.timeout:g} s and was stopped.")
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - user code; the failure becomes the state of the task
-        return failures.failed(error)
-    return Success("Task run succeeded.", result, {"task_run_count": run.task_run_count})
+    if runner.invoke is None:
+        return calls.carry_out(task.run, run.inputs, task.timeout, task.log_stdout, run)
+    return runner.invoke(calls.Invocation(task.run, run.inputs, task.timeout, task.log_stdout, run.snapshot()))
 
 
 def check_retry(runner: TaskRunner, run: TaskRun) -> State | None:
@@ -232,22 +208,25 @@ def check_looping(runner: TaskRunner, run: TaskRun) -> State | None:
 
 
 RUN = (
-    *(check_stop, check_ready, wait_for_start_time, check_upstream_finished, check_upstream_skipped, get_inputs),
+    *(check_stop, check_ready, check_start_time, check_upstream_finished, check_upstream_skipped, get_inputs),
     *(set_run_name, check_trigger, set_running, call, check_retry, check_looping),
 )
 MAP = (check_stop, check_ready, check_upstream_finished, check_upstream_skipped, check_mappable)
 
 
 def goes_on(run: TaskRun) -> bool:
-    """Is there another round: a retry, a pause with a time, or a loop? Prepares it."""
+    """Is there another round at once: of a loop, or of a retry or a pause whose time has come? Counts it."""
     state = run.state
-    if isinstance(state, Finished):
+    if run.task_run_count and not is_due(state):
         return False
-    waiting = isinstance(state, Scheduled) and state.start_time is not None
-    looping = run.task_run_count == 0
-    if (waiting and isinstance(state, Retrying)) or looping:
+    if not run.task_run_count or isinstance(state, Retrying):
         run.task_run_count += 1
-    return waiting or looping
+    return True
+
+
+def is_due(state: State) -> bool:
+    """Is this a retry, or a pause with an end, whose time has come?"""
+    return isinstance(state, Scheduled) and state.start_time is not None and state.start_time <= clock.now()
 
 
 def retry_is_due(run: TaskRun, state: Failed) -> bool:
@@ -269,17 +248,6 @@ def elements(state: State, edge: Edge) -> Any:
 def flat(values: Any) -> list[Any]:
     """One level of nesting removed. Raises TypeError when there is none."""
     return list(chain.from_iterable(values))
-
-
-def _signalled(run: TaskRun, signal: StateSignal) -> State:
-    state = signal.state
-    if isinstance(state, Looped):
-        return Looped(state.message, state.result, loop_count=run.task_loop_count)
-    if isinstance(state, Failed):
-        return type(state)(state.message, state.result, state.context, {**failures.describe(signal), **state.data})
-    if isinstance(state, Retrying):
-        return Retrying(state.message, state.result, start_time=state.start_time, run_count=run.task_run_count)
-    return state
 
 
 def _culprits(upstream: Mapping[Edge, State]) -> str:

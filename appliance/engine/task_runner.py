@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
@@ -11,9 +11,10 @@ from appliance.core.context import FlowRunContext, TaskRunContext, current_task_
 from appliance.core.edge import Edge
 from appliance.core.logs import get_logger
 from appliance.core.signals import StateSignal
-from appliance.core.states import Cancelled, Failed, Finished, Looped, Pending, Resume, State, TriggerFailed
+from appliance.core.states import Cancelled, Failed, Finished, Looped, Pending, Resume, Scheduled, State, TriggerFailed
 from appliance.core.task import Task
 from appliance.engine import failures, steps
+from appliance.engine.calls import Invocation
 from appliance.kit import clock
 
 _logger = get_logger()
@@ -54,6 +55,9 @@ class TaskRunner:
 
     For a tracking subclass: override `state_changed`, which is called once for each settled change, after the state handlers,
     in the thread of the task. `should_stop` is given by the flow runner. `current_task_run` in core.context is set throughout.
+
+    `invoke` has the code of tasks run elsewhere; None: in place. A run that ends in a retry or pause within `longest_wait` seconds
+    lies in `waiting` until it is called again (see `due`). `kept` holds the last states of the tasks that it has as keys.
     """
 
     run_steps: ClassVar[tuple[Step, ...]] = steps.RUN
@@ -72,6 +76,10 @@ class TaskRunner:
         self.constants = constants
         self.should_stop = should_stop
         self.initial_states = initial_states or {}
+        self.invoke: Callable[[Invocation], State] | None = None
+        self.longest_wait = math.inf
+        self.waiting: dict[tuple[str, int], TaskRun] = {}
+        self.kept: dict[Task, State | None] = {}
 
     def state_changed(self, task_slug: str, map_index: int, old: State, new: State, run_count: int) -> None:
         """Hook: a task run moved to `new`. A failure that will be retried is told as Retrying only, a finished loop round not at all."""
@@ -84,11 +92,17 @@ class TaskRunner:
         """Run the parent of a mapped task: it ends Mapped when children can be made."""
         return self._run(upstream, task, -1, self.map_steps)
 
+    def due(self, state: State) -> datetime | None:
+        """When the run that ended in `state` is to be called again with the same arguments; None: not in this process."""
+        if not isinstance(state, Scheduled) or state.start_time is None:
+            return None
+        left = (state.start_time - clock.now()).total_seconds()
+        return state.start_time if left <= self.longest_wait else None
+
     def _run(self, upstream: Mapping[Edge, State], task: Task, map_index: int, pipeline: tuple[Step, ...]) -> State:
-        run = TaskRun(self.context, task, self.slugs[task], map_index, upstream, self.constants.get(task))
+        run = self._start(upstream, task, map_index)
         token = current_task_run.set(run)
         try:
-            self._restore(run)
             while True:
                 run.ended = False
                 for step in pipeline:
@@ -98,20 +112,32 @@ class TaskRunner:
                     if run.ended:
                         break
                 if not steps.goes_on(run):
-                    return run.state
+                    break
         except KeyboardInterrupt:
             self.change(run, Cancelled("The task was interrupted."))
             raise
         finally:
             current_task_run.reset(token)
+        if task in self.kept:
+            self.kept[task] = run.state
+        if not isinstance(run.state, Finished) and self.due(run.state) is not None:
+            self.waiting[run.task_slug, map_index] = run
+        return run.state
 
-    def _restore(self, run: TaskRun) -> None:
-        """Start from the state that an earlier attempt of the flow run left behind."""
-        known = self.initial_states.get((run.task_slug, run.map_index)) if self.initial_states else None
-        if known is not None:
-            run.state = run.told = known
-            run.resume = isinstance(known, Resume)
-            run.task_run_count = known.context.get("task_run_count", 0) + 1 if known.is_retrying() else 1
+    def _start(self, upstream: Mapping[Edge, State], task: Task, map_index: int) -> TaskRun:
+        """The run that waited for its time, or a new one, with the state that an earlier attempt of the flow run left behind."""
+        slug = self.slugs[task]
+        if self.waiting and (known := self.waiting.pop((slug, map_index), None)) is not None:
+            if known.state.is_retrying() and steps.is_due(known.state):
+                known.task_run_count += 1
+            return known
+        run = TaskRun(self.context, task, slug, map_index, upstream, self.constants.get(task))
+        earlier = self.initial_states.get((slug, map_index)) if self.initial_states else None
+        if earlier is not None:
+            run.state = run.told = earlier
+            run.resume = isinstance(earlier, Resume)
+            run.task_run_count = earlier.context.get("task_run_count", 0) + 1 if earlier.is_retrying() else 1
+        return run
 
     def change(self, run: TaskRun, new: State) -> None:
         """The one place where a task run changes its state: handlers first, then the hook."""
@@ -141,11 +167,3 @@ class TaskRunner:
             _logger.error("Task %s failed: %s%s", run, new.message, f"\n{trace}" if trace else "")
         elif isinstance(new, Finished):
             _logger.debug("Task %s finished: %s", run, type(new).__name__)
-
-    def wait_until(self, start: datetime) -> bool:
-        """Wait in this process; False when the flow run is to stop."""
-        while (left := (start - clock.now()).total_seconds()) > 0:
-            if self.should_stop():
-                return False
-            time.sleep(min(left, 0.2))
-        return True

@@ -24,6 +24,12 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+def sleep_until(at: datetime) -> None:
+    """Wait in this thread until `at` has come. A step of the wall clock is noticed within a second."""
+    while (left := (at - now()).total_seconds()) > 0:
+        time.sleep(min(left, 1.0))
+
+
 def parse(text: str) -> datetime:
     """Read an ISO 8601 time; a time without an offset is refused with ValueError."""
     value = datetime.fromisoformat(text)

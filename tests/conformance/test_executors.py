@@ -16,6 +16,7 @@ from appliance.core.states import State
 from appliance.core.task import task
 from appliance.engine.executors import Executor, LocalExecutor, ThreadExecutor
 from appliance.engine.flow_runner import FlowRunner
+from appliance.kit import clock
 
 EXECUTORS: list[Callable[[], Executor]] = [LocalExecutor, ThreadExecutor, lambda: ThreadExecutor(max_workers=1)]
 
@@ -151,3 +152,22 @@ def test_waiting_for_one_mapping_holds_up_nothing_else() -> None:
 def test_a_thread_pool_needs_a_thread() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         ThreadExecutor(max_workers=0)
+
+
+def test_runs_that_wait_for_a_retry_take_no_worker(executor: Executor) -> None:
+    tries: dict[int, int] = {}
+
+    @task(max_retries=1, retry_delay=0.1)
+    def fails_once(x: int) -> int:
+        tries[x] = tries.get(x, 0) + 1
+        if tries[x] == 1:
+            raise ValueError("again")
+        return x
+
+    with Flow("f") as flow:
+        t = total(fails_once.map(list(range(30))))
+    began = clock.monotonic()
+    state = flow.run(executor=executor)
+    assert state is not None
+    assert state.result[t].result == sum(range(30))
+    assert clock.monotonic() - began < 30 * 0.1 / 2

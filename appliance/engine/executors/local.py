@@ -3,58 +3,101 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
-from appliance.core.states import State
+from appliance.core.states import Finished, State
 from appliance.engine.executors.executor import Call, Executor, Handle, Upstream, reduced
+from appliance.kit import clock
 
 
 class _Deferred:
-    """A call that has not been needed yet."""
+    """A call that has not been needed yet, or that is to be made (again) once `at` has come."""
 
-    __slots__ = ("args", "call", "state", "upstream")
+    __slots__ = ("args", "at", "call", "state", "upstream")
 
     def __init__(self, call: Call, upstream: Upstream, args: tuple[Any, ...]) -> None:
         self.call, self.upstream, self.args = call, upstream, args
         self.state: State | None = None
+        self.at: datetime | None = None
 
 
 class LocalExecutor(Executor):
-    """One task after the other."""
+    """One task after the other. What waits for a retry lets everything go first that does not depend on it."""
 
     parallel = False
 
     def submit(self, call: Call, upstream: Upstream, *args: Any, deferrable: bool = False) -> Handle:
-        if deferrable:
-            return _Deferred(call, upstream, args)
         for value in upstream.values():
             if not isinstance(value, State):
-                return call({edge: self._state(handle) for edge, handle in upstream.items()}, *args)
-        return call(upstream, *args)
+                break
+        else:
+            if not deferrable:
+                state = call(upstream, *args)
+                return state if isinstance(state, Finished) else self._later(state, call, upstream, args)
+        deferred = _Deferred(call, upstream, args)
+        if not deferrable:
+            self._advance(deferred)
+        return deferred
 
     def wait(self, handles: Iterable[Handle]) -> list[State]:
-        return [self._done(handle) for handle in handles]
+        found = list(handles)
+        missing = [one for one in found if isinstance(one, _Deferred)]
+        while missing:
+            for one in missing:
+                self._advance(one)
+            missing = [one for one in missing if one.state is None]
+            if missing:
+                clock.sleep_until(min(_times(missing)))
+        return [_finished(one) for one in found]
 
-    def _state(self, handle: Handle | list[Handle]) -> State:
-        return reduced([self._done(one) for one in handle]) if isinstance(handle, list) else self._done(handle)
+    def _later(self, state: State, call: Call, upstream: Upstream, args: tuple[Any, ...]) -> Handle:
+        at = self.due(state)
+        if at is None:
+            return state
+        deferred = _Deferred(call, upstream, args)
+        deferred.at = at
+        return deferred
 
-    def _done(self, handle: Handle) -> State:
-        """Run a deferred call after all it needs; without recursion, since chains of mapped tasks may be long."""
-        if isinstance(handle, State):
-            return handle
-        stack: list[_Deferred] = [handle]
+    def _advance(self, handle: _Deferred) -> None:
+        """Run a call after all it needs, as far as nothing waits for its time; without recursion, since chains may be long."""
+        stack = [handle]
         while stack:
             top = stack[-1]
             if top.state is None:
                 missing = [needed for needed in _needs(top.upstream) if needed.state is None]
                 if missing:
+                    if any(needed.at is not None and needed.at > clock.now() for needed in missing):
+                        return
                     stack.extend(reversed(missing))
                     continue
-                states = {edge: _finished(value) for edge, value in top.upstream.items()}
-                top.state = top.call(states, *top.args)
-                top.upstream = {}
+                if not self._run(top):
+                    return
             stack.pop()
-        return _finished(handle)
+
+    def _run(self, deferred: _Deferred) -> bool:
+        if deferred.at is not None and deferred.at > clock.now():
+            return False
+        states = {edge: _finished(value) for edge, value in deferred.upstream.items()}
+        state = deferred.call(states, *deferred.args)
+        deferred.at = None if isinstance(state, Finished) else self.due(state)
+        if deferred.at is not None:
+            return False
+        deferred.state = state
+        deferred.upstream = {}
+        return True
+
+
+def _times(missing: list[_Deferred]) -> Iterable[datetime]:
+    """When something that these wait for can go on."""
+    stack, seen = list(missing), set[int]()
+    while stack:
+        top = stack.pop()
+        if top.at is not None:
+            yield top.at
+        elif top.state is None and id(top) not in seen:
+            seen.add(id(top))
+            stack.extend(_needs(top.upstream))
 
 
 def _needs(upstream: Upstream) -> list[_Deferred]:

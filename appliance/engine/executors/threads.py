@@ -6,10 +6,12 @@ import threading
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
-from appliance.core.states import State
+from appliance.core.states import Finished, State
 from appliance.engine.executors.executor import Call, Executor, Handle, Upstream, reduced
+from appliance.kit import clock
 
 
 class ThreadExecutor(Executor):
@@ -32,10 +34,34 @@ class ThreadExecutor(Executor):
             pool = self._pool
             if pool is not None:  # otherwise the run was given up and nobody waits
                 with suppress(RuntimeError):  # the pool was shut down in between
-                    pool.submit(_fulfil, promise, call, upstream, args)
+                    pool.submit(self._fulfil, promise, call, upstream, args)
 
         _after(pending, start)
         return promise
+
+    def _fulfil(self, promise: Future[State], call: Call, upstream: Upstream, args: tuple[Any, ...]) -> None:
+        if promise.cancelled():
+            return
+        try:
+            state = call({edge: _state(value) for edge, value in upstream.items()}, *args)
+            at = None if isinstance(state, Finished) else self.due(state)
+            if at is None:
+                promise.set_result(state)
+            else:
+                self._again(at, promise, call, upstream, args)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits, KeyboardInterrupt included
+            promise.set_exception(error)
+
+    def _again(self, at: datetime, *rest: Any) -> None:
+        def start() -> None:
+            pool = self._pool
+            if pool is not None:
+                with suppress(RuntimeError):
+                    pool.submit(self._fulfil, *rest)
+
+        timer = threading.Timer(max(0.0, (at - clock.now()).total_seconds()), start)
+        timer.daemon = True
+        timer.start()
 
     def wait(self, handles: Iterable[Handle]) -> list[State]:
         return [handle.result() if isinstance(handle, Future) else handle for handle in handles]
@@ -44,16 +70,6 @@ class ThreadExecutor(Executor):
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=cancel)
-
-
-def _fulfil(promise: Future[State], call: Call, upstream: Upstream, args: tuple[Any, ...]) -> None:
-    if not promise.set_running_or_notify_cancel():
-        return
-    try:
-        states = {edge: _state(value) for edge, value in upstream.items()}
-        promise.set_result(call(states, *args))
-    except BaseException as error:  # noqa: BLE001 - handed to whoever waits, KeyboardInterrupt included
-        promise.set_exception(error)
 
 
 def _after(pending: list[Future[State]], start: Any) -> None:

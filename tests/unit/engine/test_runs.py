@@ -21,9 +21,10 @@ from appliance.core.parameter import Parameter
 from appliance.core.schedules import CronClock
 from appliance.core.states import State
 from appliance.core.task import Task, task
-from appliance.engine.flow_runner import FlowRunner
+from appliance.engine.flow_runner import FlowRunner, earlier_states
 from appliance.engine.run import run_flow
 from appliance.engine.task_runner import TaskRunner
+from appliance.kit import clock
 
 AT_ONCE = timedelta(0)
 
@@ -321,12 +322,78 @@ def test_a_pause_leaves_the_flow_unfinished() -> None:
         asks = one(task_args={"trigger": triggers.manual_only})
         after = add(asks)
     state = flow.run()
-    assert isinstance(state, states.Running)
+    assert isinstance(state, states.Paused)
+    assert state.start_time is None
     assert state.message == "The flow is not finished: 'one' is paused and waits for a person."
     assert isinstance(state.result[asks], states.Paused)
     assert isinstance(state.result[after], states.Pending)
     resumed = flow.run(task_states={("one-1", -1): states.Resume()})
     assert isinstance(resumed, states.Success)
+
+
+def test_a_retry_that_is_far_away_leaves_the_flow_unfinished() -> None:
+    work, seen = flaky(1, max_retries=1, retry_delay=timedelta(hours=1))
+
+    class Impatient(FlowRunner):
+        longest_wait = 600.0
+
+    with Flow("f") as flow:
+        kept, seen_once = flaky(0, name="kept")
+        out = add(work(), kept())
+    first = Impatient(flow).run()
+    assert isinstance(first, states.Retrying)
+    assert first.start_time is not None
+    assert first.start_time - clock.now() > timedelta(minutes=59)
+    assert isinstance(first.result[out], states.Pending)
+    earlier = {
+        key: states.Retrying(run_count=1, context={"task_run_count": 1}) if state.is_retrying() else state
+        for key, state in earlier_states(flow, first.result).items()
+    }
+    second = Impatient(flow, initial_task_states=earlier).run()
+    assert isinstance(second, states.Success)
+    assert seen == [1, 2]
+    assert seen_once == [1]
+
+
+def test_what_does_not_depend_on_a_retry_goes_first() -> None:
+    order: list[str] = []
+    with Flow("f") as flow:
+        work, _ = flaky(1, max_retries=1, retry_delay=timedelta(seconds=0.05))
+        after = task(lambda x: order.append("after"), name="after")(work())
+        other = task(lambda: order.append("other"), name="other")()
+    state = flow.run()
+    assert isinstance(state, states.Success)
+    assert {type(state.result[t]) for t in (after, other)} == {states.Success}
+    assert order == ["other", "after"]
+
+
+class Tidy(Task):
+    """Notes that it ran."""
+
+    runs_on_cancel = True
+    default_trigger = staticmethod(triggers.all_finished)
+
+    def __init__(self, notes: list[str]) -> None:
+        super().__init__(name="tidy")
+        self.notes = notes
+
+    def run(self, resource: Any) -> None:
+        self.notes.append(f"tidied {resource}")
+
+
+def test_what_tidies_up_runs_after_an_interrupt_too() -> None:
+    notes: list[str] = []
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with Flow("f") as flow:
+        resource = one(task_args={"name": "set up"})
+        body = task(interrupt)(upstream_tasks=[resource])
+        Tidy(notes).bind(resource, upstream_tasks=[body])
+    state = flow.run()
+    assert isinstance(state, states.Cancelled)
+    assert notes == ["tidied 1"]
 
 
 def test_branches() -> None:
@@ -432,7 +499,7 @@ def test_what_succeeded_before_is_not_run_again() -> None:
     with Flow("f") as flow:
         w = work()
         out = add(w, "!")
-    state = run_flow(flow, task_states={("work-1", -1): states.Success(result="kept"), ("add-1", -1): states.Failed()})
+    state = run_flow(flow, task_states={("work-1", -1): states.Success(result="kept"), ("add-1", -1): states.Pending()})
     assert seen == []
     assert state.result[out].result == "kept!"
 
