@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import multiprocessing
 import os
 import socket
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +18,8 @@ from appliance.server.actions import setup
 from appliance.server.db import migrate
 from appliance.server.db.session import Database, open_database
 from appliance.server.errors import ApplianceError
+
+_FORK = multiprocessing.get_context("fork")
 
 
 class StartError(click.ClickException):
@@ -64,10 +68,35 @@ def free_port(settings: Settings) -> None:
 def database(settings: Settings) -> Database:
     """Bring the schema up to date and open the database; a newer schema than ours is refused."""
     try:
-        migrate.upgrade(settings.database)
+        if not migrate.is_current(settings.database):
+            _migrate_apart(settings)
         return open_database(settings)
     except ApplianceError as error:
         raise StartError(error.message) from error
+
+
+def _migrate_apart(settings: Settings) -> None:
+    """Migrate in a process of its own: what that needs to load shall not stay in the memory of those that go on."""
+    reader, writer = _FORK.Pipe(duplex=False)
+    process = _FORK.Process(target=_migrate, args=(settings.database, writer), name="migration")
+    process.start()
+    writer.close()
+    try:
+        problem: str = reader.recv()
+    except EOFError:
+        problem = "The process that brings the database up to date died; look at the lines above and start again."
+    process.join()
+    if problem:
+        raise StartError(problem)
+
+
+def _migrate(url: str, answer: Connection) -> None:
+    try:
+        migrate.upgrade(url)
+    except ApplianceError as error:
+        answer.send(error.message)
+    else:
+        answer.send("")
 
 
 def first_user(settings: Settings, db: Database) -> str | None:

@@ -7,6 +7,7 @@ connections, so that a fork is always clean.
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import multiprocessing
 import signal
@@ -138,6 +139,9 @@ def _preload() -> None:
     import appliance.agents.embedded
     import appliance.server.asgi
     import appliance.server.services.run  # noqa: F401
+
+    gc.collect()
+    gc.freeze()  # the collector would touch, and so copy, every page that the processes share
 
 
 def _server(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from appliance.server.db import migrate
+from appliance.server.db import migrate, revisions
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
 from appliance.server.errors import NewerSchema
@@ -42,8 +42,20 @@ def test_the_tables_match_the_code(url: str) -> None:
     assert migrate.current(url) is None
     migrate.upgrade(url)
     migrate.upgrade(url)
-    assert migrate.current(url) == migrate.head()
+    assert migrate.current(url) == revisions.head()
     assert differences(url) == []
+
+
+def test_the_files_of_the_migrations_name_their_revisions() -> None:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(revisions.SCRIPTS))
+    config.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(config)
+    assert tuple(reversed([script.revision for script in scripts.walk_revisions()])) == revisions.known()
+    assert scripts.get_current_head() == revisions.head()
 
 
 def test_there_and_back(url: str) -> None:

@@ -6,7 +6,6 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Protocol
 
-import psycopg
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -109,6 +108,8 @@ class _Notifications:
     """Postgres tells us, on one connection outside the pool."""
 
     def __init__(self, db: Database) -> None:
+        import psycopg  # a site on SQLite shall not carry it in memory
+
         url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
         self._connection.execute(f"LISTEN {CHANNEL}")

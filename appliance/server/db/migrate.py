@@ -1,18 +1,18 @@
-"""Bringing the database's tables to the form that this version knows."""
+"""Bringing the database's tables to the form that this version knows. Alembic is loaded only when there is something to do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from appliance.server.db import revisions
 from appliance.server.db.session import Database, passing_faults
-from appliance.server.errors import NewerSchema
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _ADVISORY_LOCK = 4_200_001
 """Names the migration among Postgres' advisory locks: of several processes that start together one migrates, the others wait."""
@@ -20,12 +20,16 @@ _ADVISORY_LOCK = 4_200_001
 
 def upgrade(url: str) -> None:
     """Bring the tables to the newest form, in one transaction. Raises NewerSchema when they are newer than this version."""
+    from alembic import command
+
     with _migrating(url) as connection:
         command.upgrade(_config(connection), "head")
 
 
 def downgrade(url: str, revision: str) -> None:
     """Take the tables back to an older form; what only newer forms can hold is lost."""
+    from alembic import command
+
     with _migrating(url) as connection:
         command.downgrade(_config(connection), revision)
 
@@ -58,31 +62,24 @@ def current(url: str) -> str | None:
         database.dispose()
 
 
-def head() -> str:
-    """The revision that this version knows."""
-    found = ScriptDirectory.from_config(_config()).get_current_head()
-    assert found is not None
-    return found
-
-
-def require_known(revision: str | None) -> None:
-    """Raise NewerSchema for a revision that this version has never heard of."""
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if revision is not None and revision not in known:
-        raise NewerSchema(
-            f"The database was written by a newer version of Appliance (schema {revision}); start that version, or restore a backup."
-        )
+def is_current(url: str) -> bool:
+    """Are the tables of the newest form? Raises NewerSchema when they are newer than this version."""
+    found = current(url)
+    revisions.require_known(found)
+    return found == revisions.head()
 
 
 def check(connection: Connection) -> None:
     """Raise NewerSchema when the tables behind `connection` are newer than this version."""
     if connection.dialect.has_table(connection, "alembic_version"):
-        require_known(connection.execute(text("select version_num from alembic_version")).scalar())
+        revisions.require_known(connection.execute(text("select version_num from alembic_version")).scalar())
 
 
-def _config(connection: Connection | None = None) -> Config:
+def _config(connection: Connection) -> Config:
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(revisions.SCRIPTS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config

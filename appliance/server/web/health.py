@@ -10,7 +10,7 @@ from litestar import Response, get
 from appliance.config import Settings
 from appliance.kit import clock
 from appliance.server.auth.guards import Permission
-from appliance.server.db import migrate
+from appliance.server.db import revisions
 from appliance.server.db.reads import leases
 from appliance.server.db.session import Database
 from appliance.server.errors import ApplianceError
@@ -37,7 +37,7 @@ def problems(database: Database, settings: Settings, now: datetime) -> list[str]
     """What keeps this server from its work, a sentence each."""
     try:
         database.check_writable()
-        if database.schema_version() != migrate.head():
+        if database.schema_version() != revisions.head():
             return ["The database's tables are not of this version; restart the appliance to bring them up to date."]
         age = scheduler_tick_age(database, now)
     except ApplianceError as error:
