@@ -9,7 +9,12 @@ ApplianceError
 │  ├─ UnknownParameterError
 │  ├─ MissingParameterError
 │  └─ ParameterTypeError
-└─ ScheduleError             a schedule that can't be computed, or has no further times
+├─ ScheduleError             a schedule that can't be computed, or has no further times
+└─ ResultError               a result can't be written, found or read
+   ├─ ResultLocationError    its location leads out of its place or can't be made
+   ├─ ResultNotFoundError    there is nothing at its location
+   ├─ ResultCorruptError     what lies there is not what was written
+   └─ ResultTypeError        its value can't be turned into bytes
 """
 
 from __future__ import annotations
@@ -53,3 +58,23 @@ class ParameterTypeError(ParameterError):
 
 class ScheduleError(ApplianceError, ValueError):
     """A schedule that can't be computed, or that has no further times."""
+
+
+class ResultError(ApplianceError):
+    """A result can't be written, found or read."""
+
+
+class ResultLocationError(ResultError, ValueError):
+    """The location of a result leads out of its place or can't be made."""
+
+
+class ResultNotFoundError(ResultError):
+    """There is nothing at the location of a result."""
+
+
+class ResultCorruptError(ResultError):
+    """What lies at the location of a result is not what was written."""
+
+
+class ResultTypeError(ResultError, TypeError):
+    """The value of a result can't be turned into bytes."""

@@ -1,0 +1,150 @@
+"""When the result of an earlier run of a task still holds: validators, and the name under which such a result is looked up.
+
+A validator is a function `(state, inputs, parameters) -> bool` over the earlier run's Cached state, which has the fingerprints of its
+inputs and parameters, and this run's values. Those below also say beforehand what they compare, so that each combination of
+values has a record of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from appliance.core.fingerprints import fingerprint
+from appliance.core.states import Cached
+
+Validator = Callable[[Cached, Mapping[str, Any], Mapping[str, Any]], bool]
+
+_ALL = None
+_NONE: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class CacheValidator:
+    """Holds while the named inputs and parameters are the same; None stands for all of them."""
+
+    __name__: str
+    inputs: frozenset[str] | None = _NONE
+    parameters: frozenset[str] | None = _NONE
+    never: bool = False
+
+    def __call__(self, state: Cached, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> bool:
+        """Does the earlier result hold for these values?"""
+        return (
+            not self.never
+            and same(state.hashed_inputs, inputs, self.inputs)
+            and same(state.cached_parameters, parameters, self.parameters)
+        )
+
+    def __repr__(self) -> str:
+        return self.__name__
+
+
+never_use = CacheValidator("never_use", never=True)
+"""The earlier result never holds."""
+
+duration_only = CacheValidator("duration_only")
+"""It holds until it is too old, whatever the inputs are. The children of a mapped task have one each."""
+
+all_inputs = CacheValidator("all_inputs", inputs=_ALL)
+"""It holds while all inputs of the task are the same."""
+
+all_parameters = CacheValidator("all_parameters", parameters=_ALL)
+"""It holds while all parameters of the flow are the same."""
+
+
+def partial_inputs_only(validate_on: Iterable[str]) -> CacheValidator:
+    """It holds while these inputs of the task are the same."""
+    return CacheValidator("partial_inputs_only", inputs=_names(validate_on))
+
+
+def partial_parameters_only(validate_on: Iterable[str]) -> CacheValidator:
+    """It holds while these parameters of the flow are the same."""
+    return CacheValidator("partial_parameters_only", parameters=_names(validate_on))
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What identifies a result: the name of its record, and the fingerprints that go into it."""
+
+    name: str
+    inputs: dict[str, str]
+    parameters: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An earlier result: when it was made, until when it holds, and where it lies; without a location it is None."""
+
+    created: datetime
+    expires: datetime
+    location: str | None
+    sha256: str | None
+    inputs: dict[str, str]
+    parameters: dict[str, str]
+
+    def state(self) -> Cached:
+        """The record as the state that validators are asked about."""
+        return Cached(
+            hashed_inputs=self.inputs, cached_parameters=self.parameters, cached_result_expiration=self.expires
+        )
+
+
+class NotComparable(Exception):
+    """An input or parameter has no content that could be compared; the text names it."""
+
+
+def lookup(
+    validator: Validator, key: tuple[str, ...], map_index: int, inputs: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> Lookup:
+    """Where to look for an earlier result. Raises NotComparable.
+
+    What compares inputs finds them whatever their place in a mapped task is; all else is looked up place by place.
+    """
+    if isinstance(validator, CacheValidator):
+        hashed = _hashed(inputs, validator.inputs, "input")
+        parameters_hashed = _hashed(parameters, validator.parameters, "parameter")
+        place = [map_index if validator.inputs == _NONE else -1, hashed, parameters_hashed]
+    else:
+        hashed, parameters_hashed = _hashed(inputs, _ALL, "input"), _hashed(parameters, _ALL, "parameter")
+        place = [map_index]
+    text = json.dumps([key, *place], sort_keys=True)
+    return Lookup(hashlib.sha256(text.encode()).hexdigest(), hashed, parameters_hashed)
+
+
+def holds(
+    record: Record, validator: Validator, now: datetime, inputs: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> bool:
+    """Is the result new enough, and does the validator take it?"""
+    return now < record.expires and bool(validator(record.state(), inputs, parameters))
+
+
+def same(hashed: Mapping[str, str] | None, values: Mapping[str, Any], names: frozenset[str] | None) -> bool:
+    """Have the named values (None: all) these fingerprints?"""
+    before = hashed or {}
+    if names is None:
+        names = frozenset(before) | frozenset(values)
+    return all(name in before and name in values and before[name] == fingerprint(values[name]) for name in names)
+
+
+def _names(validate_on: Iterable[str]) -> frozenset[str]:
+    names = frozenset([validate_on] if isinstance(validate_on, str) else validate_on)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError("validate_on must be a list of names, at least one.")
+    return names
+
+
+def _hashed(values: Mapping[str, Any], names: frozenset[str] | None, what: str) -> dict[str, str]:
+    found = {}
+    for name in sorted(values if names is None else names):
+        if name not in values:
+            raise NotComparable(f"there is no {what} {name!r}; there is {', '.join(values) or 'none'}")
+        digest = fingerprint(values[name])
+        if digest is None:
+            raise NotComparable(f"{what} {name!r} of type {type(values[name]).__name__} can't be compared")
+        found[name] = digest
+    return found

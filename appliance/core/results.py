@@ -1,0 +1,212 @@
+"""Where results lie: the contract of result backends, the rules for locations, and templates in them.
+
+A backend is three methods over bytes, `put`, `get` and `has`; writing values, checking hashes and reading back is the same for all.
+A location is a relative name inside its backend, so a backend may be moved as a whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from string import Formatter
+from typing import Any
+
+from appliance.core.errors import ResultCorruptError, ResultError, ResultLocationError, ResultTypeError
+from appliance.core.serializers import Buffer, PickleSerializer, Serializer, checked
+from appliance.kit import clock, ids
+
+Template = str | Callable[..., str]
+"""A location with names in braces, such as `{flow_name}/{date:%Y-%m-%d}.pickle`, or a function that returns one."""
+
+MAX_LOCATION, MAX_SEGMENT = 1024, 240  # bytes: what S3 and file systems take, less the ending of a draft
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A result that was written: its location, the hex SHA-256 of its bytes, and how many they are."""
+
+    location: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unloaded:
+    """Stands as `state.result` for a value that lies in a backend and has not been read."""
+
+    location: str
+    sha256: str | None = None
+
+
+class Result(ABC):
+    """A place for results. `location` is a template; without one every result gets a name of its own below the date."""
+
+    optional = False
+    """Is the place a site's default that no author asked for? Then a value that can't be written fails no task."""
+
+    def __init__(self, *, location: Template | None = None, serializer: Serializer | None = None) -> None:
+        """Raises TypeError for a location or serializer that can't be one."""
+        if location is not None and not isinstance(location, str) and not callable(location):
+            raise TypeError("location must be a template such as '{flow_name}/{date:%Y-%m-%d}.pickle' or a function.")
+        self.location = location
+        self.serializer: Any = PickleSerializer() if serializer is None else checked(serializer)
+
+    # --- what a backend is: bytes under names
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """The place as a URL without credentials, for people."""
+
+    @abstractmethod
+    def put(self, location: str, content: bytes) -> None:
+        """Write all or nothing, over what was there. Raises ResultError."""
+
+    @abstractmethod
+    def get(self, location: str) -> Buffer:
+        """The bytes. Raises ResultNotFoundError, and ResultError when they can't be read."""
+
+    @abstractmethod
+    def has(self, location: str) -> bool:
+        """Is there something of that name? Raises ResultError when that can't be found out."""
+
+    # --- what is made of it
+
+    def write(self, value: Any, /, **names: Any) -> Stored:
+        """Write a value to the location, whose template may use `names`. Raises ResultError."""
+        return self.store(value, self.default_location() if self.location is None else render(self.location, names))
+
+    def store(self, value: Any, location: str) -> Stored:
+        """Write a value to exactly this location. Raises ResultError."""
+        check_location(location)
+        try:
+            content = self.serializer.serialize(value)
+        except Exception as error:  # code of the value's own class may raise anything
+            raise ResultTypeError(
+                f"A value of type {type(value).__name__} can't be written by {self.serializer!r}: {_short(error)}; "
+                "return something that can, choose another serializer, or set checkpoint=False on the task."
+            ) from error
+        self.put(location, content)
+        return Stored(location, hashlib.sha256(content).hexdigest(), len(content))
+
+    def read(self, location: str, sha256: str | None = None) -> Any:
+        """The value at the location; nothing is unpickled unless its bytes have the hash. Raises ResultError."""
+        return self.load(location, sha256)[0]
+
+    def load(self, location: str, sha256: str | None = None) -> tuple[Any, Stored]:
+        """The same, with what is stored there."""
+        check_location(location)
+        content = self.get(location)
+        found = Stored(location, hashlib.sha256(content).hexdigest(), len(content))
+        if sha256 is not None and found.sha256 != sha256:
+            what = f"has other content ({len(content)} bytes) than was written" if len(content) else "is empty"
+            raise ResultCorruptError(f"The result at {self.where(location)} {what}; run its task again to replace it.")
+        try:
+            return self.serializer.deserialize(content), found
+        except Exception as error:  # code of the value's own class may raise anything
+            why = f"can't be read by {self.serializer!r}: {_short(error)}" if len(content) else "is empty"
+            raise ResultCorruptError(
+                f"The result at {self.where(location)} {why}; remove it or run its task again to replace it."
+            ) from error
+
+    def exists(self, location: Template, /, **names: Any) -> bool:
+        """Is there a result at the location that the template gives? Raises ResultError."""
+        found = render(location, names)
+        check_location(found)
+        return self.has(found)
+
+    def default_location(self, *parts: str) -> str:
+        """A new name below the date, such as `2026/01/31/extract-0198....pickle`."""
+        *folders, name = [_plain(part) for part in parts] or [""]
+        stem = f"{name}-{ids.uuid7()}" if name else str(ids.uuid7())
+        return "/".join([f"{clock.now():%Y/%m/%d}", *folders, stem + getattr(self.serializer, "suffix", "")])
+
+    def where(self, location: str) -> str:
+        """The full address of a location, for people."""
+        return f"{self.address.rstrip('/')}/{location}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.address}>"
+
+
+def check_location(location: str) -> None:
+    """Refuse what could lead out of its backend, or what not every backend can name. Raises ResultLocationError."""
+    if not isinstance(location, str) or not location:
+        raise ResultLocationError(f"A result's location must be a text that isn't empty, not {location!r}.")
+    try:
+        size = len(location.encode())
+    except UnicodeEncodeError:
+        raise ResultLocationError(f"The result location {location!r} holds half a character; use plain text.") from None
+    if any(ord(char) < 32 or ord(char) == 127 for char in location) or "\\" in location:
+        raise ResultLocationError(
+            f"The result location {location!r} holds a control character or a backslash; use plain names and slashes."
+        )
+    segments = location.split("/")
+    if any(segment in ("", ".", "..") for segment in segments):
+        raise ResultLocationError(
+            f"The result location {location!r} must be relative and stay inside its place; "
+            "write it like folder/name, without a slash at either end and without dots as names."
+        )
+    if size > MAX_LOCATION or any(len(segment.encode()) > MAX_SEGMENT for segment in segments):
+        raise ResultLocationError(
+            f"The result location {location[:60]!r}... is too long; stay below {MAX_LOCATION} bytes, {MAX_SEGMENT} a name."
+        )
+
+
+def render(template: Template, names: Mapping[str, Any]) -> str:
+    """The location that a template gives with these names. Raises ResultLocationError, with the names that there are."""
+    try:
+        if callable(template):
+            return template(**_accepted(template, names))
+        return _Names(names).vformat(template, (), names)
+    except ResultError:
+        raise
+    except Exception as error:
+        shown = getattr(template, "__name__", repr(template))
+        raise ResultLocationError(f"The result location {shown} can't be made: {_short(error)}.") from error
+
+
+def names_in(template: str) -> set[str]:
+    """The names that a template uses. Raises ResultLocationError."""
+    try:
+        return {re.split(r"[.\[]", field)[0] for _, field, _, _ in Formatter().parse(template) if field}
+    except ValueError as error:
+        raise ResultLocationError(f"The result location {template!r} can't be made: {_short(error)}.") from error
+
+
+class _Names(Formatter):
+    def __init__(self, names: Mapping[str, Any]) -> None:
+        self._names = names
+
+    def get_value(self, key: int | str, args: Any, kwargs: Any) -> Any:
+        if key in self._names:
+            return self._names[key]  # type: ignore[index]  # a number is never among the names
+        raise ResultLocationError(
+            f"The result location uses {{{key if isinstance(key, str) else ''}}}, which there is not; "
+            f"there is {', '.join(sorted(self._names)) or 'nothing'}."
+        )
+
+
+def _accepted(function: Callable[..., str], names: Mapping[str, Any]) -> dict[str, Any]:
+    """What the function has arguments for."""
+    parameters = inspect.signature(function).parameters
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return dict(names)
+    return {name: value for name, value in names.items() if name in parameters}
+
+
+def _plain(name: str) -> str:
+    """A part of a file name that every backend takes."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[:80]
+
+
+def _short(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an exception of user code may not even be printable
+        text = ""
+    return (f"{type(error).__name__}: {text}" if text else type(error).__name__)[:300].rstrip(".")

@@ -1,0 +1,111 @@
+"""Results as files below one directory. A file appears whole or not at all, and nobody else on the machine may read it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from appliance.core.errors import ResultError, ResultLocationError, ResultNotFoundError
+from appliance.core.results import Result, Template, check_location
+from appliance.core.serializers import Serializer
+from appliance.kit import ids
+
+
+class LocalResult(Result):
+    """Files below `dir`, which is made when the first result is written. `~` is the home of whoever runs the flow."""
+
+    def __init__(
+        self,
+        dir: str | Path = "~/.appliance/results",
+        *,
+        location: Template | None = None,
+        serializer: Serializer | None = None,
+    ) -> None:
+        super().__init__(location=location, serializer=serializer)
+        self.dir = Path(dir)
+
+    @property
+    def address(self) -> str:
+        return self._base().as_uri()
+
+    def put(self, location: str, content: bytes) -> None:
+        check_location(location)
+        try:
+            folder, name = self._folder(location, make=True)
+            _write(folder, name, content)
+        except OSError as error:
+            raise ResultError(f"The result can't be written to {self.where(location)}: {_why(error)}.") from error
+
+    def get(self, location: str) -> bytes:
+        check_location(location)
+        try:
+            folder, name = self._folder(location)
+            # A link could lead out of the directory, and the other end of a pipe may never write.
+            file = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(file, "rb") as content:
+                if not stat.S_ISREG(os.fstat(file).st_mode):
+                    raise ResultError(f"There is no file at {self.where(location)} but something else; remove it.")
+                return content.read()
+        except (FileNotFoundError, NotADirectoryError):
+            raise ResultNotFoundError(f"There is no result at {self.where(location)}; run its task again.") from None
+        except OSError as error:
+            raise ResultError(f"The result at {self.where(location)} can't be read: {_why(error)}.") from error
+
+    def has(self, location: str) -> bool:
+        check_location(location)
+        try:
+            folder, name = self._folder(location)
+            return not stat.S_ISDIR((folder / name).lstat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise ResultError(f"The result at {self.where(location)} can't be seen: {_why(error)}.") from error
+
+    def _base(self) -> Path:
+        return self.dir.expanduser().absolute()
+
+    def _folder(self, location: str, make: bool = False) -> tuple[Path, str]:
+        """The real folder of a location, and the name in it. Raises ResultLocationError when a link leads out of the directory."""
+        base = self._base()
+        path = base / location
+        if make:
+            _make(path.parent)
+        folder = path.parent.resolve(strict=True)
+        if not folder.is_relative_to(base.resolve()):
+            raise ResultLocationError(f"The result location {location!r} leads out of {base}; remove the link there.")
+        return folder, path.name
+
+
+def _make(folder: Path) -> None:
+    """The folder and all above it that are missing, for their owner only."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _write(folder: Path, name: str, content: bytes) -> None:
+    draft = folder / f".{ids.uuid7()}.draft"
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(file, "wb", buffering=0) as out:
+            left = memoryview(content)
+            while left:
+                left = left[out.write(left) :]
+            os.fsync(file)
+        draft.replace(folder / name)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)  # so that the name, too, survives a power cut
+    finally:
+        os.close(directory)
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "it is a link"
+    return error.strerror or type(error).__name__

@@ -1,0 +1,161 @@
+"""Results in the object stores of S3 (and all that speak like it), Google Cloud Storage and Azure, through obstore.
+
+Credentials come from each service's own environment, such as AWS_ACCESS_KEY_ID or an instance's role.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from appliance.core.errors import ResultError, ResultNotFoundError
+from appliance.core.results import Result, Template, check_location
+from appliance.core.serializers import Serializer
+
+_PATIENCE: dict[str, Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
+
+
+class ObjectStoreResult(Result):
+    """Objects in one bucket, below `prefix`. `options` and `client_options` go to obstore as its config and client_options."""
+
+    scheme: ClassVar[str]
+
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        options: Mapping[str, Any] | None = None,
+        client_options: Mapping[str, Any] | None = None,
+        location: Template | None = None,
+        serializer: Serializer | None = None,
+    ) -> None:
+        super().__init__(location=location, serializer=serializer)
+        self.bucket = bucket
+        self.prefix = prefix.strip("/")
+        if self.prefix:
+            check_location(self.prefix)
+        self._options = dict(options or {})
+        self._client_options = dict(client_options or {})
+        self._opened: Any = None
+
+    @property
+    def address(self) -> str:
+        return f"{self.scheme}://{self.bucket}/{self.prefix}".rstrip("/")
+
+    def put(self, location: str, content: bytes) -> None:
+        import obstore
+
+        with self._asking("written to", location) as store:
+            obstore.put(store, location, content)
+
+    def get(self, location: str) -> memoryview:
+        import obstore
+
+        with self._asking("read from", location) as store:
+            try:
+                return memoryview(obstore.get(store, location).bytes())
+            except _missing():
+                raise ResultNotFoundError(
+                    f"There is no result at {self.where(location)}; run its task again."
+                ) from None
+
+    def has(self, location: str) -> bool:
+        import obstore
+
+        with self._asking("looked for at", location) as store:
+            try:
+                obstore.head(store, location)
+            except _missing():
+                return False
+        return True
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_opened": None}  # connections don't travel
+
+    @contextmanager
+    def _asking(self, verb: str, location: str) -> Iterator[Any]:
+        """obstore's store for a valid location; what it raises becomes a ResultError."""
+        check_location(location)
+        store = self._store()
+        import obstore
+
+        try:
+            yield store
+        except (obstore.exceptions.BaseError, OSError) as error:
+            raise ResultError(f"The result can't be {verb} {self.where(location)}: {_why(error)}.") from None
+
+    def _store(self) -> Any:
+        if self._opened is None:
+            import obstore
+
+            try:
+                self._opened = self._open(
+                    prefix=self.prefix or None,
+                    config=self._options,
+                    client_options=self._client_options or None,
+                    retry_config=_PATIENCE,
+                )
+            except (obstore.exceptions.BaseError, ValueError, TypeError) as error:
+                raise ResultError(f"The place {self.address} can't be used: {_why(error)}.") from None
+        return self._opened
+
+    @abstractmethod
+    def _open(self, **options: Any) -> Any:
+        """obstore's store for the bucket."""
+
+
+class S3Result(ObjectStoreResult):
+    """A bucket of S3, or of a store that speaks like it: AWS_ENDPOINT_URL or `options={"endpoint": ...}` says where that is."""
+
+    scheme = "s3"
+
+    def _open(self, **options: Any) -> Any:
+        from obstore.store import S3Store
+
+        return S3Store(self.bucket, **options)
+
+
+class GCSResult(ObjectStoreResult):
+    """A bucket of Google Cloud Storage."""
+
+    scheme = "gs"
+
+    def _open(self, **options: Any) -> Any:
+        from obstore.store import GCSStore
+
+        return GCSStore(self.bucket, **options)
+
+
+class AzureResult(ObjectStoreResult):
+    """A container of Azure Blob Storage; AZURE_STORAGE_ACCOUNT_NAME or `options={"account_name": ...}` says whose."""
+
+    scheme = "az"
+
+    def _open(self, **options: Any) -> Any:
+        from obstore.store import AzureStore
+
+        return AzureStore(self.bucket, **options)
+
+
+def _missing() -> tuple[type[Exception], ...]:
+    import obstore
+
+    return obstore.exceptions.NotFoundError, FileNotFoundError
+
+
+def _why(error: Exception) -> str:
+    """The first line of what the store says, without what could be a signature or a password."""
+    import obstore
+
+    if isinstance(error, obstore.exceptions.PermissionDeniedError | obstore.exceptions.UnauthenticatedError):
+        return "the store refuses these credentials"
+    if isinstance(error, _missing()):
+        return "there is no such bucket"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = re.sub(r"//[^/@\s]+@", "//", re.sub(r"\?[^\s\"']+", "", lines[0] if lines else type(error).__name__))
+    return text[:300].rstrip(".")

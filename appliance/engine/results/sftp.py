@@ -1,0 +1,200 @@
+"""Results as files on another machine, over SSH's file transfer. The other machine's key must be known."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from appliance.core.errors import ResultError, ResultLocationError, ResultNotFoundError
+from appliance.core.results import Result, Template, check_location
+from appliance.core.serializers import Serializer
+from appliance.kit import ids
+
+_PATIENCE = 20.0
+T = TypeVar("T")
+
+
+class SFTPResult(Result):
+    """Files below `path` on `host`. Signs in by SSH agent or key files, or by the password in the variable SFTP_PASSWORD.
+
+    The host's key is looked up in `known_hosts`, else in the file that SFTP_KNOWN_HOSTS names, else in the user's own.
+    """
+
+    _lock: threading.Lock
+    _client: Any
+    _sftp: Any
+    _process: int
+
+    def __init__(
+        self,
+        host: str,
+        path: str,
+        *,
+        port: int = 22,
+        username: str | None = None,
+        key_filename: str | None = None,
+        known_hosts: str | Path | None = None,
+        location: Template | None = None,
+        serializer: Serializer | None = None,
+    ) -> None:
+        super().__init__(location=location, serializer=serializer)
+        if not path.startswith("/"):
+            raise ValueError("path must be absolute, such as /srv/results.")
+        self.host, self.path, self.port, self.username = host, "/" + path.strip("/"), port, username
+        self.key_filename, self.known_hosts = key_filename, known_hosts
+        self._forget()
+
+    @property
+    def address(self) -> str:
+        user = f"{self.username}@" if self.username else ""
+        port = f":{self.port}" if self.port != 22 else ""
+        return f"sftp://{user}{self.host}{port}{self.path}"
+
+    def put(self, location: str, content: bytes) -> None:
+        def write(files: Any) -> None:
+            folder, name = self._folder(files, location, make=True)
+            draft = posixpath.join(folder, f".{ids.uuid7()}.draft")
+            try:
+                with files.open(draft, "wbx") as out:
+                    out.chmod(0o600)
+                    out.set_pipelined(True)
+                    out.write(content)
+                files.posix_rename(draft, posixpath.join(folder, name))
+            except BaseException:
+                with suppress(Exception):
+                    files.remove(draft)
+                raise
+
+        self._with("written to", location, write)
+
+    def get(self, location: str) -> bytes:
+        def read(files: Any) -> bytes:
+            folder, name = self._folder(files, location)
+            path = posixpath.join(folder, name)
+            if not stat.S_ISREG(files.lstat(path).st_mode):
+                raise ResultError(f"There is no file at {self.where(location)} but something else; remove it.")
+            with files.open(path, "rb") as file:
+                file.prefetch()
+                content: bytes = file.read()
+                return content
+
+        return self._with("read from", location, read)
+
+    def has(self, location: str) -> bool:
+        def look(files: Any) -> bool:
+            folder, name = self._folder(files, location)
+            return not stat.S_ISDIR(files.lstat(posixpath.join(folder, name)).st_mode)
+
+        try:
+            return self._with("looked for at", location, look)
+        except ResultNotFoundError:
+            return False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
+
+    # --- the connection: one, used by one thread at a time
+
+    def _with(self, verb: str, location: str, work: Callable[[Any], T]) -> T:
+        check_location(location)
+        paramiko = _paramiko()
+        with self._lock:
+            try:
+                return work(self._files(paramiko))
+            except FileNotFoundError:
+                raise ResultNotFoundError(
+                    f"There is no result at {self.where(location)}; run its task again."
+                ) from None
+            except (OSError, EOFError, paramiko.SSHException) as error:
+                if not isinstance(error, PermissionError):
+                    self._close()  # a broken connection must not outlive its error
+                raise ResultError(f"The result can't be {verb} {self.where(location)}: {_why(error)}.") from None
+
+    def _files(self, paramiko: Any) -> Any:
+        if self._client is not None and self._process == os.getpid() and self._client.get_transport().is_active():
+            return self._sftp
+        client = paramiko.SSHClient()
+        client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        known = self.known_hosts or os.environ.get("SFTP_KNOWN_HOSTS")
+        if known:
+            client.load_host_keys(str(Path(known).expanduser()))
+        else:
+            client.load_system_host_keys()
+        client.connect(
+            self.host,
+            self.port,
+            self.username,
+            password=os.environ.get("SFTP_PASSWORD"),
+            key_filename=self.key_filename,
+            timeout=_PATIENCE,
+            banner_timeout=_PATIENCE,
+            auth_timeout=_PATIENCE,
+        )
+        self._client, self._process = client, os.getpid()
+        self._sftp = client.open_sftp()
+        self._sftp.get_channel().settimeout(_PATIENCE)
+        return self._sftp
+
+    def _close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._client = self._sftp = None
+        self._process = 0
+
+    def _folder(self, files: Any, location: str, make: bool = False) -> tuple[str, str]:
+        """The real folder of a location, and the name in it. Raises ResultLocationError when a link leads out of the path."""
+        folder, name = posixpath.split(posixpath.join(self.path, location))
+        if make:
+            _make(files, folder)
+        base, real = files.normalize(self.path), files.normalize(folder)
+        if real != base and not real.startswith(base.rstrip("/") + "/"):
+            raise ResultLocationError(
+                f"The result location {location!r} leads out of {self.path}; remove the link there."
+            )
+        return real, name
+
+
+def _make(files: Any, folder: str) -> None:
+    """The folder and all above it that are missing, for their owner only."""
+    try:
+        files.stat(folder)
+    except FileNotFoundError:
+        _make(files, posixpath.dirname(folder))
+        try:
+            files.mkdir(folder, 0o700)
+        except OSError:
+            files.stat(folder)  # somebody else was faster; otherwise this says what is wrong
+
+
+def _paramiko() -> Any:
+    try:
+        import paramiko
+    except ImportError:
+        raise ResultError("Results over SFTP need a library; run: pip install 'appliance[sftp]'") from None
+    return paramiko
+
+
+def _why(error: Exception) -> str:
+    name = type(error).__name__
+    if name == "AuthenticationException":
+        return "the host refuses these credentials"
+    if name in ("BadHostKeyException", "SSHException") and (
+        "known_hosts" in str(error) or "host key" in str(error).lower()
+    ):
+        return "the host's key is not the one in known_hosts"
+    text = getattr(error, "strerror", None) or str(error) or name
+    return str(text).splitlines()[0][:300].rstrip(".")
