@@ -268,7 +268,10 @@ class _Pass:
         others = [edge for edge in edges if edge not in linked]
         upstream: dict[Edge, State] = {edge: self.handles[edge.upstream_task] for edge in linked}
         upstream |= {edge: self._whole(edge.upstream_task) for edge in others}
-        parent = self.executor.wait([self.executor.submit(self.runner.run_mapped, upstream, task)])[0]
+        parent = self.runner.run_mapped(upstream, task)  # here: no children begin before those downstream of them are known
+        while (at := self.runner.due(parent)) is not None:  # a state handler put it off
+            clock.sleep_until(at)
+            parent = self.runner.run_mapped(upstream, task)
         self.handles[task] = parent
         if not isinstance(parent, Mapped):
             return
@@ -281,7 +284,7 @@ class _Pass:
                 given[edge] = self.children[edge.upstream_task][index]
             for edge, values in dealt.items():
                 given[edge] = Success(result=values[index])
-            children.append(self.executor.submit(self.runner.run, given, task, index, deferrable=True))
+            children.append(self.executor.submit(self.runner.run, given, task, index, map_index=index))
         self.children[task] = children
 
     def _whole(self, task: Task) -> State:

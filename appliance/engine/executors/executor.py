@@ -44,10 +44,10 @@ class Executor(ABC):
         """Get ready; called once before the first submit."""
 
     @abstractmethod
-    def submit(self, call: Call, upstream: Upstream, *args: Any, deferrable: bool = False) -> Handle:
+    def submit(self, call: Call, upstream: Upstream, *args: Any, map_index: int = -1) -> Handle:
         """Run `call(states, *args)` once all of `upstream` is done; a list of handles reaches it as one Mapped state.
 
-        A deferrable call (a mapped child) may be run later than calls submitted after it.
+        A mapped child (`map_index` of 0 or more) may be run later than calls submitted after it, those of low index first.
         """
 
     @abstractmethod

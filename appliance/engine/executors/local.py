@@ -27,16 +27,16 @@ class LocalExecutor(Executor):
 
     parallel = False
 
-    def submit(self, call: Call, upstream: Upstream, *args: Any, deferrable: bool = False) -> Handle:
+    def submit(self, call: Call, upstream: Upstream, *args: Any, map_index: int = -1) -> Handle:
         for value in upstream.values():
             if not isinstance(value, State):
                 break
         else:
-            if not deferrable:
+            if map_index < 0:
                 state = call(upstream, *args)
                 return state if isinstance(state, Finished) else self._later(state, call, upstream, args)
         deferred = _Deferred(call, upstream, args)
-        if not deferrable:
+        if map_index < 0:
             self._advance(deferred)
         return deferred
 

@@ -1,11 +1,17 @@
-"""Runs tasks side by side in threads. A task takes a thread only once everything it waits for is done."""
+"""Runs tasks side by side in threads. A task takes a thread only once everything it waits for is done.
+
+The threads take what is ready from a queue of their own: tasks in the order in which they became ready, then mapped children by
+their index, so that a child of low index goes through all its mapped tasks before the next one begins (depth-first).
+"""
 
 from __future__ import annotations
 
+import contextvars
+import heapq
+import os
 import threading
+from collections import deque
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -13,94 +19,193 @@ from appliance.core.states import Finished, State
 from appliance.engine.executors.executor import Call, Executor, Handle, Upstream, reduced
 from appliance.kit import clock
 
+_LONGEST_NAP = 1.0  # so that a step of the wall clock is noticed
+
+
+class _Call:
+    """A call to come, and what came of it."""
+
+    __slots__ = ("args", "awaited", "call", "error", "followers", "left", "map_index", "state", "upstream")
+
+    def __init__(self, call: Call, upstream: Upstream, args: tuple[Any, ...], map_index: int) -> None:
+        self.call: Call | None = call
+        self.upstream, self.args, self.map_index = upstream, args, map_index
+        self.left = 0
+        self.followers: list[_Call] | None = None
+        self.awaited = False
+        self.state: State | None = None
+        self.error: BaseException | None = None
+
 
 class ThreadExecutor(Executor):
-    """At most `max_workers` tasks at a time, each in a thread; by default as many as Python's pool takes."""
+    """At most `max_workers` tasks at a time, each in a thread; by default four more than the machine has processors, at most 32.
+
+    Tasks see a copy of the context variables of the thread that runs the flow. When the run is cancelled, tasks that have begun
+    go on to their end, since a thread can't be stopped; the run waits for them.
+    """
 
     def __init__(self, max_workers: int | None = None) -> None:
         if max_workers is not None and max_workers < 1:
             raise ValueError("max_workers must be at least 1.")
         self.max_workers = max_workers
-        self._pool: ThreadPoolExecutor | None = None
 
     def start(self) -> None:
-        self._pool = ThreadPoolExecutor(self.max_workers, thread_name_prefix="appliance-task")
+        self._lock = threading.Lock()
+        self._work, self._done = threading.Condition(self._lock), threading.Condition(self._lock)
+        self._plain = deque[_Call]()
+        self._children: list[tuple[int, int, _Call]] = []
+        self._timed: list[tuple[datetime, int, _Call]] = []
+        self._count = 0  # numbers what enters a queue
+        self._held = True  # children start when the submitter waits, so that those of low index are not overtaken
+        self._closed = False
+        self._idle, self._missing = 0, 0
+        self._broken: BaseException | None = None
+        self._threads: list[threading.Thread] = []
+        self._most = self.max_workers or self._default_workers()
+        self._context = contextvars.copy_context()
 
-    def submit(self, call: Call, upstream: Upstream, *args: Any, deferrable: bool = False) -> Handle:
-        promise: Future[State] = Future()
-        pending = [one for one in _flat(upstream) if isinstance(one, Future)]
-
-        def start() -> None:
-            pool = self._pool
-            if pool is not None:  # otherwise the run was given up and nobody waits
-                with suppress(RuntimeError):  # the pool was shut down in between
-                    pool.submit(self._fulfil, promise, call, upstream, args)
-
-        _after(pending, start)
-        return promise
-
-    def _fulfil(self, promise: Future[State], call: Call, upstream: Upstream, args: tuple[Any, ...]) -> None:
-        if promise.cancelled():
-            return
-        try:
-            state = call({edge: _state(value) for edge, value in upstream.items()}, *args)
-            at = None if isinstance(state, Finished) else self.due(state)
-            if at is None:
-                promise.set_result(state)
-            else:
-                self._again(at, promise, call, upstream, args)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits, KeyboardInterrupt included
-            promise.set_exception(error)
-
-    def _again(self, at: datetime, *rest: Any) -> None:
-        def start() -> None:
-            pool = self._pool
-            if pool is not None:
-                with suppress(RuntimeError):
-                    pool.submit(self._fulfil, *rest)
-
-        timer = threading.Timer(max(0.0, (at - clock.now()).total_seconds()), start)
-        timer.daemon = True
-        timer.start()
+    def submit(self, call: Call, upstream: Upstream, *args: Any, map_index: int = -1) -> Handle:
+        made = _Call(call, upstream, args, map_index)
+        with self._lock:
+            for value in upstream.values():
+                for one in value if isinstance(value, list) else (value,):
+                    if isinstance(one, _Call) and one.call is not None:
+                        made.left += 1
+                        if one.followers is None:
+                            one.followers = []
+                        one.followers.append(made)
+            if not made.left:
+                self._enqueue(made)
+        return made
 
     def wait(self, handles: Iterable[Handle]) -> list[State]:
-        return [handle.result() if isinstance(handle, Future) else handle for handle in handles]
+        found = list(handles)
+        with self._lock:
+            missing = 0
+            for one in found:
+                if isinstance(one, _Call) and one.call is not None and not one.awaited:
+                    one.awaited = True
+                    missing += 1
+            self._missing, self._held = missing, not missing
+            self._wake(len(self._children))
+            try:
+                while self._missing and self._broken is None:
+                    self._done.wait()
+            finally:
+                self._held = True
+        if self._broken is not None:
+            raise self._broken
+        return [_state(one) for one in found]
 
     def shutdown(self, cancel: bool = False) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=True, cancel_futures=cancel)
+        with self._lock:
+            self._closed, self._held = True, False
+            self._timed.clear()
+            if cancel:
+                self._plain.clear()
+                self._children.clear()
+            self._wake(len(self._children))
+            self._work.notify_all()
+        for thread in self._threads:
+            thread.join()
 
+    def _default_workers(self) -> int:
+        return min(32, (os.cpu_count() or 1) + 4)
 
-def _after(pending: list[Future[State]], start: Any) -> None:
-    """Call `start` once, when all of `pending` are done."""
-    if not pending:
-        start()
-        return
-    lock, left = threading.Lock(), len(pending)
+    # --- the queue; all of it with the lock held
 
-    def done(_future: Future[State]) -> None:
-        nonlocal left
-        with lock:
-            left -= 1
-            last = left == 0
-        if last:
-            start()
-
-    for future in pending:
-        future.add_done_callback(done)
-
-
-def _flat(upstream: Upstream) -> Iterable[Handle]:
-    for value in upstream.values():
-        if isinstance(value, list):
-            yield from value
+    def _enqueue(self, call: _Call) -> None:
+        if call.map_index < 0:
+            self._plain.append(call)
         else:
-            yield value
+            self._count += 1  # of the same index, what was added last is the deepest
+            heapq.heappush(self._children, (call.map_index, -self._count, call))
+            if self._held:
+                return
+        self._wake(1)
+
+    def _wake(self, count: int) -> None:
+        """Let up to `count` threads look for work."""
+        self._work.notify(count)
+        ready = len(self._plain) + (0 if self._held else len(self._children))
+        for _ in range(min(ready - self._idle, self._most - len(self._threads))):
+            name = f"appliance-task-{len(self._threads)}"
+            thread = threading.Thread(target=self._serve, name=name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system gives no more threads; those that there are will do it all
+                if not self._threads:
+                    raise
+                self._most = len(self._threads)
+                return
+            self._threads.append(thread)
+            self._idle += 1
+
+    def _next(self) -> _Call | None:
+        """The call to make now; waits for one. None: there is nothing more to come."""
+        while True:
+            while self._timed and self._timed[0][0] <= clock.now():
+                self._enqueue(heapq.heappop(self._timed)[2])
+            if self._plain:
+                return self._plain.popleft()
+            if self._children and not self._held:
+                return heapq.heappop(self._children)[2]
+            if self._closed:
+                return None
+            self._idle += 1
+            left = (self._timed[0][0] - clock.now()).total_seconds() if self._timed else None
+            self._work.wait(None if left is None else max(0.0, min(left, _LONGEST_NAP)))
+            self._idle -= 1
+
+    def _finish(self, call: _Call, state: State | None, error: BaseException | None) -> None:
+        call.state, call.error = state, error
+        call.call, call.upstream, call.args = None, {}, ()
+        if error is not None and self._broken is None:
+            self._broken = error
+            self._done.notify()
+        for follower in call.followers or ():
+            follower.left -= 1
+            if not follower.left:
+                self._enqueue(follower)
+        call.followers = None
+        if call.awaited:
+            self._missing -= 1
+            if not self._missing:
+                self._done.notify()
+
+    # --- the threads
+
+    def _serve(self) -> None:
+        with self._lock:
+            self._idle -= 1
+            call = self._next()
+        while call is not None:
+            state, error, at = self._make(call)
+            with self._lock:
+                if at is None:
+                    self._finish(call, state, error)
+                elif not self._closed:
+                    self._count += 1
+                    heapq.heappush(self._timed, (at, self._count, call))
+                call = self._next()
+
+    def _make(self, call: _Call) -> tuple[State | None, BaseException | None, datetime | None]:
+        """What came of the call: a state or an error, and when it is to be made again."""
+        assert call.call is not None
+        try:
+            states = {edge: _state(value) for edge, value in call.upstream.items()}
+            state = self._context.copy().run(call.call, states, *call.args)
+            return state, None, None if isinstance(state, Finished) else self.due(state)
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            return None, error, None
 
 
 def _state(value: Handle | list[Handle]) -> State:
     if isinstance(value, list):
         return reduced([_state(one) for one in value])
-    state: State = value.result() if isinstance(value, Future) else value
-    return state
+    if isinstance(value, _Call):
+        if value.error is not None:
+            raise value.error
+        value = value.state
+    assert isinstance(value, State)
+    return value
