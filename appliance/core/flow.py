@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Token
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from appliance.core.annotations import unwrap
 from appliance.core.collections import as_task, holds_task
@@ -20,11 +20,16 @@ from appliance.core.schedules import Clock, Schedule
 from appliance.core.states import State
 from appliance.core.task import StateHandler, Task, state_handlers_of
 
+if TYPE_CHECKING:
+    from appliance.core.results import Result
+
 TerminalStateHandler = Callable[["Flow", State, Mapping[Task, State]], State | None]
 
 
 class Flow:
     """`with Flow("name") as flow:` collects the tasks that are called inside; `flow.run()` runs them here and now."""
+
+    result: Result | None = None
 
     def __init__(
         self,

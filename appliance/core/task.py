@@ -17,7 +17,9 @@ from appliance.core.operators import OperatorMethods
 from appliance.core.states import Failed, State
 
 if TYPE_CHECKING:
+    from appliance.core.caching import Validator
     from appliance.core.flow import Flow
+    from appliance.core.results import Result, Template
 
 StateHandler = Callable[[Any, State, State], State | None]
 RESERVED = frozenset({"upstream_tasks", "mapped", "task_args", "flow"})
@@ -36,6 +38,12 @@ class Task(OperatorMethods):
     """Is it run even when the flow run is cancelled, to tidy up?"""
     default_trigger: triggers.Trigger = staticmethod(triggers.all_successful)
     default_skip_on_upstream_skip = True
+
+    result: Result | None = None
+    target: Template | None = None
+    cache_for: timedelta | None = None
+    cache_validator: Validator | None = None
+    cache_key: str | None = None
 
     def __init__(
         self,

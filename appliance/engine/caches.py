@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-import msgspec
-
 from appliance.core.caching import Lookup, Record
 from appliance.core.errors import ResultError, ResultNotFoundError
 from appliance.core.results import Result
@@ -22,6 +20,8 @@ def find(lookup: Lookup, place: Result | None) -> Record | None:
     if place is None:
         found = _memory.get(lookup.name)
         return None if found is None else found[0]
+    import msgspec
+
     try:
         content = place.get(_location(lookup))
     except ResultNotFoundError:
@@ -45,6 +45,8 @@ def value(lookup: Lookup, place: Result | None, record: Record) -> Any:
 def note(lookup: Lookup, place: Result | None, record: Record, result: Any) -> None:
     """From now on the result is found; the last one noted wins. Raises ResultError."""
     if place is not None:
+        import msgspec
+
         place.put(_location(lookup), msgspec.json.encode(record))
         return
     with _lock:

@@ -32,6 +32,7 @@ from appliance.core.task import Task
 from appliance.engine import failures, steps
 from appliance.engine.executors.executor import Executor, Handle, reduced
 from appliance.engine.executors.local import LocalExecutor
+from appliance.engine.results import addresses
 from appliance.engine.task_runner import TaskRunner
 from appliance.kit import clock
 
@@ -46,10 +47,12 @@ class FlowRunner:
     - `make_task_runner()`: the TaskRunner to use; its own hook is `TaskRunner.state_changed(slug, map_index, old, new, run_count)`.
     - `should_stop()`: asked before each task, possibly from other threads, so it must be cheap; True cancels what has not started.
     - `initial_task_states`: {(slug, map_index): state} of an earlier attempt; finished ones are not run again.
+    - `checkpointing`: are results stored wherever there is a place, besides what authors ask for?
     - `longest_wait`: how many seconds ahead a retry or the end of a pause may lie to be waited for in this process.
     """
 
     longest_wait: float = math.inf
+    checkpointing: bool = False
 
     def __init__(
         self,
@@ -63,7 +66,8 @@ class FlowRunner:
         scheduled_start_time: datetime | None = None,
         initial_task_states: Mapping[tuple[str, int], State] | None = None,
     ) -> None:
-        """Raises ParameterError for parameters that don't fit and CycleError for a graph that can't run."""
+        """Raises ParameterError for parameters that don't fit, CycleError for a graph that can't run and ResultError for a place
+        of results that can't be understood."""
         flow.validate()
         self.flow = flow
         self.executor: Executor = executor or flow.executor or LocalExecutor()
@@ -75,6 +79,8 @@ class FlowRunner:
             flow_run_name=flow_run_name,
             scheduled_start_time=scheduled_start_time or clock.now(),
             extra=dict(context or {}),
+            checkpointing=self.checkpointing or addresses.checkpointing(),
+            result=flow.result if flow.result is not None else addresses.default_result(),
         )
         self.state: State = Pending()
         self.stopped = False

@@ -10,6 +10,7 @@ from appliance.core.edge import Edge
 from appliance.core.logs import get_logger
 from appliance.core.signals import StateSignal
 from appliance.core.states import (
+    Cached,
     Cancelled,
     Failed,
     Finished,
@@ -26,7 +27,7 @@ from appliance.core.states import (
     TriggerFailed,
 )
 from appliance.core.triggers import all_successful
-from appliance.engine import calls, failures
+from appliance.engine import calls, checkpoints, failures
 from appliance.kit import clock
 
 if TYPE_CHECKING:
@@ -162,7 +163,10 @@ def check_trigger(runner: TaskRunner, run: TaskRun) -> State | None:
 
 
 def set_running(runner: TaskRunner, run: TaskRun) -> State | None:
-    """From here on the task's own code is at work."""
+    """From here on the task's own code is at work, unless an earlier result is used."""
+    if isinstance(run.found, Cached):
+        run.ended = True
+        return run.found
     return Running("Starting task run.", context={"task_run_count": run.task_run_count})
 
 
@@ -171,10 +175,15 @@ def call(runner: TaskRunner, run: TaskRun) -> State | None:
     if not isinstance(run.state, Running):  # a handler replaced the state
         run.ended = True
         return None
+    if run.found is not None:
+        return run.found
     task = run.task
     if runner.invoke is None:
-        return calls.carry_out(task.run, run.inputs, task.timeout, task.log_stdout, run)
-    return runner.invoke(calls.Invocation(task.run, run.inputs, task.timeout, task.log_stdout, run.snapshot()))
+        state = calls.carry_out(task.run, run.inputs, task.timeout, task.log_stdout, run)
+    else:
+        invocation = calls.Invocation(task.run, run.inputs, task.timeout, task.log_stdout, run.snapshot())
+        state = runner.invoke(invocation)
+    return checkpoints.keep(run, state) if type(state) is Success else state
 
 
 def check_retry(runner: TaskRunner, run: TaskRun) -> State | None:
@@ -208,10 +217,14 @@ def check_looping(runner: TaskRunner, run: TaskRun) -> State | None:
 
 
 RUN = (
-    *(check_stop, check_ready, check_start_time, check_upstream_finished, check_upstream_skipped, get_inputs),
-    *(set_run_name, check_trigger, set_running, call, check_retry, check_looping),
+    *(check_stop, check_ready, check_start_time, check_upstream_finished, check_upstream_skipped),
+    *(checkpoints.load_results, get_inputs, set_run_name, checkpoints.find_result),
+    *(check_trigger, set_running, call, check_retry, check_looping),
 )
-MAP = (check_stop, check_ready, check_upstream_finished, check_upstream_skipped, check_mappable)
+MAP = (
+    *(check_stop, check_ready, check_upstream_finished, check_upstream_skipped),
+    *(checkpoints.load_results, check_mappable),
+)
 
 
 def goes_on(run: TaskRun) -> bool:

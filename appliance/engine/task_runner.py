@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
+from appliance.core.caching import Lookup
 from appliance.core.context import FlowRunContext, TaskRunContext, current_task_run
 from appliance.core.edge import Edge
 from appliance.core.logs import get_logger
@@ -23,7 +24,7 @@ _logger = get_logger()
 class TaskRun(TaskRunContext):
     """One task run on its way through the steps; it is also the run context that the task's code sees."""
 
-    __slots__ = ("constants", "ended", "inputs", "state", "task", "told", "upstream")
+    __slots__ = ("constants", "ended", "found", "inputs", "lookup", "state", "task", "told", "upstream")
 
     def __init__(
         self,
@@ -42,6 +43,10 @@ class TaskRun(TaskRunContext):
         self.state: State = Pending()
         self.told: State = self.state
         self.ended = False
+        self.found: State | None = None
+        """What an earlier run of the task left behind, or why that can't be known: used instead of running the code."""
+        self.lookup: Lookup | None = None
+        """Where the result is noted so that later runs find it."""
 
     def __str__(self) -> str:
         return f"{self.task_name!r}" if self.map_index < 0 else f"{self.task_name!r}[{self.map_index}]"

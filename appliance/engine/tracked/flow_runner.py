@@ -15,6 +15,8 @@ from appliance.engine.tracked.task_runner import TrackedTaskRunner
 class TrackedFlowRunner(FlowRunner):
     """Cancelled by `cancel(reason)`, from any thread; whoever calls it interrupts the main thread as well."""
 
+    checkpointing = True  # a restart goes on with the results of what has succeeded
+
     def __init__(self, flow: Flow, reporter: Reporter, **options: Any) -> None:
         super().__init__(flow, **options)
         self._reporter = reporter
