@@ -30,38 +30,80 @@ from appliance.core.triggers import (
 from appliance.core.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from appliance.core.caching import (
+        all_inputs,
+        all_parameters,
+        duration_only,
+        never_use,
+        partial_inputs_only,
+        partial_parameters_only,
+    )
+    from appliance.core.fingerprints import fingerprint
+    from appliance.core.results import Result
+    from appliance.core.serializers import (
+        CompressedSerializer,
+        JSONSerializer,
+        PandasSerializer,
+        PickleSerializer,
+        Serializer,
+    )
     from appliance.engine import executors
     from appliance.engine.executors import LocalExecutor, ThreadExecutor
+    from appliance.engine.results.addresses import result_from_url
+    from appliance.engine.results.local import LocalResult
+    from appliance.engine.results.memory import MemoryResult
+    from appliance.engine.results.object_stores import AzureResult, GCSResult, S3Result
+    from appliance.engine.results.sftp import SFTPResult
 
 __all__ = [
+    "AzureResult",
+    "CompressedSerializer",
     "CronClock",
     "CronSchedule",
     "Flow",
+    "GCSResult",
     "IntervalClock",
     "IntervalSchedule",
+    "JSONSerializer",
     "LocalExecutor",
+    "LocalResult",
     "LocalRun",
+    "MemoryResult",
+    "PandasSerializer",
     "Parameter",
+    "PickleSerializer",
+    "Result",
+    "S3Result",
+    "SFTPResult",
     "Schedule",
+    "Serializer",
     "Task",
     "ThreadExecutor",
     "UniversalRun",
     "__version__",
     "all_failed",
     "all_finished",
+    "all_inputs",
+    "all_parameters",
     "all_successful",
     "always_run",
     "any_failed",
     "any_successful",
     "case",
     "context",
+    "duration_only",
     "executors",
+    "fingerprint",
     "flatten",
     "get_logger",
     "manual_only",
     "mapped",
     "merge",
+    "never_use",
     "not_all_skipped",
+    "partial_inputs_only",
+    "partial_parameters_only",
+    "result_from_url",
     "signals",
     "some_failed",
     "some_successful",
@@ -76,6 +118,26 @@ __all__ = [
 
 # Loaded only by those who name one or run a flow, so that importing the SDK stays cheap.
 _LAZY = {
+    "all_inputs": "appliance.core.caching",
+    "all_parameters": "appliance.core.caching",
+    "duration_only": "appliance.core.caching",
+    "never_use": "appliance.core.caching",
+    "partial_inputs_only": "appliance.core.caching",
+    "partial_parameters_only": "appliance.core.caching",
+    "fingerprint": "appliance.core.fingerprints",
+    "Result": "appliance.core.results",
+    "CompressedSerializer": "appliance.core.serializers",
+    "JSONSerializer": "appliance.core.serializers",
+    "PandasSerializer": "appliance.core.serializers",
+    "PickleSerializer": "appliance.core.serializers",
+    "Serializer": "appliance.core.serializers",
+    "result_from_url": "appliance.engine.results.addresses",
+    "LocalResult": "appliance.engine.results.local",
+    "MemoryResult": "appliance.engine.results.memory",
+    "AzureResult": "appliance.engine.results.object_stores",
+    "GCSResult": "appliance.engine.results.object_stores",
+    "S3Result": "appliance.engine.results.object_stores",
+    "SFTPResult": "appliance.engine.results.sftp",
     "executors": "appliance.engine.executors",
     "LocalExecutor": "appliance.engine.executors.local",
     "ThreadExecutor": "appliance.engine.executors.threads",

@@ -18,7 +18,7 @@ import msgspec
 from appliance.kit import env
 
 PREFIX = "APPLIANCE"
-_CLIENT_VARIABLES = frozenset({"url", "token", "config"})
+_CLIENT_VARIABLES = frozenset({"url", "token", "config", "checkpointing"})
 _RUN_PREFIXES = ("run_", "agent_")  # set by agents for the processes that they start
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -54,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     agent_capacity: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 8
     agent_name: str = "embedded"
     agent_labels: str = ""
+    results_url: str = ""
 
     @property
     def data_path(self) -> Path:
@@ -64,6 +65,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def database(self) -> str:
         """The database's SQLAlchemy address: the one given, or `appliance.db` in the data directory."""
         return self.database_url or f"sqlite:///{self.data_path / 'appliance.db'}"
+
+    @property
+    def results(self) -> str:
+        """Where the embedded agent's runs store results: the place given, or `results` in the data directory."""
+        return self.results_url or (self.data_path / "results").as_uri()
 
     @property
     def local_url(self) -> str:

@@ -18,5 +18,6 @@ def main(settings: Settings, token: str) -> int:
         labels=[label.strip() for label in settings.agent_labels.split(",") if label.strip()],
         capacity=settings.agent_capacity,
         state_dir=settings.data_path / "agent" / settings.agent_name,
+        results_url=settings.results,
     )
     return agent.run(stop)

@@ -37,10 +37,12 @@ class ProcessAgent(Agent):
         state_dir: Path,
         warm: bool = True,
         wait: float = WAIT,
+        results_url: str = "",
     ) -> None:
         super().__init__(transport, name=name, labels=labels, capacity=capacity, wait=wait)
         self._jobs = Jobs(state_dir)
         self._warm = warm
+        self._results = {"APPLIANCE_RESULTS_URL": results_url} if results_url else {}
         self._grace = 10.0
         self._pool: WarmPool | None = None
         self._exits = ExitReports(transport, self._jobs)
@@ -125,11 +127,12 @@ class ProcessAgent(Agent):
         return Watched(job, directory, handle, process, warm=process is None)
 
     def _environ(self, work: Work, directory: Path) -> dict[str, str]:
-        """The agent's own environment without the appliance's settings and secrets, the flow's additions, and the job."""
+        """The agent's own environment without the appliance's settings and secrets, where results lie, the flow's additions, and the job."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
         wanted = {str(name): str(value) for name, value in (work.run_config.get("env") or {}).items()}
         return {
             **own,
+            **self._results,
             **wanted,
             "APPLIANCE_RUN_ID": str(work.flow_run_id),
             "APPLIANCE_RUN_ATTEMPT": str(work.attempt),

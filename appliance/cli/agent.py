@@ -41,5 +41,12 @@ def process(name: str, labels: tuple[str, ...], capacity: int, state_dir: str | 
     logs.configure(settings.log_level, settings.log_format)
     directory = Path(state_dir) if state_dir else settings.data_path / "agent" / name
     stop = lifecycle.stop_on_signals()
-    worker = ProcessAgent(connect(), name=name, labels=list(labels), capacity=capacity, state_dir=directory)
+    worker = ProcessAgent(
+        connect(),
+        name=name,
+        labels=list(labels),
+        capacity=capacity,
+        state_dir=directory,
+        results_url=settings.results_url,  # without one: a folder of this machine is of no use to a restart on another
+    )
     return worker.run(stop)
