@@ -117,7 +117,7 @@ class SFTPResult(Result):
                 ) from None
             except (OSError, EOFError, paramiko.SSHException) as error:
                 if not isinstance(error, PermissionError):
-                    self._close()  # a broken connection must not outlive its error
+                    self.close()  # a broken connection must not outlive its error
                 raise ResultError(f"The result can't be {verb} {self.where(location)}: {_why(error)}.") from None
 
     def _files(self, paramiko: Any) -> Any:
@@ -145,7 +145,8 @@ class SFTPResult(Result):
         self._sftp.get_channel().settimeout(_PATIENCE)
         return self._sftp
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let go of the connection; the next use makes a new one."""
         if self._client is not None:
             self._client.close()
             self._client = None
