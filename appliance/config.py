@@ -51,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     run_lease: Seconds = 90.0
     heartbeat_interval: Seconds = 10.0
     cancel_grace: Seconds = 10.0
+    longest_wait: Seconds = 600.0
     agent_capacity: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 8
     agent_name: str = "embedded"
     agent_labels: str = ""

@@ -8,7 +8,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
-from appliance.cli.output import as_json, print_json
+from appliance.cli.output import as_json, print_run
 
 
 @click.command()
@@ -19,8 +19,4 @@ def cancel(run_id: UUID, reason: str, json_output: bool) -> None:
     """Cancel a run. One that has not started is cancelled at once, a running one as soon as its process has ended."""
     from appliance.client import flow_runs
 
-    run = flow_runs.cancel(connect(), run_id, reason)
-    if json_output:
-        print_json(run)
-    else:
-        click.echo(f"Run {run.name} is {run.state}.")
+    print_run(flow_runs.cancel(connect(), run_id, reason), json_output)

@@ -10,12 +10,22 @@ from typing import Any
 import click
 import msgspec
 
+from appliance.core.protocol import FlowRunView
+
 as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON for scripts.")
 
 
 def print_json(value: Any) -> None:
     """Print a value, structs included, as indented JSON."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def print_run(run: FlowRunView, json_output: bool) -> None:
+    """Print a run after it was changed: in one line, or whole as JSON."""
+    if json_output:
+        print_json(run)
+    else:
+        click.echo(f"Run {run.name} is {run.state}.")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:

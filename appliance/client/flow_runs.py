@@ -1,4 +1,4 @@
-"""Flow runs on the server: create, read, list, cancel; their states, task runs and logs."""
+"""Flow runs on the server: create, read, list, cancel, pause, resume, restart; their states, task runs and logs."""
 
 from __future__ import annotations
 
@@ -11,19 +11,26 @@ import msgspec
 
 from appliance.client import wire
 from appliance.client.transport import Transport, path
-from appliance.core.protocol import CreateFlowRun, FlowRunView, LogView, Page, StateView, TaskRunView
+from appliance.core.protocol import (
+    ChangeFlowRun,
+    CreateFlowRun,
+    FlowRunView,
+    LogView,
+    Page,
+    ResumeFlowRun,
+    StateView,
+    TaskRunView,
+)
 
 T = TypeVar("T")
+K = TypeVar("K", CreateFlowRun, ChangeFlowRun, ResumeFlowRun)
 
 PAGE = 200
 
 
 def create(transport: Transport, request: CreateFlowRun) -> FlowRunView:
     """Create a run. It gets an idempotency key when it has none, so a lost answer can't start it twice."""
-    keyed = (
-        request if request.idempotency_key else msgspec.structs.replace(request, idempotency_key=f"client-{uuid4()}")
-    )
-    return transport.post(path("flow-runs"), keyed, FlowRunView, idempotent=True)
+    return transport.post(path("flow-runs"), _keyed(request), FlowRunView, idempotent=True)
 
 
 def get(transport: Transport, flow_run_id: UUID) -> FlowRunView:
@@ -34,6 +41,43 @@ def get(transport: Transport, flow_run_id: UUID) -> FlowRunView:
 def cancel(transport: Transport, flow_run_id: UUID, reason: str = "") -> FlowRunView:
     """Ask for the end of a run; asking twice is harmless."""
     return transport.post(path("flow-runs", flow_run_id, "cancel"), {"reason": reason}, FlowRunView, idempotent=True)
+
+
+def pause(transport: Transport, flow_run_id: UUID, reason: str = "") -> FlowRunView:
+    """Hold a scheduled run until someone resumes it."""
+    return _change(transport, flow_run_id, "pause", ChangeFlowRun(reason=reason))
+
+
+def resume(
+    transport: Transport,
+    flow_run_id: UUID,
+    reason: str = "",
+    *,
+    task_slug: str | None = None,
+    map_index: int | None = None,
+) -> FlowRunView:
+    """Let a paused run go on, with all of its paused tasks or with the one that is named."""
+    wanted = ResumeFlowRun(reason=reason, task_slug=task_slug, map_index=map_index)
+    return _change(transport, flow_run_id, "resume", wanted)
+
+
+def restart(
+    transport: Transport, flow_run_id: UUID, reason: str = "", *, idempotency_key: str | None = None
+) -> FlowRunView:
+    """Run again what did not succeed of a run that has ended, and all that comes after it."""
+    wanted = ChangeFlowRun(reason=reason, idempotency_key=idempotency_key)
+    return _change(transport, flow_run_id, "restart", wanted)
+
+
+def _change(transport: Transport, flow_run_id: UUID, verb: str, wanted: ChangeFlowRun) -> FlowRunView:
+    return transport.post(path("flow-runs", flow_run_id, verb), _keyed(wanted), FlowRunView, idempotent=True)
+
+
+def _keyed(request: K) -> K:
+    """The request with an idempotency key, so that a lost answer can't have it done twice."""
+    if request.idempotency_key:
+        return request
+    return msgspec.structs.replace(request, idempotency_key=f"client-{uuid4()}")
 
 
 def each(

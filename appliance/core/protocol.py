@@ -81,6 +81,20 @@ class CreateFlowRun(Message, kw_only=True):
     idempotency_key: str | None = None
 
 
+class ChangeFlowRun(Message, kw_only=True):
+    """Pause or restart a run. The same idempotency key again changes nothing more; the reason is kept in the run's history."""
+
+    reason: str = ""
+    idempotency_key: str | None = None
+
+
+class ResumeFlowRun(ChangeFlowRun, kw_only=True):
+    """Resume a run with all of its paused tasks, or with just this one."""
+
+    task_slug: str | None = None
+    map_index: int | None = None
+
+
 class FlowRunView(Answer, kw_only=True):
     """A flow run as scripts see it."""
 
@@ -263,6 +277,7 @@ class Begun(Answer, kw_only=True):
     last_seq: int = 0
     tasks: list[EarlierTask] = []
     heartbeat_interval: float = 10.0
+    longest_wait: float = 600.0  # what waits for longer than these seconds hands the run back instead
     storage: dict[str, Any] = {}
     flow: str = ""
     project: str = ""
@@ -280,12 +295,13 @@ class TaskStateEvent(msgspec.Struct, tag_field="kind", tag="task", kw_only=True,
     data: dict[str, Any] | None = None
     at: datetime
     run_count: int = 0
-    result_location: str | None = None
+    result_location: str | None = None  # empty: there is nothing to keep, the result is None
     task_run_name: str | None = None
 
 
 class FlowStateEvent(msgspec.Struct, tag_field="kind", tag="flow", kw_only=True, omit_defaults=True):
-    """The flow run reached a state; a terminal one is the last event of an attempt."""
+    """The flow run reached a state; a terminal one is the last event of an attempt, and so is one by which the attempt hands
+    the run back: SCHEDULED, or PAUSED, with the time to go on as `start_time` in `data`."""
 
     type: StateType
     name: str

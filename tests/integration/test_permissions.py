@@ -104,6 +104,9 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("POST", "/api/v1/flow-runs"): (OPERATORS, lambda site: ("/api/v1/flow-runs", {"flow_id": str(_flow(site))})),
     ("GET", R): (READERS, _of_run("")),
     ("POST", R + "/cancel"): (OPERATORS, _of_run("/cancel", {"reason": "no longer needed"})),
+    ("POST", R + "/pause"): (OPERATORS, _of_run("/pause", {"reason": "not yet"})),
+    ("POST", R + "/resume"): (OPERATORS, _of_run("/resume", {})),
+    ("POST", R + "/restart"): (OPERATORS, _of_run("/restart", {})),
     ("GET", R + "/states"): (READERS, _of_run("/states")),
     ("GET", R + "/task-runs"): (READERS, _of_run("/task-runs")),
     ("GET", R + "/logs"): (READERS, _of_run("/logs")),
@@ -140,6 +143,8 @@ ANSWERED_OTHERWISE = {
     ("GET", "/docs/{path:path}"): {404},
     ("POST", "/api/v1/login"): {401, 429},
     ("POST", "/api/v1/setup"): {409},
+    ("POST", R + "/resume"): {409},  # it is not paused
+    ("POST", R + "/restart"): {409},  # it has not ended
 }
 """Routes that refuse these payloads for reasons other than who asks."""
 
@@ -235,7 +240,13 @@ def test_a_route_without_permission_stops_the_app() -> None:
 def test_every_graphql_field_declares_a_permission(site: Site) -> None:
     declared = permissions(schema.build())
     assert {"flowRuns", "logs", "createFlowRun"} <= set(declared)
-    mutations = {"createFlowRun": Permission.CREATE_RUN, "cancelFlowRun": Permission.CANCEL_RUN}
+    mutations = {
+        "createFlowRun": Permission.CREATE_RUN,
+        "cancelFlowRun": Permission.CANCEL_RUN,
+        "pauseFlowRun": Permission.PAUSE_RUN,
+        "resumeFlowRun": Permission.RESUME_RUN,
+        "restartFlowRun": Permission.RESTART_RUN,
+    }
     assert mutations.items() <= declared.items()
     assert all(permission is not Permission.PUBLIC for permission in declared.values())
     assert len(handlers(site.app)) >= len(TABLE)

@@ -139,8 +139,9 @@ def _apply(id: UUID, run: dict[str, Any], event: TaskStateEvent, attempt: int) -
     version = run["version"] = run["version"] + 1
     run["state_type"], run["state_name"], run["state_at"] = type, event.name, at
     run["state_message"], run["state_data"] = message, data
-    if type == "RUNNING" and run["start_time"] is None:
-        run["start_time"] = at
+    if type == "RUNNING":
+        run["start_time"] = run["start_time"] or at
+        run["result_location"] = None  # what an earlier run of the task left behind is not this one's
     run["end_time"] = at if type in TERMINAL else None
     if event.run_count:
         run["run_count"] = event.run_count

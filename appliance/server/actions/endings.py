@@ -7,10 +7,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from appliance.kit import clock
 from appliance.server.auth.identity import Actor
 from appliance.server.db.writes import states, task_runs
 from appliance.server.domain.texts import clean
-from appliance.server.errors import Conflict
+from appliance.server.domain.transitions import SCHEDULED
+from appliance.server.errors import Conflict, Invalid
 from appliance.server.events.outbox import announce
 
 
@@ -39,6 +41,27 @@ def store_state(
         actor,
         now,
     )
+
+
+def handed_back(state: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a run whose attempt ended in this state (a history row) without ending the run: nobody owns it.
+
+    Its token still opens the run protocol until the next claim, for the one answer that may have been lost.
+    """
+    given = (state["data"] or {}).get("start_time")
+    start = moment(given) if given is not None else None
+    columns: dict[str, Any] = {"agent_id": None, "lease_expires_at": None}
+    if start is None and state["type"] == SCHEDULED:
+        start = state["at"]
+    return columns if start is None else columns | states.due(start)
+
+
+def moment(text: Any) -> datetime:
+    """A time that a run has reported; raises Invalid."""
+    try:
+        return clock.parse(text)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Invalid("The start time of a state must be ISO 8601 with an offset.") from error
 
 
 def end_attempt(

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from appliance.core.protocol import TERMINAL, CreateFlowRun
 from appliance.kit import clock, ids
 from appliance.server.actions.creation import checked_parameters, insert_runs, run_row
-from appliance.server.actions.endings import store_state
-from appliance.server.actions.names import labels_of, required_name
+from appliance.server.actions.endings import close_tasks, store_state
+from appliance.server.actions.names import idempotency_key, labels_of, required_name
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
@@ -30,9 +30,7 @@ def create(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime 
     scheduled = request.scheduled_time or now
     if scheduled.tzinfo is None:
         raise Invalid("The scheduled time must have an offset, like 2026-01-31T06:30:00+00:00.")
-    key = request.idempotency_key
-    if key is not None and not (0 < len(key) <= 200 and key.isprintable()):
-        raise Invalid("The idempotency key must be 1 to 200 printable characters.")
+    key = idempotency_key(request.idempotency_key)
     with db.write() as session:
         flow = _flow(session, request)
         if key is not None and (known := _of_key(session, flow.id, key)) is not None:
@@ -77,6 +75,8 @@ def cancel(db: Database, actor: Actor, flow_run_id: UUID, reason: str = "", *, n
         if verdict.type in TERMINAL:
             extra |= {"end_time": now, "lease_expires_at": None}
         store_state(session, run, verdict.type, verdict.name, message, None, actor, now, extra)
+        if verdict.type in TERMINAL:
+            close_tasks(session, run, verdict.type, now)
         return flow_run_id
 
 

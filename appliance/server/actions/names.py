@@ -1,4 +1,4 @@
-"""Checking the short texts that people give: names and labels."""
+"""Checking the short texts that people give: names, labels and idempotency keys."""
 
 from __future__ import annotations
 
@@ -35,3 +35,10 @@ def labels_of(labels: Iterable[str]) -> list[str]:
                 f"The label {label[:LONGEST_LABEL]!r} can't be used; write 1 to {LONGEST_LABEL} printable characters."
             )
     return found
+
+
+def idempotency_key(key: str | None) -> str | None:
+    """The key as it is; Invalid when it can't be one."""
+    if key is not None and not (0 < len(key) <= LONGEST_NAME and key.isprintable()):
+        raise Invalid(f"The idempotency key must be 1 to {LONGEST_NAME} printable characters.")
+    return key

@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 from appliance.core.protocol import TERMINAL, Begin, Begun, EarlierTask, FlowStateEvent, Report, Reported
 from appliance.kit import clock
 from appliance.server.actions import batches
-from appliance.server.actions.endings import close_tasks, store_state
+from appliance.server.actions.endings import close_tasks, handed_back, store_state
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
 from appliance.server.db.writes import agents, flows, logs, states, task_runs
 from appliance.server.domain.texts import clean, clean_document
-from appliance.server.domain.transitions import Accept, Facts, Proposed, Refuse, Wait, decide
+from appliance.server.domain.transitions import HANDED_BACK, Accept, Facts, Proposed, Refuse, Wait, decide
 from appliance.server.errors import Conflict, Invalid, NotFound, SequenceGap, StaleAttempt
 from appliance.server.events.outbox import announce, announce_all
 
@@ -55,7 +55,7 @@ def report(db: Database, actor: Actor, flow_run_id: UUID, request: Report, *, no
         run = _locked(session, flow_run_id)
         if request.attempt != run.attempt:
             raise StaleAttempt(f"Attempt {request.attempt} was replaced by attempt {run.attempt}; end this process.")
-        ended = run.state_type in TERMINAL
+        ended = run.state_type in TERMINAL or run.state_type in HANDED_BACK
         if request.seq <= run.last_seq and (request.events or ended):
             return Reported(acked=run.last_seq, cancel=run.cancel_requested or ended, lease_s=db.rules.run_lease)
         if request.seq > run.last_seq + bool(request.events):
@@ -66,13 +66,13 @@ def report(db: Database, actor: Actor, flow_run_id: UUID, request: Report, *, no
             raise StaleAttempt(f"The run is {run.state_name} and takes no reports; end this process.")
         seq = request.seq if request.events else run.last_seq
         ended_as = _store(session, db, run, batch, seq, actor, now)
-        return Reported(acked=seq, cancel=run.cancel_requested and ended_as is None, lease_s=db.rules.run_lease)
+        return Reported(acked=seq, cancel=run.cancel_requested and not ended_as, lease_s=db.rules.run_lease)
 
 
 def _store(
     session: Session, db: Database, run: Any, batch: batches.Batch, seq: int, actor: Actor, now: datetime
 ) -> str | None:
-    """Write all of a batch; the type in which the flow run ended, or None."""
+    """Write all of a batch; the type in which the attempt ended, or None."""
     if batch.tasks:
         known = {} if run.last_seq == 0 and run.attempt == 1 else task_runs.known(session, list(batch.tasks))
         graph = _graph(session, run.flow_version_id)
@@ -84,14 +84,18 @@ def _store(
     history = _flow_states(run, batch.flow, actor)
     ended_as = None
     if history:
-        values |= states.columns(history[-1])
-        if history[-1]["type"] in TERMINAL:
-            ended_as = str(history[-1]["type"])
-            values |= {"end_time": history[-1]["at"], "lease_expires_at": None}
+        last = history[-1]
+        values |= states.columns(last)
+        if last["type"] in TERMINAL:
+            ended_as = str(last["type"])
+            values |= {"end_time": last["at"], "lease_expires_at": None}
+        elif last["type"] in HANDED_BACK:
+            ended_as = str(last["type"])
+            values |= handed_back(last)
     if not states.change(session, run.id, run.version, values):
         raise Conflict("The run changed at the same moment; send the report again.")
     states.add(session, history)
-    if ended_as is not None:
+    if ended_as in TERMINAL:
         close_tasks(session, run, ended_as, now)
     if batch.tasks or batch.logs:
         announce(session, "flow_run", run.id, "flow_run.progress", {"version": run.version}, actor, now)
@@ -107,7 +111,9 @@ def _flow_states(run: Any, events: list[FlowStateEvent], actor: Actor) -> list[d
     for event in events:
         if len(event.name) > 40:
             raise Invalid("The name of a state is at most 40 characters long.")
-        verdict = decide(Facts(type, name, run.attempt), Proposed(event.type, event.name, run.attempt))
+        timed = event.type == "PAUSED" and (event.data or {}).get("start_time") is not None
+        wanted = "SCHEDULED" if timed else event.type  # a pause with an end goes on by itself, under its own name
+        verdict = decide(Facts(type, name, run.attempt), Proposed(wanted, event.name, run.attempt))
         if not isinstance(verdict, Accept) or (type, name) == (verdict.type, verdict.name):
             continue
         type, name, version = verdict.type, verdict.name, version + 1
@@ -128,7 +134,7 @@ def _go(session: Session, db: Database, run: Any) -> Begun:
         flow_run_name=row.name,
         parameters=row.parameters,
         context=row.context,
-        scheduled_time=row.scheduled_time,
+        scheduled_time=row.due_at or row.scheduled_time,
         last_seq=row.last_seq,
         tasks=[
             EarlierTask(
@@ -144,6 +150,7 @@ def _go(session: Session, db: Database, run: Any) -> Begun:
             for task in earlier
         ],
         heartbeat_interval=db.rules.heartbeat_interval,
+        longest_wait=db.rules.longest_wait,
         storage=work.storage,
         flow=work.flow,
         project=work.project,

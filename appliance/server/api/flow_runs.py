@@ -1,4 +1,4 @@
-"""REST: creating, listing, reading and cancelling flow runs."""
+"""REST: creating, listing, reading, cancelling, pausing, resuming and restarting flow runs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,19 @@ from litestar.params import Parameter
 from litestar.response import Stream
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import CreateFlowRun, FlowRunView, LogView, Message, Page, StateView, TaskRunView
+from appliance.core.protocol import (
+    ChangeFlowRun,
+    CreateFlowRun,
+    FlowRunView,
+    LogView,
+    Message,
+    Page,
+    ResumeFlowRun,
+    StateView,
+    TaskRunView,
+)
 from appliance.kit import clock
+from appliance.server.actions import attempts
 from appliance.server.actions import flow_runs as actions
 from appliance.server.api import views
 from appliance.server.api.bodies import decode
@@ -73,6 +84,44 @@ def cancel(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowR
     return _one(database, run_id)
 
 
+@post(
+    "/{run_id:uuid}/pause",
+    opt={"permission": Permission.PAUSE_RUN, "body": ChangeFlowRun},
+    status_code=200,
+    sync_to_thread=True,
+)
+def pause(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
+    """Hold a scheduled run until someone resumes it."""
+    attempts.pause(database, actor, run_id, _asked(decode(body, ChangeFlowRun)))
+    return _one(database, run_id)
+
+
+@post(
+    "/{run_id:uuid}/resume",
+    opt={"permission": Permission.RESUME_RUN, "body": ResumeFlowRun},
+    status_code=200,
+    sync_to_thread=True,
+)
+def resume(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
+    """Let a paused run go on, with all of its paused tasks or with the one that is named."""
+    wanted = decode(body, ResumeFlowRun)
+    task = {"task_slug": wanted.task_slug, "map_index": wanted.map_index}
+    attempts.resume(database, actor, run_id, _asked(wanted), **task)
+    return _one(database, run_id)
+
+
+@post(
+    "/{run_id:uuid}/restart",
+    opt={"permission": Permission.RESTART_RUN, "body": ChangeFlowRun},
+    status_code=200,
+    sync_to_thread=True,
+)
+def restart(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
+    """Run again what did not succeed of a run that has ended, and all that comes after it."""
+    attempts.restart(database, actor, run_id, _asked(decode(body, ChangeFlowRun)))
+    return _one(database, run_id)
+
+
 @get("/{run_id:uuid}/states", opt={"permission": Permission.READ, "items": StateView}, sync_to_thread=True)
 def history(database: Database, run_id: UUID) -> Page:
     """The run's states, oldest first."""
@@ -111,6 +160,10 @@ def download(database: Database, run_id: UUID) -> Stream:
     return Stream(_text(database, run_id), media_type="text/plain; charset=utf-8", headers=headers)
 
 
+def _asked(change: ChangeFlowRun) -> attempts.Asked:
+    return attempts.Asked(change.reason, change.idempotency_key)
+
+
 def _text(database: Database, run_id: UUID) -> Iterator[bytes]:
     with database.read() as session:
         for rows in logs.lines(session, run_id):
@@ -134,4 +187,7 @@ def _one(database: Database, run_id: UUID) -> FlowRunView:
         return views.flow_runs(session, [_require(session, run_id)])[0]
 
 
-router = Router("/flow-runs", route_handlers=[create, index, show, cancel, history, tasks, log_page, download])
+router = Router(
+    "/flow-runs",
+    route_handlers=[create, index, show, cancel, pause, resume, restart, history, tasks, log_page, download],
+)

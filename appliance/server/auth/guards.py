@@ -19,6 +19,9 @@ class Permission(StrEnum):
     READ = "read"
     CREATE_RUN = "runs:create"
     CANCEL_RUN = "runs:cancel"
+    PAUSE_RUN = "runs:pause"
+    RESUME_RUN = "runs:resume"
+    RESTART_RUN = "runs:restart"
     REGISTER_FLOW = "flows:register"
     EDIT_SCHEDULE = "schedules:edit"
     MANAGE_USERS = "users:manage"
@@ -32,6 +35,9 @@ _VIEWER = frozenset({Permission.SELF, Permission.READ})
 _OPERATOR = _VIEWER | {
     Permission.CREATE_RUN,
     Permission.CANCEL_RUN,
+    Permission.PAUSE_RUN,
+    Permission.RESUME_RUN,
+    Permission.RESTART_RUN,
     Permission.REGISTER_FLOW,
     Permission.EDIT_SCHEDULE,
 }

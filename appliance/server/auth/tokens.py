@@ -8,12 +8,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import TERMINAL
 from appliance.kit import ids
 from appliance.server.auth.identity import Actor, Credential
 from appliance.server.db.reads import flow_runs, tokens
 from appliance.server.db.session import Database
 from appliance.server.db.writes import tokens as write_tokens
+from appliance.server.domain.transitions import LIVE
 
 TOUCH_AFTER = timedelta(minutes=1)
 RESEND = timedelta(minutes=15)
@@ -49,7 +49,7 @@ def authenticate_run_token(
         return None
     if not hmac.compare_digest(row.run_token_hash, ids.sha256(bearer)):
         return None
-    if row.state_type in TERMINAL and now - row.state_at > RESEND:
+    if row.state_type not in LIVE and now - row.state_at > RESEND:
         return None
     actor = Actor(kind="run", name=str(flow_run_id), flow_run_id=flow_run_id, attempt=row.attempt)
     return actor, Credential(kind="run", id=flow_run_id)

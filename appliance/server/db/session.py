@@ -133,7 +133,13 @@ class Database:
 
 def open_database(settings: Settings) -> Database:
     """The database of the settings, with their rules."""
-    rules = Rules(settings.run_lease, settings.heartbeat_interval, settings.cancel_grace, settings.scheduled_runs_ahead)
+    rules = Rules(
+        run_lease=settings.run_lease,
+        heartbeat_interval=settings.heartbeat_interval,
+        cancel_grace=settings.cancel_grace,
+        longest_wait=settings.longest_wait,
+        scheduled_runs_ahead=settings.scheduled_runs_ahead,
+    )
     return Database(settings.database, rules=rules)
 
 

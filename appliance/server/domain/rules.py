@@ -12,4 +12,5 @@ class Rules:
     run_lease: float = 90.0
     heartbeat_interval: float = 10.0
     cancel_grace: float = 10.0
+    longest_wait: float = 600.0
     scheduled_runs_ahead: int = 10

@@ -1,6 +1,6 @@
 """Which state may follow which: one table for flow runs, one for task runs, and one pure function that answers.
 
-Terminal is final: a restart is a new attempt. Whoever asks with an attempt that was replaced is refused.
+Terminal is final, except that a person may restart a run: as a new attempt. Whoever asks with an attempt that was replaced is refused.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ SUCCESS, FAILED, CANCELLED = "SUCCESS", "FAILED", "CANCELLED"
 TYPES = (SCHEDULED, PENDING, PAUSED, RUNNING, CANCELLING, SUCCESS, FAILED, CANCELLED)
 LIVE = frozenset({PENDING, RUNNING, CANCELLING})
 """The types in which a run is owned by an attempt and kept alive by its lease."""
+HANDED_BACK = frozenset({SCHEDULED, PAUSED})
+"""The types by which an attempt ends without ending its run: another one goes on at a time, or when a person says so."""
 
 FLOW: dict[str, frozenset[str]] = {
     SCHEDULED: frozenset({SCHEDULED, PENDING, PAUSED, FAILED, CANCELLED}),
@@ -46,11 +48,13 @@ class Facts:
 
 @dataclass(frozen=True)
 class Proposed:
-    """The state that somebody asks for. `attempt` is None when asked from outside, by a person or a service."""
+    """The state that somebody asks for. `attempt` is None when asked from outside, by a person or a service; `restart` says
+    that it is to begin again after its end."""
 
     type: str
     name: str
     attempt: int | None = None
+    restart: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,8 @@ def decide(facts: Facts, proposed: Proposed) -> Verdict:
             "stale_attempt", f"Attempt {proposed.attempt} was replaced by attempt {facts.attempt}; end this process."
         )
     if facts.type in TERMINAL:
+        if proposed.restart and proposed.attempt is None and proposed.type == SCHEDULED:
+            return Accept(proposed.type, proposed.name)
         return Refuse("final", f"The run has already ended as {facts.name}; start a new run instead.")
     if proposed.type == CANCELLED and proposed.attempt is None and facts.type in (PENDING, RUNNING):
         return Accept(CANCELLING, "Cancelling")

@@ -10,6 +10,12 @@ ONLINE_FOR = timedelta(seconds=90)
 """An agent whose last word is older than this counts as offline."""
 
 
+_NOT_YET = {
+    "AwaitingRetry": "A task failed and tries again at {at}; the run goes on then.",
+    "Paused": "The run is paused until {at}; resume it to go on sooner.",
+}
+
+
 @dataclass(frozen=True)
 class AgentFacts:
     """What matters of an agent for the question who could take a run."""
@@ -51,7 +57,8 @@ def wait_reason(run: RunFacts, agents: Sequence[AgentFacts], now: datetime) -> s
     if run.flow_paused:
         return "The flow is paused."
     if run.scheduled_time > now:
-        return f"Due at {run.scheduled_time:%Y-%m-%d %H:%M:%S} UTC."
+        at = f"{run.scheduled_time:%Y-%m-%d %H:%M:%S} UTC"
+        return _NOT_YET.get(run.state_name, "Due at {at}.").format(at=at)
     return _why_nobody_takes(run.labels, [agent for agent in agents if agent.live(now)])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 
 from appliance.core.protocol import CreateFlowRun
-from appliance.server.actions import flow_runs, schedules
+from appliance.server.actions import attempts, flow_runs, schedules
 from appliance.server.auth.guards import Permission
 from appliance.server.errors import Invalid, NotFound
 from appliance.server.graphql.context import Info
@@ -21,6 +21,12 @@ from appliance.server.graphql.types.inputs import (
     CancelFlowRunPayload,
     CreateFlowRunInput,
     CreateFlowRunPayload,
+    PauseFlowRunInput,
+    PauseFlowRunPayload,
+    RestartFlowRunInput,
+    RestartFlowRunPayload,
+    ResumeFlowRunInput,
+    ResumeFlowRunPayload,
     SetScheduleActiveInput,
 )
 
@@ -50,11 +56,40 @@ class Mutation:
         info.context.changed()
         return CancelFlowRunPayload(flow_run=_existing(one_flow_run(info.context, input.flow_run_id)))
 
+    @root_mutation(Permission.PAUSE_RUN)
+    def pause_flow_run(self, info: Info, input: PauseFlowRunInput) -> PauseFlowRunPayload:
+        attempts.pause(info.context.database, info.context.actor, input.flow_run_id, _asked(input))
+        info.context.changed()
+        return PauseFlowRunPayload(flow_run=_existing(one_flow_run(info.context, input.flow_run_id)))
+
+    @root_mutation(Permission.RESUME_RUN)
+    def resume_flow_run(self, info: Info, input: ResumeFlowRunInput) -> ResumeFlowRunPayload:
+        attempts.resume(
+            info.context.database,
+            info.context.actor,
+            input.flow_run_id,
+            _asked(input),
+            task_slug=input.task_slug,
+            map_index=input.map_index,
+        )
+        info.context.changed()
+        return ResumeFlowRunPayload(flow_run=_existing(one_flow_run(info.context, input.flow_run_id)))
+
+    @root_mutation(Permission.RESTART_RUN)
+    def restart_flow_run(self, info: Info, input: RestartFlowRunInput) -> RestartFlowRunPayload:
+        attempts.restart(info.context.database, info.context.actor, input.flow_run_id, _asked(input))
+        info.context.changed()
+        return RestartFlowRunPayload(flow_run=_existing(one_flow_run(info.context, input.flow_run_id)))
+
     @root_mutation(Permission.EDIT_SCHEDULE)
     def set_schedule_active(self, info: Info, input: SetScheduleActiveInput) -> Schedule:
         row = schedules.set_active(info.context.database, info.context.actor, input.schedule_id, input.active)
         info.context.changed()
         return flow_types.schedule(row)
+
+
+def _asked(input: PauseFlowRunInput | ResumeFlowRunInput | RestartFlowRunInput) -> attempts.Asked:
+    return attempts.Asked(input.reason or "", input.idempotency_key)
 
 
 def _existing(run: FlowRun | None) -> FlowRun:

@@ -50,6 +50,17 @@ def test_the_table_is_the_picture(before: str, after: str) -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.product(TYPES, TYPES)))
+def test_only_a_restart_by_a_person_leads_on_from_an_end(before: str, after: str) -> None:
+    by_person = decide(Facts(before, "x", attempt=1), Proposed(after, after.title(), restart=True))
+    if before in TERMINAL:
+        assert isinstance(by_person, Accept if after == "SCHEDULED" else Refuse)
+    else:
+        assert by_person == decide(Facts(before, "x", attempt=1), Proposed(after, after.title()))
+    by_run = decide(Facts(before, "x", attempt=1), Proposed(after, after.title(), attempt=1, restart=True))
+    assert isinstance(by_run, Refuse) or before not in TERMINAL
+
+
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(TYPES, TYPES)))
 @pytest.mark.parametrize("attempt", [0, 2])
 def test_a_replaced_attempt_moves_nothing(before: str, after: str, attempt: int) -> None:
     verdict = decide(Facts(before, "x", attempt=1), Proposed(after, "y", attempt=attempt))

@@ -31,6 +31,17 @@ def _run(labels: str = "", **fields: Any) -> RunFacts:
         (_run(state_type="PAUSED"), [], "The run is paused until someone resumes it."),
         (_run(flow_paused=True, scheduled_time=NOW + timedelta(hours=1)), [], "The flow is paused."),
         (_run(scheduled_time=NOW + timedelta(hours=1)), [], "Due at 2026-03-02 09:00:00 UTC."),
+        (
+            _run(state_name="AwaitingRetry", scheduled_time=NOW + timedelta(hours=1)),
+            [],
+            "A task failed and tries again at 2026-03-02 09:00:00 UTC; the run goes on then.",
+        ),
+        (
+            _run(state_name="Paused", scheduled_time=NOW + timedelta(hours=1)),
+            [],
+            "The run is paused until 2026-03-02 09:00:00 UTC; resume it to go on sooner.",
+        ),
+        (_run(state_name="AwaitingRetry"), [], "No agent is online."),
         (_run(), [], "No agent is online."),
         (_run(), [_agent(age=ONLINE_FOR.total_seconds() + 1)], "No agent is online."),
         (_run(), [_agent(state="draining")], "No agent is online."),

@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.states import FlowRunState
 
 runs = FlowRun.__table__  # type: ignore[attr-defined]
+_history = FlowRunState.__table__  # type: ignore[attr-defined]
 _INSERT_STATE = insert(FlowRunState)
 _FACTS = (
     runs.c.id,
@@ -30,6 +31,7 @@ _FACTS = (
     runs.c.start_time,
     runs.c.end_time,
     runs.c.times_resurrected,
+    runs.c.scheduled_time,
 )
 _LOCKED = select(*_FACTS).where(runs.c.id == bindparam("run")).with_for_update(key_share=True)
 _SEEN = (
@@ -79,6 +81,17 @@ def row(
         "at": at,
         "actor": actor,
     }
+
+
+def recorded_data(session: Session, flow_run_id: UUID) -> list[dict[str, Any]]:
+    """What the run's states have recorded besides their messages, newest first."""
+    statement = select(_history.c.data).where(_history.c.flow_run_id == flow_run_id, _history.c.data.is_not(None))
+    return [data for data in session.execute(statement.order_by(_history.c.version.desc())).scalars() if data]
+
+
+def due(at: datetime) -> dict[str, Any]:
+    """The columns of a run that is to start, or to go on, at another time. When it was due first is kept: its code may ask."""
+    return {"scheduled_time": at, "due_at": func.coalesce(runs.c.due_at, runs.c.scheduled_time)}
 
 
 def columns(state: dict[str, Any]) -> dict[str, Any]:

@@ -99,6 +99,36 @@ def close(session: Session, flow_run_id: UUID, attempt: int, type: str, name: st
     return len(rows)
 
 
+def types_of(session: Session, flow_run_id: UUID) -> dict[tuple[str, int], tuple[UUID, str]]:
+    """Each task run's id and the type of its state, by slug and map index."""
+    statement = select(_runs.c.task_slug, _runs.c.map_index, _runs.c.id, _runs.c.state_type)
+    rows = session.connection().execute(statement.where(_runs.c.flow_run_id == flow_run_id))
+    return {(row.task_slug, row.map_index): (row.id, row.state_type) for row in rows}
+
+
+def paused(session: Session, flow_run_id: UUID, task_slug: str | None, map_index: int | None) -> list[UUID]:
+    """The task runs that wait for a person: all of the flow run, of one task, or one mapped child."""
+    statement = select(_runs.c.id).where(_runs.c.flow_run_id == flow_run_id, _runs.c.state_type == "PAUSED")
+    if task_slug is not None:
+        statement = statement.where(_runs.c.task_slug == task_slug)
+    if map_index is not None:
+        statement = statement.where(_runs.c.map_index == map_index)
+    return list(session.connection().execute(statement).scalars())
+
+
+def move(session: Session, ids: Sequence[UUID], state: dict[str, Any], **others: Any) -> None:
+    """Give task runs one and the same new state (type, name, message, data, at), and set other columns."""
+    connection = session.connection()
+    columns = {f"state_{key}": value for key, value in state.items()}
+    rest = iter(ids)
+    while chunk := list(islice(rest, _CHUNK)):
+        chosen = _runs.c.id.in_(chunk)
+        connection.execute(update(_runs).where(chosen).values(version=_runs.c.version + 1, **columns, **others))
+        rows = connection.execute(select(_runs.c.id, _runs.c.version, _runs.c.attempt).where(chosen)).all()
+        states = [state | {"task_run_id": row.id, "version": row.version, "attempt": row.attempt} for row in rows]
+        connection.execute(_INSERT_STATES, states)
+
+
 def of_flow_run(session: Session, flow_run_id: UUID) -> list[Any]:
     """All task runs of a flow run, for a restart."""
     statement = select(

@@ -61,6 +61,29 @@ class CancelFlowRunInput:
     reason: str | None = None
 
 
+@strawberry.input(description="The same idempotency key again changes nothing more.")
+class PauseFlowRunInput:
+    flow_run_id: UUID
+    reason: str | None = None
+    idempotency_key: str | None = None
+
+
+@strawberry.input(description="Without a task, all paused tasks of the run go on.")
+class ResumeFlowRunInput:
+    flow_run_id: UUID
+    task_slug: str | None = None
+    map_index: int | None = None
+    reason: str | None = None
+    idempotency_key: str | None = None
+
+
+@strawberry.input(description="The same idempotency key again changes nothing more.")
+class RestartFlowRunInput:
+    flow_run_id: UUID
+    reason: str | None = None
+    idempotency_key: str | None = None
+
+
 @strawberry.input
 class SetScheduleActiveInput:
     schedule_id: UUID
@@ -74,4 +97,19 @@ class CreateFlowRunPayload:
 
 @strawberry.type
 class CancelFlowRunPayload:
+    flow_run: FlowRun
+
+
+@strawberry.type
+class PauseFlowRunPayload:
+    flow_run: FlowRun
+
+
+@strawberry.type
+class ResumeFlowRunPayload:
+    flow_run: FlowRun
+
+
+@strawberry.type
+class RestartFlowRunPayload:
     flow_run: FlowRun

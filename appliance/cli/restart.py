@@ -1,0 +1,23 @@
+"""`appliance restart RUN`: runs again what did not succeed of a run that has ended."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import click
+
+from appliance.cli.connection import connect
+from appliance.cli.identifiers import RunId
+from appliance.cli.output import as_json, print_run
+
+
+@click.command()
+@click.argument("run_id", type=RunId(), metavar="RUN")
+@click.option("--reason", default="", help="Why; kept in the run's history.")
+@click.option("--idempotency-key", help="The same key again restarts nothing more.")
+@as_json
+def restart(run_id: UUID, reason: str, idempotency_key: str | None, json_output: bool) -> None:
+    """Restart a run from where it failed: failed tasks and all that comes after them run again, stored results are reused."""
+    from appliance.client import flow_runs
+
+    print_run(flow_runs.restart(connect(), run_id, reason, idempotency_key=idempotency_key), json_output)

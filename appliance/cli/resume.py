@@ -1,0 +1,27 @@
+"""`appliance resume RUN`: lets a paused run go on, or approves one of its paused tasks."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import click
+
+from appliance.cli.connection import connect
+from appliance.cli.identifiers import RunId
+from appliance.cli.output import as_json, print_run
+
+
+@click.command()
+@click.argument("run_id", type=RunId(), metavar="RUN")
+@click.option("--task", "task_slug", help="Only this task of the run, by its slug; the others stay paused.")
+@click.option("--map-index", type=int, help="Only this mapped child of the task.")
+@click.option("--reason", default="", help="Why; kept in the run's history.")
+@as_json
+def resume(run_id: UUID, task_slug: str | None, map_index: int | None, reason: str, json_output: bool) -> None:
+    """Resume a paused run: its paused tasks go on, what has finished is not run again."""
+    from appliance.client import flow_runs
+
+    if map_index is not None and task_slug is None:
+        raise click.UsageError("--map-index needs --task; name the mapped task.")
+    run = flow_runs.resume(connect(), run_id, reason, task_slug=task_slug, map_index=map_index)
+    print_run(run, json_output)

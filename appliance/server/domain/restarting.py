@@ -1,0 +1,40 @@
+"""Which task runs of a run that has ended run again when it is restarted: those without success, and all that comes after them."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+TaskKey = tuple[str, int]
+"""A task's slug and the index of a mapped child; -1 for what is not mapped and for the parent of children."""
+
+
+def to_run_again(edges: Sequence[Mapping[str, Any]], types: Mapping[TaskKey, str]) -> set[TaskKey]:
+    """The keys of `types` (recorded task runs by the type of their state) that are to run again.
+
+    Of a mapped task only the children that did not succeed do, and of what is mapped over them only the children that follow those.
+    """
+    indices: dict[str, list[int]] = defaultdict(list)
+    for slug, index in types:
+        indices[slug].append(index)
+    after: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for edge in edges:
+        after[edge["upstream"]].append(edge)
+    again = {key for key, type in types.items() if type != "SUCCESS"}
+    found = deque(again)
+    while found:
+        slug, index = found.popleft()
+        for edge in after[slug]:
+            fresh = [key for key in _following(edge, index, indices) if key not in again]
+            again.update(fresh)
+            found.extend(fresh)
+    return again
+
+
+def _following(edge: Mapping[str, Any], index: int, indices: Mapping[str, list[int]]) -> Iterable[TaskKey]:
+    """The task runs that come after one child, or after a whole task."""
+    slug = edge["downstream"]
+    if index >= 0 and edge.get("mapped") and not edge.get("flattened"):
+        return [(slug, index)] if index in indices.get(slug, ()) else []
+    return [(slug, one) for one in indices.get(slug, ())]
