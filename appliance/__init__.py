@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         Serializer,
     )
     from appliance.engine import executors
-    from appliance.engine.executors import LocalExecutor, ThreadExecutor
+    from appliance.engine.executors import LocalExecutor, ProcessExecutor, ThreadExecutor
     from appliance.engine.results.addresses import result_from_url
     from appliance.engine.results.local import LocalResult
     from appliance.engine.results.memory import MemoryResult
@@ -72,6 +72,7 @@ __all__ = [
     "PandasSerializer",
     "Parameter",
     "PickleSerializer",
+    "ProcessExecutor",
     "Result",
     "S3Result",
     "SFTPResult",
@@ -140,6 +141,7 @@ _LAZY = {
     "SFTPResult": "appliance.engine.results.sftp",
     "executors": "appliance.engine.executors",
     "LocalExecutor": "appliance.engine.executors.local",
+    "ProcessExecutor": "appliance.engine.executors.processes",
     "ThreadExecutor": "appliance.engine.executors.threads",
 }
 

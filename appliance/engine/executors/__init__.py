@@ -1,7 +1,24 @@
 """Where the tasks of a run do their work."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from appliance.engine.executors.executor import Executor
 from appliance.engine.executors.local import LocalExecutor
 from appliance.engine.executors.threads import ThreadExecutor
 
-__all__ = ["Executor", "LocalExecutor", "ThreadExecutor"]
+if TYPE_CHECKING:
+    from appliance.engine.executors.processes import ProcessExecutor
+
+__all__ = ["Executor", "LocalExecutor", "ProcessExecutor", "ThreadExecutor"]
+
+# Loaded only by those who name one: every flow run imports this package.
+_LAZY = {"ProcessExecutor": "appliance.engine.executors.processes"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)

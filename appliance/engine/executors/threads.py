@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from appliance.core.states import Finished, State
-from appliance.engine.executors.executor import Call, Executor, Handle, Upstream, reduced
+from appliance.engine.executors.executor import Call, Due, Executor, Handle, Upstream, reduced
 from appliance.kit import clock
 
 _LONGEST_NAP = 1.0  # so that a step of the wall clock is noticed
@@ -48,8 +48,35 @@ class ThreadExecutor(Executor):
         if max_workers is not None and max_workers < 1:
             raise ValueError("max_workers must be at least 1.")
         self.max_workers = max_workers
+        self._crew: _Crew | None = None
 
     def start(self) -> None:
+        self._crew = _Crew(self.max_workers or self._default_workers(), self.due)
+
+    def submit(self, call: Call, upstream: Upstream, *args: Any, map_index: int = -1) -> Handle:
+        assert self._crew is not None, "start() comes first"
+        return self._crew.submit(_Call(call, upstream, args, map_index))
+
+    def wait(self, handles: Iterable[Handle]) -> list[State]:
+        found = list(handles)
+        if self._crew is not None:
+            self._crew.wait(found)
+        return [_state(one) for one in found]
+
+    def shutdown(self, cancel: bool = False) -> None:
+        if self._crew is not None:
+            self._crew.close(cancel)
+            self._crew = None
+
+    def _default_workers(self) -> int:
+        return min(32, (os.cpu_count() or 1) + 4)
+
+
+class _Crew:
+    """The threads of one run and the queue from which they take their calls."""
+
+    def __init__(self, most: int, due: Due) -> None:
+        self._most, self._due = most, due
         self._lock = threading.Lock()
         self._work, self._done = threading.Condition(self._lock), threading.Condition(self._lock)
         self._plain = deque[_Call]()
@@ -61,13 +88,12 @@ class ThreadExecutor(Executor):
         self._idle, self._missing = 0, 0
         self._broken: BaseException | None = None
         self._threads: list[threading.Thread] = []
-        self._most = self.max_workers or self._default_workers()
         self._context = contextvars.copy_context()
 
-    def submit(self, call: Call, upstream: Upstream, *args: Any, map_index: int = -1) -> Handle:
-        made = _Call(call, upstream, args, map_index)
+    def submit(self, made: _Call) -> _Call:
+        """Queue the call, or have it queued when what it waits for is done."""
         with self._lock:
-            for value in upstream.values():
+            for value in made.upstream.values():
                 for one in value if isinstance(value, list) else (value,):
                     if isinstance(one, _Call) and one.call is not None:
                         made.left += 1
@@ -78,11 +104,11 @@ class ThreadExecutor(Executor):
                 self._enqueue(made)
         return made
 
-    def wait(self, handles: Iterable[Handle]) -> list[State]:
-        found = list(handles)
+    def wait(self, handles: list[Handle]) -> None:
+        """Until all are done, or one has raised."""
         with self._lock:
             missing = 0
-            for one in found:
+            for one in handles:
                 if isinstance(one, _Call) and one.call is not None and not one.awaited:
                     one.awaited = True
                     missing += 1
@@ -95,9 +121,9 @@ class ThreadExecutor(Executor):
                 self._held = True
         if self._broken is not None:
             raise self._broken
-        return [_state(one) for one in found]
 
-    def shutdown(self, cancel: bool = False) -> None:
+    def close(self, cancel: bool) -> None:
+        """Make the calls that are left, or with `cancel` drop those that have not begun; then let the threads go."""
         with self._lock:
             self._closed, self._held = True, False
             self._timed.clear()
@@ -108,9 +134,6 @@ class ThreadExecutor(Executor):
             self._work.notify_all()
         for thread in self._threads:
             thread.join()
-
-    def _default_workers(self) -> int:
-        return min(32, (os.cpu_count() or 1) + 4)
 
     # --- the queue; all of it with the lock held
 
@@ -195,7 +218,7 @@ class ThreadExecutor(Executor):
         try:
             states = {edge: _state(value) for edge, value in call.upstream.items()}
             state = self._context.copy().run(call.call, states, *call.args)
-            return state, None, None if isinstance(state, Finished) else self.due(state)
+            return state, None, None if isinstance(state, Finished) else self._due(state)
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             return None, error, None
 

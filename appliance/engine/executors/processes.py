@@ -1,0 +1,276 @@
+"""Runs the code of tasks in worker processes, which can be killed. States, handlers, retries and results stay with the flow."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+
+from appliance.core.errors import ApplianceError
+from appliance.core.states import Cancelled, Crashed, Failed, State, TimedOut
+from appliance.engine import failures
+from appliance.engine.calls import Invocation
+from appliance.engine.executors import pickling, remote_logs, worker
+from appliance.engine.executors.channel import Channel, Closed, Content
+from appliance.engine.executors.threads import ThreadExecutor
+from appliance.kit import clock
+
+_GRACE = 1.0
+"""Seconds after its timeout in which a task may still end by itself, its clean-up done, before its process is killed."""
+_LOADING = 60.0
+"""Seconds that the imports of a task with a timeout may take; its own time begins after them."""
+_LAST_WORD = 5.0
+"""Seconds in which the exit code of a dead worker must be known, or an idle one must have left."""
+
+
+class ProcessExecutor(ThreadExecutor):
+    """At most `max_workers` tasks at a time, each in a process of its own; by default one per processor.
+
+    The code of a task with its inputs goes to a worker process by cloudpickle, its result and its log lines come back. Workers are
+    forks of one clean process and are used for one task after the other. A task that exceeds its timeout is killed with all the
+    processes it has started; a worker that dies fails its task only. A worker that a task leaves with another directory, umask,
+    locale, standard streams or signal handlers is replaced. Nothing outlives the flow's process. Needs Linux.
+    """
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        super().__init__(max_workers)
+        self._pool: _Pool | None = None
+
+    def start(self) -> None:
+        """Raises ApplianceError where there is no fork."""
+        if not hasattr(os, "pipe2") or not hasattr(socket, "SOCK_SEQPACKET"):
+            raise ApplianceError("ProcessExecutor needs Linux; use ThreadExecutor or DaskExecutor here.")
+        super().start()
+        pickling.send_flow_files_whole()
+        self._pool = _Pool()
+
+    def invoke(self, invocation: Invocation) -> State:
+        """The state in which the task's code ended in a worker. Called in the executor's threads."""
+        try:
+            payload = pickling.pack(invocation)
+        except pickling.NotPicklable as error:
+            return Failed(str(error), error)
+        assert self._pool is not None, "start() comes first"
+        return self._pool.call(payload, invocation.timeout)
+
+    def shutdown(self, cancel: bool = False) -> None:
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        if cancel:
+            pool.stop()
+        try:
+            super().shutdown(cancel)
+        finally:
+            pool.close()
+
+    def _default_workers(self) -> int:
+        return len(os.sched_getaffinity(0))
+
+
+class _Pool:
+    """The workers of one run: as many as there are calls at a time, each made when it is first needed."""
+
+    def __init__(self) -> None:
+        self._free: list[_Worker] = []
+        self._workers: set[_Worker] = set()
+        self._stopping = False
+        self._lock = threading.Lock()
+        self._nursery = _Nursery()
+
+    def call(self, payload: bytes, timeout: float | None) -> State:
+        """Have the call made by a worker that has nothing to do."""
+        found = self._take()
+        if found is None:
+            state: State = Crashed(f"No worker process could be started for the task. {_MEMORY}")
+        else:
+            reusable = False
+            try:
+                state, reusable = found.call(payload, timeout)
+            except Exception as error:  # noqa: BLE001 - the user's log handlers; as if the task's own line had raised it
+                state = failures.failed(error)
+            finally:
+                self._give_back(found, reusable)
+        return Cancelled("The task was stopped with its run.") if self._stopping else state
+
+    def stop(self) -> None:
+        """Kill all workers with what they have started."""
+        with self._lock:
+            self._stopping = True
+            for one in self._workers:
+                one.kill()
+
+    def close(self) -> None:
+        """Let idle workers end by themselves, and then everything."""
+        for one in self._free:
+            one.dismiss()
+        self._nursery.close()
+
+    def _take(self) -> _Worker | None:
+        with self._lock:
+            while self._free:
+                found = self._free.pop()
+                if found.alive():
+                    return found
+                self._drop(found)
+            if self._stopping:
+                return None
+            try:
+                made = self._nursery.spawn()
+            except OSError:  # no more processes or files
+                return None
+            self._workers.add(made)
+            return made
+
+    def _give_back(self, found: _Worker, reusable: bool) -> None:
+        with self._lock:
+            if reusable and not self._stopping:
+                self._free.append(found)
+            else:
+                found.kill()
+                self._drop(found)
+
+    def _drop(self, found: _Worker) -> None:
+        self._workers.discard(found)
+        found.close()
+
+
+class _Nursery:
+    """The process that forks the workers. It is started anew should a task have killed it."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._start()
+
+    def _start(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        code = (
+            f"import sys; sys.path[:] = {sys.path!r}; "
+            f"from appliance.engine.executors.worker import nurse; nurse({theirs.fileno()})"
+        )
+        optimized = ["-" + "O" * sys.flags.optimize] if sys.flags.optimize else []
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, *optimized, "-c", code],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+
+    def spawn(self) -> _Worker:
+        """A new worker, set up to be as this process is now. Raises OSError."""
+        self._count += 1
+        ours, theirs = socket.socketpair()
+        report, reported = os.pipe()
+        order = worker.ORDER.pack(worker.SPAWN, self._count)
+        try:
+            try:
+                socket.send_fds(self._control, [order], [theirs.fileno(), reported])
+            except ConnectionError:
+                self.close()
+                self._start()
+                socket.send_fds(self._control, [order], [theirs.fileno(), reported])
+        finally:
+            theirs.close()
+            os.close(reported)
+        return _Worker(self, self._count, ours, report)
+
+    def kill(self, number: int) -> None:
+        with suppress(OSError):  # it is gone, and its workers with it
+            self._control.send(worker.ORDER.pack(worker.KILL, number))
+
+    def close(self) -> None:
+        """Let the nursery end and kill whatever it has left."""
+        self._control.close()
+        try:
+            self._process.wait(_LAST_WORD)
+        except subprocess.TimeoutExpired:  # it was stopped by a task, or the machine is all but dead
+            self._process.kill()
+            self._process.wait()
+
+
+class _Worker:
+    """One worker process, seen from the flow's."""
+
+    def __init__(self, nursery: _Nursery, number: int, end: socket.socket, report: int) -> None:
+        self._nursery, self._number, self._report = nursery, number, report
+        self._channel = Channel(end)
+        self._new = True
+
+    def call(self, payload: bytes, timeout: float | None) -> tuple[State, bool]:
+        """The state of the call, and whether the worker can be used again."""
+        try:
+            if self._new:
+                self._channel.send(worker.SETUP, _setup())
+                self._new = False
+            return self._call(payload, timeout)
+        except Closed:
+            return Crashed(self._obituary()), False
+        except TimeoutError:
+            self.kill()
+            message = f"The task ran longer than its timeout of {timeout:g} s and its process was killed."
+            return TimedOut(message), False
+
+    def _call(self, payload: bytes, timeout: float | None) -> tuple[State, bool]:
+        self._channel.send(worker.CALL, payload)
+        deadline = None if timeout is None else clock.monotonic() + timeout + _LOADING
+        state: Content = b""
+        while True:
+            kind, content = self._channel.receive(deadline)
+            if kind == worker.BEGUN and timeout is not None:
+                deadline = clock.monotonic() + timeout + _GRACE
+            elif kind == worker.LOG:
+                remote_logs.replay(json.loads(content))
+            elif kind == worker.STATE:
+                state, deadline = content, None
+            elif kind in (worker.RESULT, worker.LAST_RESULT):
+                return pickling.unpack_state((state, content)), kind == worker.RESULT
+
+    def alive(self) -> bool:
+        return not select.select([self._report], [], [], 0)[0]
+
+    def kill(self) -> None:
+        self._nursery.kill(self._number)
+
+    def dismiss(self) -> None:
+        """Let it end by itself."""
+        self._channel.close()
+        select.select([self._report], [], [], _LAST_WORD)
+        os.close(self._report)
+
+    def close(self) -> None:
+        self._channel.close()
+        os.close(self._report)
+
+    def _obituary(self) -> str:
+        code = ""
+        if select.select([self._report], [], [], _LAST_WORD)[0]:
+            code = os.read(self._report, 16).decode()
+        if not code:
+            return "The worker process of the task was lost: what started it was killed."
+        if int(code) >= 0:
+            return f"The worker process of the task ended with exit code {code} before the task did."
+        number = -int(code)
+        name = signal.Signals(number).name if number in list(signal.Signals) else str(number)
+        hint = f" {_MEMORY}" if name == "SIGKILL" else ""
+        return f"The worker process of the task was killed by signal {name}.{hint}"
+
+
+_MEMORY = "Perhaps the machine ran out of memory."
+
+
+def _setup() -> bytes:
+    what = {
+        "env": dict(os.environ),
+        "path": sys.path,
+        "argv": sys.argv,
+        "directory": worker.directory(),
+        "levels": remote_logs.levels(),
+    }
+    return json.dumps(what).encode()

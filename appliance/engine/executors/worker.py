@@ -1,0 +1,232 @@
+"""The processes of a ProcessExecutor: a nursery that has everything imported and forks a worker on request, and the workers.
+
+The nursery has no threads, so a fork of it is clean. It ends when the flow's process lets go of it or dies, and then kills its
+workers with all they have started.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import locale
+import logging
+import os
+import random
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import cloudpickle  # type: ignore[import-untyped]  # noqa: F401 - so that no worker has to
+
+from appliance.core.logs import ROOT
+from appliance.engine.executors import pickling
+from appliance.engine.executors.channel import Channel, Closed
+from appliance.engine.executors.remote_logs import Fields, Forwarder
+
+ORDER = struct.Struct("!cQ")
+SPAWN, KILL = b"s", b"k"
+SETUP, CALL, BEGUN, LOG, STATE, RESULT, LAST_RESULT = b"u", b"c", b"b", b"l", b"s", b"r", b"x"
+_PR_SET_PDEATHSIG = 1
+
+
+def nurse(fd: int) -> None:
+    """Fork and reap workers for the process at the other end of the socket `fd`."""
+    control = socket.socket(fileno=fd)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(writer)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    gc.freeze()
+    _Nursery(control, reader, writer).run()
+
+
+class _Nursery:
+    def __init__(self, control: socket.socket, reader: int, writer: int) -> None:
+        self.control, self.reader, self.writer = control, reader, writer
+        self.pids: dict[int, int] = {}
+        self.reports: dict[int, int] = {}  # by pid: where to tell the exit code
+
+    def run(self) -> None:
+        poll = select.poll()
+        poll.register(self.control, select.POLLIN)
+        poll.register(self.reader, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poll.poll()}
+            if self.reader in ready:
+                os.read(self.reader, 4096)
+                self._reap()
+            if self.control.fileno() in ready and not self._obey():
+                for pid in self.reports:
+                    _kill_group(pid)
+                return
+
+    def _obey(self) -> bool:
+        """Carry out one order; False when there will be no more."""
+        try:
+            content, fds, _, _ = socket.recv_fds(self.control, ORDER.size, 2)
+        except ConnectionError:
+            return False
+        if not content:
+            return False
+        kind, number = ORDER.unpack(content)
+        if kind == KILL:
+            if number in self.pids:
+                _kill_group(self.pids[number])
+            return True
+        channel, report = fds
+        nursery = os.getpid()
+        with suppress(OSError):  # no process to be had: the other end sees its channel closed
+            pid = os.fork()
+            if pid == 0:
+                self._become_worker(channel, report, nursery)
+            self.pids[number], self.reports[pid] = pid, report
+            report = -1
+        os.close(channel)
+        if report >= 0:
+            os.close(report)
+        return True
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if dead is None:
+                return
+            pid = dead.si_pid
+            _kill_group(pid)  # before it is reaped, while its number is surely its own
+            _, status = os.waitpid(pid, 0)
+            report = self.reports.pop(pid)
+            with suppress(OSError):
+                os.write(report, str(os.waitstatus_to_exitcode(status)).encode())
+            os.close(report)
+            self.pids = {number: one for number, one in self.pids.items() if one != pid}
+
+    def _become_worker(self, channel: int, report: int, nursery: int) -> None:
+        """In the child: leave everything of the nursery behind, work, and never return."""
+        code = 1
+        try:
+            os.setsid()
+            _die_with(nursery)
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, _ignore)  # not SIG_IGN, which programs started by a task would inherit
+            self.control.close()
+            for fd in (self.reader, self.writer, report, *self.reports.values()):
+                os.close(fd)
+            random.seed()
+            gc.unfreeze()
+            work(Channel(socket.socket(fileno=channel)))
+            atexit._run_exitfuncs()
+            code = 0
+        except BaseException:  # noqa: BLE001 - the last line of defence: a worker must never go on as a nursery
+            traceback.print_exc()
+        finally:
+            _flush()
+            os._exit(code)
+
+
+def work(channel: Channel) -> None:
+    """Make one call after the other until there are no more, or until a task has left the process in disorder."""
+    pid = os.getpid()
+    try:
+        _, content = channel.receive()
+        _set_up(channel, json.loads(content))
+        before = _order()
+        while True:
+            _, payload = channel.receive()
+            (state, result), disorder = pickling.run(payload, lambda: channel.send(BEGUN, b""))
+            if os.getpid() != pid:  # a fork that the task made and that came back from it
+                os._exit(0)
+            _flush()
+            disorder = disorder or _order() != before
+            channel.send(STATE, state)
+            channel.send(LAST_RESULT if disorder else RESULT, result)
+            if disorder:
+                return
+    except Closed:
+        return
+
+
+def _set_up(channel: Channel, setup: dict[str, Any]) -> None:
+    """Be as the flow's process was when it asked for this worker."""
+    os.environ.clear()
+    os.environ.update(setup["env"])
+    time.tzset()
+    sys.path[:] = setup["path"]
+    sys.argv[:] = setup["argv"]
+    if setup["directory"] is not None:
+        os.chdir(setup["directory"])
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(line_buffering=True)
+
+    def send(fields: Fields) -> None:
+        channel.send(LOG, json.dumps(fields).encode())
+
+    everything, run = setup["levels"]
+    logging.root.handlers[:] = [Forwarder(send)]
+    logging.root.setLevel(everything)
+    logging.getLogger(ROOT).setLevel(run)
+
+
+def _order() -> tuple[Any, ...]:
+    """What a task may change for those that come after it in the same process. Environment and modules don't count."""
+    os.umask(umask := os.umask(0o77))
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM)]
+    return umask, directory(), locale.setlocale(locale.LC_ALL), handlers, [_identity(fd) for fd in range(3)]
+
+
+def directory() -> str | None:
+    """Where this process is, if that still exists."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return None
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    try:
+        found = os.fstat(fd)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _die_with(nursery: int) -> None:
+    """Where the system can: be killed when the nursery dies, however it dies."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != nursery:
+        os._exit(1)
+
+
+def _kill_group(pid: int) -> None:
+    """Kill a worker with all it has started."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:  # it has no group of its own yet
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _ignore(_number: int, _frame: object) -> None:
+    """Ctrl-C at a terminal is for the flow's process, which decides."""
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed or replaced by a task
+            stream.flush()
