@@ -123,7 +123,7 @@ class Result(ABC):
         """A new name below the date, such as `2026/01/31/extract-0198....pickle`."""
         *folders, name = [_plain(part) for part in parts] or [""]
         stem = f"{name}-{ids.uuid7()}" if name else str(ids.uuid7())
-        return "/".join([f"{clock.now():%Y/%m/%d}", *folders, stem + getattr(self.serializer, "suffix", "")])
+        return "/".join([f"{clock.now():%Y/%m/%d}", *filter(None, folders), stem + getattr(self.serializer, "suffix", "")])
 
     def where(self, location: str) -> str:
         """The full address of a location, for people."""
