@@ -21,7 +21,6 @@ import msgspec
 from appliance.client import runs
 from appliance.client.errors import ClientError, Forbidden, NotFound, StaleAttempt, Unauthenticated
 from appliance.client.transport import Transport
-from appliance.core import states
 from appliance.core.errors import ApplianceError
 from appliance.core.logs import get_logger
 from appliance.core.protocol import Begun
@@ -195,32 +194,25 @@ def _carry_out(job: Job, begun: Begun, reporter: Reporter, stopping: Stopping) -
         return
     took = clock.monotonic() - began
     _logger.log(
-        logging.ERROR if state.is_failed() else logging.INFO,
-        "Flow %r ended after %.2f s: %s. %s", runner.flow.name, took, type(state).__name__, state.message,
+        logging.ERROR if state.is_failed() else logging.INFO, "Flow %r %s after %.2f s: %s. %s",
+        runner.flow.name, "ended" if state.is_finished() else "stops", took, type(state).__name__, state.message,
     )  # fmt: skip
-    unfinished = Failed(f"{state.message} A paused run can't wait for a person here; run the flow again.")
-    reporter.flow_state(runner.final or unfinished)
+    reporter.flow_state(runner.final or state)
 
 
 def _load(job: Job, begun: Begun, reporter: Reporter) -> TrackedFlowRunner:
-    flow = load_flow(begun.storage)
-    earlier = {
-        (one.task_slug, one.map_index): states.from_wire(
-            one.type, one.name, one.message, {"run_count": one.run_count, **one.data}
-        )
-        for one in begun.tasks
-        if one.type == "SCHEDULED"  # results don't outlive their process, so what has succeeded is run again
-    }
-    return TrackedFlowRunner(
-        flow,
+    runner = TrackedFlowRunner(
+        load_flow(begun.storage),
         reporter,
         parameters=begun.parameters,
         context=begun.context,
         flow_run_id=str(job.flow_run_id),
         flow_run_name=begun.flow_run_name,
         scheduled_start_time=begun.scheduled_time,
-        initial_task_states=earlier,
     )
+    runner.longest_wait = begun.longest_wait
+    runner.go_on_from(begun.tasks)
+    return runner
 
 
 def _told(directory: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from appliance.core.protocol import MAX_MESSAGE, Event, FlowStateEvent, Level, LogEvent, Report, TaskStateEvent
-from appliance.core.states import State
+from appliance.core.states import Mapped, State, Success
 from appliance.kit import clock
 
 TaskItem = tuple[
@@ -38,6 +38,9 @@ def event(item: Item) -> Event:
 def _task(item: TaskItem) -> TaskStateEvent:
     slug, map_index, state, at, run_count, task_run_name = item
     kind, name, message, data = state.to_wire()
+    location = data.pop("result_location", None)
+    if location is None and state.result is None and isinstance(state, Success) and not isinstance(state, Mapped):
+        location = ""  # a later attempt needs no more than this to go on with the result
     return TaskStateEvent(
         slug=slug,
         map_index=map_index,
@@ -47,6 +50,7 @@ def _task(item: TaskItem) -> TaskStateEvent:
         data=data or None,
         at=at,
         run_count=run_count,
+        result_location=location,
         task_run_name=task_run_name,
     )
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from appliance.core.flow import Flow
-from appliance.core.states import Cancelled, Finished, State
+from appliance.core.protocol import EarlierTask
+from appliance.core.states import Cancelled, Finished, Scheduled, State
+from appliance.engine import checkpoints
 from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.task_runner import TaskRunner
+from appliance.engine.tracked import earlier
 from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.task_runner import TrackedTaskRunner
 
@@ -24,6 +28,12 @@ class TrackedFlowRunner(FlowRunner):
         self._tasks: TrackedTaskRunner | None = None
         self.final: State | None = None  # reported by the caller, as the very last event
 
+    def go_on_from(self, tasks: Iterable[EarlierTask]) -> None:
+        """Start from what earlier attempts of the run have come to."""
+        self.initial_task_states = earlier.initial_states(
+            self.flow, tasks, lambda task: checkpoints.place_of(task, self.context)
+        )
+
     def cancel(self, reason: str) -> None:
         """Start no further task and end Cancelled, with `reason` as the message."""
         if self._reason is None:
@@ -33,8 +43,10 @@ class TrackedFlowRunner(FlowRunner):
         return self._reason is not None
 
     def state_changed(self, old: State, new: State) -> None:
-        if not isinstance(new, Finished):
+        if not isinstance(new, Finished | Scheduled):
             return  # the server set the run Running when it let it begin
+        if isinstance(new, Scheduled) and self.should_stop():
+            new = Cancelled(result=new.result)  # what waits for later, waits no more
         if isinstance(new, Cancelled):
             self._cancel_running_tasks()
             new = Cancelled(self._reason or new.message, new.result)

@@ -28,7 +28,7 @@ from appliance.client.errors import (
     Unreachable,
 )
 from appliance.core.protocol import Event, Reported
-from appliance.core.states import Finished, State
+from appliance.core.states import Finished, Scheduled, State
 from appliance.engine.tracked import events
 from appliance.engine.tracked.heartbeat import Heartbeat
 from appliance.engine.tracked.spool import Spool
@@ -88,9 +88,9 @@ class Reporter:
         self._put((slug, map_index, state, clock.now(), run_count, task_run_name))
 
     def flow_state(self, state: State) -> None:
-        """The flow run reached a state; after a final one nothing more is taken, for the server would refuse it."""
+        """The flow run reached a state; after one that ends the attempt nothing more is taken, for the server would refuse it."""
         self._put((state, clock.now()))
-        self._sealed = isinstance(state, Finished)
+        self._sealed = isinstance(state, Finished | Scheduled)
 
     def log(self, at: datetime, level: int, logger: str, message: str, slug: str | None, map_index: int) -> None:
         """A log line was written."""

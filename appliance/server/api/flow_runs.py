@@ -105,8 +105,8 @@ def pause(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRu
 def resume(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
     """Let a paused run go on, with all of its paused tasks or with the one that is named."""
     wanted = decode(body, ResumeFlowRun)
-    task = {"task_slug": wanted.task_slug, "map_index": wanted.map_index}
-    attempts.resume(database, actor, run_id, _asked(wanted), **task)
+    slug, index = wanted.task_slug, wanted.map_index
+    attempts.resume(database, actor, run_id, _asked(wanted), task_slug=slug, map_index=index)
     return _one(database, run_id)
 
 
