@@ -102,23 +102,14 @@ def keep(run: TaskRun, state: Success) -> State:
 
 def checkpoint(run: TaskRun, state: Success) -> State:
     """The state with the location of its stored result. What an author asked to store and can't be stored is a failure."""
-    task = run.task
-    if state.result is None or task.checkpoint is False:
-        return state
-    place = place_of(task, run.flow_run)
-    asked = task.target is not None or (place is not None and not place.optional) or task.checkpoint is True
-    if not asked and (place is None or task.always_rerun or task.auto_generated or not run.flow_run.checkpointing):
+    task, place = run.task, place_of(run.task, run.flow_run)
+    if state.result is None or not _is_stored(run, place):
         return state
     try:
-        if task.target is not None:
-            place, location = target_of(run)
-        elif place is None:
-            return state
-        else:
-            location = _location(run, place)
+        place, location = target_of(run) if task.target is not None or place is None else (place, _location(run, place))
         return _stored(state, place, location)
     except ResultError as error:
-        if asked:
+        if place is None or not place.optional or task.target is not None:
             return Failed(f"The task ran, but its result could not be stored: {error}", error)
         _logger.warning("The result of task %s is not kept for a restart: %s", run, error)
         return state
@@ -167,6 +158,17 @@ def names_of(run: TaskRun) -> dict[str, Any]:
     """What templates may use: the flow's parameters, the run's context, the task's inputs; later ones win."""
     known = {name: value for name in _NAMES if (value := context.get(name)) is not None}
     return {**run.flow_run.parameters, **run.flow_run.extra, **known, **run.inputs}
+
+
+def _is_stored(run: TaskRun, place: Result | None) -> bool:
+    task = run.task
+    if task.checkpoint is False or task.always_rerun:  # a secret for instance must lie nowhere
+        return False
+    if task.target is not None:
+        return True
+    if place is None or (task.auto_generated and task.result is None):  # made anew at no cost from what is stored
+        return False
+    return not place.optional or run.flow_run.checkpointing or task.checkpoint is True
 
 
 def _location(run: TaskRun, place: Result) -> str:
