@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, text
 
-from appliance.server.db import revisions
+from appliance.kit import clock
+from appliance.server.db import revisions, snapshots
 from appliance.server.db.session import Database, passing_faults
 
 if TYPE_CHECKING:
     from alembic.config import Config
+
+log = logging.getLogger(__name__)
 
 _ADVISORY_LOCK = 4_200_001
 """Names the migration among Postgres' advisory locks: of several processes that start together one migrates, the others wait."""
 
 
 def upgrade(url: str) -> None:
-    """Bring the tables to the newest form, in one transaction. Raises NewerSchema when they are newer than this version."""
+    """Bring the tables to the newest form, in one transaction; what is in a SQLite file is copied before.
+
+    Raises NewerSchema when the tables are newer than this version, and Unavailable when there is no room for the copy.
+    """
+    if is_current(url):
+        return
     from alembic import command
 
+    before = current(url)
+    if before is not None and url.startswith("sqlite"):
+        path = snapshots.before_migration(url, before, revisions.head(), clock.now())
+        log.info("The database was copied to %s before its tables are changed.", path)
     with _migrating(url) as connection:
         command.upgrade(_config(connection), "head")
 

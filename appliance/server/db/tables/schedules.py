@@ -26,8 +26,9 @@ class Schedule(SQLModel, table=True):
     parameters: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
     labels: list[str] = Field(default_factory=list, sa_type=Document)
     active: bool = True
-    catch_up: str = Field(default="latest", max_length=20)  # all, latest, none
+    catch_up: str = Field(default="latest", max_length=20)  # all, latest, none (skip)
     catch_up_cap: int = 100
+    catch_up_window: float | None = None  # seconds: what is overdue for longer gets no run
     overlap: str = Field(default="allow", max_length=20)  # allow, queue, skip, cancel
     origin: str = Field(default="code", max_length=20)  # code, ui
     version: int = 1

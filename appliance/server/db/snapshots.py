@@ -1,0 +1,73 @@
+"""A complete copy of a SQLite database in one file, made while others work on it. Postgres has tools of its own for that."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from appliance.server.errors import Unavailable
+
+FOLDER = "snapshots"
+_KEPT = 3
+
+
+def before_migration(url: str, revision: str, target: str, now: datetime) -> Path | None:
+    """Copy the database before its tables change; the newest three such copies are kept. None for a database in memory.
+
+    Raises Unavailable when the copy can't be made: then nothing may be changed.
+    """
+    database = make_url(url).database
+    if not database or database == ":memory:":
+        return None
+    folder = Path(database).resolve().parent / FOLDER
+    path = folder / f"before-{target}-from-{revision}-{now:%Y%m%dT%H%M%S%fZ}.db"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        copy(Path(database), path)
+        for old in sorted(folder.glob("before-*.db"), key=lambda file: file.stat().st_mtime_ns)[:-_KEPT]:
+            old.unlink(missing_ok=True)
+    except (OSError, sqlite3.Error) as error:
+        raise Unavailable(
+            f"The database could not be copied before its tables are changed ({_reason(error)}); "
+            "free some space in the data directory, or make it writable, and start again."
+        ) from error
+    return path
+
+
+def copy(database: Path, path: Path) -> None:
+    """Write a copy that is whole or not there at all, and readable by its owner only. Raises OSError and sqlite3.Error."""
+    draft = path.with_suffix(".part")
+    draft.unlink(missing_ok=True)
+    try:
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute("PRAGMA busy_timeout=30000")
+            connection.execute("VACUUM INTO ?", (str(draft),))
+        draft.chmod(0o600)
+        with closing(sqlite3.connect(draft)) as connection:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise sqlite3.DatabaseError("the copy is not sound")
+        _to_disk(draft)
+        draft.rename(path)
+        _to_disk(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _reason(error: OSError | sqlite3.Error) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
+    return str(error).lower()

@@ -1,0 +1,37 @@
+"""Limits on what runs at a time, and the task runs that hold a place under one. How much is in use is counted, never stored."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from appliance.server.db.tables.columns import Time
+
+
+class ConcurrencyLimit(SQLModel, table=True):
+    __tablename__ = "concurrency_limit"
+    __table_args__ = (UniqueConstraint("kind", "name"),)
+
+    id: UUID = Field(primary_key=True)
+    kind: str = Field(max_length=20)  # flow, label, task_tag
+    name: str = Field(max_length=300)  # of a flow: its id
+    slots: int  # 0 lets nothing start
+    created: datetime = Field(sa_type=Time)
+    updated: datetime = Field(sa_type=Time)
+    created_by: str = Field(default="", max_length=200)
+
+
+class TaskSlot(SQLModel, table=True):
+    """Counts only while its attempt is the live one of its run."""
+
+    __tablename__ = "task_slot"
+
+    limit_id: UUID = Field(primary_key=True, foreign_key="concurrency_limit.id", ondelete="CASCADE")
+    flow_run_id: UUID = Field(primary_key=True, foreign_key="flow_run.id", ondelete="CASCADE", index=True)
+    task_slug: str = Field(primary_key=True, max_length=300)
+    map_index: int = Field(primary_key=True)
+    attempt: int
+    at: datetime = Field(sa_type=Time)

@@ -1,0 +1,30 @@
+"""Work that a person asked for and that takes more than one transaction: bulk actions and backfills, with their progress."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import Field, SQLModel
+
+from appliance.server.db.tables.columns import Document, LongText, Time
+
+
+class Job(SQLModel, table=True):
+    __tablename__ = "job"
+
+    id: UUID = Field(primary_key=True)
+    kind: str = Field(max_length=40)  # cancel, restart, delete, mark_as, backfill, ...
+    request: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
+    progress: dict[str, Any] = Field(default_factory=dict, sa_type=Document)  # where to go on
+    state: str = Field(default="queued", max_length=20, index=True)  # queued, running, done, cancelled, failed
+    message: str = Field(default="", sa_type=LongText)
+    total: int = 0
+    done: int = 0
+    refused: int = 0
+    cancel_requested: bool = False
+    idempotency_key: str | None = Field(default=None, max_length=200, unique=True)
+    created: datetime = Field(sa_type=Time)
+    updated: datetime = Field(sa_type=Time)
+    created_by: str = Field(default="", max_length=200)

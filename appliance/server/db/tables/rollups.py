@@ -1,0 +1,22 @@
+"""Ended runs by flow and hour, so that dashboards never count the runs themselves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import Field, SQLModel
+
+from appliance.server.db.tables.columns import Time
+
+
+class RunRollup(SQLModel, table=True):
+    __tablename__ = "run_rollup"
+
+    flow_id: UUID = Field(primary_key=True, foreign_key="flow.id", ondelete="CASCADE")
+    hour: datetime = Field(primary_key=True, sa_type=Time, index=True)  # the hour in which the run ended
+    state_name: str = Field(primary_key=True, max_length=40)
+    state_type: str = Field(max_length=20)
+    runs: int = 0
+    seconds: float = 0.0  # from start to end, of all of them together
+    longest: float = 0.0
