@@ -339,5 +339,5 @@ def from_wire(type: str, name: str, message: str | None = None, data: Mapping[st
     for key in ("start_time", "cached_result_expiration"):
         if fields.get(key) is not None:
             fields[key] = clock.parse(fields[key])
-    context = {"task_run_count": rest["run_count"]} if "run_count" in rest else {}
+    context = {"task_run_count": data["run_count"]} if data and "run_count" in data else {}
     return cls(message=message, context=context, data=rest, **fields)
