@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from appliance.core.fingerprints import fingerprint
     from appliance.core.results import Result
+    from appliance.core.secrets import EnvVarSecret, Secret, SecretTask
     from appliance.core.serializers import (
         CompressedSerializer,
         JSONSerializer,
@@ -60,6 +61,7 @@ __all__ = [
     "CompressedSerializer",
     "CronClock",
     "CronSchedule",
+    "EnvVarSecret",
     "Flow",
     "GCSResult",
     "IntervalClock",
@@ -77,6 +79,8 @@ __all__ = [
     "S3Result",
     "SFTPResult",
     "Schedule",
+    "Secret",
+    "SecretTask",
     "Serializer",
     "Task",
     "ThreadExecutor",
@@ -127,6 +131,9 @@ _LAZY = {
     "partial_parameters_only": "appliance.core.caching",
     "fingerprint": "appliance.core.fingerprints",
     "Result": "appliance.core.results",
+    "EnvVarSecret": "appliance.core.secrets",
+    "Secret": "appliance.core.secrets",
+    "SecretTask": "appliance.core.secrets",
     "CompressedSerializer": "appliance.core.serializers",
     "JSONSerializer": "appliance.core.serializers",
     "PandasSerializer": "appliance.core.serializers",

@@ -10,6 +10,7 @@ ApplianceError
 │  ├─ MissingParameterError
 │  └─ ParameterTypeError
 ├─ ScheduleError             a schedule that can't be computed, or has no further times
+├─ SecretError              a secret can't be found or read
 └─ ResultError               a result can't be written, found or read
    ├─ ResultLocationError    its location leads out of its place or can't be made
    ├─ ResultNotFoundError    there is nothing at its location
@@ -54,6 +55,10 @@ class MissingParameterError(ParameterError):
 
 class ParameterTypeError(ParameterError):
     """A value does not fit the type of its parameter."""
+
+
+class SecretError(ApplianceError, LookupError):
+    """A secret can't be found or read."""
 
 
 class ScheduleError(ApplianceError, ValueError):

@@ -1,23 +1,45 @@
-"""The loggers of runs: `appliance.run` and one child per task. Records know the task that wrote them."""
+"""The loggers of runs: `appliance.run` and one child per task. Records know the task that wrote them and show no secrets."""
 
 from __future__ import annotations
 
 import logging
 
+from appliance.core import masking
 from appliance.core.context import current_task_run
 
 ROOT = "appliance.run"
 
 
 class RunContextFilter(logging.Filter):
-    """Adds `task_slug` (None outside a task) and `map_index` (-1 outside a mapped child) to every record that passes."""
+    """Adds `task_slug` (None outside a task) and `map_index` (-1 outside a mapped child) to every record that passes, and masks
+    the secrets in it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not hasattr(record, "task_slug"):
             run = current_task_run.get()
             record.task_slug = None if run is None else run.task_slug
             record.map_index = -1 if run is None else run.map_index
+        if masking.hidden():
+            _mask(record)
         return True
+
+
+_formatter = logging.Formatter()
+
+
+def _mask(record: logging.LogRecord) -> None:
+    """Put the finished text in the place of message and arguments where a secret stands in it, or in the traceback below it."""
+    try:
+        text = record.getMessage()
+        trace = record.exc_text or (_formatter.formatException(record.exc_info) if record.exc_info else "")
+    except Exception:  # noqa: BLE001 - arguments of the user's that can't be printed: the handlers will say so
+        return
+    shown, shown_trace = masking.masked(text), masking.masked(trace)
+    if shown != text:
+        record.msg, record.args = shown, None
+    if shown_trace != trace:
+        record.msg, record.args = f"{shown}\n{shown_trace}", None
+        record.exc_info = record.exc_text = None
 
 
 _filter = RunContextFilter()

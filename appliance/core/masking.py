@@ -1,0 +1,104 @@
+"""The values that must not be shown: every secret read in this process, in the forms in which a program usually prints it.
+
+Known to the whole process rather than to a run, so that no thread and no library can print a secret past it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+from urllib.parse import quote, quote_plus
+
+from appliance.core.states import State
+
+MASK = "***"
+SHORTEST = 4
+"""Characters from which on a value is masked; hiding shorter ones would blot out every line and protect nothing."""
+_SHORTEST_LINE = 8
+
+_S = TypeVar("_S", bound=State)
+_lock = threading.Lock()
+_values: tuple[str, ...] = ()
+_forms: tuple[str, ...] = ()
+
+
+def hide(*values: str) -> None:
+    """From now on mask these values wherever the run shows text."""
+    global _values, _forms
+    with _lock:
+        new = [value for value in dict.fromkeys(values) if len(value) >= SHORTEST and value not in _values]
+        if new:
+            _values = (*_values, *new)
+            _forms = tuple(sorted({*_forms, *(form for value in new for form in forms(value))}, key=len, reverse=True))
+
+
+def hidden() -> tuple[str, ...]:
+    """The values themselves, for another process that works for this one."""
+    return _values
+
+
+def forms(value: str) -> Iterator[str]:
+    """How a value looks when printed plainly, as repr, in JSON, in a URL and in base64; of several lines also each long one."""
+    yield value
+    yield repr(value)[1:-1]
+    yield repr(value + "'")[1:-2]  # with the other quotes
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    data = value.encode("utf-8", "surrogatepass")
+    yield from (quote(data, safe=""), quote(data), quote_plus(data))
+    yield from _in_base64(data)
+    lines = value.splitlines()
+    if len(lines) > 1:
+        yield from (line for line in lines if len(line) >= _SHORTEST_LINE)
+
+
+def _in_base64(data: bytes) -> Iterator[str]:
+    """The part of any base64 text that stands for `data` alone, at each of the three places where it may begin in it."""
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(data).decode("ascii").rstrip("=")
+        for offset, start in enumerate((0, 2, 3)):
+            padded = bytes(offset) + data
+            yield encode(padded).decode("ascii")[start : len(padded) * 8 // 6]
+
+
+def masked(text: str) -> str:
+    """The text with every known secret replaced."""
+    for form in _forms:
+        if form in text:
+            text = text.replace(form, MASK)
+    return text
+
+
+def masked_state(state: _S) -> _S:
+    """The state as it may be shown: the message and the JSON data are masked, the result stays."""
+    if not _forms:
+        return state
+    message = None if state.message is None else masked(state.message)
+    data = _masked_data(state.data)
+    if message == state.message and data == state.data:
+        return state
+    return replace(state, message=message, data=data)
+
+
+def _masked_data(value: Any) -> Any:
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, Mapping):
+        return {key: _masked_data(item) for key, item in value.items()}
+    return [_masked_data(item) for item in value] if isinstance(value, list) else value
+
+
+def texts(value: Any) -> Iterable[str]:
+    """The strings inside of a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts(item)

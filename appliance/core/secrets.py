@@ -1,0 +1,119 @@
+"""Secrets in flows: `Secret("NAME").get()` inside tasks, and tasks whose result is a secret.
+
+A value comes from the run context (`flow.run(context={"secrets": {...}})`), from `APPLIANCE_SECRET_<NAME>` in the environment, or
+from the file that `APPLIANCE_SECRET_<NAME>_FILE` names. Every value read is masked in the run's log lines and state messages.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from appliance.core import masking
+from appliance.core.context import active_flow, context
+from appliance.core.errors import FlowBuildError, SecretError
+from appliance.core.states import State, Success
+from appliance.core.task import Task
+from appliance.kit import env
+
+PREFIX = "APPLIANCE_SECRET"
+
+
+class Secret:
+    """A secret by its name; nothing is read before `get`."""
+
+    def __init__(self, name: str) -> None:
+        """Raises SecretError for a name that no environment variable can bear."""
+        if not isinstance(name, str) or not name.isascii() or not name.replace("-", "_").isidentifier():
+            raise SecretError(f"{name!r} can't be the name of a secret; use letters, digits and underscores.")
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<Secret {self.name}>"
+
+    def get(self, as_json: bool = False) -> Any:
+        """The value; with `as_json`, what its text stands for as JSON.
+
+        Raises SecretError when there is none or it is no JSON, and FlowBuildError while a flow is being built, since the value
+        would become part of the flow.
+        """
+        if active_flow.get() is not None:
+            raise FlowBuildError(
+                f"Secret {self.name!r} was read while a flow is being built; read it inside a task, or use SecretTask({self.name!r})."
+            )
+        value = self._find()
+        if isinstance(value, str):
+            masking.hide(value)
+            if as_json:
+                value = self._parsed(value)
+        masking.hide(*masking.texts(value))
+        return value
+
+    def _find(self) -> Any:
+        given = context.get("secrets")
+        if isinstance(given, Mapping) and self.name in given:
+            return given[self.name]
+        variable = self.name.replace("-", "_").upper()
+        try:
+            found = env.read(os.environ, PREFIX, (variable,))
+        except ValueError as error:
+            raise SecretError(str(error)) from None
+        if variable not in found:
+            raise SecretError(
+                f"Secret {self.name!r} was not found; set {PREFIX}_{variable}, or {PREFIX}_{variable}_FILE to the file that holds it."
+            )
+        return found[variable]
+
+    def _parsed(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise SecretError(f"Secret {self.name!r} was asked for as JSON but holds none; read it as text.") from None
+
+
+class _Secretive(Task):
+    """A task with a secret as its result: never stored, read again in every attempt, masked wherever the run shows text."""
+
+    always_rerun = True
+
+    def __init__(self, name: str, **options: Any) -> None:
+        options["checkpoint"] = False
+        super().__init__(name=name, **options)
+        self.state_handlers = (_hide_result, *self.state_handlers)
+
+
+def _hide_result(_task: Any, _old: State, new: State) -> None:
+    """The code may have run in another process; from here on the value is known to this one."""
+    if isinstance(new, Success):
+        masking.hide(*masking.texts(new.result))
+
+
+class SecretTask(_Secretive):
+    """`SecretTask("NAME")` in a flow gives the secret to the tasks that take it; `as_json` parses it first."""
+
+    def __init__(self, name: str, as_json: bool = False, **options: Any) -> None:
+        """Takes the options of Task, except that its result is never stored."""
+        super().__init__(name, **options)
+        self.secret, self.as_json = Secret(name), as_json
+
+    def run(self) -> Any:
+        return self.secret.get(as_json=self.as_json)
+
+
+class EnvVarSecret(_Secretive):
+    """The value of an environment variable as a secret; None when it is not set, or with `raise_if_missing` a failure."""
+
+    def __init__(self, name: str, raise_if_missing: bool = False, **options: Any) -> None:
+        """Takes the options of Task, except that its result is never stored."""
+        super().__init__(name, **options)
+        self.variable, self.raise_if_missing = name, raise_if_missing
+
+    def run(self) -> str | None:
+        value = os.environ.get(self.variable)
+        if value is None and self.raise_if_missing:
+            raise SecretError(f"Environment variable {self.variable} is not set; set it where the run starts.")
+        if value is not None:
+            masking.hide(value)
+        return value
