@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from appliance.core.annotations import Annotation
+from appliance.core.context import active_flow
+from appliance.core.errors import FlowBuildError
 from appliance.core.operators import FUNCTIONS
 from appliance.core.task import Task
 
@@ -49,6 +53,13 @@ class Set(_Sequence):
         return set(super().run(**items))
 
 
+class FrozenSet(_Sequence):
+    """The results as a frozenset."""
+
+    def run(self, **items: Any) -> Any:
+        return frozenset(super().run(**items))
+
+
 class Dict(Task):
     """The results under the keys of a dict."""
 
@@ -85,28 +96,78 @@ class Not(Task):
         return not value
 
 
+_KINDS = frozenset({dict, list, tuple, set, frozenset})
+
+
 def holds_task(value: Any) -> bool:
     """Is there a task in this value, at any depth of plain collections?"""
     if isinstance(value, Task | Annotation):
         return True
-    kind = type(value)
-    if kind is dict:
-        return any(holds_task(item) for pair in value.items() for item in pair)
-    return kind in (list, tuple, set) and any(holds_task(item) for item in value)
+    if type(value) not in _KINDS:
+        return isinstance(value, tuple(_KINDS)) and _refuse_tasks_in(value)
+    seen, stack = {id(value)}, [value]  # no recursion: constants may be deep, and may hold themselves
+    while stack:
+        collection = stack.pop()
+        items = (*collection, *collection.values()) if type(collection) is dict else collection
+        for item in items:
+            if isinstance(item, Task | Annotation):
+                return True
+            if type(item) in _KINDS and id(item) not in seen:
+                seen.add(id(item))
+                stack.append(item)
+            elif isinstance(item, tuple) and type(item) is not tuple:
+                _refuse_tasks_in(item)
+    return False
+
+
+def _refuse_tasks_in(value: Any) -> bool:
+    """Named tuples and other own collections can't be taken apart and made again by a task."""
+    items = (*value, *value.values()) if isinstance(value, dict) else value
+    if any(isinstance(item, Task) for item in items):
+        raise FlowBuildError(
+            f"A {type(value).__name__} can't collect tasks; use a plain list, tuple, set or dict, "
+            "or make it in a task of its own."
+        )
+    return False
 
 
 def as_task(value: Any) -> Task:
-    """`value` as a task; a collection that holds tasks becomes a collection task, bound to the active flow."""
+    """`value` as a task; a collection that holds tasks becomes a collection task, bound to the active flow.
+
+    Raises FlowBuildError for collections whose order is not the same in every process.
+    """
     if isinstance(value, Task):
         return value
     if not holds_task(value):
         return Constant(value)
-    if isinstance(value, dict):
-        return Dict().bind(keys=list(value), values=list(value.values()))
-    if isinstance(value, set):  # sets of tasks have no order of their own; slugs and names give a stable one
-        value = sorted(value, key=lambda item: (item.slug or item.name) if isinstance(item, Task) else repr(item))
-        return Set().bind(**_numbered(value))
-    return (List() if isinstance(value, list) else Tuple()).bind(**_numbered(value))
+    try:
+        if isinstance(value, dict):
+            return Dict().bind(keys=list(value), values=list(value.values()))
+        if isinstance(value, set | frozenset):
+            return (Set() if isinstance(value, set) else FrozenSet()).bind(**_numbered(_in_order(value)))
+        return (List() if isinstance(value, list) else Tuple()).bind(**_numbered(value))
+    except RecursionError as error:
+        raise FlowBuildError("A collection of tasks is nested too deeply; collect in tasks of its own.") from error
+
+
+def _in_order(items: Iterable[Any]) -> list[Any]:
+    """Sets have no order of their own: tasks stand in the order of the flow or of their names, before plain values."""
+    flow = active_flow.get()
+    order = {task: number for number, task in enumerate(flow.slugs)} if flow is not None else {}
+
+    def rank(item: Any) -> tuple[int, int, str]:
+        if isinstance(item, Task):
+            return 0, order.get(item, len(order)), item.slug or item.name
+        return 1, 0, f"{type(item).__qualname__} {item!r}"
+
+    found = sorted(items, key=rank)
+    for before, after in pairwise(found):
+        if rank(before) == rank(after):
+            raise FlowBuildError(
+                f"A set of tasks has no stable order when two of them are both named {rank(after)[2]!r}; "
+                "add them to the flow first, or use a list."
+            )
+    return found
 
 
 def _numbered(items: Any) -> dict[str, Any]:

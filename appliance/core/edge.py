@@ -27,6 +27,15 @@ class Edge:
         if self.key is not None and not self.key.isidentifier():
             raise FlowBuildError(f"{self.key!r} can't be the name of an argument; use a Python identifier as the key.")
 
+    @property
+    def tasks(self) -> tuple[Task, Task]:
+        """(upstream, downstream)"""
+        return self.upstream_task, self.downstream_task
+
+    def between(self, upstream_task: Task, downstream_task: Task) -> Edge:
+        """The same dependency between other tasks."""
+        return Edge(upstream_task, downstream_task, self.key, self.mapped, self.flattened)
+
     def __repr__(self) -> str:
         arrow = "->" if self.key is None else f"-({self.key})->"
         return f"<Edge {self.upstream_task.name} {arrow} {self.downstream_task.name}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Token
@@ -29,8 +30,6 @@ TerminalStateHandler = Callable[["Flow", State, Mapping[Task, State]], State | N
 class Flow:
     """`with Flow("name") as flow:` collects the tasks that are called inside; `flow.run()` runs them here and now."""
 
-    result: Result | None = None
-
     def __init__(
         self,
         name: str,
@@ -44,6 +43,7 @@ class Flow:
         state_handlers: Iterable[StateHandler] | None = None,
         on_failure: Callable[[Any, State], State | None] | None = None,
         terminal_state_handler: TerminalStateHandler | None = None,
+        result: Result | None = None,
         validate: bool = False,
     ) -> None:
         if not isinstance(name, str) or not name:
@@ -55,14 +55,16 @@ class Flow:
         self.storage = storage
         self.state_handlers = state_handlers_of(state_handlers, on_failure)
         self.terminal_state_handler = terminal_state_handler
+        self.result = result
         self.graph = Graph()
         self.constants: dict[Task, dict[str, Any]] = {}
         self._reference_tasks: tuple[Task, ...] = ()
+        self._validated: Sequence[Task] | None = None
         self._tokens: list[Token[Flow | None]] = []
         for task in tasks:
             self.add_task(task)
         for edge in edges:
-            self.graph.add_edge(edge)
+            self.add_edge(*edge.tasks, edge.key, edge.mapped, edge.flattened)
         self.set_reference_tasks(reference_tasks)
         if validate:
             self.validate()
@@ -93,21 +95,27 @@ class Flow:
         key: str | None = None,
         mapped: bool = False,
         flattened: bool = False,
+        validate: bool = False,
     ) -> Edge:
-        """Make `downstream_task` wait for `upstream_task`, and receive its result as argument `key` when given."""
+        """Make `downstream_task` wait for `upstream_task`, and receive its result as argument `key` when given.
+
+        `validate` looks for circles at once instead of before the first run. Raises FlowBuildError.
+        """
+        for task in (upstream_task, downstream_task):
+            self._refuse_foreign(task)
         if key is not None:
-            if not downstream_task.accepts(key):
-                raise FlowBuildError(
-                    f"Task {downstream_task.name!r} has no argument {key!r}; it has {', '.join(downstream_task.inputs())}."
-                )
+            self._check_argument(downstream_task, key)
             if key in self.constants.get(downstream_task, ()):
-                raise FlowBuildError(
-                    f"Argument {key!r} of task {downstream_task.name!r} already has a value; give it once."
-                )
-        return self.graph.add_edge(Edge(upstream_task, downstream_task, key, mapped, flattened))
+                raise _given_twice(downstream_task, key)
+        edge = self.graph.add_edge(Edge(upstream_task, downstream_task, key, mapped, flattened))
+        if validate:
+            self.graph.sorted_tasks()
+        return edge
 
     def chain(self, *tasks: Task) -> list[Edge]:
         """Each task waits for the one before it."""
+        for task in tasks[:1]:
+            self.add_task(task)
         return [self.add_edge(before, after) for before, after in pairwise(tasks)]
 
     def set_dependencies(
@@ -117,44 +125,132 @@ class Flow:
         downstream_tasks: Iterable[Task] | None = None,
         keyword_tasks: Mapping[str, Any] | None = None,
         mapped: bool = False,
+        validate: bool = False,
     ) -> None:
-        """All kinds of dependencies of a task at once. Values that are no tasks are kept as constants beside the graph."""
+        """All kinds of dependencies of a task at once. Values that are no tasks are kept as constants beside the graph.
+
+        `validate` looks for circles at once instead of before the first run.
+        """
         token = active_flow.set(self)  # collections of tasks become tasks of this flow
         try:
             upstream: list[tuple[str | None, Task, bool, bool]] = []
+            constants: dict[str, Any] = {}
             for argument in upstream_tasks or ():
                 value, is_mapped, flattened = unwrap(argument, mapped)
                 upstream.append((None, as_task(value), is_mapped, flattened))
             for key, argument in (keyword_tasks or {}).items():
                 value, is_mapped, flattened = unwrap(argument, mapped)
-                if not is_mapped and not isinstance(value, Task) and not holds_task(value):
-                    self._set_constant(task, key, value)
-                else:
+                if is_mapped or holds_task(value):
                     upstream.append((key, as_task(value), is_mapped, flattened))
+                else:
+                    constants[key] = value
             for _, found, _, _ in upstream:
+                self._refuse_foreign(found)
                 self.graph.add_task(found)
             self.graph.add_task(task)
+            for key, value in constants.items():
+                self._set_constant(task, key, value)
             for name, found, is_mapped, flattened in upstream:
                 self.add_edge(found, task, name, is_mapped, flattened)
             for after in downstream_tasks or ():
                 self.add_edge(task, after)
         finally:
             active_flow.reset(token)
+        if validate:
+            self.graph.sorted_tasks()
 
     def _set_constant(self, task: Task, key: str, value: Any) -> None:
-        if not task.accepts(key):
-            raise FlowBuildError(f"Task {task.name!r} has no argument {key!r}; it has {', '.join(task.inputs())}.")
+        self._check_argument(task, key)
+        if key in self.constants.get(task, ()) or self.graph.edge_into(task, key) is not None:
+            raise _given_twice(task, key)
         self.constants.setdefault(task, {})[key] = value
 
-    def update(self, flow: Flow) -> None:
-        """Take over all tasks, edges and constants of another flow."""
-        for task in flow.tasks:
-            task.slug = task.slug if isinstance(task, Parameter) else None
-            self.graph.add_task(task)
+    def _check_argument(self, task: Task, key: str) -> None:
+        if not task.accepts(key):
+            known = ", ".join(task.inputs())
+            raise FlowBuildError(
+                f"Task {task.name!r} has no argument {key!r}; {f'it has {known}' if known else 'it has none'}."
+            )
+
+    def _refuse_foreign(self, task: Task) -> None:
+        """A task that was called in another flow has its arguments there, and would run without them here."""
+        if not isinstance(task, Task):
+            raise TypeError(f"A flow is made of tasks; {task!r} is none.")
+        home = task.called_in
+        if home is not None and home is not self.graph.home and task not in self.graph.slugs:
+            raise FlowBuildError(
+                f"Task {task.name!r} was called in another flow than {self.name!r}; call it in this one too, "
+                "or take that whole flow over with flow.update(other)."
+            )
+
+    def update(
+        self, flow: Flow, merge_parameters: bool = False, merge_reference_tasks: bool = False, validate: bool = False
+    ) -> None:
+        """Take over all tasks, edges and constants of another flow, which stays as it is.
+
+        Parameters of the same name are an error, unless `merge_parameters` makes them one. `merge_reference_tasks`
+        lets the reference tasks of both decide the state of the flow; otherwise they stay as they are here.
+        """
+        merged = self.copy()
+        own = {parameter.name: parameter for parameter in self.parameters()} if merge_parameters else {}
+        place = {task: own.get(task.name, task) if isinstance(task, Parameter) else task for task in flow.tasks}
+        for task in place.values():
+            merged.graph.add_task(task)
         for edge in flow.edges:
-            self.graph.add_edge(edge)
+            upstream, downstream = (place[task] for task in edge.tasks)
+            known = None if edge.key is None else merged.graph.edge_into(downstream, edge.key)
+            if known is None or known.upstream_task is not upstream:
+                merged.add_edge(upstream, downstream, edge.key, edge.mapped, edge.flattened)
         for task, constants in flow.constants.items():
-            self.constants.setdefault(task, {}).update(constants)
+            merged.constants.setdefault(task, {}).update(constants)
+        if merge_reference_tasks:
+            both = [*self.reference_tasks(), *(place[task] for task in flow.reference_tasks())]
+            merged._reference_tasks = tuple(dict.fromkeys(both))
+        if validate:
+            merged.validate()
+        self._become(merged)
+
+    def replace(self, old: Task, new: Task, validate: bool = False) -> Task:
+        """Put `new` where `old` is, with its edges, constants and place among the reference tasks; returns `new`."""
+        if old not in self.graph.slugs:
+            raise FlowBuildError(f"Task {old.name!r} is not in flow {self.name!r}; there is nothing to replace.")
+        self._refuse_foreign(new)
+        if old is new:
+            return new
+        constants = self.constants.get(old, {})
+        for key in [*(edge.key for edge in self.graph.edges_to(old)), *constants]:
+            if key is not None:
+                self._check_argument(new, key)
+        for key in constants:
+            if key in self.constants.get(new, ()) or self.graph.edge_into(new, key) is not None:
+                raise _given_twice(new, key)
+        changed = self.copy()
+        changed.graph = self.graph.replaced(old, new)
+        changed.constants.pop(old, None)
+        if constants:
+            changed.constants.setdefault(new, {}).update(constants)
+        references = (new if task is old else task for task in self._reference_tasks)
+        changed._reference_tasks = tuple(dict.fromkeys(references))
+        if validate:
+            changed.validate()
+        self._become(changed)
+        return new
+
+    def copy(self) -> Flow:
+        """A flow with the same tasks and settings whose graph can be changed without touching this one."""
+        new = copy.copy(self)
+        new.graph = self.graph.copy()
+        new.constants = {task: dict(values) for task, values in self.constants.items()}
+        return new
+
+    def _become(self, changed: Flow) -> None:
+        """Take over a finished change at once, so that one that fails half-way leaves nothing behind."""
+        changed.graph.home = self.graph.home
+        self.graph, self.constants = changed.graph, changed.constants
+        self._reference_tasks = changed._reference_tasks
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_tokens": [], "_validated": None}
 
     # --- the graph
 
@@ -179,10 +275,20 @@ class Flow:
         return self.graph.edges_from(task)
 
     def upstream_tasks(self, task: Task) -> list[Task]:
-        return [edge.upstream_task for edge in self.graph.edges_to(task)]
+        """What the task waits for, each once."""
+        return list(dict.fromkeys(edge.upstream_task for edge in self.graph.edges_to(task)))
 
     def downstream_tasks(self, task: Task) -> list[Task]:
-        return [edge.downstream_task for edge in self.graph.edges_from(task)]
+        """What waits for the task, each once."""
+        return list(dict.fromkeys(edge.downstream_task for edge in self.graph.edges_from(task)))
+
+    def all_upstream_edges(self) -> dict[Task, list[Edge]]:
+        """For each task the edges that lead to it."""
+        return {task: self.graph.edges_to(task) for task in self.graph.slugs}
+
+    def all_downstream_edges(self) -> dict[Task, list[Edge]]:
+        """For each task the edges that lead from it."""
+        return {task: self.graph.edges_from(task) for task in self.graph.slugs}
 
     def root_tasks(self) -> list[Task]:
         """Tasks that wait for nothing."""
@@ -192,9 +298,9 @@ class Flow:
         """Tasks that nothing waits for."""
         return self.graph.terminal_tasks()
 
-    def sorted_tasks(self) -> Sequence[Task]:
-        """Every task after all it waits for. Raises CycleError."""
-        return self.graph.sorted_tasks()
+    def sorted_tasks(self, root_tasks: Iterable[Task] | None = None) -> Sequence[Task]:
+        """Every task after all it waits for; with `root_tasks`, these and what comes after them. Raises CycleError."""
+        return self.graph.sorted_tasks(root_tasks)
 
     def reference_tasks(self) -> list[Task]:
         """The tasks whose states decide the state of the flow: by default the terminal ones."""
@@ -209,22 +315,42 @@ class Flow:
         self._reference_tasks = found
 
     def get_tasks(
-        self, name: str | None = None, slug: str | None = None, tags: Iterable[str] | None = None
+        self,
+        name: str | None = None,
+        slug: str | None = None,
+        tags: Iterable[str] | None = None,
+        task_type: type[Task] | None = None,
     ) -> list[Task]:
-        """The tasks that match all that is given."""
+        """The tasks that match all that is given: name, slug, every one of the tags, and the class."""
         wanted = frozenset(tags or ())
         return [
             task
             for task, own in self.graph.slugs.items()
-            if name in (None, task.name) and slug in (None, own) and wanted <= task.tags
+            if name in (None, task.name)
+            and slug in (None, own)
+            and wanted <= task.tags
+            and (task_type is None or isinstance(task, task_type))
         ]
 
     def parameters(self) -> list[Parameter]:
         return [task for task in self.graph.slugs if isinstance(task, Parameter)]
 
     def validate(self) -> None:
-        """Raise FlowBuildError unless the graph can run."""
-        self.graph.sorted_tasks()
+        """Raise FlowBuildError unless the graph can run: no circle, and a value for each argument that needs one."""
+        ordered = self.graph.sorted_tasks()  # another one after each change of the graph
+        if self._validated is not ordered:
+            for task in ordered:
+                self._check_values(task)
+            self._validated = ordered
+
+    def _check_values(self, task: Task) -> None:
+        constants = self.constants.get(task, ())
+        for key in task.required_inputs():
+            if key not in constants and self.graph.edge_into(task, key) is None:
+                raise FlowBuildError(
+                    f"Task {self.graph.slugs[task]!r} of flow {self.name!r} gets no value for its argument {key!r}; "
+                    "give it one, or a default."
+                )
 
     # --- the two doors upward
 
@@ -258,3 +384,7 @@ class Flow:
             )
             return True
         return False
+
+
+def _given_twice(task: Task, key: str) -> FlowBuildError:
+    return FlowBuildError(f"Argument {key!r} of task {task.name!r} already has a value; give it once.")

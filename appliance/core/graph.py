@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from appliance.core.edge import Edge
 from appliance.core.errors import CycleError, FlowBuildError
@@ -19,42 +20,101 @@ class Graph:
         self._names: dict[str, int] = {}
         self._taken: set[str] = set()
         self._sorted: tuple[Task, ...] | None = None
+        self.home = object()  # what tasks that are called in this graph remember it by
 
     def add_task(self, task: Task) -> None:
-        """Add a task and give it the next free slug: `name[-tags]-N`."""
+        """Add a task under the slug it wishes for, or else the next free one: `name[-tags]-N`."""
         if task in self.slugs:
             return
-        slug = task.slug
-        if slug is None:
-            base = "-".join((task.name, *sorted(task.tags)))
-            number = self._names.get(base, 0) + 1
-            while f"{base}-{number}" in self._taken:
-                number += 1
-            self._names[base] = number
-            slug = f"{base}-{number}"
-        elif slug in self._taken:
-            raise FlowBuildError(f"The flow already has a task with the slug {slug!r}; choose another name.")
+        slug = task.slug if task.slug is not None else self._free_slug(task)
+        if slug in self._taken:
+            raise FlowBuildError(
+                f"The flow already has a task with the slug {slug!r}; give one of them another slug or name."
+            )
+        self._place(task, slug)
+
+    def _free_slug(self, task: Task) -> str:
+        base = _base(task)
+        number = self._names.get(base, 0) + 1
+        while f"{base}-{number}" in self._taken:
+            number += 1
+        self._names[base] = number
+        return f"{base}-{number}"
+
+    def _place(self, task: Task, slug: str) -> None:
         self._taken.add(slug)
-        task.slug = self.slugs[task] = slug
+        self.slugs[task] = slug
         self._to[task], self._from[task] = {}, []
+        self._sorted = None
+
+    def _link(self, edge: Edge) -> None:
+        self._to[edge.downstream_task][_slot(edge)] = edge
+        self._from[edge.upstream_task].append(edge)
         self._sorted = None
 
     def add_edge(self, edge: Edge) -> Edge:
         """Add an edge and its tasks; the same dependency twice is one edge."""
         self.add_task(edge.upstream_task)
         self.add_task(edge.downstream_task)
-        slot = edge.key if edge.key is not None else edge.upstream_task
-        known = self._to[edge.downstream_task].get(slot)
+        known = self._to[edge.downstream_task].get(_slot(edge))
         if known is not None:
             if edge.key is not None:
                 raise FlowBuildError(
                     f"Argument {edge.key!r} of task {edge.downstream_task.name!r} already has a value; give it once."
                 )
+            if (known.mapped, known.flattened) != (edge.mapped, edge.flattened):
+                raise FlowBuildError(f"{known} is already there and is dealt out in another way; keep one of the two.")
             return known
-        self._to[edge.downstream_task][slot] = edge
-        self._from[edge.upstream_task].append(edge)
-        self._sorted = None
+        self._link(edge)
         return edge
+
+    def edge_into(self, task: Task, key: str) -> Edge | None:
+        """The edge that feeds argument `key` of the task."""
+        return self._to[task].get(key) if task in self._to else None
+
+    def copy(self) -> Graph:
+        """The same tasks and edges in a graph of its own."""
+        new = Graph()
+        new.__setstate__(self.__getstate__())
+        new._names, new.home = dict(self._names), object()
+        return new
+
+    def replaced(self, old: Task, new: Task) -> Graph:
+        """This graph with `new` in the place of `old`: it gets the edges of `old` beside those it may already have.
+
+        The slugs of all others stay; that of `old` goes on when `new` has the same name and tags, and wishes for none.
+        """
+        graph = Graph()
+        graph._taken.update(slug for task, slug in self.slugs.items() if task is not old)
+        for task, slug in self.slugs.items():
+            if task is not old:
+                graph._place(task, slug)
+            elif new not in self.slugs and new.slug is None and _base(new) == _base(old):
+                graph._place(new, slug)
+            elif new not in self.slugs:
+                graph.add_task(new)
+        for edge in self.edges():
+            upstream, downstream = (new if task is old else task for task in edge.tasks)
+            graph.add_edge(edge if old not in edge.tasks else edge.between(upstream, downstream))
+        return graph
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Flat lists: pickling follows no chain of tasks, however long it is."""
+        place = {task: number for number, task in enumerate(self.slugs)}
+        edges = [
+            (place[edge.upstream_task], place[edge.downstream_task], edge.key, edge.mapped, edge.flattened)
+            for edge in self.edges()
+        ]
+        return {"tasks": list(self.slugs.items()), "edges": edges, "home": self.home}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Graph.__init__(self)
+        self.home = state["home"]
+        for task, slug in state["tasks"]:
+            self._place(task, slug)
+        tasks = list(self.slugs)
+        for upstream, downstream, *marks in state["edges"]:
+            self._link(Edge(tasks[upstream], tasks[downstream], *marks))
 
     def edges(self) -> list[Edge]:
         return [edge for slots in self._to.values() for edge in slots.values()]
@@ -71,11 +131,20 @@ class Graph:
     def terminal_tasks(self) -> list[Task]:
         return [task for task, edges in self._from.items() if not edges]
 
-    def sorted_tasks(self) -> tuple[Task, ...]:
-        """Every task after all it waits for; otherwise in the order of adding. Raises CycleError."""
+    def sorted_tasks(self, root_tasks: Iterable[Task] | None = None) -> tuple[Task, ...]:
+        """Every task after all it waits for; otherwise in the order of adding. Raises CycleError.
+
+        With `root_tasks`, only these and what comes after them.
+        """
         if self._sorted is None:
             self._sorted = self._sort()
-        return self._sorted
+        if root_tasks is None:
+            return self._sorted
+        reached = set(root_tasks)
+        for task in self._sorted:
+            if task in reached:
+                reached.update(edge.downstream_task for edge in self._from[task])
+        return tuple(task for task in self._sorted if task in reached)
 
     def _sort(self) -> tuple[Task, ...]:
         order: dict[Task, None] = {}
@@ -104,10 +173,20 @@ class Graph:
         remaining = set(suspects)
         task = next(task for task in self.slugs if task in remaining)
         path: list[Task] = []
-        while task not in path:
+        seen: set[Task] = set()
+        while task not in seen:
+            seen.add(task)
             path.append(task)
             task = next(edge.upstream_task for edge in self._to[task].values() if edge.upstream_task in remaining)
         names = [self.slugs[step] for step in reversed([*path[path.index(task) :], task])]
         return CycleError(
             f"These tasks wait for each other in a circle: {' -> '.join(names)}; remove one of these dependencies."
         )
+
+
+def _base(task: Task) -> str:
+    return "-".join((task.name, *sorted(task.tags)))
+
+
+def _slot(edge: Edge) -> str | Task:
+    return edge.key if edge.key is not None else edge.upstream_task

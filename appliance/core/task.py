@@ -34,6 +34,8 @@ class Task(OperatorMethods):
     auto_generated = False
     always_rerun: typing.ClassVar[bool] = False
     """Is it run again in every attempt of a flow run, since its result can't be kept?"""
+    called_in: Any = None
+    """Where it got its arguments by being called: the `home` of that flow's graph."""
     runs_on_cancel: typing.ClassVar[bool] = False
     """Is it run even when the flow run is cancelled, to tidy up?"""
     default_trigger: triggers.Trigger = staticmethod(triggers.all_successful)
@@ -96,7 +98,7 @@ class Task(OperatorMethods):
     def copy(self, **changes: Any) -> typing.Self:
         """A new task like this one, for another place in a flow."""
         new = copy.copy(self)
-        new.slug = None
+        new.called_in = None
         if changes:
             unknown = [key for key in changes if key not in _OPTIONS]
             if unknown:
@@ -142,6 +144,7 @@ class Task(OperatorMethods):
             if parameter.kind is parameter.VAR_KEYWORD and parameter.name in bound:
                 bound.update(bound.pop(parameter.name))
         flow.set_dependencies(self, upstream_tasks=upstream_tasks, keyword_tasks=bound, mapped=mapped)
+        self.called_in = flow.graph.home
         return self
 
     def map(
@@ -194,6 +197,15 @@ class Task(OperatorMethods):
     def inputs(self) -> tuple[str, ...]:
         """The names of the arguments of run()."""
         return tuple(self._signature.parameters)
+
+    def required_inputs(self) -> Iterator[str]:
+        """The names of the arguments of run() that have no default."""
+        for name, parameter in self._signature.parameters.items():
+            if parameter.default is parameter.empty and parameter.kind in (
+                parameter.POSITIONAL_OR_KEYWORD,
+                parameter.KEYWORD_ONLY,
+            ):
+                yield name
 
     def accepts(self, key: str) -> bool:
         """Has run() an argument of that name, or a `**kwargs` that takes it?"""
@@ -338,7 +350,9 @@ def _same(value: Any) -> Any:
 
 
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("name", "max_retries", "retry_delay", "trigger", "skip_on_upstream_skip", "checkpoint"), _same),
+    **dict.fromkeys(
+        ("name", "slug", "max_retries", "retry_delay", "trigger", "skip_on_upstream_skip", "checkpoint"), _same
+    ),
     **dict.fromkeys(("log_stdout", "task_run_name", "nout"), _same),
     "tags": _tags,
     "timeout": _seconds,
