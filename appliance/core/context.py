@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -79,8 +79,8 @@ class TaskRunContext:
         self.resume = False
 
     def snapshot(self) -> TaskRunContext:
-        """A copy of just this, to travel to another process."""
-        copy = TaskRunContext(self.flow_run, self.task_name, self.task_slug, self.task_tags, self.map_index)
+        """A copy of just this, to travel to another process; results are stored where the run is."""
+        copy = TaskRunContext(replace(self.flow_run, result=None), self.task_name, self.task_slug, self.task_tags, self.map_index)
         for key in ("resume", "task_loop_count", "task_loop_result", "task_run_count", "task_run_name"):
             setattr(copy, key, getattr(self, key))
         return copy

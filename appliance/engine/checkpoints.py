@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from appliance.core import caching, results
@@ -31,8 +32,6 @@ _OF_A_CHILD = {"map_index", "task_run_name"}
 
 def load_results(runner: TaskRunner, run: TaskRun) -> State | None:
     """Read the results of earlier attempts that this task needs; the others stay where they are."""
-    if not runner.initial_states:
-        return None
     try:
         for edge, state in run.upstream.items():
             if edge.key is not None:
@@ -51,6 +50,14 @@ def find_result(runner: TaskRunner, run: TaskRun) -> State | None:
     elif task.cache_for is not None:
         run.found = check_cached(run)
     return None
+
+
+def use_found(runner: TaskRunner, run: TaskRun) -> State | None:
+    """With an earlier result the task does not run."""
+    if not isinstance(run.found, Cached):
+        return None
+    run.ended = True
+    return run.found
 
 
 def check_target(run: TaskRun) -> State | None:
@@ -134,6 +141,13 @@ def cache_result(run: TaskRun, state: Success) -> Success:
         return state
     return Cached(
         state.message, state.result, state.context, state.data, lookup.inputs, lookup.parameters, record.expires
+    )
+
+
+def needed(flow_run: FlowRunContext, tasks: Iterable[Task]) -> bool:
+    """Has any of these tasks a result to keep, or to find?"""
+    return flow_run.result is not None or any(
+        task.result is not None or task.target is not None or task.cache_for is not None for task in tasks
     )
 
 

@@ -10,7 +10,6 @@ from appliance.core.edge import Edge
 from appliance.core.logs import get_logger
 from appliance.core.signals import StateSignal
 from appliance.core.states import (
-    Cached,
     Cancelled,
     Failed,
     Finished,
@@ -163,10 +162,7 @@ def check_trigger(runner: TaskRunner, run: TaskRun) -> State | None:
 
 
 def set_running(runner: TaskRunner, run: TaskRun) -> State | None:
-    """From here on the task's own code is at work, unless an earlier result is used."""
-    if isinstance(run.found, Cached):
-        run.ended = True
-        return run.found
+    """From here on the task's own code is at work."""
     return Running("Starting task run.", context={"task_run_count": run.task_run_count})
 
 
@@ -175,14 +171,17 @@ def call(runner: TaskRunner, run: TaskRun) -> State | None:
     if not isinstance(run.state, Running):  # a handler replaced the state
         run.ended = True
         return None
-    if run.found is not None:
-        return run.found
     task = run.task
     if runner.invoke is None:
-        state = calls.carry_out(task.run, run.inputs, task.timeout, task.log_stdout, run)
-    else:
-        invocation = calls.Invocation(task.run, run.inputs, task.timeout, task.log_stdout, run.snapshot())
-        state = runner.invoke(invocation)
+        return calls.carry_out(task.run, run.inputs, task.timeout, task.log_stdout, run)
+    return runner.invoke(calls.Invocation(task.run, run.inputs, task.timeout, task.log_stdout, run.snapshot()))
+
+
+def call_and_keep(runner: TaskRunner, run: TaskRun) -> State | None:
+    """The same, unless it is known that it would be in vain; a success is stored before anybody hears of it."""
+    if run.found is not None:
+        return run.found
+    state = call(runner, run)
     return checkpoints.keep(run, state) if type(state) is Success else state
 
 
@@ -217,14 +216,18 @@ def check_looping(runner: TaskRunner, run: TaskRun) -> State | None:
 
 
 RUN = (
+    *(check_stop, check_ready, check_start_time, check_upstream_finished, check_upstream_skipped, get_inputs),
+    *(set_run_name, check_trigger, set_running, call, check_retry, check_looping),
+)
+MAP = (check_stop, check_ready, check_upstream_finished, check_upstream_skipped, check_mappable)
+
+# The same for runs that keep results or have some of earlier attempts; the others needn't pay for it.
+RUN_KEEPING = (
     *(check_stop, check_ready, check_start_time, check_upstream_finished, check_upstream_skipped),
-    *(checkpoints.load_results, get_inputs, set_run_name, checkpoints.find_result),
-    *(check_trigger, set_running, call, check_retry, check_looping),
+    *(checkpoints.load_results, get_inputs, set_run_name, checkpoints.find_result, check_trigger),
+    *(checkpoints.use_found, set_running, call_and_keep, check_retry, check_looping),
 )
-MAP = (
-    *(check_stop, check_ready, check_upstream_finished, check_upstream_skipped),
-    *(checkpoints.load_results, check_mappable),
-)
+MAP_KEEPING = (*MAP[:-1], checkpoints.load_results, check_mappable)
 
 
 def goes_on(run: TaskRun) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from appliance.core.caching import Lookup
 from appliance.core.context import FlowRunContext, TaskRunContext, current_task_run
@@ -14,7 +14,7 @@ from appliance.core.logs import get_logger
 from appliance.core.signals import StateSignal
 from appliance.core.states import Cancelled, Failed, Finished, Looped, Pending, Resume, Scheduled, State, TriggerFailed
 from appliance.core.task import Task
-from appliance.engine import failures, steps
+from appliance.engine import checkpoints, failures, steps
 from appliance.engine.calls import Invocation
 from appliance.kit import clock
 
@@ -65,9 +65,6 @@ class TaskRunner:
     lies in `waiting` until it is called again (see `due`). `kept` holds the last states of the tasks that it has as keys.
     """
 
-    run_steps: ClassVar[tuple[Step, ...]] = steps.RUN
-    map_steps: ClassVar[tuple[Step, ...]] = steps.MAP
-
     def __init__(
         self,
         context: FlowRunContext,
@@ -81,6 +78,9 @@ class TaskRunner:
         self.constants = constants
         self.should_stop = should_stop
         self.initial_states = initial_states or {}
+        keeps = bool(self.initial_states) or checkpoints.needed(context, slugs)
+        self.run_steps: tuple[Step, ...] = steps.RUN_KEEPING if keeps else steps.RUN
+        self.map_steps: tuple[Step, ...] = steps.MAP_KEEPING if keeps else steps.MAP
         self.invoke: Callable[[Invocation], State] | None = None
         self.longest_wait = math.inf
         self.waiting: dict[tuple[str, int], TaskRun] = {}

@@ -21,6 +21,8 @@ from appliance.core.parameter import Parameter
 from appliance.core.results import Unloaded
 from appliance.core.states import Cached, Failed, Mapped, Running, State, Success, TriggerFailed
 from appliance.core.task import Task, task
+from appliance.engine.calls import Invocation
+from appliance.engine.executors.local import LocalExecutor
 from appliance.engine.executors.threads import ThreadExecutor
 from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.results.local import LocalResult
@@ -186,6 +188,20 @@ def test_handlers_and_trackers_hear_of_one_success_with_its_location() -> None:
     states(flow_of(one, result=MemoryResult()))
     assert [type(new) for _, new in heard] == [Running, Success]
     assert "result_location" in heard[-1][1].data
+
+
+def test_the_place_does_not_travel_with_the_code_of_tasks() -> None:
+    seen: list[Any] = []
+
+    class Elsewhere(LocalExecutor):
+        def invoke(self, invocation: Invocation) -> State:  # type: ignore[override]
+            seen.append(invocation.context.flow_run.result)
+            return invocation()
+
+    flow, place = flow_of(made(load)), MemoryResult()
+    flow.result = place
+    states(flow, executor=Elsewhere())
+    assert seen == [None] and len(place.contents) == 1
 
 
 def test_only_locations_leave_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
