@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 _source: Callable[[], datetime] | None = None
+_skip: Callable[[datetime], None] | None = None
 
 
 def now() -> datetime:
@@ -26,8 +27,18 @@ def monotonic() -> float:
 
 def sleep_until(at: datetime) -> None:
     """Wait in this thread until `at` has come. A step of the wall clock is noticed within a second."""
+    if skip_to(at):
+        return
     while (left := (at - now()).total_seconds()) > 0:
         time.sleep(min(left, 1.0))
+
+
+def skip_to(at: datetime) -> bool:
+    """Under a stopped clock that moves when somebody waits: move it to `at`. False: time passes by itself, so wait."""
+    if _skip is None:
+        return False
+    _skip(at)
+    return True
 
 
 def parse(text: str) -> datetime:
@@ -44,11 +55,12 @@ def isoformat(value: datetime) -> str:
 
 
 @contextmanager
-def stopped(source: Callable[[], datetime]) -> Iterator[None]:
-    """Take the time from `source` inside the block, in every thread: for tests and simulations only."""
-    global _source
-    before, _source = _source, source
+def stopped(source: Callable[[], datetime], skip: Callable[[datetime], None] | None = None) -> Iterator[None]:
+    """Take the time from `source` inside the block, in every thread: for tests and simulations only. With `skip`, who waits
+    for a time calls it instead of waiting."""
+    global _source, _skip
+    before, (_source, _skip) = (_source, _skip), (source, skip)
     try:
         yield
     finally:
-        _source = before
+        _source, _skip = before

@@ -176,6 +176,9 @@ class _Crew:
             if self._closed:
                 return None
             self._idle += 1
+            if self._timed and self._idle == len(self._threads) and clock.skip_to(self._timed[0][0]):
+                self._idle -= 1
+                continue
             left = (self._timed[0][0] - clock.now()).total_seconds() if self._timed else None
             self._work.wait(None if left is None else max(0.0, min(left, _LONGEST_NAP)))
             self._idle -= 1
