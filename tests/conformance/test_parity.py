@@ -44,7 +44,7 @@ def work(world: World, name: str, result: Any = None, fails: int = 0, until_rest
             raise ConnectionError(f"{name} is not ready")
         return sum(given.values()) if given and result is None else result
 
-    made: Task = task(run, name=name, **options)
+    made: Task = task(name=name, **options)(run)
     return made
 
 
@@ -56,7 +56,7 @@ def numbered(world: World, name: str, broken: dict[int, int], **options: Any) ->
             raise ConnectionError(f"no {x}")
         return x + y
 
-    made: Task = task(run, name=name, **options)
+    made: Task = task(name=name, **options)(run)
     return made
 
 
