@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import ids
 from appliance.server.db import listen
 from appliance.server.db.session import Database
-from appliance.server.db.writes import flow_runs, schedules
+from appliance.server.db.writes import dispatch, flow_runs, schedules
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -22,8 +22,8 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("ask", "index"),
     [
-        (lambda session: flow_runs.any_due(session, ["a"], NOW), "ix_flow_run_state_due"),
-        (lambda session: flow_runs.claim(session, ids.uuid7(), ["a"], 5, NOW, NOW), "ix_flow_run_state_due"),
+        (lambda session: dispatch.any_due(session, ["a"], NOW), "ix_flow_run_state_due"),
+        (lambda session: dispatch.claim(session, ids.uuid7(), ["a"], 5, NOW, NOW), "ix_flow_run_state_due"),
         (lambda session: flow_runs.expired(session, NOW, 5), "ix_flow_run_live"),
         (lambda session: listen.next_due(session, NOW), "ix_flow_run_state_due"),
         (lambda session: schedules.short_of_runs(session, NOW, 10), "uq_flow_run_schedule_id_due_at"),

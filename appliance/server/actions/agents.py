@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -27,7 +28,8 @@ from appliance.server.actions.endings import end_attempt
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
-from appliance.server.db.writes import agents, flow_runs, logs, states
+from appliance.server.db.writes import agents, concurrency, dispatch, flow_runs, logs, states
+from appliance.server.domain.concurrency import Ledger
 from appliance.server.domain.texts import clean
 from appliance.server.errors import Invalid, NotFound
 from appliance.server.events.outbox import announce, announce_all
@@ -64,8 +66,21 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
     )
 
 
+@dataclass(frozen=True)
+class Tried:
+    """What a claim got. `blocked`: there are due runs for the agent, but limits or other runs hold them back."""
+
+    answer: Claimed
+    blocked: bool = False
+
+
 def claim(db: Database, actor: Actor, agent_id: UUID, request: Claim, *, now: datetime | None = None) -> Claimed:
     """One try to get due runs, without waiting. Also the agent's heartbeat, and where it learns which of its attempts to stop."""
+    return try_claim(db, actor, agent_id, request, now=now).answer
+
+
+def try_claim(db: Database, actor: Actor, agent_id: UUID, request: Claim, *, now: datetime | None = None) -> Tried:
+    """The same, and whether something due is held back."""
     now = now or clock.now()
     if len(request.holding) > _MOST_HELD:
         raise Invalid(f"An agent holds at most {_MOST_HELD} runs.")
@@ -76,16 +91,28 @@ def claim(db: Database, actor: Actor, agent_id: UUID, request: Claim, *, now: da
         labels = agent.labels if given is None else given
         wanted = min(request.free_slots, _MOST_AT_ONCE) if agent.state == "online" else 0
         fresh = (now - agent.last_seen).total_seconds() < _QUIET and labels == agent.labels
-        if fresh and not (wanted > 0 and flow_runs.any_due(session, labels, now)):
-            return Claimed(stop=_stops(session, agent_id, holding))
+        due = wanted > 0 and dispatch.any_due(session, labels, now)
+        if fresh and not due:
+            return Tried(Claimed(stop=_stops(session, agent_id, holding)))
     lease = now + timedelta(seconds=db.rules.run_lease)
     with db.write() as session:
         agents.seen(session, agent_id, labels, now)
         if holding:
             flow_runs.prolong(session, agent_id, holding, lease)
         stop = _stops(session, agent_id, holding)
-        claimed = flow_runs.claim(session, agent_id, labels, wanted, now, lease) if wanted > 0 else []
-        return Claimed(work=_hand_out(session, claimed, actor, now) if claimed else [], stop=stop)
+        claimed = _take(session, agent_id, labels, wanted, now, lease) if wanted > 0 else []
+        work = _hand_out(session, claimed, actor, now) if claimed else []
+        return Tried(Claimed(work=work, stop=stop), blocked=due and not work)
+
+
+def _take(
+    session: Session, agent_id: UUID, labels: list[str], wanted: int, now: datetime, lease: datetime
+) -> list[Any]:
+    limits = concurrency.held_for_runs(session)
+    if not limits:
+        return dispatch.claim(session, agent_id, labels, wanted, now, lease)
+    ledger = Ledger(limits, dispatch.live(session))
+    return dispatch.claim_within(session, agent_id, labels, wanted, now, lease, ledger)
 
 
 def report(

@@ -80,14 +80,19 @@ async def claim(
             ticket = (
                 broadcast.work_ready.ticket()
             )  # before looking, so that nothing between looking and waiting is missed
-            found = await to_thread.run_sync(actions.claim, database, actor, agent_id, wanted)
+            freed = broadcast.room_made.ticket()
+            tried = await to_thread.run_sync(actions.try_claim, database, actor, agent_id, wanted)
+            found = tried.answer
             left = until - clock.monotonic()
             if found.work or found.stop or left <= 0 or stopping.is_set():
                 return found
-            waiting = asyncio.create_task(broadcast.work_ready.wait(left, ticket))
-            await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
+            waiting = {asyncio.create_task(broadcast.work_ready.wait(left, ticket))}
+            if tried.blocked:
+                waiting.add(asyncio.create_task(broadcast.room_made.wait(left, freed)))
+            await asyncio.wait({*waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
+            for task in waiting:
+                task.cancel()
             if gone.done():  # nobody is left to start what would be claimed
-                waiting.cancel()
                 return Claimed()
     finally:
         gone.cancel()

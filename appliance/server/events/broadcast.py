@@ -1,6 +1,7 @@
 """Telling everybody in this process what was committed, here or elsewhere: the one place where threads and the event loop meet.
 
-Live streams subscribe to topics; long-polls of agents wait on `work_ready`, which also fires when a planned run becomes due.
+Live streams subscribe to topics; long-polls of agents wait on `work_ready`, which also fires when a planned run becomes due, and
+on `room_made` when what is due had to wait for another run to end.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from appliance.kit import backoff, clock
 from appliance.server.db import listen
 from appliance.server.db.session import Announcement, Database
+from appliance.server.domain.transitions import LIVE
 from appliance.server.errors import ApplianceError
 from appliance.server.events import presence
 
@@ -122,6 +124,7 @@ class Broadcast:
         self._looked = clock.now()
         self._beaten: float | None = None
         self.work_ready = Signal()
+        self.room_made = Signal()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -226,12 +229,13 @@ class Broadcast:
     # --- in the event loop's thread
 
     def _deliver(self, announcements: Iterable[Announcement]) -> None:
-        wake = False
+        wake = room = False
         for announcement in announcements:
             if announcement.id in self._seen:
                 continue
             self._seen[announcement.id] = None
             wake = wake or _makes_work(announcement)
+            room = room or _makes_room(announcement)
             for subscription in list(self._subscriptions):
                 subscription.offer(announcement)
         while len(self._seen) > _REMEMBERED:
@@ -239,10 +243,17 @@ class Broadcast:
         if wake:
             self._plan_changed = True
             self.work_ready.fire()
+        if room:
+            self.room_made.fire()
+
+
+def _makes_room(announcement: Announcement) -> bool:
+    """Has a run let go of what others may wait for?"""
+    return announcement.kind == "flow_run.state" and announcement.data.get("type") not in LIVE
 
 
 def _makes_work(announcement: Announcement) -> bool:
     """May an agent have something to start or to stop now?"""
     if announcement.kind == "flow_run.state":
         return announcement.data.get("type") in ("SCHEDULED", "CANCELLING")
-    return announcement.topic in ("schedule", "flow")
+    return announcement.topic in ("schedule", "flow", "concurrency")

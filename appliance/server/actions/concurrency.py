@@ -1,0 +1,63 @@
+"""Limits on what runs at a time: set and removed by people. Zero slots let nothing start; what runs already goes on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appliance.kit import clock, ids
+from appliance.server.auth.identity import Actor
+from appliance.server.db.session import Database
+from appliance.server.db.writes import concurrency, flows
+from appliance.server.domain.concurrency import FLOW, KINDS
+from appliance.server.domain.texts import clean
+from appliance.server.errors import Invalid, NotFound
+from appliance.server.events.outbox import announce
+
+MOST_SLOTS = 100_000
+
+
+def put(db: Database, actor: Actor, kind: str, name: str, slots: int, *, now: datetime | None = None) -> Any:
+    """Limit a flow (named `project/flow`), a label or a task tag to so many at a time; the same again changes the number."""
+    now = now or clock.now()
+    if kind not in KINDS:
+        raise Invalid(f"A limit is for a {', a '.join(KINDS)}, not for {kind!r}.")
+    if isinstance(slots, bool) or not 0 <= slots <= MOST_SLOTS:
+        raise Invalid(f"The slots of a limit must be a number from 0 to {MOST_SLOTS}.")
+    with db.write() as session:
+        key = _flow_id(session, name) if kind == FLOW else _plain(name)
+        row = concurrency.put(session, concurrency.new_row(ids.uuid7(), kind, key, slots, clean(actor.name, 200), now))
+        _announce(session, row, "concurrency.set", actor, now)
+        return row
+
+
+def remove(db: Database, actor: Actor, limit_id: UUID, *, now: datetime | None = None) -> None:
+    """Remove a limit; what waited under it can start at once."""
+    now = now or clock.now()
+    with db.write() as session:
+        row = concurrency.remove(session, limit_id)
+        if row is None:
+            raise NotFound("There is no such limit; it may have been removed.")
+        _announce(session, row, "concurrency.removed", actor, now)
+
+
+def _flow_id(session: Session, name: str) -> str:
+    project, _, flow = name.partition("/")
+    found = flows.find(session, None, project, flow) if project and flow else None
+    if found is None:
+        raise NotFound(f"There is no flow {name!r}; name it by its project and its own name, like reports/daily.")
+    return str(found.id)
+
+
+def _plain(name: str) -> str:
+    text = clean(name, 300).strip()
+    if not text or text != name:
+        raise Invalid("The name of a limit must be a label or a tag, 1 to 300 characters without spaces around them.")
+    return text
+
+
+def _announce(session: Session, row: Any, kind: str, actor: Actor, now: datetime) -> None:
+    announce(session, "concurrency", row.id, kind, {"of": row.kind, "name": row.name, "slots": row.slots}, actor, now)

@@ -1,0 +1,50 @@
+"""What becomes of a run that comes due while the one before it on the same schedule is still at work, by the schedule's policy.
+
+`allow` starts it, `queue` has it wait (the claim sees to both), `skip` ends it as Skipped, `cancel` stops the older run for it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from appliance.server.actions import flow_runs
+from appliance.server.actions.endings import store_state
+from appliance.server.auth.identity import SYSTEM
+from appliance.server.db.session import Database
+from appliance.server.db.writes import dispatch, states
+from appliance.server.errors import Conflict, NotFound
+
+POLICIES = ("allow", "queue", "skip", "cancel")
+_BATCH = 500
+
+
+def settle(db: Database, now: datetime) -> dict[str, int]:
+    """Skip or make way, once for each overlapping run; how many of each."""
+    with db.read() as session:
+        found = dispatch.overlapping(session, now, _BATCH)
+    counts = {"skipped": 0, "stopped": 0}
+    for newer, older, older_name, policy in found:
+        if policy == "skip":
+            counts["skipped"] += _skip(db, newer, older_name, now)
+        else:
+            counts["stopped"] += _stop(db, older, now)
+    return counts
+
+
+def _skip(db: Database, flow_run_id: UUID, older_name: str, now: datetime) -> bool:
+    with db.write() as session:
+        run = states.lock(session, flow_run_id)
+        if run is None or run.state_type != "SCHEDULED":
+            return False  # cancelled or claimed in between
+        message = f"Skipped: run {older_name!r} of the same schedule was still at work when this one came due."
+        store_state(session, run, "CANCELLED", "Skipped", message, None, SYSTEM, now, {"end_time": now})
+        return True
+
+
+def _stop(db: Database, flow_run_id: UUID, now: datetime) -> bool:
+    try:
+        flow_runs.cancel(db, SYSTEM, flow_run_id, "Stopped for the next run of the same schedule.", now=now)
+    except (Conflict, NotFound):  # it has ended in between
+        return False
+    return True
