@@ -1,101 +1,178 @@
-"""`flow.run()`: a run here and now, with plain log lines on standard error and no server."""
+"""`flow.run()`: a run here and now, without a server; with a schedule, one run at each of its times."""
 
 from __future__ import annotations
 
-import logging
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 
-from appliance.core.errors import ScheduleError
+from appliance.core import parameter_types
+from appliance.core.errors import ParameterError, ScheduleError, UnknownParameterError
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
-from appliance.core.states import State
+from appliance.core.states import Cancelled, Resume, State
+from appliance.engine import progress as progress_
 from appliance.engine.executors.executor import Executor
-from appliance.engine.flow_runner import FlowRunner
+from appliance.engine.flow_runner import FlowRunner, earlier_states
 from appliance.kit import clock
-from appliance.kit.logs import PlainFormatter
 
 _logger = get_logger()
+_OPTIONS = ("parameters", "executor", "run_on_schedule", "context", "task_states", "progress", "runner_class")
+
+States = Mapping[tuple[str, int], State]
 
 
 def run_flow(
     flow: Flow,
+    /,
     parameters: Mapping[str, Any] | None = None,
     *,
     executor: Executor | None = None,
-    run_on_schedule: bool = False,
+    run_on_schedule: bool | None = None,
     context: Mapping[str, Any] | None = None,
-    task_states: Mapping[tuple[str, int], State] | None = None,
+    task_states: States | None = None,
+    progress: bool | None = None,
     runner_class: Callable[..., FlowRunner] = FlowRunner,
     **more_parameters: Any,
 ) -> State:
-    """Run the flow once now, or with `run_on_schedule` at each time of its schedule until that ends; returns the last final state."""
-    given = {**(parameters or {}), **more_parameters}
+    """Run the flow in this process and return the last state, whose result is `{task: state}`.
 
-    def once(values: Mapping[str, Any], at: datetime | None) -> State:
-        return _run_once(
-            runner_class(
-                flow, executor, values, context=context, scheduled_start_time=at, initial_task_states=task_states
+    A flow with a schedule waits and runs at each of its times until there are no more, or until Ctrl-C.
+
+    - `parameters`: values of the flow's parameters by name. They may also be given as keywords of their own, unless one is
+      named like an option.
+    - `executor`: used instead of the flow's own.
+    - `run_on_schedule`: False runs a flow with a schedule once, at once; True insists on a schedule.
+    - `context`: more values that tasks find in `appliance.context`.
+    - `task_states`: `{(slug, map index): state}` of an earlier run: what had finished is not run again (first run only).
+    - `progress`: False shows no progress; nor does APPLIANCE_PROGRESS=off. By default a terminal shows it live.
+
+    At a terminal you are asked whether a paused task may go on; elsewhere the run ends Paused and `task_states` goes on from it.
+    Raises ParameterError for parameters that don't fit, ScheduleError for a schedule without a time to come.
+    """
+    _check_options(executor, context, task_states)
+    given = _together(flow, parameters, more_parameters)
+    runs = _Runs(flow, executor, context, task_states, runner_class, progress)
+    with progress_.log_lines():
+        scheduled = flow.schedule is not None if run_on_schedule is None else run_on_schedule
+        return runs.on_schedule(given) if scheduled else runs.once(given, None)
+
+
+def _check_options(executor: Any, context: Any, task_states: Any) -> None:
+    for name, value, kind, wanted in (
+        ("executor", executor, Executor, "an executor such as ThreadExecutor()"),
+        ("context", context, Mapping, "a dict of values by name"),
+        ("task_states", task_states, Mapping, "a dict of states by (slug, map index)"),
+    ):
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(
+                f"{name} is an option of flow.run() and must be {wanted}; "
+                f"a parameter of that name is given as parameters={{{name!r}: ...}}."
             )
+
+
+def _together(flow: Flow, parameters: Any, more: Mapping[str, Any]) -> dict[str, Any]:
+    """All given parameters. Raises ParameterError for what can only be a slip."""
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise ParameterError(f"parameters must be a dict of values by name, not {type(parameters).__name__}.")
+    known = {parameter.name for parameter in flow.parameters()}
+    for name in more:
+        option = get_close_matches(name, _OPTIONS, 1)
+        if name not in known and option and not get_close_matches(name, known, 1):
+            raise UnknownParameterError(
+                f"flow.run() has no option {name!r} and the flow no such parameter; did you mean {option[0]}=...?"
+            )
+        if parameters is not None and name in parameters:
+            raise ParameterError(f"Parameter {name!r} is given twice, in parameters={{...}} and as {name}=...")
+    return {**(parameters or {}), **more}
+
+
+class _Runs:
+    """The runs of one call of `flow.run()`."""
+
+    def __init__(
+        self,
+        flow: Flow,
+        executor: Executor | None,
+        context: Mapping[str, Any] | None,
+        task_states: States | None,
+        runner_class: Callable[..., FlowRunner],
+        progress: bool | None,
+    ) -> None:
+        self._flow, self._executor, self._context, self._progress = flow, executor, context, progress
+        self._states: States | None = task_states
+        self._runner_class = runner_class
+        self._interrupted = False
+
+    def on_schedule(self, given: Mapping[str, Any]) -> State:
+        """A run at each time of the schedule; times that pass during a run are left out."""
+        schedule, name, state = self._flow.schedule, self._flow.name, None
+        if schedule is None:
+            raise ScheduleError(f"Flow {name!r} has no schedule; give it one or leave run_on_schedule out.")
+        for source in schedule.clocks:  # better now than at night
+            parameter_types.resolve(self._flow, {**source.parameters, **given})
+        after = clock.now()
+        while not self._interrupted and (due := schedule.due(after)) is not None:
+            at, source = due
+            _logger.info("Flow %r waits for its next run at %s; Ctrl-C ends it.", name, clock.isoformat(at))
+            try:
+                clock.sleep_until(at)
+            except KeyboardInterrupt:
+                return self._ended_waiting(state)
+            state = self.once({**source.parameters, **given}, at)
+            after = max(at, clock.now())
+        if state is None:
+            raise ScheduleError(
+                f"The schedule of flow {name!r}: Flow has no more scheduled runs. Run it now with run_on_schedule=False."
+            )
+        if not self._interrupted:
+            _logger.info("Flow %r has no more scheduled runs.", name)
+        return state
+
+    def _ended_waiting(self, state: State | None) -> State:
+        _logger.info("Flow %r was interrupted while it waited for its schedule.", self._flow.name)
+        return state or Cancelled("Interrupted before the first scheduled run.")
+
+    def once(self, values: Mapping[str, Any], at: datetime | None) -> State:
+        """One run; at a terminal, on through its pauses."""
+        at = at or clock.now()
+        states, self._states = self._states, None
+        while True:
+            runner = self._runner_class(
+                self._flow,
+                self._executor,
+                values,
+                context=self._context,
+                scheduled_start_time=at,
+                initial_task_states=states,
+            )
+            state = progress_.carried_out(runner, self._progress)
+            self._interrupted = runner.stopped
+            if not state.is_paused() or not isinstance(state.result, Mapping):
+                return state
+            states = earlier_states(self._flow, state.result)
+            resumed = _resumed(states)
+            if not resumed:
+                return state
+            states |= resumed
+
+
+def _resumed(states: States) -> dict[tuple[str, int], State]:
+    """New states of the paused tasks that a person lets go on."""
+    paused: dict[str, list[tuple[str, int]]] = {}
+    for key, state in states.items():
+        if state.is_paused():
+            paused.setdefault(key[0], []).append(key)
+    if not progress_.is_someone_there():
+        _logger.warning(
+            "The run stops here: %s is paused and nobody can be asked. Run the flow at a terminal, or go on with "
+            "flow.run(task_states=...), a Resume() in place of each Paused.",
+            ", ".join(map(repr, paused)),
         )
-
-    with _logging_to_stderr():
-        if not run_on_schedule:
-            return once(given, None)
-        return _run_on_schedule(flow, given, once)
-
-
-def _run_once(runner: FlowRunner) -> State:
-    name, began = runner.flow.name, clock.monotonic()
-    _logger.info("Flow %r started with %d tasks.", name, len(runner.flow.slugs))
-    state = runner.run()
-    level = logging.ERROR if state.is_failed() else logging.INFO
-    _logger.log(
-        level,
-        "Flow %r ended after %.2f s: %s. %s",
-        name,
-        clock.monotonic() - began,
-        type(state).__name__,
-        state.message,
-    )
-    return state
-
-
-def _run_on_schedule(
-    flow: Flow, given: Mapping[str, Any], once: Callable[[Mapping[str, Any], datetime], State]
-) -> State:
-    if flow.schedule is None:
-        raise ScheduleError(f"Flow {flow.name!r} has no schedule; give it one or leave run_on_schedule out.")
-    after, state = clock.now(), None
-    while (due := flow.schedule.due(after)) is not None:
-        after, source = due
-        _logger.info("Flow %r waits for its next run at %s.", flow.name, clock.isoformat(after))
-        time.sleep(max(0.0, (after - clock.now()).total_seconds()))
-        state = once({**source.parameters, **given}, after)
-    if state is None:
-        raise ScheduleError("Flow has no more scheduled runs.")
-    return state
-
-
-@contextmanager
-def _logging_to_stderr() -> Iterator[None]:
-    """Show the run's log lines, unless the program has set up logging itself."""
-    root = logging.getLogger("appliance.run")
-    before = root.level
-    handler = None
-    if before == logging.NOTSET:
-        root.setLevel(logging.INFO)
-    if not root.hasHandlers():
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(PlainFormatter())
-        root.addHandler(handler)
-    try:
-        yield
-    finally:
-        root.setLevel(before)
-        if handler is not None:
-            root.removeHandler(handler)
+        return {}
+    found: dict[tuple[str, int], State] = {}
+    for slug, keys in paused.items():
+        if progress_.asked(slug, len(keys)):
+            found |= dict.fromkeys(keys, Resume("Resumed at the terminal."))
+    return found

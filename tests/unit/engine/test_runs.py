@@ -519,10 +519,10 @@ def test_run_on_schedule_needs_times() -> None:
     over = CronClock("@daily", end_date=None, start_date=None)
     over.document["end"] = "2020-01-01T00:00:00Z"
     with pytest.raises(ScheduleError, match="no more scheduled runs"):
-        Flow("f", schedule=over).run(run_on_schedule=True)
+        Flow("f", schedule=over).run()
     with pytest.raises(ScheduleError, match="has no schedule"):
         Flow("f").run(run_on_schedule=True)
-    assert isinstance(Flow("f", schedule=over).run(), states.Success)
+    assert isinstance(Flow("f", schedule=over).run(run_on_schedule=False), states.Success)
 
 
 def test_names_of_task_runs() -> None:
