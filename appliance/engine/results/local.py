@@ -86,6 +86,7 @@ def _make(folder: Path) -> None:
 
 
 def _write(folder: Path, name: str, content: bytes) -> None:
+    """After a power cut the name stands for the old content or the new; what is not there is made again."""
     draft = folder / f".{ids.uuid7()}.draft"
     file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
@@ -98,11 +99,6 @@ def _write(folder: Path, name: str, content: bytes) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)  # so that the name, too, survives a power cut
-    finally:
-        os.close(directory)
 
 
 def _why(error: OSError) -> str:
