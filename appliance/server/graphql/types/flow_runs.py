@@ -207,7 +207,7 @@ def _task_counts(by_type: dict[str, int], to_come: int) -> TaskCounts:
         "success": by_type.get("SUCCESS", 0),
         "failed": by_type.get("FAILED", 0),
         "running": by_type.get("RUNNING", 0),
-        "waiting": by_type.get("SCHEDULED", 0) + by_type.get("PENDING", 0) + to_come,
+        "waiting": sum(by_type.get(type, 0) for type in ("SCHEDULED", "PENDING", "PAUSED")) + to_come,
     }
     total = sum(by_type.values()) + to_come
     return TaskCounts(total=total, other=total - sum(named.values()), **named)
