@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from appliance.core import caching, results
 from appliance.core.caching import NotComparable, Record
 from appliance.core.context import FlowRunContext, context
+from appliance.core.edge import Edge
 from appliance.core.errors import ResultError, ResultLocationError, ResultNotFoundError
 from appliance.core.logs import get_logger
 from appliance.core.results import Result, Template, Unloaded
@@ -31,15 +32,13 @@ _OF_A_CHILD = {"map_index", "task_run_name"}
 
 
 def load_results(runner: TaskRunner, run: TaskRun) -> State | None:
-    """Read the results of earlier attempts that this task needs; the others stay where they are."""
-    try:
-        for edge, state in run.upstream.items():
-            if edge.key is not None:
-                _load(state, place_of(edge.upstream_task, run.flow_run), edge.upstream_task)
-    except ResultError as error:
-        run.ended = True
-        return Failed(f"Failed to retrieve task results: {error}", error)
-    return None
+    """Read the results of earlier attempts that become this task's inputs; the others stay where they are."""
+    return _loaded(run, [edge for edge in run.upstream if edge.key is not None])
+
+
+def load_mapped(runner: TaskRunner, run: TaskRun) -> State | None:
+    """Read the results of earlier attempts that are dealt out to the children of this task."""
+    return _loaded(run, [edge for edge in run.upstream if edge.mapped])
 
 
 def find_result(runner: TaskRunner, run: TaskRun) -> State | None:
@@ -216,6 +215,16 @@ def _stored(state: Success, place: Result, location: str) -> Success:
 def _told(place: Result, location: str, sha256: str | None) -> dict[str, Any]:
     """What leaves the process of a result."""
     return {"result_location": location, "result_sha256": sha256, "result_place": place.address}
+
+
+def _loaded(run: TaskRun, edges: list[Edge]) -> State | None:
+    try:
+        for edge in edges:
+            _load(run.upstream[edge], place_of(edge.upstream_task, run.flow_run), edge.upstream_task)
+    except ResultError as error:
+        run.ended = True
+        return Failed(f"Failed to retrieve task results: {error}", error)
+    return None
 
 
 def _load(state: State, place: Result | None, task: Task) -> None:

@@ -227,7 +227,7 @@ RUN_KEEPING = (
     *(checkpoints.load_results, get_inputs, set_run_name, checkpoints.find_result, check_trigger),
     *(checkpoints.use_found, set_running, call_and_keep, check_retry, check_looping),
 )
-MAP_KEEPING = (*MAP[:-1], checkpoints.load_results, check_mappable)
+MAP_KEEPING = (*MAP[:-1], checkpoints.load_mapped, check_mappable)
 
 
 def goes_on(run: TaskRun) -> bool:

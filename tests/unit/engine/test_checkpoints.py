@@ -324,6 +324,26 @@ def test_results_of_mapped_children_are_read_by_those_who_need_them(threads: boo
     assert set(place.read_locations) == {"each0", "each1", "each2", "lists"}
 
 
+def test_a_list_that_only_counts_the_children_is_read_too() -> None:
+    place = Counting()
+    with Flow("f") as flow:
+        values, big = made(load)(), made(lambda: "big", name="big")()
+        each = made(lambda x: x, name="each").map([7, 8], upstream_tasks=[values])
+        both = made(lambda x, y: x, name="both").map([5], unmapped(big))
+    flow.result = place
+    names = {one.name: slug for one, slug in flow.slugs.items()}
+    earlier: dict[tuple[str, int], State] = {
+        (names["load"], -1): place.earlier([0, 0, 0], "values"),
+        (names["big"], -1): place.earlier("big", "big"),
+        (names["both"], -1): Mapped(n_map_states=1),
+        (names["both"], 0): Success(result=1),
+    }
+    final = FlowRunner(flow, initial_task_states=earlier).run()
+    assert final.is_successful()
+    assert (final.result[each].result, final.result[both].result) == ([7, 8], [1])
+    assert place.read_locations == ["values"]
+
+
 def damaged(place: Counting, state: Success, how: str) -> None:
     if how == "missing":
         del place.contents[state.result.location]
