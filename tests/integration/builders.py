@@ -55,10 +55,12 @@ def document(
     }
 
 
-def register(db: Database, name: str = "etl", *, active: bool = True, content: str = "", **parts: Any) -> Registered:
+def register(
+    db: Database, name: str = "etl", *, active: bool = True, content: str = "", project: str = "demo", **parts: Any
+) -> Registered:
     doc = document(**parts)
     request = Registration(
-        project="demo",
+        project=project,
         name=name,
         content_hash=ids.sha256(content or repr(doc)),
         document=doc,

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from appliance.server.actions import schedules
+from appliance.server.actions import overlaps, schedules
 from appliance.server.db.session import Database
 
 log = logging.getLogger(__name__)
@@ -36,4 +36,4 @@ class Scheduler:
             if planned.malformed:
                 log.warning("Schedule %s can't be computed and was switched off.", schedule_id)
                 counts["malformed"] += 1
-        return counts
+        return counts | overlaps.settle(self._db, now)
