@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from appliance.core import signals, states
-from appliance.core.annotations import flatten, unmapped
+from appliance.core.annotations import flatten, mapped, unmapped
 from appliance.core.context import context
 from appliance.core.control import case, merge, switch
 from appliance.core.flow import Flow
@@ -484,6 +485,26 @@ def a_restart_of_a_branch(world: World) -> Flow:
 
 
 @carried_out(restarts=1)
+def a_restart_of_mapped_branches(world: World) -> Flow:
+    with Flow("mapped branch restart") as flow:
+        which = work(world, "which", ["a", "b", "a"])()
+        ones, twos = numbered(world, "one", {1: 1}), numbered(world, "two", {})
+        taken = {"a": ones.map([1, 2, 3]), "b": twos.map([4, 5, 6])}
+        switch(which, taken, mapped=True)
+        work(world, "all", 0)(x=merge(*taken.values(), mapped=True))
+    return flow
+
+
+@carried_out(restarts=1)
+def a_restart_of_children_that_wait_for_others(world: World) -> Flow:
+    with Flow("mapped upstream") as flow:
+        found = numbered(world, "one", {2: 1}).map(work(world, "xs", [1, 2, 3])())
+        again = numbered(world, "two", {}).map([7, 8, 9], upstream_tasks=[mapped(found)])
+        work(world, "all", 0)(x=again)
+    return flow
+
+
+@carried_out(restarts=1)
 def a_restart_of_a_success_with_failed_tasks(world: World) -> Flow:
     with Flow("success with failures") as flow:
         a = work(world, "a", 1)()
@@ -528,6 +549,31 @@ def test_a_flow_ends_alike_in_threads(site: Site, tmp_path: Path, name: str) -> 
     build, restarts = CASES[name]
     tracked = site.tracked(build, tmp_path / "spool", restarts=restarts, executor=ThreadExecutor(4))
     assert tracked == untracked(build, restarts=restarts, executor=ThreadExecutor(4))
+
+
+def test_what_is_stored_nowhere_is_made_again(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("APPLIANCE_RESULTS_URL")
+    tracked = site.tracked(a_restart_of_the_end, tmp_path / "spool", restarts=1)
+    expected = untracked(a_restart_of_the_end, restarts=1)
+    assert (tracked.flow, tracked.tasks) == (expected.flow, expected.tasks)
+    assert tracked.calls == {"a": 2, "b": 2, "c": 2, "none": 1, "d": 1}
+
+
+def test_what_was_removed_is_made_again(site: Site, tmp_path: Path) -> None:
+    def build(world: World) -> Flow:
+        with Flow("removed") as flow:
+            a = work(world, "a", 1)()
+            b = work(world, "b")(x=a)
+
+            @task
+            def clear() -> None:
+                shutil.rmtree(tmp_path / "results", ignore_errors=world.restarts > 0)
+
+            work(world, "c", until_restart=1)(x=b, upstream_tasks=[clear(upstream_tasks=[b])])
+        return flow
+
+    tracked = site.tracked(build, tmp_path / "spool", restarts=1)
+    assert (tracked.flow, tracked.calls) == ("Success", {"a": 2, "b": 2, "c": 2})
 
 
 def test_waits_and_people_make_attempts(site: Site, tmp_path: Path) -> None:

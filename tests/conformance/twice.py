@@ -174,9 +174,9 @@ class Site:
 
 
 @contextmanager
-def opened(directory: Path) -> Iterator[Site]:
-    """A new appliance over SQLite."""
-    settings = Settings(data_dir=str(directory))
+def opened(directory: Path, database_url: str = "") -> Iterator[Site]:
+    """A new appliance, over SQLite unless there is the address of an empty database."""
+    settings = Settings(data_dir=str(directory), database_url=database_url)
     migrate.upgrade(settings.database)
     database = Database(settings.database)
     setup.ensure_admin(database, "", TOKEN)
