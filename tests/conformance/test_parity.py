@@ -505,6 +505,15 @@ def a_restart_of_children_that_wait_for_others(world: World) -> Flow:
 
 
 @carried_out(restarts=1)
+def a_restart_of_children_that_wait_for_elements(world: World) -> Flow:
+    with Flow("mapped upstream values") as flow:
+        xs = work(world, "xs", [1, 2, 3])()
+        again = numbered(world, "two", {8: 1}).map([7, 8, 9], upstream_tasks=[mapped(xs)])
+        work(world, "all", 0)(x=again)
+    return flow
+
+
+@carried_out(restarts=1)
 def a_restart_of_a_success_with_failed_tasks(world: World) -> Flow:
     with Flow("success with failures") as flow:
         a = work(world, "a", 1)()
