@@ -15,6 +15,7 @@ import pandas
 import pytest
 
 from appliance.core.annotations import flatten, unmapped
+from appliance.core.caching import all_inputs
 from appliance.core.errors import ResultError
 from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
@@ -22,7 +23,9 @@ from appliance.core.results import Unloaded
 from appliance.core.states import Cached, Failed, Mapped, Running, State, Success, TriggerFailed
 from appliance.core.task import Task, task
 from appliance.engine.calls import Invocation
+from appliance.engine.executors.executor import Executor
 from appliance.engine.executors.local import LocalExecutor
+from appliance.engine.executors.processes import ProcessExecutor
 from appliance.engine.executors.threads import ThreadExecutor
 from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.results.local import LocalResult
@@ -68,6 +71,10 @@ def load() -> list[int]:
 
 def total(values: Any) -> Any:
     return sum(values)
+
+
+def _double(x: int) -> int:
+    return x * 2
 
 
 class Down(MemoryResult):
@@ -188,6 +195,24 @@ def test_handlers_and_trackers_hear_of_one_success_with_its_location() -> None:
     states(flow_of(one, result=MemoryResult()))
     assert [type(new) for _, new in heard] == [Running, Success]
     assert "result_location" in heard[-1][1].data
+
+
+@pytest.mark.parametrize("make", [LocalExecutor, lambda: ThreadExecutor(2), lambda: ProcessExecutor(1)])
+def test_every_executor_stores_and_finds_in_the_same_way(tmp_path: Path, make: Callable[[], Executor]) -> None:
+    def run() -> list[State]:
+        with Flow("f") as flow:
+            first = made(load, target="first.pickle")()
+            each = made(_double, cache_for=timedelta(1), cache_validator=all_inputs).map(first)
+            last = made(total)(each)
+        flow.result = LocalResult(tmp_path)
+        final = FlowRunner(flow, make()).run()
+        return [final.result[first], *final.result[each].map_states, final.result[last]]
+
+    before, after = run(), run()
+    assert [state.result for state in before] == [state.result for state in after] == [[1, 2, 3], 2, 4, 6, 12]
+    assert [type(state) for state in before] == [Success, Cached, Cached, Cached, Success]
+    assert [str(state.message).split()[0] for state in after] == ["Result", "The", "The", "The", "Task"]
+    assert all(state.data["result_sha256"] for state in (*before, *after))
 
 
 def test_the_place_does_not_travel_with_the_code_of_tasks() -> None:
