@@ -13,17 +13,22 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CoroutineType, FrameType
 from typing import Any
 
+from appliance.core import masking
 from appliance.core.context import TaskRunContext, current_task_run
 from appliance.core.logs import get_logger
 from appliance.core.signals import StateSignal
 from appliance.core.states import Failed, Looped, Retrying, State, Success, TimedOut
 from appliance.engine import failures, stdout
+from appliance.kit import clock
 
 Function = Callable[..., Any]
+
+_LONGEST = 1e8
+"""Seconds; what is longer doesn't fit into the system's timers."""
 
 
 @dataclass(slots=True)
@@ -35,12 +40,15 @@ class Invocation:
     timeout: float | None
     log_stdout: bool
     context: TaskRunContext
+    hidden: tuple[str, ...] = field(default_factory=masking.hidden, repr=False)  # secrets to mask where the code runs
 
     def __call__(self) -> State:
         """Never raises, except KeyboardInterrupt."""
+        masking.hide(*self.hidden)
         token = current_task_run.set(self.context)
         try:
-            return carry_out(self.function, self.inputs, self.timeout, self.log_stdout, self.context)
+            state = carry_out(self.function, self.inputs, self.timeout, self.log_stdout, self.context)
+            return masking.masked_state(state)
         finally:
             current_task_run.reset(token)
 
@@ -79,7 +87,8 @@ def _signalled(context: TaskRunContext, signal: StateSignal) -> State:
     if isinstance(state, Looped):
         return Looped(state.message, state.result, loop_count=context.task_loop_count)
     if isinstance(state, Failed):
-        return type(state)(state.message, state.result, state.context, {**failures.describe(signal), **state.data})
+        message = None if state.message is None else failures.shown(str(state.message))
+        return type(state)(message, state.result, state.context, {**failures.describe(signal), **state.data})
     if isinstance(state, Retrying):
         return Retrying(state.message, state.result, start_time=state.start_time, run_count=context.task_run_count)
     return state
@@ -103,6 +112,7 @@ def call(function: Function, inputs: dict[str, Any], timeout: float | None, log:
 
 
 def _limited(function: Function, inputs: dict[str, Any], timeout: float) -> Any:
+    timeout = min(timeout, _LONGEST)
     if inspect.iscoroutinefunction(function):
         return finish(function(**inputs), timeout)
     if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
@@ -118,14 +128,15 @@ def _alarm(timeout: float) -> Iterator[None]:
         raise TaskTimeout
 
     handler = signal.signal(signal.SIGALRM, ring)
+    began = clock.monotonic()
     outer, _ = signal.setitimer(signal.ITIMER_REAL, timeout)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
-        if outer:  # a flow run inside a task with a timeout of its own: let that one ring soon after
-            signal.setitimer(signal.ITIMER_REAL, max(outer - timeout, 0.001))
+        if outer:  # a flow run inside a task with a timeout of its own: let that one ring in its time
+            signal.setitimer(signal.ITIMER_REAL, max(outer - (clock.monotonic() - began), 0.001))
 
 
 def finish(coroutine: Any, timeout: float | None) -> Any:

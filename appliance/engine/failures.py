@@ -9,10 +9,12 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
+from appliance.core import masking
 from appliance.core.states import Failed
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _LIBRARIES = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), *site.getsitepackages()})
+_MAX_TEXT = 8_000
 _MAX_TRACEBACK = 32_000
 
 
@@ -21,20 +23,43 @@ def failed(error: BaseException, cls: type[Failed] = Failed) -> Failed:
     return cls(message=summary(error), result=error, data=describe(error))
 
 
+def in_handler(error: BaseException) -> Failed:
+    """The failed state of a run whose state handler raised `error`."""
+    state = failed(error)
+    return Failed(f"Exception raised while calling state handlers: {state.message}", error, data=state.data)
+
+
+def no_state(handler: object, returned: object) -> Failed:
+    """The failed state of a run whose state handler returned something else than a state."""
+    name = getattr(handler, "__name__", "of the run")
+    return Failed(
+        f"State handler {name} returned {type(returned).__name__}; return a state, or None to keep the new one."
+    )
+
+
 def summary(error: BaseException) -> str:
     """`ValueError: text`."""
-    text = str(error)
+    try:
+        text = shown(str(error))
+    except Exception:  # noqa: BLE001 - user code; an error that can't say what it is about is told all the same
+        text = "(its text can't be read)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def shown(text: str, most: int = _MAX_TEXT) -> str:
+    """The text as people may see it: secrets masked, the middle left out where it is too long."""
+    text = masking.masked(text)
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}\n... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"
 
 
 def describe(error: BaseException) -> dict[str, str]:
     """The JSON data by which the server can show cause and place."""
     frames = _user_frames(error.__traceback__)
     text = "".join(traceback.format_exception(type(error), error, frames))
-    if len(text) > _MAX_TRACEBACK:
-        half = _MAX_TRACEBACK // 2
-        text = f"{text[:half]}\n... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"
-    found = {"exception": type(error).__name__, "traceback": text.rstrip("\n")}
+    found = {"exception": type(error).__name__, "traceback": shown(text.rstrip("\n"), _MAX_TRACEBACK)}
     location = _location(error, frames)
     return found if location is None else found | {"location": location}
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from appliance.core import parameter_types
+from appliance.core import masking, parameter_types
 from appliance.core.context import FlowRunContext, current_flow_run
 from appliance.core.edge import Edge
 from appliance.core.flow import Flow
@@ -122,6 +122,7 @@ class FlowRunner:
         old = self.state
         for handler in self.flow.state_handlers:
             new = self._handled(partial(handler, self.flow), old, new)
+        new = masking.masked_state(new)
         self.state = new
         self.state_changed(old, new)
 
@@ -133,17 +134,18 @@ class FlowRunner:
 
     def _handled(self, call: Callable[[State, State], State | None], old: State, new: State) -> State:
         try:
-            return call(old, new) or new
+            found = call(old, new)
         except StateSignal as signal:
             return signal.state
-        except Exception as error:  # noqa: BLE001 - user code; the failure becomes the state of the flow
-            state = failures.failed(error)
-            _logger.error(
-                "A state handler of flow %r failed: %s\n%s", self.flow.name, state.message, state.data.get("traceback")
-            )
-            return Failed(
-                f"Exception raised while calling state handlers: {state.message}", new.result, data=state.data
-            )
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - user code; the failure becomes the state of the flow
+            state = failures.in_handler(error)
+            _logger.error("Flow %r: %s\n%s", self.flow.name, state.message, state.data.get("traceback"))
+            return Failed(state.message, new.result, data=state.data)
+        if found is None:
+            return new
+        return found if isinstance(found, State) else Failed(failures.no_state(call, found).message, new.result)
 
     def _run_tasks(self) -> State:
         tasks = self.make_task_runner()
@@ -274,7 +276,9 @@ class _Pass:
         others = [edge for edge in edges if edge not in linked]
         upstream: dict[Edge, State] = {edge: self.handles[edge.upstream_task] for edge in linked}
         upstream |= {edge: self._whole(edge.upstream_task) for edge in others}
-        parent = self.runner.run_mapped(upstream, task)  # here: no children begin before those downstream of them are known
+        parent = self.runner.run_mapped(
+            upstream, task
+        )  # here: no children begin before those downstream of them are known
         while (at := self.runner.due(parent)) is not None:  # a state handler put it off
             clock.sleep_until(at)
             parent = self.runner.run_mapped(upstream, task)

@@ -107,7 +107,7 @@ def check_mappable(runner: TaskRunner, run: TaskRun) -> State | None:
             continue
         try:
             values = elements(state, edge)
-        except TypeError:
+        except Exception:  # noqa: BLE001 - methods of a user's class; whatever they raise, it can't be mapped over
             return Failed(
                 f"At least one upstream state has an unmappable result: task {name!r} returned "
                 f"{type(state.result).__name__}; return a list."
@@ -138,7 +138,9 @@ def set_run_name(runner: TaskRunner, run: TaskRun) -> State | None:
     values = {**run.flow_run.parameters, "map_index": run.map_index, "task_name": run.task_name, **run.inputs}
     try:
         run.task_run_name = template(**values) if callable(template) else template.format(**values)
-    except Exception as error:  # noqa: BLE001 - user code; a bad name must not fail the task
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - user code; a bad name must not fail the task
         _logger.warning("Task %s keeps its plain name: %s", run, failures.summary(error))
     return None
 
@@ -155,7 +157,9 @@ def check_trigger(runner: TaskRunner, run: TaskRun) -> State | None:
         state = signal.state
         if trigger is all_successful and isinstance(state, TriggerFailed):
             state = TriggerFailed(f"{state.message} {_culprits(run.upstream)}", signal)
-    except Exception as error:  # noqa: BLE001 - user code; the failure becomes the state of the task
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - user code; the failure becomes the state of the task
         state = failures.failed(error, TriggerFailed)
     run.ended = True
     return state
@@ -215,6 +219,8 @@ def check_looping(runner: TaskRunner, run: TaskRun) -> State | None:
     return Pending(f"Looping task (on loop index {run.task_loop_count}).", data={"loop_count": run.task_loop_count})
 
 
+_INDEXED = (list, tuple, range, str, bytes)
+
 RUN = (
     *(check_stop, check_ready, check_start_time, check_upstream_finished, check_upstream_skipped, get_inputs),
     *(set_run_name, check_trigger, set_running, call, check_retry, check_looping),
@@ -254,11 +260,11 @@ def retry_is_due(run: TaskRun, state: Failed) -> bool:
 
 
 def elements(state: State, edge: Edge) -> Any:
-    """The upstream result as something with a length and an index. Raises TypeError."""
+    """The upstream result as something with a length and an index. Raises TypeError, or what a class of the user's raises."""
     values = flat(state.result) if edge.flattened else state.result
     if not isinstance(values, Sized) or not hasattr(values, "__getitem__") or isinstance(values, Mapping):
         raise TypeError
-    return values
+    return values if type(values) in _INDEXED else [values[index] for index in range(len(values))]
 
 
 def flat(values: Any) -> list[Any]:

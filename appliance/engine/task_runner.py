@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from appliance.core import masking
 from appliance.core.caching import Lookup
 from appliance.core.context import FlowRunContext, TaskRunContext, current_task_run
 from appliance.core.edge import Edge
@@ -152,14 +153,14 @@ class TaskRunner:
                 replaced = handler(run.task, old, new)
             except StateSignal as signal:
                 replaced = signal.state
-            except Exception as error:  # noqa: BLE001 - user code; the failure becomes the state of the task
-                replaced = failures.failed(error)
-                replaced = Failed(
-                    f"Exception raised while calling state handlers: {replaced.message}", error, data=replaced.data
-                )
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - user code; the failure becomes the state of the task
+                replaced = failures.in_handler(error)
                 run.ended = True
             if replaced is not None:
-                new = replaced
+                new = replaced if isinstance(replaced, State) else failures.no_state(handler, replaced)
+        new = masking.masked_state(new)
         run.state = new
         if isinstance(new, Looped) or (isinstance(new, Failed) and not run.ended and steps.retry_is_due(run, new)):
             return
