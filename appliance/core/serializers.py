@@ -56,7 +56,8 @@ class PickleSerializer(Serializer):
 class JSONSerializer(Serializer):
     """Text that other programs read: strings, numbers, booleans, None, lists, dicts with text keys, and datetimes.
 
-    A datetime is written as `{"$datetime": "2026-01-31T06:30:00+00:00"}` and comes back as one; a tuple comes back as a list.
+    A datetime is written as `{"$datetime": "2026-01-31T06:30:00+00:00"}` and comes back as one, its zone as an offset; a tuple
+    comes back as a list.
     Anything else is refused with TypeError rather than changed.
     """
 
