@@ -11,7 +11,7 @@ from appliance.core.context import context, tags
 from appliance.core.control import case, merge, switch
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
-from appliance.core.parameter import Parameter
+from appliance.core.parameter import DateTimeParameter, Parameter
 from appliance.core.run_config import LocalRun, UniversalRun
 from appliance.core.schedules import CronClock, CronSchedule, IntervalClock, IntervalSchedule, Schedule
 from appliance.core.task import Task, task
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         Serializer,
     )
     from appliance.engine import executors
-    from appliance.engine.executors import LocalExecutor, ProcessExecutor, ThreadExecutor
+    from appliance.engine.executors import DaskExecutor, LocalExecutor, ProcessExecutor, ThreadExecutor
     from appliance.engine.results.addresses import result_from_url
     from appliance.engine.results.local import LocalResult
     from appliance.engine.results.memory import MemoryResult
@@ -61,7 +61,9 @@ __all__ = [
     "CompressedSerializer",
     "CronClock",
     "CronSchedule",
+    "DaskExecutor",
     "EnvVarSecret",
+    "DateTimeParameter",
     "Flow",
     "GCSResult",
     "IntervalClock",
@@ -147,6 +149,7 @@ _LAZY = {
     "S3Result": "appliance.engine.results.object_stores",
     "SFTPResult": "appliance.engine.results.sftp",
     "executors": "appliance.engine.executors",
+    "DaskExecutor": "appliance.engine.executors.dask",
     "LocalExecutor": "appliance.engine.executors.local",
     "ProcessExecutor": "appliance.engine.executors.processes",
     "ThreadExecutor": "appliance.engine.executors.threads",

@@ -10,12 +10,16 @@ from appliance.engine.executors.local import LocalExecutor
 from appliance.engine.executors.threads import ThreadExecutor
 
 if TYPE_CHECKING:
+    from appliance.engine.executors.dask import DaskExecutor
     from appliance.engine.executors.processes import ProcessExecutor
 
-__all__ = ["Executor", "LocalExecutor", "ProcessExecutor", "ThreadExecutor"]
+__all__ = ["DaskExecutor", "Executor", "LocalExecutor", "ProcessExecutor", "ThreadExecutor"]
 
 # Loaded only by those who name one: every flow run imports this package.
-_LAZY = {"ProcessExecutor": "appliance.engine.executors.processes"}
+_LAZY = {
+    "DaskExecutor": "appliance.engine.executors.dask",
+    "ProcessExecutor": "appliance.engine.executors.processes",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -151,11 +151,11 @@ def _dumps(value: Any) -> bytes:
 def _culprit(invocation: Invocation, error: BaseException) -> str:
     name = invocation.context.task_name
     parts: dict[str, Any] = {"its code": invocation.function}
-    parts |= {f"its argument {key!r}, a {type(value).__name__}": value for key, value in invocation.inputs.items()}
+    parts |= {f"its argument {key!r}, a {type(value).__name__},": value for key, value in invocation.inputs.items()}
     parts |= {"the run's context or parameters": invocation.context}
     for part, value in parts.items():
         try:
             _dumps(value)
         except BaseException as found:  # noqa: BLE001 - the search for what is at fault
-            return f"Task {name!r} can't be sent to another process, since {part}, can't be pickled: {failures.summary(found)}. {_ADVICE}"
+            return f"Task {name!r} can't be sent to another process, since {part} can't be pickled: {failures.summary(found)}. {_ADVICE}"
     return f"Task {name!r} can't be sent to another process: {failures.summary(error)}. {_ADVICE}"

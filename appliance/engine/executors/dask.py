@@ -1,0 +1,344 @@
+"""Runs the code of tasks on a Dask cluster. States, handlers, retries and results stay with the flow."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import json
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import Any
+
+from appliance.core.errors import ApplianceError
+from appliance.core.logs import ROOT
+from appliance.core.states import Cancelled, Crashed, Failed, State, TimedOut
+from appliance.engine import failures
+from appliance.engine.calls import Invocation
+from appliance.engine.executors import pickling, remote_logs
+from appliance.engine.executors.channel import Content
+from appliance.engine.executors.threads import ThreadExecutor
+from appliance.kit import clock, ids
+
+TAG = "dask-resource:"
+_TOPIC = "appliance"  # one for all runs: the scheduler keeps the last events of each topic for ever
+_GRACE = 3.0
+"""Seconds after its timeout in which a worker must say that the task ran too long."""
+_LATE_LINES = 2.0
+"""Seconds that log lines may take to arrive after the state of their task."""
+_LOST = 10
+"""How often a call is sent anew when its worker died before the call began: another task has killed it."""
+_BEGUN, _LOG, _DONE = "begun", "log", "done"
+
+
+class DaskExecutor(ThreadExecutor):
+    """Has tasks worked on by the Dask cluster at `address`, or by a temporary one for each flow run.
+
+    The temporary cluster is `cluster_class(**cluster_kwargs)`: by default a LocalCluster of one process with one thread per
+    processor. `adapt_kwargs` (such as `minimum` and `maximum`) let it grow and shrink; `client_kwargs` go to the Client. A task with
+    the tag `dask-resource:GPU=1` runs on workers that have that resource. Inputs and results travel through the flow's process.
+
+    Each task that was handed to Dask holds a thread of the flow's process until it is over, so at most `max_concurrent` are
+    handed over at a time. A task that exceeds its timeout ends TimedOut; in a temporary cluster its worker is killed, elsewhere
+    its code may go on. When the run is cancelled, a temporary cluster ends; elsewhere tasks that have begun go on to their end.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        cluster_class: Callable[..., Any] | str | None = None,
+        cluster_kwargs: Mapping[str, Any] | None = None,
+        adapt_kwargs: Mapping[str, Any] | None = None,
+        client_kwargs: Mapping[str, Any] | None = None,
+        max_concurrent: int = 128,
+    ) -> None:
+        if address is not None and (cluster_class or cluster_kwargs or adapt_kwargs):
+            raise ValueError("Give DaskExecutor the address of a cluster or the options of a temporary one, not both.")
+        super().__init__(max_concurrent)
+        self.address = address
+        self.cluster_class = cluster_class
+        self.cluster_kwargs = dict(cluster_kwargs or {})
+        self.adapt_kwargs = dict(adapt_kwargs or {})
+        self.client_kwargs = dict(client_kwargs or {})
+        self._session: _Session | None = None
+
+    def start(self) -> None:
+        """Raises ApplianceError without Dask, or when there is no cluster to be had."""
+        try:
+            import distributed  # noqa: F401 - the optional part; costs 0.3 s
+        except ImportError as error:
+            raise ApplianceError("DaskExecutor needs Dask: pip install 'appliance[dask]'.") from error
+        _refuse_bootstrap()
+        pickling.send_flow_files_whole()
+        self._session = _Session(self)
+        super().start()
+
+    def invoke(self, invocation: Invocation) -> State:
+        """The state in which the task's code ended on the cluster. Called in the executor's threads."""
+        try:
+            payload = pickling.pack(invocation)
+            resources = wanted_resources(invocation.context.task_tags)
+        except (pickling.NotPicklable, ValueError) as error:
+            return Failed(str(error), error)
+        assert self._session is not None, "start() comes first"
+        return self._session.call(payload, invocation, resources)
+
+    def shutdown(self, cancel: bool = False) -> None:
+        session, self._session = self._session, None
+        if session is None:
+            return
+        if cancel:
+            session.stop()
+        try:
+            super().shutdown(cancel)
+        finally:
+            session.close()
+
+
+def wanted_resources(tags: Iterable[str]) -> dict[str, float]:
+    """What the tags `dask-resource:NAME=NUMBER` ask for. Raises ValueError."""
+    found = {}
+    for tag in tags:
+        if tag.startswith(TAG):
+            name, _, number = tag.removeprefix(TAG).partition("=")
+            try:
+                found[name] = float(number)
+            except ValueError:
+                raise ValueError(f"The tag {tag!r} is not understood; write it like {TAG}GPU=1.") from None
+    return found
+
+
+class _Session:
+    """The connection to the cluster during one flow run."""
+
+    def __init__(self, options: DaskExecutor) -> None:
+        import dask
+        import distributed
+
+        settings = {
+            "distributed.scheduler.allowed-failures": 0,
+            "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
+            "distributed.admin.large-graph-warning-threshold": "1TB",
+        }
+        self._settings: Any = dask.config.set(settings)
+        self._cluster: Any = None
+        try:
+            self._cluster = None if options.address else _cluster(options)
+            connect: Any = distributed.Client
+            self._client = connect(
+                self._cluster or options.address, **{"set_as_default": False} | options.client_kwargs
+            )
+        except Exception as error:
+            self._let_go()
+            where = f"at {options.address}" if options.address else "for this run"
+            raise ApplianceError(f"There is no Dask cluster {where}: {failures.summary(error)}.") from error
+        self._run = str(ids.uuid7())
+        self._numbers = itertools.count()
+        self._calls: dict[int, _DaskCall] = {}
+        self._stopping = False
+        self._killable = isinstance(self._cluster, distributed.LocalCluster)
+        self._client.subscribe_topic(_TOPIC, self._on_event)
+
+    def call(self, payload: bytes, invocation: Invocation, resources: dict[str, float]) -> State:
+        """Have the call made and wait for its state."""
+        for _ in range(_LOST):
+            call = _DaskCall(self._client, invocation, self._killable)
+            number = next(self._numbers)
+            self._calls[number] = call
+            try:
+                if self._stopping:
+                    break
+                call.submit(payload, (self._run, number), resources)
+                state = call.wait()
+            except Exception as error:  # noqa: BLE001 - whatever Dask or the user's log handlers raise fails the task
+                state = failures.failed(error)
+            finally:
+                del self._calls[number]
+            if state is not None:
+                break
+        if self._stopping:
+            return Cancelled("The task was stopped with its run.")
+        return state or Crashed("The Dask workers of the task died again and again before it began.")
+
+    def stop(self) -> None:
+        """Wait for no call any more, and kill those that can be."""
+        self._stopping = True
+        for call in list(self._calls.values()):
+            call.inbox.put((_DONE, None))
+            call.kill()
+
+    def close(self) -> None:
+        self._client.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._cluster is not None:
+            self._cluster.close()
+        self._settings.__exit__(None, None, None)
+
+    def _on_event(self, event: tuple[float, Any]) -> None:
+        (run, number), kind, content = event[1]
+        call = self._calls.get(number) if run == self._run else None
+        if call is not None:
+            call.inbox.put((kind, content))
+
+
+class _DaskCall:
+    """One call on the cluster, waited for in one thread."""
+
+    def __init__(self, client: Any, invocation: Invocation, killable: bool) -> None:
+        self.inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._client, self._context, self._timeout = client, invocation.context, invocation.timeout
+        self._killable = killable
+        self._worker: str | None = None
+        self._pid: int | None = None
+        self._lines = 0
+        self._future: Any = None
+
+    def submit(self, payload: bytes, identity: tuple[str, int], resources: dict[str, float]) -> None:
+        index = self._context.map_index
+        self._future = self._client.submit(
+            work, payload, identity, remote_logs.levels(), key=f"{self._context.task_slug}-{identity[0]}-{identity[1]}",
+            pure=False, resources=resources or None, priority=-index if index >= 0 else 1,
+        )  # fmt: skip
+        self._future.add_done_callback(lambda _future: self.inbox.put((_DONE, None)))
+
+    def wait(self) -> State | None:
+        """The state; None when the worker died before the call began."""
+        deadline = None
+        while True:
+            try:
+                left = None if deadline is None else max(0.0, deadline - clock.monotonic())
+                kind, content = self.inbox.get(timeout=left)
+            except queue.Empty:
+                self._future.cancel()
+                return self._timed_out()
+            if kind == _DONE:
+                return self._ended()
+            self._heed(kind, content)
+            if kind == _BEGUN and self._timeout is not None:
+                deadline = clock.monotonic() + min(self._timeout, threading.TIMEOUT_MAX / 2) + _GRACE
+
+    def _heed(self, kind: str, content: Any) -> None:
+        if kind == _BEGUN:
+            self._worker, pid, threads = content
+            self._pid = pid if threads == 1 else None  # otherwise other tasks may be at work there
+        elif kind == _LOG:
+            self._lines += 1
+            remote_logs.replay(json.loads(content))
+
+    def _ended(self) -> State | None:
+        from distributed import KilledWorker
+
+        future = self._future
+        if future.status == "finished":
+            state, result, overran, lines = future.result()
+            self._wait_for_lines(lines)
+            return self._timed_out() if overran else pickling.unpack_state((state, result))
+        if future.status == "error":
+            error = future.exception()
+            if not isinstance(error, KilledWorker):
+                return Failed(f"The Dask worker could not run the task: {failures.summary(error)}.", error)
+            return None if self._worker is None else Crashed(f"The Dask worker at {self._worker} died under the task.")
+        future.cancel()
+        return Crashed("The Dask cluster has lost the task: its scheduler ended or was restarted.")
+
+    def _wait_for_lines(self, lines: int) -> None:
+        deadline = clock.monotonic() + _LATE_LINES
+        while self._lines < lines:
+            try:
+                kind, content = self.inbox.get(timeout=max(0.0, deadline - clock.monotonic()))
+            except queue.Empty:
+                return
+            self._heed(kind, content)
+
+    def _timed_out(self) -> State:
+        message = f"The task ran longer than its timeout of {self._timeout:g} s"
+        if self.kill():
+            return TimedOut(f"{message} and its Dask worker was killed.")
+        return TimedOut(f"{message}; its code may go on in its Dask worker, and its result is dropped.")
+
+    def kill(self) -> bool:
+        """Stop the code with its process, if that is of this machine and nothing else runs there."""
+        if not self._killable or self._pid is None:
+            return False
+        with suppress(ProcessLookupError):  # it died of its own accord
+            os.kill(self._pid, signal.SIGKILL)  # its nanny starts another
+        return True
+
+
+def _cluster(options: DaskExecutor) -> Any:
+    import distributed
+
+    made, given = options.cluster_class, options.cluster_kwargs
+    if isinstance(made, str):
+        module, _, name = made.rpartition(".")
+        made = getattr(importlib.import_module(module), name)
+    if made is None:
+        made = distributed.LocalCluster
+        quiet = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
+        given = quiet | ({"n_workers": 0} if options.adapt_kwargs else {}) | given
+    cluster = made(**given)
+    if options.adapt_kwargs:
+        cluster.adapt(**options.adapt_kwargs)
+    return cluster
+
+
+def _refuse_bootstrap() -> None:
+    """A cluster can't be started by a worker process of itself that is just importing the script."""
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None and getattr(processes.current_process(), "_inheriting", False):
+        raise ApplianceError(
+            'Dask starts processes that import this script again: put flow.run() under `if __name__ == "__main__":`.'
+        )
+
+
+# --- on the cluster
+
+_send: ContextVar[Callable[[remote_logs.Fields], None] | None] = ContextVar("dask_send", default=None)
+
+
+def _forward(fields: remote_logs.Fields) -> None:
+    send = _send.get()
+    if send is not None:
+        send(fields)
+
+
+_forwarder = remote_logs.Forwarder(_forward)
+
+
+def work(payload: bytes, identity: tuple[str, int], levels: remote_logs.Levels) -> tuple[Content, Content, bool, int]:
+    """Make the call in this worker: its packed state, whether it overran its timeout, and how many log lines it wrote."""
+    from distributed import get_worker
+    from distributed.utils import sync
+
+    worker: Any = get_worker()
+    lines = itertools.count()
+
+    def tell(kind: str, content: Any) -> None:
+        worker.log_event(_TOPIC, (identity, kind, content))
+
+    def begun() -> None:
+        me = (worker.address, os.getpid(), worker.state.nthreads)
+        # Waits for the scheduler's answer: the task may end or block this process before events of the usual kind get out.
+        sync(worker.loop, worker.scheduler.log_event, topic=_TOPIC, msg=(identity, _BEGUN, me))
+
+    def send(fields: remote_logs.Fields) -> None:
+        next(lines)
+        tell(_LOG, json.dumps(fields))
+
+    logging.root.addHandler(_forwarder)  # does nothing when it is there already
+    logging.root.setLevel(min(logging.root.level, levels[0]))
+    logging.getLogger(ROOT).setLevel(levels[1])
+    token = _send.set(send)
+    try:
+        (state, result), overran = pickling.run(payload, begun)
+    finally:
+        _send.reset(token)
+    return state, result, overran, next(lines)
