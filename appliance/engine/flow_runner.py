@@ -166,18 +166,17 @@ class FlowRunner:
         if interrupted:
             self._clean_up(tasks)
             return Cancelled("The flow run was interrupted.")
-        return self._judge(states)
+        final = self._judge(states)
+        if not isinstance(final, Finished):  # what was set up in this process does not wait for the next attempt
+            self._clean_up(tasks)
+        return final
 
     def _clean_up(self, tasks: TaskRunner) -> None:
         """After an interrupt: run what tidies up and has not run yet, here, with whatever its upstream tasks came to."""
         tasks.invoke = None
         for task in self.flow.sorted_tasks():
-            if task.runs_on_cancel and tasks.kept[task] is None:
-                upstream = {
-                    edge: tasks.kept.get(edge.upstream_task) or Cancelled("The task did not end before the interrupt.")
-                    for edge in self.flow.edges_to(task)
-                }
-                tasks.run(upstream, task)
+            if task.runs_on_cancel and not isinstance(tasks.kept[task], Finished):
+                tasks.run({edge: _ended(tasks.kept[edge.upstream_task]) for edge in self.flow.edges_to(task)}, task)
 
     def _judge(self, states: dict[Task, State]) -> State:
         """The final state, from the states of the reference tasks."""
@@ -238,6 +237,11 @@ def _feeding_cleanup(flow: Flow) -> set[Task]:
         if task.runs_on_cancel
         for found in (task, *(edge.upstream_task for edge in flow.edges_to(task)))
     }
+
+
+def _ended(state: State | None) -> State:
+    """The state of a task as it is told to those that tidy up after it."""
+    return state if isinstance(state, Finished) else Cancelled("The task did not end before the run stopped.")
 
 
 def earlier_states(flow: Flow, states: Mapping[Task, State]) -> dict[tuple[str, int], State]:

@@ -370,6 +370,29 @@ def a_pause_beside_a_failure_and_a_retry(world: World) -> Flow:
     return flow
 
 
+@carried_out()
+def a_pause_within_a_resource(world: World) -> Flow:
+    class SetUp(Task):
+        always_rerun = True
+
+        def run(self) -> str:
+            world.note("set up")
+            return "resource"
+
+    class CleanUp(Task):
+        runs_on_cancel = True
+
+        def run(self, resource: str) -> None:
+            world.note(f"clean up {resource}")
+
+    with Flow("resource") as flow:
+        resource = SetUp(name="set up")()
+        before = work(world, "before", 1)(upstream_tasks=[resource])
+        asked = work(world, "asked", 2, trigger=manual_only)(upstream_tasks=[resource, before])
+        CleanUp(name="clean up", trigger=all_finished)(resource, upstream_tasks=[asked])
+    return flow
+
+
 # --- restarts
 
 
@@ -583,6 +606,11 @@ def test_what_was_removed_is_made_again(site: Site, tmp_path: Path) -> None:
 
     tracked = site.tracked(build, tmp_path / "spool", restarts=1)
     assert (tracked.flow, tracked.calls) == ("Success", {"a": 2, "b": 2, "c": 2})
+
+
+def test_a_resource_is_not_left_open_while_a_run_waits_for_a_person(site: Site, tmp_path: Path) -> None:
+    calls = site.tracked(a_pause_within_a_resource, tmp_path / "spool").calls
+    assert calls == {"set up": 2, "clean up resource": 2, "before": 1, "asked": 1}
 
 
 def test_waits_and_people_make_attempts(site: Site, tmp_path: Path) -> None:
