@@ -15,7 +15,13 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
-from appliance.core.errors import ResultCorruptError, ResultError, ResultLocationError, ResultTypeError
+from appliance.core.errors import (
+    ResultCorruptError,
+    ResultError,
+    ResultLocationError,
+    ResultNotFoundError,
+    ResultTypeError,
+)
 from appliance.core.serializers import Buffer, PickleSerializer, Serializer, checked
 from appliance.kit import clock, ids
 
@@ -123,11 +129,21 @@ class Result(ABC):
         """A new name below the date, such as `2026/01/31/extract-0198....pickle`."""
         *folders, name = [_plain(part) for part in parts] or [""]
         stem = f"{name}-{ids.uuid7()}" if name else str(ids.uuid7())
-        return "/".join([f"{clock.now():%Y/%m/%d}", *filter(None, folders), stem + getattr(self.serializer, "suffix", "")])
+        return "/".join(
+            [f"{clock.now():%Y/%m/%d}", *filter(None, folders), stem + getattr(self.serializer, "suffix", "")]
+        )
 
     def where(self, location: str) -> str:
         """The full address of a location, for people."""
         return f"{self.address.rstrip('/')}/{location}"
+
+    def not_found(self, location: str) -> ResultNotFoundError:
+        """What `get` raises where there is nothing."""
+        return ResultNotFoundError(f"There is no result at {self.where(location)}; run its task again.")
+
+    def trouble(self, verb: str, location: str, why: str) -> ResultError:
+        """What a backend raises when its place does not do what it is asked for: `verb` is such as "read from"."""
+        return ResultError(f"The result can't be {verb} {self.where(location)}: {why}.")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.address}>"

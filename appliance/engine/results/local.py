@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from appliance.core.errors import ResultError, ResultLocationError, ResultNotFoundError
+from appliance.core.errors import ResultError, ResultLocationError
 from appliance.core.results import Result, Template, check_location
 from appliance.core.serializers import Serializer
 from appliance.kit import ids
@@ -36,7 +36,7 @@ class LocalResult(Result):
             folder, name = self._folder(location, make=True)
             _write(folder, name, content)
         except OSError as error:
-            raise ResultError(f"The result can't be written to {self.where(location)}: {_why(error)}.") from error
+            raise self.trouble("written to", location, _why(error)) from error
 
     def get(self, location: str) -> bytes:
         check_location(location)
@@ -49,9 +49,9 @@ class LocalResult(Result):
                     raise ResultError(f"There is no file at {self.where(location)} but something else; remove it.")
                 return content.read()
         except (FileNotFoundError, NotADirectoryError):
-            raise ResultNotFoundError(f"There is no result at {self.where(location)}; run its task again.") from None
+            raise self.not_found(location) from None
         except OSError as error:
-            raise ResultError(f"The result at {self.where(location)} can't be read: {_why(error)}.") from error
+            raise self.trouble("read from", location, _why(error)) from error
 
     def has(self, location: str) -> bool:
         check_location(location)
@@ -61,7 +61,7 @@ class LocalResult(Result):
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
-            raise ResultError(f"The result at {self.where(location)} can't be seen: {_why(error)}.") from error
+            raise self.trouble("looked for at", location, _why(error)) from error
 
     def _base(self) -> Path:
         return self.dir.expanduser().absolute()

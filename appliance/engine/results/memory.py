@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from appliance.core.errors import ResultNotFoundError
 from appliance.core.results import Result, Template, check_location
 from appliance.core.serializers import Serializer
 
@@ -27,7 +26,7 @@ class MemoryResult(Result):
         try:
             return self.contents[location]
         except KeyError:
-            raise ResultNotFoundError(f"There is no result at {self.where(location)}; run its task again.") from None
+            raise self.not_found(location) from None
 
     def has(self, location: str) -> bool:
         check_location(location)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from appliance.core.errors import ResultError, ResultNotFoundError
+from appliance.core.errors import ResultError
 from appliance.core.results import Result, Template, check_location
 from appliance.core.serializers import Serializer
 
@@ -60,9 +60,7 @@ class ObjectStoreResult(Result):
             try:
                 return memoryview(obstore.get(store, location).bytes())
             except _missing():
-                raise ResultNotFoundError(
-                    f"There is no result at {self.where(location)}; run its task again."
-                ) from None
+                raise self.not_found(location) from None
 
     def has(self, location: str) -> bool:
         import obstore
@@ -87,7 +85,7 @@ class ObjectStoreResult(Result):
         try:
             yield store
         except (obstore.exceptions.BaseError, OSError) as error:
-            raise ResultError(f"The result can't be {verb} {self.where(location)}: {_why(error)}.") from None
+            raise self.trouble(verb, location, _why(error)) from None
 
     def _store(self) -> Any:
         if self._opened is None:

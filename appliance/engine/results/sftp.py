@@ -112,13 +112,11 @@ class SFTPResult(Result):
             try:
                 return work(self._files(paramiko))
             except FileNotFoundError:
-                raise ResultNotFoundError(
-                    f"There is no result at {self.where(location)}; run its task again."
-                ) from None
+                raise self.not_found(location) from None
             except (OSError, EOFError, paramiko.SSHException) as error:
                 if not isinstance(error, PermissionError):
                     self.close()  # a broken connection must not outlive its error
-                raise ResultError(f"The result can't be {verb} {self.where(location)}: {_why(error)}.") from None
+                raise self.trouble(verb, location, _why(error)) from None
 
     def _files(self, paramiko: Any) -> Any:
         if self._client is not None and self._process == os.getpid() and self._client.get_transport().is_active():
