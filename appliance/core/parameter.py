@@ -1,4 +1,4 @@
-"""A parameter: a task whose result is the value that a run was started with."""
+"""Parameters: tasks whose result is the value that a run was started with."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from appliance.core.context import active_flow, context
+from appliance.core.errors import TaskDefinitionError
 from appliance.core.signals import FAIL
 from appliance.core.task import Task
 
@@ -30,6 +31,8 @@ class Parameter(Task):
         type: Any = None,
         tags: Iterable[str] | None = None,
     ) -> None:
+        if not isinstance(name, str) or not name:
+            raise TaskDefinitionError('A parameter needs a name: Parameter("n").')
         super().__init__(name=name, slug=name, tags=tags)
         self.has_default = default is not NO_DEFAULT
         self.default = default if self.has_default else None
@@ -50,3 +53,10 @@ class Parameter(Task):
             if self.required:
                 raise FAIL(f'Parameter "{self.name}" was required but not provided.') from None
             return self.default
+
+
+class DateTimeParameter(Parameter):
+    """A parameter that is a time: an aware datetime or ISO 8601 text with an offset, in tasks always a datetime in UTC.
+
+    A time without an offset is refused, since it would mean another instant on another machine.
+    """

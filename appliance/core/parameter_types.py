@@ -1,4 +1,4 @@
-"""Which values fit a parameter: JSON schemas for the server and checks before a run.
+"""Which values fit a parameter: checks before a run, and JSON schemas by which the server checks the same.
 
 pydantic does the work and is imported only when a value is not of a plain type that can be checked without it.
 """
@@ -6,64 +6,83 @@ pydantic does the work and is imported only when a value is not of a plain type 
 from __future__ import annotations
 
 import json
-import operator
 import typing
 from collections.abc import Mapping
+from difflib import get_close_matches
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
-from appliance.core.errors import MissingParameterError, ParameterTypeError, UnknownParameterError
-from appliance.core.parameter import Parameter
+from appliance.core.errors import MissingParameterError, ParameterError, ParameterTypeError, UnknownParameterError
+from appliance.core.parameter import DateTimeParameter, Parameter
 
 if TYPE_CHECKING:
     from appliance.core.flow import Flow
 
 _PLAIN: frozenset[Any] = frozenset({bool, int, float, str, list, dict})
 
+Problem = tuple[type[ParameterError], str]
+
 
 def resolve(flow: Flow, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of all parameters of a run: the defaults, then what was given, each checked. Raises ParameterError."""
+    """The values of all parameters of a run: the defaults, then what was given, each checked. Raises ParameterError with one
+    sentence for each thing that is wrong."""
     parameters = {parameter.name: parameter for parameter in flow.parameters()}
-    unknown = sorted(set(given) - set(parameters))
-    if unknown:
-        known = f"its parameters are {_names(parameters)}" if parameters else "it takes none"
-        raise UnknownParameterError(f"Flow {flow.name!r} has no parameter {_names(unknown)}; {known}.")
-    missing = [name for name, parameter in parameters.items() if parameter.required and name not in given]
-    if missing:
-        raise MissingParameterError(
-            f"Flow {flow.name!r} needs a value for parameter {_names(missing)}; pass parameters={{{missing[0]!r}: ...}}."
-        )
+    found: list[Problem] = [_unknown(flow, name, parameters) for name in given if name not in parameters]
+    found += [
+        (MissingParameterError, f"Flow {flow.name!r} needs a value for parameter {name!r}; pass {{{name!r}: ...}}.")
+        for name, parameter in parameters.items()
+        if parameter.required and name not in given
+    ]
     values = {name: parameter.default for name, parameter in parameters.items() if parameter.has_default}
     for name, value in given.items():
-        values[name] = checked(flow, parameters[name], value)
+        if name in parameters:
+            try:
+                values[name] = checked(flow, parameters[name], value)
+            except ParameterTypeError as error:
+                found.append((ParameterTypeError, str(error)))
+    if found:
+        raise found[0][0]("\n".join(sentence for _, sentence in found))
     return values
 
 
-def checked(flow: Flow, parameter: Parameter, value: Any) -> Any:
-    """`value` as the type of the parameter; JSON forms of richer types (dates, models) are converted. Raises ParameterTypeError."""
-    hint = type_hint(flow, parameter)
-    if hint is None or hint is Any or (parameter.has_default and value is parameter.default):
-        return value
-    if hint in _PLAIN and type(value) is hint:
-        return value
-    from pydantic import TypeAdapter, ValidationError
-    from pydantic.errors import PydanticUserError
+def _unknown(flow: Flow, name: Any, parameters: Mapping[str, Parameter]) -> Problem:
+    if not isinstance(name, str):
+        return UnknownParameterError, f"The names of parameters are texts; {name!r} is a {type(name).__name__}."
+    close = get_close_matches(name, parameters, 1)
+    if close:
+        rest = f"did you mean {close[0]!r}?"
+    else:
+        rest = f"its parameters are {', '.join(map(repr, parameters))}." if parameters else "it takes none."
+    return UnknownParameterError, f"Flow {flow.name!r} has no parameter {name!r}; {rest}"
 
-    try:
-        adapter = TypeAdapter(hint)
-    except PydanticUserError:  # a type that pydantic knows nothing about can't be checked
+
+def checked(flow: Flow, parameter: Parameter, value: Any) -> Any:
+    """`value` as the type of the parameter; JSON forms of richer types (dates, models) are converted. Without a known type
+    every value fits. Raises ParameterTypeError."""
+    if value is parameter.default and not parameter.required:
+        return value
+    hint = type_hint(flow, parameter)
+    if hint is None or hint is Any or (hint in _PLAIN and type(value) is hint):
+        return value
+    from pydantic import ValidationError
+
+    adapter = _adapter(hint)
+    if adapter is None:
         return value
     try:
         return adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        try:
-            return adapter.validate_json(json.dumps(value), strict=True)
-        except (TypeError, ValueError):  # ValidationError is a ValueError
-            reason = error.errors(include_url=False)[0]["msg"]
-    text = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
-    raise ParameterTypeError(
-        f"Parameter {parameter.name!r} of flow {flow.name!r} can't be {text}: {reason[:1].lower()}{reason[1:]}."
-    )
+        wrong = error
+    try:
+        return adapter.validate_json(json.dumps(_whole_numbers(value)), strict=True)
+    except ValidationError as error:
+        if isinstance(value, Mapping | list | str):  # that is how a value looks that came as JSON
+            wrong = error
+    except (TypeError, ValueError, RecursionError):  # no JSON, so it was not meant to be
+        pass
+    from appliance.core.parameter_problems import sentences
+
+    raise ParameterTypeError("\n".join(sentences(parameter.name, value, wrong))) from None
 
 
 def schema(flow: Flow, parameter: Parameter) -> dict[str, Any]:
@@ -71,15 +90,20 @@ def schema(flow: Flow, parameter: Parameter) -> dict[str, Any]:
     hint = type_hint(flow, parameter)
     if hint is None or hint is Any:
         return {}
-    from pydantic import TypeAdapter
+    if not parameter.required and parameter.default is None:
+        hint = typing.Optional[hint]  # noqa: UP045 - a value, not an annotation; `|` does not work for all of them
+    adapter = _adapter(hint)
+    if adapter is None:
+        return {}
     from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
-    if parameter.has_default and parameter.default is None:
-        hint = operator.or_(hint, None)
+    from appliance.core.parameter_schemas import JsonSchema
+
     try:
-        return TypeAdapter(hint).json_schema()
+        found: dict[str, Any] = adapter.json_schema(schema_generator=JsonSchema)
     except (PydanticUserError, PydanticInvalidForJsonSchema):  # a type without a JSON form: anything goes
         return {}
+    return found
 
 
 def json_default(parameter: Parameter) -> Any:
@@ -91,7 +115,7 @@ def json_default(parameter: Parameter) -> Any:
 
     try:
         return to_jsonable_python(value)
-    except PydanticSerializationError as error:
+    except (PydanticSerializationError, ValueError) as error:  # ValueError: a value that holds itself
         raise ParameterTypeError(
             f"The default of parameter {parameter.name!r} can't be written as JSON; use a plain value."
         ) from error
@@ -99,6 +123,10 @@ def json_default(parameter: Parameter) -> Any:
 
 def type_hint(flow: Flow, parameter: Parameter) -> Any:
     """The explicit type, else that of the argument the parameter feeds, else that of its default; None when nothing tells."""
+    if isinstance(parameter, DateTimeParameter):
+        from appliance.core.parameter_schemas import AwareTime
+
+        return AwareTime
     if parameter.type is not None:
         return parameter.type
     for edge in flow.edges_from(parameter):
@@ -114,5 +142,23 @@ def type_hint(flow: Flow, parameter: Parameter) -> Any:
     return default if parameter.has_default and default in _PLAIN else None
 
 
-def _names(names: typing.Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names)
+def _adapter(hint: Any) -> Any:
+    """What checks values of this type; None for a type that pydantic knows nothing about."""
+    from pydantic import TypeAdapter
+    from pydantic.errors import PydanticUserError
+
+    try:
+        return TypeAdapter(hint)
+    except (PydanticUserError, NameError):  # NameError: a hint within it that can't be evaluated
+        return None
+
+
+def _whole_numbers(value: Any) -> Any:
+    """The value with 2.0 as 2, which are the same number in JSON."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if type(value) is list:
+        return [_whole_numbers(one) for one in value]
+    if type(value) is dict:
+        return {key: _whole_numbers(one) for key, one in value.items()}
+    return value

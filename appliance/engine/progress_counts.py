@@ -54,7 +54,7 @@ class Counts:
 
         def watched() -> TaskRunner:
             tasks = make()
-            tasks.state_changed = counts.follow(tasks)  # type: ignore[method-assign] # of this one run only
+            tasks.state_changed = counts.follow(tasks)  # type: ignore[method-assign, assignment] # of this run only
             return tasks
 
         runner.make_task_runner = watched  # type: ignore[method-assign]

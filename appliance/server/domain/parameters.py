@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache, partial
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, UnknownType, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
@@ -91,12 +92,23 @@ def _unknown(name: str, names: list[str]) -> str:
 def _misfits(name: str, schema: Any, value: Any) -> list[str]:
     try:
         errors = sorted(
-            Draft202012Validator(schema, registry=_CLOSED).iter_errors(value),
+            Draft202012Validator(schema, registry=_CLOSED, format_checker=_formats()).iter_errors(value),
             key=lambda error: list(map(str, error.path)),
         )
         return [_sentence(name, error) for error in errors[:3]]
     except _UNREADABLE:
         return []  # registration refuses such schemas; with one that came another way, the run checks the value itself
+
+
+@cache
+def _formats() -> FormatChecker:
+    """Dates, durations and the like, read as the run will read them."""
+    from appliance.core import parameter_schemas  # pydantic, only for who has such parameters checked
+
+    checker = FormatChecker(formats=())
+    for name in parameter_schemas.FORMATS:
+        checker.checks(name)(partial(parameter_schemas.has_format, name))
+    return checker
 
 
 def _sentence(name: str, error: ValidationError) -> str:

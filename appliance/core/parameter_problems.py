@@ -1,0 +1,56 @@
+"""What pydantic found wrong with a parameter's value, as one sentence for each field."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+_MOST = 20
+_shortened = reprlib.Repr()
+_shortened.maxstring = _shortened.maxother = 60
+_shortened.maxlist = _shortened.maxdict = _shortened.maxset = _shortened.maxtuple = 4
+
+
+def sentences(name: str, value: Any, error: ValidationError) -> Iterator[str]:
+    """`Parameter 'order.items[2].price': must be greater than 0, got -1.`; at most twenty of them."""
+    found: dict[str, tuple[list[str], Any]] = {}
+    for one in error.errors(include_url=False, include_context=False):
+        reasons, _ = found.setdefault(name + _path(value, one), ([], one["input"]))
+        if (reason := _reason(one["msg"])) not in reasons:
+            reasons.append(reason)
+    for number, (path, (reasons, wrong)) in enumerate(found.items()):
+        if number == _MOST:
+            yield f"Parameter {name!r}: {len(found) - _MOST} more fields don't fit."
+            return
+        is_missing = reasons == ["is required"]
+        got = "" if is_missing else f", got {_shortened.repr(wrong)}"
+        yield f"Parameter {path!r}: {' or '.join(reasons)}{got}."
+
+
+def _path(value: Any, error: Mapping[str, Any]) -> str:
+    """Where in the value: `.items[2].price`. Steps that are no place in it (which member of a union was tried) are left out."""
+    found, at = "", value
+    steps = error["loc"]
+    for number, step in enumerate(steps):
+        if isinstance(step, int) and isinstance(at, list | tuple) and step < len(at):
+            found, at = f"{found}[{step}]", at[step]
+        elif isinstance(at, Mapping) and step in at:
+            found, at = f"{found}.{step}", at[step]
+        elif not isinstance(step, int) and hasattr(at, step):
+            found, at = f"{found}.{step}", getattr(at, step)
+        elif number == len(steps) - 1 and error["type"] == "missing":
+            found = f"{found}.{step}"
+    return found
+
+
+def _reason(message: str) -> str:
+    if message == "Field required":
+        return "is required"
+    for prefix, plain in (("Input should ", "must "), ("Value error, ", ""), ("Assertion failed, ", "")):
+        if message.startswith(prefix):
+            return (plain + message.removeprefix(prefix)).rstrip(".")
+    return message[:1].lower() + message[1:].rstrip(".")

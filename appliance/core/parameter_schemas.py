@@ -1,0 +1,99 @@
+"""JSON schemas that say of JSON values what pydantic says of them, so that server and run agree. Imports pydantic."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cache
+from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, AnyUrl, BeforeValidator, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+_OFFSET = r"([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+FORMATS: Mapping[str, Any] = {
+    "date": date,
+    "date-time": datetime,
+    "time": time,
+    "duration": timedelta,
+    "uuid": UUID,
+    "decimal": Decimal,
+    "uri": AnyUrl,
+    "ipv4": IPv4Address,
+    "ipv6": IPv6Address,
+}
+"""What a text of each format of a schema must be readable as."""
+
+
+def _with_offset(value: Any) -> Any:
+    if isinstance(value, str) and re.search(_OFFSET, value):
+        return _of_format("date-time").validate_json(json.dumps(value), strict=True)
+    if isinstance(value, str) or (isinstance(value, datetime) and value.tzinfo is None):
+        raise ValueError("must have an offset from UTC, like 2026-01-31T06:30:00+00:00")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+AwareTime = Annotated[
+    datetime,
+    AfterValidator(_in_utc),
+    BeforeValidator(_with_offset),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _OFFSET}),
+]
+"""A time with its offset, turned into UTC."""
+
+
+class JsonSchema(GenerateJsonSchema):
+    """pydantic's own, where it says neither more nor less than the check does."""
+
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
+        found = super().decimal_schema(schema)
+        for one in found.get("anyOf", ()):
+            if one.get("type") == "string":
+                one["format"] = "decimal"
+        return found
+
+    def set_schema(self, schema: core_schema.SetSchema) -> JsonSchemaValue:
+        return _repeats_allowed(super().set_schema(schema))
+
+    def frozenset_schema(self, schema: core_schema.FrozenSetSchema) -> JsonSchemaValue:
+        return _repeats_allowed(super().frozenset_schema(schema))
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        found = super().dict_schema(schema)
+        keys = self.generate_inner(schema["keys_schema"]) if "keys_schema" in schema else {}
+        if keys.get("type") == "integer":
+            found["propertyNames"] = {"pattern": "^[+-]?[0-9]+$"}
+        elif keys.get("type") == "string" and ("format" in keys or "enum" in keys):
+            found["propertyNames"] = keys
+        return found
+
+
+def _repeats_allowed(found: JsonSchemaValue) -> JsonSchemaValue:
+    found.pop("uniqueItems", None)  # a list with repeats makes a set all the same
+    return found
+
+
+def has_format(name: str, text: Any) -> bool:
+    """Is the text of this format of JSON schema? Formats that nothing is known about fit anything, as do values that are no text."""
+    if not isinstance(text, str) or name not in FORMATS:
+        return True
+    try:
+        _of_format(name).validate_json(json.dumps(text), strict=True)
+    except ValidationError:
+        return False
+    return True
+
+
+@cache
+def _of_format(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(FORMATS[name])
