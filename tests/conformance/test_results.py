@@ -1,7 +1,7 @@
 """What every place for results has to do. A new backend joins by a line in PLACES.
 
-S3 runs against moto's server and SFTP against a server of our own, both on loopback. For GCS and Azure there is no emulator here:
-they share all code but the constructor with S3, and only that is exercised.
+All run on loopback: S3 against moto's server, SFTP against paramiko's, Google Cloud Storage and Azure against a stand-in of our own,
+since there is no emulator of them here. The services themselves are not asked.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from moto.server import ThreadedMotoServer
 from appliance import AzureResult, GCSResult, LocalResult, MemoryResult, Result, S3Result, SFTPResult
 from appliance.core.errors import ResultCorruptError, ResultError, ResultLocationError, ResultNotFoundError
 from appliance.core.serializers import JSONSerializer
+from tests.conformance.blob_server import Blobs
 from tests.conformance.sftp_server import PASSWORD, USER, Sftp
 
 SECRET = "a-secret-key-of-the-store"
@@ -65,6 +66,7 @@ BAD_NAMES = [
 class Sites:
     s3: str
     sftp: Sftp
+    blobs: Blobs
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,9 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
     host, port = moto.get_host_and_port()
     urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/box", method="PUT")).close()
     sftp = Sftp(tmp_path_factory.mktemp("sftp"), tmp_path_factory.mktemp("keys"))
-    yield Sites(f"http://{host}:{port}", sftp)
+    blobs = Blobs()
+    yield Sites(f"http://{host}:{port}", sftp, blobs)
+    blobs.close()
     sftp.close()
     moto.stop()
 
@@ -95,6 +99,8 @@ PLACES: dict[str, Callable[[Sites, Path], Result]] = {
     "local": lambda _sites, folder: LocalResult(folder / "results"),
     "memory": lambda _sites, _folder: MemoryResult(),
     "s3": lambda sites, folder: s3(sites, prefix=folder.name),
+    "gcs": lambda sites, folder: GCSResult("box", folder.name, **sites.blobs.google()),
+    "azure": lambda sites, folder: AzureResult("box", folder.name, **sites.blobs.azure()),
     "sftp": lambda sites, folder: sftp(sites, folder / "results"),
 }
 
@@ -269,9 +275,14 @@ def test_a_bucket_that_is_not_there_is_told(sites: Sites) -> None:
         s3(sites, bucket="no-such-bucket").write(1)
 
 
-def test_gcs_and_azure_are_built(tmp_path: Path) -> None:
-    assert repr(GCSResult("box", "a/b/")) == "<GCSResult gs://box/a/b>"
-    assert repr(AzureResult("box", "a")) == "<AzureResult az://box/a>"
+def test_credentials_that_are_refused_are_told(sites: Sites) -> None:
+    for place in (GCSResult("refused", **sites.blobs.google()), AzureResult("refused", **sites.blobs.azure())):
+        for ask in (lambda p=place: p.write(1), lambda p=place: p.read("x"), lambda p=place: p.has("x")):
+            with pytest.raises(ResultError, match="the store refuses these credentials"):
+                ask()
+
+
+def test_azure_says_what_it_needs() -> None:
     with pytest.raises(ResultError, match=r"az://box can't be used: .*Account must be specified"):
         AzureResult("box").write(1)
 
