@@ -30,7 +30,7 @@ from appliance.core.states import (
 )
 from appliance.core.task import Task
 from appliance.engine import failures, steps
-from appliance.engine.executors.executor import Executor, Handle, reduced
+from appliance.engine.executors.executor import Executor, Handle, never, reduced
 from appliance.engine.executors.local import LocalExecutor
 from appliance.engine.results import addresses
 from appliance.engine.task_runner import TaskRunner
@@ -163,6 +163,7 @@ class FlowRunner:
             self.stopped = True
         finally:
             self.executor.shutdown(cancel=interrupted)
+            self.executor.due = never  # it may outlive the run
         if interrupted:
             self._clean_up(tasks)
             return Cancelled("The flow run was interrupted.")
