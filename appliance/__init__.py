@@ -5,15 +5,28 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from appliance.core import schedule_adjustments as adjustments
+from appliance.core import schedule_filters as filters
 from appliance.core import signals, states, triggers
 from appliance.core.annotations import flatten, mapped, unmapped
+from appliance.core.calendars import Blackout, Calendar
 from appliance.core.context import context, tags
 from appliance.core.control import case, merge, switch
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
 from appliance.core.parameter import DateTimeParameter, Parameter
 from appliance.core.run_config import LocalRun, UniversalRun
-from appliance.core.schedules import CronClock, CronSchedule, IntervalClock, IntervalSchedule, Schedule
+from appliance.core.schedules import (
+    CronClock,
+    CronSchedule,
+    DatesClock,
+    DatesSchedule,
+    IntervalClock,
+    IntervalSchedule,
+    RRuleClock,
+    RRuleSchedule,
+    Schedule,
+)
 from appliance.core.task import Task, task
 from appliance.core.triggers import (
     all_failed,
@@ -39,6 +52,7 @@ if TYPE_CHECKING:
         partial_parameters_only,
     )
     from appliance.core.fingerprints import fingerprint
+    from appliance.core.flow_decorator import flow
     from appliance.core.results import Result
     from appliance.core.secrets import EnvVarSecret, Secret, SecretTask
     from appliance.core.serializers import (
@@ -59,11 +73,15 @@ if TYPE_CHECKING:
 __all__ = [
     "AzureResult",
     "CompressedSerializer",
+    "Blackout",
+    "Calendar",
     "CronClock",
     "CronSchedule",
     "DaskExecutor",
     "DateTimeParameter",
     "EnvVarSecret",
+    "DatesClock",
+    "DatesSchedule",
     "Flow",
     "GCSResult",
     "IntervalClock",
@@ -80,6 +98,8 @@ __all__ = [
     "Result",
     "S3Result",
     "SFTPResult",
+    "RRuleClock",
+    "RRuleSchedule",
     "Schedule",
     "Secret",
     "SecretTask",
@@ -88,6 +108,7 @@ __all__ = [
     "ThreadExecutor",
     "UniversalRun",
     "__version__",
+    "adjustments",
     "all_failed",
     "all_finished",
     "all_inputs",
@@ -101,7 +122,9 @@ __all__ = [
     "duration_only",
     "executors",
     "fingerprint",
+    "filters",
     "flatten",
+    "flow",
     "get_logger",
     "manual_only",
     "mapped",
@@ -132,6 +155,7 @@ _LAZY = {
     "partial_inputs_only": "appliance.core.caching",
     "partial_parameters_only": "appliance.core.caching",
     "fingerprint": "appliance.core.fingerprints",
+    "flow": "appliance.core.flow_decorator",
     "Result": "appliance.core.results",
     "EnvVarSecret": "appliance.core.secrets",
     "Secret": "appliance.core.secrets",

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Token
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from appliance.core.annotations import unwrap
 from appliance.core.collections import as_task, holds_task
@@ -22,6 +22,9 @@ from appliance.core.states import State
 from appliance.core.task import StateHandler, Task, state_handlers_of
 
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
     from appliance.core.results import Result
 
 TerminalStateHandler = Callable[["Flow", State, Mapping[Task, State]], State | None]
@@ -352,7 +355,47 @@ class Flow:
                     "give it one, or a default."
                 )
 
-    # --- the two doors upward
+    # --- drawing
+
+    def visualize(
+        self,
+        state: State | Mapping[Task, State] | None = None,
+        filename: str | os.PathLike[str] | None = None,
+        format: Literal["svg", "ascii"] | None = None,
+    ) -> str:
+        """Draw the flow as SVG, or as plain text with `format="ascii"`; returns the drawing, and writes it to `filename`.
+
+        With the final state of a run, tasks stand in the colours of their states. The ending of `filename` decides the
+        format when none is given. Raises FlowBuildError for a graph with a circle.
+        """
+        from appliance.core.drawing import draw
+
+        if format is None:
+            format = "ascii" if filename is not None and not str(filename).lower().endswith(".svg") else "svg"
+        text = draw(self, state, format)
+        if filename is not None:
+            from appliance.packaging.saved import write_drawing
+
+            write_drawing(filename, text)
+        return text
+
+    def _repr_svg_(self) -> str:
+        return self.visualize()
+
+    # --- the doors upward
+
+    def save(self, path: str | os.PathLike[str] | None = None) -> Path:
+        """Write the flow with its code to a file, by default `~/.appliance/flows/<name>.flow`; returns its path."""
+        from appliance.packaging.saved import save
+
+        return save(self, path)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Flow:
+        """Read a flow that `save` wrote, by path or by name. It runs code from the file: load only what you trust."""
+        from appliance.packaging.saved import load
+
+        return load(path)
 
     def run(self, parameters: Mapping[str, Any] | None = None, **options: Any) -> State | None:
         """Run here and now, without a server; the result of the final state is `{task: state}`.
