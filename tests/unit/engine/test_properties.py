@@ -118,7 +118,7 @@ def expected(plan: FlowPlan) -> Observed:
 @settings(QUICK)
 @given(plan=plans())
 def test_a_run_comes_to_what_the_rules_say(make: Callable[[], Executor], plan: FlowPlan) -> None:
-    note(f"APPLIANCE_TEST_SEED={SEED}")
+    note(f"APPLIANCE_TEST_SEED={SEED}, {plan!r}")
     assert observe(plan, make()) == expected(plan)
 
 
@@ -126,7 +126,7 @@ def test_a_run_comes_to_what_the_rules_say(make: Callable[[], Executor], plan: F
 @settings(QUICK)
 @given(plan=plans(), order=st.integers(0, 2**32))
 def test_no_order_of_completion_changes_what_a_run_comes_to(plan: FlowPlan, order: int) -> None:
-    note(f"APPLIANCE_TEST_SEED={SEED}")
+    note(f"APPLIANCE_TEST_SEED={SEED}, {plan!r}")
     first = observe(plan, ShuffledExecutor(random.Random(order)))
     second = observe(plan, ShuffledExecutor(random.Random(order + 1)))
     assert first == second == expected(plan)
