@@ -174,5 +174,5 @@ def _resumed(states: States) -> dict[tuple[str, int], State]:
     found: dict[tuple[str, int], State] = {}
     for slug, keys in paused.items():
         if progress_.asked(slug, len(keys)):
-            found |= dict.fromkeys(keys, Resume("Resumed at the terminal."))
+            found |= {key: Resume("Resumed at the terminal.", context=states[key].context) for key in keys}
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -143,11 +144,14 @@ class TaskRunner:
             run.state = run.told = earlier
             run.resume = isinstance(earlier, Resume)
             run.task_run_count = earlier.context.get("task_run_count", 0) + 1 if earlier.is_retrying() else 1
+            run.task_loop_count, run.task_loop_result = earlier.context.get("task_loop", (1, None))
         return run
 
     def change(self, run: TaskRun, new: State) -> None:
         """The one place where a task run changes its state: handlers first, then the hook."""
         old = run.state
+        if run.task_loop_count > 1 and isinstance(new, Scheduled):  # whoever goes on does so in this round
+            new = replace(new, context={**new.context, "task_loop": (run.task_loop_count, run.task_loop_result)})
         for handler in run.task.state_handlers:
             try:
                 replaced = handler(run.task, old, new)

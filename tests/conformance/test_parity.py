@@ -236,6 +236,38 @@ def loops(world: World) -> Flow:
 
 
 @carried_out()
+def a_retry_within_a_loop(world: World) -> Flow:
+    @task(**retried())
+    def loop() -> list[int]:
+        if world.note("loop") in (1, 3, 4):
+            raise ConnectionError("not yet")
+        done = [*(context.task_loop_result or ()), context.task_run_count]
+        if context.task_loop_count < 4:
+            raise signals.LOOP(result=done)
+        return done
+
+    with Flow("retry in a loop") as flow:
+        work(world, "a", 1)(x=loop())
+    return flow
+
+
+@carried_out()
+def a_pause_within_a_loop(world: World) -> Flow:
+    @task
+    def loop() -> int:
+        called = world.note("loop")
+        if called == 3:
+            raise signals.PAUSE("May I?")
+        if context.task_loop_count < 4:
+            raise signals.LOOP(result=(context.task_loop_result or 0) + called)
+        return int(context.task_loop_result)
+
+    with Flow("pause in a loop") as flow:
+        work(world, "a")(x=loop())
+    return flow
+
+
+@carried_out()
 def timeouts(world: World) -> Flow:
     @task(timeout=0.05)
     def slow() -> None:

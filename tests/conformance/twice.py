@@ -76,7 +76,7 @@ def untracked(build: Build, *, restarts: int = 0, executor: Executor | None = No
         state = FlowRunner(flow, executor, parameters, initial_task_states=earlier).run()
         earlier = earlier_states(flow, state.result)
         if state.is_paused():
-            earlier = {key: Resume() if one.is_paused() else one for key, one in earlier.items()}
+            earlier = {key: Resume(context=one.context) if one.is_paused() else one for key, one in earlier.items()}
         elif world.restarts < restarts:
             world.restarts += 1
             for key in to_run_again(_edges(flow), {key: one.type for key, one in earlier.items()}):

@@ -16,6 +16,7 @@ from appliance.core.protocol import EarlierTask
 from appliance.core.results import Result, Unloaded
 from appliance.core.states import Failed, Finished, Mapped, Scheduled, State, Success, from_wire
 from appliance.core.task import Task
+from appliance.engine.tracked import loops
 
 Key = tuple[str, int]
 Places = Callable[[Task], Result | None]
@@ -26,8 +27,14 @@ _ALL = None
 def initial_states(flow: Flow, tasks: Iterable[EarlierTask], place_of: Places) -> dict[Key, State]:
     """The `initial_task_states` of the next attempt. `place_of` says where the results of a task lie."""
     found = {(one.task_slug, one.map_index): one for one in tasks}
-    states = {key: _restored(one) for key, one in found.items()}
-    states = {key: state for key, state in states.items() if isinstance(state, Finished | Scheduled)}
+    by_slug = {slug: task for task, slug in flow.slugs.items()}
+    states: dict[Key, State] = {}
+    for key, one in found.items():
+        state = _restored(one)
+        if isinstance(state, Scheduled) and key[0] in by_slug:
+            state = loops.restored(state, one, place_of(by_slug[key[0]]))
+        if isinstance(state, Finished | Scheduled):
+            states[key] = state
     lost = {key for key, state in states.items() if _has_value(state) and found[key].result_location is None}
     reuse = _Reuse(flow, states, lost, place_of)
     return {key: state for key, state in states.items() if key not in reuse.dropped}

@@ -6,7 +6,8 @@ from typing import Any
 
 from appliance.core.context import current_task_run
 from appliance.core.states import Running, State
-from appliance.engine.task_runner import TaskRunner
+from appliance.engine.task_runner import TaskRun, TaskRunner
+from appliance.engine.tracked import loops
 from appliance.engine.tracked.reporter import Reporter
 
 
@@ -24,4 +25,6 @@ class TrackedTaskRunner(TaskRunner):
         else:
             self.running.pop((task_slug, map_index), None)
         run = current_task_run.get()
+        if "task_loop" in new.context and isinstance(run, TaskRun):
+            new = loops.stored(new, run)
         self._reporter.task_state(task_slug, map_index, new, run_count, None if run is None else run.task_run_name)

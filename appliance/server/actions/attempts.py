@@ -80,7 +80,12 @@ def resume(
             which = task_slug if map_index is None else f"{task_slug}[{map_index}]"
             raise Conflict(f"The task {which} of this run is not paused; there is nothing to resume.")
         message = asked.message("Resumed", actor)
-        task_runs.move(session, found, _task_state(SCHEDULED, "Resume", message, now))
+        resumed = _task_state(SCHEDULED, "Resume", message, now)
+        task_runs.move(session, [one.id for one in found if not one.state_data], resumed)
+        for one in found:
+            if one.state_data:  # such as the round of a loop; the end of the pause is over
+                data = {key: value for key, value in one.state_data.items() if key != "start_time"}
+                task_runs.move(session, [one.id], resumed | {"data": data})
         start = max(run.scheduled_time, now) if run.state_type == PAUSED and run.attempt == 0 else now
         name = "Resume" if found else "Scheduled"
         _store(session, run, SCHEDULED, name, message, asked, actor, now, states.due(start))

@@ -106,14 +106,16 @@ def types_of(session: Session, flow_run_id: UUID) -> dict[tuple[str, int], tuple
     return {(row.task_slug, row.map_index): (row.id, row.state_type) for row in rows}
 
 
-def paused(session: Session, flow_run_id: UUID, task_slug: str | None, map_index: int | None) -> list[UUID]:
-    """The task runs that wait for a person: all of the flow run, of one task, or one mapped child."""
-    statement = select(_runs.c.id).where(_runs.c.flow_run_id == flow_run_id, _runs.c.state_type == "PAUSED")
+def paused(session: Session, flow_run_id: UUID, task_slug: str | None, map_index: int | None) -> list[Any]:
+    """The task runs that wait for a person, with their data: all of the flow run, of one task, or one mapped child."""
+    statement = select(_runs.c.id, _runs.c.state_data).where(
+        _runs.c.flow_run_id == flow_run_id, _runs.c.state_type == "PAUSED"
+    )
     if task_slug is not None:
         statement = statement.where(_runs.c.task_slug == task_slug)
     if map_index is not None:
         statement = statement.where(_runs.c.map_index == map_index)
-    return list(session.connection().execute(statement).scalars())
+    return list(session.connection().execute(statement).all())
 
 
 def move(session: Session, ids: Sequence[UUID], state: dict[str, Any], **others: Any) -> None:
