@@ -26,6 +26,7 @@ COMMANDS = {
     "pause": "appliance.cli.pause:pause",
     "resume": "appliance.cli.resume:resume",
     "restart": "appliance.cli.restart:restart",
+    "limit": "appliance.cli.limit:limit",
     "token": "appliance.cli.token:token",
     "user": "appliance.cli.user:user",
     "version": "appliance.cli.version:version",

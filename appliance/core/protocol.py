@@ -113,6 +113,8 @@ class FlowRunView(Answer, kw_only=True):
     scheduled_time: datetime | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
+    wait_code: str | None = None  # not_due, limit, no_label, ...
+    wait_reason: str | None = None
 
 
 class StateView(Answer, kw_only=True):

@@ -17,7 +17,19 @@ from litestar.middleware import DefineMiddleware
 
 from appliance.config import Settings
 from appliance.kit import clock
-from appliance.server.api import admin, agents, answers, events, flow_runs, flows, openapi, runs, schedules, system
+from appliance.server.api import (
+    admin,
+    agents,
+    answers,
+    concurrency,
+    events,
+    flow_runs,
+    flows,
+    openapi,
+    runs,
+    schedules,
+    system,
+)
 from appliance.server.api.gate import Gate, check_every_route
 from appliance.server.auth.throttle import LoginThrottle
 from appliance.server.db.session import Database
@@ -84,6 +96,7 @@ def _api() -> list[Router]:
                 runs.router,
                 agents.router,
                 schedules.router,
+                concurrency.router,
                 admin.router,
                 events.stream,
                 openapi.show,

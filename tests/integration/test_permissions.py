@@ -10,6 +10,7 @@ import pytest
 from litestar import Litestar, get
 
 from appliance.kit import ids
+from appliance.server.actions import concurrency
 from appliance.server.api.gate import check_every_route, handlers
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.auth.identity import SYSTEM, Actor
@@ -79,6 +80,11 @@ def _user(_site: Site) -> Target:
     return "/api/v1/users", {"username": f"user-{uuid4().hex[:12]}", "password": "a long enough one"}
 
 
+def _limit(site: Site) -> Target:
+    row = concurrency.put(site.database, builders.ALICE, "label", uuid4().hex, 1)
+    return f"/api/v1/concurrency-limits/{row.id}", None
+
+
 R = "/api/v1/flow-runs/{run_id:uuid}"
 TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("GET", "/healthz"): (EVERYBODY, _fixed("/healthz")),
@@ -130,6 +136,12 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
         OPERATORS,
         lambda site: (f"/api/v1/schedules/{_added_schedule(site)}", None),
     ),
+    ("GET", "/api/v1/concurrency-limits"): (READERS, _fixed("/api/v1/concurrency-limits")),
+    ("PUT", "/api/v1/concurrency-limits"): (
+        OPERATORS,
+        _fixed("/api/v1/concurrency-limits", {"kind": "label", "name": "etl", "slots": 2}),
+    ),
+    ("DELETE", "/api/v1/concurrency-limits/{limit_id:uuid}"): (OPERATORS, _limit),
     ("GET", "/api/v1/users"): (ADMINS, _fixed("/api/v1/users")),
     ("POST", "/api/v1/users"): (ADMINS, _user),
     ("GET", "/api/v1/tokens"): (ADMINS, _fixed("/api/v1/tokens")),

@@ -19,7 +19,9 @@ from appliance.core.protocol import (
     TokenView,
     UserView,
 )
-from appliance.server.db.reads import flows
+from appliance.kit import clock
+from appliance.server.db.reads import flows, waiting
+from appliance.server.domain.waiting import Waiting
 from appliance.server.errors import Invalid
 
 
@@ -63,12 +65,13 @@ class AgentView(Answer, kw_only=True):
 
 
 def flow_runs(session: Session, rows: Sequence[Any]) -> list[FlowRunView]:
-    """Runs with the names of their flows and projects."""
+    """Runs with the names of their flows and projects, and why they wait."""
     names = flows.names(session, {row.flow_id for row in rows})
-    return [_flow_run(row, *names[row.flow_id]) for row in rows]
+    reasons = waiting.reasons(session, rows, clock.now())
+    return [_flow_run(row, *names[row.flow_id], reasons.get(row.id)) for row in rows]
 
 
-def _flow_run(row: Any, flow: str, project: str) -> FlowRunView:
+def _flow_run(row: Any, flow: str, project: str, why: Waiting | None) -> FlowRunView:
     return FlowRunView(
         id=row.id,
         name=row.name,
@@ -85,6 +88,8 @@ def _flow_run(row: Any, flow: str, project: str) -> FlowRunView:
         scheduled_time=row.scheduled_time,
         start_time=row.start_time,
         end_time=row.end_time,
+        wait_code=None if why is None else why.code,
+        wait_reason=None if why is None else why.sentence,
     )
 
 

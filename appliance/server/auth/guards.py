@@ -24,6 +24,7 @@ class Permission(StrEnum):
     RESTART_RUN = "runs:restart"
     REGISTER_FLOW = "flows:register"
     EDIT_SCHEDULE = "schedules:edit"
+    EDIT_LIMIT = "limits:edit"
     MANAGE_USERS = "users:manage"
     MANAGE_TOKENS = "tokens:manage"
     READ_METRICS = "metrics:read"
@@ -40,6 +41,7 @@ _OPERATOR = _VIEWER | {
     Permission.RESTART_RUN,
     Permission.REGISTER_FLOW,
     Permission.EDIT_SCHEDULE,
+    Permission.EDIT_LIMIT,
 }
 _ADMIN = _OPERATOR | {
     Permission.MANAGE_USERS,

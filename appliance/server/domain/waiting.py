@@ -1,10 +1,28 @@
-"""Why a run is waiting, in one sentence: facts in, sentence out."""
+"""Why a run is waiting: facts in, one sentence for people and one code for programs out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from appliance.server.domain.concurrency import FLOW, LABEL, Key
+
+Code = Literal[
+    "starting",
+    "paused",
+    "flow_paused",
+    "flow_archived",
+    "not_due",
+    "overlap",
+    "limit",
+    "no_agent",
+    "no_label",
+    "agents_full",
+    "soon",
+]
 
 ONLINE_FOR = timedelta(seconds=90)
 """An agent whose last word is older than this counts as offline."""
@@ -31,6 +49,29 @@ class AgentFacts:
 
 
 @dataclass(frozen=True)
+class LimitFacts:
+    """A limit and the names of the runs that hold its slots, the longest holding first."""
+
+    slots: int
+    holders: tuple[str, ...]
+
+    @property
+    def full(self) -> bool:
+        return len(self.holders) >= self.slots
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What all waiting runs have in common at one moment."""
+
+    now: datetime
+    agents: Sequence[AgentFacts] = ()
+    limits: Mapping[Key, LimitFacts] = field(default_factory=dict)
+    busy_schedules: Mapping[UUID, str] = field(default_factory=dict)
+    """Schedules whose runs must not overlap, with the name of the run that is at work."""
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """What matters of a run."""
 
@@ -39,6 +80,18 @@ class RunFacts:
     scheduled_time: datetime
     labels: frozenset[str]
     flow_paused: bool = False
+    flow_archived: bool = False
+    flow_id: UUID | None = None
+    flow: str = ""
+    schedule_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """`code` is stable, for programs; `sentence` is for people."""
+
+    code: Code
+    sentence: str
 
 
 def agent_health(state: str, last_seen: datetime, now: datetime) -> str:
@@ -46,33 +99,59 @@ def agent_health(state: str, last_seen: datetime, now: datetime) -> str:
     return state if now - last_seen <= ONLINE_FOR else "offline"
 
 
-def wait_reason(run: RunFacts, agents: Sequence[AgentFacts], now: datetime) -> str | None:
+def why(run: RunFacts, situation: Situation) -> Waiting | None:
     """Why the run has not started; None when it is not waiting."""
     if run.state_type == "PENDING":
-        return "An agent has taken the run and is starting its process."
+        return Waiting("starting", "An agent has taken the run and is starting its process.")
     if run.state_type == "PAUSED":
-        return "The run is paused until someone resumes it."
+        return Waiting("paused", "The run is paused until someone resumes it.")
     if run.state_type != "SCHEDULED":
         return None
+    if run.flow_archived:
+        return Waiting("flow_archived", "The flow is archived; take it out of the archive, or cancel the run.")
     if run.flow_paused:
-        return "The flow is paused."
-    if run.scheduled_time > now:
+        return Waiting("flow_paused", "The flow is paused.")
+    if run.scheduled_time > situation.now:
         at = f"{run.scheduled_time:%Y-%m-%d %H:%M:%S} UTC"
-        return _NOT_YET.get(run.state_name, "Due at {at}.").format(at=at)
-    return _why_nobody_takes(run.labels, [agent for agent in agents if agent.live(now)])
+        return Waiting("not_due", _NOT_YET.get(run.state_name, "Due at {at}.").format(at=at))
+    return _held_back(run, situation) or _nobody_takes(run.labels, situation)
 
 
-def _why_nobody_takes(labels: frozenset[str], live: list[AgentFacts]) -> str:
+def _held_back(run: RunFacts, situation: Situation) -> Waiting | None:
+    older = situation.busy_schedules.get(run.schedule_id) if run.schedule_id is not None else None
+    if older is not None:
+        return Waiting("overlap", f"Run {older} of the same schedule is still at work, and its runs may not overlap.")
+    keys: list[tuple[Key, str]] = [((FLOW, str(run.flow_id)), f"The limit of flow {run.flow}")]
+    keys += [((LABEL, label), f"The limit of label {label}") for label in sorted(run.labels)]
+    for key, what in keys:
+        limit = situation.limits.get(key)
+        if limit is not None and limit.full:
+            return Waiting("limit", _full(limit, what))
+    return None
+
+
+def _full(limit: LimitFacts, what: str) -> str:
+    if limit.slots == 0:
+        return f"{what} is 0, so nothing starts; raise it to go on."
+    used = len(limit.holders)
+    names = ", ".join(limit.holders[:3]) + (f" and {used - 3} more" if used > 3 else "")
+    return f"{what} is reached: {used} of {limit.slots} in use, by {names}."
+
+
+def _nobody_takes(labels: frozenset[str], situation: Situation) -> Waiting:
+    live = [agent for agent in situation.agents if agent.live(situation.now)]
     if not live:
-        return "No agent is online."
+        return Waiting("no_agent", "No agent is online.")
     fitting = [agent for agent in live if labels <= agent.labels]
     if not fitting:
         nowhere = sorted(label for label in labels if not any(label in agent.labels for agent in live))
         if len(nowhere) == 1:
-            return f"No live agent has label {nowhere[0]}."
+            return Waiting("no_label", f"No live agent has label {nowhere[0]}.")
         if nowhere:
-            return f"No live agent has the labels {', '.join(nowhere)}."
-        return f"No live agent has all of the labels {', '.join(sorted(labels))}."
+            return Waiting("no_label", f"No live agent has the labels {', '.join(nowhere)}.")
+        return Waiting("no_label", f"No live agent has all of the labels {', '.join(sorted(labels))}.")
     if all(agent.running >= agent.capacity for agent in fitting):
-        return "All agents are full." if not labels else "All agents with the run's labels are full."
-    return "An agent will take the run in a moment."
+        return Waiting(
+            "agents_full", "All agents are full." if not labels else "All agents with the run's labels are full."
+        )
+    return Waiting("soon", "An agent will take the run in a moment.")

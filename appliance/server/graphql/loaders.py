@@ -14,8 +14,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.core.protocol import TERMINAL
-from appliance.server.db.reads import agents, flow_runs, flows, logs, pages, projects, schedules, task_runs
-from appliance.server.domain.waiting import AgentFacts
+from appliance.server.db.reads import agents, flow_runs, flows, logs, pages, projects, schedules, task_runs, waiting
+from appliance.server.domain.waiting import Situation
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -64,7 +64,7 @@ class Loaders:
         self.history: Batch[UUID, list[Any]] = Batch(lambda ids: task_runs.histories(session(), ids))
         self._recent: dict[int, Batch[UUID, list[Any]]] = {}
         self._flow_ids: set[UUID] = set()
-        self._agents: list[AgentFacts] | None = None
+        self._situation: Situation | None = None
 
     def recent_runs(self, flow_id: UUID, number: int) -> list[Any]:
         """The flow's newest runs."""
@@ -96,18 +96,11 @@ class Loaders:
         self.schedules.want(ids)
         self.next_run.want(ids)
 
-    def agent_facts(self) -> list[AgentFacts]:
-        """What decides who could take a run."""
-        if self._agents is None:
-            rows = agents.every(self._session())
-            self.agent_running.want(row.id for row in rows)
-            self._agents = [
-                AgentFacts(
-                    frozenset(row.labels), row.capacity, self.agent_running.load(row.id) or 0, row.state, row.last_seen
-                )
-                for row in rows
-            ]
-        return self._agents
+    def situation(self) -> Situation:
+        """What decides why runs wait."""
+        if self._situation is None:
+            self._situation = waiting.situation(self._session(), self._now)
+        return self._situation
 
     def _flows(self, ids: Collection[UUID]) -> dict[UUID, Any]:
         rows = flows.by_ids(self._session(), ids)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from appliance.server.domain.concurrency import Ledger, Limit
 from appliance.server.domain.schedule_texts import describe
-from appliance.server.domain.waiting import ONLINE_FOR, AgentFacts, RunFacts, agent_health, wait_reason
+from appliance.server.domain.waiting import ONLINE_FOR, AgentFacts, LimitFacts, RunFacts, Situation, agent_health, why
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
@@ -54,7 +57,63 @@ def _run(labels: str = "", **fields: Any) -> RunFacts:
     ],
 )
 def test_wait_reason(run: RunFacts, agents: list[AgentFacts], reason: str | None) -> None:
-    assert wait_reason(run, agents, NOW) == reason
+    found = why(run, Situation(NOW, agents))
+    assert (None if found is None else found.sentence) == reason
+
+
+FLOW = UUID(int=7)
+HELD = ("a", "b", "c", "d")
+
+
+@pytest.mark.parametrize(
+    ("run", "limits", "code", "sentence"),
+    [
+        (
+            _run(flow_archived=True),
+            {},
+            "flow_archived",
+            "The flow is archived; take it out of the archive, or cancel the run.",
+        ),
+        (
+            _run(schedule_id=FLOW),
+            {},
+            "overlap",
+            "Run older of the same schedule is still at work, and its runs may not overlap.",
+        ),
+        (
+            _run("etl x"),
+            {("label", "etl"): LimitFacts(3, HELD[:3]), ("label", "x"): LimitFacts(9, HELD)},
+            "limit",
+            "The limit of label etl is reached: 3 of 3 in use, by a, b, c.",
+        ),
+        (
+            _run(),
+            {("flow", str(FLOW)): LimitFacts(2, HELD)},
+            "limit",
+            "The limit of flow daily is reached: 4 of 2 in use, by a, b, c and 1 more.",
+        ),
+        (
+            _run(),
+            {("flow", str(FLOW)): LimitFacts(0, ())},
+            "limit",
+            "The limit of flow daily is 0, so nothing starts; raise it to go on.",
+        ),
+        (_run("etl"), {("label", "etl"): LimitFacts(3, HELD[:2])}, "no_agent", "No agent is online."),
+    ],
+)
+def test_what_holds_a_run_back(run: RunFacts, limits: Any, code: str, sentence: str) -> None:
+    found = why(replace(run, flow_id=FLOW, flow="daily"), Situation(NOW, [], limits, {FLOW: "older"}))
+    assert found is not None
+    assert (found.code, found.sentence) == (code, sentence)
+
+
+def test_a_ledger_counts_what_is_live_and_what_it_gives_out() -> None:
+    other = UUID(int=8)
+    limits = [Limit("flow", str(FLOW), 2), Limit("label", "etl", 2), Limit("task_tag", "etl", 0)]
+    ledger = Ledger(limits, [(FLOW, ["etl", "etl"]), (other, [])])
+    assert ledger.take(other, []) and ledger.take(FLOW, ["etl"])
+    assert not ledger.take(FLOW, []) and not ledger.take(other, ["etl"]) and ledger.take(other, ["else"])
+    assert ledger.exhausted("flow") == [str(FLOW)] and ledger.exhausted("label") == ["etl"]
 
 
 def test_health() -> None:

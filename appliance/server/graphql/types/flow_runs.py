@@ -11,7 +11,8 @@ import strawberry
 from appliance.core.protocol import TERMINAL
 from appliance.server.db.reads import states
 from appliance.server.db.reads.task_runs import Recorded
-from appliance.server.domain.waiting import RunFacts, wait_reason
+from appliance.server.db.reads.waiting import run_facts
+from appliance.server.domain.waiting import Waiting, why
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import described
 from appliance.server.graphql.scalars import JSON, BigInt
@@ -98,12 +99,19 @@ class FlowRun:
 
     @described("Why the run has not started, in one sentence.")
     def wait_reason(self, info: Info) -> str | None:
-        row, context = self.row, info.context
+        found = self._waiting(info)
+        return None if found is None else found.sentence
+
+    @described("The same as a stable code: not_due, limit, no_label, ...")
+    def wait_code(self, info: Info) -> str | None:
+        found = self._waiting(info)
+        return None if found is None else found.code
+
+    def _waiting(self, info: Info) -> Waiting | None:
+        row, loaders = self.row, info.context.loaders
         if row.state_type not in ("SCHEDULED", "PENDING", "PAUSED"):
             return None
-        flow: Any = context.loaders.flow.load(row.flow_id)
-        facts = RunFacts(row.state_type, row.state_name, row.scheduled_time, frozenset(row.labels), flow.paused)
-        return wait_reason(facts, context.loaders.agent_facts(), context.now)
+        return why(run_facts(row, loaders.flow.load(row.flow_id)), loaders.situation())
 
     @described("Why the run failed; null unless it did.")
     def cause(self, info: Info) -> Cause | None:

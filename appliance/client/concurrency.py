@@ -1,0 +1,26 @@
+"""Limits on what runs at a time: list, set and remove them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from appliance.client import wire
+from appliance.client.transport import Transport, path
+from appliance.core.protocol import Page
+
+
+def listed(transport: Transport) -> list[dict[str, Any]]:
+    """All limits with their holders."""
+    return transport.get(path("concurrency-limits"), Page).items
+
+
+def put(transport: Transport, kind: str, name: str, slots: int) -> dict[str, Any]:
+    """Set a limit; doing it twice is harmless."""
+    content = wire.encode({"kind": kind, "name": name, "slots": slots})
+    return wire.decode(transport.send("PUT", path("concurrency-limits"), content, idempotent=True), dict[str, Any])
+
+
+def delete(transport: Transport, limit_id: UUID) -> None:
+    """Remove a limit."""
+    transport.send("DELETE", path("concurrency-limits", limit_id))

@@ -1,0 +1,81 @@
+"""Reads what decides why runs wait: agents, limits with their holders, and schedules whose runs must not overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from appliance.server.db.reads import agents, concurrency, flow_runs, flows
+from appliance.server.db.tables import metadata
+from appliance.server.domain.concurrency import FLOW, LABEL, Key
+from appliance.server.domain.waiting import AgentFacts, LimitFacts, RunFacts, Situation, Waiting, why
+
+_run = metadata.tables["flow_run"]
+_schedule = metadata.tables["schedule"]
+_LIVE = text("flow_run.state_type in ('PENDING', 'RUNNING', 'CANCELLING')")
+
+
+def situation(session: Session, now: datetime) -> Situation:
+    """The moment as it is for all waiting runs: a handful of small queries."""
+    return Situation(now, _agents(session), _limits(session), _busy_schedules(session))
+
+
+def reasons(session: Session, runs: Sequence[Any], now: datetime) -> dict[UUID, Waiting]:
+    """Why those of these runs wait that do."""
+    waiting = [run for run in runs if run.state_type in ("SCHEDULED", "PENDING", "PAUSED")]
+    if not waiting:
+        return {}
+    common = situation(session, now)
+    known = {flow.id: flow for flow in flows.by_ids(session, {run.flow_id for run in waiting})}
+    found = {run.id: why(run_facts(run, known[run.flow_id]), common) for run in waiting}
+    return {run_id: reason for run_id, reason in found.items() if reason is not None}
+
+
+def run_facts(run: Any, flow: Any) -> RunFacts:
+    """What matters of a run, from its row and that of its flow."""
+    return RunFacts(
+        state_type=run.state_type,
+        state_name=run.state_name,
+        scheduled_time=run.scheduled_time,
+        labels=frozenset(run.labels),
+        flow_paused=flow.paused,
+        flow_archived=flow.archived,
+        flow_id=flow.id,
+        flow=flow.name,
+        schedule_id=run.schedule_id,
+    )
+
+
+def _agents(session: Session) -> list[AgentFacts]:
+    rows = agents.every(session)
+    running = flow_runs.live_counts_of_agents(session, [row.id for row in rows])
+    return [
+        AgentFacts(frozenset(row.labels), row.capacity, running.get(row.id, 0), row.state, row.last_seen)
+        for row in rows
+    ]
+
+
+def _limits(session: Session) -> dict[Key, LimitFacts]:
+    rows = [row for row in concurrency.every(session) if row.kind in (FLOW, LABEL)]
+    if not rows:
+        return {}
+    holders: dict[Key, list[str]] = {(row.kind, row.name): [] for row in rows}
+    for run in concurrency.live_runs(session):
+        for key in ((FLOW, str(run.flow_id)), *((LABEL, label) for label in set(run.labels))):
+            if key in holders:
+                holders[key].append(run.name)
+    return {(row.kind, row.name): LimitFacts(row.slots, tuple(holders[row.kind, row.name])) for row in rows}
+
+
+def _busy_schedules(session: Session) -> dict[UUID, str]:
+    query = (
+        select(_schedule.c.id, _run.c.name)
+        .join(_run, _run.c.schedule_id == _schedule.c.id)
+        .where(_LIVE, _schedule.c.overlap != "allow")
+    )
+    return {schedule_id: name for schedule_id, name in session.execute(query)}
