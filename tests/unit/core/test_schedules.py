@@ -119,7 +119,7 @@ def test_start_and_end_count_themselves() -> None:
 @pytest.mark.parametrize(
     ("document", "says"),
     [
-        ({"kind": "rrule"}, "cron or interval"),
+        ({"kind": "weekly"}, "cron, interval, dates or rrule"),
         (cron("61 * * * *"), "bad minute"),
         (cron("* * * *"), "not valid"),
         (cron(""), "needs an expression"),
