@@ -113,7 +113,7 @@ class _Crew:
                     one.awaited = True
                     missing += 1
             self._missing, self._held = missing, not missing
-            self._wake(len(self._children))
+            self._wake(max(len(self._children), bool(self._timed)))
             try:
                 while self._missing and self._broken is None:
                     self._done.wait()
@@ -176,7 +176,8 @@ class _Crew:
             if self._closed:
                 return None
             self._idle += 1
-            if self._timed and self._idle == len(self._threads) and clock.skip_to(self._timed[0][0]):
+            alone = self._timed and not self._held and self._idle == len(self._threads)
+            if alone and clock.skip_to(self._timed[0][0]):
                 self._idle -= 1
                 continue
             left = (self._timed[0][0] - clock.now()).total_seconds() if self._timed else None

@@ -281,9 +281,8 @@ SHAPED = st.fixed_dictionaries({"items": st.lists(ITEM, max_size=2)}, optional={
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(hint=st.sampled_from(HINTS), value=VALUES | SHAPED | st.lists(SHAPED, max_size=2))
 def test_server_and_run_agree(hint: Any, value: Any) -> None:
-    assume(
-        not (hint is Size and isinstance(value, bool))
-    )  # pydantic takes true for the 1 of an IntEnum; the server is stricter
+    if isinstance(value, bool):  # pydantic takes true for the 1 of these; the server does not
+        assume(hint is not Size and hint != Literal["a", 1, None])
     flow = flow_of(hint)
     value = json.loads(json.dumps(value))
     try:

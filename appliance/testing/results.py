@@ -1,0 +1,34 @@
+"""Results in memory instead of files and object stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from appliance.core.flow import Flow
+from appliance.core.results import Result
+from appliance.engine.results.memory import MemoryResult
+
+
+@contextmanager
+def memory_results(flow: Flow) -> Iterator[MemoryResult]:
+    """Inside the block the flow and its tasks store results in memory, under the locations that they would have had. `contents`
+    of what is yielded are the bytes by location. Serializers stay those of each task."""
+    owners = [flow, *flow.tasks]
+    before = [owner.result for owner in owners]
+    shared = _in_memory(flow.result, {})
+    for owner, result in zip(owners, before, strict=True):
+        if result is not None:
+            owner.result = _in_memory(result, shared.contents)
+    flow.result = shared
+    try:
+        yield shared
+    finally:
+        for owner, result in zip(owners, before, strict=True):
+            owner.result = result
+
+
+def _in_memory(result: Result | None, contents: dict[str, bytes]) -> MemoryResult:
+    found = MemoryResult() if result is None else MemoryResult(location=result.location, serializer=result.serializer)
+    found.contents = contents
+    return found
