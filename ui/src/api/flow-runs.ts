@@ -2,6 +2,7 @@
 
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import type { RunFilter } from "../lib/run-filter";
+import type { NextStep } from "../lib/states";
 import { ask, document } from "./graphql";
 
 export interface State {
@@ -130,6 +131,24 @@ const CANCEL = document<
 
 export async function stopRun(id: string, reason: string): Promise<void> {
   await ask(CANCEL, { input: { flowRunId: id, ...(reason ? { reason } : {}) } });
+}
+
+const RESTART = document<
+  { restartFlowRun: { flowRun: { id: string } } },
+  { input: { flowRunId: string; idempotencyKey: string } }
+>(`
+  mutation Restart($input: RestartFlowRunInput!) { restartFlowRun(input: $input) { flowRun { id } } }`);
+
+const RESUME = document<
+  { resumeFlowRun: { flowRun: { id: string } } },
+  { input: { flowRunId: string; idempotencyKey: string } }
+>(`
+  mutation Resume($input: ResumeFlowRunInput!) { resumeFlowRun(input: $input) { flowRun { id } } }`);
+
+/** Sent again under the same key it changes nothing more. */
+export async function goOn(id: string, step: NextStep, idempotencyKey: string): Promise<void> {
+  const input = { flowRunId: id, idempotencyKey };
+  await (step === "restart" ? ask(RESTART, { input }) : ask(RESUME, { input }));
 }
 
 export interface NewRun {

@@ -7,8 +7,9 @@ import { Elapsed, Instant } from "../ui/instant";
 import { StatePill } from "../ui/state-pill";
 import { toast } from "../ui/toasts";
 import { useWriting } from "./permissions";
+import type { GoOn } from "./use-go-on";
 
-export function RunHeader({ run, onStop }: { run: Run; onStop: () => void }) {
+export function RunHeader({ run, goOn, onStop }: { run: Run; goOn: GoOn | null; onStop: () => void }) {
   const now = useNow();
   const writing = useWriting();
   return (
@@ -30,6 +31,18 @@ export function RunHeader({ run, onStop }: { run: Run; onStop: () => void }) {
         <StatePill look={lookOfRun(run, now)} />
         <RunTimes run={run} />
         <span className="spring" />
+        {goOn && (
+          <span title={writing.reason}>
+            <Button
+              className={goOn.isMain ? "button primary" : "button"}
+              isDisabled={!writing.allowed}
+              isPending={goOn.isPending}
+              onPress={goOn.run}
+            >
+              {goOn.label}
+            </Button>
+          </span>
+        )}
         {writing.allowed ? (
           <Link to="/flows/$flowId/run" params={{ flowId: run.flow.id }} search={{ from: run.id }} className="button">
             Run again…

@@ -67,6 +67,7 @@ const LOOKS: Record<string, StateLook> = {
   Resume: { family: "waiting", word: "Resuming", icon: "M2 2.5 5.5 6 2 9.5ZM6.5 2.5 10 6 6.5 9.5Z" },
   Late: { family: "attention", word: "Late", icon: "M6 2V7M6 9.4V9.6" },
   Retrying: { family: "attention", word: "Retrying", icon: LOOP },
+  AwaitingRetry: { family: "attention", word: "Retrying later", icon: LOOP },
   ClientFailed: { family: "attention", word: "Unknown", icon: "M4 4A2 2 0 1 1 6 6.2V7.2M6 9.4V9.6" },
   Paused: { family: "paused", word: "Paused", icon: "M4 3V9M8 3V9" },
   Finished: { family: "neutral", word: "Finished", icon: "M3 3H9V9H3Z" },
@@ -120,4 +121,19 @@ export function isTerminal(type: string): boolean {
 /** Whether a person can stop it now. */
 export function canStop(type: string): boolean {
   return !TERMINAL.has(type) && type !== "CANCELLING";
+}
+
+export type NextStep = "restart" | "resume";
+
+/** How a person can let a run go on: restart what did not succeed, or resume what is paused. */
+export function nextStepOf(run: {
+  state: { type: string; name: string };
+  attempt: number;
+  taskCounts: { failed: number };
+}): NextStep | null {
+  const { type, name } = run.state;
+  if (type === "PAUSED" || (type === "SCHEDULED" && name === "Paused")) return "resume";
+  if (run.attempt === 0) return null;
+  if (type === "FAILED" || type === "CANCELLED") return "restart";
+  return type === "SUCCESS" && run.taskCounts.failed > 0 ? "restart" : null;
 }

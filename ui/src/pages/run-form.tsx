@@ -8,6 +8,7 @@ import { ApiError } from "../api/http";
 import { ParameterField } from "../features/parameter-field";
 import { useWriting } from "../features/permissions";
 import { isChanged, type Json, read, readAll, toCommand, toField, toText } from "../lib/form-model";
+import { newKey } from "../lib/keys";
 import { Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
 import { TextInput } from "../ui/text-input";
@@ -61,7 +62,7 @@ function RunForm({ flow, source }: { flow: Flow; source: Run | null }) {
   const [problem, setProblem] = useState("");
   /** Names in the summary: set by a submit only, since a summary that appears on blur would move the button away. */
   const [refused, setRefused] = useState<string[]>([]);
-  const [key] = useState(() => newKey());
+  const [key] = useState(() => newKey()); // one per form: a request that is sent twice is one run
   const form = useRef<HTMLFormElement>(null);
   const navigate = useNavigate();
   const client = useQueryClient();
@@ -256,11 +257,6 @@ function refusedName(error: Error, names: string[]): string | undefined {
 function toIso(local: string): string | undefined {
   const date = new Date(local);
   return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
-}
-
-/** One key per form: a request that is sent twice is one run. Not every address is a secure context with randomUUID. */
-function newKey(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 interface RequestProps {

@@ -11,6 +11,7 @@ import { SuccessLine } from "../features/run/success-line";
 import { useTasks } from "../features/run/use-tasks";
 import { RunHeader } from "../features/run-header";
 import { StopDialog } from "../features/stop-dialog";
+import { useGoOn } from "../features/use-go-on";
 import { canStop, isTerminal, lookOf } from "../lib/states";
 import type { RunSearch } from "../router";
 import { Empty, Failure } from "../ui/notice";
@@ -49,6 +50,7 @@ function RunView({ run }: { run: Run }) {
   const navigate = useNavigate();
   const list = useTasks(run);
   const [stopping, setStopping] = useState(false);
+  const goOn = useGoOn(run);
   const [wish, setWish] = useState<Wish | null>(null);
   const go = (change: Partial<RunSearch>) =>
     void navigate({ to: "/runs/$runId", params: { runId: run.id }, search: { ...search, ...change }, replace: true });
@@ -69,11 +71,12 @@ function RunView({ run }: { run: Run }) {
       label: "Run again…",
       run: () => void navigate({ to: "/flows/$flowId/run", params: { flowId: run.flow.id }, search: { from: run.id } }),
     },
+    ...(goOn ? [{ keys: "r", label: goOn.label, run: goOn.run }] : []),
     ...(canStop(run.state.type) ? [{ keys: "Shift S", label: "Stop…", run: () => setStopping(true) }] : []),
   ]);
   return (
     <div className="page page-full run-page">
-      <RunHeader run={run} onStop={() => setStopping(true)} />
+      <RunHeader run={run} goOn={goOn} onStop={() => setStopping(true)} />
       <Announcer run={run} />
       <CauseCard run={run} showInLog={showInLog} />
       <SuccessLine run={run} list={list} />

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { canStop, FAMILIES, isTerminal, lookOf, lookOfRun } from "../lib/states";
+import { canStop, FAMILIES, isTerminal, lookOf, lookOfRun, nextStepOf } from "../lib/states";
 import { whyOf } from "../lib/why";
 
 const css = readFileSync("src/ui/tokens.css", "utf8");
@@ -113,5 +113,25 @@ describe("the sentence of a row", () => {
     expect(
       whyOf({ ...base, state: { type: "SCHEDULED", name: "Scheduled", message: "" }, waitReason: "no agent" }),
     ).toBe("no agent");
+  });
+});
+
+describe("what a person can do next", () => {
+  const run = (type: string, name: string, attempt = 1, failed = 0) =>
+    nextStepOf({ state: { type, name }, attempt, taskCounts: { failed } });
+
+  it("restarts what ended without success, and a success with failed tasks", () => {
+    expect(run("FAILED", "Crashed")).toBe("restart");
+    expect(run("CANCELLED", "Cancelled")).toBe("restart");
+    expect(run("SUCCESS", "Success", 1, 2)).toBe("restart");
+    expect(run("SUCCESS", "Success")).toBeNull();
+    expect(run("CANCELLED", "Cancelled", 0)).toBeNull();
+  });
+
+  it("resumes what is paused, with or without an end", () => {
+    expect(run("PAUSED", "Paused", 0)).toBe("resume");
+    expect(run("SCHEDULED", "Paused")).toBe("resume");
+    expect(run("SCHEDULED", "AwaitingRetry")).toBeNull();
+    expect(run("RUNNING", "Running")).toBeNull();
   });
 });
