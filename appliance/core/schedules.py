@@ -247,5 +247,5 @@ def _rule_of(text: str) -> tuple[str, datetime | None]:
                     f"DTSTART must be a wall time such as 20260101T063000, not {value[:40]!r}."
                 ) from error
         else:
-            rule = f"{rule} {line}".strip()
+            rule = f"{rule} {line}".strip().removeprefix("RRULE:")
     return rule, begins
