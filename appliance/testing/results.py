@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from appliance.core.flow import Flow
 from appliance.core.results import Result
+from appliance.core.task import Task
 from appliance.engine.results.memory import MemoryResult
 
 
@@ -14,7 +15,7 @@ from appliance.engine.results.memory import MemoryResult
 def memory_results(flow: Flow) -> Iterator[MemoryResult]:
     """Inside the block the flow and its tasks store results in memory, under the locations that they would have had. `contents`
     of what is yielded are the bytes by location. Serializers stay those of each task."""
-    owners = [flow, *flow.tasks]
+    owners: list[Flow | Task] = [flow, *flow.tasks]
     before = [owner.result for owner in owners]
     shared = _in_memory(flow.result, {})
     for owner, result in zip(owners, before, strict=True):

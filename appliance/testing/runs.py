@@ -48,7 +48,8 @@ def assert_states(state: State, expected: Mapping[Task | str, Expected] | None =
     Tasks are given by name or as themselves, states as class or its name (exactly that one), the children of a mapped task as a
     list. Raises AssertionError with one line for each difference.
     """
-    wanted: dict[Task | str, Expected] = {**(expected or {}), **by_name}
+    wanted: dict[Task | str, Expected] = dict(expected or {})
+    wanted.update(by_name)
     if not isinstance(state.result, Mapping):
         raise AssertionError(f"The run has no task states: {state!r}")
     wrong = [line for key, kinds in wanted.items() if (line := _difference(state.result, key, kinds))]

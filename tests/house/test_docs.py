@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
+import appliance
+from appliance import testing
 from appliance.cli.root import cli
 from appliance.config import Settings
+from appliance.server.web.docs import inline_scripts
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "pages"
@@ -63,3 +69,61 @@ def test_the_first_flow_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "Success" in done.stderr
+
+
+TUTORIAL = re.findall(r'```python title="([^"]+)"\n(.*?)```', (PAGES / "tutorial.md").read_text(), re.S)
+
+
+@pytest.mark.parametrize(("name", "text"), TUTORIAL, ids=[name for name, _ in TUTORIAL])
+def test_the_files_of_the_tutorial_run(name: str, text: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    pytest_ = ["-m", "pytest", "-q", "-p", "appliance.testing.plugin", "-p", "no:cacheprovider"]
+    command = [sys.executable, *(pytest_ if name.startswith("test_") else []), str(file)]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in _promised(name):
+        assert line in done.stdout
+
+
+def _promised(name: str) -> list[str]:
+    """The output that the tutorial shows after a file."""
+    rest = (PAGES / "tutorial.md").read_text().partition(f'title="{name}"')[2].partition("\n```\n")[2]
+    found = re.search(r"```text\n(.*?)```", rest.partition("```python")[0], re.S)
+    return found[1].splitlines() if found else []
+
+
+def test_all_code_of_the_tutorial_is_run() -> None:
+    assert len(TUTORIAL) == (PAGES / "tutorial.md").read_text().count("```python") >= 8
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of the Python reference, built."""
+    site = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "-f", str(ROOT / "docs" / "mkdocs.yml")]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    subprocess.run([*command, "-d", str(site)], check=True, timeout=120, env=environment)
+    return (site / "python" / "index.html").read_text()
+
+
+def test_every_public_name_is_in_the_reference(reference: str) -> None:
+    anchors = set(re.findall(r'id="([^"]+)"', reference))
+    names = [f"appliance.{name}" for name in appliance.__all__ if name != "__version__"]
+    names += [f"appliance.testing.{name}" for name in testing.__all__]
+    assert not [name for name in names if name not in anchors]
+
+
+@pytest.mark.parametrize("module", [appliance, testing], ids=lambda module: module.__name__)
+def test_every_public_name_says_what_it_is(module: Any) -> None:
+    found = {name: inspect.getdoc(getattr(module, name)) or "" for name in module.__all__ if name != "__version__"}
+    assert not [name for name, text in found.items() if len(text) < 15 or text == inspect.getdoc(type(found[name]))]
+
+
+def test_pages_run_under_the_policy_of_the_server(reference: str) -> None:
+    """What the page loads and runs is this server's own, or known to the policy by its hash."""
+    assert not re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(?:https?:)?//', reference)
+    assert not re.findall(r"<[^>]+\son(?:click|load|error)=", reference)
+    assert inline_scripts(reference)
