@@ -258,6 +258,35 @@ def test_flows_from_flow_files(tmp_path: Path) -> None:
     assert state.result[module.r].result == "again"
 
 
+def test_a_module_that_runs_its_flow_when_it_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "unguarded.py").write_text(
+        "from appliance import Flow, ProcessExecutor, task\n"
+        "@task\n"
+        "def one(): return 1\n"
+        "with Flow('f') as flow: o = one()\n"
+        "state = flow.run(executor=ProcessExecutor(1))\n",
+        encoding="utf-8",
+    )
+    code = "import unguarded; print(unguarded.state.result[unguarded.o].result)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "1\n", done.stderr
+
+
+class Connected(Task):
+    """Has an option that only the flow's process needs, and that can't be pickled."""
+
+    def __init__(self) -> None:
+        lock = threading.Lock()
+        super().__init__(trigger=lambda _upstream: lock.locked() is False)
+
+    def run(self) -> int:
+        return 3
+
+
+def test_options_of_a_task_stay_with_the_flow() -> None:
+    assert outcome(Connected()).result == 3
+
+
 def test_records_of_all_loggers_come_back(caplog: pytest.LogCaptureFixture) -> None:
     @task
     def speaks() -> None:

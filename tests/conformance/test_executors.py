@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -354,3 +356,35 @@ def test_two_flows_run_side_by_side(executor: Executor) -> None:
     for thread in threads:
         thread.join()
     assert found == {0: 10, 1: 15}
+
+
+def test_context_variables_of_one_task_are_not_seen_by_another() -> None:
+    word: ContextVar[str] = ContextVar("word", default="none")
+
+    @task
+    def swaps(x: int) -> str:
+        before = word.get()
+        word.set(f"of {x}")
+        return before
+
+    with Flow("f") as flow:
+        found = swaps.map(list(range(8)))
+    token = word.set("outer")
+    try:
+        assert run(flow, ThreadExecutor(max_workers=1)).result[found].result == ["outer"] * 8
+    finally:
+        word.reset(token)
+
+
+def test_a_queued_child_takes_little_memory() -> None:
+    size = 4000
+    with Flow("f") as flow:
+        add.map(add.map(list(range(size))))
+    run(flow, ThreadExecutor(max_workers=2))  # whatever is made once
+    tracemalloc.start()
+    try:
+        run(flow, ThreadExecutor(max_workers=2))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak / (2 * size) < 2000

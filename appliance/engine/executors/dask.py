@@ -75,7 +75,7 @@ class DaskExecutor(ThreadExecutor):
         except ImportError as error:
             raise ApplianceError("DaskExecutor needs Dask: pip install 'appliance[dask]'.") from error
         _refuse_bootstrap()
-        pickling.send_flow_files_whole()
+        pickling.choose_what_travels_whole()
         self._session = _Session(self)
         super().start()
 

@@ -14,6 +14,7 @@ from functools import reduce
 from types import FunctionType, MethodType
 from typing import Any
 
+from appliance.core.context import loading
 from appliance.core.errors import ApplianceError
 from appliance.core.states import Failed, State, Success
 from appliance.core.task import Task
@@ -26,6 +27,8 @@ FLOW_FILE = "_appliance_flow_"
 
 
 Packed = tuple[Content, Content]
+_STAYING = {"cache_validator", "result", "retry_on", "state_handlers", "target", "trigger"}
+"""What of a task is used in the flow's process only."""
 _ADVICE = "Make it inside the task, pass a description of it instead, or use ThreadExecutor."
 
 
@@ -46,13 +49,18 @@ class _Named:
         return function
 
 
-def send_flow_files_whole() -> None:
-    """From now on what lies in flow files is pickled with its code."""
+def choose_what_travels_whole() -> None:
+    """From now on what lies in flow files, and in modules that run their flow while they are imported, is pickled with its code.
+
+    Whoever asks for a module that another thread is importing waits for that thread, which here waits for the flow.
+    """
     import cloudpickle  # type: ignore[import-untyped]
 
     known = cloudpickle.list_registry_pickle_by_value()
     for name, module in list(sys.modules.items()):
-        if name.startswith(FLOW_FILE) and name not in known:
+        if name in known or name == "__main__":
+            continue
+        if name.startswith(FLOW_FILE) or getattr(getattr(module, "__spec__", None), "_initializing", False):
             cloudpickle.register_pickle_by_value(module)
 
 
@@ -73,9 +81,10 @@ def run(payload: Content, begun: Callable[[], None]) -> tuple[Packed, bool]:
     import cloudpickle
 
     try:
-        invocation: Invocation = cloudpickle.loads(payload)
-        if isinstance(invocation.function, _Named):
-            invocation.function = invocation.function.find()
+        with loading():  # a module that runs its flow when it is imported must not do so here
+            invocation: Invocation = cloudpickle.loads(payload)
+            if isinstance(invocation.function, _Named):
+                invocation.function = invocation.function.find()
     except BaseException as error:  # noqa: BLE001 - imports and constructors of user code; told as the failure of the task
         message = f"The task's code or arguments can't be read in the worker process: {failures.summary(error)}."
         return pack_state(Failed(message, error, data=failures.describe(error))), False
@@ -128,17 +137,24 @@ def _travelling(function: Callable[..., Any]) -> Any:
     """The function without what only the flow's process needs, and by its name where that leads to it."""
     if isinstance(function, MethodType) and isinstance(function.__self__, Task):
         task = copy.copy(function.__self__)
-        task.state_handlers = ()
+        for name in _STAYING & vars(task).keys():
+            delattr(task, name)
         return MethodType(function.__func__, task)
     if not isinstance(function, FunctionType) or "<locals>" in function.__qualname__:
         return function
     named = _Named(function.__module__, function.__qualname__)
-    if named.module == "__main__" or named.module.startswith(FLOW_FILE) or named.module not in sys.modules:
+    if named.module == "__main__" or named.module not in sys.modules or _travels_whole(named.module):
         return function
     try:
         return named if named.find() is function else function
     except (AttributeError, ImportError):
         return function
+
+
+def _travels_whole(module: str) -> bool:
+    import cloudpickle
+
+    return module in cloudpickle.list_registry_pickle_by_value()
 
 
 def _dumps(value: Any) -> bytes:

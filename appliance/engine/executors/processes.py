@@ -47,7 +47,7 @@ class ProcessExecutor(ThreadExecutor):
         if not hasattr(os, "pipe2") or not hasattr(socket, "SOCK_SEQPACKET"):
             raise ApplianceError("ProcessExecutor needs Linux; use ThreadExecutor or DaskExecutor here.")
         super().start()
-        pickling.send_flow_files_whole()
+        pickling.choose_what_travels_whole()
         self._pool = _Pool()
 
     def invoke(self, invocation: Invocation) -> State:
@@ -233,7 +233,7 @@ class _Worker:
                 return pickling.unpack_state((state, content)), kind == worker.RESULT
 
     def alive(self) -> bool:
-        return not select.select([self._report], [], [], 0)[0]
+        return not self._reported(0)
 
     def kill(self) -> None:
         self._nursery.kill(self._number)
@@ -241,16 +241,22 @@ class _Worker:
     def dismiss(self) -> None:
         """Let it end by itself."""
         self._channel.close()
-        select.select([self._report], [], [], _LAST_WORD)
+        self._reported(_LAST_WORD)
         os.close(self._report)
 
     def close(self) -> None:
         self._channel.close()
         os.close(self._report)
 
+    def _reported(self, seconds: float) -> bool:
+        """Is the worker dead within that time?"""
+        poll = select.poll()  # select() knows the first 1,024 files only
+        poll.register(self._report, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+
     def _obituary(self) -> str:
         code = ""
-        if select.select([self._report], [], [], _LAST_WORD)[0]:
+        if self._reported(_LAST_WORD):
             code = os.read(self._report, 16).decode()
         if not code:
             return "The worker process of the task was lost: what started it was killed."

@@ -66,6 +66,7 @@ class _Nursery:
             if self.control.fileno() in ready and not self._obey():
                 for pid in self.reports:
                     _kill_group(pid)
+                    os.waitpid(pid, 0)
                 return
 
     def _obey(self) -> bool:
@@ -137,24 +138,28 @@ class _Nursery:
 
 def work(channel: Channel) -> None:
     """Make one call after the other until there are no more, or until a task has left the process in disorder."""
-    pid = os.getpid()
     try:
         _, content = channel.receive()
         _set_up(channel, json.loads(content))
         before = _order()
-        while True:
-            _, payload = channel.receive()
-            (state, result), disorder = pickling.run(payload, lambda: channel.send(BEGUN, b""))
-            if os.getpid() != pid:  # a fork that the task made and that came back from it
-                os._exit(0)
-            _flush()
-            disorder = disorder or _order() != before
-            channel.send(STATE, state)
-            channel.send(LAST_RESULT if disorder else RESULT, result)
-            if disorder:
-                return
+        while _work_once(channel, before):
+            pass
     except Closed:
         return
+
+
+def _work_once(channel: Channel, before: tuple[Any, ...]) -> bool:
+    """Make the next call; False when no other may follow it."""
+    pid = os.getpid()
+    _, payload = channel.receive()
+    (state, result), overran = pickling.run(payload, lambda: channel.send(BEGUN, b""))
+    if os.getpid() != pid:  # a fork that the task made and that came back from it
+        os._exit(0)
+    _flush()
+    orderly = not overran and _order() == before
+    channel.send(STATE, state)
+    channel.send(RESULT if orderly else LAST_RESULT, result)
+    return orderly
 
 
 def _set_up(channel: Channel, setup: dict[str, Any]) -> None:
