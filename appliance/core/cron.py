@@ -144,7 +144,9 @@ def parse(expression: str) -> Cron:
     cron = Cron(
         expression,
         fields,
-        *plain[:3],
+        seconds=plain[0],
+        minutes=plain[1],
+        hours=plain[2],
         days=frozenset(plain[3]),
         months=plain[4],
         weekdays=frozenset(x % 7 for x in plain[5]),

@@ -74,7 +74,7 @@ def _time_of_day(cron: Cron) -> str:
     step = _step(minute)
     if hour == "*":
         if step:
-            return _each(step, "minute")
+            return _each(step, "minute") + (" from the start of each hour" if 60 % step else "")
         return "every hour" if cron.minutes == (0,) else f"every hour at {_list('minute', cron.minutes)}"
     if _step(hour) and len(cron.minutes) == 1:
         return _each(_step(hour), "hour") + (f" at minute {cron.minutes[0]}" if cron.minutes != (0,) else "")
