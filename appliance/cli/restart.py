@@ -14,10 +14,12 @@ from appliance.cli.output import as_json, print_run
 @click.command()
 @click.argument("run_id", type=RunId(), metavar="RUN")
 @click.option("--reason", default="", help="Why; kept in the run's history.")
+@click.option("--newest-version", is_flag=True, help="Go on with the flow's newest version, as after mending its code.")
 @click.option("--idempotency-key", help="The same key again restarts nothing more.")
 @as_json
-def restart(run_id: UUID, reason: str, idempotency_key: str | None, json_output: bool) -> None:
+def restart(run_id: UUID, reason: str, newest_version: bool, idempotency_key: str | None, json_output: bool) -> None:
     """Restart a run from where it failed: failed tasks and all that comes after them run again, stored results are reused."""
     from appliance.client import flow_runs
 
-    print_run(flow_runs.restart(connect(), run_id, reason, idempotency_key=idempotency_key), json_output)
+    run = flow_runs.restart(connect(), run_id, reason, newest_version=newest_version, idempotency_key=idempotency_key)
+    print_run(run, json_output)

@@ -17,13 +17,14 @@ from appliance.core.protocol import (
     FlowRunView,
     LogView,
     Page,
+    RestartFlowRun,
     ResumeFlowRun,
     StateView,
     TaskRunView,
 )
 
 T = TypeVar("T")
-K = TypeVar("K", CreateFlowRun, ChangeFlowRun, ResumeFlowRun)
+K = TypeVar("K", CreateFlowRun, ChangeFlowRun, RestartFlowRun, ResumeFlowRun)
 
 PAGE = 200
 
@@ -62,10 +63,16 @@ def resume(
 
 
 def restart(
-    transport: Transport, flow_run_id: UUID, reason: str = "", *, idempotency_key: str | None = None
+    transport: Transport,
+    flow_run_id: UUID,
+    reason: str = "",
+    *,
+    newest_version: bool = False,
+    idempotency_key: str | None = None,
 ) -> FlowRunView:
-    """Run again what did not succeed of a run that has ended, and all that comes after it."""
-    wanted = ChangeFlowRun(reason=reason, idempotency_key=idempotency_key)
+    """Run again what did not succeed of a run that has ended, and all that comes after it: with the code it had, or with the
+    flow's newest version."""
+    wanted = RestartFlowRun(reason=reason, newest_version=newest_version, idempotency_key=idempotency_key)
     return _change(transport, flow_run_id, "restart", wanted)
 
 

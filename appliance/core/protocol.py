@@ -82,10 +82,16 @@ class CreateFlowRun(Message, kw_only=True):
 
 
 class ChangeFlowRun(Message, kw_only=True):
-    """Pause or restart a run. The same idempotency key again changes nothing more; the reason is kept in the run's history."""
+    """Pause a run. The same idempotency key again changes nothing more; the reason is kept in the run's history."""
 
     reason: str = ""
     idempotency_key: str | None = None
+
+
+class RestartFlowRun(ChangeFlowRun, kw_only=True):
+    """Restart a run with the code it had, or with the flow's newest version, as after the cause was mended."""
+
+    newest_version: bool = False
 
 
 class ResumeFlowRun(ChangeFlowRun, kw_only=True):

@@ -17,6 +17,7 @@ from appliance.server.errors import Conflict, Invalid, NotFound, StaleAttempt
 from tests.integration.builders import (
     ALICE,
     RUN,
+    N,
     begun,
     check_histories,
     claim,
@@ -325,6 +326,34 @@ def test_a_cancelled_run_and_a_success_with_failed_tasks_are_restarted(database:
     assert row["cancel_requested"] in (0, False)
     again(database, run, agent, 3)
     check_histories(database)
+
+
+def test_a_restart_takes_the_mended_flow_when_asked(database: Database) -> None:
+    run, agent = failed(database)
+    before = run_row(database, run)["flow_version_id"]
+    newer = register(database, content="mended", parameters=[N])
+    attempts.restart(database, ALICE, run, newest_version=True)
+    row = run_row(database, run)
+    assert row["flow_version_id"] != before
+    again(database, run, agent, 2)
+    send(database, run, 1, flow("FAILED", "Failed"), attempt=2)
+    required = {"name": "m", "required": True, "schema": {"type": "integer"}}
+    register(database, content="with a new parameter", parameters=[required])
+    with pytest.raises(Invalid, match="m"):
+        attempts.restart(database, ALICE, run, newest_version=True)
+    attempts.restart(database, ALICE, run)
+    assert run_row(database, run)["flow_version_id"] == row["flow_version_id"]
+    assert newer.version == 2
+
+
+def test_a_run_that_waits_for_its_next_attempt_stays_on_the_lists(site: Site, clock: StoppedClock) -> None:
+    run, _ = awaiting(site.database, clock)
+    planned = create(site.database, register(site.database).flow_id, scheduled_time=clock.time + timedelta(hours=2))
+    found = [item["id"] for item in site.get("/api/v1/flow-runs").json()["items"]]
+    assert found == [str(run)]
+    query = "{ flows { items { nextRun { id } } } }"
+    shown = site.data(query)["flows"]["items"][0]["nextRun"]
+    assert shown == {"id": str(planned)}
 
 
 def test_the_next_attempt_runs_over_what_an_earlier_one_left_behind(database: Database) -> None:

@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session
 
 from appliance.core.protocol import TERMINAL
 from appliance.kit import clock
+from appliance.server.actions.creation import checked_parameters, run_config_of
 from appliance.server.actions.endings import store_state
 from appliance.server.actions.names import idempotency_key
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
+from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
 from appliance.server.db.writes import flows, states, task_runs
 from appliance.server.domain.restarting import to_run_again
@@ -94,9 +96,16 @@ def resume(
 
 
 def restart(
-    db: Database, actor: Actor, flow_run_id: UUID, asked: Asked | None = None, *, now: datetime | None = None
+    db: Database,
+    actor: Actor,
+    flow_run_id: UUID,
+    asked: Asked | None = None,
+    *,
+    newest_version: bool = False,
+    now: datetime | None = None,
 ) -> UUID:
-    """Run again what did not succeed of a run that has ended, and all that comes after it, as a new attempt."""
+    """Run again what did not succeed of a run that has ended, and all that comes after it, as a new attempt: with the code that
+    the run had, or with the flow's newest version."""
     asked = asked or Asked()
 
     def apply(session: Session, run: Any, now: datetime) -> None:
@@ -108,6 +117,8 @@ def restart(
         cleared = {"run_count": 0, "result_location": None, "start_time": None, "end_time": None}
         task_runs.move(session, found, pending, **cleared)
         extra = _FREE | states.due(now) | {"end_time": None, "times_resurrected": 0}
+        if newest_version:
+            extra |= _newest(session, run)
         _store(session, run, SCHEDULED, "Scheduled", message, asked, actor, now, extra, restart=True)
 
     return _once(db, flow_run_id, asked, now, apply)
@@ -126,6 +137,18 @@ def _may_restart(session: Session, run: Any, known: dict[tuple[str, int], Any]) 
     if run.state_type == "SUCCESS" and not again:
         raise Conflict("Nothing of the run has failed; create a new run to run all of it again.")
     return again
+
+
+def _newest(session: Session, run: Any) -> dict[str, Any]:
+    """The columns that have a run go on with its flow's newest version. Raises Invalid when its parameters don't fit that one."""
+    flow, row = session.get_one(Flow, run.flow_id), session.get_one(FlowRun, run.id)
+    version = flows.newest_version(session, run.flow_id)
+    assert version is not None
+    return {
+        "flow_version_id": version.id,
+        "parameters": checked_parameters(flow, version, row.parameters),
+        "run_config": run_config_of(flow, version),
+    }
 
 
 def _not_ended(run: Any) -> str:

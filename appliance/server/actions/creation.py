@@ -30,6 +30,12 @@ def checked_parameters(flow: Flow, version: FlowVersion, given: Mapping[str, Any
     return cleaned
 
 
+def run_config_of(flow: Flow, version: FlowVersion) -> dict[str, Any]:
+    """How the version's runs are started: as its code says, changed by what the flow's settings say."""
+    merged: dict[str, Any] = version.run_config | (flow.overrides.get("run_config") or {})
+    return merged
+
+
 def run_row(
     flow: Flow,
     version: FlowVersion,
@@ -58,7 +64,7 @@ def run_row(
         "parameters": parameters,
         "context": {},
         "labels": labels_of(labels),
-        "run_config": version.run_config | (flow.overrides.get("run_config") or {}),
+        "run_config": run_config_of(flow, version),
         "priority": 0,
         "parent_flow_run_id": None,
         "parent_task_slug": None,

@@ -18,6 +18,7 @@ from appliance.core.protocol import (
     LogView,
     Message,
     Page,
+    RestartFlowRun,
     ResumeFlowRun,
     StateView,
     TaskRunView,
@@ -112,13 +113,14 @@ def resume(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowR
 
 @post(
     "/{run_id:uuid}/restart",
-    opt={"permission": Permission.RESTART_RUN, "body": ChangeFlowRun},
+    opt={"permission": Permission.RESTART_RUN, "body": RestartFlowRun},
     status_code=200,
     sync_to_thread=True,
 )
 def restart(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
     """Run again what did not succeed of a run that has ended, and all that comes after it."""
-    attempts.restart(database, actor, run_id, _asked(decode(body, ChangeFlowRun)))
+    wanted = decode(body, RestartFlowRun)
+    attempts.restart(database, actor, run_id, _asked(wanted), newest_version=wanted.newest_version)
     return _one(database, run_id)
 
 

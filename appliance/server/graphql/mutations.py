@@ -77,7 +77,13 @@ class Mutation:
 
     @root_mutation(Permission.RESTART_RUN)
     def restart_flow_run(self, info: Info, input: RestartFlowRunInput) -> RestartFlowRunPayload:
-        attempts.restart(info.context.database, info.context.actor, input.flow_run_id, _asked(input))
+        attempts.restart(
+            info.context.database,
+            info.context.actor,
+            input.flow_run_id,
+            _asked(input),
+            newest_version=input.newest_version,
+        )
         info.context.changed()
         return RestartFlowRunPayload(flow_run=_existing(one_flow_run(info.context, input.flow_run_id)))
 

@@ -12,7 +12,7 @@ import pytest
 
 from appliance.client.errors import Conflict, Invalid, StaleAttempt, Unauthenticated, Unreachable, refusal
 from appliance.core.protocol import LogEvent, Report, Reported, TaskStateEvent
-from appliance.core.states import Running, Success
+from appliance.core.states import Paused, Retrying, Running, State, Success
 from appliance.engine.tracked.reporter import Reporter
 
 WAIT = 10.0
@@ -185,8 +185,9 @@ def test_heartbeats_fill_the_gaps_and_carry_the_last_acknowledged_number(server:
     assert run.reporter.close(WAIT)
 
 
-def test_nothing_follows_a_final_flow_state(server: Server, run: Run) -> None:
-    run.reporter.flow_state(Success("All done."))
+@pytest.mark.parametrize("last", [Success("All done."), Paused(), Retrying()])
+def test_nothing_follows_the_flow_state_that_ends_the_attempt(server: Server, run: Run, last: State) -> None:
+    run.reporter.flow_state(last)
     tasks(run, 5)
     assert run.reporter.close(WAIT)
     assert [type(event).__name__ for event in server.events] == ["FlowStateEvent"]

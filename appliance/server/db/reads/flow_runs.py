@@ -108,6 +108,7 @@ def next_of_flows(session: Session, flow_ids: Collection[UUID], now: datetime) -
     ranked = (
         select(_run.c.id, rank)
         .where(_run.c.state_type == "SCHEDULED", _run.c.flow_id.in_(flow_ids), _run.c.scheduled_time >= now)
+        .where(_run.c.attempt == 0)  # what waits for a later attempt has begun long ago
         .subquery()
     )
     return session.execute(select(*_SHOWN).join(ranked, ranked.c.id == _run.c.id).where(ranked.c.rank == 1)).all()
@@ -180,4 +181,4 @@ def _flows_named(wanted: FlowRunFilter) -> Select[Any]:
 
 
 def _shown_by_default(now: datetime) -> ColumnElement[bool]:
-    return or_(_run.c.state_type != "SCHEDULED", _run.c.scheduled_time <= now)
+    return or_(_run.c.state_type != "SCHEDULED", _run.c.scheduled_time <= now, _run.c.attempt > 0)

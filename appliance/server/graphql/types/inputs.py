@@ -80,6 +80,9 @@ class ResumeFlowRunInput:
 @strawberry.input(description="The same idempotency key again changes nothing more.")
 class RestartFlowRunInput:
     flow_run_id: UUID
+    newest_version: bool = strawberry.field(
+        default=False, description="Go on with the flow's newest version instead of the run's own."
+    )
     reason: str | None = None
     idempotency_key: str | None = None
 
