@@ -23,7 +23,7 @@ from appliance.core.signals import LOOP
 from appliance.core.states import State
 from appliance.core.task import Task, task
 from appliance.core.triggers import all_failed, all_finished
-from appliance.engine.executors import Executor, LocalExecutor, ThreadExecutor
+from appliance.engine.executors import Executor, LocalExecutor, ProcessExecutor, ThreadExecutor
 from appliance.engine.executors.dask import DaskExecutor
 from appliance.kit import clock
 from tests.conformance.executor_cases import Trace
@@ -302,7 +302,7 @@ def test_log_lines_belong_to_their_task(executor: Executor) -> None:
 
 
 def test_wide_maps_and_long_chains(executor: Executor) -> None:
-    size = 300 if isinstance(executor, DaskExecutor) else 5000  # Dask takes some 5 ms a task
+    size = 150 if isinstance(executor, DaskExecutor) else 2000 if isinstance(executor, ProcessExecutor) else 5000
     with Flow("f") as flow:
         last = add(0, 1)
         for _ in range(size):

@@ -90,7 +90,7 @@ class DaskExecutor(ThreadExecutor):
         return self._session.call(payload, invocation, resources)
 
     def shutdown(self, cancel: bool = False) -> None:
-        session, self._session = self._session, None
+        session = self._session
         if session is None:
             return
         if cancel:
@@ -98,6 +98,7 @@ class DaskExecutor(ThreadExecutor):
         try:
             super().shutdown(cancel)
         finally:
+            self._session = None
             session.close()
 
 

@@ -60,7 +60,7 @@ class ProcessExecutor(ThreadExecutor):
         return self._pool.call(payload, invocation.timeout)
 
     def shutdown(self, cancel: bool = False) -> None:
-        pool, self._pool = self._pool, None
+        pool = self._pool
         if pool is None:
             return
         if cancel:
@@ -68,6 +68,7 @@ class ProcessExecutor(ThreadExecutor):
         try:
             super().shutdown(cancel)
         finally:
+            self._pool = None
             pool.close()
 
     def _default_workers(self) -> int:
