@@ -15,7 +15,7 @@ from appliance.core.states import State
 from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.progress_counts import Counts
 from appliance.engine.progress_summary import printable, summary
-from appliance.kit import clock
+from appliance.kit import clock, env
 from appliance.kit.logs import PlainFormatter
 
 _logger = get_logger()
@@ -105,7 +105,8 @@ class _SafeFormatter(PlainFormatter):
 
 def _shown(runner: FlowRunner, wanted: bool | None) -> AbstractContextManager[Any]:
     if wanted is None:
-        wanted = os.environ.get("APPLIANCE_PROGRESS", "").strip().lower() not in ("off", "0", "false", "no")
+        setting = env.read(os.environ, "APPLIANCE", ("progress",)).get("progress", "")
+        wanted = setting.strip().lower() not in ("off", "0", "false", "no")
     if not wanted:
         return nullcontext()
     if is_live():

@@ -11,6 +11,7 @@ from appliance.core import parameter_types
 from appliance.core.errors import ParameterError, ScheduleError, UnknownParameterError
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
+from appliance.core.schedules import Schedule
 from appliance.core.states import Cancelled, Resume, State
 from appliance.engine import progress as progress_
 from appliance.engine.executors.executor import Executor
@@ -103,36 +104,37 @@ class _Runs:
         self._flow, self._executor, self._context, self._progress = flow, executor, context, progress
         self._states: States | None = task_states
         self._runner_class = runner_class
+        self._last: State | None = None
         self._interrupted = False
 
     def on_schedule(self, given: Mapping[str, Any]) -> State:
         """A run at each time of the schedule; times that pass during a run are left out."""
-        schedule, name, state = self._flow.schedule, self._flow.name, None
+        schedule, name = self._flow.schedule, self._flow.name
         if schedule is None:
             raise ScheduleError(f"Flow {name!r} has no schedule; give it one or leave run_on_schedule out.")
         for source in schedule.clocks:  # better now than at night
             parameter_types.resolve(self._flow, {**source.parameters, **given})
-        after = clock.now()
-        while not self._interrupted and (due := schedule.due(after)) is not None:
+        try:
+            self._follow(schedule, given)
+        except KeyboardInterrupt:
+            _logger.info("Flow %r was interrupted while it waited for its schedule.", name)
+            return self._last or Cancelled("Interrupted before the first scheduled run.")
+        if self._last is None:
+            raise ScheduleError(f"Flow {name!r} has no more scheduled runs; run it now with run_on_schedule=False.")
+        return self._last
+
+    def _follow(self, schedule: Schedule, given: Mapping[str, Any]) -> None:
+        after, name = clock.now(), self._flow.name
+        while (due := schedule.due(after)) is not None:
             at, source = due
             _logger.info("Flow %r waits for its next run at %s; Ctrl-C ends it.", name, clock.isoformat(at))
-            try:
-                clock.sleep_until(at)
-            except KeyboardInterrupt:
-                return self._ended_waiting(state)
-            state = self.once({**source.parameters, **given}, at)
+            clock.sleep_until(at)
+            self._last = self.once({**source.parameters, **given}, at)
+            if self._interrupted:
+                return
             after = max(at, clock.now())
-        if state is None:
-            raise ScheduleError(
-                f"The schedule of flow {name!r}: Flow has no more scheduled runs. Run it now with run_on_schedule=False."
-            )
-        if not self._interrupted:
+        if self._last is not None:
             _logger.info("Flow %r has no more scheduled runs.", name)
-        return state
-
-    def _ended_waiting(self, state: State | None) -> State:
-        _logger.info("Flow %r was interrupted while it waited for its schedule.", self._flow.name)
-        return state or Cancelled("Interrupted before the first scheduled run.")
 
     def once(self, values: Mapping[str, Any], at: datetime | None) -> State:
         """One run; at a terminal, on through its pauses."""
