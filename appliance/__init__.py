@@ -11,7 +11,7 @@ from appliance.core import signals, states, triggers
 from appliance.core.annotations import flatten, mapped, unmapped
 from appliance.core.calendars import Blackout, Calendar
 from appliance.core.context import context, tags
-from appliance.core.control import case, merge, switch
+from appliance.core.control import case, ifelse, merge, switch
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
 from appliance.core.parameter import DateTimeParameter, Parameter
@@ -43,6 +43,7 @@ from appliance.core.triggers import (
 from appliance.core.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from appliance.core.apply_map import apply_map
     from appliance.core.caching import (
         all_inputs,
         all_parameters,
@@ -51,9 +52,12 @@ if TYPE_CHECKING:
         partial_inputs_only,
         partial_parameters_only,
     )
+    from appliance.core.control import FilterTask
     from appliance.core.fingerprints import fingerprint
     from appliance.core.flow_decorator import flow
+    from appliance.core.resources import ResourceManager, resource_manager
     from appliance.core.results import Result
+    from appliance.core.retries import exponential_backoff
     from appliance.core.secrets import EnvVarSecret, Secret, SecretTask
     from appliance.core.serializers import (
         CompressedSerializer,
@@ -82,6 +86,7 @@ __all__ = [
     "DatesClock",
     "DatesSchedule",
     "EnvVarSecret",
+    "FilterTask",
     "Flow",
     "GCSResult",
     "IntervalClock",
@@ -97,6 +102,7 @@ __all__ = [
     "ProcessExecutor",
     "RRuleClock",
     "RRuleSchedule",
+    "ResourceManager",
     "Result",
     "S3Result",
     "SFTPResult",
@@ -117,15 +123,18 @@ __all__ = [
     "always_run",
     "any_failed",
     "any_successful",
+    "apply_map",
     "case",
     "context",
     "duration_only",
     "executors",
+    "exponential_backoff",
     "filters",
     "fingerprint",
     "flatten",
     "flow",
     "get_logger",
+    "ifelse",
     "manual_only",
     "mapped",
     "merge",
@@ -133,6 +142,7 @@ __all__ = [
     "not_all_skipped",
     "partial_inputs_only",
     "partial_parameters_only",
+    "resource_manager",
     "result_from_url",
     "signals",
     "some_failed",
@@ -148,6 +158,11 @@ __all__ = [
 
 # Loaded only by those who name one or run a flow, so that importing the SDK stays cheap.
 _LAZY = {
+    "apply_map": "appliance.core.apply_map",
+    "FilterTask": "appliance.core.control",
+    "ResourceManager": "appliance.core.resources",
+    "resource_manager": "appliance.core.resources",
+    "exponential_backoff": "appliance.core.retries",
     "all_inputs": "appliance.core.caching",
     "all_parameters": "appliance.core.caching",
     "duration_only": "appliance.core.caching",

@@ -1,8 +1,8 @@
-"""Branches in a flow: `case`, `switch` and `merge`. A branch not taken is skipped."""
+"""Branches in a flow: `case`, `switch`, `ifelse` and `merge`, and the filter after a map. A branch not taken is skipped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from appliance.core import triggers
 from appliance.core.annotations import mapped as deal_out
 from appliance.core.context import active_flow
 from appliance.core.errors import FlowBuildError
+from appliance.core.logs import get_logger
 from appliance.core.signals import SKIP
 from appliance.core.task import Task
 
@@ -42,12 +43,55 @@ class Merge(Task):
         return next((branches[key] for key in sorted(branches, key=_number) if branches[key] is not None), None)
 
 
+class IsTrue(Task):
+    """The truth of a result."""
+
+    auto_generated = True
+
+    def run(self, value: Any) -> bool:
+        return bool(value)
+
+
+class FilterTask(Task):
+    """Keeps of a list of results those that `filter_func` is true for: by default all but None and exceptions.
+
+    `log_func` gets each result that is left out; what it returns is logged. It runs also when some upstream tasks failed.
+    """
+
+    default_trigger = staticmethod(triggers.all_finished)
+    default_skip_on_upstream_skip = False
+
+    def __init__(
+        self,
+        filter_func: Callable[[Any], bool] | None = None,
+        log_func: Callable[[Any], str] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.filter_func = filter_func or _is_usable
+        self.log_func = log_func
+
+    def run(self, task_results: Iterable[Any]) -> list[Any]:
+        kept = []
+        for result in task_results:
+            if self.filter_func(result):
+                kept.append(result)
+            elif self.log_func is not None:
+                get_logger(self.name).info(self.log_func(result))
+        return kept
+
+
 class case:
-    """Tasks called inside the block run only when the result of `task` equals `value`."""
+    """Tasks called inside the block run only when the result of `task` equals `value`.
+
+    Inside `apply_map` that is decided for each element by itself.
+    """
 
     def __init__(self, task: Task, value: Any) -> None:
         if isinstance(value, Task):
             raise FlowBuildError("The value of a case must be a constant, not a task.")
+        if not isinstance(task, Task):
+            raise TypeError("case decides by the result of a task; use `if` for a plain value.")
         self.task, self.value = task, value
 
     def __enter__(self) -> None:
@@ -59,12 +103,12 @@ class case:
     ) -> None:
         if kind is not None:
             return
-        inside = [task for task in self.flow.tasks if task not in self.before]
+        inside = {task: None for task in self.flow.tasks if task not in self.before and not _is_source(task)}
         if not inside:
             return
         condition = CompareValue(self.value).bind(value=self.task, flow=self.flow)
         for task in inside:
-            if not set(self.flow.upstream_tasks(task)) & set(inside) and not _is_source(task):
+            if not any(upstream in inside for upstream in self.flow.upstream_tasks(task)):
                 task.set_upstream(condition, flow=self.flow)
 
 
@@ -76,10 +120,21 @@ def switch(condition: Task, cases: Mapping[Any, Task], mapped: bool = False) -> 
         task.set_dependencies(flow=flow, upstream_tasks=[comparison], mapped=mapped)
 
 
-def merge(*tasks: Task, flow: Flow | None = None, mapped: bool = False) -> Task:
-    """The result of whichever of these tasks was not skipped."""
+def ifelse(condition: Task, true_task: Task | None, false_task: Task | None, mapped: bool = False) -> None:
+    """Run the one task when the result of `condition` is true, else the other; None stands for doing nothing."""
+    truth = IsTrue().bind(value=condition, mapped=mapped, flow=_active("ifelse"))
+    branches = {True: true_task, False: false_task}
+    switch(truth, {value: task for value, task in branches.items() if task is not None}, mapped=mapped)
+
+
+def merge(*tasks: Task, flow: Flow | None = None, mapped: bool = False, **options: Any) -> Task:
+    """The result of whichever of these tasks was not skipped: the first that is not None. `options` are those of a task."""
     branches: Iterable[Any] = (deal_out(task) for task in tasks) if mapped else tasks
-    return Merge().bind(**{f"task_{number}": task for number, task in enumerate(branches, 1)}, flow=flow)
+    return Merge(**options).bind(**{f"task_{number}": task for number, task in enumerate(branches, 1)}, flow=flow)
+
+
+def _is_usable(result: Any) -> bool:
+    return result is not None and not isinstance(result, BaseException)
 
 
 def _is_source(task: Task) -> bool:

@@ -19,7 +19,8 @@ from appliance.core.parameter import Parameter
 from appliance.core.run_config import RunConfig
 from appliance.core.schedules import Clock, Schedule
 from appliance.core.states import State
-from appliance.core.task import StateHandler, Task, state_handlers_of
+from appliance.core.task import Task
+from appliance.core.task_options import StateHandler, state_handlers_of
 
 if TYPE_CHECKING:
     import os
@@ -306,8 +307,9 @@ class Flow:
         return self.graph.sorted_tasks(root_tasks)
 
     def reference_tasks(self) -> list[Task]:
-        """The tasks whose states decide the state of the flow: by default the terminal ones."""
-        return list(self._reference_tasks) or self.terminal_tasks()
+        """The tasks whose states decide the state of the flow: by default the terminal ones, and in place of a clean-up what it
+        waits for."""
+        return list(self._reference_tasks) or self.graph.deciding_tasks()
 
     def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
         """Let these tasks decide the state of the flow."""

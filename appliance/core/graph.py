@@ -131,6 +131,19 @@ class Graph:
     def terminal_tasks(self) -> list[Task]:
         return [task for task, edges in self._from.items() if not edges]
 
+    def deciding_tasks(self) -> list[Task]:
+        """The terminal tasks; a clean-up among them stands for the tasks that it follows, if it follows any."""
+        found: dict[Task, None] = {}
+        stack = self.terminal_tasks()[::-1]
+        while stack:
+            task = stack.pop()
+            before = [edge.upstream_task for edge in self._to[task].values() if edge.key is None]
+            if task.runs_on_cancel and before:
+                stack.extend(reversed(before))
+            else:
+                found[task] = None
+        return list(found)
+
     def sorted_tasks(self, root_tasks: Iterable[Task] | None = None) -> tuple[Task, ...]:
         """Every task after all it waits for; otherwise in the order of adding. Raises CycleError.
 

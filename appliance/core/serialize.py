@@ -53,7 +53,7 @@ def _task(flow: Flow, task: Task) -> dict[str, Any]:
         "type": type(task).__name__,
         "tags": sorted(task.tags),
         "max_retries": task.max_retries,
-        "retry_delay": None if task.retry_delay is None else task.retry_delay.total_seconds(),
+        "retry_delay": None if task.retry_delay is None else task.retry_wait(1, draw=lambda: 0.5).total_seconds(),
         "timeout": task.timeout,
         "trigger": getattr(task.trigger, "__name__", type(task.trigger).__name__),
         "mapped": any(edge.mapped for edge in flow.edges_to(task)),

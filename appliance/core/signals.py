@@ -17,8 +17,16 @@ class StateSignal(BaseException):
         super().__init__(message)
         self.state = self.make_state(message, result, fields)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _bare, (type(self), self.args), self.__dict__  # the state may hold the signal, so the signal comes first
+
     def make_state(self, message: str | None, result: Any, fields: dict[str, Any]) -> states.State:
         return self.state_class(message=message, result=result, **fields)
+
+
+def _bare(kind: type[StateSignal], args: tuple[Any, ...]) -> StateSignal:
+    """A signal as another process sent it, before it gets its state."""
+    return kind.__new__(kind, *args)
 
 
 class FAIL(StateSignal):

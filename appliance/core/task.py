@@ -5,30 +5,36 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import random
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
-from appliance.core import triggers
+from appliance.core import retries, triggers
 from appliance.core.context import active_flow, active_tags
 from appliance.core.errors import FlowBuildError, NoActiveFlowError, TaskDefinitionError
 from appliance.core.operators import OperatorMethods
-from appliance.core.states import Failed, State
+from appliance.core.states import State
+from appliance.core.task_options import FORMS, StateHandler, check_together, state_handlers_of, tags_of
 
 if TYPE_CHECKING:
     from appliance.core.caching import Validator
     from appliance.core.flow import Flow
     from appliance.core.results import Result, Template
 
-StateHandler = Callable[[Any, State, State], State | None]
+P = ParamSpec("P")
+R = TypeVar("R")
 RESERVED = frozenset({"upstream_tasks", "mapped", "task_args", "flow"})
 
 
 class Task(OperatorMethods):
     """Override `run`, or use the `@task` decorator on a function.
 
-    `timeout` is in seconds; `retry_delay` is a timedelta or seconds; `nout` lets the result be unpacked into that many tasks.
+    `timeout` is in seconds or a timedelta. `retry_delay` is a timedelta or seconds, a list of them (the last one repeats) or
+    `exponential_backoff(...)`; `retry_jitter` spreads it by that fraction either way. `nout` lets the result be unpacked into
+    that many tasks. `task_run_name` is a template such as `"{x} on {date:%Y-%m-%d}"` over the arguments, the flow's parameters
+    and the run context, or a function of them. Raises TaskDefinitionError or TypeError for what a task can't be.
     """
 
     auto_generated = False
@@ -53,8 +59,9 @@ class Task(OperatorMethods):
         slug: str | None = None,
         tags: Iterable[str] | None = None,
         max_retries: int = 0,
-        retry_delay: timedelta | float | None = None,
+        retry_delay: retries.DelayOption = None,
         retry_on: type[BaseException] | Iterable[type[BaseException]] | None = None,
+        retry_jitter: float = 0.0,
         timeout: float | timedelta | None = None,
         trigger: triggers.Trigger | None = None,
         skip_on_upstream_skip: bool | None = None,
@@ -64,6 +71,11 @@ class Task(OperatorMethods):
         log_stdout: bool = False,
         task_run_name: str | Callable[..., str] | None = None,
         nout: int | None = None,
+        cache_for: timedelta | None = None,
+        cache_validator: Validator | None = None,
+        cache_key: str | None = None,
+        result: Result | None = None,
+        target: Template | None = None,
     ) -> None:
         if name is not None and not isinstance(name, str):
             kind = type(self).__name__
@@ -72,21 +84,26 @@ class Task(OperatorMethods):
             )
         self.name: str = name or type(self).__name__
         self.slug: str | None = slug
-        self.tags: frozenset[str] = _tags(tags) | active_tags.get()
-        self.max_retries = max_retries
-        self.retry_delay = _as_timedelta(retry_delay)
-        self.retry_on = _exceptions(retry_on)
-        self.timeout: float | None = _seconds(timeout)
-        self.trigger: triggers.Trigger = trigger or self.default_trigger
+        self.tags: frozenset[str] = tags_of(tags) | active_tags.get()
+        self.max_retries = retries.count_of(max_retries)
+        self.retry_delay: retries.Delay | None = retries.delay_of(retry_delay)
+        self.retry_on: tuple[type[BaseException], ...] = retries.exceptions_of(retry_on)
+        self.retry_jitter = retries.jitter_of(retry_jitter)
+        self.timeout: float | None = FORMS["timeout"](timeout)
+        self.trigger: triggers.Trigger = FORMS["trigger"](trigger or self.default_trigger)
         self.skip_on_upstream_skip = (
             self.default_skip_on_upstream_skip if skip_on_upstream_skip is None else skip_on_upstream_skip
         )
         self.checkpoint = checkpoint
         self.state_handlers: tuple[StateHandler, ...] = state_handlers_of(state_handlers, on_failure)
         self.log_stdout = log_stdout
-        self.task_run_name = task_run_name
-        self.nout = nout
-        _check_retries(self)
+        self.task_run_name: str | Callable[..., str] | None = FORMS["task_run_name"](task_run_name)
+        self.nout: int | None = FORMS["nout"](nout)
+        given = {"cache_for": cache_for, "cache_validator": cache_validator, "cache_key": cache_key}
+        for key, value in {**given, "result": result, "target": target}.items():
+            if value is not None:  # a class may have its own as class attributes
+                setattr(self, key, FORMS[key](value))
+        check_together(self)
         self._signature = _checked_signature(self)
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
@@ -100,14 +117,14 @@ class Task(OperatorMethods):
         new = copy.copy(self)
         new.called_in = None
         if changes:
-            unknown = [key for key in changes if key not in _OPTIONS]
+            unknown = [key for key in changes if key not in FORMS]
             if unknown:
                 raise TaskDefinitionError(
-                    f"task_args has no option {unknown[0]!r}; the options are {', '.join(sorted(_OPTIONS))}."
+                    f"task_args has no option {unknown[0]!r}; the options are {', '.join(sorted(FORMS))}."
                 )
             for key, value in changes.items():
-                setattr(new, key, _OPTIONS[key](value))
-            _check_retries(new)
+                setattr(new, key, FORMS[key](value))
+            check_together(new)
         if active_tags.get():
             new.tags = new.tags | active_tags.get()
         return new
@@ -155,7 +172,14 @@ class Task(OperatorMethods):
         task_args: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> typing.Self:
-        """Run once per element of the arguments; wrap one in `unmapped(...)` to give it whole to every child."""
+        """Run once per element of the arguments; wrap one in `unmapped(...)` to give it whole to every child.
+
+        What has a length and an index can be dealt out: list, tuple, range, and str and bytes piece by piece. The shortest
+        argument decides how many children there are. Nothing to deal out gives no children, which is a success. None, numbers,
+        dicts, sets and generators can't be dealt out: the task fails and says so. `flatten(...)` removes one level of nesting
+        first, so that `[[1, 2], []]` gives two children. Over a mapped task the children go pair by pair, each as soon as its
+        own upstream child is done; a task that is called with a mapped task gets the list of all its results.
+        """
         flow = self._flow(flow)
         return self.copy(**(task_args or {})).bind(
             *args, upstream_tasks=upstream_tasks, mapped=True, flow=flow, **kwargs
@@ -221,6 +245,14 @@ class Task(OperatorMethods):
             )
         return flow
 
+    def retry_wait(self, run_count: int, draw: Callable[[], float] = random.random) -> timedelta:
+        """How long to wait after the failed try number `run_count`, from 1; `draw` gives the chance in jitter, in [0, 1)."""
+        if self.retry_delay is None:
+            return timedelta(0)
+        return retries.wait(self.retry_delay, run_count, self.retry_jitter, draw() if self.retry_jitter else 0.0)
+
+    # --- a task is no value yet
+
     def __iter__(self) -> Iterator[Task]:
         count = self.nout if self.nout is not None else _tuple_length(self.run)
         if count is None:
@@ -229,25 +261,63 @@ class Task(OperatorMethods):
             )
         return iter([self[index] for index in range(count)])
 
+    def __bool__(self) -> NoReturn:
+        raise FlowBuildError(
+            f"Task {self.name!r} has no result while the flow is being built, so nothing can be decided by it; "
+            "use `with case(task, value):`, or decide inside a task."
+        )
+
+    def __contains__(self, item: object) -> NoReturn:
+        raise FlowBuildError(
+            f"Task {self.name!r} has no result while the flow is being built, so it can't be searched; search inside a task."
+        )
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
 
-class FunctionTask(Task):
-    """A task made of a function."""
+class FunctionTask(Task, Generic[P, R]):
+    """A task made of a function; `run` is that function."""
 
-    def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: Any) -> None:
+    if TYPE_CHECKING:
+
+        def run(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    def __init__(self, fn: Callable[P, R], name: str | None = None, **options: Any) -> None:
         if not callable(fn):
             raise TypeError("A task must be made of a function; write @task above a def.")
         self.run = fn  # type: ignore[method-assign]
-        super().__init__(name=name or getattr(fn, "__name__", type(self).__name__), **options)
+        super().__init__(name=name or _name_of(fn), **options)
         functools.update_wrapper(self, fn, updated=())
 
 
 @overload
-def task(fn: Callable[..., Any], /) -> FunctionTask: ...
+def task(fn: Callable[P, R], /) -> FunctionTask[P, R]: ...
 @overload
-def task(**options: Any) -> Callable[[Callable[..., Any]], FunctionTask]: ...
+def task(
+    *,
+    name: str | None = None,
+    slug: str | None = None,
+    tags: Iterable[str] | None = None,
+    max_retries: int = 0,
+    retry_delay: retries.DelayOption = None,
+    retry_on: type[BaseException] | Iterable[type[BaseException]] | None = None,
+    retry_jitter: float = 0.0,
+    timeout: float | timedelta | None = None,
+    trigger: triggers.Trigger | None = None,
+    skip_on_upstream_skip: bool | None = None,
+    checkpoint: bool | None = None,
+    state_handlers: Iterable[StateHandler] | None = None,
+    on_failure: Callable[[Any, State], State | None] | None = None,
+    log_stdout: bool = False,
+    task_run_name: str | Callable[..., str] | None = None,
+    nout: int | None = None,
+    cache_for: timedelta | None = None,
+    cache_validator: Validator | None = None,
+    cache_key: str | None = None,
+    result: Result | None = None,
+    target: Template | None = None,
+) -> Callable[[Callable[P, R]], FunctionTask[P, R]]: ...
 def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a task of a function: `@task` or `@task(max_retries=3, retry_delay=timedelta(seconds=10))`."""
     if fn is not None:
@@ -255,62 +325,11 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     return functools.partial(FunctionTask, **options)
 
 
-def _tags(tags: Iterable[str] | None) -> frozenset[str]:
-    if isinstance(tags, str):
-        raise TypeError(f"tags must be a list of strings; write [{tags!r}].")
-    return frozenset(tags or ())
-
-
-def _seconds(timeout: float | timedelta | None) -> float | None:
-    if timeout is None:
-        return None
-    if isinstance(timeout, timedelta):
-        timeout = timeout.total_seconds()
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-        raise TypeError("timeout must be a number of seconds or a timedelta.")
-    if timeout <= 0:
-        raise TaskDefinitionError("timeout must be more than zero seconds.")
-    return timeout
-
-
-def _exceptions(retry_on: Any) -> tuple[type[BaseException], ...]:
-    if retry_on is None:
-        return ()
-    found = (retry_on,) if isinstance(retry_on, type) else tuple(retry_on)
-    if not all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in found):
-        raise TypeError("retry_on must be an exception class or a list of them.")
-    return found
-
-
-def state_handlers_of(
-    handlers: Any, on_failure: Callable[[Any, State], State | None] | None = None
-) -> tuple[StateHandler, ...]:
-    if handlers is not None and (callable(handlers) or isinstance(handlers, str)):
-        raise TypeError("state_handlers must be a list of functions (task, old_state, new_state).")
-    found: tuple[StateHandler, ...] = tuple(handlers or ())
-    if on_failure is None:
-        return found
-
-    def when_failed(target: Any, _old: State, new: State) -> State | None:
-        return on_failure(target, new) if isinstance(new, Failed) else None
-
-    return (*found, when_failed)
-
-
-def _check_retries(task: Task) -> None:
-    count = task.max_retries
-    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise TaskDefinitionError(f"max_retries of task {task.name!r} must be a whole number, zero or more.")
-    if task.retry_delay is not None and not isinstance(task.retry_delay, timedelta):
-        raise TypeError(f"retry_delay of task {task.name!r} must be a timedelta or a number of seconds.")
-    if count and task.retry_delay is None:
-        raise TaskDefinitionError(
-            f"Task {task.name!r} has max_retries but no retry_delay; give retry_delay=timedelta(...)."
-        )
-    if not count and task.retry_delay is not None:
-        raise TaskDefinitionError(f"Task {task.name!r} has a retry_delay but no max_retries; give max_retries=... too.")
-    if not count and task.retry_on:
-        raise TaskDefinitionError(f"Task {task.name!r} has retry_on but no max_retries; give max_retries=... too.")
+def _name_of(fn: Any) -> str:
+    """The name of a function, of the one inside a partial, or of the class of a callable object."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    return str(getattr(fn, "__name__", type(fn).__name__))
 
 
 def _checked_signature(task: Task) -> inspect.Signature:
@@ -343,24 +362,3 @@ def _tuple_length(run: Callable[..., Any]) -> int | None:
     return (
         len(arguments) if typing.get_origin(annotation) is tuple and arguments and Ellipsis not in arguments else None
     )
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-_OPTIONS: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(
-        ("name", "slug", "max_retries", "retry_delay", "trigger", "skip_on_upstream_skip", "checkpoint"), _same
-    ),
-    **dict.fromkeys(("log_stdout", "task_run_name", "nout"), _same),
-    "tags": _tags,
-    "timeout": _seconds,
-    "retry_on": _exceptions,
-    "state_handlers": state_handlers_of,
-}
-
-
-def _as_timedelta(delay: timedelta | float | None) -> timedelta | None:
-    is_number = isinstance(delay, int | float) and not isinstance(delay, bool)
-    return timedelta(seconds=delay) if is_number else delay  # type: ignore[arg-type, return-value]  # _check_retries refuses the rest

@@ -135,7 +135,7 @@ def set_run_name(runner: TaskRunner, run: TaskRun) -> State | None:
     template = run.task.task_run_name
     if template is None:
         return None
-    values = {**run.flow_run.parameters, "map_index": run.map_index, "task_name": run.task_name, **run.inputs}
+    values = checkpoints.names_of(run)
     try:
         run.task_run_name = template(**values) if callable(template) else template.format(**values)
     except KeyboardInterrupt:
@@ -194,8 +194,8 @@ def check_retry(runner: TaskRunner, run: TaskRun) -> State | None:
     state = run.state
     if not isinstance(state, Failed) or not retry_is_due(run, state):
         return None
-    delay, count, most = run.task.retry_delay, run.task_run_count, run.task.max_retries
-    assert delay is not None
+    count, most = run.task_run_count, run.task.max_retries
+    delay = run.task.retry_wait(count)
     _logger.warning(
         "Task %s failed in attempt %d of %d and tries again in %s: %s", run, count, most + 1, delay, state.message
     )

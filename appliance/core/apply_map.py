@@ -1,0 +1,113 @@
+"""`apply_map`: run a whole piece of a flow once per element, as one would map a single task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from appliance.core.annotations import Annotation, unwrap
+from appliance.core.collections import Constant, as_task
+from appliance.core.context import active_flow
+from appliance.core.edge import Edge
+from appliance.core.errors import FlowBuildError
+from appliance.core.parameter import Parameter
+from appliance.core.task import Task
+
+if TYPE_CHECKING:
+    from appliance.core.flow import Flow
+
+R = TypeVar("R")
+
+
+class _Argument(Task):
+    """Stands for one argument while the piece is being built; no flow ever runs it."""
+
+    def __init__(self, value: Any, is_mapped: bool, flattened: bool) -> None:
+        super().__init__(name="argument")
+        self.source, self.is_mapped, self.flattened = as_task(value), is_mapped, flattened
+
+    def run(self) -> Any:
+        raise FlowBuildError("An argument of apply_map was used after the function had ended; use it inside only.")
+
+
+def apply_map(func: Callable[..., R], *args: Any, flow: Flow | None = None, **kwargs: Any) -> R:
+    """Call `func` once to build its tasks, then map all of them over the arguments; returns what `func` returns.
+
+    Every argument is dealt out element by element; wrap one in `unmapped(...)` to give it whole to every element, or in
+    `flatten(...)` to remove one level of nesting first. Inside, `func` sees tasks: it may call tasks, use `case`, `switch` and
+    `merge`, and use tasks of the flow around it, which it gets whole. Tasks of it that depend on nothing run once per element
+    all the same. Raises FlowBuildError for a map or a resource manager inside, since there is only one level of elements.
+    """
+    from appliance.core.flow import Flow  # a flow knows tasks, and this module makes both
+
+    outer = flow or active_flow.get()
+    if outer is None:
+        raise FlowBuildError("apply_map was used outside a flow; use it inside `with Flow(...)`.")
+    token = active_flow.set(outer)  # collections among the arguments become tasks of the flow around
+    try:
+        given = [_argument(value) for value in args]
+        named = {key: _argument(value) for key, value in kwargs.items()}
+    finally:
+        active_flow.reset(token)
+    arguments = [*given, *named.values()]
+    if not any(argument.is_mapped for argument in arguments):
+        raise FlowBuildError("apply_map needs at least one argument to map over; not all of them can be unmapped.")
+    piece = Flow(outer.name)
+    piece.graph.home = outer.graph.home  # its tasks are tasks of the flow around
+    with piece:
+        returned = func(*given, **named)
+    _take_over(outer, piece, arguments)
+    return returned
+
+
+def _argument(value: Any) -> _Argument:
+    plain, is_mapped, flattened = unwrap(value, True)
+    if isinstance(plain, Annotation):
+        raise FlowBuildError("An argument of apply_map can be marked once only.")
+    return _Argument(plain, is_mapped, flattened)
+
+
+def _take_over(outer: Flow, piece: Flow, arguments: list[_Argument]) -> None:
+    """The tasks of the piece become mapped tasks of the flow around it."""
+    own = [task for task in piece.sorted_tasks() if task not in outer.slugs and not isinstance(task, _Argument)]
+    for task in own:
+        _refuse_nesting(task, piece.edges_to(task))
+    dealt = {task for task in own if not isinstance(task, Constant | Parameter)}
+    for argument in arguments:
+        outer.add_task(argument.source)
+    for task in own:
+        outer.add_task(task)
+        if task in piece.constants:
+            outer.constants.setdefault(task, {}).update(piece.constants[task])
+    for task in own:
+        edges = [_outer_edge(edge, dealt) for edge in piece.edges_to(task)]
+        for edge in edges:
+            outer.add_edge(*edge.tasks, edge.key, edge.mapped, edge.flattened)
+        if task in dealt and not any(edge.mapped for edge in edges):
+            first = next(argument for argument in arguments if argument.is_mapped)
+            _wait_for_element(outer, task, first)
+
+
+def _outer_edge(edge: Edge, dealt: set[Task]) -> Edge:
+    upstream = edge.upstream_task
+    if isinstance(upstream, _Argument):
+        return Edge(upstream.source, edge.downstream_task, edge.key, upstream.is_mapped, upstream.flattened)
+    return Edge(upstream, edge.downstream_task, edge.key, upstream in dealt)
+
+
+def _wait_for_element(outer: Flow, task: Task, argument: _Argument) -> None:
+    """One child per element for a task that uses none of them."""
+    if argument.source in outer.upstream_tasks(task):
+        raise FlowBuildError(
+            f"Task {task.name!r} uses an argument of apply_map only as a whole; call it outside apply_map."
+        )
+    outer.add_edge(argument.source, task, None, True, argument.flattened)
+
+
+def _refuse_nesting(task: Task, edges: list[Edge]) -> None:
+    if any(edge.mapped for edge in edges):
+        raise FlowBuildError(
+            f"Task {task.name!r} can't be mapped inside apply_map; map it outside, or call it plainly."
+        )
+    if task.runs_on_cancel:
+        raise FlowBuildError("A resource manager can't be used inside apply_map; open it around apply_map.")

@@ -1,0 +1,160 @@
+"""What each option of a task may be. Each function takes what the author gave and returns it in the form that the engine reads."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from appliance.core import retries
+from appliance.core.errors import TaskDefinitionError
+from appliance.core.states import Failed, State
+
+if TYPE_CHECKING:
+    from appliance.core.task import Task
+
+StateHandler = Callable[[Any, State, State], State | None]
+MOST_RESULTS = 10_000
+
+
+def tags_of(tags: Iterable[str] | None) -> frozenset[str]:
+    if isinstance(tags, str):
+        raise TypeError(f"tags must be a list of strings; write [{tags!r}].")
+    found = frozenset(tags or ())
+    if not all(isinstance(tag, str) for tag in found):
+        raise TypeError("tags must be a list of strings.")
+    return found
+
+
+def timeout_of(timeout: float | timedelta | None) -> float | None:
+    """In seconds."""
+    if timeout is None:
+        return None
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError("timeout must be a number of seconds or a timedelta.")
+    if not 0 < seconds <= retries.LONGEST_WAIT.total_seconds():  # NaN is not, either
+        raise TaskDefinitionError("timeout must be more than zero seconds and at most 365 days.")
+    return seconds
+
+
+def nout_of(nout: int | None) -> int | None:
+    if nout is None:
+        return None
+    if isinstance(nout, bool) or not isinstance(nout, int) or not 0 <= nout <= MOST_RESULTS:
+        raise TaskDefinitionError(f"nout must be a whole number from 0 to {MOST_RESULTS:,}.")
+    return nout
+
+
+def trigger_of(trigger: Any) -> Any:
+    if not callable(trigger):
+        raise TypeError("trigger must be a function of the upstream states, such as triggers.any_failed.")
+    return trigger
+
+
+def template_of(name: str) -> Callable[[Any], Any]:
+    """For options that are a template or a function that returns a text."""
+
+    def template(value: Any) -> Any:
+        if value is not None and not isinstance(value, str) and not callable(value):
+            raise TypeError(f"{name} must be a template such as '{{flow_name}}-{{date:%Y-%m-%d}}' or a function.")
+        return value
+
+    return template
+
+
+def cache_for_of(period: Any) -> timedelta | None:
+    if period is not None and not isinstance(period, timedelta):
+        raise TypeError("cache_for must be a timedelta.")
+    if period is not None and period <= timedelta(0):
+        raise TaskDefinitionError("cache_for must be more than zero.")
+    return period
+
+
+def validator_of(validator: Any) -> Any:
+    if validator is not None and not callable(validator):
+        raise TypeError("cache_validator must be a function of (state, inputs, parameters), such as all_inputs.")
+    return validator
+
+
+def cache_key_of(key: Any) -> str | None:
+    if key is not None and not isinstance(key, str):
+        raise TypeError("cache_key must be a string.")
+    return key
+
+
+def result_of(result: Any) -> Any:
+    from appliance.core.results import Result  # asked for by those who give one only
+
+    if result is not None and not isinstance(result, Result):
+        raise TypeError("result must be a place for results, such as LocalResult(...).")
+    return result
+
+
+def state_handlers_of(
+    handlers: Any, on_failure: Callable[[Any, State], State | None] | None = None
+) -> tuple[StateHandler, ...]:
+    """The handlers of a task or a flow, `on_failure` as the last of them."""
+    if handlers is not None and (callable(handlers) or isinstance(handlers, str)):
+        raise TypeError("state_handlers must be a list of functions (task, old_state, new_state).")
+    found: tuple[StateHandler, ...] = tuple(handlers or ())
+    if not all(callable(handler) for handler in found):
+        raise TypeError("state_handlers must be a list of functions (task, old_state, new_state).")
+    if on_failure is None:
+        return found
+    if not callable(on_failure):
+        raise TypeError("on_failure must be a function (task, state).")
+
+    def when_failed(target: Any, _old: State, new: State) -> State | None:
+        return on_failure(target, new) if isinstance(new, Failed) else None
+
+    return (*found, when_failed)
+
+
+def same(value: Any) -> Any:
+    return value
+
+
+FORMS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("name", "slug", "skip_on_upstream_skip", "checkpoint", "log_stdout"), same),
+    "tags": tags_of,
+    "max_retries": retries.count_of,
+    "retry_delay": retries.delay_of,
+    "retry_on": retries.exceptions_of,
+    "retry_jitter": retries.jitter_of,
+    "timeout": timeout_of,
+    "trigger": trigger_of,
+    "task_run_name": template_of("task_run_name"),
+    "nout": nout_of,
+    "state_handlers": state_handlers_of,
+    "cache_for": cache_for_of,
+    "cache_validator": validator_of,
+    "cache_key": cache_key_of,
+    "result": result_of,
+    "target": template_of("target"),
+}
+
+
+def check_together(task: Task) -> None:
+    """Options that contradict each other: an error where the task could not do what is asked, else a warning."""
+    if task.max_retries and task.retry_delay is None:
+        raise TaskDefinitionError(
+            f"Task {task.name!r} has max_retries but no retry_delay; give retry_delay=timedelta(...)."
+        )
+    if not task.max_retries:
+        given = next((name for name in ("retry_delay", "retry_on", "retry_jitter") if getattr(task, name)), None)
+        if given is not None or task.retry_delay is not None:
+            given = given or "retry_delay"
+            article = "a " if given == "retry_delay" else ""
+            raise TaskDefinitionError(
+                f"Task {task.name!r} has {article}{given} but no max_retries; give max_retries=... too."
+            )
+    if task.cache_validator is not None and task.cache_for is None:
+        warnings.warn(
+            f"Task {task.name!r} has a cache_validator but is not cached; give cache_for=... too.", stacklevel=4
+        )
+    if task.target is not None and task.result is not None and task.result.location is not None:
+        warnings.warn(
+            f"Task {task.name!r} has a target and a result with a location; the target is used.", stacklevel=4
+        )
