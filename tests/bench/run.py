@@ -8,7 +8,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import floors, ours, prefect
+from tests.bench import engine, floors, ours, prefect
 from tests.bench.measure import Series, machine, ratio_line
 from tests.e2e.appliance_process import running
 
@@ -17,13 +17,13 @@ def main() -> int:
     arguments = parse()
     with tempfile.TemporaryDirectory(prefix="appliance-bench-") as name:
         series = measure(Path(name), arguments.repeats, arguments.peers)
-    report(series, arguments)
+    report(series, engine.measure(arguments.repeats, arguments.peers), arguments)
     return 0
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.run", description=__doc__)
-    parser.add_argument("--peers", action="store_true", help="also install and measure Prefect 3")
+    parser.add_argument("--peers", action="store_true", help="also install and measure Prefect 3 and prefect 1.4.1")
     parser.add_argument("--repeats", type=int, default=5, help="repeats of each measurement (default 5)")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     return parser.parse_args()
@@ -73,9 +73,10 @@ def measure(folder: Path, repeats: int, peers: bool) -> dict[str, Series]:
     return {key: one for key, one in series.items() if one.values}
 
 
-def report(series: dict[str, Series], arguments: argparse.Namespace) -> None:
+def report(series: dict[str, Series], alone: dict[str, Series], arguments: argparse.Namespace) -> None:
     print(json.dumps(machine()))
-    for one in series.values():
+    every = [*series.values(), *alone.values()]
+    for one in every:
         print(one.line())
     ratios = {"commits that a tracked task costs": 1000 / series["tracked_chain"].median / series["commit"].median}
     if "peer_tracked" in series:
@@ -85,10 +86,11 @@ def report(series: dict[str, Series], arguments: argparse.Namespace) -> None:
         ratios["sooner to the first user line than Prefect 3"] = (
             series["peer_first_line"].median / series["first_line"].median
         )
+    ratios |= engine.ratios(alone)
     for text, value in ratios.items():
         print(ratio_line(text, value))
     if arguments.json is not None:
-        document = {"machine": machine(), "series": [one.document() for one in series.values()], "ratios": ratios}
+        document = {"machine": machine(), "series": [one.document() for one in every], "ratios": ratios}
         arguments.json.write_text(json.dumps(document, indent=2) + "\n")
 
 

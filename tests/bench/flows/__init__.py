@@ -1,0 +1,1 @@
+"""Flows that the benchmarks run."""
