@@ -9,7 +9,7 @@ DATA ?= $(CURDIR)/data
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 STATIC := appliance/server/web/static/index.html
 UI_SOURCES := $(shell find ui -type f -not -path '*/node_modules/*' 2>/dev/null)
-DOCS := $(shell find docs -type f 2>/dev/null)
+DOCS := $(shell find docs appliance/core appliance/engine appliance/testing -type f -not -name '*.pyc' 2>/dev/null)
 
 .PHONY: help install ui docs run test check format lock image bench bench-peers clean
 

@@ -155,8 +155,10 @@ def finish(coroutine: Any, timeout: float | None) -> Any:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(limited())
-    return _in_thread(lambda: asyncio.run(limited()), math.inf)
+        busy = False
+    else:
+        busy = True
+    return _in_thread(lambda: asyncio.run(limited()), math.inf) if busy else asyncio.run(limited())
 
 
 def _in_thread(function: Callable[[], Any], timeout: float) -> Any:

@@ -13,6 +13,8 @@ from appliance.core import masking
 from appliance.core.states import Failed
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
+_AROUND = (_PACKAGE, str(Path(sysconfig.get_path("stdlib"), "asyncio")))
+"""Where the code lies that calls user code."""
 _LIBRARIES = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), *site.getsitepackages()})
 _MAX_TEXT = 8_000
 _MAX_TRACEBACK = 32_000
@@ -67,7 +69,7 @@ def describe(error: BaseException) -> dict[str, str]:
 def _user_frames(trace: TracebackType | None) -> TracebackType | None:
     """Without the leading frames that are the engine's; all of them when the engine is all there is."""
     found = trace
-    while found is not None and found.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+    while found is not None and found.tb_frame.f_code.co_filename.startswith(_AROUND):
         found = found.tb_next
     return found or trace
 

@@ -83,6 +83,32 @@ def test_control_characters_are_shown(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
+async def _inner() -> None:
+    raise ValueError("deep")
+
+
+@pytest.mark.parametrize("timeout", [None, 30.0])
+def test_tracebacks_show_the_users_own_frames_only(timeout: float | None) -> None:
+    async def fetch() -> None:
+        await _inner()
+
+    def wrap() -> None:
+        try:
+            raise KeyError("cause")
+        except KeyError as error:
+            raise RuntimeError("wrapped") from error
+
+    with Flow("f") as flow:
+        found = [task(fetch, timeout=timeout)(), task(wrap, timeout=timeout)()]
+    state = FlowRunner(flow).run()
+    for one_ in found:
+        text = state.result[one_].data["traceback"]
+        files = re.findall(r'File "([^"]+)"', text)
+        assert files and set(files) == {__file__}, text
+    assert "get_running_loop" not in state.result[found[0]].data["traceback"]
+    assert [state.result[one_].data["location"].partition(" in ")[2] for one_ in found] == ["_inner", "wrap"]
+
+
 # --- the counts
 
 
