@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
+from math import prod
 from typing import NoReturn
 
 from appliance.core.errors import ScheduleError
 
 LONGEST = 1000
 MOST_COUNTED = 1000
+MOST_A_DAY = 1440
 MOST_IDLE = {"YEARLY": 150, "MONTHLY": 1_800, "WEEKLY": 6_000}
 """So many periods in a row without a time mean that the rule never comes due; 20,000 of the shorter ones."""
 _FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY")
@@ -63,13 +65,25 @@ class Rule:
         series = _Series(self, start)
         number = series.period_of(max(start, after))
         idle, most = 0, MOST_IDLE.get(self.frequency, 20_000)
-        while (walls := series.walls(number)) is not None:
-            due = [wall for wall in walls if wall >= start]
-            yield from due
-            idle = 0 if due else idle + 1
+        since = max(start, after).date()
+        while (period := series.period(number)) is not None:
+            found = False
+            for wall in series.walls(period, since):
+                if wall >= start:
+                    found = True
+                    yield wall
+            idle = 0 if found else idle + 1
             if idle > most:
                 raise ScheduleError(f"The recurrence rule {self.text!r} never comes due; correct its BY parts.")
-            number = series.following(number, bool(walls))
+            number = series.following(number, found)
+
+
+@dataclass(frozen=True)
+class _Period:
+    """The days of a period; of one shorter than a day the day that it lies on, with its beginning."""
+
+    days: list[date]
+    begins: datetime | None
 
 
 class _Series:
@@ -121,48 +135,45 @@ class _Series:
         ahead = -(-int((target - self._first()).total_seconds()) // self.unit)
         return max(number + step, -(-ahead // step) * step)
 
-    def walls(self, number: int) -> list[datetime] | None:
-        """The wall times of a period, picked by BYSETPOS; None when it lies beyond the calendar."""
-        try:
-            days, least = self._days(number)
-        except OverflowError:
-            return None
-        if not days or days[0].year > _LAST_YEAR:
-            return None
-        hours, minutes, seconds = self.times
-        moments = [
-            (hour, minute, second)
-            for hour in _narrowed(hours, least, 0, self.unit)
-            for minute in _narrowed(minutes, least, 1, self.unit)
-            for second in _narrowed(seconds, least, 2, self.unit)
-        ]
-        fitting = [day for day in days if self.fits(day)] if moments else []
-        found = [datetime(d.year, d.month, d.day, *moment) for d in fitting for moment in moments]  # noqa: DTZ001 - wall times
+    def walls(self, period: _Period, since: date) -> Iterator[datetime]:
+        """The wall times of a period from the day `since` on, picked by BYSETPOS."""
+        hours, minutes, seconds = (
+            _narrowed(values, period.begins, index, self.unit) for index, values in enumerate(self.times)
+        )
+        moments = [(hour, minute, second) for hour in hours for minute in minutes for second in seconds]
         places = self.rule.parts.get("BYSETPOS")
+        days = (day for day in period.days if (places or day >= since) and moments and self.fits(day))
+        found = (datetime(day.year, day.month, day.day, *moment) for day in days for moment in moments)  # noqa: DTZ001
         if places is None:
-            return found
-        chosen = {place - 1 if place > 0 else len(found) + place for place in places}
-        return [wall for index, wall in enumerate(found) if index in chosen]
+            yield from found
+            return
+        whole = list(found)
+        chosen = {place - 1 if place > 0 else len(whole) + place for place in places}
+        yield from (wall for index, wall in enumerate(whole) if index in chosen)
 
-    def _days(self, number: int) -> tuple[list[date], datetime | None]:
+    def period(self, number: int) -> _Period | None:
+        """The period of that number; None when it lies beyond the calendar."""
+        try:
+            period = self._period(number)
+        except (OverflowError, ValueError):
+            return None
+        return period if period.days[-1].year <= _LAST_YEAR else None
+
+    def _period(self, number: int) -> _Period:
         frequency, start = self.rule.frequency, self.start
         if self.unit is not None:
-            moment = self._first() + timedelta(seconds=self.unit * number)
-            return [moment.date()], moment
+            begins = self._first() + timedelta(seconds=self.unit * number)
+            return _Period([begins.date()], begins)
         if frequency == "YEARLY":
             year = start.year + number
-            if year > _LAST_YEAR:
-                return [], None
             first, length = date(year, 1, 1), 366 if isleap(year) else 365
         elif frequency == "MONTHLY":
             year, month = divmod(start.year * 12 + start.month - 1 + number, 12)
-            if year > _LAST_YEAR:
-                return [], None
             first, length = date(year, month + 1, 1), monthrange(year, month + 1)[1]
         else:
             length = 7 if frequency == "WEEKLY" else 1
             first = self._first_day() + timedelta(days=number * length)
-        return [first + timedelta(days=offset) for offset in range(length)], None
+        return _Period([first + timedelta(days=offset) for offset in range(length)], None)
 
     def _first_day(self) -> date:
         day = self.start.date()
@@ -282,6 +293,9 @@ def _require_sense(rule: Rule) -> None:
         _refuse(rule.text, "a number before a day, as in 2FR, needs FREQ=MONTHLY or YEARLY and no BYWEEKNO")
     if "BYWEEKNO" in rule.parts and (rule.frequency != "YEARLY" or rule.week_start != 0):
         _refuse(rule.text, "BYWEEKNO needs FREQ=YEARLY and weeks that start on Monday")
+    a_day = prod(len(rule.parts.get(name, (0,))) for name in ("BYHOUR", "BYMINUTE", "BYSECOND"))
+    if a_day > MOST_A_DAY or ("BYSETPOS" in rule.parts and a_day > MOST_A_DAY // 60):
+        _refuse(rule.text, f"it has more than {MOST_A_DAY} times a day, or {MOST_A_DAY // 60} with BYSETPOS")
     if "BYSETPOS" in rule.parts and len(rule.parts) == 1 and not rule.weekdays:
         _refuse(rule.text, "BYSETPOS needs another BY part to pick from")
 

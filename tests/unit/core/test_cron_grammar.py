@@ -151,7 +151,7 @@ def _rule(draw: random.Random) -> str:
 def test_recurrence_rules_agree_with_dateutil() -> None:
     draw = random.Random(11)
     compared = 0
-    for _ in range(400):
+    for _ in range(200):
         text = _rule(draw)
         start = datetime(2020, 1, 1) + timedelta(minutes=draw.randint(0, 1_000_000))  # noqa: DTZ001 - wall times
         after = start + timedelta(minutes=draw.randint(-1000, 9000 if "LY;" not in text[:12] else 300_000))
@@ -164,7 +164,7 @@ def test_recurrence_rules_agree_with_dateutil() -> None:
             expected = list(islice((wall for wall in rrulestr(text, dtstart=start) if wall > after), len(found)))
             assert found == expected, (text, start, after)
             compared += 1
-    assert compared > 200
+    assert compared > 100
 
 
 @pytest.mark.parametrize(

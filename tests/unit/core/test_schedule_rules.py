@@ -248,7 +248,7 @@ def test_whatever_the_json_says_the_answer_is_times_or_a_sentence(
         try:
             times = attempt()
         except ScheduleError as error:
-            assert str(error).endswith(".")  # noqa: PT017
+            assert str(error).endswith(".")
         else:
             assert times is None or all(a < b for a, b in pairwise([after, *times]))
     assert stopwatch.process_time() - began < 5
