@@ -13,10 +13,13 @@ import pytest
 
 from appliance.core import signals, states
 from appliance.core.annotations import flatten, mapped, unmapped
+from appliance.core.apply_map import apply_map
 from appliance.core.context import context
-from appliance.core.control import case, merge, switch
+from appliance.core.control import FilterTask, case, merge, switch
 from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
+from appliance.core.resources import resource_manager
+from appliance.core.retries import exponential_backoff
 from appliance.core.task import Task, task
 from appliance.core.triggers import all_failed, all_finished, any_failed, manual_only
 from appliance.engine.executors import ThreadExecutor
@@ -402,26 +405,36 @@ def a_pause_beside_a_failure_and_a_retry(world: World) -> Flow:
     return flow
 
 
-@carried_out()
-def a_pause_within_a_resource(world: World) -> Flow:
-    class SetUp(Task):
-        always_rerun = True
+def resource_of(world: World) -> Any:
+    @resource_manager(name="resource")
+    class Resource:
+        def __init__(self, what: str) -> None:
+            self.what = what
 
-        def run(self) -> str:
-            world.note("set up")
-            return "resource"
+        def setup(self) -> str:
+            world.note(f"set up {self.what}")
+            return self.what
 
-    class CleanUp(Task):
-        runs_on_cancel = True
-
-        def run(self, resource: str) -> None:
+        def cleanup(self, resource: str) -> None:
             world.note(f"clean up {resource}")
 
-    with Flow("resource") as flow:
-        resource = SetUp(name="set up")()
-        before = work(world, "before", 1)(upstream_tasks=[resource])
-        asked = work(world, "asked", 2, trigger=manual_only)(upstream_tasks=[resource, before])
-        CleanUp(name="clean up", trigger=all_finished)(resource, upstream_tasks=[asked])
+    return Resource
+
+
+@carried_out()
+def a_pause_within_a_resource(world: World) -> Flow:
+    with Flow("resource") as flow, resource_of(world)(work(world, "what", "pool")()) as pool:
+        before = work(world, "before", 1)(x=pool)
+        work(world, "asked", 2, trigger=manual_only)(x=pool, y=before)
+    return flow
+
+
+@carried_out()
+def a_pause_after_a_failure_that_is_filtered(world: World) -> Flow:
+    with Flow("filtered") as flow:
+        found = numbered(world, "one", {2: 9}).map(work(world, "xs", [1, 2, 3])())
+        asked = work(world, "asked", trigger=manual_only)(upstream_tasks=[found])
+        work(world, "all", 0)(x=FilterTask()(found, upstream_tasks=[asked]))
     return flow
 
 
@@ -569,6 +582,47 @@ def a_restart_of_children_that_wait_for_elements(world: World) -> Flow:
 
 
 @carried_out(restarts=1)
+def a_restart_within_a_resource(world: World) -> Flow:
+    with Flow("restart in a resource") as flow:
+        with resource_of(world)("pool") as pool:
+            before = work(world, "before", 1)(x=pool)
+            work(world, "after", 1, until_restart=1)(x=pool, y=before)
+        work(world, "last", 1)(x=before)
+    return flow
+
+
+@carried_out(restarts=1)
+def a_restart_beside_a_resource(world: World) -> Flow:
+    with Flow("restart beside a resource") as flow:
+        with resource_of(world)("pool") as pool:
+            inside = work(world, "inside", 1)(x=pool)
+        work(world, "after", until_restart=1)(x=inside)
+    return flow
+
+
+@carried_out(restarts=1)
+def a_restart_of_mapped_pieces(world: World) -> Flow:
+    def piece(x: Any) -> Any:
+        found = numbered(world, "one", {2: 1})(x)
+        with case(work(world, "odd", "yes")(x=x), "yes"):
+            more = numbered(world, "two", {})(found)
+        return merge(more, found)
+
+    with Flow("pieces") as flow:
+        work(world, "all", 0)(x=apply_map(piece, work(world, "xs", [1, 2, 3])()))
+    return flow
+
+
+@carried_out(restarts=1)
+def a_restart_after_growing_delays(world: World) -> Flow:
+    growing = exponential_backoff(0.01, limit=0.03)
+    with Flow("growing") as flow:
+        a = work(world, "a", 1)()
+        work(world, "b", fails=5, max_retries=3, retry_delay=growing, retry_jitter=0.1)(x=a)
+    return flow
+
+
+@carried_out(restarts=1)
 def a_restart_of_a_success_with_failed_tasks(world: World) -> Flow:
     with Flow("success with failures") as flow:
         a = work(world, "a", 1)()
@@ -642,7 +696,7 @@ def test_what_was_removed_is_made_again(site: Site, tmp_path: Path) -> None:
 
 def test_a_resource_is_not_left_open_while_a_run_waits_for_a_person(site: Site, tmp_path: Path) -> None:
     calls = site.tracked(a_pause_within_a_resource, tmp_path / "spool").calls
-    assert calls == {"set up": 2, "clean up resource": 2, "before": 1, "asked": 1}
+    assert calls == {"set up pool": 2, "clean up pool": 2, "what": 1, "before": 1, "asked": 1}
 
 
 def test_waits_and_people_make_attempts(site: Site, tmp_path: Path) -> None:
