@@ -17,7 +17,7 @@ SUBJECTS = {
     "States": ("states",),
     "Signals": ("signals",),
     "Triggers": ("triggers",),
-    "Schedules": ("schedules", "clocks", "calendars", "filters", "adjustments"),
+    "Schedules": ("schedules", "clocks", "calendars", "schedule_filters", "schedule_adjustments", "filters", "adjustments"),
     "Results": ("results", "local_result", "memory", "object_stores", "sftp", "addresses", "serializers"),
     "Caching": ("caching", "fingerprints"),
     "Executors": ("executors",),
