@@ -19,6 +19,7 @@ from appliance.core.flow import Flow
 from appliance.core.states import State
 from appliance.core.task import Task, task
 from appliance.engine.executors import ProcessExecutor
+from appliance.engine.tracked.logs import reported
 from appliance.kit import clock
 from appliance.packaging.local import flows_of, import_file
 from tests.conformance.executor_cases import Trace
@@ -302,3 +303,21 @@ def test_records_of_all_loggers_come_back(caplog: pytest.LogCaptureFixture) -> N
 def test_a_pool_needs_a_worker() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         ProcessExecutor(max_workers=0)
+
+
+def test_log_lines_of_workers_are_reported_of_tracked_runs() -> None:
+    told: list[tuple[str, str, int]] = []
+
+    class Collecting:
+        def log(self, _at: Any, _level: int, _name: str, message: str, slug: str, map_index: int) -> None:
+            told.append((message, slug, map_index))
+
+    @task(log_stdout=True)
+    def prints(x: int) -> None:
+        print("got", x)
+
+    with Flow("f") as flow:
+        prints.map([7])
+    with reported(Collecting()):  # type: ignore[arg-type]
+        run(flow)
+    assert ("got 7", "prints-1", 0) in told

@@ -260,7 +260,7 @@ class _Worker:
         if self._reported(_LAST_WORD):
             code = os.read(self._report, 16).decode()
         if not code:
-            return "The worker process of the task was lost: what started it was killed."
+            return "The worker process of the task was lost, since the process that starts the workers ended or could not start."
         if int(code) >= 0:
             return f"The worker process of the task ended with exit code {code} before the task did."
         number = -int(code)
