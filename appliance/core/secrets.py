@@ -15,12 +15,13 @@ from typing import Any
 
 from appliance.core import masking
 from appliance.core.context import active_flow, context
-from appliance.core.errors import FlowBuildError, SecretError
+from appliance.core.errors import FlowBuildError, SecretError, TaskDefinitionError
 from appliance.core.states import State, Success
 from appliance.core.task import Task
 from appliance.kit import env
 
 PREFIX = "APPLIANCE_SECRET"
+_STORING = ("target", "result", "cache_for", "cache_key", "cache_validator")
 
 
 class Secret:
@@ -81,8 +82,12 @@ class _Secretive(Task):
     always_rerun = True
 
     def __init__(self, name: str, **options: Any) -> None:
-        options["checkpoint"] = False
-        super().__init__(name=name, **options)
+        for option in _STORING:
+            if options.get(option) is not None:
+                raise TaskDefinitionError(
+                    f"Secret task {name!r} can't have {option}: a secret is never stored; leave it out."
+                )
+        super().__init__(name=name, **options | {"checkpoint": False})
         self.state_handlers = (_hide_result, *self.state_handlers)
 
 
