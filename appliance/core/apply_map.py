@@ -54,6 +54,8 @@ def apply_map(func: Callable[..., R], *args: Any, flow: Flow | None = None, **kw
         raise FlowBuildError("apply_map needs at least one argument to map over; not all of them can be unmapped.")
     piece = Flow(outer.name)
     piece.graph.home = outer.graph.home  # its tasks are tasks of the flow around
+    for known in (*outer.tasks, *arguments):  # `case` tells by what is there beforehand what is called inside of it
+        piece.add_task(known)
     with piece:
         returned = func(*given, **named)
     _take_over(outer, piece, arguments)

@@ -82,9 +82,9 @@ class ResourceBlock:
             return
         flow, owner = self._flow, self._owner
         inside = {task for task in flow.tasks if task not in self._before}
-        for task in inside:
-            if not inside.intersection(flow.upstream_tasks(task)):
-                task.set_upstream(self._setup, flow=flow) if self._setup not in flow.upstream_tasks(task) else None
+        for task in flow.tasks:
+            if task in inside and inside.union([self._setup]).isdisjoint(flow.upstream_tasks(task)):
+                task.set_upstream(self._setup, flow=flow)
         last = [task for task in flow.tasks if task in inside and not inside.intersection(flow.downstream_tasks(task))]
         cleanup = ResourceCleanup(**{"name": f"{owner.name}.cleanup", **owner.cleanup_task_kwargs})
         cleanup.bind(self._init, self._setup, upstream_tasks=last, flow=flow)

@@ -15,6 +15,9 @@ class StateSignal(BaseException):
 
     def __init__(self, message: str | None = None, result: Any = None, **fields: Any) -> None:
         super().__init__(message)
+        start = fields.get("start_time")
+        if start is not None and (not isinstance(start, datetime) or start.tzinfo is None):
+            raise ValueError(f"start_time of {type(self).__name__} must be a datetime with a time zone offset.")
         self.state = self.make_state(message, result, fields)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Callable
+from itertools import combinations_with_replacement
+
 import pytest
 
 from appliance.core import triggers
 from appliance.core.edge import Edge
+from appliance.core.errors import TaskDefinitionError
 from appliance.core.signals import PAUSE, SKIP, TRIGGERFAIL
-from appliance.core.states import Failed, Mapped, Pending, Skipped, State, Success
+from appliance.core.states import (
+    Cached,
+    Cancelled,
+    Failed,
+    Mapped,
+    Pending,
+    Skipped,
+    State,
+    Success,
+    TimedOut,
+    TriggerFailed,
+)
 from appliance.core.task import Task
 
 OK, BAD, SKIPPED = Success(), Failed(), Skipped()
@@ -67,3 +84,57 @@ def test_skip_and_pause() -> None:
     with pytest.raises(PAUSE):
         triggers.manual_only({})
     assert triggers.always_run is triggers.all_finished
+
+
+KINDS: dict[str, State] = {
+    "ok": OK,
+    "cached": Cached(),
+    "skipped": SKIPPED,
+    "bad": BAD,
+    "late": TimedOut(),
+    "refused": TriggerFailed(),
+    "stopped": Cancelled(),
+    "waiting": Pending(),
+}
+GOOD, WRONG = {"ok", "cached", "skipped"}, {"bad", "late", "refused"}
+
+
+def _count(counts: Counter[str], kinds: set[str]) -> int:
+    return sum(counts[kind] for kind in kinds)
+
+
+RULES: dict[triggers.Trigger, Callable[[Counter[str]], bool]] = {
+    triggers.all_successful: lambda c: _count(c, GOOD) == c.total(),
+    triggers.all_failed: lambda c: _count(c, WRONG) == c.total(),
+    triggers.any_successful: lambda c: not c or _count(c, GOOD) > 0,
+    triggers.any_failed: lambda c: not c or _count(c, WRONG) > 0,
+    triggers.all_finished: lambda c: not c["waiting"],
+    triggers.not_all_skipped: lambda c: _count(c, GOOD) == c.total() and (not c or c["skipped"] < c.total()),
+    triggers.some_failed(at_least=0.5): lambda c: 2 * _count(c, WRONG) >= c.total(),
+    triggers.some_failed(at_least=1, at_most=2): lambda c: not c or 1 <= _count(c, WRONG) <= 2,
+    triggers.some_failed(at_most=0): lambda c: not _count(c, WRONG),
+    triggers.some_successful(at_most=0.5): lambda c: 2 * _count(c, GOOD) <= c.total(),
+    triggers.some_successful(at_least=2): lambda c: not c or _count(c, GOOD) >= 2,
+    triggers.some_successful(): lambda c: True,
+}
+
+
+@pytest.mark.parametrize("trigger", RULES, ids=lambda trigger: trigger.__name__)
+def test_every_combination_of_up_to_four_upstream_states(trigger: triggers.Trigger) -> None:
+    for width in range(5):
+        for kinds in combinations_with_replacement(KINDS, width):
+            states = [KINDS[kind] for kind in kinds]
+            for given in (upstream(*states), upstream(Mapped(map_states=states)) if states else {}):
+                try:
+                    runs = trigger(given)
+                except (TRIGGERFAIL, SKIP):
+                    runs = False
+                assert runs is RULES[trigger](Counter(kinds)), kinds
+
+
+@pytest.mark.parametrize("bound", [-1, math.nan, True, "1"])
+def test_bounds_must_be_counts_or_proportions(bound: float) -> None:
+    with pytest.raises(TaskDefinitionError, match="must be counts"):
+        triggers.some_failed(at_least=bound)
+    with pytest.raises(TaskDefinitionError, match="must be counts"):
+        triggers.some_successful(at_most=bound)
