@@ -108,7 +108,7 @@ class ResourceManager(Generic[P]):
                     f"Resource manager {getattr(resource_class, '__name__', resource_class)!r} has no {method}(); define it."
                 )
         self.resource_class = resource_class
-        self.name: str = name or getattr(resource_class, "__name__", "resource")
+        self.name: str = name or str(getattr(resource_class, "__name__", "resource"))
         self.init_task_kwargs = dict(init_task_kwargs or {})
         self.setup_task_kwargs = dict(setup_task_kwargs or {})
         self.cleanup_task_kwargs = dict(cleanup_task_kwargs or {})
@@ -139,6 +139,8 @@ def resource_manager(resource_class: Callable[..., Any] | None = None, /, **opti
     `with Manager(...) as resource:` in a flow: the tasks called inside run between the two. The clean-up runs also when they
     fail and when the run is cancelled; it is skipped when there was no set-up. The last tasks inside decide the state of the
     flow, not the clean-up. All three run again in a restart. `init_task_kwargs` and the like are options of the three tasks.
+
+    mypy takes no notice of what a decorator makes of a class; for it write `connection = resource_manager(Connection)`.
     """
     if resource_class is not None:
         return ResourceManager(resource_class)

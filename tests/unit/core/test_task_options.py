@@ -49,7 +49,7 @@ def test_jitter_spreads_the_delay_either_way(draw: float, expected: float) -> No
     assert 5 <= made.retry_wait(1).total_seconds() <= 15
 
 
-RETRIED = {"max_retries": 1, "retry_delay": 1}
+RETRIED: dict[str, Any] = {"max_retries": 1, "retry_delay": 1}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,8 @@ def test_options_are_kept_by_copies_and_changed_by_task_args() -> None:
         warnings.simplefilter("error")
         made = Task(cache_for=SECOND, cache_key="k", target="t", **RETRIED)
     new = made.copy(retry_delay=[1, 2], timeout=SECOND, tags=["b"])
-    assert (new.cache_for, new.cache_key, new.target, new.timeout, new.tags) == (SECOND, "k", "t", 1.0, {"b"})
+    assert (new.cache_for, new.cache_key, new.target, new.timeout) == (SECOND, "k", "t", 1.0)
+    assert new.tags == {"b"}
     assert (new.retry_wait(2), made.retry_wait(2)) == (2 * SECOND, SECOND)
 
 
@@ -125,7 +126,7 @@ def test_options_as_class_attributes() -> None:
 def test_times_without_an_offset_are_refused(retry_state: Any) -> None:
     from datetime import datetime
 
-    with pytest.raises(ValueError, match="offset|aware|time zone"):
+    with pytest.raises(ValueError, match="time zone offset"):
         retry_state(start_time=datetime(2026, 1, 1))  # noqa: DTZ001 - what is being tested
 
 
@@ -200,9 +201,10 @@ def test_wrong_calls_say_what_to_do() -> None:
     with pytest.raises(NoActiveFlowError, match=r"task\.run\(\)"):
         one(1)
     with Flow("f"):
-        for wrong in (lambda: one(), lambda: one(1, 2), lambda: one(y=1)):
+        calls: list[tuple[tuple[int, ...], dict[str, Any]]] = [((), {}), ((1, 2), {}), ((), {"y": 1})]
+        for args, kwargs in calls:
             with pytest.raises(FlowBuildError, match="can't be called like this"):
-                wrong()
+                one(*args, **kwargs)
         with pytest.raises(TaskDefinitionError, match=r"Own\(\)\(\.\.\.\)"):
             Own(one(1))  # type: ignore[arg-type]
 

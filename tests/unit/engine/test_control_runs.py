@@ -258,8 +258,8 @@ def test_run_names_know_the_date_and_the_child() -> None:
     from appliance import context
 
     @task(task_run_name="{x}-{map_index} {date:%Y} {flow_name}")
-    def named(x: str) -> str | None:
-        return context.task_run_name
+    def named(x: str) -> str:
+        return str(context.task_run_name)
 
     with Flow("f") as flow:
         names = named.map(["a", "b"])

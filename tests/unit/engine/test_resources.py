@@ -13,7 +13,6 @@ from appliance.engine.flow_runner import FlowRunner, earlier_states
 events: list[str] = []
 
 
-@resource_manager
 class Place:
     def __init__(self, name: str = "x", setup: Any = None) -> None:
         self.name, self.act = name, setup
@@ -26,6 +25,9 @@ class Place:
 
     def cleanup(self, resource: str) -> None:
         events.append(f"cleanup {resource}")
+
+
+place_at = resource_manager(Place)
 
 
 @task
@@ -52,7 +54,7 @@ def _no_events() -> None:
 
 def test_set_up_work_clean_up_in_this_order() -> None:
     with Flow("f") as flow:
-        with Place(give("a")) as place:
+        with place_at(give("a")) as place:
             done = work(place)
             other()
         after = other()
@@ -64,7 +66,7 @@ def test_set_up_work_clean_up_in_this_order() -> None:
 
 
 def test_a_failure_inside_fails_the_flow_and_is_cleaned_up_after() -> None:
-    with Flow("f") as flow, Place("a") as place:
+    with Flow("f") as flow, place_at("a") as place:
         failing = work(place, ValueError("broken"))
     assert flow.reference_tasks() == [failing]
     assert isinstance(flow.run(), states.Failed)
@@ -72,9 +74,9 @@ def test_a_failure_inside_fails_the_flow_and_is_cleaned_up_after() -> None:
 
 
 def test_blocks_in_blocks_end_inside_out() -> None:
-    with Flow("f") as flow, Place("a") as outer:
+    with Flow("f") as flow, place_at("a") as outer:
         work(outer)
-        with Place("b") as inner:
+        with place_at("b") as inner:
             last = work(inner)
     assert isinstance(flow.run(), states.Success)
     assert events.index("cleanup place b") < events.index("cleanup place a")
@@ -86,7 +88,7 @@ def test_blocks_in_blocks_end_inside_out() -> None:
     ("act", "final"), [(ValueError("no"), states.Failed), (signals.SKIP("not today"), states.Success)]
 )
 def test_without_a_set_up_there_is_no_clean_up(act: BaseException, final: type[states.State]) -> None:
-    with Flow("f") as flow, Place("a", act) as place:
+    with Flow("f") as flow, place_at("a", act) as place:
         work(place)
     state = flow.run()
     assert isinstance(state, final)
@@ -96,21 +98,21 @@ def test_without_a_set_up_there_is_no_clean_up(act: BaseException, final: type[s
 
 
 def test_a_block_in_a_branch_that_is_not_taken_does_nothing() -> None:
-    with Flow("f") as flow, case(give(1), 2), Place() as place:
+    with Flow("f") as flow, case(give(1), 2), place_at() as place:
         work(place)
     assert isinstance(flow.run(), states.Success)
     assert events == []
 
 
 def test_a_cancelled_run_is_cleaned_up_after() -> None:
-    with Flow("f") as flow, Place("a") as place:
+    with Flow("f") as flow, place_at("a") as place:
         work(place, KeyboardInterrupt())
     assert isinstance(FlowRunner(flow).run(), states.Cancelled)
     assert events == ["setup a", "work place a", "cleanup place a"]
 
 
 def test_a_run_that_is_told_to_stop_is_cleaned_up_after() -> None:
-    with Flow("f") as flow, Place("a") as place:
+    with Flow("f") as flow, place_at("a") as place:
         other(upstream_tasks=[work(place)])
     runner = FlowRunner(flow)
     runner.should_stop = lambda: "work place a" in events  # type: ignore[method-assign]
@@ -119,7 +121,7 @@ def test_a_run_that_is_told_to_stop_is_cleaned_up_after() -> None:
 
 
 def test_a_restart_sets_up_and_cleans_up_again() -> None:
-    with Flow("f") as flow, Place("a") as place:
+    with Flow("f") as flow, place_at("a") as place:
         first = work(place)
         second = other(upstream_tasks=[first])
     state = FlowRunner(flow).run()
@@ -146,6 +148,6 @@ def test_wrong_use_is_refused() -> None:
     with pytest.raises(TaskDefinitionError, match="has no setup"):
         resource_manager(int)
     with pytest.raises(FlowBuildError, match="outside a flow"):
-        Place()
-    with Flow("f"), pytest.raises(FlowBuildError, match="can't be called like this"), Place(1, 2, 3):
+        place_at()
+    with Flow("f"), pytest.raises(FlowBuildError, match="can't be called like this"), place_at(1, 2, 3):
         pass
