@@ -18,19 +18,20 @@ from appliance.kit import clock
 
 MOST = 100
 _DAY = timedelta(days=1)
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
 class Check:
     """A filter ready for use in one zone.
 
-    `passes` gets the instant and its wall time. `by_day` says that all times of a wall day fare alike. `reopens` gives for a wall time
-    that fails the next one that may pass on the same day or at the next midnight. No instant outside `window` passes.
+    `passes` gets the instant and its wall time. For a wall time that fails `reopens` gives the next one that may pass, for one
+    that passes `ends` the next one that may fail: on the same day or at the next midnight. No instant outside `window` passes.
     """
 
     passes: Callable[[datetime, datetime], bool]
-    by_day: bool = False
     reopens: Callable[[datetime], datetime] | None = None
+    ends: Callable[[datetime], datetime] | None = None
     window: tuple[datetime, datetime] = (EARLIEST, LATEST)
 
 
@@ -119,7 +120,7 @@ def _midnight(wall: datetime) -> datetime:
 
 
 def _by_day(fits: Callable[[date], bool]) -> Check:
-    return Check(lambda _, wall: fits(wall.date()), by_day=True, reopens=_midnight)
+    return Check(lambda _, wall: fits(wall.date()), reopens=_midnight, ends=_midnight)
 
 
 def _day_only(fits: Callable[[date], bool]) -> tuple[tuple[str, ...], Callable[[Mapping[str, Any], ZoneInfo], Check]]:
@@ -156,7 +157,7 @@ def _at_time(document: Mapping[str, Any], _zone: ZoneInfo) -> Check:
 
 def _between_times(document: Mapping[str, Any], _zone: ZoneInfo) -> Check:
     start, end = (fields.time_of_day(document.get(key), f"The {key} of a filter") for key in ("start", "end"))
-    return Check(lambda _, wall: _between(wall.time(), start, end), reopens=_reopening(start))
+    return Check(lambda _, wall: _between(wall.time(), start, end), reopens=_reopening(start), ends=_ending(end))
 
 
 def _is_day_of_week(document: Mapping[str, Any], _zone: ZoneInfo) -> Check:
@@ -166,6 +167,13 @@ def _is_day_of_week(document: Mapping[str, Any], _zone: ZoneInfo) -> Check:
 
 def _reopening(at: time) -> Callable[[datetime], datetime]:
     return lambda wall: datetime.combine(wall.date(), at) if wall.time() < at else _midnight(wall)
+
+
+def _ending(at: time) -> Callable[[datetime], datetime]:
+    def ends(wall: datetime) -> datetime:
+        return datetime.combine(wall.date(), at) + _TICK if wall.time() <= at else _midnight(wall)
+
+    return ends
 
 
 def _between(value: Any, start: Any, end: Any) -> bool:

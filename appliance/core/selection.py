@@ -19,7 +19,7 @@ from appliance.core.zones import EARLIEST, LATEST, instant_of, wall_of
 
 FIELDS = ("filters", "or_filters", "not_filters", "adjustments", "calendar")
 MOST_LOOKED_AT = 10_000
-"""So many times in a row of which none counts are the end of a search."""
+"""So many times in a row of which none counts are an error, never a silent end."""
 MOST_MOVED = 100
 """So many times of one closed day are moved; the others of that day are skipped."""
 _TICK = timedelta(microseconds=1)
@@ -44,17 +44,15 @@ class Selection:
     def pick(self, series: Series, after: datetime) -> Iterator[datetime]:
         """The times after `after` that count, increasing; `series` gives a clock's times after an instant. Raises ScheduleError."""
         waiting: list[datetime] = []  # moved times, until no earlier one can come any more
-        newest, found = after, False
+        newest = after
         search = _Search(self, series, after)
         for candidate, moved in search:
             if moved is not None and moved > newest and moved not in waiting:
                 heappush(waiting, moved)
                 search.looked = 0
             while waiting and waiting[0] <= candidate + self.least:
-                newest, found = heappop(waiting), True
+                newest = heappop(waiting)
                 yield newest
-            if search.looked > MOST_LOOKED_AT and found:
-                return
             if search.looked > MOST_LOOKED_AT:
                 raise ScheduleError(
                     f"Of {MOST_LOOKED_AT:,} times of the schedule in a row none passes its filters and its calendar; "
@@ -73,10 +71,12 @@ class Selection:
             if not check.passes(at, wall):
                 return False, check.reopens(wall) if check.reopens else None
         if self.some and not any(check.passes(at, wall) for check in self.some):
-            return False, _next_day(wall) if all(check.by_day for check in self.some) else None
+            reopenings = [check.reopens(wall) if check.reopens else None for check in self.some]
+            known = [wall for wall in reopenings if wall is not None]
+            return False, min(known) if len(known) == len(reopenings) else None
         for check in self.none:
             if check.passes(at, wall):
-                return False, _next_day(wall) if check.by_day else None
+                return False, check.ends(wall) if check.ends else None
         return True, None
 
 

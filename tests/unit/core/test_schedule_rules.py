@@ -83,6 +83,14 @@ def test_dense_clocks_reach_far_and_narrow_filters() -> None:
     assert hits(daily("* * * * *", calendar=closed), 1) == ["01.05 00:00"]
 
 
+def test_dense_clocks_pass_hours_that_are_left_out() -> None:
+    every_second = IntervalClock(timedelta(seconds=1), timezone=BERLIN)
+    nights = Schedule([every_second], not_filters=[filters.between_times("18:00", "08:00")])
+    assert hits(nights, 1, FRIDAY.replace(hour=17)) == ["07.03 08:00"]
+    some = Schedule([every_second], or_filters=[filters.at_time("03:00"), filters.is_month_end])
+    assert hits(some, 2) == ["07.03 03:00", "08.03 03:00"]
+
+
 def test_a_filter_sees_both_passes_of_an_hour_that_comes_twice() -> None:
     schedule = daily("*/30 * * * *", filters=[filters.between_times("02:00", "02:30")])
     assert [t.hour for t in schedule.next(5, after=datetime(2026, 10, 24, 12, tzinfo=UTC))] == [0, 0, 1, 1, 1]
