@@ -192,6 +192,8 @@ class Graph:
             path.append(task)
             task = next(edge.upstream_task for edge in self._to[task].values() if edge.upstream_task in remaining)
         names = [self.slugs[step] for step in reversed([*path[path.index(task) :], task])]
+        if len(names) > 12:
+            names[6:-5] = [f"... {len(names) - 11} more ..."]
         return CycleError(
             f"These tasks wait for each other in a circle: {' -> '.join(names)}; remove one of these dependencies."
         )
