@@ -17,7 +17,15 @@ SUBJECTS = {
     "States": ("states",),
     "Signals": ("signals",),
     "Triggers": ("triggers",),
-    "Schedules": ("schedules", "clocks", "calendars", "schedule_filters", "schedule_adjustments", "filters", "adjustments"),
+    "Schedules": (
+        "schedules",
+        "clocks",
+        "calendars",
+        "schedule_filters",
+        "schedule_adjustments",
+        "filters",
+        "adjustments",
+    ),
     "Results": ("results", "local_result", "memory", "object_stores", "sftp", "addresses", "serializers"),
     "Caching": ("caching", "fingerprints"),
     "Executors": ("executors",),
@@ -54,6 +62,10 @@ def markdown() -> str:
         if names:
             parts.append(f"## {subject}\n")
             parts += [f"::: appliance.{name}\n" for name in names]
+            if "Flow" in names:
+                parts.append(
+                    "### Options of `flow.run()`\n\n::: appliance.engine.run.run_flow\n    options: {heading_level: 4}\n"
+                )
     parts.append(
         "## Testing\n\n`from appliance.testing import ...`; see [testing](tutorial.md#testing).\n\n::: appliance.testing\n"
     )

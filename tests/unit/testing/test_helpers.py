@@ -200,7 +200,12 @@ def test_states_are_compared_with_a_line_for_each_difference() -> None:
     with pytest.raises(AssertionError) as caught:
         assert_states(state, {end: "Skipped"}, half=["Success"], flaky="Success", other="Success")
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()][1:] == ["'half'", "'flaky'", "'other'"]
-    for part in ("Success (Task run succeeded.) instead of Skipped", "Failed (ValueError: odd)]", "there are several", "there is none"):
+    for part in (
+        "Success (Task run succeeded.) instead of Skipped",
+        "Failed (ValueError: odd)]",
+        "there are several",
+        "there is none",
+    ):
         assert part in str(caught.value)
 
 
