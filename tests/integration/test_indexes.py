@@ -26,7 +26,7 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
         (lambda session: dispatch.claim(session, ids.uuid7(), ["a"], 5, NOW, NOW), "ix_flow_run_state_due"),
         (lambda session: flow_runs.expired(session, NOW, 5), "ix_flow_run_live"),
         (lambda session: listen.next_due(session, NOW), "ix_flow_run_state_due"),
-        (lambda session: schedules.short_of_runs(session, NOW, 10), "uq_flow_run_schedule_id_due_at"),
+        (lambda session: schedules.to_plan(session, NOW), "ix_schedule_plan"),
     ],
 )
 def test_by_index(tmp_path: Path, sqlite_template: Path, ask: Callable[[Session], Any], index: str) -> None:
@@ -46,4 +46,4 @@ def test_by_index(tmp_path: Path, sqlite_template: Path, ask: Callable[[Session]
     database.dispose()
     steps = [str(row[3]) for row in plan]
     wanted = index if index in names else "sqlite_autoindex_flow_run"  # SQLite names the indexes of unique keys itself
-    assert any("flow_run" in step and wanted in step for step in steps), steps
+    assert any(wanted in step for step in steps), steps

@@ -132,6 +132,10 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
         OPERATORS,
         lambda site: (f"/api/v1/schedules/{_schedule(site)}", {"active": False}),
     ),
+    ("GET", "/api/v1/schedules/{schedule_id:uuid}/skips"): (
+        READERS,
+        lambda site: (f"/api/v1/schedules/{_schedule(site)}/skips", None),
+    ),
     ("DELETE", "/api/v1/schedules/{schedule_id:uuid}"): (
         OPERATORS,
         lambda site: (f"/api/v1/schedules/{_added_schedule(site)}", None),

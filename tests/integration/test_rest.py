@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from appliance.kit import clock, ids
+from appliance.server.actions import schedules
 from tests.integration import builders
 from tests.integration.server_fixtures import Site
 
@@ -202,3 +203,29 @@ def test_the_same_key_gives_the_same_run(site: Site) -> None:
     builders.register(site.database)
     body = {"project": "demo", "flow": "etl", "idempotency_key": "order-7"}
     assert site.post("/api/v1/flow-runs", body).json()["id"] == site.post("/api/v1/flow-runs", body).json()["id"]
+
+
+def test_schedules_have_policies_and_tell_their_skips(site: Site) -> None:
+    flow = builders.register(site.database).flow_id
+    made = site.post(
+        f"/api/v1/flows/{flow}/schedules",
+        {"document": builders.MINUTELY, "catch_up": "none", "overlap": "skip", "catch_up_window": 60.5},
+        "operator",
+    ).json()
+    assert (made["catch_up"], made["overlap"], made["catch_up_window"]) == ("none", "skip", 60.5)
+    path = f"/api/v1/schedules/{made['id']}"
+    changed = site.client.patch(
+        path, json={"overlap": "queue", "catch_up_window": 0}, headers=site.headers("operator")
+    ).json()
+    assert (changed["catch_up"], changed["overlap"], changed["catch_up_window"]) == ("none", "queue", None)
+    assert site.client.patch(path, json={"overlap": "sometimes"}, headers=site.headers("operator")).status_code == 400
+    later = clock.now() + timedelta(minutes=90)
+    for number in range(3):
+        schedules.keep_ahead(site.database, [UUID(made["id"])], now=later + timedelta(minutes=30 * number))
+    first = site.get(f"{path}/skips?limit=2", "viewer").json()
+    rest = site.get(f"{path}/skips?limit=2&after={first['next']}", "viewer").json()
+    counts = [item["count"] for item in first["items"] + rest["items"]]
+    assert rest["next"] is None and counts == [20, 20, 80]
+    assert "catch-up policy" in first["items"][0]["reason"]
+    assert site.get(f"{path}/skips?after=x", "viewer").status_code == 400
+    assert site.get(f"/api/v1/schedules/{flow}/skips", "viewer").status_code == 404

@@ -65,7 +65,7 @@ def test_all_services_run_until_the_stop(database: Database, database_url: str) 
     register(database, schedules=[MINUTELY])
     with database.write() as session:
         session.connection().exec_driver_sql("delete from flow_run")
-        session.connection().exec_driver_sql("update schedule set scheduled_until = null")
+        session.connection().exec_driver_sql("update schedule set scheduled_until = null, plan_at = created")
     stop, seen = threading.Event(), threading.Event()
     settings = Settings(database_url=database_url, scheduler_interval=0.1, repair_interval=0.1)
     result: list[int] = []

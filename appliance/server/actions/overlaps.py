@@ -15,7 +15,6 @@ from appliance.server.db.session import Database
 from appliance.server.db.writes import dispatch, states
 from appliance.server.errors import Conflict, NotFound
 
-POLICIES = ("allow", "queue", "skip", "cancel")
 _BATCH = 500
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,12 +11,13 @@ from sqlalchemy.orm import Session
 
 from appliance.core.errors import ScheduleError
 from appliance.kit import ids
+from appliance.kit.clock import isoformat
 from appliance.server.actions.creation import checked_parameters, insert_runs, run_row
 from appliance.server.auth.identity import Actor
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import flow_runs, flows, schedules
-from appliance.server.domain.scheduling import Plan, plan
+from appliance.server.domain.scheduling import CatchUp, Plan, Skip, plan
 from appliance.server.errors import Invalid
 from appliance.server.events.outbox import announce
 
@@ -25,50 +27,78 @@ MALFORMED = (ScheduleError, Invalid, TypeError, ValueError, LookupError, Attribu
 
 @dataclass(frozen=True)
 class Planned:
+    """How many schedules were looked after, the runs created for them, the due times that get none, and the schedules set aside."""
+
+    schedules: int = 0
     created: int = 0
     missed: int = 0
-    malformed: bool = False
+    malformed: int = 0
 
 
-def plan_runs(session: Session, schedule: Schedule, actor: Actor, now: datetime, ahead: int) -> Planned:
-    """Create the runs that the schedule lacks. One that can't be computed is switched off, with an event that says why."""
-    flow = session.get_one(Flow, schedule.flow_id)
-    version = flows.newest_version(session, flow.id)
-    if version is None or flow.archived or not schedule.active:
-        return Planned()
-    try:
-        wanted = plan_of(schedule, now, ahead)
-        rows = _rows(flow, version, schedule, wanted, actor, now)
-    except MALFORMED as error:
-        reason = str(error) if isinstance(error, (ScheduleError, Invalid)) else "Its document can't be read."
-        _step_aside(session, schedule, reason, actor, now)
-        return Planned(malformed=True)
+def plan_runs(session: Session, found: Sequence[Schedule], actor: Actor, now: datetime, ahead: int) -> Planned:
+    """Create the runs that these schedules lack. One that can't be computed is switched off, with an event that says why."""
+    known = flows.by_ids(session, {schedule.flow_id for schedule in found})
+    versions = flows.newest_versions(session, set(known))
+    rows: list[dict[str, Any]] = []
+    skips: list[dict[str, Any]] = []
+    planned: list[dict[str, Any]] = []
+    malformed = 0
+    for schedule in found:
+        flow, version = known[schedule.flow_id], versions.get(schedule.flow_id)
+        if version is None or flow.archived or not schedule.active:
+            continue
+        try:
+            wanted = _plan_of(schedule, now, ahead)
+            rows += _rows(flow, version, schedule, wanted, actor, now)
+        except MALFORMED as error:
+            reason = str(error) if isinstance(error, (ScheduleError, Invalid)) else "Its document can't be read."
+            _step_aside(session, schedule, reason, actor, now)
+            malformed += 1
+            continue
+        if wanted.skip is not None:
+            skips.append(_skip_row(schedule, wanted.skip, now))
+        schedule.scheduled_until, schedule.plan_at = wanted.until, wanted.again
+        planned.append({"schedule": schedule.id, "until": wanted.until, "again": wanted.again})
     created = insert_runs(session, rows, actor, now)
-    if wanted.missed:
-        announce(session, "schedule", schedule.id, "schedule.missed", {"count": wanted.missed}, actor, now)
-    schedule.scheduled_until = wanted.until
-    schedules.set_planned(session, schedule.id, wanted.until)
-    return Planned(len(created), wanted.missed)
+    schedules.add_skips(session, skips)
+    if planned:
+        schedules.set_planned(session, planned)
+    for skip in skips:
+        data = {"count": skip["count"], "first": isoformat(skip["first"]), "last": isoformat(skip["last"])}
+        announce(session, "schedule", skip["schedule_id"], "schedule.missed", data, actor, now)
+    return Planned(len(planned), len(created), sum(skip["count"] for skip in skips), malformed)
 
 
 def plan_again(session: Session, schedule: Schedule, actor: Actor, now: datetime, ahead: int) -> Planned:
     """Remove the runs that are only planned and plan from now on, by what the schedule and the flow say now."""
     unplan(session, schedule, now)
-    return plan_runs(session, schedule, actor, now, ahead)
+    return plan_runs(session, [schedule], actor, now, ahead)
 
 
 def unplan(session: Session, schedule: Schedule, now: datetime) -> int:
     """Remove the runs that are only planned. Runs already due stay."""
-    schedule.scheduled_until = now
-    schedules.set_planned(session, schedule.id, now)
+    schedule.scheduled_until = schedule.plan_at = now
+    schedules.set_planned(session, [{"schedule": schedule.id, "until": now, "again": now}])
     return flow_runs.delete_planned(session, schedule.id, now)
 
 
-def plan_of(schedule: Any, now: datetime, ahead: int) -> Plan:
-    """What the schedule (or a row with the same columns) lacks. Raises ScheduleError."""
-    return plan(
-        schedule.document, schedule.scheduled_until or now, now, ahead, schedule.catch_up, schedule.catch_up_cap
-    )
+def _plan_of(schedule: Schedule, now: datetime, ahead: int) -> Plan:
+    catch_up = CatchUp(schedule.catch_up, schedule.catch_up_cap, schedule.catch_up_window)
+    return plan(schedule.document, schedule.scheduled_until or now, now, ahead, catch_up)
+
+
+def _skip_row(schedule: Schedule, skip: Skip, now: datetime) -> dict[str, Any]:
+    reason = skip.reason if skip.counted else f"{skip.reason} There were more of them than are counted."
+    return {
+        "schedule_id": schedule.id,
+        "version": schedule.version,
+        "first": skip.first,
+        "last": skip.last,
+        "count": skip.count,
+        "code": "catch_up",
+        "reason": reason,
+        "at": now,
+    }
 
 
 def _rows(

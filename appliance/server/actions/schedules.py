@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,20 +16,36 @@ from appliance.core.errors import ScheduleError
 from appliance.kit import clock, ids
 from appliance.server.actions.creation import checked_parameters
 from appliance.server.actions.names import labels_of
-from appliance.server.actions.planning import MALFORMED, Planned, plan_again, plan_of, plan_runs, unplan
+from appliance.server.actions.planning import Planned, plan_again, plan_runs, unplan
 from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import flows, schedules
 from appliance.server.domain import parameters as parameter_rules
+from appliance.server.domain.scheduling import MOST_CAUGHT_UP
+from appliance.server.domain.scheduling import POLICIES as CATCH_UP
 from appliance.server.domain.texts import clean_document
 from appliance.server.errors import Conflict, Invalid, NotFound
 from appliance.server.events.outbox import announce
 
-CATCH_UP = ("all", "latest", "none")
 MOST_PER_FLOW = 100
+OVERLAP = ("allow", "queue", "skip", "cancel")
+_LONGEST_WINDOW = 3_660 * 86_400.0
 _BESIDE = frozenset({"parameters", "labels"})  # kept in columns of their own
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What becomes of due times that were missed, and of runs that overlap; None leaves a part as it is.
+
+    `catch_up_window` is in seconds; 0 takes the window away.
+    """
+
+    catch_up: str | None = None
+    catch_up_cap: int | None = None
+    catch_up_window: float | None = None
+    overlap: str | None = None
 
 
 def create(
@@ -38,6 +55,7 @@ def create(
     document: dict[str, Any],
     parameters: dict[str, Any] | None = None,
     *,
+    policy: Policy | None = None,
     now: datetime | None = None,
 ) -> Schedule:
     """Add an active schedule to a flow; its next runs exist when this returns."""
@@ -49,8 +67,9 @@ def create(
         if parameters is not None:
             document = document | {"parameters": parameters}
         schedule = _new(session, flow, document, "ui", True, now)
+        _set_policy(schedule, policy or Policy())
         _require_runnable(flow, version, schedule)
-        plan_runs(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
+        plan_runs(session, [schedule], actor, now, db.rules.scheduled_runs_ahead)
         _announce(session, schedule, "schedule.created", actor, now)
         return schedule
 
@@ -82,9 +101,10 @@ def edit(
     parameters: dict[str, Any] | None = None,
     *,
     catch_up: str | None = None,
+    policy: Policy | None = None,
     now: datetime | None = None,
 ) -> Schedule:
-    """Change when or with what a schedule starts runs; those already planned are replaced."""
+    """Change when, with what or by which policies a schedule starts runs; those already planned are replaced."""
     now = now or clock.now()
     with db.write() as session:
         schedule = _locked(session, schedule_id)
@@ -92,10 +112,7 @@ def edit(
             _fill(schedule, {"parameters": schedule.parameters, "labels": schedule.labels} | document)
         if parameters is not None:
             schedule.parameters = clean_document(parameters)
-        if catch_up is not None:
-            if catch_up not in CATCH_UP:
-                raise Invalid(f"The catch-up policy must be one of {', '.join(CATCH_UP)}, not {catch_up!r}.")
-            schedule.catch_up = catch_up
+        _set_policy(schedule, policy or Policy(catch_up=catch_up))
         _touch(session, schedule, now)
         if schedule.active:
             flow, version = _flow(session, schedule.flow_id)
@@ -112,21 +129,18 @@ def delete(db: Database, actor: Actor, schedule_id: UUID, *, now: datetime | Non
         _remove(session, _locked(session, schedule_id), actor, now)
 
 
-def keep_ahead(db: Database, schedule_id: UUID, *, now: datetime | None = None, actor: Actor = SYSTEM) -> Planned:
-    """Give one schedule the runs that it lacks now. Two schedulers may do this at once; each due time gets one run."""
+def keep_ahead(db: Database, ids: Sequence[UUID], *, now: datetime | None = None, actor: Actor = SYSTEM) -> Planned:
+    """Give these schedules the runs that they lack now. Two schedulers may do this at once; each due time gets one run."""
     now = now or clock.now()
     with db.write() as session:
-        schedule = schedules.locked(session, schedule_id, skip_locked=True)
-        if schedule is None or not schedule.active:
-            return Planned()
-        return plan_runs(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
+        found = schedules.locked_active(session, ids)
+        return plan_runs(session, found, actor, now, db.rules.scheduled_runs_ahead)
 
 
-def needing_runs(db: Database, now: datetime) -> list[UUID]:
-    """The schedules that lack runs now, the malformed ones among them."""
+def to_plan(db: Database, now: datetime) -> list[UUID]:
+    """The schedules that must be looked after now."""
     with db.read() as session:
-        rows = schedules.short_of_runs(session, now, db.rules.scheduled_runs_ahead)
-    return [row.id for row in rows if _lacks(row, now, db.rules.scheduled_runs_ahead)]
+        return schedules.to_plan(session, now)
 
 
 def sync_with_code(
@@ -151,16 +165,8 @@ def sync_with_code(
         schedule = _new(session, flow, document, "code", active, now)
         if active:
             _require_runnable(flow, version, schedule)
-            plan_runs(session, schedule, actor, now, ahead)
+            plan_runs(session, [schedule], actor, now, ahead)
         _announce(session, schedule, "schedule.created", actor, now)
-
-
-def _lacks(row: Any, now: datetime, ahead: int) -> bool:
-    try:
-        found = plan_of(row, now, ahead)
-    except MALFORMED:
-        return True  # `keep_ahead` sets it aside
-    return bool(found.due or found.missed)
 
 
 def _new(
@@ -169,7 +175,7 @@ def _new(
     schedule = Schedule(
         id=ids.uuid7(), flow_id=flow.id, kind="", document={}, active=active, origin=origin, created=now, updated=now
     )
-    schedule.scheduled_until = now
+    schedule.scheduled_until = schedule.plan_at = now
     _fill(schedule, document)
     session.add(schedule)
     session.flush()
@@ -192,6 +198,25 @@ def _fill(schedule: Schedule, document: Mapping[str, Any]) -> None:
     schedule.timezone = document.get("timezone") or "UTC"
     schedule.parameters = clean_document(parameters)
     schedule.labels = labels_of(labels)
+
+
+def _set_policy(schedule: Schedule, policy: Policy) -> None:
+    if policy.catch_up is not None:
+        if policy.catch_up not in CATCH_UP:
+            raise Invalid(f"The catch-up policy must be one of {', '.join(CATCH_UP)}, not {policy.catch_up!r}.")
+        schedule.catch_up = policy.catch_up
+    if policy.catch_up_cap is not None:
+        if not 1 <= policy.catch_up_cap <= MOST_CAUGHT_UP:
+            raise Invalid(f"The cap of catching up must be a number from 1 to {MOST_CAUGHT_UP}.")
+        schedule.catch_up_cap = policy.catch_up_cap
+    if policy.catch_up_window is not None:
+        if not 0 <= policy.catch_up_window <= _LONGEST_WINDOW:
+            raise Invalid("The window of catching up must be a number of seconds, at most ten years; 0 takes it away.")
+        schedule.catch_up_window = policy.catch_up_window or None
+    if policy.overlap is not None:
+        if policy.overlap not in OVERLAP:
+            raise Invalid(f"The overlap policy must be one of {', '.join(OVERLAP)}, not {policy.overlap!r}.")
+        schedule.overlap = policy.overlap
 
 
 def _require_runnable(flow: Flow, version: FlowVersion, schedule: Schedule) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from litestar import Router, delete, get, patch, post
 
 from appliance.core import clocks
 from appliance.core.errors import ScheduleError
-from appliance.core.protocol import Message, Page
+from appliance.core.protocol import Answer, Message, Page
 from appliance.kit import clock
 from appliance.server.actions import schedules as actions
 from appliance.server.api.bodies import decode
@@ -24,15 +25,39 @@ from appliance.server.errors import Invalid, NotFound
 _NEXT = 3
 
 
-class CreateSchedule(Message, kw_only=True):
+class PolicyFields(Message, kw_only=True):
+    """`catch_up` all, latest or none; `overlap` allow, queue, skip or cancel; the window is in seconds, 0 takes it away."""
+
+    catch_up: str | None = None
+    catch_up_cap: int | None = None
+    catch_up_window: float | None = None
+    overlap: str | None = None
+
+    def policy(self) -> actions.Policy:
+        return actions.Policy(self.catch_up, self.catch_up_cap, self.catch_up_window, self.overlap)
+
+
+class CreateSchedule(PolicyFields, kw_only=True):
     document: dict[str, Any]
     parameters: dict[str, Any] = {}
 
 
-class EditSchedule(Message, kw_only=True):
+class EditSchedule(PolicyFields, kw_only=True):
     active: bool | None = None
     document: dict[str, Any] | None = None
     parameters: dict[str, Any] | None = None
+
+
+class SkipView(Answer, kw_only=True):
+    """The due times from `first` to `last` that have no run."""
+
+    first: datetime
+    last: datetime
+    count: int
+    code: str
+    reason: str
+    at: datetime
+    schedule_version: int
 
 
 @get("/schedules", opt={"permission": Permission.READ, "items": ScheduleView}, sync_to_thread=True)
@@ -52,7 +77,8 @@ def index(database: Database, flow_id: UUID | None = None, limit: int | None = N
 def create(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> ScheduleView:
     """Add a schedule."""
     request = decode(body, CreateSchedule)
-    return _one(database, actions.create(database, actor, flow_id, request.document, request.parameters))
+    made = actions.create(database, actor, flow_id, request.document, request.parameters, policy=request.policy())
+    return _one(database, made)
 
 
 @patch(
@@ -63,12 +89,15 @@ def create(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> Sche
 def edit(database: Database, actor: Actor, schedule_id: UUID, body: bytes) -> ScheduleView:
     """Change a schedule, or switch it on or off; its runs that are still to come go along."""
     request = decode(body, EditSchedule)
-    changed = request.document is not None or request.parameters is not None
+    policy = request.policy()
+    changed = request.document is not None or request.parameters is not None or policy != actions.Policy()
     if not changed and request.active is None:
-        raise Invalid("Name what to change: active, document or parameters.")
+        raise Invalid(
+            "Name what to change: active, document, parameters, catch_up, catch_up_cap, catch_up_window or overlap."
+        )
     row: Any = None
     if changed:
-        row = actions.edit(database, actor, schedule_id, request.document, request.parameters)
+        row = actions.edit(database, actor, schedule_id, request.document, request.parameters, policy=policy)
     if request.active is not None:
         row = actions.set_active(database, actor, schedule_id, request.active)
     return _one(database, row)
@@ -78,6 +107,23 @@ def edit(database: Database, actor: Actor, schedule_id: UUID, body: bytes) -> Sc
 def remove(database: Database, actor: Actor, schedule_id: UUID) -> None:
     """Delete a schedule with its runs that are still to come."""
     actions.delete(database, actor, schedule_id)
+
+
+@get("/schedules/{schedule_id:uuid}/skips", opt={"permission": Permission.READ, "items": SkipView}, sync_to_thread=True)
+def skips(database: Database, schedule_id: UUID, limit: int | None = None, after: str | None = None) -> Page:
+    """Due times that got no run, the newest first, with the reason."""
+    with database.read() as session:
+        if schedules.get(session, schedule_id) is None:
+            raise NotFound("There is no such schedule; it may have been deleted.")
+        page = schedules.skips(session, schedule_id, pages.size(limit), after)
+    items = [
+        SkipView(
+            first=row.first, last=row.last, count=row.count, code=row.code, reason=row.reason, at=row.at,
+            schedule_version=row.version,
+        )
+        for row in page.rows
+    ]  # fmt: skip
+    return Page(items=items, next=page.next)
 
 
 def _one(database: Database, row: Any) -> ScheduleView:
@@ -105,8 +151,12 @@ def _view(row: Any, flow: str, project: str) -> ScheduleView:
         parameters=row.parameters,
         active=row.active,
         version=row.version,
+        catch_up=row.catch_up,
+        catch_up_cap=row.catch_up_cap,
+        catch_up_window=row.catch_up_window,
+        overlap=row.overlap,
         next_times=times,
     )
 
 
-router = Router("/", route_handlers=[index, create, edit, remove])
+router = Router("/", route_handlers=[index, create, edit, remove, skips])

@@ -48,6 +48,10 @@ class ScheduleView(Answer, kw_only=True):
     parameters: dict[str, Any]
     active: bool
     version: int
+    catch_up: str
+    catch_up_cap: int
+    catch_up_window: float | None
+    overlap: str
     next_times: list[datetime]
 
 

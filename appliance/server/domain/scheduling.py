@@ -1,58 +1,130 @@
-"""Which runs a schedule needs now: from how far it is planned, and the time, to due times. No I/O, no clock."""
+"""Which runs a schedule needs now, and which due times get none: from how far it is planned, and the time. No I/O, no clock."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal
+from datetime import datetime, timedelta
+from typing import Any
 
 from appliance.core import clocks
 
-CatchUp = Literal["all", "latest", "none"]
+POLICIES = ("all", "latest", "none")
+MOST_CAUGHT_UP = 10_000
 _PAGE = 500
-_MOST = 100_000
-"""The most due times that one look back computes; the years before them are counted as missed, not visited."""
+_COUNTED = 10_000
+"""After a longer absence the newest due times are looked up from the end, and the others are no longer counted one by one."""
+
+
+@dataclass(frozen=True)
+class CatchUp:
+    """What becomes of due times that nobody planned in time. `cap` bounds `all`; `window` is in seconds."""
+
+    policy: str = "latest"
+    cap: int = 100
+    window: float | None = None
+
+    @property
+    def keep(self) -> int:
+        return {"all": max(1, min(self.cap, MOST_CAUGHT_UP)), "latest": 1}.get(self.policy, 0)
+
+
+@dataclass(frozen=True)
+class Skip:
+    """The due times from `first` to `last` that have no run. `count` is a lower bound where `counted` is false."""
+
+    first: datetime
+    last: datetime
+    count: int
+    reason: str
+    counted: bool = True
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`due` are the times that shall have a run, in order; every due time up to `until` is then dealt with."""
+    """`due` are the times that shall have a run, in order; every due time up to `until` is then dealt with. The next look is
+    due at `again`; None: there is nothing more to come."""
 
     due: list[datetime] = field(default_factory=list)
-    missed: int = 0  # due times in the past that get no run, by the catch-up policy
+    skip: Skip | None = None
     until: datetime | None = None
+    again: datetime | None = None
 
 
-def plan(
-    document: Mapping[str, Any], planned_until: datetime, now: datetime, ahead: int, catch_up: str, cap: int
-) -> Plan:
+def plan(document: Mapping[str, Any], planned_until: datetime, now: datetime, ahead: int, catch_up: CatchUp) -> Plan:
     """The runs to add so that the next `ahead` due times after `now` have one. Raises core's ScheduleError.
 
     Due times between `planned_until` and `now` were missed because nobody planned; the policy says what becomes of them.
     """
-    past, missed = _missed(document, planned_until, now, catch_up, cap)
+    past, skip = _missed(document, planned_until, now, catch_up)
     future = clocks.next_times(document, now, ahead)
     due = past + [time for time in future if time > planned_until]
     reached = max([planned_until, now, *future[-1:]]) if planned_until < now else max([planned_until, *future[-1:]])
-    return Plan(due, missed, reached)
+    return Plan(due, skip, reached, future[0] if len(future) == ahead else None)
 
 
 def _missed(
-    document: Mapping[str, Any], planned_until: datetime, now: datetime, catch_up: str, cap: int
-) -> tuple[list[datetime], int]:
+    document: Mapping[str, Any], planned_until: datetime, now: datetime, catch_up: CatchUp
+) -> tuple[list[datetime], Skip | None]:
     if planned_until >= now:
-        return [], 0
-    keep = {"all": max(1, cap), "latest": 1}.get(catch_up, 0)
-    kept: deque[datetime] = deque(maxlen=keep)
-    seen = 0
-    after = planned_until
-    while seen < _MOST:
-        times = [time for time in clocks.next_times(document, after, _PAGE) if time <= now]
-        if not times:
+        return [], None
+    times = _between(document, planned_until, now, _COUNTED + 1)
+    if len(times) <= _COUNTED:
+        kept = _kept(times, now, catch_up)
+        skipped = times[: len(times) - len(kept)]
+        if not skipped:
+            return kept, None
+        return kept, Skip(skipped[0], skipped[-1], len(skipped), _reason(catch_up))
+    latest = _latest(document, planned_until, now, max(1, catch_up.keep) + 1)
+    kept = _kept(latest, now, catch_up)
+    if len(kept) == len(latest):
+        return kept, None
+    return kept, Skip(times[0], latest[-len(kept) - 1], _COUNTED, _reason(catch_up), counted=False)
+
+
+def _kept(times: list[datetime], now: datetime, catch_up: CatchUp) -> list[datetime]:
+    kept = times[len(times) - min(catch_up.keep, len(times)) :]
+    if catch_up.window is None:
+        return kept
+    since = now - timedelta(seconds=catch_up.window)
+    return [time for time in kept if time >= since]
+
+
+def _between(document: Mapping[str, Any], after: datetime, until: datetime, most: int) -> list[datetime]:
+    """The due times in (after, until], the first `most` of them."""
+    found: list[datetime] = []
+    while len(found) < most:
+        page = clocks.next_times(document, after, min(_PAGE, most - len(found)))
+        fitting = [time for time in page if time <= until]
+        found += fitting
+        if not fitting or len(fitting) < len(page):
             break
-        seen += len(times)
-        kept.extend(times)
-        after = times[-1]
-    return list(kept), seen - len(kept)
+        after = fitting[-1]
+    return found
+
+
+def _latest(document: Mapping[str, Any], after: datetime, until: datetime, number: int) -> list[datetime]:
+    """The last `number` due times in (after, until]: a span before `until` is widened until it holds enough, and narrowed again
+    when it holds too many to be listed."""
+    most = 4 * number + _PAGE
+    span, few = timedelta(seconds=1), timedelta(0)
+    while True:
+        since = max(after, until - span)
+        found = _between(document, since, until, most + 1)
+        if len(found) > most:
+            span = few + (span - few) / 2
+        elif len(found) >= number or since == after:
+            return found[-number:]
+        else:
+            few, span = span, span * 2
+
+
+def _reason(catch_up: CatchUp) -> str:
+    if catch_up.keep == 0:
+        kept = "what was missed gets no run"
+    elif catch_up.policy == "latest":
+        kept = "only the newest of what was missed gets a run"
+    else:
+        kept = f"the newest {catch_up.keep} of what was missed get a run"
+    late = "" if catch_up.window is None else f", unless it is overdue for more than {catch_up.window:g} s"
+    return f"Nobody planned in time; by the schedule's catch-up policy {kept}{late}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -11,6 +12,9 @@ from appliance.server.actions import overlaps, schedules
 from appliance.server.db.session import Database
 
 log = logging.getLogger(__name__)
+
+_AT_ONCE = 100
+"""Schedules in one transaction: many share the cost of a commit, and others still get their turn at the database."""
 
 
 class Scheduler:
@@ -21,19 +25,27 @@ class Scheduler:
         self._db = db
 
     def run_once(self, now: datetime) -> dict[str, int]:
-        """Plan for each schedule that lacks runs, one transaction each, so that one that fails holds up no other."""
+        """Plan for each schedule whose next look is due, many in one transaction; where that fails, one by one, so that one that
+        fails holds up no other."""
         counts = {"schedules": 0, "created": 0, "missed": 0, "malformed": 0, "failed": 0}
-        for schedule_id in schedules.needing_runs(self._db, now):
-            try:
-                planned = schedules.keep_ahead(self._db, schedule_id, now=now)
-            except SQLAlchemyError:
-                log.exception("Schedule %s can't be planned and is tried again.", schedule_id)
-                counts["failed"] += 1
-                continue
-            counts["schedules"] += 1
-            counts["created"] += planned.created
-            counts["missed"] += planned.missed
-            if planned.malformed:
-                log.warning("Schedule %s can't be computed and was switched off.", schedule_id)
-                counts["malformed"] += 1
+        waiting = schedules.to_plan(self._db, now)
+        for start in range(0, len(waiting), _AT_ONCE):
+            batch = waiting[start : start + _AT_ONCE]
+            if not self._plan(batch, now, counts) and len(batch) > 1:
+                counts["failed"] -= 1
+                for schedule_id in batch:
+                    self._plan([schedule_id], now, counts)
         return counts | overlaps.settle(self._db, now)
+
+    def _plan(self, ids: list[UUID], now: datetime, counts: dict[str, int]) -> bool:
+        try:
+            planned = schedules.keep_ahead(self._db, ids, now=now)
+        except SQLAlchemyError:
+            log.exception("%d schedules can't be planned and are tried again, the first is %s.", len(ids), ids[0])
+            counts["failed"] += 1
+            return False
+        for name in ("schedules", "created", "missed", "malformed"):
+            counts[name] += getattr(planned, name)
+        if planned.malformed:
+            log.warning("%d schedules can't be computed and were switched off.", planned.malformed)
+        return True

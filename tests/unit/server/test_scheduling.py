@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.core.errors import ScheduleError
-from appliance.server.domain.scheduling import Plan, plan
+from appliance.server.domain import scheduling
+from appliance.server.domain.scheduling import CatchUp, Plan, plan
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTELY = {"kind": "cron", "cron": "* * * * *", "timezone": "UTC"}
@@ -19,45 +21,94 @@ def minutes(first: int, last: int) -> list[datetime]:
     return [NOON + timedelta(minutes=number) for number in range(first, last + 1)]
 
 
+ONE = timedelta(minutes=1)
+
+
 def test_a_new_schedule_gets_its_next_times() -> None:
-    assert plan(MINUTELY, NOON, NOON, 10, "latest", 100) == Plan(minutes(1, 10), 0, NOON + timedelta(minutes=10))
+    assert plan(MINUTELY, NOON, NOON, 10, CatchUp()) == Plan(minutes(1, 10), None, NOON + 10 * ONE, NOON + ONE)
 
 
 def test_one_that_is_planned_gets_nothing() -> None:
-    until = NOON + timedelta(minutes=10)
-    assert plan(MINUTELY, until, NOON, 10, "latest", 100) == Plan([], 0, until)
-    assert plan(MINUTELY, until, NOON + timedelta(minutes=3), 10, "latest", 100).due == minutes(11, 13)
+    until = NOON + 10 * ONE
+    assert plan(MINUTELY, until, NOON, 10, CatchUp()) == Plan([], None, until, NOON + ONE)
+    assert plan(MINUTELY, until, NOON + 3 * ONE, 10, CatchUp()).due == minutes(11, 13)
 
 
 @pytest.mark.parametrize(
-    ("policy", "cap", "past", "missed"),
+    ("catch_up", "past", "missed"),
     [
-        ("all", 100, minutes(-30, 0), 0),
-        ("all", 5, minutes(-4, 0), 26),
-        ("latest", 100, minutes(0, 0), 30),
-        ("none", 1, [], 31),
+        (CatchUp("all"), minutes(-30, 0), 0),
+        (CatchUp("all", 5), minutes(-4, 0), 26),
+        (CatchUp("all", 100, 600.0), minutes(-10, 0), 20),
+        (CatchUp("latest"), minutes(0, 0), 30),
+        (CatchUp("latest", window=0.0), minutes(0, 0), 30),
+        (CatchUp("none"), [], 31),
     ],
 )
-def test_missed_times_by_policy(policy: str, cap: int, past: list[datetime], missed: int) -> None:
-    found = plan(MINUTELY, NOON - timedelta(minutes=31), NOON, 2, policy, cap)
-    assert found == Plan(past + minutes(1, 2), missed, NOON + timedelta(minutes=2))
+def test_missed_times_by_policy(catch_up: CatchUp, past: list[datetime], missed: int) -> None:
+    found = plan(MINUTELY, NOON - 31 * ONE, NOON, 2, catch_up)
+    assert (found.due, found.until) == (past + minutes(1, 2), NOON + 2 * ONE)
+    if not missed:
+        assert found.skip is None
+        return
+    assert found.skip is not None
+    assert (found.skip.first, found.skip.count, found.skip.counted) == (NOON - 30 * ONE, missed, True)
+    assert found.skip.last == NOON - 30 * ONE + (missed - 1) * ONE
 
 
-def test_a_long_absence_is_looked_through_in_pages() -> None:
-    found = plan(MINUTELY, NOON - timedelta(days=3), NOON, 1, "all", 10_000)
-    assert (len(found.due), found.missed) == (3 * 1440 + 1, 0)
+def test_a_window_leaves_out_even_the_newest() -> None:
+    found = plan(MINUTELY, NOON - 31 * ONE, NOON + timedelta(seconds=30), 1, CatchUp("latest", window=10.0))
+    assert found.due == minutes(1, 1)
+    assert found.skip is not None and (found.skip.last, found.skip.count) == (NOON, 31)
+
+
+@pytest.mark.parametrize(
+    "document", [MINUTELY, {"kind": "interval", "seconds": 1}, {"kind": "cron", "cron": "*/7 9-17 * * 1-5"}]
+)
+@pytest.mark.parametrize("catch_up", [CatchUp("all", 10_000), CatchUp("all", 50), CatchUp("latest"), CatchUp("none")])
+def test_a_very_long_absence_keeps_the_newest_and_loses_none(
+    document: dict[str, Any], catch_up: CatchUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The short way gives what listing every due time would have given."""
+    away = timedelta(days=1) if "seconds" in document else timedelta(days=40)
+    monkeypatch.setattr(scheduling, "_COUNTED", 10**9)
+    listed = plan(document, NOON - away, NOON, 3, catch_up)
+    monkeypatch.setattr(scheduling, "_COUNTED", 1000)
+    found = plan(document, NOON - away, NOON, 3, catch_up)
+    assert (found.due, found.until, found.again) == (listed.due, listed.until, listed.again)
+    assert (found.skip is None) == (listed.skip is None)
+    if found.skip is not None and listed.skip is not None:
+        assert (found.skip.first, found.skip.last) == (listed.skip.first, listed.skip.last)
+        assert found.skip.count <= listed.skip.count
+
+
+def test_a_schedule_of_rare_bursts_costs_a_bounded_look_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    compute = scheduling.clocks.next_times
+    monkeypatch.setattr(scheduling.clocks, "next_times", lambda *given: asked.append(given[2]) or compute(*given))
+    burst = {
+        "kind": "interval",
+        "seconds": 1,
+        "filters": [{"kind": "between_dates", "start_month": 1, "start_day": 1, "end_month": 1, "end_day": 2}],
+    }
+    found = plan(burst, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC), 1, CatchUp("all", 20))
+    assert [time.second for time in found.due[18:20]] == [58, 59]
+    assert len(found.due) == 21
+    assert sum(asked) < 100_000
 
 
 def test_the_end_of_a_schedule() -> None:
     ending = MINUTELY | {"end": "2026-03-02T12:03:00+00:00"}
-    found = plan(ending, NOON, NOON, 10, "latest", 100)
-    assert found.due == minutes(1, 3)
-    assert plan(ending, NOON + timedelta(hours=1), NOON + timedelta(hours=1), 10, "latest", 100).due == []
+    found = plan(ending, NOON, NOON, 10, CatchUp())
+    assert (found.due, found.again) == (minutes(1, 3), None)
+    assert plan(ending, NOON + timedelta(hours=1), NOON + timedelta(hours=1), 10, CatchUp()) == Plan(
+        [], None, NOON + timedelta(hours=1), None
+    )
 
 
 def test_a_malformed_one_says_so() -> None:
     with pytest.raises(ScheduleError):
-        plan({"kind": "cron", "cron": "no"}, NOON, NOON, 10, "latest", 100)
+        plan({"kind": "cron", "cron": "no"}, NOON, NOON, 10, CatchUp())
 
 
 @given(
@@ -71,9 +122,9 @@ def test_rounds_at_any_moments_give_each_minute_once(steps: list[int], ahead: in
     due: list[datetime] = []
     for step in [0, *steps]:
         now += timedelta(seconds=step)
-        found = plan(MINUTELY, until, now, ahead, policy, 100)
+        found = plan(MINUTELY, until, now, ahead, CatchUp(policy))
         due += found.due
-        assert found.until is not None and found.until >= until
+        assert found.skip is None and found.until is not None and found.until >= until
         until = found.until
     assert due == minutes(1, len(due))
     assert len([time for time in due if time > now]) == ahead

@@ -49,7 +49,7 @@ def time_and_id(cursor: str) -> tuple[datetime, UUID]:
         time, _, id_text = _decode(cursor).partition("|")
         return clock.parse(time), UUID(id_text)
     except ValueError as error:
-        raise _unusable() from error
+        raise unusable() from error
 
 
 def only_id(cursor: str) -> UUID:
@@ -57,7 +57,7 @@ def only_id(cursor: str) -> UUID:
     try:
         return UUID(_decode(cursor))
     except ValueError as error:
-        raise _unusable() from error
+        raise unusable() from error
 
 
 def number(cursor: str) -> int:
@@ -65,9 +65,9 @@ def number(cursor: str) -> int:
     try:
         value = int(_decode(cursor))
     except ValueError as error:
-        raise _unusable() from error
+        raise unusable() from error
     if not 0 <= value < 2**63:
-        raise _unusable()
+        raise unusable()
     return value
 
 
@@ -75,7 +75,7 @@ def text_key(cursor: str, parts: int) -> list[str]:
     """The key of a list that is ordered by texts; the last part may itself hold the separator."""
     found = _decode(cursor).split("|", parts - 1)
     if len(found) != parts:
-        raise _unusable()
+        raise unusable()
     return found
 
 
@@ -87,12 +87,13 @@ def like(text: str) -> str:
 
 def _decode(cursor: str) -> str:
     if len(cursor) > 2000:
-        raise _unusable()
+        raise unusable()
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
-        raise _unusable() from error
+        raise unusable() from error
 
 
-def _unusable() -> Invalid:
+def unusable() -> Invalid:
+    """What a cursor that is none of ours is answered with."""
     return Invalid("This page cursor can't be used here; ask for the first page again.")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.pages import RowPage, Rows, encode, only_id
+from appliance.kit import clock
+from appliance.server.db.reads.pages import RowPage, Rows, encode, only_id, text_key, unusable
 from appliance.server.db.tables import metadata
 
 _schedule = metadata.tables["schedule"]
+_skip = metadata.tables["schedule_skip"]
 MOST = 500
 
 
@@ -34,6 +37,25 @@ def page(session: Session, limit: int, after: str | None, flow_id: UUID | None =
     more = len(rows) > limit
     rows = rows[:limit]
     return RowPage(rows, encode(rows[-1].id) if more else None)
+
+
+def skips(session: Session, schedule_id: UUID, limit: int, after: str | None) -> RowPage:
+    """Due times of a schedule that got no run, the newest first."""
+    query = select(_skip).where(_skip.c.schedule_id == schedule_id)
+    if after is not None:
+        last, skip_id = text_key(after, 2)
+        query = query.where(tuple_(_skip.c.last, _skip.c.id) < _skip_key(last, skip_id))
+    rows = session.execute(query.order_by(_skip.c.last.desc(), _skip.c.id.desc()).limit(limit + 1)).all()
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return RowPage(rows, encode(rows[-1].last, rows[-1].id) if more else None)
+
+
+def _skip_key(last: str, skip_id: str) -> tuple[datetime, int]:
+    try:
+        return clock.parse(last), int(skip_id)
+    except ValueError as error:
+        raise unusable() from error
 
 
 def get(session: Session, schedule_id: UUID) -> Any | None:

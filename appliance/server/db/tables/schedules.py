@@ -15,7 +15,7 @@ from appliance.server.db.tables.columns import Document, Time
 class Schedule(SQLModel, table=True):
     __tablename__ = "schedule"
     __table_args__ = (
-        Index("ix_schedule_active", "scheduled_until", sqlite_where=text("active"), postgresql_where=text("active")),
+        Index("ix_schedule_plan", "plan_at", sqlite_where=text("active"), postgresql_where=text("active")),
     )
 
     id: UUID = Field(primary_key=True)
@@ -32,6 +32,9 @@ class Schedule(SQLModel, table=True):
     overlap: str = Field(default="allow", max_length=20)  # allow, queue, skip, cancel
     origin: str = Field(default="code", max_length=20)  # code, ui
     version: int = 1
-    scheduled_until: datetime | None = Field(default=None, sa_type=Time)  # every due time up to here has its run
+    scheduled_until: datetime | None = Field(default=None, sa_type=Time)  # every due time up to here is dealt with
+    plan_at: datetime | None = Field(
+        default=None, sa_type=Time
+    )  # when to look next; null: there is nothing more to come
     created: datetime = Field(sa_type=Time)
     updated: datetime = Field(sa_type=Time)

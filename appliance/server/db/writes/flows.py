@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -50,6 +51,25 @@ def newest_version(session: Session, flow_id: UUID) -> FlowVersion | None:
     """The version that new runs execute."""
     statement = select(FlowVersion).where(_versions.c.flow_id == flow_id).order_by(_versions.c.number.desc()).limit(1)
     return session.execute(statement).scalar_one_or_none()
+
+
+def newest_versions(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, FlowVersion]:
+    """The version that new runs execute, by flow."""
+    newest = (
+        select(_versions.c.flow_id, func.max(_versions.c.number).label("number"))
+        .where(_versions.c.flow_id.in_(flow_ids))
+        .group_by(_versions.c.flow_id)
+        .subquery()
+    )
+    statement = select(FlowVersion).join(
+        newest, and_(newest.c.flow_id == _versions.c.flow_id, newest.c.number == _versions.c.number)
+    )
+    return {version.flow_id: version for version in session.execute(statement).scalars()}
+
+
+def by_ids(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, Flow]:
+    """Flows by their ids."""
+    return {flow.id: flow for flow in session.execute(select(Flow).where(_flows.c.id.in_(flow_ids))).scalars()}
 
 
 def version_of_content(session: Session, flow_id: UUID, content_hash: str) -> FlowVersion | None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import bindparam, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
+from appliance.server.db.tables.schedule_skips import ScheduleSkip
 from appliance.server.db.tables.schedules import Schedule
 
 _schedules = Schedule.__table__  # type: ignore[attr-defined]
 _flows = Flow.__table__  # type: ignore[attr-defined]
-_runs = FlowRun.__table__  # type: ignore[attr-defined]
+_ACTIVE = text("schedule.active")  # written out, so that the planner sees that the partial index serves
 
 
 def locked(session: Session, schedule_id: UUID, skip_locked: bool = False) -> Schedule | None:
@@ -32,27 +33,30 @@ def of_flow(session: Session, flow_id: UUID) -> list[Schedule]:
     return list(session.execute(statement.with_for_update(key_share=True)).scalars())
 
 
-def short_of_runs(session: Session, now: datetime, ahead: int) -> list[Any]:
-    """Active schedules with fewer than `ahead` planned runs, as rows of what planning needs, longest unplanned first."""
-    planned = func.count(_runs.c.id)
+def to_plan(session: Session, now: datetime) -> list[UUID]:
+    """The active schedules whose next look is due, the most overdue first."""
     statement = (
-        select(
-            _schedules.c.id,
-            _schedules.c.document,
-            _schedules.c.scheduled_until,
-            _schedules.c.catch_up,
-            _schedules.c.catch_up_cap,
-        )
+        select(_schedules.c.id)
         .join(_flows, _flows.c.id == _schedules.c.flow_id)
-        .outerjoin(_runs, and_(_runs.c.schedule_id == _schedules.c.id, _runs.c.due_at > now))
-        .where(_schedules.c.active, ~_flows.c.archived)
-        .group_by(_schedules.c.id)
-        .having(or_(planned < ahead, func.min(_schedules.c.scheduled_until) <= now))
-        .order_by(func.coalesce(_schedules.c.scheduled_until, _schedules.c.created))
+        .where(_ACTIVE, _schedules.c.plan_at <= now, ~_flows.c.archived)
+        .order_by(_schedules.c.plan_at)
     )
-    return list(session.execute(statement).all())
+    return list(session.execute(statement).scalars())
 
 
-def set_planned(session: Session, schedule_id: UUID, until: datetime | None) -> None:
-    """Note that every due time up to `until` has been dealt with."""
-    session.execute(update(_schedules).where(_schedules.c.id == schedule_id).values(scheduled_until=until))
+def locked_active(session: Session, ids: Sequence[UUID]) -> list[Schedule]:
+    """Those of these schedules that are active and that no other scheduler holds, held until the transaction ends."""
+    statement = select(Schedule).where(_ACTIVE, _schedules.c.id.in_(ids)).order_by(_schedules.c.id)
+    return list(session.execute(statement.with_for_update(key_share=True, skip_locked=True)).scalars())
+
+
+def set_planned(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Note up to when every due time has been dealt with and when to look next: rows of {schedule, until, again}."""
+    statement = update(_schedules).where(_schedules.c.id == bindparam("schedule"))
+    session.connection().execute(statement.values(scheduled_until=bindparam("until"), plan_at=bindparam("again")), rows)
+
+
+def add_skips(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Record due times that get no run."""
+    if rows:
+        session.connection().execute(insert(ScheduleSkip), rows)

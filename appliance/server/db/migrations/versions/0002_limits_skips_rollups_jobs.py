@@ -18,14 +18,30 @@ def upgrade() -> None:
     _schedule_skip()
     _run_rollup()
     _job()
-    op.add_column("schedule", sa.Column("catch_up_window", sa.Float(), nullable=True))
+    _schedule()
 
 
 def downgrade() -> None:
+    op.drop_index("ix_schedule_plan", "schedule")
     with op.batch_alter_table("schedule") as schedule:
         schedule.drop_column("catch_up_window")
+        schedule.drop_column("plan_at")
+    _index_of_active("ix_schedule_active", "scheduled_until")
     for table in ("job", "run_rollup", "schedule_skip", "task_slot", "concurrency_limit"):
         op.drop_table(table)
+
+
+def _schedule() -> None:
+    op.add_column("schedule", sa.Column("catch_up_window", sa.Float(), nullable=True))
+    op.add_column("schedule", sa.Column("plan_at", Time, nullable=True))
+    op.execute("update schedule set plan_at = created")
+    op.drop_index("ix_schedule_active", "schedule")
+    _index_of_active("ix_schedule_plan", "plan_at")
+
+
+def _index_of_active(name: str, column: str) -> None:
+    active = sa.text("active")
+    op.create_index(name, "schedule", [column], unique=False, sqlite_where=active, postgresql_where=active)
 
 
 def _concurrency() -> None:
