@@ -13,6 +13,7 @@ import pytest
 from appliance.core import signals, states
 from appliance.core.context import context
 from appliance.core.flow import Flow
+from appliance.core.retries import LONGEST_WAIT
 from appliance.core.states import State
 from appliance.core.task import Task, task
 from appliance.engine.executors import Executor, LocalExecutor, ProcessExecutor
@@ -166,7 +167,7 @@ def test_timeouts_of_async_functions(executor: Executor) -> None:
 
 
 def test_a_timeout_may_be_longer_than_any_clock(executor: Executor) -> None:
-    assert outcome(executor, double, 4, timeout=1e18).result == 8
+    assert outcome(executor, double, 4, timeout=LONGEST_WAIT).result == 8
 
 
 def test_cancelling_starts_nothing_more(executor: Executor, trace: Trace) -> None:
