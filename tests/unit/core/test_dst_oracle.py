@@ -69,3 +69,17 @@ def test_no_schedule_deviates_from_the_oracle_in_any_zone() -> None:
     )
     assert zones > 400
     assert not wrong, f"seed {SEED}: {len(wrong)} deviations, first: {wrong[:5]}"
+
+
+@pytest.mark.parametrize(
+    ("expression", "fixed"), [("30 2 * * *", False), ("30 1 * * *", False), ("*/30 * * * *", True)]
+)
+def test_the_oracle_notices_a_rule_that_is_mistaken(expression: str, fixed: bool) -> None:
+    right = next(case for case in CASES if case.document.get("cron") == expression)
+    zone = "America/New_York"
+    found = []
+    for moment, _ in oracle.changes(ZoneInfo(zone), DAY)[1:3]:
+        walk = Walk(ZoneInfo(zone), moment - DAY, moment + DAY)
+        assert not deviations(right, walk, zone, random.Random(1))
+        found += deviations(Case(right.document, right.fits, fixed), walk, zone, random.Random(1))
+    assert found
