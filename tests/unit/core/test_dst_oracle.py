@@ -71,9 +71,7 @@ def test_no_schedule_deviates_from_the_oracle_in_any_zone() -> None:
     assert not wrong, f"seed {SEED}: {len(wrong)} deviations, first: {wrong[:5]}"
 
 
-@pytest.mark.parametrize(
-    ("expression", "fixed"), [("30 2 * * *", False), ("30 1 * * *", False), ("*/30 * * * *", True)]
-)
+@pytest.mark.parametrize(("expression", "fixed"), [("30 2 * * *", False), ("30 1 * * *", False), ("0 * * * *", True)])
 def test_the_oracle_notices_a_rule_that_is_mistaken(expression: str, fixed: bool) -> None:
     right = next(case for case in CASES if case.document.get("cron") == expression)
     zone = "America/New_York"
