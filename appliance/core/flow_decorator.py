@@ -18,7 +18,7 @@ from appliance.core.task import Task
 class FunctionFlow(Flow):
     """A flow that is built once, by calling its function, when it is defined.
 
-    Called outside of any flow it runs, with the arguments as its parameters. Called inside another flow it adds its
+    Called outside of any flow it runs once, now, with the arguments as its parameters. Called inside another flow it adds its
     tasks there, with the arguments in the place of its parameters, and returns what the function returns.
     """
 
@@ -48,7 +48,7 @@ class FunctionFlow(Flow):
             values = self._signature.bind_partial(*args, **kwargs).arguments
         except TypeError as error:
             raise FlowBuildError(f"Flow {self.name!r} can't be called like this: {error}.") from error
-        return self.run(values)
+        return self.run(values, run_on_schedule=False)
 
 
 @overload
