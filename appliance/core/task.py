@@ -292,7 +292,7 @@ class FunctionTask(Task, Generic[P, R]):
 
 
 @overload
-def task(fn: Callable[P, R], /) -> FunctionTask[P, R]: ...
+def task(fn: Callable[P, R], /, **options: Any) -> FunctionTask[P, R]: ...
 @overload
 def task(
     *,

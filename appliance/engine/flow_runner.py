@@ -312,7 +312,12 @@ class _Pass:
         """Wait for everything. Children go index by index, so that mapped chains run depth-first."""
         pending = list(self.children.values())
         deepest = max(map(len, pending), default=0)
-        self.executor.wait(children[index] for index in range(deepest) for children in pending if index < len(children))
+        self.executor.wait(
+            [
+                *(handle for task, handle in self.handles.items() if task not in self.children),
+                *(children[index] for index in range(deepest) for children in pending if index < len(children)),
+            ]
+        )
         states: dict[Task, State] = {}
         for task, handle in self.handles.items():
             children = self.children.get(task)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sized
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from appliance.core import masking
 from appliance.core.edge import Edge
 from appliance.core.logs import get_logger
 from appliance.core.signals import StateSignal
@@ -137,7 +138,8 @@ def set_run_name(runner: TaskRunner, run: TaskRun) -> State | None:
         return None
     values = checkpoints.names_of(run)
     try:
-        run.task_run_name = template(**values) if callable(template) else template.format(**values)
+        name = template(**values) if callable(template) else template.format(**values)
+        run.task_run_name = masking.masked(str(name))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - user code; a bad name must not fail the task

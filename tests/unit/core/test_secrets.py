@@ -199,7 +199,6 @@ def test_case_98_cache_records_of_what_uses_a_secret_do_not_hold_it(
     assert not any(traces(content, VALUE) for content in files)
 
 
-@pytest.mark.xfail(strict=True, reason="steps.set_run_name does not mask yet")
 def test_case_98_names_of_task_runs_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APPLIANCE_SECRET_KEY", VALUE)
     with Flow("f") as flow:

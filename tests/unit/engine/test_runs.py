@@ -25,6 +25,7 @@ from appliance.engine.flow_runner import FlowRunner, earlier_states
 from appliance.engine.run import run_flow
 from appliance.engine.task_runner import TaskRunner
 from appliance.kit import clock
+from appliance.testing import stopped_clock
 
 AT_ONCE = timedelta(0)
 
@@ -538,3 +539,14 @@ def test_names_of_task_runs() -> None:
         named(3, task_args={"task_run_name": "{missing}"})
     assert isinstance(flow.run(), states.Success)
     assert sorted(seen, key=str) == sorted(["add 1 in here", "add 2 in here", None], key=str)
+
+
+def test_retries_of_independent_tasks_wait_side_by_side() -> None:
+    with stopped_clock() as time:
+        began = clock.now()
+        with Flow("f") as flow:
+            for days in (3, 5):
+                flaky(days, name=f"after {days}", max_retries=days, retry_delay=timedelta(days=1))[0]()
+        assert isinstance(run_flow(flow), states.Success)
+        assert clock.now() - began < timedelta(days=6)
+    assert time is not None
