@@ -18,7 +18,7 @@ import msgspec
 from appliance.kit import env
 
 PREFIX = "APPLIANCE"
-_CLIENT_VARIABLES = frozenset({"url", "token", "config", "checkpointing", "progress"})
+_CLIENT_VARIABLES = frozenset({"url", "token", "config", "checkpointing", "progress", "crash"})
 _RUN_PREFIXES = ("run_", "agent_")  # set by agents for the processes that they start
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]

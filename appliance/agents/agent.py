@@ -16,6 +16,7 @@ from appliance.client.errors import ClientError, Forbidden, NotFound, SetupRequi
 from appliance.client.transport import Transport, retry_after
 from appliance.core.protocol import Claim, Claimed, Enrol, Enrolled, Held, Work
 from appliance.core.version import VERSION
+from appliance.kit import crash
 from appliance.kit.backoff import delays
 
 WAIT = 3.0
@@ -177,6 +178,7 @@ class Agent(ABC):
         for stop in claimed.stop:
             self.stop_run(stop.flow_run_id, stop.attempt, stop.reason)
         for work in claimed.work:
+            crash.point("agent.claimed")
             try:
                 self.start(work)
             except StartFailed as error:

@@ -30,7 +30,7 @@ from appliance.engine.tracked.flow_runner import TrackedFlowRunner
 from appliance.engine.tracked.logs import reported
 from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.spool import FILE_NAME
-from appliance.kit import clock, logs
+from appliance.kit import clock, crash, logs
 from appliance.kit.backoff import delays
 from appliance.packaging.storage import LoadError, load_flow
 
@@ -115,6 +115,8 @@ class Stopping:
 
 def main() -> int:
     """Run the job of the environment; the exit code of the process."""
+    crash.arm_from(os.environ)
+    crash.point("runner.start")
     job = Job.take(os.environ)
     logs.configure()
     stopping = Stopping(job.directory)
@@ -123,6 +125,7 @@ def main() -> int:
         begun, code = _begin(job, transport, stopping)
         if begun is not None:
             code = _run(job, transport, begun, stopping)
+    crash.point("runner.done")
     _leave_word(job, code)
     return code
 
@@ -176,6 +179,7 @@ def _run(job: Job, transport: Transport, begun: Begun, stopping: Stopping) -> in
 
 def _carry_out(job: Job, begun: Begun, reporter: Reporter, stopping: Stopping) -> None:
     """Load and run the flow; the last thing reported is its final state."""
+    crash.point("runner.begun")
     try:
         runner = _load(job, begun, reporter)
     except (LoadError, ApplianceError) as error:

@@ -15,6 +15,7 @@ from appliance.client.errors import ClientError, Refused
 from appliance.client.transport import Transport
 from appliance.core.protocol import AgentReport, Exited
 from appliance.engine.tracked.spool import FILE_NAME
+from appliance.kit import crash
 from appliance.kit.backoff import delays
 
 LONGEST_PAUSE = 3.0
@@ -84,6 +85,7 @@ class ExitReports:
             if error.status >= 500 or error.status in (401, 403, 404, 429):
                 raise  # a matter of the agent or the server, not of this report
             _logger.error("The server did not take the end of run %s: %s", exited.flow_run_id, error)
+        crash.point("agent.reported")
         self._jobs.put_aside(directory, clean=exited.code == 0)
 
     def _replay(self, job: Job, spool: Path) -> None:

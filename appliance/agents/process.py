@@ -18,6 +18,7 @@ from appliance.agents.warm_pool import PoolUnusable, WarmPool
 from appliance.agents.watch import Watched, Watcher
 from appliance.client.transport import Transport
 from appliance.core.protocol import Enrolled, Held, Work
+from appliance.kit import crash
 
 _logger = logging.getLogger("appliance.agent")
 
@@ -82,11 +83,14 @@ class ProcessAgent(Agent):
             return
         except OSError as error:
             raise StartFailed(f"The run's directory can't be made: {error.strerror}.") from error
+        crash.point("agent.created")
         watched = self._launch(work, directory)
+        crash.point("agent.started")
         try:
             self._jobs.remember(directory, watched.job)
         except OSError as error:  # it runs all the same; only an agent that is restarted would not find it
             _logger.error("The start of run %s could not be written down: %s", work.name, error)
+        crash.point("agent.remembered")
         self._watcher.add(watched)
         _logger.info("Run %s (%s) started as process %d.", work.name, work.flow_run_id, watched.job.pid)
 
@@ -173,6 +177,7 @@ class ProcessAgent(Agent):
             self._jobs.ended(directory, exited)
         except OSError as error:  # it is reported all the same
             _logger.error("The end of run %s could not be written down: %s", job.flow_run_id, error)
+        crash.point("agent.ended")
         self._exits.add(directory, job, exited)
 
 

@@ -32,7 +32,7 @@ from appliance.core.states import Finished, Scheduled, State
 from appliance.engine.tracked import events
 from appliance.engine.tracked.heartbeat import Heartbeat
 from appliance.engine.tracked.spool import Spool
-from appliance.kit import clock
+from appliance.kit import clock, crash
 from appliance.kit.backoff import delays
 
 FLUSH_AFTER = 0.05
@@ -167,6 +167,7 @@ class Reporter:
                 batch.append(event)
             self._seq += 1
             self._spool.append(events.encode(self._attempt, self._seq, batch))
+            crash.point("runner.state.numbered")
 
     def _deliver(self) -> None:
         """Send what is numbered, in order, or a heartbeat, until it is all out or the server is away."""
@@ -180,6 +181,7 @@ class Reporter:
         while len(self._spool) and not self._dead:
             outcome = self._try(self._spool.first())
             if outcome == "sent":
+                crash.point("runner.state.sent")
                 self._spool.drop_first()
                 repaired = False
             elif outcome == "invalid" and not repaired:
@@ -189,6 +191,7 @@ class Reporter:
                 self._die("the server refuses its reports as invalid")
             else:
                 self._spool.to_disk()
+                crash.point("runner.state.spooled")
                 return
 
     def _try(self, report: bytes) -> str:

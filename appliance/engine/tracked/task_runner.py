@@ -9,6 +9,7 @@ from appliance.core.states import Running, State
 from appliance.engine.task_runner import TaskRun, TaskRunner
 from appliance.engine.tracked import loops
 from appliance.engine.tracked.reporter import Reporter
+from appliance.kit import crash
 
 
 class TrackedTaskRunner(TaskRunner):
@@ -22,8 +23,10 @@ class TrackedTaskRunner(TaskRunner):
     def state_changed(self, task_slug: str, map_index: int, old: State, new: State, run_count: int) -> None:
         if isinstance(new, Running):
             self.running[task_slug, map_index] = run_count
+            crash.point("runner.task.before")
         else:
             self.running.pop((task_slug, map_index), None)
+            crash.point("runner.task.after")
         run = current_task_run.get()
         if "task_loop" in new.context and isinstance(run, TaskRun):
             new = loops.stored(new, run)

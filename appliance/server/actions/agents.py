@@ -22,7 +22,7 @@ from appliance.core.protocol import (
     Stop,
     Work,
 )
-from appliance.kit import clock, ids
+from appliance.kit import clock, crash, ids
 from appliance.server.actions.batches import log_row
 from appliance.server.actions.endings import end_attempt
 from appliance.server.actions.names import labels_of, required_name
@@ -58,7 +58,7 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
         "last_seen": now,
         "created": now,
     }
-    with db.write() as session:
+    with db.write("enrol") as session:
         agent_id = agents.enrol(session, row)
         announce(session, "agent", agent_id, "agent.enrolled", {"name": row["name"]}, actor, now)
     return Enrolled(
@@ -95,12 +95,13 @@ def try_claim(db: Database, actor: Actor, agent_id: UUID, request: Claim, *, now
         if fresh and not due:
             return Tried(Claimed(stop=_stops(session, agent_id, holding)))
     lease = now + timedelta(seconds=db.rules.run_lease)
-    with db.write() as session:
+    with db.write("claim") as session:
         agents.seen(session, agent_id, labels, now)
         if holding:
             flow_runs.prolong(session, agent_id, holding, lease)
         stop = _stops(session, agent_id, holding)
         claimed = _take(session, agent_id, labels, wanted, now, lease) if wanted > 0 else []
+        crash.point("claim.updated")
         work = _hand_out(session, claimed, actor, now) if claimed else []
         return Tried(Claimed(work=work, stop=stop), blocked=due and not work)
 
@@ -124,7 +125,7 @@ def report(
         if line.at.tzinfo is None:
             raise Invalid("The time of a log line must have an offset.")
     stale: dict[tuple[UUID, int], Held] = {}
-    with db.write() as session:
+    with db.write("exit") as session:
         _agent(session, agent_id)
         asked = [(held.flow_run_id, held.attempt) for held in request.started]
         asked += [(line.flow_run_id, line.attempt) for line in request.logs]

@@ -168,7 +168,7 @@ def _once(
 ) -> UUID:
     """Do it, unless it was done before under the same key."""
     key = idempotency_key(asked.idempotency_key)
-    with db.write() as session:
+    with db.write("attempt") as session:
         run = states.lock(session, flow_run_id)
         if run is None:
             raise NotFound("There is no such run; it may have been deleted.")

@@ -27,7 +27,7 @@ def put(db: Database, actor: Actor, kind: str, name: str, slots: int, *, now: da
         raise Invalid(f"A limit is for a {', a '.join(KINDS)}, not for {kind!r}.")
     if isinstance(slots, bool) or not 0 <= slots <= MOST_SLOTS:
         raise Invalid(f"The slots of a limit must be a number from 0 to {MOST_SLOTS}.")
-    with db.write() as session:
+    with db.write("limit.put") as session:
         key = _flow_id(session, name) if kind == FLOW else _plain(name)
         row = concurrency.put(session, concurrency.new_row(ids.uuid7(), kind, key, slots, clean(actor.name, 200), now))
         _announce(session, row, "concurrency.set", actor, now)
@@ -37,7 +37,7 @@ def put(db: Database, actor: Actor, kind: str, name: str, slots: int, *, now: da
 def remove(db: Database, actor: Actor, limit_id: UUID, *, now: datetime | None = None) -> None:
     """Remove a limit; what waited under it can start at once."""
     now = now or clock.now()
-    with db.write() as session:
+    with db.write("limit.remove") as session:
         row = concurrency.remove(session, limit_id)
         if row is None:
             raise NotFound("There is no such limit; it may have been removed.")

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.kit import ids
+from appliance.kit import crash, ids
 from appliance.server.actions.names import labels_of
 from appliance.server.auth.identity import Actor
 from appliance.server.db.tables.flows import Flow, FlowVersion
@@ -89,6 +89,7 @@ def insert_runs(session: Session, rows: list[dict[str, Any]], actor: Actor, now:
     if not rows:
         return []
     made = set(flow_runs.insert_new(session, rows))
+    crash.point("run.inserted")
     new = [row["id"] for row in rows if row["id"] in made]
     name = clean(actor.name, 200)
     states.add(session, [states.row(id, 1, 0, "SCHEDULED", "Scheduled", now, name) for id in new])

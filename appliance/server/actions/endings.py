@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from appliance.kit import clock
+from appliance.kit import clock, crash
 from appliance.server.auth.identity import Actor
 from appliance.server.db.writes import states, task_runs
 from appliance.server.domain.texts import clean
@@ -31,6 +31,7 @@ def store_state(
     state = states.row(run.id, run.version + 1, run.attempt, type, name, now, clean(actor.name, 200), message, data)
     if not states.change(session, run.id, run.version, states.columns(state) | extra):
         raise Conflict("The run changed at the same moment; try again.")
+    crash.point("state.changed")
     states.add(session, [state])
     announce(
         session,

@@ -31,7 +31,7 @@ def create(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime 
     if scheduled.tzinfo is None:
         raise Invalid("The scheduled time must have an offset, like 2026-01-31T06:30:00+00:00.")
     key = idempotency_key(request.idempotency_key)
-    with db.write() as session:
+    with db.write("create") as session:
         flow = _flow(session, request)
         if key is not None and (known := _of_key(session, flow.id, key)) is not None:
             return known
@@ -60,7 +60,7 @@ def create(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime 
 def cancel(db: Database, actor: Actor, flow_run_id: UUID, reason: str = "", *, now: datetime | None = None) -> UUID:
     """Cancel a run: at once when nothing of it runs, else its process is told to stop. Cancelling again changes nothing."""
     now = now or clock.now()
-    with db.write() as session:
+    with db.write("cancel") as session:
         run = states.lock(session, flow_run_id)
         if run is None:
             raise NotFound("There is no such run; it may have been deleted.")

@@ -65,7 +65,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
     if not _HASH.fullmatch(request.content_hash):
         raise Invalid("The content hash must be 64 hexadecimal digits.")
     document = _checked(request.document)
-    with db.write() as session:
+    with db.write("register") as session:
         project_id = projects.ensure(session, actor, request.project, now)
         flow = flows.ensure_locked(session, project_id, name, now)
         if flow.archived:

@@ -13,20 +13,20 @@ from appliance.server.db.writes import leases
 def acquire(db: Database, name: str, holder: str, ttl: float, *, now: datetime | None = None) -> int | None:
     """Take or renew a lease for `ttl` seconds; its epoch, or None while another process holds it."""
     now = now or clock.now()
-    with db.write() as session:
+    with db.write("lease.take") as session:
         return leases.acquire(session, name, holder, now + timedelta(seconds=ttl), now)
 
 
 def release(db: Database, name: str, holder: str, epoch: int, *, now: datetime | None = None) -> None:
     """Give a lease back."""
-    with db.write() as session:
+    with db.write("lease.release") as session:
         leases.release(session, name, holder, epoch, now or clock.now())
 
 
 def record(db: Database, name: str, epoch: int, counts: dict[str, int], *, now: datetime | None = None) -> bool:
     """Note a completed round and what it did; False when the lease was lost meanwhile."""
     text = " ".join(f"{key}={value}" for key, value in counts.items())
-    with db.write() as session:
+    with db.write("lease.record") as session:
         return leases.record(session, name, epoch, now or clock.now(), text)
 
 

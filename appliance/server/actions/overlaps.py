@@ -32,7 +32,7 @@ def settle(db: Database, now: datetime) -> dict[str, int]:
 
 
 def _skip(db: Database, flow_run_id: UUID, older_name: str, now: datetime) -> bool:
-    with db.write() as session:
+    with db.write("overlap.skip") as session:
         run = states.lock(session, flow_run_id)
         if run is None or run.state_type != "SCHEDULED":
             return False  # cancelled or claimed in between

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from appliance.core.errors import ScheduleError
-from appliance.kit import ids
+from appliance.kit import crash, ids
 from appliance.kit.clock import isoformat
 from appliance.server.actions.creation import checked_parameters, insert_runs, run_row
 from appliance.server.auth.identity import Actor
@@ -59,10 +59,13 @@ def plan_runs(session: Session, found: Sequence[Schedule], actor: Actor, now: da
             skips.append(_skip_row(schedule, wanted.skip, now))
         schedule.scheduled_until, schedule.plan_at = wanted.until, wanted.again
         planned.append({"schedule": schedule.id, "until": wanted.until, "again": wanted.again})
+    crash.point("sched.run.built")
     created = insert_runs(session, rows, actor, now)
+    crash.point("sched.run.inserted")
     schedules.add_skips(session, skips)
     if planned:
         schedules.set_planned(session, planned)
+        crash.point("sched.horizon.saved")
     for skip in skips:
         data = {"count": skip["count"], "first": isoformat(skip["first"]), "last": isoformat(skip["last"])}
         announce(session, "schedule", skip["schedule_id"], "schedule.missed", data, actor, now)

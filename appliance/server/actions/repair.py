@@ -28,7 +28,7 @@ def mend_silent(db: Database, flow_run_id: UUID, *, now: datetime, actor: Actor 
     """Give a silent run back when it never began, as when the answer to its agent was lost: no code of it has run. End it
     otherwise: Cancelled when that was asked for, else Crashed. The type it has now, or None when it isn't silent any more.
     """
-    with db.write() as session:
+    with db.write("watch") as session:
         run = states.lock(session, flow_run_id)
         if run is None or run.state_type not in LIVE or run.lease_expires_at is None or run.lease_expires_at >= now:
             return None

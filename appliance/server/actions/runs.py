@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.core.protocol import TERMINAL, Begin, Begun, EarlierTask, FlowStateEvent, Report, Reported
-from appliance.kit import clock
+from appliance.kit import clock, crash
 from appliance.server.actions import batches
 from appliance.server.actions.endings import close_tasks, handed_back, store_state
 from appliance.server.auth.identity import Actor
@@ -31,7 +31,7 @@ _GRAPHS_KEPT = 64
 def begin(db: Database, actor: Actor, flow_run_id: UUID, request: Begin, *, now: datetime | None = None) -> Begun:
     """Let the attempt run, have it wait, or tell it to end. A go sets the run Running; asking again answers the same."""
     now = now or clock.now()
-    with db.write() as session:
+    with db.write("begin") as session:
         run = _locked(session, flow_run_id)
         if run.state_type == "RUNNING" and run.attempt == request.attempt:
             return _go(session, db, run)
@@ -51,7 +51,7 @@ def report(db: Database, actor: Actor, flow_run_id: UUID, request: Report, *, no
     """Store a numbered batch once, however often it is sent; without events it is the heartbeat. Both prolong the lease."""
     now = now or clock.now()
     batch = batches.sort(flow_run_id, request)
-    with db.write() as session:
+    with db.write("report") as session:
         run = _locked(session, flow_run_id)
         if request.attempt != run.attempt:
             raise StaleAttempt(f"Attempt {request.attempt} was replaced by attempt {run.attempt}; end this process.")
@@ -78,6 +78,7 @@ def _store(
         graph = _graph(session, run.flow_version_id)
         rows = batches.task_rows(run.id, run.attempt, batch.tasks, known, graph, now)
         task_runs.store(session, rows.new, rows.changed, rows.states)
+        crash.point("report.tasks.stored")
     logs.add(session, batch.logs)
     lease = now + timedelta(seconds=db.rules.run_lease)
     values: dict[str, Any] = {"last_seq": seq, "lease_expires_at": lease}
@@ -94,6 +95,7 @@ def _store(
             values |= handed_back(last)
     if not states.change(session, run.id, run.version, values):
         raise Conflict("The run changed at the same moment; send the report again.")
+    crash.point("report.changed")
     states.add(session, history)
     if ended_as in TERMINAL:
         close_tasks(session, run, ended_as, now)

@@ -60,7 +60,7 @@ def create(
 ) -> Schedule:
     """Add an active schedule to a flow; its next runs exist when this returns."""
     now = now or clock.now()
-    with db.write() as session:
+    with db.write("schedule.create") as session:
         flow, version = _flow(session, flow_id)
         if len(schedules.of_flow(session, flow_id)) >= MOST_PER_FLOW:
             raise Conflict(f"The flow has {MOST_PER_FLOW} schedules already; delete one first.")
@@ -77,7 +77,7 @@ def create(
 def set_active(db: Database, actor: Actor, schedule_id: UUID, active: bool, *, now: datetime | None = None) -> Schedule:
     """Switch a schedule off, which removes the runs that are only planned, or on, which plans the next ones at once."""
     now = now or clock.now()
-    with db.write() as session:
+    with db.write("schedule.switch") as session:
         schedule = _locked(session, schedule_id)
         if schedule.active == active:
             return schedule
@@ -106,7 +106,7 @@ def edit(
 ) -> Schedule:
     """Change when, with what or by which policies a schedule starts runs; those already planned are replaced."""
     now = now or clock.now()
-    with db.write() as session:
+    with db.write("schedule.edit") as session:
         schedule = _locked(session, schedule_id)
         if document is not None:
             _fill(schedule, {"parameters": schedule.parameters, "labels": schedule.labels} | document)
@@ -125,14 +125,14 @@ def edit(
 def delete(db: Database, actor: Actor, schedule_id: UUID, *, now: datetime | None = None) -> None:
     """Delete a schedule and the runs that are only planned; runs already due stay."""
     now = now or clock.now()
-    with db.write() as session:
+    with db.write("schedule.delete") as session:
         _remove(session, _locked(session, schedule_id), actor, now)
 
 
 def keep_ahead(db: Database, ids: Sequence[UUID], *, now: datetime | None = None, actor: Actor = SYSTEM) -> Planned:
     """Give these schedules the runs that they lack now. Two schedulers may do this at once; each due time gets one run."""
     now = now or clock.now()
-    with db.write() as session:
+    with db.write("sched.run") as session:
         found = schedules.locked_active(session, ids)
         return plan_runs(session, found, actor, now, db.rules.scheduled_runs_ahead)
 

@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from appliance.config import Settings
-from appliance.kit import backoff, clock
+from appliance.kit import backoff, clock, crash
 from appliance.server.domain.rules import Rules
 from appliance.server.errors import Invalid, Unavailable
 
@@ -76,15 +76,17 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """A session whose changes are all kept, at the end of the block, or none of them."""
+    def write(self, name: str = "write") -> Iterator[Session]:
+        """A session whose changes are all kept, at the end of the block, or none of them. `name` is for its two crash points."""
         with (
             self._turn(),
             passing_faults(),
             Session(self._writing, autoflush=False, expire_on_commit=False) as session,
         ):
             yield session
+            crash.point(f"{name}.applied")
             session.commit()
+            crash.point(f"{name}.committed")
         self._tell(session.info.get("announcements", []))
 
     def on_commit(self, callback: Callable[[list[Announcement]], None]) -> None:

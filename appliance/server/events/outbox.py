@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from appliance.kit import crash
 from appliance.server.db.session import Announcement
 from appliance.server.db.writes import events
 from appliance.server.domain.texts import clean
@@ -47,6 +48,7 @@ def announce_all(
         for object_id, data in items
     ]
     told = session.info.setdefault("announcements", [])
+    crash.point("outbox.announced")
     if not told:
         events.notify(session)
     for id, (object_id, data) in zip(events.store(session, rows), items, strict=True):

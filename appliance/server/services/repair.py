@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from appliance.kit import clock
+from appliance.kit import clock, crash
 from appliance.server.actions import repair
 from appliance.server.db.session import Database
 from appliance.server.events import presence
@@ -34,6 +34,7 @@ class Repair:
         if now < self._judge_from:
             return counts
         for flow_run_id in repair.silent_runs(self._db, now):
+            crash.point("watch.found")
             became = repair.mend_silent(self._db, flow_run_id, now=now)
             if became is not None:
                 counts[OUTCOMES[became]] += 1

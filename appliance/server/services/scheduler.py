@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from appliance.kit import crash
 from appliance.server.actions import overlaps, schedules
 from appliance.server.db.session import Database
 
@@ -28,6 +29,7 @@ class Scheduler:
         """Plan for each schedule whose next look is due, many in one transaction; where that fails, one by one, so that one that
         fails holds up no other."""
         counts = {"schedules": 0, "created": 0, "missed": 0, "malformed": 0, "failed": 0}
+        crash.point("sched.tick.begin")
         waiting = schedules.to_plan(self._db, now)
         for start in range(0, len(waiting), _AT_ONCE):
             batch = waiting[start : start + _AT_ONCE]
