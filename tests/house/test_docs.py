@@ -71,11 +71,16 @@ def test_the_first_flow_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     assert "Success" in done.stderr
 
 
-TUTORIAL = re.findall(r'```python title="([^"]+)"\n(.*?)```', (PAGES / "tutorial.md").read_text(), re.S)
+GUIDES = ("tutorial.md", "writing-flows.md")
+FILES = [
+    (page, name, text)
+    for page in GUIDES
+    for name, text in re.findall(r'```python title="([^"]+)"\n(.*?)```', (PAGES / page).read_text(), re.S)
+]
 
 
-@pytest.mark.parametrize(("name", "text"), TUTORIAL, ids=[name for name, _ in TUTORIAL])
-def test_the_files_of_the_tutorial_run(name: str, text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("page", "name", "text"), FILES, ids=[f"{page}-{name}" for page, name, _ in FILES])
+def test_the_files_of_the_guides_run(page: str, name: str, text: str, tmp_path: Path) -> None:
     file = tmp_path / name
     file.write_text(text)
     pytest_ = ["-m", "pytest", "-q", "-p", "appliance.testing.plugin", "-p", "no:cacheprovider"]
@@ -84,19 +89,22 @@ def test_the_files_of_the_tutorial_run(name: str, text: str, tmp_path: Path) -> 
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for line in _promised(name):
+    for line in _promised(page, name):
         assert line in done.stdout
+    if name == "secret.py":
+        assert "the word is ***" in done.stderr
+        assert "sesame" not in done.stderr + done.stdout
 
 
-def _promised(name: str) -> list[str]:
-    """The output that the tutorial shows after a file."""
-    rest = (PAGES / "tutorial.md").read_text().partition(f'title="{name}"')[2].partition("\n```\n")[2]
+def _promised(page: str, name: str) -> list[str]:
+    """The output that a guide shows after a file."""
+    rest = (PAGES / page).read_text().partition(f'title="{name}"')[2].partition("\n```\n")[2]
     found = re.search(r"```text\n(.*?)```", rest.partition("```python")[0], re.S)
     return found[1].splitlines() if found else []
 
 
-def test_all_code_of_the_tutorial_is_run() -> None:
-    assert len(TUTORIAL) == (PAGES / "tutorial.md").read_text().count("```python") >= 8
+def test_all_code_of_the_guides_is_run() -> None:
+    assert len(FILES) == sum((PAGES / page).read_text().count("```python") for page in GUIDES) >= 14
 
 
 @pytest.fixture(scope="module")
