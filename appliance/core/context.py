@@ -80,7 +80,9 @@ class TaskRunContext:
 
     def snapshot(self) -> TaskRunContext:
         """A copy of just this, to travel to another process; results are stored where the run is."""
-        copy = TaskRunContext(replace(self.flow_run, result=None), self.task_name, self.task_slug, self.task_tags, self.map_index)
+        copy = TaskRunContext(
+            replace(self.flow_run, result=None), self.task_name, self.task_slug, self.task_tags, self.map_index
+        )
         for key in ("resume", "task_loop_count", "task_loop_result", "task_run_count", "task_run_name"):
             setattr(copy, key, getattr(self, key))
         return copy
