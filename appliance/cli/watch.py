@@ -34,7 +34,7 @@ def follow(transport: Transport, flow_run_id: UUID, *, quiet: bool = False) -> F
             if isinstance(line, StateView):
                 seen_version = line.version
             else:
-                seen_log = line.id
+                seen_log = max(seen_log, line.id)  # printed by time: workers' lines may arrive late
             click.echo(state_line(line) if isinstance(line, StateView) else log_line(line))
         if run.state_type in TERMINAL:
             return run

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
-from appliance.client import admin, agents, errors, flow_runs, flows, schedules, system
+from appliance.cli.watch import follow
+from appliance.client import admin, agents, errors, flow_runs, flows, runs, schedules, system
 from appliance.client.transport import Transport
-from appliance.core.protocol import CreateFlowRun, CreateToken, CreateUser, Registration
+from appliance.core.protocol import CreateFlowRun, CreateToken, CreateUser, Registration, Report
+from appliance.kit import clock
 from appliance.packaging.register import register
 from tests.integration import builders
-from tests.integration.test_tracked_run import Site, failing_flow, site, sum_flow
+from tests.integration.test_tracked_run import TOKEN, Site, failing_flow, site, sum_flow
 
 __all__ = ["site"]
 
@@ -96,3 +101,33 @@ def test_there_is_no_agent_before_one_enrols(site: Site, tmp_path: Path) -> None
     assert agents.listed(site.client) == []
     site.claim(sum_flow)
     assert [agent["name"] for agent in agents.listed(site.client)] == ["host"]
+
+
+def test_following_a_run_prints_each_line_once(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines of worker processes may be stored after lines that were written later."""
+    work, own = site.claim(sum_flow, n=1)
+    run = work.flow_run_id
+    assert runs.begin(own, run, 1).verdict == "go"
+    now = clock.now()
+
+    def report(seq: int, *events: Any) -> None:
+        runs.report(own, run, msgspec.json.encode(Report(attempt=1, seq=seq, events=list(events))))
+
+    report(1, *(builders.line(f"line {n}", at=now - timedelta(seconds=n)) for n in range(5)))
+    rounds: list[int] = []
+
+    class Ending(Transport):
+        """Ends the run in the second round, with one more line."""
+
+        def get(self, *given: Any, **options: Any) -> Any:
+            if not str(given[0]).endswith(("/states", "/logs")):
+                rounds.append(1)
+                if len(rounds) == 2:
+                    last = builders.line("the end", at=now - timedelta(seconds=9))
+                    report(2, last, builders.flow("SUCCESS", "Success"))
+            return super().get(*given, **options)
+
+    assert follow(Ending("http://testserver.local", TOKEN, site.http), run).state == "Success"
+    printed = capsys.readouterr().out
+    assert [printed.count(f"line {n}") for n in range(5)] == [1] * 5
+    assert printed.count("the end") == 1
