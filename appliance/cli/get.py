@@ -27,7 +27,7 @@ def get() -> None:
 @limit_option
 @as_json
 def get_flow_runs(state: str | None, flow: str | None, project: str | None, limit: int, json_output: bool) -> None:
-    """List flow runs, newest first."""
+    """List flow runs, newest first, with why they wait or how they ended."""
     from appliance.client import flow_runs
 
     runs = list(flow_runs.each(connect(), state=state, flow=flow, project=project, limit=limit))
@@ -35,9 +35,17 @@ def get_flow_runs(state: str | None, flow: str | None, project: str | None, limi
         print_json(runs)
         return
     print_table(
-        ("STATE", "FLOW", "RUN", "STARTED", "ENDED", "ID", "MESSAGE"),
+        ("STATE", "FLOW", "RUN", "STARTED", "ENDED", "ID", "WHY"),
         (
-            (r.state, f"{r.project}/{r.flow}", r.name, r.start_time, r.end_time, r.id, _short(r.state_message))
+            (
+                r.state,
+                f"{r.project}/{r.flow}",
+                r.name,
+                r.start_time,
+                r.end_time,
+                r.id,
+                _short(r.wait_reason or r.state_message),
+            )
             for r in runs
         ),
         "No run matches.",
