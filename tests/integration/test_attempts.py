@@ -395,7 +395,10 @@ def _never_started(db: Database) -> UUID:
         (lambda db: paused(db)[0], "The run is paused, not over; resume it instead."),
         (lambda db: create(db, register(db).flow_id), "The run waits for its time, so there is nothing to restart"),
         (_never_started, "The run never started, so there is nothing to restart; create a new run."),
-        (_succeeded, "Nothing of the run has failed; create a new run to run all of it again."),
+        (
+            _succeeded,
+            "Nothing of the run has failed; name the task to restart from, or create a new run to run all of it again.",
+        ),
         (_archived, "The run's flow is archived"),
     ],
 )

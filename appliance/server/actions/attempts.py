@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from appliance.core.protocol import TERMINAL
-from appliance.kit import clock
+from appliance.server.actions.asking import FREE, Asked, Change, once, store
 from appliance.server.actions.creation import checked_parameters, run_config_of
-from appliance.server.actions.endings import store_state
-from appliance.server.actions.names import idempotency_key
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
-from appliance.server.db.tables.flows import Flow
+from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import flows, states, task_runs
 from appliance.server.domain.restarting import to_run_again
-from appliance.server.domain.texts import clean
-from appliance.server.domain.transitions import PAUSED, SCHEDULED, Accept, Facts, Proposed, decide
-from appliance.server.errors import Conflict, NotFound
-
-_FREE = {"agent_id": None, "lease_expires_at": None, "run_token_hash": None, "cancel_requested": False}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Why a run is to change, and the key under which asking again changes nothing more."""
-
-    reason: str = ""
-    idempotency_key: str | None = None
-
-    def message(self, done: str, actor: Actor) -> str:
-        """What the run's history says of it."""
-        reason = clean(self.reason).strip()
-        return f"{done} by {actor.name}: {reason}" if reason else f"{done} by {actor.name}."
+from appliance.server.domain.transitions import PAUSED, SCHEDULED, Proposed
+from appliance.server.errors import Conflict, Invalid
 
 
 def pause(
@@ -46,6 +29,11 @@ def pause(
 ) -> UUID:
     """Hold a scheduled run until a person resumes it. Pausing again changes nothing."""
     asked = asked or Asked()
+    return once(db, flow_run_id, asked, now, pausing(actor, asked))
+
+
+def pausing(actor: Actor, asked: Asked) -> Change:
+    """`pause` as a change inside a transaction."""
 
     def apply(session: Session, run: Any, now: datetime) -> None:
         if run.state_type == PAUSED:
@@ -54,9 +42,9 @@ def pause(
             raise Conflict(
                 f"The run is {run.state_name}; only a run that is scheduled can be paused. Cancel it to stop it."
             )
-        _store(session, run, PAUSED, "Paused", asked.message("Paused", actor), asked, actor, now, {})
+        store(session, run, Proposed(PAUSED, "Paused"), asked.message("Paused", actor), asked, actor, now, {})
 
-    return _once(db, flow_run_id, asked, now, apply)
+    return apply
 
 
 def resume(
@@ -71,18 +59,23 @@ def resume(
 ) -> UUID:
     """Let a paused run go on, as a new attempt: with all of its paused tasks, or with the one that is named."""
     asked = asked or Asked()
+    return once(db, flow_run_id, asked, now, resuming(actor, asked, task_slug, map_index))
+
+
+def resuming(actor: Actor, asked: Asked, task_slug: str | None = None, map_index: int | None = None) -> Change:
+    """`resume` as a change inside a transaction."""
 
     def apply(session: Session, run: Any, now: datetime) -> None:
         if run.state_name == "Resume" and task_slug is None:
             return  # asked twice, or by two people
         if run.state_type != PAUSED and run.state_name not in ("Paused", "Resume"):
             raise Conflict(f"The run is {run.state_name}, not paused; there is nothing to resume.")
-        found = task_runs.paused(session, flow_run_id, task_slug, map_index)
+        found = task_runs.paused(session, run.id, task_slug, map_index)
         if task_slug is not None and not found:
             which = task_slug if map_index is None else f"{task_slug}[{map_index}]"
             raise Conflict(f"The task {which} of this run is not paused; there is nothing to resume.")
         message = asked.message("Resumed", actor)
-        resumed = _task_state(SCHEDULED, "Resume", message, now)
+        resumed = task_state(SCHEDULED, "Resume", message, now)
         task_runs.move(session, [one.id for one in found if not one.state_data], resumed)
         for one in found:
             if one.state_data:  # such as the round of a loop; the end of the pause is over
@@ -90,9 +83,19 @@ def resume(
                 task_runs.move(session, [one.id], resumed | {"data": data})
         start = max(run.scheduled_time, now) if run.state_type == PAUSED and run.attempt == 0 else now
         name = "Resume" if found else "Scheduled"
-        _store(session, run, SCHEDULED, name, message, asked, actor, now, states.due(start))
+        store(session, run, Proposed(SCHEDULED, name), message, asked, actor, now, states.due(start))
 
-    return _once(db, flow_run_id, asked, now, apply)
+    return apply
+
+
+@dataclass(frozen=True)
+class Restart:
+    """How a run is restarted: with the flow's newest version or its own, from a chosen task or only what did not succeed, with
+    other values for some of its parameters."""
+
+    newest_version: bool = False
+    from_task: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 def restart(
@@ -100,31 +103,35 @@ def restart(
     actor: Actor,
     flow_run_id: UUID,
     asked: Asked | None = None,
+    how: Restart | None = None,
     *,
     newest_version: bool = False,
     now: datetime | None = None,
 ) -> UUID:
-    """Run again what did not succeed of a run that has ended, and all that comes after it, as a new attempt: with the code that
-    the run had, or with the flow's newest version."""
+    """Run again what did not succeed of a run that has ended, and a task that is named, and all that comes after them, as a new
+    attempt. The results of all others are reused."""
     asked = asked or Asked()
+    return once(db, flow_run_id, asked, now, restarting(actor, asked, how or Restart(newest_version)))
+
+
+def restarting(actor: Actor, asked: Asked, how: Restart) -> Change:
+    """`restart` as a change inside a transaction."""
 
     def apply(session: Session, run: Any, now: datetime) -> None:
-        known = task_runs.types_of(session, flow_run_id)
-        again = _may_restart(session, run, known)
-        message = asked.message("Restarted", actor)
-        pending = _task_state("PENDING", "Pending", "To run again, since the run was restarted.", now)
-        found = [known[key][0] for key in sorted(again)]
+        known = task_runs.types_of(session, run.id)
+        again = _may_restart(session, run, how, known)
+        extra = FREE | states.due(now) | {"end_time": None, "times_resurrected": 0} | _changed(session, run, how)
+        done = "Restarted" if how.from_task is None else f"Restarted from {how.from_task}"
+        proposed = Proposed(SCHEDULED, "Scheduled", restart=True)
+        store(session, run, proposed, asked.message(done, actor), asked, actor, now, extra)
+        pending = task_state("PENDING", "Pending", "To run again, since the run was restarted.", now)
         cleared = {"run_count": 0, "result_location": None, "start_time": None, "end_time": None}
-        task_runs.move(session, found, pending, **cleared)
-        extra = _FREE | states.due(now) | {"end_time": None, "times_resurrected": 0}
-        if newest_version:
-            extra |= _newest(session, run)
-        _store(session, run, SCHEDULED, "Scheduled", message, asked, actor, now, extra, restart=True)
+        task_runs.move(session, [known[key][0] for key in sorted(again)], pending, **cleared)
 
-    return _once(db, flow_run_id, asked, now, apply)
+    return apply
 
 
-def _may_restart(session: Session, run: Any, known: dict[tuple[str, int], Any]) -> set[tuple[str, int]]:
+def _may_restart(session: Session, run: Any, how: Restart, known: dict[tuple[str, int], Any]) -> set[tuple[str, int]]:
     """The task runs to run again; raises Conflict when the run is not one to restart."""
     if run.state_type not in TERMINAL:
         raise Conflict(_not_ended(run))
@@ -132,23 +139,37 @@ def _may_restart(session: Session, run: Any, known: dict[tuple[str, int], Any]) 
         raise Conflict("The run never started, so there is nothing to restart; create a new run.")
     if session.get_one(Flow, run.flow_id).archived:
         raise Conflict("The run's flow is archived; take it out of the archive to restart the run.")
-    edges = flows.graph_of(session, run.flow_version_id).get("edges", [])
-    again = to_run_again(edges, {key: type for key, (_, type) in known.items()})
-    if run.state_type == "SUCCESS" and not again:
-        raise Conflict("Nothing of the run has failed; create a new run to run all of it again.")
+    graph = flows.graph_of(session, run.flow_version_id)
+    if how.from_task is not None:
+        _require_task(graph, how.from_task)
+    again = to_run_again(graph.get("edges", []), {key: type for key, (_, type) in known.items()}, how.from_task)
+    if run.state_type == "SUCCESS" and not again and how.from_task is None:
+        raise Conflict(
+            "Nothing of the run has failed; name the task to restart from, or create a new run to run all of it again."
+        )
     return again
 
 
-def _newest(session: Session, run: Any) -> dict[str, Any]:
-    """The columns that have a run go on with its flow's newest version. Raises Invalid when its parameters don't fit that one."""
+def _require_task(graph: Mapping[str, Any], slug: str) -> None:
+    slugs = [task["slug"] for task in graph.get("tasks", [])]
+    if slug not in slugs:
+        close = get_close_matches(slug, slugs, 1)
+        hint = f"did you mean {close[0]!r}?" if close else "look at the list of its tasks."
+        raise Invalid(f"The run's flow has no task {slug!r}; {hint}")
+
+
+def _changed(session: Session, run: Any, how: Restart) -> dict[str, Any]:
+    """The columns that change with another version or other parameters. Raises Invalid when the parameters don't fit."""
+    if not how.newest_version and not how.parameters:
+        return {}
     flow, row = session.get_one(Flow, run.flow_id), session.get_one(FlowRun, run.id)
-    version = flows.newest_version(session, run.flow_id)
+    own = session.get_one(FlowVersion, run.flow_version_id)
+    version = flows.newest_version(session, run.flow_id) if how.newest_version else own
     assert version is not None
-    return {
-        "flow_version_id": version.id,
-        "parameters": checked_parameters(flow, version, row.parameters),
-        "run_config": run_config_of(flow, version),
-    }
+    values = {"parameters": checked_parameters(flow, version, {**row.parameters, **how.parameters})}
+    if version is own:
+        return values
+    return values | {"flow_version_id": version.id, "run_config": run_config_of(flow, version)}
 
 
 def _not_ended(run: Any) -> str:
@@ -159,48 +180,6 @@ def _not_ended(run: Any) -> str:
     return f"The run is still {run.state_name}; wait for its end, or cancel it first."
 
 
-def _once(
-    db: Database,
-    flow_run_id: UUID,
-    asked: Asked,
-    now: datetime | None,
-    apply: Callable[[Session, Any, datetime], None],
-) -> UUID:
-    """Do it, unless it was done before under the same key."""
-    key = idempotency_key(asked.idempotency_key)
-    with db.write("attempt") as session:
-        run = states.lock(session, flow_run_id)
-        if run is None:
-            raise NotFound("There is no such run; it may have been deleted.")
-        if key is not None and any(
-            data.get("idempotency_key") == key for data in states.recorded_data(session, flow_run_id)
-        ):
-            return flow_run_id
-        apply(session, run, now or clock.now())
-        return flow_run_id
-
-
-def _store(
-    session: Session,
-    run: Any,
-    type: str,
-    name: str,
-    message: str,
-    asked: Asked,
-    actor: Actor,
-    now: datetime,
-    extra: dict[str, Any],
-    *,
-    restart: bool = False,
-) -> None:
-    """Check the transition and store it with the key."""
-    facts = Facts(run.state_type, run.state_name, run.attempt)
-    verdict = decide(facts, Proposed(type, name, restart=restart))
-    if not isinstance(verdict, Accept):
-        raise Conflict(getattr(verdict, "sentence", "") or "The run can't do this now; try again.")
-    data = None if asked.idempotency_key is None else {"idempotency_key": asked.idempotency_key}
-    store_state(session, run, verdict.type, verdict.name, message, data, actor, now, extra)
-
-
-def _task_state(type: str, name: str, message: str, now: datetime) -> dict[str, Any]:
+def task_state(type: str, name: str, message: str, now: datetime) -> dict[str, Any]:
+    """What `task_runs.move` gives to task runs."""
     return {"type": type, "name": name, "message": message, "data": None, "at": now}

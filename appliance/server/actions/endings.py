@@ -26,9 +26,13 @@ def store_state(
     actor: Actor,
     now: datetime,
     extra: dict[str, Any],
+    *,
+    attempt: int | None = None,
 ) -> None:
-    """Append the state and set the run's columns, where the run is still as `run` (a row of `states.lock`) saw it."""
-    state = states.row(run.id, run.version + 1, run.attempt, type, name, now, clean(actor.name, 200), message, data)
+    """Append the state and set the run's columns, where the run is still as `run` (a row of `states.lock`) saw it. `attempt` is
+    that of the state, if the run gets a new one with it."""
+    number = run.attempt if attempt is None else attempt
+    state = states.row(run.id, run.version + 1, number, type, name, now, clean(actor.name, 200), message, data)
     if not states.change(session, run.id, run.version, states.columns(state) | extra):
         raise Conflict("The run changed at the same moment; try again.")
     crash.point("state.changed")

@@ -11,16 +11,18 @@ from sqlalchemy.orm import Session
 
 from appliance.core.protocol import TERMINAL, CreateFlowRun
 from appliance.kit import clock, ids
+from appliance.server.actions import names
+from appliance.server.actions.asking import Asked, Change, once, store
 from appliance.server.actions.creation import checked_parameters, insert_runs, run_row
-from appliance.server.actions.endings import close_tasks, store_state
-from appliance.server.actions.names import idempotency_key, labels_of, required_name
+from appliance.server.actions.endings import close_tasks
+from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
-from appliance.server.db.writes import flows, states
+from appliance.server.db.writes import flows
 from appliance.server.domain.texts import clean
-from appliance.server.domain.transitions import Accept, Facts, Proposed, Refuse, decide
+from appliance.server.domain.transitions import LIVE, Proposed
 from appliance.server.errors import Conflict, Invalid, NotFound
 
 
@@ -30,7 +32,7 @@ def create(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime 
     scheduled = request.scheduled_time or now
     if scheduled.tzinfo is None:
         raise Invalid("The scheduled time must have an offset, like 2026-01-31T06:30:00+00:00.")
-    key = idempotency_key(request.idempotency_key)
+    key = names.idempotency_key(request.idempotency_key)
     with db.write("create") as session:
         flow = _flow(session, request)
         if key is not None and (known := _of_key(session, flow.id, key)) is not None:
@@ -57,27 +59,37 @@ def create(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime 
         return id
 
 
-def cancel(db: Database, actor: Actor, flow_run_id: UUID, reason: str = "", *, now: datetime | None = None) -> UUID:
+def cancel(
+    db: Database,
+    actor: Actor,
+    flow_run_id: UUID,
+    reason: str = "",
+    *,
+    idempotency_key: str | None = None,
+    now: datetime | None = None,
+) -> UUID:
     """Cancel a run: at once when nothing of it runs, else its process is told to stop. Cancelling again changes nothing."""
-    now = now or clock.now()
-    with db.write("cancel") as session:
-        run = states.lock(session, flow_run_id)
-        if run is None:
-            raise NotFound("There is no such run; it may have been deleted.")
+    asked = Asked(reason, idempotency_key)
+    return once(db, flow_run_id, asked, now, cancelling(actor, asked), "cancel")
+
+
+def cancelling(actor: Actor, asked: Asked) -> Change:
+    """`cancel` as a change inside a transaction."""
+
+    def apply(session: Session, run: Any, now: datetime) -> None:
         if run.state_type in ("CANCELLING", "CANCELLED"):
-            return flow_run_id
-        verdict = decide(Facts(run.state_type, run.state_name, run.attempt), Proposed("CANCELLED", "Cancelled"))
-        if isinstance(verdict, Refuse):
+            return
+        if run.state_type in TERMINAL:
             raise Conflict(f"The run can't be cancelled, because it has already ended as {run.state_name}.")
-        assert isinstance(verdict, Accept)
-        message = clean(reason).strip() or f"Cancelled by {actor.name}."
+        message = clean(asked.reason).strip() or f"Cancelled by {actor.name}."
         extra: dict[str, Any] = {"cancel_requested": True}
-        if verdict.type in TERMINAL:
+        if run.state_type not in LIVE:
             extra |= {"end_time": now, "lease_expires_at": None}
-        store_state(session, run, verdict.type, verdict.name, message, None, actor, now, extra)
-        if verdict.type in TERMINAL:
-            close_tasks(session, run, verdict.type, now)
-        return flow_run_id
+        type = store(session, run, Proposed("CANCELLED", "Cancelled"), message, asked, actor, now, extra)
+        if type in TERMINAL:
+            close_tasks(session, run, type, now)
+
+    return apply
 
 
 def _flow(session: Session, request: CreateFlowRun) -> Flow:

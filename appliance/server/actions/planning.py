@@ -41,6 +41,7 @@ def plan_runs(session: Session, found: Sequence[Schedule], actor: Actor, now: da
     versions = flows.newest_versions(session, set(known))
     rows: list[dict[str, Any]] = []
     skips: list[dict[str, Any]] = []
+    deleted = schedules.deleted_times(session, [schedule.id for schedule in found], now)
     planned: list[dict[str, Any]] = []
     malformed = 0
     for schedule in found:
@@ -49,7 +50,8 @@ def plan_runs(session: Session, found: Sequence[Schedule], actor: Actor, now: da
             continue
         try:
             wanted = _plan_of(schedule, now, ahead)
-            rows += _rows(flow, version, schedule, wanted, actor, now)
+            due = [time for time in wanted.due if (schedule.id, time) not in deleted]
+            rows += _rows(flow, version, schedule, due, actor, now)
         except MALFORMED as error:
             reason = str(error) if isinstance(error, (ScheduleError, Invalid)) else "Its document can't be read."
             _step_aside(session, schedule, reason, actor, now)
@@ -105,9 +107,9 @@ def _skip_row(schedule: Schedule, skip: Skip, now: datetime) -> dict[str, Any]:
 
 
 def _rows(
-    flow: Flow, version: FlowVersion, schedule: Schedule, wanted: Plan, actor: Actor, now: datetime
+    flow: Flow, version: FlowVersion, schedule: Schedule, due: Sequence[datetime], actor: Actor, now: datetime
 ) -> list[dict[str, Any]]:
-    if not wanted.due:
+    if not due:
         return []
     parameters = checked_parameters(flow, version, schedule.parameters)
     return [
@@ -122,7 +124,7 @@ def _rows(
             now=now,
             schedule_id=schedule.id,
         )
-        for time in wanted.due
+        for time in due
     ]
 
 

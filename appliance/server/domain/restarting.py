@@ -10,8 +10,11 @@ TaskKey = tuple[str, int]
 """A task's slug and the index of a mapped child; -1 for what is not mapped and for the parent of children."""
 
 
-def to_run_again(edges: Sequence[Mapping[str, Any]], types: Mapping[TaskKey, str]) -> set[TaskKey]:
-    """The keys of `types` (recorded task runs by the type of their state) that are to run again.
+def to_run_again(
+    edges: Sequence[Mapping[str, Any]], types: Mapping[TaskKey, str], from_task: str | None = None
+) -> set[TaskKey]:
+    """The keys of `types` (recorded task runs by the type of their state) that are to run again; also those of the task that is
+    named, with all of its children.
 
     Of a mapped task only the children that did not succeed do, and of what is mapped over them only the children that follow those.
     """
@@ -21,7 +24,7 @@ def to_run_again(edges: Sequence[Mapping[str, Any]], types: Mapping[TaskKey, str
     after: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for edge in edges:
         after[edge["upstream"]].append(edge)
-    again = {key for key, type in types.items() if type != "SUCCESS"}
+    again = {key for key, type in types.items() if type != "SUCCESS" or key[0] == from_task}
     found = deque(again)
     while found:
         slug, index = found.popleft()

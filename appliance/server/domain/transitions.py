@@ -1,6 +1,7 @@
 """Which state may follow which: one table for flow runs, one for task runs, and one pure function that answers.
 
-Terminal is final, except that a person may restart a run: as a new attempt. Whoever asks with an attempt that was replaced is refused.
+Terminal is final within an attempt. A person may restart a run that has ended, or mark it as ended otherwise: both begin a new
+attempt. Whoever asks with an attempt that was replaced, or having seen a version that is no longer the newest, is refused.
 """
 
 from __future__ import annotations
@@ -33,28 +34,34 @@ FLOW: dict[str, frozenset[str]] = {
 PASSING_NAMES = frozenset({"Mapped", "Looped"})
 """Task states that count as finished but are followed by others within one attempt."""
 
-Code = Literal["stale_attempt", "final", "not_allowed"]
+Code = Literal["stale_attempt", "changed", "final", "live", "cancelling", "not_allowed"]
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is true of the run now. `hold` is a reason why nothing of it may start at the moment."""
+    """What is true of the run now. `hold` is a reason why nothing of it may start at the moment: its flow is paused, or it has
+    no slot. `cancel_requested`: somebody has asked for its end."""
 
     type: str
     name: str
     attempt: int = 0
     hold: str = ""
+    version: int = 0
+    cancel_requested: bool = False
 
 
 @dataclass(frozen=True)
 class Proposed:
     """The state that somebody asks for. `attempt` is None when asked from outside, by a person or a service; `restart` says
-    that it is to begin again after its end."""
+    that it is to begin again after its end, `mark` that a person sets how it ended. `seen` is the version of the run that was
+    looked at, where that matters to whoever asks."""
 
     type: str
     name: str
     attempt: int | None = None
     restart: bool = False
+    mark: bool = False
+    seen: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,10 @@ def decide(facts: Facts, proposed: Proposed) -> Verdict:
         return Refuse(
             "stale_attempt", f"Attempt {proposed.attempt} was replaced by attempt {facts.attempt}; end this process."
         )
+    if proposed.seen is not None and proposed.seen != facts.version:
+        return Refuse("changed", "The run has changed since you looked at it; look again, then decide.")
+    if proposed.mark and proposed.attempt is None:
+        return _marked(facts, proposed)
     if facts.type in TERMINAL:
         if proposed.restart and proposed.attempt is None and proposed.type == SCHEDULED:
             return Accept(proposed.type, proposed.name)
@@ -96,8 +107,19 @@ def decide(facts: Facts, proposed: Proposed) -> Verdict:
         return Accept(CANCELLING, "Cancelling")
     if proposed.type not in FLOW[facts.type]:
         return Refuse("not_allowed", f"A run that is {facts.name} can't become {proposed.name}.")
+    if facts.cancel_requested and facts.type in LIVE and proposed.type not in TERMINAL | {CANCELLING}:
+        return Refuse("cancelling", f"The run was asked to stop, so it can't become {proposed.name}; it can only end.")
     if facts.hold and proposed.type in (PENDING, RUNNING):
         return Wait(facts.hold, 10.0)
+    return Accept(proposed.type, proposed.name)
+
+
+def _marked(facts: Facts, proposed: Proposed) -> Verdict:
+    """A person says how a run ended, whether or not it had ended otherwise before."""
+    if facts.type in LIVE:
+        return Refuse("live", f"The run is {facts.name}; cancel it first, then mark it.")
+    if proposed.type not in TERMINAL:
+        return Refuse("not_allowed", f"A run can be marked as ended, not as {proposed.name}.")
     return Accept(proposed.type, proposed.name)
 
 

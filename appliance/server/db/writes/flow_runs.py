@@ -58,8 +58,14 @@ def delete_planned(session: Session, schedule_id: UUID, now: datetime) -> int:
         runs.c.due_at > now,
         runs.c.state_type == "SCHEDULED",
         runs.c.attempt == 0,
+        runs.c.version == 1,  # a person who has edited it means this run
     )
     return int(session.connection().execute(statement).rowcount)
+
+
+def delete_one(session: Session, flow_run_id: UUID) -> None:
+    """Delete a run; its task runs, states and logs go with it."""
+    session.connection().execute(delete(runs).where(runs.c.id == flow_run_id))
 
 
 def expired(session: Session, now: datetime, limit: int) -> list[UUID]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from appliance.server.db.tables.flows import Flow
@@ -16,6 +16,7 @@ from appliance.server.db.tables.schedules import Schedule
 
 _schedules = Schedule.__table__  # type: ignore[attr-defined]
 _flows = Flow.__table__  # type: ignore[attr-defined]
+_skips = ScheduleSkip.__table__  # type: ignore[attr-defined]
 _ACTIVE = text("schedule.active")  # written out, so that the planner sees that the partial index serves
 
 
@@ -54,6 +55,23 @@ def set_planned(session: Session, rows: list[dict[str, Any]]) -> None:
     """Note up to when every due time has been dealt with and when to look next: rows of {schedule, until, again}."""
     statement = update(_schedules).where(_schedules.c.id == bindparam("schedule"))
     session.connection().execute(statement.values(scheduled_until=bindparam("until"), plan_at=bindparam("again")), rows)
+
+
+def deleted_times(session: Session, schedule_ids: Collection[UUID], since: datetime) -> set[tuple[UUID, datetime]]:
+    """The due times from `since` on whose runs people have deleted, so that none is made for them again."""
+    statement = select(_skips.c.schedule_id, _skips.c.last).where(
+        _skips.c.schedule_id.in_(schedule_ids), _skips.c.last >= since, _skips.c.code == "deleted"
+    )
+    return {(row.schedule_id, row.last) for row in session.execute(statement)}
+
+
+def unskip(session: Session, schedule_id: UUID, times: Sequence[datetime]) -> None:
+    """Take due times that have got a run after all out of the ranges of those that have none."""
+    for time in times:
+        within = (_skips.c.schedule_id == schedule_id, _skips.c.first <= time, _skips.c.last >= time)
+        chosen = select(_skips.c.id).where(*within).order_by(_skips.c.count, _skips.c.id).limit(1).scalar_subquery()
+        session.connection().execute(update(_skips).where(_skips.c.id == chosen).values(count=_skips.c.count - 1))
+    session.connection().execute(delete(_skips).where(_skips.c.schedule_id == schedule_id, _skips.c.count <= 0))
 
 
 def add_skips(session: Session, rows: list[dict[str, Any]]) -> None:

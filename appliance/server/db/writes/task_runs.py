@@ -118,6 +118,28 @@ def paused(session: Session, flow_run_id: UUID, task_slug: str | None, map_index
     return list(session.connection().execute(statement).all())
 
 
+def find(session: Session, flow_run_id: UUID, task_slug: str, map_index: int) -> Any | None:
+    """One task run: its id, state's data, result and end."""
+    statement = select(_runs.c.id, _runs.c.state_data, _runs.c.result_location, _runs.c.end_time).where(
+        _runs.c.flow_run_id == flow_run_id, _runs.c.task_slug == task_slug, _runs.c.map_index == map_index
+    )
+    return session.connection().execute(statement).one_or_none()
+
+
+def recorded_data(session: Session, task_run_id: UUID) -> list[dict[str, Any]]:
+    """What the task run's states have recorded besides their messages."""
+    statement = select(_states.c.data).where(_states.c.task_run_id == task_run_id, _states.c.data.is_not(None))
+    return [data for data in session.connection().execute(statement).scalars() if data]
+
+
+def with_times(session: Session, flow_run_id: UUID) -> list[Any]:
+    """The task runs that wait for a time of their own: a retry, or the end of a pause."""
+    statement = select(_runs.c.id, _runs.c.state_name, _runs.c.state_data).where(
+        _runs.c.flow_run_id == flow_run_id, _runs.c.state_type.in_(("SCHEDULED", "PAUSED"))
+    )
+    return [row for row in session.connection().execute(statement) if (row.state_data or {}).get("start_time")]
+
+
 def move(session: Session, ids: Sequence[UUID], state: dict[str, Any], **others: Any) -> None:
     """Give task runs one and the same new state (type, name, message, data, at), and set other columns."""
     connection = session.connection()

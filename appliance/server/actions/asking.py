@@ -1,0 +1,96 @@
+"""What a person or script asks of a run: with a reason, under a key, once; alone or as one of many in a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appliance.kit import clock
+from appliance.server.actions.endings import store_state
+from appliance.server.actions.names import idempotency_key
+from appliance.server.auth.identity import Actor
+from appliance.server.db.session import Database
+from appliance.server.db.writes import states
+from appliance.server.domain.texts import clean
+from appliance.server.domain.transitions import Facts, Proposed, Refuse, Wait, decide
+from appliance.server.errors import Conflict, NotFound
+
+FREE = {"agent_id": None, "lease_expires_at": None, "run_token_hash": None, "cancel_requested": False}
+"""The columns of a run that nobody works on."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Why a run is to change, the key under which asking again changes nothing more, and the version of the run that was looked
+    at, if a later one is to be refused."""
+
+    reason: str = ""
+    idempotency_key: str | None = None
+    version: int | None = None
+
+    def message(self, done: str, actor: Actor) -> str:
+        """What the run's history says of it."""
+        reason = clean(self.reason).strip()
+        return f"{done} by {actor.name}: {reason}" if reason else f"{done} by {actor.name}."
+
+
+Change = Callable[[Session, Any, datetime], None]
+"""One change of one run, which is given as a row of `states.lock`, inside a transaction. Raises Conflict or Invalid before it
+has written anything."""
+
+
+def once(
+    db: Database, flow_run_id: UUID, asked: Asked, now: datetime | None, change: Change, name: str = "attempt"
+) -> UUID:
+    """Do it in a transaction of its own, unless it was done before under the same key. `name` is for its crash points."""
+    with db.write(name) as session:
+        once_within(session, flow_run_id, asked, now or clock.now(), change)
+        return flow_run_id
+
+
+def once_within(session: Session, flow_run_id: UUID, asked: Asked, now: datetime, change: Change) -> None:
+    """The same inside another action's transaction."""
+    key = idempotency_key(asked.idempotency_key)
+    run = states.lock(session, flow_run_id)
+    if run is None:
+        raise NotFound("There is no such run; it may have been deleted.")
+    if key is not None and any(
+        data.get("idempotency_key") == key for data in states.recorded_data(session, flow_run_id)
+    ):
+        return
+    change(session, run, now)
+
+
+def checked(run: Any, asked: Asked, proposed: Proposed) -> tuple[str, str]:
+    """The type and name to store; raises Conflict with the sentence of the rules when it may not be."""
+    facts = Facts(
+        run.state_type, run.state_name, run.attempt, version=run.version, cancel_requested=run.cancel_requested
+    )
+    verdict = decide(facts, replace(proposed, seen=asked.version))
+    if isinstance(verdict, Refuse):
+        raise Conflict(verdict.sentence)
+    if isinstance(verdict, Wait):
+        raise Conflict(verdict.reason)
+    return verdict.type, verdict.name
+
+
+def store(
+    session: Session,
+    run: Any,
+    proposed: Proposed,
+    message: str,
+    asked: Asked,
+    actor: Actor,
+    now: datetime,
+    extra: dict[str, Any],
+) -> str:
+    """Check the transition and store it with the key; the type that was stored."""
+    type, name = checked(run, asked, proposed)
+    data = None if asked.idempotency_key is None else {"idempotency_key": asked.idempotency_key}
+    store_state(session, run, type, name, message, data, actor, now, extra)
+    return type

@@ -1,0 +1,72 @@
+"""Writing jobs: bulk actions and backfills, step by step. Whoever does a step holds the job's row, so steps never overlap."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from appliance.kit import ids
+from appliance.server.db.tables.jobs import Job
+from appliance.server.domain.texts import clean, clean_document
+
+_jobs = Job.__table__  # type: ignore[attr-defined]
+OPEN = ("queued", "running")
+
+
+def row(kind: str, request: dict[str, Any], created_by: str, now: datetime, key: str | None) -> dict[str, Any]:
+    """A new job, as a row."""
+    return {
+        "id": ids.uuid7(),
+        "kind": kind,
+        "request": clean_document(request),
+        "progress": {},
+        "state": "queued",
+        "message": "",
+        "total": 0,
+        "done": 0,
+        "refused": 0,
+        "cancel_requested": False,
+        "idempotency_key": key,
+        "created": now,
+        "updated": now,
+        "created_by": clean(created_by, 200),
+    }
+
+
+def add(session: Session, new: dict[str, Any]) -> bool:
+    """Insert a job; False when another one has its idempotency key."""
+    dialect_insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    result = session.connection().execute(dialect_insert(_jobs).values(new).on_conflict_do_nothing())
+    return bool(result.rowcount == 1)
+
+
+def of_key(session: Session, key: str) -> Any | None:
+    """The job that was asked for under this key."""
+    return session.connection().execute(select(_jobs).where(_jobs.c.idempotency_key == key)).one_or_none()
+
+
+def lock(session: Session, job_id: UUID) -> Any | None:
+    """The job as a row, held until the transaction ends; None when there is no such job."""
+    return session.connection().execute(select(_jobs).where(_jobs.c.id == job_id).with_for_update()).one_or_none()
+
+
+def change(session: Session, job_id: UUID, now: datetime, **values: Any) -> None:
+    """Set columns of a job that the caller holds."""
+    session.connection().execute(update(_jobs).where(_jobs.c.id == job_id).values(updated=now, **values))
+
+
+def unfinished(session: Session) -> list[UUID]:
+    """The jobs that are not over, the oldest first."""
+    statement = select(_jobs.c.id).where(_jobs.c.state.in_(OPEN)).order_by(_jobs.c.id)
+    return list(session.execute(statement).scalars())
+
+
+def delete_old(session: Session, before: datetime, limit: int) -> int:
+    """Delete jobs that were over before that time."""
+    old = select(_jobs.c.id).where(_jobs.c.state.not_in(OPEN), _jobs.c.updated < before).limit(limit)
+    return int(session.connection().execute(delete(_jobs).where(_jobs.c.id.in_(old))).rowcount)
