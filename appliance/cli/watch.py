@@ -17,10 +17,13 @@ POLL_SECONDS = 0.4
 COLOURS = {"SUCCESS": "green", "FAILED": "red", "CANCELLED": "yellow", "RUNNING": "blue", "CANCELLING": "yellow"}
 LEVEL_COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 
+_SOON = (None, "soon", "starting")
+"""Reasons that pass by themselves in a moment are not worth a line."""
+
 
 def follow(transport: Transport, flow_run_id: UUID, *, quiet: bool = False) -> FlowRunView:
     """Print what happens until the run has ended, and return it as it ended. A server that is away is waited for."""
-    seen_version, seen_log = 0, 0
+    seen_version, seen_log, reason = 0, 0, None
     pause, away = threading.Event(), backoff.delays(0.5, 5.0)
     while True:
         try:
@@ -38,6 +41,9 @@ def follow(transport: Transport, flow_run_id: UUID, *, quiet: bool = False) -> F
             click.echo(state_line(line) if isinstance(line, StateView) else log_line(line))
         if run.state_type in TERMINAL:
             return run
+        if run.wait_reason != reason and run.wait_code not in _SOON:
+            click.echo(f"Waiting: {run.wait_reason}", err=True)
+        reason = run.wait_reason
         pause.wait(POLL_SECONDS)
 
 

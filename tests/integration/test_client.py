@@ -131,3 +131,22 @@ def test_following_a_run_prints_each_line_once(site: Site, capsys: pytest.Captur
     printed = capsys.readouterr().out
     assert [printed.count(f"line {n}") for n in range(5)] == [1] * 5
     assert printed.count("the end") == 1
+
+
+def test_following_a_run_says_why_it_waits(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    register(sum_flow, "p", transport=site.client)
+    run = flow_runs.create(site.client, CreateFlowRun(project="p", flow="sum", parameters={"n": 1}, labels=["gpu"])).id
+    rounds: list[int] = []
+
+    class Cancelling(Transport):
+        """Cancels the run in the third round."""
+
+        def get(self, *given: Any, **options: Any) -> Any:
+            if not str(given[0]).endswith(("/states", "/logs")):
+                rounds.append(1)
+                if len(rounds) == 3:
+                    flow_runs.cancel(site.client, run)
+            return super().get(*given, **options)
+
+    assert follow(Cancelling("http://testserver.local", TOKEN, site.http), run).state == "Cancelled"
+    assert capsys.readouterr().err == "Waiting: No agent is online.\n"
