@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from appliance.kit import clock as kit_clock
 from appliance.server.actions import schedules
 from appliance.server.db.session import Database
 from appliance.server.errors import Invalid
@@ -129,6 +130,33 @@ def test_every_due_time_is_a_run_or_in_a_skip(database: Database, clock: Stopped
     made = {at for at in due_times(database) if at <= str(clock())[:16]}
     assert made | skipped == set(expected(clock, first, clock()))
     assert not made & skipped
+    check_histories(database)
+
+
+def test_planned_runs_move_once_when_the_rules_of_a_zone_change(database: Database, clock: StoppedClock) -> None:
+    """What an older edition of the zone's rules gave is no due time any more."""
+    daily = {"kind": "cron", "cron": "30 6 * * *", "timezone": "Europe/Berlin"}
+    moved = schedules.create(database, ALICE, register(database).flow_id, daily)
+    steady = schedules.create(database, ALICE, register(database, "other").flow_id, daily)
+    right = due_times(database)
+    with database.write() as session:
+        for row in session.execute(text("select id, due_at from flow_run")).all():
+            if str(row.id).replace("-", "") in {
+                str(found["id"]).replace("-", "")
+                for found in rows(database, "select id from flow_run where schedule_id = :id", id=moved.id)
+            }:
+                at = _value(database, kit_clock.parse(f"{str(row.due_at)[:10]}T04:45:00+00:00"))
+                session.execute(
+                    text("update flow_run set due_at = :at, scheduled_time = :at where id = :id"),
+                    {"at": at, "id": row.id},
+                )
+    before = rows(database, "select id from flow_run where schedule_id = :id", id=steady.id)
+    scheduler = Scheduler(database)
+    assert scheduler.run_once(clock())["moved"] == 1
+    assert due_times(database) == right
+    assert rows(database, "select id from flow_run where schedule_id = :id", id=steady.id) == before
+    assert len(rows(database, "select id from event where kind = 'schedule.moved'")) == 1
+    assert Scheduler(database).run_once(clock())["moved"] == scheduler.run_once(clock())["moved"] == 0
     check_histories(database)
 
 

@@ -16,7 +16,7 @@ from appliance.core.errors import ScheduleError
 from appliance.kit import clock, ids
 from appliance.server.actions.creation import checked_parameters
 from appliance.server.actions.names import labels_of
-from appliance.server.actions.planning import Planned, plan_again, plan_runs, unplan
+from appliance.server.actions.planning import MALFORMED, Planned, plan_again, plan_runs, unplan
 from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
@@ -25,6 +25,7 @@ from appliance.server.db.writes import flows, schedules
 from appliance.server.domain import parameters as parameter_rules
 from appliance.server.domain.scheduling import MOST_CAUGHT_UP
 from appliance.server.domain.scheduling import POLICIES as CATCH_UP
+from appliance.server.domain.scheduling import out_of_date as out_of_date_times
 from appliance.server.domain.texts import clean_document
 from appliance.server.errors import Conflict, Invalid, NotFound
 from appliance.server.events.outbox import announce
@@ -141,6 +142,33 @@ def to_plan(db: Database, now: datetime) -> list[UUID]:
     """The schedules that must be looked after now."""
     with db.read() as session:
         return schedules.to_plan(session, now)
+
+
+def out_of_date(db: Database, now: datetime) -> list[UUID]:
+    """The schedules whose planned runs lie at times that aren't due any more: the rules of their time zone have changed."""
+    with db.read() as session:
+        planned = schedules.planned(session, now)
+        documents = schedules.documents(session, list(planned))
+    return [schedule_id for schedule_id, times in planned.items() if _has_moved(documents.get(schedule_id), times, now)]
+
+
+def move_planned(db: Database, schedule_id: UUID, *, now: datetime | None = None, actor: Actor = SYSTEM) -> bool:
+    """Plan a schedule again by the rules of today, with an event that says so; False when it is gone or switched off."""
+    now = now or clock.now()
+    with db.write() as session:
+        schedule = schedules.locked(session, schedule_id)
+        if schedule is None or not schedule.active:
+            return False
+        plan_again(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
+        _announce(session, schedule, "schedule.moved", actor, now)
+        return True
+
+
+def _has_moved(document: Any, planned: list[datetime], now: datetime) -> bool:
+    try:
+        return out_of_date_times(document, now, planned)
+    except MALFORMED:
+        return False  # planning sets it aside
 
 
 def sync_with_code(

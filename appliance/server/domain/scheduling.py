@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -61,6 +61,13 @@ def plan(document: Mapping[str, Any], planned_until: datetime, now: datetime, ah
     due = past + [time for time in future if time > planned_until]
     reached = max([planned_until, now, *future[-1:]]) if planned_until < now else max([planned_until, *future[-1:]])
     return Plan(due, skip, reached, future[0] if len(future) == ahead else None)
+
+
+def out_of_date(document: Mapping[str, Any], now: datetime, planned: Collection[datetime]) -> bool:
+    """Are there planned runs at times that the schedule doesn't give any more, as after a change of a time zone's rules?"""
+    if not planned:
+        return False
+    return not set(planned) <= set(_between(document, now, max(planned), 4 * len(planned) + _PAGE))
 
 
 def _missed(

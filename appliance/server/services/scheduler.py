@@ -24,11 +24,17 @@ class Scheduler:
     def __init__(self, db: Database, interval: float = 5.0) -> None:
         self.interval = interval
         self._db = db
+        self._checked = False
 
     def run_once(self, now: datetime) -> dict[str, int]:
         """Plan for each schedule whose next look is due, many in one transaction; where that fails, one by one, so that one that
         fails holds up no other."""
-        counts = {"schedules": 0, "created": 0, "missed": 0, "malformed": 0, "failed": 0}
+        counts = {"schedules": 0, "created": 0, "missed": 0, "malformed": 0, "failed": 0, "moved": 0}
+        if not self._checked:  # the rules of time zones change with the machine's software, so only while nobody runs
+            counts["moved"] = sum(
+                schedules.move_planned(self._db, id, now=now) for id in schedules.out_of_date(self._db, now)
+            )
+            self._checked = True
         crash.point("sched.tick.begin")
         waiting = schedules.to_plan(self._db, now)
         for start in range(0, len(waiting), _AT_ONCE):

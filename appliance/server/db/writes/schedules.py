@@ -10,12 +10,15 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
+from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
 from appliance.server.db.tables.schedule_skips import ScheduleSkip
 from appliance.server.db.tables.schedules import Schedule
+from appliance.server.db.writes.flow_runs import SCHEDULED_NOW
 
 _schedules = Schedule.__table__  # type: ignore[attr-defined]
 _flows = Flow.__table__  # type: ignore[attr-defined]
+_runs = FlowRun.__table__  # type: ignore[attr-defined]
 _skips = ScheduleSkip.__table__  # type: ignore[attr-defined]
 _ACTIVE = text("schedule.active")  # written out, so that the planner sees that the partial index serves
 
@@ -43,6 +46,25 @@ def to_plan(session: Session, now: datetime) -> list[UUID]:
         .order_by(_schedules.c.plan_at)
     )
     return list(session.execute(statement).scalars())
+
+
+def planned(session: Session, now: datetime) -> dict[UUID, list[datetime]]:
+    """The due times of the runs that are only planned, by schedule, of schedules that are active."""
+    statement = (
+        select(_runs.c.schedule_id, _runs.c.due_at)
+        .join(_schedules, _schedules.c.id == _runs.c.schedule_id)
+        .where(SCHEDULED_NOW, _runs.c.due_at > now, _runs.c.attempt == 0, _ACTIVE)
+    )
+    found: dict[UUID, list[datetime]] = {}
+    for schedule_id, due_at in session.execute(statement):
+        found.setdefault(schedule_id, []).append(due_at)
+    return found
+
+
+def documents(session: Session, ids: Sequence[UUID]) -> dict[UUID, Any]:
+    """The documents of schedules, by id."""
+    statement = select(_schedules.c.id, _schedules.c.document).where(_schedules.c.id.in_(ids))
+    return {schedule_id: document for schedule_id, document in session.execute(statement)}
 
 
 def locked_active(session: Session, ids: Sequence[UUID]) -> list[Schedule]:
