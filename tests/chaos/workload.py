@@ -1,0 +1,203 @@
+"""A small site's day in one script: every action that a crash could cut in two, done straight on the database under a stopped clock.
+
+Whoever runs it again after a crash sends everything once more, as clients do: under the same keys where there are keys.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from appliance.core.protocol import AgentReport, Begin, Exited, Held, Work
+from appliance.kit import clock
+from appliance.server.actions import (
+    agents,
+    attempts,
+    concurrency,
+    flow_runs,
+    leases,
+    marking,
+    runs,
+    schedules,
+    unstarted,
+)
+from appliance.server.actions.asking import Asked
+from appliance.server.actions.schedules import Policy
+from appliance.server.db.session import Database
+from appliance.server.db.writes import dispatch
+from appliance.server.errors import ApplianceError
+from appliance.server.services.repair import Repair
+from appliance.server.services.run import Rounds
+from appliance.server.services.scheduler import Scheduler
+from tests.chaos.journal import Journal
+from tests.integration import builders
+from tests.integration.builders import AGENT, ALICE, MINUTELY, RUN, send, task
+
+MOST_ROUNDS = 40
+
+
+class Workload:
+    """`time` is where its clock begins; `script()` may break off anywhere, `settle()` brings everything to rest."""
+
+    def __init__(self, db: Database, journal: Path, time: datetime) -> None:
+        self.db, self.journal, self.time = db, Journal(journal), time
+        long_ago = time - timedelta(days=1)
+        self.scheduler, self.repair = Scheduler(db), Repair(db, started=long_ago)
+        self.steps = [self.register, self.ask, self.change, self.work, self.fail_and_restart, self.go_silent]
+        self.steps += [self.overlap, self.schedule, self.steer, self.serve, self.limit]
+
+    def now(self) -> datetime:
+        return self.time
+
+    def script(self) -> None:
+        with clock.stopped(self.now):
+            for step in self.steps:
+                step()
+
+    def settle(self) -> None:
+        """The services and an agent at work until nothing is live and nothing due is left; fails when that never comes."""
+        with clock.stopped(self.now):
+            for _ in range(MOST_ROUNDS):
+                self.time += timedelta(seconds=30)
+                self.scheduler.run_once(self.time)
+                self.repair.run_once(self.time)
+                self.work()
+                if not self.unfinished():
+                    return
+        raise AssertionError(f"never at rest: {self.unfinished()[:5]}")
+
+    def unfinished(self) -> list[dict[str, object]]:
+        live = builders.rows(
+            self.db, "select id, state_name from flow_run where state_type in ('PENDING', 'RUNNING', 'CANCELLING')"
+        )
+        with self.db.read() as session:
+            due = dispatch.any_due(session, [], self.time)
+        return live + ([{"due": True}] if due else [])
+
+    # --- the steps
+
+    def register(self) -> None:
+        self.flow = builders.register(self.db, schedules=[MINUTELY], parameters=[builders.N]).flow_id
+        self.agent = builders.enrol(self.db, capacity=100)
+        concurrency.put(self.db, ALICE, "label", "gpu", 1)
+
+    def ask(self) -> None:
+        for number in range(4):
+            self.create(f"create-{number}", n=number)
+
+    def create(self, key: str, **parameters: int) -> UUID:
+        run = builders.create(self.db, self.flow, idempotency_key=key, parameters=parameters)
+        self.journal.acknowledged("create", run, key, parameters=parameters)
+        return run
+
+    def change(self) -> None:
+        """Pause one, resume it, cancel another."""
+        held, cancelled = self.create("create-0", n=0), self.create("create-1", n=1)
+        for op, key in ((attempts.pause, "pause-0"), (attempts.resume, "resume-0")):
+            try:
+                op(self.db, ALICE, held, Asked(idempotency_key=key))
+            except ApplianceError:  # a second script: the first one's word never arrived, and the run has gone on
+                continue
+            self.journal.acknowledged("change", held, key)
+        flow_runs.cancel(self.db, ALICE, cancelled)
+        self.journal.acknowledged("cancel", cancelled)
+
+    def work(self) -> None:
+        """An agent takes all that is due and does it."""
+        while taken := builders.claim(self.db, self.agent, 100):
+            for one in taken:
+                self.carry_out(one)
+
+    def carry_out(self, work: Work, end: str = "SUCCESS") -> None:
+        run, attempt = work.flow_run_id, work.attempt
+        begun = runs.begin(self.db, RUN, run, Begin(attempt=attempt))
+        if begun.verdict != "go":
+            return
+        for seq, type in ((1, "RUNNING"), (2, end)):
+            answer = send(
+                self.db, run, seq, task("extract-1", type, type.title()), builders.line(type), attempt=attempt
+            )
+            self.journal.acknowledged("report", run, attempt=attempt, seq=answer.acked)
+        send(self.db, run, 3, builders.flow(end, end.title()), attempt=attempt)
+        self.journal.acknowledged("report", run, attempt=attempt, seq=3)
+
+    def fail_and_restart(self) -> None:
+        run = self.create("fails", n=7)
+        for work in builders.claim(self.db, self.agent, 100):
+            self.carry_out(work, "FAILED" if work.flow_run_id == run else "SUCCESS")
+        if self.state_of(run) != "FAILED":
+            return  # a second script, and the first one came further
+        attempts.restart(self.db, ALICE, run, Asked(idempotency_key="restart"))
+        self.journal.acknowledged("change", run, "restart")
+
+    def go_silent(self) -> None:
+        """Of three that are taken, one begins and one's process dies under the agent's eyes; of the others nothing is heard again."""
+        self.work()
+        for number in range(3):
+            self.create(f"silent-{number}")
+        taken = builders.claim(self.db, self.agent, 3)
+        for work in taken[:2]:
+            runs.begin(self.db, RUN, work.flow_run_id, Begin(attempt=work.attempt))
+        for work in taken[:1]:
+            held = Held(flow_run_id=work.flow_run_id, attempt=work.attempt)
+            exited = Exited(
+                flow_run_id=held.flow_run_id, attempt=held.attempt, code=None, signal="SIGKILL", reason="", tail=[]
+            )
+            agents.report(self.db, AGENT, self.agent, AgentReport(started=[held], exited=[exited]))
+        self.time += timedelta(seconds=self.db.rules.run_lease + 1)
+        self.repair.run_once(self.time)
+
+    def overlap(self) -> None:
+        """Schedules that skip, and that stop the older run, while that is at work."""
+        for policy in ("skip", "cancel"):
+            self.work()
+            schedules.create(self.db, ALICE, self.flow, MINUTELY, policy=Policy(overlap=policy))
+            self.time += timedelta(minutes=1)
+            self.scheduler.run_once(self.time)
+            taken = builders.claim(self.db, self.agent, 10)
+            self.time += timedelta(minutes=1)
+            self.scheduler.run_once(self.time)
+            for work in taken:
+                self.carry_out(work)
+
+    def schedule(self) -> None:
+        """An outage that is longer than what is planned ahead, edits, and a schedule switched off and on."""
+        made = schedules.create(self.db, ALICE, self.flow, {"kind": "interval", "seconds": 60}, {"n": 3}).id
+        self.time += timedelta(minutes=30)
+        self.scheduler.run_once(self.time)
+        schedules.edit(self.db, ALICE, made, {"kind": "interval", "seconds": 120})
+        schedules.set_active(self.db, ALICE, made, False)
+        schedules.set_active(self.db, ALICE, made, True)
+        schedules.delete(self.db, ALICE, made)
+
+    def steer(self) -> None:
+        """By a person's word: one run is edited and started now, one is marked, one is deleted."""
+        later = self.time + timedelta(days=1)
+        hurried, marked, gone = (builders.create(self.db, self.flow, scheduled_time=later) for _ in range(3))
+        for run, key, op in (
+            (hurried, "edit", lambda asked: unstarted.edit(self.db, ALICE, hurried, unstarted.Edit(priority=5), asked)),
+            (hurried, "start", lambda asked: unstarted.start_now(self.db, ALICE, hurried, asked)),
+            (marked, "mark", lambda asked: marking.mark(self.db, ALICE, marked, "Success", asked)),
+        ):
+            op(Asked(idempotency_key=f"{key}-{run}"))
+            self.journal.acknowledged("change", run, f"{key}-{run}")
+        unstarted.delete(self.db, ALICE, gone)
+        self.journal.acknowledged("delete", gone)
+
+    def serve(self) -> None:
+        """A services process takes the lease, works and gives it back."""
+        rounds = Rounds(self.scheduler, self.db, "one")
+        epoch = leases.acquire(self.db, "repair", "one", 60.0)
+        assert epoch is not None
+        leases.record(self.db, "repair", epoch, self.repair.run_once(self.time))
+        leases.release(self.db, "repair", "one", epoch)
+        rounds()
+        rounds.finish(1.0)
+
+    def limit(self) -> None:
+        row = concurrency.put(self.db, ALICE, "label", "cpu", 2)
+        concurrency.remove(self.db, ALICE, row.id)
+
+    def state_of(self, run: UUID) -> str:
+        return str(builders.run_row(self.db, run)["state_type"])
