@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import Any
 
 import click
-import msgspec
 
 from appliance.cli.connection import connect
 from appliance.cli.output import as_json, print_json
+from appliance.cli.values import Assignment, AwareTime
 from appliance.core.protocol import CreateFlowRun
-from appliance.kit import clock
 
 EPILOG = """\b
 Examples:
@@ -21,33 +20,6 @@ Examples:
 
 A value is JSON; text that is not JSON is taken as it is. With --watch the exit code is 0 for a run that succeeded and 1 for
 one that failed or was cancelled."""
-
-
-class Assignment(click.ParamType[Any]):
-    """`key=json`."""
-
-    name = "key=json"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
-        key, sign, text = str(value).partition("=")
-        if not sign or not key:
-            self.fail(f"{value!r} is not key=json; write for example -p pages=20.", param, ctx)
-        try:
-            return key, msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            return key, text
-
-
-class AwareTime(click.ParamType[Any]):
-    """A time with its offset."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            return clock.parse(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.command(epilog=EPILOG)

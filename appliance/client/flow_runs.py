@@ -1,10 +1,10 @@
-"""Flow runs on the server: create, read, list, cancel, pause, resume, restart; their states, task runs and logs."""
+"""Flow runs on the server: create, read, list, and all that people do with them; their states, task runs and logs."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
@@ -14,8 +14,10 @@ from appliance.client.transport import Transport, path
 from appliance.core.protocol import (
     ChangeFlowRun,
     CreateFlowRun,
+    EditFlowRun,
     FlowRunView,
     LogView,
+    MarkFlowRun,
     Page,
     RestartFlowRun,
     ResumeFlowRun,
@@ -24,7 +26,8 @@ from appliance.core.protocol import (
 )
 
 T = TypeVar("T")
-K = TypeVar("K", CreateFlowRun, ChangeFlowRun, RestartFlowRun, ResumeFlowRun)
+K = TypeVar("K", CreateFlowRun, ChangeFlowRun, RestartFlowRun, ResumeFlowRun, MarkFlowRun, EditFlowRun)
+MarkedState = Literal["Success", "Failed", "Cancelled", "Skipped"]
 
 PAGE = 200
 
@@ -41,7 +44,7 @@ def get(transport: Transport, flow_run_id: UUID) -> FlowRunView:
 
 def cancel(transport: Transport, flow_run_id: UUID, reason: str = "") -> FlowRunView:
     """Ask for the end of a run; asking twice is harmless."""
-    return transport.post(path("flow-runs", flow_run_id, "cancel"), {"reason": reason}, FlowRunView, idempotent=True)
+    return _change(transport, flow_run_id, "cancel", ChangeFlowRun(reason=reason))
 
 
 def pause(transport: Transport, flow_run_id: UUID, reason: str = "") -> FlowRunView:
@@ -68,12 +71,52 @@ def restart(
     reason: str = "",
     *,
     newest_version: bool = False,
+    from_task: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
 ) -> FlowRunView:
-    """Run again what did not succeed of a run that has ended, and all that comes after it: with the code it had, or with the
-    flow's newest version."""
-    wanted = RestartFlowRun(reason=reason, newest_version=newest_version, idempotency_key=idempotency_key)
+    """Run again what did not succeed of a run that has ended, the task that is named, and all that comes after them: with the
+    code it had or with the flow's newest version, and with other values for some parameters."""
+    wanted = RestartFlowRun(
+        reason=reason,
+        newest_version=newest_version,
+        from_task=from_task,
+        parameters=dict(parameters or {}),
+        idempotency_key=idempotency_key,
+    )
     return _change(transport, flow_run_id, "restart", wanted)
+
+
+def mark(
+    transport: Transport,
+    flow_run_id: UUID,
+    state: MarkedState,
+    reason: str = "",
+    *,
+    task_slug: str | None = None,
+    map_index: int = -1,
+) -> FlowRunView:
+    """Set how a run that is not live has ended, or one of its task runs."""
+    wanted = MarkFlowRun(state=state, reason=reason, task_slug=task_slug, map_index=map_index)
+    return _change(transport, flow_run_id, "mark", wanted)
+
+
+def start_now(transport: Transport, flow_run_id: UUID, reason: str = "") -> FlowRunView:
+    """Let a scheduled run be due now."""
+    return _change(transport, flow_run_id, "start-now", ChangeFlowRun(reason=reason))
+
+
+def edit(transport: Transport, flow_run_id: UUID, wanted: EditFlowRun) -> FlowRunView:
+    """Change name, labels, priority or time of a run that has not started."""
+    content = wire.encode(_keyed(wanted))
+    answer = transport.send("PATCH", path("flow-runs", flow_run_id), content, idempotent=True)
+    return wire.decode(answer, FlowRunView)
+
+
+def delete(transport: Transport, flow_run_id: UUID, reason: str = "") -> None:
+    """Delete a run that has ended or waits for its time, with all that belongs to it."""
+    content = wire.encode(_keyed(ChangeFlowRun(reason=reason)))
+    transport.send("DELETE", path("flow-runs", flow_run_id), content, idempotent=True)
 
 
 def _change(transport: Transport, flow_run_id: UUID, verb: str, wanted: ChangeFlowRun) -> FlowRunView:

@@ -82,16 +82,38 @@ class CreateFlowRun(Message, kw_only=True):
 
 
 class ChangeFlowRun(Message, kw_only=True):
-    """Pause a run. The same idempotency key again changes nothing more; the reason is kept in the run's history."""
+    """Cancel, pause, start or delete a run. The same idempotency key again changes nothing more; the reason is kept in the run's
+    history. With `version`, the change is refused when the run is at another one."""
 
     reason: str = ""
     idempotency_key: str | None = None
+    version: int | None = None
 
 
 class RestartFlowRun(ChangeFlowRun, kw_only=True):
-    """Restart a run with the code it had, or with the flow's newest version, as after the cause was mended."""
+    """Restart a run with the code it had, or with the flow's newest version, as after the cause was mended. `from_task` (a slug)
+    runs again too, with all that comes after it; `parameters` replace values that the run had."""
 
     newest_version: bool = False
+    from_task: str | None = None
+    parameters: dict[str, Any] = {}
+
+
+class MarkFlowRun(ChangeFlowRun, kw_only=True):
+    """Set how a run that is not live has ended, or, with `task_slug`, one of its task runs."""
+
+    state: Literal["Success", "Failed", "Cancelled", "Skipped"]
+    task_slug: str | None = None
+    map_index: int = -1
+
+
+class EditFlowRun(ChangeFlowRun, kw_only=True):
+    """Change a run that has not started; what is left out stays."""
+
+    name: str | None = None
+    labels: list[str] | None = None
+    priority: int | None = None
+    scheduled_time: datetime | None = None
 
 
 class ResumeFlowRun(ChangeFlowRun, kw_only=True):
@@ -113,6 +135,8 @@ class FlowRunView(Answer, kw_only=True):
     state_type: StateType
     state_message: str
     parameters: dict[str, Any]
+    labels: list[str] = []
+    priority: int = 0
     version: int
     attempt: int
     created: datetime

@@ -113,6 +113,10 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("POST", R + "/pause"): (OPERATORS, _of_run("/pause", {"reason": "not yet"})),
     ("POST", R + "/resume"): (OPERATORS, _of_run("/resume", {})),
     ("POST", R + "/restart"): (OPERATORS, _of_run("/restart", {})),
+    ("POST", R + "/mark"): (OPERATORS, _of_run("/mark", {"state": "Success"})),
+    ("POST", R + "/start-now"): (OPERATORS, _of_run("/start-now", {})),
+    ("PATCH", R): (OPERATORS, _of_run("", {"priority": 1})),
+    ("DELETE", R): (OPERATORS, _of_run("")),
     ("GET", R + "/states"): (READERS, _of_run("/states")),
     ("GET", R + "/task-runs"): (READERS, _of_run("/task-runs")),
     ("GET", R + "/logs"): (READERS, _of_run("/logs")),
@@ -262,6 +266,10 @@ def test_every_graphql_field_declares_a_permission(site: Site) -> None:
         "pauseFlowRun": Permission.PAUSE_RUN,
         "resumeFlowRun": Permission.RESUME_RUN,
         "restartFlowRun": Permission.RESTART_RUN,
+        "markFlowRun": Permission.MARK_RUN,
+        "startFlowRunNow": Permission.EDIT_RUN,
+        "editFlowRun": Permission.EDIT_RUN,
+        "deleteFlowRun": Permission.DELETE_RUN,
     }
     assert mutations.items() <= declared.items()
     assert all(permission is not Permission.PUBLIC for permission in declared.values())

@@ -1,4 +1,4 @@
-"""REST: creating, listing, reading, cancelling, pausing, resuming and restarting flow runs."""
+"""REST: flow runs: created, listed, read, and all that people do with them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Router, get, post
+from litestar import Router, delete, get, patch, post
 from litestar.params import Parameter
 from litestar.response import Stream
 from sqlalchemy.orm import Session
@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from appliance.core.protocol import (
     ChangeFlowRun,
     CreateFlowRun,
+    EditFlowRun,
     FlowRunView,
     LogView,
-    Message,
+    MarkFlowRun,
     Page,
     RestartFlowRun,
     ResumeFlowRun,
@@ -24,8 +25,9 @@ from appliance.core.protocol import (
     TaskRunView,
 )
 from appliance.kit import clock
-from appliance.server.actions import attempts
+from appliance.server.actions import attempts, marking, unstarted
 from appliance.server.actions import flow_runs as actions
+from appliance.server.actions.asking import Asked
 from appliance.server.api import views
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
@@ -33,10 +35,6 @@ from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flow_runs, logs, pages, states, task_runs
 from appliance.server.db.session import Database
 from appliance.server.errors import NotFound
-
-
-class CancelFlowRun(Message, kw_only=True):
-    reason: str = ""
 
 
 @post("/", opt={"permission": Permission.CREATE_RUN, "body": CreateFlowRun}, sync_to_thread=True)
@@ -75,13 +73,14 @@ def show(database: Database, run_id: UUID) -> FlowRunView:
 
 @post(
     "/{run_id:uuid}/cancel",
-    opt={"permission": Permission.CANCEL_RUN, "body": CancelFlowRun},
+    opt={"permission": Permission.CANCEL_RUN, "body": ChangeFlowRun},
     status_code=200,
     sync_to_thread=True,
 )
 def cancel(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
     """Cancel a run; cancelling it again changes nothing."""
-    actions.cancel(database, actor, run_id, decode(body, CancelFlowRun).reason)
+    asked = _asked(decode(body, ChangeFlowRun))
+    actions.cancel(database, actor, run_id, asked.reason, idempotency_key=asked.idempotency_key)
     return _one(database, run_id)
 
 
@@ -118,10 +117,55 @@ def resume(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowR
     sync_to_thread=True,
 )
 def restart(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
-    """Run again what did not succeed of a run that has ended, and all that comes after it."""
+    """Run again what did not succeed of a run that has ended, the task that is named, and all that comes after them."""
     wanted = decode(body, RestartFlowRun)
-    attempts.restart(database, actor, run_id, _asked(wanted), newest_version=wanted.newest_version)
+    how = attempts.Restart(wanted.newest_version, wanted.from_task, wanted.parameters)
+    attempts.restart(database, actor, run_id, _asked(wanted), how)
     return _one(database, run_id)
+
+
+@post(
+    "/{run_id:uuid}/mark",
+    opt={"permission": Permission.MARK_RUN, "body": MarkFlowRun},
+    status_code=200,
+    sync_to_thread=True,
+)
+def mark(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
+    """Set how a run that is not live has ended, or one of its task runs."""
+    wanted = decode(body, MarkFlowRun)
+    if wanted.task_slug is None:
+        marking.mark(database, actor, run_id, wanted.state, _asked(wanted))
+    else:
+        slug, index = wanted.task_slug, wanted.map_index
+        marking.mark_task(database, actor, run_id, slug, index, wanted.state, _asked(wanted))
+    return _one(database, run_id)
+
+
+@post(
+    "/{run_id:uuid}/start-now",
+    opt={"permission": Permission.EDIT_RUN, "body": ChangeFlowRun},
+    status_code=200,
+    sync_to_thread=True,
+)
+def start_now(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
+    """Let a scheduled run be due now."""
+    unstarted.start_now(database, actor, run_id, _asked(decode(body, ChangeFlowRun)))
+    return _one(database, run_id)
+
+
+@patch("/{run_id:uuid}", opt={"permission": Permission.EDIT_RUN, "body": EditFlowRun}, sync_to_thread=True)
+def edit(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
+    """Change name, labels, priority or time of a run that has not started."""
+    wanted = decode(body, EditFlowRun)
+    changes = unstarted.Edit(wanted.name, wanted.labels, wanted.priority, wanted.scheduled_time)
+    unstarted.edit(database, actor, run_id, changes, _asked(wanted))
+    return _one(database, run_id)
+
+
+@delete("/{run_id:uuid}", opt={"permission": Permission.DELETE_RUN, "body": ChangeFlowRun}, sync_to_thread=True)
+def remove(database: Database, actor: Actor, run_id: UUID, body: bytes) -> None:
+    """Delete a run that has ended or waits for its time, with its task runs, states and logs."""
+    unstarted.delete(database, actor, run_id, _asked(decode(body, ChangeFlowRun)))
 
 
 @get("/{run_id:uuid}/states", opt={"permission": Permission.READ, "items": StateView}, sync_to_thread=True)
@@ -162,8 +206,8 @@ def download(database: Database, run_id: UUID) -> Stream:
     return Stream(_text(database, run_id), media_type="text/plain; charset=utf-8", headers=headers)
 
 
-def _asked(change: ChangeFlowRun) -> attempts.Asked:
-    return attempts.Asked(change.reason, change.idempotency_key)
+def _asked(change: ChangeFlowRun) -> Asked:
+    return Asked(change.reason, change.idempotency_key, change.version)
 
 
 def _text(database: Database, run_id: UUID) -> Iterator[bytes]:
@@ -189,7 +233,5 @@ def _one(database: Database, run_id: UUID) -> FlowRunView:
         return views.flow_runs(session, [_require(session, run_id)])[0]
 
 
-router = Router(
-    "/flow-runs",
-    route_handlers=[create, index, show, cancel, pause, resume, restart, history, tasks, log_page, download],
-)
+_CHANGES = [create, cancel, pause, resume, restart, mark, start_now, edit, remove]
+router = Router("/flow-runs", route_handlers=[*_CHANGES, index, show, history, tasks, log_page, download])

@@ -86,6 +86,8 @@ def _flow_run(row: Any, flow: str, project: str, why: Waiting | None) -> FlowRun
         state_type=row.state_type,
         state_message=row.state_message,
         parameters=row.parameters,
+        labels=row.labels,
+        priority=row.priority,
         version=row.version,
         attempt=row.attempt,
         created=row.created,

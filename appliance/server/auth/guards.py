@@ -22,9 +22,15 @@ class Permission(StrEnum):
     PAUSE_RUN = "runs:pause"
     RESUME_RUN = "runs:resume"
     RESTART_RUN = "runs:restart"
+    MARK_RUN = "runs:mark"
+    EDIT_RUN = "runs:edit"  # also starts it now
+    DELETE_RUN = "runs:delete"
+    BULK = "runs:bulk"  # and for each run the permission of what is done to it
+    BACKFILL = "schedules:backfill"
     REGISTER_FLOW = "flows:register"
     EDIT_SCHEDULE = "schedules:edit"
     EDIT_LIMIT = "limits:edit"
+    MANAGE_HOLD = "hold:manage"
     MANAGE_USERS = "users:manage"
     MANAGE_TOKENS = "tokens:manage"
     READ_METRICS = "metrics:read"
@@ -39,11 +45,17 @@ _OPERATOR = _VIEWER | {
     Permission.PAUSE_RUN,
     Permission.RESUME_RUN,
     Permission.RESTART_RUN,
+    Permission.MARK_RUN,
+    Permission.EDIT_RUN,
+    Permission.DELETE_RUN,
+    Permission.BULK,
+    Permission.BACKFILL,
     Permission.REGISTER_FLOW,
     Permission.EDIT_SCHEDULE,
     Permission.EDIT_LIMIT,
 }
 _ADMIN = _OPERATOR | {
+    Permission.MANAGE_HOLD,
     Permission.MANAGE_USERS,
     Permission.MANAGE_TOKENS,
     Permission.READ_METRICS,

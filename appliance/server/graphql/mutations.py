@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
+from uuid import UUID
 
 import strawberry
 
 from appliance.core.protocol import CreateFlowRun
-from appliance.server.actions import attempts, flow_runs, schedules
+from appliance.server.actions import attempts, flow_runs, marking, schedules, unstarted
+from appliance.server.actions.asking import Asked
 from appliance.server.auth.guards import Permission
-from appliance.server.errors import Invalid, NotFound
+from appliance.server.errors import NotFound
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import root_mutation
 from appliance.server.graphql.queries import one_flow_run
+from appliance.server.graphql.scalars import json_object
 from appliance.server.graphql.types import flows as flow_types
 from appliance.server.graphql.types.flow_runs import FlowRun
 from appliance.server.graphql.types.flows import Schedule
@@ -21,6 +24,12 @@ from appliance.server.graphql.types.inputs import (
     CancelFlowRunPayload,
     CreateFlowRunInput,
     CreateFlowRunPayload,
+    DeleteFlowRunInput,
+    DeleteFlowRunPayload,
+    EditFlowRunInput,
+    EditFlowRunPayload,
+    MarkFlowRunInput,
+    MarkFlowRunPayload,
     PauseFlowRunInput,
     PauseFlowRunPayload,
     RestartFlowRunInput,
@@ -28,6 +37,8 @@ from appliance.server.graphql.types.inputs import (
     ResumeFlowRunInput,
     ResumeFlowRunPayload,
     SetScheduleActiveInput,
+    StartFlowRunNowInput,
+    StartFlowRunNowPayload,
 )
 
 
@@ -35,57 +46,66 @@ from appliance.server.graphql.types.inputs import (
 class Mutation:
     @root_mutation(Permission.CREATE_RUN)
     def create_flow_run(self, info: Info, input: CreateFlowRunInput) -> CreateFlowRunPayload:
-        parameters: Any = {} if input.parameters is None else input.parameters
-        if not isinstance(parameters, dict):
-            raise Invalid("The field parameters must be a JSON object of parameter names and values.")
         request = CreateFlowRun(
             flow_id=input.flow_id,
-            parameters=parameters,
+            parameters=json_object(input.parameters, "parameters"),
             name=input.name,
             labels=input.labels,
             scheduled_time=input.scheduled_time,
             idempotency_key=input.idempotency_key,
         )
         run_id = flow_runs.create(info.context.database, info.context.actor, request)
-        info.context.changed()
-        return CreateFlowRunPayload(flow_run=_existing(one_flow_run(info.context, run_id)))
+        return CreateFlowRunPayload(flow_run=_after(info, run_id))
 
     @root_mutation(Permission.CANCEL_RUN)
     def cancel_flow_run(self, info: Info, input: CancelFlowRunInput) -> CancelFlowRunPayload:
-        flow_runs.cancel(info.context.database, info.context.actor, input.flow_run_id, input.reason or "")
-        info.context.changed()
-        return CancelFlowRunPayload(flow_run=_existing(one_flow_run(info.context, input.flow_run_id)))
+        context, key = info.context, input.idempotency_key
+        flow_runs.cancel(context.database, context.actor, input.flow_run_id, input.reason or "", idempotency_key=key)
+        return CancelFlowRunPayload(flow_run=_after(info, input.flow_run_id))
 
     @root_mutation(Permission.PAUSE_RUN)
     def pause_flow_run(self, info: Info, input: PauseFlowRunInput) -> PauseFlowRunPayload:
         attempts.pause(info.context.database, info.context.actor, input.flow_run_id, _asked(input))
-        info.context.changed()
-        return PauseFlowRunPayload(flow_run=_existing(one_flow_run(info.context, input.flow_run_id)))
+        return PauseFlowRunPayload(flow_run=_after(info, input.flow_run_id))
 
     @root_mutation(Permission.RESUME_RUN)
     def resume_flow_run(self, info: Info, input: ResumeFlowRunInput) -> ResumeFlowRunPayload:
-        attempts.resume(
-            info.context.database,
-            info.context.actor,
-            input.flow_run_id,
-            _asked(input),
-            task_slug=input.task_slug,
-            map_index=input.map_index,
-        )
-        info.context.changed()
-        return ResumeFlowRunPayload(flow_run=_existing(one_flow_run(info.context, input.flow_run_id)))
+        context, slug, index = info.context, input.task_slug, input.map_index
+        asked = _asked(input)
+        attempts.resume(context.database, context.actor, input.flow_run_id, asked, task_slug=slug, map_index=index)
+        return ResumeFlowRunPayload(flow_run=_after(info, input.flow_run_id))
 
     @root_mutation(Permission.RESTART_RUN)
     def restart_flow_run(self, info: Info, input: RestartFlowRunInput) -> RestartFlowRunPayload:
-        attempts.restart(
-            info.context.database,
-            info.context.actor,
-            input.flow_run_id,
-            _asked(input),
-            newest_version=input.newest_version,
-        )
+        how = attempts.Restart(input.newest_version, input.from_task, json_object(input.parameters, "parameters"))
+        attempts.restart(info.context.database, info.context.actor, input.flow_run_id, _asked(input), how)
+        return RestartFlowRunPayload(flow_run=_after(info, input.flow_run_id))
+
+    @root_mutation(Permission.MARK_RUN)
+    def mark_flow_run(self, info: Info, input: MarkFlowRunInput) -> MarkFlowRunPayload:
+        database, actor, run, state = info.context.database, info.context.actor, input.flow_run_id, input.state.value
+        if input.task_slug is None:
+            marking.mark(database, actor, run, state, _asked(input))
+        else:
+            marking.mark_task(database, actor, run, input.task_slug, input.map_index, state, _asked(input))
+        return MarkFlowRunPayload(flow_run=_after(info, run))
+
+    @root_mutation(Permission.EDIT_RUN)
+    def start_flow_run_now(self, info: Info, input: StartFlowRunNowInput) -> StartFlowRunNowPayload:
+        unstarted.start_now(info.context.database, info.context.actor, input.flow_run_id, _asked(input))
+        return StartFlowRunNowPayload(flow_run=_after(info, input.flow_run_id))
+
+    @root_mutation(Permission.EDIT_RUN)
+    def edit_flow_run(self, info: Info, input: EditFlowRunInput) -> EditFlowRunPayload:
+        wanted = unstarted.Edit(input.name, input.labels, input.priority, input.scheduled_time)
+        unstarted.edit(info.context.database, info.context.actor, input.flow_run_id, wanted, _asked(input))
+        return EditFlowRunPayload(flow_run=_after(info, input.flow_run_id))
+
+    @root_mutation(Permission.DELETE_RUN)
+    def delete_flow_run(self, info: Info, input: DeleteFlowRunInput) -> DeleteFlowRunPayload:
+        unstarted.delete(info.context.database, info.context.actor, input.flow_run_id, _asked(input))
         info.context.changed()
-        return RestartFlowRunPayload(flow_run=_existing(one_flow_run(info.context, input.flow_run_id)))
+        return DeleteFlowRunPayload(flow_run_id=input.flow_run_id)
 
     @root_mutation(Permission.EDIT_SCHEDULE)
     def set_schedule_active(self, info: Info, input: SetScheduleActiveInput) -> Schedule:
@@ -94,8 +114,21 @@ class Mutation:
         return flow_types.schedule(row)
 
 
-def _asked(input: PauseFlowRunInput | ResumeFlowRunInput | RestartFlowRunInput) -> attempts.Asked:
-    return attempts.Asked(input.reason or "", input.idempotency_key)
+class _Change(Protocol):
+    """What the inputs that change a run have in common."""
+
+    reason: str | None
+    idempotency_key: str | None
+
+
+def _asked(input: _Change) -> Asked:
+    return Asked(input.reason or "", input.idempotency_key, getattr(input, "version", None))
+
+
+def _after(info: Info, flow_run_id: UUID) -> FlowRun:
+    """The run as it is now, after an action."""
+    info.context.changed()
+    return _existing(one_flow_run(info.context, flow_run_id))
 
 
 def _existing(run: FlowRun | None) -> FlowRun:

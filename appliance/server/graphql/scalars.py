@@ -10,6 +10,7 @@ from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
 from appliance.kit import clock
+from appliance.server.errors import Invalid
 
 BigInt = NewType("BigInt", int)
 JSON = NewType("JSON", object)
@@ -40,6 +41,14 @@ def _parse_big(value: Any) -> int:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def json_object(value: Any, name: str) -> dict[str, Any]:
+    """The value of a JSON input that must be an object; nothing stands for an empty one. Raises Invalid."""
+    found = {} if value is None else value
+    if not isinstance(found, dict):
+        raise Invalid(f"The field {name} must be a JSON object of names and values.")
+    return found
 
 
 SCALARS: dict[object, ScalarDefinition] = {

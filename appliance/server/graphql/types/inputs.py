@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum
 from uuid import UUID
 
 import strawberry
@@ -55,10 +56,11 @@ class CreateFlowRunInput:
     idempotency_key: str | None = None
 
 
-@strawberry.input
+@strawberry.input(description="The same idempotency key again changes nothing more.")
 class CancelFlowRunInput:
     flow_run_id: UUID
     reason: str | None = None
+    idempotency_key: str | None = None
 
 
 @strawberry.input(description="The same idempotency key again changes nothing more.")
@@ -83,8 +85,58 @@ class RestartFlowRunInput:
     newest_version: bool = strawberry.field(
         default=False, description="Go on with the flow's newest version instead of the run's own."
     )
+    from_task: str | None = strawberry.field(
+        default=None, description="The slug of a task that runs again too, with all that comes after it."
+    )
+    parameters: JSON | None = strawberry.field(default=None, description="Other values for some of the parameters.")
     reason: str | None = None
     idempotency_key: str | None = None
+
+
+@strawberry.enum(description="How a person says that a run ended.")
+class MarkedState(Enum):
+    SUCCESS = "Success"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    SKIPPED = "Skipped"
+
+
+@strawberry.input(description="Without a task, the run itself is marked; it must not be live.")
+class MarkFlowRunInput:
+    flow_run_id: UUID
+    state: MarkedState
+    task_slug: str | None = None
+    map_index: int = -1
+    reason: str | None = None
+    idempotency_key: str | None = None
+    version: int | None = None
+
+
+@strawberry.input
+class StartFlowRunNowInput:
+    flow_run_id: UUID
+    reason: str | None = None
+    idempotency_key: str | None = None
+
+
+@strawberry.input(description="What is left out stays. With a version, refused when the run is at another one.")
+class EditFlowRunInput:
+    flow_run_id: UUID
+    name: str | None = None
+    labels: list[str] | None = None
+    priority: int | None = None
+    scheduled_time: datetime | None = None
+    reason: str | None = None
+    idempotency_key: str | None = None
+    version: int | None = None
+
+
+@strawberry.input
+class DeleteFlowRunInput:
+    flow_run_id: UUID
+    reason: str | None = None
+    idempotency_key: str | None = None
+    version: int | None = None
 
 
 @strawberry.input
@@ -116,3 +168,23 @@ class ResumeFlowRunPayload:
 @strawberry.type
 class RestartFlowRunPayload:
     flow_run: FlowRun
+
+
+@strawberry.type
+class MarkFlowRunPayload:
+    flow_run: FlowRun
+
+
+@strawberry.type
+class StartFlowRunNowPayload:
+    flow_run: FlowRun
+
+
+@strawberry.type
+class EditFlowRunPayload:
+    flow_run: FlowRun
+
+
+@strawberry.type
+class DeleteFlowRunPayload:
+    flow_run_id: UUID
