@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.tables.logs import Log
 
-_INSERT = insert(Log.__table__)  # type: ignore[attr-defined]
+_insert = BulkInsert(Log.__table__)  # type: ignore[attr-defined]
 
 
 def add(session: Session, rows: list[dict[str, Any]]) -> None:
     """Append lines in their order."""
     if rows:
-        session.connection().execute(_INSERT, rows)
+        _insert(session.connection(), rows)

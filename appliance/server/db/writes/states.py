@@ -6,15 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
+from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.states import FlowRunState
 
 runs = FlowRun.__table__  # type: ignore[attr-defined]
 _history = FlowRunState.__table__  # type: ignore[attr-defined]
-_INSERT_STATE = insert(FlowRunState)
+_insert = BulkInsert(_history)
 _FACTS = (
     runs.c.id,
     runs.c.flow_id,
@@ -55,7 +56,7 @@ def change(session: Session, flow_run_id: UUID, seen: int, values: dict[str, Any
 def add(session: Session, rows: list[dict[str, Any]]) -> None:
     """Append to the histories of flow runs."""
     if rows:
-        session.connection().execute(_INSERT_STATE, rows)
+        _insert(session.connection(), rows)
 
 
 def row(

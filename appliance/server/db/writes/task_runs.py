@@ -8,10 +8,11 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from appliance.core.protocol import TERMINAL
+from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.tables.states import TaskRunState
 from appliance.server.db.tables.task_runs import TaskRun
 
@@ -44,11 +45,11 @@ _KNOWN = select(
     _runs.c.start_time,
     _runs.c.end_time,
 ).where(_runs.c.id.in_(bindparam("ids", expanding=True)))
-_INSERT = insert(_runs)
+_insert = BulkInsert(_runs)
 _UPDATE = (
     update(_runs).where(_runs.c.id == bindparam("run")).values({name: bindparam(f"new_{name}") for name in CHANGING})
 )
-_INSERT_STATES = insert(_states)
+_insert_states = BulkInsert(_states)
 
 
 def known(session: Session, ids: Sequence[UUID]) -> dict[UUID, Any]:
@@ -65,12 +66,10 @@ def store(
 ) -> None:
     """Insert new task runs, update known ones (rows of run and new_<column>), append to their histories."""
     connection = session.connection()
-    if new:
-        connection.execute(_INSERT, new)
+    _insert(connection, new)
     if changed:
         connection.execute(_UPDATE, changed)
-    if states:
-        connection.execute(_INSERT_STATES, states)
+    _insert_states(connection, states)
 
 
 def close(session: Session, flow_run_id: UUID, attempt: int, type: str, name: str, message: str, now: datetime) -> int:
@@ -95,7 +94,7 @@ def close(session: Session, flow_run_id: UUID, attempt: int, type: str, name: st
         )
     )
     state = {"attempt": attempt, "type": type, "name": name, "message": message, "data": None, "at": now}
-    connection.execute(_INSERT_STATES, [state | {"task_run_id": row.id, "version": row.version + 1} for row in rows])
+    _insert_states(connection, [state | {"task_run_id": row.id, "version": row.version + 1} for row in rows])
     return len(rows)
 
 
@@ -150,7 +149,7 @@ def move(session: Session, ids: Sequence[UUID], state: dict[str, Any], **others:
         connection.execute(update(_runs).where(chosen).values(version=_runs.c.version + 1, **columns, **others))
         rows = connection.execute(select(_runs.c.id, _runs.c.version, _runs.c.attempt).where(chosen)).all()
         states = [state | {"task_run_id": row.id, "version": row.version, "attempt": row.attempt} for row in rows]
-        connection.execute(_INSERT_STATES, states)
+        _insert_states(connection, states)
 
 
 def of_flow_run(session: Session, flow_run_id: UUID) -> list[Any]:

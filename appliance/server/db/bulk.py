@@ -1,0 +1,81 @@
+"""Inserting many rows at once. On SQLite SQLAlchemy's work on each value costs more than the insert itself, so there the statement
+and the conversion of each column are worked out once, and columns are converted as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, Table, insert
+
+from appliance.server.db.tables.columns import Time
+
+_FEW = 4
+"""Below this many rows SQLAlchemy's own way costs no more."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    statement: str
+    values: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    conversions: tuple[tuple[int, Callable[[Any], Any]], ...]
+
+
+class BulkInsert:
+    """Inserts into one table. The keys of the first row are the columns of all."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._statement = insert(table)
+        self._plans: dict[tuple[str, ...], _Plan] = {}
+
+    def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert the rows in their order; none at all is no error."""
+        if not rows:
+            return
+        if connection.dialect.name != "sqlite" or len(rows) < _FEW:
+            connection.execute(self._statement, rows)
+            return
+        names = tuple(rows[0])
+        plan = self._plans.get(names) or self._plan(connection, names)
+        columns: list[Iterable[Any]] = list(zip(*map(plan.values, rows), strict=True))
+        for place, convert in plan.conversions:
+            columns[place] = _converted(columns[place], convert)
+        connection.exec_driver_sql(plan.statement, list(zip(*columns, strict=True)))
+
+    def _plan(self, connection: Connection, names: tuple[str, ...]) -> _Plan:
+        dialect = connection.dialect
+        quoted = ", ".join(dialect.identifier_preparer.quote(name) for name in names)
+        statement = f"INSERT INTO {self._table.name} ({quoted}) VALUES ({', '.join('?' * len(names))})"
+        conversions = []
+        for place, name in enumerate(names):
+            type = self._table.c[name].type
+            convert = _time if isinstance(type, Time) else type.dialect_impl(dialect).bind_processor(dialect)
+            if convert is not None:
+                conversions.append((place, convert))
+        plan = self._plans[names] = _Plan(statement, itemgetter(*names), tuple(conversions))
+        return plan
+
+
+def _converted(values: Iterable[Any], convert: Callable[[Any], Any]) -> list[Any]:
+    """Neighbours are often one and the same object: the flow run of all rows, the time of the batch, the states of a task run."""
+    found, last, result = [], None, convert(None)
+    for value in values:
+        if value is not last:
+            last, result = value, convert(value)
+        found.append(result)
+    return found
+
+
+def _time(value: datetime | None) -> str | None:
+    """As SQLAlchemy stores a time of UTC in SQLite; `Time` says the same slower."""
+    if value is None:
+        return None
+    if value.tzinfo is not UTC:
+        if value.tzinfo is None:
+            raise ValueError("A time without a zone can't be stored.")
+        value = value.astimezone(UTC)
+    return value.isoformat(" ", "microseconds")[:26]
