@@ -182,7 +182,7 @@ def test_readiness_names_what_is_wrong(site: Site, monkeypatch: pytest.MonkeyPat
     assert behind.status_code == 503 and "scheduler" in behind.json()["reasons"][0]
     _tick(site.database, now)
     assert site.client.get("/readyz").status_code == 200
-    monkeypatch.setattr(health.migrate, "head", lambda: "another")
+    monkeypatch.setattr(health.revisions, "head", lambda: "another")
     assert "tables" in site.client.get("/readyz").json()["reasons"][0]
     assert site.client.get("/healthz").status_code == 200
 
@@ -266,7 +266,7 @@ def _waiting(pool: ThreadPoolExecutor, app: Litestar, url: str, site: Site, agen
     from appliance.server.actions import agents
 
     looked = threading.Event()
-    original = agents.claim
+    original = agents.try_claim
 
     def claim(*arguments: Any, **options: Any) -> Any:
         found = original(*arguments, **options)
@@ -274,7 +274,7 @@ def _waiting(pool: ThreadPoolExecutor, app: Litestar, url: str, site: Site, agen
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(agents, "claim", claim)
+        patch.setattr(agents, "try_claim", claim)
         future = pool.submit(_claim, url, site, agent, 20.0)
         assert looked.wait(10)
     return future

@@ -47,8 +47,9 @@ class LocalExecutor(Executor):
             for one in missing:
                 self._advance(one)
             missing = [one for one in missing if one.state is None]
-            if missing:
-                clock.sleep_until(min(_times(missing)))
+            until = min(_times(missing), default=None)
+            if until is not None:  # otherwise what they wait for has ended in this very round
+                clock.sleep_until(until)
         return [_finished(one) for one in found]
 
     def _later(self, state: State, call: Call, upstream: Upstream, args: tuple[Any, ...]) -> Handle:

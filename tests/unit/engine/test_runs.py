@@ -550,3 +550,20 @@ def test_retries_of_independent_tasks_wait_side_by_side() -> None:
         assert isinstance(run_flow(flow), states.Success)
         assert clock.now() - began < timedelta(days=6)
     assert time is not None
+
+
+def test_waiting_ends_when_what_was_waited_for_ends_in_the_same_round() -> None:
+    """On a slow machine the time of a retry comes while others are still being tried."""
+    with stopped_clock() as time:
+
+        @task(max_retries=1, retry_delay=1)
+        def fails_once(x: int) -> int:
+            time.move(10)
+            if context.task_run_count == 1:
+                raise ValueError("again")
+            return x
+
+        with Flow("f") as flow:
+            collected = task(lambda xs: xs, name="collect")(fails_once.map([1, 2, 3]))
+        state = run_flow(flow)
+    assert state.result[collected].result == [1, 2, 3]
