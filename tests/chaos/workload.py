@@ -175,13 +175,11 @@ class Workload:
         """By a person's word: one run is edited and started now, one is marked, one is deleted."""
         later = self.time + timedelta(days=1)
         hurried, marked, gone = (builders.create(self.db, self.flow, scheduled_time=later) for _ in range(3))
-        for run, key, op in (
-            (hurried, "edit", lambda asked: unstarted.edit(self.db, ALICE, hurried, unstarted.Edit(priority=5), asked)),
-            (hurried, "start", lambda asked: unstarted.start_now(self.db, ALICE, hurried, asked)),
-            (marked, "mark", lambda asked: marking.mark(self.db, ALICE, marked, "Success", asked)),
-        ):
-            op(Asked(idempotency_key=f"{key}-{run}"))
-            self.journal.acknowledged("change", run, f"{key}-{run}")
+        unstarted.edit(self.db, ALICE, hurried, unstarted.Edit(priority=5), self.under(f"edit-{hurried}"))
+        unstarted.start_now(self.db, ALICE, hurried, self.under(f"start-{hurried}"))
+        marking.mark(self.db, ALICE, marked, "Success", self.under(f"mark-{marked}"))
+        for run, key in ((hurried, f"edit-{hurried}"), (hurried, f"start-{hurried}"), (marked, f"mark-{marked}")):
+            self.journal.acknowledged("change", run, key)
         unstarted.delete(self.db, ALICE, gone)
         self.journal.acknowledged("delete", gone)
 
@@ -198,6 +196,9 @@ class Workload:
     def limit(self) -> None:
         row = concurrency.put(self.db, ALICE, "label", "cpu", 2)
         concurrency.remove(self.db, ALICE, row.id)
+
+    def under(self, key: str) -> Asked:
+        return Asked(idempotency_key=key)
 
     def state_of(self, run: UUID) -> str:
         return str(builders.run_row(self.db, run)["state_type"])
