@@ -48,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     scheduler_interval: Seconds = 5.0
     scheduled_runs_ahead: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
     repair_interval: Seconds = 15.0
+    hold_overdue_above: Annotated[int, msgspec.Meta(ge=0)] = 1000
     run_lease: Seconds = 90.0
     heartbeat_interval: Seconds = 10.0
     cancel_grace: Seconds = 10.0

@@ -32,6 +32,6 @@ def mark(
     if map_index is not None and task_slug is None:
         raise click.UsageError("--map-index needs --task; name the mapped task.")
     index = -1 if map_index is None else map_index
-    chosen: flow_runs.MarkedState = state  # type: ignore[assignment] - the choice allows nothing else
+    chosen: flow_runs.MarkedState = state  # type: ignore[assignment]  # the choice allows no other
     run = flow_runs.mark(connect(), run_id, chosen, reason, task_slug=task_slug, map_index=index)
     print_run(run, json_output)

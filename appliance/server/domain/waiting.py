@@ -16,6 +16,7 @@ Code = Literal[
     "flow_paused",
     "flow_archived",
     "not_due",
+    "held",
     "overlap",
     "limit",
     "no_agent",
@@ -69,6 +70,8 @@ class Situation:
     limits: Mapping[Key, LimitFacts] = field(default_factory=dict)
     busy_schedules: Mapping[UUID, str] = field(default_factory=dict)
     """Schedules whose runs must not overlap, with the name of the run that is at work."""
+    held_until: datetime | None = None
+    """After an outage: runs that were due by then are held until an administrator has decided."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,8 @@ def why(run: RunFacts, situation: Situation) -> Waiting | None:
     if run.scheduled_time > situation.now:
         at = f"{run.scheduled_time:%Y-%m-%d %H:%M:%S} UTC"
         return Waiting("not_due", _NOT_YET.get(run.state_name, "Due at {at}.").format(at=at))
+    if situation.held_until is not None and run.scheduled_time <= situation.held_until:
+        return Waiting("held", "The run came due during an outage and is held; an administrator releases or skips it.")
     return _held_back(run, situation) or _nobody_takes(run.labels, situation)
 
 

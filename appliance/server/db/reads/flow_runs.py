@@ -64,6 +64,22 @@ def count(session: Session, wanted: FlowRunFilter, now: datetime) -> int:
     return session.execute(select(func.count()).select_from(inner)).scalar_one()
 
 
+def count_all(session: Session, wanted: FlowRunFilter, now: datetime) -> int:
+    """How many runs match, all of them."""
+    inner = _filtered(select(_run.c.id), wanted, now).subquery()
+    return session.execute(select(func.count()).select_from(inner)).scalar_one()
+
+
+def next_ids(
+    session: Session, wanted: FlowRunFilter, now: datetime, after: UUID | None, created_until: datetime, limit: int
+) -> list[UUID]:
+    """The next runs that match, in the order of their ids, of those that existed at a time."""
+    query = _filtered(select(_run.c.id), wanted, now).where(_run.c.created <= created_until)
+    if after is not None:
+        query = query.where(_run.c.id > after)
+    return list(session.execute(query.order_by(_run.c.id).limit(limit)).scalars())
+
+
 def by_ids(session: Session, ids: Collection[UUID]) -> Rows:
     return session.execute(select(*_SHOWN).where(_run.c.id.in_(ids))).all()
 

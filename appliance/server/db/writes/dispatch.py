@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, TextClause, func, literal, select, text, update
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import hold
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
 from appliance.server.db.tables.projects import Project
@@ -62,7 +63,7 @@ _CHOSEN = (_runs.c.id, _runs.c.flow_id, _runs.c.labels, _runs.c.priority, _runs.
 
 def any_due(session: Session, labels: Sequence[str], now: datetime) -> bool:
     """Is there a run that an agent with these labels could have, limits and other runs permitting?"""
-    statement = select(_runs.c.id).where(*_due(_dialect(session), now)).limit(1)
+    statement = select(_runs.c.id).where(*_due(session, now)).limit(1)
     return session.execute(statement, {"agent_labels": as_json(labels)}).first() is not None
 
 
@@ -145,13 +146,15 @@ def as_json(labels: Sequence[str]) -> str:
     return msgspec.json.encode(sorted(set(labels))).decode()
 
 
-def _due(dialect: str, now: datetime) -> list[ColumnElement[bool] | TextClause]:
+def _due(session: Session, now: datetime) -> list[ColumnElement[bool] | TextClause]:
     """The conditions under which a run may be handed out, to an agent with :agent_labels."""
+    held_until = hold.held_until(session)
     return [
         SCHEDULED_NOW,
         _runs.c.scheduled_time <= now,
         _runs.c.flow_id.in_(select(_flows.c.id).where(~_flows.c.paused, ~_flows.c.archived)),
-        _SERVED[dialect],
+        _SERVED[_dialect(session)],
+        *(() if held_until is None else (_runs.c.scheduled_time > held_until,)),
     ]
 
 
@@ -160,7 +163,7 @@ def _ready(session: Session, now: datetime) -> Select[Any]:
     query = (
         select(*_CHOSEN)
         .join(_flows, _flows.c.id == _runs.c.flow_id)
-        .where(*_due(_dialect(session), now), _NOT_OVERLAPPING)
+        .where(*_due(session, now), _NOT_OVERLAPPING)
     )
     own = (_runs.c.priority.desc(), _runs.c.scheduled_time, _runs.c.id)
     if not _several_projects(session):

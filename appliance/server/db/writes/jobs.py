@@ -41,8 +41,8 @@ def row(kind: str, request: dict[str, Any], created_by: str, now: datetime, key:
 def add(session: Session, new: dict[str, Any]) -> bool:
     """Insert a job; False when another one has its idempotency key."""
     dialect_insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    result = session.connection().execute(dialect_insert(_jobs).values(new).on_conflict_do_nothing())
-    return bool(result.rowcount == 1)
+    statement = dialect_insert(_jobs).values(new).on_conflict_do_nothing().returning(_jobs.c.id)
+    return session.connection().execute(statement).first() is not None
 
 
 def of_key(session: Session, key: str) -> Any | None:

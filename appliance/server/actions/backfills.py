@@ -1,0 +1,201 @@
+"""Backfills: the runs that due times of the past lack, created at a bounded rate. Unique keys see to it that no due time runs twice.
+
+A run made here is due now, so that it neither overtakes nor looks late; its code sees the due time that it stands for. The overlap
+policy of its schedule holds for it like for any other run, so where runs may not overlap, they are made one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from appliance.core import clocks
+from appliance.core.errors import ScheduleError
+from appliance.core.jobs import Backfill, BackfillPreview, BackfillRange
+from appliance.kit import clock, ids
+from appliance.server.actions.creation import checked_parameters, insert_runs, run_row
+from appliance.server.actions.unstarted import HIGHEST_PRIORITY
+from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import backfills as reads
+from appliance.server.db.session import Database
+from appliance.server.db.tables.flows import Flow, FlowVersion
+from appliance.server.db.tables.schedules import Schedule
+from appliance.server.db.writes import flows, schedules
+from appliance.server.domain.backfilling import room
+from appliance.server.errors import Conflict, Invalid, NotFound
+
+MOST = 10_000
+"""Due times in one backfill."""
+_BATCH = 50
+_SHOWN = 100
+_TICK = timedelta(microseconds=1)
+
+
+def preview(db: Database, request: BackfillRange, *, now: datetime | None = None) -> BackfillPreview:
+    """How many due times the range has, and which of them have runs already."""
+    now = now or clock.now()
+    with db.read() as session:
+        scope = _scope(session, request)
+        times = _times(scope, request, now)
+        known = reads.known_times(
+            session, scope["flow_id"], request.schedule_id, scope["key"], request.start, request.end
+        )
+    existing = [time for time in times if time in known]
+    return BackfillPreview(
+        count=len(times),
+        existing=len(existing),
+        first=times[0] if times else None,
+        last=times[-1] if times else None,
+        existing_times=existing[:_SHOWN],
+    )
+
+
+def checked(session: Session, request: Backfill, now: datetime) -> dict[str, Any]:
+    """The request as a job keeps it, with the schedule as it is now: later edits change nothing of it. Raises Invalid, NotFound
+    or Conflict."""
+    scope = _scope(session, request)
+    _times(scope, request, now)
+    if not -HIGHEST_PRIORITY <= request.priority <= HIGHEST_PRIORITY:
+        raise Invalid(f"The priority must be a number from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}.")
+    flow, version = _runnable(session, scope)
+    checked_parameters(flow, version, {**scope["parameters"], **request.parameters})
+    document: dict[str, Any] = msgspec.to_builtins(request)
+    return document | {"scope": msgspec.to_builtins(scope)}
+
+
+def step(session: Session, job: Any, now: datetime) -> dict[str, Any]:
+    """Create as many runs as the rate allows now; the columns of the job that change, none when it has to wait."""
+    scope = job.request["scope"]
+    request = msgspec.convert({key: value for key, value in job.request.items() if key != "scope"}, Backfill)
+    schedule = None
+    if request.schedule_id is not None:
+        schedule = schedules.locked(session, request.schedule_id)
+        if schedule is None:
+            return {"state": "failed", "message": "The schedule was deleted; the runs that were created stay."}
+    try:
+        flow, version = _runnable(session, scope)
+        parameters = checked_parameters(flow, version, {**scope["parameters"], **request.parameters})
+    except (Conflict, Invalid, NotFound) as error:
+        return {"state": "failed", "message": error.message}
+    at_once = 1 if schedule is not None and schedule.overlap != "allow" else request.at_once
+    unfinished = reads.unfinished(session, flow.id, scope["key"])
+    count, window = room(job.progress, now, unfinished, at_once, request.per_minute, _BATCH)
+    if count <= 0:
+        return {}
+    after = clock.parse(job.progress["after"]) if "after" in job.progress else request.start - _TICK
+    times = [time for time in clocks.next_times(scope["document"], after, count) if time < request.end]
+    actor = Actor("user", job.created_by)
+    rows = [
+        run_row(
+            flow,
+            version,
+            name=ids.readable_name(),
+            parameters=parameters,
+            labels=scope["labels"] or None,
+            scheduled_time=time,
+            actor=actor,
+            now=now,
+            schedule_id=request.schedule_id,
+            idempotency_key=f"{scope['key']}{clock.isoformat(time)}",
+        )
+        | {"due_at": time, "scheduled_time": now, "priority": request.priority}
+        for time in times
+    ]
+    return _made(session, job, rows, actor, now) | _progress(job, times, count, window)
+
+
+def _made(session: Session, job: Any, rows: list[dict[str, Any]], actor: Actor, now: datetime) -> dict[str, Any]:
+    """Insert the runs; how many, and what had one already."""
+    made = set(insert_runs(session, rows, actor, now))
+    new = [row for row in rows if row["id"] in made]
+    if new and new[0]["schedule_id"] is not None:
+        schedules.unskip(session, new[0]["schedule_id"], [row["due_at"] for row in new])
+    return {"done": job.done + len(new), "refused": job.refused + len(rows) - len(new)}
+
+
+def _progress(job: Any, times: list[datetime], asked: int, window: Mapping[str, Any]) -> dict[str, Any]:
+    progress = dict(job.progress) | window
+    if times:
+        progress["after"] = clock.isoformat(times[-1])
+    return {"progress": progress, "state": "done" if len(times) < asked else "running"}
+
+
+def _scope(session: Session, request: BackfillRange) -> dict[str, Any]:
+    """The flow, the schedule's document with parameters and labels, and the beginning of the runs' idempotency keys."""
+    if request.schedule_id is not None:
+        if request.flow_id is not None or request.document is not None:
+            raise Invalid("Name a schedule, or a flow and a schedule's document, not both.")
+        schedule = session.get(Schedule, request.schedule_id)
+        if schedule is None:
+            raise NotFound("There is no such schedule; it may have been deleted.")
+        return {
+            "flow_id": schedule.flow_id,
+            "document": schedule.document,
+            "parameters": schedule.parameters,
+            "labels": schedule.labels,
+            "key": f"backfill:{schedule.id}:",
+        }
+    if request.flow_id is None or request.document is None:
+        raise Invalid("Name a schedule, or a flow and a schedule's document.")
+    try:
+        clocks.validate(request.document)
+    except ScheduleError as error:
+        raise Invalid(str(error)) from error
+    digest = ids.sha256(msgspec.json.encode(request.document, order="sorted").decode())
+    own = {key: value for key, value in request.document.items() if key not in ("parameters", "labels")}
+    return {
+        "flow_id": request.flow_id,
+        "document": own,
+        "parameters": request.document.get("parameters") or {},
+        "labels": request.document.get("labels") or [],
+        "key": f"backfill:{digest[:32]}:",
+    }
+
+
+def _runnable(session: Session, scope: Mapping[str, Any]) -> tuple[Flow, FlowVersion]:
+    flow_id = msgspec.convert(scope["flow_id"], UUID)
+    flow, version = session.get(Flow, flow_id), flows.newest_version(session, flow_id)
+    if flow is None or version is None:
+        raise NotFound("There is no such flow; look at the list of flows.")
+    if flow.archived:
+        raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive first.")
+    return flow, version
+
+
+def _times(scope: Mapping[str, Any], request: BackfillRange, now: datetime) -> list[datetime]:
+    """Every due time of the range. Raises Invalid when the range can't be one."""
+    if request.start.tzinfo is None or request.end.tzinfo is None:
+        raise Invalid("Start and end must have an offset, like 2026-01-31T06:30:00+00:00.")
+    if request.start >= request.end:
+        raise Invalid("The start of a backfill must lie before its end.")
+    if request.end > now:
+        raise Invalid(
+            "A backfill is for the past; its end lies in the future, where the schedule itself makes the runs."
+        )
+    found = []
+    for time in _each(scope["document"], request):
+        found.append(time)
+        if len(found) > MOST:
+            raise Invalid(f"The range has more than {MOST} due times; make it shorter.")
+    return found
+
+
+def _each(document: Mapping[str, Any], request: BackfillRange) -> Iterator[datetime]:
+    after = request.start - _TICK
+    while True:
+        try:
+            page = clocks.next_times(document, after, 500)
+        except ScheduleError as error:
+            raise Invalid(str(error)) from error
+        for time in page:
+            if time >= request.end:
+                return
+            yield time
+        if len(page) < 500:
+            return
+        after = page[-1]

@@ -1,0 +1,69 @@
+"""The hold: after an outage with very many overdue runs none of those is handed out until an administrator has decided. New runs go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from appliance.core.jobs import RunFilter
+from appliance.kit import clock
+from appliance.server.auth.identity import SYSTEM, Actor
+from appliance.server.db.reads import hold as reads
+from appliance.server.db.session import Database
+from appliance.server.db.writes import settings
+from appliance.server.events.outbox import announce
+
+TOPIC = "hold"
+_ID = UUID(int=0)
+"""There is one hold; events need some id."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Runs that were due at `before` or earlier are held, since `since`, when there were so many of them."""
+
+    before: datetime
+    since: datetime
+    overdue: int
+
+
+def find(session: Session) -> Hold | None:
+    """The hold as it is now."""
+    text = reads.text_of(session)
+    return None if text is None else msgspec.json.decode(text, type=Hold)
+
+
+def filter_of(hold: Hold) -> RunFilter:
+    """Which runs are held."""
+    return RunFilter(states=["SCHEDULED"], until=hold.before + timedelta(microseconds=1))
+
+
+def begin_if_many(db: Database, before: datetime, most: int, *, now: datetime) -> int | None:
+    """Hold what was due by `before` if that is more than `most` runs and nothing is held yet; how many, or None."""
+    with db.read() as session:
+        if find(session) is not None or (overdue := reads.overdue(session, before)) <= most:
+            return None
+    with db.write("hold.begin") as session:
+        if find(session) is not None:
+            return None
+        settings.put(session, reads.NAME, msgspec.json.encode(Hold(before, now, overdue)).decode(), now)
+        announce(session, TOPIC, _ID, "hold.begun", {"overdue": overdue}, SYSTEM, now)
+        return overdue
+
+
+def release(db: Database, actor: Actor, *, now: datetime | None = None) -> None:
+    """Let the held runs be handed out. Releasing again changes nothing."""
+    with db.write("hold.release") as session:
+        release_within(session, actor, now or clock.now())
+
+
+def release_within(session: Session, actor: Actor, now: datetime) -> None:
+    """The same inside another action's transaction."""
+    if find(session) is None:
+        return
+    settings.remove(session, reads.NAME)
+    announce(session, TOPIC, _ID, "hold.released", {}, actor, now)

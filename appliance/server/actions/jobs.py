@@ -1,0 +1,145 @@
+"""Jobs: work of many transactions that a person asked for. Created, done step by step by whoever holds their row, cancelled."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from appliance.core.jobs import OVER, Backfill, Bulk
+from appliance.kit import clock
+from appliance.server.actions import backfills, bulk, hold
+from appliance.server.actions.names import idempotency_key
+from appliance.server.auth.guards import Permission, require
+from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import jobs as reads
+from appliance.server.db.session import Database
+from appliance.server.db.writes import jobs
+from appliance.server.errors import Conflict, NotFound
+from appliance.server.events.outbox import announce
+
+AT_ONCE = 200
+"""So many runs are dealt with before the request is answered; more are left to the service."""
+KEPT = timedelta(days=30)
+SKIP_HELD = "skip_held"
+BACKFILL = "backfill"
+After = Literal["more", "waiting", "over"]
+
+
+def create_bulk(db: Database, actor: Actor, request: Bulk, *, now: datetime | None = None, kind: str = "") -> UUID:
+    """Do one thing to many runs. Up to 200 are done when this returns; more become a job that the services do."""
+    now = now or clock.now()
+    bulk.check(actor, request)
+    with db.read() as session:
+        total = bulk.total(session, request, now)
+    document = msgspec.to_builtins(request)
+    job_id = _create(db, actor, kind or request.action, document, request.idempotency_key, total, now)
+    if total <= AT_ONCE:
+        for _ in range(AT_ONCE // bulk.BATCH + 1):
+            if step(db, job_id, now) == "over":
+                break
+    return job_id
+
+
+def create_backfill(db: Database, actor: Actor, request: Backfill, *, now: datetime | None = None) -> UUID:
+    """Create the runs that due times of the past lack, at the rate that is asked for, as a job."""
+    now = now or clock.now()
+    with db.read() as session:
+        document = backfills.checked(session, request, now)
+    total = backfills.preview(db, request, now=now).count
+    job_id = _create(db, actor, BACKFILL, document, request.idempotency_key, total, now)
+    step(db, job_id, now)
+    return job_id
+
+
+def skip_held(db: Database, actor: Actor, reason: str, key: str | None, *, now: datetime | None = None) -> UUID:
+    """Mark all runs that are held as Skipped; the hold ends with the job."""
+    require(actor, Permission.MANAGE_HOLD)
+    with db.read() as session:
+        found = hold.find(session)
+    if found is None:
+        raise Conflict("Nothing is held.")
+    request = Bulk(action="mark", state="Skipped", reason=reason, filter=hold.filter_of(found), idempotency_key=key)
+    return create_bulk(db, actor, request, now=now, kind=SKIP_HELD)
+
+
+def cancel(db: Database, actor: Actor, job_id: UUID, *, now: datetime | None = None) -> UUID:
+    """End a job after the step that is at work. What it has done stays. Cancelling again changes nothing."""
+    now = now or clock.now()
+    with db.write("job.cancel") as session:
+        job = _locked(session, job_id)
+        if job.state in OVER and job.state != "cancelled":
+            raise Conflict(f"The job is over already: {job.state}.")
+        if job.state not in OVER:
+            message = f"Cancelled by {actor.name} after {job.done + job.refused} of {job.total}."
+            jobs.change(session, job_id, now, state="cancelled", message=message, cancel_requested=True)
+            _announce(session, job, "cancelled", actor, now)
+        return job_id
+
+
+def step(db: Database, job_id: UUID, now: datetime) -> After:
+    """Do the next part of a job, with its progress, in one transaction."""
+    with db.write("job.step") as session:
+        job = jobs.lock(session, job_id)
+        if job is None or job.state in OVER:
+            return "over"
+        changed = backfills.step(session, job, now) if job.kind == BACKFILL else bulk.step(session, job, now)
+        if not changed:
+            return "waiting"
+        jobs.change(session, job_id, now, **changed)
+        actor = Actor("user", job.created_by)
+        if job.kind == SKIP_HELD and changed["state"] in OVER:
+            hold.release_within(session, actor, now)
+        _announce(session, job, changed["state"], actor, now)
+        return "over" if changed["state"] in OVER else "more"
+
+
+def fail(db: Database, job_id: UUID, message: str, *, now: datetime) -> None:
+    """End a job that can't go on, so that others can."""
+    with db.write("job.fail") as session:
+        job = _locked(session, job_id)
+        jobs.change(session, job_id, now, state="failed", message=message)
+        _announce(session, job, "failed", Actor("user", job.created_by), now)
+
+
+def unfinished(db: Database) -> list[UUID]:
+    """The jobs that are not over, the oldest first."""
+    with db.read() as session:
+        return jobs.unfinished(session)
+
+
+def forget_old(db: Database, now: datetime) -> int:
+    """Delete what has been over for thirty days; how many."""
+    with db.read() as session:
+        if not reads.any_over_before(session, now - KEPT):
+            return 0
+    with db.write("job.forget") as session:
+        return jobs.delete_old(session, now - KEPT, 500)
+
+
+def _create(
+    db: Database, actor: Actor, kind: str, document: dict[str, Any], key: str | None, total: int, now: datetime
+) -> UUID:
+    with db.write("job.create") as session:
+        row = jobs.row(kind, document, actor.name, now, idempotency_key(key)) | {"total": total}
+        if not jobs.add(session, row):
+            assert key is not None
+            known: UUID = jobs.of_key(session, key).id  # type: ignore[union-attr]  # its key was in the way just now
+            return known
+        job_id: UUID = row["id"]
+        announce(session, "job", job_id, "job.changed", {"state": "queued"}, actor, now)
+        return job_id
+
+
+def _locked(session: Session, job_id: UUID) -> Any:
+    job = jobs.lock(session, job_id)
+    if job is None:
+        raise NotFound("There is no such job; jobs are forgotten thirty days after their end.")
+    return job
+
+
+def _announce(session: Session, job: Any, state: str, actor: Actor, now: datetime) -> None:
+    announce(session, "job", job.id, "job.changed", {"state": state}, actor, now)

@@ -1,0 +1,38 @@
+"""Reads of the hold on overdue runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from appliance.server.db.reads import settings
+from appliance.server.db.tables import metadata
+
+NAME = "hold"
+_run = metadata.tables["flow_run"]
+_SCHEDULED = text("flow_run.state_type = 'SCHEDULED'")
+_COUNTED = 10_000
+
+
+class _Kept(msgspec.Struct):
+    before: datetime
+
+
+def text_of(session: Session) -> str | None:
+    """The hold as it is kept; None when nothing is held."""
+    return settings.get(session, NAME)
+
+
+def held_until(session: Session) -> datetime | None:
+    """Runs that were due at this time or earlier are held; None when none are."""
+    kept = settings.get(session, NAME)
+    return None if kept is None else msgspec.json.decode(kept, type=_Kept).before
+
+
+def overdue(session: Session, before: datetime) -> int:
+    """How many runs wait that were due by then; counting ends a little above ten thousand."""
+    inner = select(_run.c.id).where(_SCHEDULED, _run.c.scheduled_time <= before).limit(_COUNTED + 1).subquery()
+    return session.execute(select(func.count()).select_from(inner)).scalar_one()
