@@ -65,7 +65,7 @@ class PostgresSink:
         self._connection.execute("set synchronous_commit = off")
 
     def add(self, table: str, rows: list[Row]) -> None:
-        with self._connection.cursor().copy(f'copy "{table}" ({",".join(COLUMNS[table].split())}) from stdin') as copy:  # type: ignore[arg-type]
+        with self._connection.cursor().copy(f'copy "{table}" ({",".join(COLUMNS[table].split())}) from stdin') as copy:
             for row in rows:
                 copy.write_row(row)
 

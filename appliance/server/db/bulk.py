@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Insert, Table, insert
 
 from appliance.server.db.tables.columns import Time
 
@@ -25,38 +25,38 @@ class _Plan:
 
 
 class BulkInsert:
-    """Inserts into one table. The keys of the first row are the columns of all."""
+    """Inserts into one table. The keys of the first row are the columns of all. `statement` is an insert with more to it, such as
+    what becomes of conflicts; it must return nothing."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, statement: Insert | None = None) -> None:
         self._table = table
-        self._statement = insert(table)
+        self._statement = insert(table) if statement is None else statement
         self._plans: dict[tuple[str, ...], _Plan] = {}
 
-    def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert the rows in their order; none at all is no error."""
+    def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Insert the rows in their order; none at all is no error. How many were inserted, on SQLite."""
         if not rows:
-            return
+            return 0
         if connection.dialect.name != "sqlite" or len(rows) < _FEW:
-            connection.execute(self._statement, rows)
-            return
+            return connection.execute(self._statement, rows).rowcount
         names = tuple(rows[0])
         plan = self._plans.get(names) or self._plan(connection, names)
         columns: list[Iterable[Any]] = list(zip(*map(plan.values, rows), strict=True))
         for place, convert in plan.conversions:
             columns[place] = _converted(columns[place], convert)
-        connection.exec_driver_sql(plan.statement, list(zip(*columns, strict=True)))
+        return connection.exec_driver_sql(plan.statement, list(zip(*columns, strict=True))).rowcount
 
     def _plan(self, connection: Connection, names: tuple[str, ...]) -> _Plan:
         dialect = connection.dialect
-        quoted = ", ".join(dialect.identifier_preparer.quote(name) for name in names)
-        statement = f"INSERT INTO {self._table.name} ({quoted}) VALUES ({', '.join('?' * len(names))})"
+        compiled = self._statement.compile(dialect=dialect, column_keys=list(names))
+        order = tuple(compiled.positiontup or ())
         conversions = []
-        for place, name in enumerate(names):
+        for place, name in enumerate(order):
             type = self._table.c[name].type
             convert = _time if isinstance(type, Time) else type.dialect_impl(dialect).bind_processor(dialect)
             if convert is not None:
                 conversions.append((place, convert))
-        plan = self._plans[names] = _Plan(statement, itemgetter(*names), tuple(conversions))
+        plan = self._plans[names] = _Plan(compiled.string, itemgetter(*order), tuple(conversions))
         return plan
 
 

@@ -11,7 +11,7 @@ from appliance.core import clocks
 
 POLICIES = ("all", "latest", "none")
 MOST_CAUGHT_UP = 10_000
-_PAGE = 500
+_FIRST, _PAGE = 4, 500
 _COUNTED = 10_000
 """After a longer absence the newest due times are looked up from the end, and the others are no longer counted one by one."""
 
@@ -100,13 +100,14 @@ def _kept(times: list[datetime], now: datetime, catch_up: CatchUp) -> list[datet
 def _between(document: Mapping[str, Any], after: datetime, until: datetime, most: int) -> list[datetime]:
     """The due times in (after, until], the first `most` of them."""
     found: list[datetime] = []
+    size = _FIRST  # most often one or none is missed
     while len(found) < most:
-        page = clocks.next_times(document, after, min(_PAGE, most - len(found)))
+        page = clocks.next_times(document, after, min(size, most - len(found)))
         fitting = [time for time in page if time <= until]
         found += fitting
         if not fitting or len(fitting) < len(page):
             break
-        after = fitting[-1]
+        after, size = fitting[-1], min(size * 8, _PAGE)
     return found
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
 
@@ -21,12 +22,23 @@ LIVE_NOW = text("flow_run.state_type in ('PENDING', 'RUNNING', 'CANCELLING')")
 """Written out, not bound: only so can the planner see that the partial indexes serve."""
 
 
+_CHUNK = 1_000
+_INSERT_NEW = postgresql.insert(FlowRun).on_conflict_do_nothing().returning(runs.c.id)
+_insert_unknown = BulkInsert(runs, sqlite.insert(runs).on_conflict_do_nothing())
+
+
 def insert_new(session: Session, rows: list[dict[str, Any]]) -> list[UUID]:
     """Insert runs except those that a unique key knows already (due time, idempotency key); the ids of the inserted ones."""
-    dialect = session.get_bind().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = insert(FlowRun).on_conflict_do_nothing().returning(runs.c.id)
-    return list(session.connection().execute(statement, rows).scalars())
+    connection = session.connection()
+    if connection.dialect.name != "sqlite":
+        return list(connection.execute(_INSERT_NEW, rows).scalars())
+    asked = [row["id"] for row in rows]
+    if _insert_unknown(connection, rows) == len(rows):
+        return asked
+    made: set[UUID] = set()
+    for start in range(0, len(asked), _CHUNK):
+        made.update(connection.execute(select(runs.c.id).where(runs.c.id.in_(asked[start : start + _CHUNK]))).scalars())
+    return [id for id in asked if id in made]
 
 
 def set_tokens(session: Session, hashes: list[dict[str, Any]]) -> None:
