@@ -32,7 +32,7 @@ from appliance.server.api import views
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import flow_runs, logs, pages, states, task_runs
+from appliance.server.db.reads import flow_runs, logs, pages, run_lists, states, task_runs
 from appliance.server.db.session import Database
 from appliance.server.errors import NotFound
 
@@ -61,7 +61,7 @@ def index(
         state_types=by_type, state_names=by_name, flow=flow, project=project, include_future=include_future
     )
     with database.read() as session:
-        page = flow_runs.page(session, wanted, pages.size(limit), after, clock.now())
+        page = run_lists.page(session, wanted, pages.size(limit), after, clock.now())
         return Page(items=views.flow_runs(session, page.rows), next=page.next)
 
 

@@ -10,7 +10,18 @@ import strawberry
 from appliance.core.protocol import StateType
 from appliance.core.version import VERSION
 from appliance.server.auth.guards import Permission, permissions_of
-from appliance.server.db.reads import agents, flow_runs, flows, leases, logs, pages, projects, size, task_runs
+from appliance.server.db.reads import (
+    agents,
+    flow_runs,
+    flows,
+    leases,
+    logs,
+    pages,
+    projects,
+    run_lists,
+    size,
+    task_runs,
+)
 from appliance.server.domain.waiting import agent_health
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Context, Info
@@ -85,14 +96,14 @@ class Query:
         self, info: Info, filter: FlowRunFilter | None = None, first: int | None = None, after: str | None = None
     ) -> FlowRunPage:
         context, wanted = info.context, _run_filter(filter or FlowRunFilter())
-        page = flow_runs.page(context.session(), wanted, pages.size(first), after, context.now)
+        page = run_lists.page(context.session(), wanted, pages.size(first), after, context.now)
         context.loaders.see_runs(page.rows)
-        total = flow_runs.count(context.session(), wanted, context.now)
+        count = run_lists.count(context.session(), wanted, context.now)
         return FlowRunPage(
             items=[run_types.flow_run(row) for row in page.rows],
             next=page.next,
-            total=min(total, flow_runs.COUNT_CAP),
-            total_capped=total > flow_runs.COUNT_CAP,
+            total=count.total,
+            total_capped=count.capped,
         )
 
     @root_field(Permission.READ)

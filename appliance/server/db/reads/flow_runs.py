@@ -8,19 +8,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.pages import RowPage, Rows, encode, like, time_and_id
+from appliance.server.db.reads.pages import Rows, like
 from appliance.server.db.tables import metadata
 
 _run = metadata.tables["flow_run"]
 _flow = metadata.tables["flow"]
 _project = metadata.tables["project"]
 _HEAVY = {"context", "run_config", "run_token_hash"}
-_SHOWN = [column for column in _run.c if column.name not in _HEAVY]
+SHOWN = [column for column in _run.c if column.name not in _HEAVY]
+"""All that lists show of a run."""
 
-COUNT_CAP = 10_000
 _UNION = 50  # parts of one statement; SQLite takes at most 500
 
 
@@ -37,31 +37,6 @@ class FlowRunFilter:
     since: datetime | None = None
     until: datetime | None = None
     include_future: bool = False
-
-
-def page(session: Session, wanted: FlowRunFilter, limit: int, after: str | None, now: datetime) -> RowPage:
-    """The newest runs first: by when they were due, since scheduled ones are created long before."""
-    query = (
-        _filtered(select(*_SHOWN), wanted, now)
-        .order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
-        .limit(limit + 1)
-    )
-    if after is not None:
-        due, run_id = time_and_id(after)
-        query = query.where(
-            _run.c.scheduled_time <= due,
-            or_(_run.c.scheduled_time < due, and_(_run.c.scheduled_time == due, _run.c.id < run_id)),
-        )
-    rows = session.execute(query).all()
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return RowPage(rows, encode(rows[-1].scheduled_time, rows[-1].id) if more else None)
-
-
-def count(session: Session, wanted: FlowRunFilter, now: datetime) -> int:
-    """How many runs match; counting stops one past the cap."""
-    inner = _filtered(select(_run.c.id), wanted, now).limit(COUNT_CAP + 1).subquery()
-    return session.execute(select(func.count()).select_from(inner)).scalar_one()
 
 
 def count_all(session: Session, wanted: FlowRunFilter, now: datetime) -> int:
@@ -81,11 +56,11 @@ def next_ids(
 
 
 def by_ids(session: Session, ids: Collection[UUID]) -> Rows:
-    return session.execute(select(*_SHOWN).where(_run.c.id.in_(ids))).all()
+    return session.execute(select(*SHOWN).where(_run.c.id.in_(ids))).all()
 
 
 def get(session: Session, run_id: UUID) -> Any | None:
-    return session.execute(select(*_SHOWN).where(_run.c.id == run_id)).one_or_none()
+    return session.execute(select(*SHOWN).where(_run.c.id == run_id)).one_or_none()
 
 
 def token_of(session: Session, run_id: UUID) -> Any | None:
@@ -99,7 +74,7 @@ def recent_of_flows(session: Session, flow_ids: Collection[UUID], per_flow: int,
     newest = [
         select(
             select(_run.c.id)
-            .where(_run.c.flow_id == flow_id, _shown_by_default(now))
+            .where(_run.c.flow_id == flow_id, shown_by_default(now))
             .order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
             .limit(per_flow)
             .subquery()
@@ -109,7 +84,7 @@ def recent_of_flows(session: Session, flow_ids: Collection[UUID], per_flow: int,
     found: list[Any] = []
     for start in range(0, len(newest), _UNION):
         chosen = union_all(*newest[start : start + _UNION]).subquery()
-        query = select(*_SHOWN).join(chosen, chosen.c.id == _run.c.id)
+        query = select(*SHOWN).join(chosen, chosen.c.id == _run.c.id)
         found.extend(session.execute(query.order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())))
     return found
 
@@ -127,7 +102,7 @@ def next_of_flows(session: Session, flow_ids: Collection[UUID], now: datetime) -
         .where(_run.c.attempt == 0)  # what waits for a later attempt has begun long ago
         .subquery()
     )
-    return session.execute(select(*_SHOWN).join(ranked, ranked.c.id == _run.c.id).where(ranked.c.rank == 1)).all()
+    return session.execute(select(*SHOWN).join(ranked, ranked.c.id == _run.c.id).where(ranked.c.rank == 1)).all()
 
 
 def last_successes(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, datetime]:
@@ -172,7 +147,7 @@ def _filtered(query: Select[Any], wanted: FlowRunFilter, now: datetime) -> Selec
     if wanted.state_names:
         conditions.append(_run.c.state_name.in_(wanted.state_names))
     if not (wanted.include_future or wanted.state_types or wanted.state_names):
-        conditions.append(_shown_by_default(now))
+        conditions.append(shown_by_default(now))
     if wanted.flow_id is not None:
         conditions.append(_run.c.flow_id == wanted.flow_id)
     if wanted.since is not None:
@@ -180,14 +155,15 @@ def _filtered(query: Select[Any], wanted: FlowRunFilter, now: datetime) -> Selec
     if wanted.until is not None:
         conditions.append(_run.c.scheduled_time < wanted.until)
     if wanted.flow is not None or wanted.project is not None:
-        conditions.append(_run.c.flow_id.in_(_flows_named(wanted)))
+        conditions.append(_run.c.flow_id.in_(flows_named(wanted)))
     if wanted.text:
         flows = select(_flow.c.id).where(_flow.c.name.ilike(like(wanted.text), escape="\\"))
         conditions.append(or_(_run.c.name.ilike(like(wanted.text), escape="\\"), _run.c.flow_id.in_(flows)))
     return query.where(*conditions)
 
 
-def _flows_named(wanted: FlowRunFilter) -> Select[Any]:
+def flows_named(wanted: FlowRunFilter) -> Select[Any]:
+    """The ids of the flows that the filter names, or whose project it names."""
     flows = select(_flow.c.id)
     if wanted.flow is not None:
         flows = flows.where(_flow.c.name == wanted.flow)
@@ -196,5 +172,6 @@ def _flows_named(wanted: FlowRunFilter) -> Select[Any]:
     return flows
 
 
-def _shown_by_default(now: datetime) -> ColumnElement[bool]:
+def shown_by_default(now: datetime) -> ColumnElement[bool]:
+    """What is not merely planned for later."""
     return or_(_run.c.state_type != "SCHEDULED", _run.c.scheduled_time <= now, _run.c.attempt > 0)

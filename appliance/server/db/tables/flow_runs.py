@@ -22,9 +22,11 @@ class FlowRun(SQLModel, table=True):
         Index(
             "ix_flow_run_live", "state_type", "lease_expires_at", sqlite_where=text(_LIVE), postgresql_where=text(_LIVE)
         ),
-        Index("ix_flow_run_flow_due", "flow_id", "scheduled_time"),
+        # the next two hold all that lists filter by, so that a filter that few runs match reads no rows of the table
+        Index("ix_flow_run_flow_due", "flow_id", "scheduled_time", "id", "state_type", "state_name", "attempt", "name"),
+        Index("ix_flow_run_due", "scheduled_time", "id", "state_type", "state_name", "attempt", "flow_id", "name"),
         Index("ix_flow_run_state_due", "state_type", "scheduled_time"),
-        Index("ix_flow_run_due", "scheduled_time"),
+        Index("ix_flow_run_name_due", "state_name", "scheduled_time"),
     )
 
     id: UUID = Field(primary_key=True)

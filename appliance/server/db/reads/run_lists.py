@@ -1,0 +1,156 @@
+"""Pages and counts of flow runs: what is read is bounded, whatever is asked for and however many runs there are.
+
+What an index serves (the flow, else the state's name or type) divides the list into parts, each a range of one index in the order of
+the list. All else is looked at entry by entry, in the indexes alone, for at most WINDOW runs; then a page ends early, with the place
+to go on from, and a count says that it is a lower bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union_all
+from sqlalchemy.orm import Session
+
+from appliance.server.db.reads.flow_runs import SHOWN, FlowRunFilter, flows_named, shown_by_default
+from appliance.server.db.reads.pages import RowPage, encode, like, time_and_id
+from appliance.server.db.tables import metadata
+
+_run = metadata.tables["flow_run"]
+_flow = metadata.tables["flow"]
+
+COUNT_CAP = 10_000
+WINDOW = 50_000
+_MOST_PARTS = 50
+_Condition = ColumnElement[bool]
+_Place = tuple[datetime, UUID]
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many runs there are, at least; `capped`: there may be more."""
+
+    total: int
+    capped: bool
+
+
+@dataclass(frozen=True)
+class _List:
+    """A list of runs: the ranges of indexes that it consists of, what its runs must fulfil to be in those ranges, and what else."""
+
+    parts: Sequence[_Condition | None]
+    bounds: Sequence[_Condition]
+    rest: Sequence[_Condition]
+
+    @property
+    def each(self) -> int:
+        """How many runs of each part are looked at."""
+        return max(WINDOW // len(self.parts), 1_000)
+
+    def ids(self, part: _Condition | None, end: _Place | None, limit: int) -> Select[Any]:
+        """The newest runs of a part, as far as its window goes."""
+        query = self._range(part).where(*self.rest).limit(limit)
+        return query if end is None else query.where(_from(end))
+
+    def end(self, session: Session, part: _Condition | None) -> _Place | None:
+        """The last run of a part that is looked at; None when all are."""
+        if not self.rest:
+            return None
+        found = session.execute(self._range(part).offset(self.each - 1).limit(2)).all()
+        return (found[0].scheduled_time, found[0].id) if len(found) == 2 else None
+
+    def _range(self, part: _Condition | None) -> Select[Any]:
+        conditions = [*self.bounds] if part is None else [part, *self.bounds]
+        query = select(_run.c.id, _run.c.scheduled_time).where(*conditions)
+        return query.order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
+
+
+def page(session: Session, wanted: FlowRunFilter, limit: int, after: str | None, now: datetime) -> RowPage:
+    """The newest runs first: by when they were due, since scheduled ones are created long before. A page may be short and still
+    have a next one."""
+    chosen = _list(session, wanted, now, None if after is None else time_and_id(after))
+    if not chosen.parts:
+        return RowPage([])
+    ends = [chosen.end(session, part) for part in chosen.parts]
+    ids = _together([chosen.ids(part, end, limit + 1) for part, end in zip(chosen.parts, ends, strict=True)])
+    query = select(*SHOWN).join(ids, ids.c.id == _run.c.id)
+    reached = max((end for end in ends if end is not None), default=None)
+    if reached is not None and len(chosen.parts) > 1:
+        query = query.where(_from(reached))  # below, another part may have runs that were not looked at
+    rows = session.execute(query.order_by(_run.c.scheduled_time.desc(), _run.c.id.desc()).limit(limit + 1)).all()
+    if len(rows) > limit:
+        return RowPage(rows[:limit], encode(rows[limit - 1].scheduled_time, rows[limit - 1].id))
+    return RowPage(rows, None if reached is None else encode(*reached))
+
+
+def count(session: Session, wanted: FlowRunFilter, now: datetime) -> Count:
+    """How many runs match, counted up to the cap and in each part's window."""
+    chosen = _list(session, wanted, now, None)
+    if not chosen.parts:
+        return Count(0, False)
+    ends = [chosen.end(session, part) for part in chosen.parts]
+    ids = _together([chosen.ids(part, end, COUNT_CAP + 1) for part, end in zip(chosen.parts, ends, strict=True)])
+    total: int = session.execute(
+        select(func.count()).select_from(select(ids).limit(COUNT_CAP + 1).subquery())
+    ).scalar_one()
+    return Count(min(total, COUNT_CAP), total > COUNT_CAP or any(end is not None for end in ends))
+
+
+def _list(session: Session, wanted: FlowRunFilter, now: datetime, after: _Place | None) -> _List:
+    bounds = [] if after is None else [_run.c.scheduled_time <= after[0], _before(after)]
+    if wanted.since is not None:
+        bounds.append(_run.c.scheduled_time >= wanted.since)
+    if wanted.until is not None:
+        bounds.append(_run.c.scheduled_time < wanted.until)
+    if not (wanted.include_future or wanted.state_types or wanted.state_names):
+        bounds.append(shown_by_default(now))
+    types = [_run.c.state_type == type for type in wanted.state_types]
+    names = [_run.c.state_name == name for name in wanted.state_names]
+    rest: list[_Condition] = [_text(wanted.text)] if wanted.text else []
+    flows = _flows(session, wanted)
+    if flows is not None and len(flows) <= _MOST_PARTS:
+        states = [or_(*some) for some in (types, names) if some]
+        return _List([_run.c.flow_id == flow for flow in flows], bounds, [*rest, *states])
+    if flows is not None:
+        rest.append(_run.c.flow_id.in_(flows_named(wanted)))
+    if rest or not (types or names):
+        return _List([None], bounds, [*rest, *(or_(*some) for some in (types, names) if some)])
+    return _List(names or types, bounds, [or_(*types)] if names and types else [])
+
+
+def _flows(session: Session, wanted: FlowRunFilter) -> list[UUID] | None:
+    """The flows that are asked for, one more than there may be parts; None: any."""
+    if wanted.flow is None and wanted.project is None:
+        return None if wanted.flow_id is None else [wanted.flow_id]
+    query = flows_named(wanted)
+    if wanted.flow_id is not None:
+        query = query.where(_flow.c.id == wanted.flow_id)
+    return list(session.execute(query.limit(_MOST_PARTS + 1)).scalars())
+
+
+def _together(selects: Sequence[Select[Any]]) -> Any:
+    if len(selects) == 1:
+        return selects[0].subquery()
+    return union_all(*(select(one.subquery()) for one in selects)).subquery()
+
+
+def _text(text: str) -> _Condition:
+    flows = select(_flow.c.id).where(_flow.c.name.ilike(like(text), escape="\\"))
+    return or_(_run.c.name.ilike(like(text), escape="\\"), _run.c.flow_id.in_(flows))
+
+
+def _before(place: _Place) -> _Condition:
+    due, run_id = place
+    return or_(_run.c.scheduled_time < due, and_(_run.c.scheduled_time == due, _run.c.id < run_id))
+
+
+def _from(place: _Place) -> _Condition:
+    due, run_id = place
+    return and_(
+        _run.c.scheduled_time >= due,
+        or_(_run.c.scheduled_time > due, and_(_run.c.scheduled_time == due, _run.c.id >= run_id)),
+    )
