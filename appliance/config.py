@@ -23,6 +23,8 @@ _RUN_PREFIXES = ("run_", "agent_")  # set by agents for the processes that they 
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Days = Annotated[float, msgspec.Meta(ge=0, le=36_500)]
+Bytes = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class SettingsError(ValueError):
@@ -57,6 +59,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     agent_name: str = "embedded"
     agent_labels: str = ""
     results_url: str = ""
+    retention_interval: Seconds = 30.0
+    retention_runs_days: Days = 90
+    retention_logs_days: Days = 30
+    retention_events_days: Days = 30
+    retention_rollups_days: Days = 730
+    retention_runs_bytes: Bytes = 0
+    retention_logs_bytes: Bytes = 10 * 1024**3
+    retention_events_bytes: Bytes = 2 * 1024**3
+    disk_reserve_bytes: Bytes = 64 * 1024**2
+    disk_least_free_bytes: Bytes = 16 * 1024**2
+    disk_budget_bytes: Bytes = 0
 
     @property
     def data_path(self) -> Path:

@@ -44,7 +44,7 @@ BODY_LIMIT = 1024 * 1024
 
 def create_app(settings: Settings, database: Database) -> Litestar:
     """The whole server over a database that has its tables. Fails when a route or a GraphQL field declares no permission."""
-    measured = metrics.Metrics(database)
+    measured = metrics.Metrics(database, settings.disk_budget_bytes)
     broadcast, stopping = Broadcast(database), asyncio.Event()
     given = {
         "database": database,

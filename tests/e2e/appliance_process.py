@@ -53,7 +53,11 @@ class Appliance:
         self.url = f"http://127.0.0.1:{self.port}"
         admin = {"APPLIANCE_ADMIN_PASSWORD": PASSWORD, "APPLIANCE_ADMIN_TOKEN": TOKEN} if claimed else {}
         self.environment = clean_environment(
-            APPLIANCE_DATA_DIR=str(data_dir), APPLIANCE_PORT=str(self.port), **admin, **settings
+            APPLIANCE_DATA_DIR=str(data_dir),
+            APPLIANCE_PORT=str(self.port),
+            APPLIANCE_DISK_RESERVE_BYTES="1048576",
+            **admin,
+            **settings,
         )
         self.process: subprocess.Popen[bytes] | None = None
         self.log_path = data_dir.parent / f"{data_dir.name}.log"

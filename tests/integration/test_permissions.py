@@ -150,6 +150,8 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
         _fixed("/api/v1/concurrency-limits", {"kind": "label", "name": "etl", "slots": 2}),
     ),
     ("DELETE", "/api/v1/concurrency-limits/{limit_id:uuid}"): (OPERATORS, _limit),
+    ("GET", "/api/v1/system/disk"): (READERS, _fixed("/api/v1/system/disk")),
+    ("POST", "/api/v1/system/free-space"): (ADMINS, _fixed("/api/v1/system/free-space", {"keep_days": 365})),
     ("GET", "/api/v1/users"): (ADMINS, _fixed("/api/v1/users")),
     ("POST", "/api/v1/users"): (ADMINS, _user),
     ("GET", "/api/v1/tokens"): (ADMINS, _fixed("/api/v1/tokens")),

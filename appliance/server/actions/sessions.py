@@ -50,7 +50,7 @@ def sign_in(
         throttle.failed(username, peer)
         raise Unauthenticated("The user name or the password is wrong.")
     throttle.succeeded(username, peer)
-    with db.write() as session:
+    with db.write(essential=True) as session:
         return open_session(session, user, lifetime, now)
 
 
@@ -76,5 +76,5 @@ def open_session(session: Session, user: Any, lifetime: timedelta, now: datetime
 
 def sign_out(db: Database, session_id: UUID) -> None:
     """End a session at once."""
-    with db.write() as session:
+    with db.write(essential=True) as session:
         write_sessions.remove(session, session_id)

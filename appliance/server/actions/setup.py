@@ -89,7 +89,7 @@ def use_setup(db: Database, request: Setup, lifetime: timedelta, *, now: datetim
 def issue_agent_token(db: Database, name: str, *, now: datetime | None = None) -> str:
     """A new token for the embedded agent; the one of the same name from the start before ends."""
     now = now or clock.now()
-    with db.write() as session:
+    with db.write(essential=True) as session:
         owner = next((user for user in read_users.every(session) if user.role == "admin" and not user.disabled), None)
         if owner is None:
             raise Conflict(

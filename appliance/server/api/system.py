@@ -13,6 +13,7 @@ from appliance.core.protocol import Login, Me, ServerInfo, Setup
 from appliance.core.version import VERSION
 from appliance.kit import clock
 from appliance.server.actions import sessions, setup
+from appliance.server.api import disk
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.auth.identity import Actor, Credential
@@ -92,4 +93,4 @@ def _lifetime(settings: Settings) -> timedelta:
     return timedelta(hours=settings.session_hours)
 
 
-router = Router("/", route_handlers=[info, use_setup, login, logout, me])
+router = Router("/", route_handlers=[info, use_setup, login, logout, me, disk.show_disk, disk.free_space])

@@ -33,6 +33,7 @@ class Permission(StrEnum):
     MANAGE_HOLD = "hold:manage"
     MANAGE_USERS = "users:manage"
     MANAGE_TOKENS = "tokens:manage"
+    MANAGE_DISK = "disk:manage"
     READ_METRICS = "metrics:read"
     AGENT_PROTOCOL = "agents:protocol"
     RUN_PROTOCOL = "runs:protocol"
@@ -58,6 +59,7 @@ _ADMIN = _OPERATOR | {
     Permission.MANAGE_HOLD,
     Permission.MANAGE_USERS,
     Permission.MANAGE_TOKENS,
+    Permission.MANAGE_DISK,
     Permission.READ_METRICS,
     Permission.AGENT_PROTOCOL,
 }

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -24,14 +25,16 @@ from sqlalchemy.orm import Session
 
 from appliance.config import Settings
 from appliance.kit import backoff, clock, crash
+from appliance.server.db.space import Space
 from appliance.server.domain.rules import Rules
-from appliance.server.errors import Invalid, Unavailable
+from appliance.server.errors import DiskFull, Invalid, Unavailable
 
 log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 5_000
 _WRITER_PATIENCE = 30.0
 _PRAGMAS = (
+    "auto_vacuum=INCREMENTAL",  # takes hold in a new file only, before anything is written to it
     f"busy_timeout={BUSY_TIMEOUT_MS}",
     "synchronous=FULL",
     "foreign_keys=ON",
@@ -39,6 +42,7 @@ _PRAGMAS = (
     "journal_size_limit=67108864",
     "temp_store=MEMORY",
 )
+_PG_DISK_FULL = "53100"
 _PASSING = ("locked", "disk", "full", "readonly", "read-only", "unable to open", "i/o error")
 
 
@@ -57,8 +61,11 @@ class Announcement:
 class Database:
     """One database and its pool. Safe to share between threads."""
 
-    def __init__(self, url: str, *, rules: Rules | None = None, pool_size: int = 20) -> None:
+    def __init__(
+        self, url: str, *, rules: Rules | None = None, space: Space | None = None, pool_size: int = 20
+    ) -> None:
         self.url = address(url)
+        self.space = space
         self.rules = rules or Rules()
         self.engine = _engine(self.url, pool_size)
         self.dialect: str = self.engine.dialect.name
@@ -76,10 +83,11 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self, name: str = "write") -> Iterator[Session]:
-        """A session whose changes are all kept, at the end of the block, or none of them. `name` is for its two crash points."""
+    def write(self, name: str = "write", *, essential: bool = False) -> Iterator[Session]:
+        """A session whose changes are all kept, at the end of the block, or none of them. `name` is for its two crash points.
+        Raises DiskFull at once when there is no room for it; an `essential` change takes what is kept back for such."""
         with (
-            self._turn(),
+            self._turn(essential),
             passing_faults(),
             Session(self._writing, autoflush=False, expire_on_commit=False) as session,
         ):
@@ -110,9 +118,52 @@ class Database:
             found: str | None = connection.execute(text("select version_num from alembic_version")).scalar()
             return found
 
+    def reusable_bytes(self) -> int:
+        """Bytes inside SQLite's file that hold nothing and are written before the file grows; 0 for Postgres."""
+        if self.dialect != "sqlite":
+            return 0
+        with passing_faults(), self._reading.connect() as connection:
+            statement = "select freelist_count * page_size from pragma_freelist_count(), pragma_page_size()"
+            return int(connection.execute(text(statement)).scalar_one())
+
+    def has_room(self) -> bool:
+        """Whether an ordinary change would be let through now."""
+        try:
+            self._check_space(essential=False)
+        except Unavailable:
+            return False
+        return True
+
+    def fold_log(self) -> bool:
+        """Fold SQLite's write-ahead log into the database and cut it off; False when readers or writers were in the way."""
+        if self.dialect != "sqlite":
+            return False
+        with passing_faults(), self.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.execute("PRAGMA busy_timeout=200")
+            try:
+                return bool(driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+            except sqlite3.Error as error:  # a disk that takes not even that: the log stays as it is
+                log.warning("The write-ahead log can't be folded into the database: %s", error)
+                return False
+            finally:
+                driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+
+    def _check_space(self, essential: bool) -> None:
+        if self.space is None:
+            return
+        try:
+            if essential:
+                self.space.admit_essential()
+            else:
+                self.space.admit(self.reusable_bytes)
+        except OSError as error:
+            raise Unavailable(f"The database's directory can't be looked at ({error.strerror}).") from error
+
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self, essential: bool = False) -> Iterator[None]:
         """SQLite has one writer at a time: waiting here is fair and cheap, waiting in SQLite is neither."""
+        self._check_space(essential)
         if self.dialect != "sqlite":
             yield
             return
@@ -142,7 +193,16 @@ def open_database(settings: Settings) -> Database:
         longest_wait=settings.longest_wait,
         scheduled_runs_ahead=settings.scheduled_runs_ahead,
     )
-    return Database(settings.database, rules=rules)
+    return Database(settings.database, rules=rules, space=_space(settings))
+
+
+def _space(settings: Settings) -> Space | None:
+    """The room of SQLite's file; Postgres looks after its own disks."""
+    path = make_url(address(settings.database)).database
+    if not settings.database.startswith("sqlite") or not path or path == ":memory:":
+        return None
+    folder = Path(path).resolve().parent
+    return Space(folder, reserve=settings.disk_reserve_bytes, least_free=settings.disk_least_free_bytes)
 
 
 def address(url: str) -> str:
@@ -219,7 +279,16 @@ def passing_faults() -> Iterator[None]:
         if not _passes(error):
             raise
         log.warning("The database can't be used: %s", error.orig)
+        if _found_no_room(error):
+            raise DiskFull(
+                "The disk of the database is full; nothing can be changed until an administrator frees space."
+            ) from error
         raise Unavailable("The database can't be used right now; try again in a moment.") from error
+
+
+def _found_no_room(error: DBAPIError) -> bool:
+    reason = str(error.orig).lower()
+    return "disk is full" in reason or getattr(error.orig, "sqlstate", None) == _PG_DISK_FULL
 
 
 def _passes(error: DBAPIError) -> bool:

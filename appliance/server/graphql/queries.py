@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import get_args
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import strawberry
 
 from appliance.core.protocol import StateType
 from appliance.core.version import VERSION
+from appliance.server.actions.rollups import check_span
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.db.reads import (
     agents,
@@ -18,6 +20,7 @@ from appliance.server.db.reads import (
     logs,
     pages,
     projects,
+    rollups,
     run_lists,
     size,
     task_runs,
@@ -37,6 +40,7 @@ from appliance.server.graphql.types.flow_runs import FlowRun, FlowRunPage
 from appliance.server.graphql.types.flows import Flow, FlowPage, Project
 from appliance.server.graphql.types.inputs import FlowFilter, FlowRunFilter, LogFilter, TaskRunFilter
 from appliance.server.graphql.types.logs import LogPage
+from appliance.server.graphql.types.rollups import RunRollup, run_rollup
 from appliance.server.graphql.types.system import Me, Server
 from appliance.server.graphql.types.task_runs import TaskRunPage
 
@@ -141,6 +145,13 @@ class Query:
         chosen = logs.LogFilter(wanted.min_level, wanted.task_slug, wanted.map_index, _text(wanted.text))
         page, previous = logs.page(info.context.session(), flow_run_id, chosen, pages.size(first), after, before)
         return LogPage(items=[log_types.log(row) for row in page.rows], next=page.next, previous=previous)
+
+    @root_field(Permission.READ)
+    def run_rollups(
+        self, info: Info, since: datetime, until: datetime, flow_id: UUID | None = None, project: str | None = None
+    ) -> list[RunRollup]:
+        check_span(since, until)
+        return [run_rollup(row) for row in rollups.per_hour(info.context.session(), since, until, flow_id, project)]
 
     @root_field(Permission.READ)
     def agents(self, info: Info) -> list[Agent]:

@@ -16,9 +16,12 @@ from appliance.kit import clock, lifecycle
 from appliance.server.actions import leases
 from appliance.server.db.session import Database, open_database
 from appliance.server.errors import ApplianceError
+from appliance.server.services.disk import Disk
 from appliance.server.services.hold import Hold
 from appliance.server.services.jobs import Jobs
 from appliance.server.services.repair import Repair
+from appliance.server.services.retention import Retention
+from appliance.server.services.rollups import Rollups
 from appliance.server.services.scheduler import Scheduler
 from appliance.server.services.service import Service
 
@@ -77,9 +80,15 @@ class Rounds:
 
 def services_of(settings: Settings, db: Database) -> list[Service]:
     """Every service of the appliance."""
-    return [Scheduler(db, settings.scheduler_interval), Repair(db, settings.repair_interval),
+    return [
+        Scheduler(db, settings.scheduler_interval),
+        Repair(db, settings.repair_interval),
         Jobs(db),
-        Hold(db, settings.hold_overdue_above)]
+        Hold(db, settings.hold_overdue_above),
+        Rollups(db),
+        Retention(db, settings),
+        Disk(db),
+    ]
 
 
 def main(settings: Settings, stop: threading.Event | None = None) -> int:

@@ -9,6 +9,7 @@ from litestar import Response, get
 
 from appliance.config import Settings
 from appliance.kit import clock
+from appliance.server.actions import disk
 from appliance.server.auth.guards import Permission
 from appliance.server.db import revisions
 from appliance.server.db.reads import leases
@@ -30,7 +31,8 @@ def readyz(database: Database, settings: Settings) -> Response[dict[str, Any]]:
     reasons = problems(database, settings, clock.now())
     if reasons:
         return Response({"status": "not ready", "reasons": reasons}, status_code=503)
-    return Response({"status": "ready"}, status_code=200)
+    warnings = disk.look(database, settings.disk_budget_bytes).warnings
+    return Response({"status": "ready"} | ({"warnings": warnings} if warnings else {}), status_code=200)
 
 
 def problems(database: Database, settings: Settings, now: datetime) -> list[str]:

@@ -32,12 +32,13 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from appliance.core.version import VERSION
 from appliance.kit import clock
+from appliance.server.actions import disk
 from appliance.server.auth.guards import Permission
-from appliance.server.db.reads import agents, flow_runs, leases, size
+from appliance.server.db.reads import agents, leases, size
 from appliance.server.db.session import Database
 from appliance.server.domain.waiting import agent_health
 from appliance.server.errors import ApplianceError
-from appliance.server.web.totals import Totals
+from appliance.server.web.totals import StateCounts, Totals
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 DELAY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
@@ -49,7 +50,7 @@ HEALTHS = ("online", "offline", "draining", "quarantined")
 class Metrics:
     """What one app counts, and the registry that it shows."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, disk_budget: int = 0) -> None:
         self.registry = CollectorRegistry()
         shared = os.environ.get(SHARED)
         counted = None if shared else self.registry  # shared counts are read from the files instead
@@ -71,7 +72,7 @@ class Metrics:
         else:
             ProcessCollector(registry=self.registry)  # of one worker among several it would say little
         PlatformCollector(registry=self.registry)
-        self.registry.register(_FromDatabase(database))
+        self.registry.register(_FromDatabase(database, disk_budget))
 
     async def observe(self, message: Message, scope: Scope) -> None:
         """Before an answer's first byte is sent."""
@@ -92,8 +93,10 @@ class Metrics:
 class _FromDatabase:
     """Reads what all processes did; when the database is away the other metrics are still given."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, disk_budget: int) -> None:
         self._database = database
+        self._disk_budget = disk_budget
+        self._by_type = StateCounts()
         self._totals = Totals(DELAY_BUCKETS)
         self._lock = threading.Lock()
 
@@ -120,11 +123,12 @@ class _FromDatabase:
         now = clock.now()
         with self._lock, self._database.read() as session:
             self._totals.fold(session)
-            by_type = flow_runs.counts_by_type(session)
+            by_type = self._by_type.get(session)
             health = Counts(agent_health(row.state, row.last_seen, now) for row in agents.every(session))
             lease = leases.get(session, leases.SCHEDULER)
             size_bytes = size.database_bytes(session)
             return [
+                *_disk(disk.look(self._database, self._disk_budget, now=now)),
                 _labelled(
                     "appliance_flow_runs", "Flow runs by the type of their state.", "state_type", by_type, STATE_TYPES
                 ),
@@ -170,6 +174,20 @@ def _labelled(name: str, text: str, label: str, values: Any, known: tuple[str, .
     for value in known:
         family.add_metric([value], values.get(value, 0))
     return family
+
+
+def _disk(found: disk.Disk) -> list[Metric]:
+    """What is not known, as of the disks of Postgres, is left out."""
+    values: list[tuple[str, str, float | None]] = [
+        ("appliance_database_used_bytes", "Bytes of the database that hold something.", found.used),
+        ("appliance_database_wal_bytes", "Size of SQLite's write-ahead log.", found.write_ahead_log),
+        ("appliance_disk_free_bytes", "Bytes free on the disk of the database.", found.free),
+        ("appliance_disk_size_bytes", "Bytes that the disk of the database can hold.", found.total),
+        ("appliance_disk_reserve_bytes", "Bytes that the reserve file holds.", found.reserve),
+        ("appliance_disk_writable", "Whether the disk has room for changes: 1 or 0.", int(found.writable)),
+        ("appliance_disk_full_in_days", "Days until the disk or its budget is full at this growth.", found.days_left),
+    ]
+    return [GaugeMetricFamily(name, text, value=value) for name, text, value in values if value is not None]
 
 
 def _scheduler(lease: Any, now: Any) -> list[Metric]:

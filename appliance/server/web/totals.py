@@ -12,11 +12,31 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from appliance.core.protocol import TERMINAL
+from appliance.kit import clock
 from appliance.server.db.reads import events, flow_runs
 
 _CHUNK = 5_000
 _MOST_CHUNKS = 40
 """At most so many per scrape: a server that starts beside a long history catches up over a few scrapes."""
+_DUTY = 100
+_CHEAP = 0.005
+
+
+class StateCounts:
+    """Runs by the type of their state: counted anew at each question, but never for more than a hundredth of the time. Where
+    counting a million runs takes 0.1 s, the answer is up to 10 s old."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._again = 0.0
+
+    def get(self, session: Session) -> dict[str, int]:
+        began = clock.monotonic()
+        if began >= self._again:
+            self._counts = flow_runs.counts_by_type(session)
+            took = clock.monotonic() - began
+            self._again = began + (_DUTY * took if took > _CHEAP else 0.0)
+        return self._counts
 
 
 class Totals:

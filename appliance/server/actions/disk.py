@@ -1,0 +1,151 @@
+"""The disk under the database: how full it is, when it will be full, and healing it when it is."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import make_url
+
+from appliance.config import Settings
+from appliance.kit import clock
+from appliance.server.actions.retention import Sweep, keep_of
+from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import disk as reads
+from appliance.server.db.reads import settings as read_settings
+from appliance.server.db.session import Database
+from appliance.server.db.writes import settings as write_settings
+from appliance.server.domain import retention as rules
+from appliance.server.domain.retention import Sample
+
+log = logging.getLogger(__name__)
+
+_SAMPLES = "disk.samples"
+_APART = timedelta(hours=1)
+_MOST_SAMPLES = 14 * 24
+_LONG_LOG = 32 * 1024 * 1024
+_HEALING_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The disk as it is now. What Postgres' disks hold is not ours to see: `free` and `total` are None there."""
+
+    used: int  # bytes of the database that hold something
+    file: int  # bytes of its file, with the unused ones inside
+    write_ahead_log: int
+    free: int | None
+    total: int | None
+    reserve: int  # bytes that the reserve file holds
+    reserve_wanted: int
+    budget: int  # 0: none
+    writable: bool  # whether changes are taken
+    days_left: float | None
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Freed:
+    """What freeing space did."""
+
+    deleted: dict[str, int]
+    freed: int  # bytes
+    disk: Disk
+
+
+def look(db: Database, budget: int, *, now: datetime | None = None) -> Disk:
+    """How full the disk is, and when it, or the budget (bytes; 0: none), will be full if it goes on like this."""
+    now = now or clock.now()
+    with db.read() as session:
+        used, samples = reads.used_bytes(session), _decoded(read_settings.get(session, _SAMPLES))
+    space, unused = db.space, db.reusable_bytes()
+    free, total = (None, None) if space is None else (space.free(), space.total())
+    held, wanted = (0, 0) if space is None else (space.held(), space.reserve)
+    ours = None if free is None or space is None else free - space.least_free
+    days = rules.days_left([*samples, Sample(now, used, free)], ours, budget)
+    return Disk(
+        used=used,
+        file=used + unused,
+        write_ahead_log=_log_bytes(db),
+        free=free,
+        total=total,
+        reserve=held,
+        reserve_wanted=wanted,
+        budget=budget,
+        writable=db.has_room(),
+        days_left=days,
+        warnings=rules.warnings(
+            free=free,
+            total=total,
+            used=used,
+            budget=budget,
+            days=days,
+            reserve_missing=bool(samples) and held < wanted,  # a new site has none before its services' first round
+        ),
+    )
+
+
+def sample(db: Database, now: datetime) -> bool:
+    """Note how the disk is, once an hour; whether it was time."""
+    with db.read() as session:
+        samples, used = _decoded(read_settings.get(session, _SAMPLES)), reads.used_bytes(session)
+    new = Sample(now, used, None if db.space is None else db.space.free())
+    kept = rules.keep_samples(samples, new, _MOST_SAMPLES, _APART)
+    if kept == samples:
+        return False
+    with db.write() as session:
+        write_settings.put(session, _SAMPLES, msgspec.json.encode(kept).decode(), now)
+    return True
+
+
+def keep_log_small(db: Database) -> bool:
+    """Fold SQLite's write-ahead log into the database when it has grown long; whether that was done."""
+    return _log_bytes(db) > _LONG_LOG and db.fold_log()
+
+
+def free_space(
+    db: Database, settings: Settings, actor: Actor, keep_days: float, *, seconds: float = _HEALING_SECONDS
+) -> Freed:
+    """Give up the reserve, delete by ever tighter limits, though nothing that is younger than `keep_days`, until there is room;
+    then make the reserve again."""
+    now, end = clock.now(), clock.monotonic() + seconds
+    before, deleted = look(db, settings.disk_budget_bytes, now=now), dict[str, int]()
+    if db.space is not None and not before.writable:
+        db.space.give_up()
+    keep = keep_of(settings)
+    for limits in (keep, *rules.tighter(keep, keep_days)):
+        left = end - clock.monotonic()
+        if left <= 0 or (limits is not keep and _healed(db)):
+            break
+        for name, rows in Sweep(db, limits, now, left, essential=True).run().items():
+            deleted[name] = deleted.get(name, 0) + rows
+        db.fold_log()
+    if db.space is not None:
+        db.space.restore()
+    after = look(db, settings.disk_budget_bytes, now=now)
+    freed = max(0, before.file + before.write_ahead_log - after.file - after.write_ahead_log)
+    log.warning("%s freed %d MB on the disk of the database.", actor.name, freed // 2**20)
+    return Freed(deleted={name: rows for name, rows in deleted.items() if rows}, freed=freed, disk=after)
+
+
+def _healed(db: Database) -> bool:
+    """Is there room for changes, and to make the reserve again?"""
+    if db.space is None:
+        return True
+    room = db.space.free() + db.reusable_bytes() + db.space.held()
+    return room >= db.space.reserve + 3 * db.space.least_free
+
+
+def _decoded(text: str | None) -> list[Sample]:
+    return msgspec.json.decode(text, type=list[Sample]) if text else []
+
+
+def _log_bytes(db: Database) -> int:
+    path = make_url(db.url).database if db.dialect == "sqlite" else None
+    try:
+        return Path(f"{path}-wal").stat().st_size if path else 0
+    except OSError:
+        return 0

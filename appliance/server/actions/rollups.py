@@ -1,0 +1,76 @@
+"""Summing up ended runs by flow and hour from the outbox, each end exactly once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from appliance.core.protocol import TERMINAL
+from appliance.server.db.reads import events, settings
+from appliance.server.db.session import Database
+from appliance.server.db.writes import rollups
+from appliance.server.errors import Invalid
+
+BATCH = 2_000
+MOST_HOURS = 31 * 24
+
+
+def advance(db: Database, now: datetime, limit: int = BATCH) -> int:
+    """Sum up the next events; how many were read. The sums and the position in the outbox are kept together or not at all."""
+    with db.read() as session:
+        if events.newest_id(session) <= int(settings.get(session, rollups.POSITION) or 0):
+            return 0
+    with db.write() as session:
+        position = rollups.take_position(session, now)
+        rows = _up_to(rollups.events_after(session, position, limit), rollups.settled(session, now))
+        if rows:
+            rollups.add(session, sums(rows))
+            rollups.set_position(session, rows[-1].id, now)
+    return len(rows)
+
+
+def position(db: Database) -> int:
+    """The last event that was summed up."""
+    with db.read() as session:
+        return int(settings.get(session, rollups.POSITION) or 0)
+
+
+def _up_to(rows: list[Any], settled: datetime | None) -> list[Any]:
+    if settled is None:
+        return rows
+    stop = next((place for place, row in enumerate(rows) if row.at >= settled), len(rows))
+    return rows[:stop]
+
+
+def sums(rows: list[Any]) -> list[dict[str, Any]]:
+    """The ends among events, added up by flow, hour and state. A run whose row is gone belongs to no flow any more."""
+    found: dict[tuple[Any, datetime, str], dict[str, Any]] = {}
+    for row in rows:
+        if row.kind != "flow_run.state" or row.data.get("type") not in TERMINAL or row.flow_id is None:
+            continue
+        seconds = 0.0 if row.start_time is None else max(0.0, (row.at - row.start_time).total_seconds())
+        hour = row.at.replace(minute=0, second=0, microsecond=0)
+        key = (row.flow_id, hour, row.data["name"])
+        sum = found.setdefault(
+            key,
+            {
+                "flow_id": row.flow_id,
+                "hour": hour,
+                "state_name": row.data["name"],
+                "state_type": row.data["type"],
+                "runs": 0,
+                "seconds": 0.0,
+                "longest": 0.0,
+            },
+        )
+        sum["runs"] += 1
+        sum["seconds"] += seconds
+        sum["longest"] = max(sum["longest"], seconds)
+    return [found[key] for key in sorted(found, key=lambda key: (key[0].bytes, *key[1:]))]
+
+
+def check_span(since: datetime, until: datetime) -> None:
+    """Raise Invalid for a span that would give an unbounded answer."""
+    hours = (until - since).total_seconds() / 3600
+    if not 0 < hours <= MOST_HOURS:
+        raise Invalid(f"Ask for the sums of 1 to {MOST_HOURS} hours: `until` comes after `since`.")

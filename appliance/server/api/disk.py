@@ -1,0 +1,79 @@
+"""REST: the disk under the database, and freeing space on it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import get, post
+
+from appliance.config import Settings
+from appliance.core.protocol import Answer, Message
+from appliance.server.actions import disk
+from appliance.server.api.bodies import decode
+from appliance.server.auth.guards import Permission
+from appliance.server.auth.identity import Actor
+from appliance.server.db.session import Database
+
+
+class DiskView(Answer, kw_only=True):
+    """Sizes are in bytes; `free_bytes` and `total_bytes` are null where the database is Postgres."""
+
+    database_bytes: int  # what holds something
+    file_bytes: int
+    write_ahead_log_bytes: int
+    free_bytes: int | None
+    total_bytes: int | None
+    reserve_bytes: int
+    reserve_wanted_bytes: int
+    budget_bytes: int
+    writable: bool
+    days_left: float | None
+    warnings: list[str]
+
+
+class FreeSpace(Message, kw_only=True):
+    """Nothing that is younger than `keep_days` is deleted."""
+
+    keep_days: Annotated[float, msgspec.Meta(ge=0, le=36_500)] = 1.0
+
+
+class FreedView(Answer, kw_only=True):
+    deleted: dict[str, int]
+    freed_bytes: int
+    disk: DiskView
+
+
+@get("/system/disk", opt={"permission": Permission.READ}, sync_to_thread=True)
+def show_disk(database: Database, settings: Settings) -> DiskView:
+    """How full the disk of the database is, when it will be full at the growth of the last days, and what to know about it."""
+    return _view(disk.look(database, settings.disk_budget_bytes))
+
+
+@post(
+    "/system/free-space",
+    opt={"permission": Permission.MANAGE_DISK, "body": FreeSpace},
+    status_code=200,
+    sync_to_thread=True,
+)
+def free_space(database: Database, settings: Settings, actor: Actor, body: bytes) -> FreedView:
+    """Delete the oldest runs, logs and events by ever tighter limits until there is room again; works on a full disk too."""
+    request = decode(body, FreeSpace)
+    freed = disk.free_space(database, settings, actor, request.keep_days)
+    return FreedView(deleted=freed.deleted, freed_bytes=freed.freed, disk=_view(freed.disk))
+
+
+def _view(found: disk.Disk) -> DiskView:
+    return DiskView(
+        database_bytes=found.used,
+        file_bytes=found.file,
+        write_ahead_log_bytes=found.write_ahead_log,
+        free_bytes=found.free,
+        total_bytes=found.total,
+        reserve_bytes=found.reserve,
+        reserve_wanted_bytes=found.reserve_wanted,
+        budget_bytes=found.budget,
+        writable=found.writable,
+        days_left=found.days_left,
+        warnings=found.warnings,
+    )

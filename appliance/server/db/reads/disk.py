@@ -1,0 +1,85 @@
+"""How much room the database takes, in all and by class, found without reading whole tables."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Table, Text, cast, func, select, text, type_coerce
+from sqlalchemy.orm import Session
+
+from appliance.server.db.tables import metadata
+
+_SAMPLES = 200
+_ROW = {"log": 110, "event": 150}
+"""Bytes of a row and its index entries besides its text, measured on SQLite."""
+_TEXT = {"log": "message", "event": "data"}
+
+
+def used_bytes(session: Session) -> int:
+    """Bytes of the database that hold something: on SQLite without the unused pages inside its file."""
+    if session.get_bind().dialect.name == "sqlite":
+        statement = text(
+            "select (page_count - freelist_count) * page_size"
+            " from pragma_page_count(), pragma_freelist_count(), pragma_page_size()"
+        )
+    else:
+        statement = text("select pg_database_size(current_database())")
+    return int(session.execute(statement).scalar_one())
+
+
+def gives_back(session: Session) -> bool:
+    """Whether SQLite's file can shrink a page at a time; one that an early version made can't."""
+    return int(session.execute(text("select auto_vacuum from pragma_auto_vacuum()")).scalar_one()) == 2
+
+
+def unused_pages(session: Session) -> int:
+    """Pages of SQLite's file that hold nothing."""
+    return int(session.execute(text("select freelist_count from pragma_freelist_count()")).scalar_one())
+
+
+def id_range(session: Session, table: str) -> tuple[int, int]:
+    """The lowest and the highest id of a table whose ids grow; (0, -1) when it is empty."""
+    rows = metadata.tables[table]
+    low = session.execute(select(func.min(rows.c.id))).scalar()
+    high = session.execute(select(func.max(rows.c.id))).scalar()
+    return (0, -1) if low is None or high is None else (low, high)
+
+
+def last_before(session: Session, table: str, time: datetime) -> int:
+    """The highest id up to which rows are older than a time, by halving: a row's time grows with its id, but for late arrivals."""
+    rows = metadata.tables[table]
+    low, high = id_range(session, table)
+    if high < low:
+        return 0
+    found = low - 1
+    while low <= high:
+        middle = (low + high) // 2
+        row = session.execute(
+            select(rows.c.id, rows.c.at).where(rows.c.id >= middle).order_by(rows.c.id).limit(1)
+        ).one_or_none()
+        if row is not None and row.id <= high and row.at < time:
+            found, low = row.id, row.id + 1
+        else:
+            high = middle - 1
+    return found
+
+
+def estimated_bytes(session: Session, table: str) -> int:
+    """About how much room a table of texts takes, from rows spread evenly over its ids."""
+    rows = metadata.tables[table]
+    low, high = id_range(session, table)
+    span = high - low + 1
+    if span <= 0:
+        return 0
+    ids = sorted({low + span * place // _SAMPLES for place in range(_SAMPLES)})
+    size = func.length(_as_text(rows, session))
+    found = session.execute(select(func.count(), func.sum(size)).where(rows.c.id.in_(ids))).one()
+    if not found[0]:
+        return 0
+    return int(span * found[0] / len(ids) * (float(found[1] or 0) / found[0] + _ROW[rows.name]))
+
+
+def _as_text(rows: Table, session: Session) -> ColumnElement[str]:
+    """A column as the text that it is stored as: SQLite keeps documents as text, Postgres doesn't."""
+    column = rows.c[_TEXT[rows.name]]
+    return cast(column, Text) if session.get_bind().dialect.name == "postgresql" else type_coerce(column, Text)

@@ -1,0 +1,37 @@
+"""Reads of the hourly sums: how runs ended, over all flows, those of a project, or one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from appliance.server.db.reads.pages import Rows
+from appliance.server.db.tables import metadata
+
+_rollup = metadata.tables["run_rollup"]
+_flow = metadata.tables["flow"]
+_project = metadata.tables["project"]
+
+
+def per_hour(
+    session: Session, since: datetime, until: datetime, flow_id: UUID | None = None, project: str | None = None
+) -> Rows:
+    """The sums of each hour from `since` to before `until`, by state, oldest first."""
+    query = select(
+        _rollup.c.hour,
+        _rollup.c.state_type,
+        _rollup.c.state_name,
+        func.sum(_rollup.c.runs).label("runs"),
+        func.sum(_rollup.c.seconds).label("seconds"),
+        func.max(_rollup.c.longest).label("longest"),
+    ).where(_rollup.c.hour >= since, _rollup.c.hour < until)
+    if flow_id is not None:
+        query = query.where(_rollup.c.flow_id == flow_id)
+    if project is not None:
+        flows = select(_flow.c.id).join(_project, _project.c.id == _flow.c.project_id).where(_project.c.name == project)
+        query = query.where(_rollup.c.flow_id.in_(flows))
+    query = query.group_by(_rollup.c.hour, _rollup.c.state_type, _rollup.c.state_name)
+    return session.execute(query.order_by(_rollup.c.hour, _rollup.c.state_name)).all()

@@ -1,0 +1,134 @@
+"""What may be deleted, how large a batch is, how long a disk lasts: rules over facts, with no clock and no database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from appliance.core.protocol import TERMINAL
+
+ENDED = tuple(sorted(TERMINAL))
+STREAMS_RESUME = timedelta(hours=1)
+"""For so long a live stream that was cut finds every event again, whatever the limits say."""
+DONE_AT = 0.9
+"""Deleting by bytes goes this far below the limit, so that it doesn't begin anew with the next line."""
+
+_BATCH_SECONDS = 0.02
+_SMALLEST, _LARGEST = 50, 2_000
+_LEAST_SPAN = timedelta(hours=6)
+_WARN_DAYS = 7.0
+_WARN_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Keep:
+    """How long (days) and how much (bytes) of each class is kept; 0 is for ever."""
+
+    runs_days: float = 0
+    logs_days: float = 0
+    events_days: float = 0
+    rollups_days: float = 0
+    runs_bytes: int = 0
+    logs_bytes: int = 0
+    events_bytes: int = 0
+
+
+def cutoff(days: float, now: datetime) -> datetime | None:
+    """What is older than this may go; None keeps everything."""
+    return now - timedelta(days=days) if days > 0 else None
+
+
+def tighter(keep: Keep, floor_days: float) -> Iterator[Keep]:
+    """Ever shorter ages for runs, logs and events, each half of the one before, down to `floor_days`: for a disk that is full."""
+    days = max(keep.runs_days, keep.logs_days, keep.events_days) or 365.0
+    while days > floor_days:
+        days = max(floor_days, days / 2 if days > 1 / 24 else 0.0)
+        yield replace(
+            keep,
+            runs_days=_shorter(keep.runs_days, days),
+            logs_days=_shorter(keep.logs_days, days),
+            events_days=_shorter(keep.events_days, days),
+        )
+
+
+def _shorter(kept: float, days: float) -> float:
+    return max(1e-9, min(kept or days, days))  # never 0, which would keep for ever
+
+
+def share_to_delete(size: int, limit: int) -> float:
+    """Which part of a class, the oldest first, must go so that it is below its limit again."""
+    if limit <= 0 or size <= limit:
+        return 0.0
+    return 1.0 - DONE_AT * limit / size
+
+
+def next_batch(rows: int, seconds: float) -> int:
+    """How many rows to delete in the next transaction, when the last one of `rows` took so long: writers wait for one at most."""
+    if seconds > 1.5 * _BATCH_SECONDS:
+        rows //= 2
+    elif seconds < 0.75 * _BATCH_SECONDS:
+        rows = rows * 3 // 2
+    return max(_SMALLEST, min(_LARGEST, rows))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How a disk was at a moment; `free` is None where the disk is not ours to see."""
+
+    at: datetime
+    used: int  # bytes of the database that hold something
+    free: int | None = None
+
+
+def days_left(samples: Sequence[Sample], free: int | None, budget: int) -> float | None:
+    """Days until the disk or the budget is full, if it goes on as in the samples; None when it doesn't grow or too little is known."""
+    if not samples or samples[-1].at - samples[0].at < _LEAST_SPAN:
+        return None
+    used = [(item.at, float(item.used)) for item in samples]
+    found = []
+    if budget > 0 and (growth := _per_day(used)) > 0:
+        found.append(max(0.0, budget - used[-1][1]) / growth)
+    taken = [(item.at, -float(item.free)) for item in samples if item.free is not None]
+    if free is not None and len(taken) > 1 and (growth := _per_day(taken)) > 0:
+        found.append(max(0, free) / growth)
+    return min(found, default=None)
+
+
+def _per_day(points: Sequence[tuple[datetime, float]]) -> float:
+    """The slope of the straight line that fits best."""
+    days = [(at - points[0][0]).total_seconds() / 86_400 for at, _value in points]
+    middle = sum(days) / len(days)
+    spread = sum((day - middle) ** 2 for day in days)
+    if spread == 0:
+        return 0.0
+    return sum((day - middle) * value for day, (_at, value) in zip(days, points, strict=True)) / spread
+
+
+def warnings(
+    *,
+    free: int | None,
+    total: int | None,
+    used: int,
+    budget: int,
+    days: float | None,
+    reserve_missing: bool,
+) -> list[str]:
+    """What an administrator should know before it hurts, a sentence each."""
+    found = []
+    if free is not None and total and free < _WARN_SHARE * total and free < 5 * 2**30:
+        found.append(f"Only {free // 2**20} MB are free on the disk of the database.")
+    if 0 < budget < used:
+        found.append(f"The database holds {used // 2**20} MB, more than its budget of {budget // 2**20} MB.")
+    if days is not None and days < _WARN_DAYS:
+        found.append(f"At the growth of the last days the disk is full in {days:.1f} days.")
+    if reserve_missing:
+        found.append("The reserve of disk space is given up; it is made again when there is room for it.")
+    return found
+
+
+def keep_samples(samples: Sequence[Sample], new: Sample, most: int, apart: timedelta) -> list[Sample]:
+    """The samples with a new one, when the last is old enough; the oldest go."""
+    if samples and timedelta(0) <= new.at - samples[-1].at < apart:
+        return list(samples)
+    return [*[item for item in samples if item.at < new.at], new][-most:]

@@ -1,0 +1,29 @@
+"""How runs ended, hour by hour, as GraphQL shows it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+
+
+@strawberry.type(description="The runs that ended in one hour in one state. `seconds` is the sum of their durations.")
+class RunRollup:
+    hour: datetime
+    state_type: str
+    state_name: str
+    runs: int
+    seconds: float
+    longest: float
+
+
+def run_rollup(row: Any) -> RunRollup:
+    return RunRollup(
+        hour=row.hour,
+        state_type=row.state_type,
+        state_name=row.state_name,
+        runs=int(row.runs),
+        seconds=float(row.seconds),
+        longest=float(row.longest),
+    )
