@@ -1,0 +1,81 @@
+"""A TCP proxy on the loopback that misbehaves on request: cuts, delays, swallows answers, or takes requests and says nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from contextlib import suppress
+
+PASS, CUT, DELAY, SWALLOW, HOLE = "pass", "cut", "delay", "swallow", "hole"
+FAULTS = (CUT, DELAY, SWALLOW, HOLE)
+DELAY_SECONDS = 0.4
+
+
+class Proxy:
+    """Listens on `url` and passes on to `port`, in a thread of its own."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._mode = PASS
+        self._open: set[asyncio.StreamWriter] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True)
+        self._stopped = asyncio.Event()
+        self._thread.start()
+
+    def set(self, mode: str) -> None:
+        """From now on; what is open is cut when the fault is a cut, and when it is over, so that nobody waits for a dead peer."""
+        self._loop.call_soon_threadsafe(self._switch, mode)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join(5)
+
+    def _switch(self, mode: str) -> None:
+        self._mode, before = mode, self._mode
+        if mode == CUT or before in (SWALLOW, HOLE):
+            for writer in list(self._open):
+                writer.transport.abort()
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._connected, sock=self._listener)
+        await self._stopped.wait()
+        server.close()
+        for writer in list(self._open):
+            writer.transport.abort()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        try:
+            if self._mode == CUT:
+                return
+            there_reader, there = await asyncio.open_connection("127.0.0.1", self._target)
+            self._open.add(there)
+            try:
+                back = asyncio.create_task(self._pump(there_reader, writer, answers=True))
+                await self._pump(reader, there, answers=False)
+                await back
+            finally:
+                self._open.discard(there)
+                there.transport.abort()
+        except OSError:
+            return  # either end is gone
+        finally:
+            self._open.discard(writer)
+            writer.transport.abort()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
+        with suppress(OSError):
+            while content := await reader.read(65_536):
+                if self._mode == HOLE:
+                    continue
+                if self._mode == SWALLOW and answers:
+                    break  # the change has happened, and nobody hears of it
+                if self._mode == DELAY:
+                    await asyncio.sleep(DELAY_SECONDS)
+                writer.write(content)
+                await writer.drain()
+        writer.transport.abort()
