@@ -29,6 +29,7 @@ from appliance.engine import failures
 from appliance.engine.tracked.flow_runner import TrackedFlowRunner
 from appliance.engine.tracked.logs import reported
 from appliance.engine.tracked.reporter import Reporter
+from appliance.engine.tracked.slots import TaskSlots
 from appliance.engine.tracked.spool import FILE_NAME
 from appliance.kit import clock, crash, logs
 from appliance.kit.backoff import delays
@@ -168,20 +169,23 @@ def _run(job: Job, transport: Transport, begun: Begun, stopping: Stopping) -> in
         job.directory / FILE_NAME,
         last_seq=begun.last_seq,
         heartbeat_interval=begun.heartbeat_interval,
+        limited_tags=begun.limited_tags,
         on_cancel=lambda: stopping.ask("Cancelled on request."),
         on_dead=on_dead,
     )
     reporter.start()
     with reported(reporter):
-        _carry_out(job, begun, reporter, stopping)
+        slots = TaskSlots(lambda asked: runs.slots(transport, job.flow_run_id, asked), job.attempt, reporter)
+        _carry_out(job, begun, reporter, slots, stopping)
     return DONE if reporter.close(PATIENCE) else AWAY
 
 
-def _carry_out(job: Job, begun: Begun, reporter: Reporter, stopping: Stopping) -> None:
+def _carry_out(job: Job, begun: Begun, reporter: Reporter, slots: TaskSlots, stopping: Stopping) -> None:
     """Load and run the flow; the last thing reported is its final state."""
     crash.point("runner.begun")
     try:
         runner = _load(job, begun, reporter)
+        runner.slots = slots
     except (LoadError, ApplianceError) as error:
         cause = error.__cause__
         trace = failures.describe(cause).get("traceback") if cause is not None else None

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from appliance.client import wire
 from appliance.client.transport import Transport, path
-from appliance.core.protocol import Begin, Begun, Reported
+from appliance.core.protocol import AskSlots, Begin, Begun, Reported, Slots
 
 
 def begin(transport: Transport, flow_run_id: UUID, attempt: int) -> Begun:
@@ -17,3 +17,8 @@ def begin(transport: Transport, flow_run_id: UUID, attempt: int) -> Begun:
 def report(transport: Transport, flow_run_id: UUID, report: bytes) -> Reported:
     """Send one encoded `Report`: bytes, because a batch that was numbered once never changes."""
     return wire.decode(transport.send("POST", path("flow-runs", flow_run_id, "report"), report), Reported)
+
+
+def slots(transport: Transport, flow_run_id: UUID, asked: AskSlots) -> Slots:
+    """Ask for a slot under each limit of a task's tags, or give them back."""
+    return transport.post(path("flow-runs", flow_run_id, "slots"), asked, Slots)

@@ -49,7 +49,10 @@ class Flow:
         terminal_state_handler: TerminalStateHandler | None = None,
         result: Result | None = None,
         validate: bool = False,
+        strict_tracking: bool = False,
     ) -> None:
+        """With `strict_tracking`, in a run that a server tracks, the server has stored that a task is Running before the task's
+        code runs; without, reports follow within a moment."""
         if not isinstance(name, str) or not name:
             raise FlowBuildError('A flow needs a name: Flow("my-flow").')
         self.name = name
@@ -60,6 +63,7 @@ class Flow:
         self.state_handlers = state_handlers_of(state_handlers, on_failure)
         self.terminal_state_handler = terminal_state_handler
         self.result = result
+        self.strict_tracking = strict_tracking
         self.graph = Graph()
         self.constants: dict[Task, dict[str, Any]] = {}
         self._reference_tasks: tuple[Task, ...] = ()

@@ -17,6 +17,9 @@ MAX_EVENTS = 5_000
 MAX_MESSAGE = 64 * 1024
 """The longest log or state message in characters; the client cuts longer ones and says so at the end of the text."""
 
+LONGEST_SLOT_WAIT = 3.0
+"""The longest that a task may wait for a slot in one request, in seconds."""
+
 MAX_WAIT = 30.0
 """The longest that an agent may wait for work in one claim, in seconds."""
 
@@ -310,6 +313,7 @@ class Begun(Answer, kw_only=True):
     tasks: list[EarlierTask] = []
     heartbeat_interval: float = 10.0
     longest_wait: float = 600.0  # what waits for longer than these seconds hands the run back instead
+    limited_tags: list[str] = []  # a task with one of these asks for a slot before it runs
     storage: dict[str, Any] = {}
     flow: str = ""
     project: str = ""
@@ -329,6 +333,7 @@ class TaskStateEvent(msgspec.Struct, tag_field="kind", tag="task", kw_only=True,
     run_count: int = 0
     result_location: str | None = None  # empty: there is nothing to keep, the result is None
     task_run_name: str | None = None
+    freed: bool = False  # the task run gives back the slots that it had asked for
 
 
 class FlowStateEvent(msgspec.Struct, tag_field="kind", tag="flow", kw_only=True, omit_defaults=True):
@@ -367,6 +372,27 @@ class Reported(Answer, kw_only=True):
     acked: int  # the highest seq that is stored
     cancel: bool = False  # the run shall stop
     lease_s: float = 0.0
+    limited_tags: list[str] = []  # as in Begun, as they are now
+
+
+class AskSlots(Message, kw_only=True):
+    """May this task run start, under the limits of its tags? Waits for up to `wait_s` seconds for a slot under each of them.
+    Asking again for slots that it has is harmless. With `release` it gives them back instead."""
+
+    attempt: int
+    task_slug: str
+    map_index: int = -1
+    tags: list[str]
+    wait_s: float = 0.0
+    release: bool = False
+
+
+class Slots(Answer, kw_only=True):
+    """Not granted: `reason` says who holds the slots; ask again after `retry_after` seconds."""
+
+    granted: bool
+    reason: str = ""
+    retry_after: float = 0.0
 
 
 # --- users ------------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,18 @@ from appliance.core.context import FlowRunContext, TaskRunContext, current_task_
 from appliance.core.edge import Edge
 from appliance.core.logs import get_logger
 from appliance.core.signals import StateSignal
-from appliance.core.states import Cancelled, Failed, Finished, Looped, Pending, Resume, Scheduled, State, TriggerFailed
+from appliance.core.states import (
+    Cancelled,
+    Failed,
+    Finished,
+    Looped,
+    Pending,
+    Queued,
+    Resume,
+    Scheduled,
+    State,
+    TriggerFailed,
+)
 from appliance.core.task import Task
 from appliance.engine import checkpoints, failures, steps
 from appliance.engine.calls import Invocation
@@ -101,7 +112,7 @@ class TaskRunner:
 
     def due(self, state: State) -> datetime | None:
         """When the run that ended in `state` is to be called again with the same arguments; None: not in this process."""
-        if not isinstance(state, Scheduled) or state.start_time is None:
+        if not isinstance(state, Scheduled | Queued) or state.start_time is None:
             return None
         left = (state.start_time - clock.now()).total_seconds()
         return state.start_time if left <= self.longest_wait else None

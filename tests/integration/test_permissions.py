@@ -63,6 +63,9 @@ def _of_run(suffix: str, body: Any = None) -> Callable[[Site], Target]:
     return lambda site: (f"/api/v1/flow-runs/{_run(site)}{suffix}", body)
 
 
+SLOTS = {"attempt": 1, "task_slug": "extract-1", "tags": ["db"]}
+
+
 def _own(suffix: str, body: Any) -> Callable[[Site], Target]:
     return lambda site: (f"/api/v1/flow-runs/{site.tokens['run id']}{suffix}", body)
 
@@ -123,6 +126,7 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("GET", R + "/logs/download"): (READERS, _of_run("/logs/download")),
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/begin"): ({"run"}, _own("/begin", {"attempt": 1})),
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/report"): ({"run"}, _own("/report", {"attempt": 1, "seq": 0})),
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/slots"): ({"run"}, _own("/slots", SLOTS)),
     ("GET", "/api/v1/agents"): (READERS, _fixed("/api/v1/agents")),
     ("POST", "/api/v1/agents"): ({"agent", "admin"}, _fixed("/api/v1/agents", {"name": "edge-1", "type": "process"})),
     ("POST", "/api/v1/agents/{agent_id:uuid}/claim"): ({"agent", "admin"}, _of_agent("/claim", {"free_slots": 0})),
@@ -152,6 +156,18 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("DELETE", "/api/v1/concurrency-limits/{limit_id:uuid}"): (OPERATORS, _limit),
     ("GET", "/api/v1/system/disk"): (READERS, _fixed("/api/v1/system/disk")),
     ("POST", "/api/v1/system/free-space"): (ADMINS, _fixed("/api/v1/system/free-space", {"keep_days": 365})),
+    ("POST", "/api/v1/bulk"): (OPERATORS, _fixed("/api/v1/bulk", {"action": "cancel", "ids": []})),
+    ("POST", "/api/v1/backfills/preview"): (READERS, lambda site: ("/api/v1/backfills/preview", _range(site))),
+    ("POST", "/api/v1/backfills"): (OPERATORS, lambda site: ("/api/v1/backfills", _range(site))),
+    ("GET", "/api/v1/jobs"): (READERS, _fixed("/api/v1/jobs")),
+    ("GET", "/api/v1/jobs/{job_id:uuid}"): (READERS, lambda site: (f"/api/v1/jobs/{_job(site)}", None)),
+    ("POST", "/api/v1/jobs/{job_id:uuid}/cancel"): (
+        OPERATORS,
+        lambda site: (f"/api/v1/jobs/{_job(site)}/cancel", None),
+    ),
+    ("GET", "/api/v1/system/hold"): (READERS, _fixed("/api/v1/system/hold")),
+    ("POST", "/api/v1/system/hold/release"): (ADMINS, _fixed("/api/v1/system/hold/release")),
+    ("POST", "/api/v1/system/hold/skip"): (ADMINS, _fixed("/api/v1/system/hold/skip", {})),
     ("GET", "/api/v1/users"): (ADMINS, _fixed("/api/v1/users")),
     ("POST", "/api/v1/users"): (ADMINS, _user),
     ("GET", "/api/v1/tokens"): (ADMINS, _fixed("/api/v1/tokens")),
@@ -167,8 +183,23 @@ ANSWERED_OTHERWISE = {
     ("POST", "/api/v1/setup"): {409},
     ("POST", R + "/resume"): {409},  # it is not paused
     ("POST", R + "/restart"): {409},  # it has not ended
+    ("POST", "/api/v1/jobs/{job_id:uuid}/cancel"): {409},  # it is over already
+    ("POST", "/api/v1/system/hold/skip"): {409},  # nothing is held
 }
 """Routes that refuse these payloads for reasons other than who asks."""
+
+
+def _range(site: Site) -> dict[str, Any]:
+    return {
+        "schedule_id": _schedule(site),
+        "start": "2026-01-01T00:00:00Z",
+        "end": "2026-01-01T00:05:00Z",
+    }
+
+
+def _job(site: Site) -> str:
+    found: str = site.post("/api/v1/bulk", {"action": "cancel", "ids": []}, "admin").json()["id"]
+    return found
 
 
 def _added_schedule(site: Site) -> str:
@@ -272,6 +303,11 @@ def test_every_graphql_field_declares_a_permission(site: Site) -> None:
         "startFlowRunNow": Permission.EDIT_RUN,
         "editFlowRun": Permission.EDIT_RUN,
         "deleteFlowRun": Permission.DELETE_RUN,
+        "bulkFlowRuns": Permission.BULK,
+        "backfill": Permission.BACKFILL,
+        "cancelJob": Permission.BULK,
+        "releaseHold": Permission.MANAGE_HOLD,
+        "skipHeld": Permission.MANAGE_HOLD,
     }
     assert mutations.items() <= declared.items()
     assert all(permission is not Permission.PUBLIC for permission in declared.values())

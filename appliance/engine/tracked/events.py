@@ -13,9 +13,8 @@ from appliance.core.protocol import MAX_MESSAGE, Event, FlowStateEvent, Level, L
 from appliance.core.states import Mapped, State, Success
 from appliance.kit import clock
 
-TaskItem = tuple[
-    str, int, State, datetime, int, str | None
-]  # slug, map index, state, at, run count, name of the task run
+TaskItem = tuple[str, int, State, datetime, int, str | None, bool]
+"""Slug, map index, state, at, run count, name of the task run, does it give back its slots."""
 FlowItem = tuple[State, datetime]
 LogItem = tuple[datetime, int, str, str, str | None, int]  # at, level, logger, message, slug, map index
 Item = TaskItem | FlowItem | LogItem
@@ -36,7 +35,7 @@ def event(item: Item) -> Event:
 
 
 def _task(item: TaskItem) -> TaskStateEvent:
-    slug, map_index, state, at, run_count, task_run_name = item
+    slug, map_index, state, at, run_count, task_run_name, freed = item
     kind, name, message, data = state.to_wire()
     location = data.pop("result_location", None)
     if location is None and state.result is None and isinstance(state, Success) and not isinstance(state, Mapped):
@@ -52,6 +51,7 @@ def _task(item: TaskItem) -> TaskStateEvent:
         run_count=run_count,
         result_location=location,
         task_run_name=task_run_name,
+        freed=freed,
     )
 
 

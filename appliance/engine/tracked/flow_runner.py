@@ -13,6 +13,7 @@ from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.task_runner import TaskRunner
 from appliance.engine.tracked import earlier
 from appliance.engine.tracked.reporter import Reporter
+from appliance.engine.tracked.slots import TaskSlots
 from appliance.engine.tracked.task_runner import TrackedTaskRunner
 
 
@@ -26,6 +27,8 @@ class TrackedFlowRunner(FlowRunner):
         self._reporter = reporter
         self._reason: str | None = None
         self._tasks: TrackedTaskRunner | None = None
+        self.slots: TaskSlots | None = None
+        """Set to have tasks with limited tags ask before they run."""
         self.final: State | None = None  # reported by the caller, as the very last event
 
     def go_on_from(self, tasks: Iterable[EarlierTask]) -> None:
@@ -57,6 +60,10 @@ class TrackedFlowRunner(FlowRunner):
         self._tasks = TrackedTaskRunner(
             self._reporter, context, flow.slugs, flow.constants, self.stop_requested, self.initial_task_states
         )
+        if self.slots is not None:
+            self._tasks.limit(self.slots)
+        if flow.strict_tracking:
+            self._tasks.be_strict()
         return self._tasks
 
     def _cancel_running_tasks(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -41,6 +41,7 @@ BATCH_CHARACTERS = 1_000_000
 MOST_QUEUED = 20_000
 MOST_BATCHES = 20
 LONGEST_PAUSE = 2.0
+_LOOK = 0.2
 
 _AWAY = (Unreachable, Unavailable, TooManyRequests, ServerFault, BadAnswer, Conflict)  # Conflict: somebody was faster
 _DEAD = (StaleAttempt, SequenceGap, Unauthenticated, Forbidden, NotFound)
@@ -60,13 +61,18 @@ class Reporter:
         *,
         last_seq: int = 0,
         heartbeat_interval: float = 10.0,
+        limited_tags: Iterable[str] = (),
         on_cancel: Callable[[], None],
         on_dead: Callable[[str], None],
     ) -> None:
         self._send = send
         self._attempt = attempt
+        self.limited_tags = frozenset(limited_tags)
+        """The task tags that have a limit, as the server's last answer says."""
         self._seq = self._acked = last_seq
         self._queue: deque[events.Item] = deque()
+        self._asking: deque[threading.Event] = deque()  # whoever waits for an acknowledgement
+        self._asked: deque[tuple[int, threading.Event]] = deque()  # ... and of which batch
         self._spool = Spool(spool)
         self._heartbeat = Heartbeat(heartbeat_interval, clock.monotonic())
         self._on_cancel, self._on_dead = on_cancel, on_dead
@@ -82,10 +88,18 @@ class Reporter:
     # --- what the run's threads call
 
     def task_state(
-        self, slug: str, map_index: int, state: State, run_count: int, task_run_name: str | None = None
+        self,
+        slug: str,
+        map_index: int,
+        state: State,
+        run_count: int,
+        task_run_name: str | None = None,
+        freed: bool = False,
     ) -> None:
-        """A task run reached a state."""
-        self._put((slug, map_index, state, clock.now(), run_count, task_run_name))
+        """A task run reached a state; `freed`: others wait for the slots that it gives back with it."""
+        self._put((slug, map_index, state, clock.now(), run_count, task_run_name, freed))
+        if freed:
+            self._full.set()
 
     def flow_state(self, state: State) -> None:
         """The flow run reached a state; after one that ends the attempt nothing more is taken, for the server would refuse it."""
@@ -99,6 +113,19 @@ class Reporter:
     def start(self) -> None:
         """Begin to send."""
         self._thread.start()
+
+    def settle(self, timeout: float, stop: Callable[[], bool]) -> bool:
+        """Send at once all that this thread has put, and wait until the server has acknowledged it, for up to `timeout` seconds or
+        until `stop` says so. True when it has."""
+        known = threading.Event()
+        self._asking.append(known)
+        self._full.set()
+        self._wake.set()
+        until = clock.monotonic() + timeout
+        while not known.wait(max(0.0, min(_LOOK, until - clock.monotonic()))):
+            if stop() or self._done.is_set() or clock.monotonic() >= until:
+                return False
+        return True
 
     def close(self, timeout: float) -> bool:
         """Send all that is left, trying for up to `timeout` seconds; True when the server has acknowledged everything."""
@@ -130,6 +157,7 @@ class Reporter:
                 self._await_events()
                 self._number()
                 self._deliver()
+                self._tell_acknowledged()
         except Exception as error:
             _logger.exception("The reporter of this run failed.")
             self._die(f"the reporter failed: {error}")
@@ -145,7 +173,7 @@ class Reporter:
             self._full.wait(pause)
         else:
             self._idle = True
-            if not self._queue and not self._closing:
+            if not self._queue and not self._asking and not self._closing:
                 self._wake.wait(pause)
             self._idle = False
             self._wake.clear()
@@ -156,8 +184,10 @@ class Reporter:
     def _number(self) -> None:
         """Cut what is queued into numbered batches; a batch never changes afterwards."""
         queue = self._queue
+        asking = len(self._asking)  # what they have put is in the queue by now
         for _ in range(MOST_BATCHES):  # a run that writes without pause must not keep us from sending
             if not queue:
+                self._asked.extend((self._seq, self._asking.popleft()) for _ in range(asking))
                 return
             batch: list[Event] = []
             size = 0
@@ -210,12 +240,17 @@ class Reporter:
             _logger.error("The server refused a report: %s", error)
             return "invalid"
         self._acked = max(self._acked, answer.acked)
+        self.limited_tags = frozenset(answer.limited_tags)
         self._heartbeat.sent(clock.monotonic())
         self._retry_at, self._pauses = 0.0, delays(0.1, LONGEST_PAUSE)
         if answer.cancel and not self._cancelled:
             self._cancelled = True
             self._on_cancel()
         return "sent"
+
+    def _tell_acknowledged(self) -> None:
+        while self._asked and (self._asked[0][0] <= self._acked or self._dead):
+            self._asked.popleft()[1].set()
 
     def _die(self, reason: str) -> None:
         if not self._dead:

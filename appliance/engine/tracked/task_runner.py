@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from appliance.core.context import current_task_run
-from appliance.core.states import Running, State
+from appliance.core.states import Cancelled, Running, State
+from appliance.engine import steps
 from appliance.engine.task_runner import TaskRun, TaskRunner
 from appliance.engine.tracked import loops
 from appliance.engine.tracked.reporter import Reporter
+from appliance.engine.tracked.slots import TaskSlots
 from appliance.kit import crash
 
 
@@ -19,6 +22,25 @@ class TrackedTaskRunner(TaskRunner):
         super().__init__(*args)
         self._reporter = reporter
         self.running: dict[tuple[str, int], int] = {}
+        self._slots: TaskSlots | None = None
+
+    def limit(self, slots: TaskSlots) -> None:
+        """From now on tasks with limited tags ask for slots before they run."""
+        self._slots = slots
+        at = self.run_steps.index(steps.set_running)
+        self.run_steps = (*self.run_steps[:at], slots.take, *self.run_steps[at:])
+
+    def be_strict(self) -> None:
+        """From now on the server has acknowledged that a task is Running before its code runs."""
+        at = self.run_steps.index(steps.set_running) + 1
+        self.run_steps = (*self.run_steps[:at], self._acknowledged, *self.run_steps[at:])
+
+    def _acknowledged(self, _runner: TaskRunner, run: TaskRun) -> State | None:
+        """A step: wait for the server, also while it is away, unless the run is to stop."""
+        if not isinstance(run.state, Running) or self._reporter.settle(math.inf, self.should_stop):
+            return None
+        run.ended = True
+        return Cancelled("The flow run was cancelled before this task started.")
 
     def state_changed(self, task_slug: str, map_index: int, old: State, new: State, run_count: int) -> None:
         if isinstance(new, Running):
@@ -30,4 +52,6 @@ class TrackedTaskRunner(TaskRunner):
         run = current_task_run.get()
         if "task_loop" in new.context and isinstance(run, TaskRun):
             new = loops.stored(new, run)
-        self._reporter.task_state(task_slug, map_index, new, run_count, None if run is None else run.task_run_name)
+        freed = self._slots is not None and self._slots.let_go(task_slug, map_index, new)
+        name = None if run is None else run.task_run_name
+        self._reporter.task_state(task_slug, map_index, new, run_count, name, freed)

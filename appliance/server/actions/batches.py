@@ -11,13 +11,11 @@ from uuid import UUID
 from appliance.core.protocol import MAX_EVENTS, TERMINAL, FlowStateEvent, LogEvent, Report, TaskStateEvent
 from appliance.kit import ids
 from appliance.server.db.writes.task_runs import CHANGING
-from appliance.server.domain.texts import clean, clean_document
+from appliance.server.domain.texts import MAX_INDEX, MAX_SLUG, clean, clean_document
 from appliance.server.domain.transitions import task_may_follow
 from appliance.server.errors import Invalid
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
-_MOST = 2**31 - 1
-_LONGEST_SLUG = 300
 _LONGEST_NAME = 40
 _NEW = {f"new_{name}": name for name in CHANGING}
 
@@ -29,6 +27,7 @@ class Batch:
     tasks: dict[UUID, list[TaskStateEvent]] = field(default_factory=dict)
     flow: list[FlowStateEvent] = field(default_factory=list)
     logs: list[dict[str, Any]] = field(default_factory=list)
+    freed: list[tuple[str, int]] = field(default_factory=list)  # task runs that give back their slots
 
 
 @dataclass
@@ -51,15 +50,17 @@ def sort(flow_run_id: UUID, report: Report) -> Batch:
             batch.flow.append(event)
             continue
         slug, index = event.slug, event.map_index  # type: ignore[union-attr]
-        if (slug is not None and (len(slug) > _LONGEST_SLUG or "\0" in slug)) or not -1 <= index <= _MOST:
+        if (slug is not None and (len(slug) > MAX_SLUG or "\0" in slug)) or not -1 <= index <= MAX_INDEX:
             raise Invalid("An event names a task by a slug or map index that is out of range.")
         if type(event) is LogEvent:
             batch.logs.append(log_row(flow_run_id, event.at, event.level, event.logger, event.message, slug, index))
         else:
             assert isinstance(event, TaskStateEvent)
-            if len(event.name) > _LONGEST_NAME or not 0 <= event.run_count <= _MOST:
+            if len(event.name) > _LONGEST_NAME or not 0 <= event.run_count <= MAX_INDEX:
                 raise Invalid(f"The state of task {slug!r} has a name or run count that is out of range.")
             places.setdefault((event.slug, index), []).append(event)
+            if event.freed:
+                batch.freed.append((event.slug, index))
     batch.tasks = {ids.derived(flow_run_id, slug, index): events for (slug, index), events in places.items()}
     return batch
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
+from appliance.server.actions.slots import look_again
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
 from appliance.server.db.writes import concurrency, flows
@@ -31,7 +32,8 @@ def put(db: Database, actor: Actor, kind: str, name: str, slots: int, *, now: da
         key = _flow_id(session, name) if kind == FLOW else _plain(name)
         row = concurrency.put(session, concurrency.new_row(ids.uuid7(), kind, key, slots, clean(actor.name, 200), now))
         _announce(session, row, "concurrency.set", actor, now)
-        return row
+    look_again(db)
+    return row
 
 
 def remove(db: Database, actor: Actor, limit_id: UUID, *, now: datetime | None = None) -> None:
@@ -42,6 +44,7 @@ def remove(db: Database, actor: Actor, limit_id: UUID, *, now: datetime | None =
         if row is None:
             raise NotFound("There is no such limit; it may have been removed.")
         _announce(session, row, "concurrency.removed", actor, now)
+    look_again(db)
 
 
 def _flow_id(session: Session, name: str) -> str:

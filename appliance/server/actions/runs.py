@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from appliance.core.protocol import TERMINAL, Begin, Begun, EarlierTask, FlowStateEvent, Report, Reported
 from appliance.kit import clock, crash
-from appliance.server.actions import batches
+from appliance.server.actions import batches, slots
 from appliance.server.actions.endings import close_tasks, handed_back, store_state
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
-from appliance.server.db.writes import agents, flows, logs, states, task_runs
+from appliance.server.db.writes import agents, concurrency, flows, logs, states, task_runs
 from appliance.server.domain.texts import clean, clean_document
 from appliance.server.domain.transitions import HANDED_BACK, Accept, Facts, Proposed, Refuse, Wait, decide
 from appliance.server.errors import Conflict, Invalid, NotFound, SequenceGap, StaleAttempt
@@ -57,7 +57,12 @@ def report(db: Database, actor: Actor, flow_run_id: UUID, request: Report, *, no
             raise StaleAttempt(f"Attempt {request.attempt} was replaced by attempt {run.attempt}; end this process.")
         ended = run.state_type in TERMINAL or run.state_type in HANDED_BACK
         if request.seq <= run.last_seq and (request.events or ended):
-            return Reported(acked=run.last_seq, cancel=run.cancel_requested or ended, lease_s=db.rules.run_lease)
+            return Reported(
+                acked=run.last_seq,
+                cancel=run.cancel_requested or ended,
+                lease_s=db.rules.run_lease,
+                limited_tags=slots.limited_tags(db, session),
+            )
         if request.seq > run.last_seq + bool(request.events):
             raise SequenceGap(
                 f"Batch {request.seq} came before batch {run.last_seq + 1}; send that one first.", acked=run.last_seq
@@ -66,7 +71,12 @@ def report(db: Database, actor: Actor, flow_run_id: UUID, request: Report, *, no
             raise StaleAttempt(f"The run is {run.state_name} and takes no reports; end this process.")
         seq = request.seq if request.events else run.last_seq
         ended_as = _store(session, db, run, batch, seq, actor, now)
-        return Reported(acked=seq, cancel=run.cancel_requested and not ended_as, lease_s=db.rules.run_lease)
+        return Reported(
+            acked=seq,
+            cancel=run.cancel_requested and not ended_as,
+            lease_s=db.rules.run_lease,
+            limited_tags=slots.limited_tags(db, session),
+        )
 
 
 def _store(
@@ -99,8 +109,11 @@ def _store(
     states.add(session, history)
     if ended_as in TERMINAL:
         close_tasks(session, run, ended_as, now)
+    if batch.freed:
+        concurrency.free(session, run.id, batch.freed)
     if batch.tasks or batch.logs:
-        announce(session, "flow_run", run.id, "flow_run.progress", {"version": run.version}, actor, now)
+        news = {"version": run.version} | ({"freed": True} if batch.freed else {})
+        announce(session, "flow_run", run.id, "flow_run.progress", news, actor, now)
     told = [(run.id, {"type": row["type"], "name": row["name"], "version": row["version"]}) for row in history]
     announce_all(session, "flow_run", "flow_run.state", told, actor, now)
     return ended_as
@@ -153,6 +166,7 @@ def _go(session: Session, db: Database, run: Any) -> Begun:
         ],
         heartbeat_interval=db.rules.heartbeat_interval,
         longest_wait=db.rules.longest_wait,
+        limited_tags=concurrency.limited_tags(session),
         storage=work.storage,
         flow=work.flow,
         project=work.project,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -49,3 +49,11 @@ class Ledger:
     def _of(self, flow_id: UUID, labels: Iterable[str]) -> list[Key]:
         keys = [(FLOW, str(flow_id)), *((LABEL, label) for label in set(labels))]
         return [key for key in keys if key in self._slots]
+
+
+def full_sentence(what: str, slots: int, used: int, holders: Sequence[str]) -> str:
+    """Why nothing more may start under `what`, a limit with no slot left, with those named that hold it."""
+    if slots == 0:
+        return f"{what} is 0, so nothing starts; raise it to go on."
+    names = ", ".join(holders[:3]) + (f" and {used - 3} more" if used > 3 else "")
+    return f"{what} is reached: {used} of {slots} in use, by {names}."

@@ -8,6 +8,10 @@ import msgspec
 
 from appliance.core.protocol import MAX_MESSAGE
 
+MAX_SLUG = 300
+"""The longest slug of a task in characters."""
+MAX_INDEX = 2**31 - 1
+"""The highest map index and run count of a task run."""
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 

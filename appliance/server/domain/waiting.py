@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from appliance.server.domain.concurrency import FLOW, LABEL, Key
+from appliance.server.domain.concurrency import FLOW, LABEL, Key, full_sentence
 
 Code = Literal[
     "starting",
@@ -131,16 +131,8 @@ def _held_back(run: RunFacts, situation: Situation) -> Waiting | None:
     for key, what in keys:
         limit = situation.limits.get(key)
         if limit is not None and limit.full:
-            return Waiting("limit", _full(limit, what))
+            return Waiting("limit", full_sentence(what, limit.slots, len(limit.holders), limit.holders))
     return None
-
-
-def _full(limit: LimitFacts, what: str) -> str:
-    if limit.slots == 0:
-        return f"{what} is 0, so nothing starts; raise it to go on."
-    used = len(limit.holders)
-    names = ", ".join(limit.holders[:3]) + (f" and {used - 3} more" if used > 3 else "")
-    return f"{what} is reached: {used} of {limit.slots} in use, by {names}."
 
 
 def _nobody_takes(labels: frozenset[str], situation: Situation) -> Waiting:

@@ -1,7 +1,7 @@
 """Telling everybody in this process what was committed, here or elsewhere: the one place where threads and the event loop meet.
 
 Live streams subscribe to topics; long-polls of agents wait on `work_ready`, which also fires when a planned run becomes due, and
-on `room_made` when what is due had to wait for another run to end.
+on `room_made` when what is due had to wait for another run to end; tasks wait on `slots_freed` for a slot under a limit.
 """
 
 from __future__ import annotations
@@ -125,6 +125,7 @@ class Broadcast:
         self._beaten: float | None = None
         self.work_ready = Signal()
         self.room_made = Signal()
+        self.slots_freed = Signal()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -139,6 +140,7 @@ class Broadcast:
         """End every subscription and the watching thread; call it in the event loop's thread."""
         self._stop.set()
         self.work_ready.fire()
+        self.slots_freed.fire()
         for subscription in list(self._subscriptions):
             subscription.end()
         if self._thread.is_alive():
@@ -229,13 +231,14 @@ class Broadcast:
     # --- in the event loop's thread
 
     def _deliver(self, announcements: Iterable[Announcement]) -> None:
-        wake = room = False
+        wake = room = freed = False
         for announcement in announcements:
             if announcement.id in self._seen:
                 continue
             self._seen[announcement.id] = None
             wake = wake or _makes_work(announcement)
             room = room or _makes_room(announcement)
+            freed = freed or _frees_slots(announcement)
             for subscription in list(self._subscriptions):
                 subscription.offer(announcement)
         while len(self._seen) > _REMEMBERED:
@@ -245,11 +248,22 @@ class Broadcast:
             self.work_ready.fire()
         if room:
             self.room_made.fire()
+        if freed:
+            self.slots_freed.fire()
 
 
 def _makes_room(announcement: Announcement) -> bool:
     """Has a run let go of what others may wait for?"""
     return announcement.kind == "flow_run.state" and announcement.data.get("type") not in LIVE
+
+
+def _frees_slots(announcement: Announcement) -> bool:
+    """May a task that waits for a slot have it now, or be told to stop?"""
+    if announcement.kind == "flow_run.progress":
+        return bool(announcement.data.get("freed"))
+    if announcement.kind == "flow_run.state":
+        return announcement.data.get("type") not in ("PENDING", "RUNNING")
+    return announcement.topic == "concurrency"
 
 
 def _makes_work(announcement: Announcement) -> bool:

@@ -1,0 +1,80 @@
+"""Slots under the limits of task tags: asked for before a task that has such a tag runs, given back with the report of its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from appliance.client.errors import ClientError
+from appliance.core.protocol import LONGEST_SLOT_WAIT, AskSlots, Slots
+from appliance.core.states import Cancelled, Finished, Queued, Scheduled, State
+from appliance.engine.task_runner import TaskRun, TaskRunner
+from appliance.engine.tracked.reporter import Reporter
+from appliance.kit import clock
+
+Ask = Callable[[AskSlots], Slots]
+_TURN = timedelta(seconds=0.05)
+_AWAY = 2.0
+_TOLD_AGAIN_AFTER = timedelta(seconds=10)
+
+
+class TaskSlots:
+    """The slots that one attempt holds. Without a limit on a task's tags there is nothing to ask."""
+
+    def __init__(self, ask: Ask, attempt: int, reporter: Reporter) -> None:
+        self._ask, self._attempt, self._reporter = ask, attempt, reporter
+        self._held: set[tuple[str, int]] = set()
+        self._freed: set[tuple[str, int]] = set()
+
+    def take(self, runner: TaskRunner, run: TaskRun) -> State | None:
+        """A step: nothing to say when the task may run; Queued, to be run again soon, when it has to wait. The first question is
+        answered at once, so that the wait is seen; later ones wait at the server, where whoever waits is woken."""
+        limited = self._reporter.limited_tags
+        if not limited or limited.isdisjoint(run.task.tags) or run.found is not None:
+            return None
+        key = run.task_slug, run.map_index
+        if key in self._held:
+            return None  # another round of a loop
+        first = not isinstance(run.state, Queued)
+        answer = self._asked(key, sorted(limited & run.task.tags), 0.0 if first else LONGEST_SLOT_WAIT, runner)
+        if answer.granted:
+            self._held.add(key)
+            if not runner.should_stop() or run.task.runs_on_cancel:
+                return None
+            run.ended = True
+            return Cancelled("The flow run was cancelled before this task started.")
+        return _queued(run, answer)
+
+    def let_go(self, task_slug: str, map_index: int, new: State) -> bool:
+        """Does the task run give back slots by this state?"""
+        key = task_slug, map_index
+        if key not in self._held or not isinstance(new, Finished | Scheduled):
+            return False
+        self._held.discard(key)
+        self._freed.add(key)
+        return True
+
+    def _asked(self, key: tuple[str, int], tags: list[str], wait: float, runner: TaskRunner) -> Slots:
+        slug, index = key
+        if key in self._freed:  # the server must have taken them back before it gives them out again
+            if not self._reporter.settle(LONGEST_SLOT_WAIT, runner.should_stop):
+                return Slots(granted=False, reason="The server has not yet answered.", retry_after=_AWAY)
+            self._freed.discard(key)
+        asked = AskSlots(attempt=self._attempt, task_slug=slug, map_index=index, tags=tags, wait_s=wait)
+        try:
+            return self._ask(asked)
+        except ClientError as error:  # if the attempt is over, the reporter hears it too and ends the process
+            return Slots(granted=False, reason=f"The task waits for a slot: {error}", retry_after=_AWAY)
+
+
+def _queued(run: TaskRun, answer: Slots) -> State | None:
+    """To be asked again a moment later, after others had their turn. A wait that goes on is told again at most every 10 s."""
+    now = clock.now()
+    again = now + max(_TURN, timedelta(seconds=answer.retry_after))
+    state = Queued(answer.reason, start_time=again)
+    run.ended = True
+    told = run.told.start_time if isinstance(run.told, Queued) else None
+    if told is not None and (answer.reason == run.told.message or now < told + _TOLD_AGAIN_AFTER):
+        run.state = state
+        return None
+    return state

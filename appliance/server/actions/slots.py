@@ -1,0 +1,124 @@
+"""Slots under the limits of task tags: granted to task runs before they start, all of a task's at once or none.
+
+A slot counts only while its attempt is the live one of its run, so what a dead attempt held is free at once.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from appliance.core.protocol import AskSlots, Slots
+from appliance.kit import clock
+from appliance.server.auth.identity import Actor
+from appliance.server.db.session import Database
+from appliance.server.db.tables.flow_runs import FlowRun
+from appliance.server.db.writes import concurrency
+from appliance.server.domain.concurrency import full_sentence
+from appliance.server.domain.texts import MAX_INDEX, MAX_SLUG
+from appliance.server.errors import Invalid, NotFound, StaleAttempt
+from appliance.server.events.outbox import announce
+
+_MOST_TAGS = 100
+_NAMED = 3
+_KNOWN_FOR = 2.0
+_known: WeakKeyDictionary[Database, tuple[float, list[str]]] = WeakKeyDictionary()
+"""The limited tags of each database and when to look again: every report tells them, and they hardly ever change."""
+
+
+def limited_tags(db: Database, session: Session) -> list[str]:
+    """The task tags that have a limit, as they were within the last two seconds."""
+    now = clock.monotonic()
+    until, tags = _known.get(db, (0.0, []))
+    if now >= until:
+        tags = concurrency.limited_tags(session)
+        _known[db] = now + _KNOWN_FOR, tags
+    return tags
+
+
+def look_again(db: Database) -> None:
+    """The limits have changed."""
+    _known.pop(db, None)
+
+
+def ask(db: Database, actor: Actor, flow_run_id: UUID, request: AskSlots, *, now: datetime | None = None) -> Slots:
+    """Grant a slot under each limit of the tags, or say who holds them. Raises StaleAttempt when the attempt is over."""
+    now = now or clock.now()
+    _check(request)
+    if request.release:
+        return _release(db, actor, flow_run_id, request, now)
+    with db.read() as session:  # most of those that wait ask in vain: that costs the writers nothing
+        limits = concurrency.tag_limits(session, request.tags, held=False)
+        refused = _refused(session, limits, flow_run_id, request)
+    if refused is not None or not limits:
+        return refused or Slots(granted=True)
+    with db.write("slots") as session:
+        limits = concurrency.tag_limits(session, request.tags, held=True)
+        refused = _refused(session, limits, flow_run_id, request)
+        if refused is None and limits:
+            slug, index = request.task_slug, request.map_index
+            found = [limit.id for limit in limits]
+            concurrency.take(session, found, flow_run_id, slug, index, request.attempt, now)
+        return refused or Slots(granted=True)
+
+
+def sweep(db: Database) -> int:
+    """Delete slots that no longer count; how many there were."""
+    with db.read() as session:
+        if not concurrency.any_left_behind(session):
+            return 0
+    with db.write("slots.sweep") as session:
+        return concurrency.drop_left_behind(session)
+
+
+def _refused(session: Session, limits: list[Any], flow_run_id: UUID, request: AskSlots) -> Slots | None:
+    """Why not now; None: there is a slot under each limit. Should the run end just after this look, then its slots count no
+    more anyway."""
+    _require_live(session, flow_run_id, request.attempt)
+    slug, index = request.task_slug, request.map_index
+    used = concurrency.used_by_others(session, [limit.id for limit in limits], flow_run_id, slug, index)
+    for limit in limits:
+        taken = used.get(limit.id, 0)
+        if taken >= limit.slots:
+            rows = concurrency.longest_holding(session, limit.id, flow_run_id, slug, index, _NAMED)
+            names = tuple(_holder(row) for row in rows)
+            reason = full_sentence(f"The limit of task tag {limit.name}", limit.slots, taken, names)
+            return Slots(granted=False, reason=reason, retry_after=0.05 if limit.slots else 1.0)
+    return None
+
+
+def _release(db: Database, actor: Actor, flow_run_id: UUID, request: AskSlots, now: datetime) -> Slots:
+    with db.write("slots.release") as session:
+        _require_live(session, flow_run_id, request.attempt)
+        concurrency.free(session, flow_run_id, [(request.task_slug, request.map_index)])
+        announce(session, "flow_run", flow_run_id, "flow_run.progress", {"freed": True}, actor, now)
+    return Slots(granted=False)
+
+
+def _require_live(session: Session, flow_run_id: UUID, attempt: int) -> None:
+    columns = (FlowRun.state_type, FlowRun.state_name, FlowRun.attempt)
+    run: Any = session.execute(select(*columns).where(FlowRun.id == flow_run_id)).one_or_none()
+    if run is None:
+        raise NotFound("There is no such run; it may have been deleted.")
+    if run.attempt != attempt:
+        raise StaleAttempt(f"Attempt {attempt} was replaced by attempt {run.attempt}; end this process.")
+    if run.state_type not in ("RUNNING", "CANCELLING"):
+        raise StaleAttempt(f"The run is {run.state_name} and starts no tasks; end this process.")
+
+
+def _check(request: AskSlots) -> None:
+    if not request.task_slug or len(request.task_slug) > MAX_SLUG or "\0" in request.task_slug:
+        raise Invalid("The slug of the task is empty or too long.")
+    if not -1 <= request.map_index <= MAX_INDEX:
+        raise Invalid("The map index of the task is out of range.")
+    if len(request.tags) > _MOST_TAGS:
+        raise Invalid(f"A task asks for at most {_MOST_TAGS} tags at a time.")
+
+
+def _holder(row: Any) -> str:
+    return f"{row.name}/{row.task_slug}" + (f"[{row.map_index}]" if row.map_index >= 0 else "")
