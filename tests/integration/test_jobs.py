@@ -120,7 +120,7 @@ def test_a_job_is_cancelled_and_what_it_did_stays(database: Database, small: Non
         jobs.cancel(database, ALICE, job_id)
     assert Jobs(database).run_once(kit_clock.now())["steps"] == 0
     made = job(database, job_id)
-    assert (made.state, made.message, made.done) == ("cancelled", "Cancelled by alice after 3 of 11.", 3)
+    assert (made.state, made.message, made.done) == ("cancelled", "Cancelled after 3 of 11 by alice.", 3)
     assert states(database) == {"Cancelled": 3, "Scheduled": 8}
     other = jobs.create_bulk(database, ALICE, Bulk(action="cancel", ids=[]))
     with pytest.raises(Conflict, match="over already"):

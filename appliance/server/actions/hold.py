@@ -15,6 +15,7 @@ from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.reads import hold as reads
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings
+from appliance.server.domain.texts import clean
 from appliance.server.events.outbox import announce
 
 TOPIC = "hold"
@@ -55,15 +56,15 @@ def begin_if_many(db: Database, before: datetime, most: int, *, now: datetime) -
         return overdue
 
 
-def release(db: Database, actor: Actor, *, now: datetime | None = None) -> None:
+def release(db: Database, actor: Actor, reason: str = "", *, now: datetime | None = None) -> None:
     """Let the held runs be handed out. Releasing again changes nothing."""
     with db.write("hold.release") as session:
-        release_within(session, actor, now or clock.now())
+        release_within(session, actor, reason, now or clock.now())
 
 
-def release_within(session: Session, actor: Actor, now: datetime) -> None:
+def release_within(session: Session, actor: Actor, reason: str, now: datetime) -> None:
     """The same inside another action's transaction."""
     if find(session) is None:
         return
     settings.remove(session, reads.NAME)
-    announce(session, TOPIC, _ID, "hold.released", {}, actor, now)
+    announce(session, TOPIC, _ID, "hold.released", {"reason": clean(reason)}, actor, now)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from appliance.core.jobs import OVER, Backfill, Bulk
 from appliance.kit import clock
 from appliance.server.actions import backfills, bulk, hold
+from appliance.server.actions.asking import Asked
 from appliance.server.actions.names import idempotency_key
 from appliance.server.auth.guards import Permission, require
 from appliance.server.auth.identity import Actor
@@ -66,7 +67,7 @@ def skip_held(db: Database, actor: Actor, reason: str, key: str | None, *, now: 
     return create_bulk(db, actor, request, now=now, kind=SKIP_HELD)
 
 
-def cancel(db: Database, actor: Actor, job_id: UUID, *, now: datetime | None = None) -> UUID:
+def cancel(db: Database, actor: Actor, job_id: UUID, reason: str = "", *, now: datetime | None = None) -> UUID:
     """End a job after the step that is at work. What it has done stays. Cancelling again changes nothing."""
     now = now or clock.now()
     with db.write("job.cancel") as session:
@@ -74,8 +75,8 @@ def cancel(db: Database, actor: Actor, job_id: UUID, *, now: datetime | None = N
         if job.state in OVER and job.state != "cancelled":
             raise Conflict(f"The job is over already: {job.state}.")
         if job.state not in OVER:
-            message = f"Cancelled by {actor.name} after {job.done + job.refused} of {job.total}."
-            jobs.change(session, job_id, now, state="cancelled", message=message, cancel_requested=True)
+            said = Asked(reason).message(f"Cancelled after {job.done + job.refused} of {job.total}", actor)
+            jobs.change(session, job_id, now, state="cancelled", message=said, cancel_requested=True)
             _announce(session, job, "cancelled", actor, now)
         return job_id
 
@@ -92,7 +93,7 @@ def step(db: Database, job_id: UUID, now: datetime) -> After:
         jobs.change(session, job_id, now, **changed)
         actor = Actor("user", job.created_by)
         if job.kind == SKIP_HELD and changed["state"] in OVER:
-            hold.release_within(session, actor, now)
+            hold.release_within(session, actor, "All held runs were skipped.", now)
         _announce(session, job, changed["state"], actor, now)
         return "over" if changed["state"] in OVER else "more"
 

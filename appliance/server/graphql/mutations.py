@@ -14,6 +14,7 @@ from appliance.server.auth.guards import Permission
 from appliance.server.errors import NotFound
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import root_mutation
+from appliance.server.graphql.jobs import JobMutations
 from appliance.server.graphql.queries import one_flow_run
 from appliance.server.graphql.scalars import json_object
 from appliance.server.graphql.types import flows as flow_types
@@ -43,7 +44,7 @@ from appliance.server.graphql.types.inputs import (
 
 
 @strawberry.type
-class Mutation:
+class Mutation(JobMutations):
     @root_mutation(Permission.CREATE_RUN)
     def create_flow_run(self, info: Info, input: CreateFlowRunInput) -> CreateFlowRunPayload:
         request = CreateFlowRun(

@@ -29,6 +29,7 @@ from appliance.server.domain.waiting import agent_health
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Context, Info
 from appliance.server.graphql.fields import root_field
+from appliance.server.graphql.jobs import JobQueries
 from appliance.server.graphql.scalars import BigInt
 from appliance.server.graphql.types import agents as agent_types
 from appliance.server.graphql.types import flow_runs as run_types
@@ -48,7 +49,7 @@ _MOST_NAMES = 50
 
 
 @strawberry.type
-class Query:
+class Query(JobQueries):
     @root_field(Permission.SELF)
     def me(self, info: Info) -> Me:
         actor = info.context.actor
