@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,12 +16,24 @@ from appliance.server.domain.transitions import LIVE
 
 MOST_RETURNS = 3
 """How often a run that never began is given back; after that something is wrong with it or its agents, and it is Crashed."""
+_SLACK = timedelta(seconds=60)
+"""By so much the clocks of several servers may differ."""
 
 
 def silent_runs(db: Database, now: datetime, limit: int = 500) -> list[UUID]:
     """Live runs whose lease is over, longest silent first."""
     with db.read() as session:
         return flow_runs.expired(session, now, limit)
+
+
+def shorten_leases(db: Database, now: datetime) -> int:
+    """Leases that end later than any could were given by a clock that was set back since: they end one lease from now."""
+    lease = now + timedelta(seconds=db.rules.run_lease)
+    with db.read() as session:
+        if not flow_runs.has_lease_after(session, lease + _SLACK):
+            return 0
+    with db.write("watch.shorten") as session:
+        return flow_runs.shorten_leases(session, lease + _SLACK, lease)
 
 
 def mend_silent(db: Database, flow_run_id: UUID, *, now: datetime, actor: Actor = SYSTEM) -> str | None:

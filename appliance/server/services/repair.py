@@ -25,14 +25,21 @@ class Repair:
         self._lease = timedelta(seconds=db.rules.run_lease)
         self._judge_from = (started or clock.now()) + self._lease
 
+    def clock_moved(self, now: datetime) -> None:
+        """The wall clock was set ahead or back: every live run gets the time of a lease to be heard of under the new one."""
+        self._judge_from = now + self._lease
+
     def run_once(self, now: datetime) -> dict[str, int]:
-        """Give back or end silent runs. While runs could not be heard, because we or the server were away, silence proves nothing."""
+        """Give back or end silent runs. While runs could not be heard, because we or the server were away, silence proves nothing;
+        nor does it while our clock and the server's don't agree."""
         heard = repair.server_heard_at(self._db, presence.NAME)
-        if heard is not None and (now - heard).total_seconds() > presence.SILENT_AFTER:
-            self._judge_from = max(self._judge_from, now + self._lease)
+        if heard is not None and abs((now - heard).total_seconds()) > presence.SILENT_AFTER:
+            self._judge_from = now + self._lease
+        self._judge_from = min(self._judge_from, now + self._lease)  # it may be of a clock that was set back since
         counts = dict.fromkeys(OUTCOMES.values(), 0)
         if now < self._judge_from:
             return counts
+        repair.shorten_leases(self._db, now)
         for flow_run_id in repair.silent_runs(self._db, now):
             crash.point("watch.found")
             became = repair.mend_silent(self._db, flow_run_id, now=now)

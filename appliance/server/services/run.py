@@ -23,7 +23,7 @@ from appliance.server.services.repair import Repair
 from appliance.server.services.retention import Retention
 from appliance.server.services.rollups import Rollups
 from appliance.server.services.scheduler import Scheduler
-from appliance.server.services.service import Service
+from appliance.server.services.service import MindsTheClock, Service
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class Rounds:
         self._holder = holder
         self._epoch: int | None = None
         self._busy = threading.Lock()
+        self._seen = clock.now(), clock.monotonic()
 
     def __call__(self) -> None:
         with self._busy:
@@ -54,6 +55,7 @@ class Rounds:
                 log.error("The %s failed and is tried again: %s", self.service.name, error, exc_info=not expected)
 
     def _round(self, now: datetime) -> None:
+        self._mind_the_clock(now)
         ttl = max(_LEAST_LEASE, 3 * self.service.interval)
         before = self._epoch
         self._epoch = leases.acquire(self._db, self.service.name, self._holder, ttl, now=now)
@@ -63,6 +65,12 @@ class Rounds:
             log.info("This process runs the %s now.", self.service.name)
         counts = self.service.run_once(now)
         leases.record(self._db, self.service.name, self._epoch, counts, now=clock.now())
+
+    def _mind_the_clock(self, now: datetime) -> None:
+        (wall, steady), self._seen = self._seen, (now, clock.monotonic())
+        moved = (now - wall).total_seconds() - (self._seen[1] - steady)
+        if abs(moved) > _STEP and isinstance(self.service, MindsTheClock):
+            self.service.clock_moved(now)
 
     def finish(self, timeout: float) -> None:
         """Wait for the round at work and give the lease back, so that another process can go on at once."""

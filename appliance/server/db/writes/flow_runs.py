@@ -84,3 +84,15 @@ def expired(session: Session, now: datetime, limit: int) -> list[UUID]:
     """Live runs whose lease is over, longest over first."""
     statement = select(runs.c.id).where(LIVE_NOW, runs.c.lease_expires_at < now)
     return list(session.execute(statement.order_by(runs.c.lease_expires_at).limit(limit)).scalars())
+
+
+def has_lease_after(session: Session, latest: datetime) -> bool:
+    """Does a live run have a lease that is longer than this?"""
+    statement = select(runs.c.id).where(LIVE_NOW, runs.c.lease_expires_at > latest).limit(1)
+    return session.execute(statement).first() is not None
+
+
+def shorten_leases(session: Session, latest: datetime, lease: datetime) -> int:
+    """Give live runs whose lease ends after `latest` this one instead; how many there were."""
+    statement = update(runs).where(LIVE_NOW, runs.c.lease_expires_at > latest).values(lease_expires_at=lease)
+    return int(session.connection().execute(statement).rowcount)
