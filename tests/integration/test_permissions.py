@@ -168,18 +168,6 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("GET", "/api/v1/system/hold"): (READERS, _fixed("/api/v1/system/hold")),
     ("POST", "/api/v1/system/hold/release"): (ADMINS, _fixed("/api/v1/system/hold/release")),
     ("POST", "/api/v1/system/hold/skip"): (ADMINS, _fixed("/api/v1/system/hold/skip", {})),
-    ("POST", "/api/v1/bulk"): (OPERATORS, _fixed("/api/v1/bulk", {"action": "cancel", "ids": []})),
-    ("POST", "/api/v1/backfills/preview"): (READERS, lambda site: ("/api/v1/backfills/preview", _range(site))),
-    ("POST", "/api/v1/backfills"): (OPERATORS, lambda site: ("/api/v1/backfills", _range(site))),
-    ("GET", "/api/v1/jobs"): (READERS, _fixed("/api/v1/jobs")),
-    ("GET", "/api/v1/jobs/{job_id:uuid}"): (READERS, lambda site: (f"/api/v1/jobs/{_job(site)}", None)),
-    ("POST", "/api/v1/jobs/{job_id:uuid}/cancel"): (
-        OPERATORS,
-        lambda site: (f"/api/v1/jobs/{_job(site)}/cancel", None),
-    ),
-    ("GET", "/api/v1/system/hold"): (READERS, _fixed("/api/v1/system/hold")),
-    ("POST", "/api/v1/system/hold/release"): (ADMINS, _fixed("/api/v1/system/hold/release")),
-    ("POST", "/api/v1/system/hold/skip"): (ADMINS, _fixed("/api/v1/system/hold/skip", {})),
     ("GET", "/api/v1/users"): (ADMINS, _fixed("/api/v1/users")),
     ("POST", "/api/v1/users"): (ADMINS, _user),
     ("GET", "/api/v1/tokens"): (ADMINS, _fixed("/api/v1/tokens")),
@@ -197,23 +185,8 @@ ANSWERED_OTHERWISE = {
     ("POST", R + "/restart"): {409},  # it has not ended
     ("POST", "/api/v1/jobs/{job_id:uuid}/cancel"): {409},  # it is over already
     ("POST", "/api/v1/system/hold/skip"): {409},  # nothing is held
-    ("POST", "/api/v1/jobs/{job_id:uuid}/cancel"): {409},  # it is over already
-    ("POST", "/api/v1/system/hold/skip"): {409},  # nothing is held
 }
 """Routes that refuse these payloads for reasons other than who asks."""
-
-
-def _range(site: Site) -> dict[str, Any]:
-    return {
-        "schedule_id": _schedule(site),
-        "start": "2026-01-01T00:00:00Z",
-        "end": "2026-01-01T00:05:00Z",
-    }
-
-
-def _job(site: Site) -> str:
-    found: str = site.post("/api/v1/bulk", {"action": "cancel", "ids": []}, "admin").json()["id"]
-    return found
 
 
 def _range(site: Site) -> dict[str, Any]:
@@ -330,11 +303,6 @@ def test_every_graphql_field_declares_a_permission(site: Site) -> None:
         "startFlowRunNow": Permission.EDIT_RUN,
         "editFlowRun": Permission.EDIT_RUN,
         "deleteFlowRun": Permission.DELETE_RUN,
-        "bulkFlowRuns": Permission.BULK,
-        "backfill": Permission.BACKFILL,
-        "cancelJob": Permission.BULK,
-        "releaseHold": Permission.MANAGE_HOLD,
-        "skipHeld": Permission.MANAGE_HOLD,
         "bulkFlowRuns": Permission.BULK,
         "backfill": Permission.BACKFILL,
         "cancelJob": Permission.BULK,

@@ -160,11 +160,7 @@ def _due(session: Session, now: datetime) -> list[ColumnElement[bool] | TextClau
 
 def _ready(session: Session, now: datetime) -> Select[Any]:
     """Due runs, those first that are to be taken first."""
-    query = (
-        select(*_CHOSEN)
-        .join(_flows, _flows.c.id == _runs.c.flow_id)
-        .where(*_due(session, now), _NOT_OVERLAPPING)
-    )
+    query = select(*_CHOSEN).join(_flows, _flows.c.id == _runs.c.flow_id).where(*_due(session, now), _NOT_OVERLAPPING)
     own = (_runs.c.priority.desc(), _runs.c.scheduled_time, _runs.c.id)
     if not _several_projects(session):
         return query.add_columns(literal(0).label("place")).order_by(*own)
