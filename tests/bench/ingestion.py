@@ -118,26 +118,45 @@ def floor(source: Path, target: Path, task_runs: int) -> tuple[float, float]:
     return found
 
 
-class Api:
-    """`appliance server`, one process, over a data directory."""
+class Client:
+    """One connection to a server."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False, timeout=60
+        )
+
+    def get(self, path: str) -> Any:
+        answer = self._http.get(f"/api/v1{path}")
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def post(self, path: str, body: Any, token: str = TOKEN) -> Any:
+        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+        answer = self._http.post(f"/api/v1{path}", content=content, headers=headers)
+        assert answer.is_success, answer.text
+        return msgspec.json.decode(answer.content)
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class Api(Client):
+    """`appliance server`, one process, over a data directory, and a connection to it."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.server = LiveServer(folder, **settings).start()
-        self._client = httpx.Client(
-            base_url=self.server.url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False, timeout=60
-        )
+        super().__init__(self.server.url)
+
+    def another(self) -> Client:
+        """One more connection."""
+        return Client(self.server.url)
 
     @property
     def pid(self) -> int:
         assert self.server._process is not None
         return self.server._process.pid
-
-    def post(self, path: str, body: Any, token: str = TOKEN) -> Any:
-        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-        answer = self._client.post(f"/api/v1{path}", content=content, headers=headers)
-        assert answer.is_success, answer.text
-        return answer.json()
 
     def cpu(self) -> float:
         """CPU seconds of the server's process and of its children so far."""
@@ -145,7 +164,7 @@ class Api:
         return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self) -> None:
-        self._client.close()
+        self.close()
         self.server.stop()
 
 
@@ -207,7 +226,10 @@ def measure(folder: Path, task_runs: int, repeats: int, with_postgres: bool) -> 
                 with databases.postgres(server) as database:
                     note("postgres", in_process(database, reports))
                 with databases.postgres(server) as database:
-                    note("postgres_http", _with_api(folder / f"pg-{repeat}", reports, APPLIANCE_DATABASE=database.url))
+                    note(
+                        "postgres_http",
+                        _with_api(folder / f"pg-{repeat}", reports, APPLIANCE_DATABASE_URL=database.url),
+                    )
     return {key: one for key, one in series.items() if one.values}
 
 

@@ -24,7 +24,7 @@ _run = metadata.tables["flow_run"]
 _flow = metadata.tables["flow"]
 
 COUNT_CAP = 10_000
-WINDOW = 50_000
+WINDOW, LEAST = 50_000, 1_000
 _MOST_PARTS = 50
 _Condition = ColumnElement[bool]
 _Place = tuple[datetime, UUID]
@@ -49,7 +49,7 @@ class _List:
     @property
     def each(self) -> int:
         """How many runs of each part are looked at."""
-        return max(WINDOW // len(self.parts), 1_000)
+        return max(WINDOW // len(self.parts), LEAST)
 
     def ids(self, part: _Condition | None, end: _Place | None, limit: int) -> Select[Any]:
         """The newest runs of a part, as far as its window goes."""
