@@ -55,7 +55,7 @@ def backfill(
     from appliance.core.jobs import Backfill, BackfillRange
 
     transport = connect()
-    where = {"schedule_id": schedule_id, "start": start, "end": end}
+    where: dict[str, Any] = {"schedule_id": schedule_id, "start": start, "end": end}
     if schedule_id is None:
         where |= {"flow_id": _flow(transport, project, flow), "document": _document(cron, every, timezone)}
     elif flow is not None or cron is not None or every is not None:

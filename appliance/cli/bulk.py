@@ -126,7 +126,8 @@ def _do(action: Any, options: dict[str, Any], **fields: Any) -> int:
     ids: list[UUID] = list(options.pop("ids"))
     json_output, yes, wait = options.pop("json_output"), options.pop("yes"), options.pop("wait")
     reason = options.pop("reason")
-    wanted = RunFilter(**{name: list(value) if name == "states" else value for name, value in options.items()})
+    conditions: dict[str, Any] = options | {"states": list(options["states"])}
+    wanted = RunFilter(**conditions)
     if ids and wanted != RunFilter():
         raise click.UsageError("Name the runs by --run or by a filter, not both.")
     if not yes:

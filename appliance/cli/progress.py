@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import click
@@ -30,9 +31,7 @@ def finish(transport: Transport, job: JobView, json_output: bool, wait: bool) ->
 def follow(transport: Transport, job: JobView, *, quiet: bool) -> JobView:
     """Show a bar until the job is over. A server that is away is waited for."""
     pause, away = threading.Event(), backoff.delays(0.5, 5.0)
-    with click.progressbar(
-        length=job.total, label=f"{job.kind} {job.id}", file=click.get_text_stream("stderr"), hidden=quiet
-    ) as bar:
+    with click.progressbar(length=job.total, label=f"{job.kind} {job.id}", file=sys.stderr, hidden=quiet) as bar:
         bar.update(job.done + job.refused)
         while job.state not in OVER:
             pause.wait(_POLL_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, get_args
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -68,8 +69,8 @@ def test_the_client(site: Site, transport: Transport, small: None) -> None:
 
 def test_the_client_backfills(site: Site, transport: Transport) -> None:
     register(site.database, schedules=[HOURLY])
-    schedule = msgspec.convert(str(one(site.database, "select id from schedule")["id"]), type=jobs.UUID)
-    times = {"schedule_id": schedule, "start": clock.parse(START), "end": clock.parse(END)}
+    schedule = UUID(str(one(site.database, "select id from schedule")["id"]))
+    times: dict[str, Any] = {"schedule_id": schedule, "start": clock.parse(START), "end": clock.parse(END)}
     assert client.preview(transport, BackfillRange(**times)).count == 5
     made = client.backfill(transport, Backfill(**times))
     assert (made.state, made.done) == ("done", 5)

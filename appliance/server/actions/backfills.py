@@ -118,7 +118,7 @@ def _made(session: Session, job: Any, rows: list[dict[str, Any]], actor: Actor, 
     return {"done": job.done + len(new), "refused": job.refused + len(rows) - len(new)}
 
 
-def _progress(job: Any, times: list[datetime], asked: int, window: Mapping[str, Any]) -> dict[str, Any]:
+def _progress(job: Any, times: list[datetime], asked: int, window: dict[str, Any]) -> dict[str, Any]:
     progress = dict(job.progress) | window
     if times:
         progress["after"] = clock.isoformat(times[-1])

@@ -85,6 +85,60 @@ def test_a_hold_has_a_start_wait(before: str, after: str) -> None:
     assert isinstance(decide(Facts("RUNNING", "x", 1, hold="Paused."), Proposed("SUCCESS", "y", 1)), Accept)
 
 
+def _expected(facts: Facts, proposed: Proposed) -> str:
+    """What the rules say, told another way: by the picture, one exception after the other."""
+    outside = proposed.attempt is None
+    ended = facts.type in TERMINAL
+    if not outside and proposed.attempt != facts.attempt:
+        return "stale_attempt"
+    if proposed.seen not in (None, facts.version):
+        return "changed"
+    if proposed.mark and outside:
+        if facts.type in LIVE:
+            return "live"
+        return proposed.type if proposed.type in TERMINAL else "not_allowed"
+    if ended:
+        return "SCHEDULED" if proposed.restart and outside and proposed.type == "SCHEDULED" else "final"
+    if outside and proposed.type == "CANCELLED" and facts.type in ("PENDING", "RUNNING"):
+        return "CANCELLING"
+    if PICTURE[facts.type].split()[TYPES.index(proposed.type)] == "n":
+        return "not_allowed"
+    if facts.cancel_requested and facts.type in LIVE and proposed.type in ("SCHEDULED", "PENDING", "PAUSED", "RUNNING"):
+        return "cancelling"
+    if facts.hold and proposed.type in ("PENDING", "RUNNING"):
+        return "wait"
+    return proposed.type
+
+
+@pytest.mark.parametrize("before", TYPES)
+def test_every_combination(before: str) -> None:
+    """Of state, proposal, attempt, version, hold or missing slot, cancel flag, restart and mark: 1,536 verdicts for each type."""
+    judged = 0
+    for cancel, hold in itertools.product((False, True), ("", "The limit is reached.")):
+        facts = Facts(before, "Before", 1, hold, version=4, cancel_requested=cancel)
+        for after, attempt, seen, restart, mark in itertools.product(
+            TYPES, (None, 0, 1, 2), (None, 3, 4), (False, True), (False, True)
+        ):
+            proposed = Proposed(after, "After", attempt, restart, mark, seen)
+            verdict = decide(facts, proposed)
+            found = (
+                verdict.code if isinstance(verdict, Refuse) else "wait" if isinstance(verdict, Wait) else verdict.type
+            )
+            assert found == _expected(facts, proposed), (facts, proposed)
+            if isinstance(verdict, Accept):
+                assert verdict.name == ("Cancelling" if verdict.type == "CANCELLING" != after else "After")
+            judged += 1
+    assert judged == 4 * 8 * 4 * 3 * 2 * 2
+
+
+def test_a_run_that_is_marked_must_not_be_live_and_must_have_ended_then() -> None:
+    for before, after in itertools.product(TYPES, TYPES):
+        verdict = decide(Facts(before, before.title(), 1), Proposed(after, after.title(), mark=True))
+        assert isinstance(verdict, Accept) == (before not in LIVE and after in TERMINAL)
+        by_run = Proposed(after, after.title(), attempt=1, mark=True)
+        assert decide(Facts(before, "x", 1), by_run) == decide(Facts(before, "x", 1), Proposed(after, after.title(), 1))
+
+
 def test_terminal_is_final_and_everything_else_can_end() -> None:
     assert set(FLOW) == set(TYPES)
     for before, after in FLOW.items():
