@@ -61,6 +61,11 @@ class StaleAttempt(Conflict):
     code = "stale_attempt"
 
 
+class LostLease(ApplianceError):
+    code = "lost_lease"
+    status = 409
+
+
 class SequenceGap(Conflict):
     code = "sequence_gap"
 

@@ -17,6 +17,12 @@ def acquire(db: Database, name: str, holder: str, ttl: float, *, now: datetime |
         return leases.acquire(session, name, holder, now + timedelta(seconds=ttl), now)
 
 
+def prolong(db: Database, name: str, epoch: int, ttl: float, *, now: datetime | None = None) -> bool:
+    """Let the lease of this epoch last for `ttl` seconds from now; False when it was lost."""
+    with db.write("lease.prolong") as session:
+        return leases.prolong(session, name, epoch, (now or clock.now()) + timedelta(seconds=ttl))
+
+
 def release(db: Database, name: str, holder: str, epoch: int, *, now: datetime | None = None) -> None:
     """Give a lease back."""
     with db.write("lease.release") as session:

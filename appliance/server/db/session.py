@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 
 from appliance.config import Settings
 from appliance.kit import backoff, clock, crash
+from appliance.server.db import fence
 from appliance.server.db.space import Space
 from appliance.server.domain.rules import Rules
 from appliance.server.errors import DiskFull, Invalid, Unavailable
@@ -85,12 +86,14 @@ class Database:
     @contextmanager
     def write(self, name: str = "write", *, essential: bool = False) -> Iterator[Session]:
         """A session whose changes are all kept, at the end of the block, or none of them. `name` is for its two crash points.
-        Raises DiskFull at once when there is no room for it; an `essential` change takes what is kept back for such."""
+        Raises DiskFull at once when there is no room for it; an `essential` change takes what is kept back for such. Raises
+        LostLease in the round of a service that another process has taken over."""
         with (
             self._turn(essential),
             passing_faults(),
             Session(self._writing, autoflush=False, expire_on_commit=False) as session,
         ):
+            fence.check(session)
             yield session
             crash.point(f"{name}.applied")
             session.commit()

@@ -14,6 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler  # type: ignor
 from appliance.config import Settings
 from appliance.kit import clock, lifecycle
 from appliance.server.actions import leases
+from appliance.server.db import fence
 from appliance.server.db.session import Database, open_database
 from appliance.server.errors import ApplianceError
 from appliance.server.services.disk import Disk
@@ -42,6 +43,8 @@ class Rounds:
         self._holder = holder
         self._epoch: int | None = None
         self._busy = threading.Lock()
+        self._ttl = max(_LEAST_LEASE, 3 * service.interval)
+        self._taken = 0.0
         self._seen = clock.now(), clock.monotonic()
 
     def __call__(self) -> None:
@@ -56,14 +59,15 @@ class Rounds:
 
     def _round(self, now: datetime) -> None:
         self._mind_the_clock(now)
-        ttl = max(_LEAST_LEASE, 3 * self.service.interval)
         before = self._epoch
-        self._epoch = leases.acquire(self._db, self.service.name, self._holder, ttl, now=now)
+        self._epoch = leases.acquire(self._db, self.service.name, self._holder, self._ttl, now=now)
+        self._taken = clock.monotonic()
         if self._epoch is None:
             return
         if before != self._epoch:
             log.info("This process runs the %s now.", self.service.name)
-        counts = self.service.run_once(now)
+        with fence.held(self.service.name, self._epoch):
+            counts = self.service.run_once(now)
         leases.record(self._db, self.service.name, self._epoch, counts, now=clock.now())
 
     def _mind_the_clock(self, now: datetime) -> None:
@@ -71,6 +75,17 @@ class Rounds:
         moved = (now - wall).total_seconds() - (self._seen[1] - steady)
         if abs(moved) > _STEP and isinstance(self.service, MindsTheClock):
             self.service.clock_moved(now)
+
+    def prolong(self) -> None:
+        """Keep the lease during a long round. Called now and then from another thread; a lease that was lost stays lost."""
+        epoch = self._epoch
+        if epoch is None or not self._busy.locked() or clock.monotonic() - self._taken < self._ttl / 3:
+            return
+        try:
+            if leases.prolong(self._db, self.service.name, epoch, self._ttl):
+                self._taken = clock.monotonic()
+        except ApplianceError as error:
+            log.warning("The lease of the %s could not be prolonged: %s", self.service.name, error)
 
     def finish(self, timeout: float) -> None:
         """Wait for the round at work and give the lease back, so that another process can go on at once."""
@@ -108,7 +123,7 @@ def main(settings: Settings, stop: threading.Event | None = None) -> int:
     metronome = _metronome(rounds)
     log.info("The services run: %s.", ", ".join(item.service.name for item in rounds))
     try:
-        _keep_time(metronome, stop)
+        _keep_time(metronome, rounds, stop)
     finally:
         metronome.shutdown(wait=False)
         deadline = clock.monotonic() + _GRACE
@@ -132,10 +147,13 @@ def _metronome(rounds: list[Rounds]) -> BackgroundScheduler:
     return metronome
 
 
-def _keep_time(metronome: BackgroundScheduler, stop: threading.Event) -> None:
-    """Wait for the stop. The metronome goes by the wall clock: when that is set back or ahead, set the next rounds anew."""
+def _keep_time(metronome: BackgroundScheduler, rounds: list[Rounds], stop: threading.Event) -> None:
+    """Wait for the stop, and keep the leases of long rounds meanwhile. The metronome goes by the wall clock: when that is set back
+    or ahead, set the next rounds anew."""
     wall, steady = clock.now(), clock.monotonic()
     while not stop.wait(1.0):
+        for item in rounds:
+            item.prolong()
         jump = (clock.now() - wall).total_seconds() - (clock.monotonic() - steady)
         wall, steady = clock.now(), clock.monotonic()
         if abs(jump) > _STEP:

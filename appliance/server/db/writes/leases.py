@@ -35,6 +35,12 @@ def acquire(session: Session, name: str, holder: str, expires: datetime, now: da
     return epoch
 
 
+def prolong(session: Session, name: str, epoch: int, expires: datetime) -> bool:
+    """Let the lease of this epoch last longer; False when somebody else has taken it."""
+    statement = update(_leases).where(_leases.c.name == name, _leases.c.epoch == epoch)
+    return bool(session.connection().execute(statement.values(expires=expires)).rowcount == 1)
+
+
 def release(session: Session, name: str, holder: str, epoch: int, now: datetime) -> None:
     """Give the lease back, so that another process can take it at once; what the last round did stays on record."""
     mine = (_leases.c.name == name, _leases.c.holder == holder, _leases.c.epoch == epoch)
