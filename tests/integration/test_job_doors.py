@@ -16,7 +16,7 @@ from appliance.client import jobs as client
 from appliance.client.transport import Transport
 from appliance.core.jobs import Backfill, BackfillRange, Bulk, BulkAction, RunFilter
 from appliance.kit import clock
-from appliance.server.actions import bulk, hold, jobs
+from appliance.server.actions import bulk, hold
 from appliance.server.services.jobs import Jobs
 from tests.integration.builders import create, one, register, rows
 from tests.integration.server_fixtures import Site

@@ -25,7 +25,7 @@ def to_run_again(
     for edge in edges:
         after[edge["upstream"]].append(edge)
     again = {key for key, type in types.items() if type != "SUCCESS" or key[0] == from_task}
-    found = deque(again)
+    found = deque(again if from_task is None else again | {(from_task, -1)})
     while found:
         slug, index = found.popleft()
         for edge in after[slug]:

@@ -48,3 +48,26 @@ def children(slug: str, *types: str, parent: str = OK) -> dict[tuple[str, int], 
 )
 def test_what_runs_again(edges: Any, types: Any, again: Any) -> None:
     assert to_run_again(edges, types) == again
+
+
+CHAIN = [edge("a", "b"), edge("b", "c"), edge("x", "c")]
+ENDED = {(slug, -1): OK for slug in ("a", "b", "c", "x")}
+
+
+@pytest.mark.parametrize(
+    ("edges", "types", "from_task", "again"),
+    [
+        (CHAIN, ENDED, "b", {("b", -1), ("c", -1)}),
+        (CHAIN, ENDED, "c", {("c", -1)}),
+        (CHAIN, ENDED | {("x", -1): BAD}, "b", {("b", -1), ("c", -1), ("x", -1)}),  # what failed elsewhere runs too
+        (CHAIN, {("a", -1): OK, ("c", -1): OK}, "b", {("c", -1)}),  # b was never recorded
+        (
+            [edge("a", "b", mapped=True), edge("b", "c", mapped=True)],
+            {("a", -1): OK} | children("b", OK, OK) | children("c", OK, OK),
+            "b",
+            {(slug, index) for slug in ("b", "c") for index in (-1, 0, 1)},
+        ),
+    ],
+)
+def test_what_runs_again_from_a_task(edges: Any, types: Any, from_task: str, again: Any) -> None:
+    assert to_run_again(edges, types, from_task) == again

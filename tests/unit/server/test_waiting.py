@@ -107,6 +107,13 @@ def test_what_holds_a_run_back(run: RunFacts, limits: Any, code: str, sentence: 
     assert (found.code, found.sentence) == (code, sentence)
 
 
+def test_a_run_that_came_due_in_an_outage_is_held() -> None:
+    until = NOW - timedelta(minutes=1)
+    for late, code in ((timedelta(minutes=2), "held"), (timedelta(minutes=1), "held"), (timedelta(0), "no_agent")):
+        found = why(_run(scheduled_time=NOW - late), Situation(NOW, held_until=until))
+        assert found is not None and found.code == code
+
+
 def test_a_ledger_counts_what_is_live_and_what_it_gives_out() -> None:
     other = UUID(int=8)
     limits = [Limit("flow", str(FLOW), 2), Limit("label", "etl", 2), Limit("task_tag", "etl", 0)]
