@@ -101,8 +101,8 @@ def _release(db: Database, actor: Actor, flow_run_id: UUID, request: AskSlots, n
 
 
 def _require_live(session: Session, flow_run_id: UUID, attempt: int) -> None:
-    columns = (FlowRun.state_type, FlowRun.state_name, FlowRun.attempt)
-    run: Any = session.execute(select(*columns).where(FlowRun.id == flow_run_id)).one_or_none()
+    columns: Any = (FlowRun.state_type, FlowRun.state_name, FlowRun.attempt)
+    run: Any = session.execute(select(*columns).filter_by(id=flow_run_id)).one_or_none()
     if run is None:
         raise NotFound("There is no such run; it may have been deleted.")
     if run.attempt != attempt:
