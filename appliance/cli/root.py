@@ -35,6 +35,7 @@ COMMANDS = {
     "job": "appliance.cli.job:job",
     "hold": "appliance.cli.hold:hold",
     "limit": "appliance.cli.limit:limit",
+    "disk": "appliance.cli.disk:disk",
     "token": "appliance.cli.token:token",
     "user": "appliance.cli.user:user",
     "version": "appliance.cli.version:version",

@@ -11,8 +11,11 @@ import pytest
 from sqlalchemy import event, text
 
 from appliance.config import Settings
+from appliance.core.protocol import Begin
+from appliance.kit import clock as kit_clock
 from appliance.kit import ids
 from appliance.server.actions import rollups
+from appliance.server.actions import runs as attempts
 from appliance.server.actions.retention import Sweep
 from appliance.server.auth.identity import SYSTEM
 from appliance.server.db.reads import disk
@@ -39,7 +42,7 @@ def _sweep(db: Database, now: datetime, **keep: Any) -> dict[str, int]:
 def _ended(db: Database, agent: UUID, flow: UUID, lines: int = 2) -> UUID:
     run = builders.create(db, flow)
     assert [item.flow_run_id for item in builders.claim(db, agent)] == [run]
-    builders.runs.begin(db, builders.RUN, run, builders.Begin(attempt=1))
+    attempts.begin(db, builders.RUN, run, Begin(attempt=1))
     told = [builders.line(f"line {number}") for number in range(lines)]
     task = builders.task("extract-1", "RUNNING", "Running"), builders.task("extract-1", "SUCCESS", "Success")
     builders.send(db, run, 1, *task, *told, builders.flow("SUCCESS", "Success"))
@@ -86,7 +89,7 @@ def test_a_run_that_ended_lately_stays_however_long_ago_it_was_due(database: Dat
     clock.move(50 * 86_400)
     agent = builders.enrol(database)
     builders.claim(database, agent)
-    builders.runs.begin(database, builders.RUN, run, builders.Begin(attempt=1))
+    attempts.begin(database, builders.RUN, run, Begin(attempt=1))
     builders.send(database, run, 1, builders.flow("FAILED", "Failed"))
     assert _sweep(database, clock.time + DAY, runs_days=2) == {}
     assert _sweep(database, clock.time + 3 * DAY, runs_days=2)["runs"] == 1
@@ -308,7 +311,7 @@ def test_a_new_file_can_give_pages_back_and_an_old_one_still_works(tmp_path: Pat
     database = Database(f"sqlite:///{tmp_path / 'old.db'}")
     with database.read() as session:
         assert not disk.gives_back(session)
-    assert _sweep(database, builders.clock.now(), runs_days=1, logs_days=1) == {}
+    assert _sweep(database, kit_clock.now(), runs_days=1, logs_days=1) == {}
     database.dispose()
 
 
@@ -316,4 +319,4 @@ def test_a_new_file_can_give_pages_back_and_an_old_one_still_works(tmp_path: Pat
 def test_an_empty_table_takes_no_room(database: Database, table: str) -> None:
     with database.read() as session:
         assert disk.estimated_bytes(session, table) == 0
-        assert disk.last_before(session, table, builders.clock.now()) == 0
+        assert disk.last_before(session, table, kit_clock.now()) == 0

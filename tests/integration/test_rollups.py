@@ -10,9 +10,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from appliance.core.protocol import Begin
 from appliance.kit import clock as kit_clock
 from appliance.kit import crash
 from appliance.server.actions import rollups
+from appliance.server.actions import runs as attempts
 from appliance.server.auth.identity import SYSTEM
 from appliance.server.db.session import Database
 from appliance.server.events.outbox import announce
@@ -28,7 +30,7 @@ def _ended(db: Database, clock: StoppedClock, type: str = "SUCCESS", name: str =
     run = builders.create(db, builders.register(db, flow).flow_id)
     work = builders.claim(db, builders.enrol(db))
     assert [item.flow_run_id for item in work] == [run]
-    builders.runs.begin(db, builders.RUN, run, builders.Begin(attempt=1))
+    attempts.begin(db, builders.RUN, run, Begin(attempt=1))
     clock.move(30)
     builders.send(db, run, 1, builders.flow(type, name))
 
