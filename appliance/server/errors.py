@@ -11,6 +11,7 @@ ApplianceError
 |- TooManyRequests  429 too_many_requests  slow down; `details` say for how long
 `- Unavailable      503 unavailable      try again later
    |- SetupRequired 503 setup_required   nobody has claimed this appliance yet
+   |- Contended     503 contended        it met another change and was undone; the same again will do
    |- DiskFull      503 disk_full        the disk has no room for changes; reading works
    `- NewerSchema   503 newer_schema     the database was written by a newer version
 """
@@ -82,6 +83,10 @@ class Unavailable(ApplianceError):
 
 class SetupRequired(Unavailable):
     code = "setup_required"
+
+
+class Contended(Unavailable):
+    code = "contended"
 
 
 class DiskFull(Unavailable):

@@ -108,10 +108,11 @@ class _Notifications:
     """Postgres tells us, on one connection outside the pool."""
 
     def __init__(self, db: Database) -> None:
-        import psycopg  # a site on SQLite shall not carry it in memory
+        from appliance.server.db import postgres  # a site on SQLite shall not carry the driver in memory
 
-        url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
+        address = db.engine.url.set(drivername="postgresql")
+        given = {"conninfo": address.render_as_string(hide_password=False), "autocommit": True}
+        self._connection = postgres.connect(given, db.patience)
         self._connection.execute(f"LISTEN {CHANNEL}")
         self._slow = _Slow()
         self._first = True
@@ -125,4 +126,7 @@ class _Notifications:
     def wait(self, seconds: float) -> bool:
         told = any(True for _ in self._connection.notifies(timeout=min(seconds, 1.0), stop_after=1))
         first, self._first = self._first, False
-        return told or first or self._slow.due()
+        if not self._slow.due():
+            return told or first
+        self._connection.ping()  # one that died in silence would never tell again
+        return True

@@ -49,7 +49,7 @@ def downgrade(url: str, revision: str) -> None:
 
 @contextmanager
 def _migrating(url: str) -> Iterator[Connection]:
-    database = Database(url)
+    database = Database(url, patience=None)
     try:
         with passing_faults(), database.engine.execution_options(appliance_write=True).connect() as connection:
             if database.dialect == "sqlite":

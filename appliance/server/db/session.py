@@ -28,7 +28,7 @@ from appliance.kit import backoff, clock, crash
 from appliance.server.db import fence
 from appliance.server.db.space import Space
 from appliance.server.domain.rules import Rules
-from appliance.server.errors import DiskFull, Invalid, Unavailable
+from appliance.server.errors import Contended, DiskFull, Invalid, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,16 @@ _PRAGMAS = (
     "journal_size_limit=67108864",
     "temp_store=MEMORY",
 )
+PATIENCE = 6.0
+"""Seconds within which Postgres answers a statement of a request, or the request is told to come again."""
 _PG_DISK_FULL = "53100"
+_PG_READ_ONLY = "25006"
+_PG_CONTENDED = ("40001", "40P01")  # serialization failure, deadlock
+_PG_PASSING = (
+    _PG_READ_ONLY,
+    "25P02",
+    "25P03",
+)  # not among the driver's operational errors; the last: silent for too long
 _PASSING = ("locked", "disk", "full", "readonly", "read-only", "unable to open", "i/o error")
 
 
@@ -63,12 +72,20 @@ class Database:
     """One database and its pool. Safe to share between threads."""
 
     def __init__(
-        self, url: str, *, rules: Rules | None = None, space: Space | None = None, pool_size: int = 20
+        self,
+        url: str,
+        *,
+        rules: Rules | None = None,
+        space: Space | None = None,
+        pool_size: int = 20,
+        patience: float | None = PATIENCE,
     ) -> None:
+        """`patience` bounds the seconds that Postgres may take for one answer; None leaves it all the time, as migrations need."""
         self.url = address(url)
         self.space = space
         self.rules = rules or Rules()
-        self.engine = _engine(self.url, pool_size)
+        self.patience = patience
+        self.engine = _engine(self.url, pool_size, patience)
         self.dialect: str = self.engine.dialect.name
         self._writing = self.engine.execution_options(appliance_write=True)
         self._reading = (
@@ -187,7 +204,7 @@ class Database:
                 log.exception("A listener failed on %s announcements.", len(announcements))
 
 
-def open_database(settings: Settings) -> Database:
+def open_database(settings: Settings, patience: float = PATIENCE) -> Database:
     """The database of the settings, with their rules."""
     rules = Rules(
         run_lease=settings.run_lease,
@@ -196,7 +213,7 @@ def open_database(settings: Settings) -> Database:
         longest_wait=settings.longest_wait,
         scheduled_runs_ahead=settings.scheduled_runs_ahead,
     )
-    return Database(settings.database, rules=rules, space=_space(settings))
+    return Database(settings.database, rules=rules, space=_space(settings), patience=patience)
 
 
 def _space(settings: Settings) -> Space | None:
@@ -227,7 +244,7 @@ def address(url: str) -> str:
     return parsed.render_as_string(hide_password=False)
 
 
-def _engine(url: str, pool_size: int) -> Engine:
+def _engine(url: str, pool_size: int, patience: float | None) -> Engine:
     options: dict[str, Any] = {
         "json_serializer": lambda value: msgspec.json.encode(value).decode(),
         "json_deserializer": msgspec.json.decode,
@@ -236,7 +253,11 @@ def _engine(url: str, pool_size: int) -> Engine:
         "pool_timeout": 10,
     }
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, **options)
+        from appliance.server.db import postgres  # a site on SQLite shall not carry the driver in memory
+
+        engine = create_engine(url, **(options | {"pool_timeout": 3}))
+        postgres.watch(engine, patience)
+        return engine
     engine = create_engine(url, connect_args={"check_same_thread": False}, **options)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -286,7 +307,16 @@ def passing_faults() -> Iterator[None]:
             raise DiskFull(
                 "The disk of the database is full; nothing can be changed until an administrator frees space."
             ) from error
-        raise Unavailable("The database can't be used right now; try again in a moment.") from error
+        raise _answer(error) from error
+
+
+def _answer(error: DBAPIError) -> Unavailable:
+    state = getattr(error.orig, "sqlstate", None)
+    if state in _PG_CONTENDED:
+        return Contended("Several changes to the same things met; try again in a moment.")
+    if state == _PG_READ_ONLY:
+        return Unavailable("The database takes no changes right now; it is read-only.")
+    return Unavailable("The database can't be used right now; try again in a moment.")
 
 
 def _found_no_room(error: DBAPIError) -> bool:
@@ -295,7 +325,7 @@ def _found_no_room(error: DBAPIError) -> bool:
 
 
 def _passes(error: DBAPIError) -> bool:
-    if error.connection_invalidated:
+    if error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _PG_PASSING:
         return True
     if not isinstance(error, OperationalError):
         return False

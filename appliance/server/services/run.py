@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 _LEAST_LEASE = 15.0
 _STEP = 2.0  # seconds by which the wall clock may jump before the metronome is set anew
 _GRACE = 4.0
+_PATIENCE = 15.0  # seconds for one statement: theirs read and delete much at once, and nobody waits for an answer
 
 
 class Rounds:
@@ -117,7 +118,7 @@ def services_of(settings: Settings, db: Database) -> list[Service]:
 def main(settings: Settings, stop: threading.Event | None = None) -> int:
     """Run the services until SIGTERM, SIGINT or `stop`; the exit code."""
     stop = lifecycle.stop_on_signals() if stop is None else stop
-    db = open_database(settings)
+    db = open_database(settings, patience=_PATIENCE)
     holder = f"{socket.gethostname()[:120]}:{os.getpid()}:{secrets.token_hex(4)}"
     rounds = [Rounds(service, db, holder) for service in services_of(settings, db)]
     metronome = _metronome(rounds)

@@ -1,0 +1,133 @@
+"""Connections to Postgres that give up: every wait has an end, also when packets vanish and neither side is told.
+
+TCP's own timeouts notice a dead machine, the server's end a slow statement; only a limit on our side ends the wait for an answer
+that something in between (a proxy, a firewall, a stopped server) has taken and never passes on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from typing import Any
+
+import psycopg
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import InvalidatePoolError
+
+from appliance.kit import clock
+
+CONNECT_SECONDS = 3
+PING_SECONDS = 2.0
+IDLE_SECONDS = 10.0
+"""An open transaction whose owner is silent for so long is undone by Postgres, so that what it locked is free again."""
+_PAUSE = 1.0
+
+
+class Connection(psycopg.Connection[Any]):
+    """One whose every answer comes within `patience` seconds, or it closes itself and raises OperationalError."""
+
+    patience: float | None = None
+
+    def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
+        if self.patience is None:
+            return super().wait(gen, *arguments, **options)
+        return super().wait(self._limited(gen, clock.monotonic() + self.patience), *arguments, **options)
+
+    def ping(self, seconds: float = PING_SECONDS) -> None:
+        """Raise psycopg.Error unless the server answers within so many seconds."""
+        before, self.patience = self.patience, seconds
+        autocommit = self.autocommit
+        try:
+            if not autocommit:
+                self.autocommit = True  # otherwise it would leave a transaction open
+            self.execute("select 1")
+            if not autocommit:
+                self.autocommit = False
+        finally:
+            self.patience = before
+
+    def _limited(self, gen: Generator[Any, Any, Any], deadline: float) -> Generator[Any, Any, Any]:
+        """The same steps; the driver takes one at least every tenth of a second, ready or not."""
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if not ready and clock.monotonic() > deadline:
+                    self.pgconn.finish()
+                    raise psycopg.OperationalError("the server gives no answer")
+                wanted = gen.send(ready)
+        except StopIteration as done:
+            return done.value
+
+
+def parameters(patience: float | None) -> dict[str, Any]:
+    """What libpq is told besides the address. Without `patience`, statements may take as long as they like."""
+    found: dict[str, Any] = {
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": "appliance",
+        "keepalives": 1,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 2,
+    }
+    if patience is None:
+        return found
+    statement, lock, idle = ((round(seconds * 1000)) for seconds in (patience - 1, patience - 2, IDLE_SECONDS))
+    limits = f"-c statement_timeout={statement} -c lock_timeout={lock} -c idle_in_transaction_session_timeout={idle}"
+    return found | {"tcp_user_timeout": round(patience * 1000), "options": limits}
+
+
+def connect(given: dict[str, Any], patience: float | None) -> Connection:
+    """A new connection; what the address says itself goes before our defaults."""
+    ours = parameters(patience)
+    options = " ".join(str(part) for part in (ours.get("options"), given.get("options")) if part)
+    connection = Connection.connect(**(ours | given | ({"options": options} if options else {})))
+    connection.patience = patience
+    return connection
+
+
+class _Door:
+    """While one finds out whether a silent server is back, all others are told at once that it is not."""
+
+    def __init__(self, patience: float | None) -> None:
+        self._patience = patience
+        self._closed_until = 0.0
+        self._knocking = threading.Lock()
+
+    def open(self, _dialect: Any, _record: Any, _arguments: Any, given: dict[str, Any]) -> Connection:
+        if clock.monotonic() < self._closed_until:
+            raise psycopg.OperationalError("the server gave no answer a moment ago")
+        if not self._closed_until:
+            return self._knock(given)
+        if not self._knocking.acquire(blocking=False):
+            raise psycopg.OperationalError("the server gives no answer")
+        try:
+            return self._knock(given)
+        finally:
+            self._knocking.release()
+
+    def _knock(self, given: dict[str, Any]) -> Connection:
+        try:
+            connection = connect(given, self._patience)
+        except psycopg.errors.ConnectionTimeout:
+            self._closed_until = clock.monotonic() + _PAUSE
+            raise
+        self._closed_until = 0.0
+        return connection
+
+
+def watch(engine: Engine, patience: float | None) -> None:
+    """Have the engine connect like this, and ask each connection whether it lives before it is used."""
+    event.listen(engine, "do_connect", _Door(patience).open)
+    event.listen(engine, "checkout", _check)
+
+
+def _check(connection: Any, record: Any, _proxy: Any) -> None:
+    if not record.info.pop("used", None):
+        record.info["used"] = True  # it was opened just now
+        return
+    record.info["used"] = True
+    try:
+        connection.ping()
+    except psycopg.Error as error:
+        raise InvalidatePoolError("the connection was lost") from error
