@@ -67,7 +67,7 @@ class Postgres:
 
     def end_backends(self) -> None:
         self._server.psql(
-            "select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid();"
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend';"
         )
 
     def restart(self, mode: str) -> None:

@@ -90,7 +90,8 @@ def chaos(directory: Path, *, seconds: float, seed: int, postgres: bool = False)
         for what in faults.over_limit:
             outcome.verdict.broken("I8", what)
         _check_deaths(outcome.verdict, database, faults.killed)
-        shutil.copytree(data, directory / "kept", ignore=shutil.ignore_patterns("filler"), dirs_exist_ok=True)
+        if data.exists():
+            shutil.copytree(data, directory / "kept", ignore=shutil.ignore_patterns("filler"), dirs_exist_ok=True)
     return outcome
 
 

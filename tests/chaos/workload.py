@@ -9,17 +9,21 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from appliance.core.protocol import AgentReport, Begin, Exited, Held, Work
+from appliance.core.jobs import Backfill, Bulk
+from appliance.core.protocol import AgentReport, AskSlots, Begin, Claim, Exited, Held, Work
 from appliance.kit import clock
 from appliance.server.actions import (
     agents,
     attempts,
     concurrency,
     flow_runs,
+    hold,
+    jobs,
     leases,
     marking,
     runs,
     schedules,
+    slots,
     unstarted,
 )
 from appliance.server.actions.asking import Asked
@@ -45,7 +49,16 @@ class Workload:
         long_ago = time - timedelta(days=1)
         self.scheduler, self.repair = Scheduler(db), Repair(db, started=long_ago)
         self.steps = [self.register, self.ask, self.change, self.work, self.fail_and_restart, self.go_silent]
-        self.steps += [self.overlap, self.schedule, self.steer, self.serve, self.limit]
+        self.steps += [
+            self.overlap,
+            self.schedule,
+            self.steer,
+            self.many,
+            self.hold,
+            self.share,
+            self.serve,
+            self.limit,
+        ]
 
     def now(self) -> datetime:
         return self.time
@@ -182,6 +195,46 @@ class Workload:
             self.journal.acknowledged("change", run, key)
         unstarted.delete(self.db, ALICE, gone)
         self.journal.acknowledged("delete", gone)
+
+    def many(self) -> None:
+        """One thing done to several runs, a backfill that is cancelled, and jobs that fail and are forgotten."""
+        found = [builders.create(self.db, self.flow, scheduled_time=self.time + timedelta(days=1)) for _ in range(2)]
+        jobs.create_bulk(self.db, ALICE, Bulk(action="cancel", ids=found), now=self.time)
+        for run in found:
+            self.journal.acknowledged("cancel", run)
+        document = {"kind": "interval", "seconds": 60}
+        times = {"start": self.time - timedelta(minutes=10), "end": self.time - timedelta(minutes=5)}
+        past = Backfill(flow_id=self.flow, document=document, at_once=1, **times)
+        jobs.cancel(self.db, ALICE, jobs.create_backfill(self.db, ALICE, past, now=self.time))
+        jobs.fail(self.db, jobs.create_backfill(self.db, ALICE, past, now=self.time), "It can't go on.", now=self.time)
+        jobs.forget_old(self.db, self.time + timedelta(days=31))
+
+    def hold(self) -> None:
+        """After an outage what is overdue is held, until a person releases it."""
+        self.create("held-1")
+        hold.begin_if_many(self.db, self.time + timedelta(hours=1), 0, now=self.time)
+        hold.release(self.db, ALICE)
+
+    def share(self) -> None:
+        """Two runs share the slots of a task's tag; one gives its slot back, the other dies with it, its lease from a wrong clock."""
+        self.work()
+        concurrency.put(self.db, ALICE, "task_tag", "db", 2)
+        for number in range(2):
+            self.create(f"share-{number}-{self.time:%H}")
+        taken = agents.claim(self.db, AGENT, self.agent, Claim(free_slots=2), now=self.time + timedelta(hours=2)).work
+        for work, release in zip(taken, (False, True), strict=False):
+            run, attempt = work.flow_run_id, work.attempt
+            runs.begin(self.db, RUN, run, Begin(attempt=attempt), now=self.time + timedelta(hours=2))
+            wanted = AskSlots(attempt=attempt, task_slug="extract-1", tags=["db"])
+            slots.ask(self.db, RUN, run, wanted)
+            if release:
+                slots.ask(
+                    self.db, RUN, run, AskSlots(attempt=attempt, task_slug="extract-1", tags=["db"], release=True)
+                )
+        self.repair.run_once(self.time)  # shortens what no clock of today can have given
+        self.time += timedelta(seconds=self.db.rules.run_lease + 1)
+        self.repair.run_once(self.time)
+        slots.sweep(self.db)
 
     def serve(self) -> None:
         """A services process takes the lease, works and gives it back."""
