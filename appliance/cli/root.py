@@ -34,6 +34,7 @@ COMMANDS = {
     "backfill": "appliance.cli.backfill:backfill",
     "job": "appliance.cli.job:job",
     "hold": "appliance.cli.hold:hold",
+    "maintenance": "appliance.cli.maintenance:maintenance",
     "limit": "appliance.cli.limit:limit",
     "disk": "appliance.cli.disk:disk",
     "token": "appliance.cli.token:token",

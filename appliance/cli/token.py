@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 import click
 
 from appliance.cli.connection import connect
+from appliance.cli.durations import Duration
 from appliance.cli.output import as_json, print_json, print_table
 from appliance.core.protocol import CreateToken
 from appliance.kit import clock
-
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
-
-
-class Duration(click.ParamType[Any]):
-    """`12h`, `30d` or `8w`."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        found = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", str(value))
-        if found is None:
-            self.fail(f"{value!r} is not a duration; write 12h, 30d or 8w.", param, ctx)
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 @click.group()

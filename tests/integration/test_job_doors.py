@@ -132,6 +132,18 @@ def test_the_hold_on_the_command_line(site: Site, run: Callable[..., str], monke
     assert msgspec.json.decode(run("hold", "show", "--json"))["held"] is False
 
 
+def test_maintenance_on_the_command_line(site: Site, run: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("maintenance", "show").startswith("The appliance is not in maintenance")
+    run("maintenance", "begin", code=2)  # an operator may not
+    monkeypatch.setenv("APPLIANCE_TOKEN", site.tokens["admin"])
+    told = run("maintenance", "begin", "--reason", "new disks", "--for", "90m")
+    assert told.startswith("In maintenance since ") and "(new disks): no run starts until 20" in told
+    assert "until `appliance maintenance end`" in run("maintenance", "begin")
+    assert msgspec.json.decode(run("maintenance", "show", "--json"))["active"] is True
+    run("maintenance", "begin", "--for", "soon", code=2)
+    assert run("maintenance", "end") == "The appliance is not in maintenance; runs start when they are due.\n"
+
+
 def test_graphql(site: Site) -> None:
     flow = register(site.database, "etl").flow_id
     ids = [str(create(site.database, flow, scheduled_time=clock.now() + timedelta(hours=1))) for _ in range(2)]

@@ -31,6 +31,7 @@ class Permission(StrEnum):
     EDIT_SCHEDULE = "schedules:edit"
     EDIT_LIMIT = "limits:edit"
     MANAGE_HOLD = "hold:manage"
+    MANAGE_MAINTENANCE = "maintenance:manage"
     MANAGE_USERS = "users:manage"
     MANAGE_TOKENS = "tokens:manage"
     MANAGE_DISK = "disk:manage"
@@ -57,6 +58,7 @@ _OPERATOR = _VIEWER | {
 }
 _ADMIN = _OPERATOR | {
     Permission.MANAGE_HOLD,
+    Permission.MANAGE_MAINTENANCE,
     Permission.MANAGE_USERS,
     Permission.MANAGE_TOKENS,
     Permission.MANAGE_DISK,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol
 from uuid import UUID
 
 from appliance.server.domain.concurrency import FLOW, LABEL, Key, full_sentence
@@ -16,6 +16,7 @@ Code = Literal[
     "flow_paused",
     "flow_archived",
     "not_due",
+    "maintenance",
     "held",
     "overlap",
     "limit",
@@ -61,6 +62,16 @@ class LimitFacts:
         return len(self.holders) >= self.slots
 
 
+class MaintenanceFacts(Protocol):
+    """Why no run starts at all, and until when."""
+
+    @property
+    def until(self) -> datetime | None: ...
+
+    @property
+    def reason(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Situation:
     """What all waiting runs have in common at one moment."""
@@ -72,6 +83,7 @@ class Situation:
     """Schedules whose runs must not overlap, with the name of the run that is at work."""
     held_until: datetime | None = None
     """After an outage: runs that were due by then are held until an administrator has decided."""
+    maintenance: MaintenanceFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,8 @@ class RunFacts:
     flow_id: UUID | None = None
     flow: str = ""
     schedule_id: UUID | None = None
+    message: str = ""
+    """What its state says."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +121,7 @@ def why(run: RunFacts, situation: Situation) -> Waiting | None:
     if run.state_type == "PENDING":
         return Waiting("starting", "An agent has taken the run and is starting its process.")
     if run.state_type == "PAUSED":
-        return Waiting("paused", "The run is paused until someone resumes it.")
+        return Waiting("paused", run.message or "The run is paused until someone resumes it.")
     if run.state_type != "SCHEDULED":
         return None
     if run.flow_archived:
@@ -117,9 +131,17 @@ def why(run: RunFacts, situation: Situation) -> Waiting | None:
     if run.scheduled_time > situation.now:
         at = f"{run.scheduled_time:%Y-%m-%d %H:%M:%S} UTC"
         return Waiting("not_due", _NOT_YET.get(run.state_name, "Due at {at}.").format(at=at))
+    if situation.maintenance is not None:
+        return Waiting("maintenance", _in_maintenance(situation.maintenance))
     if situation.held_until is not None and run.scheduled_time <= situation.held_until:
         return Waiting("held", "The run came due during an outage and is held; an administrator releases or skips it.")
     return _held_back(run, situation) or _nobody_takes(run.labels, situation)
+
+
+def _in_maintenance(facts: MaintenanceFacts) -> str:
+    why = f" ({facts.reason})" if facts.reason else ""
+    end = "it ends" if facts.until is None else f"{facts.until:%Y-%m-%d %H:%M:%S} UTC"
+    return f"The appliance is in maintenance{why}; no run starts until {end}."
 
 
 def _held_back(run: RunFacts, situation: Situation) -> Waiting | None:

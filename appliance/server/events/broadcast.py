@@ -270,4 +270,4 @@ def _makes_work(announcement: Announcement) -> bool:
     """May an agent have something to start or to stop now?"""
     if announcement.kind == "flow_run.state":
         return announcement.data.get("type") in ("SCHEDULED", "CANCELLING")
-    return announcement.topic in ("schedule", "flow", "concurrency", "hold")
+    return announcement.topic in ("schedule", "flow", "concurrency", "hold", "maintenance")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -32,6 +32,7 @@ def _run(labels: str = "", **fields: Any) -> RunFacts:
         (_run(state_type="SUCCESS"), [], None),
         (_run(state_type="PENDING"), [], "An agent has taken the run and is starting its process."),
         (_run(state_type="PAUSED"), [], "The run is paused until someone resumes it."),
+        (_run(state_type="PAUSED", message="'load' waits for a person."), [], "'load' waits for a person."),
         (_run(flow_paused=True, scheduled_time=NOW + timedelta(hours=1)), [], "The flow is paused."),
         (_run(scheduled_time=NOW + timedelta(hours=1)), [], "Due at 2026-03-02 09:00:00 UTC."),
         (
@@ -140,3 +141,27 @@ def test_health() -> None:
 )
 def test_schedules_in_words(document: dict[str, Any], words: str) -> None:
     assert describe(document) == words
+
+
+@dataclass(frozen=True)
+class _Maintenance:
+    until: datetime | None = None
+    reason: str = ""
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        (_Maintenance(), "The appliance is in maintenance; no run starts until it ends."),
+        (
+            _Maintenance(NOW + timedelta(hours=1), "new disks"),
+            "The appliance is in maintenance (new disks); no run starts until 2026-03-02 09:00:00 UTC.",
+        ),
+    ],
+)
+def test_maintenance_holds_back_what_is_due(facts: _Maintenance, sentence: str) -> None:
+    situation = Situation(NOW, [_agent()], maintenance=facts, held_until=NOW)
+    found = why(_run(), situation)
+    assert found is not None and (found.code, found.sentence) == ("maintenance", sentence)
+    later = why(_run(scheduled_time=NOW + timedelta(hours=1)), situation)
+    assert later is not None and later.code == "not_due"

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads import agents, concurrency, flow_runs, flows, hold
+from appliance.server.db.reads import agents, concurrency, flow_runs, flows, hold, maintenance
 from appliance.server.db.tables import metadata
 from appliance.server.domain.concurrency import FLOW, LABEL, Key
 from appliance.server.domain.waiting import AgentFacts, LimitFacts, RunFacts, Situation, Waiting, why
@@ -22,7 +22,14 @@ _LIVE = text("flow_run.state_type in ('PENDING', 'RUNNING', 'CANCELLING')")
 
 def situation(session: Session, now: datetime) -> Situation:
     """The moment as it is for all waiting runs: a handful of small queries."""
-    return Situation(now, _agents(session), _limits(session), _busy_schedules(session), hold.held_until(session))
+    return Situation(
+        now,
+        _agents(session),
+        _limits(session),
+        _busy_schedules(session),
+        hold.held_until(session),
+        maintenance.find(session, now),
+    )
 
 
 def reasons(session: Session, runs: Sequence[Any], now: datetime) -> dict[UUID, Waiting]:
@@ -41,6 +48,7 @@ def run_facts(run: Any, flow: Any) -> RunFacts:
     return RunFacts(
         state_type=run.state_type,
         state_name=run.state_name,
+        message=run.state_message,
         scheduled_time=run.scheduled_time,
         labels=frozenset(run.labels),
         flow_paused=flow.paused,
