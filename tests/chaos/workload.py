@@ -20,6 +20,7 @@ from appliance.server.actions import (
     hold,
     jobs,
     leases,
+    maintenance,
     marking,
     runs,
     schedules,
@@ -210,10 +211,12 @@ class Workload:
         jobs.forget_old(self.db, self.time + timedelta(days=31))
 
     def hold(self) -> None:
-        """After an outage what is overdue is held, until a person releases it."""
+        """After an outage what is overdue is held, until a person releases it; then there is maintenance for a while."""
         self.create("held-1")
         hold.begin_if_many(self.db, self.time + timedelta(hours=1), 0, now=self.time)
         hold.release(self.db, ALICE)
+        maintenance.begin(self.db, ALICE, "new disks", now=self.time)
+        maintenance.end(self.db, ALICE, now=self.time)
 
     def share(self) -> None:
         """Two runs share the slots of a task's tag; one gives its slot back, the other dies with it, its lease from a wrong clock."""
