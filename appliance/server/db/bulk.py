@@ -1,5 +1,6 @@
-"""Inserting many rows at once. On SQLite SQLAlchemy's work on each value costs more than the insert itself, so there the statement
-and the conversion of each column are worked out once, and columns are converted as a whole."""
+"""Inserting many rows at once. SQLAlchemy's work on each value costs more than SQLite's insert itself, and on Postgres a message for
+each row more than both: so the statement and the conversion of each column are worked out once, columns are converted as a whole,
+and Postgres is sent one COPY."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, insert
+from sqlalchemy import Connection, Dialect, Insert, Table, insert
 
 from appliance.server.db.tables.columns import Time
 
@@ -26,7 +27,7 @@ class _Plan:
 
 class BulkInsert:
     """Inserts into one table. The keys of the first row are the columns of all. `statement` is an insert with more to it, such as
-    what becomes of conflicts; it must return nothing."""
+    what becomes of conflicts; it is SQLite's and must return nothing."""
 
     def __init__(self, table: Table, statement: Insert | None = None) -> None:
         self._table = table
@@ -37,27 +38,36 @@ class BulkInsert:
         """Insert the rows in their order; none at all is no error. How many were inserted, on SQLite."""
         if not rows:
             return 0
-        if connection.dialect.name != "sqlite" or len(rows) < _FEW:
+        if len(rows) < _FEW:
             return connection.execute(self._statement, rows).rowcount
-        names = tuple(rows[0])
-        plan = self._plans.get(names) or self._plan(connection, names)
+        key = (connection.dialect.name, *rows[0])
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = self._plan(connection.dialect, key[1:])
         columns: list[Iterable[Any]] = list(zip(*map(plan.values, rows), strict=True))
         for place, convert in plan.conversions:
             columns[place] = _converted(columns[place], convert)
         return connection.exec_driver_sql(plan.statement, list(zip(*columns, strict=True))).rowcount
 
-    def _plan(self, connection: Connection, names: tuple[str, ...]) -> _Plan:
-        dialect = connection.dialect
-        compiled = self._statement.compile(dialect=dialect, column_keys=list(names))
-        order = tuple(compiled.positiontup or ())
+    def _plan(self, dialect: Dialect, names: tuple[str, ...]) -> _Plan:
+        if dialect.name == "sqlite":
+            compiled = self._statement.compile(dialect=dialect, column_keys=list(names))
+            statement, order = compiled.string, tuple(compiled.positiontup or ())
+        else:
+            quote = dialect.identifier_preparer.quote
+            columns = ", ".join(quote(name) for name in names)
+            statement, order = (
+                f"COPY {dialect.identifier_preparer.format_table(self._table)} ({columns}) FROM STDIN",
+                names,
+            )
         conversions = []
         for place, name in enumerate(order):
             type = self._table.c[name].type
-            convert = _time if isinstance(type, Time) else type.dialect_impl(dialect).bind_processor(dialect)
-            if convert is not None:
+            if isinstance(type, Time) and dialect.name == "sqlite":
+                conversions.append((place, _time))
+            elif (convert := type.dialect_impl(dialect).bind_processor(dialect)) is not None:
                 conversions.append((place, convert))
-        plan = self._plans[names] = _Plan(compiled.string, itemgetter(*order), tuple(conversions))
-        return plan
+        return _Plan(statement, itemgetter(*order), tuple(conversions))
 
 
 def _converted(values: Iterable[Any], convert: Callable[[Any], Any]) -> list[Any]:

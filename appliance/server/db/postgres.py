@@ -7,7 +7,7 @@ that something in between (a proxy, a firewall, a stopped server) has taken and 
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import psycopg
@@ -117,9 +117,21 @@ class _Door:
 
 
 def watch(engine: Engine, patience: float | None) -> None:
-    """Have the engine connect like this, and ask each connection whether it lives before it is used."""
+    """Have the engine connect like this, and ask each connection whether it lives before it is used. Many rows that are executed
+    with a COPY statement are what is copied."""
     event.listen(engine, "do_connect", _Door(patience).open)
     event.listen(engine, "checkout", _check)
+    event.listen(engine, "do_executemany", _copy)
+
+
+def _copy(cursor: psycopg.Cursor[Any], statement: Any, rows: Sequence[Sequence[Any]], _context: Any) -> bool:
+    """Inside the dialect, so that its errors are those of every other statement; True: it is done."""
+    if not statement.startswith("COPY "):
+        return False
+    with cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+    return True
 
 
 def _check(connection: Any, record: Any, _proxy: Any) -> None:
