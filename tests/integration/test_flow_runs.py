@@ -13,7 +13,8 @@ from sqlalchemy import text
 from appliance.core.protocol import Begin, CreateFlowRun
 from appliance.kit import clock as kit_clock
 from appliance.server.actions import flow_runs, runs
-from appliance.server.db.reads import flow_runs as reads
+from appliance.server.db.reads import run_lists
+from appliance.server.db.reads.flow_runs import FlowRunFilter
 from appliance.server.db.session import Database
 from appliance.server.errors import Conflict, Invalid, NotFound
 from tests.integration.builders import (
@@ -129,7 +130,7 @@ def test_a_run_that_was_planned_long_before_is_listed_by_when_it_was_due(databas
     planned = create(database, flow_id, scheduled_time=at + timedelta(minutes=10))
     earlier = create(database, flow_id, scheduled_time=at)
     with database.read() as session:
-        first = reads.page(session, reads.FlowRunFilter(), 1, None, at + timedelta(minutes=20))
-        second = reads.page(session, reads.FlowRunFilter(), 1, first.next, at + timedelta(minutes=20))
+        first = run_lists.page(session, FlowRunFilter(), 1, None, at + timedelta(minutes=20))
+        second = run_lists.page(session, FlowRunFilter(), 1, first.next, at + timedelta(minutes=20))
     assert [row.id for row in (*first.rows, *second.rows)] == [planned, earlier]
     assert second.next is None

@@ -15,7 +15,9 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from appliance.kit import ids
 from appliance.server.actions import leases, projects
 from appliance.server.db import migrate
+from appliance.server.db.reads import settings as read_settings
 from appliance.server.db.session import Announcement, Database, address
+from appliance.server.db.writes import settings
 from appliance.server.errors import Invalid, Unavailable
 from appliance.server.events.outbox import announce
 from tests.integration.builders import ALICE, one, rows
@@ -69,6 +71,15 @@ def test_a_read_sees_one_moment_and_changes_nothing(database: Database) -> None:
             database.read() as session,
         ):
             session.execute(text("delete from project"))
+
+
+def test_one_who_comes_during_a_long_write_reads_at_once(database: Database, database_url: str) -> None:
+    other = Database(database_url)
+    with database.write() as session:
+        settings.put(session, "one", "1", NOW)
+        with other.read() as reading:  # over a connection that is opened now
+            assert read_settings.get(reading, "one") is None
+    other.dispose()
 
 
 def test_many_writers_lose_nothing(database: Database, database_url: str) -> None:

@@ -28,14 +28,13 @@ from appliance.kit import backoff, clock, crash
 from appliance.server.db import fence
 from appliance.server.db.space import Space
 from appliance.server.domain.rules import Rules
-from appliance.server.errors import Contended, DiskFull, Invalid, Unavailable
+from appliance.server.errors import Contended, DiskFull, Interrupted, Invalid, Unavailable
 
 log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 5_000
 _WRITER_PATIENCE = 30.0
 _PRAGMAS = (
-    "auto_vacuum=INCREMENTAL",  # takes hold in a new file only, before anything is written to it
     f"busy_timeout={BUSY_TIMEOUT_MS}",
     "synchronous=FULL",
     "foreign_keys=ON",
@@ -54,6 +53,7 @@ _PG_PASSING = (
     "25P03",
 )  # not among the driver's operational errors; the last: silent for too long
 _PASSING = ("locked", "disk", "full", "readonly", "read-only", "unable to open", "i/o error")
+_kept = threading.local()
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ class Database:
     def write(self, name: str = "write", *, essential: bool = False) -> Iterator[Session]:
         """A session whose changes are all kept, at the end of the block, or none of them. `name` is for its two crash points.
         Raises DiskFull at once when there is no room for it; an `essential` change takes what is kept back for such. Raises
-        LostLease in the round of a service that another process has taken over."""
+        LostLease in the round of a service that another process has taken over; Contended and Interrupted when Postgres has kept
+        nothing of it, plain Unavailable when that is not known."""
         with (
             self._turn(essential),
             passing_faults(),
@@ -113,7 +114,7 @@ class Database:
             fence.check(session)
             yield session
             crash.point(f"{name}.applied")
-            session.commit()
+            _commit(session)
             crash.point(f"{name}.committed")
         self._tell(session.info.get("announcements", []))
 
@@ -204,6 +205,23 @@ class Database:
                 log.exception("A listener failed on %s announcements.", len(announcements))
 
 
+def commits_of_this_thread() -> int:
+    """Grows with every transaction of this thread that was kept."""
+    return int(getattr(_kept, "commits", 0))
+
+
+def _commit(session: Session) -> None:
+    session.flush()
+    try:
+        session.commit()
+    except DBAPIError as error:
+        if error.connection_invalidated:  # was it kept? Only asking again under the same key tells
+            log.warning("The connection was lost during a commit: %s", error.orig)
+            raise Unavailable("The database went away and may have kept the change; look, or ask again.") from error
+        raise
+    _kept.commits = commits_of_this_thread() + 1
+
+
 def open_database(settings: Settings, patience: float = PATIENCE) -> Database:
     """The database of the settings, with their rules."""
     rules = Rules(
@@ -281,6 +299,8 @@ def _enter_wal(cursor: Any) -> None:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we send BEGIN ourselves; the driver would send a plain one, too late
     cursor = connection.cursor()
+    if cursor.execute("PRAGMA page_count").fetchone() == (0,):
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")  # works in a new file only, and waits for writers in any
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     _enter_wal(cursor)
@@ -314,6 +334,8 @@ def _answer(error: DBAPIError) -> Unavailable:
     state = getattr(error.orig, "sqlstate", None)
     if state in _PG_CONTENDED:
         return Contended("Several changes to the same things met; try again in a moment.")
+    if error.connection_invalidated:
+        return Interrupted("The connection to the database was lost and nothing was changed; try again in a moment.")
     if state == _PG_READ_ONLY:
         return Unavailable("The database takes no changes right now; it is read-only.")
     return Unavailable("The database can't be used right now; try again in a moment.")
