@@ -54,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     run_lease: Seconds = 90.0
     heartbeat_interval: Seconds = 10.0
     cancel_grace: Seconds = 10.0
+    start_deadline: Seconds = 1_800.0
+    late_after: Annotated[float, msgspec.Meta(ge=0)] = 60.0
     longest_wait: Seconds = 600.0
     agent_capacity: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 8
     agent_name: str = "embedded"

@@ -14,3 +14,12 @@ class Rules:
     cancel_grace: float = 10.0
     longest_wait: float = 600.0
     scheduled_runs_ahead: int = 10
+    start_deadline: float = 1_800.0
+    """By then a run that an agent has taken has begun, or it is given to another."""
+    late_after: float = 60.0
+    """0: no run is called Late."""
+
+    @property
+    def stop_deadline(self) -> float:
+        """By then a run that was asked to stop has ended: the grace between the two signals, and a lease for the word of it."""
+        return self.cancel_grace + self.run_lease

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, text, update
+from sqlalchemy import Select, and_, bindparam, delete, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -84,6 +84,40 @@ def expired(session: Session, now: datetime, limit: int) -> list[UUID]:
     """Live runs whose lease is over, longest over first."""
     statement = select(runs.c.id).where(LIVE_NOW, runs.c.lease_expires_at < now)
     return list(session.execute(statement.order_by(runs.c.lease_expires_at).limit(limit)).scalars())
+
+
+def stuck(session: Session, taken_before: datetime, asked_before: datetime, limit: int) -> list[UUID]:
+    """Live runs that were taken by then and have not begun, or were asked to stop by then and have not ended."""
+    statement = select(runs.c.id).where(
+        LIVE_NOW,
+        or_(
+            and_(runs.c.state_type == "PENDING", runs.c.state_at < taken_before),
+            and_(runs.c.state_type == "CANCELLING", runs.c.state_at < asked_before),
+        ),
+    )
+    return list(session.execute(statement.order_by(runs.c.state_at).limit(limit)).scalars())
+
+
+def waits_since(session: Session, due_before: datetime) -> bool:
+    """Is there a run that was due by then and is still called Scheduled?"""
+    return session.execute(_waiting(due_before).limit(1)).first() is not None
+
+
+def become_late(session: Session, due_before: datetime, message: str, now: datetime, limit: int) -> list[Any]:
+    """Call the runs Late that were due by then, the longest overdue first; their (id, version, attempt)."""
+    chosen = _waiting(due_before).order_by(runs.c.scheduled_time).limit(limit).with_for_update(skip_locked=True)
+    chosen_ids = select(chosen.cte("chosen").prefix_with("MATERIALIZED").c.id)
+    statement = (
+        update(runs)
+        .where(runs.c.id.in_(chosen_ids))
+        .values(state_name="Late", state_message=message, state_data=None, state_at=now, version=runs.c.version + 1)
+        .returning(runs.c.id, runs.c.version, runs.c.attempt)
+    )
+    return list(session.connection().execute(statement))
+
+
+def _waiting(due_before: datetime) -> Select[Any]:
+    return select(runs.c.id).where(SCHEDULED_NOW, runs.c.state_name == "Scheduled", runs.c.scheduled_time < due_before)
 
 
 def has_lease_after(session: Session, latest: datetime) -> bool:

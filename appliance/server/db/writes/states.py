@@ -23,6 +23,7 @@ _FACTS = (
     runs.c.name,
     runs.c.state_type,
     runs.c.state_name,
+    runs.c.state_at,
     runs.c.version,
     runs.c.attempt,
     runs.c.agent_id,
