@@ -12,6 +12,7 @@ ApplianceError
 `- Unavailable      503 unavailable      try again later
    |- SetupRequired 503 setup_required   nobody has claimed this appliance yet
    |- Contended     503 contended        it met another change and was undone; the same again will do
+   |- Interrupted   503 interrupted      the database was lost before anything was kept; the same again may do
    |- DiskFull      503 disk_full        the disk has no room for changes; reading works
    `- NewerSchema   503 newer_schema     the database was written by a newer version
 """
@@ -87,6 +88,10 @@ class SetupRequired(Unavailable):
 
 class Contended(Unavailable):
     code = "contended"
+
+
+class Interrupted(Unavailable):
+    code = "interrupted"
 
 
 class DiskFull(Unavailable):

@@ -27,6 +27,7 @@ from appliance.server.actions.batches import log_row
 from appliance.server.actions.endings import end_attempt
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import agents, concurrency, dispatch, flow_runs, logs, states
 from appliance.server.domain.concurrency import Ledger
@@ -41,6 +42,7 @@ _QUIET = 5.0
 """An agent that was heard of within these seconds and finds nothing to do costs no write."""
 
 
+@retried
 def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = None) -> Enrolled:
     """Make the agent known; the same name again is the same agent, come back."""
     now = now or clock.now()
@@ -79,6 +81,7 @@ def claim(db: Database, actor: Actor, agent_id: UUID, request: Claim, *, now: da
     return try_claim(db, actor, agent_id, request, now=now).answer
 
 
+@retried
 def try_claim(db: Database, actor: Actor, agent_id: UUID, request: Claim, *, now: datetime | None = None) -> Tried:
     """The same, and whether something due is held back."""
     now = now or clock.now()
@@ -116,6 +119,7 @@ def _take(
     return dispatch.claim_within(session, agent_id, labels, wanted, now, lease, ledger)
 
 
+@retried
 def report(
     db: Database, actor: Actor, agent_id: UUID, request: AgentReport, *, now: datetime | None = None
 ) -> AgentReported:

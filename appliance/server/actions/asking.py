@@ -14,6 +14,7 @@ from appliance.kit import clock
 from appliance.server.actions.endings import store_state
 from appliance.server.actions.names import idempotency_key
 from appliance.server.auth.identity import Actor
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import states
 from appliance.server.domain.texts import clean
@@ -44,6 +45,7 @@ Change = Callable[[Session, Any, datetime], None]
 has written anything."""
 
 
+@retried
 def once(
     db: Database, flow_run_id: UUID, asked: Asked, now: datetime | None, change: Change, name: str = "attempt"
 ) -> UUID:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock, ids
 from appliance.server.actions.slots import look_again
 from appliance.server.auth.identity import Actor
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import concurrency, flows
 from appliance.server.domain.concurrency import FLOW, KINDS
@@ -21,6 +22,7 @@ from appliance.server.events.outbox import announce
 MOST_SLOTS = 100_000
 
 
+@retried
 def put(db: Database, actor: Actor, kind: str, name: str, slots: int, *, now: datetime | None = None) -> Any:
     """Limit a flow (named `project/flow`), a label or a task tag to so many at a time; the same again changes the number."""
     now = now or clock.now()
@@ -36,6 +38,7 @@ def put(db: Database, actor: Actor, kind: str, name: str, slots: int, *, now: da
     return row
 
 
+@retried
 def remove(db: Database, actor: Actor, limit_id: UUID, *, now: datetime | None = None) -> None:
     """Remove a limit; what waited under it can start at once."""
     now = now or clock.now()

@@ -16,6 +16,7 @@ from appliance.server.actions.retention import Sweep, keep_of
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import disk as reads
 from appliance.server.db.reads import settings as read_settings
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings as write_settings
 from appliance.server.domain import retention as rules
@@ -88,6 +89,7 @@ def look(db: Database, budget: int, *, now: datetime | None = None) -> Disk:
     )
 
 
+@retried
 def sample(db: Database, now: datetime) -> bool:
     """Note how the disk is, once an hour; whether it was time."""
     with db.read() as session:

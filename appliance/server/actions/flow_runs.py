@@ -17,6 +17,7 @@ from appliance.server.actions.creation import checked_parameters, insert_runs, r
 from appliance.server.actions.endings import close_tasks
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
@@ -26,6 +27,7 @@ from appliance.server.domain.transitions import LIVE, Proposed
 from appliance.server.errors import Conflict, Invalid, NotFound
 
 
+@retried
 def create(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime | None = None) -> UUID:
     """Create a run of the flow's newest version. The same idempotency key again answers the run that it made the first time."""
     now = now or clock.now()

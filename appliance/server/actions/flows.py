@@ -15,6 +15,7 @@ from appliance.kit import clock, ids
 from appliance.server.actions import projects, schedules
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import flows
@@ -55,6 +56,7 @@ class FlowDocument(msgspec.Struct):
     sdk_version: str = ""
 
 
+@retried
 def register(db: Database, actor: Actor, request: Registration, *, now: datetime | None = None) -> Registered:
     """Store the flow as a new version, or find the version that has the same content. Its code's schedules are brought in line.
 

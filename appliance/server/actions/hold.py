@@ -13,6 +13,7 @@ from appliance.core.jobs import RunFilter
 from appliance.kit import clock
 from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.reads import hold as reads
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings
 from appliance.server.domain.texts import clean
@@ -43,6 +44,7 @@ def filter_of(hold: Hold) -> RunFilter:
     return RunFilter(states=["SCHEDULED"], until=hold.before + timedelta(microseconds=1))
 
 
+@retried
 def begin_if_many(db: Database, before: datetime, most: int, *, now: datetime) -> int | None:
     """Hold what was due by `before` if that is more than `most` runs and nothing is held yet; how many, or None."""
     with db.read() as session:
@@ -56,6 +58,7 @@ def begin_if_many(db: Database, before: datetime, most: int, *, now: datetime) -
         return overdue
 
 
+@retried
 def release(db: Database, actor: Actor, reason: str = "", *, now: datetime | None = None) -> None:
     """Let the held runs be handed out. Releasing again changes nothing."""
     with db.write("hold.release") as session:

@@ -17,6 +17,7 @@ from appliance.server.actions.names import idempotency_key
 from appliance.server.auth.guards import Permission, require
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import jobs as reads
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import jobs
 from appliance.server.errors import Conflict, NotFound
@@ -67,6 +68,7 @@ def skip_held(db: Database, actor: Actor, reason: str, key: str | None, *, now: 
     return create_bulk(db, actor, request, now=now, kind=SKIP_HELD)
 
 
+@retried
 def cancel(db: Database, actor: Actor, job_id: UUID, reason: str = "", *, now: datetime | None = None) -> UUID:
     """End a job after the step that is at work. What it has done stays. Cancelling again changes nothing."""
     now = now or clock.now()
@@ -81,6 +83,7 @@ def cancel(db: Database, actor: Actor, job_id: UUID, reason: str = "", *, now: d
         return job_id
 
 
+@retried
 def step(db: Database, job_id: UUID, now: datetime) -> After:
     """Do the next part of a job, with its progress, in one transaction."""
     with db.write("job.step") as session:
@@ -98,6 +101,7 @@ def step(db: Database, job_id: UUID, now: datetime) -> After:
         return "over" if changed["state"] in OVER else "more"
 
 
+@retried
 def fail(db: Database, job_id: UUID, message: str, *, now: datetime) -> None:
     """End a job that can't go on, so that others can."""
     with db.write("job.fail") as session:
@@ -112,6 +116,7 @@ def unfinished(db: Database) -> list[UUID]:
         return jobs.unfinished(session)
 
 
+@retried
 def forget_old(db: Database, now: datetime) -> int:
     """Delete what has been over for thirty days; how many."""
     with db.read() as session:
@@ -121,6 +126,7 @@ def forget_old(db: Database, now: datetime) -> int:
         return jobs.delete_old(session, now - KEPT, 500)
 
 
+@retried
 def _create(
     db: Database, actor: Actor, kind: str, document: dict[str, Any], key: str | None, total: int, now: datetime
 ) -> UUID:

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from appliance.kit import clock
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import leases
 
 
+@retried
 def acquire(db: Database, name: str, holder: str, ttl: float, *, now: datetime | None = None) -> int | None:
     """Take or renew a lease for `ttl` seconds; its epoch, or None while another process holds it."""
     now = now or clock.now()
@@ -17,18 +19,21 @@ def acquire(db: Database, name: str, holder: str, ttl: float, *, now: datetime |
         return leases.acquire(session, name, holder, now + timedelta(seconds=ttl), now)
 
 
+@retried
 def prolong(db: Database, name: str, epoch: int, ttl: float, *, now: datetime | None = None) -> bool:
     """Let the lease of this epoch last for `ttl` seconds from now; False when it was lost."""
     with db.write("lease.prolong") as session:
         return leases.prolong(session, name, epoch, (now or clock.now()) + timedelta(seconds=ttl))
 
 
+@retried
 def release(db: Database, name: str, holder: str, epoch: int, *, now: datetime | None = None) -> None:
     """Give a lease back."""
     with db.write("lease.release") as session:
         leases.release(session, name, holder, epoch, now or clock.now())
 
 
+@retried
 def record(db: Database, name: str, epoch: int, counts: dict[str, int], *, now: datetime | None = None) -> bool:
     """Note a completed round and what it did; False when the lease was lost meanwhile."""
     text = " ".join(f"{key}={value}" for key, value in counts.items())

@@ -11,6 +11,7 @@ from appliance.kit import clock
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import maintenance as reads
 from appliance.server.db.reads.maintenance import Maintenance
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings
 from appliance.server.domain.texts import clean
@@ -29,6 +30,7 @@ def find(db: Database, *, now: datetime | None = None) -> Maintenance | None:
         return reads.find(session, now or clock.now())
 
 
+@retried
 def begin(
     db: Database, actor: Actor, reason: str = "", until: datetime | None = None, *, now: datetime | None = None
 ) -> Maintenance:
@@ -50,6 +52,7 @@ def begin(
     return found
 
 
+@retried
 def end(db: Database, actor: Actor, reason: str = "", *, now: datetime | None = None) -> None:
     """Let runs start again. Ending again changes nothing."""
     now = now or clock.now()

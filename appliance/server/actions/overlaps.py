@@ -11,6 +11,7 @@ from uuid import UUID
 from appliance.server.actions import flow_runs
 from appliance.server.actions.endings import store_state
 from appliance.server.auth.identity import SYSTEM
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import dispatch, states
 from appliance.server.errors import Conflict, NotFound
@@ -31,6 +32,7 @@ def settle(db: Database, now: datetime) -> dict[str, int]:
     return counts
 
 
+@retried
 def _skip(db: Database, flow_run_id: UUID, older_name: str, now: datetime) -> bool:
     with db.write("overlap.skip") as session:
         run = states.lock(session, flow_run_id)

@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock
 from appliance.server.actions.names import required_name
 from appliance.server.auth.identity import Actor
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import projects
 from appliance.server.events.outbox import announce
 
 
+@retried
 def ensure_project(db: Database, actor: Actor, name: str, *, now: datetime | None = None) -> UUID:
     """The project of this name, made where it is missing."""
     now = now or clock.now()

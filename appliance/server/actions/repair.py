@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from appliance.server.actions.endings import end_attempt, store_state
 from appliance.server.auth.identity import SYSTEM, Actor
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import flow_runs, leases, states
 from appliance.server.domain.transitions import LIVE
@@ -26,6 +27,7 @@ def silent_runs(db: Database, now: datetime, limit: int = 500) -> list[UUID]:
         return flow_runs.expired(session, now, limit)
 
 
+@retried
 def shorten_leases(db: Database, now: datetime) -> int:
     """Leases that end later than any could were given by a clock that was set back since: they end one lease from now."""
     lease = now + timedelta(seconds=db.rules.run_lease)
@@ -36,6 +38,7 @@ def shorten_leases(db: Database, now: datetime) -> int:
         return flow_runs.shorten_leases(session, lease + _SLACK, lease)
 
 
+@retried
 def mend_silent(db: Database, flow_run_id: UUID, *, now: datetime, actor: Actor = SYSTEM) -> str | None:
     """Give a silent run back when it never began, as when the answer to its agent was lost: no code of it has run. End it
     otherwise: Cancelled when that was asked for, else Crashed. The type it has now, or None when it isn't silent any more.
@@ -44,14 +47,43 @@ def mend_silent(db: Database, flow_run_id: UUID, *, now: datetime, actor: Actor 
         run = states.lock(session, flow_run_id)
         if run is None or run.state_type not in LIVE or run.lease_expires_at is None or run.lease_expires_at >= now:
             return None
-        if run.state_type == "PENDING" and run.times_resurrected < MOST_RETURNS:
-            _give_back(session, run, actor, now)
-            return "SCHEDULED"
-        message = f"No word from the run for {db.rules.run_lease:.0f} s; its process or its machine is gone."
-        return end_attempt(session, run, message, None, actor, now)
+        gone = f"No word from the run for {db.rules.run_lease:.0f} s; its process or its machine is gone."
+        lost = "The agent that took the run was not heard of again; the run waits for another."
+        return _mend(session, run, lost, gone, actor, now)
 
 
-def _give_back(session: Session, run: Any, actor: Actor, now: datetime) -> None:
+def stuck_runs(db: Database, now: datetime, limit: int = 500) -> list[UUID]:
+    """Live runs that are heard of, but have passed a deadline: taken and not begun, or asked to stop and not ended."""
+    with db.read() as session:
+        return flow_runs.stuck(session, _ago(now, db.rules.start_deadline), _ago(now, db.rules.stop_deadline), limit)
+
+
+@retried
+def mend_stuck(db: Database, flow_run_id: UUID, *, now: datetime, actor: Actor = SYSTEM) -> str | None:
+    """Give a run back that its agent has not begun in time; end one that has not ended in time though it was asked to. Its process
+    is refused from now on, and told to end. The type it has now, or None when it isn't stuck any more."""
+    with db.write("watch.stuck") as session:
+        run = states.lock(session, flow_run_id)
+        seconds = {"PENDING": db.rules.start_deadline, "CANCELLING": db.rules.stop_deadline}
+        if run is None or run.state_type not in seconds or run.state_at >= _ago(now, seconds[run.state_type]):
+            return None
+        words = f"The agent that took the run has not begun it within {seconds[run.state_type]:.0f} s"
+        return _mend(session, run, f"{words}; the run waits for another.", f"{words}.", actor, now)
+
+
+def _ago(now: datetime, seconds: float) -> datetime:
+    return now - timedelta(seconds=seconds)
+
+
+def _mend(session: Session, run: Any, lost: str, gone: str, actor: Actor, now: datetime) -> str:
+    """Give back what never began, with the message `lost`; end what did, or was given back too often, with `gone`."""
+    if run.state_type == "PENDING" and run.times_resurrected < MOST_RETURNS:
+        _give_back(session, run, lost, actor, now)
+        return "SCHEDULED"
+    return end_attempt(session, run, gone, None, actor, now)
+
+
+def _give_back(session: Session, run: Any, message: str, actor: Actor, now: datetime) -> None:
     """Due again for any agent. The attempt that was lost can't begin any more: the run is not Pending, and its token is gone."""
     extra = {
         "agent_id": None,
@@ -59,7 +91,6 @@ def _give_back(session: Session, run: Any, actor: Actor, now: datetime) -> None:
         "run_token_hash": None,
         "times_resurrected": run.times_resurrected + 1,
     }
-    message = "The agent that took the run was not heard of again; the run waits for another."
     store_state(session, run, "SCHEDULED", "Scheduled", message, None, actor, now, extra)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from appliance.core.protocol import TERMINAL
 from appliance.server.db.reads import events, settings
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import rollups
 from appliance.server.errors import Invalid
@@ -15,6 +16,7 @@ BATCH = 2_000
 MOST_HOURS = 31 * 24
 
 
+@retried
 def advance(db: Database, now: datetime, limit: int = BATCH) -> int:
     """Sum up the next events; how many were read. The sums and the position in the outbox are kept together or not at all."""
     with db.read() as session:

@@ -14,6 +14,7 @@ from appliance.kit import clock, crash
 from appliance.server.actions import batches, slots
 from appliance.server.actions.endings import close_tasks, handed_back, store_state
 from appliance.server.auth.identity import Actor
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
@@ -28,6 +29,7 @@ _graphs: OrderedDict[UUID, dict[str, tuple[str, list[str]]]] = OrderedDict()
 _GRAPHS_KEPT = 64
 
 
+@retried
 def begin(db: Database, actor: Actor, flow_run_id: UUID, request: Begin, *, now: datetime | None = None) -> Begun:
     """Let the attempt run, have it wait, or tell it to end. A go sets the run Running; asking again answers the same."""
     now = now or clock.now()
@@ -47,6 +49,7 @@ def begin(db: Database, actor: Actor, flow_run_id: UUID, request: Begin, *, now:
         return _go(session, db, run)
 
 
+@retried
 def report(db: Database, actor: Actor, flow_run_id: UUID, request: Report, *, now: datetime | None = None) -> Reported:
     """Store a numbered batch once, however often it is sent; without events it is the heartbeat. Both prolong the lease."""
     now = now or clock.now()

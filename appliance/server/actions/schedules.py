@@ -18,6 +18,7 @@ from appliance.server.actions.creation import checked_parameters
 from appliance.server.actions.names import labels_of
 from appliance.server.actions.planning import MALFORMED, Planned, plan_again, plan_runs, unplan
 from appliance.server.auth.identity import SYSTEM, Actor
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
@@ -49,6 +50,7 @@ class Policy:
     overlap: str | None = None
 
 
+@retried
 def create(
     db: Database,
     actor: Actor,
@@ -75,6 +77,7 @@ def create(
         return schedule
 
 
+@retried
 def set_active(db: Database, actor: Actor, schedule_id: UUID, active: bool, *, now: datetime | None = None) -> Schedule:
     """Switch a schedule off, which removes the runs that are only planned, or on, which plans the next ones at once."""
     now = now or clock.now()
@@ -94,6 +97,7 @@ def set_active(db: Database, actor: Actor, schedule_id: UUID, active: bool, *, n
         return schedule
 
 
+@retried
 def edit(
     db: Database,
     actor: Actor,
@@ -123,6 +127,7 @@ def edit(
         return schedule
 
 
+@retried
 def delete(db: Database, actor: Actor, schedule_id: UUID, *, now: datetime | None = None) -> None:
     """Delete a schedule and the runs that are only planned; runs already due stay."""
     now = now or clock.now()
@@ -130,6 +135,7 @@ def delete(db: Database, actor: Actor, schedule_id: UUID, *, now: datetime | Non
         _remove(session, _locked(session, schedule_id), actor, now)
 
 
+@retried
 def keep_ahead(db: Database, ids: Sequence[UUID], *, now: datetime | None = None, actor: Actor = SYSTEM) -> Planned:
     """Give these schedules the runs that they lack now. Two schedulers may do this at once; each due time gets one run."""
     now = now or clock.now()
@@ -152,6 +158,7 @@ def out_of_date(db: Database, now: datetime) -> list[UUID]:
     return [schedule_id for schedule_id, times in planned.items() if _has_moved(documents.get(schedule_id), times, now)]
 
 
+@retried
 def move_planned(db: Database, schedule_id: UUID, *, now: datetime | None = None, actor: Actor = SYSTEM) -> bool:
     """Plan a schedule again by the rules of today, with an event that says so; False when it is gone or switched off."""
     now = now or clock.now()

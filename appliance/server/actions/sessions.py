@@ -15,6 +15,7 @@ from appliance.server.auth import passwords
 from appliance.server.auth.identity import Actor
 from appliance.server.auth.throttle import LoginThrottle
 from appliance.server.db.reads import users as read_users
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import sessions as write_sessions
 from appliance.server.errors import Unauthenticated
@@ -30,6 +31,7 @@ class SignedIn:
     expires_at: datetime
 
 
+@retried
 def sign_in(
     db: Database,
     throttle: LoginThrottle,
@@ -74,6 +76,7 @@ def open_session(session: Session, user: Any, lifetime: timedelta, now: datetime
     return SignedIn(actor, secret, csrf_token, expires_at)
 
 
+@retried
 def sign_out(db: Database, session_id: UUID) -> None:
     """End a session at once."""
     with db.write(essential=True) as session:

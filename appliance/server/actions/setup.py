@@ -19,6 +19,7 @@ from appliance.server.auth.identity import SYSTEM
 from appliance.server.db.reads import settings as read_settings
 from appliance.server.db.reads import tokens as read_tokens
 from appliance.server.db.reads import users as read_users
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings as write_settings
 from appliance.server.db.writes import tokens as write_tokens
@@ -40,6 +41,7 @@ def setup_required(db: Database) -> bool:
         return not read_users.any_exists(session)
 
 
+@retried
 def ensure_admin(db: Database, password: str, token: str, *, now: datetime | None = None) -> None:
     """On the first start create the user `admin` with this password, this token or both; later only add a token not yet known."""
     if not password and not token:
@@ -61,6 +63,7 @@ def ensure_admin(db: Database, password: str, token: str, *, now: datetime | Non
             issue(session, SYSTEM, admin, "from the environment", "user", now, secret=token)
 
 
+@retried
 def create_setup_token(db: Database, *, now: datetime | None = None) -> str:
     """A new one-time setup token; it replaces one that was made before. Raises Conflict once the appliance is claimed."""
     now = now or clock.now()
@@ -72,6 +75,7 @@ def create_setup_token(db: Database, *, now: datetime | None = None) -> str:
     return secret
 
 
+@retried
 def use_setup(db: Database, request: Setup, lifetime: timedelta, *, now: datetime | None = None) -> SignedIn:
     """Claim the appliance: check the one-time token, create the first administrator, and sign them in."""
     now = now or clock.now()
@@ -86,6 +90,7 @@ def use_setup(db: Database, request: Setup, lifetime: timedelta, *, now: datetim
         return open_session(session, admin, lifetime, now)
 
 
+@retried
 def issue_agent_token(db: Database, name: str, *, now: datetime | None = None) -> str:
     """A new token for the embedded agent; the one of the same name from the start before ends."""
     now = now or clock.now()

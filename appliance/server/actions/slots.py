@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from appliance.core.protocol import AskSlots, Slots
 from appliance.kit import clock
 from appliance.server.auth.identity import Actor
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.writes import concurrency
@@ -46,6 +47,7 @@ def look_again(db: Database) -> None:
     _known.pop(db, None)
 
 
+@retried
 def ask(db: Database, actor: Actor, flow_run_id: UUID, request: AskSlots, *, now: datetime | None = None) -> Slots:
     """Grant a slot under each limit of the tags, or say who holds them. Raises StaleAttempt when the attempt is over."""
     now = now or clock.now()
@@ -67,6 +69,7 @@ def ask(db: Database, actor: Actor, flow_run_id: UUID, request: AskSlots, *, now
         return refused or Slots(granted=True)
 
 
+@retried
 def sweep(db: Database) -> int:
     """Delete slots that no longer count; how many there were."""
     with db.read() as session:
@@ -92,6 +95,7 @@ def _refused(session: Session, limits: list[Any], flow_run_id: UUID, request: As
     return None
 
 
+@retried
 def _release(db: Database, actor: Actor, flow_run_id: UUID, request: AskSlots, now: datetime) -> Slots:
     with db.write("slots.release") as session:
         _require_live(session, flow_run_id, request.attempt)

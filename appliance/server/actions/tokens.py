@@ -13,6 +13,7 @@ from appliance.kit import clock, ids
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import tokens as read_tokens
 from appliance.server.db.reads import users as read_users
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import tokens as write_tokens
 from appliance.server.errors import Invalid, NotFound
@@ -22,6 +23,7 @@ _PREFIX_LENGTH = 12  # "apl_agent_" and the first random characters
 _PREFIX_OF_GIVEN = 4  # of a secret that somebody chose, show hardly anything
 
 
+@retried
 def create(db: Database, actor: Actor, request: CreateToken, *, now: datetime | None = None) -> TokenCreated:
     """Make a token that acts as a user, or one that only agents use."""
     now = now or clock.now()
@@ -38,6 +40,7 @@ def create(db: Database, actor: Actor, request: CreateToken, *, now: datetime | 
         return issue(session, actor, user, name, request.scope, now, expires_at=request.expires_at)
 
 
+@retried
 def revoke(db: Database, actor: Actor, token_id: UUID, *, now: datetime | None = None) -> None:
     """End a token at once. Revoking it again changes nothing."""
     now = now or clock.now()

@@ -14,6 +14,7 @@ from appliance.server.actions.asking import Asked, Change, once, once_within, st
 from appliance.server.actions.attempts import task_state
 from appliance.server.actions.names import idempotency_key, labels_of, required_name
 from appliance.server.auth.identity import Actor
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.schedules import Schedule
@@ -111,6 +112,7 @@ def editing(actor: Actor, asked: Asked, wanted: Edit) -> Change:
     return apply
 
 
+@retried
 def delete(
     db: Database, actor: Actor, flow_run_id: UUID, asked: Asked | None = None, *, now: datetime | None = None
 ) -> UUID:

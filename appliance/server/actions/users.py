@@ -10,6 +10,7 @@ from appliance.kit import clock, ids
 from appliance.server.auth import passwords
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import users as read_users
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import users as write_users
 from appliance.server.errors import Conflict, Invalid
@@ -28,6 +29,7 @@ def normal_username(username: str) -> str:
     return name
 
 
+@retried
 def create(db: Database, actor: Actor, request: CreateUser, *, now: datetime | None = None) -> UserView:
     """Add a user who signs in with a password."""
     now = now or clock.now()

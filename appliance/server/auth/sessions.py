@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import ids
 from appliance.server.auth.identity import Actor, Credential
 from appliance.server.db.reads import sessions
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import sessions as write_sessions
 
@@ -33,6 +34,7 @@ def csrf_matches(credential: Credential, header: str | None) -> bool:
     return header is not None and hmac.compare_digest(credential.csrf_token.encode(), header.encode())
 
 
+@retried
 def touch(database: Database, session_id: UUID, now: datetime) -> None:
     """Note that the session was used: at most once a minute."""
     with database.write() as session:

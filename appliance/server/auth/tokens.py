@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import ids
 from appliance.server.auth.identity import Actor, Credential
 from appliance.server.db.reads import flow_runs, tokens
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import tokens as write_tokens
 from appliance.server.domain.transitions import LIVE
@@ -55,6 +56,7 @@ def authenticate_run_token(
     return actor, Credential(kind="run", id=flow_run_id)
 
 
+@retried
 def touch(database: Database, token_id: UUID, now: datetime) -> None:
     """Note that the token was used: at most once a minute, so reading stays free of writes."""
     with database.write() as session:

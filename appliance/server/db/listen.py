@@ -110,9 +110,8 @@ class _Notifications:
     def __init__(self, db: Database) -> None:
         from appliance.server.db import postgres  # a site on SQLite shall not carry the driver in memory
 
-        address = db.engine.url.set(drivername="postgresql")
-        given = {"conninfo": address.render_as_string(hide_password=False), "autocommit": True}
-        self._connection = postgres.connect(given, db.patience)
+        _, given = db.engine.dialect.create_connect_args(db.engine.url)
+        self._connection = postgres.connect(given | {"autocommit": True}, db.patience)
         self._connection.execute(f"LISTEN {CHANNEL}")
         self._slow = _Slow()
         self._first = True

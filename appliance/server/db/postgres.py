@@ -14,13 +14,16 @@ import psycopg
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
-from appliance.kit import clock
+from appliance.kit import backoff, clock
 
 CONNECT_SECONDS = 3
 PING_SECONDS = 2.0
 IDLE_SECONDS = 10.0
 """An open transaction whose owner is silent for so long is undone by Postgres, so that what it locked is free again."""
-_PAUSE = 1.0
+GRACE_SECONDS = 1.5
+"""A server that refuses connections is waited for so long: it may be restarting, or another process may give one back."""
+_PAUSE = 0.5
+_NEWS = 5.0  # seconds for which a failure says something about the server
 
 
 class Connection(psycopg.Connection[Any]):
@@ -87,32 +90,63 @@ def connect(given: dict[str, Any], patience: float | None) -> Connection:
 
 
 class _Door:
-    """While one finds out whether a silent server is back, all others are told at once that it is not."""
+    """Through it goes who wants a new connection.
+
+    A server that is away for a moment is waited for, so that its restart is nobody's failure. Of one that stays away, one caller
+    finds out whether it is back; all others are told at once, so that nothing piles up.
+    """
 
     def __init__(self, patience: float | None) -> None:
         self._patience = patience
-        self._closed_until = 0.0
+        self._failing: tuple[float, float] | None = None  # since when, and when last
+        self._next_knock = 0.0
         self._knocking = threading.Lock()
 
     def open(self, _dialect: Any, _record: Any, _arguments: Any, given: dict[str, Any]) -> Connection:
-        if clock.monotonic() < self._closed_until:
-            raise psycopg.OperationalError("the server gave no answer a moment ago")
-        if not self._closed_until:
-            return self._knock(given)
-        if not self._knocking.acquire(blocking=False):
-            raise psycopg.OperationalError("the server gives no answer")
-        try:
-            return self._knock(given)
-        finally:
-            self._knocking.release()
+        """A new connection, as the engine asks for it. Raises psycopg.OperationalError."""
+        if self._patience is None:
+            return connect(given, None)
+        for pause in backoff.delays(0.02, 0.2):
+            if self._stays_away():
+                return self._knock(given)
+            try:
+                return self._connect(given)
+            except psycopg.errors.ConnectionTimeout:
+                raise
+            except psycopg.OperationalError:
+                if self._stays_away():
+                    raise
+            threading.Event().wait(pause)
+        raise AssertionError("delays never end")
+
+    def _stays_away(self) -> bool:
+        now = clock.monotonic()
+        return self._failing is not None and now - self._failing[0] > GRACE_SECONDS and now - self._failing[1] < _NEWS
+
+    def _note_failure(self, waited: float = 0.0) -> None:
+        now = clock.monotonic()
+        since, last = self._failing or (now, now)
+        self._failing = min(since if now - last < _NEWS else now, now - waited), now
 
     def _knock(self, given: dict[str, Any]) -> Connection:
+        if clock.monotonic() < self._next_knock or not self._knocking.acquire(blocking=False):
+            raise psycopg.OperationalError("the server was not there a moment ago")
+        try:
+            return self._connect(given)
+        finally:
+            self._next_knock = clock.monotonic() + _PAUSE
+            self._knocking.release()
+
+    def _connect(self, given: dict[str, Any]) -> Connection:
         try:
             connection = connect(given, self._patience)
         except psycopg.errors.ConnectionTimeout:
-            self._closed_until = clock.monotonic() + _PAUSE
+            self._note_failure(CONNECT_SECONDS)  # that was patience enough
             raise
-        self._closed_until = 0.0
+        except psycopg.OperationalError:
+            self._note_failure()
+            raise
+        self._failing = None
         return connection
 
 

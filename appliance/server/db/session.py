@@ -44,6 +44,8 @@ _PRAGMAS = (
 )
 PATIENCE = 6.0
 """Seconds within which Postgres answers a statement of a request, or the request is told to come again."""
+_PG_POOL = {"pool_size": 10, "max_overflow": 10, "pool_timeout": 3}
+"""With the one that listens, a process has at most 21 connections: four workers and two services fit into Postgres' usual 100."""
 _PG_DISK_FULL = "53100"
 _PG_READ_ONLY = "25006"
 _PG_CONTENDED = ("40001", "40P01")  # serialization failure, deadlock
@@ -230,6 +232,8 @@ def open_database(settings: Settings, patience: float = PATIENCE) -> Database:
         cancel_grace=settings.cancel_grace,
         longest_wait=settings.longest_wait,
         scheduled_runs_ahead=settings.scheduled_runs_ahead,
+        start_deadline=settings.start_deadline,
+        late_after=settings.late_after,
     )
     return Database(settings.database, rules=rules, space=_space(settings), patience=patience)
 
@@ -273,7 +277,7 @@ def _engine(url: str, pool_size: int, patience: float | None) -> Engine:
     if not url.startswith("sqlite"):
         from appliance.server.db import postgres  # a site on SQLite shall not carry the driver in memory
 
-        engine = create_engine(url, **(options | {"pool_timeout": 3}))
+        engine = create_engine(url, **(options | _PG_POOL))
         postgres.watch(engine, patience)
         return engine
     engine = create_engine(url, connect_args={"check_same_thread": False}, **options)

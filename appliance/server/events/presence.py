@@ -6,6 +6,7 @@ import os
 import socket
 from datetime import datetime, timedelta
 
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import leases
 
@@ -14,6 +15,7 @@ INTERVAL = 10.0
 SILENT_AFTER = 3 * INTERVAL
 
 
+@retried
 def beat(db: Database, now: datetime) -> None:
     """Note that this server process takes requests."""
     holder = f"{socket.gethostname()[:150]}:{os.getpid()}"
