@@ -19,9 +19,11 @@ from appliance.server.actions import (
     flow_runs,
     hold,
     jobs,
+    late,
     leases,
     maintenance,
     marking,
+    repair,
     runs,
     schedules,
     slots,
@@ -59,6 +61,7 @@ class Workload:
             self.share,
             self.serve,
             self.limit,
+            self.linger,
         ]
 
     def now(self) -> datetime:
@@ -244,6 +247,7 @@ class Workload:
         rounds = Rounds(self.scheduler, self.db, "one")
         epoch = leases.acquire(self.db, "repair", "one", 60.0)
         assert epoch is not None
+        assert leases.prolong(self.db, "repair", epoch, 60.0)
         leases.record(self.db, "repair", epoch, self.repair.run_once(self.time))
         leases.release(self.db, "repair", "one", epoch)
         rounds()
@@ -252,6 +256,16 @@ class Workload:
     def limit(self) -> None:
         row = concurrency.put(self.db, ALICE, "label", "cpu", 2)
         concurrency.remove(self.db, ALICE, row.id)
+
+    def linger(self) -> None:
+        """A run waits until it is called Late; then its agent holds it and never begins it, until the deadline."""
+        self.work()
+        self.create("lingers")
+        late.mark_late(self.db, self.time + timedelta(seconds=self.db.rules.late_after + 1))
+        builders.claim(self.db, self.agent, 100)
+        self.time += timedelta(seconds=self.db.rules.start_deadline + 1)
+        for run in repair.stuck_runs(self.db, self.time):
+            repair.mend_stuck(self.db, run, now=self.time)
 
     def under(self, key: str) -> Asked:
         return Asked(idempotency_key=key)
