@@ -6,7 +6,7 @@ import random
 import threading
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from graphql import GraphQLObjectType, execute, get_named_type, is_leaf_type, is_required_argument, parse
@@ -15,6 +15,8 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from appliance.config import Settings
 from appliance.kit import clock
+from appliance.server.actions import concurrency as limits_of_runs
+from appliance.server.actions import maintenance
 from appliance.server.auth.identity import Actor
 from appliance.server.graphql import limits, schema
 from appliance.server.graphql.context import Context
@@ -24,7 +26,7 @@ from tests.integration.server_fixtures import Site
 
 RUN = """query($id: UUID!) { flowRun(id: $id) { id name trigger createdBy attempt waitReason parameters labels
   flow { name project { name flowCount } paused version { number parameters { name required default schema } edges { upstream key mapped }
-    tasks { slug tags mapped } } schedules { id } nextRun { id } recentRuns(first: 5) { id state { type } } }
+    tasks { slug tags mapped } } schedules { id catchUp catchUpCap catchUpWindow overlap } nextRun { id } recentRuns(first: 5) { id state { type } } }
   state { type name message version data } states { version type actor } taskCounts { total success failed running waiting other }
   errorCount logCount agent { name health running labels }
   cause { taskSlug mapIndex message location attempts notRun otherRoots exitCode signal tail lastSuccess firstErrorLogId } } }"""
@@ -104,6 +106,33 @@ def test_why_a_run_waits(site: Site) -> None:
     assert _run(site, run)["waitReason"] == "No live agent has label gpu."
     later = builders.create(site.database, flow, scheduled_time=clock.now() + timedelta(hours=1))
     assert _run(site, later)["waitReason"].startswith("Due at ")
+
+
+def test_it_names_the_runs_that_a_waiting_one_waits_for(site: Site) -> None:
+    working, _agent = builders.begun(site.database)
+    flow = site.data("query($id: UUID!) { flowRun(id: $id) { name flow { id } } }", id=str(working))["flowRun"]
+    limits_of_runs.put(site.database, Actor("user", "alice", "operator"), "flow", "demo/etl", 1)
+    waiting = builders.create(site.database, UUID(flow["flow"]["id"]))
+    query = "query($id: UUID!) { flowRun(id: $id) { waitCode waitHolders { id name } } }"
+    assert site.data(query, id=str(waiting))["flowRun"] == {
+        "waitCode": "limit",
+        "waitHolders": [{"id": str(working), "name": flow["name"]}],
+    }
+    assert site.data(query, id=str(working))["flowRun"] == {"waitCode": None, "waitHolders": []}
+
+
+def test_what_the_whole_appliance_should_know(site: Site) -> None:
+    query = "{ disk { writable freeBytes totalBytes daysLeft warnings } maintenance { active until reason by } }"
+    found = site.data(query, "viewer")
+    assert found["disk"]["writable"] is True and found["disk"]["warnings"] == []
+    assert found["maintenance"] == {"active": False, "until": None, "reason": "", "by": ""}
+    maintenance.begin(site.database, Actor("user", "alice", "admin"), "new disks", None)
+    assert site.data(query, "viewer")["maintenance"] == {
+        "active": True,
+        "until": None,
+        "reason": "new disks",
+        "by": "alice",
+    }
 
 
 def test_task_runs_show_each_attempt(site: Site) -> None:

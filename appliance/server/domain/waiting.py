@@ -51,11 +51,19 @@ class AgentFacts:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """A run that others wait for."""
+
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True)
 class LimitFacts:
-    """A limit and the names of the runs that hold its slots, the longest holding first."""
+    """A limit and the runs that hold its slots, the longest holding first."""
 
     slots: int
-    holders: tuple[str, ...]
+    holders: tuple[Holder, ...]
 
     @property
     def full(self) -> bool:
@@ -79,8 +87,8 @@ class Situation:
     now: datetime
     agents: Sequence[AgentFacts] = ()
     limits: Mapping[Key, LimitFacts] = field(default_factory=dict)
-    busy_schedules: Mapping[UUID, str] = field(default_factory=dict)
-    """Schedules whose runs must not overlap, with the name of the run that is at work."""
+    busy_schedules: Mapping[UUID, Holder] = field(default_factory=dict)
+    """Schedules whose runs must not overlap, with the run that is at work."""
     held_until: datetime | None = None
     """After an outage: runs that were due by then are held until an administrator has decided."""
     maintenance: MaintenanceFacts | None = None
@@ -105,10 +113,11 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class Waiting:
-    """`code` is stable, for programs; `sentence` is for people."""
+    """`code` is stable, for programs; `sentence` is for people. `holders` are the runs whose end it waits for."""
 
     code: Code
     sentence: str
+    holders: tuple[Holder, ...] = ()
 
 
 def agent_health(state: str, last_seen: datetime, now: datetime) -> str:
@@ -147,13 +156,15 @@ def _in_maintenance(facts: MaintenanceFacts) -> str:
 def _held_back(run: RunFacts, situation: Situation) -> Waiting | None:
     older = situation.busy_schedules.get(run.schedule_id) if run.schedule_id is not None else None
     if older is not None:
-        return Waiting("overlap", f"Run {older} of the same schedule is still at work, and its runs may not overlap.")
+        sentence = f"Run {older.name} of the same schedule is still at work, and its runs may not overlap."
+        return Waiting("overlap", sentence, (older,))
     keys: list[tuple[Key, str]] = [((FLOW, str(run.flow_id)), f"The limit of flow {run.flow}")]
     keys += [((LABEL, label), f"The limit of label {label}") for label in sorted(run.labels)]
     for key, what in keys:
         limit = situation.limits.get(key)
         if limit is not None and limit.full:
-            return Waiting("limit", full_sentence(what, limit.slots, len(limit.holders), limit.holders))
+            names = [holder.name for holder in limit.holders]
+            return Waiting("limit", full_sentence(what, limit.slots, len(names), names), limit.holders)
     return None
 
 

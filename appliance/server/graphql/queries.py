@@ -10,6 +10,7 @@ import strawberry
 
 from appliance.core.protocol import StateType
 from appliance.core.version import VERSION
+from appliance.server.actions import disk
 from appliance.server.actions.rollups import check_span
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.db.reads import (
@@ -18,6 +19,7 @@ from appliance.server.db.reads import (
     flows,
     leases,
     logs,
+    maintenance,
     pages,
     projects,
     rollups,
@@ -42,7 +44,7 @@ from appliance.server.graphql.types.flows import Flow, FlowPage, Project
 from appliance.server.graphql.types.inputs import FlowFilter, FlowRunFilter, LogFilter, TaskRunFilter
 from appliance.server.graphql.types.logs import LogPage
 from appliance.server.graphql.types.rollups import RunRollup, run_rollup
-from appliance.server.graphql.types.system import Me, Server
+from appliance.server.graphql.types.system import Disk, Maintenance, Me, Server
 from appliance.server.graphql.types.task_runs import TaskRunPage
 
 _MOST_NAMES = 50
@@ -73,6 +75,24 @@ class Query(JobQueries):
             database_bytes=BigInt(size.database_bytes(context.session())),
             agents_online=sum(agent_health(row.state, row.last_seen, context.now) == "online" for row in rows),
         )
+
+    @root_field(Permission.READ)
+    def disk(self, info: Info) -> Disk:
+        found = disk.look(info.context.database, info.context.settings.disk_budget_bytes)
+        return Disk(
+            writable=found.writable,
+            free_bytes=None if found.free is None else BigInt(found.free),
+            total_bytes=None if found.total is None else BigInt(found.total),
+            days_left=found.days_left,
+            warnings=found.warnings,
+        )
+
+    @root_field(Permission.READ)
+    def maintenance(self, info: Info) -> Maintenance:
+        found = maintenance.find(info.context.session(), info.context.now)
+        if found is None:
+            return Maintenance(active=False)
+        return Maintenance(active=True, since=found.since, until=found.until, by=found.by, reason=found.reason)
 
     @root_field(Permission.READ)
     def projects(self, info: Info) -> list[Project]:

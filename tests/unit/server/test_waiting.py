@@ -11,7 +11,16 @@ import pytest
 
 from appliance.server.domain.concurrency import Ledger, Limit
 from appliance.server.domain.schedule_texts import describe
-from appliance.server.domain.waiting import ONLINE_FOR, AgentFacts, LimitFacts, RunFacts, Situation, agent_health, why
+from appliance.server.domain.waiting import (
+    ONLINE_FOR,
+    AgentFacts,
+    Holder,
+    LimitFacts,
+    RunFacts,
+    Situation,
+    agent_health,
+    why,
+)
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
@@ -63,49 +72,57 @@ def test_wait_reason(run: RunFacts, agents: list[AgentFacts], reason: str | None
 
 
 FLOW = UUID(int=7)
-HELD = ("a", "b", "c", "d")
+HELD = tuple(Holder(UUID(int=place), name) for place, name in enumerate("abcd"))
+OLDER = Holder(UUID(int=9), "older")
 
 
 @pytest.mark.parametrize(
-    ("run", "limits", "code", "sentence"),
+    ("run", "limits", "code", "holders", "sentence"),
     [
         (
             _run(flow_archived=True),
             {},
             "flow_archived",
+            (),
             "The flow is archived; take it out of the archive, or cancel the run.",
         ),
         (
             _run(schedule_id=FLOW),
             {},
             "overlap",
+            (OLDER,),
             "Run older of the same schedule is still at work, and its runs may not overlap.",
         ),
         (
             _run("etl x"),
             {("label", "etl"): LimitFacts(3, HELD[:3]), ("label", "x"): LimitFacts(9, HELD)},
             "limit",
+            HELD[:3],
             "The limit of label etl is reached: 3 of 3 in use, by a, b, c.",
         ),
         (
             _run(),
             {("flow", str(FLOW)): LimitFacts(2, HELD)},
             "limit",
+            HELD,
             "The limit of flow daily is reached: 4 of 2 in use, by a, b, c and 1 more.",
         ),
         (
             _run(),
             {("flow", str(FLOW)): LimitFacts(0, ())},
             "limit",
+            (),
             "The limit of flow daily is 0, so nothing starts; raise it to go on.",
         ),
-        (_run("etl"), {("label", "etl"): LimitFacts(3, HELD[:2])}, "no_agent", "No agent is online."),
+        (_run("etl"), {("label", "etl"): LimitFacts(3, HELD[:2])}, "no_agent", (), "No agent is online."),
     ],
 )
-def test_what_holds_a_run_back(run: RunFacts, limits: Any, code: str, sentence: str) -> None:
-    found = why(replace(run, flow_id=FLOW, flow="daily"), Situation(NOW, [], limits, {FLOW: "older"}))
+def test_what_holds_a_run_back(
+    run: RunFacts, limits: Any, code: str, holders: tuple[Holder, ...], sentence: str
+) -> None:
+    found = why(replace(run, flow_id=FLOW, flow="daily"), Situation(NOW, [], limits, {FLOW: OLDER}))
     assert found is not None
-    assert (found.code, found.sentence) == (code, sentence)
+    assert (found.code, found.holders, found.sentence) == (code, holders, sentence)
 
 
 def test_a_run_that_came_due_in_an_outage_is_held() -> None:

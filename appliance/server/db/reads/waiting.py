@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from appliance.server.db.reads import agents, concurrency, flow_runs, flows, hold, maintenance
 from appliance.server.db.tables import metadata
 from appliance.server.domain.concurrency import FLOW, LABEL, Key
-from appliance.server.domain.waiting import AgentFacts, LimitFacts, RunFacts, Situation, Waiting, why
+from appliance.server.domain.waiting import AgentFacts, Holder, LimitFacts, RunFacts, Situation, Waiting, why
 
 _run = metadata.tables["flow_run"]
 _schedule = metadata.tables["schedule"]
@@ -72,18 +72,18 @@ def _limits(session: Session) -> dict[Key, LimitFacts]:
     rows = [row for row in concurrency.every(session) if row.kind in (FLOW, LABEL)]
     if not rows:
         return {}
-    holders: dict[Key, list[str]] = {(row.kind, row.name): [] for row in rows}
+    holders: dict[Key, list[Holder]] = {(row.kind, row.name): [] for row in rows}
     for run in concurrency.live_runs(session):
         for key in ((FLOW, str(run.flow_id)), *((LABEL, label) for label in set(run.labels))):
             if key in holders:
-                holders[key].append(run.name)
+                holders[key].append(Holder(run.id, run.name))
     return {(row.kind, row.name): LimitFacts(row.slots, tuple(holders[row.kind, row.name])) for row in rows}
 
 
-def _busy_schedules(session: Session) -> dict[UUID, str]:
+def _busy_schedules(session: Session) -> dict[UUID, Holder]:
     query = (
-        select(_schedule.c.id, _run.c.name)
+        select(_schedule.c.id, _run.c.id, _run.c.name)
         .join(_run, _run.c.schedule_id == _schedule.c.id)
         .where(_LIVE, _schedule.c.overlap != "allow")
     )
-    return {schedule_id: name for schedule_id, name in session.execute(query)}
+    return {schedule_id: Holder(run_id, name) for schedule_id, run_id, name in session.execute(query)}

@@ -20,6 +20,8 @@ from appliance.server.graphql.types import flows
 from appliance.server.graphql.types.agents import Agent, agent
 from appliance.server.graphql.types.flows import Flow, FlowVersion
 
+_MOST_HOLDERS = 50
+
 
 @strawberry.type
 class State:
@@ -40,6 +42,12 @@ class StateRecord:
     message: str
     at: datetime
     actor: str
+
+
+@strawberry.type(description="A run whose end another one waits for.")
+class WaitHolder:
+    id: UUID
+    name: str
 
 
 @strawberry.type
@@ -106,6 +114,12 @@ class FlowRun:
     def wait_code(self, info: Info) -> str | None:
         found = self._waiting(info)
         return None if found is None else found.code
+
+    @described("The runs whose end it waits for, the longest at work first; at most 50.")
+    def wait_holders(self, info: Info) -> list[WaitHolder]:
+        found = self._waiting(info)
+        holders = () if found is None else found.holders[:_MOST_HOLDERS]
+        return [WaitHolder(id=holder.id, name=holder.name) for holder in holders]
 
     def _waiting(self, info: Info) -> Waiting | None:
         row, loaders = self.row, info.context.loaders

@@ -120,6 +120,10 @@ class Schedule:
     timezone: str
     active: bool
     parameters: JSON
+    catch_up: str
+    catch_up_cap: int
+    catch_up_window: float | None
+    overlap: str
 
     @described("The next due times, whether or not the schedule is active.")
     def next_times(self, info: Info, n: int = 3) -> list[datetime]:
@@ -204,4 +208,8 @@ def schedule(row: Any) -> Schedule:
         timezone=row.timezone,
         active=row.active,
         parameters=row.parameters,
+        catch_up=row.catch_up,
+        catch_up_cap=row.catch_up_cap,
+        catch_up_window=row.catch_up_window,
+        overlap=row.overlap,
     )
