@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 from appliance.core.protocol import Begin, Claim, Held
 from appliance.server.actions import agents, flow_runs, runs
@@ -92,6 +93,38 @@ def test_a_run_that_is_heard_of_lives_on(database: Database, clock: StoppedClock
         clock.move(60)
         agents.claim(database, AGENT, agent, Claim(free_slots=0, holding=[Held(flow_run_id=run, attempt=1)]))
         assert repair.run_once(clock())["crashed"] == 0
+
+
+def _holds(db: Database, clock: StoppedClock, agent: UUID, run: UUID, seconds: float) -> None:
+    """The agent says for so long that it has the run."""
+    for _ in range(int(seconds // 60)):
+        clock.move(60)
+        agents.claim(db, AGENT, agent, Claim(free_slots=0, holding=[Held(flow_run_id=run, attempt=1)]))
+
+
+def test_a_run_that_its_agent_never_begins_is_given_to_another(database: Database, clock: StoppedClock) -> None:
+    run, agent, repair = create(database, register(database).flow_id), enrol(database), service(database, clock)
+    claim(database, agent)
+    _holds(database, clock, agent, run, database.rules.start_deadline)
+    assert repair.run_once(clock()) == {"crashed": 0, "cancelled": 0, "returned": 0}
+    assert repair.run_once(clock.move(1)) == {"crashed": 0, "cancelled": 0, "returned": 1}
+    assert "has not begun it within 1800 s" in run_row(database, run)["state_message"]
+    assert runs.begin(database, RUN, run, Begin(attempt=1)).verdict == "refused"
+    assert [work.attempt for work in claim(database, enrol(database, "other"))] == [2]
+    check_histories(database)
+
+
+def test_a_run_that_does_not_stop_is_let_go(database: Database, clock: StoppedClock) -> None:
+    """Its agent is well and says that it has it, but it never ends: its process is refused from then on."""
+    run, agent = begun(database)
+    repair = service(database, clock)
+    flow_runs.cancel(database, ALICE, run)
+    _holds(database, clock, agent, run, 60)
+    assert repair.run_once(clock())["cancelled"] == 0
+    _holds(database, clock, agent, run, 60)
+    assert repair.run_once(clock())["cancelled"] == 1
+    assert run_row(database, run)["state_name"] == "Cancelled"
+    check_histories(database)
 
 
 def test_nobody_is_judged_right_after_the_start(database: Database, clock: StoppedClock) -> None:

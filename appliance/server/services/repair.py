@@ -1,9 +1,10 @@
-"""The repair service: notices runs that died with their machine or their agent, and puts them right."""
+"""The repair service: notices runs that died with their machine or their agent, or that hang on the way, and puts them right."""
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from appliance.kit import clock, crash
 from appliance.server.actions import repair
@@ -42,8 +43,12 @@ class Repair:
         repair.shorten_leases(self._db, now)
         for flow_run_id in repair.silent_runs(self._db, now):
             crash.point("watch.found")
-            became = repair.mend_silent(self._db, flow_run_id, now=now)
-            if became is not None:
-                counts[OUTCOMES[became]] += 1
-                log.warning("Run %s was silent for too long and is %s now.", flow_run_id, became)
+            self._count(counts, flow_run_id, "was silent", repair.mend_silent(self._db, flow_run_id, now=now))
+        for flow_run_id in repair.stuck_runs(self._db, now):
+            self._count(counts, flow_run_id, "went no further", repair.mend_stuck(self._db, flow_run_id, now=now))
         return counts
+
+    def _count(self, counts: dict[str, int], flow_run_id: UUID, why: str, became: str | None) -> None:
+        if became is not None:
+            counts[OUTCOMES[became]] += 1
+            log.warning("Run %s %s for too long and is %s now.", flow_run_id, why, became)

@@ -20,6 +20,7 @@ from appliance.server.errors import ApplianceError
 from appliance.server.services.disk import Disk
 from appliance.server.services.hold import Hold
 from appliance.server.services.jobs import Jobs
+from appliance.server.services.late import Late
 from appliance.server.services.repair import Repair
 from appliance.server.services.retention import Retention
 from appliance.server.services.rollups import Rollups
@@ -107,6 +108,7 @@ def services_of(settings: Settings, db: Database) -> list[Service]:
     return [
         Scheduler(db, settings.scheduler_interval),
         Repair(db, settings.repair_interval),
+        Late(db, settings.repair_interval),
         Jobs(db),
         Hold(db, settings.hold_overdue_above),
         Rollups(db),
