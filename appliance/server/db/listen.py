@@ -111,7 +111,7 @@ class _Notifications:
         from appliance.server.db import postgres  # a site on SQLite shall not carry the driver in memory
 
         _, given = db.engine.dialect.create_connect_args(db.engine.url)
-        self._connection = postgres.connect(given | {"autocommit": True}, db.patience)
+        self._connection = postgres.connect({**given, "autocommit": True}, db.patience)
         self._connection.execute(f"LISTEN {CHANNEL}")
         self._slow = _Slow()
         self._first = True
