@@ -1,9 +1,10 @@
 """A faster executor for lists of plain attributes, with the results of graphql-core's own.
 
 Graphql-core spends some ten microseconds on each field of each object: a path, a resolve info, a resolver call, a completion.
-For a field that is a plain attribute with a scalar type none of that can make a difference, so for each selection set we
-work out once which fields those are and read them directly. Whatever else there is, and any error, is left to graphql-core;
-a test compares both on random queries. It does not know @defer and @stream, which our schema doesn't have.
+For a field that is a plain attribute with a scalar type, or with an object of which only such fields are asked, none of that can
+make a difference, so for each selection set we work out once which fields those are and read them directly. Whatever else there is,
+and any error, is left to graphql-core; a test compares both on random queries. It does not know @defer and @stream, which our schema
+doesn't have.
 """
 
 from __future__ import annotations
@@ -13,12 +14,20 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from graphql import GraphQLObjectType, GraphQLOutputType, is_leaf_type, is_list_type, is_non_null_type
+from graphql import (
+    GraphQLObjectType,
+    GraphQLOutputType,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+    is_object_type,
+)
 from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
 _DEFINITION = "strawberry-definition"
+_Reader = Callable[[Any], Any]
 
 
 class _NotPlain(Exception):
@@ -31,7 +40,7 @@ class _Plan:
 
     grouped: Any
     order: tuple[str, ...]
-    direct: tuple[tuple[str, Callable[[Any], Any]], ...]
+    direct: tuple[tuple[str, _Reader], ...]
     rest: dict[str, Any]
 
 
@@ -66,14 +75,32 @@ class FastExecutor(StrawberryGraphQLCoreExecutionContext):
         found.update(rest)
         return {name: found[name] for name in plan.order if name in found}
 
+    def complete_iterable_value(
+        self,
+        item_type: GraphQLOutputType,
+        field_details_list: Any,
+        info: Any,
+        path: Path,
+        items: Any,
+        position_context: Any,
+    ) -> Any:
+        """A list of objects that are plain all through is read at once."""
+        whole = self._whole(item_type.of_type, field_details_list) if is_non_null_type(item_type) else None
+        if whole is None or not isinstance(items, list):
+            return super().complete_iterable_value(item_type, field_details_list, info, path, items, position_context)
+        try:
+            return [whole(item) for item in items]
+        except Exception:  # noqa: BLE001 - graphql-core meets the same fault and words it, with its place
+            return super().complete_iterable_value(item_type, field_details_list, info, path, items, position_context)
+
     def _plan(self, parent_type: GraphQLObjectType, grouped: Any) -> _Plan:
         key = (parent_type.name, id(grouped))
         plan = self._plans.get(key)
         if plan is None:
-            direct: list[tuple[str, Callable[[Any], Any]]] = []
+            direct: list[tuple[str, _Reader]] = []
             rest: dict[str, Any] = {}
             for name, details in grouped.items():
-                reader = self._reader(parent_type, details[0].node.name.value)
+                reader = self._reader(parent_type, details)
                 if reader is None:
                     rest[name] = details
                 else:
@@ -81,48 +108,58 @@ class FastExecutor(StrawberryGraphQLCoreExecutionContext):
             plan = self._plans[key] = _Plan(grouped, tuple(grouped), tuple(direct), rest)
         return plan
 
-    def _reader(self, parent_type: GraphQLObjectType, name: str) -> Callable[[Any], Any] | None:
-        field = self.schema.get_field(parent_type, name)
+    def _reader(self, parent_type: GraphQLObjectType, details: Any) -> _Reader | None:
+        """How a field is read from its object; None when graphql-core must do it."""
+        field = self.schema.get_field(parent_type, details[0].node.name.value)
         definition = field.extensions.get(_DEFINITION) if field is not None else None
         if field is None or not isinstance(definition, StrawberryField):
             return None
         if not definition.is_basic_field or definition.extensions or definition.permission_classes:
             return None
-        complete = _completion(field.type)
-        if complete is None:
+        required = is_non_null_type(field.type)
+        one = self._completion(field.type.of_type if is_non_null_type(field.type) else field.type, details)
+        if one is None:
             return None
         attribute = attrgetter(definition.python_name)
-        return lambda source: complete(attribute(source))
 
-
-def _completion(kind: GraphQLOutputType) -> Callable[[Any], Any] | None:
-    """How a value of a scalar type, or of a list of scalars that are never null, is turned into JSON; None for other types."""
-    required = is_non_null_type(kind)
-    inner = kind.of_type if is_non_null_type(kind) else kind
-    if is_leaf_type(inner):
-        one = inner.coerce_output_value
-    elif is_list_type(inner) and is_non_null_type(inner.of_type) and is_leaf_type(inner.of_type.of_type):
-        one = _list_of(inner.of_type.of_type.coerce_output_value)
-    else:
-        return None
-
-    def complete(value: Any) -> Any:
-        if value is None:
-            if required:
+        def read(source: Any) -> Any:
+            value = attribute(source)
+            if value is None:
+                if required:
+                    raise _NotPlain
+                return None
+            result = one(value)
+            if result is None:
                 raise _NotPlain
+            return result
+
+        return read
+
+    def _completion(self, kind: GraphQLOutputType, details: Any) -> _Reader | None:
+        """How a value of a scalar type, of an object that is plain, or of a list of such that are never null, is turned into JSON."""
+        if is_leaf_type(kind):
+            one: _Reader = kind.coerce_output_value
+            return one
+        if is_list_type(kind) and is_non_null_type(kind.of_type):
+            inner = self._completion(kind.of_type.of_type, details)
+            return None if inner is None else _list_of(inner)
+        return self._whole(kind, details)
+
+    def _whole(self, kind: GraphQLOutputType, details: Any) -> _Reader | None:
+        """How an object of this type is turned into JSON, when all that is asked of it is plain."""
+        if not is_object_type(kind) or kind.is_type_of:
             return None
-        result = one(value)
-        if result is None:
-            raise _NotPlain
-        return result
+        plan = self._plan(kind, self.collect_subfields(kind, details)[0])
+        if plan.rest:
+            return None
+        direct = plan.direct
+        return lambda source: {name: read(source) for name, read in direct}
 
-    return complete
 
-
-def _list_of(coerce: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _list_of(one: _Reader) -> _Reader:
     def complete(value: Any) -> Any:
         if not isinstance(value, list | tuple) or any(item is None for item in value):
             raise _NotPlain
-        return [coerce(item) for item in value]
+        return [one(item) for item in value]
 
     return complete
