@@ -67,7 +67,7 @@ class Rounds:
         if self._epoch is None:
             return
         if before != self._epoch:
-            log.info("This process runs the %s now.", self.service.name)
+            log.info("This process does the work of the service %s now.", self.service.name)
         with fence.held(self.service.name, self._epoch):
             counts = self.service.run_once(now)
         leases.record(self._db, self.service.name, self._epoch, counts, now=clock.now())

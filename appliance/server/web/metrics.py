@@ -24,6 +24,7 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -39,6 +40,8 @@ from appliance.server.db.session import Database
 from appliance.server.domain.waiting import agent_health
 from appliance.server.errors import ApplianceError
 from appliance.server.web.totals import StateCounts, Totals
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each would say only when it was first counted
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 DELAY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
