@@ -1,0 +1,77 @@
+"""Each migration only adds: what the version before reads and writes stays possible while several nodes are upgraded in turn.
+
+What no version uses any more is dropped by a later migration, which names it in CONTRACTED.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from sqlalchemy import inspect
+
+from appliance.server.db import migrate, revisions
+from appliance.server.db.session import Database
+from tests.migration.test_first import postgres_server, url
+
+__all__ = ["postgres_server", "url"]
+
+CONTRACTED: dict[str, set[str]] = {}
+"""By revision: the tables and columns (`table.column`) that it drops, unused since the version before."""
+
+
+def columns(url: str) -> dict[str, Any]:
+    """Every column of the database by `table.column`, and every table by its name."""
+    database = Database(url)
+    try:
+        found: dict[str, Any] = {}
+        inspector = inspect(database.engine)
+        for table in inspector.get_table_names():
+            found[table] = None
+            found |= {f"{table}.{column['name']}": column for column in inspector.get_columns(table)}
+        return found
+    finally:
+        database.dispose()
+
+
+def complaints(before: dict[str, Any], after: dict[str, Any], dropped: set[str]) -> list[str]:
+    """What a version that knows only `before` could not do any more."""
+    found = [f"{name} is gone" for name in before if name not in after and name not in dropped]
+    for name, column in after.items():
+        old = before.get(name)
+        if column is None or (old is None and name.partition(".")[0] not in before):
+            continue  # a table, or a column of a new one
+        needed = not column["nullable"] and column["default"] is None
+        if old is None and needed:
+            found.append(f"{name} is new and every insert must name it")
+        if old is not None and needed and old["nullable"]:
+            found.append(f"{name} must not be empty any more")
+        if old is not None and str(old["type"]) != str(column["type"]):
+            found.append(f"{name} was {old['type']} and is {column['type']}")
+    return found
+
+
+@pytest.mark.parametrize(("before", "after"), list(pairwise(revisions.known())))
+def test_a_migration_takes_nothing_from_the_version_before(url: str, before: str, after: str) -> None:
+    migrate.upgrade(url)
+    newest = revisions.head()
+    if after != newest:
+        migrate.downgrade(url, after)
+    new = columns(url)
+    migrate.downgrade(url, before)
+    assert complaints(columns(url), new, CONTRACTED.get(after, set())) == []
+
+
+def test_what_takes_something_away_is_noticed() -> None:
+    text = {"nullable": True, "default": None, "type": "TEXT"}
+    needed = {"nullable": False, "default": None, "type": "TEXT"}
+    before = {"run": None, "run.id": needed, "run.note": text, "run.kind": text, "gone": None}
+    after = {"run": None, "run.id": text | {"type": "INTEGER"}, "run.note": needed, "run.new": needed, "fresh": None}
+    after["fresh.id"] = needed
+    assert complaints(before, after, {"run.kind"}) == [
+        "gone is gone",
+        "run.id was TEXT and is INTEGER",
+        "run.note must not be empty any more",
+        "run.new is new and every insert must name it",
+    ]
