@@ -29,7 +29,7 @@ RUN = """query($id: UUID!) { flowRun(id: $id) { id name state { type name messag
   agent { name running } waitReason parameters errorCount logCount
   cause { taskSlug mapIndex message location attempts notRun otherRoots exitCode signal tail lastSuccess firstErrorLogId }
   states { version attempt type name message at actor } taskCounts { total success failed running waiting other } } }"""
-FLOWS = """query($filter: FlowFilter, $after: String) { flows(filter: $filter, first: 100, after: $after) { items {
+FLOWS = """query($filter: FlowFilter, $after: String) { flows(filter: $filter, first: 50, after: $after) { items {
   id name archived project { name } version { number } schedules { id description timezone active }
   recentRuns(first: 30) { id name state { type name message at } scheduledTime startTime endTime } nextRun { id scheduledTime } }
   next } }"""

@@ -38,7 +38,7 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 def files(pid: int) -> int:
     """Open file descriptors."""
     try:
-        return len(os.listdir(f"/proc/{pid}/fd"))
+        return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return 0
 

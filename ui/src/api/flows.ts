@@ -2,7 +2,7 @@
 
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import type { Parameter } from "../lib/form-model";
-import type { RunRow, State } from "./flow-runs";
+import { ROW, type RunRow, type State } from "./flow-runs";
 import { ask, document } from "./graphql";
 
 export interface StripRun {
@@ -41,7 +41,7 @@ interface FlowPage {
 
 const FLOWS = document<FlowPage, { filter: { name?: string }; after: string | null }>(`
   query Flows($filter: FlowFilter, $after: String) {
-    flows(filter: $filter, first: 100, after: $after) {
+    flows(filter: $filter, first: 50, after: $after) {
       items {
         id name archived project { name } version { number }
         schedules { id description timezone active }
@@ -93,11 +93,7 @@ const FLOW = document<{ flow: Flow | null }, { id: string }>(`
         edges { upstream downstream }
       }
       schedules { id kind description timezone active parameters nextTimes(n: 3) }
-      recentRuns(first: 30) {
-        id name state { type name message at } flow { id name } scheduledTime startTime endTime
-        agent { name } trigger createdBy waitReason cause { taskSlug mapIndex message }
-        taskCounts { total success failed running waiting other }
-      }
+      recentRuns(first: 30) {${ROW}}
       nextRun { id scheduledTime }
     }
   }`);

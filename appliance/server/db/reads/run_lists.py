@@ -45,6 +45,8 @@ class _List:
     parts: Sequence[_Condition | None]
     bounds: Sequence[_Condition]
     rest: Sequence[_Condition]
+    flows: Sequence[UUID] = ()
+    """What the parts are, when they are flows."""
 
     @property
     def each(self) -> int:
@@ -53,20 +55,33 @@ class _List:
 
     def ids(self, part: _Condition | None, end: _Place | None, limit: int) -> Select[Any]:
         """The newest runs of a part, as far as its window goes."""
-        query = self._range(part).where(*self.rest).limit(limit)
+        query = _newest_first(self._range(part, _run.c.id, _run.c.scheduled_time).where(*self.rest)).limit(limit)
         return query if end is None else query.where(_from(end))
 
-    def end(self, session: Session, part: _Condition | None) -> _Place | None:
-        """The last run of a part that is looked at; None when all are."""
-        if not self.rest:
-            return None
-        found = session.execute(self._range(part).offset(self.each - 1).limit(2)).all()
-        return (found[0].scheduled_time, found[0].id) if len(found) == 2 else None
+    def some(self, part: _Condition | None, end: _Place | None, limit: int) -> Select[Any]:
+        """So many of them, whichever: without their ids and their order the index is all that is read."""
+        query = self._range(part, _run.c.scheduled_time).where(*self.rest).limit(limit)
+        return query if end is None else query.where(_from(end))
 
-    def _range(self, part: _Condition | None) -> Select[Any]:
-        conditions = [*self.bounds] if part is None else [part, *self.bounds]
-        query = select(_run.c.id, _run.c.scheduled_time).where(*conditions)
-        return query.order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
+    def ends(self, session: Session) -> list[_Place | None]:
+        """The last run of each part that is looked at; None when all are."""
+        if not self.rest:
+            return [None] * len(self.parts)
+        if not self.flows:
+            return [self._end(session, part) for part in self.parts]
+        last = _newest_first(self._range(_run.c.flow_id == _flow.c.id)).offset(self.each).limit(1).correlate(_flow)
+        both = [last.add_columns(column).scalar_subquery() for column in (_run.c.scheduled_time, _run.c.id)]
+        rows = session.execute(select(_flow.c.id, *both).where(_flow.c.id.in_(self.flows)))
+        found = {flow: None if due is None else (due, run) for flow, due, run in rows}
+        return [found.get(flow) for flow in self.flows]
+
+    def _end(self, session: Session, part: _Condition | None) -> _Place | None:
+        query = _newest_first(self._range(part, _run.c.scheduled_time, _run.c.id)).offset(self.each).limit(1)
+        found = session.execute(query).one_or_none()
+        return None if found is None else (found[0], found[1])
+
+    def _range(self, part: _Condition | None, *columns: Any) -> Select[Any]:
+        return select(*columns).where(*([] if part is None else [part]), *self.bounds)
 
 
 def page(session: Session, wanted: FlowRunFilter, limit: int, after: str | None, now: datetime) -> RowPage:
@@ -75,7 +90,7 @@ def page(session: Session, wanted: FlowRunFilter, limit: int, after: str | None,
     chosen = _list(session, wanted, now, None if after is None else time_and_id(after))
     if not chosen.parts:
         return RowPage([])
-    ends = [chosen.end(session, part) for part in chosen.parts]
+    ends = chosen.ends(session)
     ids = _together([chosen.ids(part, end, limit + 1) for part, end in zip(chosen.parts, ends, strict=True)])
     query = select(*SHOWN).join(ids, ids.c.id == _run.c.id)
     reached = max((end for end in ends if end is not None), default=None)
@@ -92,10 +107,10 @@ def count(session: Session, wanted: FlowRunFilter, now: datetime) -> Count:
     chosen = _list(session, wanted, now, None)
     if not chosen.parts:
         return Count(0, False)
-    ends = [chosen.end(session, part) for part in chosen.parts]
-    ids = _together([chosen.ids(part, end, COUNT_CAP + 1) for part, end in zip(chosen.parts, ends, strict=True)])
+    ends = chosen.ends(session)
+    runs = _together([chosen.some(part, end, COUNT_CAP + 1) for part, end in zip(chosen.parts, ends, strict=True)])
     total: int = session.execute(
-        select(func.count()).select_from(select(ids).limit(COUNT_CAP + 1).subquery())
+        select(func.count()).select_from(select(runs).limit(COUNT_CAP + 1).subquery())
     ).scalar_one()
     return Count(min(total, COUNT_CAP), total > COUNT_CAP or any(end is not None for end in ends))
 
@@ -114,12 +129,12 @@ def _list(session: Session, wanted: FlowRunFilter, now: datetime, after: _Place 
     flows = _flows(session, wanted)
     if flows is not None and len(flows) <= _MOST_PARTS:
         states = [or_(*some) for some in (types, names) if some]
-        return _List([_run.c.flow_id == flow for flow in flows], bounds, [*rest, *states])
+        return _List([_run.c.flow_id == flow for flow in flows], bounds, [*rest, *states], flows)
     if flows is not None:
         rest.append(_run.c.flow_id.in_(flows_named(wanted)))
-    if rest or not (types or names):
+    if rest or bool(types) == bool(names):
         return _List([None], bounds, [*rest, *(or_(*some) for some in (types, names) if some)])
-    return _List(names or types, bounds, [or_(*types)] if names and types else [])
+    return _List(names or types, bounds, [])
 
 
 def _flows(session: Session, wanted: FlowRunFilter) -> list[UUID] | None:
@@ -136,6 +151,10 @@ def _together(selects: Sequence[Select[Any]]) -> Any:
     if len(selects) == 1:
         return selects[0].subquery()
     return union_all(*(select(one.subquery()) for one in selects)).subquery()
+
+
+def _newest_first(query: Select[Any]) -> Select[Any]:
+    return query.order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
 
 
 def _text(text: str) -> _Condition:
