@@ -12,6 +12,7 @@ from appliance.cli.options import server_options
 from appliance.config import Settings
 
 GRACE = 10  # seconds that open requests get at a stop
+KEEP_ALIVE = 75  # seconds: longer than clients and proxies keep a connection that they don't use
 
 
 @click.command()
@@ -64,28 +65,11 @@ def _serve_alone(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE,
-        timeout_keep_alive=75,
+        timeout_keep_alive=KEEP_ALIVE,
     )
 
 
 def _serve_many(settings: Settings) -> None:
-    from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+    from appliance.cli.workers import Gunicorn
 
-    from appliance.server import asgi
-
-    class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-        def load_config(self) -> None:
-            for key, value in {
-                "bind": f"{settings.host}:{settings.port}",
-                "workers": settings.workers,
-                "worker_class": "uvicorn_worker.UvicornWorker",
-                "graceful_timeout": GRACE,
-                "control_socket_disable": True,
-            }.items():
-                if key in self.cfg.settings:
-                    self.cfg.set(key, value)
-
-        def load(self) -> object:
-            return asgi.create(settings)
-
-    Gunicorn().run()
+    Gunicorn(settings, keep_alive=KEEP_ALIVE, grace=GRACE).run()

@@ -86,7 +86,7 @@ def round_trips(client: Client, number: int) -> list[float]:
 def sqlite(folder: Path) -> Iterator[tuple[Database, str]]:
     """A server in this process: its database and its address."""
     with databases.sqlite(folder / "appliance.db") as db:
-        setup.ensure_admin(db, None, TOKEN)
+        setup.ensure_admin(db, "", TOKEN)
         with listening(create_app(Settings(), db)) as url:
             yield db, url
 

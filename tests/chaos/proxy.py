@@ -1,4 +1,5 @@
-"""A TCP proxy on the loopback that misbehaves on request: cuts, delays, swallows answers, or takes requests and says nothing."""
+"""A TCP proxy on the loopback that misbehaves on request: cuts, delays, swallows answers (to all or to marked requests), or takes
+requests and says nothing."""
 
 from __future__ import annotations
 
@@ -7,20 +8,24 @@ import socket
 import threading
 from contextlib import suppress
 
-PASS, CUT, DELAY, SWALLOW, HOLE = "pass", "cut", "delay", "swallow", "hole"
+PASS, CUT, DELAY, SWALLOW, HOLE, SWALLOW_MARKED = "pass", "cut", "delay", "swallow", "hole", "swallow marked"
 FAULTS = (CUT, DELAY, SWALLOW, HOLE)
 DELAY_SECONDS = 0.4
 
 
 class Proxy:
-    """Listens on `url` and passes on to `port`, in a thread of its own."""
+    """Listens on `port` and passes on to `target`, a port or the path of a socket, in a thread of its own. `mark` is what requests
+    contain whose answers are lost in mode SWALLOW_MARKED; `lost` counts them."""
 
-    def __init__(self, port: int) -> None:
-        self._target = port
+    def __init__(self, target: int | str, mark: bytes = b"") -> None:
+        self._target, self._mark = target, mark
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.lost = 0
         self._mode = PASS
         self._open: set[asyncio.StreamWriter] = set()
+        self._marked: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True)
         self._stopped = asyncio.Event()
@@ -52,14 +57,15 @@ class Proxy:
         try:
             if self._mode == CUT:
                 return
-            there_reader, there = await asyncio.open_connection("127.0.0.1", self._target)
+            there_reader, there = await self._reach()
             self._open.add(there)
             try:
-                back = asyncio.create_task(self._pump(there_reader, writer, answers=True))
-                await self._pump(reader, there, answers=False)
+                back = asyncio.create_task(self._pump(there_reader, writer, None))
+                await self._pump(reader, there, writer)
                 await back
             finally:
                 self._open.discard(there)
+                self._marked.discard(writer)
                 there.transport.abort()
         except OSError:
             return  # either end is gone
@@ -67,13 +73,24 @@ class Proxy:
             self._open.discard(writer)
             writer.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._target, str):
+            return await asyncio.open_unix_connection(self._target)
+        return await asyncio.open_connection("127.0.0.1", self._target)
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answered: asyncio.StreamWriter | None
+    ) -> None:
+        """Requests have one whom they are `answered` to; answers have none."""
         with suppress(OSError):
             while content := await reader.read(65_536):
                 if self._mode == HOLE:
                     continue
-                if self._mode == SWALLOW and answers:
+                if answered is None and (self._mode == SWALLOW or writer in self._marked):
+                    self.lost += 1
                     break  # the change has happened, and nobody hears of it
+                if answered is not None and self._mode == SWALLOW_MARKED and self._mark in content:
+                    self._marked.add(answered)
                 if self._mode == DELAY:
                     await asyncio.sleep(DELAY_SECONDS)
                 writer.write(content)
