@@ -89,7 +89,7 @@ def chaos(directory: Path, *, seconds: float, seed: int, postgres: bool = False)
         outcome.verdict = judge(database, clock.now(), journal=load.journal, ledger=site.ledger)
         for what in faults.over_limit:
             outcome.verdict.broken("I8", what)
-        _check_deaths(outcome.verdict, database, faults.killed)
+        check_deaths(outcome.verdict, database, faults.killed)
         if data.exists():
             shutil.copytree(data, directory / "kept", ignore=shutil.ignore_patterns("filler"), dirs_exist_ok=True)
     return outcome
@@ -131,7 +131,7 @@ def _unfinished(api: Transport, due_before: Any) -> Iterator[Any]:
             yield error
 
 
-def _check_deaths(verdict: Verdict, database: Database, killed: set[str]) -> None:
+def check_deaths(verdict: Verdict, database: Database, killed: set[str]) -> None:
     """A run is Crashed only if we have killed its process (P7)."""
     crashed = rows(database, "select id, state_message from flow_run where state_name = 'Crashed'")
     known = {id.replace("-", "") for id in killed}
