@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 
 from appliance.cli.connection import connect
+from appliance.cli.due_times import document_of, due_time_options, flow_named
 from appliance.cli.output import as_json, print_json
 from appliance.cli.values import Assignment, AwareTime
 
@@ -22,9 +23,7 @@ Examples:
 @click.option("--schedule", "schedule_id", type=click.UUID, help="The schedule, by its id.")
 @click.option("--flow", help="A flow, for due times of a schedule that is only given here.")
 @click.option("--project", help="The flow's project.")
-@click.option("--cron", help="That schedule as a cron expression.")
-@click.option("--every", type=click.FloatRange(min=1), help="Or as an interval in seconds.")
-@click.option("--timezone", default="UTC", show_default=True, help="Its time zone.")
+@due_time_options
 @click.option("--start", type=AwareTime(), required=True, help="The first due time that may count, with an offset.")
 @click.option("--end", type=AwareTime(), required=True, help="Due times before this one count.")
 @click.option("-p", "--param", "parameters", multiple=True, type=Assignment(), help="A parameter of the runs.")
@@ -44,7 +43,7 @@ def backfill(
     project: str | None,
     cron: str | None,
     every: float | None,
-    timezone: str,
+    timezone: str | None,
     start: datetime,
     end: datetime,
     **options: Any,
@@ -57,7 +56,10 @@ def backfill(
     transport = connect()
     where: dict[str, Any] = {"schedule_id": schedule_id, "start": start, "end": end}
     if schedule_id is None:
-        where |= {"flow_id": _flow(transport, project, flow), "document": _document(cron, every, timezone)}
+        if project is None or flow is None:
+            raise click.UsageError("Name a --schedule, or a --flow and its --project.")
+        document = document_of(cron, every, timezone)
+        where |= {"flow_id": flow_named(transport, project, flow), "document": document}
     elif flow is not None or cron is not None or every is not None:
         raise click.UsageError("Give --schedule, or --flow with --cron or --every, not both.")
     json_output = options.pop("json_output")
@@ -75,22 +77,3 @@ def backfill(
     options["parameters"] = dict(options["parameters"])
     job = jobs.backfill(transport, Backfill(**where, **options))
     return finish(transport, job, json_output, wait)
-
-
-def _flow(transport: Any, project: str | None, name: str | None) -> UUID:
-    from appliance.client import flows
-
-    if project is None or name is None:
-        raise click.UsageError("Name a --schedule, or a --flow and its --project.")
-    for flow in flows.each(transport, project=project):
-        if flow["name"] == name:
-            return UUID(flow["id"])
-    raise click.UsageError(f"There is no flow {name!r} in project {project!r}; `appliance get flows` lists them.")
-
-
-def _document(cron: str | None, every: float | None, timezone: str) -> dict[str, Any]:
-    if (cron is None) == (every is None):
-        raise click.UsageError("Give --cron or --every for the due times.")
-    if cron is not None:
-        return {"kind": "cron", "cron": cron, "timezone": timezone}
-    return {"kind": "interval", "seconds": every, "timezone": timezone}

@@ -35,6 +35,7 @@ COMMANDS = {
     "job": "appliance.cli.job:job",
     "hold": "appliance.cli.hold:hold",
     "maintenance": "appliance.cli.maintenance:maintenance",
+    "schedule": "appliance.cli.schedule:schedule",
     "limit": "appliance.cli.limit:limit",
     "disk": "appliance.cli.disk:disk",
     "token": "appliance.cli.token:token",

@@ -105,11 +105,12 @@ def edit(
     document: dict[str, Any] | None = None,
     parameters: dict[str, Any] | None = None,
     *,
+    active: bool | None = None,
     catch_up: str | None = None,
     policy: Policy | None = None,
     now: datetime | None = None,
 ) -> Schedule:
-    """Change when, with what or by which policies a schedule starts runs; those already planned are replaced."""
+    """Change when, with what or by which policies a schedule starts runs, or whether it does; those already planned are replaced."""
     now = now or clock.now()
     with db.write("schedule.edit") as session:
         schedule = _locked(session, schedule_id)
@@ -118,11 +119,14 @@ def edit(
         if parameters is not None:
             schedule.parameters = clean_document(parameters)
         _set_policy(schedule, policy or Policy(catch_up=catch_up))
+        schedule.active = schedule.active if active is None else active
         _touch(session, schedule, now)
         if schedule.active:
             flow, version = _flow(session, schedule.flow_id)
             _require_runnable(flow, version, schedule)
             plan_again(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
+        else:
+            unplan(session, schedule, now)
         _announce(session, schedule, "schedule.edited", actor, now)
         return schedule
 

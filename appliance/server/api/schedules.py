@@ -95,11 +95,10 @@ def edit(database: Database, actor: Actor, schedule_id: UUID, body: bytes) -> Sc
         raise Invalid(
             "Name what to change: active, document, parameters, catch_up, catch_up_cap, catch_up_window or overlap."
         )
-    row: Any = None
-    if changed:
-        row = actions.edit(database, actor, schedule_id, request.document, request.parameters, policy=policy)
-    if request.active is not None:
-        row = actions.set_active(database, actor, schedule_id, request.active)
+    if not changed and request.active is not None:
+        return _one(database, actions.set_active(database, actor, schedule_id, request.active))
+    document, parameters = request.document, request.parameters
+    row = actions.edit(database, actor, schedule_id, document, parameters, active=request.active, policy=policy)
     return _one(database, row)
 
 

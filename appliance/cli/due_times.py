@@ -1,0 +1,41 @@
+"""Due times on the command line: the options that describe a schedule, and the flow that it is of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def due_time_options(command: F) -> F:
+    """--cron, --every and --timezone."""
+    for option in (
+        click.option("--timezone", help="Its time zone, like Europe/Berlin; UTC without it."),
+        click.option("--every", type=click.FloatRange(min=1), help="Or as an interval in seconds."),
+        click.option("--cron", help="The due times as a cron expression."),
+    ):
+        command = option(command)
+    return command
+
+
+def document_of(cron: str | None, every: float | None, timezone: str | None) -> dict[str, Any]:
+    """The schedule's document. Raises UsageError unless it is given in one way."""
+    if (cron is None) == (every is None):
+        raise click.UsageError("Give --cron or --every for the due times.")
+    if cron is not None:
+        return {"kind": "cron", "cron": cron, "timezone": timezone or "UTC"}
+    return {"kind": "interval", "seconds": every, "timezone": timezone or "UTC"}
+
+
+def flow_named(transport: Any, project: str, name: str) -> UUID:
+    """The id of a flow. Raises UsageError when there is none."""
+    from appliance.client import flows
+
+    for flow in flows.each(transport, project=project):
+        if flow["name"] == name:
+            return UUID(flow["id"])
+    raise click.UsageError(f"There is no flow {name!r} in project {project!r}; `appliance get flows` lists them.")
