@@ -11,7 +11,7 @@ STATIC := appliance/server/web/static/index.html
 UI_SOURCES := $(shell find ui -type f -not -path '*/node_modules/*' 2>/dev/null)
 DOCS := $(shell find docs appliance/core appliance/engine appliance/testing -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: help install ui docs run test check format lock image bench bench-peers chaos clean
+.PHONY: help install ui docs run test check format lock image bench bench-peers chaos soak clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ bench-peers: install ## the same beside the peers, each in an environment of its
 
 chaos: install ## kill, stop, cut off and starve a whole site, then judge it (FOR=120 SEED=... POSTGRES=1)
 	$(BIN)/python -m tests.chaos.run --seconds $(or $(FOR),120) $(if $(SEED),--seed $(SEED)) $(if $(POSTGRES),--postgres)
+
+soak: install ## rated load for half an hour, then judge what must not grow (FOR=72h for a release)
+	$(BIN)/python -m tests.bench.soak --for $(or $(FOR),30m)
 
 clean: ## remove what was built; data and .venv stay
 	rm -rf appliance/server/web/static appliance/server/web/site ui/node_modules .mypy_cache .ruff_cache build dist

@@ -57,7 +57,7 @@ def idle(appliance: Appliance, seconds: float, series: dict[str, Series]) -> lis
     began = time.perf_counter()
     time.sleep(seconds)
     elapsed = time.perf_counter() - began
-    parts = [
+    parts: list[dict[str, Any]] = [
         {
             "process": processes.title(pid),
             "pss_mb": round(processes.pss_mb(pid), 1),

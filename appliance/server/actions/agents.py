@@ -99,6 +99,8 @@ def try_claim(db: Database, actor: Actor, agent_id: UUID, request: Claim, *, now
             return Tried(Claimed(stop=_stops(session, agent_id, holding)))
     lease = now + timedelta(seconds=db.rules.run_lease)
     with db.write("claim") as session:
+        if fresh and not dispatch.any_due(session, labels, now):  # all were woken, and another was faster
+            return Tried(Claimed(stop=_stops(session, agent_id, holding)))
         agents.seen(session, agent_id, labels, now)
         if holding:
             flow_runs.prolong(session, agent_id, holding, lease)
