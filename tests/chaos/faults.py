@@ -67,9 +67,9 @@ class Postgres:
         known: Any = self._server.get_postmaster_info()
         self.socket = str(known.socket_dir / f".s.PGSQL.{known.port}")
 
-    def url_through(self, port: int, database: str = "postgres") -> str:
+    def url_through(self, port: int, user: str, database: str) -> str:
         """The address of a database by way of a proxy."""
-        return f"postgresql://postgres@127.0.0.1:{port}/{database}?sslmode=disable&gssencmode=disable"
+        return f"postgresql://{user}@127.0.0.1:{port}/{database}?sslmode=disable&gssencmode=disable"
 
     def sql(self, command: str) -> str:
         return str(self._server.psql(command))

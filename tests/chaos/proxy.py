@@ -26,6 +26,7 @@ class Proxy:
         self._mode = PASS
         self._open: set[asyncio.StreamWriter] = set()
         self._marked: set[asyncio.StreamWriter] = set()
+        self._stranded: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True)
         self._stopped = asyncio.Event()
@@ -34,6 +35,10 @@ class Proxy:
     def set(self, mode: str) -> None:
         """From now on; what is open is cut when the fault is a cut, and when it is over, so that nobody waits for a dead peer."""
         self._loop.call_soon_threadsafe(self._switch, mode)
+
+    def strand(self) -> None:
+        """Pass nothing on any more on what is open now, and tell nobody; new connections work."""
+        self._loop.call_soon_threadsafe(lambda: self._stranded.update(self._open))
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
@@ -51,6 +56,10 @@ class Proxy:
         server.close()
         for writer in list(self._open):
             writer.transport.abort()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
@@ -65,12 +74,14 @@ class Proxy:
                 await back
             finally:
                 self._open.discard(there)
+                self._stranded.discard(there)
                 self._marked.discard(writer)
                 there.transport.abort()
         except OSError:
             return  # either end is gone
         finally:
             self._open.discard(writer)
+            self._stranded.discard(writer)
             writer.transport.abort()
 
     async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -84,7 +95,7 @@ class Proxy:
         """Requests have one whom they are `answered` to; answers have none."""
         with suppress(OSError):
             while content := await reader.read(65_536):
-                if self._mode == HOLE:
+                if self._mode == HOLE or writer in self._stranded:
                     continue
                 if answered is None and (self._mode == SWALLOW or writer in self._marked):
                     self.lost += 1

@@ -36,6 +36,10 @@ class Connection(psycopg.Connection[Any]):
             return super().wait(gen, *arguments, **options)
         return super().wait(self._limited(gen, clock.monotonic() + self.patience), *arguments, **options)
 
+    def set_read_only(self, value: bool | None) -> None:
+        """False leaves it to the server: to demand READ WRITE would get past an administrator's default, and fail on a standby."""
+        super().set_read_only(value or None)
+
     def ping(self, seconds: float = PING_SECONDS) -> None:
         """Raise psycopg.Error unless the server answers within so many seconds."""
         before, self.patience = self.patience, seconds
