@@ -148,3 +148,25 @@ def test_nobody_is_judged_while_no_server_could_hear(database: Database, clock: 
         assert repair.run_once(clock())["crashed"] == 0
     presence.beat(database, clock.move(1))
     assert repair.run_once(clock())["crashed"] == 1  # the server was there for 91 s and heard nothing
+
+
+def test_nobody_is_judged_right_after_a_standstill_of_everything(database: Database, clock: StoppedClock) -> None:
+    """A machine that was stopped for two minutes: server and services go on at the same moment, and the server is the quicker one."""
+    run, _ = begun(database)
+    repair = service(database, clock)
+    for _ in range(10):
+        presence.beat(database, clock.move(10))
+        send(database, run, 0)
+    presence.beat(database, clock.move(120))
+    assert repair.run_once(clock())["crashed"] == 0
+    send(database, run, 0)
+    assert run_row(database, run)["state_name"] == "Running"
+
+
+def test_other_services_judge_at_once_what_the_server_has_long_been_waiting_for(
+    database: Database, clock: StoppedClock
+) -> None:
+    begun(database)
+    for _ in range(10):
+        presence.beat(database, clock.move(10))
+    assert Repair(database, started=clock()).run_once(clock())["crashed"] == 1

@@ -94,8 +94,8 @@ def _give_back(session: Session, run: Any, message: str, actor: Actor, now: date
     store_state(session, run, "SCHEDULED", "Scheduled", message, None, actor, now, extra)
 
 
-def server_heard_at(db: Database, name: str) -> datetime | None:
-    """When a server process last said that it takes requests; None when none ever did."""
+def server_heard(db: Database, name: str) -> tuple[datetime, datetime] | None:
+    """From when to when server processes have said without a break that they take requests; None when none ever did."""
     with db.read() as session:
         row = leases.find(session, name)
-    return None if row is None else row.last_run_at
+    return None if row is None else (row.since or row.last_run_at, row.last_run_at)

@@ -12,12 +12,12 @@ from appliance.server.db.writes import leases
 
 NAME = "server"
 INTERVAL = 10.0
-SILENT_AFTER = 3 * INTERVAL
+SILENT_AFTER = timedelta(seconds=3 * INTERVAL)
 
 
 @retried
 def beat(db: Database, now: datetime) -> None:
     """Note that this server process takes requests."""
     holder = f"{socket.gethostname()[:150]}:{os.getpid()}"
-    with db.write() as session:
-        leases.beat(session, NAME, holder, now, now + timedelta(seconds=SILENT_AFTER))
+    with db.write("presence") as session:
+        leases.beat(session, NAME, holder, now, SILENT_AFTER)

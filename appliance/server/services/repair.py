@@ -24,21 +24,12 @@ class Repair:
         self.interval = interval
         self._db = db
         self._lease = timedelta(seconds=db.rules.run_lease)
-        self._judge_from = (started or clock.now()) + self._lease
-
-    def clock_moved(self, now: datetime) -> None:
-        """The wall clock was set ahead or back: every live run gets the time of a lease to be heard of under the new one."""
-        self._judge_from = now + self._lease
+        self._started = started or clock.now()
 
     def run_once(self, now: datetime) -> dict[str, int]:
-        """Give back or end silent runs. While runs could not be heard, because we or the server were away, silence proves nothing;
-        nor does it while our clock and the server's don't agree."""
-        heard = repair.server_heard_at(self._db, presence.NAME)
-        if heard is not None and abs((now - heard).total_seconds()) > presence.SILENT_AFTER:
-            self._judge_from = now + self._lease
-        self._judge_from = min(self._judge_from, now + self._lease)  # it may be of a clock that was set back since
+        """Give back or end silent runs, once all of them could have been heard for the length of a lease."""
         counts = dict.fromkeys(OUTCOMES.values(), 0)
-        if now < self._judge_from:
+        if not self._could_hear(now):
             return counts
         repair.shorten_leases(self._db, now)
         for flow_run_id in repair.silent_runs(self._db, now):
@@ -47,6 +38,15 @@ class Repair:
         for flow_run_id in repair.stuck_runs(self._db, now):
             self._count(counts, flow_run_id, "went no further", repair.mend_stuck(self._db, flow_run_id, now=now))
         return counts
+
+    def _could_hear(self, now: datetime) -> bool:
+        """Silence proves nothing unless a server was there to be talked to all the while, by a clock that agrees with ours and was
+        not moved. The server keeps the record of that, so it outlives us: whoever does the next round can judge at once."""
+        heard = repair.server_heard(self._db, presence.NAME)
+        if heard is None:
+            return now - self._started >= self._lease
+        since, last = heard
+        return abs(now - last) <= presence.SILENT_AFTER and now - since >= self._lease
 
     def _count(self, counts: dict[str, int], flow_run_id: UUID, why: str, became: str | None) -> None:
         if became is not None:

@@ -25,7 +25,7 @@ from appliance.server.services.repair import Repair
 from appliance.server.services.retention import Retention
 from appliance.server.services.rollups import Rollups
 from appliance.server.services.scheduler import Scheduler
-from appliance.server.services.service import MindsTheClock, Service
+from appliance.server.services.service import Service
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,6 @@ class Rounds:
         self._busy = threading.Lock()
         self._ttl = max(_LEAST_LEASE, 3 * service.interval)
         self._taken = 0.0
-        self._seen = clock.now(), clock.monotonic()
 
     def __call__(self) -> None:
         with self._busy:
@@ -60,7 +59,6 @@ class Rounds:
                 log.error("The %s failed and is tried again: %s", self.service.name, error, exc_info=not expected)
 
     def _round(self, now: datetime) -> None:
-        self._mind_the_clock(now)
         before = self._epoch
         self._epoch = leases.acquire(self._db, self.service.name, self._holder, self._ttl, now=now)
         self._taken = clock.monotonic()
@@ -71,12 +69,6 @@ class Rounds:
         with fence.held(self.service.name, self._epoch):
             counts = self.service.run_once(now)
         leases.record(self._db, self.service.name, self._epoch, counts, now=clock.now())
-
-    def _mind_the_clock(self, now: datetime) -> None:
-        (wall, steady), self._seen = self._seen, (now, clock.monotonic())
-        moved = (now - wall).total_seconds() - (self._seen[1] - steady)
-        if abs(moved) > _STEP and isinstance(self.service, MindsTheClock):
-            self.service.clock_moved(now)
 
     def prolong(self) -> None:
         """Keep the lease during a long round. Called now and then from another thread; a lease that was lost stays lost."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 
 class Service(Protocol):
@@ -13,10 +13,3 @@ class Service(Protocol):
     interval: float
 
     def run_once(self, now: datetime) -> dict[str, int]: ...
-
-
-@runtime_checkable
-class MindsTheClock(Protocol):
-    """A service that must know when the wall clock was set ahead or back; told before its next round."""
-
-    def clock_moved(self, now: datetime) -> None: ...

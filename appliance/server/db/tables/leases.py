@@ -17,4 +17,7 @@ class Lease(SQLModel, table=True):
     epoch: int = 1
     expires: datetime = Field(sa_type=Time)
     last_run_at: datetime | None = Field(default=None, sa_type=Time)  # the service's last completed round
+    since: datetime | None = Field(
+        default=None, sa_type=Time
+    )  # of who beats: the first beat after the last long silence
     last_counts: str = Field(default="", max_length=500)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -54,12 +54,16 @@ def record(session: Session, name: str, epoch: int, at: datetime, counts: str) -
     return bool(result.rowcount == 1)
 
 
-def beat(session: Session, name: str, holder: str, at: datetime, expires: datetime) -> None:
-    """Note that a process of this kind is alive; anybody may, the newest beat counts."""
+def beat(session: Session, name: str, holder: str, at: datetime, patience: timedelta) -> None:
+    """Note that a process of this kind is alive; anybody may, the newest beat counts. `since` starts anew when the beat before was
+    further away than `patience`, in either direction: nobody was there in between, or the clock was moved."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    values = {"holder": holder, "expires": expires, "last_run_at": at}
-    statement = insert(_leases).values(name=name, epoch=1, last_counts="", **values)
-    session.connection().execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+    values = {"holder": holder, "expires": at + patience, "last_run_at": at}
+    statement = insert(_leases).values(name=name, epoch=1, last_counts="", since=at, **values)
+    unbroken = _leases.c.last_run_at.between(at - patience, at + patience)
+    since = case((unbroken, func.coalesce(_leases.c.since, at)), else_=at)
+    again = statement.on_conflict_do_update(index_elements=["name"], set_={**values, "since": since})
+    session.connection().execute(again)
 
 
 def find(session: Session, name: str) -> Any | None:
