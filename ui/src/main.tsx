@@ -2,17 +2,26 @@ import "./ui/tokens.css";
 import "./ui/base.css";
 import "./ui/shell.css";
 import "./ui/table.css";
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { MutationCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { ApiError, whenSignedOut } from "./api/http";
 import { forgetUser, loadSession } from "./api/session";
+import { SYSTEM_KEY } from "./api/system";
 import { makeRouter } from "./router";
 import "./ui/theme";
+import { toastError } from "./ui/toasts";
 
 const RETRIES = 2;
-const queries = new QueryClient({
+const queries: QueryClient = new QueryClient({
+  mutationCache: new MutationCache({
+    onError: (error) => {
+      if (!(error instanceof ApiError) || error.code !== "disk_full") return;
+      toastError(error);
+      void queries.invalidateQueries({ queryKey: SYSTEM_KEY });
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: 2_000,

@@ -10,6 +10,8 @@ import {
 } from "@tanstack/react-router";
 import { runQuery, runsQuery } from "./api/flow-runs";
 import { flowQuery, flowsQuery } from "./api/flows";
+import { jobQuery, jobsQuery } from "./api/jobs";
+import { limitsQuery } from "./api/limits";
 import { currentSession } from "./api/session";
 import { taskRunsQuery } from "./api/task-runs";
 import { Shell } from "./features/shell";
@@ -131,10 +133,41 @@ const runForm = createRoute({
   component: lazyRouteComponent(() => import("./pages/run-form"), "RunFormPage"),
 });
 
+const limits = createRoute({
+  getParentRoute: () => app,
+  path: "/limits",
+  loader: ({ context }) => {
+    void context.queries.prefetchQuery(limitsQuery);
+  },
+  component: lazyRouteComponent(() => import("./pages/limits"), "LimitsPage"),
+});
+
+const jobs = createRoute({
+  getParentRoute: () => app,
+  path: "/jobs",
+  loader: ({ context }) => {
+    void context.queries.prefetchInfiniteQuery(jobsQuery);
+  },
+  component: lazyRouteComponent(() => import("./pages/jobs"), "JobsPage"),
+});
+
+const job = createRoute({
+  getParentRoute: () => app,
+  path: "/jobs/$jobId",
+  loader: ({ context, params }) => {
+    void context.queries.prefetchQuery(jobQuery(params.jobId));
+  },
+  component: lazyRouteComponent(() => import("./pages/job"), "JobPage"),
+});
+
 /** Addresses that lead nowhere keep the frame around them. */
 const nowhere = createRoute({ getParentRoute: () => app, path: "$", component: NotFoundPage });
 
-const tree = root.addChildren([setup, login, app.addChildren([home, runs, run, flows, flow, runForm, nowhere])]);
+const tree = root.addChildren([
+  setup,
+  login,
+  app.addChildren([home, runs, run, flows, flow, runForm, limits, jobs, job, nowhere]),
+]);
 
 export function makeRouter(queries: QueryClient) {
   return createRouter({

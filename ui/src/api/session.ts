@@ -6,6 +6,7 @@ import { ApiError, request, setCsrfToken, signedOut } from "./http";
 export interface Me {
   username: string;
   role: string;
+  permissions: string[];
   csrfToken: string;
 }
 
@@ -20,6 +21,7 @@ export interface Session {
 interface WireMe {
   username: string;
   role: string;
+  permissions: string[];
   csrf_token: string;
 }
 
@@ -76,8 +78,8 @@ async function askMe(): Promise<Me | null> {
   }
 }
 
-function toMe({ username, role, csrf_token }: WireMe): Me {
-  return { username, role, csrfToken: csrf_token };
+function toMe({ csrf_token, ...me }: WireMe): Me {
+  return { ...me, csrfToken: csrf_token };
 }
 
 export async function signIn(username: string, password: string): Promise<void> {

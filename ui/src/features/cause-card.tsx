@@ -1,26 +1,35 @@
 /** The first thing on any run that is not simply well: what, where, why, and what it blocked. */
 
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { Button } from "react-aria-components";
-import type { Cause, Run } from "../api/flow-runs";
+import { type Cause, type Run, startNow } from "../api/flow-runs";
+import { newKey } from "../lib/keys";
 import { isUuid } from "../lib/run-filter";
 import { type Family, isTerminal, lookOfRun } from "../lib/states";
+import { canStartNow } from "../lib/waiting";
 import { doneOf, taskName } from "../lib/why";
+import { BusyButton } from "../ui/busy-button";
 import { useNow } from "../ui/clock";
 import { Countdown, Instant } from "../ui/instant";
-import { toast } from "../ui/toasts";
+import { toast, toastError } from "../ui/toasts";
+import { useMay, useWriting } from "./permissions";
+import { WaitSentence } from "./wait-sentence";
 
 interface Props {
   run: Run;
   showInLog: () => void;
+  /** Of a paused run: its tasks that wait for a person. */
+  approvals: ReactNode;
 }
 
-export function CauseCard({ run, showInLog }: Props) {
+export function CauseCard({ run, showInLog, approvals }: Props) {
   const { type, name } = run.state;
   if (type === "FAILED") return name === "Crashed" ? <Crashed run={run} /> : <Failed run={run} showInLog={showInLog} />;
   if (type === "CANCELLED" || type === "CANCELLING") return <Cancelled run={run} />;
   if (type === "RUNNING") return <Progress run={run} />;
-  if (!isTerminal(type)) return <Waiting run={run} />;
+  if (!isTerminal(type)) return <Waiting run={run} approvals={approvals} />;
   return null;
 }
 
@@ -32,7 +41,7 @@ function Card({ family, label, children }: { family: Family; label: string; chil
   );
 }
 
-function Failed({ run, showInLog }: Props) {
+function Failed({ run, showInLog }: Omit<Props, "approvals">) {
   const cause = run.cause;
   const message = cause?.message || run.state.message || "No message was given.";
   return (
@@ -174,20 +183,79 @@ function Progress({ run }: { run: Run }) {
   );
 }
 
-function Waiting({ run }: { run: Run }) {
+function Waiting({ run, approvals }: { run: Run; approvals: ReactNode }) {
   const now = useNow();
   const look = lookOfRun(run, now);
   const isFuture = Date.parse(run.scheduledTime) > now;
+  const sentence =
+    run.waitReason || run.state.message || (isFuture ? "It waits for its time." : "It waits for an agent.");
   return (
     <Card family={look.family} label="What it waits for">
       <div>
-        {run.waitReason || run.state.message || (isFuture ? "It waits for its time." : "It waits for an agent.")}
+        <WaitSentence sentence={sentence} holders={run.waitHolders} />
       </div>
+      {run.waitHolders.length > NAMED_IN_SENTENCE && <Holders run={run} />}
       {isFuture && (
         <div className="muted">
           Starts <Instant at={run.scheduledTime} />, <Countdown at={run.scheduledTime} />
         </div>
       )}
+      {approvals}
+      <WaitActions run={run} />
     </Card>
+  );
+}
+
+const NAMED_IN_SENTENCE = 3;
+const LISTED = 12;
+
+function Holders({ run }: { run: Run }) {
+  const rest = run.waitHolders.length - LISTED;
+  return (
+    <div className="muted facts">
+      {run.waitHolders.slice(0, LISTED).map(({ id, name }) => (
+        <span key={id}>
+          <Link to="/runs/$runId" params={{ runId: id }} className="link">
+            {name}
+          </Link>
+        </span>
+      ))}
+      {rest > 0 && <span>{rest} more</span>}
+    </div>
+  );
+}
+
+function WaitActions({ run }: { run: Run }) {
+  const may = useMay();
+  const writing = useWriting();
+  const client = useQueryClient();
+  const start = useMutation({
+    mutationFn: (key: string) => startNow(run.id, key),
+    onSuccess: () => {
+      toast(`${run.flow.name} / ${run.name} is due now.`);
+      return client.invalidateQueries();
+    },
+    onError: toastError,
+  });
+  const startable = canStartNow(run) && may("runs:edit");
+  if (!startable && run.waitCode !== "limit") return null;
+  return (
+    <div className="row">
+      {startable && (
+        <BusyButton
+          className="button"
+          isDisabled={!writing.allowed}
+          isBusy={start.isPending}
+          onPress={() => start.mutate(newKey())}
+        >
+          Start now
+        </BusyButton>
+      )}
+      {run.waitCode === "limit" && (
+        <Link to="/limits" className="button">
+          Show limits
+        </Link>
+      )}
+    </div>
   );
 }

@@ -2,6 +2,29 @@ import { useConnection } from "../api/live";
 import { useSession } from "../api/session";
 import { useStale } from "./live-light";
 
+/** The names are the server's. */
+export type Permission =
+  | "runs:cancel"
+  | "runs:pause"
+  | "runs:resume"
+  | "runs:restart"
+  | "runs:mark"
+  | "runs:edit"
+  | "runs:delete"
+  | "runs:bulk"
+  | "schedules:backfill"
+  | "schedules:edit"
+  | "limits:edit"
+  | "hold:manage"
+  | "maintenance:manage"
+  | "disk:manage";
+
+/** Whether the signed-in person holds a permission; what they don't hold is not offered. */
+export function useMay(): (permission: Permission) => boolean {
+  const { me } = useSession();
+  return (permission) => me?.permissions.includes(permission) ?? false;
+}
+
 /** Whether the signed-in person may start and stop things now, and if not, the reason to show. */
 export function useWriting(): { allowed: boolean; reason: string } {
   const { me } = useSession();

@@ -2,11 +2,13 @@ import { Link } from "@tanstack/react-router";
 import { Button } from "react-aria-components";
 import type { Run } from "../api/flow-runs";
 import { canStop, lookOfRun } from "../lib/states";
+import { BusyButton } from "../ui/busy-button";
 import { useNow } from "../ui/clock";
 import { Elapsed, Instant } from "../ui/instant";
 import { StatePill } from "../ui/state-pill";
 import { toast } from "../ui/toasts";
 import { useWriting } from "./permissions";
+import { MoreMenu } from "./run/more-menu";
 import type { GoOn } from "./use-go-on";
 
 export function RunHeader({ run, goOn, onStop }: { run: Run; goOn: GoOn | null; onStop: () => void }) {
@@ -33,14 +35,14 @@ export function RunHeader({ run, goOn, onStop }: { run: Run; goOn: GoOn | null; 
         <span className="spring" />
         {goOn && (
           <span title={writing.reason}>
-            <Button
+            <BusyButton
               className={goOn.isMain ? "button primary" : "button"}
               isDisabled={!writing.allowed}
-              isPending={goOn.isPending}
+              isBusy={goOn.isPending}
               onPress={goOn.run}
             >
               {goOn.label}
-            </Button>
+            </BusyButton>
           </span>
         )}
         {writing.allowed ? (
@@ -61,6 +63,7 @@ export function RunHeader({ run, goOn, onStop }: { run: Run; goOn: GoOn | null; 
             </Button>
           </span>
         )}
+        <MoreMenu run={run} />
       </div>
     </header>
   );

@@ -4,11 +4,13 @@ import { type RefObject, useEffect } from "react";
 import { Button } from "react-aria-components";
 import type { RunRow } from "../api/flow-runs";
 import { canStop, lookOfRun } from "../lib/states";
+import { brief } from "../lib/waiting";
 import { byOf, whyOf } from "../lib/why";
 import { useNow } from "../ui/clock";
 import { Elapsed, Instant } from "../ui/instant";
 import { usePhone } from "../ui/phone";
 import { StatePill } from "../ui/state-pill";
+import { WaitSentence } from "./wait-sentence";
 
 const ROW = 32;
 const PHONE_ROW = 68;
@@ -20,11 +22,20 @@ interface Props {
   current: number;
   onNearEnd: () => void;
   onStop: ((run: RunRow) => void) | null;
+  /** Where runs can be selected. */
+  selecting?: Selecting;
   /** On a flow's own page: without the columns that say the same in every row. */
   isCompact?: boolean;
 }
 
-export function RunsTable({ runs, box, total, current, onNearEnd, onStop, isCompact = false }: Props) {
+export interface Selecting {
+  extent: "none" | "some" | "all";
+  isSelected: (id: string) => boolean;
+  onToggle: (id: string, range: boolean) => void;
+  onToggleAll: () => void;
+}
+
+export function RunsTable({ runs, box, total, current, onNearEnd, onStop, selecting, isCompact = false }: Props) {
   const phone = usePhone();
   const height = phone ? PHONE_ROW : ROW;
   const virtual = useVirtualizer({
@@ -49,6 +60,7 @@ export function RunsTable({ runs, box, total, current, onNearEnd, onStop, isComp
   return (
     <table className="table runs-table" aria-rowcount={total + 1}>
       <colgroup>
+        {selecting && <col className="col-check" />}
         <col className="col-state" />
         {!isCompact && <col className="col-flow" />}
         <col className="col-run" />
@@ -61,6 +73,11 @@ export function RunsTable({ runs, box, total, current, onNearEnd, onStop, isComp
       </colgroup>
       <thead>
         <tr>
+          {selecting && (
+            <th scope="col" className="cell-check">
+              <AllBox selecting={selecting} />
+            </th>
+          )}
           <th scope="col">State</th>
           {!isCompact && <th scope="col">Flow</th>}
           <th scope="col">Run</th>
@@ -88,6 +105,7 @@ export function RunsTable({ runs, box, total, current, onNearEnd, onStop, isComp
                 index={item.index}
                 isCurrent={item.index === current}
                 onStop={onStop}
+                selecting={selecting}
                 isCompact={isCompact}
               />
             )
@@ -107,15 +125,57 @@ interface RowProps {
   isCurrent: boolean;
   isCompact: boolean;
   onStop: Props["onStop"];
+  selecting: Selecting | undefined;
 }
 
-function Row({ run, index, isCurrent, isCompact, onStop }: RowProps) {
+function AllBox({ selecting }: { selecting: Selecting }) {
+  return (
+    <label className="check">
+      <input
+        type="checkbox"
+        aria-label="Select all runs that are shown"
+        checked={selecting.extent === "all"}
+        ref={(element) => {
+          if (element) element.indeterminate = selecting.extent === "some";
+        }}
+        onChange={selecting.onToggleAll}
+      />
+    </label>
+  );
+}
+
+/** Not a stop of its own for Tab: `x` selects the current run. */
+function RowBox({ run, selecting, isChecked }: { run: RunRow; selecting: Selecting; isChecked: boolean }) {
+  return (
+    <label className="check above">
+      <input
+        type="checkbox"
+        tabIndex={-1}
+        aria-label={`Select ${run.name}`}
+        checked={isChecked}
+        onChange={(event) => selecting.onToggle(run.id, (event.nativeEvent as MouseEvent).shiftKey)}
+      />
+    </label>
+  );
+}
+
+function Row({ run, index, isCurrent, isCompact, onStop, selecting }: RowProps) {
   const now = useNow();
   const look = lookOfRun(run, now);
   const why = whyOf(run);
   const due = !run.startTime;
+  const isChecked = selecting?.isSelected(run.id) ?? false;
   return (
-    <tr aria-rowindex={index + 2} className={isCurrent ? "row-current" : ""}>
+    <tr
+      aria-rowindex={index + 2}
+      aria-selected={selecting ? isChecked : undefined}
+      className={`${isCurrent ? "row-current" : ""} ${isChecked ? "row-selected" : ""}`}
+    >
+      {selecting && (
+        <td className="cell-check">
+          <RowBox run={run} selecting={selecting} isChecked={isChecked} />
+        </td>
+      )}
       <td className="cell-state">
         <StatePill look={look} />
       </td>
@@ -131,8 +191,8 @@ function Row({ run, index, isCurrent, isCompact, onStop }: RowProps) {
           {run.name}
         </Link>
       </td>
-      <td className={`cell-why mono text-${look.family}`} title={why}>
-        {why}
+      <td className={`cell-why ${run.waitReason ? "" : "mono"} text-${look.family}`} title={why}>
+        <WaitSentence sentence={brief(why)} holders={run.waitHolders} />
       </td>
       <td className="cell-time number">
         {due ? (

@@ -1,7 +1,6 @@
-import { useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
-import { useCallback, useEffect } from "react";
-import { type Change, live, useChanges } from "../api/live";
+import { useEffect } from "react";
+import { live } from "../api/live";
 import { useSession } from "../api/session";
 import { formatClock, localZone } from "../lib/time";
 import { useNow } from "../ui/clock";
@@ -9,11 +8,14 @@ import { useShortcuts } from "../ui/shortcuts";
 import { Toasts } from "../ui/toasts";
 import { LiveLight, StaleStrip } from "./live-light";
 import { ShortcutsSheet } from "./shortcuts-sheet";
+import { Banners } from "./system/banners";
+import { useLiveQueries } from "./use-live-queries";
 import { UserMenu } from "./user-menu";
 
 const PAGES = [
   { to: "/runs", label: "Runs", keys: "g r", icon: "M3.5 2 10 6 3.5 10Z" },
   { to: "/flows", label: "Flows", keys: "g f", icon: "M2 2.5H5V5.5H2ZM7 6.5H10V9.5H7ZM3.5 5.5V8H7" },
+  { to: "/limits", label: "Limits", keys: "g l", icon: "M2 9V4.5H4V9ZM5 9V2H7V9ZM8 9V6H10V9Z" },
 ] as const;
 
 /** The frame of all pages: top bar, navigation, live light, notices. */
@@ -46,7 +48,10 @@ export function Shell() {
         ))}
       </nav>
       <main id="main" className="main" tabIndex={-1}>
-        <StaleStrip />
+        <div className="strips">
+          <StaleStrip />
+          <Banners />
+        </div>
         <Outlet />
       </main>
       <Toasts />
@@ -79,32 +84,4 @@ function TopClock() {
       {formatClock(new Date(now))} {localZone()}
     </span>
   );
-}
-
-/** What changed is asked again, as far as it is on screen; after a gap, everything on screen. */
-function useLiveQueries(): void {
-  const client = useQueryClient();
-  const refresh = useCallback(
-    (changes: (Change | null)[]) => {
-      if (changes.includes(null)) {
-        void client.invalidateQueries();
-        return;
-      }
-      const known = changes as Change[];
-      const ids = new Set(known.map((change) => change.id));
-      if (known.some((change) => change.topic === "flow_run")) {
-        void client.invalidateQueries({ queryKey: ["runs"] }, { cancelRefetch: false });
-        for (const id of ids) {
-          void client.invalidateQueries({ queryKey: ["run", id] }, { cancelRefetch: false });
-          void client.invalidateQueries({ queryKey: ["task-runs", id] }, { cancelRefetch: false });
-        }
-      }
-      if (known.some((change) => change.kind !== "flow_run.progress")) {
-        void client.invalidateQueries({ queryKey: ["flows"] }, { cancelRefetch: false });
-        void client.invalidateQueries({ queryKey: ["flow"] }, { cancelRefetch: false });
-      }
-    },
-    [client],
-  );
-  useChanges(refresh);
 }

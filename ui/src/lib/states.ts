@@ -118,6 +118,11 @@ export function isTerminal(type: string): boolean {
   return TERMINAL.has(type);
 }
 
+/** Whether no process works on it: it has ended, or it waits. */
+export function isAtRest(type: string): boolean {
+  return TERMINAL.has(type) || type === "SCHEDULED" || type === "PAUSED";
+}
+
 /** Whether a person can stop it now. */
 export function canStop(type: string): boolean {
   return !TERMINAL.has(type) && type !== "CANCELLING";

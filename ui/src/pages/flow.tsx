@@ -6,7 +6,7 @@ import type { RunRow } from "../api/flow-runs";
 import { type Flow, flowQuery } from "../api/flows";
 import { useWriting } from "../features/permissions";
 import { RunsTable } from "../features/runs-table";
-import { ScheduleList } from "../features/schedule-list";
+import { ScheduleList } from "../features/schedules/schedule-list";
 import { StopDialog } from "../features/stop-dialog";
 import { lookOf } from "../lib/states";
 import { Countdown, Instant } from "../ui/instant";

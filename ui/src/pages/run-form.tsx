@@ -1,13 +1,14 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { Button, Radio, RadioGroup } from "react-aria-components";
 import { createRun, type Run, runQuery } from "../api/flow-runs";
 import { type Flow, flowQuery } from "../api/flows";
 import { ApiError } from "../api/http";
 import { ParameterField } from "../features/parameter-field";
 import { useWriting } from "../features/permissions";
-import { isChanged, type Json, read, readAll, toCommand, toField, toText } from "../lib/form-model";
+import { useParameterForm } from "../features/use-parameter-form";
+import { isChanged, type Json, readAll, toCommand } from "../lib/form-model";
 import { newKey } from "../lib/keys";
 import { Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
@@ -29,33 +30,11 @@ export function RunFormPage() {
   return <RunForm key={flow.data.id} flow={flow.data} source={source.data ?? null} />;
 }
 
-function useForm(flow: Flow, source: Run | null) {
-  const fields = useMemo(() => flow.version.parameters.map(toField), [flow.version.parameters]);
-  const [texts, setTexts] = useState<Record<string, string>>(() =>
-    Object.fromEntries(
-      fields.map((field) => {
-        const given = source?.parameters[field.name];
-        return [field.name, given === undefined ? field.initial : toText(field, given as Json)];
-      }),
-    ),
-  );
-  const [errors, setErrors] = useState<Record<string, string>>({});
-  const edit = (name: string, text: string) => {
-    setTexts((now) => ({ ...now, [name]: text }));
-    setErrors(({ [name]: _, ...rest }) => rest);
-  };
-  const check = (name: string) => {
-    const field = fields.find((one) => one.name === name);
-    if (!field || (!isChanged(field, texts[name] ?? "") && field.hasDefault)) return;
-    const reading = read(field, texts[name] ?? "");
-    // An empty field is not scolded before it was asked for.
-    if (!reading.ok && texts[name]) setErrors((now) => ({ ...now, [name]: reading.error }));
-  };
-  return { fields, texts, errors, setErrors, edit, check };
-}
-
 function RunForm({ flow, source }: { flow: Flow; source: Run | null }) {
-  const { fields, texts, errors, setErrors, edit, check } = useForm(flow, source);
+  const { fields, texts, errors, setErrors, edit, check } = useParameterForm(
+    flow.version.parameters,
+    source?.parameters,
+  );
   const [when, setWhen] = useState<"now" | "later">("now");
   const [at, setAt] = useState("");
   const [name, setName] = useState("");

@@ -3,6 +3,7 @@ import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router"
 import { useEffect, useRef, useState } from "react";
 import { type Run, runQuery } from "../api/flow-runs";
 import { CauseCard } from "../features/cause-card";
+import { Approvals } from "../features/run/approvals";
 import { Detail, type Wish } from "../features/run/detail";
 import { RunSkeleton } from "../features/run/run-skeleton";
 import { Split } from "../features/run/split";
@@ -78,7 +79,7 @@ function RunView({ run }: { run: Run }) {
     <div className="page page-full run-page">
       <RunHeader run={run} goOn={goOn} onStop={() => setStopping(true)} />
       <Announcer run={run} />
-      <CauseCard run={run} showInLog={showInLog} />
+      <CauseCard run={run} showInLog={showInLog} approvals={<Approvals run={run} tasks={list.tasks} />} />
       <SuccessLine run={run} list={list} />
       <Split
         left={<Structure run={run} list={list} search={search} go={go} />}

@@ -3,10 +3,12 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { type RefObject, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Button, ToggleButton, ToggleButtonGroup } from "react-aria-components";
 import { type RunRow, runsQuery } from "../api/flow-runs";
-import { useWriting } from "../features/permissions";
-import { RunsTable } from "../features/runs-table";
+import { BulkBar } from "../features/bulk/bulk-bar";
+import { useMay, useWriting } from "../features/permissions";
+import { RunsTable, type Selecting } from "../features/runs-table";
 import { StopDialog } from "../features/stop-dialog";
 import { isUuid, parseRunView, printRunView, type RunView, SHOWS, toRunFilter } from "../lib/run-filter";
+import { allToggled, extentOf, isSelected, NOTHING, toggled } from "../lib/selection";
 import { Empty, Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
 import { useShortcuts } from "../ui/shortcuts";
@@ -21,7 +23,9 @@ export function RunsPage() {
   const filterInput = useRef<HTMLInputElement>(null);
   const [stopping, setStopping] = useState<RunRow | null>(null);
   const [current, setCurrent] = useState(-1);
+  const [selection, setSelection] = useState(NOTHING);
   const writing = useWriting();
+  const may = useMay();
 
   const all = useMemo(() => unique(query.data?.pages.flatMap((page) => page.items) ?? []), [query.data]);
   const { shown, held, showNew } = useHeldBack(all, box);
@@ -29,6 +33,7 @@ export function RunsPage() {
   const capped = query.data?.pages[0]?.totalCapped ?? false;
   const change = (next: RunView) => {
     setCurrent(-1);
+    setSelection(NOTHING);
     void navigate({ to: "/runs", search: printRunView(next), replace: true });
   };
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = query;
@@ -36,6 +41,21 @@ export function RunsPage() {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
   const move = (step: number) => setCurrent((at) => Math.min(shown.length - 1, Math.max(0, at + step)));
+  const ids = useMemo(() => shown.map((run) => run.id), [shown]);
+  const selected = useMemo(() => all.filter((run) => selection.ids.has(run.id)), [all, selection]);
+  const selecting: Selecting | undefined = may("runs:bulk")
+    ? {
+        extent: extentOf(selection, ids),
+        isSelected: (id) => isSelected(selection, id),
+        onToggle: (id, range) => setSelection(toggled(selection, ids, id, range)),
+        onToggleAll: () => setSelection(allToggled(selection, ids)),
+      }
+    : undefined;
+  const select = (range: boolean) => {
+    const run = shown[current];
+    if (run) selecting?.onToggle(run.id, range);
+  };
+  const isAnySelected = selection.allSince !== null || selection.ids.size > 0;
   const open = () => {
     const run = shown[current];
     if (run) void navigate({ to: "/runs/$runId", params: { runId: run.id } });
@@ -46,6 +66,13 @@ export function RunsPage() {
     { keys: "k", label: "Previous run", run: () => move(-1) },
     { keys: "Enter", label: "Open the run", run: open },
     { keys: "u", label: "Show new runs", run: showNew },
+    ...(selecting
+      ? [
+          { keys: "x", label: "Select the run", run: () => select(false) },
+          { keys: "Shift X", label: "Select all from the last one to this", run: () => select(true) },
+        ]
+      : []),
+    ...(isAnySelected ? [{ keys: "Escape", label: "Select nothing", run: () => setSelection(NOTHING) }] : []),
     ...SHOWS.map((show, index) => ({
       keys: String(index + 1),
       label: `Show ${show.label.toLowerCase()}`,
@@ -60,6 +87,10 @@ export function RunsPage() {
         <span className="muted number" aria-live="polite">
           {query.data && `${total.toLocaleString("en")}${capped ? "+" : ""}`}
         </span>
+        <span className="spring" />
+        <Link to="/jobs" className="muted link">
+          Jobs
+        </Link>
       </div>
       <div className="filter-bar">
         <ToggleButtonGroup
@@ -105,9 +136,18 @@ export function RunsPage() {
               current={current}
               onNearEnd={onNearEnd}
               onStop={writing.allowed ? setStopping : null}
+              selecting={selecting}
             />
           )}
         </section>
+        <BulkBar
+          selection={selection}
+          selected={selected}
+          filter={toRunFilter(view)}
+          total={{ total, totalCapped: capped }}
+          onAll={() => setSelection({ ...NOTHING, allSince: new Date().toISOString() })}
+          onClear={() => setSelection(NOTHING)}
+        />
       </div>
       <StopDialog run={stopping} onClose={() => setStopping(null)} />
     </div>

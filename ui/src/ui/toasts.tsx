@@ -27,11 +27,19 @@ export function toast(text: ReactNode): void {
   set([...toasts, { id: last, tone: "done" as const, text }].slice(-MOST));
 }
 
+/** A refusal is said once, however many tell of it at the same time. */
 export function toastError(error: unknown): void {
+  const text = textOf(error);
+  if (toasts.some((one) => one.tone === "error" && one.text === text)) return;
   last += 1;
-  const text = error instanceof Error ? error.message : "Something went wrong.";
   const details = error instanceof ApiError ? `${error.code} ${error.requestId}`.trim() : "";
   set([...toasts, { id: last, tone: "error" as const, text, details }].slice(-MOST));
+}
+
+function textOf(error: unknown): string {
+  if (error instanceof ApiError && error.code === "disk_full")
+    return "Nothing was changed: the disk of the database is full. Reading works; an administrator can free space.";
+  return error instanceof Error ? error.message : "Something went wrong.";
 }
 
 function close(id: number): void {

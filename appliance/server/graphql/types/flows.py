@@ -59,6 +59,7 @@ class EdgeDef:
     downstream: str
     key: str | None
     mapped: bool
+    flattened: bool
 
 
 @strawberry.type(description="One registered content of a flow; it never changes.")
@@ -106,6 +107,7 @@ class FlowVersion:
                 downstream=item["downstream"],
                 key=item.get("key"),
                 mapped=bool(item.get("mapped")),
+                flattened=bool(item.get("flattened")),
             )
             for item in self.row.graph.get("edges", [])
         ]

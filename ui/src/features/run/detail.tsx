@@ -1,16 +1,18 @@
 /** The right pane: the log, the parameters or the state history; of the whole run or of the task that is selected. */
 
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { Button } from "react-aria-components";
 import type { Run } from "../../api/flow-runs";
-import { isTerminal, lookOf } from "../../lib/states";
+import { isAtRest, isTerminal, lookOf } from "../../lib/states";
 import { parseSelection, selectionOf, type TaskRun } from "../../lib/timeline";
 import type { RunSearch } from "../../router";
 import { Elapsed } from "../../ui/instant";
 import { StatePill } from "../../ui/state-pill";
 import { LogViewer } from "../log-viewer";
+import { useMay, useWriting } from "../permissions";
 import { ParametersPanel, StateHistory } from "../run-panels";
 import type { Place } from "../use-logs";
+import { MarkDialog } from "./mark-dialog";
 import { Tab } from "./tab";
 
 export interface Wish {
@@ -38,7 +40,7 @@ export function Detail({ run, tasks, search, go, wish }: Props) {
         </nav>
       </div>
       {search.task && !search.pane && (
-        <SelectedTask tasks={tasks} selection={search.task} onClear={() => go({ task: undefined })} />
+        <SelectedTask run={run} tasks={tasks} selection={search.task} onClear={() => go({ task: undefined })} />
       )}
       {search.pane === "parameters" ? (
         <ParametersPanel run={run} />
@@ -70,12 +72,16 @@ function openAt(run: Run, task: string | undefined): Place {
 }
 
 interface SelectedProps {
+  run: Run;
   tasks: readonly TaskRun[];
   selection: string;
   onClear: () => void;
 }
 
-function SelectedTask({ tasks, selection, onClear }: SelectedProps) {
+function SelectedTask({ run, tasks, selection, onClear }: SelectedProps) {
+  const [isMarking, setMarking] = useState(false);
+  const may = useMay()("runs:mark");
+  const writing = useWriting();
   const task = tasks.find((one) => selectionOf(one.taskSlug, one.mapIndex) === selection);
   return (
     <div className="selected-task">
@@ -95,9 +101,15 @@ function SelectedTask({ tasks, selection, onClear }: SelectedProps) {
         </>
       )}
       <span className="spring" />
+      {task && may && isAtRest(run.state.type) && (
+        <Button className="button small quiet" isDisabled={!writing.allowed} onPress={() => setMarking(true)}>
+          Mark as…
+        </Button>
+      )}
       <Button className="button small quiet" onPress={onClear}>
         All tasks ✕
       </Button>
+      {task && isMarking && <MarkDialog run={run} task={task} onClose={() => setMarking(false)} />}
     </div>
   );
 }

@@ -1,0 +1,106 @@
+/** One question before something is done to many runs: to which, what it does, and what stays. */
+
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { bulk, type Count, isOver, type Job } from "../../api/jobs";
+import { MARKED_STATES, type MarkedState, runsIn } from "../../lib/bulk";
+import { countsInWords } from "../../lib/jobs";
+import { newKey } from "../../lib/keys";
+import { ConfirmDialog } from "../../ui/confirm-dialog";
+import { SelectField } from "../../ui/select-field";
+import { toast } from "../../ui/toasts";
+import type { Target } from "./bulk-bar";
+
+interface Props {
+  target: Target;
+  /** All that are selected, also those that can't take it. */
+  selected: Count;
+  onClose: () => void;
+  onDone: () => void;
+}
+
+export function BulkDialog({ target, selected, onClose, onDone }: Props) {
+  const { kind, count, runs, filter } = target;
+  const [state, setState] = useState<MarkedState>("Success");
+  const [key] = useState(newKey); // one per question: sent twice it is done once
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const act = useMutation({
+    mutationFn: (reason: string) =>
+      bulk({
+        action: kind.action,
+        ...(filter ? { filter } : { ids: runs?.map((run) => run.id) ?? [] }),
+        ...(kind.action === "mark" && { state }),
+        reason,
+        idempotency_key: key,
+      }),
+    onSuccess: async (job) => {
+      onClose();
+      onDone();
+      if (isOver(job)) {
+        toast(<Outcome job={job} done={kind.done(runsIn(job.done))} />);
+        await client.invalidateQueries();
+      } else await navigate({ to: "/jobs/$jobId", params: { jobId: job.id } });
+    },
+  });
+  const left = selected.total - count.total;
+  return (
+    <ConfirmDialog
+      title={kind.title(runsIn(count.total, count.totalCapped))}
+      isOpen
+      onClose={onClose}
+      keep="Change nothing"
+      confirm={kind.confirm}
+      isDanger={kind.action === "delete" || kind.action === "cancel"}
+      isPending={act.isPending}
+      error={act.error}
+      onConfirm={(reason) => act.mutate(reason)}
+    >
+      <p className="muted">{kind.explanation}</p>
+      {runs && <Names runs={runs} />}
+      {left > 0 && !count.totalCapped && (
+        <p className="muted">
+          {runsIn(left)} of those selected can't take it as {left === 1 ? "it is" : "they are"}, and{" "}
+          {left === 1 ? "stays" : "stay"}.
+        </p>
+      )}
+      {kind.action === "mark" && (
+        <SelectField
+          label="Mark as"
+          value={state}
+          onChange={(value) => setState(value as MarkedState)}
+          options={MARKED_STATES.map((value) => ({ value, text: value }))}
+        />
+      )}
+    </ConfirmDialog>
+  );
+}
+
+const NAMED = 5;
+
+function Names({ runs }: { runs: readonly { id: string; name: string; flow: { name: string } }[] }) {
+  const rest = runs.length - NAMED;
+  return (
+    <ul className="bulk-names">
+      {runs.slice(0, NAMED).map((run) => (
+        <li key={run.id}>
+          <b>{run.flow.name}</b> {run.name}
+        </li>
+      ))}
+      {rest > 0 && <li className="muted">and {rest.toLocaleString("en")} more</li>}
+    </ul>
+  );
+}
+
+function Outcome({ job, done }: { job: Job; done: string }) {
+  if (job.state === "done" && job.refused === 0) return <>{done}.</>;
+  return (
+    <>
+      {countsInWords(job)}.{" "}
+      <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="link">
+        See why
+      </Link>
+    </>
+  );
+}

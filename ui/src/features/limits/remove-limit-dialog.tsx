@@ -1,0 +1,37 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { type Limit, removeLimit } from "../../api/limits";
+import { kindWord } from "../../lib/limits";
+import { ConfirmDialog } from "../../ui/confirm-dialog";
+import { toast } from "../../ui/toasts";
+
+export function RemoveLimitDialog({ limit, onClose }: { limit: Limit | null; onClose: () => void }) {
+  const client = useQueryClient();
+  const remove = useMutation({
+    mutationFn: (wanted: Limit) => removeLimit(wanted.id),
+    onSuccess: (_, wanted) => {
+      toast(`${kindWord(wanted.kind)} ${wanted.name} has no limit any more.`);
+      onClose();
+      return client.invalidateQueries();
+    },
+  });
+  const close = () => {
+    remove.reset();
+    onClose();
+  };
+  return (
+    <ConfirmDialog
+      title={limit ? `Remove the limit of ${kindWord(limit.kind).toLowerCase()} ${limit.name}?` : ""}
+      isOpen={limit !== null}
+      onClose={close}
+      keep="Keep limit"
+      confirm="Remove limit"
+      isDanger
+      isPending={remove.isPending}
+      error={remove.error}
+      hasReason={false}
+      onConfirm={() => limit && remove.mutate(limit)}
+    >
+      <p className="muted">What waits for one of its slots may start at once.</p>
+    </ConfirmDialog>
+  );
+}

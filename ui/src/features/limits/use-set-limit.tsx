@@ -1,0 +1,36 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Button } from "react-aria-components";
+import { type Limit, putLimit } from "../../api/limits";
+import { kindWord } from "../../lib/limits";
+import { toast, toastError } from "../../ui/toasts";
+
+/** Changes the slots of a limit that exists, and offers the way back for a moment. */
+export function useSetLimit() {
+  const client = useQueryClient();
+  const set = useMutation({
+    mutationFn: ({ limit, slots }: { limit: Limit; slots: number }) => putLimit({ ...pick(limit), slots }),
+    onSuccess: (_, { limit, slots }) => {
+      toast(
+        <>
+          {kindWord(limit.kind)} {limit.name}: {limit.slots} → {slots} slots.{" "}
+          <Button className="button small" onPress={() => back.mutate(limit)}>
+            Undo
+          </Button>
+        </>,
+      );
+      return client.invalidateQueries();
+    },
+    onError: toastError,
+  });
+  const back = useMutation({
+    mutationFn: (limit: Limit) => putLimit(pick(limit)),
+    onSuccess: (_, limit) => {
+      toast(`${kindWord(limit.kind)} ${limit.name} has ${limit.slots} slots again.`);
+      return client.invalidateQueries();
+    },
+    onError: toastError,
+  });
+  return set;
+}
+
+const pick = ({ kind, name, slots }: Limit) => ({ kind, name, slots });

@@ -1,0 +1,46 @@
+/** The tasks of a paused run that wait for a person, each to be approved alone; "Resume" in the head approves all of them. */
+
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Button } from "react-aria-components";
+import { approveTask, type Run } from "../../api/flow-runs";
+import { newKey } from "../../lib/keys";
+import { selectionOf, type TaskRun } from "../../lib/timeline";
+import { toast, toastError } from "../../ui/toasts";
+import { useMay, useWriting } from "../permissions";
+
+const LISTED = 20;
+
+export function Approvals({ run, tasks }: { run: Run; tasks: readonly TaskRun[] }) {
+  const may = useMay();
+  const writing = useWriting();
+  const client = useQueryClient();
+  const approve = useMutation({
+    mutationFn: (task: TaskRun) => approveTask(run.id, task.taskSlug, task.mapIndex, newKey()),
+    onSuccess: (_, task) => {
+      toast(`${selectionOf(task.taskSlug, task.mapIndex)} is approved.`);
+      return client.invalidateQueries();
+    },
+    onError: toastError,
+  });
+  const paused = tasks.filter((task) => task.state.type === "PAUSED");
+  if (run.state.type !== "PAUSED" || paused.length === 0 || !may("runs:resume")) return null;
+  return (
+    <ul className="approvals" aria-label="Tasks that wait for a person">
+      {paused.slice(0, LISTED).map((task) => (
+        <li key={task.id}>
+          <b className="mono">{selectionOf(task.taskSlug, task.mapIndex)}</b>
+          <span className="muted clip">{task.state.message}</span>
+          <Button
+            className="button small"
+            isDisabled={!writing.allowed || approve.isPending}
+            onPress={() => approve.mutate(task)}
+            aria-label={`Approve ${selectionOf(task.taskSlug, task.mapIndex)}`}
+          >
+            Approve
+          </Button>
+        </li>
+      ))}
+      {paused.length > LISTED && <li className="muted">and {paused.length - LISTED} more</li>}
+    </ul>
+  );
+}

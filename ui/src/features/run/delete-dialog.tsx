@@ -1,0 +1,36 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { deleteRun, type Run } from "../../api/flow-runs";
+import { newKey } from "../../lib/keys";
+import { ConfirmDialog } from "../../ui/confirm-dialog";
+import { toast } from "../../ui/toasts";
+
+export function DeleteDialog({ run, onClose }: { run: Run; onClose: () => void }) {
+  const [key] = useState(newKey);
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const remove = useMutation({
+    mutationFn: (reason: string) => deleteRun(run.id, { reason, idempotency_key: key }),
+    onSuccess: async () => {
+      toast(`${run.flow.name} / ${run.name} is deleted.`);
+      await navigate({ to: "/runs" });
+      await client.invalidateQueries({ queryKey: ["runs"] });
+    },
+  });
+  return (
+    <ConfirmDialog
+      title={`Delete ${run.flow.name} / ${run.name} for good?`}
+      isOpen
+      onClose={onClose}
+      keep="Keep run"
+      confirm="Delete run"
+      isDanger
+      isPending={remove.isPending}
+      error={remove.error}
+      onConfirm={(reason) => remove.mutate(reason)}
+    >
+      <p className="muted">It goes with its task runs, history and logs. This can't be undone.</p>
+    </ConfirmDialog>
+  );
+}

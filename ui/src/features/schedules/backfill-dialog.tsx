@@ -1,0 +1,127 @@
+/** Runs for due times of the past that have none: the range, what it would do, and at which rate. */
+
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import type { Schedule } from "../../api/flows";
+import { backfill, previewBackfill } from "../../api/schedules";
+import { toLocalInput } from "../../lib/form-model";
+import { newKey } from "../../lib/keys";
+import { previewInWords, readCount } from "../../lib/schedules";
+import { localZone } from "../../lib/time";
+import { BusyButton } from "../../ui/busy-button";
+import { ConfirmDialog } from "../../ui/confirm-dialog";
+import { Instant } from "../../ui/instant";
+import { TextInput } from "../../ui/text-input";
+
+const MOST_AT_ONCE = 1_000;
+const MOST_PER_MINUTE = 10_000;
+const DAY = 86_400_000;
+
+export default function BackfillDialog({ schedule, onClose }: { schedule: Schedule; onClose: () => void }) {
+  const [start, setStart] = useState(() => midnight(Date.now() - DAY));
+  const [end, setEnd] = useState(() => midnight(Date.now()));
+  const [atOnce, setAtOnce] = useState("10");
+  const [perMinute, setPerMinute] = useState("");
+  const [key] = useState(newKey);
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const range = rangeOf(schedule.id, start, end);
+  const preview = useMutation({ mutationFn: previewBackfill });
+  const most = readCount(atOnce, MOST_AT_ONCE);
+  const rate = perMinute.trim() === "" ? undefined : readCount(perMinute, MOST_PER_MINUTE);
+  const create = useMutation({
+    mutationFn: (reason: string) =>
+      backfill({
+        ...(range as NonNullable<typeof range>),
+        at_once: most ?? 1,
+        ...(rate && { per_minute: rate }),
+        reason,
+        idempotency_key: key,
+      }),
+    onSuccess: async (job) => {
+      onClose();
+      await navigate({ to: "/jobs/$jobId", params: { jobId: job.id } });
+      await client.invalidateQueries();
+    },
+  });
+  const set = (change: (text: string) => void) => (text: string) => {
+    change(text);
+    preview.reset(); // what was said is about another range
+  };
+  const found = preview.data;
+  const canCreate = found !== undefined && found.count > found.existing && most !== null && rate !== null;
+  return (
+    <ConfirmDialog
+      title={`Backfill “${schedule.description}”`}
+      isOpen
+      onClose={onClose}
+      keep="Create nothing"
+      confirm={found ? `Create ${(found.count - found.existing).toLocaleString("en")} runs` : "Create runs"}
+      isPending={create.isPending}
+      isDisabled={!canCreate}
+      error={create.error ?? preview.error}
+      reasonHelp="Shown on the page of the job."
+      onConfirm={(reason) => create.mutate(reason)}
+    >
+      <p className="muted">
+        Due times of the past that have no run get one, which is due at once. None ever runs twice. Times in{" "}
+        {localZone()}.
+      </p>
+      <TextInput label="From" type="datetime-local" value={start} onChange={set(setStart)} />
+      <TextInput
+        label="Until before"
+        type="datetime-local"
+        value={end}
+        onChange={set(setEnd)}
+        error={range ? "" : "Enter a start and an end that is later."}
+      />
+      <div className="row">
+        <BusyButton
+          className="button"
+          isDisabled={!range}
+          isBusy={preview.isPending}
+          onPress={() => range && preview.mutate(range)}
+        >
+          Preview
+        </BusyButton>
+        {found && (
+          <span role="status">
+            {previewInWords(found)}{" "}
+            {found.first && found.last && found.count > 1 && (
+              <span className="muted">
+                <Instant at={found.first} /> to <Instant at={found.last} />
+              </span>
+            )}
+          </span>
+        )}
+      </div>
+      <TextInput
+        label="At most so many at a time"
+        value={atOnce}
+        onChange={setAtOnce}
+        inputMode="numeric"
+        error={most === null ? `Enter a whole number from 1 to ${MOST_AT_ONCE.toLocaleString("en")}.` : ""}
+      />
+      <TextInput
+        label="And at most so many a minute (optional)"
+        value={perMinute}
+        onChange={setPerMinute}
+        inputMode="numeric"
+        error={rate === null ? `Enter a whole number from 1 to ${MOST_PER_MINUTE.toLocaleString("en")}.` : ""}
+      />
+    </ConfirmDialog>
+  );
+}
+
+function midnight(at: number): string {
+  const day = new Date(at);
+  day.setHours(0, 0, 0, 0);
+  return toLocalInput(day.toISOString()).slice(0, 16);
+}
+
+function rangeOf(scheduleId: string, start: string, end: string) {
+  const [from, until] = [new Date(start), new Date(end)];
+  if (!(from.getTime() < until.getTime())) return null;
+  return { schedule_id: scheduleId, start: from.toISOString(), end: until.toISOString() };
+}

@@ -1,0 +1,117 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { lazy, Suspense, useState } from "react";
+import { Button, Switch } from "react-aria-components";
+import { type Schedule, setScheduleActive } from "../../api/flows";
+import { policyInWords } from "../../lib/schedules";
+import { Instant } from "../../ui/instant";
+import { Empty } from "../../ui/notice";
+import { toast, toastError } from "../../ui/toasts";
+import { useMay, useWriting } from "../permissions";
+
+const PolicyDialog = lazy(() => import("./policy-dialog"));
+const SkipsDialog = lazy(() => import("./skips-dialog"));
+const BackfillDialog = lazy(() => import("./backfill-dialog"));
+
+export function ScheduleList({ schedules }: { schedules: readonly Schedule[] }) {
+  if (schedules.length === 0) return <Empty title="No schedules.">This flow runs when somebody starts it.</Empty>;
+  return (
+    <ul className="schedules">
+      {schedules.map((schedule) => (
+        <ScheduleItem key={schedule.id} schedule={schedule} />
+      ))}
+    </ul>
+  );
+}
+
+function ScheduleItem({ schedule }: { schedule: Schedule }) {
+  const client = useQueryClient();
+  const writing = useWriting();
+  const may = useMay()("schedules:edit");
+  const set = useMutation({
+    mutationFn: (active: boolean) => setScheduleActive(schedule.id, active),
+    onSuccess: (_, active) => {
+      toast(
+        active ? `${schedule.description}: goes on.` : `${schedule.description}: paused; its future runs are gone.`,
+      );
+      return client.invalidateQueries();
+    },
+    onError: toastError,
+  });
+  const active = set.isPending ? set.variables : schedule.active;
+  return (
+    <li>
+      <Switch
+        className="switch"
+        isSelected={active}
+        isDisabled={!may || !writing.allowed || set.isPending}
+        onChange={(on) => set.mutate(on)}
+        aria-label={`${schedule.description} is active`}
+      >
+        <span className="switch-track" aria-hidden="true">
+          <span className="switch-knob" />
+        </span>
+      </Switch>
+      <div>
+        <div className="strong">
+          {schedule.description} <span className="muted normal">{schedule.timezone}</span>
+        </div>
+        <div className="muted facts">
+          {active ? (
+            schedule.nextTimes.map((at) => (
+              <span key={at}>
+                <Instant at={at} />
+              </span>
+            ))
+          ) : (
+            <span>Paused: it starts no runs.</span>
+          )}
+        </div>
+        {Object.keys(schedule.parameters ?? {}).length > 0 && (
+          <div className="mono muted">{JSON.stringify(schedule.parameters)}</div>
+        )}
+        <div className="muted policy">{policyInWords(schedule)}</div>
+        <ScheduleActions schedule={schedule} />
+      </div>
+    </li>
+  );
+}
+
+function ScheduleActions({ schedule }: { schedule: Schedule }) {
+  const [open, setOpen] = useState<"policy" | "skips" | "backfill" | null>(null);
+  const may = useMay();
+  const writing = useWriting();
+  const close = () => setOpen(null);
+  const what = schedule.description;
+  return (
+    <div className="row schedule-actions">
+      {may("schedules:edit") && (
+        <Button
+          className="button small"
+          isDisabled={!writing.allowed}
+          onPress={() => setOpen("policy")}
+          aria-label={`Policies of ${what}`}
+        >
+          Policies…
+        </Button>
+      )}
+      <Button className="button small" onPress={() => setOpen("skips")} aria-label={`Missed due times of ${what}`}>
+        Missed…
+      </Button>
+      {may("schedules:backfill") && (
+        <Button
+          className="button small"
+          isDisabled={!writing.allowed}
+          onPress={() => setOpen("backfill")}
+          aria-label={`Backfill ${what}`}
+        >
+          Backfill…
+        </Button>
+      )}
+      <Suspense>
+        {open === "policy" && <PolicyDialog schedule={schedule} onClose={close} />}
+        {open === "skips" && <SkipsDialog schedule={schedule} onClose={close} />}
+        {open === "backfill" && <BackfillDialog schedule={schedule} onClose={close} />}
+      </Suspense>
+    </div>
+  );
+}

@@ -1,0 +1,90 @@
+/** Healing a disk that is full or nearly so: what goes, what stays, and what came of it. */
+
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { Button } from "react-aria-components";
+import { type Freed, freeSpace, type System, systemQuery } from "../../api/system";
+import { freedInWords, megabytes } from "../../lib/banners";
+import { BusyButton } from "../../ui/busy-button";
+import { Dialog } from "../../ui/dialog";
+import { TextInput } from "../../ui/text-input";
+
+const WATCH_EVERY = 1_000;
+
+export default function FreeSpaceDialog({ disk, onClose }: { disk: System["disk"]; onClose: () => void }) {
+  const [days, setDays] = useState("1");
+  const client = useQueryClient();
+  const free = useMutation({
+    mutationFn: freeSpace,
+    onSuccess: () => client.invalidateQueries(),
+  });
+  useQuery({ ...systemQuery, staleTime: 0, refetchInterval: free.isPending ? WATCH_EVERY : false });
+  const keep = days.trim() === "" ? Number.NaN : Number(days);
+  const error = keep >= 0 && keep <= 36_500 ? "" : "Enter a number of days, 0 or more.";
+  return (
+    <Dialog title="Free space on the disk of the database" isOpen onClose={free.isPending ? () => {} : onClose}>
+      <form
+        className="form"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!error && !free.isPending) free.mutate(keep);
+        }}
+      >
+        {disk.freeBytes !== null && (
+          <p>
+            {megabytes(disk.freeBytes)} of {megabytes(disk.totalBytes ?? 0)} are free.
+          </p>
+        )}
+        <p className="muted">
+          The oldest runs that have ended are deleted with their task runs, history and logs, and the oldest log lines
+          and events, by ever tighter limits until there is room again. Runs that wait, run or are paused stay, whatever
+          their age. This can't be undone.
+        </p>
+        <TextInput
+          label="Keep what is younger than (days)"
+          value={days}
+          onChange={setDays}
+          error={error}
+          inputMode="decimal"
+          help="0 lets all go that may go."
+          isDisabled={free.isPending}
+          autoFocus
+        />
+        {free.isPending && (
+          <p role="status">
+            Deleting… This takes up to 20 seconds.
+            {disk.freeBytes !== null && ` ${megabytes(disk.freeBytes)} are free so far.`}
+          </p>
+        )}
+        {free.error && (
+          <p className="form-error" role="alert">
+            {free.error.message}
+          </p>
+        )}
+        {free.data && <Result freed={free.data} />}
+        <div className="row end">
+          <Button className="button" onPress={onClose} isDisabled={free.isPending}>
+            {free.data ? "Close" : "Delete nothing"}
+          </Button>
+          <BusyButton type="submit" className="button danger" isBusy={free.isPending} isDisabled={Boolean(error)}>
+            {free.data ? "Free more" : "Delete and free space"}
+          </BusyButton>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function Result({ freed }: { freed: Freed }) {
+  const { disk } = freed;
+  return (
+    <p role="status">
+      {freedInWords(freed.deleted, freed.freed_bytes)}{" "}
+      {disk.free_bytes !== null && `${megabytes(disk.free_bytes)} are free now. `}
+      {!disk.writable && (
+        <b className="text-failed">That is not enough yet: keep fewer days, or delete something else on this disk.</b>
+      )}
+    </p>
+  );
+}

@@ -1,0 +1,63 @@
+/** What becomes of runs that came due during an outage: they start after all, or they are skipped. */
+
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { Radio, RadioGroup } from "react-aria-components";
+import { isOver } from "../../api/jobs";
+import { releaseHold, type System, skipHeld } from "../../api/system";
+import { runsIn } from "../../lib/bulk";
+import { newKey } from "../../lib/keys";
+import { ConfirmDialog } from "../../ui/confirm-dialog";
+import { Instant } from "../../ui/instant";
+import { toast } from "../../ui/toasts";
+import "../../ui/form.css";
+
+export default function HoldDialog({ hold, onClose }: { hold: System["hold"]; onClose: () => void }) {
+  const [choice, setChoice] = useState<"release" | "skip">("release");
+  const [key] = useState(newKey);
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const runs = runsIn(hold.runs);
+  const decide = useMutation({
+    mutationFn: (reason: string) =>
+      choice === "release" ? releaseHold(reason).then(() => null) : skipHeld(reason, key),
+    onSuccess: async (job) => {
+      onClose();
+      toast(job ? `${runs}: skipping.` : `${runs} released: agents take them in order.`);
+      await client.invalidateQueries();
+      if (job && !isOver(job)) await navigate({ to: "/jobs/$jobId", params: { jobId: job.id } });
+    },
+  });
+  return (
+    <ConfirmDialog
+      title={`${runs} held after an outage`}
+      isOpen
+      onClose={onClose}
+      keep="Keep holding"
+      confirm={choice === "release" ? "Release runs" : "Skip runs"}
+      isDanger={choice === "skip"}
+      isPending={decide.isPending}
+      error={decide.error}
+      reasonHelp="Kept with what happened."
+      onConfirm={(reason) => decide.mutate(reason)}
+    >
+      <p className="muted">
+        They were due {hold.before && <Instant at={hold.before} />} or earlier. Runs that come due later go on as usual.
+      </p>
+      <RadioGroup
+        className="radios radios-down"
+        aria-label="What becomes of them"
+        value={choice}
+        onChange={(value) => setChoice(value as "release" | "skip")}
+      >
+        <Radio className="radio" value="release">
+          Release: all of them start now, as fast as agents and limits allow
+        </Radio>
+        <Radio className="radio" value="skip">
+          Skip: none of them runs; they are marked as Skipped
+        </Radio>
+      </RadioGroup>
+    </ConfirmDialog>
+  );
+}

@@ -1,0 +1,96 @@
+/** What the strips under the top bar say: one line each, the gravest first, at most two. */
+
+import type { System } from "../api/system";
+import type { Permission } from "../features/permissions";
+import { runsIn } from "./bulk";
+import { formatInstant } from "./time";
+
+export interface Banner {
+  id: "disk" | "hold" | "maintenance";
+  tone: "failed" | "attention";
+  text: string;
+  /** What the button says; null for people who may not do it. */
+  action: string | null;
+}
+
+const MOST = 2;
+/** The server counts no further. */
+const COUNTED = 10_000;
+
+export function bannersOf(system: System, now: number, may: (permission: Permission) => boolean): Banner[] {
+  const { disk, hold, maintenance } = system;
+  const found: Banner[] = [];
+  const canFree = may("disk:manage");
+  if (!disk.writable) {
+    const who = canFree ? "" : " An administrator can free space.";
+    found.push({
+      id: "disk",
+      tone: "failed",
+      text: `The disk of the database is full: changes are refused, reading works.${who}`,
+      action: canFree ? "Free space…" : null,
+    });
+  }
+  if (hold.held) found.push(heldBanner(hold, may("hold:manage")));
+  if (maintenance.active && !(maintenance.until && Date.parse(maintenance.until) <= now))
+    found.push(maintenanceBanner(maintenance, now, may("maintenance:manage")));
+  const warning = disk.warnings[0];
+  if (disk.writable && warning) {
+    const who = canFree ? "" : " An administrator can free space.";
+    found.push({
+      id: "disk",
+      tone: "attention",
+      text: `${warning}${who}`,
+      action: canFree ? "Free space…" : null,
+    });
+  }
+  return found.slice(0, MOST);
+}
+
+function heldBanner(hold: System["hold"], canManage: boolean): Banner {
+  const runs = runsIn(hold.runs, hold.runs >= COUNTED);
+  const verb = hold.runs === 1 ? "is" : "are";
+  return {
+    id: "hold",
+    tone: "attention",
+    text: `${runs} that came due during an outage ${verb} held.${canManage ? "" : " An administrator can release them."}`,
+    action: canManage ? "Decide…" : null,
+  };
+}
+
+function maintenanceBanner(maintenance: System["maintenance"], now: number, canManage: boolean): Banner {
+  const { until, by, reason } = maintenance;
+  const why = reason ? ` (${reason})` : "";
+  const end = until ? formatInstant(new Date(until), new Date(now)) : "it is ended";
+  return {
+    id: "maintenance",
+    tone: "attention",
+    text: `Maintenance by ${by}${why}: no run starts until ${end}. What runs goes on.`,
+    action: canManage ? "End maintenance" : null,
+  };
+}
+
+/** What a full disk's healing did, in a sentence. */
+export function freedInWords(deleted: Record<string, number>, bytes: number): string {
+  const parts = Object.entries(deleted)
+    .filter(([name, count]) => count > 0 && name !== "pages")
+    .map(([name, count]) => `${count.toLocaleString("en")} ${WORDS[name]?.[count === 1 ? 0 : 1] ?? name}`);
+  if (parts.length === 0)
+    return bytes > 0 ? `${megabytes(bytes)} freed; nothing was deleted.` : "There was nothing to delete.";
+  return `Deleted ${parts.join(", ")}; ${megabytes(bytes)} freed.`;
+}
+
+const WORDS: Record<string, [string, string]> = {
+  runs: ["run", "runs"],
+  logs: ["log line", "log lines"],
+  events: ["event", "events"],
+  skips: ["missed due time", "missed due times"],
+  jobs: ["job", "jobs"],
+  tokens: ["token", "tokens"],
+  sessions: ["session", "sessions"],
+  rollups: ["hourly sum", "hourly sums"],
+};
+
+export function megabytes(bytes: number): string {
+  const mega = bytes / 2 ** 20;
+  return mega >= 1024 ? `${(mega / 1024).toFixed(1)} GB` : `${mega >= 10 ? Math.round(mega) : mega.toFixed(1)} MB`;
+}

@@ -1,0 +1,122 @@
+/** What can be done to many runs at once: to which of them, in which words. */
+
+import type { RunFilter } from "./run-filter";
+import { canStop, isAtRest, nextStepOf } from "./states";
+import { canStartNow } from "./waiting";
+
+export type BulkAction = "restart" | "start_now" | "cancel" | "mark" | "delete";
+export const MARKED_STATES = ["Success", "Failed", "Cancelled", "Skipped"] as const;
+export type MarkedState = (typeof MARKED_STATES)[number];
+
+/** The server's filter of runs; `states` are types of states. */
+export interface BulkFilter {
+  states: string[];
+  text?: string;
+  flow_id?: string;
+  until?: string;
+}
+
+interface Selectable {
+  id: string;
+  state: { type: string; name: string };
+  attempt: number;
+  taskCounts: { failed: number };
+  waitCode: string | null;
+}
+
+export interface BulkKind {
+  action: BulkAction;
+  permission: "runs:restart" | "runs:edit" | "runs:cancel" | "runs:mark" | "runs:delete";
+  /** The types of states in which a run can take it; of a filter only these are asked for. */
+  types: readonly string[];
+  isValid: (run: Selectable) => boolean;
+  /** On the button, in the question and when it is done; `runs` is "1 run" or "12 runs". */
+  button: (count: string) => string;
+  title: (runs: string) => string;
+  explanation: string;
+  confirm: string;
+  done: (runs: string) => string;
+}
+
+const AT_REST = ["SCHEDULED", "PAUSED", "SUCCESS", "FAILED", "CANCELLED"];
+
+export const BULK: readonly BulkKind[] = [
+  {
+    action: "restart",
+    permission: "runs:restart",
+    types: ["FAILED", "CANCELLED"],
+    isValid: (run) => nextStepOf(run) === "restart",
+    button: (count) => `Restart ${count} from failed…`,
+    title: (runs) => `Restart ${runs} from what failed?`,
+    explanation:
+      "What did not succeed of them runs again, with all that comes after it; the results of the rest are kept.",
+    confirm: "Restart",
+    done: (runs) => `${runs} restarted`,
+  },
+  {
+    action: "start_now",
+    permission: "runs:edit",
+    types: ["SCHEDULED"],
+    isValid: canStartNow,
+    button: (count) => `Start ${count} now…`,
+    title: (runs) => `Start ${runs} now?`,
+    explanation: "They are due at once, instead of at their own time.",
+    confirm: "Start now",
+    done: (runs) => `${runs} due now`,
+  },
+  {
+    action: "cancel",
+    permission: "runs:cancel",
+    types: ["SCHEDULED", "PENDING", "PAUSED", "RUNNING"],
+    isValid: (run) => canStop(run.state.type),
+    button: (count) => `Stop ${count}…`,
+    title: (runs) => `Stop ${runs}?`,
+    explanation:
+      "Those that run are asked to end, and are ended if they don't within the grace period. Those that wait will not start.",
+    confirm: "Stop runs",
+    done: (runs) => `${runs} stopped`,
+  },
+  {
+    action: "mark",
+    permission: "runs:mark",
+    types: AT_REST,
+    isValid: (run) => isAtRest(run.state.type),
+    button: (count) => `Mark ${count} as…`,
+    title: (runs) => `Set how ${runs} ended?`,
+    explanation: "It is recorded that you say so. Nothing runs again by it.",
+    confirm: "Mark",
+    done: (runs) => `${runs} marked`,
+  },
+  {
+    action: "delete",
+    permission: "runs:delete",
+    types: AT_REST,
+    isValid: (run) => isAtRest(run.state.type),
+    button: (count) => `Delete ${count}…`,
+    title: (runs) => `Delete ${runs} for good?`,
+    explanation: "They go with their task runs, history and logs. This can't be undone.",
+    confirm: "Delete",
+    done: (runs) => `${runs} deleted`,
+  },
+];
+
+export function kindOf(action: BulkAction): BulkKind {
+  return BULK.find((kind) => kind.action === action) as BulkKind;
+}
+
+export function runsIn(count: number, capped = false): string {
+  return `${count.toLocaleString("en")}${capped ? "+" : ""} ${count === 1 && !capped ? "run" : "runs"}`;
+}
+
+/** The runs of the list that this can be done to; null when there can be none. `since`: when they were selected. A list that
+ * leaves out what is only planned must not take it in just because states are named. */
+export function filterFor(kind: BulkKind, list: RunFilter, since: string): BulkFilter | null {
+  const listed = list.stateTypes;
+  const states = listed ? kind.types.filter((type) => listed.includes(type)) : [...kind.types];
+  if (states.length === 0) return null;
+  const filter: BulkFilter = { states };
+  if (list.text) filter.text = list.text;
+  if (list.flowId) filter.flow_id = list.flowId;
+  if (!listed && !list.includeFuture) filter.until = since;
+  return filter;
+}

@@ -1,0 +1,61 @@
+/** Jobs in words. */
+
+interface Described {
+  kind: string;
+  state: "queued" | "running" | "done" | "cancelled" | "failed";
+  total: number;
+  done: number;
+  refused: number;
+  request: Record<string, unknown>;
+}
+
+const TITLES: Record<string, string> = {
+  restart: "Restart runs",
+  start_now: "Start runs now",
+  cancel: "Stop runs",
+  delete: "Delete runs",
+  pause: "Pause runs",
+  resume: "Resume runs",
+  edit: "Edit runs",
+  skip_held: "Skip held runs",
+  backfill: "Backfill",
+};
+
+export function jobTitle(job: Pick<Described, "kind" | "request">): string {
+  if (job.kind === "mark") return `Mark runs as ${String(job.request.state ?? "ended")}`;
+  return TITLES[job.kind] ?? job.kind;
+}
+
+const STATES = {
+  queued: { word: "Queued", family: "waiting", name: "Queued" },
+  running: { word: "Running", family: "running", name: "Running" },
+  done: { word: "Done", family: "success", name: "Success" },
+  cancelled: { word: "Stopped", family: "neutral", name: "Cancelled" },
+  failed: { word: "Failed", family: "failed", name: "Failed" },
+} as const;
+
+/** The name of a run's state whose icon fits, and the word to show beside it. */
+export function jobState(state: Described["state"]): (typeof STATES)[keyof typeof STATES] {
+  return STATES[state];
+}
+
+/** What is to do yet; the total is an estimate where runs come and go meanwhile. */
+export function leftOf(job: Pick<Described, "state" | "total" | "done" | "refused">): number {
+  return Math.max(0, job.total - job.done - job.refused);
+}
+
+export function shareOf(job: Pick<Described, "state" | "total" | "done" | "refused">): number {
+  if (job.state === "done") return 1;
+  return job.total === 0 ? 0 : Math.min(1, (job.done + job.refused) / job.total);
+}
+
+/** `11 done · 1 left as it was · 3 to do` */
+export function countsInWords(job: Omit<Described, "kind" | "request">): string {
+  const number = (count: number) => count.toLocaleString("en");
+  const parts = [`${number(job.done)} done`];
+  if (job.refused > 0) parts.push(`${number(job.refused)} left as ${job.refused === 1 ? "it was" : "they were"}`);
+  const left = job.state === "done" ? 0 : leftOf(job);
+  const over = job.state === "cancelled" || job.state === "failed";
+  if (left > 0) parts.push(`${number(left)} ${over ? "not looked at" : "to do"}`);
+  return parts.join(" · ");
+}

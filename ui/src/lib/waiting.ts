@@ -1,0 +1,66 @@
+/** What waiting runs say: the sentence with the runs that it names, and when it may be another one without an event. */
+
+export interface WaitHolder {
+  id: string;
+  name: string;
+}
+
+/** Plain text, or the name of a run with its id. */
+export interface Piece {
+  text: string;
+  id?: string;
+}
+
+const NAMES_FOLLOW = /.*(?: in use, by |^limit of .+ \d+\/\d+: )/;
+const NAME_LEADS = "Run ";
+
+/** The sentence in pieces, so that the runs it names can be links. What it doesn't name stays out. */
+export function piecesOf(sentence: string, holders: readonly WaitHolder[]): Piece[] {
+  const names = NAMES_FOLLOW.exec(sentence);
+  let end = names ? names[0].length : sentence.startsWith(NAME_LEADS) ? NAME_LEADS.length : 0;
+  let shown = 0;
+  const pieces: Piece[] = [];
+  for (const { id, name } of holders) {
+    const at = name ? sentence.indexOf(name, end) : -1;
+    if (at < 0) break;
+    if (at > shown) pieces.push({ text: sentence.slice(shown, at) });
+    pieces.push({ text: name, id });
+    end = at + name.length;
+    shown = end;
+  }
+  if (shown < sentence.length) pieces.push({ text: sentence.slice(shown) });
+  return pieces;
+}
+
+const REACHED = /^The (limit of .+) is reached: (\d+) of (\d+) in use, by (.+)\.$/;
+
+/** The same for a table's cell, so that the names are not what is cut off. */
+export function brief(sentence: string): string {
+  return sentence.replace(REACHED, "$1 $2/$3: $4");
+}
+
+interface Waits {
+  state: { type: string };
+  scheduledTime: string;
+  waitReason: string | null;
+}
+
+const LOOK_AGAIN = 60_000;
+const LONGEST = 3_600_000;
+
+/** Milliseconds after which to ask again why these runs wait: when the next one is due, and now and then for what sends no event,
+ * such as an agent that falls silent. */
+export function lookAgainIn(runs: readonly Waits[], now: number): number | false {
+  let soonest = Number.POSITIVE_INFINITY;
+  for (const { state, scheduledTime, waitReason } of runs) {
+    if (state.type !== "SCHEDULED" || waitReason === null) continue;
+    const due = Date.parse(scheduledTime) - now;
+    soonest = Math.min(soonest, due > 0 ? due + 500 : LOOK_AGAIN);
+  }
+  return Number.isFinite(soonest) ? Math.min(soonest, LONGEST) : false;
+}
+
+/** Whether a person can let it start before its time. */
+export function canStartNow(run: { state: { type: string; name: string }; waitCode: string | null }): boolean {
+  return run.state.type === "SCHEDULED" && run.state.name !== "Paused" && run.waitCode === "not_due";
+}

@@ -1,0 +1,15 @@
+import { Button, type ButtonProps } from "react-aria-components";
+
+/** A button that says while it works that it does, and can't be pressed twice. It keeps the focus. */
+export function BusyButton({
+  isBusy,
+  children,
+  onPress,
+  ...rest
+}: ButtonProps & { isBusy: boolean; children: string }) {
+  return (
+    <Button {...rest} onPress={isBusy ? undefined : onPress}>
+      {isBusy ? "Working…" : children}
+    </Button>
+  );
+}
