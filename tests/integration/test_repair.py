@@ -9,6 +9,7 @@ from appliance.core.protocol import Begin, Claim, Held
 from appliance.server.actions import agents, flow_runs, runs
 from appliance.server.actions.repair import MOST_RETURNS
 from appliance.server.db.session import Database
+from appliance.server.domain.rules import Rules
 from appliance.server.events import presence
 from appliance.server.services.repair import Repair
 from tests.integration.builders import (
@@ -161,6 +162,17 @@ def test_nobody_is_judged_right_after_a_standstill_of_everything(database: Datab
     assert repair.run_once(clock())["crashed"] == 0
     send(database, run, 0)
     assert run_row(database, run)["state_name"] == "Running"
+
+
+def test_a_short_outage_kills_nobody_whose_lease_is_shorter_still(database_url: str, clock: StoppedClock) -> None:
+    database = Database(database_url, rules=Rules(run_lease=20))
+    begun(database)
+    presence.beat(database, clock())
+    for _ in range(10):
+        presence.beat(database, clock.move(2))
+    presence.beat(database, clock.move(25))
+    assert Repair(database).run_once(clock())["crashed"] == 0
+    database.dispose()
 
 
 def test_other_services_judge_at_once_what_the_server_has_long_been_waiting_for(

@@ -224,7 +224,7 @@ class Broadcast:
             self._loop.call_soon_threadsafe(self.work_ready.fire)
 
     def _beat(self) -> None:
-        if self._beaten is None or clock.monotonic() - self._beaten >= presence.INTERVAL:
+        if self._beaten is None or clock.monotonic() - self._beaten >= presence.interval(self._db.rules):
             presence.beat(self._db, clock.now())
             self._beaten = clock.monotonic()
 

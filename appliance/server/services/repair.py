@@ -46,7 +46,7 @@ class Repair:
         if heard is None:
             return now - self._started >= self._lease
         since, last = heard
-        return abs(now - last) <= presence.SILENT_AFTER and now - since >= self._lease
+        return abs(now - last) <= presence.patience(self._db.rules) and now - since >= self._lease
 
     def _count(self, counts: dict[str, int], flow_run_id: UUID, why: str, became: str | None) -> None:
         if became is not None:
