@@ -10,9 +10,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from appliance.kit import clock
 from appliance.server.db.session import Database
 from appliance.server.errors import ApplianceError
 from tests.chaos import proxy
@@ -20,7 +22,8 @@ from tests.chaos.judge import over_limit
 from tests.chaos.site import NAMES, Site
 
 LONGEST_KILL, LONGEST_STOP, LONGEST_CUT, LONGEST_FULL = 1.5, 6.0, 5.0, 4.0
-STEPS = (20, 40, -40, -3600)  # seconds by which the services' clock is wrong
+HOURS = (3600, -3600)  # seconds by which a clock is wrong
+STEPS = (20, 40, -40, *HOURS)
 _PIECE = 1 << 20
 
 Fault = Callable[[], None]
@@ -94,13 +97,13 @@ class Postgres:
 
 
 class Faults:
-    """`counts` says how often each was injected; `killed` holds the runs whose process we have ended."""
+    """`counts` says how often each was injected; `killed` says when we have last ended a run's process."""
 
     def __init__(
         self, site: Site, database: Database, chance: random.Random, disk: SmallDisk | None, postgres: Postgres | None
     ) -> None:
         self.counts: Counter[str] = Counter()
-        self.killed: set[str] = set()
+        self.killed: dict[str, datetime] = {}
         self.over_limit: list[str] = []
         self._database = database
         self._site, self._chance, self._disk, self._postgres = site, chance, disk, postgres
@@ -149,7 +152,7 @@ class Faults:
 
     def _end(self, runs: dict[str, int]) -> None:
         for run, pid in runs.items():
-            self.killed.add(run)
+            self.killed[run] = clock.now()
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -179,10 +182,14 @@ class Faults:
         between.set(proxy.PASS)
 
     def _step_clock(self) -> None:
-        self.counts["step the services' clock"] += 1
-        self._site.offset.write_text(str(self._chance.choice(STEPS)))
+        whose = self._chance.choice([("services",), ("server", "services")])
+        seconds = self._chance.choice(STEPS if whose == ("services",) else HOURS)
+        self.counts[f"step the clock of {' and '.join(whose)}"] += 1
+        for name in whose:
+            self._site.set_clock(name, seconds)
         self._last(LONGEST_CUT)
-        self._site.offset.write_text("0")
+        for name in whose:
+            self._site.set_clock(name, 0)
 
     def _fill_disk(self) -> None:
         assert self._disk is not None

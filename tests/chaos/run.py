@@ -11,25 +11,29 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
 
 from appliance.client import flow_runs
 from appliance.client.errors import ClientError
 from appliance.client.transport import Transport
 from appliance.kit import clock
 from appliance.server.db.session import Database
-from tests.chaos.faults import Faults, Postgres, SmallDisk
+from appliance.server.db.tables import metadata
+from tests.chaos.faults import HOURS, Faults, Postgres, SmallDisk
 from tests.chaos.judge import Verdict, judge
 from tests.chaos.load import Load
 from tests.chaos.site import Site
 from tests.e2e.appliance_process import TOKEN
-from tests.integration.builders import rows
 
-QUIET = 180.0
+QUIET = NOTICED_WITHIN = 180.0
 UNFINISHED = ("SCHEDULED", "PENDING", "RUNNING", "CANCELLING")
 
 
@@ -42,6 +46,7 @@ class Outcome:
     faults: dict[str, int] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
     quiet_after: float = 0.0
+    noticed: list[float] = field(default_factory=list)
     not_injected: list[str] = field(default_factory=list)
     verdict: Verdict = field(default_factory=Verdict)
 
@@ -57,6 +62,9 @@ class Outcome:
         doubled = self.verdict.counts["broken I5"] + self.verdict.counts["broken I14"]
         lines.append(f"acknowledged {self.verdict.counts['acknowledged']}, lost {lost}, doubled {doubled}")
         lines.append(f"at rest {self.quiet_after:.1f} s after the last fault")
+        if self.noticed:
+            middle = self.noticed[len(self.noticed) // 2]
+            lines.append(f"dead runs were noticed after {middle:.1f} s in the median, {self.noticed[-1]:.1f} s at most")
         lines.append(str(self.verdict))
         lines.append("verdict: " + ("BROKEN" if self.verdict.violations else "clean"))
         return "\n".join(lines)
@@ -89,7 +97,7 @@ def chaos(directory: Path, *, seconds: float, seed: int, postgres: bool = False)
         outcome.verdict = judge(database, clock.now(), journal=load.journal, ledger=site.ledger)
         for what in faults.over_limit:
             outcome.verdict.broken("I8", what)
-        check_deaths(outcome.verdict, database, faults.killed)
+        outcome.noticed = check_deaths(outcome.verdict, database, faults.killed)
         if data.exists():
             shutil.copytree(data, directory / "kept", ignore=shutil.ignore_patterns("filler"), dirs_exist_ok=True)
     return outcome
@@ -131,14 +139,24 @@ def _unfinished(api: Transport, due_before: Any) -> Iterator[Any]:
             yield error
 
 
-def check_deaths(verdict: Verdict, database: Database, killed: set[str]) -> None:
-    """A run is Crashed only if we have killed its process (P7)."""
-    crashed = rows(database, "select id, state_message from flow_run where state_name = 'Crashed'")
-    known = {id.replace("-", "") for id in killed}
+def check_deaths(verdict: Verdict, database: Database, killed: Mapping[str, datetime]) -> list[float]:
+    """A run is Crashed only if we have killed its process (P7). After how many seconds that was noticed (P6), as far as the clock by
+    which it was written down was right."""
+    runs, seconds, known = metadata.tables["flow_run"], [], {UUID(id): at for id, at in killed.items()}
+    with database.read() as session:
+        crashed = session.execute(select(runs).where(runs.c.state_name == "Crashed")).all()
     for run in crashed:
-        if str(run["id"]).replace("-", "") not in known:
-            verdict.broken("P7", f"run {run['id']} is Crashed, though nobody has killed it: {run['state_message']}")
+        if run.id not in known:
+            verdict.broken("P7", f"run {run.id} is Crashed, though nobody has killed it: {run.state_message}")
+            continue
+        late = (run.state_at - known[run.id]).total_seconds()
+        if abs(late) > min(map(abs, HOURS)) / 2:
+            continue
+        seconds.append(late)
+        if late > NOTICED_WITHIN:
+            verdict.broken("P6", f"run {run.id} was killed, which was noticed after {late:.0f} s")
     verdict.counts["runs killed and noticed"] += len(crashed)
+    return sorted(seconds)
 
 
 def main() -> int:

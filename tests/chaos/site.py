@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from appliance.client import system
 from appliance.client.errors import ClientError
 from appliance.client.transport import Transport
 from appliance.server.db.session import Database
+from tests.chaos import stepped
 from tests.chaos.proxy import Proxy
 from tests.e2e.appliance_process import TOKEN, clean_environment, free_port, until
 
@@ -26,22 +28,26 @@ SETTINGS = {  # everything happens sooner than in production, in the same propor
     "APPLIANCE_RUN_LEASE": "20",
     "APPLIANCE_HEARTBEAT_INTERVAL": "2",
 }
-NAMES = ("server", "services-1", "services-2", "agent")
+SERVICES = ("services-1", "services-2")
+NAMES = ("server", *SERVICES, "agent")
 
 
 class Site:
     """`directory` is kept when something went wrong; `data` lies elsewhere when a small disk was asked for."""
 
-    def __init__(self, directory: Path, data: Path, database_url: str = "") -> None:
+    def __init__(
+        self, directory: Path, data: Path, database_url: str = "", settings: Mapping[str, str] = SETTINGS
+    ) -> None:
         self.directory, self.data = directory, data
-        self.ledger, self.offset = directory / "ledger", directory / "clock-offset"
-        self.offset.write_text("0")
+        self.ledger = directory / "ledger"
+        for name in ("server", "services"):
+            self.set_clock(name, 0)
         self.port = free_port()
         url = {"APPLIANCE_DATABASE_URL": database_url} if database_url else {}
         self.database_url = database_url or f"sqlite:///{data / 'appliance.db'}"
         self._environ = clean_environment(
             APPLIANCE_DATA_DIR=str(data), APPLIANCE_PORT=str(self.port), APPLIANCE_ADMIN_TOKEN=TOKEN,
-            PYTHONPATH=str(ROOT), **SETTINGS, **url,
+            PYTHONPATH=str(ROOT), **settings, **url,
         )  # fmt: skip
         self.clients, self.agents = Proxy(self.port), Proxy(self.port)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -87,6 +93,10 @@ class Site:
     def signal(self, name: str, number: signal.Signals) -> None:
         self._processes[name].send_signal(number)
 
+    def set_clock(self, name: str, ahead: float) -> None:
+        """Have the wall clock of the server, or of both services, be wrong by so many seconds."""
+        stepped.move(self._offset(name), ahead)
+
     def stop(self, name: str) -> int:
         """SIGTERM; the exit code."""
         self._processes[name].terminate()
@@ -126,12 +136,14 @@ class Site:
         return f"{run}-" in str(Path(f"/proc/{pid}/fd/1").readlink())
 
     def _command(self, name: str) -> list[str]:
-        if name.startswith("services"):
-            return ["-m", "tests.chaos.stepped", str(self.offset)]
         if name == "agent":
             state = ["--state-dir", str(self.directory / "agent"), "--capacity", "6"]
             return ["-m", "appliance", "agent", "process", "--name", "chaos", *state]
-        return ["-m", "appliance", "server"]
+        command = name.partition("-")[0]
+        return ["-m", "tests.chaos.stepped", str(self._offset(command)), command]
+
+    def _offset(self, name: str) -> Path:
+        return self.directory / f"clock-of-{name}"
 
     def _environment(self, name: str) -> dict[str, str]:
         if name != "agent":

@@ -7,16 +7,17 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from appliance.kit import ids
 from appliance.server.db import migrate
 from appliance.server.db.session import Database
+from appliance.server.db.tables import metadata
 from appliance.server.domain.rules import Rules
 from tests.chaos.judge import Verdict, judge, over_limit
 from tests.chaos.run import check_deaths
@@ -240,12 +241,17 @@ def test_a_limit_is_judged_while_runs_are_live(world: World) -> None:
 
 def test_a_run_that_died_without_our_doing_is_named(world: World) -> None:
     db, verdict = world.database(), Verdict()
-    dead = {row[0] for row in world.sql("select id from flow_run where state_name = 'Crashed'")}
+    runs = metadata.tables["flow_run"]
+    with db.read() as session:
+        crashed = session.execute(select(runs).where(runs.c.state_name == "Crashed")).all()
+    dead = {str(run.id): run.state_at for run in crashed}
     assert dead
-    check_deaths(verdict, db, dead)
-    assert verdict.violations == []
-    check_deaths(verdict, db, set())
+    noticed = check_deaths(verdict, db, {id: at - timedelta(seconds=30) for id, at in dead.items()})
+    assert (verdict.violations, set(noticed)) == ([], {30.0})
+    check_deaths(verdict, db, {})
     assert broken(verdict) == {"P7"}
+    check_deaths(verdict, db, {id: at - timedelta(seconds=181) for id, at in dead.items()})
+    assert broken(verdict) == {"P6", "P7"}
     db.dispose()
 
 
