@@ -168,7 +168,7 @@ class Reporter:
         """Wait for events and a little longer for company, or until a heartbeat or another try is due."""
         now = clock.monotonic()
         waiting = len(self._spool) > 0
-        pause = max(0.0, self._retry_at - now) if waiting else self._heartbeat.due_in(now)
+        pause = max(0.0 if waiting else self._heartbeat.due_in(now), self._retry_at - now)
         if waiting:
             self._full.wait(pause)
         else:

@@ -185,6 +185,31 @@ def test_heartbeats_fill_the_gaps_and_carry_the_last_acknowledged_number(server:
     assert run.reporter.close(WAIT)
 
 
+def test_a_run_with_nothing_to_tell_rests_while_the_server_is_away(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds, tries = 0, 0
+    deliver = Reporter._deliver
+
+    def counted(reporter: Reporter) -> None:
+        nonlocal rounds
+        rounds += 1
+        deliver(reporter)
+
+    def refuse(_report: Report) -> Exception:
+        nonlocal tries
+        tries += 1
+        return away()
+
+    monkeypatch.setattr(Reporter, "_deliver", counted)
+    server.before = refuse
+    run = Run(server, tmp_path / "spool.jsonl", heartbeat=0.01)
+    server.until(lambda: tries >= 4)
+    assert rounds <= 3 * tries
+    server.before = lambda _report: None
+    assert run.reporter.close(WAIT)
+
+
 @pytest.mark.parametrize("last", [Success("All done."), Paused(), Retrying()])
 def test_nothing_follows_the_flow_state_that_ends_the_attempt(server: Server, run: Run, last: State) -> None:
     run.reporter.flow_state(last)
