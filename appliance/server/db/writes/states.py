@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ClauseElement, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from appliance.server.db.bulk import BulkInsert
@@ -36,11 +36,7 @@ _FACTS = (
     runs.c.scheduled_time,
 )
 _LOCKED = select(*_FACTS).where(runs.c.id == bindparam("run")).with_for_update(key_share=True)
-_SEEN = (
-    update(FlowRun)
-    .where(runs.c.id == bindparam("run"), runs.c.version == bindparam("seen"))
-    .execution_options(synchronize_session=False)
-)
+_SEEN = update(runs).where(runs.c.id == bindparam("run"), runs.c.version == bindparam("seen"))
 
 
 def lock(session: Session, flow_run_id: UUID) -> Any | None:
@@ -50,7 +46,10 @@ def lock(session: Session, flow_run_id: UUID) -> Any | None:
 
 def change(session: Session, flow_run_id: UUID, seen: int, values: dict[str, Any]) -> bool:
     """Change the run where its version is still the one that was seen; True when it was."""
-    result = session.connection().execute(_SEEN.values(**values), {"run": flow_run_id, "seen": seen})
+    computed = {name: value for name, value in values.items() if isinstance(value, ClauseElement)}
+    statement = _SEEN.values(**computed) if computed else _SEEN  # what is given as a parameter costs no new statement
+    given = {name: value for name, value in values.items() if name not in computed}
+    result = session.connection().execute(statement, given | {"run": flow_run_id, "seen": seen})
     return bool(result.rowcount == 1)
 
 
