@@ -6,15 +6,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 from appliance.kit import clock as kit_clock
+from appliance.kit import ids
 from appliance.server.actions import leases
 from appliance.server.db import listen
 from appliance.server.db.session import Database
 from appliance.server.events import presence
 from appliance.server.events.broadcast import Broadcast
+from appliance.server.events.outbox import announce, announce_all
 from appliance.server.services.repair import Repair
-from tests.integration.builders import create, register
+from tests.integration.builders import ALICE, create, register
+from tests.integration.conftest import empty
 
 PATIENCE = 10.0
 
@@ -118,3 +123,26 @@ def test_a_server_says_that_it_is_there(database: Database) -> None:
 
     asyncio.run(scenario())
     assert Repair(database).run_once(kit_clock.now()) == {"crashed": 0, "cancelled": 0, "returned": 0}
+
+
+def test_a_commit_whose_ids_are_old_is_heard_all_the_same(postgres_database: str) -> None:
+    """A transaction may get its events' ids long before it commits: others that got theirs later are then heard of first."""
+    empty(postgres_database)
+    here, there = Database(postgres_database), Database(postgres_database)
+
+    async def scenario() -> None:
+        async with running(here) as broadcast:
+            with broadcast.subscribe("project") as heard:
+                with there.write() as early:
+                    announce(early, "project", first := ids.uuid7(), "project.created", {}, ALICE, kit_clock.now())
+                    with here.write() as others:
+                        many: list[tuple[UUID, dict[str, Any]]] = [
+                            (ids.uuid7(), {}) for _ in range(2 * listen.LOOK_BACK)
+                        ]
+                        announce_all(others, "other", "other.created", many, ALICE, kit_clock.now())
+                found = await heard.get(2.0)  # less than the slow look takes
+                assert found is not None and found.object_id == first
+
+    asyncio.run(scenario())
+    here.dispose()
+    there.dispose()

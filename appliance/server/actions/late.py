@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from appliance.server.auth.identity import SYSTEM
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import flow_runs, states
 from appliance.server.events.outbox import announce_all
@@ -12,6 +13,7 @@ from appliance.server.events.outbox import announce_all
 BATCH = 500
 
 
+@retried
 def mark_late(db: Database, now: datetime) -> int:
     """Call up to 500 runs Late that are overdue for longer than the setting; how many. They can start as before."""
     if db.rules.late_after == 0:

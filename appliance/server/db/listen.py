@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
-from appliance.server.db.session import Announcement, Database
+from appliance.server.db.session import CHANNEL, Announcement, Database
 from appliance.server.db.tables.events import Event
 from appliance.server.db.tables.flow_runs import FlowRun
-from appliance.server.db.writes.events import CHANNEL
 from appliance.server.db.writes.flow_runs import SCHEDULED_NOW
 
 _events = Event.__table__  # type: ignore[attr-defined]
@@ -21,6 +22,16 @@ _runs = FlowRun.__table__  # type: ignore[attr-defined]
 POLL = 0.2
 _SLOW = 5.0
 _MOST = 1_000
+LOOK_BACK = 200
+"""Postgres' ids may become visible out of order: so many below the highest one are read again in a slow look."""
+
+
+@dataclass
+class Heard:
+    """What a watcher noticed: `ranges` of events (first and last id) that were just committed, or that it is time to `look`."""
+
+    ranges: list[tuple[int, int]] = field(default_factory=list)
+    look: bool = False
 
 
 class Watcher(Protocol):
@@ -32,8 +43,8 @@ class Watcher(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def wait(self, seconds: float) -> bool:
-        """Wait up to `seconds`; True when something may have been committed."""
+    def wait(self, seconds: float) -> Heard:
+        """Wait up to `seconds` for something that was committed."""
 
 
 def watcher(db: Database, pause: Any) -> Watcher:
@@ -41,12 +52,30 @@ def watcher(db: Database, pause: Any) -> Watcher:
     return _Notifications(db) if db.dialect == "postgresql" else _DataVersion(db, pause)
 
 
-def read_events(session: Session, after: int) -> list[Announcement]:
-    """Events with a higher id, oldest first, at most a thousand."""
-    statement = select(_events).where(_events.c.id > after).order_by(_events.c.id).limit(_MOST)
-    return [
-        Announcement(row.id, row.at, row.topic, row.object_id, row.kind, row.data) for row in session.execute(statement)
-    ]
+def read_events(session: Session, after: int, until: int | None = None) -> list[Announcement]:
+    """Events with a higher id, up to `until` if given, oldest first."""
+    found: list[Announcement] = []
+    statement = select(_events).where(_events.c.id > bindparam("after")).order_by(_events.c.id).limit(_MOST)
+    if until is not None:
+        statement = statement.where(_events.c.id <= until)
+    while True:
+        page = session.execute(statement, {"after": after}).all()
+        found += [Announcement(row.id, row.at, row.topic, row.object_id, row.kind, row.data) for row in page]
+        if len(page) < _MOST:
+            return found
+        after = page[-1].id
+
+
+def news(session: Session, heard: Heard, highest: int, known: Container[int]) -> list[Announcement]:
+    """The events that were heard of. What is `known` already may be left out; `highest` is the highest id read before."""
+    found: list[Announcement] = []
+    if heard.look:
+        look_back = LOOK_BACK if session.get_bind().dialect.name == "postgresql" else 0
+        found += read_events(session, max(0, highest - look_back))
+    for first, last in heard.ranges:
+        if any(id not in known for id in range(first, last + 1)):
+            found += read_events(session, first - 1, last)
+    return found
 
 
 def newest_event(session: Session) -> int:
@@ -97,7 +126,7 @@ class _DataVersion:
     def __exit__(self, *_error: object) -> None:
         self._connection.close()
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float) -> Heard:
         self._pause(min(seconds, POLL))
         cursor = self._connection.cursor()
         cursor.execute("PRAGMA data_version")
@@ -106,7 +135,7 @@ class _DataVersion:
             cursor.execute("SELECT max(id) FROM event")
             self._newest = cursor.fetchone()
         cursor.close()
-        return self._newest != before[1] or self._slow.due()
+        return Heard(look=self._newest != before[1] or self._slow.due())
 
 
 class _Notifications:
@@ -127,10 +156,16 @@ class _Notifications:
     def __exit__(self, *_error: object) -> None:
         self._connection.close()
 
-    def wait(self, seconds: float) -> bool:
-        told = any(True for _ in self._connection.notifies(timeout=min(seconds, 1.0), stop_after=1))
-        first, self._first = self._first, False
-        if not self._slow.due():
-            return told or first
-        self._connection.ping()  # one that died in silence would never tell again
-        return True
+    def wait(self, seconds: float) -> Heard:
+        told = {notice.payload for notice in self._connection.notifies(timeout=min(seconds, 1.0), stop_after=1)}
+        heard = Heard(sorted(_range(payload) for payload in told if payload), look=self._first or "" in told)
+        self._first = False
+        if self._slow.due():
+            self._connection.ping()  # one that died in silence would never tell again
+            heard.look = True
+        return heard
+
+
+def _range(payload: str) -> tuple[int, int]:
+    first, _, last = payload.partition("-")
+    return int(first), int(last)

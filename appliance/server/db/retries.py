@@ -27,7 +27,7 @@ def retried(action: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(action)
     def done(*arguments: P.args, **options: P.kwargs) -> R:
-        tries, pauses = 0, backoff.delays(0.05, 0.5, factor=3)
+        tries, pauses = 0, backoff.delays(0.1, 1.0, factor=3)
         while True:
             before, began = commits_of_this_thread(), clock.monotonic()
             try:

@@ -42,6 +42,8 @@ _PRAGMAS = (
     "journal_size_limit=67108864",
     "temp_store=MEMORY",
 )
+CHANNEL = "appliance_events"
+_NOTIFY = text("select pg_notify(:channel, :ids)")
 PATIENCE = 6.0
 """Seconds within which Postgres answers a statement of a request, or the request is told to come again."""
 _PG_POOL = {"pool_size": 10, "max_overflow": 10, "pool_timeout": 3}
@@ -116,6 +118,7 @@ class Database:
             fence.check(session)
             yield session
             crash.point(f"{name}.applied")
+            self._notify(session)
             _commit(session)
             crash.point(f"{name}.committed")
         self._tell(session.info.get("announcements", []))
@@ -196,6 +199,13 @@ class Database:
             yield
         finally:
             self._writer.release()
+
+    def _notify(self, session: Session) -> None:
+        """Have Postgres tell other processes, when it commits, which events to read; SQLite's watchers see the commit itself."""
+        told: list[Announcement] = session.info.get("announcements", [])
+        if told and self.dialect == "postgresql":
+            ids = [item.id for item in told]
+            session.execute(_NOTIFY, {"channel": CHANNEL, "ids": f"{min(ids)}-{max(ids)}"})
 
     def _tell(self, announcements: list[Announcement]) -> None:
         if not announcements:

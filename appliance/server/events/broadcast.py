@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 
 _QUEUE = 1_000
 _REMEMBERED = 10_000
-_LOOK_BACK = 200
-"""Postgres' ids may become visible out of order: so many below the highest one are read again."""
 
 
 class Signal:
@@ -173,14 +171,14 @@ class Broadcast:
             log.debug("The event loop is closed; %s announcements have no listener.", len(announcements))
 
     def _watch(self) -> None:
-        delays = backoff.delays(0.2, 10.0)
+        delays = backoff.delays(0.2, 2.0)
         while not self._stop.is_set():
             try:
                 self._find_place()
                 with listen.watcher(self._db, self._stop.wait) as watcher:
                     while not self._stop.is_set():
                         self._round(watcher)
-                        delays = backoff.delays(0.2, 10.0)
+                        delays = backoff.delays(0.2, 2.0)
             except Exception as error:
                 expected = isinstance(error, (ApplianceError, SQLAlchemyError, OSError))
                 log.warning("Watching for changes failed and is tried again: %s", error, exc_info=not expected)
@@ -192,16 +190,16 @@ class Broadcast:
             return
         with self._db.read() as session:
             highest = listen.newest_event(session)
-            told = listen.read_events(session, max(0, highest - _LOOK_BACK))
+            told = listen.read_events(session, max(0, highest - listen.LOOK_BACK))
         self._highest = highest
         self._loop.call_soon_threadsafe(self._seen.update, dict.fromkeys(item.id for item in told))
 
     def _round(self, watcher: listen.Watcher) -> None:
         self._beat()
-        if watcher.wait(self._patience()) and self._highest is not None:
+        heard = watcher.wait(self._patience())
+        if self._highest is not None and (heard.look or heard.ranges):
             with self._db.read() as session:
-                look_back = _LOOK_BACK if self._db.dialect == "postgresql" else 0
-                found = listen.read_events(session, max(0, self._highest - look_back))
+                found = listen.news(session, heard, self._highest, self._seen)
             self._highest = max([self._highest, *(item.id for item in found)])
             self._in_loop(found)
         self._watch_due_times()

@@ -49,7 +49,5 @@ def announce_all(
     ]
     told = session.info.setdefault("announcements", [])
     crash.point("outbox.announced")
-    if not told:
-        events.notify(session)
     for id, (object_id, data) in zip(events.store(session, rows), items, strict=True):
         told.append(Announcement(id, at, topic, object_id, kind, data))

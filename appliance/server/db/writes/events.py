@@ -1,16 +1,15 @@
-"""Writing the outbox, and waking those who listen for it in other processes."""
+"""Writing the outbox."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.tables.events import Event
 
-CHANNEL = "appliance_events"
 _events = Event.__table__  # type: ignore[attr-defined]
 _INSERT = insert(Event).returning(_events.c.id, sort_by_parameter_order=True)
 _NEWEST = select(func.coalesce(func.max(_events.c.id), 0))
@@ -29,9 +28,3 @@ def store(session: Session, rows: list[dict[str, Any]]) -> list[int]:
         return [row["id"] for row in numbered]
     ids: list[int] = list(connection.execute(_INSERT, rows).scalars())
     return ids
-
-
-def notify(session: Session) -> None:
-    """Have Postgres tell the listeners of other processes once this transaction commits; SQLite's watchers see the commit itself."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("select pg_notify(:channel, '')"), {"channel": CHANNEL})
