@@ -41,7 +41,7 @@ LINES = 10
 PERIOD = STEPS * BEAT * SCHEDULES / LIVE
 """Seconds between two runs of a schedule: as long as a run lives, so that all schedules have one alive."""
 _TASK_STEPS = 16
-_REPORTERS = 8
+_REPORTERS = 16
 _WAIT = 20.0
 LABEL = "soak"
 
@@ -159,7 +159,7 @@ class Load:
             while not self._over.is_set():
                 with self._lock:
                     holding = list(agent.held.values())
-                share = max(1, LIVE * 2 // AGENTS - len(holding))
+                share = max(0, LIVE * 6 // 5 // AGENTS - len(holding))
                 request = Claim(free_slots=min(4, share), wait_s=_WAIT, labels=[LABEL], holding=holding)
                 answer = self._safely("claim", partial(self._post, http, f"/api/v1/agents/{agent.id}/claim", request))
                 for work in [] if answer is None else msgspec.convert(answer["work"], list[Work]):

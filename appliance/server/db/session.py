@@ -281,6 +281,7 @@ def _engine(url: str, pool_size: int, patience: float | None) -> Engine:
         "json_serializer": lambda value: msgspec.json.encode(value).decode(),
         "json_deserializer": msgspec.json.decode,
         "pool_size": pool_size,
+        "pool_use_lifo": True,  # a few connections do most of the work: their caches are warm, those of the others stay small
         "max_overflow": 20,
         "pool_timeout": 10,
     }
