@@ -1,0 +1,33 @@
+"""Healthy runs outlive standstills that are longer than their lease, and clocks that are an hour wrong. The long form, with the
+settings of production: `python -m tests.chaos.healthy`."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.healthy import FAULTS, healthy
+
+SECONDS, LEAST = 10.0, 4
+SETTINGS = {
+    "APPLIANCE_SCHEDULER_INTERVAL": "1",
+    "APPLIANCE_REPAIR_INTERVAL": "1",
+    "APPLIANCE_RUN_LEASE": "9",
+    "APPLIANCE_HEARTBEAT_INTERVAL": "1",
+}
+"""A tenth of production, in the same proportions; a fault lasts longer than a lease."""
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def test_no_healthy_run_dies_of_standstills_and_wrong_clocks() -> None:
+    """A minute, which the faults last. What broke stays below /tmp."""
+    directory = Path(tempfile.mkdtemp(prefix="appliance-chaos-", dir="/tmp"))
+    directory.chmod(0o755)
+    verdict = healthy(directory, seconds=SECONDS, names=list(FAULTS)[:LEAST], settings=SETTINGS)
+    assert verdict.violations == [], f"{verdict}\nEverything lies in {directory}."
+    assert verdict.counts["minutes of healthy runs"] >= 3, str(verdict)
+    shutil.rmtree(directory)
