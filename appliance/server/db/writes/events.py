@@ -11,7 +11,7 @@ from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.tables.events import Event
 
 _events = Event.__table__  # type: ignore[attr-defined]
-_INSERT = insert(Event).returning(_events.c.id, sort_by_parameter_order=True)
+_INSERT = insert(_events).returning(_events.c.id, sort_by_parameter_order=True)
 _NEWEST = select(func.coalesce(func.max(_events.c.id), 0))
 _insert_numbered = BulkInsert(_events)
 
