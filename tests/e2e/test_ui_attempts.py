@@ -63,3 +63,9 @@ def test_a_failed_run_is_restarted_and_a_paused_one_resumed(page: Page, applianc
     page.get_by_role("button", name="Resume", exact=True).click()
     appliance.wait_for(paused, "SUCCESS")
     expect(page.get_by_role("button", name="Resume", exact=True)).to_have_count(0)
+
+    alone = appliance.create_run("approval")
+    appliance.wait_for(alone, "PAUSED")
+    page.goto(f"/runs/{alone}")
+    page.get_by_role("button", name="Approve approved-1").click()
+    appliance.wait_for(alone, "SUCCESS")

@@ -62,7 +62,10 @@ export default function RestartDialog({ run, onClose }: { run: Run; onClose: () 
         onChange={setFrom}
         options={[
           { value: FAILED_ONLY, text: "what did not succeed, and all that comes after it" },
-          ...choices.map((task) => ({ value: task.slug, text: `also from ${task.slug}` })),
+          ...choices.map(({ slug }) => ({
+            value: slug,
+            text: `also from ${run.version.parameters.some((one) => one.name === slug) ? "parameter " : ""}${slug}`,
+          })),
         ]}
       />
       <Preview run={run} from={from || null} />
@@ -109,7 +112,10 @@ function Preview({ run, from }: { run: Run; from: string | null }) {
   const all = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data]);
   const again = useMemo(() => new Set(toRunAgain(run.version.edges, all, from)), [run.version.edges, all, from]);
   const shown = withoutPlumbing(all, run.version.tasks);
-  const shownAgain = shown.filter((task) => again.has(task));
+  const place = new Map(run.version.tasks.map((task, index) => [task.slug, index]));
+  const shownAgain = shown
+    .filter((task) => again.has(task))
+    .sort((a, b) => (place.get(a.taskSlug) ?? 0) - (place.get(b.taskSlug) ?? 0));
   if (!data || hasNextPage) return null;
   const kept = shown.length - shownAgain.length;
   return (
