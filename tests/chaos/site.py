@@ -53,16 +53,20 @@ class Site:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._agent_token = ""
 
-    def open(self) -> None:
-        """Start all of it, register the flows, set a limit."""
+    def serve(self) -> None:
+        """Start the server, and register the flows."""
         self.start("server")
         with Transport(f"http://127.0.0.1:{self.port}", TOKEN, tries=1) as direct:
             until("the server listens", lambda: self._answers(direct), 60)
+        self._cli("register", str(FLOWS), "--project", "chaos")
+
+    def open(self) -> None:
+        """Start all of it, with a limit on one of the flows."""
+        self.serve()
         answer = self._cli("token", "create", "chaos", "--scope", "agent")
         found = re.search(r"apl_agent_\S+", answer)
         assert found, answer
         self._agent_token = found[0]
-        self._cli("register", str(FLOWS), "--project", "chaos")
         self._cli("limit", "set", "flow", "chaos/work", "4")
         for name in NAMES[1:]:
             self.start(name)
