@@ -1,7 +1,8 @@
 """`python -m tests.bench.wakeup [--runs N] [--json FILE]`: from the commit of a new run to the answer that a waiting agent gets.
 
 SQLite: one server, which makes the run itself. Postgres: two gunicorn workers, and another process makes the run. The measure is one
-HTTP round trip of the same client to the same server. The agent's answer holds a claim, which is a durable commit of its own.
+HTTP round trip of the same client to the same server. The agent's answer holds a claim, which is a durable commit of its own: what a
+small one costs on this disk at this moment is measured in between, for a busy disk makes up most of the time.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 from uuid import UUID
 
 from appliance.config import Settings
-from appliance.server.actions import setup
+from appliance.server.actions import leases, setup
 from appliance.server.app import create_app
 from appliance.server.db.session import Database
 from tests.bench import databases
@@ -30,6 +31,7 @@ from tests.integration.live import TOKEN, LiveServer
 from tests.integration.server_fixtures import listening
 
 TARGET_MS = 20.0
+ROUNDS = 5
 _AT_WORK = 0.05
 """Seconds that a request gets to reach the server and wait there. Sent before the run is made, it can only wait too long."""
 
@@ -82,6 +84,16 @@ def round_trips(client: Client, number: int) -> list[float]:
     return found
 
 
+def small_commits(db: Database, number: int) -> list[float]:
+    """Milliseconds of a transaction of one statement."""
+    found = []
+    for _ in range(number):
+        began = time.perf_counter()
+        leases.acquire(db, "bench", "bench", 60)
+        found.append((time.perf_counter() - began) * 1000)
+    return found
+
+
 @contextmanager
 def sqlite(folder: Path) -> Iterator[tuple[Database, str]]:
     """A server in this process: its database and its address."""
@@ -110,15 +122,24 @@ def postgres(folder: Path, workers: int = 2) -> Iterator[tuple[Database, str]]:
 def measure(name: str, site: tuple[Database, str], runs: int) -> dict[str, Any]:
     db, url = site
     agent, person = Client(url), Client(url)
-    trips = round_trips(person, runs)
-    found = wake_ups(db, agent, runs)
-    trips += round_trips(person, runs)
+    trips, commits, found = [], [], []
+    for _ in range(ROUNDS):
+        trips += round_trips(person, runs // ROUNDS)
+        commits += small_commits(db, runs // ROUNDS)
+        found += wake_ups(db, agent, runs // ROUNDS)
     agent.close()
     person.close()
-    median, trip = statistics.median(found), statistics.median(trips)
-    figures = {"median_ms": median, "p95_ms": percentile(found, 0.95), "round_trip_ms": trip, "ratio": median / trip}
-    verdict = "within" if median <= TARGET_MS else "OVER"
-    print(f"{name:<24}" + "".join(f" {key} {value:8.2f}" for key, value in figures.items()) + f"  {verdict} the target")
+    median, trip, commit = statistics.median(found), statistics.median(trips), statistics.median(commits)
+    figures = {
+        "median_ms": median,
+        "p95_ms": percentile(found, 0.95),
+        "commit_ms": commit,
+        "round_trip_ms": trip,
+        "ratio_to_round_trip": median / trip,
+        "ratio_to_both": median / (trip + commit),
+    }
+    verdict = "within" if median <= TARGET_MS else "over"
+    print(f"{name:<24}" + "".join(f" {key} {value:.2f}" for key, value in figures.items()) + f"  {verdict} the target")
     return figures
 
 

@@ -6,6 +6,7 @@ that something in between (a proxy, a firewall, a stopped server) has taken and 
 
 from __future__ import annotations
 
+import select
 import threading
 from collections.abc import Generator, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from appliance.kit import backoff, clock
 
 CONNECT_SECONDS = 3
 PING_SECONDS = 2.0
+FRESH_SECONDS = 2.0
 IDLE_SECONDS = 10.0
 """An open transaction whose owner is silent for so long is undone by Postgres, so that what it locked is free again."""
 GRACE_SECONDS = 1.5
@@ -39,6 +41,12 @@ class Connection(psycopg.Connection[Any]):
     def set_read_only(self, value: bool | None) -> None:
         """False leaves it to the server: to demand READ WRITE would get past an administrator's default, and fail on a standby."""
         super().set_read_only(value or None)
+
+    def is_quiet(self) -> bool:
+        """Nothing has come that nobody asked for, as the news of the connection's end would."""
+        waiting = select.poll()
+        waiting.register(self.fileno(), select.POLLIN)
+        return not waiting.poll(0)
 
     def ping(self, seconds: float = PING_SECONDS) -> None:
         """Raise psycopg.Error unless the server answers within so many seconds."""
@@ -159,6 +167,7 @@ def watch(engine: Engine, patience: float | None) -> None:
     with a COPY statement are what is copied."""
     event.listen(engine, "do_connect", _Door(patience).open)
     event.listen(engine, "checkout", _check)
+    event.listen(engine, "checkin", _note_use)
     event.listen(engine, "do_executemany", _copy)
 
 
@@ -173,11 +182,17 @@ def _copy(cursor: psycopg.Cursor[Any], statement: Any, rows: Sequence[Sequence[A
 
 
 def _check(connection: Any, record: Any, _proxy: Any) -> None:
-    if not record.info.pop("used", None):
-        record.info["used"] = True  # it was opened just now
-        return
-    record.info["used"] = True
+    """Before use. A server that ended the connection has said so; one that vanished is found out by asking, after some idleness."""
+    now = clock.monotonic()
+    used, record.info["used"] = record.info.get("used"), now
+    if used is None or (now - used < FRESH_SECONDS and connection.is_quiet()):
+        return  # it was opened just now, or was in use a moment ago
     try:
         connection.ping()
     except psycopg.Error as error:
         raise InvalidatePoolError("the connection was lost") from error
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    if "used" in record.info:
+        record.info["used"] = clock.monotonic()

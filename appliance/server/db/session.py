@@ -46,8 +46,9 @@ CHANNEL = "appliance_events"
 _NOTIFY = text("select pg_notify(:channel, :ids)")
 PATIENCE = 6.0
 """Seconds within which Postgres answers a statement of a request, or the request is told to come again."""
-_PG_POOL = {"pool_size": 10, "max_overflow": 10, "pool_timeout": 3}
-"""With the one that listens, a process has at most 21 connections: four workers and two services fit into Postgres' usual 100."""
+_PG_POOL = {"pool_size": 10, "max_overflow": 10, "pool_timeout": 3, "pool_use_lifo": True}
+"""The one used last is used next: it knows our statements, and was alive a moment ago. With the one that listens, a process has at
+most 21 connections: four workers fit into Postgres' usual 100."""
 _PG_DISK_FULL = "53100"
 _PG_READ_ONLY = "25006"
 _PG_CONTENDED = ("40001", "40P01")  # serialization failure, deadlock
