@@ -418,5 +418,6 @@ def test_the_first_load_is_small_and_all_ours(browser: Browser, site: Appliance,
     scripts = sum(size for url, size in sizes.items() if url.endswith(".js"))
     assert 0 < scripts <= 300 * 1024, sizes
     assert sum(sizes.values()) <= 400 * 1024, sizes
+    assert len(sizes) <= 12, sizes
     assert watch.outside == []
     context.close()

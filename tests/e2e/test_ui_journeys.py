@@ -206,7 +206,16 @@ def test_a_phone_never_scrolls_sideways_not_even_while_loading(
     browser: Browser, appliance: Appliance, finished: dict[str, str]
 ) -> None:
     flow = flow_id(appliance, "sums")
-    paths = ["/runs", "/flows", f"/flows/{flow}", f"/flows/{flow}/run", f"/runs/{finished['fails']}", "/nowhere"]
+    paths = [
+        "/runs",
+        "/flows",
+        f"/flows/{flow}",
+        f"/flows/{flow}/run",
+        f"/runs/{finished['fails']}",
+        "/limits",
+        "/jobs",
+        "/nowhere",
+    ]
     with visitor(browser, appliance, viewport=PHONE, has_touch=True, is_mobile=True) as (page, _):
         sign_in(page)
         for path in paths:

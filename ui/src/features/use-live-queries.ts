@@ -8,6 +8,8 @@ import { SYSTEM_KEY, type System } from "../api/system";
 
 /** What may change the reason why some other run waits. */
 const MOVES_OTHERS = new Set(["flow_run", "concurrency", "agent", "flow", "schedule", "hold", "maintenance"]);
+/** What is asked about one object, by its id. */
+const OF_ONE = new Set(["run", "task-runs", "job", "skips"]);
 const WAITING = new Set(["SCHEDULED", "PENDING", "PAUSED"]);
 
 export function useLiveQueries(): void {
@@ -26,13 +28,10 @@ function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
   const topics = new Set(known.map((change) => change.topic));
   const hasMoved = known.some((change) => change.kind !== "flow_run.progress" && MOVES_OTHERS.has(change.topic));
   if (topics.has("flow_run") || hasMoved) again("runs");
-  for (const { topic, id } of known) {
-    if (topic === "flow_run") {
-      again("run", id);
-      again("task-runs", id);
-    } else if (topic === "job") again("job", id);
-    else if (topic === "schedule") again("skips", id);
-  }
+  const ids = new Set(known.map((change) => change.id));
+  const isOfOne = ({ queryKey: [what, id] }: { queryKey: readonly unknown[] }) =>
+    OF_ONE.has(what as string) && ids.has(id as string);
+  void client.invalidateQueries({ predicate: isOfOne }, { cancelRefetch: false });
   if (topics.has("job")) again("jobs");
   if (topics.has("flow_run") || topics.has("concurrency")) again("limits");
   if (hasMoved) {
