@@ -37,6 +37,7 @@ function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
   if (hasMoved) {
     again("flows");
     again("flow");
+    again("counts");
     refreshWaiting(client);
   }
   if (topics.has("hold") || topics.has("maintenance") || (hasMoved && isHeld(client))) again(...SYSTEM_KEY);

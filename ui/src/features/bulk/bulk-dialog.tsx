@@ -4,12 +4,12 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { bulk, type Count, isOver, type Job } from "../../api/jobs";
-import { MARKED_STATES, type MarkedState, runsIn } from "../../lib/bulk";
+import { type MarkedState, runsIn } from "../../lib/bulk";
 import { countsInWords } from "../../lib/jobs";
 import { newKey } from "../../lib/keys";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
-import { SelectField } from "../../ui/select-field";
 import { toast } from "../../ui/toasts";
+import { MarkedStateField } from "../marked-state-field";
 import type { Target } from "./bulk-bar";
 
 interface Props {
@@ -65,14 +65,7 @@ export function BulkDialog({ target, selected, onClose, onDone }: Props) {
           {left === 1 ? "stays" : "stay"}.
         </p>
       )}
-      {kind.action === "mark" && (
-        <SelectField
-          label="Mark as"
-          value={state}
-          onChange={(value) => setState(value as MarkedState)}
-          options={MARKED_STATES.map((value) => ({ value, text: value }))}
-        />
-      )}
+      {kind.action === "mark" && <MarkedStateField value={state} onChange={setState} />}
     </ConfirmDialog>
   );
 }

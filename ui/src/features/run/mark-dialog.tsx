@@ -3,12 +3,12 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { markRun, type Run } from "../../api/flow-runs";
-import { MARKED_STATES, type MarkedState } from "../../lib/bulk";
+import type { MarkedState } from "../../lib/bulk";
 import { newKey } from "../../lib/keys";
 import { selectionOf, type TaskRun } from "../../lib/timeline";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
-import { SelectField } from "../../ui/select-field";
 import { toast } from "../../ui/toasts";
+import { MarkedStateField } from "../marked-state-field";
 
 export function MarkDialog({ run, task, onClose }: { run: Run; task?: TaskRun; onClose: () => void }) {
   const [state, setState] = useState<MarkedState>("Success");
@@ -45,12 +45,7 @@ export function MarkDialog({ run, task, onClose }: { run: Run; task?: TaskRun; o
           ? "The run stays as it is: restart or resume it to go on from there. A success without a stored result has no value for what comes after it."
           : "It is recorded that you say so. Nothing runs again by it."}
       </p>
-      <SelectField
-        label="Mark as"
-        value={state}
-        onChange={(value) => setState(value as MarkedState)}
-        options={MARKED_STATES.map((value) => ({ value, text: value }))}
-      />
+      <MarkedStateField value={state} onChange={setState} />
     </ConfirmDialog>
   );
 }
