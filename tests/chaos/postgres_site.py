@@ -56,9 +56,10 @@ class Wire:
 
 
 class PostgresSite:
-    """All of it; `database` is the way to the database past the proxy."""
+    """All of it; `database` is the way to the database past the proxy. Its directory is kept when it is `broken`."""
 
     def __init__(self, directory: Path) -> None:
+        self.broken = False
         self.postgres = Postgres(directory / "postgres")
         self.postgres.sql(f"create role {NAME} login; create database {NAME} owner {NAME};")
         self.proxy = Proxy(self.postgres.socket)
@@ -79,9 +80,11 @@ class PostgresSite:
     def start_services(self) -> None:
         """The second services process, unless it runs."""
         if self._services is None or self._services.poll() is not None:
+            self._log.unlink(missing_ok=True)
             with self._log.open("ab") as log:
                 command = [sys.executable, "-m", "appliance", "services"]
                 self._services = subprocess.Popen(command, env=self.appliance.environment, stdout=log, stderr=log)
+            until("the services run", lambda: b"The services run" in self._log.read_bytes())
 
     def end_services(self, number: signal.Signals) -> None:
         assert self._services is not None
@@ -155,4 +158,5 @@ def postgres_site() -> Iterator[PostgresSite]:
         yield site
     finally:
         site.close()
-        shutil.rmtree(directory, ignore_errors=True)
+        if not site.broken:
+            shutil.rmtree(directory, ignore_errors=True)

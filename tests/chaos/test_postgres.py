@@ -34,9 +34,11 @@ KILLS = int(os.environ.get("POSTGRES_CHAOS_KILLS", "3"))
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[PostgresSite]:
+def site(request: pytest.FixtureRequest) -> Iterator[PostgresSite]:
     with postgres_site() as opened:
+        before = request.session.testsfailed
         yield opened
+        opened.broken = request.session.testsfailed > before
 
 
 @pytest.fixture(scope="module")

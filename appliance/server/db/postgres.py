@@ -19,7 +19,7 @@ from appliance.kit import backoff, clock
 
 CONNECT_SECONDS = 3
 PING_SECONDS = 2.0
-FRESH_SECONDS = 2.0
+FRESH_SECONDS = 0.5
 IDLE_SECONDS = 10.0
 """An open transaction whose owner is silent for so long is undone by Postgres, so that what it locked is free again."""
 GRACE_SECONDS = 1.5
