@@ -26,6 +26,7 @@ RUNS = "/api/v1/flow-runs"
 EVERY_SECOND = {"kind": "cron", "cron": "* * * * * *", "timezone": "UTC"}
 LONGEST_ANSWER = 10.0
 BACK_WITHIN = 10.0
+NO_STALE_ONE_AFTER = 15.0
 AT_ONCE = 2.0
 """Far less than the slow look at the database, which finds everything that nobody was told of."""
 LONG = "POSTGRES_CHAOS_KILLS" in os.environ
@@ -208,7 +209,7 @@ def test_connections_that_vanish_are_replaced(site: PostgresSite, flow: UUID, ag
     for _ in range(3):
         status, seconds = timed(site, "GET", f"{RUNS}?limit=5")
         assert status in (200, 503) and seconds < LONGEST_ANSWER
-    assert site.seconds_until_well() < BACK_WITHIN
+    assert site.seconds_until_well() < NO_STALE_ONE_AFTER
     workers = site.both_workers()
 
     def is_told_at_once() -> bool:
@@ -219,7 +220,7 @@ def test_connections_that_vanish_are_replaced(site: PostgresSite, flow: UUID, ag
             found, answered = waiting.result(30)
         return found == [run] and answered - began < AT_ONCE
 
-    until("the listening connection is a new one", is_told_at_once, BACK_WITHIN)
+    until("the listening connection is a new one", is_told_at_once, NO_STALE_ONE_AFTER)
 
 
 def test_a_postgres_that_takes_no_changes(site: PostgresSite, flow: UUID) -> None:

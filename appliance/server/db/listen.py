@@ -144,9 +144,11 @@ class _Notifications:
     def __init__(self, db: Database) -> None:
         from appliance.server.db import postgres  # a site on SQLite shall not carry the driver in memory
 
+        self._losses = postgres.losses
         _, given = db.engine.dialect.create_connect_args(db.engine.url)
-        self._connection = postgres.connect({**given, "autocommit": True}, db.patience)
-        self._connection.execute(f"LISTEN {CHANNEL}")
+        with postgres.losses():
+            self._connection = postgres.connect({**given, "autocommit": True}, db.patience)
+            self._connection.execute(f"LISTEN {CHANNEL}")
         self._slow = _Slow()
         self._first = True
 
@@ -157,12 +159,13 @@ class _Notifications:
         self._connection.close()
 
     def wait(self, seconds: float) -> Heard:
-        told = {notice.payload for notice in self._connection.notifies(timeout=min(seconds, 1.0), stop_after=1)}
-        heard = Heard(sorted(_range(payload) for payload in told if payload), look=self._first or "" in told)
+        with self._losses():
+            told = {notice.payload for notice in self._connection.notifies(timeout=min(seconds, 1.0), stop_after=1)}
+            slow = self._slow.due()
+            if slow:
+                self._connection.ping()  # one that died in silence would never tell again
+        heard = Heard(sorted(_range(payload) for payload in told if payload), look=slow or self._first or "" in told)
         self._first = False
-        if self._slow.due():
-            self._connection.ping()  # one that died in silence would never tell again
-            heard.look = True
         return heard
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
 from appliance.kit import backoff, clock
+from appliance.server.errors import Unavailable
 
 CONNECT_SECONDS = 3
 PING_SECONDS = 2.0
@@ -99,6 +100,15 @@ def connect(given: dict[str, Any], patience: float | None) -> Connection:
     connection = Connection.connect(**(ours | given | ({"options": options} if options else {})))
     connection.patience = patience
     return connection
+
+
+@contextmanager
+def losses() -> Iterator[None]:
+    """For a connection that is used without an engine. Raises Unavailable when it is lost or can't be had."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"The connection to the database was lost: {error}") from error
 
 
 class _Door:

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 _LEAST_LEASE = 15.0
 _STEP = 2.0  # seconds by which the wall clock may jump before the metronome is set anew
 _GRACE = 4.0
-_PATIENCE = 15.0  # seconds for one statement: theirs read and delete much at once, and nobody waits for an answer
+_PATIENCE = 8.0  # seconds for one statement: theirs read and delete much at once, and nobody waits for an answer
 
 
 class Rounds:
