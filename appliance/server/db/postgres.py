@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import select
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
