@@ -88,7 +88,7 @@ def _live(played: list[Played], chance: random.Random) -> None:
 def _noticed(api: Transport, played: list[Played]) -> list[float]:
     deaths: dict[UUID, datetime] = {run.run: run.dies for run in played}
     until("all ends are written down", lambda: not list(flow_runs.each(api, state="RUNNING", flow="work")), 2 * WITHIN)
-    ends = {view.id: view.end_time for view in flow_runs.each(api, state="FAILED")}
+    ends = {view.id: view.end_time or clock.now() for view in flow_runs.each(api, state="FAILED")}
     return [(ends[run] - died).total_seconds() for run, died in deaths.items()]
 
 

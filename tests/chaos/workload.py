@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from appliance.core.jobs import Backfill, Bulk
@@ -207,7 +208,7 @@ class Workload:
         for run in found:
             self.journal.acknowledged("cancel", run)
         document = {"kind": "interval", "seconds": 60}
-        times = {"start": self.time - timedelta(minutes=10), "end": self.time - timedelta(minutes=5)}
+        times: dict[str, Any] = {"start": self.time - timedelta(minutes=10), "end": self.time - timedelta(minutes=5)}
         past = Backfill(flow_id=self.flow, document=document, at_once=1, **times)
         jobs.cancel(self.db, ALICE, jobs.create_backfill(self.db, ALICE, past, now=self.time))
         jobs.fail(self.db, jobs.create_backfill(self.db, ALICE, past, now=self.time), "It can't go on.", now=self.time)

@@ -14,6 +14,8 @@ import pytest
 from appliance.kit import crash
 from appliance.server.db.session import Database
 from appliance.server.domain.rules import Rules
+from tests.chaos import administration
+from tests.chaos.administration import Administration
 from tests.chaos.judge import judge
 from tests.chaos.workload import Workload
 from tests.integration.conftest import empty
@@ -21,12 +23,16 @@ from tests.integration.conftest import empty
 PACKAGE = Path(crash.__file__).parents[1]
 MORNING = datetime(2026, 3, 2, 8, 0, 0, tzinfo=UTC)
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.chaos.workload"])
+PROCESSES.set_forkserver_preload(["tests.chaos.workload", "tests.chaos.administration"])
 OF_AGENTS_AND_RUNS = {"agent.", "runner."}
+ADMINISTRATIVE = (
+    "disk.sample", "presence", "project", "retention", "rollup", "schedule.move", "session", "setup", "token", "user",
+)  # fmt: skip
 
 
 _POINT = re.compile(r'crash\.point\("([^"]+)"\)')
-_TRANSACTION = re.compile(r'\.write\("([^"]+)"\)|\bonce\(db, .*, "([^"]+)"\)|\bname: str = "(attempt)"')
+_NAMELESS = re.compile(r"(?:db|database)\.write\((?!name\)|\")")
+_TRANSACTION = re.compile(r'\.write\("([^"]+)"[,)]|\bonce\(db, .*, "([^"]+)"\)|\bname: str = "(attempt)"')
 
 
 def points_in_the_sources() -> set[str]:
@@ -47,11 +53,16 @@ def opened(url: str) -> Database:
     return Database(url, rules=Rules(scheduled_runs_ahead=3))
 
 
+def script_of(where: str) -> type[Workload | Administration]:
+    """The one that passes the point."""
+    return Administration if where.startswith(ADMINISTRATIVE) else Workload
+
+
 def work(url: str, journal: str, where: str) -> None:
     """In a process of its own: the script, to its end or to the crash point."""
     crash.arm(where)
     db = opened(url)
-    Workload(db, Path(journal), MORNING).script()
+    script_of(where)(db, Path(journal), MORNING).script()
     Path(journal).with_suffix(".passes").write_text(json.dumps(crash.passes))
     db.dispose()
 
@@ -63,23 +74,36 @@ def run_until_it_dies(url: str, journal: Path, where: str) -> int | None:
     return process.exitcode
 
 
-def check_after(db: Database, journal: Path) -> None:
+def check_after(db: Database, journal: Path, where: str = "") -> None:
     """A new process sends everything again, the services settle, and the judge looks."""
-    later = Workload(db, journal, MORNING + timedelta(hours=1))
+    later = script_of(where)(db, journal, MORNING + timedelta(hours=1))
     later.script()
     later.settle()
     verdict = judge(db, later.time, journal=journal)
     assert verdict.violations == [], str(verdict)
-    assert verdict.counts["acknowledged"] > 20
+    if isinstance(later, Administration):
+        administration.check(db)
+    else:
+        assert verdict.counts["acknowledged"] > 20
 
 
-def test_the_script_passes_every_point_of_the_server(database: Database, database_url: str, tmp_path: Path) -> None:
-    """A boundary that the script doesn't cross is one that nothing proves: add a step to tests/chaos/workload.py."""
+@pytest.mark.parametrize("script", ["workload", "session"])
+def test_the_scripts_pass_every_point_of_the_server(
+    database: Database, database_url: str, tmp_path: Path, script: str
+) -> None:
+    """A boundary that no script crosses is one that nothing proves: add a step to tests/chaos/{workload,administration}.py."""
     journal = tmp_path / "journal.jsonl"
-    assert run_until_it_dies(database_url, journal, "nowhere") == 0
+    assert run_until_it_dies(database_url, journal, f"{script}.nowhere") == 0
     passed = json.loads(journal.with_suffix(".passes").read_text())
-    assert set(OF_THE_SERVER) - set(passed) == set()
-    check_after(database, journal)
+    mine = {name for name in OF_THE_SERVER if script_of(name) is script_of(script)}
+    assert mine - set(passed) == set()
+    check_after(database, journal, script)
+
+
+def test_every_transaction_has_a_name() -> None:
+    """Its two crash points are called after it."""
+    nameless = [path.name for path in PACKAGE.rglob("*.py") if _NAMELESS.search(path.read_text(encoding="utf-8"))]
+    assert nameless == []
 
 
 def test_every_hot_transaction_has_crash_points() -> None:
@@ -104,7 +128,7 @@ def test_dies_at(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> N
     url, journal = _sqlite(request, tmp_path), tmp_path / "journal.jsonl"
     assert run_until_it_dies(url, journal, f"{name}:1") == crash.EXIT_CODE
     db = opened(url)
-    check_after(db, journal)
+    check_after(db, journal, name)
     db.dispose()
 
 
@@ -112,7 +136,7 @@ def test_dies_at(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> N
 def test_fails_at_and_goes_on(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """The same as an exception: the process lives on with its connections, which must have forgotten the transaction."""
     db, journal = opened(_sqlite(request, tmp_path)), tmp_path / "journal.jsonl"
-    first = Workload(db, journal, MORNING)
+    first = script_of(name)(db, journal, MORNING)
     crash.arm(f"{name}:1:raise")
     try:
         first.script()
@@ -120,7 +144,7 @@ def test_fails_at_and_goes_on(name: str, request: pytest.FixtureRequest, tmp_pat
         pass
     finally:
         crash.arm("")
-    check_after(db, journal)
+    check_after(db, journal, name)
     db.dispose()
 
 

@@ -59,7 +59,7 @@ def test_ends_are_summed_up_once(database: Database, clock: StoppedClock) -> Non
 
 def test_a_crash_before_the_commit_loses_and_doubles_nothing(database: Database, clock: StoppedClock) -> None:
     _ended(database, clock)
-    crash.arm("write.applied:1:raise")
+    crash.arm("rollup.applied:1:raise")
     try:
         with pytest.raises(crash.Crashed):
             rollups.advance(database, clock.time + LATER)

@@ -98,7 +98,7 @@ def sample(db: Database, now: datetime) -> bool:
     kept = rules.keep_samples(samples, new, _MOST_SAMPLES, _APART)
     if kept == samples:
         return False
-    with db.write() as session:
+    with db.write("disk.sample") as session:
         write_settings.put(session, _SAMPLES, msgspec.json.encode(kept).decode(), now)
     return True
 

@@ -17,7 +17,7 @@ from appliance.server.auth.identity import Actor
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import flow_runs, flows, schedules
-from appliance.server.domain.scheduling import CatchUp, Plan, Skip, plan
+from appliance.server.domain.scheduling import CatchUp, Plan, Skip, cut, plan
 from appliance.server.errors import Invalid
 from appliance.server.events.outbox import announce
 
@@ -64,6 +64,7 @@ def plan_runs(session: Session, found: Sequence[Schedule], actor: Actor, now: da
     crash.point("sched.run.built")
     created = insert_runs(session, rows, actor, now)
     crash.point("sched.run.inserted")
+    skips = schedules.without_runs(session, skips)
     schedules.add_skips(session, skips)
     if planned:
         schedules.set_planned(session, planned)
@@ -74,10 +75,23 @@ def plan_runs(session: Session, found: Sequence[Schedule], actor: Actor, now: da
     return Planned(len(planned), len(created), sum(skip["count"] for skip in skips), malformed)
 
 
+def catch_up_missed(session: Session, schedule: Schedule, actor: Actor, now: datetime, ahead: int) -> None:
+    """Before a schedule is changed or planned again from now on: due times that nobody has looked after, as when the services were
+    away, get their runs or their record by what the schedule says until now."""
+    if schedule.active and schedule.scheduled_until is not None and schedule.scheduled_until < now:
+        plan_runs(session, [schedule], actor, now, ahead)
+
+
 def plan_again(session: Session, schedule: Schedule, actor: Actor, now: datetime, ahead: int) -> Planned:
     """Remove the runs that are only planned and plan from now on, by what the schedule and the flow say now."""
     unplan(session, schedule, now)
     return plan_runs(session, [schedule], actor, now, ahead)
+
+
+def forget_future_skips(session: Session, schedule: Schedule, now: datetime) -> None:
+    """What was recorded as missed by a clock that has been set back since has not come yet, and gets its runs."""
+    for row in schedules.skips_after(session, schedule, now):
+        schedules.shorten_skip(session, row.id, cut(schedule.document, row.first, now))
 
 
 def unplan(session: Session, schedule: Schedule, now: datetime) -> int:

@@ -20,7 +20,7 @@ from appliance.server.events.outbox import announce
 def ensure_project(db: Database, actor: Actor, name: str, *, now: datetime | None = None) -> UUID:
     """The project of this name, made where it is missing."""
     now = now or clock.now()
-    with db.write() as session:
+    with db.write("project") as session:
         return ensure(session, actor, name, now)
 
 

@@ -179,7 +179,7 @@ class Sweep:
         more = True
         while more and clock.monotonic() < until:
             began = clock.monotonic()
-            with self.db.write(essential=self.essential) as session:
+            with self.db.write("retention", essential=self.essential) as session:
                 rows, more = step(session, self._batch)
             took = clock.monotonic() - began
             if name:  # runs are counted where they go, not by the rows that belong to them

@@ -22,7 +22,7 @@ def advance(db: Database, now: datetime, limit: int = BATCH) -> int:
     with db.read() as session:
         if events.newest_id(session) <= int(settings.get(session, rollups.POSITION) or 0):
             return 0
-    with db.write() as session:
+    with db.write("rollup") as session:
         position = rollups.take_position(session, now)
         rows = _up_to(rollups.events_after(session, position, limit), rollups.settled(session, now))
         if rows:

@@ -16,7 +16,15 @@ from appliance.core.errors import ScheduleError
 from appliance.kit import clock, ids
 from appliance.server.actions.creation import checked_parameters
 from appliance.server.actions.names import labels_of
-from appliance.server.actions.planning import MALFORMED, Planned, plan_again, plan_runs, unplan
+from appliance.server.actions.planning import (
+    MALFORMED,
+    Planned,
+    catch_up_missed,
+    forget_future_skips,
+    plan_again,
+    plan_runs,
+    unplan,
+)
 from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
@@ -24,9 +32,8 @@ from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import flows, schedules
 from appliance.server.domain import parameters as parameter_rules
-from appliance.server.domain.scheduling import MOST_CAUGHT_UP
+from appliance.server.domain.scheduling import MOST_CAUGHT_UP, has_moved, too_far_ahead
 from appliance.server.domain.scheduling import POLICIES as CATCH_UP
-from appliance.server.domain.scheduling import out_of_date as out_of_date_times
 from appliance.server.domain.texts import clean_document
 from appliance.server.errors import Conflict, Invalid, NotFound
 from appliance.server.events.outbox import announce
@@ -85,6 +92,7 @@ def set_active(db: Database, actor: Actor, schedule_id: UUID, active: bool, *, n
         schedule = _locked(session, schedule_id)
         if schedule.active == active:
             return schedule
+        catch_up_missed(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
         schedule.active = active
         _touch(session, schedule, now)
         if active:
@@ -114,6 +122,7 @@ def edit(
     now = now or clock.now()
     with db.write("schedule.edit") as session:
         schedule = _locked(session, schedule_id)
+        catch_up_missed(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
         if document is not None:
             _fill(schedule, {"parameters": schedule.parameters, "labels": schedule.labels} | document)
         if parameters is not None:
@@ -154,30 +163,34 @@ def to_plan(db: Database, now: datetime) -> list[UUID]:
         return schedules.to_plan(session, now)
 
 
-def out_of_date(db: Database, now: datetime) -> list[UUID]:
-    """The schedules whose planned runs lie at times that aren't due any more: the rules of their time zone have changed."""
+def out_of_date(db: Database, now: datetime, *, steady: bool = False) -> list[UUID]:
+    """The schedules whose planned runs lie at times that aren't due any more: the rules of their time zone have changed. With a `steady`
+    clock also those whose runs lie too far ahead: they were planned by a wrong clock."""
     with db.read() as session:
         planned = schedules.planned(session, now)
         documents = schedules.documents(session, list(planned))
-    return [schedule_id for schedule_id, times in planned.items() if _has_moved(documents.get(schedule_id), times, now)]
+    ahead = db.rules.scheduled_runs_ahead if steady else None
+    return [id for id, times in planned.items() if _is_out_of_date(documents.get(id), times, now, ahead)]
 
 
 @retried
 def move_planned(db: Database, schedule_id: UUID, *, now: datetime | None = None, actor: Actor = SYSTEM) -> bool:
     """Plan a schedule again by the rules of today, with an event that says so; False when it is gone or switched off."""
     now = now or clock.now()
-    with db.write() as session:
+    with db.write("schedule.move") as session:
         schedule = schedules.locked(session, schedule_id)
         if schedule is None or not schedule.active:
             return False
+        catch_up_missed(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
+        forget_future_skips(session, schedule, now)
         plan_again(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
         _announce(session, schedule, "schedule.moved", actor, now)
         return True
 
 
-def _has_moved(document: Any, planned: list[datetime], now: datetime) -> bool:
+def _is_out_of_date(document: Any, planned: list[datetime], now: datetime, ahead: int | None) -> bool:
     try:
-        return out_of_date_times(document, now, planned)
+        return has_moved(document, planned) or (ahead is not None and too_far_ahead(document, now, planned, ahead))
     except MALFORMED:
         return False  # planning sets it aside
 
@@ -199,6 +212,7 @@ def sync_with_code(
                 _remove(session, schedule, actor, now)
                 continue
         if schedule.active:
+            catch_up_missed(session, schedule, actor, now, ahead)
             plan_again(session, schedule, actor, now, ahead)
     for document in declared.values():
         schedule = _new(session, flow, document, "code", active, now)

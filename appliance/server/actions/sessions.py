@@ -52,7 +52,7 @@ def sign_in(
         throttle.failed(username, peer)
         raise Unauthenticated("The user name or the password is wrong.")
     throttle.succeeded(username, peer)
-    with db.write(essential=True) as session:
+    with db.write("session.open", essential=True) as session:
         return open_session(session, user, lifetime, now)
 
 
@@ -79,5 +79,5 @@ def open_session(session: Session, user: Any, lifetime: timedelta, now: datetime
 @retried
 def sign_out(db: Database, session_id: UUID) -> None:
     """End a session at once."""
-    with db.write(essential=True) as session:
+    with db.write("session.end", essential=True) as session:
         write_sessions.remove(session, session_id)

@@ -57,7 +57,7 @@ def ensure_admin(db: Database, password: str, token: str, *, now: datetime | Non
     if not fresh and admin is None:
         return  # the site was claimed under another name; the environment doesn't add a second administrator
     password_hash = passwords.hash_password(password) if password and admin is None else None
-    with db.write() as session:
+    with db.write("setup.admin") as session:
         admin = read_users.by_username(session, ADMIN) or _add_admin(session, ADMIN, password_hash, now)
         if token and read_tokens.by_hash(session, ids.sha256(token)) is None:
             issue(session, SYSTEM, admin, "from the environment", "user", now, secret=token)
@@ -68,7 +68,7 @@ def create_setup_token(db: Database, *, now: datetime | None = None) -> str:
     """A new one-time setup token; it replaces one that was made before. Raises Conflict once the appliance is claimed."""
     now = now or clock.now()
     secret = ids.secret("setup")
-    with db.write() as session:
+    with db.write("setup.token") as session:
         if read_users.any_exists(session):
             raise Conflict("This appliance has been set up already; sign in instead.")
         write_settings.put(session, _SETUP, ids.sha256(secret), now)
@@ -83,7 +83,7 @@ def use_setup(db: Database, request: Setup, lifetime: timedelta, *, now: datetim
     with db.read() as session:
         _check_setup_token(session, request.token)
     password_hash = _checked_hash(request.password, username)
-    with db.write() as session:
+    with db.write("setup") as session:
         _check_setup_token(session, request.token)  # again, now that nobody else can use it
         admin = _add_admin(session, username, password_hash, now)
         write_settings.remove(session, _SETUP)
@@ -94,7 +94,7 @@ def use_setup(db: Database, request: Setup, lifetime: timedelta, *, now: datetim
 def issue_agent_token(db: Database, name: str, *, now: datetime | None = None) -> str:
     """A new token for the embedded agent; the one of the same name from the start before ends."""
     now = now or clock.now()
-    with db.write(essential=True) as session:
+    with db.write("setup.agent", essential=True) as session:
         owner = next((user for user in read_users.every(session) if user.role == "admin" and not user.disabled), None)
         if owner is None:
             raise Conflict(

@@ -35,7 +35,7 @@ def create(db: Database, actor: Actor, request: CreateToken, *, now: datetime | 
             raise Invalid("The field expires_at needs a time zone; write it like 2027-01-31T06:30:00Z.")
         if request.expires_at <= now:
             raise Invalid("The field expires_at lies in the past; choose a later time or leave it out.")
-    with db.write() as session:
+    with db.write("token") as session:
         user = _owner(session, actor, request.username)
         return issue(session, actor, user, name, request.scope, now, expires_at=request.expires_at)
 
@@ -44,7 +44,7 @@ def create(db: Database, actor: Actor, request: CreateToken, *, now: datetime | 
 def revoke(db: Database, actor: Actor, token_id: UUID, *, now: datetime | None = None) -> None:
     """End a token at once. Revoking it again changes nothing."""
     now = now or clock.now()
-    with db.write() as session:
+    with db.write("token.revoke") as session:
         if read_tokens.get(session, token_id) is None:
             raise NotFound("There is no such token; list them to see their ids.")
         if write_tokens.revoke(session, token_id, now):

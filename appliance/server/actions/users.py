@@ -37,7 +37,7 @@ def create(db: Database, actor: Actor, request: CreateUser, *, now: datetime | N
     passwords.check_strength(request.password, username)
     password_hash = passwords.hash_password(request.password)  # before the transaction: it takes some 30 ms
     user_id = ids.uuid7()
-    with db.write() as session:
+    with db.write("user") as session:
         if read_users.by_username(session, username) is not None:
             raise Conflict(f"There is already a user {username}; choose another name.")
         write_users.add(

@@ -37,5 +37,5 @@ def csrf_matches(credential: Credential, header: str | None) -> bool:
 @retried
 def touch(database: Database, session_id: UUID, now: datetime) -> None:
     """Note that the session was used: at most once a minute."""
-    with database.write() as session:
+    with database.write("session.used") as session:
         write_sessions.touch(session, session_id, now, now - TOUCH_AFTER)

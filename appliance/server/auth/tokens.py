@@ -59,5 +59,5 @@ def authenticate_run_token(
 @retried
 def touch(database: Database, token_id: UUID, now: datetime) -> None:
     """Note that the token was used: at most once a minute, so reading stays free of writes."""
-    with database.write() as session:
+    with database.write("token.used") as session:
         write_tokens.touch(session, token_id, now, now - TOUCH_AFTER)

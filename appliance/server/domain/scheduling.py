@@ -12,6 +12,7 @@ from appliance.core import clocks
 POLICIES = ("all", "latest", "none")
 MOST_CAUGHT_UP = 10_000
 _FIRST, _PAGE = 4, 500
+_INSTANT = timedelta(microseconds=1)
 _COUNTED = 10_000
 """After a longer absence the newest due times are looked up from the end, and the others are no longer counted one by one."""
 
@@ -63,11 +64,19 @@ def plan(document: Mapping[str, Any], planned_until: datetime, now: datetime, ah
     return Plan(due, skip, reached, future[0] if len(future) == ahead else None)
 
 
-def out_of_date(document: Mapping[str, Any], now: datetime, planned: Collection[datetime]) -> bool:
+def has_moved(document: Mapping[str, Any], planned: Collection[datetime]) -> bool:
     """Are there planned runs at times that the schedule doesn't give any more, as after a change of a time zone's rules?"""
-    if not planned:
-        return False
-    return not set(planned) <= set(_between(document, now, max(planned), 4 * len(planned) + _PAGE))
+    return any(clocks.next_times(document, time - _INSTANT, 1) != [time] for time in planned)
+
+
+def too_far_ahead(document: Mapping[str, Any], now: datetime, planned: Collection[datetime], ahead: int) -> bool:
+    """Are there planned runs much later than those that `ahead` asks for, because a wrong clock was set back?"""
+    return bool(planned) and not set(planned) <= set(clocks.next_times(document, now, 2 * ahead))
+
+
+def cut(document: Mapping[str, Any], first: datetime, now: datetime) -> list[datetime]:
+    """Of due times from `first` on that were skipped, those that have come, so many as are counted."""
+    return _between(document, first - _INSTANT, now, _COUNTED)
 
 
 def _missed(

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, insert, select, text, update
+from sqlalchemy import bindparam, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from appliance.server.db.tables.flow_runs import FlowRun
@@ -94,6 +94,34 @@ def unskip(session: Session, schedule_id: UUID, times: Sequence[datetime]) -> No
         chosen = select(_skips.c.id).where(*within).order_by(_skips.c.count, _skips.c.id).limit(1).scalar_subquery()
         session.connection().execute(update(_skips).where(_skips.c.id == chosen).values(count=_skips.c.count - 1))
     session.connection().execute(delete(_skips).where(_skips.c.schedule_id == schedule_id, _skips.c.count <= 0))
+
+
+def skips_after(session: Session, schedule: Schedule, now: datetime) -> list[Any]:
+    """The records of missed times of this version of the schedule that reach beyond `now`: a clock was wrong when they were made."""
+    mine = (_skips.c.schedule_id == schedule.id, _skips.c.version == schedule.version, _skips.c.code == "catch_up")
+    return list(session.execute(select(_skips).where(*mine, _skips.c.last > now)).all())
+
+
+def shorten_skip(session: Session, id: int, times: Sequence[datetime]) -> None:
+    """Have a record stand for no more than those of these times that have no run."""
+    chosen = _skips.c.id == id
+    if not times:
+        session.connection().execute(delete(_skips).where(chosen))
+        return
+    run = (_runs.c.schedule_id == _skips.c.schedule_id, _runs.c.due_at.between(times[0], times[-1]))
+    runs = select(func.count()).select_from(_runs).where(*run).scalar_subquery()
+    session.connection().execute(update(_skips).where(chosen).values(last=times[-1], count=len(times) - runs))
+
+
+def without_runs(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records of missed times less those that have a run all the same, as after the clock was behind for a while."""
+    found = []
+    for row in rows:
+        run = (_runs.c.schedule_id == row["schedule_id"], _runs.c.due_at.between(row["first"], row["last"]))
+        runs = session.execute(select(func.count()).select_from(_runs).where(*run)).scalar_one()
+        if row["count"] > runs:
+            found.append({**row, "count": row["count"] - runs})
+    return found
 
 
 def add_skips(session: Session, rows: list[dict[str, Any]]) -> None:

@@ -1,0 +1,103 @@
+"""A site's first day in one script: it is claimed, users and tokens come and go, space is looked after. The counterpart of `workload.py` for
+the actions that no run needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from appliance.config import Settings
+from appliance.core.protocol import CreateToken, CreateUser, Login, Setup
+from appliance.kit import clock, ids
+from appliance.server.actions import disk, projects, rollups, schedules, sessions, setup, tokens, users
+from appliance.server.actions.retention import Sweep, keep_of
+from appliance.server.auth import sessions as credentials
+from appliance.server.auth import tokens as bearers
+from appliance.server.auth.identity import SYSTEM
+from appliance.server.auth.throttle import LoginThrottle
+from appliance.server.db.reads import sessions as reads
+from appliance.server.db.session import Database
+from appliance.server.errors import ApplianceError
+from appliance.server.events import presence
+from tests.integration import builders
+
+PASSWORD = "correct-horse-battery"
+FROM_ENVIRONMENT = "apl_user_" + "e" * 43
+LIFETIME = timedelta(days=1)
+DAILY = {"kind": "cron", "cron": "0 6 * * *", "timezone": "UTC"}
+
+
+class Administration:
+    """The same shape as `Workload`; whoever runs the script again after a crash asks for everything once more."""
+
+    def __init__(self, db: Database, journal: Path, time: datetime) -> None:
+        self.db, self.time = db, time
+
+    def script(self) -> None:
+        with clock.stopped(lambda: self.time):
+            for step in (self.claim, self.come_and_go, self.hand_out, self.look_after, self.plan):
+                step()
+
+    def settle(self) -> None:
+        """Nothing of it goes on by itself."""
+
+    def claim(self) -> None:
+        once(lambda: setup.use_setup(self.db, self.setup(), LIFETIME))
+        setup.ensure_admin(self.db, "", FROM_ENVIRONMENT)
+        setup.issue_agent_token(self.db, "embedded")
+
+    def setup(self) -> Setup:
+        return Setup(token=setup.create_setup_token(self.db), username="admin", password=PASSWORD)
+
+    def come_and_go(self) -> None:
+        once(lambda: users.create(self.db, SYSTEM, CreateUser(username="bob", password=PASSWORD)))
+        login = Login(username="bob", password=PASSWORD)
+        for _ in range(2):
+            opened = sessions.sign_in(self.db, LoginThrottle(), login, "127.0.0.1", LIFETIME)
+        with self.db.read() as session:
+            row = reads.by_hash(session, ids.sha256(opened.cookie))
+        assert row is not None
+        credentials.touch(self.db, row.id, self.time + credentials.TOUCH_AFTER)
+        sessions.sign_out(self.db, row.id)
+
+    def hand_out(self) -> None:
+        kept, gone = (
+            tokens.create(self.db, SYSTEM, CreateToken(name=name, username="admin")) for name in ("kept", "gone")
+        )
+        bearers.touch(self.db, kept.view.id, self.time + bearers.TOUCH_AFTER)
+        tokens.revoke(self.db, SYSTEM, gone.view.id)
+
+    def look_after(self) -> None:
+        presence.beat(self.db, self.time)
+        flow = builders.register(self.db).flow_id
+        builders.create(self.db, flow, idempotency_key="later", scheduled_time=self.time + timedelta(days=1))
+        rollups.advance(self.db, self.time + timedelta(minutes=1))
+        disk.sample(self.db, self.time)
+        Sweep(self.db, keep_of(Settings()), self.time, 5.0).run()
+
+    def plan(self) -> None:
+        projects.ensure_project(self.db, SYSTEM, "another")
+        flow = builders.register(self.db, "planned", schedules=[DAILY]).flow_id
+        [schedule] = builders.rows(self.db, "select id from schedule where flow_id = :flow", flow=flow)
+        schedules.move_planned(self.db, UUID(str(schedule["id"])))
+
+
+def once(action: Callable[[], object]) -> None:
+    """What can be done once only is refused to the second script, when the first came so far."""
+    with suppress(ApplianceError):
+        action()
+
+
+def check(db: Database) -> None:
+    """After a script that died and another that did not: what can be there once only is there once."""
+    users = [row["username"] for row in builders.rows(db, 'select username from "user" order by username')]
+    assert users == ["admin", "bob"]
+    live = "select name from api_token where revoked_at is null and name in ('embedded', 'from the environment')"
+    assert sorted(row["name"] for row in builders.rows(db, live)) == ["embedded", "from the environment"]
+    assert len(builders.rows(db, "select id from project where name = 'another'")) == 1
+    assert len(builders.rows(db, "select id from flow_run where idempotency_key = 'later'")) == 1
+    assert builders.rows(db, "select value from setting where name = 'setup_token'") == []
