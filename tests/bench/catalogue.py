@@ -33,6 +33,8 @@ FLOWS = """query($filter: FlowFilter, $after: String) { flows(filter: $filter, f
   id name archived project { name } version { number } schedules { id description timezone active }
   recentRuns(first: 30) { id name state { type name message at } scheduledTime startTime endTime } nextRun { id scheduledTime } }
   next } }"""
+ROLLUPS = """query($since: DateTime!, $until: DateTime!, $flow: UUID, $project: String) {
+  runRollups(since: $since, until: $until, flowId: $flow, project: $project) { hour } }"""
 FLOW = """query($id: UUID!) { flow(id: $id) { id name project { name flowCount } version { number tasks { slug } }
   schedules { id description nextTimes(n: 5) } recentRuns(first: 50) { id state { type } taskCounts { total } } nextRun { id } } }"""
 TASKS = """query($id: UUID!, $filter: TaskRunFilter, $after: String) {
@@ -44,6 +46,8 @@ LOGS = """query($id: UUID!, $filter: LogFilter, $after: String, $before: String)
 OTHERS = {
     "agents": "{ agents { id name health running labels } }",
     "projects": "{ projects { id name flowCount } }",
+    "jobs": "{ jobs { items { id } next } }",
+    "disk": "{ disk { writable } maintenance { active } hold { held } }",
     "server": "{ server { version schedulerTickAge databaseBytes agentsOnline } me { username } }",
 }
 
@@ -159,6 +163,8 @@ def _rest(known: Facts) -> Iterator[Ask]:
         "flows", "flows?limit=200", "flows?name=load", f"flows?project={known.project}", f"flows?after={flows_after}",
         f"flows/{known.hot_flow}", "schedules", "schedules?limit=200", f"schedules?flow_id={known.hot_flow}",
         f"schedules?after={known.deep_schedule}", f"schedules/{known.schedule}/skips", "agents", "info",
+        "users", "tokens", "jobs", "concurrency-limits", "system/disk", "system/hold", "system/maintenance",
+        f"flow-runs/{known.failed}/logs/download",
     ):  # fmt: skip
         yield Ask(f"REST {path[:60]}", f"/api/v1/{path}")
     yield Ask("metrics", "/metrics")
@@ -232,6 +238,10 @@ def _details(known: Facts) -> Iterator[Ask]:
     )
     yield Ask("flows", query=FLOWS, variables={"filter": {}})
     yield Ask("flows named", query=FLOWS, variables={"filter": {"name": "load"}})
+    days = {"since": clock.isoformat(known.newest - timedelta(days=7)), "until": clock.isoformat(known.newest)}
+    yield Ask("rollups", query=ROLLUPS, variables=days)
+    yield Ask("rollups: hot flow", query=ROLLUPS, variables=days | {"flow": str(known.hot_flow)})
+    yield Ask("rollups: project", query=ROLLUPS, variables=days | {"project": known.project})
     yield Ask("flow: hot", query=FLOW, variables={"id": str(known.hot_flow)})
     for name, query in OTHERS.items():
         yield Ask(name, query=query)
