@@ -58,9 +58,9 @@ class Wire:
 class PostgresSite:
     """All of it; `database` is the way to the database past the proxy. Its directory is kept when it is `broken`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, postgres: Postgres) -> None:
         self.broken = False
-        self.postgres = Postgres(directory / "postgres")
+        self.postgres = postgres
         self.postgres.sql(f"create role {NAME} login; create database {NAME} owner {NAME};")
         self.proxy = Proxy(self.postgres.socket)
         self.database = Database(self.postgres.url.replace("/postgres?", f"/{NAME}?"))
@@ -132,7 +132,6 @@ class PostgresSite:
         self.appliance.end()
         self.database.dispose()
         self.proxy.close()
-        self.postgres.close()
 
     def _listens(self, process: psutil.Process) -> bool:
         with suppress(psutil.Error):
@@ -152,11 +151,17 @@ def postgres_site() -> Iterator[PostgresSite]:
     """Below /tmp, because Postgres can't run as root in a closed directory."""
     directory = Path(tempfile.mkdtemp(prefix="appliance-postgres-site-", dir="/tmp"))
     directory.chmod(0o755)
-    site = PostgresSite(directory)
+    postgres = Postgres(directory / "postgres")
+    broken = True
     try:
-        site.start()
-        yield site
+        site = PostgresSite(directory, postgres)
+        try:
+            site.start()
+            yield site
+        finally:
+            site.close()
+        broken = site.broken
     finally:
-        site.close()
-        if not site.broken:
+        postgres.close()
+        if not broken:
             shutil.rmtree(directory, ignore_errors=True)

@@ -257,7 +257,8 @@ def test_a_postgres_without_room_for_connections(site: PostgresSite, flow: UUID)
 def test_a_services_process_that_goes_leaves_no_due_time_out_and_doubles_none(
     site: PostgresSite, scheduled: UUID
 ) -> None:
-    before, leader = len(_due_times(site, scheduled)), _leader(site)
+    leader = until("somebody plans", lambda: _leader(site))
+    before = len(_due_times(site, scheduled))
     os.kill(leader, signal.SIGKILL if LONG else signal.SIGTERM)
     until("another process plans", lambda: _leader(site) not in (leader, 0))
     until("planning goes on", lambda: len(_due_times(site, scheduled)) > before)
