@@ -52,7 +52,7 @@ def page(watched: tuple[Page, Watch]) -> Page:
 def accessible(page: Page) -> None:
     """In both themes."""
     for theme in ("dark", "light"):
-        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=theme)
         expect(page.locator("html")).to_have_attribute("data-theme", theme)
         assert axe_violations(page) == [], f"{page.url}, {theme}"
 
