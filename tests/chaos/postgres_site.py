@@ -129,7 +129,11 @@ class PostgresSite:
         if self._services is not None and self._services.poll() is None:
             self._services.kill()
             self._services.wait()
+        rest = psutil.Process(self.appliance.process.pid).children(recursive=True) if self.appliance.process else []
         self.appliance.end()
+        for process in rest:  # runs outlive their appliance
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self.database.dispose()
         self.proxy.close()
 
