@@ -19,6 +19,8 @@ from tests.e2e.appliance_process import TOKEN
 
 PAUSE = 0.3
 MOST_KNOWN = 200
+NEWEST = 3
+"""Of so many runs one is cancelled or paused: most of the older ones are over."""
 
 
 class Load(threading.Thread):
@@ -33,6 +35,7 @@ class Load(threading.Thread):
         self._over = threading.Event()
         self._unanswered: list[tuple[str, Callable[[], None]]] = []
         self._known: list[UUID] = []
+        self._paused: list[UUID] = []
         self._number = 0
 
     def run(self) -> None:
@@ -61,10 +64,11 @@ class Load(threading.Thread):
         if kind < 0.7 or not self._known:
             values = {"n": self._number, "pause": self._chance.choice([0.0, 0.1, 0.5, 3.0])}
             return "create", lambda: self._create(key, values)
-        run = self._chance.choice(self._known)
+        new, known = self._chance.choice(self._known[-NEWEST:]), self._chance.choice(self._known)
         if kind < 0.8:
-            return "cancel", lambda: self._cancel(run)
+            return "cancel", lambda: self._cancel(new)
         verb = self._chance.choice(["restart", "restart", "pause", "resume"])
+        run = new if verb == "pause" else self._chance.choice(self._paused or [known]) if verb == "resume" else known
         return verb, lambda: self._change(verb, run, key)
 
     def _try(self, kind: str, request: Callable[[], None]) -> None:
@@ -91,5 +95,9 @@ class Load(threading.Thread):
     def _change(self, verb: str, run: UUID, key: str) -> None:
         wanted = ChangeFlowRun(idempotency_key=key)
         view = self._transport.post(path("flow-runs", run, verb), wanted, FlowRunView, idempotent=True)
-        if verb == "restart" or (verb, view.state) in (("pause", "Paused"),):
+        if verb == "restart" or (verb, view.state) == ("pause", "Paused"):
             self._journal.acknowledged("change", run, key)
+        if view.state == "Paused":
+            self._paused.append(run)
+        elif verb == "resume" and run in self._paused:
+            self._paused.remove(run)
