@@ -12,13 +12,14 @@ from uuid import UUID
 from appliance.kit import clock as kit_clock
 from appliance.kit import ids
 from appliance.server.actions import leases
+from appliance.server.api import events as stream
 from appliance.server.db import listen
 from appliance.server.db.session import Database
 from appliance.server.events import presence
 from appliance.server.events.broadcast import Broadcast
 from appliance.server.events.outbox import announce, announce_all
 from appliance.server.services.repair import Repair
-from tests.integration.builders import ALICE, create, register
+from tests.integration.builders import ALICE, create, register, rows
 from tests.integration.conftest import empty
 
 PATIENCE = 10.0
@@ -144,5 +145,55 @@ def test_a_commit_whose_ids_are_old_is_heard_all_the_same(postgres_database: str
                 assert found is not None and found.object_id == first
 
     asyncio.run(scenario())
+    here.dispose()
+    there.dispose()
+
+
+async def _resumed(db: Database, broadcast: Broadcast, last: int, until: int, shown: Any = None) -> list[int]:
+    """The ids that a stream tells which begins again after `last`, until it has told that of `until`."""
+    found: list[int] = []
+    async for message in stream._messages(db, broadcast, asyncio.Event(), shown, last, ("project",)):
+        if message.id is not None:
+            found.append(int(message.id))
+        if found and found[-1] == until:
+            return found
+    raise AssertionError("the stream ended")
+
+
+def _announced(db: Database, number: int) -> list[int]:
+    with db.write() as session:
+        many: list[tuple[UUID, dict[str, Any]]] = [(ids.uuid7(), {}) for _ in range(number)]
+        announce_all(session, "project", "project.created", many, ALICE, kit_clock.now())
+    return [row["id"] for row in rows(db, "select id from event order by id")][-number:]
+
+
+def test_a_stream_that_comes_back_is_told_all_that_it_missed(database: Database) -> None:
+    """However much that is, and then what happens from now on, each event once."""
+    missed = _announced(database, 2_500)
+
+    async def scenario() -> list[int]:
+        async with running(database) as broadcast:
+            asking = asyncio.create_task(_resumed(database, broadcast, missed[9], missed[-1] + 1))
+            await asyncio.to_thread(_announced, database, 1)
+            return await asyncio.wait_for(asking, PATIENCE)
+
+    found = asyncio.run(scenario())
+    again = [id for id in found if id <= missed[9]]
+    assert again == (missed[:10] if database.dialect == "postgresql" else [])
+    assert found[len(again) :] == [*missed[10:], missed[-1] + 1]
+
+
+def test_an_event_that_was_committed_late_is_told_to_a_stream_that_comes_back(postgres_database: str) -> None:
+    empty(postgres_database)
+    here, there = Database(postgres_database), Database(postgres_database)
+    with there.write() as early:
+        announce(early, "project", ids.uuid7(), "project.created", {}, ALICE, kit_clock.now())
+        newest = _announced(here, 3)[-1]  # a browser has seen this one when the earlier one is committed
+
+    async def scenario() -> list[int]:
+        async with running(here) as broadcast:
+            return await asyncio.wait_for(_resumed(here, broadcast, newest, newest), PATIENCE)
+
+    assert asyncio.run(scenario()) == list(range(newest - 3, newest + 1))
     here.dispose()
     there.dispose()

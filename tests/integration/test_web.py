@@ -249,7 +249,8 @@ def test_the_live_stream_tells_of_changes_resumes_and_ends_with_the_server(site:
         }
         missed = builders.create(site.database, builders.register(site.database).flow_id)
         again = _Stream(f"{url}/api/v1/events?topic=flow_run", site.headers("viewer") | {"Last-Event-ID": change["id"]})
-        replayed = again.wait_for("change")[0]
+        told = 2 if site.database.dialect == "postgresql" else 1  # on Postgres the last ones are told again
+        replayed = again.wait_for("change", told)[-1]
         assert msgspec.json.decode(replayed["data"])["id"] == str(missed) and int(replayed["id"]) > int(change["id"])
     assert stream.join() and again.join()
 

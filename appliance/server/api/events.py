@@ -25,6 +25,8 @@ from appliance.server.events.broadcast import Broadcast
 HEARTBEAT = 15.0
 RETRY_MS = 1_000
 _REPLAYED = 1_000
+_LATE = 200
+"""On Postgres an event may be committed after others with higher ids: so many before the last one are told again, which is harmless."""
 
 
 @get("/events", opt={"permission": Permission.READ})
@@ -54,9 +56,9 @@ async def _messages(
         return
     with broadcast.subscribe(*topics) as subscription:
         yield _heartbeat(clock.now())
+        told: set[int] = set()
         if last is not None:
-            for row in await to_thread.run_sync(_missed, database, last):
-                last = max(last, row.id)
+            async for row in _missed(database, last, told):
                 if not topics or row.topic in topics:
                     yield _change(row.id, row.topic, row.object_id, row.kind, row.data)
         while True:
@@ -69,13 +71,28 @@ async def _messages(
                 if not await to_thread.run_sync(still_allowed, database, shown, Permission.READ, now):
                     return
                 yield _heartbeat(now)
-            elif last is None or item.id > last:
+            elif item.id not in told:
                 yield _change(item.id, item.topic, item.object_id, item.kind, item.data)
 
 
-def _missed(database: Database, last: int) -> Any:
+async def _missed(database: Database, last: int, told: set[int]) -> AsyncIterator[Any]:
+    """What happened since the event `last`, page by page. `told` holds the ids of the newest pages, which may come live as well."""
+    after = last - (_LATE if database.dialect == "postgresql" else 0)
+    before: set[int] = set()
+    while page := await to_thread.run_sync(_page, database, after):
+        ids = {row.id for row in page}
+        told.intersection_update(before)
+        told |= ids
+        before, after = ids, page[-1].id
+        for row in page:
+            yield row
+        if len(page) < _REPLAYED:
+            return
+
+
+def _page(database: Database, after: int) -> Any:
     with database.read() as session:
-        return events.after(session, last, _REPLAYED)
+        return events.after(session, after, _REPLAYED)
 
 
 def _change(event_id: int, topic: str, object_id: UUID, kind: str, data: dict[str, Any]) -> ServerSentEventMessage:
