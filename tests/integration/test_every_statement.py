@@ -141,7 +141,9 @@ def read_on_behalf_of_others(large: Database) -> None:
     """What runs, streams, jobs and services ask when there is something for them."""
     with large.read() as session:
         run, flow, schedule = session.execute(
-            text("select id, flow_id, schedule_id from flow_run where schedule_id is not null order by scheduled_time LIMIT 1")
+            text(
+                "select id, flow_id, schedule_id from flow_run where schedule_id is not null order by scheduled_time LIMIT 1"
+            )
         ).one()
         run, flow, schedule = (UUID(str(each)) for each in (run, flow, schedule))
         reads.flow_runs.token_of(session, run)
