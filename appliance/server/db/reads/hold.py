@@ -28,8 +28,12 @@ def text_of(session: Session) -> str | None:
 
 def held_until(session: Session) -> datetime | None:
     """Runs that were due at this time or earlier are held; None when none are."""
-    kept = settings.get(session, NAME)
-    return None if kept is None else msgspec.json.decode(kept, type=_Kept).before
+    return decoded(settings.get(session, NAME))
+
+
+def decoded(text: str | None) -> datetime | None:
+    """The same from the text that is kept."""
+    return None if text is None else msgspec.json.decode(text, type=_Kept).before
 
 
 def overdue(session: Session, before: datetime) -> int:

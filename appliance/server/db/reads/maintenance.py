@@ -25,6 +25,10 @@ class Maintenance:
 
 def find(session: Session, now: datetime) -> Maintenance | None:
     """The maintenance that lasts now; None when there is none, or it has ended by itself."""
-    text = settings.get(session, NAME)
+    return decoded(settings.get(session, NAME), now)
+
+
+def decoded(text: str | None, now: datetime) -> Maintenance | None:
+    """The same from the text that is kept."""
     found = None if text is None else msgspec.json.decode(text, type=Maintenance)
     return None if found is None or (found.until is not None and found.until <= now) else found

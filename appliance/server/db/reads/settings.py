@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -13,3 +15,9 @@ _setting = metadata.tables["setting"]
 def get(session: Session, name: str) -> str | None:
     found: str | None = session.execute(select(_setting.c.value).where(_setting.c.name == name)).scalar_one_or_none()
     return found
+
+
+def several(session: Session, names: Collection[str]) -> dict[str, str]:
+    """Those of these facts that are set."""
+    found = session.execute(select(_setting.c.name, _setting.c.value).where(_setting.c.name.in_(names)))
+    return {name: value for name, value in found}

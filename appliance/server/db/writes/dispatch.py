@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, TextClause, false, func, literal, select, text, update
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads import hold, maintenance
+from appliance.server.db.reads import hold, maintenance, settings
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
 from appliance.server.db.tables.projects import Project
@@ -148,9 +148,10 @@ def as_json(labels: Sequence[str]) -> str:
 
 def _due(session: Session, now: datetime) -> list[ColumnElement[bool] | TextClause]:
     """The conditions under which a run may be handed out, to an agent with :agent_labels."""
-    if maintenance.find(session, now) is not None:
+    kept = settings.several(session, (maintenance.NAME, hold.NAME))
+    if maintenance.decoded(kept.get(maintenance.NAME), now) is not None:
         return [false()]
-    held_until = hold.held_until(session)
+    held_until = hold.decoded(kept.get(hold.NAME))
     return [
         SCHEDULED_NOW,
         _runs.c.scheduled_time <= now,
