@@ -20,7 +20,6 @@ from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
-from appliance.server.db.tables.flows import Flow
 from appliance.server.db.writes import flows
 from appliance.server.domain.texts import clean
 from appliance.server.domain.transitions import LIVE, Proposed
@@ -36,10 +35,9 @@ def create(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime 
         raise Invalid("The scheduled time must have an offset, like 2026-01-31T06:30:00+00:00.")
     key = names.idempotency_key(request.idempotency_key)
     with db.write("create") as session:
-        flow = _flow(session, request)
+        flow, version = _runnable(session, request)
         if key is not None and (known := _of_key(session, flow.id, key)) is not None:
             return known
-        version = flows.newest_version(session, flow.id)
         if flow.archived or version is None:
             raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive to run it.")
         row = run_row(
@@ -94,14 +92,14 @@ def cancelling(actor: Actor, asked: Asked) -> Change:
     return apply
 
 
-def _flow(session: Session, request: CreateFlowRun) -> Flow:
+def _runnable(session: Session, request: CreateFlowRun) -> tuple[Any, Any]:
     if request.flow_id is None and (request.project is None or request.flow is None):
         raise Invalid("Name the flow by its id, or by project and flow.")
-    flow = flows.find(session, request.flow_id, request.project, request.flow)
-    if flow is None:
+    found = flows.runnable(session, request.flow_id, request.project, request.flow)
+    if found is None:
         named = f"flow {request.flow!r} in project {request.project!r}" if request.flow_id is None else "such flow"
         raise NotFound(f"There is no {named}; register it first, or correct the name.")
-    return flow
+    return found
 
 
 def _of_key(session: Session, flow_id: UUID, key: str) -> UUID | None:

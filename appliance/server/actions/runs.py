@@ -16,9 +16,7 @@ from appliance.server.actions.endings import close_tasks, handed_back, store_sta
 from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
-from appliance.server.db.tables.flow_runs import FlowRun
-from appliance.server.db.tables.flows import Flow
-from appliance.server.db.writes import agents, concurrency, flows, logs, states, task_runs
+from appliance.server.db.writes import concurrency, flow_runs, flows, logs, states, task_runs
 from appliance.server.domain.texts import clean, clean_document
 from appliance.server.domain.transitions import HANDED_BACK, Accept, Facts, Proposed, Refuse, Wait, decide
 from appliance.server.errors import Conflict, Invalid, NotFound, SequenceGap, StaleAttempt
@@ -35,9 +33,10 @@ def begin(db: Database, actor: Actor, flow_run_id: UUID, request: Begin, *, now:
     now = now or clock.now()
     with db.write("begin") as session:
         run = _locked(session, flow_run_id)
+        work = flow_runs.of_attempt(session, flow_run_id)
         if run.state_type == "RUNNING" and run.attempt == request.attempt:
-            return _go(session, db, run)
-        hold = "The flow is paused." if session.get_one(Flow, run.flow_id).paused else ""
+            return _go(session, db, run, work)
+        hold = "The flow is paused." if work.paused else ""
         facts = Facts(run.state_type, run.state_name, run.attempt, hold)
         verdict = decide(facts, Proposed("RUNNING", "Running", request.attempt))
         if isinstance(verdict, Refuse):
@@ -46,7 +45,7 @@ def begin(db: Database, actor: Actor, flow_run_id: UUID, request: Begin, *, now:
             return Begun(verdict="wait", reason=verdict.reason, retry_after=verdict.retry_after)
         extra = {"start_time": now, "lease_expires_at": now + timedelta(seconds=db.rules.run_lease)}
         store_state(session, run, verdict.type, verdict.name, "", None, actor, now, extra)
-        return _go(session, db, run)
+        return _go(session, db, run, work)
 
 
 @retried
@@ -143,17 +142,15 @@ def _flow_states(run: Any, events: list[FlowStateEvent], actor: Actor) -> list[d
     return rows
 
 
-def _go(session: Session, db: Database, run: Any) -> Begun:
-    row = session.get_one(FlowRun, run.id)
-    work = agents.work_of(session, [run.flow_version_id])[run.flow_version_id]
+def _go(session: Session, db: Database, run: Any, work: Any) -> Begun:
     earlier = task_runs.of_flow_run(session, run.id) if run.attempt > 1 else []
     return Begun(
         verdict="go",
-        flow_run_name=row.name,
-        parameters=row.parameters,
-        context=row.context,
-        scheduled_time=row.due_at or row.scheduled_time,
-        last_seq=row.last_seq,
+        flow_run_name=run.name,
+        parameters=work.parameters,
+        context=work.context,
+        scheduled_time=work.due_at or work.scheduled_time,
+        last_seq=work.last_seq,
         tasks=[
             EarlierTask(
                 task_slug=task.task_slug,
@@ -169,11 +166,11 @@ def _go(session: Session, db: Database, run: Any) -> Begun:
         ],
         heartbeat_interval=db.rules.heartbeat_interval,
         longest_wait=db.rules.longest_wait,
-        limited_tags=concurrency.limited_tags(session),
+        limited_tags=slots.limited_tags(db, session),
         storage=work.storage,
         flow=work.flow,
         project=work.project,
-        run_config=row.run_config,
+        run_config=work.run_config,
     )
 
 

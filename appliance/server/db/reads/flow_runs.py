@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, text, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, text, union_all
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads.pages import Rows, like
@@ -42,6 +42,11 @@ class FlowRunFilter:
     include_future: bool = False
 
 
+_TOKEN = select(_run.c.run_token_hash, _run.c.attempt, _run.c.state_type, _run.c.state_at).where(
+    _run.c.id == bindparam("run")
+)
+
+
 def count_all(session: Session, wanted: FlowRunFilter, now: datetime) -> int:
     """How many runs match, all of them."""
     inner = _filtered(select(_run.c.id), wanted, now).subquery()
@@ -68,8 +73,7 @@ def get(session: Session, run_id: UUID) -> Any | None:
 
 def token_of(session: Session, run_id: UUID) -> Any | None:
     """What a run token is checked against."""
-    columns = (_run.c.run_token_hash, _run.c.attempt, _run.c.state_type, _run.c.state_at)
-    return session.execute(select(*columns).where(_run.c.id == run_id)).one_or_none()
+    return session.connection().execute(_TOKEN, {"run": run_id}).one_or_none()
 
 
 def recent_of_flows(session: Session, flow_ids: Collection[UUID], per_flow: int, now: datetime) -> Rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads.pages import Rows
@@ -14,12 +14,13 @@ from appliance.server.db.tables import metadata
 _token = metadata.tables["api_token"]
 _user = metadata.tables["user"]
 _joined = select(_token, _user.c.username, _user.c.role, _user.c.disabled).join(_user, _user.c.id == _token.c.user_id)
+_OF_HASH = _joined.where(_token.c.token_hash == bindparam("hash"))
 MOST = 1_000
 
 
 def by_hash(session: Session, token_hash: str) -> Any | None:
     """The token with its user's name, role and state."""
-    return session.execute(_joined.where(_token.c.token_hash == token_hash)).one_or_none()
+    return session.connection().execute(_OF_HASH, {"hash": token_hash}).one_or_none()
 
 
 def get(session: Session, token_id: UUID) -> Any | None:

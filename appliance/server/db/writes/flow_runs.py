@@ -12,10 +12,13 @@ from sqlalchemy.orm import Session
 
 from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.tables.flow_runs import FlowRun
-from appliance.server.db.tables.flows import Flow
+from appliance.server.db.tables.flows import Flow, FlowVersion
+from appliance.server.db.tables.projects import Project
 
 runs = FlowRun.__table__  # type: ignore[attr-defined]
 _flows = Flow.__table__  # type: ignore[attr-defined]
+_versions = FlowVersion.__table__  # type: ignore[attr-defined]
+_projects = Project.__table__  # type: ignore[attr-defined]
 
 SCHEDULED_NOW = text("flow_run.state_type = 'SCHEDULED'")
 LIVE_NOW = text("flow_run.state_type in ('PENDING', 'RUNNING', 'CANCELLING')")
@@ -23,6 +26,24 @@ LIVE_NOW = text("flow_run.state_type in ('PENDING', 'RUNNING', 'CANCELLING')")
 
 
 _CHUNK = 1_000
+_OF_ATTEMPT = (
+    select(
+        runs.c.parameters,
+        runs.c.context,
+        runs.c.due_at,
+        runs.c.scheduled_time,
+        runs.c.last_seq,
+        runs.c.run_config,
+        _versions.c.storage,
+        _flows.c.name.label("flow"),
+        _flows.c.paused,
+        _projects.c.name.label("project"),
+    )
+    .join(_versions, _versions.c.id == runs.c.flow_version_id)
+    .join(_flows, _flows.c.id == runs.c.flow_id)
+    .join(_projects, _projects.c.id == _flows.c.project_id)
+    .where(runs.c.id == bindparam("run"))
+)
 _INSERT_NEW = postgresql.insert(FlowRun).on_conflict_do_nothing().returning(runs.c.id)
 _insert_unknown = BulkInsert(runs, sqlite.insert(runs).on_conflict_do_nothing())
 
@@ -39,6 +60,11 @@ def insert_new(session: Session, rows: list[dict[str, Any]]) -> list[UUID]:
     for start in range(0, len(asked), _CHUNK):
         made.update(connection.execute(select(runs.c.id).where(runs.c.id.in_(asked[start : start + _CHUNK]))).scalars())
     return [id for id in asked if id in made]
+
+
+def of_attempt(session: Session, flow_run_id: UUID) -> Any:
+    """What an attempt of the run works with, and whether its flow is paused."""
+    return session.connection().execute(_OF_ATTEMPT, {"run": flow_run_id}).one()
 
 
 def set_tokens(session: Session, hashes: list[dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -37,6 +37,32 @@ def ensure_locked(session: Session, project_id: UUID, name: str, now: datetime) 
     session.execute(insert(_flows).values(row).on_conflict_do_nothing())
     statement = select(Flow).where(_flows.c.project_id == project_id, _flows.c.name == name)
     return session.execute(statement.with_for_update(key_share=True)).scalar_one()
+
+
+_RUNNABLE = select(_flows.c.id, _flows.c.name, _flows.c.overrides, _flows.c.archived)
+_BY_ID = _RUNNABLE.where(_flows.c.id == bindparam("flow"))
+_BY_NAME = _RUNNABLE.join(_projects, _projects.c.id == _flows.c.project_id).where(
+    _projects.c.name == bindparam("project"), _flows.c.name == bindparam("flow")
+)
+_STARTED = (
+    select(_versions.c.id, _versions.c.parameters, _versions.c.labels, _versions.c.run_config)
+    .where(_versions.c.flow_id == bindparam("flow"))
+    .order_by(_versions.c.number.desc())
+    .limit(1)
+)
+
+
+def runnable(session: Session, flow_id: UUID | None, project: str | None, name: str | None) -> tuple[Any, Any] | None:
+    """What a new run needs of the flow with this id, or with this name in this project, and of its newest version (None: it has
+    none), as rows without the graph."""
+    connection = session.connection()
+    if flow_id is not None:
+        flow = connection.execute(_BY_ID, {"flow": flow_id}).one_or_none()
+    else:
+        flow = connection.execute(_BY_NAME, {"project": project, "flow": name}).one_or_none()
+    if flow is None:
+        return None
+    return flow, connection.execute(_STARTED, {"flow": flow.id}).one_or_none()
 
 
 def find(session: Session, flow_id: UUID | None, project: str | None, name: str | None) -> Flow | None:

@@ -45,6 +45,9 @@ _KNOWN = select(
     _runs.c.start_time,
     _runs.c.end_time,
 ).where(_runs.c.id.in_(bindparam("ids", expanding=True)))
+_OPEN = select(_runs.c.id, _runs.c.version).where(
+    _runs.c.flow_run_id == bindparam("flow_run"), _runs.c.state_type.not_in(TERMINAL)
+)
 _insert = BulkInsert(_runs)
 _UPDATE = (
     update(_runs).where(_runs.c.id == bindparam("run")).values({name: bindparam(f"new_{name}") for name in CHANGING})
@@ -75,10 +78,10 @@ def store(
 def close(session: Session, flow_run_id: UUID, attempt: int, type: str, name: str, message: str, now: datetime) -> int:
     """Set every unfinished task run of the flow run to a terminal state; how many there were."""
     connection = session.connection()
-    open_ones = and_(_runs.c.flow_run_id == flow_run_id, _runs.c.state_type.not_in(TERMINAL))
-    rows = connection.execute(select(_runs.c.id, _runs.c.version).where(open_ones)).all()
+    rows = connection.execute(_OPEN, {"flow_run": flow_run_id}).all()
     if not rows:
         return 0
+    open_ones = and_(_runs.c.flow_run_id == flow_run_id, _runs.c.state_type.not_in(TERMINAL))
     connection.execute(
         update(_runs)
         .where(open_ones)
