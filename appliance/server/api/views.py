@@ -75,6 +75,12 @@ def flow_runs(session: Session, rows: Sequence[Any]) -> list[FlowRunView]:
     return [_flow_run(row, *names[row.flow_id], reasons.get(row.id)) for row in rows]
 
 
+def new_flow_run(session: Session, row: Any) -> FlowRunView:
+    """A run that was created just now. Why it waits is not said: that would cost more than creating it did."""
+    names = flows.names(session, [row.flow_id])
+    return _flow_run(row, *names[row.flow_id], None)
+
+
 def _flow_run(row: Any, flow: str, project: str, why: Waiting | None) -> FlowRunView:
     return FlowRunView(
         id=row.id,

@@ -42,6 +42,7 @@ class FlowRunFilter:
     include_future: bool = False
 
 
+_ONE = select(*SHOWN).where(_run.c.id == bindparam("run"))
 _TOKEN = select(_run.c.run_token_hash, _run.c.attempt, _run.c.state_type, _run.c.state_at).where(
     _run.c.id == bindparam("run")
 )
@@ -68,7 +69,7 @@ def by_ids(session: Session, ids: Collection[UUID]) -> Rows:
 
 
 def get(session: Session, run_id: UUID) -> Any | None:
-    return session.execute(select(*SHOWN).where(_run.c.id == run_id)).one_or_none()
+    return session.connection().execute(_ONE, {"run": run_id}).one_or_none()
 
 
 def token_of(session: Session, run_id: UUID) -> Any | None:

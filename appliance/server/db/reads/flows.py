@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads.pages import RowPage, Rows, encode, like, text_key
@@ -16,6 +16,11 @@ from appliance.server.errors import Invalid
 _flow = metadata.tables["flow"]
 _version = metadata.tables["flow_version"]
 _project = metadata.tables["project"]
+_NAMES = (
+    select(_flow.c.id, _flow.c.name, _project.c.name)
+    .join(_project, _project.c.id == _flow.c.project_id)
+    .where(_flow.c.id.in_(bindparam("flows", expanding=True)))
+)
 
 
 def page(
@@ -73,12 +78,8 @@ def task_numbers(session: Session, version_ids: Collection[UUID]) -> dict[UUID, 
 
 def names(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[str, str]]:
     """(flow, project) names by flow id."""
-    query = (
-        select(_flow.c.id, _flow.c.name, _project.c.name)
-        .join(_project, _project.c.id == _flow.c.project_id)
-        .where(_flow.c.id.in_(ids))
-    )
-    return {flow_id: (flow, project) for flow_id, flow, project in session.execute(query)}
+    found = session.connection().execute(_NAMES, {"flows": list(ids)})
+    return {flow_id: (flow, project) for flow_id, flow, project in found}
 
 
 def _key(cursor: str) -> tuple[UUID, Any]:
