@@ -441,5 +441,5 @@ def test_graphql(site: Site) -> None:
         "message": "Restarted by operator: x",
     }
     held = change("pauseFlowRun")
-    assert (held["state"]["name"], held["waitReason"]) == ("Paused", "The run is paused until someone resumes it.")
+    assert (held["state"]["name"], held["waitReason"]) == ("Paused", "Paused by operator. Resume it to go on.")
     assert change("resumeFlowRun")["state"]["name"] == "Scheduled"

@@ -30,6 +30,7 @@ ONLINE_FOR = timedelta(seconds=90)
 """An agent whose last word is older than this counts as offline."""
 
 
+_PAUSED = "The run is paused until someone resumes it."
 _NOT_YET = {
     "AwaitingRetry": "A task failed and tries again at {at}; the run goes on then.",
     "Paused": "The run is paused until {at}; resume it to go on sooner.",
@@ -130,7 +131,7 @@ def why(run: RunFacts, situation: Situation) -> Waiting | None:
     if run.state_type == "PENDING":
         return Waiting("starting", "An agent has taken the run and is starting its process.")
     if run.state_type == "PAUSED":
-        return Waiting("paused", run.message or "The run is paused until someone resumes it.")
+        return Waiting("paused", f"{run.message} Resume it to go on." if run.message else _PAUSED)
     if run.state_type != "SCHEDULED":
         return None
     if run.flow_archived:

@@ -41,7 +41,11 @@ def _run(labels: str = "", **fields: Any) -> RunFacts:
         (_run(state_type="SUCCESS"), [], None),
         (_run(state_type="PENDING"), [], "An agent has taken the run and is starting its process."),
         (_run(state_type="PAUSED"), [], "The run is paused until someone resumes it."),
-        (_run(state_type="PAUSED", message="'load' waits for a person."), [], "'load' waits for a person."),
+        (
+            _run(state_type="PAUSED", message="'load' waits for a person."),
+            [],
+            "'load' waits for a person. Resume it to go on.",
+        ),
         (_run(flow_paused=True, scheduled_time=NOW + timedelta(hours=1)), [], "The flow is paused."),
         (_run(scheduled_time=NOW + timedelta(hours=1)), [], "Due at 2026-03-02 09:00:00 UTC."),
         (
