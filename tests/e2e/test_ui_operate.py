@@ -297,7 +297,7 @@ def test_a_schedule_shows_its_policies_its_missed_times_and_is_backfilled(page: 
     expect(page.get_by_text("1 done · 2 to do")).to_be_visible()
     page.get_by_role("button", name="Stop job…").click()
     page.get_by_role("button", name="Stop job", exact=True).click()
-    expect(page.get_by_text("1 done · 2 not looked at")).to_be_visible()
+    expect(page.get_by_text("1 done · 2 not looked at", exact=True)).to_be_visible()
 
 
 # --- what concerns everybody ----------------------------------------------------------------------------------------

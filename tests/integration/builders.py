@@ -71,7 +71,7 @@ def register(
 
 
 def create(db: Database, flow_id: UUID, **fields: Any) -> UUID:
-    return flow_runs.create(db, ALICE, CreateFlowRun(flow_id=flow_id, **fields))
+    return flow_runs.create(db, ALICE, CreateFlowRun(flow_id=flow_id, **fields)).id
 
 
 def enrol(db: Database, name: str = "embedded", labels: list[str] | None = None, capacity: int = 8) -> UUID:

@@ -170,6 +170,15 @@ def test_malformed_credentials_are_refused(site: Site, header: str) -> None:
     assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_nobody_unknown_gets_a_run_made_however_large_the_body(site: Site, size: int) -> None:
+    """Small bodies are read before it is known who sends them."""
+    body = {"flow_id": str(builders.register(site.database).flow_id), "name": "n" * size}
+    answer = site.client.post("/api/v1/flow-runs", json=body)
+    assert answer.status_code == 401 and answer.json()["code"] == "unauthenticated"
+    assert site.get("/api/v1/flow-runs", "viewer").json()["items"] == []
+
+
 def test_a_bearer_token_wins_over_a_cookie_and_needs_no_csrf(alice: Site) -> None:
     _login(alice)
     assert alice.get("/api/v1/me", "viewer").json()["username"] == "viewer"

@@ -27,7 +27,7 @@ ETL = RunFilter(flow="etl", include_future=True)
 
 def many(db: Database, number: int, name: str = "etl") -> list[UUID]:
     flow = register(db, name).flow_id
-    return [flow_runs.create(db, ALICE, CreateFlowRun(flow_id=flow)) for _ in range(number)]
+    return [flow_runs.create(db, ALICE, CreateFlowRun(flow_id=flow)).id for _ in range(number)]
 
 
 def job(db: Database, job_id: UUID) -> Any:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -26,8 +26,18 @@ from appliance.server.domain.transitions import LIVE, Proposed
 from appliance.server.errors import Conflict, Invalid, NotFound
 
 
+class Created(NamedTuple):
+    """A run that was asked for, and the names of its flow and project. `row`: what was stored; None when a request with the same
+    idempotency key had made the run before."""
+
+    id: UUID
+    row: dict[str, Any] | None
+    flow: str
+    project: str
+
+
 @retried
-def create(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime | None = None) -> UUID:
+def create(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime | None = None) -> Created:
     """Create a run of the flow's newest version. The same idempotency key again answers the run that it made the first time."""
     now = now or clock.now()
     scheduled = request.scheduled_time or now
@@ -37,7 +47,7 @@ def create(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime 
     with db.write("create") as session:
         flow, version = _runnable(session, request)
         if key is not None and (known := _of_key(session, flow.id, key)) is not None:
-            return known
+            return Created(known, None, flow.name, flow.project)
         if flow.archived or version is None:
             raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive to run it.")
         row = run_row(
@@ -46,7 +56,7 @@ def create(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime 
             name=ids.readable_name() if request.name is None else required_name(request.name, "run"),
             parameters=checked_parameters(flow, version, request.parameters),
             labels=None if request.labels is None else labels_of(request.labels),
-            scheduled_time=scheduled,
+            scheduled_time=scheduled.astimezone(UTC),
             actor=actor,
             now=now,
             idempotency_key=key,
@@ -54,9 +64,8 @@ def create(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime 
         if not insert_runs(session, [row], actor, now) and key is not None:
             known = _of_key(session, flow.id, key)  # another request with the key came first
             assert known is not None
-            return known
-        id: UUID = row["id"]
-        return id
+            return Created(known, None, flow.name, flow.project)
+        return Created(row["id"], row, flow.name, flow.project)
 
 
 def cancel(

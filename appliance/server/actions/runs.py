@@ -32,11 +32,10 @@ def begin(db: Database, actor: Actor, flow_run_id: UUID, request: Begin, *, now:
     """Let the attempt run, have it wait, or tell it to end. A go sets the run Running; asking again answers the same."""
     now = now or clock.now()
     with db.write("begin") as session:
-        run = _locked(session, flow_run_id)
-        work = flow_runs.of_attempt(session, flow_run_id)
+        run = _required(flow_runs.lock_attempt(session, flow_run_id))
         if run.state_type == "RUNNING" and run.attempt == request.attempt:
-            return _go(session, db, run, work)
-        hold = "The flow is paused." if work.paused else ""
+            return _go(session, db, run)
+        hold = "The flow is paused." if run.paused else ""
         facts = Facts(run.state_type, run.state_name, run.attempt, hold)
         verdict = decide(facts, Proposed("RUNNING", "Running", request.attempt))
         if isinstance(verdict, Refuse):
@@ -45,7 +44,7 @@ def begin(db: Database, actor: Actor, flow_run_id: UUID, request: Begin, *, now:
             return Begun(verdict="wait", reason=verdict.reason, retry_after=verdict.retry_after)
         extra = {"start_time": now, "lease_expires_at": now + timedelta(seconds=db.rules.run_lease)}
         store_state(session, run, verdict.type, verdict.name, "", None, actor, now, extra)
-        return _go(session, db, run, work)
+        return _go(session, db, run)
 
 
 @retried
@@ -54,7 +53,7 @@ def report(db: Database, actor: Actor, flow_run_id: UUID, request: Report, *, no
     now = now or clock.now()
     batch = batches.sort(flow_run_id, request)
     with db.write("report") as session:
-        run = _locked(session, flow_run_id)
+        run = _required(states.lock(session, flow_run_id))
         if request.attempt != run.attempt:
             raise StaleAttempt(f"Attempt {request.attempt} was replaced by attempt {run.attempt}; end this process.")
         ended = run.state_type in TERMINAL or run.state_type in HANDED_BACK
@@ -113,7 +112,7 @@ def _store(
         close_tasks(session, run, ended_as, now)
     if batch.freed:
         concurrency.free(session, run.id, batch.freed)
-    if batch.tasks or batch.logs:
+    if (batch.tasks or batch.logs) and (batch.freed or not history):  # a new state of the run is news enough
         news = {"version": run.version} | ({"freed": True} if batch.freed else {})
         announce(session, "flow_run", run.id, "flow_run.progress", news, actor, now)
     told = [(run.id, {"type": row["type"], "name": row["name"], "version": row["version"]}) for row in history]
@@ -142,15 +141,15 @@ def _flow_states(run: Any, events: list[FlowStateEvent], actor: Actor) -> list[d
     return rows
 
 
-def _go(session: Session, db: Database, run: Any, work: Any) -> Begun:
+def _go(session: Session, db: Database, run: Any) -> Begun:
     earlier = task_runs.of_flow_run(session, run.id) if run.attempt > 1 else []
     return Begun(
         verdict="go",
         flow_run_name=run.name,
-        parameters=work.parameters,
-        context=work.context,
-        scheduled_time=work.due_at or work.scheduled_time,
-        last_seq=work.last_seq,
+        parameters=run.parameters,
+        context=run.context,
+        scheduled_time=run.due_at or run.scheduled_time,
+        last_seq=run.last_seq,
         tasks=[
             EarlierTask(
                 task_slug=task.task_slug,
@@ -167,15 +166,14 @@ def _go(session: Session, db: Database, run: Any, work: Any) -> Begun:
         heartbeat_interval=db.rules.heartbeat_interval,
         longest_wait=db.rules.longest_wait,
         limited_tags=slots.limited_tags(db, session),
-        storage=work.storage,
-        flow=work.flow,
-        project=work.project,
-        run_config=work.run_config,
+        storage=run.storage,
+        flow=run.flow,
+        project=run.project,
+        run_config=run.run_config,
     )
 
 
-def _locked(session: Session, flow_run_id: UUID) -> Any:
-    run = states.lock(session, flow_run_id)
+def _required(run: Any | None) -> Any:
     if run is None:
         raise NotFound("There is no such run; it may have been deleted.")
     return run

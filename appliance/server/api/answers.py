@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 from litestar import Request, Response
-from litestar.datastructures import MutableScopeHeaders
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import Message, Scope
 
@@ -28,7 +27,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
-_REQUEST_ID = "X-Request-Id"
+_SECURITY = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_UNSTORED = [*_SECURITY, (b"cache-control", b"no-store")]
 _USABLE_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
 _OF_STATUS = {
     400: ("invalid", "The request can't be used as it is."),
@@ -53,12 +53,13 @@ async def add_headers(message: Message, scope: Scope) -> None:
     """Before anything is sent: the request id and the security headers, on every answer."""
     if message["type"] != "http.response.start":
         return
-    headers = MutableScopeHeaders.from_message(message)
-    headers[_REQUEST_ID] = request_id(scope)
-    for name, value in SECURITY_HEADERS.items():
-        headers.setdefault(name, value)
-    if scope["path"].startswith("/api/") or scope["path"] == "/graphql":
-        headers.setdefault("Cache-Control", "no-store")
+    of_api = scope["path"].startswith("/api/") or scope["path"] == "/graphql"
+    given = {name for name, _value in message["headers"]}
+    message["headers"] = [
+        *message["headers"],
+        (b"x-request-id", request_id(scope).encode()),
+        *(header for header in (_UNSTORED if of_api else _SECURITY) if header[0] not in given),
+    ]
 
 
 def answer_known(request: Request[Any, Any, Any], error: ApplianceError) -> Response[ErrorAnswer]:

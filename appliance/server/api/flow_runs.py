@@ -28,7 +28,7 @@ from appliance.kit import clock
 from appliance.server.actions import attempts, marking, unstarted
 from appliance.server.actions import flow_runs as actions
 from appliance.server.actions.asking import Asked
-from appliance.server.api import views
+from appliance.server.api import turns, views
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
@@ -37,13 +37,14 @@ from appliance.server.db.session import Database
 from appliance.server.errors import NotFound
 
 
-@post("/", opt={"permission": Permission.CREATE_RUN, "body": CreateFlowRun}, sync_to_thread=True)
+@turns.post("/", permission=Permission.CREATE_RUN, body=CreateFlowRun, status_code=201)
 def create(request: Request[Actor, Any, Any], body: bytes) -> FlowRunView:
     """Create a run of a flow's newest version. Why it waits is told when it is read."""
     database: Database = request.app.state["database"]  # not injected: that costs a task group, and this is a hot path
-    run_id = actions.create(database, request.user, decode(body, CreateFlowRun))
-    with database.read() as session:
-        return views.new_flow_run(session, _require(session, run_id))
+    made = actions.create(database, request.user, decode(body, CreateFlowRun))
+    if made.row is not None:
+        return views.new_flow_run(made.row, made.flow, made.project)
+    return _one(database, made.id)
 
 
 @get("/", opt={"permission": Permission.READ, "items": FlowRunView}, sync_to_thread=True)

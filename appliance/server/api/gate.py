@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from anyio import to_thread
@@ -14,6 +15,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from appliance.kit import clock
+from appliance.server.api import turns
 from appliance.server.auth import sessions
 from appliance.server.auth.callers import Caller, Presented, identify
 from appliance.server.auth.guards import Permission, require
@@ -22,6 +24,7 @@ from appliance.server.db.session import Database
 from appliance.server.errors import Forbidden, SetupRequired, Unauthenticated
 
 SAFE = frozenset({"GET", "HEAD"})
+SMALL_BODY = 64 * 1024
 
 
 class Gate:
@@ -35,18 +38,26 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _method(scope) == "OPTIONS":  # Litestar adds these handlers by itself; nothing here needs them
             raise MethodNotAllowedException
-        permission: Permission = scope["route_handler"].opt["permission"]
+        route = scope["route_handler"].opt
+        permission: Permission = route["permission"]
         connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)
-        caller: Caller | None = None
-        if permission is not Permission.PUBLIC:
-            caller = await to_thread.run_sync(self._admit, permission, presented(connection, permission))
-            _check_csrf(connection, caller)
+        if permission is Permission.PUBLIC:
+            scope["user"] = scope["auth"] = None
+        elif route.get(turns.IN_ONE_TURN) and _is_small(connection):
+            scope["state"][turns.ADMIT] = partial(self._admit, permission, connection)
+        else:
+            scope["state"][turns.ADMIT] = _nothing
+            await to_thread.run_sync(self._admit, permission, connection)
         _check_content_type(connection)
-        scope["user"] = caller.actor if caller else None
-        scope["auth"] = caller.credential if caller else None
         await self.app(scope, receive, send)
 
-    def _admit(self, permission: Permission, shown: Presented) -> Caller:
+    def _admit(self, permission: Permission, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        caller = self._known(permission, presented(connection, permission))
+        _check_csrf(connection, caller)
+        connection.scope["user"] = caller.actor
+        connection.scope["auth"] = caller.credential
+
+    def _known(self, permission: Permission, shown: Presented) -> Caller:
         now = clock.now()
         self._check_claimed()
         caller = identify(self._database, shown, now)
@@ -103,6 +114,16 @@ def handlers(app: Litestar) -> list[HTTPRouteHandler]:
             raise RuntimeError(f"The route {route.path} is not an HTTP route; the gate guards those only.")
         found.extend(handler for handler in route.route_handlers if "OPTIONS" not in handler.http_methods)
     return found
+
+
+def _nothing() -> None:
+    """The caller was admitted before."""
+
+
+def _is_small(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """Whether the body may be read for somebody who is not known yet."""
+    length = connection.headers.get("content-length", "")
+    return length.isdecimal() and int(length) <= SMALL_BODY
 
 
 def _method(scope: Scope) -> str:

@@ -84,8 +84,8 @@ def address(route: HTTPRoute) -> str:
 
 
 def function(handler: HTTPRouteHandler) -> Callable[..., Any]:
-    """The handler as it was written; the framework wraps those that run in threads."""
-    fn: Callable[..., Any] = getattr(handler.fn, "func", handler.fn)
+    """The handler as it was written; the framework wraps those that run in threads, and `turns` those it admits there."""
+    fn: Callable[..., Any] = inspect.unwrap(getattr(handler.fn, "func", handler.fn))
     return fn
 
 

@@ -13,6 +13,7 @@ from appliance.core.protocol import LONGEST_SLOT_WAIT, AskSlots, Begin, Begun, R
 from appliance.kit import clock
 from appliance.server.actions import runs
 from appliance.server.actions import slots as task_slots
+from appliance.server.api import turns
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
@@ -22,18 +23,14 @@ from appliance.server.events.broadcast import Broadcast
 REPORT_LIMIT = 16 * 1024 * 1024
 
 
-@post("/begin", opt={"permission": Permission.RUN_PROTOCOL, "body": Begin}, status_code=200, sync_to_thread=True)
+@turns.post("/begin", permission=Permission.RUN_PROTOCOL, body=Begin, status_code=200)
 def begin(request: Request[Actor, Any, Any], flow_run_id: UUID, body: bytes) -> Begun:
     """May this attempt run?"""
     return runs.begin(_database(request), request.user, flow_run_id, decode(body, Begin))
 
 
-@post(
-    "/report",
-    opt={"permission": Permission.RUN_PROTOCOL, "body": Report},
-    status_code=200,
-    request_max_body_size=REPORT_LIMIT,
-    sync_to_thread=True,
+@turns.post(
+    "/report", permission=Permission.RUN_PROTOCOL, body=Report, status_code=200, request_max_body_size=REPORT_LIMIT
 )
 def report(request: Request[Actor, Any, Any], flow_run_id: UUID, body: bytes) -> Reported:
     """Store a numbered batch of states and logs, or note a heartbeat."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -75,10 +76,9 @@ def flow_runs(session: Session, rows: Sequence[Any]) -> list[FlowRunView]:
     return [_flow_run(row, *names[row.flow_id], reasons.get(row.id)) for row in rows]
 
 
-def new_flow_run(session: Session, row: Any) -> FlowRunView:
-    """A run that was created just now. Why it waits is not said: that would cost more than creating it did."""
-    names = flows.names(session, [row.flow_id])
-    return _flow_run(row, *names[row.flow_id], None)
+def new_flow_run(row: dict[str, Any], flow: str, project: str) -> FlowRunView:
+    """A run as it was just stored. Why it waits is not said: that would cost more than creating it did."""
+    return _flow_run(SimpleNamespace(**row, start_time=None, end_time=None), flow, project, None)
 
 
 def _flow_run(row: Any, flow: str, project: str, why: Waiting | None) -> FlowRunView:

@@ -55,8 +55,8 @@ class Mutation(JobMutations):
             scheduled_time=input.scheduled_time,
             idempotency_key=input.idempotency_key,
         )
-        run_id = flow_runs.create(info.context.database, info.context.actor, request)
-        return CreateFlowRunPayload(flow_run=_after(info, run_id))
+        made = flow_runs.create(info.context.database, info.context.actor, request)
+        return CreateFlowRunPayload(flow_run=_after(info, made.id))
 
     @root_mutation(Permission.CANCEL_RUN)
     def cancel_flow_run(self, info: Info, input: CancelFlowRunInput) -> CancelFlowRunPayload:

@@ -14,6 +14,7 @@ from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.projects import Project
+from appliance.server.db.writes.states import FACTS
 
 runs = FlowRun.__table__  # type: ignore[attr-defined]
 _flows = Flow.__table__  # type: ignore[attr-defined]
@@ -28,11 +29,10 @@ LIVE_NOW = text("flow_run.state_type in ('PENDING', 'RUNNING', 'CANCELLING')")
 _CHUNK = 1_000
 _OF_ATTEMPT = (
     select(
+        *FACTS,
         runs.c.parameters,
         runs.c.context,
         runs.c.due_at,
-        runs.c.scheduled_time,
-        runs.c.last_seq,
         runs.c.run_config,
         _versions.c.storage,
         _flows.c.name.label("flow"),
@@ -43,6 +43,7 @@ _OF_ATTEMPT = (
     .join(_flows, _flows.c.id == runs.c.flow_id)
     .join(_projects, _projects.c.id == _flows.c.project_id)
     .where(runs.c.id == bindparam("run"))
+    .with_for_update(key_share=True, of=runs)
 )
 _INSERT_NEW = postgresql.insert(FlowRun).on_conflict_do_nothing().returning(runs.c.id)
 _insert_unknown = BulkInsert(runs, sqlite.insert(runs).on_conflict_do_nothing())
@@ -62,9 +63,10 @@ def insert_new(session: Session, rows: list[dict[str, Any]]) -> list[UUID]:
     return [id for id in asked if id in made]
 
 
-def of_attempt(session: Session, flow_run_id: UUID) -> Any:
-    """What an attempt of the run works with, and whether its flow is paused."""
-    return session.connection().execute(_OF_ATTEMPT, {"run": flow_run_id}).one()
+def lock_attempt(session: Session, flow_run_id: UUID) -> Any | None:
+    """What the rules ask about a run, what an attempt of it works with and whether its flow is paused, as one row: the run is held until
+    the transaction ends. None when there is no such run."""
+    return session.connection().execute(_OF_ATTEMPT, {"run": flow_run_id}).one_or_none()
 
 
 def set_tokens(session: Session, hashes: list[dict[str, Any]]) -> None:

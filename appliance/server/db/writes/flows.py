@@ -39,11 +39,11 @@ def ensure_locked(session: Session, project_id: UUID, name: str, now: datetime) 
     return session.execute(statement.with_for_update(key_share=True)).scalar_one()
 
 
-_RUNNABLE = select(_flows.c.id, _flows.c.name, _flows.c.overrides, _flows.c.archived)
+_RUNNABLE = select(
+    _flows.c.id, _flows.c.name, _flows.c.overrides, _flows.c.archived, _projects.c.name.label("project")
+).join(_projects, _projects.c.id == _flows.c.project_id)
 _BY_ID = _RUNNABLE.where(_flows.c.id == bindparam("flow"))
-_BY_NAME = _RUNNABLE.join(_projects, _projects.c.id == _flows.c.project_id).where(
-    _projects.c.name == bindparam("project"), _flows.c.name == bindparam("flow")
-)
+_BY_NAME = _RUNNABLE.where(_projects.c.name == bindparam("project"), _flows.c.name == bindparam("flow"))
 _STARTED = (
     select(_versions.c.id, _versions.c.parameters, _versions.c.labels, _versions.c.run_config)
     .where(_versions.c.flow_id == bindparam("flow"))

@@ -16,7 +16,7 @@ from appliance.server.db.tables.states import FlowRunState
 runs = FlowRun.__table__  # type: ignore[attr-defined]
 _history = FlowRunState.__table__  # type: ignore[attr-defined]
 _insert = BulkInsert(_history)
-_FACTS = (
+FACTS = (
     runs.c.id,
     runs.c.flow_id,
     runs.c.flow_version_id,
@@ -35,7 +35,7 @@ _FACTS = (
     runs.c.times_resurrected,
     runs.c.scheduled_time,
 )
-_LOCKED = select(*_FACTS).where(runs.c.id == bindparam("run")).with_for_update(key_share=True)
+_LOCKED = select(*FACTS).where(runs.c.id == bindparam("run")).with_for_update(key_share=True)
 _SEEN = update(runs).where(runs.c.id == bindparam("run"), runs.c.version == bindparam("seen"))
 
 
