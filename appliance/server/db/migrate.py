@@ -51,13 +51,15 @@ def downgrade(url: str, revision: str) -> None:
 def _migrating(url: str) -> Iterator[Connection]:
     database = Database(url, patience=None)
     try:
-        with passing_faults(), database.engine.execution_options(appliance_write=True).connect() as connection:
+        with passing_faults(), database.engine.connect() as connection:
             if database.dialect == "sqlite":
                 # batch changes rebuild tables; the switch has no effect inside a transaction, so it is thrown before ours begins
                 driver = connection.connection.driver_connection
                 assert driver is not None
                 driver.execute("PRAGMA foreign_keys=OFF")
             with connection.begin():
+                if database.dialect == "sqlite":
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
                 if database.dialect == "postgresql":
                     connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
                 check(connection)

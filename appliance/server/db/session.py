@@ -92,7 +92,6 @@ class Database:
         self.patience = patience
         self.engine = _engine(self.url, pool_size, patience)
         self.dialect: str = self.engine.dialect.name
-        self._writing = self.engine.execution_options(appliance_write=True)
         self._reading = (
             self.engine if self.dialect == "sqlite" else self.engine.execution_options(postgresql_readonly=True)
         )
@@ -102,7 +101,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one moment of the database and changes nothing."""
-        with passing_faults(), Session(self._reading, autoflush=False) as session:
+        with passing_faults(), self.connect() as connection, Session(connection, autoflush=False) as session:
             yield session
 
     @contextmanager
@@ -114,15 +113,26 @@ class Database:
         with (
             self._turn(essential),
             passing_faults(),
-            Session(self._writing, autoflush=False, expire_on_commit=False) as session,
+            self.connect(write=True) as connection,
+            Session(connection, autoflush=False) as session,
         ):
             fence.check(session)
             yield session
             crash.point(f"{name}.applied")
+            session.flush()
             self._notify(session)
-            _commit(session)
+            _commit(connection)
             crash.point(f"{name}.committed")
         self._tell(session.info.get("announcements", []))
+
+    @contextmanager
+    def connect(self, *, write: bool = False) -> Iterator[Connection]:
+        """A connection inside a transaction that is undone unless it is committed. We begin SQLite's by ourselves: with an event for
+        it SQLAlchemy looks for listeners at every statement, and a transaction that writes must say so at once."""
+        with (self.engine if write else self._reading).connect() as connection:
+            if self.dialect == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+            yield connection
 
     def on_commit(self, callback: Callable[[list[Announcement]], None]) -> None:
         """Call `callback` in the committing thread after every commit that announced something."""
@@ -133,13 +143,13 @@ class Database:
 
     def check_writable(self) -> None:
         """Raise Unavailable unless a write transaction can be had and ended now; nothing is left behind."""
-        with self._turn(), passing_faults(), self._writing.connect() as connection:
+        with self._turn(), passing_faults(), self.connect(write=True) as connection:
             connection.execute(text("update setting set value = value where name = ''"))
             connection.rollback()
 
     def schema_version(self) -> str | None:
         """The revision that the database's tables are at; None before the first migration."""
-        with passing_faults(), self._reading.connect() as connection:
+        with passing_faults(), self.connect() as connection:
             if not self.engine.dialect.has_table(connection, "alembic_version"):
                 return None
             found: str | None = connection.execute(text("select version_num from alembic_version")).scalar()
@@ -149,7 +159,7 @@ class Database:
         """Bytes inside SQLite's file that hold nothing and are written before the file grows; 0 for Postgres."""
         if self.dialect != "sqlite":
             return 0
-        with passing_faults(), self._reading.connect() as connection:
+        with passing_faults(), self.connect() as connection:
             statement = "select freelist_count * page_size from pragma_freelist_count(), pragma_page_size()"
             return int(connection.execute(text(statement)).scalar_one())
 
@@ -223,10 +233,9 @@ def commits_of_this_thread() -> int:
     return int(getattr(_kept, "commits", 0))
 
 
-def _commit(session: Session) -> None:
-    session.flush()
+def _commit(connection: Connection) -> None:
     try:
-        session.commit()
+        connection.commit()
     except DBAPIError as error:
         if error.connection_invalidated:  # was it kept? Only asking again under the same key tells
             log.warning("The connection was lost during a commit: %s", error.orig)
@@ -294,7 +303,6 @@ def _engine(url: str, pool_size: int, patience: float | None) -> Engine:
         return engine
     engine = create_engine(url, connect_args={"check_same_thread": False}, **options)
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -321,11 +329,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         cursor.execute(f"PRAGMA {pragma}")
     _enter_wal(cursor)
     cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    write = connection.get_execution_options().get("appliance_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
 @contextmanager
