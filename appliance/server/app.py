@@ -31,6 +31,7 @@ from appliance.server.api import (
     runs,
     schedules,
     system,
+    turns,
 )
 from appliance.server.api.gate import Gate, check_every_route
 from appliance.server.auth.throttle import LoginThrottle
@@ -47,7 +48,7 @@ BODY_LIMIT = 1024 * 1024
 def create_app(settings: Settings, database: Database) -> Litestar:
     """The whole server over a database that has its tables. Fails when a route or a GraphQL field declares no permission."""
     measured = metrics.Metrics(database, settings.disk_budget_bytes)
-    broadcast, stopping = Broadcast(database), asyncio.Event()
+    broadcast, stopping, in_turn = Broadcast(database), asyncio.Event(), turns.Turns(database)
     given = {
         "database": database,
         "settings": settings,
@@ -77,12 +78,12 @@ def create_app(settings: Settings, database: Database) -> Litestar:
             HTTPException: answers.answer_framework,
             Exception: answers.answer_unknown,
         },
-        lifespan=[partial(_life, broadcast, stopping)],
+        lifespan=[partial(_life, broadcast, stopping, in_turn)],
         request_max_body_size=BODY_LIMIT,
         openapi_config=None,
         logging_config=None,
     )
-    app.state["database"] = database
+    app.state["database"], app.state["turns"] = database, in_turn
     check_every_route(app)
     return app
 
@@ -133,7 +134,9 @@ def _actor(request: Request[Any, Any, Any]) -> Any:
 
 
 @asynccontextmanager
-async def _life(broadcast: Broadcast, stopping: asyncio.Event, app: Litestar) -> AsyncIterator[None]:
+async def _life(
+    broadcast: Broadcast, stopping: asyncio.Event, in_turn: turns.Turns, app: Litestar
+) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     broadcast.start(loop)
 
@@ -149,6 +152,7 @@ async def _life(broadcast: Broadcast, stopping: asyncio.Event, app: Litestar) ->
         restore()
         stopping.set()
         broadcast.stop()
+        in_turn.close()
 
 
 def _on_signals(act: Callable[[], object]) -> Callable[[], None]:

@@ -21,6 +21,7 @@ from appliance.core.protocol import (
 )
 from appliance.kit import clock
 from appliance.server.actions import agents as actions
+from appliance.server.api import turns
 from appliance.server.api.bodies import decode
 from appliance.server.api.views import AgentView
 from appliance.server.auth.guards import Permission
@@ -98,15 +99,10 @@ async def claim(
         gone.cancel()
 
 
-@post(
-    "/{agent_id:uuid}/report",
-    opt={"permission": Permission.AGENT_PROTOCOL, "body": AgentReport},
-    status_code=200,
-    sync_to_thread=True,
-)
-def report(database: Database, actor: Actor, agent_id: UUID, body: bytes) -> AgentReported:
+@turns.post("/{agent_id:uuid}/report", permission=Permission.AGENT_PROTOCOL, body=AgentReport, status_code=200)
+def report(request: Request[Actor, Any, Any], agent_id: UUID, body: bytes) -> AgentReported:
     """What became of claimed runs."""
-    return actions.report(database, actor, agent_id, decode(body, AgentReport))
+    return actions.report(request.app.state["database"], request.user, agent_id, decode(body, AgentReport))
 
 
 async def _disconnected(request: Request[Any, Any, Any]) -> None:

@@ -43,7 +43,7 @@ class Gate:
         connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)
         if permission is Permission.PUBLIC:
             scope["user"] = scope["auth"] = None
-        elif route.get(turns.IN_ONE_TURN) and _is_small(connection):
+        elif route.get(turns.IN_TURN) and _is_small(connection):
             scope["state"][turns.ADMIT] = partial(self._admit, permission, connection)
         else:
             scope["state"][turns.ADMIT] = _nothing
