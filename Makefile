@@ -11,7 +11,7 @@ STATIC := appliance/server/web/static/index.html
 UI_SOURCES := $(shell find ui -type f -not -path '*/node_modules/*' 2>/dev/null)
 DOCS := $(shell find docs appliance/core appliance/engine appliance/testing -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: help install ui docs run test check format lock image bench bench-peers chaos soak clean
+.PHONY: help install ui docs run test lint check format lock image bench bench-peers chaos soak clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,14 +27,16 @@ run: install ui docs ## start the appliance at http://127.0.0.1:4200 and run the
 
 test: install ui docs ## set everything up and run the whole test suite
 	@deploy/ci/browser
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests
+	$(BIN)/python -m pytest -q -n 4 --dist loadgroup tests
 
-check: install ui/node_modules/.installed ## lint, types, architecture and unit tests, in under two minutes
+lint: install ui/node_modules/.installed ## lint, types, architecture and the UI's own tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd ui && npm run --silent lint && npm run --silent types && npm run --silent test
+
+check: lint ## lint, types, architecture and unit tests, in under two minutes
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/house
 
 format: install ## format the code and mend what the linter can mend

@@ -58,8 +58,7 @@ def test_whoever_comes_to_their_turn_too_late_is_sent_away(monkeypatch: pytest.M
     async def a_long_one_and_another() -> None:
         first = asyncio.create_task(turns.take(long))
         second = asyncio.create_task(turns.take(lambda: done.append("late")))
-        await asyncio.sleep(0)  # both tasks have come as far as they can
-        both_wait.set()
+        asyncio.get_running_loop().call_soon(both_wait.set)  # after the first step of both tasks
         await first
         with pytest.raises(Unavailable, match="busy"):
             await second
