@@ -27,7 +27,7 @@ run: install ui docs ## start the appliance at http://127.0.0.1:4200 and run the
 
 test: install ui docs ## set everything up and run the whole test suite
 	@deploy/ci/browser
-	$(BIN)/python -m pytest -q -n 4 --dist loadgroup tests
+	$(BIN)/python -m pytest -q -n 3 --dist loadgroup tests
 
 lint: install ui/node_modules/.installed ## lint, types, architecture and the UI's own tests
 	$(BIN)/ruff check .
