@@ -94,6 +94,10 @@ class Interrupted(Unavailable):
     code = "interrupted"
 
 
+class MustWait(Unavailable):
+    """Another writes to SQLite just now, and the caller had asked not to wait; nothing has begun."""
+
+
 class DiskFull(Unavailable):
     code = "disk_full"
 

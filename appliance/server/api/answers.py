@@ -8,7 +8,7 @@ from typing import Any
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from litestar.types import Message, Scope
+from litestar.types import Message, Receive, Scope, Send
 
 from appliance.core.protocol import ErrorAnswer
 from appliance.kit import ids
@@ -37,6 +37,20 @@ _OF_STATUS = {
     413: ("too_large", "The request is too large."),
     415: ("unsupported_media_type", "The request's body must be JSON, with the header Content-Type: application/json."),
 }
+
+
+class JsonAnswer:
+    """An answer whose body is JSON already. The framework's own class costs a tenth of a hot request."""
+
+    __slots__ = ("_body", "_status")
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self._status, self._body = status, body
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(self._body)).encode())]
+        await send({"type": "http.response.start", "status": self._status, "headers": headers})
+        await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
 def request_id(scope: Any) -> str:

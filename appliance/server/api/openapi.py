@@ -172,7 +172,7 @@ def _security(permission: Permission, method: str) -> list[dict[str, list[str]]]
 
 def _answer(handler: HTTPRouteHandler) -> Any:
     """The type in the answer's body."""
-    kind = handler.parsed_fn_signature.return_type.annotation
+    kind = handler.opt.get("answer", handler.parsed_fn_signature.return_type.annotation)
     return get_args(kind)[0] if get_origin(kind) is Response else kind
 
 

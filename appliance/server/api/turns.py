@@ -1,5 +1,6 @@
-"""Routes of one short write each, on the hot paths: their callers are admitted in the thread that then does the work, and with SQLite,
-which has one writer, they take turns in one thread. Threads that meet at SQLite's lock and Python's cost half as much again.
+"""Routes of one short write each, on the hot paths: their callers are admitted in the thread that then does the work. With SQLite,
+which has one writer, that is the event loop's own as long as nobody else writes, the body is small and the disk is quick, and else one
+other thread, in which they take turns. Threads that meet at SQLite's lock and Python's cost half as much again.
 
 Only `post` below makes such routes, so none can come into being that asks nobody in.
 """
@@ -7,11 +8,13 @@ Only `post` below makes such routes, so none can come into being that asks nobod
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial, wraps
-from typing import Any
+from typing import Any, get_type_hints
 
+import msgspec
 from litestar import Request
 from litestar import post as ordinary_post
 from litestar.handlers import HTTPRouteHandler
@@ -19,9 +22,10 @@ from litestar.types import Empty
 from litestar.types.empty import EmptyType
 
 from appliance.kit import clock
+from appliance.server.api.answers import JsonAnswer
 from appliance.server.auth.guards import Permission
 from appliance.server.db.session import Database
-from appliance.server.errors import Unavailable
+from appliance.server.errors import MustWait, Unavailable
 
 ADMIT = "appliance_admit"
 """Under this name the gate leaves in the state of a request's scope what admits its caller."""
@@ -29,18 +33,45 @@ IN_TURN = "in_turn"
 PATIENCE = 30.0
 """Seconds after which nobody waits for an answer any more: those who come to their turn later are sent away at once."""
 _POSTGRES_THREADS = 10
+SHORT_BODY = 16 * 1024
+SLOW, SPARED = 0.05, 1.0
+"""Seconds: after a turn in the event loop that took so long, as when the disk is slow, the loop is spared for so long. So turns can't
+hold it up for more than a twentieth of the time."""
 
 
 class Turns:
     """The threads, and the line before them. One per app."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         threads = 1 if database.dialect == "sqlite" else _POSTGRES_THREADS
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="turn")
+        self._in_line = 0
+        self._spared_until = clock.monotonic() if database.dialect == "sqlite" else math.inf
 
-    async def take(self, work: Callable[[], Any]) -> Any:
-        """What the work returns or raises. Raises Unavailable when its turn came too late."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, _in_time, work, clock.monotonic())
+    async def take(self, work: Callable[[], Any], *, short: bool = False) -> Any:
+        """What the work returns or raises; what is not `short` is done in a thread. Raises Unavailable when its turn came too late."""
+        asked = clock.monotonic()
+        if short and not self._in_line and asked >= self._spared_until:
+            try:
+                return self._here(work)
+            except MustWait:  # it is done again from its start, in the line
+                pass
+        self._in_line += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, _in_time, work, asked)
+        finally:
+            self._in_line -= 1
+
+    def _here(self, work: Callable[[], Any]) -> Any:
+        began = clock.monotonic()
+        try:
+            with self._database.at_once():
+                return work()
+        finally:
+            ended = clock.monotonic()
+            if ended - began > SLOW:
+                self._spared_until = ended + SPARED
 
     def close(self) -> None:
         """Whoever still waits is not served any more."""
@@ -60,26 +91,28 @@ def post(
     def decorate(work: Callable[..., Any]) -> HTTPRouteHandler:
         return ordinary_post(
             path,
-            opt={"permission": permission, "body": body, IN_TURN: True},
+            opt={"permission": permission, "body": body, "answer": get_type_hints(work)["return"], IN_TURN: True},
             status_code=status_code,
             request_max_body_size=request_max_body_size,
-        )(_taking_turns(work))
+        )(_taking_turns(work, status_code))
 
     return decorate
 
 
-def _taking_turns(work: Callable[..., Any]) -> Callable[..., Any]:
+def _taking_turns(work: Callable[..., Any], status: int) -> Callable[..., Any]:
     @wraps(work)
-    async def turn(request: Request[Any, Any, Any], **given: Any) -> Any:
+    async def turn(request: Request[Any, Any, Any], **given: Any) -> JsonAnswer:
         turns: Turns = request.app.state["turns"]
-        return await turns.take(partial(_admitted, work, request, given))
+        short = len(given["body"]) <= SHORT_BODY
+        return JsonAnswer(status, await turns.take(partial(_admitted, work, request, given), short=short))
 
+    turn.__annotations__ = {**work.__annotations__, "return": JsonAnswer}  # `wraps` has made it what the work returns
     return turn
 
 
-def _admitted(work: Callable[..., Any], request: Request[Any, Any, Any], given: dict[str, Any]) -> Any:
-    request.scope["state"].pop(ADMIT)()
-    return work(request, **given)
+def _admitted(work: Callable[..., Any], request: Request[Any, Any, Any], given: dict[str, Any]) -> bytes:
+    request.scope["state"][ADMIT]()
+    return msgspec.json.encode(work(request, **given))
 
 
 def _in_time(work: Callable[[], Any], asked: float) -> Any:

@@ -1,4 +1,4 @@
-"""Inserting many rows at once. SQLAlchemy's work on each value costs more than SQLite's insert itself, and on Postgres a message for
+"""Inserting rows, many at once. SQLAlchemy's work on each value costs more than SQLite's insert itself, and on Postgres a message for
 each row more than both: so the statement and the conversion of each column are worked out once, columns are converted as a whole,
 and Postgres is sent one COPY."""
 
@@ -6,16 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Insert, Table, insert
-
-from appliance.server.db.tables.columns import Time
+from sqlalchemy import Connection, CursorResult, Dialect, Insert, Table, insert
 
 _FEW = 4
-"""Below this many rows SQLAlchemy's own way costs no more."""
+"""Below this many rows a COPY costs Postgres more than it saves."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +33,15 @@ class BulkInsert:
 
     def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
         """Insert the rows in their order; none at all is no error. How many were inserted, on SQLite."""
-        if not rows:
-            return 0
-        if len(rows) < _FEW:
-            return connection.execute(self._statement, rows).rowcount
+        return self._execute(connection, rows).rowcount if rows else 0
+
+    def one(self, connection: Connection, row: Mapping[str, Any]) -> int:
+        """Insert a row and return the key that SQLite gave it."""
+        return self._execute(connection, [row]).lastrowid
+
+    def _execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
+        if len(rows) < _FEW and connection.dialect.name != "sqlite":
+            return connection.execute(self._statement, rows)
         key = (connection.dialect.name, *rows[0])
         plan = self._plans.get(key)
         if plan is None:
@@ -47,7 +49,7 @@ class BulkInsert:
         columns: list[Iterable[Any]] = list(zip(*map(plan.values, rows), strict=True))
         for place, convert in plan.conversions:
             columns[place] = _converted(columns[place], convert)
-        return connection.exec_driver_sql(plan.statement, list(zip(*columns, strict=True))).rowcount
+        return connection.exec_driver_sql(plan.statement, list(zip(*columns, strict=True)))
 
     def _plan(self, dialect: Dialect, names: tuple[str, ...]) -> _Plan:
         if dialect.name == "sqlite":
@@ -62,10 +64,8 @@ class BulkInsert:
             )
         conversions = []
         for place, name in enumerate(order):
-            type = self._table.c[name].type
-            if isinstance(type, Time) and dialect.name == "sqlite":
-                conversions.append((place, _time))
-            elif (convert := type.dialect_impl(dialect).bind_processor(dialect)) is not None:
+            convert = self._table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+            if convert is not None:
                 conversions.append((place, convert))
         return _Plan(statement, itemgetter(*order), tuple(conversions))
 
@@ -78,14 +78,3 @@ def _converted(values: Iterable[Any], convert: Callable[[Any], Any]) -> list[Any
             last, result = value, convert(value)
         found.append(result)
     return found
-
-
-def _time(value: datetime | None) -> str | None:
-    """As SQLAlchemy stores a time of UTC in SQLite; `Time` says the same slower."""
-    if value is None:
-        return None
-    if value.tzinfo is not UTC:
-        if value.tzinfo is None:
-            raise ValueError("A time without a zone can't be stored.")
-        value = value.astimezone(UTC)
-    return value.isoformat(" ", "microseconds")[:26]

@@ -28,7 +28,7 @@ from appliance.kit import backoff, clock, crash
 from appliance.server.db import fence
 from appliance.server.db.space import Space
 from appliance.server.domain.rules import Rules
-from appliance.server.errors import Contended, DiskFull, Interrupted, Invalid, Unavailable
+from appliance.server.errors import Contended, DiskFull, Interrupted, Invalid, MustWait, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +73,17 @@ class Announcement:
     data: dict[str, Any]
 
 
+class _OnConnection(Session):
+    """A session whose connection is in a transaction already, which it neither begins nor ends: most use nothing else of it."""
+
+    def connection(self, *_unused: Any, **_ignored: Any) -> Connection:
+        return self.bind  # type: ignore[return-value]
+
+    def close(self) -> None:
+        if self.in_transaction():  # else no object was read or added
+            super().close()
+
+
 class Database:
     """One database and its pool. Safe to share between threads."""
 
@@ -101,7 +112,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one moment of the database and changes nothing."""
-        with passing_faults(), self.connect() as connection, Session(connection, autoflush=False) as session:
+        with passing_faults(), self.connect() as connection, _OnConnection(connection, autoflush=False) as session:
             yield session
 
     @contextmanager
@@ -114,7 +125,7 @@ class Database:
             self._turn(essential),
             passing_faults(),
             self.connect(write=True) as connection,
-            Session(connection, autoflush=False) as session,
+            _OnConnection(connection, autoflush=False) as session,
         ):
             fence.check(session)
             yield session
@@ -131,8 +142,18 @@ class Database:
         it SQLAlchemy looks for listeners at every statement, and a transaction that writes must say so at once."""
         with (self.engine if write else self._reading).connect() as connection:
             if self.dialect == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+                _begin(connection, write)
             yield connection
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """In this block the thread's first change doesn't wait for other writers of SQLite: when there is one, MustWait is raised and
+        nothing has begun. What comes after that change waits as always."""
+        _kept.at_once = True
+        try:
+            yield
+        finally:
+            _kept.at_once = False
 
     def on_commit(self, callback: Callable[[list[Announcement]], None]) -> None:
         """Call `callback` in the committing thread after every commit that announced something."""
@@ -204,7 +225,9 @@ class Database:
         if self.dialect != "sqlite":
             yield
             return
-        if not self._writer.acquire(timeout=_WRITER_PATIENCE):
+        if not self._writer.acquire(timeout=0 if _is_at_once() else _WRITER_PATIENCE):
+            if _is_at_once():
+                raise MustWait("Others write to the database.")
             raise Unavailable("The database is busy; try again in a moment.")
         try:
             yield
@@ -226,6 +249,31 @@ class Database:
                 callback(announcements)
             except Exception:  # recorded: the commit has happened, and its caller must not hear otherwise
                 log.exception("A listener failed on %s announcements.", len(announcements))
+
+
+def _is_at_once() -> bool:
+    return bool(getattr(_kept, "at_once", False))
+
+
+def _begin(connection: Connection, write: bool) -> None:
+    """Begin a transaction of SQLite."""
+    if not write:
+        connection.exec_driver_sql("BEGIN")
+        return
+    if not _is_at_once():
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OperationalError as error:
+        if "locked" not in str(error.orig):
+            raise
+        raise MustWait("Others write to the database.") from error
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    _kept.at_once = False
 
 
 def commits_of_this_thread() -> int:

@@ -13,6 +13,7 @@ import threading
 from collections import Counter as Counts
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from litestar import Response, get
@@ -70,6 +71,9 @@ class Metrics:
             buckets=HTTP_BUCKETS,
             registry=counted,
         )
+        # finding the series of some labels costs more than counting in it; there are as many as routes
+        self._counted = cache(lambda method, route, hundreds: self._requests.labels(method, route, f"{hundreds}xx"))
+        self._timed = cache(lambda method, route: self._durations.labels(method, route))
         if shared:
             MultiProcessCollector(self.registry, shared)  # type: ignore[no-untyped-call]
         else:
@@ -84,10 +88,10 @@ class Metrics:
         asked = str(scope.get("method"))
         method = asked if asked in ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE") else "other"
         route = str(scope.get("path_template") or "unmatched")
-        self._requests.labels(method, route, f"{message['status'] // 100}xx").inc()
+        self._counted(method, route, message["status"] // 100).inc()
         started = scope["state"].get("started")
         if started is not None and not route.endswith(("/claim", "/events")):
-            self._durations.labels(method, route).observe(clock.monotonic() - started)
+            self._timed(method, route).observe(clock.monotonic() - started)
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.tables import metadata
 
 _setting = metadata.tables["setting"]
+_SEVERAL = select(_setting.c.name, _setting.c.value).where(_setting.c.name.in_(bindparam("names", expanding=True)))
 
 
 def get(session: Session, name: str) -> str | None:
@@ -19,5 +20,4 @@ def get(session: Session, name: str) -> str | None:
 
 def several(session: Session, names: Collection[str]) -> dict[str, str]:
     """Those of these facts that are set."""
-    found = session.execute(select(_setting.c.name, _setting.c.value).where(_setting.c.name.in_(names)))
-    return {name: value for name, value in found}
+    return {name: value for name, value in session.connection().execute(_SEVERAL, {"names": list(names)})}

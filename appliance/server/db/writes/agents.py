@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -20,6 +20,18 @@ _runs = FlowRun.__table__  # type: ignore[attr-defined]
 _versions = FlowVersion.__table__  # type: ignore[attr-defined]
 _flows = Flow.__table__  # type: ignore[attr-defined]
 _projects = Project.__table__  # type: ignore[attr-defined]
+_ONE = select(_agents).where(_agents.c.id == bindparam("agent"))
+_SEEN = (
+    update(_agents)
+    .where(_agents.c.id == bindparam("agent"))
+    .values(last_seen=bindparam("now"), labels=bindparam("now_labels"))
+)
+_WORK = (
+    select(_versions.c.id, _versions.c.storage, _flows.c.name.label("flow"), _projects.c.name.label("project"))
+    .join(_flows, _flows.c.id == _versions.c.flow_id)
+    .join(_projects, _projects.c.id == _flows.c.project_id)
+    .where(_versions.c.id.in_(bindparam("versions", expanding=True)))
+)
 
 
 def enrol(session: Session, row: dict[str, Any]) -> UUID:
@@ -33,12 +45,12 @@ def enrol(session: Session, row: dict[str, Any]) -> UUID:
 
 def find(session: Session, agent_id: UUID) -> Any | None:
     """The agent as a row."""
-    return session.connection().execute(select(_agents).where(_agents.c.id == agent_id)).one_or_none()
+    return session.connection().execute(_ONE, {"agent": agent_id}).one_or_none()
 
 
 def seen(session: Session, agent_id: UUID, labels: list[str], now: datetime) -> None:
     """Note that the agent was heard of, and with which labels it works now."""
-    session.connection().execute(update(_agents).where(_agents.c.id == agent_id).values(last_seen=now, labels=labels))
+    session.connection().execute(_SEEN, {"agent": agent_id, "now": now, "now_labels": labels})
 
 
 def held(session: Session, attempts: list[tuple[UUID, int]]) -> dict[UUID, Any]:
@@ -59,10 +71,5 @@ def held(session: Session, attempts: list[tuple[UUID, int]]) -> dict[UUID, Any]:
 
 def work_of(session: Session, version_ids: list[UUID]) -> dict[UUID, Any]:
     """Flow, project and storage of the versions, by version id."""
-    statement = (
-        select(_versions.c.id, _versions.c.storage, _flows.c.name.label("flow"), _projects.c.name.label("project"))
-        .join(_flows, _flows.c.id == _versions.c.flow_id)
-        .join(_projects, _projects.c.id == _flows.c.project_id)
-        .where(_versions.c.id.in_(version_ids))
-    )
-    return {row.id: row for row in session.connection().execute(statement)}
+    rows = session.connection().execute(_WORK, {"versions": sorted(set(version_ids))})
+    return {row.id: row for row in rows}

@@ -26,12 +26,17 @@ _FREE = delete(_slots).where(
     _slots.c.task_slug == bindparam("slug"),
     _slots.c.map_index == bindparam("index"),
 )
+_OF_RUNS = (
+    select(_limits.c.kind, _limits.c.name, _limits.c.slots)
+    .where(_limits.c.kind != TASK_TAG)
+    .order_by(_limits.c.id)
+    .with_for_update()
+)
 
 
 def held_for_runs(session: Session) -> list[Limit]:
     """The limits that runs fall under. Until the transaction ends nobody else gives out slots under them."""
-    statement = select(_limits.c.kind, _limits.c.name, _limits.c.slots).where(_limits.c.kind != TASK_TAG)
-    return [Limit(*row) for row in session.execute(statement.order_by(_limits.c.id).with_for_update())]
+    return [Limit(*row) for row in session.connection().execute(_OF_RUNS)]
 
 
 def put(session: Session, row: dict[str, Any]) -> Any:

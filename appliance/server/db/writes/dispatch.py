@@ -1,18 +1,22 @@
 """Handing due runs to agents. All conditions are decided by the database, so that runs which can't start hide no others.
 
-Order: priority, then the projects in turn (one with many runs at work stands back), then due time.
+Order: priority, then the projects in turn (one with many runs at work stands back), then due time. Building these statements costs
+SQLAlchemy more than running them costs the database, so each is built once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, TextClause, false, func, literal, select, text, update
+from sqlalchemy import ColumnElement, Integer, Select, TextClause, bindparam, func, literal, select, text, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from appliance.server.db.reads import hold, maintenance, settings
 from appliance.server.db.tables.flow_runs import FlowRun
@@ -58,31 +62,38 @@ _NOT_OVERLAPPING = text(
 )
 """Unless its schedule lets runs overlap, a run waits for the one before it."""
 
+_TWO_PROJECTS = select(_projects.c.id).limit(2)
 _CHOSEN = (_runs.c.id, _runs.c.flow_id, _runs.c.labels, _runs.c.priority, _runs.c.scheduled_time, _flows.c.project_id)
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What the text of the statements depends on."""
+
+    dialect: str
+    held: bool
+    """Runs that were due up to :held_until are held."""
+    several_projects: bool = False
 
 
 def any_due(session: Session, labels: Sequence[str], now: datetime) -> bool:
     """Is there a run that an agent with these labels could have, limits and other runs permitting?"""
-    statement = select(_runs.c.id).where(*_due(session, now)).limit(1)
-    return session.execute(statement, {"agent_labels": as_json(labels)}).first() is not None
+    values = _values(session, labels, now)
+    if values is None:
+        return False
+    form = _Form(_dialect(session), values["held_until"] is not None)
+    return session.connection().execute(_any_due(form), values).first() is not None
 
 
 def claim(
     session: Session, agent_id: UUID, labels: Sequence[str], limit: int, now: datetime, lease: datetime
 ) -> list[Any]:
     """Give up to `limit` due runs to the agent, each as a new attempt: one statement, so no run is given twice."""
-    ready = _ready(session, now).limit(limit + _SPARE).subquery("ready")
-    chosen = (
-        select(_runs.c.id)
-        .join(ready, ready.c.id == _runs.c.id)
-        .where(SCHEDULED_NOW)
-        .order_by(ready.c.priority.desc(), ready.c.place, ready.c.scheduled_time, ready.c.id)
-        .limit(limit)
-        .with_for_update(of=_runs, skip_locked=True)
-        .cte("chosen")
-        .prefix_with("MATERIALIZED")  # Postgres may otherwise run the choice twice and claim more than asked for
-    )
-    return _give(session, select(chosen.c.id), agent_id, now, lease, {"agent_labels": as_json(labels)})
+    values = _values(session, labels, now)
+    if values is None:
+        return []
+    given = {"agent": agent_id, "lease": lease, "most": limit, "looked_at": limit + _SPARE}
+    return _given(session, _claim(_form(session, values)), values | given)
 
 
 def claim_within(
@@ -97,13 +108,16 @@ def claim_within(
     """The same under limits, which the caller holds, so that nobody else gives out slots: choose, count, and look again past
     those whose limit is exhausted."""
     taken: list[UUID] = []
-    for _ in range(_MOST_ROUNDS):
-        values = {"agent_labels": as_json(labels), "full_labels": as_json(ledger.exhausted(LABEL))}
-        full_flows = [UUID(name) for name in ledger.exhausted(FLOW)]
-        ready = _ready(session, now).where(
-            _runs.c.flow_id.not_in(full_flows), _runs.c.id.not_in(taken), _HAS_FREE_LABELS[_dialect(session)]
+    values = _values(session, labels, now)
+    for _ in range(_MOST_ROUNDS if values is not None else 0):
+        assert values is not None
+        ready = _ready(_form(session, values)).where(
+            _runs.c.flow_id.not_in([UUID(name) for name in ledger.exhausted(FLOW)]),
+            _runs.c.id.not_in(taken),
+            _HAS_FREE_LABELS[_dialect(session)],
         )
-        found = session.connection().execute(ready.limit(limit - len(taken)), values).all()
+        full = {"full_labels": as_json(ledger.exhausted(LABEL)), "looked_at": limit - len(taken)}
+        found = session.connection().execute(ready, values | full).all()
         before = len(taken)
         taken += [row.id for row in found if ledger.take(row.flow_id, row.labels)]
         if len(taken) == limit or len(taken) - before == len(found):
@@ -113,7 +127,7 @@ def claim_within(
     chosen = select(_runs.c.id).where(SCHEDULED_NOW, _runs.c.id.in_(taken))
     if _dialect(session) == "postgresql":
         chosen = select(chosen.with_for_update(skip_locked=True).cte("chosen").prefix_with("MATERIALIZED").c.id)
-    return _give(session, chosen, agent_id, now, lease, {})
+    return _given(session, _give(chosen), {"agent": agent_id, "now": now, "lease": lease})
 
 
 def live(session: Session) -> list[tuple[UUID, list[str]]]:
@@ -146,26 +160,57 @@ def as_json(labels: Sequence[str]) -> str:
     return msgspec.json.encode(sorted(set(labels))).decode()
 
 
-def _due(session: Session, now: datetime) -> list[ColumnElement[bool] | TextClause]:
-    """The conditions under which a run may be handed out, to an agent with :agent_labels."""
+def _values(session: Session, labels: Sequence[str], now: datetime) -> dict[str, Any] | None:
+    """The values that the conditions of handing out ask for; None when nothing may be handed out."""
     kept = settings.several(session, (maintenance.NAME, hold.NAME))
     if maintenance.decoded(kept.get(maintenance.NAME), now) is not None:
-        return [false()]
-    held_until = hold.decoded(kept.get(hold.NAME))
+        return None
+    return {"now": now, "agent_labels": as_json(labels), "held_until": hold.decoded(kept.get(hold.NAME))}
+
+
+def _form(session: Session, values: dict[str, Any]) -> _Form:
+    return _Form(_dialect(session), values["held_until"] is not None, _several_projects(session))
+
+
+@cache
+def _any_due(form: _Form) -> Select[Any]:
+    return select(_runs.c.id).where(*_due(form)).limit(1)
+
+
+@cache
+def _claim(form: _Form) -> ReturningUpdate[Any]:
+    ready = _ready(form).subquery("ready")
+    chosen = (
+        select(_runs.c.id)
+        .join(ready, ready.c.id == _runs.c.id)
+        .where(SCHEDULED_NOW)
+        .order_by(ready.c.priority.desc(), ready.c.place, ready.c.scheduled_time, ready.c.id)
+        .limit(bindparam("most", type_=Integer))
+        .with_for_update(of=_runs, skip_locked=True)
+        .cte("chosen")
+        .prefix_with("MATERIALIZED")  # Postgres may otherwise run the choice twice and claim more than asked for
+    )
+    return _give(select(chosen.c.id))
+
+
+def _due(form: _Form) -> list[ColumnElement[bool] | TextClause]:
+    """The conditions under which a run may be handed out, to an agent with :agent_labels."""
     return [
         SCHEDULED_NOW,
-        _runs.c.scheduled_time <= now,
+        _runs.c.scheduled_time <= bindparam("now"),
         _runs.c.flow_id.in_(select(_flows.c.id).where(~_flows.c.paused, ~_flows.c.archived)),
-        _SERVED[_dialect(session)],
-        *(() if held_until is None else (_runs.c.scheduled_time > held_until,)),
+        _SERVED[form.dialect],
+        *((_runs.c.scheduled_time > bindparam("held_until"),) if form.held else ()),
     ]
 
 
-def _ready(session: Session, now: datetime) -> Select[Any]:
-    """Due runs, those first that are to be taken first."""
-    query = select(*_CHOSEN).join(_flows, _flows.c.id == _runs.c.flow_id).where(*_due(session, now), _NOT_OVERLAPPING)
+@cache
+def _ready(form: _Form) -> Select[Any]:
+    """Due runs, :looked_at of them, those first that are to be taken first."""
+    query = select(*_CHOSEN).join(_flows, _flows.c.id == _runs.c.flow_id).where(*_due(form), _NOT_OVERLAPPING)
+    query = query.limit(bindparam("looked_at", type_=Integer))
     own = (_runs.c.priority.desc(), _runs.c.scheduled_time, _runs.c.id)
-    if not _several_projects(session):
+    if not form.several_projects:
         return query.add_columns(literal(0).label("place")).order_by(*own)
     busy = (
         select(_flows.c.project_id, func.count().label("runs"))
@@ -184,13 +229,12 @@ def _ready(session: Session, now: datetime) -> Select[Any]:
 
 
 def _several_projects(session: Session) -> bool:
-    return len(session.execute(select(_projects.c.id).limit(2)).all()) > 1
+    return len(session.connection().execute(_TWO_PROJECTS).all()) > 1
 
 
-def _give(
-    session: Session, chosen: Select[Any], agent_id: UUID, now: datetime, lease: datetime, values: dict[str, Any]
-) -> list[Any]:
-    statement = (
+def _give(chosen: Select[Any]) -> ReturningUpdate[Any]:
+    """Make the chosen runs attempts of :agent."""
+    return (
         update(_runs)
         .where(_runs.c.id.in_(chosen))
         .values(
@@ -198,11 +242,11 @@ def _give(
             state_name="Submitted",
             state_message="",
             state_data=None,
-            state_at=now,
+            state_at=bindparam("now"),
             version=_runs.c.version + 1,
             attempt=_runs.c.attempt + 1,
-            agent_id=agent_id,
-            lease_expires_at=lease,
+            agent_id=bindparam("agent"),
+            lease_expires_at=bindparam("lease"),
             last_seq=0,
             cancel_requested=False,
             start_time=None,
@@ -219,9 +263,12 @@ def _give(
             _runs.c.run_config,
         )
     )
+
+
+def _given(session: Session, statement: ReturningUpdate[Any], values: dict[str, Any]) -> list[Any]:
     claimed = session.connection().execute(statement, values).all()
     return sorted(claimed, key=lambda row: (-row.priority, row.scheduled_time, row.id))
 
 
 def _dialect(session: Session) -> str:
-    return str(session.get_bind().dialect.name)
+    return str(session.connection().dialect.name)

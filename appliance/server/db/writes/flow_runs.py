@@ -46,6 +46,7 @@ _OF_ATTEMPT = (
     .with_for_update(key_share=True, of=runs)
 )
 _INSERT_NEW = postgresql.insert(FlowRun).on_conflict_do_nothing().returning(runs.c.id)
+_SET_TOKEN = update(runs).where(runs.c.id == bindparam("run")).values(run_token_hash=bindparam("hash"))
 _insert_unknown = BulkInsert(runs, sqlite.insert(runs).on_conflict_do_nothing())
 
 
@@ -71,8 +72,7 @@ def lock_attempt(session: Session, flow_run_id: UUID) -> Any | None:
 
 def set_tokens(session: Session, hashes: list[dict[str, Any]]) -> None:
     """Store the hash of each attempt's token: rows of {run, hash}."""
-    statement = update(runs).where(runs.c.id == bindparam("run")).values(run_token_hash=bindparam("hash"))
-    session.connection().execute(statement, hashes)
+    session.connection().execute(_SET_TOKEN, hashes)
 
 
 def prolong(session: Session, agent_id: UUID, held: list[tuple[UUID, int]], lease: datetime) -> None:

@@ -45,9 +45,9 @@ _KNOWN = select(
     _runs.c.start_time,
     _runs.c.end_time,
 ).where(_runs.c.id.in_(bindparam("ids", expanding=True)))
-_OPEN = select(_runs.c.id, _runs.c.version).where(
-    _runs.c.flow_run_id == bindparam("flow_run"), _runs.c.state_type.not_in(TERMINAL)
-)
+_IS_OPEN = and_(*(_runs.c.state_type != type for type in sorted(TERMINAL)))
+"""Not a list: SQLAlchemy would write it into the statement anew each time."""
+_OPEN = select(_runs.c.id, _runs.c.version).where(_runs.c.flow_run_id == bindparam("flow_run"), _IS_OPEN)
 _insert = BulkInsert(_runs)
 _UPDATE = (
     update(_runs).where(_runs.c.id == bindparam("run")).values({name: bindparam(f"new_{name}") for name in CHANGING})
@@ -81,7 +81,7 @@ def close(session: Session, flow_run_id: UUID, attempt: int, type: str, name: st
     rows = connection.execute(_OPEN, {"flow_run": flow_run_id}).all()
     if not rows:
         return 0
-    open_ones = and_(_runs.c.flow_run_id == flow_run_id, _runs.c.state_type.not_in(TERMINAL))
+    open_ones = and_(_runs.c.flow_run_id == flow_run_id, _IS_OPEN)
     connection.execute(
         update(_runs)
         .where(open_ones)
