@@ -208,6 +208,27 @@ def test_a_list_asks_the_database_a_fixed_number_of_times(site: Site) -> None:
     assert asked(2) == asked(12)
 
 
+BRIEF = "__typename id name attempt scheduledTime startTime endTime state { type name message at data version }"
+
+
+@pytest.mark.parametrize("more", ["created", "parameters", "trigger", "...more", "... on FlowRun { labels createdBy }"])
+def test_recent_runs_are_the_same_whatever_else_is_asked_of_them(site: Site, more: str) -> None:
+    """Brief ones are read with fewer columns; nothing that was asked for may be among those left out."""
+    run, _agent = builders.begun(site.database)
+    builders.send(site.database, run, 1, builders.flow("FAILED", "Failed"))
+    builders.create(site.database, builders.register(site.database).flow_id)
+    fragment = "fragment more on FlowRun { parameters createdBy }" if more == "...more" else ""
+    asked = "{ flows { items { recentRuns { id } } } }"
+    brief = site.data(asked.replace("id", BRIEF))["flows"]["items"]
+    whole = site.data(asked.replace("id", f"{BRIEF} {more}") + fragment)["flows"]["items"]
+    assert sum(len(flow["recentRuns"]) for flow in brief) >= 2
+    fields = brief[0]["recentRuns"][0].keys()
+    kept = [{"recentRuns": [{name: run[name] for name in fields} for run in flow["recentRuns"]]} for flow in whole]
+    assert kept == brief
+    extra = [run for flow in whole for run in flow["recentRuns"]]
+    assert all(run[name] not in ("", None) for run in extra for name in run.keys() - fields)
+
+
 def _nested(levels: int) -> str:
     return "{ flowRuns { items { " + "flow { recentRuns { " * levels + "id" + " } }" * levels + " } } }"
 

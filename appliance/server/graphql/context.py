@@ -38,6 +38,7 @@ class Context:
         self.loaders = Loaders(self.session, self.now)
 
     def close(self) -> None:
+        self.loaders.forget()
         self._session = None
         self._open.close()
 

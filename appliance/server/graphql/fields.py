@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import strawberry
-from graphql import GraphQLSchema
+from graphql import FieldNode, GraphQLSchema
 
 from appliance.server.auth.guards import Permission, require
 
@@ -39,6 +39,15 @@ def described(description: str) -> Callable[[Callable[..., Any]], Any]:
         return strawberry.field(resolver=resolver, description=description)
 
     return decorate
+
+
+def asks_only(info: Any, names: Collection[str]) -> bool:
+    """Whether nothing but the fields of these names is asked of what this field gives. A fragment could ask for anything."""
+    return all(
+        isinstance(asked, FieldNode) and asked.name.value in names
+        for node in info._raw_info.field_nodes
+        for asked in node.selection_set.selections
+    )
 
 
 def permissions(schema: GraphQLSchema) -> dict[str, Permission]:

@@ -62,16 +62,21 @@ class Loaders:
         self.first_error: Batch[UUID, int] = Batch(lambda ids: logs.first_errors(session(), ids))
         self.last_success: Batch[UUID, datetime] = Batch(lambda ids: flow_runs.last_successes(session(), ids))
         self.history: Batch[UUID, list[Any]] = Batch(lambda ids: task_runs.histories(session(), ids))
-        self._recent: dict[int, Batch[UUID, list[Any]]] = {}
+        self._recent: dict[tuple[int, bool], Batch[UUID, list[Any]]] = {}
         self._flow_ids: set[UUID] = set()
         self._situation: Situation | None = None
 
-    def recent_runs(self, flow_id: UUID, number: int) -> list[Any]:
-        """The flow's newest runs."""
-        if number not in self._recent:
-            self._recent[number] = Batch(lambda ids: self._recent_of(ids, number))
-            self._recent[number].want(self._flow_ids)
-        return self._recent[number].load(flow_id) or []
+    def forget(self) -> None:
+        """Let go of all that was read. The batches and this hold on to each other: without it what a large answer was made of stays until
+        the garbage collector comes, and then takes as long as the answer itself."""
+        vars(self).clear()
+
+    def recent_runs(self, flow_id: UUID, number: int, brief: bool) -> list[Any]:
+        """The flow's newest runs; brief ones have the columns flow_runs.BRIEF."""
+        if (number, brief) not in self._recent:
+            batch = self._recent[number, brief] = Batch(lambda ids: self._recent_of(ids, number, brief))
+            batch.want(self._flow_ids)
+        return self._recent[number, brief].load(flow_id) or []
 
     def see_runs(self, rows: pages.Rows) -> None:
         """Note what the fields of these runs could ask for."""
@@ -118,9 +123,10 @@ class Loaders:
         self.see_runs(rows)
         return {row.flow_id: row for row in rows}
 
-    def _recent_of(self, ids: Collection[UUID], number: int) -> dict[UUID, list[Any]]:
-        rows = flow_runs.recent_of_flows(self._session(), ids, number, self._now)
-        self.see_runs(rows)
+    def _recent_of(self, ids: Collection[UUID], number: int, brief: bool) -> dict[UUID, list[Any]]:
+        rows = flow_runs.recent_of_flows(self._session(), ids, number, self._now, brief=brief)
+        if not brief:
+            self.see_runs(rows)
         return grouped(rows)
 
 

@@ -162,6 +162,9 @@ class FlowRun:
         return (info.context.loaders.log_counts.load(self.id) or (0, 0))[0]
 
 
+BRIEF = frozenset({"__typename", "id", "name", "state", "scheduledTime", "startTime", "endTime", "attempt"})
+
+
 @strawberry.type
 class FlowRunPage:
     items: list[FlowRun]
@@ -180,6 +183,25 @@ def flow_run(row: Any) -> FlowRun:
         created=row.created,
         created_by=row.created_by,
         trigger="schedule" if row.schedule_id is not None else row.created_by,
+        scheduled_time=row.scheduled_time,
+        start_time=row.start_time,
+        end_time=row.end_time,
+        attempt=row.attempt,
+        state=state(row),
+    )
+
+
+def brief_run(row: Any) -> FlowRun:
+    """A run of which nothing but BRIEF is asked; what else a run has is left empty."""
+    return FlowRun(
+        row=row,
+        id=row.id,
+        name=row.name,
+        parameters=JSON({}),
+        labels=[],
+        created=row.scheduled_time,
+        created_by="",
+        trigger="",
         scheduled_time=row.scheduled_time,
         start_time=row.start_time,
         end_time=row.end_time,

@@ -13,7 +13,7 @@ from appliance.core.errors import ScheduleError
 from appliance.server.domain.schedule_texts import describe
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Info
-from appliance.server.graphql.fields import described
+from appliance.server.graphql.fields import asks_only, described
 from appliance.server.graphql.scalars import JSON
 
 if TYPE_CHECKING:
@@ -160,11 +160,13 @@ class Flow:
 
     @described("The newest runs first, without those that are scheduled for later.")
     def recent_runs(self, info: Info, first: int | None = 10) -> list[Annotated[FlowRun, strawberry.lazy(_RUNS)]]:
-        from appliance.server.graphql.types.flow_runs import flow_run
+        from appliance.server.graphql.types.flow_runs import BRIEF, brief_run, flow_run
 
         if first is not None and not 1 <= first <= MOST_RECENT:
             raise Invalid(f"The argument first lies between 1 and {MOST_RECENT} here.")
-        return [flow_run(row) for row in info.context.loaders.recent_runs(self.id, first or 10)]
+        brief = asks_only(info, BRIEF)
+        rows = info.context.loaders.recent_runs(self.id, first or 10, brief)
+        return [brief_run(row) if brief else flow_run(row) for row in rows]
 
     @described("The next scheduled run.")
     def next_run(self, info: Info) -> Annotated[FlowRun, strawberry.lazy(_RUNS)] | None:
