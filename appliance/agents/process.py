@@ -136,6 +136,7 @@ class ProcessAgent(Agent):
         wanted = {str(name): str(value) for name, value in (work.run_config.get("env") or {}).items()}
         return {
             **own,
+            **crash.handed_on(os.environ),
             **self._results,
             **wanted,
             "APPLIANCE_RUN_ID": str(work.flow_run_id),

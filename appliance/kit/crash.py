@@ -48,6 +48,11 @@ def arm_from(environ: Mapping[str, str]) -> None:
         arm(environ[VARIABLE])
 
 
+def handed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a process that is given an environment of its own needs to have this one's point."""
+    return {VARIABLE: environ[VARIABLE]} if VARIABLE in environ else {}
+
+
 def _pass(name: str, wanted: str, number: int, how: str) -> None:
     passes[name] += 1
     if name != wanted or passes[name] != number:

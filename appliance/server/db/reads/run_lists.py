@@ -24,7 +24,7 @@ _run = metadata.tables["flow_run"]
 _flow = metadata.tables["flow"]
 
 COUNT_CAP = 10_000
-WINDOW, LEAST = 50_000, 1_000
+WINDOW, LEAST = 30_000, 1_000
 _MOST_PARTS = 50
 _Condition = ColumnElement[bool]
 _Place = tuple[datetime, UUID]
