@@ -38,7 +38,7 @@ _PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
     "synchronous=FULL",
     "foreign_keys=ON",
-    "cache_size=-16384",  # KiB, for each connection
+    "cache_size=-4096",  # KiB, for each connection
     "journal_size_limit=67108864",
     "temp_store=MEMORY",
 )
