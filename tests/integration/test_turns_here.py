@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,15 @@ def test_a_slow_disk_spares_the_loop_for_a_while(
         return [*found, await take(0)]
 
     assert asyncio.run(lived()) == [True, True, False, True]
+
+
+def test_a_connection_is_there_whatever_the_worker_threads_hold(database: Database, turns: Turns) -> None:
+    """Forty of them, each with one that reads and one that changes something."""
+    with ExitStack() as held:
+        for _ in range(80):
+            held.enter_context(database.read())
+        assert asyncio.run(turns.take(lambda: note(database), short=True)) == threading.get_ident()
+    assert len(noted(database)) == 1
 
 
 def test_only_the_first_change_may_not_wait(database: Database, other: sqlite3.Connection) -> None:

@@ -340,7 +340,7 @@ def _engine(url: str, pool_size: int, patience: float | None) -> Engine:
         "json_deserializer": msgspec.json.decode,
         "pool_size": pool_size,
         "pool_use_lifo": True,  # a few connections do most of the work: their caches are warm, those of the others stay small
-        "max_overflow": 20,
+        "max_overflow": 80,  # forty worker threads have two each at most; the event loop, which writes too, never waits for one
         "pool_timeout": 10,
     }
     if not url.startswith("sqlite"):
