@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -131,6 +132,27 @@ def test_a_connection_is_there_whatever_the_worker_threads_hold(database: Databa
             held.enter_context(database.read())
         assert asyncio.run(turns.take(lambda: note(database), short=True)) == threading.get_ident()
     assert len(noted(database)) == 1
+
+
+def test_no_step_waits_here_and_only_the_last_is_done_once(
+    database: Database, turns: Turns, other: sqlite3.Connection
+) -> None:
+    """Admitting a caller may change something too, before the change that the request is about."""
+    admitted = []
+
+    def admit() -> None:
+        admitted.append(note(database))
+        if len(admitted) == 1:
+            other.execute("begin immediate")
+
+    async def both() -> Any:
+        taken = asyncio.create_task(turns.take(admit, lambda: note(database), short=True))
+        asyncio.get_running_loop().call_soon(other.rollback)
+        return await taken
+
+    there = asyncio.run(both())
+    assert admitted == [threading.get_ident(), there]
+    assert noted(database) == [threading.get_ident(), there, there]
 
 
 def test_only_the_first_change_may_not_wait(database: Database, other: sqlite3.Connection) -> None:

@@ -38,6 +38,8 @@ SLOW, SPARED = 0.05, 1.0
 """Seconds: after a turn in the event loop that took so long, as when the disk is slow, the loop is spared for so long. So turns can't
 hold it up for more than a twentieth of the time."""
 
+_Steps = tuple[Callable[[], Any], ...]
+
 
 class Turns:
     """The threads, and the line before them. One per app."""
@@ -49,25 +51,28 @@ class Turns:
         self._in_line = 0
         self._spared_until = clock.monotonic() if database.dialect == "sqlite" else math.inf
 
-    async def take(self, work: Callable[[], Any], *, short: bool = False) -> Any:
-        """What the work returns or raises; what is not `short` is done in a thread. Raises Unavailable when its turn came too late."""
+    async def take(self, *steps: Callable[[], Any], short: bool = False) -> Any:
+        """What the last step returns, or any of them raises; those before it may be done again. What is not `short` is done in a thread.
+        Raises Unavailable when its turn came too late."""
         asked = clock.monotonic()
         if short and not self._in_line and asked >= self._spared_until:
             try:
-                return self._here(work)
+                return self._here(steps)
             except MustWait:  # it is done again from its start, in the line
                 pass
         self._in_line += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, _in_time, work, asked)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, _in_time, steps, asked)
         finally:
             self._in_line -= 1
 
-    def _here(self, work: Callable[[], Any]) -> Any:
-        began = clock.monotonic()
+    def _here(self, steps: _Steps) -> Any:
+        began, found = clock.monotonic(), None
         try:
-            with self._database.at_once():
-                return work()
+            for step in steps:
+                with self._database.at_once():
+                    found = step()
+            return found
         finally:
             ended = clock.monotonic()
             if ended - began > SLOW:
@@ -104,18 +109,21 @@ def _taking_turns(work: Callable[..., Any], status: int) -> Callable[..., Any]:
     async def turn(request: Request[Any, Any, Any], **given: Any) -> JsonAnswer:
         turns: Turns = request.app.state["turns"]
         short = len(given["body"]) <= SHORT_BODY
-        return JsonAnswer(status, await turns.take(partial(_admitted, work, request, given), short=short))
+        admit = request.scope["state"][ADMIT]
+        return JsonAnswer(status, await turns.take(admit, partial(_answer, work, request, given), short=short))
 
     turn.__annotations__ = {**work.__annotations__, "return": JsonAnswer}  # `wraps` has made it what the work returns
     return turn
 
 
-def _admitted(work: Callable[..., Any], request: Request[Any, Any, Any], given: dict[str, Any]) -> bytes:
-    request.scope["state"][ADMIT]()
+def _answer(work: Callable[..., Any], request: Request[Any, Any, Any], given: dict[str, Any]) -> bytes:
     return msgspec.json.encode(work(request, **given))
 
 
-def _in_time(work: Callable[[], Any], asked: float) -> Any:
+def _in_time(steps: _Steps, asked: float) -> Any:
     if clock.monotonic() - asked > PATIENCE:
         raise Unavailable("The database is busy; try again in a moment.")
-    return work()
+    found = None
+    for step in steps:
+        found = step()
+    return found
