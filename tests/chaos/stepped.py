@@ -1,10 +1,15 @@
-"""A command under a wall clock that can be moved: `python -m tests.chaos.stepped FILE server`, where FILE holds seconds to add."""
+"""A command under a wall clock that can be moved: `python -m tests.chaos.stepped FILE server`, where FILE holds seconds to add. The
+metronome of the services reads the time by itself, and gets the same wrong one.
+"""
 
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+
+import apscheduler.executors.base  # type: ignore[import-untyped]
+import apscheduler.schedulers.base  # type: ignore[import-untyped]
 
 from appliance.cli.root import invoke
 from appliance.kit import clock
@@ -21,10 +26,13 @@ def main() -> int:
     offset = Path(sys.argv[1])
     sys.argv[1:] = sys.argv[2:] or ["services"]
 
-    def wrong() -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=float(offset.read_text()))
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # a plain one
+            return datetime.now(tz) + timedelta(seconds=float(offset.read_text()))
 
-    with clock.stopped(wrong):
+    apscheduler.schedulers.base.datetime = apscheduler.executors.base.datetime = Wrong
+    with clock.stopped(lambda: Wrong.now(UTC)):
         return invoke()
 
 

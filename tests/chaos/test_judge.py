@@ -183,6 +183,14 @@ def test_what_is_broken_in_the_database_is_named(world: World, what: str) -> Non
     assert invariant in broken(world.judged()), what
 
 
+def test_runs_that_a_wrong_clock_made_early_are_judged_by_the_schedule(world: World) -> None:
+    """Beyond what is planned now, as the clock was set back."""
+    world.sql(f"update schedule set scheduled_until = (select due_at from flow_run where id = {PLANNED})")
+    assert world.judged().violations == []
+    world.sql(*BROKEN["a run when none was due"][1])
+    assert broken(world.judged()) == {"I6"}
+
+
 @pytest.mark.parametrize("op", ["create", "cancel", "change", "report"])
 def test_an_acknowledged_change_of_a_run_that_is_gone_is_named(world: World, op: str) -> None:
     append(world, op=op, run=str(ids.uuid7()), key="lost", attempt=1, seq=1)

@@ -41,10 +41,19 @@ def test_one_process_works_and_another_takes_over(database: Database) -> None:
     assert (one.rounds, two.rounds) == (1, 0)
     first.finish(1.0)
     second()
-    first()
+    run.Rounds(one, database, "c")()
     assert (one.rounds, two.rounds) == (1, 1)
     row = leases.find(database, "counting")
     assert row is not None and (row.holder, row.epoch, row.last_counts) == ("b", 2, "done=1")
+
+
+def test_a_round_that_was_waiting_when_the_process_stopped_takes_no_lease(database: Database) -> None:
+    rounds = run.Rounds(Counting(), database, "a")
+    rounds()
+    rounds.finish(1.0)
+    rounds()
+    row = leases.find(database, "counting")
+    assert row is not None and (row.holder, row.last_counts) == ("", "done=1")
 
 
 def test_a_fault_is_tried_again(database: Database) -> None:

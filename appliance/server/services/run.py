@@ -47,9 +47,12 @@ class Rounds:
         self._busy = threading.Lock()
         self._ttl = max(_LEAST_LEASE, 3 * service.interval)
         self._taken = 0.0
+        self._finished = False
 
     def __call__(self) -> None:
         with self._busy:
+            if self._finished:
+                return  # the metronome had handed this round to its threads just before it was shut down
             try:
                 self._round(clock.now())
                 self.failures = 0
@@ -82,7 +85,8 @@ class Rounds:
             log.warning("The lease of the %s could not be prolonged: %s", self.service.name, error)
 
     def finish(self, timeout: float) -> None:
-        """Wait for the round at work and give the lease back, so that another process can go on at once."""
+        """Wait for the round at work and give the lease back, so that another process can go on at once. No round comes after."""
+        self._finished = True
         if not self._busy.acquire(timeout=max(0.0, timeout)):
             log.warning("The %s did not finish its round in time.", self.service.name)
             return
