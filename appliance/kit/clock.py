@@ -51,7 +51,9 @@ def parse(text: str) -> datetime:
 
 def isoformat(value: datetime) -> str:
     """ISO 8601 in UTC with microseconds and a trailing Z: the one text form of a time."""
-    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return value.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 @contextmanager

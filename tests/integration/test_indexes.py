@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import ids
 from appliance.server.db import listen
+from appliance.server.db.reads import flow_runs as runs
 from appliance.server.db.session import Database
 from appliance.server.db.writes import dispatch, flow_runs, schedules
 
@@ -27,6 +28,7 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
         (lambda session: flow_runs.expired(session, NOW, 5), "ix_flow_run_live"),
         (lambda session: listen.next_due(session, NOW), "ix_flow_run_state_due"),
         (lambda session: schedules.to_plan(session, NOW), "ix_schedule_plan"),
+        (lambda session: runs.last_successes(session, [ids.uuid7()]), "ix_flow_run_flow_due"),
     ],
 )
 def test_by_index(tmp_path: Path, sqlite_template: Path, ask: Callable[[Session], Any], index: str) -> None:

@@ -139,7 +139,7 @@ def last_successes(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, d
     newest = (
         select(_run.c.end_time)
         .where(_run.c.flow_id == _flow.c.id, _run.c.state_type == "SUCCESS", _run.c.end_time.is_not(None))
-        .order_by(_run.c.scheduled_time.desc())
+        .order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())  # only the index of the flow's runs has this order
         .limit(1)
         .scalar_subquery()
     )

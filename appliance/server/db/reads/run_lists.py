@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union_all
+from sqlalchemy import ColumnElement, FromClause, Select, and_, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads.flow_runs import SHOWN, FlowRunFilter, flows_named, shown_by_default
@@ -92,11 +92,13 @@ def page(session: Session, wanted: FlowRunFilter, limit: int, after: str | None,
         return RowPage([])
     ends = chosen.ends(session)
     ids = _together([chosen.ids(part, end, limit + 1) for part, end in zip(chosen.parts, ends, strict=True)])
-    query = select(*SHOWN).join(ids, ids.c.id == _run.c.id)
     reached = max((end for end in ends if end is not None), default=None)
-    if reached is not None and len(chosen.parts) > 1:
-        query = query.where(_from(reached))  # below, another part may have runs that were not looked at
-    rows = session.execute(query.order_by(_run.c.scheduled_time.desc(), _run.c.id.desc()).limit(limit + 1)).all()
+    if len(chosen.parts) > 1:  # only those of the page are read whole
+        newest = _newest_first(select(ids), ids).limit(limit + 1)
+        if reached is not None:
+            newest = newest.where(_from(reached, ids))  # below, another part may have runs that were not looked at
+        ids = newest.subquery()
+    rows = session.execute(_newest_first(select(*SHOWN).join(ids, ids.c.id == _run.c.id))).all()
     if len(rows) > limit:
         return RowPage(rows[:limit], encode(rows[limit - 1].scheduled_time, rows[limit - 1].id))
     return RowPage(rows, None if reached is None else encode(*reached))
@@ -147,14 +149,14 @@ def _flows(session: Session, wanted: FlowRunFilter) -> list[UUID] | None:
     return list(session.execute(query.limit(_MOST_PARTS + 1)).scalars())
 
 
-def _together(selects: Sequence[Select[Any]]) -> Any:
+def _together(selects: Sequence[Select[Any]]) -> FromClause:
     if len(selects) == 1:
         return selects[0].subquery()
     return union_all(*(select(one.subquery()) for one in selects)).subquery()
 
 
-def _newest_first(query: Select[Any]) -> Select[Any]:
-    return query.order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
+def _newest_first(query: Select[Any], runs: FromClause = _run) -> Select[Any]:
+    return query.order_by(runs.c.scheduled_time.desc(), runs.c.id.desc())
 
 
 def _text(text: str) -> _Condition:
@@ -167,9 +169,9 @@ def _before(place: _Place) -> _Condition:
     return or_(_run.c.scheduled_time < due, and_(_run.c.scheduled_time == due, _run.c.id < run_id))
 
 
-def _from(place: _Place) -> _Condition:
+def _from(place: _Place, runs: FromClause = _run) -> _Condition:
     due, run_id = place
     return and_(
-        _run.c.scheduled_time >= due,
-        or_(_run.c.scheduled_time > due, and_(_run.c.scheduled_time == due, _run.c.id >= run_id)),
+        runs.c.scheduled_time >= due,
+        or_(runs.c.scheduled_time > due, and_(runs.c.scheduled_time == due, runs.c.id >= run_id)),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads.pages import RowPage, encode, text_key
@@ -53,11 +53,14 @@ def page(
 
 def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, Recorded]:
     """What is recorded of each run; runs without any task run are left out."""
-    query = (
-        select(_task.c.flow_run_id, _task.c.state_type, func.count(), func.count().filter(_task.c.map_index < 0))
-        .where(_task.c.flow_run_id.in_(flow_run_ids))
-        .group_by(_task.c.flow_run_id, _task.c.state_type)
-    )
+    numbers = (func.count(), func.count().filter(_task.c.map_index < 0))
+    if len(flow_run_ids) == 1:  # without the run among the groups a run of 100,000 tasks takes half as long
+        [only] = flow_run_ids
+        query = select(literal(only), _task.c.state_type, *numbers).where(_task.c.flow_run_id == only)
+        query = query.group_by(_task.c.state_type)
+    else:
+        query = select(_task.c.flow_run_id, _task.c.state_type, *numbers).where(_task.c.flow_run_id.in_(flow_run_ids))
+        query = query.group_by(_task.c.flow_run_id, _task.c.state_type)
     found: dict[UUID, Recorded] = {}
     for flow_run_id, state_type, number, tasks in session.execute(query):
         recorded = found.setdefault(flow_run_id, Recorded())
