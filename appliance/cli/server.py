@@ -42,8 +42,9 @@ def server(**options: Any) -> None:
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
-    from appliance.kit import logs
+    from appliance.kit import logs, memory
 
+    memory.share_arenas()
     logs.configure(settings.log_level, settings.log_format)
     if settings.workers == 1:
         _serve_alone(settings)

@@ -16,9 +16,10 @@ def services(**options: Any) -> int:
     """Run the scheduler and the repair services without API and agent."""
     settings = config.load(**options)
     from appliance.cli import prepare
-    from appliance.kit import logs
+    from appliance.kit import logs, memory
     from appliance.server.services import run
 
+    memory.share_arenas()
     prepare.database(settings).dispose()
     logs.configure(settings.log_level, settings.log_format)
     return run.main(settings)

@@ -23,9 +23,10 @@ def start(agent: bool, **options: Any) -> int:
     """Run the whole appliance on this machine. SIGTERM or Ctrl-C ends it in order."""
     settings = config.load(**options)
     from appliance.cli import prepare, supervisor
-    from appliance.kit import logs
+    from appliance.kit import logs, memory
     from appliance.server.actions import setup
 
+    memory.share_arenas()
     logs.configure(settings.log_level, settings.log_format)
     lock = prepare.data_directory(settings)
     prepare.free_port(settings)
