@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from appliance import config
 from appliance.cli.options import server_options
 from appliance.config import Settings
+
+if TYPE_CHECKING:
+    from litestar import Litestar
 
 GRACE = 10  # seconds that open requests get at a stop
 KEEP_ALIVE = 75  # seconds: longer than clients and proxies keep a connection that they don't use
@@ -40,26 +43,26 @@ def server(**options: Any) -> None:
             lock.close()
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def serve(settings: Settings, app: Litestar | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; one process can serve an `app` that was made before it was forked."""
     from appliance.kit import logs, memory
 
     memory.share_arenas()
     logs.configure(settings.log_level, settings.log_format)
     if settings.workers == 1:
-        _serve_alone(settings)
+        _serve_alone(settings, app)
     else:
         _serve_many(settings)
 
 
-def _serve_alone(settings: Settings) -> None:
+def _serve_alone(settings: Settings, app: Litestar | None) -> None:
     import uvicorn
 
     from appliance.server import asgi
 
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has stopped; we end with 0
     uvicorn.run(
-        asgi.create(settings),
+        app or asgi.create(settings),
         host=settings.host,
         port=settings.port,
         log_config=None,

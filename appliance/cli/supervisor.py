@@ -16,13 +16,18 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from appliance.config import Settings
 from appliance.kit import clock
 from appliance.kit.lifecycle import die_with_parent
+
+if TYPE_CHECKING:
+    from litestar import Litestar
 
 log = logging.getLogger("appliance.supervisor")
 FORK = multiprocessing.get_context("fork")
@@ -33,6 +38,11 @@ LONGEST_DELAY = 30.0
 CLAIM_POLL = 1.0  # seconds
 LISTEN_SECONDS = 30.0
 _PR_SET_NAME = 15  # from linux/prctl.h
+_LATE = (
+    "anyio._backends._asyncio", "apscheduler.triggers.interval", "encodings.idna", "h11", "httpcore2", "httpx2", "truststore",
+    "uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto", "uvloop",
+)  # fmt: skip
+"""What libraries would import when a process is at work already, and so copy much of what it shares."""
 
 
 @dataclass
@@ -65,11 +75,11 @@ class Child:
 
 def supervise(settings: Settings, *, agent: bool, agent_token: str) -> int:
     """Run the processes until SIGTERM or SIGINT; 0 when all ended in order."""
-    children = [Child("server", lambda: _server(settings)), Child("services", lambda: _services(settings))]
+    stopping = _Signals()
+    app = _preload(settings)
+    children = [Child("server", lambda: _server(settings, app)), Child("services", lambda: _services(settings))]
     if agent:
         children.append(Child("agent", lambda: _agent(settings, agent_token)))
-    stopping = _Signals()
-    _preload()
     for child in children:
         child.start()
     while not stopping.received:
@@ -135,19 +145,23 @@ def _child(name: str, work: Callable[[], int | None]) -> None:
     sys.exit(work() or 0)
 
 
-def _preload() -> None:
+def _preload(settings: Settings) -> Litestar:
+    """Load what the processes need, and make the app: made in the server's own process it would touch, and so copy, a third of what
+    they share."""
     import appliance.agents.embedded
-    import appliance.server.asgi
     import appliance.server.services.run  # noqa: F401
+    from appliance.server import asgi
 
+    for name in _LATE:
+        import_module(name)
     gc.collect()
-    gc.freeze()  # the collector would touch, and so copy, every page that the processes share
+    return asgi.create(settings)  # which also freezes all that is there: the collector would touch every page
 
 
-def _server(settings: Settings) -> None:
+def _server(settings: Settings, app: Litestar) -> None:
     from appliance.cli.server import serve
 
-    serve(settings)
+    serve(settings, app)
 
 
 def _services(settings: Settings) -> int:
