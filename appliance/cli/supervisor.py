@@ -145,9 +145,9 @@ def _child(name: str, work: Callable[[], int | None]) -> None:
     sys.exit(work() or 0)
 
 
-def _preload(settings: Settings) -> Litestar:
-    """Load what the processes need, and make the app: made in the server's own process it would touch, and so copy, a third of what
-    they share."""
+def _preload(settings: Settings) -> Litestar | None:
+    """Load what the processes need, and make the app of a single worker: made in the server's own process it would touch, and so copy,
+    a third of what they share."""
     import appliance.agents.embedded
     import appliance.server.services.run  # noqa: F401
     from appliance.server import asgi
@@ -155,10 +155,12 @@ def _preload(settings: Settings) -> Litestar:
     for name in _LATE:
         import_module(name)
     gc.collect()
-    return asgi.create(settings)  # which also freezes all that is there: the collector would touch every page
+    app = asgi.create(settings) if settings.workers == 1 else None
+    gc.freeze()  # the collector would touch every page
+    return app
 
 
-def _server(settings: Settings, app: Litestar) -> None:
+def _server(settings: Settings, app: Litestar | None) -> None:
     from appliance.cli.server import serve
 
     serve(settings, app)
