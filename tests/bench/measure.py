@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sqlite3
@@ -53,5 +54,5 @@ def machine() -> dict[str, object]:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    """By nearest rank: the smallest value that at least this share of them does not exceed."""
+    return sorted(values)[max(0, math.ceil(round(share * len(values), 9)) - 1)]
