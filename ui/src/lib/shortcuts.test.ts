@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { keyName, type Shortcut, ShortcutMatcher } from "../lib/shortcuts";
+import { keyName, type Shortcut, ShortcutMatcher } from "./shortcuts";
 
 const press = (key: string, rest: Partial<KeyboardEvent> = {}) => ({
   key,

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { canStop, FAMILIES, isTerminal, lookOf, lookOfRun, nextStepOf } from "../lib/states";
-import { whyOf } from "../lib/why";
+import { canStop, FAMILIES, isTerminal, lookOf, lookOfRun, nextStepOf } from "./states";
+import { whyOf } from "./why";
 
 const css = readFileSync("src/ui/tokens.css", "utf8");
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { safePath } from "../lib/paths";
-import { parseRunView, printRunView, toRunFilter } from "../lib/run-filter";
+import { safePath } from "./paths";
+import { parseRunView, printRunView, toRunFilter } from "./run-filter";
 
 const FLOW = "0189f7a0-0000-7000-8000-000000000001";
 

@@ -9,7 +9,7 @@ import {
   sameRow,
   taskLabel,
   toLines,
-} from "../lib/log-model";
+} from "./log-model";
 
 const record = (id: number, message = `line ${id}`, level = 20): LogRecord => ({
   id,

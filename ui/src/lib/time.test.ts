@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { elapsed, formatDuration, formatFull, formatInstant, formatPreciseClock, formatRelative } from "../lib/time";
+import { elapsed, formatDuration, formatFull, formatInstant, formatPreciseClock, formatRelative } from "./time";
 
 const NOW = new Date("2026-11-22T20:00:00Z");
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Json, type Parameter, read, readAll, type Schema, toCommand, toField, toText } from "../lib/form-model";
+import { type Json, type Parameter, read, readAll, type Schema, toCommand, toField, toText } from "./form-model";
 
 const parameter = (schema: Schema, rest: Partial<Parameter> = {}): Parameter => ({
   name: "x",
