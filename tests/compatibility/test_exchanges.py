@@ -1,0 +1,100 @@
+"""The recorded conversations, byte for byte: the recorded requests get the recorded answers, and clients send the recorded requests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.compatibility import exchange, record
+from tests.compatibility.conversations import CONVERSATIONS, Speaker
+from tests.compatibility.exchange import Exchange
+from tests.compatibility.site import Stage, site, staged
+
+NAMES = sorted(CONVERSATIONS)
+
+
+class Response:
+    """A recorded answer, as the client's transport sees it."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.status_code = exchange.status
+        self.content = exchange.answer.encode()
+        self.headers: dict[str, str] = {}
+
+
+class Playback:
+    """An HTTP client that expects the recorded requests in their order and gives the recorded answers."""
+
+    def __init__(self, exchanges: list[Exchange], stage: Stage) -> None:
+        self.left = list(exchanges)
+        self._stage = stage
+
+    def request(self, method: str, path: str, *, content: bytes | None, params: Any, headers: dict[str, str]) -> Any:
+        recorded = self.left.pop(0)
+        assert (method, path) == (recorded.method, recorded.path)
+        assert (content or b"") == recorded.request.encode()
+        assert headers.get("Authorization", "") == recorded.authorization
+        self._stage.time = recorded.time
+        return Response(recorded)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recorded_requests_get_the_recorded_answers(name: str, tmp_path: Path) -> None:
+    with staged() as stage, site(tmp_path) as http:
+        for number, recorded in enumerate(exchange.read(name)):
+            stage.time = recorded.time
+            stage.next_exchange()
+            headers = {"Authorization": recorded.authorization, "Content-Type": "application/json"}
+            answer = http.request(recorded.method, recorded.path, content=recorded.request.encode(), headers=headers)
+            where = f"exchange {number}: {recorded.method} {recorded.path}"
+            assert (answer.status_code, answer.content) == (recorded.status, recorded.answer.encode()), where
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_clients_send_the_recorded_requests(name: str) -> None:
+    with staged() as stage:
+        playback = Playback(exchange.read(name), stage)
+        CONVERSATIONS[name](Speaker(playback, stage))
+        assert playback.left == []
+
+
+def test_the_recordings_hold_every_message_of_both_protocols() -> None:
+    said = {
+        (one.path.split("/")[3], one.path.rsplit("/", 1)[-1], one.status)
+        for name in NAMES
+        for one in exchange.read(name)
+    }
+    expected = {
+        ("flow-runs", "begin", 200),
+        ("flow-runs", "report", 200),
+        ("flow-runs", "report", 409),
+        ("flow-runs", "slots", 200),
+        ("agents", "agents", 201),
+        ("agents", "claim", 200),
+        ("agents", "claim", 401),
+        ("agents", "claim", 404),
+        ("agents", "report", 200),
+    }
+    assert expected <= said
+    codes = "".join(one.answer for name in NAMES for one in exchange.read(name) if one.status == 409)
+    assert '"code":"sequence_gap"' in codes and '"code":"stale_attempt"' in codes
+
+
+def test_the_recorder_takes_over_better_sentences_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "EXCHANGES", tmp_path)
+    recorded = {name: record.recorded(conversation) for name, conversation in CONVERSATIONS.items()}
+    for name, exchanges in recorded.items():
+        exchange.write(
+            name, [replace(one, answer=one.answer.replace("Batch 4 came", "Batch 4 arrived")) for one in exchanges]
+        )
+    assert record.main(["--sentences"]) == 0
+    assert exchange.read("run_protocol") == recorded["run_protocol"]
+    altered = [replace(one, answer=one.answer.replace('"acked"', '"stored"')) for one in recorded["run_protocol"]]
+    exchange.write("run_protocol", altered)
+    assert record.main(["--sentences"]) == 1
+    assert exchange.read("run_protocol") == altered
