@@ -5,28 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from appliance.core import schedule_adjustments as adjustments
-from appliance.core import schedule_filters as filters
 from appliance.core import signals, states, triggers
 from appliance.core.annotations import flatten, mapped, unmapped
-from appliance.core.calendars import Blackout, Calendar
 from appliance.core.context import context, tags
 from appliance.core.control import case, ifelse, merge, switch
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
 from appliance.core.parameter import DateTimeParameter, Parameter
 from appliance.core.run_config import LocalRun, UniversalRun
-from appliance.core.schedules import (
-    CronClock,
-    CronSchedule,
-    DatesClock,
-    DatesSchedule,
-    IntervalClock,
-    IntervalSchedule,
-    RRuleClock,
-    RRuleSchedule,
-    Schedule,
-)
 from appliance.core.task import Task, task
 from appliance.core.triggers import (
     all_failed,
@@ -40,11 +26,15 @@ from appliance.core.triggers import (
     some_failed,
     some_successful,
 )
-from appliance.core.version import VERSION as __version__
+from appliance.kit.version import VERSION as __version__
+from appliance.schedules import adjustments, filters
+from appliance.schedules.calendars import Blackout, Calendar
+from appliance.schedules.clocks import CronClock, DatesClock, IntervalClock, RRuleClock
+from appliance.schedules.schedule import CronSchedule, DatesSchedule, IntervalSchedule, RRuleSchedule, Schedule
 
 if TYPE_CHECKING:
     from appliance.core.apply_map import apply_map
-    from appliance.core.caching import (
+    from appliance.core.cache_validators import (
         all_inputs,
         all_parameters,
         duration_only,
@@ -56,16 +46,16 @@ if TYPE_CHECKING:
     from appliance.core.fingerprints import fingerprint
     from appliance.core.flow_decorator import flow
     from appliance.core.resources import ResourceManager, resource_manager
-    from appliance.core.results import Result
-    from appliance.core.retries import exponential_backoff
-    from appliance.core.secrets import EnvVarSecret, Secret, SecretTask
-    from appliance.core.serializers import (
+    from appliance.core.result_serializers import (
         CompressedSerializer,
         JSONSerializer,
         PandasSerializer,
         PickleSerializer,
         Serializer,
     )
+    from appliance.core.results import Result
+    from appliance.core.retries import exponential_backoff
+    from appliance.core.secrets import EnvVarSecret, Secret, SecretTask
     from appliance.engine import executors
     from appliance.engine.executors import DaskExecutor, LocalExecutor, ProcessExecutor, ThreadExecutor
     from appliance.engine.results.addresses import result_from_url
@@ -163,23 +153,23 @@ _LAZY = {
     "ResourceManager": "appliance.core.resources",
     "resource_manager": "appliance.core.resources",
     "exponential_backoff": "appliance.core.retries",
-    "all_inputs": "appliance.core.caching",
-    "all_parameters": "appliance.core.caching",
-    "duration_only": "appliance.core.caching",
-    "never_use": "appliance.core.caching",
-    "partial_inputs_only": "appliance.core.caching",
-    "partial_parameters_only": "appliance.core.caching",
+    "all_inputs": "appliance.core.cache_validators",
+    "all_parameters": "appliance.core.cache_validators",
+    "duration_only": "appliance.core.cache_validators",
+    "never_use": "appliance.core.cache_validators",
+    "partial_inputs_only": "appliance.core.cache_validators",
+    "partial_parameters_only": "appliance.core.cache_validators",
     "fingerprint": "appliance.core.fingerprints",
     "flow": "appliance.core.flow_decorator",
     "Result": "appliance.core.results",
     "EnvVarSecret": "appliance.core.secrets",
     "Secret": "appliance.core.secrets",
     "SecretTask": "appliance.core.secrets",
-    "CompressedSerializer": "appliance.core.serializers",
-    "JSONSerializer": "appliance.core.serializers",
-    "PandasSerializer": "appliance.core.serializers",
-    "PickleSerializer": "appliance.core.serializers",
-    "Serializer": "appliance.core.serializers",
+    "CompressedSerializer": "appliance.core.result_serializers",
+    "JSONSerializer": "appliance.core.result_serializers",
+    "PandasSerializer": "appliance.core.result_serializers",
+    "PickleSerializer": "appliance.core.result_serializers",
+    "Serializer": "appliance.core.result_serializers",
     "result_from_url": "appliance.engine.results.addresses",
     "LocalResult": "appliance.engine.results.local",
     "MemoryResult": "appliance.engine.results.memory",

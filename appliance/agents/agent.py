@@ -14,10 +14,10 @@ from uuid import UUID
 from appliance.client import agents
 from appliance.client.errors import ClientError, Forbidden, NotFound, SetupRequired, Unauthenticated
 from appliance.client.transport import Transport, retry_after
-from appliance.core.protocol import Claim, Claimed, Enrol, Enrolled, Held, Work
-from appliance.core.version import VERSION
 from appliance.kit import crash
 from appliance.kit.backoff import delays
+from appliance.kit.version import VERSION
+from appliance.protocol.agents import Claim, Claimed, Enrol, Enrolled, Held, Work
 
 WAIT = 3.0
 """How long a claim waits for work. Not longer, because one under way is waited for when the agent stops: its answer may be work."""

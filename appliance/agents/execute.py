@@ -18,12 +18,10 @@ from uuid import UUID
 
 import msgspec
 
-from appliance.client import runs
+from appliance.client import run_protocol as runs
 from appliance.client.errors import ClientError, Forbidden, NotFound, StaleAttempt, Unauthenticated
 from appliance.client.transport import Transport
-from appliance.core.errors import ApplianceError
 from appliance.core.logs import get_logger
-from appliance.core.protocol import Begun
 from appliance.core.states import Cancelled, Failed, State
 from appliance.engine import failures
 from appliance.engine.tracked.flow_runner import TrackedFlowRunner
@@ -33,7 +31,9 @@ from appliance.engine.tracked.slots import TaskSlots
 from appliance.engine.tracked.spool import FILE_NAME
 from appliance.kit import clock, crash, logs
 from appliance.kit.backoff import delays
+from appliance.kit.errors import ApplianceError
 from appliance.packaging.storage import LoadError, load_flow
+from appliance.protocol.run_protocol import Begun
 
 DONE, REPLACED, AWAY = 0, 75, 76
 PATIENCE = 15 * 60.0

@@ -12,13 +12,13 @@ from pathlib import Path
 from uuid import UUID
 
 from appliance.agents.agent import WAIT, Agent, StartFailed
-from appliance.agents.exits import ExitReports
-from appliance.agents.jobs import OUTPUT, Job, Jobs, born, end_of, tell_why
+from appliance.agents.attempts import OUTPUT, Job, Jobs, born, end_of, tell_why
+from appliance.agents.exit_reports import ExitReports
 from appliance.agents.warm_pool import PoolUnusable, WarmPool
 from appliance.agents.watch import Watched, Watcher
 from appliance.client.transport import Transport
-from appliance.core.protocol import Enrolled, Held, Work
 from appliance.kit import crash
+from appliance.protocol.agents import Enrolled, Held, Work
 
 _logger = logging.getLogger("appliance.agent")
 

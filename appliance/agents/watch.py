@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
 
-from appliance.agents.jobs import Job
+from appliance.agents.attempts import Job
 from appliance.kit import clock
 
 

@@ -49,9 +49,9 @@ def backfill(
     **options: Any,
 ) -> int:
     """Create the runs that due times of the past lack. A due time that has a run never gets another."""
-    from appliance.cli.progress import finish
+    from appliance.cli.watch_job import finish
     from appliance.client import jobs
-    from appliance.core.jobs import Backfill, BackfillRange
+    from appliance.protocol.backfills import Backfill, BackfillRange
 
     transport = connect()
     where: dict[str, Any] = {"schedule_id": schedule_id, "start": start, "end": end}

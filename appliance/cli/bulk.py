@@ -119,9 +119,10 @@ def edit(
 
 
 def _do(action: Any, options: dict[str, Any], **fields: Any) -> int:
-    from appliance.cli.progress import finish
+    from appliance.cli.watch_job import finish
     from appliance.client import jobs
-    from appliance.core.jobs import Bulk, RunFilter
+    from appliance.protocol.jobs import Bulk
+    from appliance.protocol.run_filter import RunFilter
 
     ids: list[UUID] = list(options.pop("ids"))
     json_output, yes, wait = options.pop("json_output"), options.pop("yes"), options.pop("wait")

@@ -34,7 +34,7 @@ def edit(
 ) -> None:
     """Change a run that has not started."""
     from appliance.client import flow_runs
-    from appliance.core.protocol import EditFlowRun
+    from appliance.protocol.flow_runs import EditFlowRun
 
     if labels and no_labels:
         raise click.UsageError("Give --label or --no-labels, not both.")

@@ -47,7 +47,7 @@ def release(reason: str) -> None:
 @as_json
 def skip(reason: str, wait: bool, json_output: bool) -> int:
     """Mark all held runs as Skipped."""
-    from appliance.cli.progress import finish
+    from appliance.cli.watch_job import finish
     from appliance.client import jobs
 
     transport = connect()

@@ -40,7 +40,7 @@ def list_jobs(state: str | None, limit: int, json_output: bool) -> None:
 @as_json
 def show(job_id: UUID, json_output: bool) -> int:
     """Show a job with what was refused, and why."""
-    from appliance.cli.progress import finish
+    from appliance.cli.watch_job import finish
     from appliance.client import jobs
 
     transport = connect()
@@ -53,7 +53,7 @@ def show(job_id: UUID, json_output: bool) -> int:
 @as_json
 def cancel(job_id: UUID, reason: str, json_output: bool) -> int:
     """End a job; what it has done stays."""
-    from appliance.cli.progress import finish
+    from appliance.cli.watch_job import finish
     from appliance.client import jobs
 
     transport = connect()

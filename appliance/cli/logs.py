@@ -20,7 +20,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 @as_json
 def logs(run_id: UUID, level: str | None, follow_run: bool, json_output: bool) -> None:
     """Print the log of a run, oldest line first."""
-    from appliance.cli import watch
+    from appliance.cli import watch_run as watch
     from appliance.client import flow_runs
 
     transport = connect()

@@ -9,8 +9,8 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.durations import Duration
 from appliance.cli.output import as_json, print_json
-from appliance.core.maintenance import MaintenanceView
 from appliance.kit import clock
+from appliance.protocol.maintenance import MaintenanceView
 
 
 @click.group()

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from appliance.core.protocol import FlowRunView
+from appliance.protocol.flow_runs import FlowRunView
 
 as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON for scripts.")
 

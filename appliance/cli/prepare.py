@@ -17,7 +17,7 @@ from appliance.config import Settings
 from appliance.server.actions import setup
 from appliance.server.db import migrate
 from appliance.server.db.session import Database, open_database
-from appliance.server.errors import ApplianceError
+from appliance.server.errors import ServerError
 
 _FORK = multiprocessing.get_context("fork")
 
@@ -71,7 +71,7 @@ def database(settings: Settings) -> Database:
         if not migrate.is_current(settings.database):
             _migrate_apart(settings)
         return open_database(settings)
-    except ApplianceError as error:
+    except ServerError as error:
         raise StartError(error.message) from error
 
 
@@ -93,7 +93,7 @@ def _migrate_apart(settings: Settings) -> None:
 def _migrate(url: str, answer: Connection) -> None:
     try:
         migrate.upgrade(url)
-    except ApplianceError as error:
+    except ServerError as error:
         answer.send(error.message)
     else:
         answer.send("")
@@ -108,7 +108,7 @@ def first_user(settings: Settings, db: Database) -> str | None:
         if not setup.setup_required(db):
             return None
         return f"{settings.local_url}/setup?token={setup.create_setup_token(db)}"
-    except ApplianceError as error:
+    except ServerError as error:
         raise StartError(error.message) from error
 
 

@@ -25,7 +25,7 @@ Examples:
 @as_json
 def register(paths: tuple[Path, ...], project: str, labels: tuple[str, ...], schedule: bool, json_output: bool) -> None:
     """Register every flow in the given files and folders. The same content twice is one version."""
-    from appliance.core.errors import ApplianceError
+    from appliance.kit.errors import ApplianceError
     from appliance.packaging.discover import flows_in
     from appliance.packaging.register import register as send
     from appliance.packaging.register import registration

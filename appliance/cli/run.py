@@ -10,7 +10,7 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.output import as_json, print_json
 from appliance.cli.values import Assignment, AwareTime
-from appliance.core.protocol import CreateFlowRun
+from appliance.protocol.flow_runs import CreateFlowRun
 
 EPILOG = """\b
 Examples:
@@ -46,7 +46,7 @@ def run(
     json_output: bool,
 ) -> int:
     """Create a run of FLOW on the server."""
-    from appliance.cli.watch import follow
+    from appliance.cli.watch_run import follow
     from appliance.client import flow_runs
 
     request = CreateFlowRun(

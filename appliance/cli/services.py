@@ -17,7 +17,7 @@ def services(**options: Any) -> int:
     settings = config.load(**options)
     from appliance.cli import prepare
     from appliance.kit import logs, memory
-    from appliance.server.services import run
+    from appliance.server.services import process as run
 
     memory.share_arenas()
     prepare.database(settings).dispose()

@@ -149,7 +149,7 @@ def _preload(settings: Settings) -> Litestar | None:
     """Load what the processes need, and make the app of a single worker: made in the server's own process it would touch, and so copy,
     a third of what they share."""
     import appliance.agents.embedded
-    import appliance.server.services.run  # noqa: F401
+    import appliance.server.services.process  # noqa: F401
     from appliance.server import asgi
 
     for name in _LATE:
@@ -167,7 +167,7 @@ def _server(settings: Settings, app: Litestar | None) -> None:
 
 
 def _services(settings: Settings) -> int:
-    from appliance.server.services import run
+    from appliance.server.services import process as run
 
     return run.main(settings)
 

@@ -11,8 +11,8 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.durations import Duration
 from appliance.cli.output import as_json, print_json, print_table
-from appliance.core.protocol import CreateToken
 from appliance.kit import clock
+from appliance.protocol.tokens import CreateToken
 
 
 @click.group()

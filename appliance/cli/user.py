@@ -9,7 +9,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.output import as_json, print_json, print_table
-from appliance.core.protocol import CreateUser
+from appliance.protocol.users import CreateUser
 
 
 @click.group()

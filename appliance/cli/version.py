@@ -8,7 +8,7 @@ import sqlite3
 import click
 
 from appliance.cli.output import as_json, print_json
-from appliance.core.version import VERSION
+from appliance.kit.version import VERSION
 
 
 @click.command()

@@ -7,7 +7,9 @@ from uuid import UUID
 
 from appliance.client import wire
 from appliance.client.transport import Transport, path
-from appliance.core.protocol import CreateToken, CreateUser, Me, Page, TokenCreated, TokenView, UserView
+from appliance.protocol.message import Page
+from appliance.protocol.tokens import CreateToken, TokenCreated, TokenView
+from appliance.protocol.users import CreateUser, Me, UserView
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from appliance.client.transport import Transport, path
-from appliance.core.protocol import AgentReport, AgentReported, Claim, Claimed, Enrol, Enrolled
+from appliance.protocol.agents import AgentReport, AgentReported, Claim, Claimed, Enrol, Enrolled
 
 
 def enrol(transport: Transport, request: Enrol) -> Enrolled:

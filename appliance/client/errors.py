@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from appliance.core.errors import ApplianceError
+from appliance.kit.errors import ApplianceError
 
 
 class ClientError(ApplianceError):

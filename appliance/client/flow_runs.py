@@ -11,19 +11,19 @@ import msgspec
 
 from appliance.client import wire
 from appliance.client.transport import Transport, path
-from appliance.core.protocol import (
+from appliance.protocol.flow_runs import (
     ChangeFlowRun,
     CreateFlowRun,
     EditFlowRun,
     FlowRunView,
-    LogView,
     MarkFlowRun,
-    Page,
     RestartFlowRun,
     ResumeFlowRun,
-    StateView,
-    TaskRunView,
 )
+from appliance.protocol.logs import LogView
+from appliance.protocol.message import Page
+from appliance.protocol.states import StateView
+from appliance.protocol.task_runs import TaskRunView
 
 T = TypeVar("T")
 K = TypeVar("K", CreateFlowRun, ChangeFlowRun, RestartFlowRun, ResumeFlowRun, MarkFlowRun, EditFlowRun)

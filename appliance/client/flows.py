@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from appliance.client.transport import Transport, path
-from appliance.core.protocol import Page, Registered, Registration
+from appliance.protocol.flows import Registered, Registration
+from appliance.protocol.message import Page
 
 PAGE = 200
 

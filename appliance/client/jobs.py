@@ -9,8 +9,10 @@ import msgspec
 
 from appliance.client import wire
 from appliance.client.transport import Transport, path
-from appliance.core.jobs import Backfill, BackfillPreview, BackfillRange, Bulk, HoldView, JobView
-from appliance.core.protocol import Page
+from appliance.protocol.backfills import Backfill, BackfillPreview, BackfillRange
+from appliance.protocol.hold import HoldView
+from appliance.protocol.jobs import Bulk, JobView
+from appliance.protocol.message import Page
 
 PAGE = 200
 

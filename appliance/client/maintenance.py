@@ -6,7 +6,7 @@ from datetime import datetime
 
 from appliance.client import wire
 from appliance.client.transport import Transport, path
-from appliance.core.maintenance import BeginMaintenance, MaintenanceView
+from appliance.protocol.maintenance import BeginMaintenance, MaintenanceView
 
 _PLACE = path("system", "maintenance")
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from appliance.client import wire
 from appliance.client.transport import Transport, path
-from appliance.core.protocol import Page
+from appliance.protocol.message import Page
 
 PAGE = 200
 

@@ -7,7 +7,7 @@ from typing import Any
 from appliance.client import wire
 from appliance.client.errors import ClientError
 from appliance.client.transport import Transport, path
-from appliance.core.protocol import ServerInfo
+from appliance.protocol.system import ServerInfo
 
 
 def info(transport: Transport) -> ServerInfo:

@@ -24,9 +24,10 @@ from appliance.client.errors import (
     refusal,
 )
 from appliance.config import client_address
-from appliance.core.protocol import MAX_WAIT, ErrorAnswer
-from appliance.core.version import VERSION
 from appliance.kit.backoff import delays
+from appliance.kit.version import VERSION
+from appliance.protocol.agents import MAX_WAIT
+from appliance.protocol.errors import ErrorAnswer
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from appliance.client.errors import BadAnswer
-from appliance.core.protocol import Page
+from appliance.protocol.message import Page
 
 T = TypeVar("T")
 

@@ -20,9 +20,7 @@ ApplianceError
 
 from __future__ import annotations
 
-
-class ApplianceError(Exception):
-    """The root of everything the SDK raises on purpose."""
+from appliance.kit.errors import ApplianceError
 
 
 class FlowBuildError(ApplianceError, ValueError):
@@ -59,10 +57,6 @@ class ParameterTypeError(ParameterError):
 
 class SecretError(ApplianceError, LookupError):
     """A secret can't be found or read."""
-
-
-class ScheduleError(ApplianceError, ValueError):
-    """A schedule that can't be computed, or that has no further times."""
 
 
 class ResultError(ApplianceError):

@@ -17,10 +17,11 @@ from appliance.core.errors import FlowBuildError
 from appliance.core.graph import Graph
 from appliance.core.parameter import Parameter
 from appliance.core.run_config import RunConfig
-from appliance.core.schedules import Clock, Schedule
 from appliance.core.states import State
 from appliance.core.task import Task
 from appliance.core.task_options import StateHandler, state_handlers_of
+from appliance.schedules.clocks import Clock
+from appliance.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     import os
@@ -374,7 +375,7 @@ class Flow:
         With the final state of a run, tasks stand in the colours of their states. The ending of `filename` decides the
         format when none is given. Raises FlowBuildError for a graph with a circle.
         """
-        from appliance.core.drawing import draw
+        from appliance.core.drawing.drawing import draw
 
         if format is None:
             format = "ascii" if filename is not None and not str(filename).lower().endswith(".svg") else "svg"

@@ -97,7 +97,7 @@ def schema(flow: Flow, parameter: Parameter) -> dict[str, Any]:
         return {}
     from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
-    from appliance.core.parameter_schemas import JsonSchema
+    from appliance.protocol.parameter_schemas import JsonSchema
 
     try:
         found: dict[str, Any] = adapter.json_schema(schema_generator=JsonSchema)
@@ -124,7 +124,7 @@ def json_default(parameter: Parameter) -> Any:
 def type_hint(flow: Flow, parameter: Parameter) -> Any:
     """The explicit type, else that of the argument the parameter feeds, else that of its default; None when nothing tells."""
     if isinstance(parameter, DateTimeParameter):
-        from appliance.core.parameter_schemas import AwareTime
+        from appliance.protocol.parameter_schemas import AwareTime
 
         return AwareTime
     if parameter.type is not None:

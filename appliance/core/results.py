@@ -22,7 +22,7 @@ from appliance.core.errors import (
     ResultNotFoundError,
     ResultTypeError,
 )
-from appliance.core.serializers import Buffer, PickleSerializer, Serializer, checked
+from appliance.core.result_serializers import Buffer, PickleSerializer, Serializer, checked
 from appliance.kit import clock, ids
 
 Template = str | Callable[..., str]

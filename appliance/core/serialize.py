@@ -9,7 +9,7 @@ from appliance.core import parameter_types
 from appliance.core.flow import Flow
 from appliance.core.run_config import UniversalRun
 from appliance.core.task import Task
-from appliance.core.version import VERSION
+from appliance.kit.version import VERSION
 
 
 def serialize(flow: Flow) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from appliance.core.states import State
 from appliance.core.task_options import FORMS, StateHandler, check_together, state_handlers_of, tags_of
 
 if TYPE_CHECKING:
-    from appliance.core.caching import Validator
+    from appliance.core.cache_validators import Validator
     from appliance.core.flow import Flow
     from appliance.core.results import Result, Template
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from appliance.core import caching, results
-from appliance.core.caching import NotComparable, Record
+from appliance.core import cache_validators as caching
+from appliance.core import results
+from appliance.core.cache_validators import NotComparable, Record
 from appliance.core.context import FlowRunContext, context
 from appliance.core.edge import Edge
 from appliance.core.errors import ResultError, ResultLocationError, ResultNotFoundError
@@ -14,7 +15,8 @@ from appliance.core.logs import get_logger
 from appliance.core.results import Result, Template, Unloaded
 from appliance.core.states import Cached, Failed, Mapped, State, Success
 from appliance.core.task import Task
-from appliance.engine import caches, failures
+from appliance.engine import cache_records as caches
+from appliance.engine import failures
 from appliance.kit import clock
 
 if TYPE_CHECKING:

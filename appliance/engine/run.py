@@ -8,15 +8,16 @@ from difflib import get_close_matches
 from typing import Any
 
 from appliance.core import parameter_types
-from appliance.core.errors import ParameterError, ScheduleError, UnknownParameterError
+from appliance.core.errors import ParameterError, UnknownParameterError
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
-from appliance.core.schedules import Schedule
 from appliance.core.states import Cancelled, Resume, State
 from appliance.engine import progress as progress_
 from appliance.engine.executors.executor import Executor
 from appliance.engine.flow_runner import FlowRunner, earlier_states
 from appliance.kit import clock
+from appliance.schedules.errors import ScheduleError
+from appliance.schedules.schedule import Schedule
 
 _logger = get_logger()
 _OPTIONS = ("parameters", "executor", "run_on_schedule", "context", "task_states", "progress", "runner_class")

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from appliance.core import masking
-from appliance.core.caching import Lookup
+from appliance.core.cache_validators import Lookup
 from appliance.core.context import FlowRunContext, TaskRunContext, current_task_run
 from appliance.core.edge import Edge
 from appliance.core.logs import get_logger

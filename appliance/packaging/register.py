@@ -14,10 +14,10 @@ from appliance.client import flows
 from appliance.client.transport import Transport
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow import Flow
-from appliance.core.protocol import Registered, Registration
 from appliance.core.serialize import serialize
 from appliance.packaging.local import LocalStorage
 from appliance.packaging.storage import Storage
+from appliance.protocol.flows import Registered, Registration
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from appliance.core import context
-from appliance.core.errors import ApplianceError
 from appliance.core.flow import Flow
-from appliance.core.version import VERSION
+from appliance.kit.errors import ApplianceError
+from appliance.kit.version import VERSION
 from appliance.packaging.storage import LoadError
 
 _MAGIC = b"appliance-flow-1 "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from appliance.core.errors import ApplianceError
 from appliance.core.flow import Flow
+from appliance.kit.errors import ApplianceError
 
 
 class LoadError(ApplianceError):

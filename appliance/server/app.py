@@ -28,15 +28,15 @@ from appliance.server.api import (
     jobs,
     maintenance,
     openapi,
-    runs,
     schedules,
     system,
     turns,
 )
+from appliance.server.api import run_protocol as runs
 from appliance.server.api.gate import Gate, check_every_route
 from appliance.server.auth.throttle import LoginThrottle
 from appliance.server.db.session import Database
-from appliance.server.errors import ApplianceError
+from appliance.server.errors import ServerError
 from appliance.server.events.broadcast import Broadcast
 from appliance.server.graphql import handler as graphql
 from appliance.server.graphql import schema
@@ -74,7 +74,7 @@ def create_app(settings: Settings, database: Database) -> Litestar:
         middleware=[DefineMiddleware(_Clock), DefineMiddleware(Gate, database=database)],
         before_send=[answers.add_headers, measured.observe],
         exception_handlers={
-            ApplianceError: answers.answer_known,
+            ServerError: answers.answer_known,
             HTTPException: answers.answer_framework,
             Exception: answers.answer_unknown,
         },

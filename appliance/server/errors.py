@@ -1,6 +1,6 @@
 """The server's errors: one tree, and each carries all that the REST and GraphQL edges need to answer.
 
-ApplianceError
+ServerError
 |- Invalid          400 invalid          the request can't be used as it is
 |- Unauthenticated  401 unauthenticated  no credential, or one that is not valid
 |- Forbidden        403 forbidden        known, but not allowed
@@ -21,8 +21,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from appliance.kit.errors import ApplianceError
 
-class ApplianceError(Exception):
+
+class ServerError(ApplianceError):
     """`code` is stable, for programs; `message` is one sentence, for people; `details` are facts, for programs."""
 
     code = "error"
@@ -34,27 +36,27 @@ class ApplianceError(Exception):
         self.details: dict[str, Any] = details
 
 
-class Invalid(ApplianceError):
+class Invalid(ServerError):
     code = "invalid"
     status = 400
 
 
-class Unauthenticated(ApplianceError):
+class Unauthenticated(ServerError):
     code = "unauthenticated"
     status = 401
 
 
-class Forbidden(ApplianceError):
+class Forbidden(ServerError):
     code = "forbidden"
     status = 403
 
 
-class NotFound(ApplianceError):
+class NotFound(ServerError):
     code = "not_found"
     status = 404
 
 
-class Conflict(ApplianceError):
+class Conflict(ServerError):
     code = "conflict"
     status = 409
 
@@ -63,7 +65,7 @@ class StaleAttempt(Conflict):
     code = "stale_attempt"
 
 
-class LostLease(ApplianceError):
+class LostLease(ServerError):
     code = "lost_lease"
     status = 409
 
@@ -72,12 +74,12 @@ class SequenceGap(Conflict):
     code = "sequence_gap"
 
 
-class TooManyRequests(ApplianceError):
+class TooManyRequests(ServerError):
     code = "too_many_requests"
     status = 429
 
 
-class Unavailable(ApplianceError):
+class Unavailable(ServerError):
     code = "unavailable"
     status = 503
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from appliance.core.errors import ApplianceError
+from appliance.kit.errors import ApplianceError
 
 
 class NetworkRefused(ApplianceError):

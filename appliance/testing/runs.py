@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.core.errors import ScheduleError
 from appliance.core.flow import Flow
 from appliance.core.states import Mapped, State
 from appliance.core.task import Task
 from appliance.engine.executors.local import LocalExecutor
 from appliance.engine.run import run_flow
 from appliance.kit import clock
+from appliance.schedules.errors import ScheduleError
 
 Kind = str | type[State]
 Expected = Kind | list[Kind]

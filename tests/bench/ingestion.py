@@ -25,8 +25,9 @@ from uuid import UUID
 import httpx2 as httpx
 import msgspec
 
-from appliance.core.protocol import Begin, CreateFlowRun, LogEvent, Report, TaskStateEvent
-from appliance.server.actions import runs
+from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.run_protocol import Begin, LogEvent, Report, TaskStateEvent
+from appliance.server.actions import run_protocol as runs
 from appliance.server.api.bodies import decode
 from appliance.server.db.session import _PRAGMAS, Database
 from tests.bench import databases

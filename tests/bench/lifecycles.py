@@ -15,8 +15,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from appliance.core.protocol import Begin, CreateFlowRun, FlowStateEvent, Report, TaskStateEvent
 from appliance.kit import clock
+from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.run_protocol import Begin, FlowStateEvent, Report, TaskStateEvent
 from tests.bench.floors import commit_ms
 from tests.bench.ingestion import Api, flow_of
 from tests.bench.measure import machine

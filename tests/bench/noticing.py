@@ -16,10 +16,13 @@ from uuid import UUID
 
 import msgspec
 
-from appliance.client import agents, flow_runs, runs
+from appliance.client import agents, flow_runs
+from appliance.client import run_protocol as runs
 from appliance.client.transport import Transport
-from appliance.core.protocol import Claim, CreateFlowRun, Enrol, Report, Work
 from appliance.kit import clock
+from appliance.protocol.agents import Claim, Enrol, Work
+from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.run_protocol import Report
 from tests.bench.measure import machine, percentile
 from tests.chaos.healthy import PRODUCTION
 from tests.chaos.site import SERVICES, Site

@@ -17,19 +17,9 @@ from typing import Any
 import httpx2 as httpx
 import msgspec
 
-from appliance.core.protocol import (
-    Begin,
-    Claim,
-    Enrol,
-    Event,
-    FlowStateEvent,
-    Held,
-    LogEvent,
-    Report,
-    TaskStateEvent,
-    Work,
-)
 from appliance.kit import clock, ids
+from appliance.protocol.agents import Claim, Enrol, Held, Work
+from appliance.protocol.run_protocol import Begin, Event, FlowStateEvent, LogEvent, Report, TaskStateEvent
 from tests.bench import catalogue
 from tests.integration import builders
 

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from appliance.core.protocol import Begin
 from appliance.kit import clock, ids
+from appliance.protocol.run_protocol import Begin
 from appliance.server.actions import leases, rollups
-from appliance.server.actions import runs as attempts
+from appliance.server.actions import run_protocol as attempts
 from appliance.server.actions.retention import Sweep
 from appliance.server.db import migrate
 from appliance.server.db.session import Database

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import appliance
-from appliance.core.protocol import Reported
 from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.tracked.flow_runner import TrackedFlowRunner
 from appliance.engine.tracked.logs import reported
 from appliance.engine.tracked.reporter import Reporter
+from appliance.protocol.run_protocol import Reported
 from tests.bench.flows import engine
 
 _SEQ = re.compile(rb'"seq":(\d+)')

@@ -11,8 +11,9 @@ from pathlib import Path
 from uuid import UUID
 
 from appliance.config import Settings
-from appliance.core.protocol import CreateToken, CreateUser, Login, Setup
 from appliance.kit import clock, ids
+from appliance.protocol.tokens import CreateToken
+from appliance.protocol.users import CreateUser, Login, Setup
 from appliance.server.actions import disk, projects, rollups, schedules, sessions, setup, tokens, users
 from appliance.server.actions.retention import Sweep, keep_of
 from appliance.server.auth import sessions as credentials
@@ -21,7 +22,7 @@ from appliance.server.auth.identity import SYSTEM
 from appliance.server.auth.throttle import LoginThrottle
 from appliance.server.db.reads import sessions as reads
 from appliance.server.db.session import Database
-from appliance.server.errors import ApplianceError
+from appliance.server.errors import ServerError
 from appliance.server.events import presence
 from tests.integration import builders
 
@@ -88,7 +89,7 @@ class Administration:
 
 def once(action: Callable[[], object]) -> None:
     """What can be done once only is refused to the second script, when the first came so far."""
-    with suppress(ApplianceError):
+    with suppress(ServerError):
         action()
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from appliance.kit import clock
 from appliance.server.db.session import Database
-from appliance.server.errors import ApplianceError
+from appliance.server.errors import ServerError
 from tests.chaos import proxy
 from tests.chaos.judge import over_limit
 from tests.chaos.site import NAMES, Site
@@ -124,7 +124,7 @@ class Faults:
             self._chance.choice(self._kinds)()
             for name in NAMES:
                 self._site.start(name)  # as a supervisor does, whatever has ended it
-            with suppress(ApplianceError):  # a database that is just away exceeds no limit
+            with suppress(ServerError):  # a database that is just away exceeds no limit
                 self.over_limit += over_limit(self._database)
 
     def _last(self, longest: float) -> None:

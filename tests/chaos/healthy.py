@@ -18,8 +18,8 @@ from uuid import UUID
 
 from appliance.client import flow_runs
 from appliance.client.transport import Transport
-from appliance.core.protocol import CreateFlowRun
 from appliance.kit import clock
+from appliance.protocol.flow_runs import CreateFlowRun
 from tests.chaos import proxy
 from tests.chaos.faults import Postgres
 from tests.chaos.judge import Verdict, judge

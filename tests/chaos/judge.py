@@ -19,7 +19,7 @@ from uuid import UUID
 from sqlalchemy import Table, select, text
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import TERMINAL
+from appliance.protocol.states import TERMINAL
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
 from appliance.server.domain.transitions import LIVE

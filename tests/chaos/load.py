@@ -13,7 +13,7 @@ from uuid import UUID
 from appliance.client import flow_runs
 from appliance.client.errors import ClientError, Conflict, Invalid, NotFound
 from appliance.client.transport import Transport, path
-from appliance.core.protocol import ChangeFlowRun, CreateFlowRun, FlowRunView
+from appliance.protocol.flow_runs import ChangeFlowRun, CreateFlowRun, FlowRunView
 from tests.chaos.journal import Journal
 from tests.e2e.appliance_process import TOKEN
 

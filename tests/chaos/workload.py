@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from appliance.core.jobs import Backfill, Bulk
-from appliance.core.protocol import AgentReport, AskSlots, Begin, Claim, Exited, Held, Work
 from appliance.kit import clock
+from appliance.protocol.agents import AgentReport, Claim, Exited, Held, Work
+from appliance.protocol.backfills import Backfill
+from appliance.protocol.jobs import Bulk
+from appliance.protocol.run_protocol import AskSlots, Begin
 from appliance.server.actions import (
     agents,
     attempts,
@@ -25,18 +27,18 @@ from appliance.server.actions import (
     maintenance,
     marking,
     repair,
-    runs,
     schedules,
     slots,
     unstarted,
 )
+from appliance.server.actions import run_protocol as runs
 from appliance.server.actions.asking import Asked
 from appliance.server.actions.schedules import Policy
 from appliance.server.db.session import Database
 from appliance.server.db.writes import dispatch
-from appliance.server.errors import ApplianceError
+from appliance.server.errors import ServerError
+from appliance.server.services.process import Rounds
 from appliance.server.services.repair import Repair
-from appliance.server.services.run import Rounds
 from appliance.server.services.scheduler import Scheduler
 from tests.chaos.journal import Journal
 from tests.integration import builders
@@ -115,7 +117,7 @@ class Workload:
         for op, key in ((attempts.pause, "pause-0"), (attempts.resume, "resume-0")):
             try:
                 op(self.db, ALICE, held, Asked(idempotency_key=key))
-            except ApplianceError:  # a second script: the first one's word never arrived, and the run has gone on
+            except ServerError:  # a second script: the first one's word never arrived, and the run has gone on
                 continue
             self.journal.acknowledged("change", held, key)
         flow_runs.cancel(self.db, ALICE, cancelled)

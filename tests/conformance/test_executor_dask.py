@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from appliance.core import states
-from appliance.core.errors import ApplianceError
 from appliance.core.flow import Flow
 from appliance.core.states import State
 from appliance.core.task import task
 from appliance.engine.executors.dask import DaskExecutor, wanted_resources
+from appliance.kit.errors import ApplianceError
 from tests.conformance.executor_cases import Trace
 from tests.conformance.test_executor_processes import gone
 

@@ -22,7 +22,7 @@ from moto.server import ThreadedMotoServer
 
 from appliance import AzureResult, GCSResult, LocalResult, MemoryResult, Result, S3Result, SFTPResult
 from appliance.core.errors import ResultCorruptError, ResultError, ResultLocationError, ResultNotFoundError
-from appliance.core.serializers import JSONSerializer
+from appliance.core.result_serializers import JSONSerializer
 from tests.conformance.blob_server import Blobs
 from tests.conformance.sftp_server import PASSWORD, USER, Sftp
 

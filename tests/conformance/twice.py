@@ -14,11 +14,11 @@ from uuid import UUID
 
 from litestar.testing import TestClient
 
-from appliance.client import agents, flow_runs, runs
+from appliance.client import agents, flow_runs
+from appliance.client import run_protocol as runs
 from appliance.client.transport import Transport
 from appliance.config import Settings
 from appliance.core.flow import Flow
-from appliance.core.protocol import TERMINAL, Claim, CreateFlowRun, Enrol
 from appliance.core.states import Resume, State
 from appliance.core.task import Task
 from appliance.engine.executors import Executor
@@ -27,6 +27,9 @@ from appliance.engine.tracked.flow_runner import TrackedFlowRunner
 from appliance.engine.tracked.logs import reported
 from appliance.engine.tracked.reporter import Reporter
 from appliance.packaging.register import register
+from appliance.protocol.agents import Claim, Enrol
+from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.states import TERMINAL
 from appliance.server.actions import setup
 from appliance.server.app import create_app
 from appliance.server.db import migrate

@@ -8,22 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from appliance.core.protocol import (
-    Begin,
-    Claim,
-    CreateFlowRun,
-    Enrol,
-    FlowStateEvent,
-    LogEvent,
-    Registered,
-    Registration,
-    Report,
-    Reported,
-    TaskStateEvent,
-    Work,
-)
 from appliance.kit import clock, ids
-from appliance.server.actions import agents, flow_runs, flows, runs
+from appliance.protocol.agents import Claim, Enrol, Work
+from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.flows import Registered, Registration
+from appliance.protocol.run_protocol import Begin, FlowStateEvent, LogEvent, Report, Reported, TaskStateEvent
+from appliance.server.actions import agents, flow_runs, flows
+from appliance.server.actions import run_protocol as runs
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
 

@@ -15,10 +15,11 @@ import httpx2
 from appliance.client import flow_runs, system
 from appliance.client.errors import ClientError
 from appliance.client.transport import Transport, path
-from appliance.core.protocol import TERMINAL, CreateFlowRun, FlowRunView
 from appliance.kit import clock
 from appliance.packaging.discover import flows_in
 from appliance.packaging.register import register
+from appliance.protocol.flow_runs import CreateFlowRun, FlowRunView
+from appliance.protocol.states import TERMINAL
 
 TOKEN = "apl_user_" + "i" * 43
 LIMIT = 40.0

@@ -17,8 +17,8 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from appliance.config import Settings
-from appliance.core.protocol import CreateToken
 from appliance.kit import clock, ids
+from appliance.protocol.tokens import CreateToken
 from appliance.server.actions import tokens
 from appliance.server.app import create_app
 from appliance.server.auth.identity import SYSTEM

@@ -14,8 +14,8 @@ from appliance.cli.root import invoke
 from appliance.client import errors, flow_runs
 from appliance.client.transport import Transport
 from appliance.config import Settings
-from appliance.core.protocol import EditFlowRun
 from appliance.kit import clock
+from appliance.protocol.flow_runs import EditFlowRun
 from appliance.server.app import create_app
 from tests.integration.builders import N, create, register, rows, run_row
 from tests.integration.server_fixtures import Site, listening

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import pytest
 
-from appliance.core.jobs import Bulk
 from appliance.kit import clock as kit_clock
+from appliance.protocol.jobs import Bulk
 from appliance.server.actions import attempts, flow_runs, jobs, marking, unstarted
 from appliance.server.actions.asking import Asked
 from appliance.server.actions.schedules import Policy

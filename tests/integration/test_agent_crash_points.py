@@ -15,10 +15,10 @@ from uuid import UUID
 
 import pytest
 
-from appliance.agents.jobs import Jobs
+from appliance.agents.attempts import Jobs
 from appliance.client import flow_runs
-from appliance.core.protocol import CreateFlowRun, FlowRunView
 from appliance.kit import crash
+from appliance.protocol.flow_runs import CreateFlowRun, FlowRunView
 from tests.integration.live import TOKEN, LiveServer
 
 ROOT = Path(__file__).parents[2] / "appliance"

@@ -9,10 +9,12 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from appliance.core.protocol import AgentReport, Begin, Claim, Exited, Held, InfrastructureLog
 from appliance.kit import clock as kit_clock
 from appliance.kit import ids
-from appliance.server.actions import agents, flow_runs, runs
+from appliance.protocol.agents import AgentReport, Claim, Exited, Held, InfrastructureLog
+from appliance.protocol.run_protocol import Begin
+from appliance.server.actions import agents, flow_runs
+from appliance.server.actions import run_protocol as runs
 from appliance.server.db.session import Database
 from appliance.server.errors import Invalid, NotFound
 from tests.integration.builders import (

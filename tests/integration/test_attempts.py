@@ -8,9 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from appliance.core.protocol import Begin, Begun
 from appliance.kit import clock as kit_clock
-from appliance.server.actions import attempts, flow_runs, repair, runs
+from appliance.protocol.run_protocol import Begin, Begun
+from appliance.server.actions import attempts, flow_runs, repair
+from appliance.server.actions import run_protocol as runs
 from appliance.server.actions.attempts import Asked
 from appliance.server.db.session import Database
 from appliance.server.errors import Conflict, Invalid, NotFound, StaleAttempt

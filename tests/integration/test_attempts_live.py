@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from appliance.agents.jobs import Jobs
+from appliance.agents.attempts import Jobs
 from appliance.agents.process import ProcessAgent
 from appliance.cli.root import invoke
 from appliance.client import flow_runs

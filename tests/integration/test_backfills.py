@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from appliance.core.jobs import Backfill, BackfillRange
 from appliance.kit import crash
+from appliance.protocol.backfills import Backfill, BackfillRange
 from appliance.server.actions import backfills, jobs, schedules
 from appliance.server.actions.schedules import Policy
 from appliance.server.db.session import Database

@@ -10,12 +10,17 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from appliance.cli.watch import follow
-from appliance.client import admin, agents, errors, flow_runs, flows, runs, schedules, system
+from appliance.cli.watch_run import follow
+from appliance.client import admin, agents, errors, flow_runs, flows, schedules, system
+from appliance.client import run_protocol as runs
 from appliance.client.transport import Transport
-from appliance.core.protocol import CreateFlowRun, CreateToken, CreateUser, Registration, Report
 from appliance.kit import clock
 from appliance.packaging.register import register
+from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.flows import Registration
+from appliance.protocol.run_protocol import Report
+from appliance.protocol.tokens import CreateToken
+from appliance.protocol.users import CreateUser
 from tests.integration import builders
 from tests.integration.test_tracked_run import TOKEN, Site, failing_flow, site, sum_flow
 

@@ -9,8 +9,8 @@ import pytest
 
 from appliance.server.db.session import Database
 from appliance.server.events import presence
+from appliance.server.services.process import Rounds
 from appliance.server.services.repair import Repair
-from appliance.server.services.run import Rounds
 from tests.integration.builders import begun, run_row, send, task
 from tests.integration.conftest import StoppedClock
 

@@ -10,8 +10,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from appliance.core.protocol import Begin, Claim
-from appliance.server.actions import agents, concurrency, flow_runs, overlaps, runs
+from appliance.protocol.agents import Claim
+from appliance.protocol.run_protocol import Begin
+from appliance.server.actions import agents, concurrency, flow_runs, overlaps
+from appliance.server.actions import run_protocol as runs
 from appliance.server.db.session import Database
 from appliance.server.errors import Invalid, NotFound
 from tests.integration.builders import (

@@ -21,13 +21,13 @@ from litestar.testing import TestClient
 from sqlalchemy import Connection, event, text
 
 from appliance.config import Settings
-from appliance.core.protocol import AgentReport, Exited
 from appliance.kit import clock as kit_clock
+from appliance.protocol.agents import AgentReport, Exited
 from appliance.server.actions import agents, flow_runs, repair, schedules
 from appliance.server.app import create_app
 from appliance.server.db import reads
 from appliance.server.db.session import Database
-from appliance.server.services.run import services_of
+from appliance.server.services.process import services_of
 from appliance.server.services.scheduler import Scheduler
 from tests.bench import catalogue
 from tests.bench.seed import seed

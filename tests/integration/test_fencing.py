@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from appliance.server.actions import leases
 from appliance.server.db.session import Database
-from appliance.server.services import run
+from appliance.server.services import process as run
 from tests.integration.builders import rows
 from tests.integration.conftest import StoppedClock
 

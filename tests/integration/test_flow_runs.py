@@ -10,9 +10,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from appliance.core.protocol import Begin, CreateFlowRun
 from appliance.kit import clock as kit_clock
-from appliance.server.actions import flow_runs, runs
+from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.run_protocol import Begin
+from appliance.server.actions import flow_runs
+from appliance.server.actions import run_protocol as runs
 from appliance.server.db.reads import run_lists
 from appliance.server.db.reads.flow_runs import FlowRunFilter
 from appliance.server.db.session import Database

@@ -55,8 +55,8 @@ def test_many_at_once_get_distinct_numbers(database: Database) -> None:
     ],
 )
 def test_a_broken_document_is_refused_whole(database: Database, change: dict[str, object], sentence: str) -> None:
-    from appliance.core.protocol import Registration
     from appliance.kit import ids
+    from appliance.protocol.flows import Registration
     from appliance.server.actions import flows
     from tests.integration.builders import document
 

@@ -15,7 +15,7 @@ from appliance.server.db.reads.flow_runs import by_ids
 from appliance.server.db.session import Database
 from appliance.server.errors import Conflict, Forbidden
 from appliance.server.services import hold as service
-from appliance.server.services.run import Rounds
+from appliance.server.services.process import Rounds
 from appliance.server.services.service import Service
 from tests.integration.builders import ALICE, check_histories, claim, create, enrol, register, rows
 from tests.integration.conftest import StoppedClock

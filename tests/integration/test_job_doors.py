@@ -14,8 +14,10 @@ from appliance.cli.root import invoke
 from appliance.client import errors
 from appliance.client import jobs as client
 from appliance.client.transport import Transport
-from appliance.core.jobs import Backfill, BackfillRange, Bulk, BulkAction, RunFilter
 from appliance.kit import clock
+from appliance.protocol.backfills import Backfill, BackfillRange
+from appliance.protocol.jobs import Bulk, BulkAction
+from appliance.protocol.run_filter import RunFilter
 from appliance.server.actions import bulk, hold
 from appliance.server.services.jobs import Jobs
 from tests.integration.builders import create, one, register, rows
@@ -96,7 +98,7 @@ def test_bulk_on_the_command_line(
         Jobs(site.database).run_once(clock.now())
 
     with monkeypatch.context() as patched:
-        patched.setattr("appliance.cli.progress.threading.Event.wait", serve)
+        patched.setattr("appliance.cli.watch_job.threading.Event.wait", serve)
         assert "Done: 11 of 11" in run("bulk", "delete", "--flow", "other", "--include-future", "--yes")
     assert waited and states(site.database) == {"Skipped": 3}
     listed = msgspec.json.decode(run("job", "list", "--json"))

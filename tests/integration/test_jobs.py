@@ -8,10 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from appliance.core.jobs import Bulk, RunFilter
-from appliance.core.protocol import CreateFlowRun
 from appliance.kit import clock as kit_clock
 from appliance.kit import crash
+from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.jobs import Bulk
+from appliance.protocol.run_filter import RunFilter
 from appliance.server.actions import bulk, flow_runs, jobs
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import jobs as reads

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import pytest
 
-from appliance.client import agents, concurrency, flow_runs, runs
+from appliance.client import agents, concurrency, flow_runs
+from appliance.client import run_protocol as runs
 from appliance.client.transport import Transport
 from appliance.core.flow import Flow
-from appliance.core.protocol import Claim, CreateFlowRun, Enrol, TaskRunView, Work
 from appliance.core.states import State
 from appliance.core.task import task
 from appliance.engine.executors.threads import ThreadExecutor
@@ -22,6 +22,9 @@ from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.slots import TaskSlots
 from appliance.kit import clock
 from appliance.packaging.register import register
+from appliance.protocol.agents import Claim, Enrol, Work
+from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.task_runs import TaskRunView
 from tests.integration.live import LiveServer
 
 

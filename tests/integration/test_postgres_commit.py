@@ -12,8 +12,8 @@ from sqlalchemy import make_url
 from appliance.client import flow_runs
 from appliance.client.transport import Transport
 from appliance.config import Settings
-from appliance.core.protocol import CreateFlowRun
 from appliance.kit import ids
+from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.server.app import create_app
 from appliance.server.db.session import Database
 from tests.chaos.proxy import PASS, SWALLOW_MARKED, Proxy

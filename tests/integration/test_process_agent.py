@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.agents.jobs import Job, Jobs, born
+from appliance.agents.attempts import Job, Jobs, born
 from appliance.agents.process import ProcessAgent
 from appliance.client import flow_runs
 from appliance.client.transport import Transport

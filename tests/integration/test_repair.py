@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from appliance.core.protocol import Begin, Claim, Held
-from appliance.server.actions import agents, flow_runs, runs
+from appliance.protocol.agents import Claim, Held
+from appliance.protocol.run_protocol import Begin
+from appliance.server.actions import agents, flow_runs
+from appliance.server.actions import run_protocol as runs
 from appliance.server.actions.repair import MOST_RETURNS
 from appliance.server.db.session import Database
 from appliance.server.domain.rules import Rules

@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import event, text
 
 from appliance.config import Settings
-from appliance.core.protocol import Begin
 from appliance.kit import clock as kit_clock
 from appliance.kit import ids
+from appliance.protocol.run_protocol import Begin
 from appliance.server.actions import rollups
-from appliance.server.actions import runs as attempts
+from appliance.server.actions import run_protocol as attempts
 from appliance.server.actions.retention import Sweep
 from appliance.server.auth.identity import SYSTEM
 from appliance.server.db.reads import disk

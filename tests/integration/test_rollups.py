@@ -10,11 +10,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from appliance.core.protocol import Begin
 from appliance.kit import clock as kit_clock
 from appliance.kit import crash
+from appliance.protocol.run_protocol import Begin
 from appliance.server.actions import rollups
-from appliance.server.actions import runs as attempts
+from appliance.server.actions import run_protocol as attempts
 from appliance.server.auth.identity import SYSTEM
 from appliance.server.db.session import Database
 from appliance.server.events.outbox import announce

@@ -8,9 +8,11 @@ from datetime import datetime
 import pytest
 from sqlalchemy import text
 
-from appliance.core.protocol import MAX_EVENTS, MAX_MESSAGE, Begin, Report
 from appliance.kit import ids
-from appliance.server.actions import flow_runs, runs
+from appliance.protocol.logs import MAX_MESSAGE
+from appliance.protocol.run_protocol import MAX_EVENTS, Begin, Report
+from appliance.server.actions import flow_runs
+from appliance.server.actions import run_protocol as runs
 from appliance.server.db.session import Database
 from appliance.server.errors import Invalid, NotFound, SequenceGap, StaleAttempt
 from tests.integration.builders import (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from appliance import Calendar, CronClock, DatesClock, RRuleClock, Schedule, adjustments, filters
-from appliance.core import clocks
+from appliance.schedules import rule as clocks
 from tests.integration import builders
 from tests.integration.server_fixtures import Site
 

@@ -14,7 +14,7 @@ from appliance.config import Settings
 from appliance.kit import clock as kit_clock
 from appliance.server.actions import leases
 from appliance.server.db.session import Database
-from appliance.server.services import run
+from appliance.server.services import process as run
 from tests.integration.builders import MINUTELY, register, rows
 
 

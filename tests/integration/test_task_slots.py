@@ -7,9 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from appliance.core.protocol import AskSlots, Begin, Slots
+from appliance.protocol.run_protocol import AskSlots, Begin, Slots
 from appliance.server.actions import concurrency as limits
-from appliance.server.actions import flow_runs, runs, slots
+from appliance.server.actions import flow_runs, slots
+from appliance.server.actions import run_protocol as runs
 from appliance.server.db.session import Database
 from appliance.server.domain.concurrency import TASK_TAG
 from appliance.server.errors import Invalid, NotFound, StaleAttempt

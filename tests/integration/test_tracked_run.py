@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from appliance.client import agents, flow_runs, runs
+from appliance.client import agents, flow_runs
+from appliance.client import run_protocol as runs
 from appliance.client.transport import Transport
 from appliance.config import Settings
 from appliance.core.annotations import unmapped
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
 from appliance.core.parameter import Parameter
-from appliance.core.protocol import Claim, CreateFlowRun, Enrol, FlowRunView, Work
 from appliance.core.states import State
 from appliance.core.task import task
 from appliance.engine.executors.threads import ThreadExecutor
@@ -25,6 +25,8 @@ from appliance.engine.tracked.flow_runner import TrackedFlowRunner
 from appliance.engine.tracked.logs import reported
 from appliance.engine.tracked.reporter import Reporter
 from appliance.packaging.register import register
+from appliance.protocol.agents import Claim, Enrol, Work
+from appliance.protocol.flow_runs import CreateFlowRun, FlowRunView
 from appliance.server.actions import setup
 from appliance.server.app import create_app
 from appliance.server.db import migrate

@@ -16,7 +16,6 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
-from appliance.core.errors import ApplianceError
 from appliance.core.logs import ROOT
 from appliance.core.states import Cancelled, Crashed, Failed, State, TimedOut
 from appliance.engine import failures
@@ -25,6 +24,7 @@ from appliance.engine.executors import pickling, remote_logs
 from appliance.engine.executors.channel import Content
 from appliance.engine.executors.threads import ThreadExecutor
 from appliance.kit import clock, ids
+from appliance.kit.errors import ApplianceError
 
 TAG = "dask-resource:"
 _TOPIC = "appliance"  # one for all runs: the scheduler keeps the last events of each topic for ever

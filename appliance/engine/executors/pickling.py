@@ -15,12 +15,12 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from appliance.core.context import loading
-from appliance.core.errors import ApplianceError
 from appliance.core.states import Failed, State, Success
 from appliance.core.task import Task
 from appliance.engine import failures
 from appliance.engine.calls import Invocation
 from appliance.engine.executors.channel import Content
+from appliance.kit.errors import ApplianceError
 
 FLOW_FILE = "_appliance_flow_"
 """How the module names of flow files begin. Other processes can't import those, so what they hold travels whole."""

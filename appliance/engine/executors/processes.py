@@ -12,7 +12,6 @@ import sys
 import threading
 from contextlib import suppress
 
-from appliance.core.errors import ApplianceError
 from appliance.core.states import Cancelled, Crashed, Failed, State, TimedOut
 from appliance.engine import failures
 from appliance.engine.calls import Invocation
@@ -20,6 +19,7 @@ from appliance.engine.executors import pickling, remote_logs, worker
 from appliance.engine.executors.channel import Channel, Closed, Content
 from appliance.engine.executors.threads import ThreadExecutor
 from appliance.kit import clock
+from appliance.kit.errors import ApplianceError
 
 _GRACE = 1.0
 """Seconds after its timeout in which a task may still end by itself, its clean-up done, before its process is killed."""

@@ -8,8 +8,8 @@ import stat
 from pathlib import Path
 
 from appliance.core.errors import ResultError, ResultLocationError
+from appliance.core.result_serializers import Serializer
 from appliance.core.results import Result, Template, check_location
-from appliance.core.serializers import Serializer
 from appliance.kit import ids
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from appliance.core.result_serializers import Serializer
 from appliance.core.results import Result, Template, check_location
-from appliance.core.serializers import Serializer
 
 
 class MemoryResult(Result):

@@ -13,8 +13,8 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from appliance.core.errors import ResultError
+from appliance.core.result_serializers import Serializer
 from appliance.core.results import Result, Template, check_location
-from appliance.core.serializers import Serializer
 
 _PATIENCE: dict[str, Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from appliance.core.errors import ResultError, ResultLocationError, ResultNotFoundError
+from appliance.core.result_serializers import Serializer
 from appliance.core.results import Result, Template, check_location
-from appliance.core.serializers import Serializer
 from appliance.kit import ids
 
 _PATIENCE = 20.0

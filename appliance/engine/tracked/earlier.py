@@ -12,11 +12,11 @@ from dataclasses import replace
 from appliance.core.edge import Edge
 from appliance.core.errors import ResultError
 from appliance.core.flow import Flow
-from appliance.core.protocol import EarlierTask
 from appliance.core.results import Result, Unloaded
 from appliance.core.states import Failed, Finished, Mapped, Scheduled, State, Success, from_wire
 from appliance.core.task import Task
 from appliance.engine.tracked import loops
+from appliance.protocol.run_protocol import EarlierTask
 
 Key = tuple[str, int]
 Places = Callable[[Task], Result | None]

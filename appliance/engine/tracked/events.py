@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from appliance.core.protocol import MAX_MESSAGE, Event, FlowStateEvent, Level, LogEvent, Report, TaskStateEvent
 from appliance.core.states import Mapped, State, Success
 from appliance.kit import clock
+from appliance.protocol.logs import MAX_MESSAGE, Level
+from appliance.protocol.run_protocol import Event, FlowStateEvent, LogEvent, Report, TaskStateEvent
 
 TaskItem = tuple[str, int, State, datetime, int, str | None, bool]
 """Slug, map index, state, at, run count, name of the task run, does it give back its slots."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from appliance.core.flow import Flow
-from appliance.core.protocol import EarlierTask
 from appliance.core.states import Cancelled, Finished, Scheduled, State
 from appliance.engine import checkpoints
 from appliance.engine.flow_runner import FlowRunner
@@ -15,6 +14,7 @@ from appliance.engine.tracked import earlier
 from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.slots import TaskSlots
 from appliance.engine.tracked.task_runner import TrackedTaskRunner
+from appliance.protocol.run_protocol import EarlierTask
 
 
 class TrackedFlowRunner(FlowRunner):

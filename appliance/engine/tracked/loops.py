@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from appliance.core.errors import ResultError
 from appliance.core.logs import get_logger
-from appliance.core.protocol import EarlierTask
 from appliance.core.results import Result
 from appliance.core.states import State
 from appliance.engine import checkpoints
 from appliance.engine.task_runner import TaskRun
+from appliance.protocol.run_protocol import EarlierTask
 
 _logger = get_logger()
 _COUNT, _LOCATION, _SHA256 = "loop_count", "loop_result_location", "loop_result_sha256"

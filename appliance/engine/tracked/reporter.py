@@ -27,13 +27,13 @@ from appliance.client.errors import (
     Unavailable,
     Unreachable,
 )
-from appliance.core.protocol import Event, Reported
 from appliance.core.states import Finished, Scheduled, State
 from appliance.engine.tracked import events
 from appliance.engine.tracked.heartbeat import Heartbeat
 from appliance.engine.tracked.spool import Spool
 from appliance.kit import clock, crash
 from appliance.kit.backoff import delays
+from appliance.protocol.run_protocol import Event, Reported
 
 FLUSH_AFTER = 0.05
 BATCH_EVENTS = 500

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from appliance.client.errors import ClientError
-from appliance.core.protocol import LONGEST_SLOT_WAIT, AskSlots, Slots
 from appliance.core.states import Cancelled, Finished, Queued, Scheduled, State
 from appliance.engine.task_runner import TaskRun, TaskRunner
 from appliance.engine.tracked.reporter import Reporter
 from appliance.kit import clock
+from appliance.protocol.run_protocol import LONGEST_SLOT_WAIT, AskSlots, Slots
 
 Ask = Callable[[AskSlots], Slots]
 _TURN = timedelta(seconds=0.05)

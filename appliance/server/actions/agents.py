@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import (
-    TERMINAL,
+from appliance.kit import clock, crash, ids
+from appliance.protocol.agents import (
     AgentReport,
     AgentReported,
     Claim,
@@ -22,16 +22,16 @@ from appliance.core.protocol import (
     Stop,
     Work,
 )
-from appliance.kit import clock, crash, ids
-from appliance.server.actions.batches import log_row
+from appliance.protocol.states import TERMINAL
 from appliance.server.actions.endings import end_attempt
 from appliance.server.actions.names import labels_of, required_name
+from appliance.server.actions.report_rows import log_row
 from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import agents, concurrency, dispatch, flow_runs, logs, states
 from appliance.server.domain.concurrency import Ledger
-from appliance.server.domain.texts import clean
+from appliance.server.domain.sanitize import clean
 from appliance.server.errors import Invalid, NotFound
 from appliance.server.events.outbox import announce, announce_all
 

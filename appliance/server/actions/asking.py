@@ -17,7 +17,7 @@ from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import states
-from appliance.server.domain.texts import clean
+from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import Facts, Proposed, Refuse, Wait, decide
 from appliance.server.errors import Conflict, NotFound
 

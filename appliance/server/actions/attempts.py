@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import TERMINAL
+from appliance.protocol.states import TERMINAL
 from appliance.server.actions.asking import FREE, Asked, Change, once, store
 from appliance.server.actions.creation import checked_parameters, run_config_of
 from appliance.server.auth.identity import Actor

@@ -14,10 +14,10 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.orm import Session
 
-from appliance.core import clocks
-from appliance.core.errors import ScheduleError
-from appliance.core.jobs import Backfill, BackfillPreview, BackfillRange
 from appliance.kit import clock, ids
+from appliance.protocol.backfills import Backfill, BackfillPreview, BackfillRange
+from appliance.schedules import rule as clocks
+from appliance.schedules.errors import ScheduleError
 from appliance.server.actions.creation import checked_parameters, insert_runs, run_row
 from appliance.server.actions.unstarted import HIGHEST_PRIORITY
 from appliance.server.auth.identity import Actor

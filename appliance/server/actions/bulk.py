@@ -11,7 +11,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.orm import Session
 
-from appliance.core.jobs import Bulk, RunFilter
+from appliance.protocol.jobs import Bulk
+from appliance.protocol.run_filter import RunFilter
 from appliance.server.actions import attempts, flow_runs, marking, unstarted
 from appliance.server.actions.asking import Asked, Change, once_within
 from appliance.server.auth.guards import Permission, require

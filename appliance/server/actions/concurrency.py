@@ -15,7 +15,7 @@ from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import concurrency, flows
 from appliance.server.domain.concurrency import FLOW, KINDS
-from appliance.server.domain.texts import clean
+from appliance.server.domain.sanitize import clean
 from appliance.server.errors import Invalid, NotFound
 from appliance.server.events.outbox import announce
 

@@ -15,7 +15,7 @@ from appliance.server.auth.identity import Actor
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import flow_runs, states
 from appliance.server.domain import parameters as rules
-from appliance.server.domain.texts import clean, clean_document
+from appliance.server.domain.sanitize import clean, clean_document
 from appliance.server.errors import Invalid
 from appliance.server.events.outbox import announce_all
 

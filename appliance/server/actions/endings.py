@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock, crash
 from appliance.server.auth.identity import Actor
 from appliance.server.db.writes import states, task_runs
-from appliance.server.domain.texts import clean
+from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import SCHEDULED
 from appliance.server.errors import Conflict, Invalid
 from appliance.server.events.outbox import announce

@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import TERMINAL, CreateFlowRun
 from appliance.kit import clock, ids
+from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.states import TERMINAL
 from appliance.server.actions import names
 from appliance.server.actions.asking import Asked, Change, once, store
 from appliance.server.actions.creation import checked_parameters, insert_runs, run_row
@@ -21,7 +22,7 @@ from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.writes import flows
-from appliance.server.domain.texts import clean
+from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import LIVE, Proposed
 from appliance.server.errors import Conflict, Invalid, NotFound
 

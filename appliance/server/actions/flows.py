@@ -10,8 +10,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import Registered, Registration
 from appliance.kit import clock, ids
+from appliance.protocol.flows import Registered, Registration
 from appliance.server.actions import projects, schedules
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
@@ -20,7 +20,7 @@ from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import flows
 from appliance.server.domain import parameters
-from appliance.server.domain.texts import clean, clean_document
+from appliance.server.domain.sanitize import clean, clean_document
 from appliance.server.errors import Conflict, Invalid
 from appliance.server.events.outbox import announce
 

@@ -9,14 +9,14 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.orm import Session
 
-from appliance.core.jobs import RunFilter
 from appliance.kit import clock
+from appliance.protocol.run_filter import RunFilter
 from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.reads import hold as reads
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings
-from appliance.server.domain.texts import clean
+from appliance.server.domain.sanitize import clean
 from appliance.server.events.outbox import announce
 
 TOPIC = "hold"

@@ -9,8 +9,9 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.orm import Session
 
-from appliance.core.jobs import OVER, Backfill, Bulk
 from appliance.kit import clock
+from appliance.protocol.backfills import Backfill
+from appliance.protocol.jobs import OVER, Bulk
 from appliance.server.actions import backfills, bulk, hold
 from appliance.server.actions.asking import Asked
 from appliance.server.actions.names import idempotency_key

@@ -14,7 +14,7 @@ from appliance.server.db.reads.maintenance import Maintenance
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings
-from appliance.server.domain.texts import clean
+from appliance.server.domain.sanitize import clean
 from appliance.server.errors import Invalid
 from appliance.server.events.outbox import announce
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import TERMINAL
+from appliance.protocol.states import TERMINAL
 from appliance.server.actions.asking import Asked, Change, checked, once
 from appliance.server.actions.attempts import task_state
 from appliance.server.actions.endings import close_tasks, store_state

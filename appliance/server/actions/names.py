@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from appliance.server.domain.texts import clean
+from appliance.server.domain.sanitize import clean
 from appliance.server.errors import Invalid
 
 LONGEST_NAME = 200

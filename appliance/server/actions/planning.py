@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from appliance.core.errors import ScheduleError
 from appliance.kit import crash, ids
 from appliance.kit.clock import isoformat
+from appliance.schedules.errors import ScheduleError
 from appliance.server.actions.creation import checked_parameters, insert_runs, run_row
 from appliance.server.auth.identity import Actor
 from appliance.server.db.tables.flows import Flow, FlowVersion

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from appliance.core.protocol import TERMINAL
+from appliance.protocol.states import TERMINAL
 from appliance.server.db.reads import events, settings
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database

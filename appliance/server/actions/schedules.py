@@ -11,9 +11,9 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.orm import Session
 
-from appliance.core import clocks
-from appliance.core.errors import ScheduleError
 from appliance.kit import clock, ids
+from appliance.schedules import rule as clocks
+from appliance.schedules.errors import ScheduleError
 from appliance.server.actions.creation import checked_parameters
 from appliance.server.actions.names import labels_of
 from appliance.server.actions.planning import (
@@ -32,9 +32,9 @@ from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import flows, schedules
 from appliance.server.domain import parameters as parameter_rules
+from appliance.server.domain.sanitize import clean_document
 from appliance.server.domain.scheduling import MOST_CAUGHT_UP, has_moved, too_far_ahead
 from appliance.server.domain.scheduling import POLICIES as CATCH_UP
-from appliance.server.domain.texts import clean_document
 from appliance.server.errors import Conflict, Invalid, NotFound
 from appliance.server.events.outbox import announce
 

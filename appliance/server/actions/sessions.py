@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import Login
 from appliance.kit import clock, ids
+from appliance.protocol.users import Login
 from appliance.server.auth import passwords
 from appliance.server.auth.identity import Actor
 from appliance.server.auth.throttle import LoginThrottle

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import Setup
 from appliance.kit import clock, ids
+from appliance.protocol.users import Setup
 from appliance.server.actions.sessions import SignedIn, open_session
 from appliance.server.actions.tokens import issue
 from appliance.server.actions.users import normal_username

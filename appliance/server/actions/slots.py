@@ -13,15 +13,15 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import AskSlots, Slots
 from appliance.kit import clock
+from appliance.protocol.run_protocol import AskSlots, Slots
 from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.writes import concurrency
 from appliance.server.domain.concurrency import full_sentence
-from appliance.server.domain.texts import MAX_INDEX, MAX_SLUG
+from appliance.server.domain.sanitize import MAX_INDEX, MAX_SLUG
 from appliance.server.errors import Invalid, NotFound, StaleAttempt
 from appliance.server.events.outbox import announce
 

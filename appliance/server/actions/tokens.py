@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import CreateToken, TokenCreated, TokenView
 from appliance.kit import clock, ids
+from appliance.protocol.tokens import CreateToken, TokenCreated, TokenView
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import tokens as read_tokens
 from appliance.server.db.reads import users as read_users

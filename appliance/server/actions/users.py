@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from appliance.core.protocol import CreateUser, UserView
 from appliance.kit import clock, ids
+from appliance.protocol.users import CreateUser, UserView
 from appliance.server.auth import passwords
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import users as read_users

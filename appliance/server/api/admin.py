@@ -6,7 +6,9 @@ from uuid import UUID
 
 from litestar import Router, delete, get, post
 
-from appliance.core.protocol import CreateToken, CreateUser, Page, TokenCreated, TokenView, UserView
+from appliance.protocol.message import Page
+from appliance.protocol.tokens import CreateToken, TokenCreated, TokenView
+from appliance.protocol.users import CreateUser, UserView
 from appliance.server.actions import tokens as token_actions
 from appliance.server.actions import users as user_actions
 from appliance.server.api import views

@@ -9,17 +9,9 @@ from uuid import UUID
 from anyio import to_thread
 from litestar import Request, Router, get, post
 
-from appliance.core.protocol import (
-    MAX_WAIT,
-    AgentReport,
-    AgentReported,
-    Claim,
-    Claimed,
-    Enrol,
-    Enrolled,
-    Page,
-)
 from appliance.kit import clock
+from appliance.protocol.agents import MAX_WAIT, AgentReport, AgentReported, Claim, Claimed, Enrol, Enrolled
+from appliance.protocol.message import Page
 from appliance.server.actions import agents as actions
 from appliance.server.api import turns
 from appliance.server.api.bodies import decode

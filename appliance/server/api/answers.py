@@ -10,9 +10,9 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import Message, Receive, Scope, Send
 
-from appliance.core.protocol import ErrorAnswer
 from appliance.kit import ids
-from appliance.server.errors import ApplianceError, TooManyRequests, Unauthenticated
+from appliance.protocol.errors import ErrorAnswer
+from appliance.server.errors import ServerError, TooManyRequests, Unauthenticated
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ async def add_headers(message: Message, scope: Scope) -> None:
     ]
 
 
-def answer_known(request: Request[Any, Any, Any], error: ApplianceError) -> Response[ErrorAnswer]:
+def answer_known(request: Request[Any, Any, Any], error: ServerError) -> Response[ErrorAnswer]:
     """One of our own errors."""
     headers: dict[str, str] = {}
     if isinstance(error, TooManyRequests):

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Router, delete, get, put
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import Answer, Message, Page
+from appliance.protocol.message import Answer, Message, Page
 from appliance.server.actions import concurrency as actions
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission

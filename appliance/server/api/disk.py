@@ -8,7 +8,7 @@ import msgspec
 from litestar import get, post
 
 from appliance.config import Settings
-from appliance.core.protocol import Answer, Message
+from appliance.protocol.message import Answer, Message
 from appliance.server.actions import disk
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission

@@ -13,8 +13,8 @@ from anyio import to_thread
 from litestar import Request, get
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from appliance.core.version import VERSION
 from appliance.kit import clock
+from appliance.kit.version import VERSION
 from appliance.server.api.gate import presented, still_allowed
 from appliance.server.auth.callers import Presented
 from appliance.server.auth.guards import Permission

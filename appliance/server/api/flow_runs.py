@@ -11,20 +11,20 @@ from litestar.params import Parameter
 from litestar.response import Stream
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import (
+from appliance.kit import clock
+from appliance.protocol.flow_runs import (
     ChangeFlowRun,
     CreateFlowRun,
     EditFlowRun,
     FlowRunView,
-    LogView,
     MarkFlowRun,
-    Page,
     RestartFlowRun,
     ResumeFlowRun,
-    StateView,
-    TaskRunView,
 )
-from appliance.kit import clock
+from appliance.protocol.logs import LogView
+from appliance.protocol.message import Page
+from appliance.protocol.states import StateView
+from appliance.protocol.task_runs import TaskRunView
 from appliance.server.actions import attempts, marking, unstarted
 from appliance.server.actions import flow_runs as actions
 from appliance.server.actions.asking import Asked

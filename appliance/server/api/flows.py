@@ -9,7 +9,8 @@ from uuid import UUID
 from litestar import Router, get, post
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import Page, Registered, Registration
+from appliance.protocol.flows import Registered, Registration
+from appliance.protocol.message import Page
 from appliance.server.actions import flows as actions
 from appliance.server.api.bodies import decode
 from appliance.server.api.views import FlowView

@@ -8,8 +8,10 @@ from uuid import UUID
 from litestar import Router, get, post
 from litestar.params import Parameter
 
-from appliance.core.jobs import Backfill, BackfillPreview, BackfillRange, Bulk, HoldView, JobView, Refusal
-from appliance.core.protocol import Message, Page
+from appliance.protocol.backfills import Backfill, BackfillPreview, BackfillRange
+from appliance.protocol.hold import HoldView
+from appliance.protocol.jobs import Bulk, JobView, Refusal
+from appliance.protocol.message import Message, Page
 from appliance.server.actions import backfills, hold, jobs
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar import Router, delete, get, put
 
-from appliance.core.maintenance import BeginMaintenance, MaintenanceView
+from appliance.protocol.maintenance import BeginMaintenance, MaintenanceView
 from appliance.server.actions import maintenance
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission

@@ -19,8 +19,9 @@ from litestar.routes import HTTPRoute
 from litestar.types import Empty
 from litestar.typing import FieldDefinition
 
-from appliance.core.protocol import ErrorAnswer, Page
-from appliance.core.version import VERSION
+from appliance.kit.version import VERSION
+from appliance.protocol.errors import ErrorAnswer
+from appliance.protocol.message import Page
 from appliance.server.auth import sessions
 from appliance.server.auth.guards import Permission
 

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from litestar import Router, delete, get, patch, post
 
-from appliance.core import clocks
-from appliance.core.errors import ScheduleError
-from appliance.core.protocol import Answer, Message, Page
 from appliance.kit import clock
+from appliance.protocol.message import Answer, Message, Page
+from appliance.schedules import rule as clocks
+from appliance.schedules.errors import ScheduleError
 from appliance.server.actions import schedules as actions
 from appliance.server.api.bodies import decode
 from appliance.server.api.views import ScheduleView

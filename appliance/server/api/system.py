@@ -9,9 +9,10 @@ from litestar import Request, Response, Router, get, post
 from litestar.datastructures import Cookie
 
 from appliance.config import Settings
-from appliance.core.protocol import Login, Me, ServerInfo, Setup
-from appliance.core.version import VERSION
 from appliance.kit import clock
+from appliance.kit.version import VERSION
+from appliance.protocol.system import ServerInfo
+from appliance.protocol.users import Login, Me, Setup
 from appliance.server.actions import sessions, setup
 from appliance.server.api import disk
 from appliance.server.api.bodies import decode

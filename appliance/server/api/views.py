@@ -10,17 +10,14 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import (
-    Answer,
-    FlowRunView,
-    Level,
-    LogView,
-    StateView,
-    TaskRunView,
-    TokenView,
-    UserView,
-)
 from appliance.kit import clock
+from appliance.protocol.flow_runs import FlowRunView
+from appliance.protocol.logs import Level, LogView
+from appliance.protocol.message import Answer
+from appliance.protocol.states import StateView
+from appliance.protocol.task_runs import TaskRunView
+from appliance.protocol.tokens import TokenView
+from appliance.protocol.users import UserView
 from appliance.server.db.reads import flows, waiting
 from appliance.server.domain.waiting import Waiting
 from appliance.server.errors import Invalid

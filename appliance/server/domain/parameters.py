@@ -103,7 +103,7 @@ def _misfits(name: str, schema: Any, value: Any) -> list[str]:
 @cache
 def _formats() -> FormatChecker:
     """Dates, durations and the like, read as the run will read them."""
-    from appliance.core import parameter_schemas  # pydantic, only for who has such parameters checked
+    from appliance.protocol import parameter_schemas  # pydantic, only for who has such parameters checked
 
     checker = FormatChecker(formats=())
     for name in parameter_schemas.FORMATS:

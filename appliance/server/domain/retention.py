@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from appliance.core.protocol import TERMINAL
+from appliance.protocol.states import TERMINAL
 
 ENDED = tuple(sorted(TERMINAL))
 STREAMS_RESUME = timedelta(hours=1)

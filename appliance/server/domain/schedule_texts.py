@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.core import schedule_texts
+from appliance.schedules import texts as schedule_texts
 
 
 def describe(document: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from appliance.core import clocks
+from appliance.schedules import rule as clocks
 
 POLICIES = ("all", "latest", "none")
 MOST_CAUGHT_UP = 10_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from appliance.core.protocol import TERMINAL
+from appliance.protocol.states import TERMINAL
 
 SCHEDULED, PENDING, PAUSED, RUNNING, CANCELLING = "SCHEDULED", "PENDING", "PAUSED", "RUNNING", "CANCELLING"
 SUCCESS, FAILED, CANCELLED = "SUCCESS", "FAILED", "CANCELLED"

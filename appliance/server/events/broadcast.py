@@ -19,7 +19,7 @@ from appliance.kit import backoff, clock
 from appliance.server.db import listen
 from appliance.server.db.session import Announcement, Database
 from appliance.server.domain.transitions import LIVE
-from appliance.server.errors import ApplianceError
+from appliance.server.errors import ServerError
 from appliance.server.events import presence
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class Broadcast:
         self._db.on_commit(self._committed_here)
         try:
             self._find_place()  # here and now: what is committed from now on is news, however late the thread gets going
-        except (ApplianceError, SQLAlchemyError, OSError) as error:
+        except (ServerError, SQLAlchemyError, OSError) as error:
             log.warning("The database doesn't answer yet; watching for changes begins when it does: %s", error)
         self._thread.start()
 
@@ -180,7 +180,7 @@ class Broadcast:
                         self._round(watcher)
                         delays = backoff.delays(0.2, 2.0)
             except Exception as error:
-                expected = isinstance(error, (ApplianceError, SQLAlchemyError, OSError))
+                expected = isinstance(error, (ServerError, SQLAlchemyError, OSError))
                 log.warning("Watching for changes failed and is tried again: %s", error, exc_info=not expected)
                 self._stop.wait(next(delays))
 

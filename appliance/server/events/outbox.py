@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import crash
 from appliance.server.db.session import Announcement
 from appliance.server.db.writes import events
-from appliance.server.domain.texts import clean
+from appliance.server.domain.sanitize import clean
 
 
 class Actor(Protocol):

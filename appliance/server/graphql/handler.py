@@ -14,7 +14,7 @@ from appliance.config import Settings
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
-from appliance.server.errors import ApplianceError, Invalid
+from appliance.server.errors import Invalid, ServerError
 from appliance.server.graphql.context import Context
 from appliance.server.graphql.execution import FastExecutor
 from appliance.server.graphql.limits import MAX_BODY, DocumentCache, check_cost
@@ -108,7 +108,7 @@ def _error(error: GraphQLError, request_id: str) -> dict[str, Any]:
     original = error.original_error
     while isinstance(original, GraphQLError):
         original = original.original_error
-    if isinstance(original, ApplianceError):
+    if isinstance(original, ServerError):
         message, extensions = original.message, {"code": original.code} | original.details
     elif original is None:
         message, extensions = error.message[:500], {"code": "invalid"}

@@ -8,7 +8,10 @@ from uuid import UUID
 import msgspec
 import strawberry
 
-from appliance.core import jobs as messages
+from appliance.protocol.backfills import Backfill as BackfillRequest
+from appliance.protocol.backfills import BackfillRange
+from appliance.protocol.jobs import Bulk
+from appliance.protocol.run_filter import RunFilter
 from appliance.server.actions import backfills, hold, jobs
 from appliance.server.auth.guards import Permission
 from appliance.server.db.reads import hold as hold_reads
@@ -40,7 +43,7 @@ class JobQueries:
 
     @root_field(Permission.READ)
     def backfill_preview(self, info: Info, range: types.BackfillRangeInput) -> BackfillPreview:
-        found = backfills.preview(info.context.database, messages.BackfillRange(**_range(range)))
+        found = backfills.preview(info.context.database, BackfillRange(**_range(range)))
         return BackfillPreview(
             count=found.count,
             existing=found.existing,
@@ -64,7 +67,7 @@ class JobMutations:
     @root_mutation(Permission.BULK)
     def bulk_flow_runs(self, info: Info, input: types.BulkFlowRunsInput) -> types.BulkFlowRunsPayload:
         request = _message(
-            messages.Bulk,
+            Bulk,
             action=input.action.value,
             ids=input.ids,
             filter=None if input.filter is None else _filter(input.filter),
@@ -84,7 +87,7 @@ class JobMutations:
     @root_mutation(Permission.BACKFILL)
     def backfill(self, info: Info, input: types.BackfillInput) -> types.BackfillPayload:
         request = _message(
-            messages.Backfill,
+            BackfillRequest,
             **_range(input.range),
             parameters=json_object(input.parameters, "parameters"),
             priority=input.priority,
@@ -124,8 +127,8 @@ def _range(wanted: types.BackfillRangeInput) -> dict[str, Any]:
     }
 
 
-def _filter(wanted: FlowRunFilter) -> messages.RunFilter:
-    return messages.RunFilter(
+def _filter(wanted: FlowRunFilter) -> RunFilter:
+    return RunFilter(
         states=[*(wanted.state_types or ()), *(wanted.state_names or ())],
         flow_id=wanted.flow_id,
         flow=wanted.flow,

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import TERMINAL
+from appliance.protocol.states import TERMINAL
 from appliance.server.db.reads import agents, flow_runs, flows, logs, pages, projects, schedules, task_runs, waiting
 from appliance.server.domain.waiting import Situation
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from appliance.core.protocol import CreateFlowRun
+from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.server.actions import attempts, flow_runs, marking, schedules, unstarted
 from appliance.server.actions.asking import Asked
 from appliance.server.auth.guards import Permission

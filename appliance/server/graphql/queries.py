@@ -8,8 +8,8 @@ from uuid import UUID
 
 import strawberry
 
-from appliance.core.protocol import StateType
-from appliance.core.version import VERSION
+from appliance.kit.version import VERSION
+from appliance.protocol.states import StateType
 from appliance.server.actions import disk
 from appliance.server.actions.rollups import check_span
 from appliance.server.auth.guards import Permission, permissions_of

@@ -10,7 +10,7 @@ from uuid import UUID
 from appliance.kit import clock
 from appliance.server.actions import jobs
 from appliance.server.db.session import Database
-from appliance.server.errors import ApplianceError
+from appliance.server.errors import ServerError
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Jobs:
     def _step(self, job_id: UUID, now: datetime) -> str:
         try:
             return jobs.step(self._db, job_id, now)
-        except ApplianceError:
+        except ServerError:
             raise  # the database is away or busy: the round is tried again
         except Exception as error:  # a job that can't go on steps aside and is shown; the others go on
             log.exception("The job %s failed.", job_id)

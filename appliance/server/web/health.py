@@ -14,7 +14,7 @@ from appliance.server.auth.guards import Permission
 from appliance.server.db import revisions
 from appliance.server.db.reads import leases
 from appliance.server.db.session import Database
-from appliance.server.errors import ApplianceError
+from appliance.server.errors import ServerError
 
 TICKS_MISSED = 3
 
@@ -42,7 +42,7 @@ def problems(database: Database, settings: Settings, now: datetime) -> list[str]
         if database.schema_version() != revisions.head():
             return ["The database's tables are not of this version; restart the appliance to bring them up to date."]
         age = scheduler_tick_age(database, now)
-    except ApplianceError as error:
+    except ServerError as error:
         return [error.message]
     if age is not None and age > TICKS_MISSED * max(settings.scheduler_interval, 1.0):
         return [f"The scheduler has not finished a round for {age:.0f} s; check that the services run."]

@@ -32,14 +32,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from appliance.core.version import VERSION
 from appliance.kit import clock
+from appliance.kit.version import VERSION
 from appliance.server.actions import disk
 from appliance.server.auth.guards import Permission
 from appliance.server.db.reads import agents, leases, size
 from appliance.server.db.session import Database
 from appliance.server.domain.waiting import agent_health
-from appliance.server.errors import ApplianceError
+from appliance.server.errors import ServerError
 from appliance.server.web.totals import StateCounts, Totals
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each would say only when it was first counted
@@ -118,7 +118,7 @@ class _FromDatabase:
         up = GaugeMetricFamily("appliance_database_up", "Whether the database answered for these metrics.")
         try:
             metrics = self._read()
-        except ApplianceError:
+        except ServerError:
             up.add_metric([], 0)
             yield up
             return

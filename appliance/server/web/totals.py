@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import TERMINAL
 from appliance.kit import clock
+from appliance.protocol.states import TERMINAL
 from appliance.server.db.reads import events, flow_runs
 
 _CHUNK = 5_000

@@ -10,8 +10,8 @@ from litestar import Request, Response, Router, get
 from litestar.exceptions import NotFoundException
 
 from appliance.config import Settings
-from appliance.core.version import VERSION
 from appliance.kit import clock
+from appliance.kit.version import VERSION
 from appliance.server.actions import setup
 from appliance.server.auth import sessions
 from appliance.server.auth.callers import Presented, identify

@@ -13,7 +13,8 @@ import pytest
 
 from appliance.agents.agent import STOPPING_PAUSE, Agent, StartFailed
 from appliance.client.transport import Transport
-from appliance.core.protocol import Claim, Claimed, Enrolled, ErrorAnswer, Held, Stop, Work
+from appliance.protocol.agents import Claim, Claimed, Enrolled, Held, Stop, Work
+from appliance.protocol.errors import ErrorAnswer
 
 
 class Recorder(Agent):

@@ -9,10 +9,11 @@ from uuid import uuid4
 import httpx2
 import msgspec
 
-from appliance.agents.exits import ExitReports
-from appliance.agents.jobs import Job, Jobs, end_of
+from appliance.agents.attempts import Job, Jobs, end_of
+from appliance.agents.exit_reports import ExitReports
 from appliance.client.transport import Transport
-from appliance.core.protocol import AgentReport, AgentReported, Reported
+from appliance.protocol.agents import AgentReport, AgentReported
+from appliance.protocol.run_protocol import Reported
 
 
 class Server:

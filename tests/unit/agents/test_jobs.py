@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from appliance.agents.jobs import OUTPUT, Job, Jobs, born, end_of
+from appliance.agents.attempts import OUTPUT, Job, Jobs, born, end_of
 
 
 def job(run: UUID, pid: int = 0, attempt: int = 1) -> Job:

@@ -15,7 +15,7 @@ from appliance.agents.agent import StartFailed
 from appliance.agents.execute import Stopping
 from appliance.agents.process import ProcessAgent
 from appliance.client.transport import Transport
-from appliance.core.protocol import AgentReport, AgentReported, Enrolled, Exited, Work
+from appliance.protocol.agents import AgentReport, AgentReported, Enrolled, Exited, Work
 
 
 class Ends:

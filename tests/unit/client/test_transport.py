@@ -11,8 +11,10 @@ import pytest
 
 from appliance.client import errors, flow_runs, system
 from appliance.client.transport import Transport, path
-from appliance.core.protocol import CreateFlowRun, ErrorAnswer, ServerInfo
 from appliance.kit import clock
+from appliance.protocol.errors import ErrorAnswer
+from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.system import ServerInfo
 
 URL = "http://appliance.test"
 Handler = Callable[[httpx2.Request], httpx2.Response]

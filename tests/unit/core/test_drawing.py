@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from appliance.core.drawing_layout import layout
+from appliance.core.drawing.layout import layout
 from appliance.core.edge import Edge
 from appliance.core.flow import Flow
 from appliance.core.states import Failed, Mapped, Success

@@ -11,9 +11,9 @@ from appliance.core.errors import FlowBuildError
 from appliance.core.flow import Flow
 from appliance.core.flow_decorator import flow
 from appliance.core.parameter import Parameter
-from appliance.core.schedules import CronSchedule
 from appliance.core.serialize import serialize
 from appliance.core.task import task
+from appliance.schedules.schedule import CronSchedule
 
 
 @task

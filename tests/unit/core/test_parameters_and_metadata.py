@@ -16,10 +16,10 @@ from appliance.core.errors import MissingParameterError, ParameterTypeError, Unk
 from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
 from appliance.core.run_config import LocalRun
-from appliance.core.schedules import CronSchedule
 from appliance.core.serialize import serialize
 from appliance.core.task import task
 from appliance.core.triggers import some_failed
+from appliance.schedules.schedule import CronSchedule
 
 
 @task

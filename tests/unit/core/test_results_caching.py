@@ -21,7 +21,7 @@ import pandas
 import pydantic
 import pytest
 
-from appliance.core.caching import (
+from appliance.core.cache_validators import (
     NotComparable,
     Record,
     all_inputs,

@@ -13,8 +13,8 @@ from uuid import UUID
 import pytest
 
 from appliance.core.errors import ResultError, ResultLocationError, ResultTypeError
+from appliance.core.result_serializers import CompressedSerializer, JSONSerializer
 from appliance.core.results import Result, names_in, render
-from appliance.core.serializers import CompressedSerializer, JSONSerializer
 from appliance.engine.results.local import LocalResult
 from appliance.engine.results.memory import MemoryResult
 from appliance.kit import clock

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from appliance.core import masking, signals, states
-from appliance.core.caching import all_inputs
+from appliance.core.cache_validators import all_inputs
 from appliance.core.context import context
 from appliance.core.errors import FlowBuildError, SecretError, TaskDefinitionError
 from appliance.core.flow import Flow

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from appliance.core.caching import all_inputs, all_parameters, never_use, partial_inputs_only
+from appliance.core.cache_validators import all_inputs, all_parameters, never_use, partial_inputs_only
 from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
 from appliance.core.results import Result
 from appliance.core.states import Cached, State, Success, TriggerFailed
 from appliance.core.task import Task
-from appliance.engine import caches
+from appliance.engine import cache_records as caches
 from appliance.engine.executors.threads import ThreadExecutor
 from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.results.local import LocalResult

@@ -15,7 +15,7 @@ import pandas
 import pytest
 
 from appliance.core.annotations import flatten, unmapped
-from appliance.core.caching import all_inputs
+from appliance.core.cache_validators import all_inputs
 from appliance.core.errors import ResultError
 from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter

@@ -13,9 +13,9 @@ from appliance import config
 from appliance.agents.process import ProcessAgent
 from appliance.client.transport import Transport
 from appliance.core.errors import ResultError
-from appliance.core.protocol import Work
 from appliance.engine.results.addresses import checkpointing, default_result, result_from_url
 from appliance.engine.results.local import LocalResult
+from appliance.protocol.agents import Work
 
 
 @pytest.mark.parametrize(

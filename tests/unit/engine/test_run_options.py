@@ -16,16 +16,18 @@ import pytest
 
 from appliance.core import states
 from appliance.core.context import context
-from appliance.core.errors import ParameterError, ParameterTypeError, ScheduleError, UnknownParameterError
+from appliance.core.errors import ParameterError, ParameterTypeError, UnknownParameterError
 from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
-from appliance.core.schedules import CronClock, IntervalClock, IntervalSchedule, Schedule
 from appliance.core.states import State
 from appliance.core.task import task
 from appliance.core.triggers import manual_only
 from appliance.engine.executors import LocalExecutor
 from appliance.engine.flow_runner import earlier_states
 from appliance.kit import clock
+from appliance.schedules.clocks import CronClock, IntervalClock
+from appliance.schedules.errors import ScheduleError
+from appliance.schedules.schedule import IntervalSchedule, Schedule
 from appliance.testing import LogLines, StoppedClock, assert_states, log_lines, stopped_clock
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

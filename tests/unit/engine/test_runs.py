@@ -14,17 +14,18 @@ from appliance.core import signals, states, triggers
 from appliance.core.annotations import unmapped
 from appliance.core.context import context
 from appliance.core.control import case, merge, switch
-from appliance.core.errors import MissingParameterError, ScheduleError, UnknownParameterError
+from appliance.core.errors import MissingParameterError, UnknownParameterError
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
 from appliance.core.parameter import Parameter
-from appliance.core.schedules import CronClock
 from appliance.core.states import State
 from appliance.core.task import Task, task
 from appliance.engine.flow_runner import FlowRunner, earlier_states
 from appliance.engine.run import run_flow
 from appliance.engine.task_runner import TaskRunner
 from appliance.kit import clock
+from appliance.schedules.clocks import CronClock
+from appliance.schedules.errors import ScheduleError
 from appliance.testing import stopped_clock
 
 AT_ONCE = timedelta(0)

@@ -11,12 +11,12 @@ import pytest
 
 from appliance.core.edge import Edge
 from appliance.core.flow import Flow
-from appliance.core.schedules import CronSchedule
 from appliance.core.serialize import serialize
 from appliance.core.task import Task, task
 from appliance.packaging.local import flows_of, import_file
 from appliance.packaging.saved import SaveError
 from appliance.packaging.storage import LoadError
+from appliance.schedules.schedule import CronSchedule
 
 
 def make() -> Flow:

@@ -16,13 +16,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from appliance.core.protocol import Begin
 from appliance.kit import clock
-from appliance.server.actions import attempts, flow_runs, marking, repair, runs, unstarted
+from appliance.protocol.run_protocol import Begin
+from appliance.server.actions import attempts, flow_runs, marking, repair, unstarted
+from appliance.server.actions import run_protocol as runs
 from appliance.server.actions.asking import Asked
 from appliance.server.db import migrate
 from appliance.server.db.session import Database
-from appliance.server.errors import ApplianceError
+from appliance.server.errors import ServerError
 from tests.integration.builders import ALICE, RUN, claim, create, enrol, flow, register, rows, run_row, send, task
 
 ENDED, LIVE = ("SUCCESS", "FAILED", "CANCELLED"), ("PENDING", "RUNNING", "CANCELLING")
@@ -263,7 +264,7 @@ def test_every_life_is_one_that_the_model_knows(database: Database) -> None:
 def _heard(call: Callable[[], Any]) -> str:
     try:
         call()
-    except ApplianceError as error:
+    except ServerError as error:
         return error.code
     return "ok"
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.core.errors import ScheduleError
+from appliance.schedules.errors import ScheduleError
 from appliance.server.domain import scheduling
 from appliance.server.domain.scheduling import CatchUp, Plan, plan
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.server.domain.texts import clean, clean_document
+from appliance.server.domain.sanitize import clean, clean_document
 
 
 def test_plain_texts_stay() -> None:

@@ -25,9 +25,9 @@ from appliance import (
     states,
     task,
 )
-from appliance.core.errors import ScheduleError
 from appliance.engine.executors.executor import Executor
 from appliance.kit import clock
+from appliance.schedules.errors import ScheduleError
 from appliance.testing import (
     NetworkRefused,
     assert_states,

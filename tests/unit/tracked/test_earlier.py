@@ -8,12 +8,12 @@ from typing import Any
 from appliance.core.annotations import flatten, unmapped
 from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
-from appliance.core.protocol import EarlierTask
 from appliance.core.results import Result, Unloaded
 from appliance.core.states import Failed, Retrying
 from appliance.core.task import Task, task
 from appliance.engine.results.local import LocalResult
 from appliance.engine.tracked.earlier import initial_states
+from appliance.protocol.run_protocol import EarlierTask
 
 
 @task

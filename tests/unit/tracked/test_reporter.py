@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from appliance.client.errors import Conflict, Invalid, StaleAttempt, Unauthenticated, Unreachable, refusal
-from appliance.core.protocol import LogEvent, Report, Reported, TaskStateEvent
 from appliance.core.states import Paused, Retrying, Running, State, Success
 from appliance.engine.tracked.reporter import Reporter
+from appliance.protocol.run_protocol import LogEvent, Report, Reported, TaskStateEvent
 
 WAIT = 10.0
 Fault = Callable[[Report], Exception | None]

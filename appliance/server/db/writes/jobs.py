@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import ids
 from appliance.server.db.tables.jobs import Job
-from appliance.server.domain.texts import clean, clean_document
+from appliance.server.domain.sanitize import clean, clean_document
 
 _jobs = Job.__table__  # type: ignore[attr-defined]
 OPEN = ("queued", "running")

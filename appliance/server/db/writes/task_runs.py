@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from appliance.core.protocol import TERMINAL
+from appliance.protocol.states import TERMINAL
 from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.tables.states import TaskRunState
 from appliance.server.db.tables.task_runs import TaskRun

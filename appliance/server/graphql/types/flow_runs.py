@@ -8,7 +8,7 @@ from uuid import UUID
 
 import strawberry
 
-from appliance.core.protocol import TERMINAL
+from appliance.protocol.states import TERMINAL
 from appliance.server.db.reads import states
 from appliance.server.db.reads.task_runs import Recorded
 from appliance.server.db.reads.waiting import run_facts

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import strawberry
 
-from appliance.core import clocks
-from appliance.core.errors import ScheduleError
+from appliance.schedules import rule as clocks
+from appliance.schedules.errors import ScheduleError
 from appliance.server.domain.schedule_texts import describe
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Info

@@ -1,0 +1,54 @@
+"""Following a job on the terminal until it is over."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import click
+
+from appliance.cli.output import print_json
+from appliance.client import errors, jobs
+from appliance.client.transport import Transport
+from appliance.kit import backoff
+from appliance.protocol.jobs import OVER, JobView
+
+_POLL_SECONDS = 0.5
+_SHOWN = 10
+
+
+def finish(transport: Transport, job: JobView, json_output: bool, wait: bool) -> int:
+    """Follow the job unless told not to, print how it ended, and return the exit code: 1 when it failed or was refused all."""
+    if wait and job.state not in OVER:
+        job = follow(transport, job, quiet=json_output)
+    if json_output:
+        print_json(job)
+    else:
+        _print(job)
+    return int(job.state == "failed" or (job.state == "done" and job.done == 0 and job.refused > 0))
+
+
+def follow(transport: Transport, job: JobView, *, quiet: bool) -> JobView:
+    """Show a bar until the job is over. A server that is away is waited for."""
+    pause, away = threading.Event(), backoff.delays(0.5, 5.0)
+    with click.progressbar(length=job.total, label=f"{job.kind} {job.id}", file=sys.stderr, hidden=quiet) as bar:
+        bar.update(job.done + job.refused)
+        while job.state not in OVER:
+            pause.wait(_POLL_SECONDS)
+            before = job.done + job.refused
+            try:
+                job = jobs.get(transport, job.id)
+            except (errors.Unreachable, errors.Unavailable):
+                pause.wait(next(away))
+                continue
+            bar.update(job.done + job.refused - before)
+    return job
+
+
+def _print(job: JobView) -> None:
+    refused = f", {job.refused} left as they were" if job.refused else ""
+    click.echo(f"{job.state.capitalize()}: {job.done} of {job.total}{refused}. {job.message}".rstrip())
+    for one in job.refusals[:_SHOWN]:
+        click.echo(f"  {one.id}: {one.reason}", err=True)
+    if job.state not in OVER:
+        click.echo(f"`appliance job show {job.id}` tells how far it is.")

@@ -1,0 +1,74 @@
+"""Following a run on the terminal: its states and log lines as they come, until it has ended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from uuid import UUID
+
+import click
+
+from appliance.client import errors, flow_runs
+from appliance.client.transport import Transport
+from appliance.kit import backoff
+from appliance.protocol.flow_runs import FlowRunView
+from appliance.protocol.logs import LogView
+from appliance.protocol.states import TERMINAL, StateView
+
+POLL_SECONDS = 0.4
+COLOURS = {"SUCCESS": "green", "FAILED": "red", "CANCELLED": "yellow", "RUNNING": "blue", "CANCELLING": "yellow"}
+LEVEL_COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
+
+_SOON = (None, "soon", "starting")
+"""Reasons that pass by themselves in a moment are not worth a line."""
+
+
+def follow(transport: Transport, flow_run_id: UUID, *, quiet: bool = False) -> FlowRunView:
+    """Print what happens until the run has ended, and return it as it ended. A server that is away is waited for."""
+    seen_version, seen_log, reason = 0, 0, None
+    pause, away = threading.Event(), backoff.delays(0.5, 5.0)
+    while True:
+        try:
+            run = flow_runs.get(transport, flow_run_id)
+            lines = [] if quiet else list(_news(transport, flow_run_id, seen_version, seen_log))
+        except (errors.Unreachable, errors.Unavailable):
+            pause.wait(next(away))
+            continue
+        away = backoff.delays(0.5, 5.0)
+        for line in lines:
+            if isinstance(line, StateView):
+                seen_version = line.version
+            else:
+                seen_log = max(seen_log, line.id)  # printed by time: workers' lines may arrive late
+            click.echo(state_line(line) if isinstance(line, StateView) else log_line(line))
+        if run.state_type in TERMINAL:
+            return run
+        if run.wait_reason != reason and run.wait_code not in _SOON:
+            click.echo(f"Waiting: {run.wait_reason}", err=True)
+        reason = run.wait_reason
+        pause.wait(POLL_SECONDS)
+
+
+def _news(transport: Transport, flow_run_id: UUID, version: int, log_id: int) -> Iterator[StateView | LogView]:
+    """What is new, in the order in which it happened."""
+    states = [state for state in flow_runs.states(transport, flow_run_id) if state.version > version]
+    logs = list(flow_runs.logs(transport, flow_run_id, after=log_id or None))
+    news: list[StateView | LogView] = [*states, *logs]
+    yield from sorted(news, key=lambda line: line.at)
+
+
+def state_line(state: StateView) -> str:
+    """One change of state."""
+    word = click.style(state.name, fg=COLOURS.get(state.type), bold=True)
+    return f"{_clock(state)}  {word}{': ' + state.message if state.message else ''}"
+
+
+def log_line(log: LogView) -> str:
+    """One log line with its task."""
+    level = click.style(f"{log.level:<7}", fg=LEVEL_COLOURS.get(log.level))
+    task = f" {log.task_slug}{f'[{log.map_index}]' if log.map_index >= 0 else ''}:" if log.task_slug else ""
+    return f"{_clock(log)}  {level}{task} {log.message}"
+
+
+def _clock(line: StateView | LogView) -> str:
+    return line.at.astimezone().strftime("%H:%M:%S.%f")[:-3]

@@ -1,0 +1,1 @@
+"""Drawings of a flow: as SVG, or as text for a terminal."""

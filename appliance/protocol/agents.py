@@ -1,0 +1,100 @@
+"""The agent protocol: enrol, claim work, report what became of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from appliance.protocol.logs import Level
+from appliance.protocol.message import Answer, Message
+
+MAX_WAIT = 30.0
+"""The longest that an agent may wait for work in one claim, in seconds."""
+
+
+class Enrol(Message, kw_only=True):
+    name: str
+    type: Literal["process", "docker", "kubernetes"]
+    labels: list[str] = []
+    capacity: int = 8
+    version: str = ""
+    host: str = ""
+
+
+class Enrolled(Answer, kw_only=True):
+    agent_id: UUID
+    heartbeat_interval: float
+    cancel_grace: float
+
+
+class Held(msgspec.Struct, kw_only=True):
+    flow_run_id: UUID
+    attempt: int
+
+
+class Claim(Message, kw_only=True):
+    """Ask for up to `free_slots` runs, waiting up to `wait_s` seconds for one to become due. `holding` names the attempts that
+    this agent runs now; the answer says which of them to stop."""
+
+    free_slots: int
+    wait_s: float = 0.0
+    labels: list[str] | None = None
+    holding: list[Held] = []
+
+
+class Work(Answer, kw_only=True):
+    """One claimed attempt: all that is needed to start it."""
+
+    flow_run_id: UUID
+    attempt: int
+    run_token: str
+    name: str
+    flow: str
+    project: str
+    storage: dict[str, Any]
+    run_config: dict[str, Any]
+
+
+class Stop(Answer, kw_only=True):
+    """Stop a held attempt: because it was cancelled, or because another attempt replaced it."""
+
+    flow_run_id: UUID
+    attempt: int
+    reason: str
+
+
+class Claimed(Answer, kw_only=True):
+    work: list[Work] = []
+    stop: list[Stop] = []
+
+
+class Exited(msgspec.Struct, kw_only=True):
+    """A run's process has ended. `code` is its exit code, or None with `signal` when a signal ended it."""
+
+    flow_run_id: UUID
+    attempt: int
+    code: int | None = None
+    signal: str | None = None
+    reason: str = ""  # one sentence, e.g. "The process could not be started: ..."
+    tail: list[str] = []  # the last lines of its output
+
+
+class InfrastructureLog(msgspec.Struct, kw_only=True):
+    flow_run_id: UUID
+    attempt: int
+    at: datetime
+    level: Level
+    message: str
+
+
+class AgentReport(Message, kw_only=True):
+    started: list[Held] = []
+    exited: list[Exited] = []
+    logs: list[InfrastructureLog] = []
+
+
+class AgentReported(Answer, kw_only=True):
+    stale: list[Held] = []  # attempts that are no longer this agent's

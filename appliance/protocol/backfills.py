@@ -1,0 +1,43 @@
+"""Backfills: runs for past due times of a schedule."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+
+from appliance.protocol.message import Answer, Message
+
+
+class BackfillRange(Message, kw_only=True):
+    """The due times of a schedule from `start` (counted in) to `end` (not counted in); or, with `flow_id` and `document`, of a
+    schedule that is only given here."""
+
+    schedule_id: UUID | None = None
+    flow_id: UUID | None = None
+    document: dict[str, Any] | None = None
+    start: datetime
+    end: datetime
+
+
+class Backfill(BackfillRange, kw_only=True):
+    """Create the runs that these due times lack: at most `at_once` that have not ended, or `per_minute` in each minute."""
+
+    parameters: dict[str, Any] = {}
+    priority: int = 0
+    at_once: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+    per_minute: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | None = None
+    reason: str = ""
+    idempotency_key: str | None = None
+
+
+class BackfillPreview(Answer, kw_only=True):
+    """What a backfill would do."""
+
+    count: int  # due times in the range
+    existing: int  # of them, those that have a run already
+    first: datetime | None = None
+    last: datetime | None = None
+    existing_times: list[datetime] = []  # the first hundred

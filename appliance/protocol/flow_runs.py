@@ -1,0 +1,89 @@
+"""Creating, reading and changing flow runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from appliance.protocol.message import Answer, Message
+from appliance.protocol.states import StateType
+
+
+class CreateFlowRun(Message, kw_only=True):
+    """Name the flow by id, or by project and name."""
+
+    flow_id: UUID | None = None
+    project: str | None = None
+    flow: str | None = None
+    parameters: dict[str, Any] = {}
+    name: str | None = None
+    labels: list[str] | None = None
+    scheduled_time: datetime | None = None
+    idempotency_key: str | None = None
+
+
+class ChangeFlowRun(Message, kw_only=True):
+    """Cancel, pause, start or delete a run. The same idempotency key again changes nothing more; the reason is kept in the run's
+    history. With `version`, the change is refused when the run is at another one."""
+
+    reason: str = ""
+    idempotency_key: str | None = None
+    version: int | None = None
+
+
+class RestartFlowRun(ChangeFlowRun, kw_only=True):
+    """Restart a run with the code it had, or with the flow's newest version, as after the cause was mended. `from_task` (a slug)
+    runs again too, with all that comes after it; `parameters` replace values that the run had."""
+
+    newest_version: bool = False
+    from_task: str | None = None
+    parameters: dict[str, Any] = {}
+
+
+class MarkFlowRun(ChangeFlowRun, kw_only=True):
+    """Set how a run that is not live has ended, or, with `task_slug`, one of its task runs."""
+
+    state: Literal["Success", "Failed", "Cancelled", "Skipped"]
+    task_slug: str | None = None
+    map_index: int = -1
+
+
+class EditFlowRun(ChangeFlowRun, kw_only=True):
+    """Change a run that has not started; what is left out stays."""
+
+    name: str | None = None
+    labels: list[str] | None = None
+    priority: int | None = None
+    scheduled_time: datetime | None = None
+
+
+class ResumeFlowRun(ChangeFlowRun, kw_only=True):
+    """Resume a run with all of its paused tasks, or with just this one."""
+
+    task_slug: str | None = None
+    map_index: int | None = None
+
+
+class FlowRunView(Answer, kw_only=True):
+    """A flow run as scripts see it."""
+
+    id: UUID
+    name: str
+    flow_id: UUID
+    flow: str
+    project: str
+    state: str
+    state_type: StateType
+    state_message: str
+    parameters: dict[str, Any]
+    labels: list[str] = []
+    priority: int = 0
+    version: int
+    attempt: int
+    created: datetime
+    scheduled_time: datetime | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    wait_code: str | None = None  # not_due, limit, no_label, ...
+    wait_reason: str | None = None

@@ -1,0 +1,63 @@
+"""Jobs: bulk actions on many runs, with their progress."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from appliance.protocol.message import Answer, Message
+from appliance.protocol.run_filter import RunFilter
+
+BulkAction = Literal["cancel", "pause", "resume", "restart", "start_now", "mark", "edit", "delete"]
+
+
+MOST_IDS = 10_000
+
+
+class Bulk(Message, kw_only=True):
+    """Do one thing to many runs: to those with these ids, or to all that a filter finds now."""
+
+    action: BulkAction
+    ids: Annotated[list[UUID], msgspec.Meta(max_length=MOST_IDS)] | None = None
+    filter: RunFilter | None = None
+    reason: str = ""
+    idempotency_key: str | None = None
+    state: Literal["Success", "Failed", "Cancelled", "Skipped"] | None = None  # for mark
+    newest_version: bool = False  # for restart
+    from_task: str | None = None
+    parameters: dict[str, Any] = {}
+    labels: list[str] | None = None  # for edit
+    priority: int | None = None
+    scheduled_time: datetime | None = None
+
+
+class Refusal(Answer, kw_only=True):
+    """A run that a job left as it was, or a due time, and why."""
+
+    id: str
+    reason: str
+
+
+class JobView(Answer, kw_only=True):
+    """Work of many steps with its progress; over when its state is done, cancelled or failed."""
+
+    id: UUID
+    kind: str
+    state: Literal["queued", "running", "done", "cancelled", "failed"]
+    message: str = ""
+    total: int
+    done: int
+    refused: int
+    refusals: list[Refusal] = []  # the first hundred
+    cancel_requested: bool = False
+    created: datetime
+    updated: datetime
+    created_by: str = ""
+    request: dict[str, Any] = {}
+
+
+OVER: frozenset[str] = frozenset({"done", "cancelled", "failed"})
+"""The states of a job that is over."""

@@ -1,0 +1,134 @@
+"""The run protocol: may this attempt begin, its numbered reports, and slots for its tasks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from appliance.protocol.logs import Level
+from appliance.protocol.message import Answer, Message
+from appliance.protocol.states import StateType
+
+MAX_EVENTS = 5_000
+"""The most events that one report may carry; a client cuts its batches at 500."""
+
+
+LONGEST_SLOT_WAIT = 3.0
+"""The longest that a task may wait for a slot in one request, in seconds."""
+
+
+class Begin(Message, kw_only=True):
+    """May this attempt run? A go sets the run Running."""
+
+    attempt: int
+
+
+class EarlierTask(Answer, kw_only=True):
+    """A task run of an earlier attempt, for a restart."""
+
+    task_slug: str
+    map_index: int
+    type: StateType
+    name: str
+    message: str = ""
+    data: dict[str, Any] = {}
+    result_location: str | None = None
+    run_count: int = 0
+
+
+class Begun(Answer, kw_only=True):
+    """`verdict` go: run. wait: ask again after `retry_after` seconds. refused: end without a word; `reason` says why."""
+
+    verdict: Literal["go", "wait", "refused"]
+    reason: str = ""
+    retry_after: float = 0.0
+    flow_run_name: str = ""
+    parameters: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    scheduled_time: datetime | None = None
+    last_seq: int = 0
+    tasks: list[EarlierTask] = []
+    heartbeat_interval: float = 10.0
+    longest_wait: float = 600.0  # what waits for longer than these seconds hands the run back instead
+    limited_tags: list[str] = []  # a task with one of these asks for a slot before it runs
+    storage: dict[str, Any] = {}
+    flow: str = ""
+    project: str = ""
+    run_config: dict[str, Any] = {}
+
+
+class TaskStateEvent(msgspec.Struct, tag_field="kind", tag="task", kw_only=True, omit_defaults=True):
+    """A task run reached a state."""
+
+    slug: str
+    map_index: int = -1
+    type: StateType
+    name: str
+    message: str = ""
+    data: dict[str, Any] | None = None
+    at: datetime
+    run_count: int = 0
+    result_location: str | None = None  # empty: there is nothing to keep, the result is None
+    task_run_name: str | None = None
+    freed: bool = False  # the task run gives back the slots that it had asked for
+
+
+class FlowStateEvent(msgspec.Struct, tag_field="kind", tag="flow", kw_only=True, omit_defaults=True):
+    """The flow run reached a state; a terminal one is the last event of an attempt, and so is one by which the attempt hands
+    the run back: SCHEDULED, or PAUSED, with the time to go on as `start_time` in `data`."""
+
+    type: StateType
+    name: str
+    message: str = ""
+    data: dict[str, Any] | None = None
+    at: datetime
+
+
+class LogEvent(msgspec.Struct, tag_field="kind", tag="log", kw_only=True, omit_defaults=True):
+    at: datetime
+    level: Level
+    logger: str
+    message: str
+    slug: str | None = None
+    map_index: int = -1
+
+
+Event = TaskStateEvent | FlowStateEvent | LogEvent
+
+
+class Report(Message, kw_only=True):
+    """A numbered batch. `seq` is 1 for an attempt's first and grows by one; sending one again is harmless. No events: a heartbeat,
+    which carries the last acknowledged `seq`."""
+
+    attempt: int
+    seq: int
+    events: list[Event] = []
+
+
+class Reported(Answer, kw_only=True):
+    acked: int  # the highest seq that is stored
+    cancel: bool = False  # the run shall stop
+    lease_s: float = 0.0
+    limited_tags: list[str] = []  # as in Begun, as they are now
+
+
+class AskSlots(Message, kw_only=True):
+    """May this task run start, under the limits of its tags? Waits for up to `wait_s` seconds for a slot under each of them.
+    Asking again for slots that it has is harmless. With `release` it gives them back instead."""
+
+    attempt: int
+    task_slug: str
+    map_index: int = -1
+    tags: list[str]
+    wait_s: float = 0.0
+    release: bool = False
+
+
+class Slots(Answer, kw_only=True):
+    """Not granted: `reason` says who holds the slots; ask again after `retry_after` seconds."""
+
+    granted: bool
+    reason: str = ""
+    retry_after: float = 0.0

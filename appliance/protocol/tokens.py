@@ -1,0 +1,34 @@
+"""API tokens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from appliance.protocol.message import Answer, Message
+
+
+class CreateToken(Message, kw_only=True):
+    """A token acts as `username` (default: the caller), never with more than that user's rights; scope `agent` only enrols and claims."""
+
+    name: str
+    scope: Literal["user", "agent"] = "user"
+    username: str | None = None
+    expires_at: datetime | None = None
+
+
+class TokenView(Answer, kw_only=True):
+    id: UUID
+    name: str
+    prefix: str
+    scope: str
+    username: str
+    created: datetime
+    expires_at: datetime | None = None
+    last_used: datetime | None = None
+
+
+class TokenCreated(Answer, kw_only=True):
+    token: str  # shown once
+    view: TokenView

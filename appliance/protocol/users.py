@@ -1,0 +1,43 @@
+"""Users: signing in, claiming a new appliance, creating accounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from appliance.protocol.message import Answer, Message
+
+
+class Login(Message, kw_only=True):
+    username: str
+    password: str
+
+
+class Setup(Message, kw_only=True):
+    """Claim a new appliance with the one-time token that its first start printed."""
+
+    token: str
+    username: str = "admin"
+    password: str
+
+
+class Me(Answer, kw_only=True):
+    username: str
+    role: Literal["viewer", "operator", "admin"]
+    csrf_token: str = ""
+    permissions: list[str] = []
+
+
+class CreateUser(Message, kw_only=True):
+    username: str
+    password: str
+    role: Literal["viewer", "operator", "admin"] = "viewer"
+
+
+class UserView(Answer, kw_only=True):
+    id: UUID
+    username: str
+    role: str
+    created: datetime
+    disabled: bool

@@ -1,0 +1,1 @@
+"""When flows run: clocks, filters, adjustments, calendars, and the rule that computes their times. Public."""

@@ -1,0 +1,218 @@
+"""Site calendars: holidays, business days and blackouts, as plain objects that stand inside a schedule's document.
+
+A time on a closed day or in a blackout is skipped, or moved: from a closed day to the same wall time on the next open day, out of a
+blackout to its end, and so on until it is allowed. A time that would be moved by more than 31 days is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from appliance.kit import clock
+from appliance.schedules import fields
+from appliance.schedules.errors import ScheduleError
+from appliance.schedules.zones import instant_of, wall_of
+
+MOST_HOLIDAYS = 1000
+MOST_BLACKOUTS = 30
+MOST_STEPS = 100
+FARTHEST = timedelta(days=31)
+_DAY = timedelta(days=1)
+_FIELDS = ("name", "holidays", "business_days", "blackouts", "when_closed")
+
+
+class Blackout:
+    """A window without runs, from `start` to just before `end`: two datetimes, or two times of day for every day.
+
+    A daily window goes over midnight when its end isn't after its start; `days` names the days of the week on which it starts.
+    Datetimes without an offset are meant on the schedule's wall.
+    """
+
+    def __init__(
+        self, start: datetime | time | str, end: datetime | time | str, days: Iterable[int | str] | None = None
+    ) -> None:
+        self._document: dict[str, Any] = {"start": _text(start), "end": _text(end)}
+        if days is not None:
+            self._document["days"] = [fields.weekday(day, "A blackout's day") for day in days]
+        _window(self._document, ZoneInfo("UTC"))
+
+    def to_document(self) -> dict[str, Any]:
+        """The JSON form."""
+        return dict(self._document)
+
+
+class Calendar:
+    """When a site is open.
+
+    `holidays` are dates, or texts such as "12-25" for every year. `business_days` are the open days of the week, all seven when None;
+    days are named, or numbered as in cron. `when_closed` is "skip" or "move". Raises ScheduleError.
+    """
+
+    def __init__(
+        self,
+        holidays: Iterable[date | str] = (),
+        business_days: Iterable[int | str] | None = None,
+        blackouts: Iterable[Blackout] = (),
+        when_closed: str = "skip",
+        name: str = "",
+    ) -> None:
+        self._document: dict[str, Any] = {
+            "name": name,
+            "holidays": [str(day) for day in holidays],
+            "business_days": None
+            if business_days is None
+            else sorted({fields.weekday(day, "A business day") for day in business_days}),
+            "blackouts": [blackout.to_document() for blackout in blackouts],
+            "when_closed": when_closed,
+        }
+        Opening(self._document, ZoneInfo("UTC"))
+
+    def to_document(self) -> dict[str, Any]:
+        """The JSON form."""
+        return dict(self._document)
+
+
+class Opening:
+    """A calendar's document ready for use in one zone."""
+
+    def __init__(self, document: object, zone: ZoneInfo) -> None:
+        given = fields.known(document, "The calendar", _FIELDS)
+        self.zone = zone
+        holidays = fields.items(given.get("holidays"), "The holidays", MOST_HOLIDAYS)
+        yearly = [text for text in holidays if isinstance(text, str) and len(text) <= 5]
+        self.every_year = {fields.day_of_year(text, "A holiday") for text in yearly}
+        self.holidays = {fields.day(text, "A holiday") for text in holidays if text not in yearly}
+        days = given.get("business_days")
+        listed = fields.items(days, "The business days", 7)
+        self.weekdays = set(range(7)) if days is None else {fields.weekday(day, "A business day") for day in listed}
+        if not self.weekdays:
+            raise ScheduleError("A calendar needs at least one business day.")
+        windows = fields.items(given.get("blackouts"), "The blackouts", MOST_BLACKOUTS)
+        self.windows = [_window(window, zone) for window in windows]
+        self.moves = given.get("when_closed", "skip") == "move"
+        if given.get("when_closed", "skip") not in ("skip", "move"):
+            raise ScheduleError("A calendar's when_closed is 'skip' or 'move'.")
+        if not isinstance(given.get("name", ""), str):
+            raise ScheduleError("A calendar's name is a text.")
+
+    def allowed(self, at: datetime) -> Placing:
+        """Where a time goes: itself when it is allowed, else where it is moved to, or None when it is skipped."""
+        reached, steps, shut = at, 0, at
+        while steps < MOST_STEPS and reached - at <= FARTHEST:
+            steps += 1
+            wall = wall_of(reached, self.zone)
+            if self.closed(wall.date()):
+                onward = self._same_time_when_open(wall) if self.moves else None
+            else:
+                onward = max([reached, *(end for _, end in self._around(reached, wall.date()) if end is not None)])
+                if onward == reached:
+                    return Placing(reached, shut, steps)
+                shut = onward if shut == reached else shut
+            if onward is None or not self.moves:
+                break
+            reached = onward
+        return Placing(None, shut, steps)
+
+    def closed(self, day: date) -> bool:
+        """Whether it is a holiday or no business day."""
+        return (
+            day.isoweekday() % 7 not in self.weekdays or day in self.holidays or (day.month, day.day) in self.every_year
+        )
+
+    def reaches_back(self, after: datetime) -> datetime:
+        """From where on a time can be moved past `after`; the earliest such instant, or one before it."""
+        if not self.moves:
+            return after
+        found, before = after, None
+        while found != before and after - found <= FARTHEST:
+            before = found
+            day = wall_of(found, self.zone).date()
+            first = day if self.closed(day) else day - _DAY
+            while self.closed(first) and day - first <= FARTHEST:
+                first -= _DAY
+            if first + _DAY < day or self.closed(day):
+                found = instant_of(datetime.combine(first + _DAY, time()), self.zone)
+            day = wall_of(found, self.zone).date()
+            found = min([found, *(start for start, _ in self._around(found, day) if start is not None)])
+        return max(found, after - FARTHEST - _DAY)
+
+    def _same_time_when_open(self, wall: datetime) -> datetime | None:
+        for days in range(1, FARTHEST.days + 1):
+            if not self.closed(wall.date() + days * _DAY):
+                return instant_of(wall + days * _DAY, self.zone)
+        return None
+
+    def _around(self, at: datetime, day: date) -> Iterator[tuple[datetime | None, datetime | None]]:
+        """Of each blackout that holds the instant, start and end; of each that ends there, the start alone."""
+        for window in self.windows:
+            for start, end in window.on(day):
+                if start <= at < end:
+                    yield start, end
+                elif start < end == at:
+                    yield start, None
+
+
+@dataclass(frozen=True)
+class Placing:
+    """Where a calendar puts a time; up to `shut` blackouts follow on one another, and `steps` says how much work it was."""
+
+    at: datetime | None
+    shut: datetime
+    steps: int
+
+
+class _Dated:
+    def __init__(self, start: datetime, end: datetime) -> None:
+        if end <= start:
+            raise ScheduleError("The end of a blackout must lie after its start.")
+        self._edges = [(start, end)]
+
+    def on(self, _day: date) -> list[tuple[datetime, datetime]]:
+        """The windows that may hold an instant of the wall day."""
+        return self._edges
+
+
+class _Daily:
+    def __init__(self, start: time, end: time, days: set[int], zone: ZoneInfo) -> None:
+        self._start, self._end, self._days, self._zone = start, end, days, zone
+        self._known: dict[date, list[tuple[datetime, datetime]]] = {}
+
+    def on(self, day: date) -> list[tuple[datetime, datetime]]:
+        """The windows that may hold an instant of the wall day."""
+        if day not in self._known:
+            self._known[day] = [self._of(start) for start in (day - _DAY, day) if start.isoweekday() % 7 in self._days]
+        return self._known[day]
+
+    def _of(self, day: date) -> tuple[datetime, datetime]:
+        last = day + _DAY if self._end <= self._start else day
+        start, end = datetime.combine(day, self._start), datetime.combine(last, self._end)
+        return instant_of(start, self._zone), instant_of(end, self._zone)
+
+
+def _window(document: object, zone: ZoneInfo) -> _Dated | _Daily:
+    given = fields.known(document, "A blackout", ("start", "end", "days"))
+    start, end = given.get("start"), given.get("end")
+    if not all(isinstance(text, str) for text in (start, end)):
+        raise ScheduleError(
+            "A blackout has a start and an end: two times of day such as '22:00', or two dates with times."
+        )
+    if len(str(start)) > 9 or len(str(end)) > 9:
+        if given.get("days") is not None:
+            raise ScheduleError("A blackout with dates has no days; leave them out.")
+        edges = [fields.instant(text, "The start and the end of a blackout", zone) for text in (start, end)]
+        return _Dated(*edges)
+    days = given.get("days")
+    listed = fields.items(days, "A blackout's days", 7)
+    numbers = set(range(7)) if days is None else {fields.weekday(day, "A blackout's day") for day in listed}
+    first, last = (fields.time_of_day(text, "The start and the end of a blackout") for text in (start, end))
+    return _Daily(first, last, numbers, zone)
+
+
+def _text(edge: datetime | time | str) -> str:
+    if isinstance(edge, datetime) and edge.tzinfo is not None:
+        return clock.isoformat(edge)
+    return edge if isinstance(edge, str) else edge.isoformat()

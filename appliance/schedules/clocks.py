@@ -1,0 +1,154 @@
+"""Clocks: one series of times each, with parameters and labels for the runs that it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from appliance.kit import clock
+from appliance.schedules import rule as rules
+from appliance.schedules.errors import ScheduleError
+from appliance.schedules.texts import describe
+from appliance.schedules.zones import named
+
+
+class Clock:
+    """One series of times, with parameters and labels for the runs that it starts."""
+
+    def __init__(
+        self, document: Mapping[str, Any], parameters: Mapping[str, Any] | None = None, labels: Iterable[str] = ()
+    ) -> None:
+        rules.validate(document)
+        self.document = dict(document)
+        self.parameters = dict(parameters or {})
+        self.labels = sorted(set(labels))
+
+    def next(self, n: int, after: datetime | None = None) -> list[datetime]:
+        """The next `n` times strictly after `after`, by default after now, aware and in UTC. Raises ScheduleError."""
+        return rules.next_times(self.document, after or clock.now(), n)
+
+    def to_document(self) -> dict[str, Any]:
+        """The JSON form that is registered."""
+        return self.document | {"parameters": self.parameters, "labels": self.labels}
+
+    def describe(self) -> str:
+        """The clock in words."""
+        return describe(self.document)
+
+
+class IntervalClock(Clock):
+    """Every `interval`, counted from `start_date`; intervals of whole days keep the wall time of `timezone`."""
+
+    def __init__(
+        self,
+        interval: timedelta,
+        start_date: datetime | None = None,
+        timezone: str | None = None,
+        end_date: datetime | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        labels: Iterable[str] = (),
+    ) -> None:
+        if not isinstance(interval, timedelta):
+            raise TypeError("interval must be a timedelta.")
+        zone = timezone or _zone_of(start_date)
+        start = _instant(start_date, zone)
+        anchor = start or _instant(datetime(2019, 1, 1), zone)  # noqa: DTZ001 - midnight in the schedule's own zone
+        document = {"kind": "interval", "seconds": interval.total_seconds(), "anchor": anchor, "timezone": zone}
+        super().__init__(document | {"start": start, "end": _instant(end_date, zone)}, parameters, labels)
+
+
+class CronClock(Clock):
+    """At the times of a cron expression, or of an alias such as @daily, in `timezone`."""
+
+    def __init__(
+        self,
+        cron: str,
+        timezone: str | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        labels: Iterable[str] = (),
+    ) -> None:
+        zone = timezone or _zone_of(start_date)
+        document = {"kind": "cron", "cron": cron, "timezone": zone}
+        super().__init__(
+            document | {"start": _instant(start_date, zone), "end": _instant(end_date, zone)}, parameters, labels
+        )
+
+
+class DatesClock(Clock):
+    """At the given times and no others; those without an offset are meant on the wall of `timezone`."""
+
+    def __init__(
+        self,
+        dates: Iterable[datetime | date],
+        timezone: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        labels: Iterable[str] = (),
+    ) -> None:
+        given = list(dates)
+        first = next((item for item in given if isinstance(item, datetime)), None)
+        document = {"kind": "dates", "dates": [_wall(item) for item in given], "timezone": timezone or _zone_of(first)}
+        super().__init__(document, parameters, labels)
+
+
+class RRuleClock(Clock):
+    """At the times of an RFC 5545 recurrence rule, on the wall of `timezone`.
+
+    `rrule` is a text such as "FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=6", which may stand after a line DTSTART:20260101T063000, or a
+    dateutil rrule. The rule counts from `start_date`, else from its DTSTART, else from midnight of 2019-01-01.
+    """
+
+    def __init__(
+        self,
+        rrule: Any,
+        start_date: datetime | None = None,
+        timezone: str | None = None,
+        end_date: datetime | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        labels: Iterable[str] = (),
+    ) -> None:
+        rule, begins = _rule_of(str(rrule))
+        start = start_date or getattr(rrule, "_dtstart", None) or begins  # dateutil's text leaves the zone out
+        zone = timezone or _zone_of(start)
+        document = {"kind": "rrule", "rrule": rule, "anchor": _wall(start) if start else None, "timezone": zone}
+        super().__init__(document | {"end": _instant(end_date, zone)}, parameters, labels)
+
+
+def _zone_of(start: datetime | None) -> str:
+    return start.tzinfo.key if start is not None and isinstance(start.tzinfo, ZoneInfo) else "UTC"
+
+
+def _instant(value: datetime | None, zone: str) -> str | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:  # a naive time is meant in the zone of the schedule
+        value = value.replace(tzinfo=named(zone))
+    return clock.isoformat(value)
+
+
+def _wall(value: datetime | date) -> str:
+    if not isinstance(value, date):
+        raise TypeError("Times of a schedule must be datetimes or dates.")
+    if not isinstance(value, datetime):
+        return f"{value.isoformat()}T00:00:00"
+    return clock.isoformat(value) if value.tzinfo is not None else value.isoformat()
+
+
+def _rule_of(text: str) -> tuple[str, datetime | None]:
+    """The rule of an iCalendar text, and its DTSTART."""
+    begins, rule = None, ""
+    for line in text.split():
+        name, _, value = line.partition(":")
+        if name.upper() == "DTSTART" and not value.upper().endswith("Z"):
+            try:
+                begins = datetime.fromisoformat(value)
+            except ValueError as error:
+                raise ScheduleError(
+                    f"DTSTART must be a wall time such as 20260101T063000, not {value[:40]!r}."
+                ) from error
+        else:
+            rule = f"{rule} {line}".strip().removeprefix("RRULE:")
+    return rule, begins

@@ -1,0 +1,109 @@
+"""Reads the fields of schedule documents: every wrong value is one sentence in a ScheduleError."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from appliance.kit import clock
+from appliance.schedules.errors import ScheduleError
+from appliance.schedules.zones import EARLIEST, LATEST, instant_of
+
+WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+"""The days of the week in their numbering everywhere in schedules: as in cron 0 is Sunday, and 7 is Sunday too."""
+
+
+def known(document: object, what: str, fields: Iterable[str]) -> Mapping[str, Any]:
+    """The document as a mapping that has no other fields."""
+    if not isinstance(document, Mapping):
+        raise ScheduleError(f"{what} must be an object with fields.")
+    unknown = [key for key in document if key not in set(fields)]
+    if unknown:
+        raise ScheduleError(f"{what} has no field {str(unknown[0])[:60]!r}; remove it.")
+    return document
+
+
+def items(value: object, what: str, most: int) -> list[Any]:
+    """The value as a list of at most so many items; None is an empty one."""
+    if value is None:
+        return []
+    if not isinstance(value, list | tuple):
+        raise ScheduleError(f"{what} of a schedule must be a list.")
+    if len(value) > most:
+        raise ScheduleError(f"{what} of a schedule can't have more than {most} entries.")
+    return list(value)
+
+
+def number(value: object, what: str, low: int, high: int) -> int:
+    """A whole number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ScheduleError(f"{what} of a schedule must be a whole number from {low} to {high}.")
+    return value
+
+
+def weekday(value: object, what: str) -> int:
+    """A day of the week as 0 (Sunday) to 6; written as 0-7 or with the first three letters or more of its English name."""
+    if isinstance(value, str) and len(value) >= 3:
+        for index, name in enumerate(WEEKDAYS):
+            if name.startswith(value.lower()):
+                return index
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 7:
+        raise ScheduleError(f"{what} of a schedule must be a day such as 'monday', or a number from 0 (Sunday) to 7.")
+    return value % 7
+
+
+def time_of_day(value: object, what: str) -> time:
+    """A wall time such as 06:30 or 06:30:15."""
+    try:
+        found = time.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is not None:
+        raise ScheduleError(f"{what} of a schedule must be a time of day without an offset, like '06:30'.")
+    return found
+
+
+def day(value: object, what: str) -> date:
+    """A date such as 2026-12-25."""
+    try:
+        found = date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise ScheduleError(f"{what} of a schedule must be a date like '2026-12-25'.")
+    return found
+
+
+def day_of_year(value: object, what: str) -> tuple[int, int]:
+    """A month and a day such as 12-25, which comes every year."""
+    try:
+        found = datetime.strptime(f"2000-{value}", "%Y-%m-%d") if isinstance(value, str) else None  # noqa: DTZ007 - a date
+    except ValueError:
+        found = None
+    if found is None:
+        raise ScheduleError(f"{what} of a schedule must be a date like '2026-12-25', or '12-25' for every year.")
+    return found.month, found.day
+
+
+def instant(value: object, what: str, zone: ZoneInfo | None = None) -> datetime:
+    """A time with an offset, in UTC; with a zone also one without, which is meant on the zone's wall."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if found is not None and (found.tzinfo is not None or zone is not None):
+            found = clock.parse(str(value)) if found.tzinfo is not None else instant_of(found, zone)  # type: ignore[arg-type]
+            if EARLIEST <= found < LATEST:
+                return found
+    except (ValueError, OverflowError):
+        pass
+    raise ScheduleError(
+        f"{what} of a schedule must be a time with an offset, like 2026-01-31T06:30:00+00:00, in the years 1900 to 8999."
+    )
+
+
+def wall(value: object, what: str, zone: ZoneInfo) -> datetime:
+    """A wall time of the zone: from a time without an offset as it stands, from one with an offset by conversion."""
+    found = instant(value, what, zone)
+    plain = datetime.fromisoformat(str(value))
+    return plain if plain.tzinfo is None else found.astimezone(zone).replace(tzinfo=None)

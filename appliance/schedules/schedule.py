@@ -1,0 +1,107 @@
+"""Schedules of a flow: one or more clocks, whose times are merged after filters, adjustments and a calendar."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from appliance.kit import clock
+from appliance.schedules.adjustments import Adjustment
+from appliance.schedules.calendars import Calendar
+from appliance.schedules.clocks import Clock, CronClock, DatesClock, IntervalClock, RRuleClock
+from appliance.schedules.filters import Filter
+
+
+class Schedule:
+    """The merged times of its clocks.
+
+    A time counts when all `filters` hold, one of `or_filters` does (when there are any) and none of `not_filters`; then it goes
+    through the `adjustments` in order, and last through the `calendar`. All of them apply to each clock in its own time zone.
+    """
+
+    def __init__(
+        self,
+        clocks: Iterable[Clock],
+        filters: Iterable[Filter] = (),
+        or_filters: Iterable[Filter] = (),
+        not_filters: Iterable[Filter] = (),
+        adjustments: Iterable[Adjustment] = (),
+        calendar: Calendar | None = None,
+    ) -> None:
+        given = list(clocks)
+        if not all(isinstance(item, Clock) for item in given):
+            raise TypeError("A schedule is made of clocks: Schedule([CronClock(...), IntervalClock(...)]).")
+        selected: dict[str, Any] = {
+            "filters": _documents(filters, Filter),
+            "or_filters": _documents(or_filters, Filter),
+            "not_filters": _documents(not_filters, Filter),
+            "adjustments": _documents(adjustments, Adjustment),
+            "calendar": calendar.to_document() if calendar is not None else None,
+        }
+        selected = {key: value for key, value in selected.items() if value}
+        self.clocks = [
+            Clock(item.document | selected, item.parameters, item.labels) if selected else item for item in given
+        ]
+
+    def next(self, n: int, after: datetime | None = None) -> list[datetime]:
+        """The next `n` different times of all clocks in order, strictly after `after`, by default after now; aware, in UTC.
+
+        Raises ScheduleError, also for an `after` without an offset.
+        """
+        after = after or clock.now()
+        merged = heapq.merge(*(item.next(n, after) for item in self.clocks))
+        return list(islice(dict.fromkeys(merged), n))
+
+    def due(self, after: datetime) -> tuple[datetime, Clock] | None:
+        """The next time and the clock that it is from, the first of those that share it; None when there are no more."""
+        found = [(times[0], index) for index, item in enumerate(self.clocks) if (times := item.next(1, after))]
+        if not found:
+            return None
+        time, index = min(found)
+        return time, self.clocks[index]
+
+    def describe(self) -> str:
+        """The schedule in words, its clocks parted by semicolons."""
+        return "; ".join(item.describe() for item in self.clocks)
+
+
+def IntervalSchedule(
+    interval: timedelta,
+    start_date: datetime | None = None,
+    timezone: str | None = None,
+    end_date: datetime | None = None,
+) -> Schedule:
+    """A schedule of one interval clock."""
+    return Schedule([IntervalClock(interval, start_date, timezone, end_date)])
+
+
+def CronSchedule(
+    cron: str, timezone: str | None = None, start_date: datetime | None = None, end_date: datetime | None = None
+) -> Schedule:
+    """A schedule of one cron clock."""
+    return Schedule([CronClock(cron, timezone, start_date, end_date)])
+
+
+def DatesSchedule(dates: Iterable[datetime | date], timezone: str | None = None) -> Schedule:
+    """A schedule of one clock of dates."""
+    return Schedule([DatesClock(dates, timezone)])
+
+
+def RRuleSchedule(
+    rrule: Any, start_date: datetime | None = None, timezone: str | None = None, end_date: datetime | None = None
+) -> Schedule:
+    """A schedule of one recurrence rule."""
+    return Schedule([RRuleClock(rrule, start_date, timezone, end_date)])
+
+
+def _documents(items: Iterable[Any], kind: type) -> list[dict[str, Any]]:
+    given = list(items)
+    for item in given:
+        if not isinstance(item, kind):
+            raise TypeError(
+                f"{item!r} is no {kind.__name__.lower()} that can be registered; take one from appliance.{kind.__name__.lower()}s."
+            )
+    return [item.to_document() for item in given]

@@ -1,0 +1,136 @@
+"""Applies filters, adjustments and a calendar to the times of one clock, in this order. All work is bounded.
+
+A time passes when all `filters` hold, one of the `or_filters` holds (when there are any), and none of the `not_filters` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from heapq import heappop, heappush
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from appliance.schedules.adjustments import moves_of
+from appliance.schedules.calendars import Opening
+from appliance.schedules.errors import ScheduleError
+from appliance.schedules.filters import checks_of
+from appliance.schedules.zones import EARLIEST, LATEST, instant_of, wall_of
+
+FIELDS = ("filters", "or_filters", "not_filters", "adjustments", "calendar")
+MOST_LOOKED_AT = 10_000
+"""So many times in a row of which none counts are an error, never a silent end."""
+MOST_MOVED = 100
+"""So many times of one closed day are moved; the others of that day are skipped."""
+_TICK = timedelta(microseconds=1)
+_DAY = timedelta(days=1)
+Series = Callable[[datetime], Iterator[datetime]]
+
+
+class Selection:
+    """The rules of one schedule document, ready for use in its zone."""
+
+    def __init__(self, document: Mapping[str, Any], zone: ZoneInfo) -> None:
+        self.zone = zone
+        self.every, self.some, self.none = (checks_of(document.get(key), f"The {key}", zone) for key in FIELDS[:3])
+        self.moves = moves_of(document.get("adjustments"), zone)
+        calendar = document.get("calendar")
+        self.opening = None if calendar is None else Opening(calendar, zone)
+        self.first = max([EARLIEST, *(check.window[0] for check in self.every)])
+        self.last = min([LATEST, *(check.window[1] for check in self.every)])
+        self.least = sum((min(timedelta(0), move.least) for move in self.moves), timedelta(0))
+        self.most = sum((max(timedelta(0), move.most) for move in self.moves), timedelta(0))
+
+    def pick(self, series: Series, after: datetime) -> Iterator[datetime]:
+        """The times after `after` that count, increasing; `series` gives a clock's times after an instant. Raises ScheduleError."""
+        waiting: list[datetime] = []  # moved times, until no earlier one can come any more
+        newest = after
+        search = _Search(self, series, after)
+        for candidate, moved in search:
+            if moved is not None and moved > newest and moved not in waiting:
+                heappush(waiting, moved)
+                search.looked = 0
+            while waiting and waiting[0] <= candidate + self.least:
+                newest = heappop(waiting)
+                yield newest
+            if search.looked > MOST_LOOKED_AT:
+                raise ScheduleError(
+                    f"Of {MOST_LOOKED_AT:,} times of the schedule in a row none passes its filters and its calendar; "
+                    "change them, or take a clock that comes less often."
+                )
+        while waiting:
+            yield heappop(waiting)
+
+    def reaches_back(self, after: datetime) -> datetime:
+        """From where on a clock's time can be moved past `after`."""
+        return (after if self.opening is None else self.opening.reaches_back(after)) - self.most
+
+    def verdict(self, at: datetime, wall: datetime) -> tuple[bool, datetime | None]:
+        """Whether a time passes the filters, and if not from which wall time on one can pass again, None when unknown."""
+        for check in self.every:
+            if not check.passes(at, wall):
+                return False, check.reopens(wall) if check.reopens else None
+        if self.some and not any(check.passes(at, wall) for check in self.some):
+            reopenings = [check.reopens(wall) if check.reopens else None for check in self.some]
+            known = [wall for wall in reopenings if wall is not None]
+            return False, min(known) if len(known) == len(reopenings) else None
+        for check in self.none:
+            if check.passes(at, wall):
+                return False, check.ends(wall) if check.ends else None
+        return True, None
+
+
+class _Search:
+    """The clock's times, each with where it goes or None; stretches of which nothing can come are jumped over."""
+
+    def __init__(self, selection: Selection, series: Series, after: datetime) -> None:
+        self.selection, self.series = selection, series
+        self.start = max(EARLIEST, selection.first - _TICK, selection.reaches_back(after))
+        self.looked = 0  # the work since the last time that counted
+        self._closed_day: date | None = None
+        self._on_closed_day = 0
+
+    def __iter__(self) -> Iterator[tuple[datetime, datetime | None]]:
+        zone = self.selection.zone
+        times = self.series(self.start)
+        while (at := next(times, None)) is not None and at <= self.selection.last:
+            self.looked += 1
+            wall = wall_of(at, zone)
+            counts, reopens = self.selection.verdict(at, wall)
+            onward = None if reopens is None else _onward(at, reopens, zone)
+            moved = None
+            if counts:
+                moved, onward = self._placed(at, wall)
+            yield at, moved
+            if onward is not None and onward > at:
+                times = self.series(onward - _TICK)
+
+    def _placed(self, at: datetime, wall: datetime) -> tuple[datetime | None, datetime | None]:
+        """Where adjustments and calendar put a time, and how far the next ones fare no better."""
+        selection, opening = self.selection, self.selection.opening
+        adjusted = at
+        for move in selection.moves:
+            adjusted = move.apply(adjusted)
+        if opening is None:
+            return adjusted, None
+        placing = opening.allowed(adjusted)
+        self.looked += placing.steps - 1
+        if selection.moves or placing.at == at:
+            return placing.at, None
+        if not opening.closed(wall.date()):
+            return placing.at, placing.shut
+        self._on_closed_day = self._on_closed_day + 1 if self._closed_day == wall.date() else 1
+        self._closed_day = wall.date()
+        over = not opening.moves or self._on_closed_day >= MOST_MOVED
+        return placing.at, _onward(at, _next_day(wall), selection.zone) if over else None
+
+
+def _onward(at: datetime, wall: datetime, zone: ZoneInfo) -> datetime | None:
+    """The instant of a later wall time; None when the offset changes before it comes, because wall times may then come twice."""
+    target = instant_of(wall, zone)
+    changes = target.astimezone(zone).utcoffset() != at.astimezone(zone).utcoffset()
+    return None if changes and wall.time() != time() else target  # of a whole day that is shut none counts either way
+
+
+def _next_day(wall: datetime) -> datetime:
+    return datetime.combine(wall.date() + _DAY, time())

@@ -1,0 +1,163 @@
+"""Turning a batch of a run's events into rows: task runs, their histories and logs. The hot path: plain dicts, no objects, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from appliance.kit import ids
+from appliance.protocol.run_protocol import MAX_EVENTS, FlowStateEvent, LogEvent, Report, TaskStateEvent
+from appliance.protocol.states import TERMINAL
+from appliance.server.db.writes.task_runs import CHANGING
+from appliance.server.domain.sanitize import MAX_INDEX, MAX_SLUG, clean, clean_document
+from appliance.server.domain.transitions import task_may_follow
+from appliance.server.errors import Invalid
+
+LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+_LONGEST_NAME = 40
+_NEW = {f"new_{name}": name for name in CHANGING}
+
+
+@dataclass
+class Batch:
+    """A report's events by what becomes of them. `tasks` holds the events of each task run in their order."""
+
+    tasks: dict[UUID, list[TaskStateEvent]] = field(default_factory=dict)
+    flow: list[FlowStateEvent] = field(default_factory=list)
+    logs: list[dict[str, Any]] = field(default_factory=list)
+    freed: list[tuple[str, int]] = field(default_factory=list)  # task runs that give back their slots
+
+
+@dataclass
+class TaskRows:
+    new: list[dict[str, Any]] = field(default_factory=list)
+    changed: list[dict[str, Any]] = field(default_factory=list)
+    states: list[dict[str, Any]] = field(default_factory=list)
+
+
+def sort(flow_run_id: UUID, report: Report) -> Batch:
+    """Check every event and put it where it belongs; Invalid when one can't be stored."""
+    if len(report.events) > MAX_EVENTS:
+        raise Invalid(f"A report carries at most {MAX_EVENTS} events; send them in several.")
+    batch = Batch()
+    places: dict[tuple[str, int], list[TaskStateEvent]] = {}
+    for event in report.events:
+        if event.at.tzinfo is None:
+            raise Invalid("The time of an event must have an offset.")
+        if type(event) is FlowStateEvent:
+            batch.flow.append(event)
+            continue
+        slug, index = event.slug, event.map_index  # type: ignore[union-attr]
+        if (slug is not None and (len(slug) > MAX_SLUG or "\0" in slug)) or not -1 <= index <= MAX_INDEX:
+            raise Invalid("An event names a task by a slug or map index that is out of range.")
+        if type(event) is LogEvent:
+            batch.logs.append(log_row(flow_run_id, event.at, event.level, event.logger, event.message, slug, index))
+        else:
+            assert isinstance(event, TaskStateEvent)
+            if len(event.name) > _LONGEST_NAME or not 0 <= event.run_count <= MAX_INDEX:
+                raise Invalid(f"The state of task {slug!r} has a name or run count that is out of range.")
+            places.setdefault((event.slug, index), []).append(event)
+            if event.freed:
+                batch.freed.append((event.slug, index))
+    batch.tasks = {ids.derived(flow_run_id, slug, index): events for (slug, index), events in places.items()}
+    return batch
+
+
+def log_row(
+    flow_run_id: UUID, at: datetime, level: str, logger: str, message: str, slug: str | None = None, map_index: int = -1
+) -> dict[str, Any]:
+    """One log line as it is stored."""
+    return {
+        "flow_run_id": flow_run_id,
+        "task_slug": slug,
+        "map_index": map_index,
+        "at": at,
+        "level": LEVELS[level],
+        "logger": clean(logger, 200),
+        "message": clean(message),
+    }
+
+
+def task_rows(
+    flow_run_id: UUID,
+    attempt: int,
+    tasks: Mapping[UUID, list[TaskStateEvent]],
+    known: Mapping[UUID, Any],
+    graph: Mapping[str, tuple[str, list[str]]],
+    now: datetime,
+) -> TaskRows:
+    """The rows to write: each task run once, however many events it has, and every accepted event in its history."""
+    rows = TaskRows()
+    for id, events in tasks.items():
+        before = known.get(id)
+        run = _fresh(id, flow_run_id, events[0], graph, now) if before is None else dict(before._mapping)
+        seen = run["version"]
+        for event in events:
+            if task_may_follow(run["state_type"], run["state_name"], run["attempt"] == attempt):
+                rows.states.append(_apply(id, run, event, attempt))
+        if run["version"] == seen:
+            continue  # all of them came after its end
+        if before is None:
+            rows.new.append(run)
+        else:
+            rows.changed.append({"run": id} | {key: run[name] for key, name in _NEW.items()})
+    return rows
+
+
+def _fresh(
+    id: UUID, flow_run_id: UUID, event: TaskStateEvent, graph: Mapping[str, tuple[str, list[str]]], now: datetime
+) -> dict[str, Any]:
+    name, tags = graph.get(event.slug, (event.slug, []))
+    return {
+        "id": id,
+        "flow_run_id": flow_run_id,
+        "task_slug": event.slug,
+        "map_index": event.map_index,
+        "name": name if event.map_index < 0 else f"{name}[{event.map_index}]",
+        "state_type": "",
+        "state_name": "",
+        "version": 0,
+        "attempt": 0,
+        "run_count": 0,
+        "cache_key": None,
+        "result_location": None,
+        "tags": tags,
+        "start_time": None,
+        "end_time": None,
+        "created": now,
+    }
+
+
+def _apply(id: UUID, run: dict[str, Any], event: TaskStateEvent, attempt: int) -> dict[str, Any]:
+    """Bring `run` to the event's state; the row of its history."""
+    if run["attempt"] != attempt:
+        run["attempt"], run["start_time"], run["end_time"] = attempt, None, None
+    type, at = event.type, event.at
+    message = clean(event.message) if event.message else ""
+    data = None if event.data is None else clean_document(event.data)
+    version = run["version"] = run["version"] + 1
+    run["state_type"], run["state_name"], run["state_at"] = type, event.name, at
+    run["state_message"], run["state_data"] = message, data
+    if type == "RUNNING":
+        run["start_time"] = run["start_time"] or at
+        run["result_location"] = None  # what an earlier run of the task left behind is not this one's
+    run["end_time"] = at if type in TERMINAL else None
+    if event.run_count:
+        run["run_count"] = event.run_count
+    if event.result_location is not None:
+        run["result_location"] = clean(event.result_location)
+    if event.task_run_name:
+        run["name"] = clean(event.task_run_name, 300)
+    return {
+        "task_run_id": id,
+        "version": version,
+        "attempt": attempt,
+        "type": type,
+        "name": event.name,
+        "message": message,
+        "data": data,
+        "at": at,
+    }

@@ -1,0 +1,161 @@
+"""Running all services in one process. APScheduler is the metronome; a lease row decides which process does a service's rounds."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+from datetime import datetime
+
+from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
+
+from appliance.config import Settings
+from appliance.kit import clock, lifecycle
+from appliance.server.actions import leases
+from appliance.server.db import fence
+from appliance.server.db.session import Database, open_database
+from appliance.server.errors import ServerError
+from appliance.server.services.disk import Disk
+from appliance.server.services.hold import Hold
+from appliance.server.services.jobs import Jobs
+from appliance.server.services.late import Late
+from appliance.server.services.repair import Repair
+from appliance.server.services.retention import Retention
+from appliance.server.services.rollups import Rollups
+from appliance.server.services.scheduler import Scheduler
+from appliance.server.services.service import Service
+
+log = logging.getLogger(__name__)
+
+_LEAST_LEASE = 15.0
+_STEP = 2.0  # seconds by which the wall clock may jump before the metronome is set anew
+_GRACE = 4.0
+_PATIENCE = 8.0  # seconds for one statement: theirs read and delete much at once, and nobody waits for an answer
+
+
+class Rounds:
+    """One service's rounds in this process: take or renew the lease, work, put on record what was done. Never raises."""
+
+    def __init__(self, service: Service, db: Database, holder: str) -> None:
+        self.service = service
+        self.failures = 0
+        self._db = db
+        self._holder = holder
+        self._epoch: int | None = None
+        self._busy = threading.Lock()
+        self._ttl = max(_LEAST_LEASE, 3 * service.interval)
+        self._taken = 0.0
+        self._finished = False
+
+    def __call__(self) -> None:
+        with self._busy:
+            if self._finished:
+                return  # the metronome had handed this round to its threads just before it was shut down
+            try:
+                self._round(clock.now())
+                self.failures = 0
+            except Exception as error:
+                self.failures += 1
+                expected = isinstance(error, ServerError)
+                log.error("The %s failed and is tried again: %s", self.service.name, error, exc_info=not expected)
+
+    def _round(self, now: datetime) -> None:
+        before = self._epoch
+        self._epoch = leases.acquire(self._db, self.service.name, self._holder, self._ttl, now=now)
+        self._taken = clock.monotonic()
+        if self._epoch is None:
+            return
+        if before != self._epoch:
+            log.info("This process does the work of the service %s now.", self.service.name)
+        with fence.held(self.service.name, self._epoch):
+            counts = self.service.run_once(now)
+        leases.record(self._db, self.service.name, self._epoch, counts, now=clock.now())
+
+    def prolong(self) -> None:
+        """Keep the lease during a long round. Called now and then from another thread; a lease that was lost stays lost."""
+        epoch = self._epoch
+        if epoch is None or not self._busy.locked() or clock.monotonic() - self._taken < self._ttl / 3:
+            return
+        try:
+            if leases.prolong(self._db, self.service.name, epoch, self._ttl):
+                self._taken = clock.monotonic()
+        except ServerError as error:
+            log.warning("The lease of the %s could not be prolonged: %s", self.service.name, error)
+
+    def finish(self, timeout: float) -> None:
+        """Wait for the round at work and give the lease back, so that another process can go on at once. No round comes after."""
+        self._finished = True
+        if not self._busy.acquire(timeout=max(0.0, timeout)):
+            log.warning("The %s did not finish its round in time.", self.service.name)
+            return
+        try:
+            if self._epoch is not None:
+                leases.release(self._db, self.service.name, self._holder, self._epoch)
+        except ServerError as error:
+            log.warning("The lease of the %s could not be given back: %s", self.service.name, error)
+        finally:
+            self._busy.release()
+
+
+def services_of(settings: Settings, db: Database) -> list[Service]:
+    """Every service of the appliance."""
+    return [
+        Scheduler(db, settings.scheduler_interval),
+        Repair(db, settings.repair_interval),
+        Late(db, settings.repair_interval),
+        Jobs(db),
+        Hold(db, settings.hold_overdue_above),
+        Rollups(db),
+        Retention(db, settings),
+        Disk(db),
+    ]
+
+
+def main(settings: Settings, stop: threading.Event | None = None) -> int:
+    """Run the services until SIGTERM, SIGINT or `stop`; the exit code."""
+    stop = lifecycle.stop_on_signals() if stop is None else stop
+    db = open_database(settings, patience=_PATIENCE)
+    holder = f"{socket.gethostname()[:120]}:{os.getpid()}:{secrets.token_hex(4)}"
+    rounds = [Rounds(service, db, holder) for service in services_of(settings, db)]
+    metronome = _metronome(rounds)
+    log.info("The services run: %s.", ", ".join(item.service.name for item in rounds))
+    try:
+        _keep_time(metronome, rounds, stop)
+    finally:
+        metronome.shutdown(wait=False)
+        deadline = clock.monotonic() + _GRACE
+        for item in rounds:
+            item.finish(deadline - clock.monotonic())
+        db.dispose()
+    log.info("The services have stopped.")
+    return 0
+
+
+def _metronome(rounds: list[Rounds]) -> BackgroundScheduler:
+    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)  # it warns about every round that takes long
+    metronome = BackgroundScheduler(
+        timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+    )
+    for item in rounds:
+        metronome.add_job(
+            item, "interval", seconds=item.service.interval, id=item.service.name, next_run_time=clock.now()
+        )
+    metronome.start()
+    return metronome
+
+
+def _keep_time(metronome: BackgroundScheduler, rounds: list[Rounds], stop: threading.Event) -> None:
+    """Wait for the stop, and keep the leases of long rounds meanwhile. The metronome goes by the wall clock: when that is set back
+    or ahead, set the next rounds anew."""
+    wall, steady = clock.now(), clock.monotonic()
+    while not stop.wait(1.0):
+        for item in rounds:
+            item.prolong()
+        jump = (clock.now() - wall).total_seconds() - (clock.monotonic() - steady)
+        wall, steady = clock.now(), clock.monotonic()
+        if abs(jump) > _STEP:
+            log.warning("The system's clock was moved by %.0f s.", jump)
+            for job in metronome.get_jobs():
+                job.modify(next_run_time=clock.now())

@@ -1,0 +1,83 @@
+"""Every zone's changes of offset, 2020 to 2037, against the brute-force oracle: no schedule may deviate by a single time.
+
+The short form takes the first two changes of each behaviour and two drawn ones. The full form takes them all, with ordinary days:
+DST_SWEEP=full python -m pytest -s --timeout=0 tests/unit/schedules/test_dst_oracle.py
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from datetime import datetime
+
+import pytest
+
+from appliance.schedules import rule as clocks
+from tests.unit.schedules import dst_oracle as oracle
+from tests.unit.schedules.dst_oracle import CASES, DAY, EPOCH, MINUTE, Case, Walk, ZoneInfo
+
+FULL = os.environ.get("DST_SWEEP") == "full"
+SEED = 20_371
+
+
+def at(minute: int) -> datetime:
+    return EPOCH + minute * MINUTE
+
+
+def deviations(case: Case, walk: Walk, zone: str, draw: random.Random) -> list[str]:
+    document = case.document | {"timezone": zone}
+    expected = [at(int(minute)) for minute in walk.expected(case)]
+    end = at(walk.end)
+    found = [time for time in clocks.next_times(document, at(walk.start) - MINUTE, len(expected) + 1) if time < end]
+    wrong = [] if found == expected else [f"{zone} {document} from {at(walk.start)}: {set(found) ^ set(expected)}"]
+    for _ in range(2 if FULL else 1):  # asked from anywhere inside, the rest is the same
+        after = at(draw.randrange(walk.start, walk.end))
+        rest = [time for time in expected if time > after][:3]
+        if clocks.next_times(document, after, len(rest)) != rest:
+            wrong.append(f"{zone} {document} after {after}")
+    return wrong
+
+
+def windows(moments: list[int], draw: random.Random) -> list[tuple[int, int]]:
+    if FULL:
+        ordinary = [draw.randrange(oracle.FIRST + 3 * DAY, oracle.LAST - 9 * DAY) for _ in range(12)]
+        return [(moment - 3 * DAY, moment + 4 * DAY) for moment in moments] + [(x, x + 6 * DAY) for x in ordinary]
+    chosen = {*moments[:2], *draw.sample(moments, min(2, len(moments)))}
+    ordinary = [draw.randrange(oracle.FIRST + 3 * DAY, oracle.LAST - 9 * DAY)]
+    return [(moment - DAY // 2, moment + DAY // 2) for moment in sorted(chosen)] + [(x, x + DAY) for x in ordinary]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0 if FULL else 180)
+def test_no_schedule_deviates_from_the_oracle_in_any_zone() -> None:
+    assert len({case.document.get("cron") for case in CASES} - {None}) >= 40
+    draw = random.Random(SEED)
+    groups = oracle.zones_by_behaviour(60 if FULL else DAY)
+    wrong: list[str] = []
+    compared = walked = 0
+    for behaviour, names in groups.items():
+        zone = draw.choice(names)
+        for start, end in windows([moment for moment, _ in behaviour[1:]], draw):
+            walk = Walk(ZoneInfo(zone), start, end)
+            walked += 1
+            for case in CASES:
+                wrong += deviations(case, walk, zone, draw)
+                compared += 1
+    zones = sum(map(len, groups.values()))
+    print(
+        f"\n{zones} zones, {len(groups)} behaviours, {walked} windows, {len(CASES)} schedules, {compared} comparisons"
+    )
+    assert zones > 400
+    assert not wrong, f"seed {SEED}: {len(wrong)} deviations, first: {wrong[:5]}"
+
+
+@pytest.mark.parametrize(("expression", "fixed"), [("30 2 * * *", False), ("30 1 * * *", False), ("0 * * * *", True)])
+def test_the_oracle_notices_a_rule_that_is_mistaken(expression: str, fixed: bool) -> None:
+    right = next(case for case in CASES if case.document.get("cron") == expression)
+    zone = "America/New_York"
+    found = []
+    for moment, _ in oracle.changes(ZoneInfo(zone), DAY)[1:3]:
+        walk = Walk(ZoneInfo(zone), moment - DAY, moment + DAY)
+        assert not deviations(right, walk, zone, random.Random(1))
+        found += deviations(Case(right.document, right.fits, fixed), walk, zone, random.Random(1))
+    assert found
