@@ -17,22 +17,26 @@ from appliance.protocol.jobs import Bulk
 from appliance.protocol.run_protocol import AskSlots, Begin
 from appliance.server.actions import (
     agents,
-    attempts,
     concurrency,
-    flow_runs,
     hold,
     jobs,
     late,
     leases,
     maintenance,
-    marking,
     repair,
     schedules,
     slots,
-    unstarted,
 )
 from appliance.server.actions import run_protocol as runs
-from appliance.server.actions.asking import Asked
+from appliance.server.actions.flow_runs.cancel import cancel_run
+from appliance.server.actions.flow_runs.change import ChangeRequest
+from appliance.server.actions.flow_runs.delete import delete_run
+from appliance.server.actions.flow_runs.edit import Edit, edit_run
+from appliance.server.actions.flow_runs.mark import mark_run
+from appliance.server.actions.flow_runs.pause import pause_run
+from appliance.server.actions.flow_runs.restart import restart_run
+from appliance.server.actions.flow_runs.resume import resume_run
+from appliance.server.actions.flow_runs.start_now import start_run_now
 from appliance.server.actions.schedules import Policy
 from appliance.server.db.session import Database
 from appliance.server.db.writes import dispatch
@@ -114,13 +118,13 @@ class Workload:
     def change(self) -> None:
         """Pause one, resume it, cancel another."""
         held, cancelled = self.create("create-0", n=0), self.create("create-1", n=1)
-        for op, key in ((attempts.pause, "pause-0"), (attempts.resume, "resume-0")):
+        for op, key in ((pause_run, "pause-0"), (resume_run, "resume-0")):
             try:
-                op(self.db, ALICE, held, Asked(idempotency_key=key))
+                op(self.db, ALICE, held, ChangeRequest(idempotency_key=key))
             except ServerError:  # a second script: the first one's word never arrived, and the run has gone on
                 continue
             self.journal.acknowledged("change", held, key)
-        flow_runs.cancel(self.db, ALICE, cancelled)
+        cancel_run(self.db, ALICE, cancelled)
         self.journal.acknowledged("cancel", cancelled)
 
     def work(self) -> None:
@@ -148,7 +152,7 @@ class Workload:
             self.carry_out(work, "FAILED" if work.flow_run_id == run else "SUCCESS")
         if self.state_of(run) != "FAILED":
             return  # a second script, and the first one came further
-        attempts.restart(self.db, ALICE, run, Asked(idempotency_key="restart"))
+        restart_run(self.db, ALICE, run, ChangeRequest(idempotency_key="restart"))
         self.journal.acknowledged("change", run, "restart")
 
     def go_silent(self) -> None:
@@ -195,12 +199,12 @@ class Workload:
         """By a person's word: one run is edited and started now, one is marked, one is deleted."""
         later = self.time + timedelta(days=1)
         hurried, marked, gone = (builders.create(self.db, self.flow, scheduled_time=later) for _ in range(3))
-        unstarted.edit(self.db, ALICE, hurried, unstarted.Edit(priority=5), self.under(f"edit-{hurried}"))
-        unstarted.start_now(self.db, ALICE, hurried, self.under(f"start-{hurried}"))
-        marking.mark(self.db, ALICE, marked, "Success", self.under(f"mark-{marked}"))
+        edit_run(self.db, ALICE, hurried, Edit(priority=5), self.under(f"edit-{hurried}"))
+        start_run_now(self.db, ALICE, hurried, self.under(f"start-{hurried}"))
+        mark_run(self.db, ALICE, marked, "Success", self.under(f"mark-{marked}"))
         for run, key in ((hurried, f"edit-{hurried}"), (hurried, f"start-{hurried}"), (marked, f"mark-{marked}")):
             self.journal.acknowledged("change", run, key)
-        unstarted.delete(self.db, ALICE, gone)
+        delete_run(self.db, ALICE, gone)
         self.journal.acknowledged("delete", gone)
 
     def many(self) -> None:
@@ -270,8 +274,8 @@ class Workload:
         for run in repair.stuck_runs(self.db, self.time):
             repair.mend_stuck(self.db, run, now=self.time)
 
-    def under(self, key: str) -> Asked:
-        return Asked(idempotency_key=key)
+    def under(self, key: str) -> ChangeRequest:
+        return ChangeRequest(idempotency_key=key)
 
     def state_of(self, run: UUID) -> str:
         return str(builders.run_row(self.db, run)["state_type"])

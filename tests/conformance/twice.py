@@ -34,7 +34,7 @@ from appliance.server.actions import setup
 from appliance.server.app import create_app
 from appliance.server.db import migrate
 from appliance.server.db.session import Database
-from appliance.server.domain.restarting import to_run_again
+from appliance.server.domain.restart import to_run_again
 
 TOKEN = "apl_user_" + "t" * 43
 AT_ONCE = -1.0

@@ -13,8 +13,9 @@ from appliance.protocol.agents import Claim, Enrol, Work
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.protocol.flows import Registered, Registration
 from appliance.protocol.run_protocol import Begin, FlowStateEvent, LogEvent, Report, Reported, TaskStateEvent
-from appliance.server.actions import agents, flow_runs, flows
+from appliance.server.actions import agents, flows
 from appliance.server.actions import run_protocol as runs
+from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
 
@@ -62,7 +63,7 @@ def register(
 
 
 def create(db: Database, flow_id: UUID, **fields: Any) -> UUID:
-    return flow_runs.create(db, ALICE, CreateFlowRun(flow_id=flow_id, **fields)).id
+    return create_run(db, ALICE, CreateFlowRun(flow_id=flow_id, **fields)).id
 
 
 def enrol(db: Database, name: str = "embedded", labels: list[str] | None = None, capacity: int = 8) -> UUID:

@@ -13,8 +13,16 @@ import pytest
 
 from appliance.kit import clock as kit_clock
 from appliance.protocol.jobs import Bulk
-from appliance.server.actions import attempts, flow_runs, jobs, marking, unstarted
-from appliance.server.actions.asking import Asked
+from appliance.server.actions import jobs
+from appliance.server.actions.flow_runs.cancel import cancel_run
+from appliance.server.actions.flow_runs.change import ChangeRequest
+from appliance.server.actions.flow_runs.delete import delete_run
+from appliance.server.actions.flow_runs.edit import Edit, edit_run
+from appliance.server.actions.flow_runs.mark import mark_run
+from appliance.server.actions.flow_runs.pause import pause_run
+from appliance.server.actions.flow_runs.restart import restart_run
+from appliance.server.actions.flow_runs.resume import resume_run
+from appliance.server.actions.flow_runs.start_now import start_run_now
 from appliance.server.actions.schedules import Policy
 from appliance.server.actions.schedules import edit as edit_schedule
 from appliance.server.db.session import Database
@@ -38,13 +46,13 @@ from tests.integration.conftest import StoppedClock
 
 Act = Callable[[Database, UUID], Any]
 ACTS: dict[str, Act] = {
-    "cancel": lambda db, run: flow_runs.cancel(db, ALICE, run),
-    "pause": lambda db, run: attempts.pause(db, ALICE, run),
-    "resume": lambda db, run: attempts.resume(db, ALICE, run),
-    "restart": lambda db, run: attempts.restart(db, ALICE, run),
-    "mark": lambda db, run: marking.mark(db, ALICE, run, "Success"),
-    "start now": lambda db, run: unstarted.start_now(db, ALICE, run),
-    "edit": lambda db, run: unstarted.edit(db, ALICE, run, unstarted.Edit(priority=1)),
+    "cancel": lambda db, run: cancel_run(db, ALICE, run),
+    "pause": lambda db, run: pause_run(db, ALICE, run),
+    "resume": lambda db, run: resume_run(db, ALICE, run),
+    "restart": lambda db, run: restart_run(db, ALICE, run),
+    "mark": lambda db, run: mark_run(db, ALICE, run, "Success"),
+    "start now": lambda db, run: start_run_now(db, ALICE, run),
+    "edit": lambda db, run: edit_run(db, ALICE, run, Edit(priority=1)),
 }
 
 
@@ -80,7 +88,7 @@ def test_a_run_that_ends_while_two_people_cancel_it_has_one_end(database: Databa
         check_histories(database)
         if run_row(database, run)["state_type"] == "CANCELLING":
             report(database, run, 1, flow("CANCELLED", "Cancelled"))
-        unstarted.delete(database, ALICE, run)
+        delete_run(database, ALICE, run)
 
 
 def test_everybody_at_once(database: Database) -> None:
@@ -99,16 +107,16 @@ def test_a_request_that_is_sent_again_at_once_has_one_effect(database: Database,
     elif name != "cancel":
         run = create(database, register(database, "second").flow_id)
         if name == "resume":
-            attempts.pause(database, ALICE, run)
-    asked = Asked("x", "same key")
+            pause_run(database, ALICE, run)
+    asked = ChangeRequest("x", "same key")
     keyed: dict[str, Act] = {
-        "cancel": lambda db, run: flow_runs.cancel(db, ALICE, run, idempotency_key="same key"),
-        "pause": lambda db, run: attempts.pause(db, ALICE, run, asked),
-        "resume": lambda db, run: attempts.resume(db, ALICE, run, asked),
-        "restart": lambda db, run: attempts.restart(db, ALICE, run, asked),
-        "mark": lambda db, run: marking.mark(db, ALICE, run, "Success", asked),
-        "start now": lambda db, run: unstarted.start_now(db, ALICE, run, asked),
-        "edit": lambda db, run: unstarted.edit(db, ALICE, run, unstarted.Edit(priority=1), asked),
+        "cancel": lambda db, run: cancel_run(db, ALICE, run, idempotency_key="same key"),
+        "pause": lambda db, run: pause_run(db, ALICE, run, asked),
+        "resume": lambda db, run: resume_run(db, ALICE, run, asked),
+        "restart": lambda db, run: restart_run(db, ALICE, run, asked),
+        "mark": lambda db, run: mark_run(db, ALICE, run, "Success", asked),
+        "start now": lambda db, run: start_run_now(db, ALICE, run, asked),
+        "edit": lambda db, run: edit_run(db, ALICE, run, Edit(priority=1), asked),
     }
     before = run_row(database, run)["version"]
     assert together(database, run, [keyed[name]] * 3) == ["done"] * 3

@@ -9,10 +9,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from appliance.server.actions import attempts, flow_runs, marking, schedules, unstarted
-from appliance.server.actions.asking import Asked
-from appliance.server.actions.attempts import Restart
-from appliance.server.actions.unstarted import Edit
+from appliance.server.actions import schedules
+from appliance.server.actions.flow_runs.cancel import cancel_run
+from appliance.server.actions.flow_runs.change import ChangeRequest
+from appliance.server.actions.flow_runs.delete import delete_run
+from appliance.server.actions.flow_runs.edit import Edit, edit_run
+from appliance.server.actions.flow_runs.mark import mark_run, mark_task
+from appliance.server.actions.flow_runs.restart import Restart, restart_run
+from appliance.server.actions.flow_runs.start_now import start_run_now
 from appliance.server.db.session import Database
 from appliance.server.errors import Conflict, Invalid, NotFound
 from tests.integration.builders import (
@@ -66,7 +70,7 @@ def scheduled(db: Database, clock: StoppedClock) -> UUID:
 
 def test_a_restart_from_a_task_runs_it_and_what_follows_with_other_parameters(database: Database) -> None:
     run, agent = succeeded(database, parameters=[N])
-    attempts.restart(database, ALICE, run, Asked("wrong day"), Restart(from_task="load-1", parameters={"n": 7}))
+    restart_run(database, ALICE, run, ChangeRequest("wrong day"), Restart(from_task="load-1", parameters={"n": 7}))
     row = run_row(database, run)
     assert row["state_message"] == "Restarted from load-1 by alice: wrong day"
     assert tasks(database) == {
@@ -81,7 +85,7 @@ def test_a_restart_from_a_task_runs_it_and_what_follows_with_other_parameters(da
 
 def test_a_restart_from_the_first_task_runs_all(database: Database) -> None:
     run, _ = succeeded(database)
-    attempts.restart(database, ALICE, run, None, Restart(from_task="extract-1"))
+    restart_run(database, ALICE, run, None, Restart(from_task="extract-1"))
     assert set(tasks(database).values()) == {"Pending"}
 
 
@@ -96,7 +100,7 @@ def test_a_restart_from_the_first_task_runs_all(database: Database) -> None:
 def test_a_restart_that_can_not_be_changes_nothing(database: Database, how: Restart, sentence: str) -> None:
     run, _ = succeeded(database, parameters=[N])
     with pytest.raises(Invalid, match=sentence):
-        attempts.restart(database, ALICE, run, None, how)
+        restart_run(database, ALICE, run, None, how)
     assert run_row(database, run)["state_type"] == "SUCCESS"
     assert "Pending" not in tasks(database).values()
 
@@ -110,7 +114,7 @@ def test_a_restart_that_can_not_be_changes_nothing(database: Database, how: Rest
 )
 def test_a_scheduled_run_is_marked(database: Database, clock: StoppedClock, state: str, type: str) -> None:
     run = scheduled(database, clock)
-    marking.mark(database, ALICE, run, state, Asked("done by hand"))
+    mark_run(database, ALICE, run, state, ChangeRequest("done by hand"))
     row = run_row(database, run)
     assert (row["state_type"], row["state_name"], row["attempt"]) == (type, state, 0)
     assert row["state_message"] == f"Marked as {state} by alice: done by hand"
@@ -123,15 +127,15 @@ def test_a_scheduled_run_is_marked(database: Database, clock: StoppedClock, stat
 def test_what_had_ended_stays_as_it_was_in_its_attempt(database: Database) -> None:
     run, agent = failed(database)
     ended = run_row(database, run)["end_time"]
-    marking.mark(database, ALICE, run, "Success", Asked("repaired by hand", "k1"))
+    mark_run(database, ALICE, run, "Success", ChangeRequest("repaired by hand", "k1"))
     row = run_row(database, run)
     assert (row["state_type"], row["attempt"], row["end_time"]) == ("SUCCESS", 2, ended)
     history = rows(database, "select attempt, name from flow_run_state where version > 3 order by version")
     assert [(state["attempt"], state["name"]) for state in history] == [(1, "Failed"), (2, "Success")]
-    marking.mark(database, ALICE, run, "Failed")
-    marking.mark(database, ALICE, run, "Success", Asked("sent again", "k1"))
+    mark_run(database, ALICE, run, "Failed")
+    mark_run(database, ALICE, run, "Success", ChangeRequest("sent again", "k1"))
     assert run_row(database, run)["state_name"] == "Failed"
-    attempts.restart(database, ALICE, run)
+    restart_run(database, ALICE, run)
     again(database, run, agent, 4)
     check_histories(database)
 
@@ -139,19 +143,19 @@ def test_what_had_ended_stays_as_it_was_in_its_attempt(database: Database) -> No
 def test_a_live_run_is_not_marked(database: Database) -> None:
     run, _ = begun(database)
     with pytest.raises(Conflict, match="The run is Running; cancel it first"):
-        marking.mark(database, ALICE, run, "Success")
+        mark_run(database, ALICE, run, "Success")
     with pytest.raises(Conflict, match="cancel it first"):
-        marking.mark_task(database, ALICE, run, "extract-1", -1, "Success")
+        mark_task(database, ALICE, run, "extract-1", -1, "Success")
     with pytest.raises(Invalid, match="Success, Failed, Cancelled, Skipped, not as 'Running'"):
-        marking.mark(database, ALICE, run, "Running")
+        mark_run(database, ALICE, run, "Running")
 
 
 def test_a_marked_task_is_not_run_again(database: Database) -> None:
     run, agent = failed(database)
-    marking.mark_task(database, ALICE, run, "load-1", 1, "Success", Asked("loaded by hand", "t1"))
+    mark_task(database, ALICE, run, "load-1", 1, "Success", ChangeRequest("loaded by hand", "t1"))
     assert tasks(database)["load-1", 1] == "Success"
     assert run_row(database, run)["state_type"] == "FAILED"
-    attempts.restart(database, ALICE, run)
+    restart_run(database, ALICE, run)
     found = again(database, run, agent, 2)
     marked = next(one for one in found.tasks if one.map_index == 1)
     assert (marked.type, marked.result_location, marked.message) == (
@@ -165,10 +169,10 @@ def test_a_marked_task_is_not_run_again(database: Database) -> None:
 def test_a_task_is_marked_once_under_a_key(database: Database) -> None:
     run, _ = failed(database)
     for state, key in (("Success", "t1"), ("Skipped", "t2"), ("Success", "t1")):
-        marking.mark_task(database, ALICE, run, "load-1", 1, state, Asked(idempotency_key=key))
+        mark_task(database, ALICE, run, "load-1", 1, state, ChangeRequest(idempotency_key=key))
     assert tasks(database)["load-1", 1] == "Skipped"
     with pytest.raises(NotFound, match=r"no task run load-1\[9\]"):
-        marking.mark_task(database, ALICE, run, "load-1", 9, "Success")
+        mark_task(database, ALICE, run, "load-1", 9, "Success")
 
 
 # --- start now
@@ -177,7 +181,7 @@ def test_a_task_is_marked_once_under_a_key(database: Database) -> None:
 def test_a_scheduled_run_is_due_now(database: Database, clock: StoppedClock) -> None:
     run, agent = scheduled(database, clock), enrol(database)
     assert claim(database, agent) == []
-    unstarted.start_now(database, ALICE, run, Asked("no need to wait"))
+    start_run_now(database, ALICE, run, ChangeRequest("no need to wait"))
     assert run_row(database, run)["state_message"] == "Started now by alice: no need to wait"
     again(database, run, agent, 1)
     check_histories(database)
@@ -185,7 +189,7 @@ def test_a_scheduled_run_is_due_now(database: Database, clock: StoppedClock) -> 
 
 def test_a_run_that_waits_to_try_again_tries_now(database: Database, clock: StoppedClock) -> None:
     run, agent = awaiting(database, clock)
-    unstarted.start_now(database, ALICE, run)
+    start_run_now(database, ALICE, run)
     found = again(database, run, agent, 2)
     waited = next(one for one in found.tasks if one.task_slug == "load-1")
     assert waited.name == "AwaitingRetry"
@@ -206,7 +210,7 @@ def test_what_is_not_scheduled_is_not_started_now(
 ) -> None:
     run = make(database)
     with pytest.raises(Conflict, match=sentence):
-        unstarted.start_now(database, ALICE, run)
+        start_run_now(database, ALICE, run)
 
 
 # --- edit
@@ -215,12 +219,12 @@ def test_what_is_not_scheduled_is_not_started_now(
 def test_a_run_that_has_not_started_is_edited(database: Database, clock: StoppedClock) -> None:
     run, soon = scheduled(database, clock), clock.time + timedelta(minutes=5)
     wanted = Edit(name="urgent", labels=["gpu", "big"], priority=7, scheduled_time=soon)
-    unstarted.edit(database, ALICE, run, wanted, Asked("the boss asks", "e1"))
+    edit_run(database, ALICE, run, wanted, ChangeRequest("the boss asks", "e1"))
     row = run_row(database, run)
     assert (row["name"], row["priority"], row["version"]) == ("urgent", 7, 2)
     assert row["state_message"] == "Edited (labels, name, priority, scheduled_time) by alice: the boss asks"
-    unstarted.edit(database, ALICE, run, Edit(priority=1))
-    unstarted.edit(database, ALICE, run, wanted, Asked("sent again", "e1"))
+    edit_run(database, ALICE, run, Edit(priority=1))
+    edit_run(database, ALICE, run, wanted, ChangeRequest("sent again", "e1"))
     assert run_row(database, run)["priority"] == 1
     clock.move(301)
     assert [work.name for work in claim(database, enrol(database, labels=["big", "gpu"]))] == ["urgent"]
@@ -229,11 +233,11 @@ def test_a_run_that_has_not_started_is_edited(database: Database, clock: Stopped
 
 def test_an_edit_of_what_has_changed_meanwhile_is_refused(database: Database, clock: StoppedClock) -> None:
     run = scheduled(database, clock)
-    unstarted.edit(database, ALICE, run, Edit(priority=1), Asked(version=1))
+    edit_run(database, ALICE, run, Edit(priority=1), ChangeRequest(version=1))
     with pytest.raises(Conflict, match="has changed since you looked"):
-        unstarted.edit(database, ALICE, run, Edit(priority=2), Asked(version=1))
+        edit_run(database, ALICE, run, Edit(priority=2), ChangeRequest(version=1))
     with pytest.raises(Conflict, match="has changed since you looked"):
-        unstarted.delete(database, ALICE, run, Asked(version=1))
+        delete_run(database, ALICE, run, ChangeRequest(version=1))
     assert run_row(database, run)["priority"] == 1
 
 
@@ -241,20 +245,20 @@ def test_an_edit_of_what_has_changed_meanwhile_is_refused(database: Database, cl
 def test_an_edit_that_makes_no_sense_is_refused(database: Database, clock: StoppedClock, wanted: Edit) -> None:
     run = scheduled(database, clock)
     with pytest.raises(Invalid):
-        unstarted.edit(database, ALICE, run, wanted)
+        edit_run(database, ALICE, run, wanted)
     assert run_row(database, run)["version"] == 1
 
 
 def test_what_has_started_is_not_edited(database: Database, clock: StoppedClock) -> None:
     for run in (begun(database)[0], awaiting(database, clock)[0]):
         with pytest.raises(Conflict, match="has started"):
-            unstarted.edit(database, ALICE, run, Edit(priority=1))
+            edit_run(database, ALICE, run, Edit(priority=1))
 
 
 def test_an_edited_run_of_a_schedule_outlives_a_new_plan(database: Database, clock: StoppedClock) -> None:
     register(database, schedules=[MINUTELY])
     edited, untouched = (row["id"] for row in rows(database, "select id from flow_run order by due_at limit 2"))
-    unstarted.edit(database, ALICE, UUID(str(edited)), Edit(priority=3))
+    edit_run(database, ALICE, UUID(str(edited)), Edit(priority=3))
     schedule = one(database, "select id from schedule")["id"]
     schedules.edit(database, ALICE, UUID(str(schedule)), parameters={})
     kept = {row["id"] for row in rows(database, "select id from flow_run")}
@@ -271,26 +275,26 @@ def test_a_deleted_run_is_gone_with_all_that_belongs_to_it(
 ) -> None:
     run = make(database, clock)
     for _ in range(2):
-        unstarted.delete(database, ALICE, run, Asked("tidying up", "d1"))
+        delete_run(database, ALICE, run, ChangeRequest("tidying up", "d1"))
     for table in ("flow_run", "flow_run_state", "task_run", "task_run_state", "log"):
         assert rows(database, f"select * from {table}") == []
     told = rows(database, "select actor from event where kind = 'flow_run.deleted'")
     assert [event["actor"] for event in told] == ["alice"]
     with pytest.raises(NotFound):
-        unstarted.delete(database, ALICE, run)
+        delete_run(database, ALICE, run)
 
 
 def test_a_live_run_is_not_deleted(database: Database) -> None:
     run, _ = begun(database)
     with pytest.raises(Conflict, match="The run is Running; cancel it, then delete it"):
-        unstarted.delete(database, ALICE, run)
+        delete_run(database, ALICE, run)
     assert run_row(database, run)["state_type"] == "RUNNING"
 
 
 def test_a_deleted_due_time_is_a_recorded_skip_and_gets_no_run_again(database: Database, clock: StoppedClock) -> None:
     register(database, schedules=[MINUTELY])
     first = one(database, "select id, due_at, schedule_id from flow_run order by due_at limit 1")
-    unstarted.delete(database, ALICE, UUID(str(first["id"])), Asked("not today"))
+    delete_run(database, ALICE, UUID(str(first["id"])), ChangeRequest("not today"))
     schedules.edit(database, ALICE, UUID(str(first["schedule_id"])), parameters={})
     due = [row["due_at"] for row in rows(database, "select due_at from flow_run order by due_at")]
     assert first["due_at"] not in due and len(due) == 9
@@ -309,21 +313,21 @@ def test_a_deleted_due_time_is_a_recorded_skip_and_gets_no_run_again(database: D
 
 def test_a_cancel_is_done_once_under_its_key(database: Database, clock: StoppedClock) -> None:
     run, agent = begun(database)
-    flow_runs.cancel(database, ALICE, run, idempotency_key="c1")
+    cancel_run(database, ALICE, run, idempotency_key="c1")
     send(database, run, 1, flow("CANCELLED", "Cancelled"))
-    attempts.restart(database, ALICE, run)
-    flow_runs.cancel(database, ALICE, run, idempotency_key="c1")
+    restart_run(database, ALICE, run)
+    cancel_run(database, ALICE, run, idempotency_key="c1")
     again(database, run, agent, 2)
 
 
 @pytest.mark.parametrize(
     "act",
     [
-        lambda db, run: marking.mark(db, ALICE, run, "Success"),
-        lambda db, run: marking.mark_task(db, ALICE, run, "x", -1, "Success"),
-        lambda db, run: unstarted.start_now(db, ALICE, run),
-        lambda db, run: unstarted.edit(db, ALICE, run, Edit(priority=1)),
-        lambda db, run: unstarted.delete(db, ALICE, run),
+        lambda db, run: mark_run(db, ALICE, run, "Success"),
+        lambda db, run: mark_task(db, ALICE, run, "x", -1, "Success"),
+        lambda db, run: start_run_now(db, ALICE, run),
+        lambda db, run: edit_run(db, ALICE, run, Edit(priority=1)),
+        lambda db, run: delete_run(db, ALICE, run),
     ],
 )
 def test_a_run_that_does_not_exist(database: Database, act: Callable[[Database, UUID], Any]) -> None:

@@ -13,8 +13,9 @@ from appliance.kit import clock as kit_clock
 from appliance.kit import ids
 from appliance.protocol.agents import AgentReport, Claim, Exited, Held, InfrastructureLog
 from appliance.protocol.run_protocol import Begin
-from appliance.server.actions import agents, flow_runs
+from appliance.server.actions import agents
 from appliance.server.actions import run_protocol as runs
+from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.db.session import Database
 from appliance.server.errors import Invalid, NotFound
 from tests.integration.builders import (
@@ -144,7 +145,7 @@ def test_holding_prolongs_leases_and_says_what_to_stop(database: Database, clock
     asked = Claim(free_slots=1, holding=[held(run), held(run, 7), held(uuid4())])
     answer = agents.claim(database, AGENT, agent, asked)
     assert [stop.reason for stop in answer.stop] == ["Another attempt has replaced this one.", "The run was deleted."]
-    flow_runs.cancel(database, ALICE, run, "enough")
+    cancel_run(database, ALICE, run, "enough")
     clock.move(80)  # past the first lease, within the second
     answer = agents.claim(database, AGENT, agent, Claim(free_slots=1, holding=[held(run)]))
     assert [(stop.flow_run_id, stop.attempt, stop.reason) for stop in answer.stop] == [(run, 1, "enough")]
@@ -181,7 +182,7 @@ def test_a_process_that_ends_without_a_word_is_crashed(
 def test_a_process_that_ends_when_cancelled_is_cancelled(database: Database) -> None:
     run, agent = begun(database)
     send(database, run, 1, task("load-1", "RUNNING", "Running"))
-    flow_runs.cancel(database, ALICE, run)
+    cancel_run(database, ALICE, run)
     exited(database, agent, run, signal="SIGTERM")
     assert run_row(database, run)["state_name"] == "Cancelled"
     assert one(database, "select state_name from task_run") == {"state_name": "Cancelled"}
@@ -222,7 +223,7 @@ def test_begin_after_cancel_before_start_is_refused(database: Database) -> None:
     run = create(database, register(database).flow_id)
     agent = enrol(database)
     claim(database, agent)
-    flow_runs.cancel(database, ALICE, run)
+    cancel_run(database, ALICE, run)
     assert runs.begin(database, RUN, run, Begin(attempt=1)).verdict == "refused"
     exited(database, agent, run, code=0)
     assert run_row(database, run)["state_type"] == "CANCELLED"

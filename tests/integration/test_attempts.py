@@ -10,9 +10,13 @@ import pytest
 
 from appliance.kit import clock as kit_clock
 from appliance.protocol.run_protocol import Begin, Begun
-from appliance.server.actions import attempts, flow_runs, repair
+from appliance.server.actions import repair
 from appliance.server.actions import run_protocol as runs
-from appliance.server.actions.attempts import Asked
+from appliance.server.actions.flow_runs.cancel import cancel_run
+from appliance.server.actions.flow_runs.change import ChangeRequest
+from appliance.server.actions.flow_runs.pause import pause_run
+from appliance.server.actions.flow_runs.restart import restart_run
+from appliance.server.actions.flow_runs.resume import resume_run
 from appliance.server.db.session import Database
 from appliance.server.errors import Conflict, Invalid, NotFound, StaleAttempt
 from tests.integration.builders import (
@@ -159,7 +163,7 @@ def test_a_time_that_is_none_is_refused(database: Database) -> None:
 @pytest.mark.parametrize("make", [lambda db, clock: awaiting(db, clock), lambda db, _clock: paused(db)])
 def test_what_waits_is_cancelled_at_once_with_its_tasks(database: Database, clock: StoppedClock, make: Any) -> None:
     run, agent = make(database, clock)
-    flow_runs.cancel(database, ALICE, run, "enough")
+    cancel_run(database, ALICE, run, "enough")
     row = run_row(database, run)
     assert (row["state_type"], row["state_message"]) == ("CANCELLED", "enough")
     assert set(tasks(database).values()) == {"Success", "Cancelled"}
@@ -170,7 +174,7 @@ def test_what_waits_is_cancelled_at_once_with_its_tasks(database: Database, cloc
 
 def test_a_run_that_was_asked_to_stop_is_not_handed_back(database: Database, clock: StoppedClock) -> None:
     run, _ = begun(database)
-    flow_runs.cancel(database, ALICE, run)
+    cancel_run(database, ALICE, run)
     send(database, run, 1, flow("SCHEDULED", "AwaitingRetry", data={"start_time": later(clock)}))
     assert run_row(database, run)["state_type"] == "CANCELLING"
 
@@ -190,12 +194,12 @@ def test_a_paused_run_waits_for_a_person_however_long(database: Database, clock:
 
 def test_resuming_lets_its_tasks_go_on_in_a_new_attempt(database: Database) -> None:
     run, agent = paused(database)
-    attempts.resume(database, ALICE, run, Asked("looks good"))
+    resume_run(database, ALICE, run, ChangeRequest("looks good"))
     row = run_row(database, run)
     assert (row["state_type"], row["state_name"]) == ("SCHEDULED", "Resume")
     assert row["state_message"] == "Resumed by alice: looks good"
     assert tasks(database) == {("extract-1", -1): "Success", ("load-1", 0): "Resume", ("load-1", 1): "Resume"}
-    attempts.resume(database, ALICE, run)  # somebody else has the same idea
+    resume_run(database, ALICE, run)  # somebody else has the same idea
     assert run_row(database, run)["version"] == row["version"]
     found = again(database, run, agent, 2)
     assert {(item.name, item.result_location) for item in found.tasks} == {("Success", ""), ("Resume", None)}
@@ -204,13 +208,13 @@ def test_resuming_lets_its_tasks_go_on_in_a_new_attempt(database: Database) -> N
 
 def test_one_task_is_approved_and_the_others_stay_paused(database: Database) -> None:
     run, agent = paused(database)
-    attempts.resume(database, ALICE, run, task_slug="load-1", map_index=1)
+    resume_run(database, ALICE, run, task_slug="load-1", map_index=1)
     assert tasks(database) == {("extract-1", -1): "Success", ("load-1", 0): "Paused", ("load-1", 1): "Resume"}
-    attempts.resume(database, ALICE, run, task_slug="load-1", map_index=0)  # before anybody has taken it
+    resume_run(database, ALICE, run, task_slug="load-1", map_index=0)  # before anybody has taken it
     assert tasks(database)["load-1", 0] == "Resume"
     again(database, run, agent, 2)
     with pytest.raises(Conflict, match="not paused"):
-        attempts.resume(database, ALICE, run, task_slug="load-1")
+        resume_run(database, ALICE, run, task_slug="load-1")
     check_histories(database)
 
 
@@ -218,7 +222,7 @@ def test_a_task_that_is_not_paused_can_not_be_approved(database: Database) -> No
     run, _ = paused(database)
     for slug, index, named in (("extract-1", None, "extract-1"), ("load-1", 7, r"load-1\[7\]"), ("x", None, "x")):
         with pytest.raises(Conflict, match=f"The task {named} of this run is not paused"):
-            attempts.resume(database, ALICE, run, task_slug=slug, map_index=index)
+            resume_run(database, ALICE, run, task_slug=slug, map_index=index)
     assert run_row(database, run)["state_type"] == "PAUSED"
 
 
@@ -235,7 +239,7 @@ def test_a_pause_with_an_end_goes_on_by_itself(database: Database, clock: Stoppe
 
 def test_a_pause_with_an_end_can_be_cut_short(database: Database, clock: StoppedClock) -> None:
     run, agent = paused(database, start_time=later(clock))
-    attempts.resume(database, ALICE, run)
+    resume_run(database, ALICE, run)
     assert tasks(database)["load-1", 0] == "Resume"
     again(database, run, agent, 2)
 
@@ -243,25 +247,25 @@ def test_a_pause_with_an_end_can_be_cut_short(database: Database, clock: Stopped
 def test_a_scheduled_run_is_held_until_it_is_resumed(database: Database, clock: StoppedClock) -> None:
     soon, run_agent = clock.time + timedelta(hours=1), enrol(database)
     run = create(database, register(database).flow_id, scheduled_time=soon)
-    attempts.pause(database, ALICE, run, Asked("wait for the audit"))
-    attempts.pause(database, ALICE, run)
+    pause_run(database, ALICE, run, ChangeRequest("wait for the audit"))
+    pause_run(database, ALICE, run)
     assert run_row(database, run)["state_message"] == "Paused by alice: wait for the audit"
     clock.move(600)
-    attempts.resume(database, ALICE, run)
+    resume_run(database, ALICE, run)
     assert claim(database, run_agent) == []  # its time has not come
     clock.move(3600)
     again(database, run, run_agent, 1)
     with pytest.raises(Conflict, match="only a run that is scheduled can be paused"):
-        attempts.pause(database, ALICE, run)
+        pause_run(database, ALICE, run)
     check_histories(database)
 
 
 def test_what_is_not_paused_can_not_be_resumed(database: Database) -> None:
     run, _ = begun(database)
     with pytest.raises(Conflict, match="The run is Running, not paused"):
-        attempts.resume(database, ALICE, run)
+        resume_run(database, ALICE, run)
     with pytest.raises(NotFound):
-        attempts.resume(database, ALICE, UUID(int=1))
+        resume_run(database, ALICE, UUID(int=1))
 
 
 # --- restarts
@@ -269,7 +273,7 @@ def test_what_is_not_paused_can_not_be_resumed(database: Database) -> None:
 
 def test_a_restart_runs_again_what_did_not_succeed(database: Database) -> None:
     run, agent = failed(database)
-    attempts.restart(database, ALICE, run, Asked("the disk was full"))
+    restart_run(database, ALICE, run, ChangeRequest("the disk was full"))
     row = run_row(database, run)
     assert (row["state_type"], row["state_name"], row["end_time"]) == ("SCHEDULED", "Scheduled", None)
     assert row["state_message"] == "Restarted by alice: the disk was full"
@@ -290,16 +294,16 @@ def test_a_restart_runs_again_what_did_not_succeed(database: Database) -> None:
 def test_a_restart_under_the_same_key_happens_once(database: Database) -> None:
     run, agent = failed(database)
     for _ in range(3):
-        attempts.restart(database, ALICE, run, Asked(idempotency_key="k"))
+        restart_run(database, ALICE, run, ChangeRequest(idempotency_key="k"))
     version = run_row(database, run)["version"]
     again(database, run, agent, 2)
     send(database, run, 1, flow("FAILED", "Failed"), attempt=2)
-    attempts.restart(database, ALICE, run, Asked(idempotency_key="k"))  # sent long ago, arrived now
+    restart_run(database, ALICE, run, ChangeRequest(idempotency_key="k"))  # sent long ago, arrived now
     assert run_row(database, run)["version"] == version + 3
-    attempts.restart(database, ALICE, run, Asked(idempotency_key="another"))
+    restart_run(database, ALICE, run, ChangeRequest(idempotency_key="another"))
     assert run_row(database, run)["state_type"] == "SCHEDULED"
     with pytest.raises(Invalid, match="idempotency key"):
-        attempts.restart(database, ALICE, run, Asked(idempotency_key=""))
+        restart_run(database, ALICE, run, ChangeRequest(idempotency_key=""))
     check_histories(database)
 
 
@@ -309,7 +313,7 @@ def test_a_crashed_run_is_restarted_with_the_tasks_that_were_at_work(database: D
     clock.move(91)
     assert repair.mend_silent(database, run, now=clock.time) == "FAILED"
     assert tasks(database) == {("extract-1", -1): "Crashed"}
-    attempts.restart(database, ALICE, run)
+    restart_run(database, ALICE, run)
     assert tasks(database) == {("extract-1", -1): "Pending"}
     again(database, run, agent, 2)
     check_histories(database)
@@ -318,11 +322,11 @@ def test_a_crashed_run_is_restarted_with_the_tasks_that_were_at_work(database: D
 def test_a_cancelled_run_and_a_success_with_failed_tasks_are_restarted(database: Database) -> None:
     run, agent = begun(database)
     send(database, run, 1, task("extract-1", "FAILED", "Failed"), flow("SUCCESS", "Success"))
-    attempts.restart(database, ALICE, run)
+    restart_run(database, ALICE, run)
     again(database, run, agent, 2)
-    flow_runs.cancel(database, ALICE, run)
+    cancel_run(database, ALICE, run)
     send(database, run, 1, flow("CANCELLED", "Cancelled"), attempt=2)
-    attempts.restart(database, ALICE, run)
+    restart_run(database, ALICE, run)
     row = run_row(database, run)
     assert row["cancel_requested"] in (0, False)
     again(database, run, agent, 3)
@@ -333,7 +337,7 @@ def test_a_restart_takes_the_mended_flow_when_asked(database: Database) -> None:
     run, agent = failed(database)
     before = run_row(database, run)["flow_version_id"]
     newer = register(database, content="mended", parameters=[N])
-    attempts.restart(database, ALICE, run, newest_version=True)
+    restart_run(database, ALICE, run, newest_version=True)
     row = run_row(database, run)
     assert row["flow_version_id"] != before
     again(database, run, agent, 2)
@@ -341,8 +345,8 @@ def test_a_restart_takes_the_mended_flow_when_asked(database: Database) -> None:
     required = {"name": "m", "required": True, "schema": {"type": "integer"}}
     register(database, content="with a new parameter", parameters=[required])
     with pytest.raises(Invalid, match="m"):
-        attempts.restart(database, ALICE, run, newest_version=True)
-    attempts.restart(database, ALICE, run)
+        restart_run(database, ALICE, run, newest_version=True)
+    restart_run(database, ALICE, run)
     assert run_row(database, run)["flow_version_id"] == row["flow_version_id"]
     assert newer.version == 2
 
@@ -359,7 +363,7 @@ def test_a_run_that_waits_for_its_next_attempt_stays_on_the_lists(site: Site, cl
 
 def test_the_next_attempt_runs_over_what_an_earlier_one_left_behind(database: Database) -> None:
     run, agent = failed(database)
-    attempts.restart(database, ALICE, run)
+    restart_run(database, ALICE, run)
     again(database, run, agent, 2)
     send(database, run, 1, task("extract-1", "RUNNING", "Running"), attempt=2)
     assert one(database, "select result_location from task_run where task_slug = 'extract-1'") == {
@@ -385,7 +389,7 @@ def _succeeded(db: Database) -> UUID:
 
 def _never_started(db: Database) -> UUID:
     run = create(db, register(db).flow_id)
-    flow_runs.cancel(db, ALICE, run)
+    cancel_run(db, ALICE, run)
     return run
 
 
@@ -407,7 +411,7 @@ def test_what_can_not_be_restarted_says_why(database: Database, make: Any, sente
     run = make(database)
     before = run_row(database, run)
     with pytest.raises(Conflict, match=sentence):
-        attempts.restart(database, ALICE, run)
+        restart_run(database, ALICE, run)
     assert run_row(database, run) == before
 
 

@@ -13,7 +13,7 @@ from appliance.protocol.backfills import Backfill, BackfillRange
 from appliance.server.actions import backfills, jobs, schedules
 from appliance.server.actions.schedules import Policy
 from appliance.server.db.session import Database
-from appliance.server.domain.backfilling import room
+from appliance.server.domain.backfills import room
 from appliance.server.errors import Conflict, Invalid, NotFound
 from appliance.server.services.jobs import Jobs
 from appliance.server.services.scheduler import Scheduler

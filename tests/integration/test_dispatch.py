@@ -12,8 +12,9 @@ from sqlalchemy import text
 
 from appliance.protocol.agents import Claim
 from appliance.protocol.run_protocol import Begin
-from appliance.server.actions import agents, concurrency, flow_runs, overlaps
+from appliance.server.actions import agents, concurrency, overlaps
 from appliance.server.actions import run_protocol as runs
+from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.db.session import Database
 from appliance.server.errors import Invalid, NotFound
 from tests.integration.builders import (
@@ -53,7 +54,7 @@ def test_a_flow_starts_no_more_than_its_limit_and_the_next_as_soon_as_one_ends(d
     assert blocked(database, agent)
     end(database, first)
     assert [work.flow_run_id for work in claim(database, agent, 9)] == [third]
-    flow_runs.cancel(database, ALICE, fourth)
+    cancel_run(database, ALICE, fourth)
     assert not blocked(database, agent)
     check_histories(database)
 

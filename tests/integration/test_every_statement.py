@@ -23,7 +23,8 @@ from sqlalchemy import Connection, event, text
 from appliance.config import Settings
 from appliance.kit import clock as kit_clock
 from appliance.protocol.agents import AgentReport, Exited
-from appliance.server.actions import agents, flow_runs, repair, schedules
+from appliance.server.actions import agents, repair, schedules
+from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.app import create_app
 from appliance.server.db import reads
 from appliance.server.db.session import Database
@@ -120,7 +121,7 @@ def write_much(large: Database) -> None:
     schedules.create(large, builders.ALICE, flow.flow_id, builders.MINUTELY)
     Scheduler(large).run_once(UNTIL + timedelta(minutes=3))
     other = builders.create(large, flow.flow_id, idempotency_key="once")
-    flow_runs.cancel(large, builders.ALICE, other)
+    cancel_run(large, builders.ALICE, other)
     work = builders.claim(large, agent, 5, labels=[], holding=[])
     exits = [Exited(flow_run_id=one.flow_run_id, attempt=one.attempt, code=1) for one in work]
     agents.report(large, builders.AGENT, agent, AgentReport(exited=exits))

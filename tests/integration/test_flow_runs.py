@@ -13,8 +13,9 @@ from sqlalchemy import text
 from appliance.kit import clock as kit_clock
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.protocol.run_protocol import Begin
-from appliance.server.actions import flow_runs
 from appliance.server.actions import run_protocol as runs
+from appliance.server.actions.flow_runs.cancel import cancel_run
+from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.db.reads import run_lists
 from appliance.server.db.reads.flow_runs import FlowRunFilter
 from appliance.server.db.session import Database
@@ -52,13 +53,13 @@ def test_a_run_starts_its_life_scheduled(database: Database) -> None:
 
 def test_by_project_and_name(database: Database) -> None:
     register(database)
-    assert flow_runs.create(database, ALICE, CreateFlowRun(project="demo", flow="etl"))
+    assert create_run(database, ALICE, CreateFlowRun(project="demo", flow="etl"))
     with pytest.raises(NotFound, match="no flow 'elt' in project 'demo'; register it first"):
-        flow_runs.create(database, ALICE, CreateFlowRun(project="demo", flow="elt"))
+        create_run(database, ALICE, CreateFlowRun(project="demo", flow="elt"))
     with pytest.raises(NotFound, match="no such flow"):
         create(database, uuid4())
     with pytest.raises(Invalid, match="Name the flow"):
-        flow_runs.create(database, ALICE, CreateFlowRun(flow="etl"))
+        create_run(database, ALICE, CreateFlowRun(flow="etl"))
 
 
 def test_an_idempotency_key_makes_one_run(database: Database) -> None:
@@ -92,8 +93,8 @@ def test_an_archived_flow_is_not_run(database: Database) -> None:
 
 def test_cancel_before_the_start_ends_at_once(database: Database) -> None:
     run = create(database, register(database).flow_id)
-    assert flow_runs.cancel(database, ALICE, run, "not needed") == run
-    assert flow_runs.cancel(database, ALICE, run) == run
+    assert cancel_run(database, ALICE, run, "not needed") == run
+    assert cancel_run(database, ALICE, run) == run
     row = run_row(database, run)
     assert (row["state_type"], row["state_message"], row["version"]) == ("CANCELLED", "not needed", 2)
     assert claim(database, enrol(database)) == []
@@ -101,7 +102,7 @@ def test_cancel_before_the_start_ends_at_once(database: Database) -> None:
 
 def test_cancel_of_a_running_run_is_told_to_it(database: Database) -> None:
     run, _ = begun(database)
-    flow_runs.cancel(database, ALICE, run)
+    cancel_run(database, ALICE, run)
     assert run_row(database, run)["state_type"] == "CANCELLING"
     assert send(database, run, 0).cancel is True
     assert send(database, run, 1, flow("CANCELLED", "Cancelled")).cancel is False
@@ -115,7 +116,7 @@ def test_a_finished_run_is_not_cancelled(database: Database) -> None:
     run, _ = begun(database)
     send(database, run, 1, flow("SUCCESS", "Success"))
     with pytest.raises(Conflict, match="already ended as Success"):
-        flow_runs.cancel(database, ALICE, run)
+        cancel_run(database, ALICE, run)
 
 
 def test_names_and_documents_with_nul_are_stored(database: Database) -> None:

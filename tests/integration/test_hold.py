@@ -8,7 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from appliance.server.actions import flow_runs, hold, jobs, unstarted
+from appliance.server.actions import hold, jobs
+from appliance.server.actions.flow_runs.cancel import cancel_run
+from appliance.server.actions.flow_runs.start_now import start_run_now
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import waiting
 from appliance.server.db.reads.flow_runs import by_ids
@@ -57,7 +59,7 @@ def test_many_overdue_runs_are_held_and_new_ones_go_on(database: Database, clock
     clock.move(1)
     new = create(database, register(database, "new").flow_id)
     assert [work.flow_run_id for work in claim(database, agent, 8)] == [new]
-    unstarted.start_now(database, ALICE, runs[0])  # somebody wants this one in any case
+    start_run_now(database, ALICE, runs[0])  # somebody wants this one in any case
     assert [work.flow_run_id for work in claim(database, agent, 8)] == [runs[0]]
     with database.read() as session:
         reasons = waiting.reasons(session, by_ids(session, [runs[1]]), clock.time)
@@ -122,4 +124,4 @@ def test_a_backlog_without_an_outage_is_no_reason(database: Database, clock: Sto
     for _ in range(4):
         _round(database, clock, working)
     assert held(database) is None
-    flow_runs.cancel(database, ALICE, runs[0])
+    cancel_run(database, ALICE, runs[0])

@@ -13,7 +13,8 @@ from appliance.kit import crash
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.run_filter import RunFilter
-from appliance.server.actions import bulk, flow_runs, jobs
+from appliance.server.actions import bulk, jobs
+from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import jobs as reads
 from appliance.server.db.session import Database
@@ -28,7 +29,7 @@ ETL = RunFilter(flow="etl", include_future=True)
 
 def many(db: Database, number: int, name: str = "etl") -> list[UUID]:
     flow = register(db, name).flow_id
-    return [flow_runs.create(db, ALICE, CreateFlowRun(flow_id=flow)).id for _ in range(number)]
+    return [create_run(db, ALICE, CreateFlowRun(flow_id=flow)).id for _ in range(number)]
 
 
 def job(db: Database, job_id: UUID) -> Any:

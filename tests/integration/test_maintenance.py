@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from appliance.server.actions import flow_runs, maintenance
+from appliance.server.actions import maintenance
+from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import waiting
 from appliance.server.db.reads.flow_runs import by_ids
@@ -28,7 +29,7 @@ def test_nothing_starts_until_it_ends_and_what_runs_goes_on(database: Database, 
     with database.read() as session:
         reasons = waiting.reasons(session, by_ids(session, {second}), clock.time)
     assert reasons[second].code == "maintenance" and "new disks" in reasons[second].sentence
-    flow_runs.cancel(database, ALICE, first)  # an agent still hears of it
+    cancel_run(database, ALICE, first)  # an agent still hears of it
     maintenance.end(database, ADMIN, "done")
     maintenance.end(database, ADMIN)
     assert [work.flow_run_id for work in claim(database, agent)] == [second]

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from appliance.protocol.agents import Claim, Held
 from appliance.protocol.run_protocol import Begin
-from appliance.server.actions import agents, flow_runs
+from appliance.server.actions import agents
 from appliance.server.actions import run_protocol as runs
+from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.actions.repair import MOST_RETURNS
 from appliance.server.db.session import Database
 from appliance.server.domain.rules import Rules
@@ -80,7 +81,7 @@ def test_a_run_that_no_agent_ever_begins_is_crashed_at_last(database: Database, 
 
 def test_a_silent_run_that_was_cancelled_is_cancelled(database: Database, clock: StoppedClock) -> None:
     run, _ = begun(database)
-    flow_runs.cancel(database, ALICE, run)
+    cancel_run(database, ALICE, run)
     assert service(database, clock).run_once(clock.move(91)) == {"crashed": 0, "cancelled": 1, "returned": 0}
     assert run_row(database, run)["state_name"] == "Cancelled"
 
@@ -121,7 +122,7 @@ def test_a_run_that_does_not_stop_is_let_go(database: Database, clock: StoppedCl
     """Its agent is well and says that it has it, but it never ends: its process is refused from then on."""
     run, agent = begun(database)
     repair = service(database, clock)
-    flow_runs.cancel(database, ALICE, run)
+    cancel_run(database, ALICE, run)
     _holds(database, clock, agent, run, 60)
     assert repair.run_once(clock())["cancelled"] == 0
     _holds(database, clock, agent, run, 60)

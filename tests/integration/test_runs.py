@@ -11,8 +11,8 @@ from sqlalchemy import text
 from appliance.kit import ids
 from appliance.protocol.logs import MAX_MESSAGE
 from appliance.protocol.run_protocol import MAX_EVENTS, Begin, Report
-from appliance.server.actions import flow_runs
 from appliance.server.actions import run_protocol as runs
+from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.db.session import Database
 from appliance.server.errors import Invalid, NotFound, SequenceGap, StaleAttempt
 from tests.integration.builders import (
@@ -287,6 +287,6 @@ def test_two_reports_at_once_are_stored_once(database: Database) -> None:
 
 def test_cancel_races_the_end(database: Database) -> None:
     run, _ = begun(database)
-    flow_runs.cancel(database, ALICE, run)
+    cancel_run(database, ALICE, run)
     assert send(database, run, 1, flow("SUCCESS", "Success")).cancel is False
     assert run_row(database, run)["state_type"] == "SUCCESS"

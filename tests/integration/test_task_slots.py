@@ -9,8 +9,9 @@ import pytest
 
 from appliance.protocol.run_protocol import AskSlots, Begin, Slots
 from appliance.server.actions import concurrency as limits
-from appliance.server.actions import flow_runs, slots
 from appliance.server.actions import run_protocol as runs
+from appliance.server.actions import slots
+from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.db.session import Database
 from appliance.server.domain.concurrency import TASK_TAG
 from appliance.server.errors import Invalid, NotFound, StaleAttempt
@@ -152,7 +153,7 @@ def test_a_run_learns_which_tags_are_limited(database: Database) -> None:
 def test_a_run_that_is_being_stopped_may_still_tidy_up(database: Database) -> None:
     run, _ = begun(database)
     limit(database, "db", 1)
-    flow_runs.cancel(database, ALICE, run)
+    cancel_run(database, ALICE, run)
     assert ask(database, run, "db").granted
 
 

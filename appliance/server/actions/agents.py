@@ -23,9 +23,9 @@ from appliance.protocol.agents import (
     Work,
 )
 from appliance.protocol.states import TERMINAL
-from appliance.server.actions.endings import end_attempt
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.actions.report_rows import log_row
+from appliance.server.actions.states import end_attempt
 from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database

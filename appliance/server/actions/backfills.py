@@ -18,15 +18,15 @@ from appliance.kit import clock, ids
 from appliance.protocol.backfills import Backfill, BackfillPreview, BackfillRange
 from appliance.schedules import rule as clocks
 from appliance.schedules.errors import ScheduleError
-from appliance.server.actions.creation import checked_parameters, insert_runs, run_row
-from appliance.server.actions.unstarted import HIGHEST_PRIORITY
+from appliance.server.actions.flow_runs.edit import HIGHEST_PRIORITY
+from appliance.server.actions.flow_runs.new_runs import checked_parameters, insert_runs, run_row
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import backfills as reads
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import flows, schedules
-from appliance.server.domain.backfilling import room
+from appliance.server.domain.backfills import room
 from appliance.server.errors import Conflict, Invalid, NotFound
 
 MOST = 10_000

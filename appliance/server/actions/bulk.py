@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.run_filter import RunFilter
-from appliance.server.actions import attempts, flow_runs, marking, unstarted
-from appliance.server.actions.asking import Asked, Change, once_within
+from appliance.server.actions.flow_runs import cancel, delete, edit, mark, pause, restart, resume, start_now
+from appliance.server.actions.flow_runs.change import Change, ChangeRequest, once_within
+from appliance.server.actions.flow_runs.edit import Edit
+from appliance.server.actions.flow_runs.restart import Restart
 from appliance.server.auth.guards import Permission, require
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flow_runs as reads
@@ -30,28 +32,28 @@ class Action:
     """What may be done to many runs: the permission for it, and how a request becomes a change."""
 
     permission: Permission
-    change: Callable[[Actor, Asked, Bulk], Change]
+    change: Callable[[Actor, ChangeRequest, Bulk], Change]
 
 
 ACTIONS: Mapping[str, Action] = {
-    "cancel": Action(Permission.CANCEL_RUN, lambda actor, asked, _: flow_runs.cancelling(actor, asked)),
-    "pause": Action(Permission.PAUSE_RUN, lambda actor, asked, _: attempts.pausing(actor, asked)),
-    "resume": Action(Permission.RESUME_RUN, lambda actor, asked, _: attempts.resuming(actor, asked)),
+    "cancel": Action(Permission.CANCEL_RUN, lambda actor, asked, _: cancel.change(actor, asked)),
+    "pause": Action(Permission.PAUSE_RUN, lambda actor, asked, _: pause.change(actor, asked)),
+    "resume": Action(Permission.RESUME_RUN, lambda actor, asked, _: resume.change(actor, asked)),
     "restart": Action(
         Permission.RESTART_RUN,
-        lambda actor, asked, wanted: attempts.restarting(
-            actor, asked, attempts.Restart(wanted.newest_version, wanted.from_task, wanted.parameters)
+        lambda actor, asked, wanted: restart.change(
+            actor, asked, Restart(wanted.newest_version, wanted.from_task, wanted.parameters)
         ),
     ),
-    "start_now": Action(Permission.EDIT_RUN, lambda actor, asked, _: unstarted.starting_now(actor, asked)),
-    "mark": Action(Permission.MARK_RUN, lambda actor, asked, wanted: marking.marking(actor, asked, wanted.state or "")),
+    "start_now": Action(Permission.EDIT_RUN, lambda actor, asked, _: start_now.change(actor, asked)),
+    "mark": Action(Permission.MARK_RUN, lambda actor, asked, wanted: mark.change(actor, asked, wanted.state or "")),
     "edit": Action(
         Permission.EDIT_RUN,
-        lambda actor, asked, wanted: unstarted.editing(
-            actor, asked, unstarted.Edit(None, wanted.labels, wanted.priority, wanted.scheduled_time)
+        lambda actor, asked, wanted: edit.change(
+            actor, asked, Edit(None, wanted.labels, wanted.priority, wanted.scheduled_time)
         ),
     ),
-    "delete": Action(Permission.DELETE_RUN, lambda actor, asked, _: unstarted.deleting(actor, asked)),
+    "delete": Action(Permission.DELETE_RUN, lambda actor, asked, _: delete.change(actor, asked)),
 }
 
 
@@ -67,7 +69,7 @@ def check(actor: Actor, request: Bulk) -> None:
             raise Invalid("A time of the filter must have an offset, like 2026-01-31T06:30:00+00:00.")
     if request.action == "mark" and request.state is None:
         raise Invalid("Name the state to mark the runs as.")
-    ACTIONS[request.action].change(actor, Asked(request.reason), request)
+    ACTIONS[request.action].change(actor, ChangeRequest(request.reason), request)
 
 
 def filter_of(wanted: RunFilter) -> reads.FlowRunFilter:
@@ -98,7 +100,7 @@ def step(session: Session, job: Any, now: datetime) -> dict[str, Any]:
     """Do it to the next batch of runs; the columns of the job that change. Every run is looked at once, in the order of ids."""
     request = msgspec.convert(job.request, Bulk)
     found = _next(session, request, job, now)
-    asked = Asked(request.reason, f"job-{job.id}")
+    asked = ChangeRequest(request.reason, f"job-{job.id}")
     change = ACTIONS[request.action].change(Actor("user", job.created_by), asked, request)
     refusals = list(job.progress.get("refusals", ()))
     refused = 0
@@ -113,7 +115,7 @@ def step(session: Session, job: Any, now: datetime) -> dict[str, Any]:
     return counts | {"progress": progress, "state": "done" if over else "running"}
 
 
-def _refused(session: Session, run: UUID, asked: Asked, change: Change, now: datetime) -> str | None:
+def _refused(session: Session, run: UUID, asked: ChangeRequest, change: Change, now: datetime) -> str | None:
     """Change one run; the sentence that says why not. A refused run leaves nothing behind in the batch."""
     told = list(session.info.get("announcements", ()))
     try:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from appliance.server.actions import flow_runs
-from appliance.server.actions.endings import store_state
+from appliance.server.actions.flow_runs.cancel import cancel_run
+from appliance.server.actions.states import store_state
 from appliance.server.auth.identity import SYSTEM
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
@@ -45,7 +45,7 @@ def _skip(db: Database, flow_run_id: UUID, older_name: str, now: datetime) -> bo
 
 def _stop(db: Database, flow_run_id: UUID, now: datetime) -> bool:
     try:
-        flow_runs.cancel(db, SYSTEM, flow_run_id, "Stopped for the next run of the same schedule.", now=now)
+        cancel_run(db, SYSTEM, flow_run_id, "Stopped for the next run of the same schedule.", now=now)
     except (Conflict, NotFound):  # it has ended in between
         return False
     return True

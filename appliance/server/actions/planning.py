@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import crash, ids
 from appliance.kit.clock import isoformat
 from appliance.schedules.errors import ScheduleError
-from appliance.server.actions.creation import checked_parameters, insert_runs, run_row
+from appliance.server.actions.flow_runs.new_runs import checked_parameters, insert_runs, run_row
 from appliance.server.auth.identity import Actor
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.server.actions.endings import end_attempt, store_state
+from appliance.server.actions.states import end_attempt, store_state
 from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database

@@ -14,7 +14,7 @@ from appliance.protocol.run_protocol import Begin, Begun, EarlierTask, FlowState
 from appliance.protocol.states import TERMINAL
 from appliance.server.actions import report_rows as batches
 from appliance.server.actions import slots
-from appliance.server.actions.endings import close_tasks, handed_back, store_state
+from appliance.server.actions.states import close_tasks, handed_back, store_state
 from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock, ids
 from appliance.schedules import rule as clocks
 from appliance.schedules.errors import ScheduleError
-from appliance.server.actions.creation import checked_parameters
+from appliance.server.actions.flow_runs.new_runs import checked_parameters
 from appliance.server.actions.names import labels_of
 from appliance.server.actions.planning import (
     MALFORMED,

@@ -25,9 +25,16 @@ from appliance.protocol.logs import LogView
 from appliance.protocol.message import Page
 from appliance.protocol.states import StateView
 from appliance.protocol.task_runs import TaskRunView
-from appliance.server.actions import attempts, marking, unstarted
-from appliance.server.actions import flow_runs as actions
-from appliance.server.actions.asking import Asked
+from appliance.server.actions.flow_runs.cancel import cancel_run
+from appliance.server.actions.flow_runs.change import ChangeRequest
+from appliance.server.actions.flow_runs.create import create_run
+from appliance.server.actions.flow_runs.delete import delete_run
+from appliance.server.actions.flow_runs.edit import Edit, edit_run
+from appliance.server.actions.flow_runs.mark import mark_run, mark_task
+from appliance.server.actions.flow_runs.pause import pause_run
+from appliance.server.actions.flow_runs.restart import Restart, restart_run
+from appliance.server.actions.flow_runs.resume import resume_run
+from appliance.server.actions.flow_runs.start_now import start_run_now
 from appliance.server.api import turns, views
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
@@ -41,7 +48,7 @@ from appliance.server.errors import NotFound
 def create(request: Request[Actor, Any, Any], body: bytes) -> FlowRunView:
     """Create a run of a flow's newest version. Why it waits is told when it is read."""
     database: Database = request.app.state["database"]  # not injected: that costs a task group, and this is a hot path
-    made = actions.create(database, request.user, decode(body, CreateFlowRun))
+    made = create_run(database, request.user, decode(body, CreateFlowRun))
     if made.row is not None:
         return views.new_flow_run(made.row, made.flow, made.project)
     return _one(database, made.id)
@@ -83,7 +90,7 @@ def show(database: Database, run_id: UUID) -> FlowRunView:
 def cancel(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
     """Cancel a run; cancelling it again changes nothing."""
     asked = _asked(decode(body, ChangeFlowRun))
-    actions.cancel(database, actor, run_id, asked.reason, idempotency_key=asked.idempotency_key)
+    cancel_run(database, actor, run_id, asked.reason, idempotency_key=asked.idempotency_key)
     return _one(database, run_id)
 
 
@@ -95,7 +102,7 @@ def cancel(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowR
 )
 def pause(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
     """Hold a scheduled run until someone resumes it."""
-    attempts.pause(database, actor, run_id, _asked(decode(body, ChangeFlowRun)))
+    pause_run(database, actor, run_id, _asked(decode(body, ChangeFlowRun)))
     return _one(database, run_id)
 
 
@@ -109,7 +116,7 @@ def resume(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowR
     """Let a paused run go on, with all of its paused tasks or with the one that is named."""
     wanted = decode(body, ResumeFlowRun)
     slug, index = wanted.task_slug, wanted.map_index
-    attempts.resume(database, actor, run_id, _asked(wanted), task_slug=slug, map_index=index)
+    resume_run(database, actor, run_id, _asked(wanted), task_slug=slug, map_index=index)
     return _one(database, run_id)
 
 
@@ -122,8 +129,8 @@ def resume(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowR
 def restart(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
     """Run again what did not succeed of a run that has ended, the task that is named, and all that comes after them."""
     wanted = decode(body, RestartFlowRun)
-    how = attempts.Restart(wanted.newest_version, wanted.from_task, wanted.parameters)
-    attempts.restart(database, actor, run_id, _asked(wanted), how)
+    how = Restart(wanted.newest_version, wanted.from_task, wanted.parameters)
+    restart_run(database, actor, run_id, _asked(wanted), how)
     return _one(database, run_id)
 
 
@@ -137,10 +144,10 @@ def mark(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRun
     """Set how a run that is not live has ended, or one of its task runs."""
     wanted = decode(body, MarkFlowRun)
     if wanted.task_slug is None:
-        marking.mark(database, actor, run_id, wanted.state, _asked(wanted))
+        mark_run(database, actor, run_id, wanted.state, _asked(wanted))
     else:
         slug, index = wanted.task_slug, wanted.map_index
-        marking.mark_task(database, actor, run_id, slug, index, wanted.state, _asked(wanted))
+        mark_task(database, actor, run_id, slug, index, wanted.state, _asked(wanted))
     return _one(database, run_id)
 
 
@@ -152,7 +159,7 @@ def mark(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRun
 )
 def start_now(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
     """Let a scheduled run be due now."""
-    unstarted.start_now(database, actor, run_id, _asked(decode(body, ChangeFlowRun)))
+    start_run_now(database, actor, run_id, _asked(decode(body, ChangeFlowRun)))
     return _one(database, run_id)
 
 
@@ -160,15 +167,15 @@ def start_now(database: Database, actor: Actor, run_id: UUID, body: bytes) -> Fl
 def edit(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
     """Change name, labels, priority or time of a run that has not started."""
     wanted = decode(body, EditFlowRun)
-    changes = unstarted.Edit(wanted.name, wanted.labels, wanted.priority, wanted.scheduled_time)
-    unstarted.edit(database, actor, run_id, changes, _asked(wanted))
+    changes = Edit(wanted.name, wanted.labels, wanted.priority, wanted.scheduled_time)
+    edit_run(database, actor, run_id, changes, _asked(wanted))
     return _one(database, run_id)
 
 
 @delete("/{run_id:uuid}", opt={"permission": Permission.DELETE_RUN, "body": ChangeFlowRun}, sync_to_thread=True)
 def remove(database: Database, actor: Actor, run_id: UUID, body: bytes) -> None:
     """Delete a run that has ended or waits for its time, with its task runs, states and logs."""
-    unstarted.delete(database, actor, run_id, _asked(decode(body, ChangeFlowRun)))
+    delete_run(database, actor, run_id, _asked(decode(body, ChangeFlowRun)))
 
 
 @get("/{run_id:uuid}/states", opt={"permission": Permission.READ, "items": StateView}, sync_to_thread=True)
@@ -209,8 +216,8 @@ def download(database: Database, run_id: UUID) -> Stream:
     return Stream(_text(database, run_id), media_type="text/plain; charset=utf-8", headers=headers)
 
 
-def _asked(change: ChangeFlowRun) -> Asked:
-    return Asked(change.reason, change.idempotency_key, change.version)
+def _asked(change: ChangeFlowRun) -> ChangeRequest:
+    return ChangeRequest(change.reason, change.idempotency_key, change.version)
 
 
 def _text(database: Database, run_id: UUID) -> Iterator[bytes]:

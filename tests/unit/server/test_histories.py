@@ -18,9 +18,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from appliance.kit import clock
 from appliance.protocol.run_protocol import Begin
-from appliance.server.actions import attempts, flow_runs, marking, repair, unstarted
+from appliance.server.actions import repair
 from appliance.server.actions import run_protocol as runs
-from appliance.server.actions.asking import Asked
+from appliance.server.actions.flow_runs.cancel import cancel_run
+from appliance.server.actions.flow_runs.change import ChangeRequest
+from appliance.server.actions.flow_runs.mark import mark_run
+from appliance.server.actions.flow_runs.pause import pause_run
+from appliance.server.actions.flow_runs.restart import restart_run
+from appliance.server.actions.flow_runs.resume import resume_run
+from appliance.server.actions.flow_runs.start_now import start_run_now
 from appliance.server.db import migrate
 from appliance.server.db.session import Database
 from appliance.server.errors import ServerError
@@ -151,10 +157,10 @@ class Lives(RuleBasedStateMachine):
     def asks(self, action: Callable[..., Any], expected: str, *arguments: Any) -> None:
         """Ask under a key of its own; asked again under it, nothing more happens."""
         key = uuid4().hex
-        heard = _heard(lambda: action(self.db, ALICE, self.run, *arguments, Asked(idempotency_key=key)))
+        heard = _heard(lambda: action(self.db, ALICE, self.run, *arguments, ChangeRequest(idempotency_key=key)))
         assert heard == expected
         if heard == "ok" and len(self.model.history) == len(_history(self.db, self.run)):
-            self.sent = lambda: action(self.db, ALICE, self.run, *arguments, Asked(idempotency_key=key))
+            self.sent = lambda: action(self.db, ALICE, self.run, *arguments, ChangeRequest(idempotency_key=key))
 
     @rule()
     def claims(self) -> None:
@@ -192,28 +198,28 @@ class Lives(RuleBasedStateMachine):
 
     @rule()
     def is_cancelled(self) -> None:
-        assert _heard(lambda: flow_runs.cancel(self.db, ALICE, self.run)) == self.model.cancel()
+        assert _heard(lambda: cancel_run(self.db, ALICE, self.run)) == self.model.cancel()
 
     @rule()
     def is_paused(self) -> None:
-        self.asks(attempts.pause, self.model.pause())
+        self.asks(pause_run, self.model.pause())
 
     @rule()
     def is_resumed(self) -> None:
-        self.asks(attempts.resume, self.model.resume())
+        self.asks(resume_run, self.model.resume())
 
     @rule()
     def is_restarted(self) -> None:
-        self.asks(attempts.restart, self.model.restart())
+        self.asks(restart_run, self.model.restart())
 
     @rule()
     def is_started_now(self) -> None:
-        self.asks(unstarted.start_now, self.model.start_now())
+        self.asks(start_run_now, self.model.start_now())
 
     @rule(type=st.sampled_from(ENDED))
     def is_marked(self, type: str) -> None:
         if self.model.type != type or _name(self.db, self.run) == NAMES[type]:
-            self.asks(marking.mark, self.model.mark(type), NAMES[type])
+            self.asks(mark_run, self.model.mark(type), NAMES[type])
 
     @rule()
     def is_asked_once_more(self) -> None:

@@ -1,4 +1,4 @@
-"""What a person or script asks of a run: with a reason, under a key, once; alone or as one of many in a transaction."""
+"""A change of one run by a person or a script: with a reason, once per idempotency key; alone, or as one of many in a transaction."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
-from appliance.server.actions.endings import store_state
 from appliance.server.actions.names import idempotency_key
+from appliance.server.actions.states import store_state
 from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
@@ -26,7 +26,7 @@ FREE = {"agent_id": None, "lease_expires_at": None, "run_token_hash": None, "can
 
 
 @dataclass(frozen=True)
-class Asked:
+class ChangeRequest:
     """Why a run is to change, the key under which asking again changes nothing more, and the version of the run that was looked
     at, if a later one is to be refused."""
 
@@ -47,17 +47,17 @@ has written anything."""
 
 @retried
 def once(
-    db: Database, flow_run_id: UUID, asked: Asked, now: datetime | None, change: Change, name: str = "attempt"
+    db: Database, flow_run_id: UUID, request: ChangeRequest, now: datetime | None, change: Change, name: str = "attempt"
 ) -> UUID:
     """Do it in a transaction of its own, unless it was done before under the same key. `name` is for its crash points."""
     with db.write(name) as session:
-        once_within(session, flow_run_id, asked, now or clock.now(), change)
+        once_within(session, flow_run_id, request, now or clock.now(), change)
         return flow_run_id
 
 
-def once_within(session: Session, flow_run_id: UUID, asked: Asked, now: datetime, change: Change) -> None:
+def once_within(session: Session, flow_run_id: UUID, request: ChangeRequest, now: datetime, change: Change) -> None:
     """The same inside another action's transaction."""
-    key = idempotency_key(asked.idempotency_key)
+    key = idempotency_key(request.idempotency_key)
     run = states.lock(session, flow_run_id)
     if run is None:
         raise NotFound("There is no such run; it may have been deleted.")
@@ -68,12 +68,12 @@ def once_within(session: Session, flow_run_id: UUID, asked: Asked, now: datetime
     change(session, run, now)
 
 
-def checked(run: Any, asked: Asked, proposed: Proposed) -> tuple[str, str]:
+def checked(run: Any, request: ChangeRequest, proposed: Proposed) -> tuple[str, str]:
     """The type and name to store; raises Conflict with the sentence of the rules when it may not be."""
     facts = Facts(
         run.state_type, run.state_name, run.attempt, version=run.version, cancel_requested=run.cancel_requested
     )
-    verdict = decide(facts, replace(proposed, seen=asked.version))
+    verdict = decide(facts, replace(proposed, seen=request.version))
     if isinstance(verdict, Refuse):
         raise Conflict(verdict.sentence)
     if isinstance(verdict, Wait):
@@ -86,13 +86,18 @@ def store(
     run: Any,
     proposed: Proposed,
     message: str,
-    asked: Asked,
+    request: ChangeRequest,
     actor: Actor,
     now: datetime,
     extra: dict[str, Any],
 ) -> str:
     """Check the transition and store it with the key; the type that was stored."""
-    type, name = checked(run, asked, proposed)
-    data = None if asked.idempotency_key is None else {"idempotency_key": asked.idempotency_key}
+    type, name = checked(run, request, proposed)
+    data = None if request.idempotency_key is None else {"idempotency_key": request.idempotency_key}
     store_state(session, run, type, name, message, data, actor, now, extra)
     return type
+
+
+def task_state(type: str, name: str, message: str, now: datetime) -> dict[str, Any]:
+    """What `task_runs.move` gives to task runs."""
+    return {"type": type, "name": name, "message": message, "data": None, "at": now}

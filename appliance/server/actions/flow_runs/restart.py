@@ -1,4 +1,4 @@
-"""Letting a run go on by a person's word: resume what is paused, pause what is only scheduled, restart what has ended."""
+"""Restart: run again what failed in a run that has ended, and everything downstream of it."""
 
 from __future__ import annotations
 
@@ -12,80 +12,16 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.protocol.states import TERMINAL
-from appliance.server.actions.asking import FREE, Asked, Change, once, store
-from appliance.server.actions.creation import checked_parameters, run_config_of
+from appliance.server.actions.flow_runs.change import FREE, Change, ChangeRequest, once, store, task_state
+from appliance.server.actions.flow_runs.new_runs import checked_parameters, run_config_of
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import flows, states, task_runs
-from appliance.server.domain.restarting import to_run_again
+from appliance.server.domain.restart import to_run_again
 from appliance.server.domain.transitions import PAUSED, SCHEDULED, Proposed
 from appliance.server.errors import Conflict, Invalid
-
-
-def pause(
-    db: Database, actor: Actor, flow_run_id: UUID, asked: Asked | None = None, *, now: datetime | None = None
-) -> UUID:
-    """Hold a scheduled run until a person resumes it. Pausing again changes nothing."""
-    asked = asked or Asked()
-    return once(db, flow_run_id, asked, now, pausing(actor, asked))
-
-
-def pausing(actor: Actor, asked: Asked) -> Change:
-    """`pause` as a change inside a transaction."""
-
-    def apply(session: Session, run: Any, now: datetime) -> None:
-        if run.state_type == PAUSED:
-            return
-        if run.state_type != SCHEDULED:
-            raise Conflict(
-                f"The run is {run.state_name}; only a run that is scheduled can be paused. Cancel it to stop it."
-            )
-        store(session, run, Proposed(PAUSED, "Paused"), asked.message("Paused", actor), asked, actor, now, {})
-
-    return apply
-
-
-def resume(
-    db: Database,
-    actor: Actor,
-    flow_run_id: UUID,
-    asked: Asked | None = None,
-    *,
-    task_slug: str | None = None,
-    map_index: int | None = None,
-    now: datetime | None = None,
-) -> UUID:
-    """Let a paused run go on, as a new attempt: with all of its paused tasks, or with the one that is named."""
-    asked = asked or Asked()
-    return once(db, flow_run_id, asked, now, resuming(actor, asked, task_slug, map_index))
-
-
-def resuming(actor: Actor, asked: Asked, task_slug: str | None = None, map_index: int | None = None) -> Change:
-    """`resume` as a change inside a transaction."""
-
-    def apply(session: Session, run: Any, now: datetime) -> None:
-        if run.state_name == "Resume" and task_slug is None:
-            return  # asked twice, or by two people
-        if run.state_type != PAUSED and run.state_name not in ("Paused", "Resume"):
-            raise Conflict(f"The run is {run.state_name}, not paused; there is nothing to resume.")
-        found = task_runs.paused(session, run.id, task_slug, map_index)
-        if task_slug is not None and not found:
-            which = task_slug if map_index is None else f"{task_slug}[{map_index}]"
-            raise Conflict(f"The task {which} of this run is not paused; there is nothing to resume.")
-        message = asked.message("Resumed", actor)
-        resumed = task_state(SCHEDULED, "Resume", message, now)
-        task_runs.move(session, [one.id for one in found if not one.state_data], resumed)
-        for one in found:
-            if one.state_data:  # such as the round of a loop; the end of the pause is over
-                data = {key: value for key, value in one.state_data.items() if key != "start_time"}
-                task_runs.move(session, [one.id], resumed | {"data": data})
-        start = max(run.scheduled_time, now) if run.state_type == PAUSED and run.attempt == 0 else now
-        name = "Resume" if found else "Scheduled"
-        store(session, run, Proposed(SCHEDULED, name), message, asked, actor, now, states.due(start))
-
-    return apply
 
 
 @dataclass(frozen=True)
@@ -98,11 +34,11 @@ class Restart:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
-def restart(
+def restart_run(
     db: Database,
     actor: Actor,
     flow_run_id: UUID,
-    asked: Asked | None = None,
+    request: ChangeRequest | None = None,
     how: Restart | None = None,
     *,
     newest_version: bool = False,
@@ -110,11 +46,11 @@ def restart(
 ) -> UUID:
     """Run again what did not succeed of a run that has ended, and a task that is named, and all that comes after them, as a new
     attempt. The results of all others are reused."""
-    asked = asked or Asked()
-    return once(db, flow_run_id, asked, now, restarting(actor, asked, how or Restart(newest_version)))
+    request = request or ChangeRequest()
+    return once(db, flow_run_id, request, now, change(actor, request, how or Restart(newest_version)))
 
 
-def restarting(actor: Actor, asked: Asked, how: Restart) -> Change:
+def change(actor: Actor, request: ChangeRequest, how: Restart) -> Change:
     """`restart` as a change inside a transaction."""
 
     def apply(session: Session, run: Any, now: datetime) -> None:
@@ -123,7 +59,7 @@ def restarting(actor: Actor, asked: Asked, how: Restart) -> Change:
         extra = FREE | states.due(now) | {"end_time": None, "times_resurrected": 0} | _changed(session, run, how)
         done = "Restarted" if how.from_task is None else f"Restarted from {how.from_task}"
         proposed = Proposed(SCHEDULED, "Scheduled", restart=True)
-        store(session, run, proposed, asked.message(done, actor), asked, actor, now, extra)
+        store(session, run, proposed, request.message(done, actor), request, actor, now, extra)
         pending = task_state("PENDING", "Pending", "To run again, since the run was restarted.", now)
         cleared = {"run_count": 0, "result_location": None, "start_time": None, "end_time": None}
         task_runs.move(session, [known[key][0] for key in sorted(again)], pending, **cleared)
@@ -178,8 +114,3 @@ def _not_ended(run: Any) -> str:
     if run.state_type == SCHEDULED:
         return "The run waits for its time, so there is nothing to restart; it starts by itself."
     return f"The run is still {run.state_name}; wait for its end, or cancel it first."
-
-
-def task_state(type: str, name: str, message: str, now: datetime) -> dict[str, Any]:
-    """What `task_runs.move` gives to task runs."""
-    return {"type": type, "name": name, "message": message, "data": None, "at": now}

@@ -1,4 +1,4 @@
-"""Flow runs as people and scripts ask for them: create one, cancel one."""
+"""Create: a run of the newest version of a flow."""
 
 from __future__ import annotations
 
@@ -11,19 +11,14 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
 from appliance.protocol.flow_runs import CreateFlowRun
-from appliance.protocol.states import TERMINAL
 from appliance.server.actions import names
-from appliance.server.actions.asking import Asked, Change, once, store
-from appliance.server.actions.creation import checked_parameters, insert_runs, run_row
-from appliance.server.actions.endings import close_tasks
+from appliance.server.actions.flow_runs.new_runs import checked_parameters, insert_runs, run_row
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.writes import flows
-from appliance.server.domain.sanitize import clean
-from appliance.server.domain.transitions import LIVE, Proposed
 from appliance.server.errors import Conflict, Invalid, NotFound
 
 
@@ -38,7 +33,7 @@ class Created(NamedTuple):
 
 
 @retried
-def create(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime | None = None) -> Created:
+def create_run(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime | None = None) -> Created:
     """Create a run of the flow's newest version. The same idempotency key again answers the run that it made the first time."""
     now = now or clock.now()
     scheduled = request.scheduled_time or now
@@ -67,39 +62,6 @@ def create(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime 
             assert known is not None
             return Created(known, None, flow.name, flow.project)
         return Created(row["id"], row, flow.name, flow.project)
-
-
-def cancel(
-    db: Database,
-    actor: Actor,
-    flow_run_id: UUID,
-    reason: str = "",
-    *,
-    idempotency_key: str | None = None,
-    now: datetime | None = None,
-) -> UUID:
-    """Cancel a run: at once when nothing of it runs, else its process is told to stop. Cancelling again changes nothing."""
-    asked = Asked(reason, idempotency_key)
-    return once(db, flow_run_id, asked, now, cancelling(actor, asked), "cancel")
-
-
-def cancelling(actor: Actor, asked: Asked) -> Change:
-    """`cancel` as a change inside a transaction."""
-
-    def apply(session: Session, run: Any, now: datetime) -> None:
-        if run.state_type in ("CANCELLING", "CANCELLED"):
-            return
-        if run.state_type in TERMINAL:
-            raise Conflict(f"The run can't be cancelled, because it has already ended as {run.state_name}.")
-        message = clean(asked.reason).strip() or f"Cancelled by {actor.name}."
-        extra: dict[str, Any] = {"cancel_requested": True}
-        if run.state_type not in LIVE:
-            extra |= {"end_time": now, "lease_expires_at": None}
-        type = store(session, run, Proposed("CANCELLED", "Cancelled"), message, asked, actor, now, extra)
-        if type in TERMINAL:
-            close_tasks(session, run, type, now)
-
-    return apply
 
 
 def _runnable(session: Session, request: CreateFlowRun) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""Setting by hand how a run, or one of its task runs, ended: by a person who knows better, with a reason. Never while it is live."""
+"""Mark: set by hand how a run, or one of its task runs, ended. Never while the run is live."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.protocol.states import TERMINAL
-from appliance.server.actions.asking import Asked, Change, checked, once
-from appliance.server.actions.attempts import task_state
-from appliance.server.actions.endings import close_tasks, store_state
+from appliance.server.actions.flow_runs.change import Change, ChangeRequest, checked, once, task_state
+from appliance.server.actions.states import close_tasks, store_state
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
 from appliance.server.db.writes import task_runs
@@ -25,37 +24,39 @@ RUN_STATES = {
     "Cancelled": "CANCELLED",
     "Skipped": "CANCELLED",  # as a run that its schedule's overlap policy skips: nothing of it has run
 }
+
+
 TASK_STATES = RUN_STATES | {"Skipped": "SUCCESS"}
 """What may be marked, by the state's name."""
 
 
-def mark(
+def mark_run(
     db: Database,
     actor: Actor,
     flow_run_id: UUID,
     state: str,
-    asked: Asked | None = None,
+    request: ChangeRequest | None = None,
     *,
     now: datetime | None = None,
 ) -> UUID:
     """Set a run that is not live to Success, Failed, Cancelled or Skipped. One that had ended otherwise gets a new attempt for
     it, so that what has ended stays as it was."""
-    asked = asked or Asked()
-    return once(db, flow_run_id, asked, now, marking(actor, asked, state), "mark")
+    request = request or ChangeRequest()
+    return once(db, flow_run_id, request, now, change(actor, request, state), "mark")
 
 
-def marking(actor: Actor, asked: Asked, state: str) -> Change:
+def change(actor: Actor, request: ChangeRequest, state: str) -> Change:
     """`mark` as a change inside a transaction. Raises Invalid for a state that can't be marked."""
     type = _type_of(state, RUN_STATES)
 
     def apply(session: Session, run: Any, now: datetime) -> None:
         if run.state_name == state and run.state_type == type:
             return
-        checked(run, asked, Proposed(type, state, mark=True))
+        checked(run, request, Proposed(type, state, mark=True))
         attempt = run.attempt + 1 if run.state_type in TERMINAL else run.attempt
-        data = None if asked.idempotency_key is None else {"idempotency_key": asked.idempotency_key}
+        data = None if request.idempotency_key is None else {"idempotency_key": request.idempotency_key}
         extra = {"attempt": attempt, "end_time": run.end_time or now, "lease_expires_at": None}
-        message = asked.message(f"Marked as {state}", actor)
+        message = request.message(f"Marked as {state}", actor)
         store_state(session, run, type, state, message, data, actor, now, extra, attempt=attempt)
         close_tasks(session, run, "CANCELLED", now)
 
@@ -69,7 +70,7 @@ def mark_task(
     task_slug: str,
     map_index: int,
     state: str,
-    asked: Asked | None = None,
+    request: ChangeRequest | None = None,
     *,
     now: datetime | None = None,
 ) -> UUID:
@@ -77,7 +78,7 @@ def mark_task(
 
     A success without a stored result has the value None for what comes after it.
     """
-    asked = asked or Asked()
+    request = request or ChangeRequest()
     type = _type_of(state, TASK_STATES)
 
     def apply(session: Session, run: Any, now: datetime) -> None:
@@ -87,7 +88,7 @@ def mark_task(
         if row is None:
             which = task_slug if map_index < 0 else f"{task_slug}[{map_index}]"
             raise NotFound(f"The run has no task run {which}; `appliance get task-runs` lists them.")
-        key = asked.idempotency_key
+        key = request.idempotency_key
         if key is not None and any(
             data.get("idempotency_key") == key for data in task_runs.recorded_data(session, row.id)
         ):
@@ -97,12 +98,12 @@ def mark_task(
             others["result_location"] = ""
         sha256 = (row.state_data or {}).get("result_sha256")
         data = {"result_sha256": sha256, "idempotency_key": key}
-        new = task_state(type, state, asked.message(f"Marked as {state}", actor), now)
+        new = task_state(type, state, request.message(f"Marked as {state}", actor), now)
         new["data"] = {name: value for name, value in data.items() if value is not None} or None
         task_runs.move(session, [row.id], new, **others)
         announce(session, "flow_run", run.id, "flow_run.progress", {"version": run.version}, actor, now)
 
-    return once(db, flow_run_id, asked, now, apply, "mark")
+    return once(db, flow_run_id, request, now, apply, "mark")
 
 
 def _type_of(state: str, known: dict[str, str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from appliance.server.domain.restarting import to_run_again
+from appliance.server.domain.restart import to_run_again
 
 OK, BAD = "SUCCESS", "FAILED"
 

@@ -1,0 +1,1 @@
+"""What people and scripts do with flow runs: one verb, one file."""

@@ -1,0 +1,70 @@
+"""Delete: remove a run that has ended or has not started, with everything that belongs to it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appliance.kit import clock
+from appliance.server.actions.flow_runs.change import Change, ChangeRequest, once_within
+from appliance.server.actions.names import idempotency_key
+from appliance.server.auth.identity import Actor
+from appliance.server.db.retries import retried
+from appliance.server.db.session import Database
+from appliance.server.db.tables.flow_runs import FlowRun
+from appliance.server.db.tables.schedules import Schedule
+from appliance.server.db.writes import flow_runs, jobs, schedules
+from appliance.server.domain.transitions import LIVE
+from appliance.server.errors import Conflict
+from appliance.server.events.outbox import announce
+
+DELETE, DELETED = "delete", "deleted"
+"""The kind of job that is on record for it, and the code of the skip that stands for a due time whose run was deleted."""
+
+
+@retried
+def delete_run(
+    db: Database, actor: Actor, flow_run_id: UUID, request: ChangeRequest | None = None, *, now: datetime | None = None
+) -> UUID:
+    """Delete a run that has ended or that waits for its time, with its task runs, states and logs."""
+    request, now = request or ChangeRequest(), now or clock.now()
+    key = idempotency_key(request.idempotency_key)
+    with db.write("delete") as session:
+        if key is not None and jobs.of_key(session, key) is not None:
+            return flow_run_id
+        once_within(session, flow_run_id, request, now, change(actor, request))
+        if key is not None:  # what the run's history would have kept
+            record = {"ids": [str(flow_run_id)], "reason": request.reason}
+            job = jobs.row(DELETE, record, actor.name, now, key) | {"state": "done", "total": 1, "done": 1}
+            jobs.add(session, job)
+        return flow_run_id
+
+
+def change(actor: Actor, request: ChangeRequest) -> Change:
+    """`delete` as a change inside a transaction. Of a due time that never ran, a skip stays, so that no run is made for it again."""
+
+    def apply(session: Session, run: Any, now: datetime) -> None:
+        if run.state_type in LIVE:
+            raise Conflict(f"The run is {run.state_name}; cancel it, then delete it when it has ended.")
+        if request.version is not None and request.version != run.version:
+            raise Conflict("The run has changed since you looked at it; look again, then decide.")
+        row = session.get_one(FlowRun, run.id)
+        message = request.message("Deleted", actor)
+        if row.schedule_id is not None and row.due_at is not None and (row.due_at > now or run.start_time is None):
+            _skip(session, row, message, now)
+        session.expunge(row)
+        flow_runs.delete_one(session, run.id)
+        data = {"name": run.name, "state": run.state_name, "reason": message, "flow_id": str(run.flow_id)}
+        announce(session, "flow_run", run.id, "flow_run.deleted", data, actor, now)
+
+    return apply
+
+
+def _skip(session: Session, row: FlowRun, reason: str, now: datetime) -> None:
+    assert row.schedule_id is not None
+    schedule = session.get_one(Schedule, row.schedule_id)
+    skip = {"schedule_id": schedule.id, "version": schedule.version, "first": row.due_at, "last": row.due_at}
+    schedules.add_skips(session, [skip | {"count": 1, "code": DELETED, "reason": reason, "at": now}])

@@ -1,0 +1,38 @@
+"""Pause: hold a scheduled run until a person resumes it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appliance.server.actions.flow_runs.change import Change, ChangeRequest, once, store
+from appliance.server.auth.identity import Actor
+from appliance.server.db.session import Database
+from appliance.server.domain.transitions import PAUSED, SCHEDULED, Proposed
+from appliance.server.errors import Conflict
+
+
+def pause_run(
+    db: Database, actor: Actor, flow_run_id: UUID, request: ChangeRequest | None = None, *, now: datetime | None = None
+) -> UUID:
+    """Hold a scheduled run until a person resumes it. Pausing again changes nothing."""
+    request = request or ChangeRequest()
+    return once(db, flow_run_id, request, now, change(actor, request))
+
+
+def change(actor: Actor, request: ChangeRequest) -> Change:
+    """`pause` as a change inside a transaction."""
+
+    def apply(session: Session, run: Any, now: datetime) -> None:
+        if run.state_type == PAUSED:
+            return
+        if run.state_type != SCHEDULED:
+            raise Conflict(
+                f"The run is {run.state_name}; only a run that is scheduled can be paused. Cancel it to stop it."
+            )
+        store(session, run, Proposed(PAUSED, "Paused"), request.message("Paused", actor), request, actor, now, {})
+
+    return apply

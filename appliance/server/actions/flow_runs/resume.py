@@ -1,0 +1,57 @@
+"""Resume: let a paused run continue, or approve one of its paused tasks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appliance.server.actions.flow_runs.change import Change, ChangeRequest, once, store, task_state
+from appliance.server.auth.identity import Actor
+from appliance.server.db.session import Database
+from appliance.server.db.writes import states, task_runs
+from appliance.server.domain.transitions import PAUSED, SCHEDULED, Proposed
+from appliance.server.errors import Conflict
+
+
+def resume_run(
+    db: Database,
+    actor: Actor,
+    flow_run_id: UUID,
+    request: ChangeRequest | None = None,
+    *,
+    task_slug: str | None = None,
+    map_index: int | None = None,
+    now: datetime | None = None,
+) -> UUID:
+    """Let a paused run go on, as a new attempt: with all of its paused tasks, or with the one that is named."""
+    request = request or ChangeRequest()
+    return once(db, flow_run_id, request, now, change(actor, request, task_slug, map_index))
+
+
+def change(actor: Actor, request: ChangeRequest, task_slug: str | None = None, map_index: int | None = None) -> Change:
+    """`resume` as a change inside a transaction."""
+
+    def apply(session: Session, run: Any, now: datetime) -> None:
+        if run.state_name == "Resume" and task_slug is None:
+            return  # request twice, or by two people
+        if run.state_type != PAUSED and run.state_name not in ("Paused", "Resume"):
+            raise Conflict(f"The run is {run.state_name}, not paused; there is nothing to resume.")
+        found = task_runs.paused(session, run.id, task_slug, map_index)
+        if task_slug is not None and not found:
+            which = task_slug if map_index is None else f"{task_slug}[{map_index}]"
+            raise Conflict(f"The task {which} of this run is not paused; there is nothing to resume.")
+        message = request.message("Resumed", actor)
+        resumed = task_state(SCHEDULED, "Resume", message, now)
+        task_runs.move(session, [one.id for one in found if not one.state_data], resumed)
+        for one in found:
+            if one.state_data:  # such as the round of a loop; the end of the pause is over
+                data = {key: value for key, value in one.state_data.items() if key != "start_time"}
+                task_runs.move(session, [one.id], resumed | {"data": data})
+        start = max(run.scheduled_time, now) if run.state_type == PAUSED and run.attempt == 0 else now
+        name = "Resume" if found else "Scheduled"
+        store(session, run, Proposed(SCHEDULED, name), message, request, actor, now, states.due(start))
+
+    return apply
