@@ -17,6 +17,7 @@ from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
 from appliance.core.serialize import serialize
 from appliance.core.task import Task, task
+from tests import depth
 
 
 @task
@@ -236,13 +237,15 @@ def test_a_flow_can_be_pickled_inside_its_own_block_and_goes_on_afterwards() -> 
 
 
 def test_long_chains_meet_no_recursion() -> None:
-    tasks = [Task("c") for _ in range(5000)]
+    length = depth.pick(quick=2_000, normal=5_000, full=5_000)
+    assert length > sys.getrecursionlimit()
+    tasks = [Task("c") for _ in range(length)]
     flow = Flow("long")
     flow.chain(*tasks)
     again = cloudpickle.loads(cloudpickle.dumps(flow.copy()))
     assert serialize(again) == serialize(flow)
-    assert len(flow.visualize()) > 5000
-    assert flow.visualize(format="ascii").count("\n") > 5000
+    assert len(flow.visualize()) > length
+    assert flow.visualize(format="ascii").count("\n") > length
     flow.add_edge(tasks[-1], tasks[0])
     with pytest.raises(CycleError):
         flow.validate()

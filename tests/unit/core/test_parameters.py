@@ -30,6 +30,7 @@ from appliance.core.parameter import NO_DEFAULT, Parameter
 from appliance.core.states import State
 from appliance.core.task import task
 from appliance.server.domain.parameters import problems
+from tests import depth
 
 NAIVE = datetime(2026, 1, 31, 5)  # noqa: DTZ001 - what a user may well pass
 
@@ -278,7 +279,7 @@ ITEM = st.fixed_dictionaries({"name": TEXTS, "price": LEAVES})
 SHAPED = st.fixed_dictionaries({"items": st.lists(ITEM, max_size=2)}, optional={"colour": TEXTS, "due": TEXTS}) | ITEM
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=depth.examples(400), deadline=None, derandomize=True)
 @given(hint=st.sampled_from(HINTS), value=VALUES | SHAPED | st.lists(SHAPED, max_size=2))
 def test_server_and_run_agree(hint: Any, value: Any) -> None:
     if isinstance(value, bool):  # pydantic takes true for the 1 of these; the server does not

@@ -20,6 +20,7 @@ from appliance.core.result_serializers import (
     PickleSerializer,
     Serializer,
 )
+from tests import depth
 
 FRAME = pandas.DataFrame({"n": [1, 2], "name": ["a", "ü"]})
 
@@ -119,7 +120,7 @@ _json = st.recursive(
 
 
 @given(_json)
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=depth.examples(150), deadline=None, derandomize=True, database=None)
 def test_whatever_is_written_comes_back(value: Any) -> None:
     serializer = CompressedSerializer(JSONSerializer(), "zlib")
     try:

@@ -19,6 +19,7 @@ from appliance.engine.executors.local import LocalExecutor
 from appliance.engine.executors.processes import ProcessExecutor
 from appliance.engine.executors.threads import ThreadExecutor
 from appliance.engine.run import run_flow
+from tests import depth
 
 IN_PROCESS = [LocalExecutor, lambda: ThreadExecutor(2)]
 everywhere = pytest.mark.parametrize(
@@ -183,8 +184,8 @@ def test_case_91_a_returned_coroutine_is_run(make: Make) -> None:
 
 @everywhere
 def test_case_91_a_large_result_arrives_whole(make: Make) -> None:
-    """300 MB stand for the catalogue's 1 GB: more than any pipe or message holds, without the memory of a whole machine."""
-    size = 300_000_000
+    """More than any pipe or message holds: 300 MB stand for 1 GB without needing the memory of a whole machine."""
+    size = depth.pick(quick=30_000_000, normal=300_000_000, full=300_000_000)
     with Flow("f") as flow:
         found = task(lambda: bytes(size), name="large")()
     state = run(flow, make).result[found]

@@ -21,12 +21,13 @@ from appliance.engine.executors.executor import Call, Executor, Handle, Upstream
 from appliance.engine.executors.local import LocalExecutor
 from appliance.engine.executors.threads import ThreadExecutor
 from appliance.engine.flow_runner import FlowRunner
+from tests import depth
 from tests.unit.engine.graphs import FlowPlan, build, plans
 from tests.unit.engine.model import predict
 
 SEED = int(os.environ.get("APPLIANCE_TEST_SEED", "4"))
 QUICK = settings(
-    max_examples=int(os.environ.get("APPLIANCE_TEST_EXAMPLES", "200")),
+    max_examples=depth.examples(200),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -137,7 +138,7 @@ def test_the_plans_reach_every_rule() -> None:
     seen: Counter[str] = Counter()
 
     @seed(SEED)
-    @settings(QUICK)
+    @settings(QUICK, max_examples=200)
     @given(plan=plans())
     def collect(plan: FlowPlan) -> None:
         prediction = predict(plan)

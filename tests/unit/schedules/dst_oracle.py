@@ -1,15 +1,19 @@
-"""A brute-force oracle of wall-clock schedules: it walks over UTC minutes, asks the zone for each offset and compares fields.
+"""A brute-force oracle of wall-clock schedules: it visits every UTC minute, looks up the zone's offset and compares fields.
 
-It knows neither cron texts nor the product: each case states what its expression means as a predicate over wall fields.
+It knows neither cron expressions nor the product: each case states its meaning as a predicate over wall-clock fields.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import resources
+from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import TZPATH, ZoneInfo, available_timezones
 
 import numpy as np
 
@@ -50,8 +54,8 @@ def at(hour: int, minute: int) -> Callable[[Fields], np.ndarray]:
     return lambda f: (f.hour == hour) & (f.minute == minute)
 
 
-def within(values: np.ndarray, *wanted: int) -> np.ndarray:
-    return np.isin(values, wanted)
+def within(values: np.ndarray, *members: int) -> np.ndarray:
+    return np.isin(values, members)
 
 
 CASES = [
@@ -126,33 +130,63 @@ class Walk:
         hits = case.fits(self.fields)
         if case.fixed:
             in_gap = self.lands[case.fits(self.skipped_fields)]
-            found = np.unique(np.concatenate([self.utc[hits & self.is_first], in_gap]))
+            due = np.unique(np.concatenate([self.utc[hits & self.is_first], in_gap]))
         else:
-            found = self.utc[hits]
-        return found[found >= self.start]
+            due = self.utc[hits]
+        return due[due >= self.start]
 
 
 def offset_at(zone: ZoneInfo, minute: int) -> int:
-    offset = (EPOCH + minute * MINUTE).astimezone(zone).utcoffset()
+    return _minutes((EPOCH + minute * MINUTE).astimezone(zone).utcoffset())
+
+
+def _minutes(offset: timedelta | None) -> int:
     assert offset is not None
     return int(offset / MINUTE)
 
 
 def changes(zone: ZoneInfo, step: int) -> tuple[tuple[int, int], ...]:
-    """The minutes from 2020 to 2037 at which a zone's offset changes, looked for every `step` minutes, with the new offsets."""
-    offset = offset_at(zone, FIRST)
-    found = [(FIRST, offset)]
-    for minute in range(FIRST + step, LAST + step, step):
-        if offset_at(zone, minute) != offset:
-            exact = next(m for m in range(minute - step + 1, minute + 1) if offset_at(zone, m) != offset)
-            offset = offset_at(zone, minute)
-            found.append((exact, offset))
-    return tuple(found)
+    """The minutes from 2020 to 2037 at which a zone's offset changes, sampled every `step` minutes, with the new offsets."""
+    instants = _instants(step)
+    offsets = [instant.astimezone(zone).utcoffset() for instant in instants]
+    moments = [(FIRST, _minutes(offsets[0]))]
+    for index in range(1, len(offsets)):
+        if offsets[index] != offsets[index - 1]:
+            moments.append((_first_with(zone, index, step), _minutes(offsets[index])))
+    return tuple(moments)
+
+
+@cache
+def _instants(step: int) -> list[datetime]:
+    return [EPOCH + minute * MINUTE for minute in range(FIRST, LAST + step, step)]
+
+
+def _first_with(zone: ZoneInfo, index: int, step: int) -> int:
+    """The first minute of a step that begins with one offset and ends with another; an offset changes once within a step."""
+    before, after = FIRST + (index - 1) * step, FIRST + index * step
+    old = offset_at(zone, before)
+    return before + 1 + bisect_left(range(before + 1, after), True, key=lambda m: offset_at(zone, m) != old)
 
 
 def zones_by_behaviour(step: int) -> dict[tuple[tuple[int, int], ...], list[str]]:
     """All IANA zones, those together whose offsets are the same at every time from 2020 to 2037."""
     groups: dict[tuple[tuple[int, int], ...], list[str]] = {}
+    for names in _zones_by_data().values():
+        groups.setdefault(changes(ZoneInfo(names[0]), step), []).extend(names)
+    return {behaviour: sorted(names) for behaviour, names in groups.items()}
+
+
+def _zones_by_data() -> dict[bytes, list[str]]:
+    """Zones whose files are equal byte for byte, most of which are aliases: sampling one of them is enough."""
+    groups: dict[bytes, list[str]] = {}
     for name in sorted(available_timezones()):
-        groups.setdefault(changes(ZoneInfo(name), step), []).append(name)
+        groups.setdefault(_data_of(name), []).append(name)
     return groups
+
+
+def _data_of(name: str) -> bytes:
+    for folder in TZPATH:
+        if (file := Path(folder) / name).is_file():
+            return file.read_bytes()
+    package, _, resource = f"tzdata.zoneinfo.{name.replace('/', '.')}".rpartition(".")
+    return resources.files(package).joinpath(resource).read_bytes()

@@ -1,22 +1,21 @@
 """Every zone's changes of offset, 2020 to 2037, against the brute-force oracle: no schedule may deviate by a single time.
 
-The short form takes the first two changes of each behaviour and two drawn ones. The full form takes them all, with ordinary days:
-DST_SWEEP=full python -m pytest -s --timeout=0 tests/unit/schedules/test_dst_oracle.py
+A quick run samples one change of each behaviour, a normal one the first two, two drawn ones and an ordinary day. The full
+sweep takes every change and twelve ordinary weeks: python -m pytest -s --depth full tests/unit/schedules/test_dst_oracle.py
 """
 
 from __future__ import annotations
 
-import os
 import random
 from datetime import datetime
 
 import pytest
 
 from appliance.schedules import rule as clocks
+from tests import depth
 from tests.unit.schedules import dst_oracle as oracle
 from tests.unit.schedules.dst_oracle import CASES, DAY, EPOCH, MINUTE, Case, Walk, ZoneInfo
 
-FULL = os.environ.get("DST_SWEEP") == "full"
 SEED = 20_371
 
 
@@ -28,9 +27,9 @@ def deviations(case: Case, walk: Walk, zone: str, draw: random.Random) -> list[s
     document = case.document | {"timezone": zone}
     expected = [at(int(minute)) for minute in walk.expected(case)]
     end = at(walk.end)
-    found = [time for time in clocks.next_times(document, at(walk.start) - MINUTE, len(expected) + 1) if time < end]
-    wrong = [] if found == expected else [f"{zone} {document} from {at(walk.start)}: {set(found) ^ set(expected)}"]
-    for _ in range(2 if FULL else 1):  # asked from anywhere inside, the rest is the same
+    times = [time for time in clocks.next_times(document, at(walk.start) - MINUTE, len(expected) + 1) if time < end]
+    wrong = [] if times == expected else [f"{zone} {document} from {at(walk.start)}: {set(times) ^ set(expected)}"]
+    for _ in range(depth.pick(quick=1, normal=1, full=2)):  # from any starting point inside, the rest is the same
         after = at(draw.randrange(walk.start, walk.end))
         rest = [time for time in expected if time > after][:3]
         if clocks.next_times(document, after, len(rest)) != rest:
@@ -39,20 +38,22 @@ def deviations(case: Case, walk: Walk, zone: str, draw: random.Random) -> list[s
 
 
 def windows(moments: list[int], draw: random.Random) -> list[tuple[int, int]]:
-    if FULL:
+    if depth.is_full():
         ordinary = [draw.randrange(oracle.FIRST + 3 * DAY, oracle.LAST - 9 * DAY) for _ in range(12)]
         return [(moment - 3 * DAY, moment + 4 * DAY) for moment in moments] + [(x, x + 6 * DAY) for x in ordinary]
-    chosen = {*moments[:2], *draw.sample(moments, min(2, len(moments)))}
-    ordinary = [draw.randrange(oracle.FIRST + 3 * DAY, oracle.LAST - 9 * DAY)]
+    if moments and depth.is_quick():
+        chosen = {draw.choice(moments)}
+    else:
+        chosen = {*moments[:2], *draw.sample(moments, min(2, len(moments)))}
+    ordinary = [] if chosen and depth.is_quick() else [draw.randrange(oracle.FIRST + 3 * DAY, oracle.LAST - 9 * DAY)]
     return [(moment - DAY // 2, moment + DAY // 2) for moment in sorted(chosen)] + [(x, x + DAY) for x in ordinary]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(0 if FULL else 180)
+@pytest.mark.timeout(depth.pick(quick=60, normal=180, full=3600))
 def test_no_schedule_deviates_from_the_oracle_in_any_zone() -> None:
     assert len({case.document.get("cron") for case in CASES} - {None}) >= 40
     draw = random.Random(SEED)
-    groups = oracle.zones_by_behaviour(60 if FULL else DAY)
+    groups = oracle.zones_by_behaviour(depth.pick(quick=DAY, normal=DAY, full=60))
     wrong: list[str] = []
     compared = walked = 0
     for behaviour, names in groups.items():
@@ -75,9 +76,9 @@ def test_no_schedule_deviates_from_the_oracle_in_any_zone() -> None:
 def test_the_oracle_notices_a_rule_that_is_mistaken(expression: str, fixed: bool) -> None:
     right = next(case for case in CASES if case.document.get("cron") == expression)
     zone = "America/New_York"
-    found = []
+    wrong: list[str] = []
     for moment, _ in oracle.changes(ZoneInfo(zone), DAY)[1:3]:
         walk = Walk(ZoneInfo(zone), moment - DAY, moment + DAY)
         assert not deviations(right, walk, zone, random.Random(1))
-        found += deviations(Case(right.document, right.fits, fixed), walk, zone, random.Random(1))
-    assert found
+        wrong += deviations(Case(right.document, right.fits, fixed), walk, zone, random.Random(1))
+    assert wrong

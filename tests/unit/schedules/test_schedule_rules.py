@@ -21,6 +21,7 @@ from appliance.schedules.calendars import Blackout, Calendar
 from appliance.schedules.clocks import Clock, CronClock, DatesClock, IntervalClock
 from appliance.schedules.errors import ScheduleError
 from appliance.schedules.schedule import DatesSchedule, RRuleSchedule, Schedule
+from tests import depth
 
 BERLIN = "Europe/Berlin"
 ZONE = ZoneInfo(BERLIN)
@@ -245,7 +246,7 @@ KINDS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=depth.examples(400), deadline=None)
 @given(KINDS, DOCUMENT, st.datetimes(timezones=st.just(UTC)))
 def test_whatever_the_json_says_the_answer_is_times_or_a_sentence(
     kind: dict[str, Any], document: dict[str, Any], after: datetime
@@ -269,7 +270,7 @@ FILTERS = st.sampled_from(
 CLOCKS = st.sampled_from(["0 * * * *", "*/30 * * * *", "30 2 * * *", "0 0,2,12 * * *", "15 22 * * 5"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=depth.examples(60), deadline=None)
 @given(
     CLOCKS,
     st.lists(FILTERS, max_size=2),

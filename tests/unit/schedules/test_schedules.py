@@ -15,6 +15,7 @@ from appliance.schedules import rule as clocks
 from appliance.schedules.clocks import CronClock, IntervalClock
 from appliance.schedules.errors import ScheduleError
 from appliance.schedules.schedule import CronSchedule, IntervalSchedule, Schedule
+from tests import depth
 
 NEW_YORK, BERLIN = "America/New_York", "Europe/Berlin"
 
@@ -191,7 +192,7 @@ ANY_SCHEDULE = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=depth.examples(150), deadline=None)
 @given(ANY_SCHEDULE, st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_asking_in_steps_gives_the_same_times(document: dict[str, Any], after: datetime) -> None:
     times = clocks.next_times(document, after, 6)

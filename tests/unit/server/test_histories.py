@@ -30,6 +30,7 @@ from appliance.server.actions.flow_runs.start_now import start_run_now
 from appliance.server.db import migrate
 from appliance.server.db.session import Database
 from appliance.server.errors import ServerError
+from tests import depth
 from tests.integration.builders import ALICE, RUN, claim, create, enrol, flow, register, rows, run_row, send, task
 
 ENDED, LIVE = ("SUCCESS", "FAILED", "CANCELLED"), ("PENDING", "RUNNING", "CANCELLING")
@@ -258,7 +259,7 @@ def database() -> Iterator[Database]:
 def test_every_life_is_one_that_the_model_knows(database: Database) -> None:
     Lives.db, Lives.flow_id = database, register(database).flow_id
     few = settings(
-        max_examples=60,
+        max_examples=depth.examples(60),
         stateful_step_count=40,
         deadline=None,
         derandomize=True,

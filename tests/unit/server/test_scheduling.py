@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from appliance.schedules.errors import ScheduleError
 from appliance.server.domain import scheduling
 from appliance.server.domain.scheduling import CatchUp, Plan, plan
+from tests import depth
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTELY = {"kind": "cron", "cron": "* * * * *", "timezone": "UTC"}
@@ -116,7 +117,7 @@ def test_a_malformed_one_says_so() -> None:
     st.integers(10, 12),
     st.sampled_from(["all", "latest", "none"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=depth.examples(60), deadline=None)
 def test_rounds_at_any_moments_give_each_minute_once(steps: list[int], ahead: int, policy: str) -> None:
     now = until = NOON
     due: list[datetime] = []

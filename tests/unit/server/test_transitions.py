@@ -22,6 +22,7 @@ from appliance.server.domain.transitions import (
     decide,
     task_may_follow,
 )
+from tests import depth
 
 # Rows: from; columns: to, in the order of TYPES. y: yes, n: never.
 #              SCHED PEND PAUS RUN  CANC  SUCC FAIL CANCELLED
@@ -152,7 +153,7 @@ def test_terminal_is_final_and_everything_else_can_end() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(TYPES), st.sampled_from([None, 0, 1, 2])), max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=depth.examples(300), deadline=None)
 def test_no_history_goes_on_after_its_end(asked: list[tuple[str, int | None]]) -> None:
     state, seen = "SCHEDULED", ["SCHEDULED"]
     for type, attempt in asked:

@@ -1,0 +1,52 @@
+"""How thoroughly the tests look: `quick` for `make check`, `normal` for `make test`, `full` for `make test-full`.
+
+Every depth asserts the same things. It only decides how many samples a property, a sweep or a storm draws.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Depth(Enum):
+    """The values of pytest's option --depth."""
+
+    QUICK = "quick"
+    NORMAL = "normal"
+    FULL = "full"
+
+
+class _Chosen:
+    depth = Depth.NORMAL
+
+
+def choose(name: str) -> None:
+    """Set the depth for this process. Called before any test module is imported, because decorators read it."""
+    _Chosen.depth = Depth(name)
+
+
+def is_quick() -> bool:
+    return _Chosen.depth is Depth.QUICK
+
+
+def is_full() -> bool:
+    return _Chosen.depth is Depth.FULL
+
+
+def pick(*, quick: T, normal: T, full: T) -> T:
+    """The value for the depth of this test run."""
+    return {Depth.QUICK: quick, Depth.NORMAL: normal, Depth.FULL: full}[_Chosen.depth]
+
+
+def examples(normal: int) -> int:
+    """How many examples Hypothesis draws: a quarter of `normal` in a quick run, twenty times as many in a full one."""
+    return pick(quick=max(10, normal // 4), normal=normal, full=20 * normal)
+
+
+def left_out(markers: set[str]) -> str | None:
+    """The marker because of which a test does not run at this depth, if there is one."""
+    skipped = pick(quick={"slow", "full"}, normal={"full"}, full=set[str]())
+    return next(iter(sorted(skipped & markers)), None)
