@@ -1,0 +1,39 @@
+"""Rows of agents."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
+
+from appliance.server.db.rows.row_type import RowType
+
+
+class AgentRow(RowType):
+    """A whole agent."""
+
+    id: UUID
+    name: str
+    type: str
+    labels: list[str]
+    capacity: int
+    version: str
+    host: str
+    state: str
+    last_seen: datetime
+    created: datetime
+
+
+class NewAgent(TypedDict):
+    """An agent to enrol."""
+
+    id: UUID
+    name: str
+    type: str
+    labels: list[str]
+    capacity: int
+    version: str
+    host: str
+    state: str
+    last_seen: datetime
+    created: datetime

@@ -1,0 +1,68 @@
+"""Rows of limits and of the slots that are held under them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
+
+from appliance.server.db.rows.row_type import RowType
+
+
+class LimitRow(RowType):
+    """A whole limit."""
+
+    id: UUID
+    kind: str
+    name: str
+    slots: int
+    created: datetime
+    updated: datetime
+    created_by: str
+
+
+class NewLimit(TypedDict):
+    """A limit to store."""
+
+    id: UUID
+    kind: str
+    name: str
+    slots: int
+    created: datetime
+    updated: datetime
+    created_by: str
+
+
+class TagLimit(RowType):
+    """The limit of a task tag."""
+
+    id: UUID
+    name: str
+    slots: int
+
+
+class SlotHolder(RowType):
+    """A task run that holds a slot, with the name of its run."""
+
+    name: str
+    task_slug: str
+    map_index: int
+
+
+class TaskHolder(RowType):
+    """A task run that holds a slot, with the limit, since when, and the id and name of its run."""
+
+    limit_id: UUID
+    task_slug: str
+    map_index: int
+    at: datetime
+    id: UUID
+    name: str
+
+
+class AttemptState(RowType):
+    """Which attempt of a run is the newest, and how far it is."""
+
+    state_type: str
+    state_name: str
+    attempt: int

@@ -1,0 +1,64 @@
+"""Rows of the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
+
+from appliance.kit.documents import JsonDocument
+from appliance.server.db.rows.row_type import RowType
+
+
+class EventRow(RowType):
+    """A whole event."""
+
+    id: int
+    at: datetime
+    topic: str
+    object_id: UUID
+    kind: str
+    data: JsonDocument
+    actor: str
+    delivered: bool
+
+
+class CountedEvent(RowType):
+    """What counters need of an event."""
+
+    id: int
+    at: datetime
+    object_id: UUID
+    data: JsonDocument
+
+
+class RunEvent(RowType):
+    """An event with the flow and the start of its run; both None when it is no run's or the run is gone."""
+
+    id: int
+    at: datetime
+    kind: str
+    data: JsonDocument
+    flow_id: UUID | None
+    start_time: datetime | None
+
+
+class NewEvent(TypedDict):
+    """An event to store."""
+
+    at: datetime
+    topic: str
+    object_id: UUID
+    kind: str
+    data: Mapping[str, object]
+    actor: str
+    delivered: bool
+
+
+class StateNews(TypedDict):
+    """What the event of a run's new state says."""
+
+    type: str
+    name: str
+    version: int

@@ -1,0 +1,206 @@
+"""Rows of flow runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
+
+from sqlalchemy import ColumnElement
+
+from appliance.kit.documents import JsonDocument, Parameters
+from appliance.server.db.rows.row_type import RowType
+
+
+class LockedRun(RowType):
+    """What the rules need to know of a run, which is locked until the transaction ends."""
+
+    id: UUID
+    flow_id: UUID
+    flow_version_id: UUID
+    name: str
+    state_type: str
+    state_name: str
+    state_at: datetime
+    version: int
+    attempt: int
+    agent_id: UUID | None
+    lease_expires_at: datetime | None
+    last_seq: int
+    cancel_requested: bool
+    start_time: datetime | None
+    end_time: datetime | None
+    times_resurrected: int
+    scheduled_time: datetime
+
+
+class AttemptRun(LockedRun):
+    """The same, and what an attempt of the run works with."""
+
+    parameters: Parameters
+    context: JsonDocument
+    due_at: datetime | None
+    run_config: JsonDocument
+    storage: JsonDocument
+    flow: str
+    paused: bool
+    project: str
+
+
+class ClaimedRun(RowType):
+    """A run that was just handed to an agent."""
+
+    id: UUID
+    attempt: int
+    version: int
+    name: str
+    priority: int
+    scheduled_time: datetime
+    flow_version_id: UUID
+    run_config: JsonDocument
+
+
+class HeldRun(RowType):
+    """What an agent that says it holds the run has to know."""
+
+    id: UUID
+    attempt: int
+    agent_id: UUID | None
+    state_type: str
+    state_name: str
+    state_message: str
+
+
+class LateRun(RowType):
+    """A run that was just marked Late."""
+
+    id: UUID
+    version: int
+    attempt: int
+
+
+class RunToken(RowType):
+    """What a run token is checked against."""
+
+    run_token_hash: str | None
+    attempt: int
+    state_type: str
+    state_at: datetime
+
+
+class LiveRun(RowType):
+    """A run in progress, which may hold a slot of a flow's or a label's limit."""
+
+    id: UUID
+    name: str
+    flow_id: UUID
+    labels: list[str]
+    start_time: datetime | None
+    state_at: datetime
+
+
+class RunSummary(RowType):
+    """What a mark in a strip of runs shows."""
+
+    id: UUID
+    flow_id: UUID
+    name: str
+    attempt: int
+    scheduled_time: datetime
+    start_time: datetime | None
+    end_time: datetime | None
+    state_type: str
+    state_name: str
+    state_message: str
+    state_data: JsonDocument | None
+    state_at: datetime
+    version: int
+
+
+class FlowRunRow(RunSummary):
+    """What lists show of a run: all but its heavy columns and the hash of its token."""
+
+    flow_version_id: UUID
+    schedule_id: UUID | None
+    due_at: datetime | None
+    idempotency_key: str | None
+    parameters: Parameters
+    labels: list[str]
+    priority: int
+    parent_flow_run_id: UUID | None
+    parent_task_slug: str | None
+    agent_id: UUID | None
+    lease_expires_at: datetime | None
+    last_seq: int
+    cancel_requested: bool
+    times_resurrected: int
+    created: datetime
+    created_by: str
+
+
+class NewFlowRun(TypedDict):
+    """A run to insert."""
+
+    id: UUID
+    flow_id: UUID
+    flow_version_id: UUID
+    schedule_id: UUID | None
+    due_at: datetime | None
+    idempotency_key: str | None
+    name: str
+    parameters: Parameters
+    context: JsonDocument
+    labels: list[str]
+    run_config: JsonDocument
+    priority: int
+    parent_flow_run_id: UUID | None
+    parent_task_slug: str | None
+    scheduled_time: datetime
+    state_type: str
+    state_name: str
+    state_message: str
+    state_data: JsonDocument | None
+    state_at: datetime
+    version: int
+    attempt: int
+    last_seq: int
+    cancel_requested: bool
+    times_resurrected: int
+    created: datetime
+    created_by: str
+
+
+class FlowRunColumns(TypedDict, total=False):
+    """The columns that a change of a run may set."""
+
+    flow_version_id: UUID
+    due_at: datetime | ColumnElement[datetime] | None
+    name: str
+    parameters: Parameters
+    context: JsonDocument
+    labels: list[str]
+    run_config: JsonDocument
+    priority: int
+    scheduled_time: datetime
+    state_type: str
+    state_name: str
+    state_message: str
+    state_data: JsonDocument | None
+    state_at: datetime
+    version: int
+    attempt: int
+    run_token_hash: str | None
+    agent_id: UUID | None
+    lease_expires_at: datetime | None
+    last_seq: int
+    cancel_requested: bool
+    start_time: datetime | None
+    end_time: datetime | None
+    times_resurrected: int
+
+
+class AttemptToken(TypedDict):
+    """The hash of the token of a run's attempt."""
+
+    run: UUID
+    hash: str

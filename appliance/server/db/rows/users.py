@@ -1,0 +1,47 @@
+"""Rows of users and their browser sessions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
+
+from appliance.server.db.rows.row_type import RowType
+
+
+class UserRow(RowType):
+    """A whole user."""
+
+    id: UUID
+    username: str
+    password_hash: str | None
+    role: str
+    disabled: bool
+    created: datetime
+
+
+class SessionRow(RowType):
+    """A browser session with its user."""
+
+    id: UUID
+    token_hash: str
+    csrf_token: str
+    user_id: UUID
+    created: datetime
+    expires_at: datetime
+    last_used: datetime
+    username: str
+    role: str
+    disabled: bool
+
+
+class NewSession(TypedDict):
+    """A browser session to insert."""
+
+    id: UUID
+    token_hash: str
+    csrf_token: str
+    user_id: UUID
+    created: datetime
+    expires_at: datetime
+    last_used: datetime
