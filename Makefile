@@ -34,7 +34,8 @@ lint: install ui/node_modules/.installed ## lint, types, architecture and the UI
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	cd ui && npm run --silent lint && npm run --silent types && npm run --silent test
+	$(BIN)/python deploy/ci/graphql_contract.py --check
+	cd ui && npm run --silent lint && npm run --silent types && npm run --silent unused && npm run --silent test
 
 check: lint ## lint, types, architecture and unit tests, in under two minutes
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/house

@@ -283,6 +283,16 @@ def test_bodies_that_are_no_request_are_refused(site: Site) -> None:
     assert large.status_code == 413
 
 
+def test_long_variables_pass_and_long_documents_do_not(site: Site) -> None:
+    ids = [str(uuid4()) for _ in range(10_000)]
+    assert len(ids) * 39 > limits.MAX_DOCUMENT
+    bulk = "mutation($input: BulkFlowRunsInput!) { bulkFlowRuns(input: $input) { job { total } } }"
+    answer = site.graphql(bulk, input={"action": "DELETE", "ids": ids})
+    assert answer["data"]["bulkFlowRuns"]["job"]["total"] == len(ids)
+    long = "{ me { role } } #" + "x" * limits.MAX_DOCUMENT
+    assert "too long" in site.graphql(long)["errors"][0]["message"]
+
+
 def test_introspection_is_for_those_who_signed_in(site: Site) -> None:
     query = "{ __schema { types { name fields { name type { name ofType { name ofType { name } } } } } } }"
     assert site.client.post("/graphql", json={"query": query}).status_code == 401

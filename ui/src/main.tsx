@@ -7,8 +7,8 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { ApiError, whenSignedOut } from "./api/http";
+import { systemKeys } from "./api/keys";
 import { forgetUser, loadSession } from "./api/session";
-import { SYSTEM_KEY } from "./api/system";
 import { makeRouter } from "./router";
 import "./ui/theme";
 import { toastError } from "./ui/toasts";
@@ -19,7 +19,7 @@ const queries: QueryClient = new QueryClient({
     onError: (error) => {
       if (!(error instanceof ApiError) || error.code !== "disk_full") return;
       toastError(error);
-      void queries.invalidateQueries({ queryKey: SYSTEM_KEY });
+      void queries.invalidateQueries({ queryKey: systemKeys.all });
     },
   }),
   defaultOptions: {

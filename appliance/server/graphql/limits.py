@@ -31,7 +31,9 @@ from graphql import (
 
 from appliance.server.db.reads import pages
 
-MAX_BODY = 256 * 1024
+MAX_BODY = 1024 * 1024
+MAX_DOCUMENT = 256 * 1024
+"""The text of the operations alone: documents are kept, variables are not."""
 MAX_TOKENS = 2_000
 MAX_DEPTH = 10
 MAX_ALIASES = 15
@@ -57,6 +59,8 @@ class DocumentCache:
             if text in self._known:
                 self._known.move_to_end(text)
                 return self._known[text], []
+        if len(text) > MAX_DOCUMENT:
+            return None, [GraphQLError(f"The document is too long; at most {MAX_DOCUMENT} characters are read.")]
         try:
             document = parse(text, max_tokens=MAX_TOKENS, no_location=False)
         except GraphQLError as error:

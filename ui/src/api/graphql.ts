@@ -1,4 +1,4 @@
-/** GraphQL by hand: a text with the types of its variables and its result. */
+/** One GraphQL operation: its text with the types of its variables and its result, which are generated. */
 
 import { ApiError, request } from "./http";
 
@@ -14,16 +14,12 @@ interface Answer<Result> {
   errors?: { message: string; extensions?: { code?: string; request_id?: string } }[];
 }
 
-export function document<Result, Variables>(text: string): Document<Result, Variables> {
-  return { text };
-}
-
-export async function ask<Result, Variables>(
-  wanted: Document<Result, Variables>,
+export async function execute<Result, Variables>(
+  document: Document<Result, Variables>,
   variables: Variables,
   signal?: AbortSignal,
 ): Promise<Result> {
-  const answer = await request<Answer<Result>>("POST", "/graphql", { query: wanted.text, variables }, signal);
+  const answer = await request<Answer<Result>>("POST", "/graphql", { query: document.text, variables }, signal);
   const error = answer.errors?.[0];
   if (error) throw new ApiError(200, error.extensions?.code ?? "graphql", error.message, error.extensions?.request_id);
   if (!answer.data) throw new ApiError(200, "malformed", "The server's answer held no data. Try again.");

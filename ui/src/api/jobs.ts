@@ -2,13 +2,26 @@
 
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import type { BulkAction, BulkFilter, MarkedState } from "../lib/bulk";
-import { ask, type Document, document } from "./graphql";
-import { request } from "./http";
+import type { JobState } from "../lib/jobs";
+import { MARKED_STATE_NAMES } from "./flow-runs";
+import {
+  type BulkAction as BulkActionName,
+  BulkDocument,
+  CancelJobDocument,
+  type JobProgressFragment,
+} from "./generated";
+import { execute } from "./graphql";
+import { jobKeys } from "./keys";
+import { read, readPage } from "./rest";
 
+/** How far a job is. */
+export type JobProgress = JobProgressFragment;
+
+/** By REST, since GraphQL's job doesn't say what was requested. */
 export interface Job {
   id: string;
   kind: string;
-  state: "queued" | "running" | "done" | "cancelled" | "failed";
+  state: JobState;
   message: string;
   total: number;
   done: number;
@@ -28,67 +41,43 @@ const ASK_EVERY = 5_000;
 
 export function jobQuery(id: string) {
   return queryOptions({
-    queryKey: ["job", id],
-    queryFn: ({ signal }) => request<Job>("GET", `/api/v1/jobs/${id}`, undefined, signal),
+    queryKey: jobKeys.one(id),
+    queryFn: ({ signal }) => read<Job>(`/jobs/${id}`, signal),
     refetchInterval: ({ state: { data } }) => (data && !isOver(data) ? ASK_EVERY : false),
   });
 }
 
 export const jobsQuery = infiniteQueryOptions({
-  queryKey: ["jobs"],
-  queryFn: ({ pageParam, signal }) =>
-    request<{ items: Job[]; next: string | null }>(
-      "GET",
-      `/api/v1/jobs?limit=50${pageParam ? `&after=${encodeURIComponent(pageParam)}` : ""}`,
-      undefined,
-      signal,
-    ),
+  queryKey: jobKeys.list,
+  queryFn: ({ pageParam, signal }) => readPage<Job>("/jobs", pageParam, signal),
   initialPageParam: "",
   getNextPageParam: (page) => page.next,
 });
 
-export function cancelJob(id: string, reason: string): Promise<Job> {
-  return request<Job>("POST", `/api/v1/jobs/${id}/cancel`, { reason });
+export async function cancelJob(jobId: string, reason: string): Promise<JobProgress> {
+  return (await execute(CancelJobDocument, { input: { jobId, reason } })).cancelJob.job;
 }
+
+const ACTION_NAMES: Record<BulkAction, BulkActionName> = {
+  restart: "RESTART",
+  start_now: "START_NOW",
+  cancel: "CANCEL",
+  mark: "MARK",
+  delete: "DELETE",
+};
 
 export interface Bulk {
   action: BulkAction;
   ids?: string[];
   filter?: BulkFilter;
   reason: string;
+  /** Of those that are marked. */
   state?: MarkedState;
-  idempotency_key: string;
+  idempotencyKey: string;
 }
 
 /** Up to 200 runs are done when this answers; with more, the job goes on. */
-export function bulk(wanted: Bulk): Promise<Job> {
-  return request<Job>("POST", "/api/v1/bulk", wanted);
-}
-
-export interface Count {
-  total: number;
-  totalCapped: boolean;
-}
-
-/** How many runs each of the filters finds, in one question. */
-export function countsQuery(filters: Partial<Record<BulkAction, BulkFilter>>) {
-  return queryOptions({
-    queryKey: ["counts", filters],
-    queryFn: async ({ signal }) => {
-      const actions = Object.keys(filters) as BulkAction[];
-      if (actions.length === 0) return {};
-      const variables = Object.fromEntries(actions.map((action) => [action, toGraphql(filters[action] as BulkFilter)]));
-      return ask(counting(actions), variables, signal);
-    },
-  });
-}
-
-function counting(actions: readonly BulkAction[]): Document<Partial<Record<BulkAction, Count>>, object> {
-  const given = actions.map((action) => `$${action}: FlowRunFilter`).join(", ");
-  const asked = actions.map((action) => `${action}: flowRuns(filter: $${action}, first: 1) { total totalCapped }`);
-  return document(`query Counts(${given}) { ${asked.join(" ")} }`);
-}
-
-function toGraphql({ states, text, flow_id, until }: BulkFilter) {
-  return { stateTypes: states, text, flowId: flow_id, until };
+export async function bulk({ action, state, ...rest }: Bulk): Promise<JobProgress> {
+  const input = { ...rest, action: ACTION_NAMES[action], ...(state && { state: MARKED_STATE_NAMES[state] }) };
+  return (await execute(BulkDocument, { input })).bulkFlowRuns.job;
 }

@@ -1,8 +1,9 @@
-/** Limits on what runs at a time, with what holds their slots. */
+/** Limits on what runs at a time, with what holds their slots. By REST: GraphQL has no limits. */
 
 import { queryOptions } from "@tanstack/react-query";
 import type { LimitKind } from "../lib/limits";
-import { request } from "./http";
+import { limitKeys } from "./keys";
+import { read, write } from "./rest";
 
 export interface Holder {
   flow_run_id: string;
@@ -25,16 +26,15 @@ export interface Limit {
 }
 
 export const limitsQuery = queryOptions({
-  queryKey: ["limits"],
-  queryFn: async ({ signal }) =>
-    (await request<{ items: Limit[] }>("GET", "/api/v1/concurrency-limits", undefined, signal)).items,
+  queryKey: limitKeys.list,
+  queryFn: async ({ signal }) => (await read<{ items: Limit[] }>("/concurrency-limits", signal)).items,
 });
 
 /** Sets a limit; one of the same kind and name gets the new number. */
 export function putLimit(limit: Pick<Limit, "kind" | "name" | "slots">): Promise<Limit> {
-  return request<Limit>("PUT", "/api/v1/concurrency-limits", limit);
+  return write<Limit>("PUT /concurrency-limits", limit);
 }
 
 export function removeLimit(id: string): Promise<unknown> {
-  return request("DELETE", `/api/v1/concurrency-limits/${id}`);
+  return write(`DELETE /concurrency-limits/${id}`);
 }

@@ -1,7 +1,7 @@
 /** One event stream per browser: the tab that holds the lock reads it, the others listen on a channel. Falls back to asking every 5 s. */
 
 import { useEffect, useSyncExternalStore } from "react";
-import { request } from "./http";
+import { read } from "./rest";
 
 export interface Change {
   topic: string;
@@ -155,7 +155,7 @@ class LiveConnection {
   /** The server answers but the stream does not get through, perhaps for a proxy: ask, and try the stream again now and then. */
   private async poll(): Promise<void> {
     try {
-      await request("GET", "/api/v1/info");
+      await read("/info");
     } catch {
       this.connection = { ...this.connection, polling: false };
       if (this.leader) this.lost();

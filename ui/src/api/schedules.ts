@@ -1,11 +1,14 @@
-/** Schedules: their policies, the due times that got no run, and backfills. */
+/** Schedules: whether they are active, their policies, the due times that got no run, and backfills. */
 
 import { infiniteQueryOptions } from "@tanstack/react-query";
 import type { Policy, Preview } from "../lib/schedules";
-import { request } from "./http";
-import type { Job } from "./jobs";
+import { BackfillDocument, type BackfillInput, BackfillPreviewDocument, SetScheduleActiveDocument } from "./generated";
+import { execute } from "./graphql";
+import type { JobProgress } from "./jobs";
+import { scheduleKeys } from "./keys";
+import { readPage, write } from "./rest";
 
-/** Due times from `first` to `last` that have no run. */
+/** Due times from `first` to `last` that have no run. By REST: GraphQL doesn't carry them. */
 export interface Skip {
   first: string;
   last: string;
@@ -17,22 +20,20 @@ export interface Skip {
 
 export function skipsQuery(scheduleId: string) {
   return infiniteQueryOptions({
-    queryKey: ["skips", scheduleId],
-    queryFn: ({ pageParam, signal }) =>
-      request<{ items: Skip[]; next: string | null }>(
-        "GET",
-        `/api/v1/schedules/${scheduleId}/skips?limit=50${pageParam ? `&after=${encodeURIComponent(pageParam)}` : ""}`,
-        undefined,
-        signal,
-      ),
+    queryKey: scheduleKeys.skips(scheduleId),
+    queryFn: ({ pageParam, signal }) => readPage<Skip>(`/schedules/${scheduleId}/skips`, pageParam, signal),
     initialPageParam: "",
     getNextPageParam: (page) => page.next,
   });
 }
 
+export async function setScheduleActive(scheduleId: string, active: boolean): Promise<void> {
+  await execute(SetScheduleActiveDocument, { input: { scheduleId, active } });
+}
+
 /** A window of 0 seconds takes the window away. */
 export function setPolicy(scheduleId: string, policy: Policy): Promise<unknown> {
-  return request("PATCH", `/api/v1/schedules/${scheduleId}`, {
+  return write(`PATCH /schedules/${scheduleId}`, {
     catch_up: policy.catchUp,
     catch_up_cap: policy.catchUpCap,
     catch_up_window: policy.catchUpWindow ?? 0,
@@ -42,17 +43,17 @@ export function setPolicy(scheduleId: string, policy: Policy): Promise<unknown> 
 
 /** From `start` until before `end`, as ISO times. */
 export interface Range {
-  schedule_id: string;
+  scheduleId: string;
   start: string;
   end: string;
 }
 
-export function previewBackfill(range: Range): Promise<Preview> {
-  return request<Preview>("POST", "/api/v1/backfills/preview", range);
+export async function previewBackfill(range: Range): Promise<Preview> {
+  return (await execute(BackfillPreviewDocument, { range })).backfillPreview;
 }
 
-export function backfill(
-  wanted: Range & { at_once: number; per_minute?: number; reason: string; idempotency_key: string },
-): Promise<Job> {
-  return request<Job>("POST", "/api/v1/backfills", wanted);
+export async function backfill(
+  input: Pick<BackfillInput, "atOnce" | "perMinute"> & { range: Range; reason: string; idempotencyKey: string },
+): Promise<JobProgress> {
+  return (await execute(BackfillDocument, { input })).backfill.job;
 }

@@ -1,7 +1,8 @@
 /** Who is signed in. The page carries it as boot JSON; without that it is asked for. */
 
 import { useSyncExternalStore } from "react";
-import { ApiError, request, setCsrfToken, signedOut } from "./http";
+import { ApiError, setCsrfToken, signedOut } from "./http";
+import { read, write } from "./rest";
 
 export interface Me {
   username: string;
@@ -59,7 +60,7 @@ export async function loadSession(): Promise<void> {
     set(boot);
     return;
   }
-  const info = await request<WireInfo>("GET", "/api/v1/info");
+  const info = await read<WireInfo>("/info");
   const me = info.setup_required ? null : await askMe();
   set({ me, siteName: info.site_name, version: info.version, setupRequired: info.setup_required });
 }
@@ -71,7 +72,7 @@ function readBoot(): Session | null {
 
 async function askMe(): Promise<Me | null> {
   try {
-    return toMe(await request<WireMe>("GET", "/api/v1/me"));
+    return toMe(await read<WireMe>("/me"));
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) return null;
     throw error;
@@ -83,18 +84,18 @@ function toMe({ csrf_token, ...me }: WireMe): Me {
 }
 
 export async function signIn(username: string, password: string): Promise<void> {
-  const me = await request<WireMe>("POST", "/api/v1/login", { username, password });
+  const me = await write<WireMe>("POST /login", { username, password });
   set({ ...session, me: toMe(me), setupRequired: false });
 }
 
 export async function setUp(token: string, username: string, password: string): Promise<void> {
-  await request<unknown>("POST", "/api/v1/setup", { token, username, password });
+  await write("POST /setup", { token, username, password });
   set({ ...session, setupRequired: false });
   await signIn(username, password);
 }
 
 export async function signOut(): Promise<void> {
-  await request<unknown>("POST", "/api/v1/logout", {});
+  await write("POST /logout", {});
   signedOut();
 }
 

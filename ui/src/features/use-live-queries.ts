@@ -3,13 +3,12 @@
 import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { useCallback } from "react";
 import type { Run } from "../api/flow-runs";
+import { flowKeys, flowRunKeys, jobKeys, limitKeys, objectOf, systemKeys } from "../api/keys";
 import { type Change, useChanges } from "../api/live";
-import { SYSTEM_KEY, type System } from "../api/system";
+import type { System } from "../api/system";
 
 /** What may change the reason why some other run waits. */
 const MOVES_OTHERS = new Set(["flow_run", "concurrency", "agent", "flow", "schedule", "hold", "maintenance"]);
-/** What is asked about one object, by its id. */
-const OF_ONE = new Set(["run", "task-runs", "job", "skips"]);
 const WAITING = new Set(["SCHEDULED", "PENDING", "PAUSED"]);
 
 export function useLiveQueries(): void {
@@ -24,23 +23,22 @@ function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
     return;
   }
   const known = changes as Change[];
-  const again = (...queryKey: unknown[]) => void client.invalidateQueries({ queryKey }, { cancelRefetch: false });
+  const again = (queryKey: readonly unknown[]) => void client.invalidateQueries({ queryKey }, { cancelRefetch: false });
   const topics = new Set(known.map((change) => change.topic));
   const hasMoved = known.some((change) => change.kind !== "flow_run.progress" && MOVES_OTHERS.has(change.topic));
-  if (topics.has("flow_run") || hasMoved) again("runs");
+  if (topics.has("flow_run") || hasMoved) again(flowRunKeys.lists);
   const ids = new Set(known.map((change) => change.id));
-  const isOfOne = ({ queryKey: [what, id] }: { queryKey: readonly unknown[] }) =>
-    OF_ONE.has(what as string) && ids.has(id as string);
-  void client.invalidateQueries({ predicate: isOfOne }, { cancelRefetch: false });
-  if (topics.has("job")) again("jobs");
-  if (topics.has("flow_run") || topics.has("concurrency")) again("limits");
+  const isAboutOne = ({ queryKey }: { queryKey: readonly unknown[] }) => ids.has(objectOf(queryKey) ?? "");
+  void client.invalidateQueries({ predicate: isAboutOne }, { cancelRefetch: false });
+  if (topics.has("job")) again(jobKeys.list);
+  if (topics.has("flow_run") || topics.has("concurrency")) again(limitKeys.list);
   if (hasMoved) {
-    again("flows");
-    again("flow");
-    again("counts");
+    again(flowKeys.lists);
+    again(flowKeys.all);
+    again(flowRunKeys.allCounts);
     refreshWaiting(client);
   }
-  if (topics.has("hold") || topics.has("maintenance") || (hasMoved && isHeld(client))) again(...SYSTEM_KEY);
+  if (topics.has("hold") || topics.has("maintenance") || (hasMoved && isHeld(client))) again(systemKeys.all);
 }
 
 /** Runs that wait, wait for others: their reason is asked again whatever has moved. */
@@ -49,9 +47,9 @@ function refreshWaiting(client: QueryClient): void {
     const run = query.state.data as Run | null | undefined;
     return run != null && WAITING.has(run.state.type);
   };
-  void client.invalidateQueries({ queryKey: ["run"], predicate }, { cancelRefetch: false });
+  void client.invalidateQueries({ queryKey: flowRunKeys.all, predicate }, { cancelRefetch: false });
 }
 
 function isHeld(client: QueryClient): boolean {
-  return client.getQueryData<System>(SYSTEM_KEY)?.hold.held ?? false;
+  return client.getQueryData<System>(systemKeys.all)?.hold.held ?? false;
 }

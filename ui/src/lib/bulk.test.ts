@@ -33,7 +33,7 @@ describe("all that match", () => {
   it("narrows a list to the states that can take it, and never reaches into the future that the list leaves out", () => {
     const all = toRunFilter({ show: "all", q: "etl", flow: "" });
     expect(filterFor(kindOf("cancel"), all, SINCE)).toEqual({
-      states: ["SCHEDULED", "PENDING", "PAUSED", "RUNNING"],
+      stateTypes: ["SCHEDULED", "PENDING", "PAUSED", "RUNNING"],
       text: "etl",
       until: SINCE,
     });
@@ -41,7 +41,7 @@ describe("all that match", () => {
 
   it("takes planned runs where the list shows them", () => {
     const waiting = toRunFilter({ show: "waiting", q: "", flow: "f" });
-    expect(filterFor(kindOf("start_now"), waiting, SINCE)).toEqual({ states: ["SCHEDULED"], flow_id: "f" });
+    expect(filterFor(kindOf("start_now"), waiting, SINCE)).toEqual({ stateTypes: ["SCHEDULED"], flowId: "f" });
   });
 
   it("is nothing where no state fits", () => {

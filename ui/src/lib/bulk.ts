@@ -8,11 +8,11 @@ export type BulkAction = "restart" | "start_now" | "cancel" | "mark" | "delete";
 export const MARKED_STATES = ["Success", "Failed", "Cancelled", "Skipped"] as const;
 export type MarkedState = (typeof MARKED_STATES)[number];
 
-/** The server's filter of runs; `states` are types of states. */
+/** The server's filter of runs. */
 export interface BulkFilter {
-  states: string[];
+  stateTypes: string[];
   text?: string;
-  flow_id?: string;
+  flowId?: string;
   until?: string;
 }
 
@@ -112,11 +112,11 @@ export function runsIn(count: number, capped = false): string {
  * leaves out what is only planned must not take it in just because states are named. */
 export function filterFor(kind: BulkKind, list: RunFilter, since: string): BulkFilter | null {
   const listed = list.stateTypes;
-  const states = listed ? kind.types.filter((type) => listed.includes(type)) : [...kind.types];
-  if (states.length === 0) return null;
-  const filter: BulkFilter = { states };
+  const stateTypes = listed ? kind.types.filter((type) => listed.includes(type)) : [...kind.types];
+  if (stateTypes.length === 0) return null;
+  const filter: BulkFilter = { stateTypes };
   if (list.text) filter.text = list.text;
-  if (list.flowId) filter.flow_id = list.flowId;
+  if (list.flowId) filter.flowId = list.flowId;
   if (!listed && !list.includeFuture) filter.until = since;
   return filter;
 }

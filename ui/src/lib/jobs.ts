@@ -1,8 +1,10 @@
 /** Jobs in words. */
 
+export type JobState = "queued" | "running" | "done" | "cancelled" | "failed";
+
 interface Described {
   kind: string;
-  state: "queued" | "running" | "done" | "cancelled" | "failed";
+  state: JobState;
   total: number;
   done: number;
   refused: number;
@@ -35,7 +37,7 @@ const STATES = {
 } as const;
 
 /** The name of a run's state whose icon fits, and the word to show beside it. */
-export function jobState(state: Described["state"]): (typeof STATES)[keyof typeof STATES] {
+export function jobState(state: JobState): (typeof STATES)[keyof typeof STATES] {
   return STATES[state];
 }
 

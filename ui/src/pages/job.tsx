@@ -3,6 +3,7 @@ import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { Button } from "react-aria-components";
 import { cancelJob, isOver, type Job, jobQuery } from "../api/jobs";
+import { jobKeys } from "../api/keys";
 import { useMay, useWriting } from "../features/permissions";
 import { countsInWords, jobState, jobTitle, shareOf } from "../lib/jobs";
 import { isUuid } from "../lib/run-filter";
@@ -151,7 +152,7 @@ function StopJob({ job, isOpen, onClose }: { job: Job; isOpen: boolean; onClose:
     onSuccess: (stopped) => {
       toast(`Stopped: ${countsInWords(stopped)}.`);
       onClose();
-      return client.invalidateQueries({ queryKey: ["job", job.id] });
+      return client.invalidateQueries({ queryKey: jobKeys.one(job.id) });
     },
   });
   const close = () => {

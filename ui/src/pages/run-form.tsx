@@ -5,6 +5,7 @@ import { Button, Radio, RadioGroup } from "react-aria-components";
 import { createRun, type Run, runQuery } from "../api/flow-runs";
 import { type Flow, flowQuery } from "../api/flows";
 import { ApiError } from "../api/http";
+import { flowKeys, flowRunKeys } from "../api/keys";
 import { ParameterField } from "../features/parameter-field";
 import { useWriting } from "../features/permissions";
 import { useParameterForm } from "../features/use-parameter-form";
@@ -52,8 +53,8 @@ function RunForm({ flow, source }: { flow: Flow; source: Run | null }) {
     mutationFn: createRun,
     onSuccess: async (run) => {
       toast(`Created run ${run.name}.`);
-      void client.invalidateQueries({ queryKey: ["runs"] });
-      void client.invalidateQueries({ queryKey: ["flow"] });
+      void client.invalidateQueries({ queryKey: flowRunKeys.lists });
+      void client.invalidateQueries({ queryKey: flowKeys.all });
       await navigate({ to: "/runs/$runId", params: { runId: run.id } });
     },
     onError: (error) => {

@@ -3,8 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Button } from "react-aria-components";
-import type { RunRow } from "../../api/flow-runs";
-import { type Count, countsQuery } from "../../api/jobs";
+import { type Count, countsQuery, type RunRow } from "../../api/flow-runs";
 import { BULK, type BulkAction, type BulkFilter, type BulkKind, filterFor, runsIn } from "../../lib/bulk";
 import type { RunFilter } from "../../lib/run-filter";
 import type { Selection } from "../../lib/selection";

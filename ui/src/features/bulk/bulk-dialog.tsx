@@ -3,7 +3,8 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { bulk, type Count, isOver, type Job } from "../../api/jobs";
+import type { Count } from "../../api/flow-runs";
+import { bulk, isOver, type JobProgress } from "../../api/jobs";
 import { type MarkedState, runsIn } from "../../lib/bulk";
 import { countsInWords } from "../../lib/jobs";
 import { newKey } from "../../lib/keys";
@@ -33,7 +34,7 @@ export function BulkDialog({ target, selected, onClose, onDone }: Props) {
         ...(filter ? { filter } : { ids: runs?.map((run) => run.id) ?? [] }),
         ...(kind.action === "mark" && { state }),
         reason,
-        idempotency_key: key,
+        idempotencyKey: key,
       }),
     onSuccess: async (job) => {
       onClose();
@@ -86,7 +87,7 @@ function Names({ runs }: { runs: readonly { id: string; name: string; flow: { na
   );
 }
 
-function Outcome({ job, done }: { job: Job; done: string }) {
+function Outcome({ job, done }: { job: JobProgress; done: string }) {
   if (job.state === "done" && job.refused === 0) return <>{done}.</>;
   return (
     <>

@@ -2,6 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { deleteRun, type Run } from "../../api/flow-runs";
+import { flowRunKeys } from "../../api/keys";
 import { newKey } from "../../lib/keys";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
 import { toast } from "../../ui/toasts";
@@ -11,11 +12,11 @@ export function DeleteDialog({ run, onClose }: { run: Run; onClose: () => void }
   const client = useQueryClient();
   const navigate = useNavigate();
   const remove = useMutation({
-    mutationFn: (reason: string) => deleteRun(run.id, { reason, idempotency_key: key }),
+    mutationFn: (reason: string) => deleteRun(run.id, { reason, idempotencyKey: key }),
     onSuccess: async () => {
       toast(`${run.flow.name} / ${run.name} is deleted.`);
       await navigate({ to: "/runs" });
-      await client.invalidateQueries({ queryKey: ["runs"] });
+      await client.invalidateQueries({ queryKey: flowRunKeys.lists });
     },
   });
   return (

@@ -20,8 +20,8 @@ export function MarkDialog({ run, task, onClose }: { run: Run; task?: TaskRun; o
       markRun(run.id, {
         state,
         reason,
-        idempotency_key: key,
-        ...(task && { task_slug: task.taskSlug, map_index: task.mapIndex }),
+        idempotencyKey: key,
+        ...(task && { taskSlug: task.taskSlug, mapIndex: task.mapIndex }),
       }),
     onSuccess: () => {
       toast(`${what} is marked as ${state}.`);

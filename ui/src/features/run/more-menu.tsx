@@ -45,7 +45,7 @@ export function MoreMenu({ run }: { run: Run }) {
   const client = useQueryClient();
   const [open, setOpen] = useState<Action | null>(null);
   const pause = useMutation({
-    mutationFn: () => pauseRun(run.id, { reason: "", idempotency_key: newKey() }),
+    mutationFn: () => pauseRun(run.id, { reason: "", idempotencyKey: newKey() }),
     onSuccess: () => {
       toast(`${run.flow.name} / ${run.name} is paused until somebody resumes it.`);
       return client.invalidateQueries();

@@ -28,11 +28,11 @@ export default function RestartDialog({ run, onClose }: { run: Run; onClose: () 
   const restart = useMutation({
     mutationFn: ({ reason, parameters }: { reason: string; parameters: Record<string, Json> }) =>
       restartRun(run.id, {
-        ...(from && { from_task: from }),
+        ...(from && { fromTask: from }),
         parameters,
-        newest_version: isNewest,
+        newestVersion: isNewest,
         reason,
-        idempotency_key: key,
+        idempotencyKey: key,
       }),
     onSuccess: () => {
       toast(`Restarting ${run.flow.name} / ${run.name}${from ? ` from ${from}` : ""}.`);

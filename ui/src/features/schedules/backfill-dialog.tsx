@@ -33,11 +33,11 @@ export default function BackfillDialog({ schedule, onClose }: { schedule: Schedu
   const create = useMutation({
     mutationFn: (reason: string) =>
       backfill({
-        ...(range as NonNullable<typeof range>),
-        at_once: most ?? 1,
-        ...(rate && { per_minute: rate }),
+        range: range as NonNullable<typeof range>,
+        atOnce: most ?? 1,
+        ...(rate && { perMinute: rate }),
         reason,
-        idempotency_key: key,
+        idempotencyKey: key,
       }),
     onSuccess: async (job) => {
       onClose();
@@ -123,5 +123,5 @@ function midnight(at: number): string {
 function rangeOf(scheduleId: string, start: string, end: string) {
   const [from, until] = [new Date(start), new Date(end)];
   if (!(from.getTime() < until.getTime())) return null;
-  return { schedule_id: scheduleId, start: from.toISOString(), end: until.toISOString() };
+  return { scheduleId, start: from.toISOString(), end: until.toISOString() };
 }

@@ -1,7 +1,8 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 import { Button, Switch } from "react-aria-components";
-import { type Schedule, setScheduleActive } from "../../api/flows";
+import type { Schedule } from "../../api/flows";
+import { setScheduleActive } from "../../api/schedules";
 import { policyInWords } from "../../lib/schedules";
 import { Instant } from "../../ui/instant";
 import { Empty } from "../../ui/notice";

@@ -1,0 +1,46 @@
+/** The keys of all queries, one family per noun. The first part says what is asked, the second of which object. */
+
+export const flowRunKeys = {
+  lists: ["runs"] as const,
+  list: (filter: object) => [...flowRunKeys.lists, filter] as const,
+  all: ["run"] as const,
+  one: (id: string) => [...flowRunKeys.all, id] as const,
+  allCounts: ["counts"] as const,
+  counts: (filters: object) => [...flowRunKeys.allCounts, filters] as const,
+};
+
+export const taskRunKeys = {
+  all: ["task-runs"] as const,
+  ofRun: (flowRunId: string) => [...taskRunKeys.all, flowRunId] as const,
+};
+
+export const flowKeys = {
+  lists: ["flows"] as const,
+  list: (name: string) => [...flowKeys.lists, name] as const,
+  all: ["flow"] as const,
+  one: (id: string) => [...flowKeys.all, id] as const,
+};
+
+export const scheduleKeys = {
+  allSkips: ["skips"] as const,
+  skips: (scheduleId: string) => [...scheduleKeys.allSkips, scheduleId] as const,
+};
+
+export const jobKeys = {
+  list: ["jobs"] as const,
+  all: ["job"] as const,
+  one: (id: string) => [...jobKeys.all, id] as const,
+};
+
+export const limitKeys = { list: ["limits"] as const };
+
+export const systemKeys = { all: ["system"] as const };
+
+const OF_ONE: ReadonlySet<unknown> = new Set(
+  [flowRunKeys.all, taskRunKeys.all, jobKeys.all, scheduleKeys.allSkips].map(([noun]) => noun),
+);
+
+/** The id of the object that a query is about; null for lists and for flows, which change with their runs. */
+export function objectOf([noun, id]: readonly unknown[]): string | null {
+  return OF_ONE.has(noun) && typeof id === "string" ? id : null;
+}
