@@ -28,5 +28,20 @@ export default defineConfig({
     },
   },
   server: { proxy: { "/api": server, "/graphql": server } },
-  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"] },
+  test: {
+    projects: [
+      // `lib` is pure: without a document its tests start in no time.
+      { extends: true, test: { name: "lib", environment: "node", include: ["src/lib/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "components",
+          environment: "jsdom",
+          include: ["src/**/*.test.{ts,tsx}"],
+          exclude: ["src/lib/**"],
+          setupFiles: ["src/test/setup.ts"],
+        },
+      },
+    ],
+  },
 });
