@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from appliance.core import context
+from appliance.core import context, moved
 from appliance.core.flow import Flow
 from appliance.kit.errors import ApplianceError
 from appliance.kit.version import VERSION
@@ -65,11 +65,9 @@ def load(path: str | os.PathLike[str]) -> Flow:
     _check_versions(place, header)
     if len(body) != header["size"] or hashlib.sha256(body).hexdigest() != header["sha256"]:
         raise LoadError(f"The saved flow {place.name} is damaged: its content is not what was written; save it again.")
-    import cloudpickle  # type: ignore[import-untyped]
-
     try:
         with context.loading():
-            flow = cloudpickle.loads(body)
+            flow = moved.loads(body)
     except Exception as error:  # the flow's own code may raise anything while it is put together again
         raise LoadError(
             f"The saved flow {place.name} can't be put together: {type(error).__name__}: {_first_line(error)}; "
@@ -109,7 +107,7 @@ def _refuse_other_flow(target: Path, name: str) -> None:
 
 
 def _pickled(flow: Flow) -> bytes:
-    import cloudpickle
+    import cloudpickle  # type: ignore[import-untyped]
 
     try:
         with _own_modules_by_value(flow):

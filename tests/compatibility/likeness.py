@@ -1,0 +1,50 @@
+"""Says what a value is made of, so that one that was kept can be compared with one made today."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Mapping
+from datetime import date, timedelta, tzinfo
+from types import CellType, CodeType, FunctionType, ModuleType
+from typing import Any
+
+_PLAIN = (str, bytes, int, float, complex, bool, type(None), date, timedelta, tzinfo)
+
+
+def likeness(value: Any, _above: tuple[int, ...] = ()) -> Any:
+    """Classes by name, attributes by name and content; functions by name and by what they are closed over."""
+    if isinstance(value, _PLAIN):
+        return value
+    if id(value) in _above:
+        return "above", len(_above) - _above.index(id(value))
+    inside = functools.partial(likeness, _above=(*_above, id(value)))
+    if isinstance(value, type | ModuleType):
+        return value.__name__.rpartition(".")[2]
+    if isinstance(value, FunctionType):
+        return "function", value.__qualname__, [inside(cell.cell_contents) for cell in value.__closure__ or ()]
+    if isinstance(value, Mapping):
+        return "mapping", [(inside(key), inside(one)) for key, one in value.items()]
+    if isinstance(value, set | frozenset):
+        return "set", sorted(map(repr, map(inside, value)))
+    if isinstance(value, list | tuple):
+        return type(value).__name__, [inside(one) for one in value]
+    if isinstance(value, CodeType | CellType | inspect.Signature):
+        return type(value).__name__
+    return type(value).__name__, *_attributes(value, inside)
+
+
+def attribute_names(value: Any) -> set[str]:
+    """The names of all attributes that an object of its own has, in slots or without."""
+    slots = {name for kind in type(value).__mro__ for name in _slots(kind) if hasattr(value, name)}
+    return slots | set(getattr(value, "__dict__", ()))
+
+
+def _attributes(value: Any, inside: Any) -> list[Any]:
+    found = [(name, inside(getattr(value, name))) for name in sorted(attribute_names(value))]
+    return [("args", inside(value.args)), *found] if isinstance(value, BaseException) else found
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    slots = kind.__dict__.get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(name for name in slots if not name.startswith("__"))

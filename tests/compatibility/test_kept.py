@@ -1,0 +1,89 @@
+"""Flows that the release before saved, and results that it kept, still load, and are what the same code makes today."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from appliance import Flow, LocalResult
+from appliance.core.serialize import serialize
+from appliance.packaging.storage import LoadError
+from tests.compatibility.keep import KEPT, SERIALIZERS
+from tests.compatibility.likeness import attribute_names, likeness
+
+DOCUMENT = json.loads((KEPT / "kept.json").read_text())
+FLOWS = sorted(path.stem for path in KEPT.glob("*.flow"))
+WRITTEN, HERE = (".".join(version.split(".")[:2]) for version in (DOCUMENT["python"], platform.python_version()))
+RESULTS = sorted(
+    location for location in DOCUMENT["results"] if WRITTEN == HERE or not location.startswith("closures.")
+)
+"""Code in a pickle is for one minor version of Python."""
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Caches and results of the flows go where nothing of another run lies."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture
+def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """The sources of what was kept, as scripts that run today."""
+    module = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", module)
+    for name in ("flows", "values"):
+        exec(compile((KEPT / f"{name}.py").read_text(), f"{name}.py", "exec"), vars(module))
+    yield vars(module)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_saved_flow_is_what_its_source_makes_today(name: str, main: dict[str, Any]) -> None:
+    loaded = load(name)
+    if loaded is None:
+        return
+    fresh = main["FLOWS"][name]()
+    assert serialize(loaded) == serialize(fresh)
+    assert attribute_names(loaded) == attribute_names(fresh)
+    assert likeness(loaded.schedule) == likeness(fresh.schedule)
+    for old, new in zip(loaded.tasks, fresh.tasks, strict=True):
+        assert attribute_names(old) == attribute_names(new), f"{old!r} lacks or has what it has not today"
+        for key in ("trigger", "retry_delay", "cache_validator", "result", "state_handlers", "task_run_name"):
+            assert likeness(getattr(old, key)) == likeness(getattr(new, key)), (old, key)
+
+
+@pytest.mark.parametrize("name", ["many_features", "of_a_function"])
+def test_a_saved_flow_runs_as_its_source_does_today(name: str, main: dict[str, Any]) -> None:
+    loaded = load(name)
+    if loaded is None:
+        return
+    assert outcome(loaded) == outcome(main["FLOWS"][name]())
+
+
+@pytest.mark.parametrize("location", RESULTS)
+def test_a_kept_result_is_what_its_source_makes_today(location: str, main: dict[str, Any]) -> None:
+    key, kind = location.split(".")
+    value = LocalResult(KEPT, serializer=SERIALIZERS[kind]).read(location, DOCUMENT["results"][location])
+    assert likeness(value) == likeness(main["values"]()[key])
+
+
+def load(name: str) -> Flow | None:
+    """A saved flow. For another Python than the one that wrote it nothing is left but the refusal, which is checked here."""
+    if WRITTEN == HERE:
+        return Flow.load(KEPT / f"{name}.flow")
+    with pytest.raises(LoadError, match=f"was written by Python {WRITTEN} and this is Python {HERE}; load it with"):
+        Flow.load(KEPT / f"{name}.flow")
+    return None
+
+
+def outcome(flow: Flow) -> dict[str, Any]:
+    """The state and result of every task of a run."""
+    state = flow.run(run_on_schedule=False)
+    assert state is not None and state.is_successful()
+    return {flow.slugs[task]: (type(end).__name__, likeness(end.result)) for task, end in state.result.items()}

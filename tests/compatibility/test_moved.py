@@ -1,0 +1,92 @@
+"""The table of what moved: it leads somewhere, and to everything that a pickle of the release before may name."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.util import find_spec
+from operator import attrgetter
+
+import cloudpickle
+import pytest
+
+from appliance import states, triggers
+from appliance.core import moved
+from tests.compatibility.keep import KEPT
+
+NAMES = [tuple(line.split(":")) for line in json.loads((KEPT / "kept.json").read_text())["names"]]
+GONE: dict[tuple[str, str], str] = {}
+"""What no pickle can hold, with the reason why."""
+
+
+def named(module: str, name: str) -> bytes:
+    """A pickle that holds nothing but a name."""
+    return f"c{module}\n{name}\n.".encode()
+
+
+def is_public(name: str) -> bool:
+    return not any(part.startswith("_") for part in name.split("."))
+
+
+@pytest.mark.parametrize("module", sorted({module for module, _name in NAMES}))
+def test_every_name_of_the_release_before_leads_somewhere(module: str) -> None:
+    lost = [name for place, name in NAMES if place == module and is_public(name) and not leads_somewhere(place, name)]
+    assert lost == [name for place, name in GONE if place == module], f"{module}: add them to appliance/core/moved.py"
+
+
+def leads_somewhere(module: str, name: str) -> bool:
+    try:
+        return callable(moved.loads(named(module, name)))
+    except (ImportError, AttributeError):
+        return False
+
+
+def test_every_module_of_the_table_lost_names_to_modules_that_exist() -> None:
+    for module, others in moved.MODULES.items():
+        then = [name for place, name in NAMES if place == module]
+        assert then, f"{module} was no module of the release before; take it out of the table"
+        for other in others:
+            assert any(hasattr(import_module(other), name) for name in then), f"nothing of {module} is in {other}"
+
+
+def test_every_name_of_the_table_has_another_one_today() -> None:
+    for then, now in moved.NAMES.items():
+        assert then in NAMES
+        assert attrgetter(now[1])(import_module(now[0]))
+        module = import_module(then[0]) if find_spec(then[0]) else None
+        assert not hasattr(module, then[1]), f"{then} is where it was; take it out of the table"
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moved, "MODULES", {"appliance.gone": ("appliance.core.triggers", "appliance.core.states")})
+    monkeypatch.setattr(moved, "NAMES", {("appliance.core.states", "Done"): ("appliance.core.states", "Success")})
+
+
+def test_a_pickle_finds_what_moved_was_split_or_renamed(table: None) -> None:
+    assert moved.loads(named("appliance.gone", "Success")) is states.Success
+    assert moved.loads(named("appliance.gone", "all_finished")) is triggers.all_finished
+    assert moved.loads(named("appliance.core.states", "Done")) is states.Success
+    assert moved.loads(named("appliance.core.states", "Failed")) is states.Failed
+
+
+def test_a_module_in_a_pickle_is_the_one_of_today(table: None) -> None:
+    assert moved.loads(cloudpickle.dumps(triggers)) is triggers
+    assert moved.loads(b"ccloudpickle.cloudpickle\nsubimport\n(Vappliance.gone\ntR.") is triggers
+
+
+@pytest.mark.parametrize("name", ["appliance.nowhere", "appliance.gone"])
+def test_what_is_nowhere_is_refused_under_its_name_of_then(table: None, name: str) -> None:
+    with pytest.raises((ImportError, AttributeError), match=name):
+        moved.loads(named(name, "Nothing"))
+
+
+def test_other_pickles_are_read_as_ever() -> None:
+    value = {"at": datetime(2026, 3, 2, tzinfo=UTC), "list": [1, (2.5, None)]}
+    assert moved.loads(memoryview(pickle.dumps(value))) == value
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        moved.loads(named("no_such_module", "x"))
+    with pytest.raises(AttributeError, match="no_such_name"):
+        moved.loads(named("datetime", "no_such_name"))
