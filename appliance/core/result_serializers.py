@@ -9,7 +9,7 @@ from datetime import datetime
 from io import BytesIO, StringIO
 from typing import Any, ClassVar, Literal
 
-from appliance.core import moved
+from appliance.core import unpickle
 
 Buffer = bytes | memoryview
 
@@ -50,7 +50,7 @@ class PickleSerializer(Serializer):
         return content
 
     def deserialize(self, content: Buffer) -> Any:
-        return moved.loads(content)  # the content's hash was checked, and its store belongs to the author
+        return unpickle.loads(content)  # the content's hash was checked, and its store belongs to the author
 
 
 class JSONSerializer(Serializer):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from appliance.core import context, moved
+from appliance.core import context, unpickle
 from appliance.core.flow import Flow
 from appliance.kit.errors import ApplianceError
 from appliance.kit.version import VERSION
@@ -67,7 +67,7 @@ def load(path: str | os.PathLike[str]) -> Flow:
         raise LoadError(f"The saved flow {place.name} is damaged: its content is not what was written; save it again.")
     try:
         with context.loading():
-            flow = moved.loads(body)
+            flow = unpickle.loads(body)
     except Exception as error:  # the flow's own code may raise anything while it is put together again
         raise LoadError(
             f"The saved flow {place.name} can't be put together: {type(error).__name__}: {_first_line(error)}; "

@@ -1,1 +1,1 @@
-"""What the release before wrote, sent and kept goes on working: recorded exchanges, saved flows and results, agents and SDKs."""
+"""The previous release keeps working: recorded protocol exchanges, pickled flows and results, agents and SDKs."""

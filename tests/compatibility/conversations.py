@@ -9,28 +9,15 @@ from uuid import UUID
 
 import pytest
 
-from appliance.client import agents, concurrency, errors, runs
+from appliance.client import agents, concurrency, errors, run_protocol
 from appliance.client.transport import Transport, path
-from appliance.core.protocol import (
-    AgentReport,
-    AskSlots,
-    ChangeFlowRun,
-    Claim,
-    CreateFlowRun,
-    CreateToken,
-    Enrol,
-    Exited,
-    FlowRunView,
-    Held,
-    InfrastructureLog,
-    Registered,
-    Registration,
-    RestartFlowRun,
-    TokenCreated,
-    Work,
-)
 from appliance.core.states import Cached, Failed, Mapped, Retrying, Running, Skipped, State, Success, TriggerFailed
 from appliance.engine.tracked import events
+from appliance.protocol.agents import AgentReport, Claim, Enrol, Exited, Held, InfrastructureLog, Work
+from appliance.protocol.flow_runs import ChangeFlowRun, CreateFlowRun, FlowRunView, RestartFlowRun
+from appliance.protocol.flows import Registered, Registration
+from appliance.protocol.run_protocol import AskSlots
+from appliance.protocol.tokens import CreateToken, TokenCreated
 from tests.compatibility.site import ADDRESS, ADMIN_TOKEN, Stage
 
 AWAY = UUID("01959db0-0000-7000-8000-00000000beef")
@@ -84,27 +71,27 @@ class Speaker:
         )
         return own, enrolled.agent_id
 
-    def claimed(self, agent: Transport, agent_id: UUID) -> tuple[Work, Transport]:
+    def claim(self, agent: Transport, agent_id: UUID) -> tuple[Work, Transport]:
         (work,) = agents.claim(agent, agent_id, Claim(free_slots=1)).work
         return work, self.speak_as(work.run_token)
 
 
-def run_protocol(speaker: Speaker) -> None:
+def run_conversation(speaker: Speaker) -> None:
     """A run begins, reports, waits for slots, is refused, hands over to a second attempt and succeeds."""
     stage = speaker.stage
     speaker.register()
     concurrency.put(speaker.admin, "task_tag", "db", 1)
     run = speaker.create("first", day="monday").id
     agent, agent_id = speaker.agent()
-    work, first = speaker.claimed(agent, agent_id)
+    work, first = speaker.claim(agent, agent_id)
     assert work.flow_run_id == run
 
-    assert runs.begin(first, run, 1).verdict == "go"
-    assert runs.begin(first, run, 1).verdict == "go"  # its answer was lost
+    assert run_protocol.begin(first, run, 1).verdict == "go"
+    assert run_protocol.begin(first, run, 1).verdict == "go"  # its answer was lost
     stage.move(0.25)
-    assert runs.slots(first, run, AskSlots(attempt=1, task_slug="extract-1", tags=["db"])).granted
-    held = runs.slots(first, run, AskSlots(attempt=1, task_slug="extract-1", map_index=1, tags=["db"]))
-    assert not held.granted
+    assert run_protocol.slots(first, run, AskSlots(attempt=1, task_slug="extract-1", tags=["db"])).granted
+    second_slot = run_protocol.slots(first, run, AskSlots(attempt=1, task_slug="extract-1", map_index=1, tags=["db"]))
+    assert not second_slot.granted
     _report(first, run, 1, 1, *_task_events(stage))
     stage.move(10)
     _report(first, run, 1, 1)  # a heartbeat
@@ -112,8 +99,8 @@ def run_protocol(speaker: Speaker) -> None:
     _report(first, run, 1, 2, *_log_events(stage))  # sent twice
     with pytest.raises(errors.SequenceGap):
         _report(first, run, 1, 4, *_log_events(stage))
-    runs.slots(first, run, AskSlots(attempt=1, task_slug="extract-1", tags=["db"], release=True))
-    assert runs.slots(first, run, AskSlots(attempt=1, task_slug="extract-1", map_index=1, tags=["db"])).granted
+    run_protocol.slots(first, run, AskSlots(attempt=1, task_slug="extract-1", tags=["db"], release=True))
+    assert run_protocol.slots(first, run, AskSlots(attempt=1, task_slug="extract-1", map_index=1, tags=["db"])).granted
     with pytest.raises(errors.Invalid):
         first.send("POST", path("flow-runs", run, "report"), b'{"attempt":1,"seq":3,"events":[],"colour":"red"}')
     stage.move(1)
@@ -128,9 +115,9 @@ def _second_attempt(speaker: Speaker, run: UUID, first: Transport, agent: Transp
     """What the first one knows comes along; the first one itself is refused from now on."""
     stage = speaker.stage
     speaker.restart(run)
-    work, second = speaker.claimed(agent, agent_id)
+    work, second = speaker.claim(agent, agent_id)
     assert work.attempt == 2
-    begun = runs.begin(second, run, 2)
+    begun = run_protocol.begin(second, run, 2)
     assert begun.verdict == "go" and begun.tasks
     with pytest.raises(errors.ClientError):
         _report(first, run, 1, 4, *_log_events(stage))
@@ -140,28 +127,28 @@ def _second_attempt(speaker: Speaker, run: UUID, first: Transport, agent: Transp
     _report(second, run, 2, begun.last_seq + 1, ("extract-1", -1, Success(result=None), stage.time, 1, None, False))
     speaker.cancel(run)
     stage.move(10)
-    assert runs.report(second, run, events.encode(2, begun.last_seq + 1, [])).cancel
+    assert run_protocol.report(second, run, events.encode(2, begun.last_seq + 1, [])).cancel
     _report(second, run, 2, begun.last_seq + 2, (Success(message="All reference tasks succeeded."), stage.time))
-    assert runs.begin(second, run, 2).verdict == "refused"
+    assert run_protocol.begin(second, run, 2).verdict == "refused"
 
 
-def agent_protocol(speaker: Speaker) -> None:
+def agent_conversation(speaker: Speaker) -> None:
     """An agent enrols, claims, reports, stops what was cancelled, and is told of what it does not hold."""
     stage = speaker.stage
     speaker.register()
     done, stopped = speaker.create("first").id, speaker.create("second").id
     agent, agent_id = speaker.agent()
-    claimed = agents.claim(agent, agent_id, Claim(free_slots=2, labels=["etl", "gpu"]))
-    assert [work.flow_run_id for work in claimed.work] == [done, stopped]
-    held = [Held(flow_run_id=work.flow_run_id, attempt=work.attempt) for work in claimed.work]
-    agents.report(agent, agent_id, AgentReport(started=held))
-    assert not agents.claim(agent, agent_id, Claim(free_slots=0, holding=held)).stop
+    claim = agents.claim(agent, agent_id, Claim(free_slots=2, labels=["etl", "gpu"]))
+    assert [work.flow_run_id for work in claim.work] == [done, stopped]
+    holding = [Held(flow_run_id=work.flow_run_id, attempt=work.attempt) for work in claim.work]
+    agents.report(agent, agent_id, AgentReport(started=holding))
+    assert not agents.claim(agent, agent_id, Claim(free_slots=0, holding=holding)).stop
 
     stage.move(3)
-    for work in claimed.work:
-        assert runs.begin(speaker.speak_as(work.run_token), work.flow_run_id, 1).verdict == "go"
+    for work in claim.work:
+        assert run_protocol.begin(speaker.speak_as(work.run_token), work.flow_run_id, 1).verdict == "go"
     speaker.cancel(stopped)
-    (stop,) = agents.claim(agent, agent_id, Claim(free_slots=6, wait_s=20.0, holding=held)).stop
+    (stop,) = agents.claim(agent, agent_id, Claim(free_slots=6, wait_s=20.0, holding=holding)).stop
     assert stop.flow_run_id == stopped
 
     stage.move(1)
@@ -176,8 +163,8 @@ def agent_protocol(speaker: Speaker) -> None:
 
 
 CONVERSATIONS: dict[str, Callable[[Speaker], None]] = {
-    "run_protocol": run_protocol,
-    "agent_protocol": agent_protocol,
+    "run_protocol": run_conversation,
+    "agent_protocol": agent_conversation,
 }
 
 
@@ -190,7 +177,7 @@ def _exits(done: UUID, stopped: UUID) -> list[Exited]:
 
 def _report(run: Transport, run_id: UUID, attempt: int, seq: int, *items: events.Item) -> None:
     """A batch as the reporter of a tracked run encodes it."""
-    runs.report(run, run_id, events.encode(attempt, seq, [events.event(item) for item in items]))
+    run_protocol.report(run, run_id, events.encode(attempt, seq, [events.event(item) for item in items]))
 
 
 def _task_events(stage: Stage) -> list[events.Item]:

@@ -1,4 +1,4 @@
-"""Says what a value is made of, so that one that was kept can be compared with one made today."""
+"""Reduces a value to comparable parts, so that an unpickled object can be compared with a fresh one."""
 
 from __future__ import annotations
 

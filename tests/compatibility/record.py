@@ -13,12 +13,12 @@ from pathlib import Path
 from tests.compatibility import exchange
 from tests.compatibility.conversations import CONVERSATIONS, Speaker
 from tests.compatibility.exchange import Exchange
-from tests.compatibility.site import Recording, site, staged
+from tests.compatibility.site import Recording, new_stage, site
 
 
-def recorded(conversation: Callable[[Speaker], None]) -> list[Exchange]:
+def record(conversation: Callable[[Speaker], None]) -> list[Exchange]:
     """What both sides say in a conversation today."""
-    with tempfile.TemporaryDirectory() as directory, staged() as stage, site(Path(directory)) as http:
+    with tempfile.TemporaryDirectory() as directory, new_stage() as stage, site(Path(directory)) as http:
         recording = Recording(http, stage)
         conversation(Speaker(recording, stage))
         return recording.exchanges
@@ -26,7 +26,7 @@ def recorded(conversation: Callable[[Speaker], None]) -> list[Exchange]:
 
 def main(arguments: list[str]) -> int:
     for name, conversation in CONVERSATIONS.items():
-        exchanges = recorded(conversation)
+        exchanges = record(conversation)
         if "--sentences" in arguments and _bare(exchanges) != _bare(exchange.read(name)):
             print(f"{name} differs from its recording in more than sentences; nothing was written.", file=sys.stderr)
             return 1

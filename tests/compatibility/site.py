@@ -56,7 +56,7 @@ class Stage:
 
 
 @contextmanager
-def staged() -> Iterator[Stage]:
+def new_stage() -> Iterator[Stage]:
     """Time and ids as a stage has them, at the places where they come from."""
     stage = Stage()
     with clock.stopped(lambda: stage.time), pytest.MonkeyPatch.context() as patch:

@@ -11,7 +11,7 @@ import pytest
 from tests.compatibility import exchange, record
 from tests.compatibility.conversations import CONVERSATIONS, Speaker
 from tests.compatibility.exchange import Exchange
-from tests.compatibility.site import Stage, site, staged
+from tests.compatibility.site import Stage, new_stage, site
 
 NAMES = sorted(CONVERSATIONS)
 
@@ -33,29 +33,29 @@ class Playback:
         self._stage = stage
 
     def request(self, method: str, path: str, *, content: bytes | None, params: Any, headers: dict[str, str]) -> Any:
-        recorded = self.left.pop(0)
-        assert (method, path) == (recorded.method, recorded.path)
-        assert (content or b"") == recorded.request.encode()
-        assert headers.get("Authorization", "") == recorded.authorization
-        self._stage.time = recorded.time
-        return Response(recorded)
+        expected = self.left.pop(0)
+        assert (method, path) == (expected.method, expected.path)
+        assert (content or b"") == expected.request.encode()
+        assert headers.get("Authorization", "") == expected.authorization
+        self._stage.time = expected.time
+        return Response(expected)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_recorded_requests_get_the_recorded_answers(name: str, tmp_path: Path) -> None:
-    with staged() as stage, site(tmp_path) as http:
-        for number, recorded in enumerate(exchange.read(name)):
-            stage.time = recorded.time
+    with new_stage() as stage, site(tmp_path) as http:
+        for number, expected in enumerate(exchange.read(name)):
+            stage.time = expected.time
             stage.next_exchange()
-            headers = {"Authorization": recorded.authorization, "Content-Type": "application/json"}
-            answer = http.request(recorded.method, recorded.path, content=recorded.request.encode(), headers=headers)
-            where = f"exchange {number}: {recorded.method} {recorded.path}"
-            assert (answer.status_code, answer.content) == (recorded.status, recorded.answer.encode()), where
+            headers = {"Authorization": expected.authorization, "Content-Type": "application/json"}
+            answer = http.request(expected.method, expected.path, content=expected.request.encode(), headers=headers)
+            where = f"exchange {number}: {expected.method} {expected.path}"
+            assert (answer.status_code, answer.content) == (expected.status, expected.answer.encode()), where
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_clients_send_the_recorded_requests(name: str) -> None:
-    with staged() as stage:
+    with new_stage() as stage:
         playback = Playback(exchange.read(name), stage)
         CONVERSATIONS[name](Speaker(playback, stage))
         assert playback.left == []
@@ -87,14 +87,14 @@ def test_the_recorder_takes_over_better_sentences_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exchange, "EXCHANGES", tmp_path)
-    recorded = {name: record.recorded(conversation) for name, conversation in CONVERSATIONS.items()}
-    for name, exchanges in recorded.items():
+    recordings = {name: record.record(conversation) for name, conversation in CONVERSATIONS.items()}
+    for name, exchanges in recordings.items():
         exchange.write(
             name, [replace(one, answer=one.answer.replace("Batch 4 came", "Batch 4 arrived")) for one in exchanges]
         )
     assert record.main(["--sentences"]) == 0
-    assert exchange.read("run_protocol") == recorded["run_protocol"]
-    altered = [replace(one, answer=one.answer.replace('"acked"', '"stored"')) for one in recorded["run_protocol"]]
+    assert exchange.read("run_protocol") == recordings["run_protocol"]
+    altered = [replace(one, answer=one.answer.replace('"acked"', '"stored"')) for one in recordings["run_protocol"]]
     exchange.write("run_protocol", altered)
     assert record.main(["--sentences"]) == 1
     assert exchange.read("run_protocol") == altered

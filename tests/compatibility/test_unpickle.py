@@ -1,4 +1,4 @@
-"""The table of what moved: it leads somewhere, and to everything that a pickle of the release before may name."""
+"""Every name that a pickle of the previous release may contain still resolves, directly or through the table of moves."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import cloudpickle
 import pytest
 
 from appliance import states, triggers
-from appliance.core import moved
-from tests.compatibility.keep import KEPT
+from appliance.core import unpickle
+from tests.compatibility.make_pickles import PICKLES
 
-NAMES = [tuple(line.split(":")) for line in json.loads((KEPT / "kept.json").read_text())["names"]]
+NAMES = [tuple(line.split(":")) for line in json.loads((PICKLES / "pickles.json").read_text())["names"]]
 GONE: dict[tuple[str, str], str] = {}
 """What no pickle can hold, with the reason why."""
 
@@ -33,26 +33,28 @@ def is_public(name: str) -> bool:
 @pytest.mark.parametrize("module", sorted({module for module, _name in NAMES}))
 def test_every_name_of_the_release_before_leads_somewhere(module: str) -> None:
     lost = [name for place, name in NAMES if place == module and is_public(name) and not leads_somewhere(place, name)]
-    assert lost == [name for place, name in GONE if place == module], f"{module}: add them to appliance/core/moved.py"
+    assert lost == [name for place, name in GONE if place == module], (
+        f"{module}: add them to appliance/core/unpickle.py"
+    )
 
 
 def leads_somewhere(module: str, name: str) -> bool:
     try:
-        return callable(moved.loads(named(module, name)))
+        return callable(unpickle.loads(named(module, name)))
     except (ImportError, AttributeError):
         return False
 
 
 def test_every_module_of_the_table_lost_names_to_modules_that_exist() -> None:
-    for module, others in moved.MODULES.items():
+    for module, others in unpickle.MODULES.items():
         then = [name for place, name in NAMES if place == module]
-        assert then, f"{module} was no module of the release before; take it out of the table"
+        assert then, f"{module} was no module of the previous release; take it out of the table"
         for other in others:
             assert any(hasattr(import_module(other), name) for name in then), f"nothing of {module} is in {other}"
 
 
 def test_every_name_of_the_table_has_another_one_today() -> None:
-    for then, now in moved.NAMES.items():
+    for then, now in unpickle.NAMES.items():
         assert then in NAMES
         assert attrgetter(now[1])(import_module(now[0]))
         module = import_module(then[0]) if find_spec(then[0]) else None
@@ -61,32 +63,32 @@ def test_every_name_of_the_table_has_another_one_today() -> None:
 
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(moved, "MODULES", {"appliance.gone": ("appliance.core.triggers", "appliance.core.states")})
-    monkeypatch.setattr(moved, "NAMES", {("appliance.core.states", "Done"): ("appliance.core.states", "Success")})
+    monkeypatch.setattr(unpickle, "MODULES", {"appliance.gone": ("appliance.core.triggers", "appliance.core.states")})
+    monkeypatch.setattr(unpickle, "NAMES", {("appliance.core.states", "Done"): ("appliance.core.states", "Success")})
 
 
 def test_a_pickle_finds_what_moved_was_split_or_renamed(table: None) -> None:
-    assert moved.loads(named("appliance.gone", "Success")) is states.Success
-    assert moved.loads(named("appliance.gone", "all_finished")) is triggers.all_finished
-    assert moved.loads(named("appliance.core.states", "Done")) is states.Success
-    assert moved.loads(named("appliance.core.states", "Failed")) is states.Failed
+    assert unpickle.loads(named("appliance.gone", "Success")) is states.Success
+    assert unpickle.loads(named("appliance.gone", "all_finished")) is triggers.all_finished
+    assert unpickle.loads(named("appliance.core.states", "Done")) is states.Success
+    assert unpickle.loads(named("appliance.core.states", "Failed")) is states.Failed
 
 
 def test_a_module_in_a_pickle_is_the_one_of_today(table: None) -> None:
-    assert moved.loads(cloudpickle.dumps(triggers)) is triggers
-    assert moved.loads(b"ccloudpickle.cloudpickle\nsubimport\n(Vappliance.gone\ntR.") is triggers
+    assert unpickle.loads(cloudpickle.dumps(triggers)) is triggers
+    assert unpickle.loads(b"ccloudpickle.cloudpickle\nsubimport\n(Vappliance.gone\ntR.") is triggers
 
 
 @pytest.mark.parametrize("name", ["appliance.nowhere", "appliance.gone"])
 def test_what_is_nowhere_is_refused_under_its_name_of_then(table: None, name: str) -> None:
     with pytest.raises((ImportError, AttributeError), match=name):
-        moved.loads(named(name, "Nothing"))
+        unpickle.loads(named(name, "Nothing"))
 
 
 def test_other_pickles_are_read_as_ever() -> None:
     value = {"at": datetime(2026, 3, 2, tzinfo=UTC), "list": [1, (2.5, None)]}
-    assert moved.loads(memoryview(pickle.dumps(value))) == value
+    assert unpickle.loads(memoryview(pickle.dumps(value))) == value
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
-        moved.loads(named("no_such_module", "x"))
+        unpickle.loads(named("no_such_module", "x"))
     with pytest.raises(AttributeError, match="no_such_name"):
-        moved.loads(named("datetime", "no_such_name"))
+        unpickle.loads(named("datetime", "no_such_name"))

@@ -1,4 +1,4 @@
-"""Makes what a release keeps for the tests of the next one: `python -m tests.compatibility.keep`, on the release's own code.
+"""Pickles flows and results for the tests of later releases: run `python -m tests.compatibility.make_pickles` on a release.
 
 The sources run as scripts, as a user's flows do, under names without a directory: no path of this machine goes along.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 from appliance import CompressedSerializer, LocalResult, PickleSerializer
 
-KEPT = Path(__file__).parent / "kept"
+PICKLES = Path(__file__).parent / "pickles"
 SERIALIZERS = {
     "pickle": PickleSerializer(),
     "gzip": CompressedSerializer(PickleSerializer()),
@@ -31,7 +31,7 @@ def script(name: str) -> dict[str, Any]:
     """The variables of a source after it ran as a script does."""
     main = sys.modules["__main__"].__dict__
     main["__file__"] = f"{name}.py"
-    exec(compile((KEPT / f"{name}.py").read_text(), f"{name}.py", "exec"), main)
+    exec(compile((PICKLES / f"{name}.py").read_text(), f"{name}.py", "exec"), main)
     return main
 
 
@@ -70,14 +70,14 @@ def main() -> None:
     list(names())  # imports all modules
     forget_places()
     flows, values = script("flows"), script("values")["values"]()
-    flows["save_into"](KEPT)
+    flows["save_into"](PICKLES)
     stored = {}
     for key, value in values.items():
         for kind, serializer in SERIALIZERS.items():
-            written = LocalResult(KEPT, serializer=serializer).store(value, f"{key}.{kind}")
+            written = LocalResult(PICKLES, serializer=serializer).store(value, f"{key}.{kind}")
             stored[written.location] = written.sha256
     document = {"python": platform.python_version(), "results": stored, "names": sorted(map(":".join, names()))}
-    (KEPT / "kept.json").write_text(json.dumps(document, indent=0, sort_keys=True) + "\n")
+    (PICKLES / "pickles.json").write_text(json.dumps(document, indent=0, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

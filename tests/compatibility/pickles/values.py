@@ -85,12 +85,12 @@ def values():
             partial_inputs_only(["x"]),
             exponential_backoff(1),
             triggers.all_finished,
-            triggers,
             LocalRun(env={"a": "b"}),
             LocalResult("results", serializer=JSONSerializer()),
             Secret("name"),
             unmapped([1]),
         ],
+        "modules": [adjustments, filters, signals, states, triggers],
         "closures": [some_failed(at_least=1), lambda: AT],
         "plain": {"pairs": [(1, 2.5)], "none": None, "text": "ünïcode", "set": {1, 2}},
     }

@@ -1,4 +1,4 @@
-"""Flows that the release before saved, and results that it kept, still load, and are what the same code makes today."""
+"""Flows and results pickled by the previous release still load, and equal what the same source makes today."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import pytest
 from appliance import Flow, LocalResult
 from appliance.core.serialize import serialize
 from appliance.packaging.storage import LoadError
-from tests.compatibility.keep import KEPT, SERIALIZERS
 from tests.compatibility.likeness import attribute_names, likeness
+from tests.compatibility.make_pickles import PICKLES, SERIALIZERS
 
-DOCUMENT = json.loads((KEPT / "kept.json").read_text())
-FLOWS = sorted(path.stem for path in KEPT.glob("*.flow"))
+DOCUMENT = json.loads((PICKLES / "pickles.json").read_text())
+FLOWS = sorted(path.stem for path in PICKLES.glob("*.flow"))
 WRITTEN, HERE = (".".join(version.split(".")[:2]) for version in (DOCUMENT["python"], platform.python_version()))
 RESULTS = sorted(
     location for location in DOCUMENT["results"] if WRITTEN == HERE or not location.startswith("closures.")
@@ -35,11 +35,11 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """The sources of what was kept, as scripts that run today."""
+    """The sources of the pickles, run as scripts with the code of today."""
     module = ModuleType("__main__")
     monkeypatch.setitem(sys.modules, "__main__", module)
     for name in ("flows", "values"):
-        exec(compile((KEPT / f"{name}.py").read_text(), f"{name}.py", "exec"), vars(module))
+        exec(compile((PICKLES / f"{name}.py").read_text(), f"{name}.py", "exec"), vars(module))
     yield vars(module)
 
 
@@ -67,18 +67,18 @@ def test_a_saved_flow_runs_as_its_source_does_today(name: str, main: dict[str, A
 
 
 @pytest.mark.parametrize("location", RESULTS)
-def test_a_kept_result_is_what_its_source_makes_today(location: str, main: dict[str, Any]) -> None:
+def test_a_result_is_what_its_source_makes_today(location: str, main: dict[str, Any]) -> None:
     key, kind = location.split(".")
-    value = LocalResult(KEPT, serializer=SERIALIZERS[kind]).read(location, DOCUMENT["results"][location])
+    value = LocalResult(PICKLES, serializer=SERIALIZERS[kind]).read(location, DOCUMENT["results"][location])
     assert likeness(value) == likeness(main["values"]()[key])
 
 
 def load(name: str) -> Flow | None:
     """A saved flow. For another Python than the one that wrote it nothing is left but the refusal, which is checked here."""
     if WRITTEN == HERE:
-        return Flow.load(KEPT / f"{name}.flow")
+        return Flow.load(PICKLES / f"{name}.flow")
     with pytest.raises(LoadError, match=f"was written by Python {WRITTEN} and this is Python {HERE}; load it with"):
-        Flow.load(KEPT / f"{name}.flow")
+        Flow.load(PICKLES / f"{name}.flow")
     return None
 
 

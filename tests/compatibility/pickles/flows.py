@@ -345,6 +345,6 @@ FLOWS = {"many_features": many_features, "of_a_function": lambda: of_a_function,
 
 
 def save_into(folder):
-    """What a release keeps for the next one's tests."""
+    """Save every flow, for the tests of later releases."""
     for name, make in FLOWS.items():
         make().save(Path(folder) / f"{name}.flow")
