@@ -1,10 +1,10 @@
-"""What every test run has: the option --depth."""
+"""What every test run has: the option --depth, and a watchdog that ends what the run has started."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests import depth
+from tests import depth, process_guard
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,10 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     depth.choose(config.getoption("--depth"))
+    if not hasattr(config, "workerinput"):  # workers of xdist inherit the marker of their controller
+        process_guard.watch()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    leaving = [item for item in items if depth.left_out({marker.name for marker in item.iter_markers()})]
+    leaving = {item for item in items if depth.left_out({marker.name for marker in item.iter_markers()})}
     if leaving:
-        items[:] = [item for item in items if item not in set(leaving)]
-        config.hook.pytest_deselected(items=leaving)
+        items[:] = [item for item in items if item not in leaving]
+        config.hook.pytest_deselected(items=list(leaving))

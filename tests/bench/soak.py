@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests import process_guard
 from tests.bench import processes
 from tests.bench.measure import machine, percentile
 from tests.bench.rated_load import PERIOD, Heard, Load
@@ -155,6 +156,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write machine, samples and verdict to this file")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    process_guard.watch()
     with tempfile.TemporaryDirectory(prefix="appliance-soak-") as name:
         samples = soak(Path(name), asked.duration, asked.every, asked.lines)
     found = verdict(samples)

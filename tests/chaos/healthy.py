@@ -8,7 +8,6 @@ import argparse
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -20,6 +19,7 @@ from appliance.client import flow_runs
 from appliance.client.transport import Transport
 from appliance.kit import clock
 from appliance.protocol.flow_runs import CreateFlowRun
+from tests import process_guard
 from tests.chaos import proxy
 from tests.chaos.faults import Postgres
 from tests.chaos.judge import Verdict, judge
@@ -138,8 +138,8 @@ def main() -> int:
     options.add_argument("--seconds", type=float, default=60.0, help="how long each fault lasts")
     options.add_argument("--postgres", action="store_true", help="on a Postgres of its own instead of SQLite")
     given = options.parse_args()
-    directory = Path(tempfile.mkdtemp(prefix="appliance-chaos-", dir="/tmp"))
-    directory.chmod(0o755)
+    process_guard.watch()
+    directory = process_guard.marked_directory("appliance-chaos-")
     verdict = healthy(directory, seconds=given.seconds, names=list(FAULTS), postgres=given.postgres)
     print(verdict)
     print("verdict: " + (f"BROKEN; everything lies in {directory}" if verdict.violations else "clean"))

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from appliance.server.db.session import Database
 from tests.chaos.faults import Postgres
 from tests.chaos.proxy import Proxy
 from tests.e2e.appliance_process import TOKEN, Appliance, until
+from tests.process_guard import marked_directory
 
 WORKERS = 2
 NAME = "site"  # of the role and of the database
@@ -153,8 +153,7 @@ def _is_ready(wire: Wire) -> bool:
 @contextmanager
 def postgres_site() -> Iterator[PostgresSite]:
     """Below /tmp, because Postgres can't run as root in a closed directory."""
-    directory = Path(tempfile.mkdtemp(prefix="appliance-postgres-site-", dir="/tmp"))
-    directory.chmod(0o755)
+    directory = marked_directory("appliance-postgres-site-")
     postgres = Postgres(directory / "postgres")
     broken = True
     try:

@@ -9,7 +9,6 @@ import argparse
 import random
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -27,6 +26,7 @@ from appliance.client.transport import Transport
 from appliance.kit import clock
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
+from tests import process_guard
 from tests.chaos.faults import HOURS, Faults, Postgres, SmallDisk
 from tests.chaos.judge import Verdict, judge
 from tests.chaos.load import Load
@@ -167,7 +167,8 @@ def main() -> int:
     options.add_argument("--directory", type=Path, help="where everything lies; kept")
     given = options.parse_args()
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1_000_000)
-    directory = given.directory or Path(tempfile.mkdtemp(prefix="appliance-chaos-", dir="/tmp"))
+    process_guard.watch()
+    directory = given.directory or process_guard.marked_directory("appliance-chaos-")
     directory.mkdir(exist_ok=True)
     directory.chmod(0o755)
     print(f"seed {seed}, in {directory}", flush=True)

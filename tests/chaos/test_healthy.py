@@ -4,12 +4,11 @@ settings of production: `python -m tests.chaos.healthy`."""
 from __future__ import annotations
 
 import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
 
 from tests.chaos.healthy import FAULTS, healthy
+from tests.process_guard import marked_directory
 
 SECONDS, LEAST = 10.0, 4
 SETTINGS = {
@@ -25,8 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 def test_no_healthy_run_dies_of_standstills_and_wrong_clocks() -> None:
     """A minute, which the faults last. What broke stays below /tmp."""
-    directory = Path(tempfile.mkdtemp(prefix="appliance-chaos-", dir="/tmp"))
-    directory.chmod(0o755)
+    directory = marked_directory("appliance-chaos-")
     verdict = healthy(directory, seconds=SECONDS, names=list(FAULTS)[:LEAST], settings=SETTINGS)
     assert verdict.violations == [], f"{verdict}\nEverything lies in {directory}."
     assert verdict.counts["minutes of healthy runs"] >= 3, str(verdict)

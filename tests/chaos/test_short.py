@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
 
 from tests.chaos.run import chaos
+from tests.process_guard import marked_directory
 
 SEED, SECONDS = 20260302, 60.0
 LEAST = {"kill": 3, "stop": 2, "between": 2}
@@ -18,8 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 def test_a_site_survives_chaos() -> None:
     """What broke stays below /tmp, to be looked at: journal, ledger, logs and the database."""
-    directory = Path(tempfile.mkdtemp(prefix="appliance-chaos-", dir="/tmp"))
-    directory.chmod(0o755)
+    directory = marked_directory("appliance-chaos-")
     outcome = chaos(directory, seconds=SECONDS, seed=SEED)
     print(outcome)
     assert outcome.verdict.violations == [], f"{outcome}\nEverything lies in {directory}."

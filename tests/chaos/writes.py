@@ -16,6 +16,7 @@ from pathlib import Path
 from appliance.server.db import migrate
 from appliance.server.db.session import Database
 from appliance.server.domain.rules import Rules
+from tests import process_guard
 from tests.chaos.journal import entries
 from tests.chaos.judge import Verdict, judge
 from tests.chaos.workload import Workload
@@ -28,6 +29,7 @@ import sys
 from pathlib import Path
 from tests.chaos.writes import MORNING, opened
 from tests.chaos.workload import Workload
+from tests import process_guard
 Workload(opened(Path(sys.argv[1])), Path(sys.argv[1]) / "journal.jsonl", MORNING).script()
 """
 
@@ -91,6 +93,7 @@ def main() -> int:
     options.add_argument("--points", type=int, default=200, help="at how many writes, drawn at random")
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
+    process_guard.watch()
     with tempfile.TemporaryDirectory(prefix="appliance-writes-") as name:
         home = Path(name)
         migrate.upgrade(f"sqlite:///{home / 'template.db'}")

