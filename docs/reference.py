@@ -1,4 +1,4 @@
-"""Writes the page of the Python reference when the documentation is built: every name that `appliance` exports, by subject."""
+"""Writes the Python reference page when the documentation is built: every name that `appliance` exports, by subject."""
 
 from __future__ import annotations
 
@@ -21,42 +21,39 @@ SUBJECTS = {
         "schedules",
         "clocks",
         "calendars",
-        "schedule_filters",
-        "schedule_adjustments",
         "filters",
         "adjustments",
     ),
-    "Results": ("results", "local_result", "memory", "object_stores", "sftp", "addresses", "serializers"),
-    "Caching": ("caching", "fingerprints"),
+    "Results": ("results", "result_serializers"),
+    "Caching": ("cache_validators", "fingerprints"),
     "Executors": ("executors",),
-    "Inside of runs": ("context", "logs", "secrets"),
-    "Where runs work": ("run_config", "storage"),
+    "Inside a run": ("context", "logs", "secrets"),
+    "Where runs execute": ("run_config", "storage"),
 }
-REST = "More"
 
 
 def exported(source: str) -> dict[str, str]:
-    """The names in `__all__` of the front door, each with the module that it comes from."""
+    """The names in `__all__` of the root package, each with its full path."""
     tree = ast.parse(source)
-    found: dict[str, str] = {}
+    origins: dict[str, str] = {}
     names: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
-                found[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+                origins[alias.asname or alias.name] = f"{node.module}.{alias.name}"
         elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
             names = ast.literal_eval(node.value)
-    return {name: found[name] for name in names if name in found}
+    return {name: origins[name] for name in names if name in origins}
 
 
 def markdown() -> str:
-    """The page: under each subject its names, their text left to mkdocstrings."""
-    chapters: dict[str, list[str]] = {subject: [] for subject in (*SUBJECTS, REST)}
+    """The page: the names of each subject; mkdocstrings fills in their docstrings."""
+    chapters: dict[str, list[str]] = {subject: [] for subject in SUBJECTS}
     for name, origin in exported((ROOT / "appliance" / "__init__.py").read_text(encoding="utf-8")).items():
         if name != "__version__":
             chapters[_subject(origin)].append(name)
     parts = [
-        "# Python reference\n\nEverything that `from appliance import ...` gives. `appliance.__version__` is the version as text.\n"
+        "# Python reference\n\nEvery name you can import from `appliance`. `appliance.__version__` is the version as a string.\n"
     ]
     for subject, names in chapters.items():
         if names:
@@ -73,13 +70,17 @@ def markdown() -> str:
 
 
 def _subject(origin: str) -> str:
+    """The chapter of a name: by its own name or its module's, else by a package above it."""
     parts = origin.split(".")
     for subject, modules in SUBJECTS.items():
         if parts[-2] in modules or parts[-1] in modules:
             return subject
-    return next((s for s, modules in SUBJECTS.items() if set(parts) & set(modules)), REST)
+    for subject, modules in SUBJECTS.items():
+        if set(parts) & set(modules):
+            return subject
+    raise ValueError(f"{origin} belongs to no subject; add its module to SUBJECTS in docs/reference.py.")
 
 
 def on_page_markdown(text: str, page: Any, config: Any, files: Any) -> str:
-    """mkdocs asks this of every page."""
+    """The hook that mkdocs calls for every page."""
     return markdown() if page.file.src_uri == PAGE else text

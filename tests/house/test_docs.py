@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,14 @@ def test_every_public_name_is_in_the_reference(reference: str) -> None:
     names = [f"appliance.{name}" for name in appliance.__all__ if name != "__version__"]
     names += [f"appliance.testing.{name}" for name in testing.__all__]
     assert not [name for name in names if name not in anchors]
+
+
+def test_a_name_without_a_subject_fails_the_build() -> None:
+    subject = runpy.run_path(str(ROOT / "docs" / "reference.py"))["_subject"]
+    assert subject("appliance.core.flow.Flow") == "Flows and tasks"
+    assert subject("appliance.engine.results.local.LocalResult") == "Results"
+    with pytest.raises(ValueError, match="add its module to SUBJECTS"):
+        subject("appliance.core.novelty.Novelty")
 
 
 @pytest.mark.parametrize("module", [appliance, testing], ids=lambda module: module.__name__)
