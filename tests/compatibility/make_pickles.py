@@ -71,6 +71,8 @@ def main() -> None:
     forget_places()
     flows, values = script("flows"), script("values")["values"]()
     flows["save_into"](PICKLES)
+    state = flows["of_stored_results"](PICKLES / "results").run()
+    assert state.is_successful()
     stored = {}
     for key, value in values.items():
         for kind, serializer in SERIALIZERS.items():

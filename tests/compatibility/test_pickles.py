@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +72,15 @@ def test_a_result_is_what_its_source_makes_today(location: str, main: dict[str, 
     key, kind = location.split(".")
     value = LocalResult(PICKLES, serializer=SERIALIZERS[kind]).read(location, DOCUMENT["results"][location])
     assert likeness(value) == likeness(main["values"]()[key])
+
+
+def test_results_that_the_previous_release_cached_are_not_computed_again(main: dict[str, Any], tmp_path: Path) -> None:
+    shutil.copytree(PICKLES / "results", tmp_path / "results")
+    state = main["of_stored_results"](tmp_path / "results").run()
+    assert {type(end).__name__ for end in state.result.values()} == {"Cached"}
+    assert main["calls"] == []
+    main["of_stored_results"](tmp_path / "others").run()
+    assert main["calls"] == ["expensive", "written"]
 
 
 def load(name: str) -> Flow | None:

@@ -31,7 +31,7 @@ def is_public(name: str) -> bool:
 
 
 @pytest.mark.parametrize("module", sorted({module for module, _name in NAMES}))
-def test_every_name_of_the_release_before_leads_somewhere(module: str) -> None:
+def test_every_name_of_the_previous_release_leads_somewhere(module: str) -> None:
     lost = [name for place, name in NAMES if place == module and is_public(name) and not leads_somewhere(place, name)]
     assert lost == [name for place, name in GONE if place == module], (
         f"{module}: add them to appliance/core/unpickle.py"
@@ -45,20 +45,18 @@ def leads_somewhere(module: str, name: str) -> bool:
         return False
 
 
-def test_every_module_of_the_table_lost_names_to_modules_that_exist() -> None:
+def test_every_module_of_the_table_leads_to_modules_that_exist() -> None:
     for module, others in unpickle.MODULES.items():
-        then = [name for place, name in NAMES if place == module]
-        assert then, f"{module} was no module of the previous release; take it out of the table"
-        for other in others:
-            assert any(hasattr(import_module(other), name) for name in then), f"nothing of {module} is in {other}"
+        former = [name for place, name in NAMES if place == module]  # none for a line that is older than that release
+        for target in map(import_module, others):
+            assert not former or any(hasattr(target, name) for name in former), f"nothing of {module} is in {target}"
 
 
-def test_every_name_of_the_table_has_another_one_today() -> None:
-    for then, now in unpickle.NAMES.items():
-        assert then in NAMES
-        assert attrgetter(now[1])(import_module(now[0]))
-        module = import_module(then[0]) if find_spec(then[0]) else None
-        assert not hasattr(module, then[1]), f"{then} is where it was; take it out of the table"
+def test_every_name_of_the_table_leads_to_one_that_exists() -> None:
+    for (module, name), (target, current) in unpickle.NAMES.items():
+        assert attrgetter(current)(import_module(target))
+        former = import_module(module) if find_spec(module) else None
+        assert not hasattr(former, name), f"{module}.{name} is where it was; take it out of the table"
 
 
 @pytest.fixture
@@ -80,7 +78,7 @@ def test_a_module_in_a_pickle_is_the_one_of_today(table: None) -> None:
 
 
 @pytest.mark.parametrize("name", ["appliance.nowhere", "appliance.gone"])
-def test_what_is_nowhere_is_refused_under_its_name_of_then(table: None, name: str) -> None:
+def test_what_is_nowhere_is_refused_under_its_former_name(table: None, name: str) -> None:
     with pytest.raises((ImportError, AttributeError), match=name):
         unpickle.loads(named(name, "Nothing"))
 

@@ -341,6 +341,31 @@ def of_places():
     return made
 
 
+calls = []
+
+
+@task(cache_for=timedelta(days=36500), cache_validator=appliance.all_inputs)
+def expensive(numbers, when):
+    """Its result is found again by its inputs."""
+    calls.append("expensive")
+    return {"sum": sum(numbers), "when": when, "state": states.Success(result=1)}
+
+
+@task(target="targets/{task_name}.pickle")
+def written():
+    """Its result is found again by its place."""
+    calls.append("written")
+    return signals.FAIL("as a value")
+
+
+def of_stored_results(folder):
+    """What was computed by any release is not computed again."""
+    with Flow("of stored results", result=LocalResult(folder)) as made:
+        expensive([1, 2.5], DAY)
+        written()
+    return made
+
+
 FLOWS = {"many_features": many_features, "of_a_function": lambda: of_a_function, "of_places": of_places}
 
 

@@ -1,0 +1,92 @@
+"""The code of a release as processes run it: this one, or the previous one, taken from the repository's history."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from tests.integration.live import TOKEN
+
+ROOT = Path(__file__).parents[2]
+PREVIOUS = (Path(__file__).parent / "previous").read_text().strip()
+"""The commit of the previous release."""
+
+
+class CommitMissing(Exception):
+    """The history of the repository lacks the previous release."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """The directory that has the package `appliance`; it shares this interpreter and its libraries."""
+
+    directory: Path
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment that makes a process run this code; without the safe path, the working directory comes first."""
+        return {"PYTHONPATH": str(self.directory), "PYTHONSAFEPATH": "1"}
+
+    def environment(self, url: str, **more: str) -> dict[str, str]:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
+        return own | self.settings | {"APPLIANCE_URL": url, "APPLIANCE_TOKEN": TOKEN} | more
+
+    def command(self, url: str, *arguments: str) -> str:
+        """What one command prints; it must succeed."""
+        result = subprocess.run(
+            [sys.executable, "-m", "appliance", *arguments],
+            env=self.environment(url),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert result.returncode == 0, f"{arguments}: {result.stdout}{result.stderr}"
+        return result.stdout
+
+    @contextmanager
+    def agent(self, url: str, directory: Path) -> Iterator[None]:
+        """A process agent that works while the block lasts."""
+        log = directory / "agent.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "appliance", "agent", "process", "--name", "host"],
+                env=self.environment(url, APPLIANCE_DATA_DIR=str(directory / "agent")),
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            yield
+            assert process.poll() is None, f"the agent ended early:\n{log.read_text()}"
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def current() -> Release:
+    return Release(ROOT)
+
+
+def previous(directory: Path) -> Release:
+    """The previous release, unpacked into a directory. Raises CommitMissing."""
+    return Release(unpack(PREVIOUS, directory))
+
+
+def unpack(commit: str, directory: Path) -> Path:
+    """The package as it was in a commit. Raises CommitMissing."""
+    archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit, "appliance"], capture_output=True, check=False)
+    if archive.returncode != 0:
+        raise CommitMissing(
+            f"The previous release, commit {commit}, is not in this clone: {archive.stderr.decode().strip()}; "
+            f"run `git fetch origin {commit}`, or `git fetch --unshallow` in a shallow clone."
+        )
+    with tarfile.open(fileobj=BytesIO(archive.stdout)) as tar:
+        tar.extractall(directory, filter="data")
+    return directory
