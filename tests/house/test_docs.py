@@ -108,13 +108,31 @@ def test_all_code_of_the_guides_is_run() -> None:
     assert len(FILES) == sum((PAGES / page).read_text().count("```python") for page in GUIDES) >= 14
 
 
+def _build(config: Path, site: Path) -> None:
+    """Build the pages. A warning is an error, so that dead links fail; --quiet would hide warnings from --strict."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config), "-d", str(site)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, check=False, timeout=120, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("link", ["missing.md", "index.md#missing"])
+def test_a_dead_link_fails_the_build(link: str, tmp_path: Path) -> None:
+    settings, _separator, _theme_and_plugins = (ROOT / "docs" / "mkdocs.yml").read_text().partition("theme:")
+    (tmp_path / "mkdocs.yml").write_text(settings)
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "index.md").write_text("# Title\n\n[Alive](index.md#title)\n")
+    _build(tmp_path / "mkdocs.yml", tmp_path / "site")
+    (tmp_path / "pages" / "index.md").write_text(f"# Title\n\n[Dead]({link})\n")
+    with pytest.raises(AssertionError, match="missing"):
+        _build(tmp_path / "mkdocs.yml", tmp_path / "site")
+
+
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of the Python reference, built."""
     site = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "-f", str(ROOT / "docs" / "mkdocs.yml")]
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    subprocess.run([*command, "-d", str(site)], check=True, timeout=120, env=environment)
+    _build(ROOT / "docs" / "mkdocs.yml", site)
     return (site / "python" / "index.html").read_text()
 
 
