@@ -9,7 +9,7 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import pytest
@@ -18,6 +18,7 @@ import appliance
 from appliance import testing
 from appliance.cli.root import cli
 from appliance.config import Settings
+from appliance.server.domain import waiting
 from appliance.server.web.docs import inline_scripts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +60,11 @@ def test_every_metric_is_documented() -> None:
     names = set(re.findall(r'"(appliance_[a-z_]+)"', source))
     assert names
     assert not [name for name in names if name not in page]
+
+
+@pytest.mark.parametrize("code", get_args(waiting.Code))
+def test_every_reason_why_a_run_waits_is_documented(code: str) -> None:
+    assert re.search(rf"^\| .*`{code}`.* \| \w.* \|$", (PAGES / "operate.md").read_text(), re.M)
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", PAGES / "first-flow.md"], ids=lambda page: page.name)
