@@ -8,6 +8,8 @@ from uuid import UUID
 
 from appliance.protocol.message import Answer, Message
 
+Role = Literal["viewer", "operator", "admin"]
+
 
 class Login(Message, kw_only=True):
     username: str
@@ -24,7 +26,7 @@ class Setup(Message, kw_only=True):
 
 class Me(Answer, kw_only=True):
     username: str
-    role: Literal["viewer", "operator", "admin"]
+    role: Role
     csrf_token: str = ""
     permissions: list[str] = []
 
@@ -32,7 +34,7 @@ class Me(Answer, kw_only=True):
 class CreateUser(Message, kw_only=True):
     username: str
     password: str
-    role: Literal["viewer", "operator", "admin"] = "viewer"
+    role: Role = "viewer"
 
 
 class UserView(Answer, kw_only=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -28,6 +27,9 @@ from appliance.server.actions.report_rows import log_row
 from appliance.server.actions.states import end_attempt
 from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
+from appliance.server.db.rows.agents import AgentRow, NewAgent
+from appliance.server.db.rows.events import StateNews
+from appliance.server.db.rows.flow_runs import ClaimedRun, HeldRun, LockedRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import agents, concurrency, dispatch, flow_runs, logs, states
 from appliance.server.domain.concurrency import Ledger
@@ -48,7 +50,7 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
     now = now or clock.now()
     if not 1 <= request.capacity <= _MOST_HELD:
         raise Invalid(f"The capacity of an agent must be 1 to {_MOST_HELD}.")
-    row = {
+    row: NewAgent = {
         "id": ids.uuid7(),
         "name": required_name(request.name, "agent"),
         "type": request.type,
@@ -113,7 +115,7 @@ def try_claim(db: Database, actor: Actor, agent_id: UUID, request: Claim, *, now
 
 def _take(
     session: Session, agent_id: UUID, labels: list[str], wanted: int, now: datetime, lease: datetime
-) -> list[Any]:
+) -> list[ClaimedRun]:
     limits = concurrency.held_for_runs(session)
     if not limits:
         return dispatch.claim(session, agent_id, labels, wanted, now, lease)
@@ -153,7 +155,7 @@ def report(
     return AgentReported(stale=list(stale.values()))
 
 
-def _hand_out(session: Session, claimed: list[Any], actor: Actor, now: datetime) -> list[Work]:
+def _hand_out(session: Session, claimed: list[ClaimedRun], actor: Actor, now: datetime) -> list[Work]:
     """Give each claimed attempt its token, its history row and its event."""
     tokens = [ids.secret("run") for _ in claimed]
     flow_runs.set_tokens(
@@ -164,7 +166,7 @@ def _hand_out(session: Session, claimed: list[Any], actor: Actor, now: datetime)
         session,
         [states.row(run.id, run.version, run.attempt, "PENDING", "Submitted", now, name) for run in claimed],
     )
-    told = [(run.id, {"type": "PENDING", "name": "Submitted", "version": run.version}) for run in claimed]
+    told = [(run.id, StateNews(type="PENDING", name="Submitted", version=run.version)) for run in claimed]
     announce_all(session, "flow_run", "flow_run.state", told, actor, now)
     work = agents.work_of(session, [run.flow_version_id for run in claimed])
     return [
@@ -192,7 +194,7 @@ def _stops(session: Session, agent_id: UUID, holding: list[tuple[UUID, int]]) ->
     return found
 
 
-def _why_stop(run: Any | None, agent_id: UUID, attempt: int) -> str:
+def _why_stop(run: HeldRun | None, agent_id: UUID, attempt: int) -> str:
     if run is None:
         return "The run was deleted."
     if not _is_held(run, agent_id, attempt):
@@ -225,11 +227,11 @@ def _how(exited: Exited) -> str:
     return f"The run's process ended with exit code {exited.code}."
 
 
-def _is_held(run: Any | None, agent_id: UUID, attempt: int) -> bool:
+def _is_held(run: HeldRun | LockedRun | None, agent_id: UUID, attempt: int) -> bool:
     return run is not None and run.agent_id == agent_id and run.attempt == attempt
 
 
-def _agent(session: Session, agent_id: UUID) -> Any:
+def _agent(session: Session, agent_id: UUID) -> AgentRow:
     agent = agents.find(session, agent_id)
     if agent is None:
         raise NotFound("This agent is not enrolled; enrol it again.")

@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
+from appliance.kit.documents import JsonDocument
 from appliance.protocol.backfills import Backfill, BackfillPreview, BackfillRange
 from appliance.schedules import rule as clocks
 from appliance.schedules.errors import ScheduleError
@@ -22,6 +23,8 @@ from appliance.server.actions.flow_runs.edit import HIGHEST_PRIORITY
 from appliance.server.actions.flow_runs.new_runs import checked_parameters, insert_runs, run_row
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import backfills as reads
+from appliance.server.db.rows.flow_runs import NewFlowRun
+from appliance.server.db.rows.jobs import JobColumns, JobRow
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
@@ -68,7 +71,7 @@ def checked(session: Session, request: Backfill, now: datetime) -> dict[str, Any
     return document | {"scope": msgspec.to_builtins(scope)}
 
 
-def step(session: Session, job: Any, now: datetime) -> dict[str, Any]:
+def step(session: Session, job: JobRow, now: datetime) -> JobColumns:
     """Create as many runs as the rate allows now; the columns of the job that change, none when it has to wait."""
     scope = job.request["scope"]
     request = msgspec.convert({key: value for key, value in job.request.items() if key != "scope"}, Backfill)
@@ -109,16 +112,16 @@ def step(session: Session, job: Any, now: datetime) -> dict[str, Any]:
     return _made(session, job, rows, actor, now) | _progress(job, times, count, window)
 
 
-def _made(session: Session, job: Any, rows: list[dict[str, Any]], actor: Actor, now: datetime) -> dict[str, Any]:
+def _made(session: Session, job: JobRow, rows: list[NewFlowRun], actor: Actor, now: datetime) -> JobColumns:
     """Insert the runs; how many, and what had one already."""
     made = set(insert_runs(session, rows, actor, now))
     new = [row for row in rows if row["id"] in made]
     if new and new[0]["schedule_id"] is not None:
-        schedules.unskip(session, new[0]["schedule_id"], [row["due_at"] for row in new])
+        schedules.unskip(session, new[0]["schedule_id"], [due for row in new if (due := row["due_at"]) is not None])
     return {"done": job.done + len(new), "refused": job.refused + len(rows) - len(new)}
 
 
-def _progress(job: Any, times: list[datetime], asked: int, window: dict[str, Any]) -> dict[str, Any]:
+def _progress(job: JobRow, times: list[datetime], asked: int, window: JsonDocument) -> JobColumns:
     progress = dict(job.progress) | window
     if times:
         progress["after"] = clock.isoformat(times[-1])

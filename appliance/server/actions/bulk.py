@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -20,6 +19,7 @@ from appliance.server.actions.flow_runs.restart import Restart
 from appliance.server.auth.guards import Permission, require
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flow_runs as reads
+from appliance.server.db.rows.jobs import JobColumns, JobRow
 from appliance.server.errors import Conflict, Invalid, NotFound
 
 BATCH = 50
@@ -96,7 +96,7 @@ def total(session: Session, request: Bulk, now: datetime) -> int:
     return reads.count_all(session, filter_of(request.filter), now)
 
 
-def step(session: Session, job: Any, now: datetime) -> dict[str, Any]:
+def step(session: Session, job: JobRow, now: datetime) -> JobColumns:
     """Do it to the next batch of runs; the columns of the job that change. Every run is looked at once, in the order of ids."""
     request = msgspec.convert(job.request, Bulk)
     found = _next(session, request, job, now)
@@ -110,9 +110,12 @@ def step(session: Session, job: Any, now: datetime) -> dict[str, Any]:
             refused += 1
             refusals.append({"id": str(run), "reason": reason})
     progress = {"after": str(found[-1]) if found else None, "refusals": refusals[:MOST_REFUSALS]}
-    counts = {"done": job.done + len(found) - refused, "refused": job.refused + refused}
-    over = len(found) < BATCH
-    return counts | {"progress": progress, "state": "done" if over else "running"}
+    return {
+        "done": job.done + len(found) - refused,
+        "refused": job.refused + refused,
+        "progress": progress,
+        "state": "done" if len(found) < BATCH else "running",
+    }
 
 
 def _refused(session: Session, run: UUID, asked: ChangeRequest, change: Change, now: datetime) -> str | None:
@@ -127,7 +130,7 @@ def _refused(session: Session, run: UUID, asked: ChangeRequest, change: Change, 
     return None
 
 
-def _next(session: Session, request: Bulk, job: Any, now: datetime) -> list[UUID]:
+def _next(session: Session, request: Bulk, job: JobRow, now: datetime) -> list[UUID]:
     after = None if job.progress.get("after") is None else UUID(job.progress["after"])
     if request.ids is not None:
         left = sorted(run for run in set(request.ids) if after is None or run > after)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -12,6 +11,7 @@ from appliance.kit import clock, ids
 from appliance.server.actions.slots import look_again
 from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
+from appliance.server.db.rows.concurrency import LimitRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import concurrency, flows
 from appliance.server.domain.concurrency import FLOW, KINDS
@@ -23,7 +23,7 @@ MOST_SLOTS = 100_000
 
 
 @retried
-def put(db: Database, actor: Actor, kind: str, name: str, slots: int, *, now: datetime | None = None) -> Any:
+def put(db: Database, actor: Actor, kind: str, name: str, slots: int, *, now: datetime | None = None) -> LimitRow:
     """Limit a flow (named `project/flow`), a label or a task tag to so many at a time; the same again changes the number."""
     now = now or clock.now()
     if kind not in KINDS:
@@ -65,5 +65,5 @@ def _plain(name: str) -> str:
     return text
 
 
-def _announce(session: Session, row: Any, kind: str, actor: Actor, now: datetime) -> None:
+def _announce(session: Session, row: LimitRow, kind: str, actor: Actor, now: datetime) -> None:
     announce(session, "concurrency", row.id, kind, {"of": row.kind, "name": row.name, "slots": row.slots}, actor, now)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 import msgspec
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
+from appliance.kit.documents import JsonDocument
 from appliance.protocol.backfills import Backfill
 from appliance.protocol.jobs import OVER, Bulk
 from appliance.server.actions import backfills, bulk, hold
@@ -19,6 +20,7 @@ from appliance.server.auth.guards import Permission, require
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import jobs as reads
 from appliance.server.db.retries import retried
+from appliance.server.db.rows.jobs import JobRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import jobs
 from appliance.server.errors import Conflict, NotFound
@@ -129,7 +131,7 @@ def forget_old(db: Database, now: datetime) -> int:
 
 @retried
 def _create(
-    db: Database, actor: Actor, kind: str, document: dict[str, Any], key: str | None, total: int, now: datetime
+    db: Database, actor: Actor, kind: str, document: JsonDocument, key: str | None, total: int, now: datetime
 ) -> UUID:
     with db.write("job.create") as session:
         row = jobs.row(kind, document, actor.name, now, idempotency_key(key)) | {"total": total}
@@ -142,12 +144,12 @@ def _create(
         return job_id
 
 
-def _locked(session: Session, job_id: UUID) -> Any:
+def _locked(session: Session, job_id: UUID) -> JobRow:
     job = jobs.lock(session, job_id)
     if job is None:
         raise NotFound("There is no such job; jobs are forgotten thirty days after their end.")
     return job
 
 
-def _announce(session: Session, job: Any, state: str, actor: Actor, now: datetime) -> None:
+def _announce(session: Session, job: JobRow, state: str, actor: Actor, now: datetime) -> None:
     announce(session, "job", job.id, "job.changed", {"state": state}, actor, now)

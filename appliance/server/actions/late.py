@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from appliance.server.auth.identity import SYSTEM
 from appliance.server.db.retries import retried
+from appliance.server.db.rows.events import StateNews
 from appliance.server.db.session import Database
 from appliance.server.db.writes import flow_runs, states
 from appliance.server.events.outbox import announce_all
@@ -32,6 +33,6 @@ def mark_late(db: Database, now: datetime) -> int:
                 for run in found
             ],
         )
-        told = [(run.id, {"type": "SCHEDULED", "name": "Late", "version": run.version}) for run in found]
+        told = [(run.id, StateNews(type="SCHEDULED", name="Late", version=run.version)) for run in found]
         announce_all(session, "flow_run", "flow_run.state", told, SYSTEM, now)
     return len(found)

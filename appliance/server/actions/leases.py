@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from appliance.kit import clock
 from appliance.server.db.retries import retried
+from appliance.server.db.rows.leases import LeaseRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import leases
 
@@ -41,7 +41,7 @@ def record(db: Database, name: str, epoch: int, counts: dict[str, int], *, now: 
         return leases.record(session, name, epoch, now or clock.now(), text)
 
 
-def find(db: Database, name: str) -> Any | None:
+def find(db: Database, name: str) -> LeaseRow | None:
     """The lease as a row, or None when nobody ever held it."""
     with db.read() as session:
         return leases.find(session, name)

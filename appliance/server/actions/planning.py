@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -14,6 +13,8 @@ from appliance.kit.clock import isoformat
 from appliance.schedules.errors import ScheduleError
 from appliance.server.actions.flow_runs.new_runs import checked_parameters, insert_runs, run_row
 from appliance.server.auth.identity import Actor
+from appliance.server.db.rows.flow_runs import NewFlowRun
+from appliance.server.db.rows.schedules import NewSkip, PlanUpdate
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import flow_runs, flows, schedules
@@ -39,10 +40,10 @@ def plan_runs(session: Session, found: Sequence[Schedule], actor: Actor, now: da
     """Create the runs that these schedules lack. One that can't be computed is switched off, with an event that says why."""
     known = flows.by_ids(session, {schedule.flow_id for schedule in found})
     versions = flows.newest_versions(session, set(known))
-    rows: list[dict[str, Any]] = []
-    skips: list[dict[str, Any]] = []
+    rows: list[NewFlowRun] = []
+    skips: list[NewSkip] = []
     deleted = schedules.deleted_times(session, [schedule.id for schedule in found], now)
-    planned: list[dict[str, Any]] = []
+    planned: list[PlanUpdate] = []
     malformed = 0
     for schedule in found:
         flow, version = known[schedule.flow_id], versions.get(schedule.flow_id)
@@ -106,7 +107,7 @@ def _plan_of(schedule: Schedule, now: datetime, ahead: int) -> Plan:
     return plan(schedule.document, schedule.scheduled_until or now, now, ahead, catch_up)
 
 
-def _skip_row(schedule: Schedule, skip: Skip, now: datetime) -> dict[str, Any]:
+def _skip_row(schedule: Schedule, skip: Skip, now: datetime) -> NewSkip:
     reason = skip.reason if skip.counted else f"{skip.reason} There were more of them than are counted."
     return {
         "schedule_id": schedule.id,
@@ -122,7 +123,7 @@ def _skip_row(schedule: Schedule, skip: Skip, now: datetime) -> dict[str, Any]:
 
 def _rows(
     flow: Flow, version: FlowVersion, schedule: Schedule, due: Sequence[datetime], actor: Actor, now: datetime
-) -> list[dict[str, Any]]:
+) -> list[NewFlowRun]:
     if not due:
         return []
     parameters = checked_parameters(flow, version, schedule.parameters)

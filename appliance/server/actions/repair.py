@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 from appliance.server.actions.states import end_attempt, store_state
 from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.retries import retried
+from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import flow_runs, leases, states
 from appliance.server.domain.transitions import LIVE
@@ -75,7 +75,7 @@ def _ago(now: datetime, seconds: float) -> datetime:
     return now - timedelta(seconds=seconds)
 
 
-def _mend(session: Session, run: Any, lost: str, gone: str, actor: Actor, now: datetime) -> str:
+def _mend(session: Session, run: LockedRun, lost: str, gone: str, actor: Actor, now: datetime) -> str:
     """Give back what never began, with the message `lost`; end what did, or was given back too often, with `gone`."""
     if run.state_type == "PENDING" and run.times_resurrected < MOST_RETURNS:
         _give_back(session, run, lost, actor, now)
@@ -83,9 +83,9 @@ def _mend(session: Session, run: Any, lost: str, gone: str, actor: Actor, now: d
     return end_attempt(session, run, gone, None, actor, now)
 
 
-def _give_back(session: Session, run: Any, message: str, actor: Actor, now: datetime) -> None:
+def _give_back(session: Session, run: LockedRun, message: str, actor: Actor, now: datetime) -> None:
     """Due again for any agent. The attempt that was lost can't begin any more: the run is not Pending, and its token is gone."""
-    extra = {
+    extra: FlowRunColumns = {
         "agent_id": None,
         "lease_expires_at": None,
         "run_token_hash": None,
@@ -98,4 +98,6 @@ def server_heard(db: Database, name: str) -> tuple[datetime, datetime] | None:
     """From when to when server processes have said without a break that they take requests; None when none ever did."""
     with db.read() as session:
         row = leases.find(session, name)
-    return None if row is None else (row.since or row.last_run_at, row.last_run_at)
+    if row is None or row.last_run_at is None:
+        return None
+    return row.since or row.last_run_at, row.last_run_at

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from appliance.kit import ids
 from appliance.protocol.run_protocol import MAX_EVENTS, FlowStateEvent, LogEvent, Report, TaskStateEvent
 from appliance.protocol.states import TERMINAL
-from appliance.server.db.writes.task_runs import CHANGING
+from appliance.server.db.rows.logs import NewLog
+from appliance.server.db.rows.task_runs import NewTaskRun, NewTaskState, StoredTaskRun, TaskRunColumns, TaskRunUpdate
+from appliance.server.db.writes.task_runs import columns_of, update_of
 from appliance.server.domain.sanitize import MAX_INDEX, MAX_SLUG, clean, clean_document
 from appliance.server.domain.transitions import task_may_follow
 from appliance.server.errors import Invalid
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 _LONGEST_NAME = 40
-_NEW = {f"new_{name}": name for name in CHANGING}
 
 
 @dataclass
@@ -27,15 +27,15 @@ class Batch:
 
     tasks: dict[UUID, list[TaskStateEvent]] = field(default_factory=dict)
     flow: list[FlowStateEvent] = field(default_factory=list)
-    logs: list[dict[str, Any]] = field(default_factory=list)
+    logs: list[NewLog] = field(default_factory=list)
     freed: list[tuple[str, int]] = field(default_factory=list)  # task runs that give back their slots
 
 
 @dataclass
 class TaskRows:
-    new: list[dict[str, Any]] = field(default_factory=list)
-    changed: list[dict[str, Any]] = field(default_factory=list)
-    states: list[dict[str, Any]] = field(default_factory=list)
+    new: list[NewTaskRun] = field(default_factory=list)
+    changed: list[TaskRunUpdate] = field(default_factory=list)
+    states: list[NewTaskState] = field(default_factory=list)
 
 
 def sort(flow_run_id: UUID, report: Report) -> Batch:
@@ -68,7 +68,7 @@ def sort(flow_run_id: UUID, report: Report) -> Batch:
 
 def log_row(
     flow_run_id: UUID, at: datetime, level: str, logger: str, message: str, slug: str | None = None, map_index: int = -1
-) -> dict[str, Any]:
+) -> NewLog:
     """One log line as it is stored."""
     return {
         "flow_run_id": flow_run_id,
@@ -85,7 +85,7 @@ def task_rows(
     flow_run_id: UUID,
     attempt: int,
     tasks: Mapping[UUID, list[TaskStateEvent]],
-    known: Mapping[UUID, Any],
+    known: Mapping[UUID, StoredTaskRun],
     graph: Mapping[str, tuple[str, list[str]]],
     now: datetime,
 ) -> TaskRows:
@@ -93,23 +93,28 @@ def task_rows(
     rows = TaskRows()
     for id, events in tasks.items():
         before = known.get(id)
-        run = _fresh(id, flow_run_id, events[0], graph, now) if before is None else dict(before._mapping)
+        new: NewTaskRun | None = None
+        run: TaskRunColumns
+        if before is None:
+            run = new = _fresh(id, flow_run_id, events[0], graph, now)
+        else:
+            run = columns_of(before)
         seen = run["version"]
         for event in events:
             if task_may_follow(run["state_type"], run["state_name"], run["attempt"] == attempt):
                 rows.states.append(_apply(id, run, event, attempt))
         if run["version"] == seen:
             continue  # all of them came after its end
-        if before is None:
-            rows.new.append(run)
+        if new is not None:
+            rows.new.append(new)
         else:
-            rows.changed.append({"run": id} | {key: run[name] for key, name in _NEW.items()})
+            rows.changed.append(update_of(id, run))
     return rows
 
 
 def _fresh(
     id: UUID, flow_run_id: UUID, event: TaskStateEvent, graph: Mapping[str, tuple[str, list[str]]], now: datetime
-) -> dict[str, Any]:
+) -> NewTaskRun:
     name, tags = graph.get(event.slug, (event.slug, []))
     return {
         "id": id,
@@ -119,6 +124,9 @@ def _fresh(
         "name": name if event.map_index < 0 else f"{name}[{event.map_index}]",
         "state_type": "",
         "state_name": "",
+        "state_message": "",
+        "state_data": None,
+        "state_at": now,
         "version": 0,
         "attempt": 0,
         "run_count": 0,
@@ -131,7 +139,7 @@ def _fresh(
     }
 
 
-def _apply(id: UUID, run: dict[str, Any], event: TaskStateEvent, attempt: int) -> dict[str, Any]:
+def _apply(id: UUID, run: TaskRunColumns, event: TaskStateEvent, attempt: int) -> NewTaskState:
     """Bring `run` to the event's state; the row of its history."""
     if run["attempt"] != attempt:
         run["attempt"], run["start_time"], run["end_time"] = attempt, None, None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from uuid import UUID
 
 from appliance.protocol.states import TERMINAL
 from appliance.server.db.reads import events, settings
 from appliance.server.db.retries import retried
+from appliance.server.db.rows.events import RunEvent
+from appliance.server.db.rows.rollups import NewRollup
 from appliance.server.db.session import Database
 from appliance.server.db.writes import rollups
 from appliance.server.errors import Invalid
@@ -37,16 +39,16 @@ def position(db: Database) -> int:
         return int(settings.get(session, rollups.POSITION) or 0)
 
 
-def _up_to(rows: list[Any], settled: datetime | None) -> list[Any]:
+def _up_to(rows: list[RunEvent], settled: datetime | None) -> list[RunEvent]:
     if settled is None:
         return rows
     stop = next((place for place, row in enumerate(rows) if row.at >= settled), len(rows))
     return rows[:stop]
 
 
-def sums(rows: list[Any]) -> list[dict[str, Any]]:
+def sums(rows: list[RunEvent]) -> list[NewRollup]:
     """The ends among events, added up by flow, hour and state. A run whose row is gone belongs to no flow any more."""
-    found: dict[tuple[Any, datetime, str], dict[str, Any]] = {}
+    found: dict[tuple[UUID, datetime, str], NewRollup] = {}
     for row in rows:
         if row.kind != "flow_run.state" or row.data.get("type") not in TERMINAL or row.flow_id is None:
             continue

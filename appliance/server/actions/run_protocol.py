@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -17,6 +17,9 @@ from appliance.server.actions import slots
 from appliance.server.actions.states import close_tasks, handed_back, store_state
 from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
+from appliance.server.db.rows.events import StateNews
+from appliance.server.db.rows.flow_runs import AttemptRun, FlowRunColumns, LockedRun
+from appliance.server.db.rows.states import NewState
 from appliance.server.db.session import Database
 from appliance.server.db.writes import concurrency, flow_runs, flows, logs, states, task_runs
 from appliance.server.domain.sanitize import clean, clean_document
@@ -27,6 +30,8 @@ from appliance.server.events.outbox import announce, announce_all
 _graphs: OrderedDict[UUID, dict[str, tuple[str, list[str]]]] = OrderedDict()
 """Task names and tags by version: a version never changes, and every report needs them."""
 _GRAPHS_KEPT = 64
+
+_Run = TypeVar("_Run", bound=LockedRun)
 
 
 @retried
@@ -44,7 +49,7 @@ def begin(db: Database, actor: Actor, flow_run_id: UUID, request: Begin, *, now:
             return Begun(verdict="refused", reason=verdict.sentence)
         if isinstance(verdict, Wait):
             return Begun(verdict="wait", reason=verdict.reason, retry_after=verdict.retry_after)
-        extra = {"start_time": now, "lease_expires_at": now + timedelta(seconds=db.rules.run_lease)}
+        extra: FlowRunColumns = {"start_time": now, "lease_expires_at": now + timedelta(seconds=db.rules.run_lease)}
         store_state(session, run, verdict.type, verdict.name, "", None, actor, now, extra)
         return _go(session, db, run)
 
@@ -83,7 +88,7 @@ def report(db: Database, actor: Actor, flow_run_id: UUID, request: Report, *, no
 
 
 def _store(
-    session: Session, db: Database, run: Any, batch: batches.Batch, seq: int, actor: Actor, now: datetime
+    session: Session, db: Database, run: LockedRun, batch: batches.Batch, seq: int, actor: Actor, now: datetime
 ) -> str | None:
     """Write all of a batch; the type in which the attempt ended, or None."""
     if batch.tasks:
@@ -94,7 +99,7 @@ def _store(
         crash.point("report.tasks.stored")
     logs.add(session, batch.logs)
     lease = now + timedelta(seconds=db.rules.run_lease)
-    values: dict[str, Any] = {"last_seq": seq, "lease_expires_at": lease}
+    values: FlowRunColumns = {"last_seq": seq, "lease_expires_at": lease}
     history = _flow_states(run, batch.flow, actor)
     ended_as = None
     if history:
@@ -117,15 +122,16 @@ def _store(
     if (batch.tasks or batch.logs) and (batch.freed or not history):  # a new state of the run is news enough
         news = {"version": run.version} | ({"freed": True} if batch.freed else {})
         announce(session, "flow_run", run.id, "flow_run.progress", news, actor, now)
-    told = [(run.id, {"type": row["type"], "name": row["name"], "version": row["version"]}) for row in history]
+    told = [(run.id, StateNews(type=row["type"], name=row["name"], version=row["version"])) for row in history]
     announce_all(session, "flow_run", "flow_run.state", told, actor, now)
     return ended_as
 
 
-def _flow_states(run: Any, events: list[FlowStateEvent], actor: Actor) -> list[dict[str, Any]]:
+def _flow_states(run: LockedRun, events: list[FlowStateEvent], actor: Actor) -> list[NewState]:
     """The history rows for those of the run's own events that the rules accept; others come too late and change nothing."""
-    rows: list[dict[str, Any]] = []
-    type, name, version = run.state_type, run.state_name, run.version
+    rows: list[NewState] = []
+    type: str = run.state_type
+    name, version = run.state_name, run.version
     for event in events:
         if len(event.name) > 40:
             raise Invalid("The name of a state is at most 40 characters long.")
@@ -143,7 +149,7 @@ def _flow_states(run: Any, events: list[FlowStateEvent], actor: Actor) -> list[d
     return rows
 
 
-def _go(session: Session, db: Database, run: Any) -> Begun:
+def _go(session: Session, db: Database, run: AttemptRun) -> Begun:
     earlier = task_runs.of_flow_run(session, run.id) if run.attempt > 1 else []
     return Begun(
         verdict="go",
@@ -175,7 +181,7 @@ def _go(session: Session, db: Database, run: Any) -> Begun:
     )
 
 
-def _required(run: Any | None) -> Any:
+def _required(run: _Run | None) -> _Run:
     if run is None:
         raise NotFound("There is no such run; it may have been deleted.")
     return run

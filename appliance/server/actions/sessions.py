@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -16,6 +15,7 @@ from appliance.server.auth.identity import Actor
 from appliance.server.auth.throttle import LoginThrottle
 from appliance.server.db.reads import users as read_users
 from appliance.server.db.retries import retried
+from appliance.server.db.rows.users import UserRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import sessions as write_sessions
 from appliance.server.errors import Unauthenticated
@@ -56,7 +56,7 @@ def sign_in(
         return open_session(session, user, lifetime, now)
 
 
-def open_session(session: Session, user: Any, lifetime: timedelta, now: datetime) -> SignedIn:
+def open_session(session: Session, user: UserRow, lifetime: timedelta, now: datetime) -> SignedIn:
     """Store a new session inside an action's transaction, and drop the expired ones."""
     secret, csrf_token, expires_at = ids.secret("session"), ids.sha256(ids.secret("csrf")), now + lifetime
     write_sessions.remove_expired(session, now)

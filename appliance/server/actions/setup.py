@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import logging
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -20,6 +19,7 @@ from appliance.server.db.reads import settings as read_settings
 from appliance.server.db.reads import tokens as read_tokens
 from appliance.server.db.reads import users as read_users
 from appliance.server.db.retries import retried
+from appliance.server.db.rows.users import UserRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings as write_settings
 from appliance.server.db.writes import tokens as write_tokens
@@ -125,8 +125,10 @@ def _check_setup_token(session: Session, token: str) -> None:
         raise Forbidden("The setup link is not valid; restart the appliance to get a new one.")
 
 
-def _add_admin(session: Session, username: str, password_hash: str | None, now: datetime) -> Any:
+def _add_admin(session: Session, username: str, password_hash: str | None, now: datetime) -> UserRow:
     user_id = ids.uuid7()
     write_users.add(session, id=user_id, username=username, password_hash=password_hash, role="admin", created=now)
     announce(session, "user", user_id, "user.created", {"role": "admin"}, SYSTEM, now)
-    return read_users.get(session, user_id)
+    user = read_users.get(session, user_id)
+    assert user is not None
+    return user

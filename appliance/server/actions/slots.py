@@ -17,6 +17,7 @@ from appliance.kit import clock
 from appliance.protocol.run_protocol import AskSlots, Slots
 from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
+from appliance.server.db.rows.concurrency import SlotHolder, TagLimit
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.writes import concurrency
@@ -79,7 +80,7 @@ def sweep(db: Database) -> int:
         return concurrency.drop_left_behind(session)
 
 
-def _refused(session: Session, limits: list[Any], flow_run_id: UUID, request: AskSlots) -> Slots | None:
+def _refused(session: Session, limits: list[TagLimit], flow_run_id: UUID, request: AskSlots) -> Slots | None:
     """Why not now; None: there is a slot under each limit. Should the run end just after this look, then its slots count no
     more anyway."""
     _require_live(session, flow_run_id, request.attempt)
@@ -124,5 +125,5 @@ def _check(request: AskSlots) -> None:
         raise Invalid(f"A task asks for at most {_MOST_TAGS} tags at a time.")
 
 
-def _holder(row: Any) -> str:
+def _holder(row: SlotHolder) -> str:
     return f"{row.name}/{row.task_slug}" + (f"[{row.map_index}]" if row.map_index >= 0 else "")

@@ -8,7 +8,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, crash
+from appliance.kit.documents import JsonDocument
 from appliance.server.auth.identity import Actor
+from appliance.server.db.rows.events import StateNews
+from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
+from appliance.server.db.rows.states import NewState
 from appliance.server.db.writes import states, task_runs
 from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import SCHEDULED
@@ -18,14 +22,14 @@ from appliance.server.events.outbox import announce
 
 def store_state(
     session: Session,
-    run: Any,
+    run: LockedRun,
     type: str,
     name: str,
     message: str,
-    data: dict[str, Any] | None,
+    data: JsonDocument | None,
     actor: Actor,
     now: datetime,
-    extra: dict[str, Any],
+    extra: FlowRunColumns,
     *,
     attempt: int | None = None,
 ) -> None:
@@ -42,20 +46,20 @@ def store_state(
         "flow_run",
         run.id,
         "flow_run.state",
-        {"type": type, "name": name, "version": state["version"]},
+        StateNews(type=type, name=name, version=state["version"]),
         actor,
         now,
     )
 
 
-def handed_back(state: dict[str, Any]) -> dict[str, Any]:
+def handed_back(state: NewState) -> FlowRunColumns:
     """The columns of a run whose attempt ended in this state (a history row) without ending the run: nobody owns it.
 
     Its token still opens the run protocol until the next claim, for the one answer that may have been lost.
     """
     given = (state["data"] or {}).get("start_time")
     start = moment(given) if given is not None else None
-    columns: dict[str, Any] = {"agent_id": None, "lease_expires_at": None}
+    columns: FlowRunColumns = {"agent_id": None, "lease_expires_at": None}
     if start is None and state["type"] == SCHEDULED:
         start = state["at"]
     return columns if start is None else columns | states.due(start)
@@ -70,7 +74,7 @@ def moment(text: Any) -> datetime:
 
 
 def end_attempt(
-    session: Session, run: Any, crash_message: str, data: dict[str, Any] | None, actor: Actor, now: datetime
+    session: Session, run: LockedRun, crash_message: str, data: JsonDocument | None, actor: Actor, now: datetime
 ) -> str:
     """End an attempt whose process is gone: Cancelled when that was asked for, else Crashed; its unfinished tasks likewise."""
     if run.state_type == "CANCELLING":
@@ -82,7 +86,7 @@ def end_attempt(
     return type
 
 
-def close_tasks(session: Session, run: Any, ended_as: str, now: datetime) -> int:
+def close_tasks(session: Session, run: LockedRun, ended_as: str, now: datetime) -> int:
     """Give the task runs that the attempt left unfinished an end of their own."""
     if ended_as == "FAILED":
         return task_runs.close(

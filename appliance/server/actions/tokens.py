@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import tokens as read_tokens
 from appliance.server.db.reads import users as read_users
 from appliance.server.db.retries import retried
+from appliance.server.db.rows.users import UserRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import tokens as write_tokens
 from appliance.server.errors import Invalid, NotFound
@@ -54,7 +55,7 @@ def revoke(db: Database, actor: Actor, token_id: UUID, *, now: datetime | None =
 def issue(
     session: Session,
     actor: Actor,
-    user: Any,
+    user: UserRow,
     name: str,
     scope: Literal["user", "agent"],
     now: datetime,
@@ -92,7 +93,7 @@ def issue(
     return TokenCreated(token=secret, view=view)
 
 
-def _owner(session: Session, actor: Actor, username: str | None) -> Any:
+def _owner(session: Session, actor: Actor, username: str | None) -> UserRow:
     if username is not None:
         user = read_users.by_username(session, username.strip().lower())
     else:

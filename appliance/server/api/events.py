@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from appliance.server.api.gate import presented, still_allowed
 from appliance.server.auth.callers import Presented
 from appliance.server.auth.guards import Permission
 from appliance.server.db.reads import events
+from appliance.server.db.rows.events import EventRow
 from appliance.server.db.session import Database
 from appliance.server.events.broadcast import Broadcast
 
@@ -75,7 +76,7 @@ async def _messages(
                 yield _change(item.id, item.topic, item.object_id, item.kind, item.data)
 
 
-async def _missed(database: Database, last: int, told: set[int]) -> AsyncIterator[Any]:
+async def _missed(database: Database, last: int, told: set[int]) -> AsyncIterator[EventRow]:
     """What happened since the event `last`, page by page. `told` holds the ids of the newest pages, which may come live as well."""
     after = last - (_LATE if database.dialect == "postgresql" else 0)
     before: set[int] = set()
@@ -90,12 +91,14 @@ async def _missed(database: Database, last: int, told: set[int]) -> AsyncIterato
             return
 
 
-def _page(database: Database, after: int) -> Any:
+def _page(database: Database, after: int) -> Sequence[EventRow]:
     with database.read() as session:
         return events.after(session, after, _REPLAYED)
 
 
-def _change(event_id: int, topic: str, object_id: UUID, kind: str, data: dict[str, Any]) -> ServerSentEventMessage:
+def _change(
+    event_id: int, topic: str, object_id: UUID, kind: str, data: Mapping[str, object]
+) -> ServerSentEventMessage:
     fields = {"topic": topic, "id": str(object_id), "kind": kind, "version": data.get("version", event_id)}
     return ServerSentEventMessage(event="change", id=str(event_id), data=msgspec.json.encode(fields).decode())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -19,6 +19,12 @@ from appliance.protocol.task_runs import TaskRunView
 from appliance.protocol.tokens import TokenView
 from appliance.protocol.users import UserView
 from appliance.server.db.reads import flows, waiting
+from appliance.server.db.rows.flow_runs import FlowRunRow, NewFlowRun
+from appliance.server.db.rows.logs import LogRow
+from appliance.server.db.rows.states import StateRow
+from appliance.server.db.rows.task_runs import TaskRunRow
+from appliance.server.db.rows.tokens import TokenRow
+from appliance.server.db.rows.users import UserRow
 from appliance.server.domain.waiting import Waiting
 from appliance.server.errors import Invalid
 
@@ -66,19 +72,19 @@ class AgentView(Answer, kw_only=True):
     running: int
 
 
-def flow_runs(session: Session, rows: Sequence[Any]) -> list[FlowRunView]:
+def flow_runs(session: Session, rows: Sequence[FlowRunRow]) -> list[FlowRunView]:
     """Runs with the names of their flows and projects, and why they wait."""
     names = flows.names(session, {row.flow_id for row in rows})
     reasons = waiting.reasons(session, rows, clock.now())
     return [_flow_run(row, *names[row.flow_id], reasons.get(row.id)) for row in rows]
 
 
-def new_flow_run(row: dict[str, Any], flow: str, project: str) -> FlowRunView:
+def new_flow_run(row: NewFlowRun, flow: str, project: str) -> FlowRunView:
     """A run as it was just stored. Why it waits is not said: that would cost more than creating it did."""
-    return _flow_run(SimpleNamespace(**row, start_time=None, end_time=None), flow, project, None)
+    return _flow_run(cast(FlowRunRow, SimpleNamespace(**row, start_time=None, end_time=None)), flow, project, None)
 
 
-def _flow_run(row: Any, flow: str, project: str, why: Waiting | None) -> FlowRunView:
+def _flow_run(row: FlowRunRow, flow: str, project: str, why: Waiting | None) -> FlowRunView:
     return FlowRunView(
         id=row.id,
         name=row.name,
@@ -102,13 +108,13 @@ def _flow_run(row: Any, flow: str, project: str, why: Waiting | None) -> FlowRun
     )
 
 
-def state(row: Any) -> StateView:
+def state(row: StateRow) -> StateView:
     return StateView(
         version=row.version, attempt=row.attempt, type=row.type, name=row.name, message=row.message, at=row.at
     )
 
 
-def task_run(row: Any) -> TaskRunView:
+def task_run(row: TaskRunRow) -> TaskRunView:
     return TaskRunView(
         id=row.id,
         task_slug=row.task_slug,
@@ -123,7 +129,7 @@ def task_run(row: Any) -> TaskRunView:
     )
 
 
-def log(row: Any) -> LogView:
+def log(row: LogRow) -> LogView:
     return LogView(
         id=row.id,
         at=row.at,
@@ -135,11 +141,11 @@ def log(row: Any) -> LogView:
     )
 
 
-def user(row: Any) -> UserView:
+def user(row: UserRow) -> UserView:
     return UserView(id=row.id, username=row.username, role=row.role, created=row.created, disabled=row.disabled)
 
 
-def token(row: Any) -> TokenView:
+def token(row: TokenRow) -> TokenView:
     return TokenView(
         id=row.id,
         name=row.name,

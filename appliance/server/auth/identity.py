@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-Role = Literal["viewer", "operator", "admin"]
+from appliance.protocol.users import Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock
 from appliance.server.db.session import CHANNEL, Announcement, Database
+from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.events import Event
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.writes.flow_runs import SCHEDULED_NOW
 
-_events = Event.__table__  # type: ignore[attr-defined]
-_runs = FlowRun.__table__  # type: ignore[attr-defined]
+_events = table(Event)
+_runs = table(FlowRun)
 POLL = 0.2
 _SLOW = 5.0
 _MOST = 1_000

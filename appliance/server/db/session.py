@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,7 +70,7 @@ class Announcement:
     topic: str
     object_id: UUID
     kind: str
-    data: dict[str, Any]
+    data: Mapping[str, object]
 
 
 class _OnConnection(Session):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from appliance.kit import crash
+from appliance.server.db.rows.events import NewEvent
 from appliance.server.db.session import Announcement
 from appliance.server.db.writes import events
 from appliance.server.domain.sanitize import clean
@@ -22,20 +24,25 @@ class Actor(Protocol):
 
 
 def announce(
-    session: Session, topic: str, object_id: UUID, kind: str, data: dict[str, Any], actor: Actor, at: datetime
+    session: Session, topic: str, object_id: UUID, kind: str, data: Mapping[str, object], actor: Actor, at: datetime
 ) -> None:
     """Store one event; listeners hear of it after the commit."""
     announce_all(session, topic, kind, [(object_id, data)], actor, at)
 
 
 def announce_all(
-    session: Session, topic: str, kind: str, items: list[tuple[UUID, dict[str, Any]]], actor: Actor, at: datetime
+    session: Session,
+    topic: str,
+    kind: str,
+    items: Sequence[tuple[UUID, Mapping[str, object]]],
+    actor: Actor,
+    at: datetime,
 ) -> None:
     """Store one event per item, all of one kind."""
     if not items:
         return
     name = clean(actor.name, 200)
-    rows = [
+    rows: list[NewEvent] = [
         {
             "at": at,
             "topic": topic,

@@ -6,7 +6,7 @@ fetches it for all of them. Everything runs in one thread, on one session.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.protocol.states import TERMINAL
-from appliance.server.db.reads import agents, flow_runs, flows, logs, pages, projects, schedules, task_runs, waiting
+from appliance.server.db.reads import agents, flow_runs, flows, logs, projects, schedules, task_runs, waiting
 from appliance.server.domain.waiting import Situation
 
 K = TypeVar("K", bound=Hashable)
@@ -78,7 +78,7 @@ class Loaders:
             batch.want(self._flow_ids)
         return self._recent[number, brief].load(flow_id) or []
 
-    def see_runs(self, rows: pages.Rows) -> None:
+    def see_runs(self, rows: Sequence[Any]) -> None:
         """Note what the fields of these runs could ask for."""
         ids = {row.id for row in rows}
         self.flow.want({row.flow_id for row in rows})
@@ -92,7 +92,7 @@ class Loaders:
         for batch in (self.failures, self.failure_counts, self.first_error):
             batch.want(failed)
 
-    def see_flows(self, rows: pages.Rows) -> None:
+    def see_flows(self, rows: Sequence[Any]) -> None:
         """Note what the fields of these flows could ask for."""
         ids = {row.id for row in rows}
         self._flow_ids |= ids
@@ -124,17 +124,18 @@ class Loaders:
         return {row.flow_id: row for row in rows}
 
     def _recent_of(self, ids: Collection[UUID], number: int, brief: bool) -> dict[UUID, list[Any]]:
-        rows = flow_runs.recent_of_flows(self._session(), ids, number, self._now, brief=brief)
-        if not brief:
-            self.see_runs(rows)
+        if brief:
+            return grouped(flow_runs.recent_summaries_of_flows(self._session(), ids, number, self._now))
+        rows = flow_runs.recent_of_flows(self._session(), ids, number, self._now)
+        self.see_runs(rows)
         return grouped(rows)
 
 
-def by_id(rows: pages.Rows) -> dict[UUID, Any]:
+def by_id(rows: Sequence[Any]) -> dict[UUID, Any]:
     return {row.id: row for row in rows}
 
 
-def grouped(rows: pages.Rows) -> dict[UUID, list[Any]]:
+def grouped(rows: Sequence[Any]) -> dict[UUID, list[Any]]:
     """Rows by their flow, in the order given."""
     found: dict[UUID, list[Any]] = {}
     for row in rows:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -12,6 +11,7 @@ from appliance.protocol.states import TERMINAL
 from appliance.server.actions.flow_runs.change import Change, ChangeRequest, once, store
 from appliance.server.actions.states import close_tasks
 from appliance.server.auth.identity import Actor
+from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.session import Database
 from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import LIVE, Proposed
@@ -35,13 +35,13 @@ def cancel_run(
 def change(actor: Actor, request: ChangeRequest) -> Change:
     """`cancel` as a change inside a transaction."""
 
-    def apply(session: Session, run: Any, now: datetime) -> None:
+    def apply(session: Session, run: LockedRun, now: datetime) -> None:
         if run.state_type in ("CANCELLING", "CANCELLED"):
             return
         if run.state_type in TERMINAL:
             raise Conflict(f"The run can't be cancelled, because it has already ended as {run.state_name}.")
         message = clean(request.reason).strip() or f"Cancelled by {actor.name}."
-        extra: dict[str, Any] = {"cancel_requested": True}
+        extra: FlowRunColumns = {"cancel_requested": True}
         if run.state_type not in LIVE:
             extra |= {"end_time": now, "lease_expires_at": None}
         type = store(session, run, Proposed("CANCELLED", "Cancelled"), message, request, actor, now, extra)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -15,13 +14,15 @@ from appliance.server.actions.names import idempotency_key
 from appliance.server.actions.states import store_state
 from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
+from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
+from appliance.server.db.rows.task_runs import TaskState
 from appliance.server.db.session import Database
 from appliance.server.db.writes import states
 from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import Facts, Proposed, Refuse, Wait, decide
 from appliance.server.errors import Conflict, NotFound
 
-FREE = {"agent_id": None, "lease_expires_at": None, "run_token_hash": None, "cancel_requested": False}
+FREE: FlowRunColumns = {"agent_id": None, "lease_expires_at": None, "run_token_hash": None, "cancel_requested": False}
 """The columns of a run that nobody works on."""
 
 
@@ -40,7 +41,7 @@ class ChangeRequest:
         return f"{done} by {actor.name}: {reason}" if reason else f"{done} by {actor.name}."
 
 
-Change = Callable[[Session, Any, datetime], None]
+Change = Callable[[Session, LockedRun, datetime], None]
 """One change of one run, which is given as a row of `states.lock`, inside a transaction. Raises Conflict or Invalid before it
 has written anything."""
 
@@ -68,7 +69,7 @@ def once_within(session: Session, flow_run_id: UUID, request: ChangeRequest, now
     change(session, run, now)
 
 
-def checked(run: Any, request: ChangeRequest, proposed: Proposed) -> tuple[str, str]:
+def checked(run: LockedRun, request: ChangeRequest, proposed: Proposed) -> tuple[str, str]:
     """The type and name to store; raises Conflict with the sentence of the rules when it may not be."""
     facts = Facts(
         run.state_type, run.state_name, run.attempt, version=run.version, cancel_requested=run.cancel_requested
@@ -83,13 +84,13 @@ def checked(run: Any, request: ChangeRequest, proposed: Proposed) -> tuple[str, 
 
 def store(
     session: Session,
-    run: Any,
+    run: LockedRun,
     proposed: Proposed,
     message: str,
     request: ChangeRequest,
     actor: Actor,
     now: datetime,
-    extra: dict[str, Any],
+    extra: FlowRunColumns,
 ) -> str:
     """Check the transition and store it with the key; the type that was stored."""
     type, name = checked(run, request, proposed)
@@ -98,6 +99,6 @@ def store(
     return type
 
 
-def task_state(type: str, name: str, message: str, now: datetime) -> dict[str, Any]:
+def task_state(type: str, name: str, message: str, now: datetime) -> TaskState:
     """What `task_runs.move` gives to task runs."""
     return {"type": type, "name": name, "message": message, "data": None, "at": now}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -16,7 +16,10 @@ from appliance.server.actions.flow_runs.new_runs import checked_parameters, inse
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
+from appliance.server.db.rows.flow_runs import NewFlowRun
+from appliance.server.db.rows.flows import RunnableFlow, RunnableVersion
 from appliance.server.db.session import Database
+from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.writes import flows
 from appliance.server.errors import Conflict, Invalid, NotFound
@@ -27,7 +30,7 @@ class Created(NamedTuple):
     idempotency key had made the run before."""
 
     id: UUID
-    row: dict[str, Any] | None
+    row: NewFlowRun | None
     flow: str
     project: str
 
@@ -64,7 +67,7 @@ def create_run(db: Database, actor: Actor, request: CreateFlowRun, *, now: datet
         return Created(row["id"], row, flow.name, flow.project)
 
 
-def _runnable(session: Session, request: CreateFlowRun) -> tuple[Any, Any]:
+def _runnable(session: Session, request: CreateFlowRun) -> tuple[RunnableFlow, RunnableVersion | None]:
     if request.flow_id is None and (request.project is None or request.flow is None):
         raise Invalid("Name the flow by its id, or by project and flow.")
     found = flows.runnable(session, request.flow_id, request.project, request.flow)
@@ -75,7 +78,7 @@ def _runnable(session: Session, request: CreateFlowRun) -> tuple[Any, Any]:
 
 
 def _of_key(session: Session, flow_id: UUID, key: str) -> UUID | None:
-    runs = FlowRun.__table__  # type: ignore[attr-defined]
+    runs = table(FlowRun)
     statement = select(runs.c.id).where(runs.c.flow_id == flow_id, runs.c.idempotency_key == key)
     found: UUID | None = session.execute(statement).scalar()
     return found

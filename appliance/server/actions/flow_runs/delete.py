@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -13,6 +12,8 @@ from appliance.server.actions.flow_runs.change import Change, ChangeRequest, onc
 from appliance.server.actions.names import idempotency_key
 from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
+from appliance.server.db.rows.flow_runs import LockedRun
+from appliance.server.db.rows.schedules import NewSkip
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.schedules import Schedule
@@ -46,7 +47,7 @@ def delete_run(
 def change(actor: Actor, request: ChangeRequest) -> Change:
     """`delete` as a change inside a transaction. Of a due time that never ran, a skip stays, so that no run is made for it again."""
 
-    def apply(session: Session, run: Any, now: datetime) -> None:
+    def apply(session: Session, run: LockedRun, now: datetime) -> None:
         if run.state_type in LIVE:
             raise Conflict(f"The run is {run.state_name}; cancel it, then delete it when it has ended.")
         if request.version is not None and request.version != run.version:
@@ -64,7 +65,16 @@ def change(actor: Actor, request: ChangeRequest) -> Change:
 
 
 def _skip(session: Session, row: FlowRun, reason: str, now: datetime) -> None:
-    assert row.schedule_id is not None
+    assert row.schedule_id is not None and row.due_at is not None
     schedule = session.get_one(Schedule, row.schedule_id)
-    skip = {"schedule_id": schedule.id, "version": schedule.version, "first": row.due_at, "last": row.due_at}
-    schedules.add_skips(session, [skip | {"count": 1, "code": DELETED, "reason": reason, "at": now}])
+    skip = NewSkip(
+        schedule_id=schedule.id,
+        version=schedule.version,
+        first=row.due_at,
+        last=row.due_at,
+        count=1,
+        code=DELETED,
+        reason=reason,
+        at=now,
+    )
+    schedules.add_skips(session, [skip])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 from appliance.server.actions.flow_runs.change import Change, ChangeRequest, once, store
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
+from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.session import Database
 from appliance.server.domain.transitions import PAUSED, SCHEDULED, Proposed
 from appliance.server.errors import Conflict, Invalid
@@ -28,9 +28,9 @@ class Edit:
     priority: int | None = None
     scheduled_time: datetime | None = None
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> FlowRunColumns:
         """The columns of the run; raises Invalid for values that can't be used, or when there is nothing to change."""
-        values: dict[str, Any] = {}
+        values: FlowRunColumns = {}
         if self.name is not None:
             values["name"] = required_name(self.name, "run")
         if self.labels is not None:
@@ -66,7 +66,7 @@ def change(actor: Actor, request: ChangeRequest, wanted: Edit) -> Change:
     """`edit` as a change inside a transaction. Raises Invalid."""
     values = wanted.columns()
 
-    def apply(session: Session, run: Any, now: datetime) -> None:
+    def apply(session: Session, run: LockedRun, now: datetime) -> None:
         if run.attempt or run.state_type not in (SCHEDULED, PAUSED):
             raise Conflict(f"The run is {run.state_name} and has started; only a run that has not can be edited.")
         name = "Scheduled" if run.state_name == "Late" else run.state_name  # by its new time it may be late no more

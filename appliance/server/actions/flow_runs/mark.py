@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -12,6 +11,8 @@ from appliance.protocol.states import TERMINAL
 from appliance.server.actions.flow_runs.change import Change, ChangeRequest, checked, once, task_state
 from appliance.server.actions.states import close_tasks, store_state
 from appliance.server.auth.identity import Actor
+from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
+from appliance.server.db.rows.task_runs import ClearedColumns
 from appliance.server.db.session import Database
 from appliance.server.db.writes import task_runs
 from appliance.server.domain.transitions import LIVE, Proposed
@@ -49,13 +50,13 @@ def change(actor: Actor, request: ChangeRequest, state: str) -> Change:
     """`mark` as a change inside a transaction. Raises Invalid for a state that can't be marked."""
     type = _type_of(state, RUN_STATES)
 
-    def apply(session: Session, run: Any, now: datetime) -> None:
+    def apply(session: Session, run: LockedRun, now: datetime) -> None:
         if run.state_name == state and run.state_type == type:
             return
         checked(run, request, Proposed(type, state, mark=True))
         attempt = run.attempt + 1 if run.state_type in TERMINAL else run.attempt
         data = None if request.idempotency_key is None else {"idempotency_key": request.idempotency_key}
-        extra = {"attempt": attempt, "end_time": run.end_time or now, "lease_expires_at": None}
+        extra: FlowRunColumns = {"attempt": attempt, "end_time": run.end_time or now, "lease_expires_at": None}
         message = request.message(f"Marked as {state}", actor)
         store_state(session, run, type, state, message, data, actor, now, extra, attempt=attempt)
         close_tasks(session, run, "CANCELLED", now)
@@ -81,7 +82,7 @@ def mark_task(
     request = request or ChangeRequest()
     type = _type_of(state, TASK_STATES)
 
-    def apply(session: Session, run: Any, now: datetime) -> None:
+    def apply(session: Session, run: LockedRun, now: datetime) -> None:
         if run.state_type in LIVE:
             raise Conflict(f"The run is {run.state_name}; cancel it first, then mark its task.")
         row = task_runs.find(session, run.id, task_slug, map_index)
@@ -93,7 +94,7 @@ def mark_task(
             data.get("idempotency_key") == key for data in task_runs.recorded_data(session, row.id)
         ):
             return
-        others: dict[str, Any] = {"end_time": row.end_time or now}
+        others: ClearedColumns = {"end_time": row.end_time or now}
         if type == "SUCCESS" and row.result_location is None:
             others["result_location"] = ""
         sha256 = (row.state_data or {}).get("result_sha256")

@@ -10,9 +10,12 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.kit import crash, ids
+from appliance.kit.documents import JsonDocument, Parameters
 from appliance.server.actions.names import labels_of
 from appliance.server.auth.identity import Actor
-from appliance.server.db.tables.flows import Flow, FlowVersion
+from appliance.server.db.rows.events import StateNews
+from appliance.server.db.rows.flow_runs import NewFlowRun
+from appliance.server.db.rows.flows import FlowDefaults, VersionDefaults
 from appliance.server.db.writes import flow_runs, states
 from appliance.server.domain import parameters as rules
 from appliance.server.domain.sanitize import clean, clean_document
@@ -20,35 +23,35 @@ from appliance.server.errors import Invalid
 from appliance.server.events.outbox import announce_all
 
 
-def checked_parameters(flow: Flow, version: FlowVersion, given: Mapping[str, Any]) -> dict[str, Any]:
+def checked_parameters(flow: FlowDefaults, version: VersionDefaults, given: Mapping[str, Any]) -> Parameters:
     """Defaults, then what the flow's settings say, then what was given; Invalid, in one sentence a problem, when they don't fit."""
     values = rules.merge(version.parameters, flow.overrides.get("parameters") or {}, given)
     problems = rules.problems(version.parameters, values)
     if problems:
         raise Invalid(" ".join(problems[:5]), problems=problems[:50])
-    cleaned: dict[str, Any] = clean_document(values)
+    cleaned: Parameters = clean_document(values)
     return cleaned
 
 
-def run_config_of(flow: Flow, version: FlowVersion) -> dict[str, Any]:
+def run_config_of(flow: FlowDefaults, version: VersionDefaults) -> JsonDocument:
     """How the version's runs are started: as its code says, changed by what the flow's settings say."""
-    merged: dict[str, Any] = version.run_config | (flow.overrides.get("run_config") or {})
+    merged: JsonDocument = version.run_config | (flow.overrides.get("run_config") or {})
     return merged
 
 
 def run_row(
-    flow: Flow,
-    version: FlowVersion,
+    flow: FlowDefaults,
+    version: VersionDefaults,
     *,
     name: str,
-    parameters: dict[str, Any],
+    parameters: Parameters,
     labels: list[str] | None,
     scheduled_time: datetime,
     actor: Actor,
     now: datetime,
     schedule_id: UUID | None = None,
     idempotency_key: str | None = None,
-) -> dict[str, Any]:
+) -> NewFlowRun:
     """A new run as a row. Labels: those given, else those of the flow's settings, else those of the version."""
     if labels is None:
         override = flow.overrides.get("labels")
@@ -84,7 +87,7 @@ def run_row(
     }
 
 
-def insert_runs(session: Session, rows: list[dict[str, Any]], actor: Actor, now: datetime) -> list[UUID]:
+def insert_runs(session: Session, rows: list[NewFlowRun], actor: Actor, now: datetime) -> list[UUID]:
     """Insert the runs that no unique key knows yet, each with its first state and its event; the ids of those inserted."""
     if not rows:
         return []
@@ -93,6 +96,6 @@ def insert_runs(session: Session, rows: list[dict[str, Any]], actor: Actor, now:
     new = [row["id"] for row in rows if row["id"] in made]
     name = clean(actor.name, 200)
     states.add(session, [states.row(id, 1, 0, "SCHEDULED", "Scheduled", now, name) for id in new])
-    data = {"type": "SCHEDULED", "name": "Scheduled", "version": 1}
+    data = StateNews(type="SCHEDULED", name="Scheduled", version=1)
     announce_all(session, "flow_run", "flow_run.state", [(id, data) for id in new], actor, now)
     return new

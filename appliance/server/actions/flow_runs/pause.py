@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from appliance.server.actions.flow_runs.change import Change, ChangeRequest, once, store
 from appliance.server.auth.identity import Actor
+from appliance.server.db.rows.flow_runs import LockedRun
 from appliance.server.db.session import Database
 from appliance.server.domain.transitions import PAUSED, SCHEDULED, Proposed
 from appliance.server.errors import Conflict
@@ -26,7 +26,7 @@ def pause_run(
 def change(actor: Actor, request: ChangeRequest) -> Change:
     """`pause` as a change inside a transaction."""
 
-    def apply(session: Session, run: Any, now: datetime) -> None:
+    def apply(session: Session, run: LockedRun, now: datetime) -> None:
         if run.state_type == PAUSED:
             return
         if run.state_type != SCHEDULED:

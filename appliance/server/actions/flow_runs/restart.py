@@ -11,10 +11,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.protocol.states import TERMINAL
+from appliance.kit.documents import JsonDocument
+from appliance.protocol.states import TERMINAL, StateType
 from appliance.server.actions.flow_runs.change import FREE, Change, ChangeRequest, once, store, task_state
 from appliance.server.actions.flow_runs.new_runs import checked_parameters, run_config_of
 from appliance.server.auth.identity import Actor
+from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
+from appliance.server.db.rows.task_runs import ClearedColumns
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
@@ -53,7 +56,7 @@ def restart_run(
 def change(actor: Actor, request: ChangeRequest, how: Restart) -> Change:
     """`restart` as a change inside a transaction."""
 
-    def apply(session: Session, run: Any, now: datetime) -> None:
+    def apply(session: Session, run: LockedRun, now: datetime) -> None:
         known = task_runs.types_of(session, run.id)
         again = _may_restart(session, run, how, known)
         extra = FREE | states.due(now) | {"end_time": None, "times_resurrected": 0} | _changed(session, run, how)
@@ -61,13 +64,15 @@ def change(actor: Actor, request: ChangeRequest, how: Restart) -> Change:
         proposed = Proposed(SCHEDULED, "Scheduled", restart=True)
         store(session, run, proposed, request.message(done, actor), request, actor, now, extra)
         pending = task_state("PENDING", "Pending", "To run again, since the run was restarted.", now)
-        cleared = {"run_count": 0, "result_location": None, "start_time": None, "end_time": None}
+        cleared: ClearedColumns = {"run_count": 0, "result_location": None, "start_time": None, "end_time": None}
         task_runs.move(session, [known[key][0] for key in sorted(again)], pending, **cleared)
 
     return apply
 
 
-def _may_restart(session: Session, run: Any, how: Restart, known: dict[tuple[str, int], Any]) -> set[tuple[str, int]]:
+def _may_restart(
+    session: Session, run: LockedRun, how: Restart, known: dict[tuple[str, int], tuple[UUID, StateType]]
+) -> set[tuple[str, int]]:
     """The task runs to run again; raises Conflict when the run is not one to restart."""
     if run.state_type not in TERMINAL:
         raise Conflict(_not_ended(run))
@@ -86,7 +91,7 @@ def _may_restart(session: Session, run: Any, how: Restart, known: dict[tuple[str
     return again
 
 
-def _require_task(graph: Mapping[str, Any], slug: str) -> None:
+def _require_task(graph: JsonDocument, slug: str) -> None:
     slugs = [task["slug"] for task in graph.get("tasks", [])]
     if slug not in slugs:
         close = get_close_matches(slug, slugs, 1)
@@ -94,7 +99,7 @@ def _require_task(graph: Mapping[str, Any], slug: str) -> None:
         raise Invalid(f"The run's flow has no task {slug!r}; {hint}")
 
 
-def _changed(session: Session, run: Any, how: Restart) -> dict[str, Any]:
+def _changed(session: Session, run: LockedRun, how: Restart) -> FlowRunColumns:
     """The columns that change with another version or other parameters. Raises Invalid when the parameters don't fit."""
     if not how.newest_version and not how.parameters:
         return {}
@@ -102,13 +107,13 @@ def _changed(session: Session, run: Any, how: Restart) -> dict[str, Any]:
     own = session.get_one(FlowVersion, run.flow_version_id)
     version = flows.newest_version(session, run.flow_id) if how.newest_version else own
     assert version is not None
-    values = {"parameters": checked_parameters(flow, version, {**row.parameters, **how.parameters})}
+    values: FlowRunColumns = {"parameters": checked_parameters(flow, version, {**row.parameters, **how.parameters})}
     if version is own:
         return values
     return values | {"flow_version_id": version.id, "run_config": run_config_of(flow, version)}
 
 
-def _not_ended(run: Any) -> str:
+def _not_ended(run: LockedRun) -> str:
     if run.state_type == PAUSED:
         return "The run is paused, not over; resume it instead."
     if run.state_type == SCHEDULED:

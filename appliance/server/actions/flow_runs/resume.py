@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from appliance.server.actions.flow_runs.change import Change, ChangeRequest, once, store, task_state
 from appliance.server.auth.identity import Actor
+from appliance.server.db.rows.flow_runs import LockedRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import states, task_runs
 from appliance.server.domain.transitions import PAUSED, SCHEDULED, Proposed
@@ -34,7 +34,7 @@ def resume_run(
 def change(actor: Actor, request: ChangeRequest, task_slug: str | None = None, map_index: int | None = None) -> Change:
     """`resume` as a change inside a transaction."""
 
-    def apply(session: Session, run: Any, now: datetime) -> None:
+    def apply(session: Session, run: LockedRun, now: datetime) -> None:
         if run.state_name == "Resume" and task_slug is None:
             return  # request twice, or by two people
         if run.state_type != PAUSED and run.state_name not in ("Paused", "Resume"):
@@ -49,7 +49,7 @@ def change(actor: Actor, request: ChangeRequest, task_slug: str | None = None, m
         for one in found:
             if one.state_data:  # such as the round of a loop; the end of the pause is over
                 data = {key: value for key, value in one.state_data.items() if key != "start_time"}
-                task_runs.move(session, [one.id], resumed | {"data": data})
+                task_runs.move(session, [one.id], {**resumed, "data": data})
         start = max(run.scheduled_time, now) if run.state_type == PAUSED and run.attempt == 0 else now
         name = "Resume" if found else "Scheduled"
         store(session, run, Proposed(SCHEDULED, name), message, request, actor, now, states.due(start))

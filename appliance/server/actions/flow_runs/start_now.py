@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock
 from appliance.server.actions.flow_runs.change import Change, ChangeRequest, once, store, task_state
 from appliance.server.auth.identity import Actor
+from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import states, task_runs
 from appliance.server.domain.transitions import PAUSED, SCHEDULED, Proposed
@@ -28,17 +28,17 @@ def start_run_now(
 def change(actor: Actor, request: ChangeRequest) -> Change:
     """`start_now` as a change inside a transaction."""
 
-    def apply(session: Session, run: Any, now: datetime) -> None:
+    def apply(session: Session, run: LockedRun, now: datetime) -> None:
         if run.state_type == PAUSED or run.state_name == "Paused":
             raise Conflict("The run is paused; resume it instead.")
         if run.state_type != SCHEDULED:
             raise Conflict(f"The run is {run.state_name}; only a run that is scheduled can be started now.")
         message = request.message("Started now", actor)
-        extra = states.due(now) if run.attempt else {"scheduled_time": now}
+        extra: FlowRunColumns = states.due(now) if run.attempt else {"scheduled_time": now}
         name = "AwaitingRetry" if run.state_name == "AwaitingRetry" else "Scheduled"
         store(session, run, Proposed(SCHEDULED, name), message, request, actor, now, extra)
         for one in task_runs.with_times(session, run.id):
             data = one.state_data | {"start_time": clock.isoformat(now)}
-            task_runs.move(session, [one.id], task_state(SCHEDULED, one.state_name, message, now) | {"data": data})
+            task_runs.move(session, [one.id], {**task_state(SCHEDULED, one.state_name, message, now), "data": data})
 
     return apply

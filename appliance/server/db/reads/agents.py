@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.pages import Rows
+from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.tables import metadata
 
 _agent = metadata.tables["agent"]
 MOST = 500
 
 
-def every(session: Session) -> Rows:
+def every(session: Session) -> Sequence[AgentRow]:
     """All agents, those seen last first; never more than 500."""
-    return session.execute(select(_agent).order_by(_agent.c.last_seen.desc(), _agent.c.id).limit(MOST)).all()
+    statement = select(_agent).order_by(_agent.c.last_seen.desc(), _agent.c.id).limit(MOST)
+    return cast(Sequence[AgentRow], session.execute(statement).all())
 
 
-def by_ids(session: Session, ids: Collection[UUID]) -> Rows:
-    return session.execute(select(_agent).where(_agent.c.id.in_(ids))).all()
+def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[AgentRow]:
+    return cast(Sequence[AgentRow], session.execute(select(_agent).where(_agent.c.id.in_(ids))).all())

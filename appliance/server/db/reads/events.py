@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import cast
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.pages import Rows
+from appliance.server.db.rows.events import CountedEvent, EventRow
 from appliance.server.db.tables import metadata
 
 _event = metadata.tables["event"]
 
 
-def after(session: Session, event_id: int, limit: int) -> Rows:
+def after(session: Session, event_id: int, limit: int) -> Sequence[EventRow]:
     """What happened after this event, oldest first."""
-    return session.execute(select(_event).where(_event.c.id > event_id).order_by(_event.c.id).limit(limit)).all()
+    statement = select(_event).where(_event.c.id > event_id).order_by(_event.c.id).limit(limit)
+    return cast(Sequence[EventRow], session.execute(statement).all())
 
 
 def newest_id(session: Session) -> int:
@@ -23,9 +25,9 @@ def newest_id(session: Session) -> int:
     return newest
 
 
-def since(session: Session, event_id: int, kinds: Collection[str], limit: int) -> Rows:
+def since(session: Session, event_id: int, kinds: Collection[str], limit: int) -> Sequence[CountedEvent]:
     """The events of some kinds after this one: what counters fold in."""
     query = select(_event.c.id, _event.c.at, _event.c.object_id, _event.c.data).where(
         _event.c.id > event_id, _event.c.kind.in_(kinds)
     )
-    return session.execute(query.order_by(_event.c.id).limit(limit)).all()
+    return cast(Sequence[CountedEvent], session.execute(query.order_by(_event.c.id).limit(limit)).all())

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Integer, Select, bindparam, func, or_, select, text, union_all
+from sqlalchemy import BindParameter, ColumnElement, Integer, Row, Select, bindparam, func, or_, select, text, union_all
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.pages import Rows, like
+from appliance.server.db.reads.pages import like
+from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary, RunToken
 from appliance.server.db.tables import metadata
 
 _run = metadata.tables["flow_run"]
@@ -73,30 +74,41 @@ def next_ids(
     return list(session.execute(query.order_by(_run.c.id).limit(limit)).scalars())
 
 
-def by_ids(session: Session, ids: Collection[UUID]) -> Rows:
-    return session.execute(select(*SHOWN).where(_run.c.id.in_(ids))).all()
+def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[FlowRunRow]:
+    return cast(Sequence[FlowRunRow], session.execute(select(*SHOWN).where(_run.c.id.in_(ids))).all())
 
 
-def get(session: Session, run_id: UUID) -> Any | None:
-    return session.connection().execute(_ONE, {"run": run_id}).one_or_none()
+def get(session: Session, run_id: UUID) -> FlowRunRow | None:
+    return cast(FlowRunRow | None, session.connection().execute(_ONE, {"run": run_id}).one_or_none())
 
 
-def token_of(session: Session, run_id: UUID) -> Any | None:
+def token_of(session: Session, run_id: UUID) -> RunToken | None:
     """What a run token is checked against."""
-    return session.connection().execute(_TOKEN, {"run": run_id}).one_or_none()
+    return cast(RunToken | None, session.connection().execute(_TOKEN, {"run": run_id}).one_or_none())
 
 
-def recent_of_flows(
-    session: Session, flow_ids: Collection[UUID], per_flow: int, now: datetime, *, brief: bool = False
-) -> Rows:
-    """The newest runs of each flow, future ones left out. A short index range per flow: a window function would read them all."""
-    found: list[Any] = []
-    wanted = list(flow_ids)
-    for start in range(0, len(wanted), _UNION):
-        chunk = wanted[start : start + _UNION]
+def recent_of_flows(session: Session, flow_ids: Collection[UUID], per_flow: int, now: datetime) -> Sequence[FlowRunRow]:
+    """The newest runs of each flow, without future ones. A short index range per flow: a window function would read them all."""
+    return cast(Sequence[FlowRunRow], _recent_rows(session, flow_ids, per_flow, now, brief=False))
+
+
+def recent_summaries_of_flows(
+    session: Session, flow_ids: Collection[UUID], per_flow: int, now: datetime
+) -> Sequence[RunSummary]:
+    """The same, but only what a mark in a strip of runs shows."""
+    return cast(Sequence[RunSummary], _recent_rows(session, flow_ids, per_flow, now, brief=True))
+
+
+def _recent_rows(
+    session: Session, flow_ids: Collection[UUID], per_flow: int, now: datetime, *, brief: bool
+) -> list[Row[Any]]:
+    rows: list[Row[Any]] = []
+    flows = list(flow_ids)
+    for start in range(0, len(flows), _UNION):
+        chunk = flows[start : start + _UNION]
         values = {f"flow_{place}": flow_id for place, flow_id in enumerate(chunk)}
-        found.extend(session.execute(_recent(len(chunk), brief), values | {"now": now, "each": per_flow}))
-    return found
+        rows.extend(session.execute(_recent(len(chunk), brief), values | {"now": now, "each": per_flow}))
+    return rows
 
 
 @cache
@@ -117,7 +129,7 @@ def _recent(flows: int, brief: bool) -> Select[Any]:
     return query.order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
 
 
-def next_of_flows(session: Session, flow_ids: Collection[UUID], now: datetime) -> Rows:
+def next_of_flows(session: Session, flow_ids: Collection[UUID], now: datetime) -> Sequence[FlowRunRow]:
     """The next scheduled run of each flow: the first of one short index range each."""
     if not flow_ids:
         return []
@@ -131,7 +143,8 @@ def next_of_flows(session: Session, flow_ids: Collection[UUID], now: datetime) -
         .scalar_subquery()
     )
     nexts = select(first.label("id")).where(_flow.c.id.in_(flow_ids)).subquery()
-    return session.execute(select(*SHOWN).join(nexts, nexts.c.id == _run.c.id)).all()
+    statement = select(*SHOWN).join(nexts, nexts.c.id == _run.c.id)
+    return cast(Sequence[FlowRunRow], session.execute(statement).all())
 
 
 def last_successes(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, datetime]:

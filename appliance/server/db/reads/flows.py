@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.pages import RowPage, Rows, encode, like, text_key
+from appliance.server.db.reads.pages import RowPage, encode, like, text_key
+from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
 from appliance.server.db.tables import metadata
 from appliance.server.errors import Invalid
 
@@ -30,7 +31,7 @@ def page(
     project: str | None = None,
     name: str | None = None,
     archived: bool = False,
-) -> RowPage:
+) -> RowPage[FlowRow]:
     """Flows by name; `name` finds any that contain it."""
     query = select(_flow).where(_flow.c.archived.is_(archived))
     if project is not None:
@@ -40,21 +41,21 @@ def page(
     if after is not None:
         last_id, last_name = _key(after)
         query = query.where(or_(_flow.c.name > last_name, and_(_flow.c.name == last_name, _flow.c.id > last_id)))
-    rows = session.execute(query.order_by(_flow.c.name, _flow.c.id).limit(limit + 1)).all()
+    rows = cast(Sequence[FlowRow], session.execute(query.order_by(_flow.c.name, _flow.c.id).limit(limit + 1)).all())
     more = len(rows) > limit
     rows = rows[:limit]
     return RowPage(rows, encode(rows[-1].id, rows[-1].name) if more else None)
 
 
-def by_ids(session: Session, ids: Collection[UUID]) -> Rows:
-    return session.execute(select(_flow).where(_flow.c.id.in_(ids))).all()
+def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[FlowRow]:
+    return cast(Sequence[FlowRow], session.execute(select(_flow).where(_flow.c.id.in_(ids))).all())
 
 
-def versions(session: Session, ids: Collection[UUID]) -> Rows:
-    return session.execute(select(_version).where(_version.c.id.in_(ids))).all()
+def versions(session: Session, ids: Collection[UUID]) -> Sequence[FlowVersionRow]:
+    return cast(Sequence[FlowVersionRow], session.execute(select(_version).where(_version.c.id.in_(ids))).all())
 
 
-def newest_versions(session: Session, flow_ids: Collection[UUID]) -> Rows:
+def newest_versions(session: Session, flow_ids: Collection[UUID]) -> Sequence[FlowVersionRow]:
     """The newest version of each flow."""
     newest = (
         select(_version.c.flow_id, func.max(_version.c.number).label("number"))
@@ -63,7 +64,7 @@ def newest_versions(session: Session, flow_ids: Collection[UUID]) -> Rows:
         .subquery()
     )
     matches = and_(_version.c.flow_id == newest.c.flow_id, _version.c.number == newest.c.number)
-    return session.execute(select(_version).join(newest, matches)).all()
+    return cast(Sequence[FlowVersionRow], session.execute(select(_version).join(newest, matches)).all())
 
 
 def task_numbers(session: Session, version_ids: Collection[UUID]) -> dict[UUID, int]:
@@ -82,7 +83,7 @@ def names(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[str, str]
     return {flow_id: (flow, project) for flow_id, flow, project in found}
 
 
-def _key(cursor: str) -> tuple[UUID, Any]:
+def _key(cursor: str) -> tuple[UUID, str]:
     id_text, name = text_key(cursor, 2)
     try:
         return UUID(id_text), name

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads.pages import RowPage, encode, only_id
+from appliance.server.db.rows.jobs import JobRow
 from appliance.server.db.tables import metadata
 
 _job = metadata.tables["job"]
 
 
-def get(session: Session, job_id: UUID) -> Any | None:
-    return session.execute(select(_job).where(_job.c.id == job_id)).one_or_none()
+def get(session: Session, job_id: UUID) -> JobRow | None:
+    return cast(JobRow | None, session.execute(select(_job).where(_job.c.id == job_id)).one_or_none())
 
 
-def page(session: Session, limit: int, after: str | None, state: str | None = None) -> RowPage:
+def page(session: Session, limit: int, after: str | None, state: str | None = None) -> RowPage[JobRow]:
     """Jobs, the newest first: their ids grow with time."""
     query = select(_job)
     if state is not None:
         query = query.where(_job.c.state == state)
     if after is not None:
         query = query.where(_job.c.id < only_id(after))
-    rows = session.execute(query.order_by(_job.c.id.desc()).limit(limit + 1)).all()
+    rows = cast(Sequence[JobRow], session.execute(query.order_by(_job.c.id.desc()).limit(limit + 1)).all())
     more = len(rows) > limit
     rows = rows[:limit]
     return RowPage(rows, encode(rows[-1].id) if more else None)

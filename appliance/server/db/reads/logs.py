@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.pages import RowPage, Rows, encode, like, number
+from appliance.server.db.reads.pages import RowPage, encode, like, number
+from appliance.server.db.rows.logs import LogRow
 from appliance.server.db.tables import metadata
 
 _log = metadata.tables["log"]
@@ -30,31 +31,30 @@ class LogFilter:
 
 def page(
     session: Session, flow_run_id: UUID, wanted: LogFilter, limit: int, after: str | None, before: str | None
-) -> tuple[RowPage, str | None]:
+) -> tuple[RowPage[LogRow], str | None]:
     """Lines oldest first, and the cursor of what lies before them. `next` is always given when there are lines: more may come."""
     query = _filtered(flow_run_id, wanted)
     if before is not None:
-        rows = session.execute(
-            query.where(_log.c.id < number(before)).order_by(_log.c.id.desc()).limit(limit + 1)
-        ).all()
+        query = query.where(_log.c.id < number(before)).order_by(_log.c.id.desc()).limit(limit + 1)
+        rows = cast(Sequence[LogRow], session.execute(query).all())
         earlier, rows = len(rows) > limit, rows[:limit][::-1]
     else:
         if after is not None:
             query = query.where(_log.c.id > number(after))
-        rows = session.execute(query.order_by(_log.c.id).limit(limit)).all()
+        rows = cast(Sequence[LogRow], session.execute(query.order_by(_log.c.id).limit(limit)).all())
         earlier = after is not None
     following = encode(rows[-1].id) if rows else after
     return RowPage(rows, following), encode(rows[0].id) if rows and earlier else None
 
 
-def lines(session: Session, flow_run_id: UUID) -> Iterator[Rows]:
+def lines(session: Session, flow_run_id: UUID) -> Iterator[Sequence[LogRow]]:
     """All lines of a run in chunks, for a download."""
     last = 0
     while True:
         query = (
             select(_log).where(_log.c.flow_run_id == flow_run_id, _log.c.id > last).order_by(_log.c.id).limit(_CHUNK)
         )
-        rows = session.execute(query).all()
+        rows = cast(Sequence[LogRow], session.execute(query).all())
         if not rows:
             return
         yield rows

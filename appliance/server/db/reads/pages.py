@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from appliance.kit import clock
@@ -16,15 +16,14 @@ from appliance.server.errors import Invalid
 DEFAULT = 50
 MAX = 200
 
-Rows = Sequence[Any]
-"""Result rows; their columns are attributes."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class RowPage:
+class RowPage(Generic[T]):
     """The rows of one page, and the cursor of the next; None at the end."""
 
-    rows: Rows
+    rows: Sequence[T]
     next: str | None = None
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.pages import Rows
+from appliance.server.db.rows.projects import ProjectRow
 from appliance.server.db.tables import metadata
 
 _project = metadata.tables["project"]
@@ -16,13 +17,14 @@ _flow = metadata.tables["flow"]
 MOST = 500
 
 
-def every(session: Session) -> Rows:
+def every(session: Session) -> Sequence[ProjectRow]:
     """All projects by name; a site has a handful, and never more than 500 are shown."""
-    return session.execute(select(_project).order_by(_project.c.name).limit(MOST)).all()
+    statement = select(_project).order_by(_project.c.name).limit(MOST)
+    return cast(Sequence[ProjectRow], session.execute(statement).all())
 
 
-def by_ids(session: Session, ids: Collection[UUID]) -> Rows:
-    return session.execute(select(_project).where(_project.c.id.in_(ids))).all()
+def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[ProjectRow]:
+    return cast(Sequence[ProjectRow], session.execute(select(_project).where(_project.c.id.in_(ids))).all())
 
 
 def flow_counts(session: Session, ids: Collection[UUID]) -> dict[UUID, int]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.pages import Rows
+from appliance.server.db.rows.rollups import HourSum
 from appliance.server.db.tables import metadata
 
 _rollup = metadata.tables["run_rollup"]
@@ -18,7 +20,7 @@ _project = metadata.tables["project"]
 
 def per_hour(
     session: Session, since: datetime, until: datetime, flow_id: UUID | None = None, project: str | None = None
-) -> Rows:
+) -> Sequence[HourSum]:
     """The sums of each hour from `since` to before `until`, by state, oldest first."""
     query = select(
         _rollup.c.hour,
@@ -34,4 +36,4 @@ def per_hour(
         flows = select(_flow.c.id).join(_project, _project.c.id == _flow.c.project_id).where(_project.c.name == project)
         query = query.where(_rollup.c.flow_id.in_(flows))
     query = query.group_by(_rollup.c.hour, _rollup.c.state_type, _rollup.c.state_name)
-    return session.execute(query.order_by(_rollup.c.hour, _rollup.c.state_name)).all()
+    return cast(Sequence[HourSum], session.execute(query.order_by(_rollup.c.hour, _rollup.c.state_name)).all())

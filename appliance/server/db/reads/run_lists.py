@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, func, or_, select, union_all
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from appliance.server.db.reads.flow_runs import SHOWN, FlowRunFilter, flows_named, shown_by_default
 from appliance.server.db.reads.pages import RowPage, encode, like, time_and_id
+from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.db.tables import metadata
 
 _run = metadata.tables["flow_run"]
@@ -84,7 +85,7 @@ class _List:
         return select(*columns).where(*([] if part is None else [part]), *self.bounds)
 
 
-def page(session: Session, wanted: FlowRunFilter, limit: int, after: str | None, now: datetime) -> RowPage:
+def page(session: Session, wanted: FlowRunFilter, limit: int, after: str | None, now: datetime) -> RowPage[FlowRunRow]:
     """The newest runs first: by when they were due, since scheduled ones are created long before. A page may be short and still
     have a next one."""
     chosen = _list(session, wanted, now, None if after is None else time_and_id(after))
@@ -98,7 +99,8 @@ def page(session: Session, wanted: FlowRunFilter, limit: int, after: str | None,
         if reached is not None:
             newest = newest.where(_from(reached, ids))  # below, another part may have runs that were not looked at
         ids = newest.subquery()
-    rows = session.execute(_newest_first(select(*SHOWN).join(ids, ids.c.id == _run.c.id))).all()
+    statement = _newest_first(select(*SHOWN).join(ids, ids.c.id == _run.c.id))
+    rows = cast(Sequence[FlowRunRow], session.execute(statement).all())
     if len(rows) > limit:
         return RowPage(rows[:limit], encode(rows[limit - 1].scheduled_time, rows[limit - 1].id))
     return RowPage(rows, None if reached is None else encode(*reached))

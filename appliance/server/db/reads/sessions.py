@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.rows.users import SessionRow
 from appliance.server.db.tables import metadata
 
 _session = metadata.tables["session"]
 _user = metadata.tables["user"]
 
 
-def by_hash(session: Session, token_hash: str) -> Any | None:
+def by_hash(session: Session, token_hash: str) -> SessionRow | None:
     """The session with its user's name, role and state."""
     query = select(_session, _user.c.username, _user.c.role, _user.c.disabled).join(
         _user, _user.c.id == _session.c.user_id
     )
-    return session.execute(query.where(_session.c.token_hash == token_hash)).one_or_none()
+    return cast(SessionRow | None, session.execute(query.where(_session.c.token_hash == token_hash)).one_or_none())

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import and_, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads.pages import RowPage, encode, text_key
+from appliance.server.db.rows.task_runs import TaskRunRow, TaskStateRow
 from appliance.server.db.tables import metadata
 from appliance.server.errors import Invalid
 
@@ -35,7 +36,7 @@ def page(
     after: str | None,
     state_types: tuple[str, ...] = (),
     task_slug: str | None = None,
-) -> RowPage:
+) -> RowPage[TaskRunRow]:
     """A run's task runs, in the order of the unique key: by task, then by map index."""
     query = select(_task).where(_task.c.flow_run_id == flow_run_id)
     if state_types:
@@ -45,7 +46,8 @@ def page(
     if after is not None:
         index, slug = _key(after)
         query = query.where(or_(_task.c.task_slug > slug, and_(_task.c.task_slug == slug, _task.c.map_index > index)))
-    rows = session.execute(query.order_by(_task.c.task_slug, _task.c.map_index).limit(limit + 1)).all()
+    query = query.order_by(_task.c.task_slug, _task.c.map_index).limit(limit + 1)
+    rows = cast(Sequence[TaskRunRow], session.execute(query).all())
     more = len(rows) > limit
     rows = rows[:limit]
     return RowPage(rows, encode(rows[-1].map_index, rows[-1].task_slug) if more else None)
@@ -69,14 +71,14 @@ def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, Recor
     return found
 
 
-def first_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, Any]:
+def first_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, TaskRunRow]:
     """Of each run the task run that failed first, by itself: those that a trigger or a crash ended are never a cause."""
     first = func.row_number().over(partition_by=_task.c.flow_run_id, order_by=(_task.c.state_at, _task.c.id))
     ranked = (
         select(_task.c.id, first.label("place")).where(_task.c.flow_run_id.in_(flow_run_ids), _by_itself).subquery()
     )
     query = select(_task).join(ranked, ranked.c.id == _task.c.id).where(ranked.c.place == 1)
-    return {row.flow_run_id: row for row in session.execute(query)}
+    return {row.flow_run_id: cast(TaskRunRow, row) for row in session.execute(query)}
 
 
 def count_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
@@ -91,16 +93,16 @@ def count_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUI
     return {run_id: (failed, skipped) for run_id, failed, skipped in session.execute(query)}
 
 
-def histories(session: Session, task_run_ids: Collection[UUID]) -> dict[UUID, list[Any]]:
+def histories(session: Session, task_run_ids: Collection[UUID]) -> dict[UUID, list[TaskStateRow]]:
     """The states of each task run, oldest first."""
     query = (
         select(_state.c.task_run_id, _state.c.version, _state.c.type, _state.c.name, _state.c.at)
         .where(_state.c.task_run_id.in_(task_run_ids))
         .order_by(_state.c.task_run_id, _state.c.version)
     )
-    found: dict[UUID, list[Any]] = defaultdict(list)
+    found: dict[UUID, list[TaskStateRow]] = defaultdict(list)
     for row in session.execute(query):
-        found[row.task_run_id].append(row)
+        found[row.task_run_id].append(cast(TaskStateRow, row))
     return found
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.pages import Rows
+from appliance.server.db.rows.tokens import TokenRow
 from appliance.server.db.tables import metadata
 
 _token = metadata.tables["api_token"]
@@ -18,16 +19,16 @@ _OF_HASH = _joined.where(_token.c.token_hash == bindparam("hash"))
 MOST = 1_000
 
 
-def by_hash(session: Session, token_hash: str) -> Any | None:
+def by_hash(session: Session, token_hash: str) -> TokenRow | None:
     """The token with its user's name, role and state."""
-    return session.connection().execute(_OF_HASH, {"hash": token_hash}).one_or_none()
+    return cast(TokenRow | None, session.connection().execute(_OF_HASH, {"hash": token_hash}).one_or_none())
 
 
-def get(session: Session, token_id: UUID) -> Any | None:
-    return session.execute(_joined.where(_token.c.id == token_id)).one_or_none()
+def get(session: Session, token_id: UUID) -> TokenRow | None:
+    return cast(TokenRow | None, session.execute(_joined.where(_token.c.id == token_id)).one_or_none())
 
 
-def live(session: Session) -> Rows:
+def live(session: Session) -> Sequence[TokenRow]:
     """Tokens that were not revoked, newest first, at most a thousand."""
     query = _joined.where(_token.c.revoked_at.is_(None)).order_by(_token.c.created.desc(), _token.c.id.desc())
-    return session.execute(query.limit(MOST)).all()
+    return cast(Sequence[TokenRow], session.execute(query.limit(MOST)).all())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.pages import Rows
+from appliance.server.db.rows.users import UserRow
 from appliance.server.db.tables import metadata
 
 _user = metadata.tables["user"]
@@ -20,14 +21,15 @@ def any_exists(session: Session) -> bool:
     return session.execute(select(_user.c.id).limit(1)).first() is not None
 
 
-def by_username(session: Session, username: str) -> Any | None:
-    return session.execute(select(_user).where(_user.c.username == username)).one_or_none()
+def by_username(session: Session, username: str) -> UserRow | None:
+    statement = select(_user).where(_user.c.username == username)
+    return cast(UserRow | None, session.execute(statement).one_or_none())
 
 
-def get(session: Session, user_id: UUID) -> Any | None:
-    return session.execute(select(_user).where(_user.c.id == user_id)).one_or_none()
+def get(session: Session, user_id: UUID) -> UserRow | None:
+    return cast(UserRow | None, session.execute(select(_user).where(_user.c.id == user_id)).one_or_none())
 
 
-def every(session: Session) -> Rows:
+def every(session: Session) -> Sequence[UserRow]:
     """Users by name, at most a thousand."""
-    return session.execute(select(_user).order_by(_user.c.username).limit(MOST)).all()
+    return cast(Sequence[UserRow], session.execute(select(_user).order_by(_user.c.username).limit(MOST)).all())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads import agents, concurrency, flow_runs, flows, hold, maintenance
+from appliance.server.db.rows.flow_runs import FlowRunRow
+from appliance.server.db.rows.flows import FlowRow
 from appliance.server.db.tables import metadata
 from appliance.server.domain.concurrency import FLOW, LABEL, Key
 from appliance.server.domain.waiting import AgentFacts, Holder, LimitFacts, RunFacts, Situation, Waiting, why
@@ -32,7 +33,7 @@ def situation(session: Session, now: datetime) -> Situation:
     )
 
 
-def reasons(session: Session, runs: Sequence[Any], now: datetime) -> dict[UUID, Waiting]:
+def reasons(session: Session, runs: Sequence[FlowRunRow], now: datetime) -> dict[UUID, Waiting]:
     """Why those of these runs wait that do."""
     waiting = [run for run in runs if run.state_type in ("SCHEDULED", "PENDING", "PAUSED")]
     if not waiting:
@@ -43,7 +44,7 @@ def reasons(session: Session, runs: Sequence[Any], now: datetime) -> dict[UUID, 
     return {run_id: reason for run_id, reason in found.items() if reason is not None}
 
 
-def run_facts(run: Any, flow: Any) -> RunFacts:
+def run_facts(run: FlowRunRow, flow: FlowRow) -> RunFacts:
     """What matters of a run, from its row and that of its flow."""
     return RunFacts(
         state_type=run.state_type,

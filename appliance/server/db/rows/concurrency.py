@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
+from appliance.protocol.states import StateType
 from appliance.server.db.rows.row_type import RowType
 
 
@@ -63,6 +64,6 @@ class TaskHolder(RowType):
 class AttemptState(RowType):
     """Which attempt of a run is the newest, and how far it is."""
 
-    state_type: str
+    state_type: StateType
     state_name: str
     attempt: int

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement
 
 from appliance.kit.documents import JsonDocument, Parameters
+from appliance.protocol.states import StateType
 from appliance.server.db.rows.row_type import RowType
 
 
@@ -19,7 +20,7 @@ class LockedRun(RowType):
     flow_id: UUID
     flow_version_id: UUID
     name: str
-    state_type: str
+    state_type: StateType
     state_name: str
     state_at: datetime
     version: int
@@ -66,7 +67,7 @@ class HeldRun(RowType):
     id: UUID
     attempt: int
     agent_id: UUID | None
-    state_type: str
+    state_type: StateType
     state_name: str
     state_message: str
 
@@ -84,7 +85,7 @@ class RunToken(RowType):
 
     run_token_hash: str | None
     attempt: int
-    state_type: str
+    state_type: StateType
     state_at: datetime
 
 
@@ -109,7 +110,7 @@ class RunSummary(RowType):
     scheduled_time: datetime
     start_time: datetime | None
     end_time: datetime | None
-    state_type: str
+    state_type: StateType
     state_name: str
     state_message: str
     state_data: JsonDocument | None

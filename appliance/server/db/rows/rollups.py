@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
+from appliance.protocol.states import StateType
 from appliance.server.db.rows.row_type import RowType
 
 
@@ -13,7 +14,7 @@ class HourSum(RowType):
     """What ended in an hour in one state, over several flows."""
 
     hour: datetime
-    state_type: str
+    state_type: StateType
     state_name: str
     runs: int
     seconds: float

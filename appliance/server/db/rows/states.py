@@ -7,6 +7,7 @@ from typing import TypedDict
 from uuid import UUID
 
 from appliance.kit.documents import JsonDocument
+from appliance.protocol.states import StateType
 from appliance.server.db.rows.row_type import RowType
 
 
@@ -16,7 +17,7 @@ class StateRow(RowType):
     flow_run_id: UUID
     version: int
     attempt: int
-    type: str
+    type: StateType
     name: str
     message: str
     data: JsonDocument | None

@@ -7,6 +7,7 @@ from typing import TypedDict
 from uuid import UUID
 
 from appliance.kit.documents import JsonDocument
+from appliance.protocol.states import StateType
 from appliance.server.db.rows.row_type import RowType
 
 
@@ -18,7 +19,7 @@ class TaskRunRow(RowType):
     task_slug: str
     map_index: int
     name: str
-    state_type: str
+    state_type: StateType
     state_name: str
     state_message: str
     state_data: JsonDocument | None
@@ -39,7 +40,7 @@ class TaskStateRow(RowType):
 
     task_run_id: UUID
     version: int
-    type: str
+    type: StateType
     name: str
     at: datetime
 
@@ -49,7 +50,7 @@ class StoredTaskRun(RowType):
 
     id: UUID
     name: str
-    state_type: str
+    state_type: StateType
     state_name: str
     version: int
     attempt: int
@@ -64,7 +65,7 @@ class EarlierTaskRun(RowType):
 
     task_slug: str
     map_index: int
-    state_type: str
+    state_type: StateType
     state_name: str
     state_message: str
     state_data: JsonDocument | None

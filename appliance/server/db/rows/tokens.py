@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NotRequired, TypedDict
 from uuid import UUID
 
+from appliance.protocol.users import Role
 from appliance.server.db.rows.row_type import RowType
 
 
@@ -24,7 +25,7 @@ class TokenRow(RowType):
     last_used: datetime | None
     revoked_at: datetime | None
     username: str
-    role: str
+    role: Role
     disabled: bool
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
+from appliance.protocol.users import Role
 from appliance.server.db.rows.row_type import RowType
 
 
@@ -15,7 +16,7 @@ class UserRow(RowType):
     id: UUID
     username: str
     password_hash: str | None
-    role: str
+    role: Role
     disabled: bool
     created: datetime
 
@@ -31,7 +32,7 @@ class SessionRow(RowType):
     expires_at: datetime
     last_used: datetime
     username: str
-    role: str
+    role: Role
     disabled: bool
 
 

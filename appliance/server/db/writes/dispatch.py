@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -19,6 +19,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from appliance.server.db.reads import hold, maintenance, settings
+from appliance.server.db.rows.flow_runs import ClaimedRun
+from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
 from appliance.server.db.tables.projects import Project
@@ -26,10 +28,10 @@ from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes.flow_runs import LIVE_NOW, SCHEDULED_NOW
 from appliance.server.domain.concurrency import FLOW, LABEL, Ledger
 
-_runs = FlowRun.__table__  # type: ignore[attr-defined]
-_flows = Flow.__table__  # type: ignore[attr-defined]
-_projects = Project.__table__  # type: ignore[attr-defined]
-_schedules = Schedule.__table__  # type: ignore[attr-defined]
+_runs = table(FlowRun)
+_flows = table(Flow)
+_projects = table(Project)
+_schedules = table(Schedule)
 _MOST_ROUNDS = 50
 _SPARE = 100
 """So many more are looked at than wanted, since on Postgres others may just be taking the first ones."""
@@ -87,7 +89,7 @@ def any_due(session: Session, labels: Sequence[str], now: datetime) -> bool:
 
 def claim(
     session: Session, agent_id: UUID, labels: Sequence[str], limit: int, now: datetime, lease: datetime
-) -> list[Any]:
+) -> list[ClaimedRun]:
     """Give up to `limit` due runs to the agent, each as a new attempt: one statement, so no run is given twice."""
     values = _values(session, labels, now)
     if values is None:
@@ -104,7 +106,7 @@ def claim_within(
     now: datetime,
     lease: datetime,
     ledger: Ledger,
-) -> list[Any]:
+) -> list[ClaimedRun]:
     """The same under limits, which the caller holds, so that nobody else gives out slots: choose, count, and look again past
     those whose limit is exhausted."""
     taken: list[UUID] = []
@@ -265,8 +267,8 @@ def _give(chosen: Select[Any]) -> ReturningUpdate[Any]:
     )
 
 
-def _given(session: Session, statement: ReturningUpdate[Any], values: dict[str, Any]) -> list[Any]:
-    claimed = session.connection().execute(statement, values).all()
+def _given(session: Session, statement: ReturningUpdate[Any], values: dict[str, Any]) -> list[ClaimedRun]:
+    claimed = cast(list[ClaimedRun], session.connection().execute(statement, values).all())
     return sorted(claimed, key=lambda row: (-row.priority, row.scheduled_time, row.id))
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.bulk import BulkInsert
+from appliance.server.db.rows.events import NewEvent
+from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.events import Event
 
-_events = Event.__table__  # type: ignore[attr-defined]
+_events = table(Event)
 _INSERT = insert(_events).returning(_events.c.id, sort_by_parameter_order=True)
 _NEWEST = select(func.coalesce(func.max(_events.c.id), 0))
 _insert = BulkInsert(_events)
 
 
-def store(session: Session, rows: list[dict[str, Any]]) -> list[int]:
+def store(session: Session, rows: list[NewEvent]) -> list[int]:
     """Insert the events and return their ids, in the same order."""
     connection = session.connection()
     if connection.dialect.name != "sqlite":
@@ -25,6 +25,6 @@ def store(session: Session, rows: list[dict[str, Any]]) -> list[int]:
     if len(rows) == 1:
         return [_insert.one(connection, rows[0])]
     newest: int = connection.execute(_NEWEST).scalar_one()  # one writer at a time: the next ids are known
-    numbered = [row | {"id": newest + place} for place, row in enumerate(rows, 1)]
-    _insert(connection, numbered)
-    return [row["id"] for row in numbered]
+    numbers = range(newest + 1, newest + 1 + len(rows))
+    _insert(connection, [{**row, "id": id} for id, row in zip(numbers, rows, strict=True)])
+    return list(numbers)

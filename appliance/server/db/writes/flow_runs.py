@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import Select, and_, bindparam, delete, or_, select, text, update
@@ -11,15 +11,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.server.db.bulk import BulkInsert
+from appliance.server.db.rows.flow_runs import AttemptRun, AttemptToken, LateRun, NewFlowRun
+from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.projects import Project
 from appliance.server.db.writes.states import FACTS
 
-runs = FlowRun.__table__  # type: ignore[attr-defined]
-_flows = Flow.__table__  # type: ignore[attr-defined]
-_versions = FlowVersion.__table__  # type: ignore[attr-defined]
-_projects = Project.__table__  # type: ignore[attr-defined]
+runs = table(FlowRun)
+_flows = table(Flow)
+_versions = table(FlowVersion)
+_projects = table(Project)
 
 SCHEDULED_NOW = text("flow_run.state_type = 'SCHEDULED'")
 LIVE_NOW = text("flow_run.state_type in ('PENDING', 'RUNNING', 'CANCELLING')")
@@ -50,7 +52,7 @@ _SET_TOKEN = update(runs).where(runs.c.id == bindparam("run")).values(run_token_
 _insert_unknown = BulkInsert(runs, sqlite.insert(runs).on_conflict_do_nothing())
 
 
-def insert_new(session: Session, rows: list[dict[str, Any]]) -> list[UUID]:
+def insert_new(session: Session, rows: list[NewFlowRun]) -> list[UUID]:
     """Insert runs except those that a unique key knows already (due time, idempotency key); the ids of the inserted ones."""
     connection = session.connection()
     if connection.dialect.name != "sqlite":
@@ -64,13 +66,13 @@ def insert_new(session: Session, rows: list[dict[str, Any]]) -> list[UUID]:
     return [id for id in asked if id in made]
 
 
-def lock_attempt(session: Session, flow_run_id: UUID) -> Any | None:
+def lock_attempt(session: Session, flow_run_id: UUID) -> AttemptRun | None:
     """What the rules ask about a run, what an attempt of it works with and whether its flow is paused, as one row: the run is held until
     the transaction ends. None when there is no such run."""
-    return session.connection().execute(_OF_ATTEMPT, {"run": flow_run_id}).one_or_none()
+    return cast(AttemptRun | None, session.connection().execute(_OF_ATTEMPT, {"run": flow_run_id}).one_or_none())
 
 
-def set_tokens(session: Session, hashes: list[dict[str, Any]]) -> None:
+def set_tokens(session: Session, hashes: list[AttemptToken]) -> None:
     """Store the hash of each attempt's token: rows of {run, hash}."""
     session.connection().execute(_SET_TOKEN, hashes)
 
@@ -131,7 +133,7 @@ def waits_since(session: Session, due_before: datetime) -> bool:
     return session.execute(_waiting(due_before).limit(1)).first() is not None
 
 
-def become_late(session: Session, due_before: datetime, message: str, now: datetime, limit: int) -> list[Any]:
+def become_late(session: Session, due_before: datetime, message: str, now: datetime, limit: int) -> list[LateRun]:
     """Call the runs Late that were due by then, the longest overdue first; their (id, version, attempt)."""
     chosen = _waiting(due_before).order_by(runs.c.scheduled_time).limit(limit).with_for_update(skip_locked=True)
     chosen_ids = select(chosen.cte("chosen").prefix_with("MATERIALIZED").c.id)
@@ -141,10 +143,10 @@ def become_late(session: Session, due_before: datetime, message: str, now: datet
         .values(state_name="Late", state_message=message, state_data=None, state_at=now, version=runs.c.version + 1)
         .returning(runs.c.id, runs.c.version, runs.c.attempt)
     )
-    return list(session.connection().execute(statement))
+    return cast(list[LateRun], session.connection().execute(statement).all())
 
 
-def _waiting(due_before: datetime) -> Select[Any]:
+def _waiting(due_before: datetime) -> Select[tuple[UUID]]:
     return select(runs.c.id).where(SCHEDULED_NOW, runs.c.state_name == "Scheduled", runs.c.scheduled_time < due_before)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, func, select
@@ -12,12 +12,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.kit import ids
+from appliance.kit.documents import JsonDocument
+from appliance.server.db.rows.flows import RunnableFlow, RunnableVersion
+from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.projects import Project
 
-_flows = Flow.__table__  # type: ignore[attr-defined]
-_versions = FlowVersion.__table__  # type: ignore[attr-defined]
-_projects = Project.__table__  # type: ignore[attr-defined]
+_flows = table(Flow)
+_versions = table(FlowVersion)
+_projects = table(Project)
 
 
 def ensure_locked(session: Session, project_id: UUID, name: str, now: datetime) -> Flow:
@@ -52,7 +55,9 @@ _STARTED = (
 )
 
 
-def runnable(session: Session, flow_id: UUID | None, project: str | None, name: str | None) -> tuple[Any, Any] | None:
+def runnable(
+    session: Session, flow_id: UUID | None, project: str | None, name: str | None
+) -> tuple[RunnableFlow, RunnableVersion | None] | None:
     """What a new run needs of the flow with this id, or with this name in this project, and of its newest version (None: it has
     none), as rows without the graph."""
     connection = session.connection()
@@ -62,7 +67,8 @@ def runnable(session: Session, flow_id: UUID | None, project: str | None, name: 
         flow = connection.execute(_BY_NAME, {"project": project, "flow": name}).one_or_none()
     if flow is None:
         return None
-    return flow, connection.execute(_STARTED, {"flow": flow.id}).one_or_none()
+    version = connection.execute(_STARTED, {"flow": flow.id}).one_or_none()
+    return cast(RunnableFlow, flow), cast(RunnableVersion | None, version)
 
 
 def find(session: Session, flow_id: UUID | None, project: str | None, name: str | None) -> Flow | None:
@@ -108,7 +114,7 @@ def next_number(session: Session, flow_id: UUID) -> int:
     return int(newest or 0) + 1
 
 
-def graph_of(session: Session, version_id: UUID) -> dict[str, Any]:
+def graph_of(session: Session, version_id: UUID) -> JsonDocument:
     """The graph of a version, which never changes."""
-    graph: dict[str, Any] = session.execute(select(_versions.c.graph).where(_versions.c.id == version_id)).scalar_one()
+    graph: JsonDocument = session.execute(select(_versions.c.graph).where(_versions.c.id == version_id)).scalar_one()
     return graph

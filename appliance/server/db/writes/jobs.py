@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Unpack, cast
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
@@ -11,14 +11,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.kit import ids
+from appliance.kit.documents import JsonDocument
+from appliance.server.db.rows.jobs import JobColumns, JobRow, NewJob
+from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.jobs import Job
 from appliance.server.domain.sanitize import clean, clean_document
 
-_jobs = Job.__table__  # type: ignore[attr-defined]
+_jobs = table(Job)
 OPEN = ("queued", "running")
 
 
-def row(kind: str, request: dict[str, Any], created_by: str, now: datetime, key: str | None) -> dict[str, Any]:
+def row(kind: str, request: JsonDocument, created_by: str, now: datetime, key: str | None) -> NewJob:
     """A new job, as a row."""
     return {
         "id": ids.uuid7(),
@@ -38,24 +41,26 @@ def row(kind: str, request: dict[str, Any], created_by: str, now: datetime, key:
     }
 
 
-def add(session: Session, new: dict[str, Any]) -> bool:
+def add(session: Session, new: NewJob) -> bool:
     """Insert a job; False when another one has its idempotency key."""
     dialect_insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = dialect_insert(_jobs).values(new).on_conflict_do_nothing().returning(_jobs.c.id)
     return session.connection().execute(statement).first() is not None
 
 
-def of_key(session: Session, key: str) -> Any | None:
+def of_key(session: Session, key: str) -> JobRow | None:
     """The job that was asked for under this key."""
-    return session.connection().execute(select(_jobs).where(_jobs.c.idempotency_key == key)).one_or_none()
+    statement = select(_jobs).where(_jobs.c.idempotency_key == key)
+    return cast(JobRow | None, session.connection().execute(statement).one_or_none())
 
 
-def lock(session: Session, job_id: UUID) -> Any | None:
+def lock(session: Session, job_id: UUID) -> JobRow | None:
     """The job as a row, held until the transaction ends; None when there is no such job."""
-    return session.connection().execute(select(_jobs).where(_jobs.c.id == job_id).with_for_update()).one_or_none()
+    statement = select(_jobs).where(_jobs.c.id == job_id).with_for_update()
+    return cast(JobRow | None, session.connection().execute(statement).one_or_none())
 
 
-def change(session: Session, job_id: UUID, now: datetime, **values: Any) -> None:
+def change(session: Session, job_id: UUID, now: datetime, **values: Unpack[JobColumns]) -> None:
     """Set columns of a job that the caller holds."""
     session.connection().execute(update(_jobs).where(_jobs.c.id == job_id).values(updated=now, **values))
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import cast
 
 from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from appliance.server.db.rows.leases import LeaseRow
+from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.leases import Lease
 
-_leases = Lease.__table__  # type: ignore[attr-defined]
+_leases = table(Lease)
 
 
 def acquire(session: Session, name: str, holder: str, expires: datetime, now: datetime) -> int | None:
@@ -66,5 +68,6 @@ def beat(session: Session, name: str, holder: str, at: datetime, patience: timed
     session.connection().execute(again)
 
 
-def find(session: Session, name: str) -> Any | None:
-    return session.connection().execute(select(_leases).where(_leases.c.name == name)).one_or_none()
+def find(session: Session, name: str) -> LeaseRow | None:
+    statement = select(_leases).where(_leases.c.name == name)
+    return cast(LeaseRow | None, session.connection().execute(statement).one_or_none())

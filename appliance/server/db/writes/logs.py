@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy.orm import Session
 
 from appliance.server.db.bulk import BulkInsert
+from appliance.server.db.rows.logs import NewLog
+from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.logs import Log
 
-_insert = BulkInsert(Log.__table__)  # type: ignore[attr-defined]
+_insert = BulkInsert(table(Log))
 
 
-def add(session: Session, rows: list[dict[str, Any]]) -> None:
+def add(session: Session, rows: list[NewLog]) -> None:
     """Append lines in their order."""
     if rows:
         _insert(session.connection(), rows)

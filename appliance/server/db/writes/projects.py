@@ -10,9 +10,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.kit import ids
+from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.projects import Project
 
-_projects = Project.__table__  # type: ignore[attr-defined]
+_projects = table(Project)
 
 
 def ensure(session: Session, name: str, now: datetime) -> tuple[UUID, bool]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import case, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from appliance.server.db.rows.events import RunEvent
+from appliance.server.db.rows.rollups import NewRollup
 from appliance.server.db.tables import metadata
 
 _setting = metadata.tables["setting"]
@@ -50,7 +52,7 @@ def settled(session: Session, now: datetime) -> datetime | None:
     return min(now, oldest or now) - _SETTLED
 
 
-def events_after(session: Session, event_id: int, limit: int) -> list[Any]:
+def events_after(session: Session, event_id: int, limit: int) -> list[RunEvent]:
     """What happened after this event, in order, with the flow and the start of runs."""
     statement = (
         select(_event.c.id, _event.c.at, _event.c.kind, _event.c.data, _run.c.flow_id, _run.c.start_time)
@@ -59,10 +61,10 @@ def events_after(session: Session, event_id: int, limit: int) -> list[Any]:
         .order_by(_event.c.id)
         .limit(limit)
     )
-    return list(session.connection().execute(statement).all())
+    return cast(list[RunEvent], session.connection().execute(statement).all())
 
 
-def add(session: Session, rows: list[dict[str, Any]]) -> None:
+def add(session: Session, rows: list[NewRollup]) -> None:
     """Add sums to those of the same flow, hour and state."""
     if not rows:
         return

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
+from appliance.kit.documents import JsonDocument
+from appliance.server.db.rows.schedules import NewSkip, PlanUpdate, SkipRow
+from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
 from appliance.server.db.tables.schedule_skips import ScheduleSkip
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes.flow_runs import SCHEDULED_NOW
 
-_schedules = Schedule.__table__  # type: ignore[attr-defined]
-_flows = Flow.__table__  # type: ignore[attr-defined]
-_runs = FlowRun.__table__  # type: ignore[attr-defined]
-_skips = ScheduleSkip.__table__  # type: ignore[attr-defined]
+_schedules = table(Schedule)
+_flows = table(Flow)
+_runs = table(FlowRun)
+_skips = table(ScheduleSkip)
 _ACTIVE = text("schedule.active")  # written out, so that the planner sees that the partial index serves
 
 
@@ -61,7 +64,7 @@ def planned(session: Session, now: datetime) -> dict[UUID, list[datetime]]:
     return found
 
 
-def documents(session: Session, ids: Sequence[UUID]) -> dict[UUID, Any]:
+def documents(session: Session, ids: Sequence[UUID]) -> dict[UUID, JsonDocument]:
     """The documents of schedules, by id."""
     statement = select(_schedules.c.id, _schedules.c.document).where(_schedules.c.id.in_(ids))
     return {schedule_id: document for schedule_id, document in session.execute(statement)}
@@ -73,7 +76,7 @@ def locked_active(session: Session, ids: Sequence[UUID]) -> list[Schedule]:
     return list(session.execute(statement.with_for_update(key_share=True, skip_locked=True)).scalars())
 
 
-def set_planned(session: Session, rows: list[dict[str, Any]]) -> None:
+def set_planned(session: Session, rows: list[PlanUpdate]) -> None:
     """Note up to when every due time has been dealt with and when to look next: rows of {schedule, until, again}."""
     statement = update(_schedules).where(_schedules.c.id == bindparam("schedule"))
     session.connection().execute(statement.values(scheduled_until=bindparam("until"), plan_at=bindparam("again")), rows)
@@ -96,10 +99,10 @@ def unskip(session: Session, schedule_id: UUID, times: Sequence[datetime]) -> No
     session.connection().execute(delete(_skips).where(_skips.c.schedule_id == schedule_id, _skips.c.count <= 0))
 
 
-def skips_after(session: Session, schedule: Schedule, now: datetime) -> list[Any]:
+def skips_after(session: Session, schedule: Schedule, now: datetime) -> list[SkipRow]:
     """The records of missed times of this version of the schedule that reach beyond `now`: a clock was wrong when they were made."""
     mine = (_skips.c.schedule_id == schedule.id, _skips.c.version == schedule.version, _skips.c.code == "catch_up")
-    return list(session.execute(select(_skips).where(*mine, _skips.c.last > now)).all())
+    return cast(list[SkipRow], session.execute(select(_skips).where(*mine, _skips.c.last > now)).all())
 
 
 def shorten_skip(session: Session, id: int, times: Sequence[datetime]) -> None:
@@ -113,9 +116,9 @@ def shorten_skip(session: Session, id: int, times: Sequence[datetime]) -> None:
     session.connection().execute(update(_skips).where(chosen).values(last=times[-1], count=len(times) - runs))
 
 
-def without_runs(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def without_runs(session: Session, rows: list[NewSkip]) -> list[NewSkip]:
     """Records of missed times less those that have a run all the same, as after the clock was behind for a while."""
-    found = []
+    found: list[NewSkip] = []
     for row in rows:
         run = (_runs.c.schedule_id == row["schedule_id"], _runs.c.due_at.between(row["first"], row["last"]))
         runs = session.execute(select(func.count()).select_from(_runs).where(*run)).scalar_one()
@@ -124,7 +127,7 @@ def without_runs(session: Session, rows: list[dict[str, Any]]) -> list[dict[str,
     return found
 
 
-def add_skips(session: Session, rows: list[dict[str, Any]]) -> None:
+def add_skips(session: Session, rows: list[NewSkip]) -> None:
     """Record due times that get no run."""
     if rows:
         session.connection().execute(insert(ScheduleSkip), rows)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
+from appliance.server.db.rows.users import NewSession
 from appliance.server.db.tables import metadata
 
 _session = metadata.tables["session"]
 
 
-def add(session: Session, values: dict[str, Any]) -> None:
-    session.execute(insert(_session).values(values))
+def add(session: Session, row: NewSession) -> None:
+    session.execute(insert(_session).values(**row))
 
 
 def remove(session: Session, session_id: UUID) -> None:

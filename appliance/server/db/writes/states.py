@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import ClauseElement, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
+from appliance.kit.documents import JsonDocument
 from appliance.server.db.bulk import BulkInsert
+from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
+from appliance.server.db.rows.states import NewState
+from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.states import FlowRunState
 
-runs = FlowRun.__table__  # type: ignore[attr-defined]
-_history = FlowRunState.__table__  # type: ignore[attr-defined]
+runs = table(FlowRun)
+_history = table(FlowRunState)
 _insert = BulkInsert(_history)
 FACTS = (
     runs.c.id,
@@ -39,12 +43,12 @@ _LOCKED = select(*FACTS).where(runs.c.id == bindparam("run")).with_for_update(ke
 _SEEN = update(runs).where(runs.c.id == bindparam("run"), runs.c.version == bindparam("seen"))
 
 
-def lock(session: Session, flow_run_id: UUID) -> Any | None:
+def lock(session: Session, flow_run_id: UUID) -> LockedRun | None:
     """What the rules ask about a run, as a row, held until the transaction ends; None when there is no such run."""
-    return session.connection().execute(_LOCKED, {"run": flow_run_id}).one_or_none()
+    return cast(LockedRun | None, session.connection().execute(_LOCKED, {"run": flow_run_id}).one_or_none())
 
 
-def change(session: Session, flow_run_id: UUID, seen: int, values: dict[str, Any]) -> bool:
+def change(session: Session, flow_run_id: UUID, seen: int, values: FlowRunColumns) -> bool:
     """Change the run where its version is still the one that was seen; True when it was."""
     computed = {name: value for name, value in values.items() if isinstance(value, ClauseElement)}
     statement = _SEEN.values(**computed) if computed else _SEEN  # what is given as a parameter costs no new statement
@@ -53,7 +57,7 @@ def change(session: Session, flow_run_id: UUID, seen: int, values: dict[str, Any
     return bool(result.rowcount == 1)
 
 
-def add(session: Session, rows: list[dict[str, Any]]) -> None:
+def add(session: Session, rows: list[NewState]) -> None:
     """Append to the histories of flow runs."""
     if rows:
         _insert(session.connection(), rows)
@@ -68,8 +72,8 @@ def row(
     at: datetime,
     actor: str,
     message: str = "",
-    data: dict[str, Any] | None = None,
-) -> dict[str, Any]:
+    data: JsonDocument | None = None,
+) -> NewState:
     """One row of a flow run's history."""
     return {
         "flow_run_id": flow_run_id,
@@ -84,18 +88,18 @@ def row(
     }
 
 
-def recorded_data(session: Session, flow_run_id: UUID) -> list[dict[str, Any]]:
+def recorded_data(session: Session, flow_run_id: UUID) -> list[JsonDocument]:
     """What the run's states have recorded besides their messages, newest first."""
     statement = select(_history.c.data).where(_history.c.flow_run_id == flow_run_id, _history.c.data.is_not(None))
     return [data for data in session.execute(statement.order_by(_history.c.version.desc())).scalars() if data]
 
 
-def due(at: datetime) -> dict[str, Any]:
+def due(at: datetime) -> FlowRunColumns:
     """The columns of a run that is to start, or to go on, at another time. When it was due first is kept: its code may ask."""
     return {"scheduled_time": at, "due_at": func.coalesce(runs.c.due_at, runs.c.scheduled_time)}
 
 
-def columns(state: dict[str, Any]) -> dict[str, Any]:
+def columns(state: NewState) -> FlowRunColumns:
     """The columns of the run that repeat its newest history row."""
     return {
         "state_type": state["type"],

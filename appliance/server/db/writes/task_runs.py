@@ -5,34 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, Unpack, cast
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import Row, and_, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from appliance.protocol.states import TERMINAL
+from appliance.kit.documents import JsonDocument
+from appliance.protocol.states import TERMINAL, StateType
 from appliance.server.db.bulk import BulkInsert
+from appliance.server.db.rows.task_runs import (
+    ClearedColumns,
+    EarlierTaskRun,
+    NewTaskRun,
+    NewTaskState,
+    PausedTaskRun,
+    StoredTaskRun,
+    TaskRunColumns,
+    TaskRunResult,
+    TaskRunUpdate,
+    TaskState,
+    TimedTaskRun,
+)
+from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.states import TaskRunState
 from appliance.server.db.tables.task_runs import TaskRun
 
-_runs = TaskRun.__table__  # type: ignore[attr-defined]
-_states = TaskRunState.__table__  # type: ignore[attr-defined]
+_runs = table(TaskRun)
+_states = table(TaskRunState)
 _CHUNK = 500
-CHANGING = (
-    "name",
-    "state_type",
-    "state_name",
-    "state_message",
-    "state_data",
-    "state_at",
-    "version",
-    "attempt",
-    "run_count",
-    "result_location",
-    "start_time",
-    "end_time",
-)
 _KNOWN = select(
     _runs.c.id,
     _runs.c.name,
@@ -50,29 +51,54 @@ _IS_OPEN = and_(*(_runs.c.state_type != type for type in sorted(TERMINAL)))
 _OPEN = select(_runs.c.id, _runs.c.version).where(_runs.c.flow_run_id == bindparam("flow_run"), _IS_OPEN)
 _insert = BulkInsert(_runs)
 _UPDATE = (
-    update(_runs).where(_runs.c.id == bindparam("run")).values({name: bindparam(f"new_{name}") for name in CHANGING})
+    update(_runs)
+    .where(_runs.c.id == bindparam("run"))
+    .values({name: bindparam(f"new_{name}") for name in TaskRunColumns.__annotations__})
 )
 _insert_states = BulkInsert(_states)
 
 
-def known(session: Session, ids: Sequence[UUID]) -> dict[UUID, Any]:
+def known(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredTaskRun]:
     """The task runs among `ids` that exist, by id."""
-    found: dict[UUID, Any] = {}
+    found: dict[UUID, StoredTaskRun] = {}
     rest = iter(ids)
     while chunk := list(islice(rest, _CHUNK)):
-        found.update((row.id, row) for row in session.connection().execute(_KNOWN, {"ids": chunk}))
+        rows = session.connection().execute(_KNOWN, {"ids": chunk})
+        found.update((row.id, cast(StoredTaskRun, row)) for row in rows)
     return found
 
 
-def store(
-    session: Session, new: list[dict[str, Any]], changed: list[dict[str, Any]], states: list[dict[str, Any]]
-) -> None:
+def store(session: Session, new: list[NewTaskRun], changed: list[TaskRunUpdate], states: list[NewTaskState]) -> None:
     """Insert new task runs, update known ones (rows of run and new_<column>), append to their histories."""
     connection = session.connection()
     _insert(connection, new)
     if changed:
         connection.execute(_UPDATE, changed)
     _insert_states(connection, states)
+
+
+def columns_of(row: StoredTaskRun) -> TaskRunColumns:
+    """A copy of what is stored, to be changed; the state's message, data and time come with its next state."""
+    return cast(TaskRunColumns, dict(cast(Row[Any], row)._mapping))
+
+
+def update_of(id: UUID, run: TaskRunColumns) -> TaskRunUpdate:
+    """The values that `store` sets a stored task run to."""
+    return {
+        "run": id,
+        "new_name": run["name"],
+        "new_state_type": run["state_type"],
+        "new_state_name": run["state_name"],
+        "new_state_message": run["state_message"],
+        "new_state_data": run["state_data"],
+        "new_state_at": run["state_at"],
+        "new_version": run["version"],
+        "new_attempt": run["attempt"],
+        "new_run_count": run["run_count"],
+        "new_result_location": run["result_location"],
+        "new_start_time": run["start_time"],
+        "new_end_time": run["end_time"],
+    }
 
 
 def close(session: Session, flow_run_id: UUID, attempt: int, type: str, name: str, message: str, now: datetime) -> int:
@@ -96,19 +122,19 @@ def close(session: Session, flow_run_id: UUID, attempt: int, type: str, name: st
             end_time=now,
         )
     )
-    state = {"attempt": attempt, "type": type, "name": name, "message": message, "data": None, "at": now}
-    _insert_states(connection, [state | {"task_run_id": row.id, "version": row.version + 1} for row in rows])
+    state = TaskState(type=type, name=name, message=message, data=None, at=now)
+    _insert_states(connection, [_history(state, row.id, row.version + 1, attempt) for row in rows])
     return len(rows)
 
 
-def types_of(session: Session, flow_run_id: UUID) -> dict[tuple[str, int], tuple[UUID, str]]:
+def types_of(session: Session, flow_run_id: UUID) -> dict[tuple[str, int], tuple[UUID, StateType]]:
     """Each task run's id and the type of its state, by slug and map index."""
     statement = select(_runs.c.task_slug, _runs.c.map_index, _runs.c.id, _runs.c.state_type)
     rows = session.connection().execute(statement.where(_runs.c.flow_run_id == flow_run_id))
     return {(row.task_slug, row.map_index): (row.id, row.state_type) for row in rows}
 
 
-def paused(session: Session, flow_run_id: UUID, task_slug: str | None, map_index: int | None) -> list[Any]:
+def paused(session: Session, flow_run_id: UUID, task_slug: str | None, map_index: int | None) -> list[PausedTaskRun]:
     """The task runs that wait for a person, with their data: all of the flow run, of one task, or one mapped child."""
     statement = select(_runs.c.id, _runs.c.state_data).where(
         _runs.c.flow_run_id == flow_run_id, _runs.c.state_type == "PAUSED"
@@ -117,32 +143,33 @@ def paused(session: Session, flow_run_id: UUID, task_slug: str | None, map_index
         statement = statement.where(_runs.c.task_slug == task_slug)
     if map_index is not None:
         statement = statement.where(_runs.c.map_index == map_index)
-    return list(session.connection().execute(statement).all())
+    return cast(list[PausedTaskRun], session.connection().execute(statement).all())
 
 
-def find(session: Session, flow_run_id: UUID, task_slug: str, map_index: int) -> Any | None:
+def find(session: Session, flow_run_id: UUID, task_slug: str, map_index: int) -> TaskRunResult | None:
     """One task run: its id, state's data, result and end."""
     statement = select(_runs.c.id, _runs.c.state_data, _runs.c.result_location, _runs.c.end_time).where(
         _runs.c.flow_run_id == flow_run_id, _runs.c.task_slug == task_slug, _runs.c.map_index == map_index
     )
-    return session.connection().execute(statement).one_or_none()
+    return cast(TaskRunResult | None, session.connection().execute(statement).one_or_none())
 
 
-def recorded_data(session: Session, task_run_id: UUID) -> list[dict[str, Any]]:
+def recorded_data(session: Session, task_run_id: UUID) -> list[JsonDocument]:
     """What the task run's states have recorded besides their messages."""
     statement = select(_states.c.data).where(_states.c.task_run_id == task_run_id, _states.c.data.is_not(None))
     return [data for data in session.connection().execute(statement).scalars() if data]
 
 
-def with_times(session: Session, flow_run_id: UUID) -> list[Any]:
+def with_times(session: Session, flow_run_id: UUID) -> list[TimedTaskRun]:
     """The task runs that wait for a time of their own: a retry, or the end of a pause."""
     statement = select(_runs.c.id, _runs.c.state_name, _runs.c.state_data).where(
         _runs.c.flow_run_id == flow_run_id, _runs.c.state_type.in_(("SCHEDULED", "PAUSED"))
     )
-    return [row for row in session.connection().execute(statement) if (row.state_data or {}).get("start_time")]
+    rows = session.connection().execute(statement)
+    return [cast(TimedTaskRun, row) for row in rows if (row.state_data or {}).get("start_time")]
 
 
-def move(session: Session, ids: Sequence[UUID], state: dict[str, Any], **others: Any) -> None:
+def move(session: Session, ids: Sequence[UUID], state: TaskState, **others: Unpack[ClearedColumns]) -> None:
     """Give task runs one and the same new state (type, name, message, data, at), and set other columns."""
     connection = session.connection()
     columns = {f"state_{key}": value for key, value in state.items()}
@@ -151,11 +178,11 @@ def move(session: Session, ids: Sequence[UUID], state: dict[str, Any], **others:
         chosen = _runs.c.id.in_(chunk)
         connection.execute(update(_runs).where(chosen).values(version=_runs.c.version + 1, **columns, **others))
         rows = connection.execute(select(_runs.c.id, _runs.c.version, _runs.c.attempt).where(chosen)).all()
-        states = [state | {"task_run_id": row.id, "version": row.version, "attempt": row.attempt} for row in rows]
+        states = [_history(state, row.id, row.version, row.attempt) for row in rows]
         _insert_states(connection, states)
 
 
-def of_flow_run(session: Session, flow_run_id: UUID) -> list[Any]:
+def of_flow_run(session: Session, flow_run_id: UUID) -> list[EarlierTaskRun]:
     """All task runs of a flow run, for a restart."""
     statement = select(
         _runs.c.task_slug,
@@ -167,4 +194,8 @@ def of_flow_run(session: Session, flow_run_id: UUID) -> list[Any]:
         _runs.c.result_location,
         _runs.c.run_count,
     ).where(_runs.c.flow_run_id == flow_run_id)
-    return list(session.connection().execute(statement).all())
+    return cast(list[EarlierTaskRun], session.connection().execute(statement).all())
+
+
+def _history(state: TaskState, task_run_id: UUID, version: int, attempt: int) -> NewTaskState:
+    return {**state, "task_run_id": task_run_id, "version": version, "attempt": attempt}

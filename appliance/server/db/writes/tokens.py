@@ -6,16 +6,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, insert, or_, update
+from sqlalchemy import CursorResult, Result, insert, or_, update
 from sqlalchemy.orm import Session
 
+from appliance.server.db.rows.tokens import NewToken
 from appliance.server.db.tables import metadata
 
 _token = metadata.tables["api_token"]
 
 
-def add(session: Session, values: dict[str, Any]) -> None:
-    session.execute(insert(_token).values(values))
+def add(session: Session, row: NewToken) -> None:
+    session.execute(insert(_token).values(**row))
 
 
 def revoke(session: Session, token_id: UUID, now: datetime) -> bool:
@@ -42,6 +43,6 @@ def touch(session: Session, token_id: UUID, now: datetime, before: datetime) -> 
     session.execute(update(_token).where(_token.c.id == token_id, stale).values(last_used=now))
 
 
-def _changed(result: Any) -> bool:
+def _changed(result: Result[Any]) -> bool:
     assert isinstance(result, CursorResult)
     return result.rowcount == 1

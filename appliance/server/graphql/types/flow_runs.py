@@ -125,7 +125,8 @@ class FlowRun:
         row, loaders = self.row, info.context.loaders
         if row.state_type not in ("SCHEDULED", "PENDING", "PAUSED"):
             return None
-        return why(run_facts(row, loaders.flow.load(row.flow_id)), loaders.situation())
+        flow = loaders.flow.load(row.flow_id)
+        return None if flow is None else why(run_facts(row, flow), loaders.situation())
 
     @described("Why the run failed; null unless it did.")
     def cause(self, info: Info) -> Cause | None:
