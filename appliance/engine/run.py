@@ -16,8 +16,7 @@ from appliance.engine import progress as progress_
 from appliance.engine.executors.executor import Executor
 from appliance.engine.flow_runner import FlowRunner, earlier_states
 from appliance.kit import clock
-from appliance.schedules.errors import ScheduleError
-from appliance.schedules.schedule import Schedule
+from appliance.schedules import Schedule, ScheduleError
 
 _logger = get_logger()
 _OPTIONS = ("parameters", "executor", "run_on_schedule", "context", "task_states", "progress", "runner_class")

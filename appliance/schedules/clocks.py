@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from appliance.kit import clock
-from appliance.schedules import rule as rules
 from appliance.schedules.errors import ScheduleError
-from appliance.schedules.texts import describe
+from appliance.schedules.rule import Rule, parse, validate
 from appliance.schedules.zones import named
 
 
@@ -20,14 +20,22 @@ class Clock:
     def __init__(
         self, document: Mapping[str, Any], parameters: Mapping[str, Any] | None = None, labels: Iterable[str] = ()
     ) -> None:
-        rules.validate(document)
         self.document = dict(document)
+        self.rule = validate(self.document)
         self.parameters = dict(parameters or {})
         self.labels = sorted(set(labels))
 
+    @cached_property
+    def rule(self) -> Rule:
+        """The document, parsed: when the clock is made, and once more where it has been unpickled."""
+        return parse(self.document)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "rule"}
+
     def next(self, n: int, after: datetime | None = None) -> list[datetime]:
         """The next `n` times strictly after `after`, by default after now, aware and in UTC. Raises ScheduleError."""
-        return rules.next_times(self.document, after or clock.now(), n)
+        return self.rule.next(n, after or clock.now())
 
     def to_document(self) -> dict[str, Any]:
         """The JSON form that is registered."""
@@ -35,7 +43,7 @@ class Clock:
 
     def describe(self) -> str:
         """The clock in words."""
-        return describe(self.document)
+        return self.rule.describe()
 
 
 class IntervalClock(Clock):

@@ -1,66 +1,95 @@
-"""The one function that computes the times of user schedules, for the SDK and the server alike.
+"""A schedule's document, parsed once: the rule that answers every question about its times, for the SDK and the server alike.
 
-A schedule is a JSON document with a `kind` and the fields of that kind, of which only the first is required:
-
-cron: cron, an expression of core.cron.   interval: seconds, anchor.   dates: dates, a list.   rrule: rrule, a rule; anchor.
-
-Every kind has timezone, start, end, parameters, labels, filters, or_filters, not_filters, adjustments and calendar besides.
+A document is JSON with a `kind` and the fields of that kind (see `series`). Every kind also takes timezone, start, end,
+parameters, labels, filters, or_filters, not_filters, adjustments and calendar.
 Daylight saving: a fixed time inside the gap comes once, at the first valid instant after it; inside an overlap once, at its first
 occurrence. Wild cron expressions and intervals that aren't whole days follow elapsed time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from appliance.schedules import cron, fields, recurrence
+from appliance.schedules import fields
 from appliance.schedules.errors import ScheduleError
 from appliance.schedules.selection import FIELDS as SELECTING
 from appliance.schedules.selection import Selection
-from appliance.schedules.zones import EARLIEST, LATEST, instant_of, named, wall_of
+from appliance.schedules.series import FIELDS_OF_KIND, Series, kind_of, series_of
+from appliance.schedules.texts import describe
+from appliance.schedules.zones import EARLIEST, LATEST, named
 
-DEFAULT_ANCHOR = "2019-01-01T00:00:00"
-MOST_DATES = 1000
-_DAY = timedelta(days=1)
 _TICK = timedelta(microseconds=1)
-_OF_KIND = {"cron": {"cron"}, "interval": {"seconds", "anchor"}, "dates": {"dates"}, "rrule": {"rrule", "anchor"}}
-_OF_ALL = {"kind", "timezone", "start", "end", "parameters", "labels", *SELECTING}
-_OLD = {"cron", "seconds", "anchor"}  # fields that documents of either old kind have always been allowed to carry
+_COMMON_FIELDS = frozenset({"kind", "timezone", "start", "end", "parameters", "labels", *SELECTING})
+_OLD_FIELDS = frozenset({"cron", "seconds", "anchor"})
+"""What documents of the two oldest kinds, cron and interval, have always been allowed to carry."""
 
 
-def next_times(schedule: Mapping[str, Any], after: datetime, n: int) -> list[datetime]:
-    """The next `n` times strictly after `after`, aware and in UTC; fewer when the schedule ends. Raises ScheduleError."""
-    if after.tzinfo is None:
-        raise ScheduleError("The time after which to look must have a UTC offset.")
-    kind = _kind(schedule)
-    zone = named(schedule.get("timezone"))
-    start, end = _bound(schedule, "start"), _bound(schedule, "end")
-    after = after.astimezone(UTC) if EARLIEST < after < LATEST else (EARLIEST if after <= EARLIEST else LATEST)
+class Rule:
+    """The times of one schedule. Make it with `parse`, ask it as often as you like."""
 
-    def series(since: datetime) -> Iterator[datetime]:
-        if start is not None and start > since:
-            since = start - _TICK  # the start itself counts
-        times = _SERIES[kind](schedule, zone, max(since, EARLIEST))
-        return times if end is None else _until(times, end)
+    __slots__ = ("_end", "_selection", "_series", "_start", "document")
 
-    if all(not schedule.get(key) for key in SELECTING):
-        return list(islice(series(after), max(0, n)))
-    return list(islice(Selection(schedule, zone).pick(series, after), max(0, n)))
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        """Raises ScheduleError."""
+        kind_of(document)
+        zone = named(document.get("timezone"))
+        self.document = document
+        self._start, self._end = _bound(document, "start"), _bound(document, "end")
+        self._series: Series = series_of(document, zone)
+        self._selection = Selection(document, zone) if any(document.get(key) for key in SELECTING) else None
+
+    def __reduce__(self) -> tuple[Callable[[Mapping[str, Any]], Rule], tuple[Mapping[str, Any]]]:
+        return parse, (self.document,)
+
+    def __repr__(self) -> str:
+        return f"<Rule {self.describe()}>"
+
+    def times(self, after: datetime) -> Iterator[datetime]:
+        """The times strictly after `after`, increasing, aware and in UTC; they end when the schedule does.
+
+        Raises ScheduleError for an `after` without an offset; the iterator raises it when a filter lets nothing pass.
+        """
+        if after.tzinfo is None:
+            raise ScheduleError("The time after which to look must have a UTC offset.")
+        since = min(max(after, EARLIEST), LATEST).astimezone(UTC)
+        return self._bounded(since) if self._selection is None else self._selection.pick(self._bounded, since)
+
+    def next(self, n: int, after: datetime) -> list[datetime]:
+        """The first `n` of `times(after)`; fewer when the schedule ends."""
+        return list(islice(self.times(after), max(0, n)))
+
+    def describe(self, with_zone: bool = True) -> str:
+        """The schedule in words, such as "Every day at 06:30 (Europe/Berlin), on weekdays"."""
+        return describe(self.document, with_zone)
+
+    def _bounded(self, since: datetime) -> Iterator[datetime]:
+        if self._start is not None and self._start > since:
+            since = self._start - _TICK  # the start itself counts
+        times = self._series(max(since, EARLIEST))
+        return times if self._end is None else _until(times, self._end)
 
 
-def validate(schedule: Mapping[str, Any]) -> None:
-    """Raise ScheduleError, a ValueError with one sentence, unless `next_times` can work with the document."""
-    kind = _kind(schedule)
-    fields.known(schedule, "A schedule", _OF_ALL | _OF_KIND[kind] | (_OLD if kind in ("cron", "interval") else set()))
-    start, end = _bound(schedule, "start"), _bound(schedule, "end")
+def parse(document: Mapping[str, Any]) -> Rule:
+    """The rule of a schedule's document. Fields that it does not know are ignored; `validate` refuses them. Raises ScheduleError."""
+    return Rule(document)
+
+
+def validate(document: Mapping[str, Any]) -> Rule:
+    """The rule of a document in which every field is known and holds. Raises ScheduleError, a ValueError with one sentence."""
+    kind = kind_of(document)
+    old = _OLD_FIELDS if kind in ("cron", "interval") else frozenset()
+    fields.known(document, "A schedule", _COMMON_FIELDS | FIELDS_OF_KIND[kind] | old)
+    start, end = _bound(document, "start"), _bound(document, "end")
     if start is not None and end is not None and end <= start:
         raise ScheduleError("The end of a schedule must lie after its start.")
-    next_times(schedule, start - _TICK if start is not None else datetime(2026, 1, 1, tzinfo=UTC), 1)
-    Selection(schedule, named(schedule.get("timezone")))
+    rule = parse(document)
+    rule.next(1, start - _TICK if start is not None else datetime(2026, 1, 1, tzinfo=UTC))
+    if rule._selection is None:
+        Selection(document, named(document.get("timezone")))  # `parse` passes over empty ones, whatever they are
+    return rule
 
 
 def _until(times: Iterator[datetime], end: datetime) -> Iterator[datetime]:
@@ -70,77 +99,6 @@ def _until(times: Iterator[datetime], end: datetime) -> Iterator[datetime]:
         yield time
 
 
-def _increasing(times: Iterator[datetime], after: datetime) -> Iterator[datetime]:
-    for time in times:  # around a change of offset two wall times can be one instant
-        if time > after:
-            after = time
-            yield time
-
-
-def _cron(schedule: Mapping[str, Any], zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
-    expression = schedule.get("cron")
-    if not isinstance(expression, str) or not expression.strip():
-        raise ScheduleError("A cron schedule needs an expression such as '30 6 * * 1-5'.")
-    return cron.parse(expression).instants(zone, after)
-
-
-def _interval(schedule: Mapping[str, Any], zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
-    step = _step(schedule)
-    anchor = _bound(schedule, "anchor") or _DEFAULT_START
-    if step % _DAY:
-        return _elapsed(anchor + ((after - anchor) // step + 1) * step, step)
-    wall = wall_of(anchor, zone)
-    wall += ((wall_of(after, zone) - wall) // step - 1) * step
-    return _increasing(_on_wall(wall, step, zone), after)
-
-
-def _elapsed(time: datetime, step: timedelta) -> Iterator[datetime]:
-    while time < LATEST:
-        yield time
-        time += step
-
-
-def _on_wall(wall: datetime, step: timedelta, zone: ZoneInfo) -> Iterator[datetime]:
-    while (time := instant_of(wall, zone)) < LATEST:
-        yield time
-        wall += step
-
-
-def _dates(schedule: Mapping[str, Any], zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
-    texts = fields.items(schedule.get("dates"), "The dates", MOST_DATES)
-    if not texts:
-        raise ScheduleError("A schedule of dates needs at least one date.")
-    return _increasing(iter(sorted(fields.instant(text, "A date", zone) for text in texts)), after)
-
-
-def _rrule(schedule: Mapping[str, Any], zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
-    text = schedule.get("rrule")
-    if not isinstance(text, str) or not text.strip():
-        raise ScheduleError("An rrule schedule needs a rule such as FREQ=MONTHLY;BYDAY=-1FR.")
-    rule = recurrence.parse(text)
-    start = fields.wall(schedule.get("anchor") or DEFAULT_ANCHOR, "The anchor", zone)
-    walls = rule.walls(start, wall_of(after, zone) - _DAY)
-    return _increasing((instant_of(wall, zone) for wall in walls), after)
-
-
-_SERIES = {"cron": _cron, "interval": _interval, "dates": _dates, "rrule": _rrule}
-_DEFAULT_START = datetime(2019, 1, 1, tzinfo=UTC)
-
-
-def _kind(schedule: Mapping[str, Any]) -> str:
-    kind = schedule.get("kind") if isinstance(schedule, Mapping) else None
-    if not isinstance(kind, str) or kind not in _OF_KIND:
-        raise ScheduleError(f"A schedule is of kind cron, interval, dates or rrule, not {str(kind)[:60]!r}.")
-    return kind
-
-
-def _step(schedule: Mapping[str, Any]) -> timedelta:
-    seconds = schedule.get("seconds")
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 1 <= seconds <= 3_660 * 86_400:
-        raise ScheduleError("The interval of a schedule must be a number of seconds, at least 1 and at most ten years.")
-    return timedelta(seconds=seconds)
-
-
-def _bound(schedule: Mapping[str, Any], key: str) -> datetime | None:
-    text = schedule.get(key)
+def _bound(document: Mapping[str, Any], key: str) -> datetime | None:
+    text = document.get(key)
     return None if text is None else fields.instant(text, f"The {key}")

@@ -5,7 +5,7 @@ A time passes when all `filters` hold, one of the `or_filters` holds (when there
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from heapq import heappop, heappush
 from typing import Any
@@ -15,6 +15,7 @@ from appliance.schedules.adjustments import moves_of
 from appliance.schedules.calendars import Opening
 from appliance.schedules.errors import ScheduleError
 from appliance.schedules.filters import checks_of
+from appliance.schedules.series import Series
 from appliance.schedules.zones import EARLIEST, LATEST, instant_of, wall_of
 
 FIELDS = ("filters", "or_filters", "not_filters", "adjustments", "calendar")
@@ -24,7 +25,6 @@ MOST_MOVED = 100
 """So many times of one closed day are moved; the others of that day are skipped."""
 _TICK = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
-Series = Callable[[datetime], Iterator[datetime]]
 
 
 class Selection:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from appliance import Calendar, CronClock, DatesClock, RRuleClock, Schedule, adjustments, filters
-from appliance.schedules import rule as clocks
+from appliance.schedules import parse
 from tests.integration import builders
 from tests.integration.server_fixtures import Site
 
@@ -31,7 +31,7 @@ def test_a_schedule_of_each_kind_is_added_over_rest(site: Site, kind: str) -> No
     assert view["kind"] == clock.document["kind"]
     assert view["document"] == clock.document
     assert f"{view['description']} ({BERLIN})".split(" (")[0] in clock.describe().replace(f" ({BERLIN})", "")
-    first = clocks.next_times(clock.document, datetime.fromisoformat(view["next_times"][0]) - timedelta(seconds=1), 3)
+    first = parse(clock.document).next(3, datetime.fromisoformat(view["next_times"][0]) - timedelta(seconds=1))
     assert [datetime.fromisoformat(text) for text in view["next_times"]] == first
 
 

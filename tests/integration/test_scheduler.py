@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from appliance.kit import clock as kit_clock
+from appliance.schedules import rule
+from appliance.schedules.series import series_of
 from appliance.server.actions import schedules
 from appliance.server.db.session import Database
 from appliance.server.errors import Invalid
@@ -62,6 +64,20 @@ class Pair:
     def close(self) -> None:
         for database in self.databases:
             database.dispose()
+
+
+def test_planning_ten_runs_parses_the_document_once(
+    database: Database, clock: StoppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = register(database)
+    schedule = schedules.create(database, ALICE, flow.flow_id, MINUTELY)
+    clock.move(600)
+    parsed: list[Any] = []
+    monkeypatch.setattr(rule, "series_of", lambda *given: parsed.append(given[0]) or series_of(*given))
+    assert schedules.keep_ahead(database, [schedule.id]).created == 10
+    assert len(parsed) == 1
+    assert schedules.out_of_date(database, kit_clock.now(), steady=True) == []
+    assert len(parsed) == 2
 
 
 def test_a_day_of_minutes_is_1440_runs(database: Database, database_url: str, clock: StoppedClock) -> None:

@@ -6,8 +6,9 @@ policy of its schedule holds for it like for any other run, so where runs may no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import islice, takewhile
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +18,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock, ids
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.backfills import Backfill, BackfillPreview, BackfillRange
-from appliance.schedules import rule as clocks
-from appliance.schedules.errors import ScheduleError
+from appliance.schedules import ScheduleError, parse, validate
 from appliance.server.actions.flow_runs.edit import HIGHEST_PRIORITY
 from appliance.server.actions.flow_runs.new_runs import checked_parameters, insert_runs, run_row
 from appliance.server.auth.identity import Actor
@@ -91,7 +91,7 @@ def step(session: Session, job: JobRow, now: datetime) -> JobColumns:
     if count <= 0:
         return {}
     after = clock.parse(job.progress["after"]) if "after" in job.progress else request.start - _TICK
-    times = [time for time in clocks.next_times(scope["document"], after, count) if time < request.end]
+    times = [time for time in parse(scope["document"]).next(count, after) if time < request.end]
     actor = Actor("user", job.created_by)
     rows = [
         run_row(
@@ -146,7 +146,7 @@ def _scope(session: Session, request: BackfillRange) -> dict[str, Any]:
     if request.flow_id is None or request.document is None:
         raise Invalid("Name a schedule, or a flow and a schedule's document.")
     try:
-        clocks.validate(request.document)
+        validate(request.document)
     except ScheduleError as error:
         raise Invalid(str(error)) from error
     digest = ids.sha256(msgspec.json.encode(request.document, order="sorted").decode())
@@ -180,25 +180,11 @@ def _times(scope: Mapping[str, Any], request: BackfillRange, now: datetime) -> l
         raise Invalid(
             "A backfill is for the past; its end lies in the future, where the schedule itself makes the runs."
         )
-    found = []
-    for time in _each(scope["document"], request):
-        found.append(time)
-        if len(found) > MOST:
-            raise Invalid(f"The range has more than {MOST} due times; make it shorter.")
-    return found
-
-
-def _each(document: Mapping[str, Any], request: BackfillRange) -> Iterator[datetime]:
-    after = request.start - _TICK
-    while True:
-        try:
-            page = clocks.next_times(document, after, 500)
-        except ScheduleError as error:
-            raise Invalid(str(error)) from error
-        for time in page:
-            if time >= request.end:
-                return
-            yield time
-        if len(page) < 500:
-            return
-        after = page[-1]
+    try:
+        due = takewhile(lambda time: time < request.end, parse(scope["document"]).times(request.start - _TICK))
+        times = list(islice(due, MOST + 1))
+    except ScheduleError as error:
+        raise Invalid(str(error)) from error
+    if len(times) > MOST:
+        raise Invalid(f"The range has more than {MOST} due times; make it shorter.")
+    return times

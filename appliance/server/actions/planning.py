@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import crash, ids
 from appliance.kit.clock import isoformat
-from appliance.schedules.errors import ScheduleError
+from appliance.schedules import ScheduleError, parse
 from appliance.server.actions.flow_runs.new_runs import checked_parameters, insert_runs, run_row
 from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.flow_runs import NewFlowRun
@@ -91,8 +91,10 @@ def plan_again(session: Session, schedule: Schedule, actor: Actor, now: datetime
 
 def forget_future_skips(session: Session, schedule: Schedule, now: datetime) -> None:
     """What was recorded as missed by a clock that has been set back since has not come yet, and gets its runs."""
-    for row in schedules.skips_after(session, schedule, now):
-        schedules.shorten_skip(session, row.id, cut(schedule.document, row.first, now))
+    if skips := schedules.skips_after(session, schedule, now):
+        rule = parse(schedule.document)
+        for row in skips:
+            schedules.shorten_skip(session, row.id, cut(rule, row.first, now))
 
 
 def unplan(session: Session, schedule: Schedule, now: datetime) -> int:
@@ -104,7 +106,7 @@ def unplan(session: Session, schedule: Schedule, now: datetime) -> int:
 
 def _plan_of(schedule: Schedule, now: datetime, ahead: int) -> Plan:
     catch_up = CatchUp(schedule.catch_up, schedule.catch_up_cap, schedule.catch_up_window)
-    return plan(schedule.document, schedule.scheduled_until or now, now, ahead, catch_up)
+    return plan(parse(schedule.document), schedule.scheduled_until or now, now, ahead, catch_up)
 
 
 def _skip_row(schedule: Schedule, skip: Skip, now: datetime) -> NewSkip:

@@ -12,8 +12,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
-from appliance.schedules import rule as clocks
-from appliance.schedules.errors import ScheduleError
+from appliance.schedules import ScheduleError, parse, validate
 from appliance.server.actions.flow_runs.new_runs import checked_parameters
 from appliance.server.actions.names import labels_of
 from appliance.server.actions.planning import (
@@ -190,7 +189,8 @@ def move_planned(db: Database, schedule_id: UUID, *, now: datetime | None = None
 
 def _is_out_of_date(document: Any, planned: list[datetime], now: datetime, ahead: int | None) -> bool:
     try:
-        return has_moved(document, planned) or (ahead is not None and too_far_ahead(document, now, planned, ahead))
+        rule = parse(document)
+        return has_moved(rule, planned) or (ahead is not None and too_far_ahead(rule, now, planned, ahead))
     except MALFORMED:
         return False  # planning sets it aside
 
@@ -237,8 +237,7 @@ def _new(
 
 def _fill(schedule: Schedule, document: Mapping[str, Any]) -> None:
     try:
-        clocks.validate(document)
-        clocks.next_times(document, schedule.updated, 1)
+        validate(document).next(1, schedule.updated)
     except ScheduleError as error:
         raise Invalid(str(error)) from error
     except ArithmeticError as error:

@@ -10,8 +10,7 @@ from litestar import Router, delete, get, patch, post
 
 from appliance.kit import clock
 from appliance.protocol.message import Answer, Message, Page
-from appliance.schedules import rule as clocks
-from appliance.schedules.errors import ScheduleError
+from appliance.schedules import ScheduleError, describe, parse
 from appliance.server.actions import schedules as actions
 from appliance.server.api.bodies import decode
 from appliance.server.api.views import ScheduleView
@@ -19,7 +18,6 @@ from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flows, pages, schedules
 from appliance.server.db.session import Database
-from appliance.server.domain.schedule_texts import describe
 from appliance.server.errors import Invalid, NotFound
 
 _NEXT = 3
@@ -135,7 +133,7 @@ def _one(database: Database, row: Any) -> ScheduleView:
 
 def _view(row: Any, flow: str, project: str) -> ScheduleView:
     try:
-        times = clocks.next_times(row.document, clock.now(), _NEXT) if row.active else []
+        times = parse(row.document).next(_NEXT, clock.now()) if row.active else []
     except ScheduleError:
         times = []  # a document that an older version stored and that no longer holds is shown, not hidden
     return ScheduleView(
@@ -144,7 +142,7 @@ def _view(row: Any, flow: str, project: str) -> ScheduleView:
         flow=flow,
         project=project,
         kind=row.kind,
-        description=describe(row.document),
+        description=describe(row.document, with_zone=False),
         document=row.document,
         timezone=row.timezone,
         parameters=row.parameters,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import islice, takewhile
 
-from appliance.schedules import rule as clocks
+from appliance.schedules import Rule
 
 POLICIES = ("all", "latest", "none")
 MOST_CAUGHT_UP = 10_000
-_FIRST, _PAGE = 4, 500
+_PAGE = 500
 _INSTANT = timedelta(microseconds=1)
 _COUNTED = 10_000
 """After a longer absence the newest due times are looked up from the end, and the others are no longer counted one by one."""
@@ -52,46 +52,46 @@ class Plan:
     again: datetime | None = None
 
 
-def plan(document: Mapping[str, Any], planned_until: datetime, now: datetime, ahead: int, catch_up: CatchUp) -> Plan:
-    """The runs to add so that the next `ahead` due times after `now` have one. Raises core's ScheduleError.
+def plan(rule: Rule, planned_until: datetime, now: datetime, ahead: int, catch_up: CatchUp) -> Plan:
+    """The runs to add so that the next `ahead` due times after `now` have one. Raises ScheduleError.
 
     Due times between `planned_until` and `now` were missed because nobody planned; the policy says what becomes of them.
     """
-    past, skip = _missed(document, planned_until, now, catch_up)
-    future = clocks.next_times(document, now, ahead)
+    past, skip = _missed(rule, planned_until, now, catch_up)
+    future = rule.next(ahead, now)
     due = past + [time for time in future if time > planned_until]
     reached = max([planned_until, now, *future[-1:]]) if planned_until < now else max([planned_until, *future[-1:]])
     return Plan(due, skip, reached, future[0] if len(future) == ahead else None)
 
 
-def has_moved(document: Mapping[str, Any], planned: Collection[datetime]) -> bool:
+def has_moved(rule: Rule, planned: Collection[datetime]) -> bool:
     """Are there planned runs at times that the schedule doesn't give any more, as after a change of a time zone's rules?"""
-    return any(clocks.next_times(document, time - _INSTANT, 1) != [time] for time in planned)
+    return any(rule.next(1, time - _INSTANT) != [time] for time in planned)
 
 
-def too_far_ahead(document: Mapping[str, Any], now: datetime, planned: Collection[datetime], ahead: int) -> bool:
+def too_far_ahead(rule: Rule, now: datetime, planned: Collection[datetime], ahead: int) -> bool:
     """Are there planned runs much later than those that `ahead` asks for, because a wrong clock was set back?"""
-    return bool(planned) and not set(planned) <= set(clocks.next_times(document, now, 2 * ahead))
+    return bool(planned) and not set(planned) <= set(rule.next(2 * ahead, now))
 
 
-def cut(document: Mapping[str, Any], first: datetime, now: datetime) -> list[datetime]:
+def cut(rule: Rule, first: datetime, now: datetime) -> list[datetime]:
     """Of due times from `first` on that were skipped, those that have come, so many as are counted."""
-    return _between(document, first - _INSTANT, now, _COUNTED)
+    return _between(rule, first - _INSTANT, now, _COUNTED)
 
 
 def _missed(
-    document: Mapping[str, Any], planned_until: datetime, now: datetime, catch_up: CatchUp
+    rule: Rule, planned_until: datetime, now: datetime, catch_up: CatchUp
 ) -> tuple[list[datetime], Skip | None]:
     if planned_until >= now:
         return [], None
-    times = _between(document, planned_until, now, _COUNTED + 1)
+    times = _between(rule, planned_until, now, _COUNTED + 1)
     if len(times) <= _COUNTED:
         kept = _kept(times, now, catch_up)
         skipped = times[: len(times) - len(kept)]
         if not skipped:
             return kept, None
         return kept, Skip(skipped[0], skipped[-1], len(skipped), _reason(catch_up))
-    latest = _latest(document, planned_until, now, max(1, catch_up.keep) + 1)
+    latest = _latest(rule, planned_until, now, max(1, catch_up.keep) + 1)
     kept = _kept(latest, now, catch_up)
     if len(kept) == len(latest):
         return kept, None
@@ -106,28 +106,19 @@ def _kept(times: list[datetime], now: datetime, catch_up: CatchUp) -> list[datet
     return [time for time in kept if time >= since]
 
 
-def _between(document: Mapping[str, Any], after: datetime, until: datetime, most: int) -> list[datetime]:
+def _between(rule: Rule, after: datetime, until: datetime, most: int) -> list[datetime]:
     """The due times in (after, until], the first `most` of them."""
-    found: list[datetime] = []
-    size = _FIRST  # most often one or none is missed
-    while len(found) < most:
-        page = clocks.next_times(document, after, min(size, most - len(found)))
-        fitting = [time for time in page if time <= until]
-        found += fitting
-        if not fitting or len(fitting) < len(page):
-            break
-        after, size = fitting[-1], min(size * 8, _PAGE)
-    return found
+    return list(islice(takewhile(lambda time: time <= until, rule.times(after)), most))
 
 
-def _latest(document: Mapping[str, Any], after: datetime, until: datetime, number: int) -> list[datetime]:
+def _latest(rule: Rule, after: datetime, until: datetime, number: int) -> list[datetime]:
     """The last `number` due times in (after, until]: a span before `until` is widened until it holds enough, and narrowed again
     when it holds too many to be listed."""
     most = 4 * number + _PAGE
     span, few = timedelta(seconds=1), timedelta(0)
     while True:
         since = max(after, until - span)
-        found = _between(document, since, until, most + 1)
+        found = _between(rule, since, until, most + 1)
         if len(found) > most:
             span = few + (span - few) / 2
         elif len(found) >= number or since == after:

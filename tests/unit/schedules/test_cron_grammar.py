@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from dateutil.rrule import rrulestr
 
-from appliance.schedules import adjustments, cron, filters, recurrence
-from appliance.schedules import rule as clocks
+from appliance.schedules import adjustments, cron, filters, parse, recurrence, validate
 from appliance.schedules.calendars import Blackout, Calendar
 from appliance.schedules.clocks import CronClock, DatesClock, IntervalClock
 from appliance.schedules.errors import ScheduleError
@@ -94,7 +93,7 @@ def test_what_is_refused_is_refused_with_one_sentence(make: Any, says: str) -> N
 
 def test_no_time_zone_means_utc() -> None:
     assert CronSchedule("0 6 * * *", timezone=None).next(1, after=AFTER) == [datetime(2026, 2, 27, 6, tzinfo=UTC)]
-    assert clocks.next_times({"kind": "cron", "cron": "0 6 * * *", "timezone": None}, AFTER, 1)[0].hour == 6
+    assert parse({"kind": "cron", "cron": "0 6 * * *", "timezone": None}).next(1, AFTER)[0].hour == 6
 
 
 def test_a_long_expression_within_the_limit_is_read() -> None:
@@ -104,7 +103,7 @@ def test_a_long_expression_within_the_limit_is_read() -> None:
 
 def test_the_leap_second_is_refused() -> None:
     with pytest.raises(ScheduleError, match="start of a schedule"):
-        clocks.validate({"kind": "cron", "cron": "@daily", "start": "2016-12-31T23:59:60Z"})
+        validate({"kind": "cron", "cron": "@daily", "start": "2016-12-31T23:59:60Z"})
 
 
 def test_a_day_that_a_zone_skips() -> None:
@@ -123,7 +122,7 @@ def test_a_day_that_a_zone_skips() -> None:
 
 def test_every_second_of_a_day() -> None:
     start = datetime(2026, 3, 8, tzinfo=UTC)
-    times = clocks.next_times({"kind": "cron", "cron": "* * * * * *", "timezone": "America/New_York"}, start, 86_400)
+    times = parse({"kind": "cron", "cron": "* * * * * *", "timezone": "America/New_York"}).next(86_400, start)
     assert len(set(times)) == 86_400
     assert times[-1] - times[0] == timedelta(seconds=86_399)
 

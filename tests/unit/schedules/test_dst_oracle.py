@@ -11,7 +11,7 @@ from datetime import datetime
 
 import pytest
 
-from appliance.schedules import rule as clocks
+from appliance.schedules import parse
 from tests import depth
 from tests.unit.schedules import dst_oracle as oracle
 from tests.unit.schedules.dst_oracle import CASES, DAY, EPOCH, MINUTE, Case, Walk, ZoneInfo
@@ -25,14 +25,15 @@ def at(minute: int) -> datetime:
 
 def deviations(case: Case, walk: Walk, zone: str, draw: random.Random) -> list[str]:
     document = case.document | {"timezone": zone}
+    rule = parse(document)
     expected = [at(int(minute)) for minute in walk.expected(case)]
     end = at(walk.end)
-    times = [time for time in clocks.next_times(document, at(walk.start) - MINUTE, len(expected) + 1) if time < end]
+    times = [time for time in rule.next(len(expected) + 1, at(walk.start) - MINUTE) if time < end]
     wrong = [] if times == expected else [f"{zone} {document} from {at(walk.start)}: {set(times) ^ set(expected)}"]
     for _ in range(depth.pick(quick=1, normal=1, full=2)):  # from any starting point inside, the rest is the same
         after = at(draw.randrange(walk.start, walk.end))
         rest = [time for time in expected if time > after][:3]
-        if clocks.next_times(document, after, len(rest)) != rest:
+        if rule.next(len(rest), after) != rest:
             wrong.append(f"{zone} {document} after {after}")
     return wrong
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.schedules import rule as clocks
+from appliance.schedules import parse, validate
 from appliance.schedules.clocks import CronClock, IntervalClock
 from appliance.schedules.errors import ScheduleError
 from appliance.schedules.schedule import CronSchedule, IntervalSchedule, Schedule
@@ -30,16 +30,16 @@ def cron(expression: str, zone: str = "UTC", **more: Any) -> dict[str, Any]:
 
 def walls(document: dict[str, Any], after: datetime, n: int) -> list[str]:
     zone = ZoneInfo(document["timezone"])
-    return [t.astimezone(zone).strftime("%d %H:%M%z") for t in clocks.next_times(document, after, n)]
+    return [t.astimezone(zone).strftime("%d %H:%M%z") for t in parse(document).next(n, after)]
 
 
 def test_times_lie_strictly_after_and_are_utc() -> None:
-    times = clocks.next_times(cron("*/5 * * * *", BERLIN), utc("2026-01-01T00:05:00"), 3)
+    times = parse(cron("*/5 * * * *", BERLIN)).next(3, utc("2026-01-01T00:05:00"))
     assert times == [utc("2026-01-01T00:10:00"), utc("2026-01-01T00:15:00"), utc("2026-01-01T00:20:00")]
     assert all(t.tzinfo is UTC for t in times)
-    assert clocks.next_times(cron("0 0 * * *"), utc("2026-01-01T23:59:59.999999"), 1) == [utc("2026-01-02T00:00:00")]
-    assert clocks.next_times(cron("0 0 * * *"), utc("2026-01-02T00:00:00.000001"), 1) == [utc("2026-01-03T00:00:00")]
-    assert clocks.next_times(cron("* * * * *"), utc("2026-01-01T00:00:00"), 0) == []
+    assert parse(cron("0 0 * * *")).next(1, utc("2026-01-01T23:59:59.999999")) == [utc("2026-01-02T00:00:00")]
+    assert parse(cron("0 0 * * *")).next(1, utc("2026-01-02T00:00:00.000001")) == [utc("2026-01-03T00:00:00")]
+    assert parse(cron("* * * * *")).next(0, utc("2026-01-01T00:00:00")) == []
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_cron_when_new_york_falls_back() -> None:
     ):  # asked anywhere after it, also inside the second 01:00 hour, it never comes again
         after = utc("2026-11-01T05:00:00") + timedelta(minutes=minute)
         assert walls(fixed, after, 1) == ["02 01:30-0500"]
-    assert len(clocks.next_times(cron("*/30 * * * *", NEW_YORK), utc("2026-11-01T03:59:59"), 50)) == 50
-    hours = clocks.next_times(cron("0 * * * *", NEW_YORK), utc("2026-11-01T03:59:59"), 26)
+    assert len(parse(cron("*/30 * * * *", NEW_YORK)).next(50, utc("2026-11-01T03:59:59"))) == 50
+    hours = parse(cron("0 * * * *", NEW_YORK)).next(26, utc("2026-11-01T03:59:59"))
     assert {b - a for a, b in pairwise(hours)} == {timedelta(hours=1)}
 
 
@@ -98,12 +98,12 @@ def test_intervals_of_days_keep_the_wall_time() -> None:
 
 def test_shorter_intervals_are_absolute() -> None:
     half_days = interval(43_200, "2026-03-01T05:00:00+00:00", NEW_YORK)
-    times = clocks.next_times(half_days, utc("2026-03-07T12:00:00"), 6)
+    times = parse(half_days).next(6, utc("2026-03-07T12:00:00"))
     assert {b - a for a, b in pairwise(times)} == {timedelta(hours=12)}
-    assert clocks.next_times(interval(300, "2026-01-01T00:00:00Z", "UTC"), utc("2026-01-01T00:05:00"), 1) == [
+    assert parse(interval(300, "2026-01-01T00:00:00Z", "UTC")).next(1, utc("2026-01-01T00:05:00")) == [
         utc("2026-01-01T00:10:00")
     ]
-    assert clocks.next_times(interval(0.1 * 10 + 0.1, "2026-01-01T00:00:00Z", "UTC"), utc("2026-01-01T00:00:00"), 10)[
+    assert parse(interval(0.1 * 10 + 0.1, "2026-01-01T00:00:00Z", "UTC")).next(10, utc("2026-01-01T00:00:00"))[
         -1
     ] == utc("2026-01-01T00:00:11")
 
@@ -111,11 +111,8 @@ def test_shorter_intervals_are_absolute() -> None:
 def test_start_and_end_count_themselves() -> None:
     bounds = {"start": "2026-01-01T00:10:00Z", "end": "2026-01-01T00:20:00Z"}
     expected = [utc("2026-01-01T00:10:00"), utc("2026-01-01T00:15:00"), utc("2026-01-01T00:20:00")]
-    assert clocks.next_times(cron("*/5 * * * *", **bounds), utc("2025-12-01T00:00:00"), 9) == expected
-    assert (
-        clocks.next_times(interval(300, "2020-01-01T00:00:00Z", "UTC", **bounds), utc("2025-12-01T00:00:00"), 9)
-        == expected
-    )
+    assert parse(cron("*/5 * * * *", **bounds)).next(9, utc("2025-12-01T00:00:00")) == expected
+    assert parse(interval(300, "2020-01-01T00:00:00Z", "UTC", **bounds)).next(9, utc("2025-12-01T00:00:00")) == expected
 
 
 @pytest.mark.parametrize(
@@ -138,7 +135,7 @@ def test_start_and_end_count_themselves() -> None:
 )
 def test_schedules_that_make_no_sense_are_refused(document: dict[str, Any], says: str) -> None:
     with pytest.raises(ScheduleError, match=says):
-        clocks.validate(document)
+        validate(document)
     assert issubclass(ScheduleError, ValueError)
 
 
@@ -195,11 +192,11 @@ ANY_SCHEDULE = st.one_of(
 @settings(max_examples=depth.examples(150), deadline=None)
 @given(ANY_SCHEDULE, st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_asking_in_steps_gives_the_same_times(document: dict[str, Any], after: datetime) -> None:
-    times = clocks.next_times(document, after, 6)
+    times = parse(document).next(6, after)
     assert times == sorted(set(times))
     assert times[0] > after
     one_by_one = []
     for _ in times:
-        after = clocks.next_times(document, after, 1)[0]
+        after = parse(document).next(1, after)[0]
         one_by_one.append(after)
     assert one_by_one == times

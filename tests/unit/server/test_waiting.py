@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
+from appliance.schedules import describe
 from appliance.server.domain.concurrency import Ledger, Limit
-from appliance.server.domain.schedule_texts import describe
 from appliance.server.domain.waiting import (
     ONLINE_FOR,
     AgentFacts,
@@ -161,7 +161,7 @@ def test_health() -> None:
     ],
 )
 def test_schedules_in_words(document: dict[str, Any], words: str) -> None:
-    assert describe(document) == words
+    assert describe(document, with_zone=False) == words
 
 
 @dataclass(frozen=True)

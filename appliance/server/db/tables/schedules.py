@@ -21,7 +21,7 @@ class Schedule(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     flow_id: UUID = Field(foreign_key="flow.id", ondelete="CASCADE", index=True)
     kind: str = Field(max_length=20)  # cron, interval
-    document: dict[str, Any] = Field(sa_type=Document)  # what core.clocks reads
+    document: dict[str, Any] = Field(sa_type=Document)  # what schedules.parse reads
     timezone: str = Field(default="UTC", max_length=100)
     parameters: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
     labels: list[str] = Field(default_factory=list, sa_type=Document)

@@ -8,9 +8,7 @@ from uuid import UUID
 
 import strawberry
 
-from appliance.schedules import rule as clocks
-from appliance.schedules.errors import ScheduleError
-from appliance.server.domain.schedule_texts import describe
+from appliance.schedules import ScheduleError, describe, parse
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import asks_only, described
@@ -132,7 +130,7 @@ class Schedule:
         if not 1 <= n <= MOST_TIMES:
             raise Invalid(f"The argument n lies between 1 and {MOST_TIMES}.")
         try:
-            return clocks.next_times(self.document, info.context.now, n)  # type: ignore[arg-type]
+            return parse(self.document).next(n, info.context.now)  # type: ignore[arg-type]
         except ScheduleError:
             return []  # a document that an older version stored and that no longer holds is shown, not hidden
 
@@ -208,7 +206,7 @@ def schedule(row: Any) -> Schedule:
         id=row.id,
         kind=row.kind,
         document=row.document,
-        description=describe(row.document),
+        description=describe(row.document, with_zone=False),
         timezone=row.timezone,
         active=row.active,
         parameters=row.parameters,
