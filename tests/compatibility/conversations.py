@@ -1,4 +1,4 @@
-"""What an agent and a run say to the server, said with the client's own functions: one conversation per protocol."""
+"""What a run and an agent send to the server, through the client's own functions: one conversation per protocol."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STORAGE = {"type": "local", "path": "/flows/etl.py", "flow": "etl", "sha256": "1
 
 
 class Speaker:
-    """Talks over one HTTP client, as whoever a token belongs to, while the time moves on."""
+    """Sends requests over one HTTP client, on behalf of several tokens."""
 
     def __init__(self, http: Any, stage: Stage) -> None:
         self.http, self.stage = http, stage
@@ -112,7 +112,7 @@ def run_conversation(speaker: Speaker) -> None:
 
 
 def _second_attempt(speaker: Speaker, run: UUID, first: Transport, agent: Transport, agent_id: UUID) -> None:
-    """What the first one knows comes along; the first one itself is refused from now on."""
+    """It learns the states of the first attempt, whose own reports are refused from now on."""
     stage = speaker.stage
     speaker.restart(run)
     work, second = speaker.claim(agent, agent_id)

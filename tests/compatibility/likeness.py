@@ -13,7 +13,7 @@ _PLAIN = (str, bytes, int, float, complex, bool, type(None), date, timedelta, tz
 
 
 def likeness(value: Any, _above: tuple[int, ...] = ()) -> Any:
-    """Classes by name, attributes by name and content; functions by name and by what they are closed over."""
+    """Its class and its attributes, recursively; of a function its name and its closure."""
     if isinstance(value, _PLAIN):
         return value
     if id(value) in _above:
@@ -35,14 +35,14 @@ def likeness(value: Any, _above: tuple[int, ...] = ()) -> Any:
 
 
 def attribute_names(value: Any) -> set[str]:
-    """The names of all attributes that an object of its own has, in slots or without."""
+    """The names of all attributes of the instance, whether in slots or in a dictionary."""
     slots = {name for kind in type(value).__mro__ for name in _slots(kind) if hasattr(value, name)}
     return slots | set(getattr(value, "__dict__", ()))
 
 
 def _attributes(value: Any, inside: Any) -> list[Any]:
-    found = [(name, inside(getattr(value, name))) for name in sorted(attribute_names(value))]
-    return [("args", inside(value.args)), *found] if isinstance(value, BaseException) else found
+    attributes = [(name, inside(getattr(value, name))) for name in sorted(attribute_names(value))]
+    return [("args", inside(value.args)), *attributes] if isinstance(value, BaseException) else attributes
 
 
 def _slots(kind: type) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Pickles flows and results for the tests of later releases: run `python -m tests.compatibility.make_pickles` on a release.
 
-The sources run as scripts, as a user's flows do, under names without a directory: no path of this machine goes along.
+The sources run as scripts, like the flows of users, and no path of the machine ends up in a pickle.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import platform
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -24,11 +25,17 @@ SERIALIZERS = {
     "gzip": CompressedSerializer(PickleSerializer()),
     "lzma": CompressedSerializer(PickleSerializer(), "lzma"),
 }
-PACKAGES = ("appliance.core", "appliance.engine.results", "appliance.engine.executors")
+PACKAGES = (
+    "appliance.core",
+    "appliance.engine.executors",
+    "appliance.engine.results",
+    "appliance.protocol",
+    "appliance.schedules",
+)
 
 
 def script(name: str) -> dict[str, Any]:
-    """The variables of a source after it ran as a script does."""
+    """Run a source as a script; returns its variables."""
     main = sys.modules["__main__"].__dict__
     main["__file__"] = f"{name}.py"
     exec(compile((PICKLES / f"{name}.py").read_text(), f"{name}.py", "exec"), main)
@@ -36,20 +43,20 @@ def script(name: str) -> dict[str, Any]:
 
 
 def names() -> Iterator[tuple[str, str]]:
-    """The classes and functions that are at home in the modules from which users' objects are made."""
-    for package in map(import_module, PACKAGES):
-        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if found.name.endswith("worker"):  # a program, not a module
+    """Every class and function that is defined in a module whose objects can end up in a pickle."""
+    for package in map(import_module, filter(find_spec, PACKAGES)):
+        for entry in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if entry.name.endswith("worker"):  # a program, not a module
                 continue
-            module = import_module(found.name)
+            module = import_module(entry.name)
             for name, value in sorted(vars(module).items()):
-                at_home = getattr(value, "__module__", "") == module.__name__
-                if at_home and not name.startswith("__") and (inspect.isclass(value) or inspect.isfunction(value)):
+                is_own = getattr(value, "__module__", "") == module.__name__
+                if is_own and not name.startswith("__") and (inspect.isclass(value) or inspect.isfunction(value)):
                     yield module.__name__, name
 
 
-def forget_places() -> None:
-    """Functions that functions of the SDK make are pickled with the names of their files: leave out where those lie."""
+def make_file_names_relative() -> None:
+    """Make file names relative: closures of the SDK are pickled by value, file name included."""
     root = str(Path(import_module("appliance").__file__ or "").parent.parent)
     for name, module in sys.modules.items():
         if name.startswith("appliance."):
@@ -57,18 +64,18 @@ def forget_places() -> None:
     for module_name, name in names():
         value = getattr(import_module(module_name), name)
         if inspect.isfunction(value):
-            value.__code__ = _placeless(value.__code__, root)
+            value.__code__ = _relative(value.__code__, root)
 
 
-def _placeless(code: CodeType, root: str) -> CodeType:
-    consts = tuple(_placeless(one, root) if isinstance(one, CodeType) else one for one in code.co_consts)
+def _relative(code: CodeType, root: str) -> CodeType:
+    consts = tuple(_relative(one, root) if isinstance(one, CodeType) else one for one in code.co_consts)
     return code.replace(co_filename=code.co_filename.removeprefix(root + "/"), co_consts=consts)
 
 
 def main() -> None:
-    """Write all of it."""
+    """Write all pickles, and a list of the names that they may refer to."""
     list(names())  # imports all modules
-    forget_places()
+    make_file_names_relative()
     flows, values = script("flows"), script("values")["values"]()
     flows["save_into"](PICKLES)
     state = flows["of_stored_results"](PICKLES / "results").run()

@@ -1,6 +1,6 @@
-"""Records the conversations of both protocols: `python -m tests.compatibility.record`, on the code that they shall hold.
+"""Records the conversations of both protocols: run `python -m tests.compatibility.record` on a release.
 
-`--sentences` takes over sentences that were worded anew and refuses every other difference.
+With `--sentences` it accepts reworded text and refuses every other difference.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.compatibility.site import Recording, new_stage, site
 
 
 def record(conversation: Callable[[Speaker], None]) -> list[Exchange]:
-    """What both sides say in a conversation today."""
+    """Hold a conversation with the app and return its exchanges."""
     with tempfile.TemporaryDirectory() as directory, new_stage() as stage, site(Path(directory)) as http:
         recording = Recording(http, stage)
         conversation(Speaker(recording, stage))

@@ -1,4 +1,4 @@
-"""The code of a release as processes run it: this one, or the previous one, taken from the repository's history."""
+"""Runs commands and agents with the code of a release: the current one, or the previous one from the Git history."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ PREVIOUS = (Path(__file__).parent / "previous").read_text().strip()
 
 
 class CommitMissing(Exception):
-    """The history of the repository lacks the previous release."""
+    """The Git history does not contain the previous release."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """The directory that has the package `appliance`; it shares this interpreter and its libraries."""
+    """A directory with the package `appliance`, run by this interpreter with its libraries."""
 
     directory: Path
 
     @property
     def settings(self) -> dict[str, str]:
-        """The environment that makes a process run this code; without the safe path, the working directory comes first."""
+        """The environment of its processes. Without the safe path, the working directory would take precedence."""
         return {"PYTHONPATH": str(self.directory), "PYTHONSAFEPATH": "1"}
 
     def environment(self, url: str, **more: str) -> dict[str, str]:
@@ -39,7 +39,7 @@ class Release:
         return own | self.settings | {"APPLIANCE_URL": url, "APPLIANCE_TOKEN": TOKEN} | more
 
     def command(self, url: str, *arguments: str) -> str:
-        """What one command prints; it must succeed."""
+        """Run a command that must succeed; returns its output."""
         result = subprocess.run(
             [sys.executable, "-m", "appliance", *arguments],
             env=self.environment(url),
@@ -53,7 +53,7 @@ class Release:
 
     @contextmanager
     def agent(self, url: str, directory: Path) -> Iterator[None]:
-        """A process agent that works while the block lasts."""
+        """Run a process agent for the duration of the block."""
         log = directory / "agent.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -75,12 +75,12 @@ def current() -> Release:
 
 
 def previous(directory: Path) -> Release:
-    """The previous release, unpacked into a directory. Raises CommitMissing."""
+    """Extract the previous release into a directory. Raises CommitMissing."""
     return Release(unpack(PREVIOUS, directory))
 
 
 def unpack(commit: str, directory: Path) -> Path:
-    """The package as it was in a commit. Raises CommitMissing."""
+    """Extract the package of a commit. Raises CommitMissing."""
     archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit, "appliance"], capture_output=True, check=False)
     if archive.returncode != 0:
         raise CommitMissing(

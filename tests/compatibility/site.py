@@ -1,4 +1,4 @@
-"""The real app in this process with a stopped clock and counted ids, so that the same requests get the same bytes for an answer."""
+"""The real app in-process with a stopped clock and counted ids, so that the same requests always get the same bytes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ ADDRESS = "http://testserver.local"
 
 
 class Stage:
-    """The time, and the ids and secrets that are made next. Each exchange has numbers of its own, so one that makes more ids
-    than before changes nothing in those after it."""
+    """The current time and the next ids and secrets. Each exchange has its own range of numbers, so that creating one more id
+    in an exchange leaves the later ones unchanged."""
 
     def __init__(self) -> None:
         self.time = datetime(2026, 3, 2, 8, 0, 0, 123456, tzinfo=UTC)
@@ -57,7 +57,7 @@ class Stage:
 
 @contextmanager
 def new_stage() -> Iterator[Stage]:
-    """Time and ids as a stage has them, at the places where they come from."""
+    """Replace the sources of time, ids and secrets by those of a stage."""
     stage = Stage()
     with clock.stopped(lambda: stage.time), pytest.MonkeyPatch.context() as patch:
         patch.setattr(ids, "uuid7", stage.uuid7)
@@ -83,14 +83,14 @@ def site(directory: Path) -> Iterator[TestClient[Any]]:
 
 
 class Recording:
-    """An HTTP client that passes requests on to the app and keeps what was said."""
+    """An HTTP client that forwards requests to the app and records every exchange."""
 
     def __init__(self, http: Any, stage: Stage) -> None:
         self.exchanges: list[Exchange] = []
         self._http, self._stage = http, stage
 
     def request(self, method: str, path: str, *, content: bytes | None, params: Any, headers: dict[str, str]) -> Any:
-        assert not params, "put what is asked for into the path"
+        assert not params, "query parameters are not recorded; put them into the path"
         self._stage.next_exchange()
         response = self._http.request(method, path, content=content, headers=headers)
         self.exchanges.append(

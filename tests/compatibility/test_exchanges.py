@@ -1,4 +1,4 @@
-"""The recorded conversations, byte for byte: the recorded requests get the recorded answers, and clients send the recorded requests."""
+"""Replays recorded conversations byte for byte: the server gives the recorded answers, clients send the recorded requests."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.compatibility.exchange import Exchange
 from tests.compatibility.site import Stage, new_stage, site
 
 NAMES = sorted(CONVERSATIONS)
+HINT = "if only the wording changed, run `python -m tests.compatibility.record --sentences`"
 
 
 class Response:
@@ -26,16 +27,16 @@ class Response:
 
 
 class Playback:
-    """An HTTP client that expects the recorded requests in their order and gives the recorded answers."""
+    """An HTTP client that expects the recorded requests in order and returns the recorded answers."""
 
     def __init__(self, exchanges: list[Exchange], stage: Stage) -> None:
-        self.left = list(exchanges)
+        self.remaining = list(exchanges)
         self._stage = stage
 
     def request(self, method: str, path: str, *, content: bytes | None, params: Any, headers: dict[str, str]) -> Any:
-        expected = self.left.pop(0)
+        expected = self.remaining.pop(0)
         assert (method, path) == (expected.method, expected.path)
-        assert (content or b"") == expected.request.encode()
+        assert (content or b"") == expected.request.encode(), HINT
         assert headers.get("Authorization", "") == expected.authorization
         self._stage.time = expected.time
         return Response(expected)
@@ -49,7 +50,7 @@ def test_recorded_requests_get_the_recorded_answers(name: str, tmp_path: Path) -
             stage.next_exchange()
             headers = {"Authorization": expected.authorization, "Content-Type": "application/json"}
             answer = http.request(expected.method, expected.path, content=expected.request.encode(), headers=headers)
-            where = f"exchange {number}: {expected.method} {expected.path}"
+            where = f"exchange {number}: {expected.method} {expected.path}; {HINT}"
             assert (answer.status_code, answer.content) == (expected.status, expected.answer.encode()), where
 
 
@@ -58,11 +59,11 @@ def test_clients_send_the_recorded_requests(name: str) -> None:
     with new_stage() as stage:
         playback = Playback(exchange.read(name), stage)
         CONVERSATIONS[name](Speaker(playback, stage))
-        assert playback.left == []
+        assert playback.remaining == []
 
 
-def test_the_recordings_hold_every_message_of_both_protocols() -> None:
-    said = {
+def test_the_recordings_contain_every_message_of_both_protocols() -> None:
+    messages = {
         (one.path.split("/")[3], one.path.rsplit("/", 1)[-1], one.status)
         for name in NAMES
         for one in exchange.read(name)
@@ -78,20 +79,18 @@ def test_the_recordings_hold_every_message_of_both_protocols() -> None:
         ("agents", "claim", 404),
         ("agents", "report", 200),
     }
-    assert expected <= said
+    assert expected <= messages
     codes = "".join(one.answer for name in NAMES for one in exchange.read(name) if one.status == 409)
     assert '"code":"sequence_gap"' in codes and '"code":"stale_attempt"' in codes
 
 
-def test_the_recorder_takes_over_better_sentences_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_recorder_accepts_reworded_text_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "EXCHANGES", tmp_path)
     recordings = {name: record.record(conversation) for name, conversation in CONVERSATIONS.items()}
     for name, exchanges in recordings.items():
-        exchange.write(
-            name, [replace(one, answer=one.answer.replace("Batch 4 came", "Batch 4 arrived")) for one in exchanges]
-        )
+        reworded = [replace(one, answer=one.answer.replace('"message":"', '"message":"Once: ')) for one in exchanges]
+        assert reworded != exchanges
+        exchange.write(name, reworded)
     assert record.main(["--sentences"]) == 0
     assert exchange.read("run_protocol") == recordings["run_protocol"]
     altered = [replace(one, answer=one.answer.replace('"acked"', '"stored"')) for one in recordings["run_protocol"]]
