@@ -25,18 +25,18 @@ WRITTEN, HERE = (".".join(version.split(".")[:2]) for version in (DOCUMENT["pyth
 RESULTS = sorted(
     location for location in DOCUMENT["results"] if WRITTEN == HERE or not location.startswith("closures.")
 )
-"""Code in a pickle is for one minor version of Python."""
+"""Those with code in them can only be read by the minor version of Python that wrote them."""
 
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Caches and results of the flows go where nothing of another run lies."""
+    """An empty home directory, so that no result of an earlier run is reused."""
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
 @pytest.fixture
 def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """The sources of the pickles, run as scripts with the code of today."""
+    """Run the sources of the pickles as scripts, with today's code; returns their variables."""
     module = ModuleType("__main__")
     monkeypatch.setitem(sys.modules, "__main__", module)
     for name in ("flows", "values"):
@@ -45,11 +45,11 @@ def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", FLOWS)
-def test_a_saved_flow_is_what_its_source_makes_today(name: str, main: dict[str, Any]) -> None:
+def test_a_saved_flow_is_what_its_source_makes_today(name: str, main: dict[str, Any], tmp_path: Path) -> None:
     loaded = load(name)
     if loaded is None:
         return
-    fresh = main["FLOWS"][name]()
+    fresh = Flow.load(main["FLOWS"][name]().save(tmp_path / "fresh.flow"))  # pickled too: caches are left out
     assert serialize(loaded) == serialize(fresh)
     assert attribute_names(loaded) == attribute_names(fresh)
     assert likeness(loaded.schedule) == likeness(fresh.schedule)
@@ -71,7 +71,17 @@ def test_a_saved_flow_runs_as_its_source_does_today(name: str, main: dict[str, A
 def test_a_result_is_what_its_source_makes_today(location: str, main: dict[str, Any]) -> None:
     key, kind = location.split(".")
     value = LocalResult(PICKLES, serializer=SERIALIZERS[kind]).read(location, DOCUMENT["results"][location])
-    assert likeness(value) == likeness(main["values"]()[key])
+    serializer = SERIALIZERS[kind]
+    assert likeness(value) == likeness(serializer.deserialize(serializer.serialize(main["values"]()[key])))
+
+
+def test_the_schedule_of_a_saved_flow_gives_the_times_of_its_source(main: dict[str, Any]) -> None:
+    for name in FLOWS:
+        loaded = load(name)
+        if loaded is not None and loaded.schedule is not None:
+            fresh = main["FLOWS"][name]().schedule
+            assert loaded.schedule.next(50, main["DAY"]) == fresh.next(50, main["DAY"])
+            assert loaded.schedule.describe() == fresh.describe()
 
 
 def test_results_that_the_previous_release_cached_are_not_computed_again(main: dict[str, Any], tmp_path: Path) -> None:
@@ -84,7 +94,7 @@ def test_results_that_the_previous_release_cached_are_not_computed_again(main: d
 
 
 def load(name: str) -> Flow | None:
-    """A saved flow. For another Python than the one that wrote it nothing is left but the refusal, which is checked here."""
+    """Load a saved flow; on another minor version of Python, check that it is refused, and return None."""
     if WRITTEN == HERE:
         return Flow.load(PICKLES / f"{name}.flow")
     with pytest.raises(LoadError, match=f"was written by Python {WRITTEN} and this is Python {HERE}; load it with"):

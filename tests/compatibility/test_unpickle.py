@@ -17,12 +17,12 @@ from appliance.core import unpickle
 from tests.compatibility.make_pickles import PICKLES
 
 NAMES = [tuple(line.split(":")) for line in json.loads((PICKLES / "pickles.json").read_text())["names"]]
-GONE: dict[tuple[str, str], str] = {}
-"""What no pickle can hold, with the reason why."""
+GONE = {("appliance.core.clocks", "next_times"): "internal: flows contain clocks, whose methods called it"}
+"""Names that were removed although a pickle could refer to them, and why that breaks nobody."""
 
 
 def named(module: str, name: str) -> bytes:
-    """A pickle that holds nothing but a name."""
+    """A pickle of a class or function."""
     return f"c{module}\n{name}\n.".encode()
 
 
