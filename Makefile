@@ -1,22 +1,29 @@
-# Everything that people do with this repository. `make` alone prints this help.
+# Everything you do with this repository. `make` without a target prints the help below.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 DATA ?= $(CURDIR)/data
-# The machine may have no npm; then Node comes from a wheel into the virtual environment, which is why it is on the path.
+# Where there is no npm, Node is installed from a wheel into the virtual environment, which is therefore on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 STATIC := appliance/server/web/static/index.html
 UI_SOURCES := $(shell find ui -type f -not -path '*/node_modules/*' 2>/dev/null)
 DOCS := $(shell find docs appliance/core appliance/engine appliance/testing -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: help install ui docs run test lint check format lock image bench bench-peers chaos soak clean
+# The parts of `make lint` and `make check` run two at a time; each prints its output in one piece.
+TWO_AT_A_TIME := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
+LINTS := lint-ui-tests lint-types lint-ui-types lint-ui-style lint-imports lint-style
+
+.PHONY: help install hooks ui docs run test test-full lint check unit $(LINTS) format lock image bench bench-peers chaos soak clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-install: $(BIN)/.installed ## set up the virtual environment in .venv
+install: $(BIN)/.installed hooks ## set up the virtual environment in .venv
+
+hooks:
+	@deploy/ci/install_hooks
 
 ui: $(STATIC) ## build the web UI
 
@@ -27,46 +34,67 @@ run: install ui docs ## start the appliance at http://127.0.0.1:4200 and run the
 
 test: install ui docs ## set everything up and run the whole test suite
 	@deploy/ci/browser
-	$(BIN)/python -m pytest -q -n 3 --dist loadgroup tests
+	$(BIN)/python -m pytest -q -n 3 --dist loadgroup --durations=20 tests
 
-lint: install ui/node_modules/.installed ## lint, types, architecture and the UI's own tests
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+test-full: install ui docs ## run everything in its long form, storms on several seeds included (hours)
+	@deploy/ci/browser
+	$(BIN)/python -m tests.full_run $(ARGS)
+
+lint: install ui/node_modules/.installed ## check style, types and architecture, and run the UI's unit tests
+	@$(TWO_AT_A_TIME) $(LINTS)
+
+check: install ui/node_modules/.installed ## run the linters and the unit tests, in under 90 seconds
+	@$(TWO_AT_A_TIME) unit $(LINTS)
+
+unit:
+	$(BIN)/python -m pytest -q -n 2 --depth quick tests/unit tests/house
+
+lint-style:
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+
+lint-types:
 	$(BIN)/mypy
+
+lint-imports:
 	$(BIN)/lint-imports
-	$(BIN)/python deploy/ci/graphql_contract.py --check
-	cd ui && npm run --silent lint && npm run --silent types && npm run --silent unused && npm run --silent test
 
-check: lint ## lint, types, architecture and unit tests, in under two minutes
-	$(BIN)/python -m pytest -q -n 2 tests/unit tests/house
+lint-ui-style:
+	cd ui && npm run --silent lint
 
-format: install ## format the code and mend what the linter can mend
+lint-ui-types:
+	cd ui && npm run --silent types
+
+lint-ui-tests:
+	cd ui && npm run --silent test
+
+format: install ## format the code and apply the linter's fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: install ## resolve the dependencies again
+lock: install ## resolve the dependencies again and write the lock files
 	deploy/ci/lock
 
-image: ## build the container image (BASE_IMAGE=... for another base)
+image: ## build the container image (BASE_IMAGE=... for another base image)
 	docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) -f deploy/docker/Dockerfile -t appliance:local .
 
-bench: install ## measure against this machine's floors
+bench: install ## benchmark relative to the best that this machine can do
 	$(BIN)/python -m tests.bench.run
 
-bench-peers: install ## the same beside the peers, each in an environment of its own
+bench-peers: install ## benchmark comparable products too, each in its own environment
 	$(BIN)/python -m tests.bench.run --peers
 
-chaos: install ## kill, stop, cut off and starve a whole site, then judge it (FOR=120 SEED=... POSTGRES=1)
+chaos: install ## break a whole site at random, then verify its data (FOR=120 SEED=... POSTGRES=1)
 	$(BIN)/python -m tests.chaos.run --seconds $(or $(FOR),120) $(if $(SEED),--seed $(SEED)) $(if $(POSTGRES),--postgres)
 
-soak: install ## rated load for half an hour, then judge what must not grow (FOR=72h for a release)
+soak: install ## apply the rated load for half an hour, then check for leaks (FOR=72h before a release)
 	$(BIN)/python -m tests.bench.soak --for $(or $(FOR),30m)
 
-clean: ## remove what was built; data and .venv stay
+clean: ## remove build output; data and .venv stay
 	rm -rf appliance/server/web/static appliance/server/web/site ui/node_modules .mypy_cache .ruff_cache build dist
 
 $(BIN)/.installed: requirements-dev.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it or say PYTHON=/path/to/python3.11."; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is required. Install it, or run make PYTHON=/path/to/python3.11."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing the locked dependencies into .venv ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
@@ -75,7 +103,7 @@ $(BIN)/.installed: requirements-dev.lock pyproject.toml
 	@touch $@
 
 $(BIN)/.node: $(BIN)/.installed requirements-node.lock
-	@command -v npm >/dev/null 2>&1 || { echo "npm is missing: taking Node from a wheel ..."; \
+	@command -v npm >/dev/null 2>&1 || { echo "npm is not installed: installing Node from a wheel ..."; \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.lock; }
 	@touch $@
 

@@ -1,6 +1,6 @@
-"""What `make run` does after the set-up: starts the appliance, registers the example, runs it once and says where to look.
+"""The part of `make run` after the setup: start the appliance, register and run the example once, and print where to look.
 
-It stays in the foreground; Ctrl-C or SIGTERM ends the appliance in order.
+It stays in the foreground; Ctrl-C or SIGTERM shuts the appliance down cleanly.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def secret(path: Path, size: int) -> str:
-    """The secret kept in a file that only the owner may read, made at the first call."""
+    """The secret in a file that only its owner can read. The first call generates it."""
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -51,7 +51,7 @@ def secret(path: Path, size: int) -> str:
 
 
 def ready(url: str, process: subprocess.Popen[bytes]) -> bool:
-    """Wait until the appliance says that it is ready; False when it ended or did not get there."""
+    """Wait until the appliance is ready; False if it exits or takes too long."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -60,13 +60,15 @@ def ready(url: str, process: subprocess.Popen[bytes]) -> bool:
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
     if process.poll() is None:
-        print(f"The appliance was not ready within {READY_SECONDS} s; its lines above say why.", file=sys.stderr)
+        print(
+            f"The appliance was not ready within {READY_SECONDS} seconds. Its output above says why.", file=sys.stderr
+        )
         process.terminate()
     return False
 
 
 def call(environment: dict[str, str], *arguments: str) -> bool:
-    """Run one command of the appliance; True when it succeeded."""
+    """Run one command of the appliance; True if it succeeds."""
     print(f"\n$ appliance {' '.join(arguments)}", flush=True)
     return subprocess.run([*COMMAND, *arguments], env=environment, check=False).returncode == 0
 
@@ -74,7 +76,7 @@ def call(environment: dict[str, str], *arguments: str) -> bool:
 def summary(url: str, data: Path, password: str, result: Path | None) -> str:
     """Where to look and how to sign in."""
     outcome = (
-        f"The example has run; its result is {result}." if result else "The example did not succeed; open its run."
+        f"The example has run. Its result is in {result}." if result else "The example failed. Open its run to see why."
     )
     return f"""
 {outcome}

@@ -1,7 +1,7 @@
-"""The example project: what is installed on this machine, cleaned, summed up section by section, and kept in an SQLite file.
+"""The example project: list what is installed on this machine, clean the list, summarise it by section, store it in SQLite.
 
-It reads real input (Debian's package database, or on other systems the Python packages of the interpreter) and writes a real
-result that you can open: `sqlite3 packages.sqlite 'select * from section order by kilobytes desc'`.
+It reads real data (Debian's package database, or the interpreter's Python packages on other systems) and writes a real result
+that you can open: `sqlite3 packages.sqlite 'select * from section order by kilobytes desc'`.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ Package = dict[str, Any]
 
 
 def paragraphs(text: str) -> list[dict[str, str]]:
-    """The stanzas of a Debian control file; continuation lines are left out."""
-    found = []
+    """The stanzas of a Debian control file, without continuation lines."""
+    stanzas = []
     for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and not line.startswith(" "))
         if fields:
-            found.append(fields)
-    return found
+            stanzas.append(fields)
+    return stanzas
 
 
 @task(max_retries=2, retry_delay=timedelta(seconds=2))
 def read_packages() -> list[dict[str, str]]:
-    """Every package that this machine knows, as raw text fields."""
+    """Every package known to this machine, as raw text fields."""
     log = get_logger()
     if DPKG_STATUS.is_file():
         raw = paragraphs(DPKG_STATUS.read_text(encoding="utf-8", errors="replace"))
-        log.info("Read %d entries of Debian's package database", len(raw))
+        log.info("Read %d entries from Debian's package database", len(raw))
         return raw
     raw = [
         {
@@ -49,13 +49,13 @@ def read_packages() -> list[dict[str, str]]:
         }
         for dist in metadata.distributions()
     ]
-    log.info("No Debian here: read %d Python packages instead", len(raw))
+    log.info("This is not Debian: read %d Python packages instead", len(raw))
     return raw
 
 
 @task
 def clean(raw: list[dict[str, str]], smallest_kb: int) -> list[Package]:
-    """Only what is installed and at least `smallest_kb` kilobytes, with numbers as numbers."""
+    """Only installed packages of at least `smallest_kb` kilobytes, with sizes as numbers."""
     packages = []
     for fields in raw:
         size = fields.get("Installed-Size", "")
@@ -95,7 +95,7 @@ def summarise(group: tuple[str, list[Package]], largest: int) -> dict[str, Any]:
 
 @task
 def load(packages: list[Package], sections: list[dict[str, Any]], output: str) -> str:
-    """Write both tables into one SQLite file, which is complete or not there at all."""
+    """Write both tables into one SQLite file, which is either complete or absent."""
     path = Path(output or default_output())
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
@@ -115,7 +115,7 @@ def load(packages: list[Package], sections: list[dict[str, Any]], output: str) -
 
 @task
 def report(path: str) -> list[str]:
-    """The five largest sections, read back from the file."""
+    """The five largest sections, as stored in the file."""
     database = sqlite3.connect(path)
     rows = database.execute(
         "select section, packages, kilobytes from section order by kilobytes desc limit 5"
@@ -127,7 +127,7 @@ def report(path: str) -> list[str]:
 
 
 def default_output() -> str:
-    """In the folder that EXAMPLE_DIR names, else in one of the temporary directory."""
+    """A file in the folder EXAMPLE_DIR, or else in the temporary directory."""
     folder = os.environ.get("EXAMPLE_DIR") or Path(tempfile.gettempdir()) / "appliance-example"
     return str(Path(folder) / "packages.sqlite")
 
