@@ -58,7 +58,20 @@ def parts(seconds: float, seeds: int) -> list[Part]:
 
 
 def _tests() -> Part:
-    options = ("-q", "-n", "3", "--dist", "loadgroup", "--durations", "20", "--depth", "full", "--timeout", "3600", "tests")
+    options = (
+        "-q",
+        "-n",
+        "3",
+        "--dist",
+        "loadgroup",
+        "--durations",
+        "20",
+        "--depth",
+        "full",
+        "--timeout",
+        "3600",
+        "tests",
+    )
     return _module("tests at full depth", "pytest", PYTEST_COUNTS, *options)
 
 

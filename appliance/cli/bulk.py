@@ -11,10 +11,12 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
-from appliance.cli.mark import STATES
+from appliance.cli.mark import MARKED_STATES
 from appliance.cli.output import as_json
 from appliance.cli.values import Assignment, AwareTime
+from appliance.protocol.verbs import VERBS, Verb
 
+_WITH_OPTIONS = ("restart", "mark", "edit")  # below; the others need only to know which runs
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -49,42 +51,21 @@ def _selection(command: F) -> F:
     return command
 
 
-@bulk.command()
-@_selection
-def cancel(**options: Any) -> int:
-    """Cancel them; those that run are told to stop."""
-    return _do("cancel", options)
+def _plain(verb: Verb) -> None:
+    """A subcommand that has no options but those of the selection."""
+
+    @bulk.command(verb.command, help=verb.bulk_summary)
+    @_selection
+    def command(**options: Any) -> int:
+        return _do(verb.name, options)
 
 
-@bulk.command()
-@_selection
-def pause(**options: Any) -> int:
-    """Pause those that are scheduled."""
-    return _do("pause", options)
+for _verb in VERBS.values():
+    if _verb.bulk_summary is not None and _verb.name not in _WITH_OPTIONS:
+        _plain(_verb)
 
 
-@bulk.command()
-@_selection
-def resume(**options: Any) -> int:
-    """Resume those that are paused."""
-    return _do("resume", options)
-
-
-@bulk.command("start-now")
-@_selection
-def start_now(**options: Any) -> int:
-    """Let those that are scheduled be due now."""
-    return _do("start_now", options)
-
-
-@bulk.command()
-@_selection
-def delete(**options: Any) -> int:
-    """Delete them with their task runs, states and logs."""
-    return _do("delete", options)
-
-
-@bulk.command()
+@bulk.command(help=VERBS["restart"].bulk_summary)
 @click.option("--newest-version", is_flag=True, help="Go on with the newest version of their flows.")
 @click.option("--from-task", help="A task, by its slug, that runs again too, with all that comes after it.")
 @click.option("-p", "--param", "parameters", multiple=True, type=Assignment(), help="Another value for a parameter.")
@@ -92,19 +73,17 @@ def delete(**options: Any) -> int:
 def restart(
     newest_version: bool, from_task: str | None, parameters: tuple[tuple[str, Any], ...], **options: Any
 ) -> int:
-    """Restart those that have ended without success."""
     return _do("restart", options, newest_version=newest_version, from_task=from_task, parameters=dict(parameters))
 
 
-@bulk.command()
-@click.argument("marked", metavar="STATE", type=click.Choice(STATES, case_sensitive=False))
+@bulk.command(help=VERBS["mark"].bulk_summary)
+@click.argument("marked", metavar="STATE", type=click.Choice(MARKED_STATES, case_sensitive=False))
 @_selection
 def mark(marked: str, **options: Any) -> int:
-    """Set how they ended; those that are live stay as they are."""
     return _do("mark", options, state=marked)
 
 
-@bulk.command()
+@bulk.command(help=VERBS["edit"].bulk_summary)
 @click.option("--label", "labels", multiple=True, help="A label that the agent must have, instead of those of now.")
 @click.option("--no-labels", is_flag=True, help="Any agent may take them.")
 @click.option("--priority", type=int, help="From -1000 to 1000; the highest goes first.")
@@ -113,7 +92,6 @@ def mark(marked: str, **options: Any) -> int:
 def edit(
     labels: tuple[str, ...], no_labels: bool, priority: int | None, scheduled_time: datetime | None, **options: Any
 ) -> int:
-    """Change those that have not started."""
     chosen = [] if no_labels else list(labels) or None
     return _do("edit", options, labels=chosen, priority=priority, scheduled_time=scheduled_time)
 

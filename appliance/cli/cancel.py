@@ -9,14 +9,14 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
 from appliance.cli.output import as_json, print_run
+from appliance.protocol.verbs import VERBS
 
 
-@click.command()
+@click.command(help=VERBS["cancel"].summary)
 @click.argument("run_id", type=RunId(), metavar="RUN")
 @click.option("--reason", default="", help="Why; kept in the run's history.")
 @as_json
 def cancel(run_id: UUID, reason: str, json_output: bool) -> None:
-    """Cancel a run. One that has not started is cancelled at once, a running one as soon as its process has ended."""
     from appliance.client import flow_runs
 
     print_run(flow_runs.cancel(connect(), run_id, reason), json_output)

@@ -8,13 +8,13 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
+from appliance.protocol.verbs import VERBS
 
 
-@click.command()
+@click.command(help=VERBS["delete"].summary)
 @click.argument("run_id", type=RunId(), metavar="RUN")
 @click.option("--reason", default="", help="Why; kept in the record of what happened.")
 def delete(run_id: UUID, reason: str) -> None:
-    """Delete a run with its task runs, states and logs. A run that is live must be cancelled first."""
     from appliance.client import flow_runs
 
     flow_runs.delete(connect(), run_id, reason)

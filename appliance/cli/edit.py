@@ -11,9 +11,10 @@ from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
 from appliance.cli.output import as_json, print_run
 from appliance.cli.values import AwareTime
+from appliance.protocol.verbs import VERBS
 
 
-@click.command()
+@click.command(help=VERBS["edit"].summary)
 @click.argument("run_id", type=RunId(), metavar="RUN")
 @click.option("--name", help="Another name.")
 @click.option("--label", "labels", multiple=True, help="A label that the agent must have, instead of those it has now.")
@@ -32,7 +33,6 @@ def edit(
     reason: str,
     json_output: bool,
 ) -> None:
-    """Change a run that has not started."""
     from appliance.client import flow_runs
     from appliance.protocol.flow_runs import EditFlowRun
 

@@ -9,14 +9,14 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
 from appliance.cli.output import as_json, print_run
+from appliance.protocol.verbs import VERBS
 
 
-@click.command()
+@click.command(help=VERBS["pause"].summary)
 @click.argument("run_id", type=RunId(), metavar="RUN")
 @click.option("--reason", default="", help="Why; kept in the run's history.")
 @as_json
 def pause(run_id: UUID, reason: str, json_output: bool) -> None:
-    """Pause a run that is scheduled; it starts when it is resumed."""
     from appliance.client import flow_runs
 
     print_run(flow_runs.pause(connect(), run_id, reason), json_output)

@@ -11,9 +11,10 @@ from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
 from appliance.cli.output import as_json, print_run
 from appliance.cli.values import Assignment
+from appliance.protocol.verbs import VERBS
 
 
-@click.command()
+@click.command(help=VERBS["restart"].summary)
 @click.argument("run_id", type=RunId(), metavar="RUN")
 @click.option("--reason", default="", help="Why; kept in the run's history.")
 @click.option("--newest-version", is_flag=True, help="Go on with the flow's newest version, as after mending its code.")
@@ -30,7 +31,6 @@ def restart(
     idempotency_key: str | None,
     json_output: bool,
 ) -> None:
-    """Restart a run from where it failed: failed tasks and all that comes after them run again, stored results are reused."""
     from appliance.client import flow_runs
 
     run = flow_runs.restart(

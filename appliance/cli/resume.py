@@ -9,16 +9,16 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
 from appliance.cli.output import as_json, print_run
+from appliance.protocol.verbs import VERBS
 
 
-@click.command()
+@click.command(help=VERBS["resume"].summary)
 @click.argument("run_id", type=RunId(), metavar="RUN")
 @click.option("--task", "task_slug", help="Only this task of the run, by its slug; the others stay paused.")
 @click.option("--map-index", type=int, help="Only this mapped child of the task.")
 @click.option("--reason", default="", help="Why; kept in the run's history.")
 @as_json
 def resume(run_id: UUID, task_slug: str | None, map_index: int | None, reason: str, json_output: bool) -> None:
-    """Resume a paused run: its paused tasks go on, what has finished is not run again."""
     from appliance.client import flow_runs
 
     if map_index is not None and task_slug is None:

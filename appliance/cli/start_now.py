@@ -9,14 +9,14 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
 from appliance.cli.output import as_json, print_run
+from appliance.protocol.verbs import VERBS
 
 
-@click.command("start-now")
+@click.command("start-now", help=VERBS["start_now"].summary)
 @click.argument("run_id", type=RunId(), metavar="RUN")
 @click.option("--reason", default="", help="Why; kept in the run's history.")
 @as_json
 def start_now(run_id: UUID, reason: str, json_output: bool) -> None:
-    """Let a scheduled run be due now, or one that waits to try a task again."""
     from appliance.client import flow_runs
 
     print_run(flow_runs.start_now(connect(), run_id, reason), json_output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
@@ -22,12 +22,11 @@ from appliance.protocol.flow_runs import (
 )
 from appliance.protocol.logs import LogView
 from appliance.protocol.message import Page
-from appliance.protocol.states import StateView
+from appliance.protocol.states import MarkedState, StateView
 from appliance.protocol.task_runs import TaskRunView
 
 T = TypeVar("T")
 K = TypeVar("K", CreateFlowRun, ChangeFlowRun, RestartFlowRun, ResumeFlowRun, MarkFlowRun, EditFlowRun)
-MarkedState = Literal["Success", "Failed", "Cancelled", "Skipped"]
 
 PAGE = 200
 

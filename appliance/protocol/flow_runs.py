@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from appliance.protocol.message import Answer, Message
-from appliance.protocol.states import StateType
+from appliance.protocol.states import MarkedState, StateType
 
 
 class CreateFlowRun(Message, kw_only=True):
@@ -44,7 +44,7 @@ class RestartFlowRun(ChangeFlowRun, kw_only=True):
 class MarkFlowRun(ChangeFlowRun, kw_only=True):
     """Set how a run that is not live has ended, or, with `task_slug`, one of its task runs."""
 
-    state: Literal["Success", "Failed", "Cancelled", "Skipped"]
+    state: MarkedState
     task_slug: str | None = None
     map_index: int = -1
 

@@ -10,6 +10,7 @@ import msgspec
 
 from appliance.protocol.message import Answer, Message
 from appliance.protocol.run_filter import RunFilter
+from appliance.protocol.states import MarkedState
 
 BulkAction = Literal["cancel", "pause", "resume", "restart", "start_now", "mark", "edit", "delete"]
 
@@ -25,7 +26,7 @@ class Bulk(Message, kw_only=True):
     filter: RunFilter | None = None
     reason: str = ""
     idempotency_key: str | None = None
-    state: Literal["Success", "Failed", "Cancelled", "Skipped"] | None = None  # for mark
+    state: MarkedState | None = None  # for mark
     newest_version: bool = False  # for restart
     from_task: str | None = None
     parameters: dict[str, Any] = {}

@@ -20,3 +20,13 @@ class RunFilter(Message, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     include_future: bool = False
+
+    @property
+    def state_types(self) -> tuple[str, ...]:
+        """Those of `states` that are types, such as FAILED."""
+        return tuple(dict.fromkeys(state for state in self.states if state.isupper()))
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Those of `states` that are names, such as Crashed."""
+        return tuple(dict.fromkeys(state for state in self.states if not state.isupper()))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from appliance.protocol.message import Answer
 
 StateType = Literal["SCHEDULED", "PENDING", "PAUSED", "RUNNING", "CANCELLING", "SUCCESS", "FAILED", "CANCELLED"]
 
 
+MarkedState = Literal["Success", "Failed", "Cancelled", "Skipped"]
+"""How a person may say that a run, or a task run, ended."""
+MARKED_STATES: tuple[str, ...] = get_args(MarkedState)
 TERMINAL: frozenset[str] = frozenset({"SUCCESS", "FAILED", "CANCELLED"})
 
 

@@ -13,8 +13,10 @@ from uuid import UUID
 from appliance.kit import clock
 from appliance.protocol.agents import AgentReport, Claim, Exited, Held, Work
 from appliance.protocol.backfills import Backfill
+from appliance.protocol.flow_runs import ChangeFlowRun, EditFlowRun, MarkFlowRun, RestartFlowRun
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.run_protocol import AskSlots, Begin
+from appliance.protocol.verbs import VERBS
 from appliance.server.actions import (
     agents,
     concurrency,
@@ -29,13 +31,11 @@ from appliance.server.actions import (
 )
 from appliance.server.actions import run_protocol as runs
 from appliance.server.actions.flow_runs.cancel import cancel_run
-from appliance.server.actions.flow_runs.change import ChangeRequest
 from appliance.server.actions.flow_runs.delete import delete_run
-from appliance.server.actions.flow_runs.edit import Edit, edit_run
+from appliance.server.actions.flow_runs.edit import edit_run
 from appliance.server.actions.flow_runs.mark import mark_run
-from appliance.server.actions.flow_runs.pause import pause_run
+from appliance.server.actions.flow_runs.perform import perform
 from appliance.server.actions.flow_runs.restart import restart_run
-from appliance.server.actions.flow_runs.resume import resume_run
 from appliance.server.actions.flow_runs.start_now import start_run_now
 from appliance.server.actions.schedules import Policy
 from appliance.server.db.session import Database
@@ -118,9 +118,9 @@ class Workload:
     def change(self) -> None:
         """Pause one, resume it, cancel another."""
         held, cancelled = self.create("create-0", n=0), self.create("create-1", n=1)
-        for op, key in ((pause_run, "pause-0"), (resume_run, "resume-0")):
+        for verb, key in (("pause", "pause-0"), ("resume", "resume-0")):
             try:
-                op(self.db, ALICE, held, ChangeRequest(idempotency_key=key))
+                perform(self.db, ALICE, held, verb, VERBS[verb].request(idempotency_key=key))
             except ServerError:  # a second script: the first one's word never arrived, and the run has gone on
                 continue
             self.journal.acknowledged("change", held, key)
@@ -152,7 +152,7 @@ class Workload:
             self.carry_out(work, "FAILED" if work.flow_run_id == run else "SUCCESS")
         if self.state_of(run) != "FAILED":
             return  # a second script, and the first one came further
-        restart_run(self.db, ALICE, run, ChangeRequest(idempotency_key="restart"))
+        restart_run(self.db, ALICE, run, RestartFlowRun(idempotency_key="restart"))
         self.journal.acknowledged("change", run, "restart")
 
     def go_silent(self) -> None:
@@ -199,9 +199,9 @@ class Workload:
         """By a person's word: one run is edited and started now, one is marked, one is deleted."""
         later = self.time + timedelta(days=1)
         hurried, marked, gone = (builders.create(self.db, self.flow, scheduled_time=later) for _ in range(3))
-        edit_run(self.db, ALICE, hurried, Edit(priority=5), self.under(f"edit-{hurried}"))
-        start_run_now(self.db, ALICE, hurried, self.under(f"start-{hurried}"))
-        mark_run(self.db, ALICE, marked, "Success", self.under(f"mark-{marked}"))
+        edit_run(self.db, ALICE, hurried, EditFlowRun(priority=5, idempotency_key=f"edit-{hurried}"))
+        start_run_now(self.db, ALICE, hurried, ChangeFlowRun(idempotency_key=f"start-{hurried}"))
+        mark_run(self.db, ALICE, marked, MarkFlowRun(state="Success", idempotency_key=f"mark-{marked}"))
         for run, key in ((hurried, f"edit-{hurried}"), (hurried, f"start-{hurried}"), (marked, f"mark-{marked}")):
             self.journal.acknowledged("change", run, key)
         delete_run(self.db, ALICE, gone)
@@ -273,9 +273,6 @@ class Workload:
         self.time += timedelta(seconds=self.db.rules.start_deadline + 1)
         for run in repair.stuck_runs(self.db, self.time):
             repair.mend_stuck(self.db, run, now=self.time)
-
-    def under(self, key: str) -> ChangeRequest:
-        return ChangeRequest(idempotency_key=key)
 
     def state_of(self, run: UUID) -> str:
         return str(builders.run_row(self.db, run)["state_type"])

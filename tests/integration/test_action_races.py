@@ -12,12 +12,12 @@ from uuid import UUID
 import pytest
 
 from appliance.kit import clock as kit_clock
+from appliance.protocol.flow_runs import ChangeFlowRun, EditFlowRun, MarkFlowRun, RestartFlowRun, ResumeFlowRun
 from appliance.protocol.jobs import Bulk
 from appliance.server.actions import jobs
 from appliance.server.actions.flow_runs.cancel import cancel_run
-from appliance.server.actions.flow_runs.change import ChangeRequest
 from appliance.server.actions.flow_runs.delete import delete_run
-from appliance.server.actions.flow_runs.edit import Edit, edit_run
+from appliance.server.actions.flow_runs.edit import edit_run
 from appliance.server.actions.flow_runs.mark import mark_run
 from appliance.server.actions.flow_runs.pause import pause_run
 from appliance.server.actions.flow_runs.restart import restart_run
@@ -50,9 +50,9 @@ ACTS: dict[str, Act] = {
     "pause": lambda db, run: pause_run(db, ALICE, run),
     "resume": lambda db, run: resume_run(db, ALICE, run),
     "restart": lambda db, run: restart_run(db, ALICE, run),
-    "mark": lambda db, run: mark_run(db, ALICE, run, "Success"),
+    "mark": lambda db, run: mark_run(db, ALICE, run, MarkFlowRun(state="Success")),
     "start now": lambda db, run: start_run_now(db, ALICE, run),
-    "edit": lambda db, run: edit_run(db, ALICE, run, Edit(priority=1)),
+    "edit": lambda db, run: edit_run(db, ALICE, run, EditFlowRun(priority=1)),
 }
 
 
@@ -108,15 +108,15 @@ def test_a_request_that_is_sent_again_at_once_has_one_effect(database: Database,
         run = create(database, register(database, "second").flow_id)
         if name == "resume":
             pause_run(database, ALICE, run)
-    asked = ChangeRequest("x", "same key")
+    key = "same key"
     keyed: dict[str, Act] = {
-        "cancel": lambda db, run: cancel_run(db, ALICE, run, idempotency_key="same key"),
-        "pause": lambda db, run: pause_run(db, ALICE, run, asked),
-        "resume": lambda db, run: resume_run(db, ALICE, run, asked),
-        "restart": lambda db, run: restart_run(db, ALICE, run, asked),
-        "mark": lambda db, run: mark_run(db, ALICE, run, "Success", asked),
-        "start now": lambda db, run: start_run_now(db, ALICE, run, asked),
-        "edit": lambda db, run: edit_run(db, ALICE, run, Edit(priority=1), asked),
+        "cancel": lambda db, run: cancel_run(db, ALICE, run, ChangeFlowRun(idempotency_key=key)),
+        "pause": lambda db, run: pause_run(db, ALICE, run, ChangeFlowRun(idempotency_key=key)),
+        "resume": lambda db, run: resume_run(db, ALICE, run, ResumeFlowRun(idempotency_key=key)),
+        "restart": lambda db, run: restart_run(db, ALICE, run, RestartFlowRun(idempotency_key=key)),
+        "mark": lambda db, run: mark_run(db, ALICE, run, MarkFlowRun(state="Success", idempotency_key=key)),
+        "start now": lambda db, run: start_run_now(db, ALICE, run, ChangeFlowRun(idempotency_key=key)),
+        "edit": lambda db, run: edit_run(db, ALICE, run, EditFlowRun(priority=1, idempotency_key=key)),
     }
     before = run_row(database, run)["version"]
     assert together(database, run, [keyed[name]] * 3) == ["done"] * 3

@@ -8,14 +8,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
+from appliance.protocol.flow_runs import ChangeFlowRun, EditFlowRun, MarkFlowRun, RestartFlowRun
 from appliance.server.actions import schedules
 from appliance.server.actions.flow_runs.cancel import cancel_run
-from appliance.server.actions.flow_runs.change import ChangeRequest
 from appliance.server.actions.flow_runs.delete import delete_run
-from appliance.server.actions.flow_runs.edit import Edit, edit_run
-from appliance.server.actions.flow_runs.mark import mark_run, mark_task
-from appliance.server.actions.flow_runs.restart import Restart, restart_run
+from appliance.server.actions.flow_runs.edit import edit_run
+from appliance.server.actions.flow_runs.mark import mark_run
+from appliance.server.actions.flow_runs.restart import restart_run
 from appliance.server.actions.flow_runs.start_now import start_run_now
 from appliance.server.db.session import Database
 from appliance.server.errors import Conflict, Invalid, NotFound
@@ -70,7 +71,7 @@ def scheduled(db: Database, clock: StoppedClock) -> UUID:
 
 def test_a_restart_from_a_task_runs_it_and_what_follows_with_other_parameters(database: Database) -> None:
     run, agent = succeeded(database, parameters=[N])
-    restart_run(database, ALICE, run, ChangeRequest("wrong day"), Restart(from_task="load-1", parameters={"n": 7}))
+    restart_run(database, ALICE, run, RestartFlowRun(reason="wrong day", from_task="load-1", parameters={"n": 7}))
     row = run_row(database, run)
     assert row["state_message"] == "Restarted from load-1 by alice: wrong day"
     assert tasks(database) == {
@@ -85,22 +86,22 @@ def test_a_restart_from_a_task_runs_it_and_what_follows_with_other_parameters(da
 
 def test_a_restart_from_the_first_task_runs_all(database: Database) -> None:
     run, _ = succeeded(database)
-    restart_run(database, ALICE, run, None, Restart(from_task="extract-1"))
+    restart_run(database, ALICE, run, RestartFlowRun(from_task="extract-1"))
     assert set(tasks(database).values()) == {"Pending"}
 
 
 @pytest.mark.parametrize(
     ("how", "sentence"),
     [
-        (Restart(from_task="lode-1"), "has no task 'lode-1'; did you mean 'load-1'"),
-        (Restart(from_task="load-1", parameters={"n": "x"}), "Parameter 'n' must be an integer"),
-        (Restart(from_task="load-1", parameters={"m": 1}), "no parameter 'm'; it has 'n'"),
+        (RestartFlowRun(from_task="lode-1"), "has no task 'lode-1'; did you mean 'load-1'"),
+        (RestartFlowRun(from_task="load-1", parameters={"n": "x"}), "Parameter 'n' must be an integer"),
+        (RestartFlowRun(from_task="load-1", parameters={"m": 1}), "no parameter 'm'; it has 'n'"),
     ],
 )
-def test_a_restart_that_can_not_be_changes_nothing(database: Database, how: Restart, sentence: str) -> None:
+def test_a_restart_that_can_not_be_changes_nothing(database: Database, how: RestartFlowRun, sentence: str) -> None:
     run, _ = succeeded(database, parameters=[N])
     with pytest.raises(Invalid, match=sentence):
-        restart_run(database, ALICE, run, None, how)
+        restart_run(database, ALICE, run, how)
     assert run_row(database, run)["state_type"] == "SUCCESS"
     assert "Pending" not in tasks(database).values()
 
@@ -114,7 +115,7 @@ def test_a_restart_that_can_not_be_changes_nothing(database: Database, how: Rest
 )
 def test_a_scheduled_run_is_marked(database: Database, clock: StoppedClock, state: str, type: str) -> None:
     run = scheduled(database, clock)
-    mark_run(database, ALICE, run, state, ChangeRequest("done by hand"))
+    mark_run(database, ALICE, run, MarkFlowRun(state=state, reason="done by hand"))
     row = run_row(database, run)
     assert (row["state_type"], row["state_name"], row["attempt"]) == (type, state, 0)
     assert row["state_message"] == f"Marked as {state} by alice: done by hand"
@@ -127,13 +128,13 @@ def test_a_scheduled_run_is_marked(database: Database, clock: StoppedClock, stat
 def test_what_had_ended_stays_as_it_was_in_its_attempt(database: Database) -> None:
     run, agent = failed(database)
     ended = run_row(database, run)["end_time"]
-    mark_run(database, ALICE, run, "Success", ChangeRequest("repaired by hand", "k1"))
+    mark_run(database, ALICE, run, MarkFlowRun(state="Success", reason="repaired by hand", idempotency_key="k1"))
     row = run_row(database, run)
     assert (row["state_type"], row["attempt"], row["end_time"]) == ("SUCCESS", 2, ended)
     history = rows(database, "select attempt, name from flow_run_state where version > 3 order by version")
     assert [(state["attempt"], state["name"]) for state in history] == [(1, "Failed"), (2, "Success")]
-    mark_run(database, ALICE, run, "Failed")
-    mark_run(database, ALICE, run, "Success", ChangeRequest("sent again", "k1"))
+    mark_run(database, ALICE, run, MarkFlowRun(state="Failed"))
+    mark_run(database, ALICE, run, MarkFlowRun(state="Success", reason="sent again", idempotency_key="k1"))
     assert run_row(database, run)["state_name"] == "Failed"
     restart_run(database, ALICE, run)
     again(database, run, agent, 4)
@@ -143,16 +144,21 @@ def test_what_had_ended_stays_as_it_was_in_its_attempt(database: Database) -> No
 def test_a_live_run_is_not_marked(database: Database) -> None:
     run, _ = begun(database)
     with pytest.raises(Conflict, match="The run is Running; cancel it first"):
-        mark_run(database, ALICE, run, "Success")
+        mark_run(database, ALICE, run, MarkFlowRun(state="Success"))
     with pytest.raises(Conflict, match="cancel it first"):
-        mark_task(database, ALICE, run, "extract-1", -1, "Success")
+        mark_run(database, ALICE, run, MarkFlowRun(state="Success", task_slug="extract-1", map_index=-1))
     with pytest.raises(Invalid, match="Success, Failed, Cancelled, Skipped, not as 'Running'"):
-        mark_run(database, ALICE, run, "Running")
+        mark_run(database, ALICE, run, MarkFlowRun(state="Running"))
 
 
 def test_a_marked_task_is_not_run_again(database: Database) -> None:
     run, agent = failed(database)
-    mark_task(database, ALICE, run, "load-1", 1, "Success", ChangeRequest("loaded by hand", "t1"))
+    mark_run(
+        database,
+        ALICE,
+        run,
+        MarkFlowRun(state="Success", task_slug="load-1", map_index=1, reason="loaded by hand", idempotency_key="t1"),
+    )
     assert tasks(database)["load-1", 1] == "Success"
     assert run_row(database, run)["state_type"] == "FAILED"
     restart_run(database, ALICE, run)
@@ -169,10 +175,10 @@ def test_a_marked_task_is_not_run_again(database: Database) -> None:
 def test_a_task_is_marked_once_under_a_key(database: Database) -> None:
     run, _ = failed(database)
     for state, key in (("Success", "t1"), ("Skipped", "t2"), ("Success", "t1")):
-        mark_task(database, ALICE, run, "load-1", 1, state, ChangeRequest(idempotency_key=key))
+        mark_run(database, ALICE, run, MarkFlowRun(state=state, task_slug="load-1", map_index=1, idempotency_key=key))
     assert tasks(database)["load-1", 1] == "Skipped"
     with pytest.raises(NotFound, match=r"no task run load-1\[9\]"):
-        mark_task(database, ALICE, run, "load-1", 9, "Success")
+        mark_run(database, ALICE, run, MarkFlowRun(state="Success", task_slug="load-1", map_index=9))
 
 
 # --- start now
@@ -181,7 +187,7 @@ def test_a_task_is_marked_once_under_a_key(database: Database) -> None:
 def test_a_scheduled_run_is_due_now(database: Database, clock: StoppedClock) -> None:
     run, agent = scheduled(database, clock), enrol(database)
     assert claim(database, agent) == []
-    start_run_now(database, ALICE, run, ChangeRequest("no need to wait"))
+    start_run_now(database, ALICE, run, ChangeFlowRun(reason="no need to wait"))
     assert run_row(database, run)["state_message"] == "Started now by alice: no need to wait"
     again(database, run, agent, 1)
     check_histories(database)
@@ -218,13 +224,13 @@ def test_what_is_not_scheduled_is_not_started_now(
 
 def test_a_run_that_has_not_started_is_edited(database: Database, clock: StoppedClock) -> None:
     run, soon = scheduled(database, clock), clock.time + timedelta(minutes=5)
-    wanted = Edit(name="urgent", labels=["gpu", "big"], priority=7, scheduled_time=soon)
-    edit_run(database, ALICE, run, wanted, ChangeRequest("the boss asks", "e1"))
+    wanted = EditFlowRun(name="urgent", labels=["gpu", "big"], priority=7, scheduled_time=soon)
+    edit_run(database, ALICE, run, replace(wanted, reason="the boss asks", idempotency_key="e1"))
     row = run_row(database, run)
     assert (row["name"], row["priority"], row["version"]) == ("urgent", 7, 2)
     assert row["state_message"] == "Edited (labels, name, priority, scheduled_time) by alice: the boss asks"
-    edit_run(database, ALICE, run, Edit(priority=1))
-    edit_run(database, ALICE, run, wanted, ChangeRequest("sent again", "e1"))
+    edit_run(database, ALICE, run, EditFlowRun(priority=1))
+    edit_run(database, ALICE, run, replace(wanted, reason="sent again", idempotency_key="e1"))
     assert run_row(database, run)["priority"] == 1
     clock.move(301)
     assert [work.name for work in claim(database, enrol(database, labels=["big", "gpu"]))] == ["urgent"]
@@ -233,16 +239,18 @@ def test_a_run_that_has_not_started_is_edited(database: Database, clock: Stopped
 
 def test_an_edit_of_what_has_changed_meanwhile_is_refused(database: Database, clock: StoppedClock) -> None:
     run = scheduled(database, clock)
-    edit_run(database, ALICE, run, Edit(priority=1), ChangeRequest(version=1))
+    edit_run(database, ALICE, run, EditFlowRun(priority=1, version=1))
     with pytest.raises(Conflict, match="has changed since you looked"):
-        edit_run(database, ALICE, run, Edit(priority=2), ChangeRequest(version=1))
+        edit_run(database, ALICE, run, EditFlowRun(priority=2, version=1))
     with pytest.raises(Conflict, match="has changed since you looked"):
-        delete_run(database, ALICE, run, ChangeRequest(version=1))
+        delete_run(database, ALICE, run, ChangeFlowRun(version=1))
     assert run_row(database, run)["priority"] == 1
 
 
-@pytest.mark.parametrize("wanted", [Edit(), Edit(priority=5000), Edit(name=" "), Edit(labels=[""])])
-def test_an_edit_that_makes_no_sense_is_refused(database: Database, clock: StoppedClock, wanted: Edit) -> None:
+@pytest.mark.parametrize(
+    "wanted", [EditFlowRun(), EditFlowRun(priority=5000), EditFlowRun(name=" "), EditFlowRun(labels=[""])]
+)
+def test_an_edit_that_makes_no_sense_is_refused(database: Database, clock: StoppedClock, wanted: EditFlowRun) -> None:
     run = scheduled(database, clock)
     with pytest.raises(Invalid):
         edit_run(database, ALICE, run, wanted)
@@ -252,13 +260,13 @@ def test_an_edit_that_makes_no_sense_is_refused(database: Database, clock: Stopp
 def test_what_has_started_is_not_edited(database: Database, clock: StoppedClock) -> None:
     for run in (begun(database)[0], awaiting(database, clock)[0]):
         with pytest.raises(Conflict, match="has started"):
-            edit_run(database, ALICE, run, Edit(priority=1))
+            edit_run(database, ALICE, run, EditFlowRun(priority=1))
 
 
 def test_an_edited_run_of_a_schedule_outlives_a_new_plan(database: Database, clock: StoppedClock) -> None:
     register(database, schedules=[MINUTELY])
     edited, untouched = (row["id"] for row in rows(database, "select id from flow_run order by due_at limit 2"))
-    edit_run(database, ALICE, UUID(str(edited)), Edit(priority=3))
+    edit_run(database, ALICE, UUID(str(edited)), EditFlowRun(priority=3))
     schedule = one(database, "select id from schedule")["id"]
     schedules.edit(database, ALICE, UUID(str(schedule)), parameters={})
     kept = {row["id"] for row in rows(database, "select id from flow_run")}
@@ -275,7 +283,7 @@ def test_a_deleted_run_is_gone_with_all_that_belongs_to_it(
 ) -> None:
     run = make(database, clock)
     for _ in range(2):
-        delete_run(database, ALICE, run, ChangeRequest("tidying up", "d1"))
+        delete_run(database, ALICE, run, ChangeFlowRun(reason="tidying up", idempotency_key="d1"))
     for table in ("flow_run", "flow_run_state", "task_run", "task_run_state", "log"):
         assert rows(database, f"select * from {table}") == []
     told = rows(database, "select actor from event where kind = 'flow_run.deleted'")
@@ -294,7 +302,7 @@ def test_a_live_run_is_not_deleted(database: Database) -> None:
 def test_a_deleted_due_time_is_a_recorded_skip_and_gets_no_run_again(database: Database, clock: StoppedClock) -> None:
     register(database, schedules=[MINUTELY])
     first = one(database, "select id, due_at, schedule_id from flow_run order by due_at limit 1")
-    delete_run(database, ALICE, UUID(str(first["id"])), ChangeRequest("not today"))
+    delete_run(database, ALICE, UUID(str(first["id"])), ChangeFlowRun(reason="not today"))
     schedules.edit(database, ALICE, UUID(str(first["schedule_id"])), parameters={})
     due = [row["due_at"] for row in rows(database, "select due_at from flow_run order by due_at")]
     assert first["due_at"] not in due and len(due) == 9
@@ -313,20 +321,20 @@ def test_a_deleted_due_time_is_a_recorded_skip_and_gets_no_run_again(database: D
 
 def test_a_cancel_is_done_once_under_its_key(database: Database, clock: StoppedClock) -> None:
     run, agent = begun(database)
-    cancel_run(database, ALICE, run, idempotency_key="c1")
+    cancel_run(database, ALICE, run, ChangeFlowRun(idempotency_key="c1"))
     send(database, run, 1, flow("CANCELLED", "Cancelled"))
     restart_run(database, ALICE, run)
-    cancel_run(database, ALICE, run, idempotency_key="c1")
+    cancel_run(database, ALICE, run, ChangeFlowRun(idempotency_key="c1"))
     again(database, run, agent, 2)
 
 
 @pytest.mark.parametrize(
     "act",
     [
-        lambda db, run: mark_run(db, ALICE, run, "Success"),
-        lambda db, run: mark_task(db, ALICE, run, "x", -1, "Success"),
+        lambda db, run: mark_run(db, ALICE, run, MarkFlowRun(state="Success")),
+        lambda db, run: mark_run(db, ALICE, run, MarkFlowRun(state="Success", task_slug="x", map_index=-1)),
         lambda db, run: start_run_now(db, ALICE, run),
-        lambda db, run: edit_run(db, ALICE, run, Edit(priority=1)),
+        lambda db, run: edit_run(db, ALICE, run, EditFlowRun(priority=1)),
         lambda db, run: delete_run(db, ALICE, run),
     ],
 )

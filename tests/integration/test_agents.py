@@ -12,6 +12,7 @@ from sqlalchemy import text
 from appliance.kit import clock as kit_clock
 from appliance.kit import ids
 from appliance.protocol.agents import AgentReport, Claim, Exited, Held, InfrastructureLog
+from appliance.protocol.flow_runs import ChangeFlowRun
 from appliance.protocol.run_protocol import Begin
 from appliance.server.actions import agents
 from appliance.server.actions import run_protocol as runs
@@ -145,7 +146,7 @@ def test_holding_prolongs_leases_and_says_what_to_stop(database: Database, clock
     asked = Claim(free_slots=1, holding=[held(run), held(run, 7), held(uuid4())])
     answer = agents.claim(database, AGENT, agent, asked)
     assert [stop.reason for stop in answer.stop] == ["Another attempt has replaced this one.", "The run was deleted."]
-    cancel_run(database, ALICE, run, "enough")
+    cancel_run(database, ALICE, run, ChangeFlowRun(reason="enough"))
     clock.move(80)  # past the first lease, within the second
     answer = agents.claim(database, AGENT, agent, Claim(free_slots=1, holding=[held(run)]))
     assert [(stop.flow_run_id, stop.attempt, stop.reason) for stop in answer.stop] == [(run, 1, "enough")]

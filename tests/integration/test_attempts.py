@@ -9,11 +9,11 @@ from uuid import UUID
 import pytest
 
 from appliance.kit import clock as kit_clock
+from appliance.protocol.flow_runs import ChangeFlowRun, RestartFlowRun, ResumeFlowRun
 from appliance.protocol.run_protocol import Begin, Begun
 from appliance.server.actions import repair
 from appliance.server.actions import run_protocol as runs
 from appliance.server.actions.flow_runs.cancel import cancel_run
-from appliance.server.actions.flow_runs.change import ChangeRequest
 from appliance.server.actions.flow_runs.pause import pause_run
 from appliance.server.actions.flow_runs.restart import restart_run
 from appliance.server.actions.flow_runs.resume import resume_run
@@ -163,7 +163,7 @@ def test_a_time_that_is_none_is_refused(database: Database) -> None:
 @pytest.mark.parametrize("make", [lambda db, clock: awaiting(db, clock), lambda db, _clock: paused(db)])
 def test_what_waits_is_cancelled_at_once_with_its_tasks(database: Database, clock: StoppedClock, make: Any) -> None:
     run, agent = make(database, clock)
-    cancel_run(database, ALICE, run, "enough")
+    cancel_run(database, ALICE, run, ChangeFlowRun(reason="enough"))
     row = run_row(database, run)
     assert (row["state_type"], row["state_message"]) == ("CANCELLED", "enough")
     assert set(tasks(database).values()) == {"Success", "Cancelled"}
@@ -194,7 +194,7 @@ def test_a_paused_run_waits_for_a_person_however_long(database: Database, clock:
 
 def test_resuming_lets_its_tasks_go_on_in_a_new_attempt(database: Database) -> None:
     run, agent = paused(database)
-    resume_run(database, ALICE, run, ChangeRequest("looks good"))
+    resume_run(database, ALICE, run, ResumeFlowRun(reason="looks good"))
     row = run_row(database, run)
     assert (row["state_type"], row["state_name"]) == ("SCHEDULED", "Resume")
     assert row["state_message"] == "Resumed by alice: looks good"
@@ -208,13 +208,13 @@ def test_resuming_lets_its_tasks_go_on_in_a_new_attempt(database: Database) -> N
 
 def test_one_task_is_approved_and_the_others_stay_paused(database: Database) -> None:
     run, agent = paused(database)
-    resume_run(database, ALICE, run, task_slug="load-1", map_index=1)
+    resume_run(database, ALICE, run, ResumeFlowRun(task_slug="load-1", map_index=1))
     assert tasks(database) == {("extract-1", -1): "Success", ("load-1", 0): "Paused", ("load-1", 1): "Resume"}
-    resume_run(database, ALICE, run, task_slug="load-1", map_index=0)  # before anybody has taken it
+    resume_run(database, ALICE, run, ResumeFlowRun(task_slug="load-1", map_index=0))  # before anybody has taken it
     assert tasks(database)["load-1", 0] == "Resume"
     again(database, run, agent, 2)
     with pytest.raises(Conflict, match="not paused"):
-        resume_run(database, ALICE, run, task_slug="load-1")
+        resume_run(database, ALICE, run, ResumeFlowRun(task_slug="load-1"))
     check_histories(database)
 
 
@@ -222,7 +222,7 @@ def test_a_task_that_is_not_paused_can_not_be_approved(database: Database) -> No
     run, _ = paused(database)
     for slug, index, named in (("extract-1", None, "extract-1"), ("load-1", 7, r"load-1\[7\]"), ("x", None, "x")):
         with pytest.raises(Conflict, match=f"The task {named} of this run is not paused"):
-            resume_run(database, ALICE, run, task_slug=slug, map_index=index)
+            resume_run(database, ALICE, run, ResumeFlowRun(task_slug=slug, map_index=index))
     assert run_row(database, run)["state_type"] == "PAUSED"
 
 
@@ -247,7 +247,7 @@ def test_a_pause_with_an_end_can_be_cut_short(database: Database, clock: Stopped
 def test_a_scheduled_run_is_held_until_it_is_resumed(database: Database, clock: StoppedClock) -> None:
     soon, run_agent = clock.time + timedelta(hours=1), enrol(database)
     run = create(database, register(database).flow_id, scheduled_time=soon)
-    pause_run(database, ALICE, run, ChangeRequest("wait for the audit"))
+    pause_run(database, ALICE, run, ChangeFlowRun(reason="wait for the audit"))
     pause_run(database, ALICE, run)
     assert run_row(database, run)["state_message"] == "Paused by alice: wait for the audit"
     clock.move(600)
@@ -273,7 +273,7 @@ def test_what_is_not_paused_can_not_be_resumed(database: Database) -> None:
 
 def test_a_restart_runs_again_what_did_not_succeed(database: Database) -> None:
     run, agent = failed(database)
-    restart_run(database, ALICE, run, ChangeRequest("the disk was full"))
+    restart_run(database, ALICE, run, RestartFlowRun(reason="the disk was full"))
     row = run_row(database, run)
     assert (row["state_type"], row["state_name"], row["end_time"]) == ("SCHEDULED", "Scheduled", None)
     assert row["state_message"] == "Restarted by alice: the disk was full"
@@ -294,16 +294,16 @@ def test_a_restart_runs_again_what_did_not_succeed(database: Database) -> None:
 def test_a_restart_under_the_same_key_happens_once(database: Database) -> None:
     run, agent = failed(database)
     for _ in range(3):
-        restart_run(database, ALICE, run, ChangeRequest(idempotency_key="k"))
+        restart_run(database, ALICE, run, RestartFlowRun(idempotency_key="k"))
     version = run_row(database, run)["version"]
     again(database, run, agent, 2)
     send(database, run, 1, flow("FAILED", "Failed"), attempt=2)
-    restart_run(database, ALICE, run, ChangeRequest(idempotency_key="k"))  # sent long ago, arrived now
+    restart_run(database, ALICE, run, RestartFlowRun(idempotency_key="k"))  # sent long ago, arrived now
     assert run_row(database, run)["version"] == version + 3
-    restart_run(database, ALICE, run, ChangeRequest(idempotency_key="another"))
+    restart_run(database, ALICE, run, RestartFlowRun(idempotency_key="another"))
     assert run_row(database, run)["state_type"] == "SCHEDULED"
     with pytest.raises(Invalid, match="idempotency key"):
-        restart_run(database, ALICE, run, ChangeRequest(idempotency_key=""))
+        restart_run(database, ALICE, run, RestartFlowRun(idempotency_key=""))
     check_histories(database)
 
 
@@ -337,7 +337,7 @@ def test_a_restart_takes_the_mended_flow_when_asked(database: Database) -> None:
     run, agent = failed(database)
     before = run_row(database, run)["flow_version_id"]
     newer = register(database, content="mended", parameters=[N])
-    restart_run(database, ALICE, run, newest_version=True)
+    restart_run(database, ALICE, run, RestartFlowRun(newest_version=True))
     row = run_row(database, run)
     assert row["flow_version_id"] != before
     again(database, run, agent, 2)
@@ -345,7 +345,7 @@ def test_a_restart_takes_the_mended_flow_when_asked(database: Database) -> None:
     required = {"name": "m", "required": True, "schema": {"type": "integer"}}
     register(database, content="with a new parameter", parameters=[required])
     with pytest.raises(Invalid, match="m"):
-        restart_run(database, ALICE, run, newest_version=True)
+        restart_run(database, ALICE, run, RestartFlowRun(newest_version=True))
     restart_run(database, ALICE, run)
     assert run_row(database, run)["flow_version_id"] == row["flow_version_id"]
     assert newer.version == 2

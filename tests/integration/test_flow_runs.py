@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import text
 
 from appliance.kit import clock as kit_clock
-from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.flow_runs import ChangeFlowRun, CreateFlowRun
+from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.run_protocol import Begin
 from appliance.server.actions import run_protocol as runs
 from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.db.reads import run_lists
-from appliance.server.db.reads.flow_runs import FlowRunFilter
 from appliance.server.db.session import Database
 from appliance.server.errors import Conflict, Invalid, NotFound
 from tests.integration.builders import (
@@ -93,7 +93,7 @@ def test_an_archived_flow_is_not_run(database: Database) -> None:
 
 def test_cancel_before_the_start_ends_at_once(database: Database) -> None:
     run = create(database, register(database).flow_id)
-    assert cancel_run(database, ALICE, run, "not needed") == run
+    assert cancel_run(database, ALICE, run, ChangeFlowRun(reason="not needed")) == run
     assert cancel_run(database, ALICE, run) == run
     row = run_row(database, run)
     assert (row["state_type"], row["state_message"], row["version"]) == ("CANCELLED", "not needed", 2)
@@ -133,7 +133,7 @@ def test_a_run_that_was_planned_long_before_is_listed_by_when_it_was_due(databas
     planned = create(database, flow_id, scheduled_time=at + timedelta(minutes=10))
     earlier = create(database, flow_id, scheduled_time=at)
     with database.read() as session:
-        first = run_lists.page(session, FlowRunFilter(), 1, None, at + timedelta(minutes=20))
-        second = run_lists.page(session, FlowRunFilter(), 1, first.next, at + timedelta(minutes=20))
+        first = run_lists.page(session, RunFilter(), 1, None, at + timedelta(minutes=20))
+        second = run_lists.page(session, RunFilter(), 1, first.next, at + timedelta(minutes=20))
     assert [row.id for row in (*first.rows, *second.rows)] == [planned, earlier]
     assert second.next is None

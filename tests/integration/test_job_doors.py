@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -16,9 +16,9 @@ from appliance.client import jobs as client
 from appliance.client.transport import Transport
 from appliance.kit import clock
 from appliance.protocol.backfills import Backfill, BackfillRange
-from appliance.protocol.jobs import Bulk, BulkAction
+from appliance.protocol.jobs import Bulk
 from appliance.protocol.run_filter import RunFilter
-from appliance.server.actions import bulk, hold
+from appliance.server.actions import hold
 from appliance.server.services.jobs import Jobs
 from tests.integration.builders import create, one, register, rows
 from tests.integration.server_fixtures import Site
@@ -181,7 +181,3 @@ def test_graphql_shows_and_ends_the_hold(site: Site) -> None:
     assert site.data(release, "admin")["releaseHold"]["hold"]["held"] is False
     held_again = "mutation { skipHeld(input: {}) { job { done } } }"
     assert site.graphql(held_again, "admin")["errors"][0]["extensions"]["code"] == "conflict"
-
-
-def test_every_action_of_the_message_is_known() -> None:
-    assert set(bulk.ACTIONS) == set(get_args(BulkAction))

@@ -13,6 +13,7 @@ from appliance.kit import crash
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.run_filter import RunFilter
+from appliance.protocol.verbs import VERBS
 from appliance.server.actions import bulk, jobs
 from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.auth.identity import Actor
@@ -161,7 +162,7 @@ def test_each_action_needs_its_own_permission(database: Database) -> None:
         jobs.create_bulk(database, Actor("user", "carol", "viewer"), Bulk(action="delete", filter=ETL))
 
 
-@pytest.mark.parametrize("action", sorted(bulk.ACTIONS))
+@pytest.mark.parametrize("action", sorted(VERBS))
 def test_every_action_can_be_done_in_bulk(database: Database, clock: StoppedClock, action: Any) -> None:
     run = create(database, register(database).flow_id, scheduled_time=clock.time + timedelta(hours=1))
     request = Bulk(action=action, ids=[run], state="Skipped", priority=1)

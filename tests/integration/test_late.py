@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from appliance.server.actions.flow_runs.edit import Edit, edit_run
+from appliance.protocol.flow_runs import EditFlowRun
+from appliance.server.actions.flow_runs.edit import edit_run
 from appliance.server.actions.late import BATCH
 from appliance.server.db.session import Database
 from appliance.server.services.late import Late
@@ -32,7 +33,7 @@ def test_what_is_overdue_is_called_late_once_and_can_start(database: Database, c
 def test_a_late_run_with_a_new_time_is_late_no_more(database: Database, clock: StoppedClock) -> None:
     run = create(database, register(database).flow_id)
     Late(database).run_once(clock.move(61))
-    edit_run(database, ALICE, run, Edit(None, None, None, clock.time + timedelta(hours=1)))
+    edit_run(database, ALICE, run, EditFlowRun(scheduled_time=clock.time + timedelta(hours=1)))
     assert run_row(database, run)["state_name"] == "Scheduled"
     assert Late(database).run_once(clock.move(3_500)) == {"late": 0}
 

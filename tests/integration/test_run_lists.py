@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
+from appliance.protocol.run_filter import RunFilter
 from appliance.server.db.reads import run_lists
-from appliance.server.db.reads.flow_runs import FlowRunFilter
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
 from tests.bench.seed import seed
@@ -36,7 +36,7 @@ def every_run(session: Session) -> list[Any]:
     return sorted(rows, key=lambda row: (row.scheduled_time, row.id), reverse=True)
 
 
-def matches(row: Any, wanted: FlowRunFilter) -> bool:
+def matches(row: Any, wanted: RunFilter) -> bool:
     free = wanted.include_future or wanted.state_types or wanted.state_names
     return all(
         (
@@ -53,11 +53,11 @@ def matches(row: Any, wanted: FlowRunFilter) -> bool:
     )
 
 
-def any_filter(dice: random.Random, rows: list[Any]) -> FlowRunFilter:
+def any_filter(dice: random.Random, rows: list[Any]) -> RunFilter:
     row, other = dice.choice(rows), dice.choice(rows)
     choices: dict[str, Any] = {
-        "state_types": tuple({row.state_type, other.state_type}),
-        "state_names": dice.choice([(row.state_name,), (other.state_name, "TimedOut"), ("TimedOut",)]),
+        "types": [row.state_type, other.state_type],
+        "names": dice.choice([[row.state_name], [other.state_name, "TimedOut"], ["TimedOut"]]),
         "flow_id": row.flow_id,
         "flow": row.flow,
         "project": dice.choice([row.project, other.project, "none"]),
@@ -66,10 +66,11 @@ def any_filter(dice: random.Random, rows: list[Any]) -> FlowRunFilter:
         "until": NOW - timedelta(days=dice.randrange(90)),
         "include_future": True,
     }
-    return FlowRunFilter(**{key: choices[key] for key in dice.sample(sorted(choices), dice.randrange(4))})
+    chosen = {key: choices[key] for key in dice.sample(sorted(choices), dice.randrange(4))}
+    return RunFilter(states=chosen.pop("types", []) + chosen.pop("names", []), **chosen)
 
 
-def all_pages(session: Session, wanted: FlowRunFilter, limit: int) -> list[Any]:
+def all_pages(session: Session, wanted: RunFilter, limit: int) -> list[Any]:
     found: list[Any] = []
     after = None
     for _ in range(2_000):
@@ -101,5 +102,5 @@ def test_pages_and_counts_say_what_a_walk_over_all_runs_says(
 
 def test_counting_ends_at_the_cap(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_lists, "COUNT_CAP", 30)
-    assert run_lists.count(session, FlowRunFilter(), NOW) == run_lists.Count(30, True)
-    assert run_lists.count(session, FlowRunFilter(state_types=("SUCCESS", "FAILED")), NOW) == run_lists.Count(30, True)
+    assert run_lists.count(session, RunFilter(), NOW) == run_lists.Count(30, True)
+    assert run_lists.count(session, RunFilter(states=["SUCCESS", "FAILED"]), NOW) == run_lists.Count(30, True)

@@ -14,7 +14,7 @@ from appliance.kit.documents import JsonDocument
 from appliance.protocol.backfills import Backfill
 from appliance.protocol.jobs import OVER, Bulk
 from appliance.server.actions import backfills, bulk, hold
-from appliance.server.actions.flow_runs.change import ChangeRequest
+from appliance.server.actions.flow_runs.change import history_message
 from appliance.server.actions.names import idempotency_key
 from appliance.server.auth.guards import Permission, require
 from appliance.server.auth.identity import Actor
@@ -80,7 +80,7 @@ def cancel(db: Database, actor: Actor, job_id: UUID, reason: str = "", *, now: d
         if job.state in OVER and job.state != "cancelled":
             raise Conflict(f"The job is over already: {job.state}.")
         if job.state not in OVER:
-            said = ChangeRequest(reason).message(f"Cancelled after {job.done + job.refused} of {job.total}", actor)
+            said = history_message(f"Cancelled after {job.done + job.refused} of {job.total}", actor, reason)
             jobs.change(session, job_id, now, state="cancelled", message=said, cancel_requested=True)
             _announce(session, job, "cancelled", actor, now)
         return job_id

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from appliance.protocol.flow_runs import ChangeFlowRun
 from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.actions.states import store_state
 from appliance.server.auth.identity import SYSTEM
@@ -17,6 +18,7 @@ from appliance.server.db.writes import dispatch, states
 from appliance.server.errors import Conflict, NotFound
 
 _BATCH = 500
+STOPPED = "Stopped for the next run of the same schedule."
 
 
 def settle(db: Database, now: datetime) -> dict[str, int]:
@@ -45,7 +47,7 @@ def _skip(db: Database, flow_run_id: UUID, older_name: str, now: datetime) -> bo
 
 def _stop(db: Database, flow_run_id: UUID, now: datetime) -> bool:
     try:
-        cancel_run(db, SYSTEM, flow_run_id, "Stopped for the next run of the same schedule.", now=now)
+        cancel_run(db, SYSTEM, flow_run_id, ChangeFlowRun(reason=STOPPED), now=now)
     except (Conflict, NotFound):  # it has ended in between
         return False
     return True

@@ -7,34 +7,21 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, Router, delete, get, patch, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 from litestar.response import Stream
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
-from appliance.protocol.flow_runs import (
-    ChangeFlowRun,
-    CreateFlowRun,
-    EditFlowRun,
-    FlowRunView,
-    MarkFlowRun,
-    RestartFlowRun,
-    ResumeFlowRun,
-)
+from appliance.protocol.flow_runs import CreateFlowRun, FlowRunView
 from appliance.protocol.logs import LogView
 from appliance.protocol.message import Page
+from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.states import StateView
 from appliance.protocol.task_runs import TaskRunView
-from appliance.server.actions.flow_runs.cancel import cancel_run
-from appliance.server.actions.flow_runs.change import ChangeRequest
+from appliance.protocol.verbs import VERBS, Verb
 from appliance.server.actions.flow_runs.create import create_run
-from appliance.server.actions.flow_runs.delete import delete_run
-from appliance.server.actions.flow_runs.edit import Edit, edit_run
-from appliance.server.actions.flow_runs.mark import mark_run, mark_task
-from appliance.server.actions.flow_runs.pause import pause_run
-from appliance.server.actions.flow_runs.restart import Restart, restart_run
-from appliance.server.actions.flow_runs.resume import resume_run
-from appliance.server.actions.flow_runs.start_now import start_run_now
+from appliance.server.actions.flow_runs.perform import perform
 from appliance.server.api import turns, views
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
@@ -51,7 +38,7 @@ def create(request: Request[Actor, Any, Any], body: bytes) -> FlowRunView:
     made = create_run(database, request.user, decode(body, CreateFlowRun))
     if made.row is not None:
         return views.new_flow_run(made.row, made.flow, made.project)
-    return _one(database, made.id)
+    return one(database, made.id)
 
 
 @get("/", opt={"permission": Permission.READ, "items": FlowRunView}, sync_to_thread=True)
@@ -65,11 +52,8 @@ def index(
     include_future: bool = False,
 ) -> Page:
     """Runs, newest first. `state` is a state's name or type."""
-    by_type = (state_given,) if state_given is not None and state_given.isupper() else ()
-    by_name = (state_given,) if state_given is not None and not state_given.isupper() else ()
-    wanted = flow_runs.FlowRunFilter(
-        state_types=by_type, state_names=by_name, flow=flow, project=project, include_future=include_future
-    )
+    states = [] if state_given is None else [state_given]
+    wanted = RunFilter(states=states, flow=flow, project=project, include_future=include_future)
     with database.read() as session:
         page = run_lists.page(session, wanted, pages.size(limit), after, clock.now())
         return Page(items=views.flow_runs(session, page.rows), next=page.next)
@@ -78,104 +62,7 @@ def index(
 @get("/{run_id:uuid}", opt={"permission": Permission.READ}, sync_to_thread=True)
 def show(database: Database, run_id: UUID) -> FlowRunView:
     """One run."""
-    return _one(database, run_id)
-
-
-@post(
-    "/{run_id:uuid}/cancel",
-    opt={"permission": Permission.CANCEL_RUN, "body": ChangeFlowRun},
-    status_code=200,
-    sync_to_thread=True,
-)
-def cancel(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
-    """Cancel a run; cancelling it again changes nothing."""
-    asked = _asked(decode(body, ChangeFlowRun))
-    cancel_run(database, actor, run_id, asked.reason, idempotency_key=asked.idempotency_key)
-    return _one(database, run_id)
-
-
-@post(
-    "/{run_id:uuid}/pause",
-    opt={"permission": Permission.PAUSE_RUN, "body": ChangeFlowRun},
-    status_code=200,
-    sync_to_thread=True,
-)
-def pause(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
-    """Hold a scheduled run until someone resumes it."""
-    pause_run(database, actor, run_id, _asked(decode(body, ChangeFlowRun)))
-    return _one(database, run_id)
-
-
-@post(
-    "/{run_id:uuid}/resume",
-    opt={"permission": Permission.RESUME_RUN, "body": ResumeFlowRun},
-    status_code=200,
-    sync_to_thread=True,
-)
-def resume(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
-    """Let a paused run go on, with all of its paused tasks or with the one that is named."""
-    wanted = decode(body, ResumeFlowRun)
-    slug, index = wanted.task_slug, wanted.map_index
-    resume_run(database, actor, run_id, _asked(wanted), task_slug=slug, map_index=index)
-    return _one(database, run_id)
-
-
-@post(
-    "/{run_id:uuid}/restart",
-    opt={"permission": Permission.RESTART_RUN, "body": RestartFlowRun},
-    status_code=200,
-    sync_to_thread=True,
-)
-def restart(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
-    """Run again what did not succeed of a run that has ended, the task that is named, and all that comes after them."""
-    wanted = decode(body, RestartFlowRun)
-    how = Restart(wanted.newest_version, wanted.from_task, wanted.parameters)
-    restart_run(database, actor, run_id, _asked(wanted), how)
-    return _one(database, run_id)
-
-
-@post(
-    "/{run_id:uuid}/mark",
-    opt={"permission": Permission.MARK_RUN, "body": MarkFlowRun},
-    status_code=200,
-    sync_to_thread=True,
-)
-def mark(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
-    """Set how a run that is not live has ended, or one of its task runs."""
-    wanted = decode(body, MarkFlowRun)
-    if wanted.task_slug is None:
-        mark_run(database, actor, run_id, wanted.state, _asked(wanted))
-    else:
-        slug, index = wanted.task_slug, wanted.map_index
-        mark_task(database, actor, run_id, slug, index, wanted.state, _asked(wanted))
-    return _one(database, run_id)
-
-
-@post(
-    "/{run_id:uuid}/start-now",
-    opt={"permission": Permission.EDIT_RUN, "body": ChangeFlowRun},
-    status_code=200,
-    sync_to_thread=True,
-)
-def start_now(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
-    """Let a scheduled run be due now."""
-    start_run_now(database, actor, run_id, _asked(decode(body, ChangeFlowRun)))
-    return _one(database, run_id)
-
-
-@patch("/{run_id:uuid}", opt={"permission": Permission.EDIT_RUN, "body": EditFlowRun}, sync_to_thread=True)
-def edit(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
-    """Change name, labels, priority or time of a run that has not started."""
-    wanted = decode(body, EditFlowRun)
-    changes = Edit(wanted.name, wanted.labels, wanted.priority, wanted.scheduled_time)
-    edit_run(database, actor, run_id, changes, _asked(wanted))
-    return _one(database, run_id)
-
-
-@delete("/{run_id:uuid}", opt={"permission": Permission.DELETE_RUN, "body": ChangeFlowRun}, sync_to_thread=True)
-def remove(database: Database, actor: Actor, run_id: UUID, body: bytes) -> None:
-    """Delete a run that has ended or waits for its time, with its task runs, states and logs."""
-    delete_run(database, actor, run_id, _asked(decode(body, ChangeFlowRun)))
+    return one(database, run_id)
 
 
 @get("/{run_id:uuid}/states", opt={"permission": Permission.READ, "items": StateView}, sync_to_thread=True)
@@ -216,10 +103,6 @@ def download(database: Database, run_id: UUID) -> Stream:
     return Stream(_text(database, run_id), media_type="text/plain; charset=utf-8", headers=headers)
 
 
-def _asked(change: ChangeFlowRun) -> ChangeRequest:
-    return ChangeRequest(change.reason, change.idempotency_key, change.version)
-
-
 def _text(database: Database, run_id: UUID) -> Iterator[bytes]:
     with database.read() as session:
         for rows in logs.lines(session, run_id):
@@ -238,10 +121,33 @@ def _require(session: Session, run_id: UUID) -> Any:
     return row
 
 
-def _one(database: Database, run_id: UUID) -> FlowRunView:
+def one(database: Database, run_id: UUID) -> FlowRunView:
+    """A run as it is now; raises NotFound."""
     with database.read() as session:
         return views.flow_runs(session, [_require(session, run_id)])[0]
 
 
-_CHANGES = [create, cancel, pause, resume, restart, mark, start_now, edit, remove]
-router = Router("/flow-runs", route_handlers=[*_CHANGES, index, show, history, tasks, log_page, download])
+def _verb_route(verb: Verb) -> HTTPRouteHandler:
+    """The route of one verb, as the table declares it."""
+
+    def change(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
+        perform(database, actor, run_id, verb.name, decode(body, verb.request))
+        return one(database, run_id)
+
+    def remove(database: Database, actor: Actor, run_id: UUID, body: bytes) -> None:
+        perform(database, actor, run_id, verb.name, decode(body, verb.request))
+
+    address, opt = "/{run_id:uuid}" + verb.route, {"permission": Permission(verb.permission), "body": verb.request}
+    for handler in (change, remove):
+        handler.__name__, handler.__doc__ = verb.name, verb.summary
+    match verb.method:
+        case "PATCH":
+            return patch(address, opt=opt, sync_to_thread=True)(change)
+        case "DELETE":
+            return delete(address, opt=opt, sync_to_thread=True)(remove)
+        case _:
+            return post(address, opt=opt, status_code=200, sync_to_thread=True)(change)
+
+
+_VERBS = [_verb_route(verb) for verb in VERBS.values()]
+router = Router("/flow-runs", route_handlers=[create, *_VERBS, index, show, history, tasks, log_page, download])

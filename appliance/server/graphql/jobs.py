@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-import msgspec
 import strawberry
 
 from appliance.protocol.backfills import Backfill as BackfillRequest
 from appliance.protocol.backfills import BackfillRange
 from appliance.protocol.jobs import Bulk
-from appliance.protocol.run_filter import RunFilter
 from appliance.server.actions import backfills, hold, jobs
 from appliance.server.auth.guards import Permission
 from appliance.server.db.reads import hold as hold_reads
 from appliance.server.db.reads import jobs as reads
 from appliance.server.db.reads import pages
-from appliance.server.errors import Invalid, NotFound
+from appliance.server.errors import NotFound
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import root_field, root_mutation
+from appliance.server.graphql.filters import run_filter
+from appliance.server.graphql.messages import message
 from appliance.server.graphql.scalars import json_object
 from appliance.server.graphql.types import jobs as types
-from appliance.server.graphql.types.inputs import FlowRunFilter
 from appliance.server.graphql.types.jobs import BackfillPreview, Hold, Job, JobPage
 
-M = TypeVar("M")
 _COUNTED = 10_000
 
 
@@ -66,11 +64,11 @@ class JobQueries:
 class JobMutations:
     @root_mutation(Permission.BULK)
     def bulk_flow_runs(self, info: Info, input: types.BulkFlowRunsInput) -> types.BulkFlowRunsPayload:
-        request = _message(
+        request = message(
             Bulk,
             action=input.action.value,
             ids=input.ids,
-            filter=None if input.filter is None else _filter(input.filter),
+            filter=None if input.filter is None else run_filter(input.filter),
             reason=input.reason or "",
             idempotency_key=input.idempotency_key,
             state=None if input.state is None else input.state.value,
@@ -86,7 +84,7 @@ class JobMutations:
 
     @root_mutation(Permission.BACKFILL)
     def backfill(self, info: Info, input: types.BackfillInput) -> types.BackfillPayload:
-        request = _message(
+        request = message(
             BackfillRequest,
             **_range(input.range),
             parameters=json_object(input.parameters, "parameters"),
@@ -125,27 +123,6 @@ def _range(wanted: types.BackfillRangeInput) -> dict[str, Any]:
         "flow_id": wanted.flow_id,
         "document": document,
     }
-
-
-def _filter(wanted: FlowRunFilter) -> RunFilter:
-    return RunFilter(
-        states=[*(wanted.state_types or ()), *(wanted.state_names or ())],
-        flow_id=wanted.flow_id,
-        flow=wanted.flow,
-        project=wanted.project,
-        text=wanted.text,
-        since=wanted.since,
-        until=wanted.until,
-        include_future=bool(wanted.include_future),
-    )
-
-
-def _message(kind: type[M], **fields: Any) -> M:
-    """The message with its bounds checked, as the REST door checks them."""
-    try:
-        return msgspec.convert({name: value for name, value in fields.items() if value is not None}, kind)
-    except msgspec.ValidationError as error:
-        raise Invalid(f"The input can't be used: {error}.") from error
 
 
 def _job(info: Info, job_id: UUID) -> Job:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
 from uuid import UUID
 
 import strawberry
 
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.server.actions import schedules
-from appliance.server.actions.flow_runs.cancel import cancel_run
-from appliance.server.actions.flow_runs.change import ChangeRequest
 from appliance.server.actions.flow_runs.create import create_run
-from appliance.server.actions.flow_runs.delete import delete_run
-from appliance.server.actions.flow_runs.edit import Edit, edit_run
-from appliance.server.actions.flow_runs.mark import mark_run, mark_task
-from appliance.server.actions.flow_runs.pause import pause_run
-from appliance.server.actions.flow_runs.restart import Restart, restart_run
-from appliance.server.actions.flow_runs.resume import resume_run
-from appliance.server.actions.flow_runs.start_now import start_run_now
+from appliance.server.actions.flow_runs.perform import perform
 from appliance.server.auth.guards import Permission
 from appliance.server.errors import NotFound
 from appliance.server.graphql.context import Info
@@ -50,6 +41,7 @@ from appliance.server.graphql.types.inputs import (
     StartFlowRunNowInput,
     StartFlowRunNowPayload,
 )
+from appliance.server.graphql.verbs import VerbInput, permission_of, request_of
 
 
 @strawberry.type
@@ -67,53 +59,37 @@ class Mutation(JobMutations):
         made = create_run(info.context.database, info.context.actor, request)
         return CreateFlowRunPayload(flow_run=_after(info, made.id))
 
-    @root_mutation(Permission.CANCEL_RUN)
+    @root_mutation(permission_of("cancel"))
     def cancel_flow_run(self, info: Info, input: CancelFlowRunInput) -> CancelFlowRunPayload:
-        context, key = info.context, input.idempotency_key
-        cancel_run(context.database, context.actor, input.flow_run_id, input.reason or "", idempotency_key=key)
-        return CancelFlowRunPayload(flow_run=_after(info, input.flow_run_id))
+        return CancelFlowRunPayload(flow_run=_perform(info, "cancel", input))
 
-    @root_mutation(Permission.PAUSE_RUN)
+    @root_mutation(permission_of("pause"))
     def pause_flow_run(self, info: Info, input: PauseFlowRunInput) -> PauseFlowRunPayload:
-        pause_run(info.context.database, info.context.actor, input.flow_run_id, _asked(input))
-        return PauseFlowRunPayload(flow_run=_after(info, input.flow_run_id))
+        return PauseFlowRunPayload(flow_run=_perform(info, "pause", input))
 
-    @root_mutation(Permission.RESUME_RUN)
+    @root_mutation(permission_of("resume"))
     def resume_flow_run(self, info: Info, input: ResumeFlowRunInput) -> ResumeFlowRunPayload:
-        context, slug, index = info.context, input.task_slug, input.map_index
-        asked = _asked(input)
-        resume_run(context.database, context.actor, input.flow_run_id, asked, task_slug=slug, map_index=index)
-        return ResumeFlowRunPayload(flow_run=_after(info, input.flow_run_id))
+        return ResumeFlowRunPayload(flow_run=_perform(info, "resume", input))
 
-    @root_mutation(Permission.RESTART_RUN)
+    @root_mutation(permission_of("restart"))
     def restart_flow_run(self, info: Info, input: RestartFlowRunInput) -> RestartFlowRunPayload:
-        how = Restart(input.newest_version, input.from_task, json_object(input.parameters, "parameters"))
-        restart_run(info.context.database, info.context.actor, input.flow_run_id, _asked(input), how)
-        return RestartFlowRunPayload(flow_run=_after(info, input.flow_run_id))
+        return RestartFlowRunPayload(flow_run=_perform(info, "restart", input))
 
-    @root_mutation(Permission.MARK_RUN)
+    @root_mutation(permission_of("mark"))
     def mark_flow_run(self, info: Info, input: MarkFlowRunInput) -> MarkFlowRunPayload:
-        database, actor, run, state = info.context.database, info.context.actor, input.flow_run_id, input.state.value
-        if input.task_slug is None:
-            mark_run(database, actor, run, state, _asked(input))
-        else:
-            mark_task(database, actor, run, input.task_slug, input.map_index, state, _asked(input))
-        return MarkFlowRunPayload(flow_run=_after(info, run))
+        return MarkFlowRunPayload(flow_run=_perform(info, "mark", input))
 
-    @root_mutation(Permission.EDIT_RUN)
+    @root_mutation(permission_of("start_now"))
     def start_flow_run_now(self, info: Info, input: StartFlowRunNowInput) -> StartFlowRunNowPayload:
-        start_run_now(info.context.database, info.context.actor, input.flow_run_id, _asked(input))
-        return StartFlowRunNowPayload(flow_run=_after(info, input.flow_run_id))
+        return StartFlowRunNowPayload(flow_run=_perform(info, "start_now", input))
 
-    @root_mutation(Permission.EDIT_RUN)
+    @root_mutation(permission_of("edit"))
     def edit_flow_run(self, info: Info, input: EditFlowRunInput) -> EditFlowRunPayload:
-        wanted = Edit(input.name, input.labels, input.priority, input.scheduled_time)
-        edit_run(info.context.database, info.context.actor, input.flow_run_id, wanted, _asked(input))
-        return EditFlowRunPayload(flow_run=_after(info, input.flow_run_id))
+        return EditFlowRunPayload(flow_run=_perform(info, "edit", input))
 
-    @root_mutation(Permission.DELETE_RUN)
+    @root_mutation(permission_of("delete"))
     def delete_flow_run(self, info: Info, input: DeleteFlowRunInput) -> DeleteFlowRunPayload:
-        delete_run(info.context.database, info.context.actor, input.flow_run_id, _asked(input))
+        perform(info.context.database, info.context.actor, input.flow_run_id, "delete", request_of("delete", input))
         info.context.changed()
         return DeleteFlowRunPayload(flow_run_id=input.flow_run_id)
 
@@ -124,15 +100,9 @@ class Mutation(JobMutations):
         return flow_types.schedule(row)
 
 
-class _Change(Protocol):
-    """What the inputs that change a run have in common."""
-
-    reason: str | None
-    idempotency_key: str | None
-
-
-def _asked(input: _Change) -> ChangeRequest:
-    return ChangeRequest(input.reason or "", input.idempotency_key, getattr(input, "version", None))
+def _perform(info: Info, verb: str, input: VerbInput) -> FlowRun:
+    perform(info.context.database, info.context.actor, input.flow_run_id, verb, request_of(verb, input))
+    return _after(info, input.flow_run_id)
 
 
 def _after(info: Info, flow_run_id: UUID) -> FlowRun:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import get_args
 from uuid import UUID
 
 import strawberry
 
 from appliance.kit.version import VERSION
-from appliance.protocol.states import StateType
 from appliance.server.actions import disk
 from appliance.server.actions.rollups import check_span
 from appliance.server.auth.guards import Permission, permissions_of
@@ -31,6 +29,7 @@ from appliance.server.domain.waiting import agent_health
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Context, Info
 from appliance.server.graphql.fields import root_field
+from appliance.server.graphql.filters import run_filter, search_text, state_types
 from appliance.server.graphql.jobs import JobQueries
 from appliance.server.graphql.scalars import BigInt
 from appliance.server.graphql.types import agents as agent_types
@@ -46,8 +45,6 @@ from appliance.server.graphql.types.logs import LogPage
 from appliance.server.graphql.types.rollups import RunRollup, run_rollup
 from appliance.server.graphql.types.system import Disk, Maintenance, Me, Server
 from appliance.server.graphql.types.task_runs import TaskRunPage
-
-_MOST_NAMES = 50
 
 
 @strawberry.type
@@ -120,7 +117,7 @@ class Query(JobQueries):
     def flow_runs(
         self, info: Info, filter: FlowRunFilter | None = None, first: int | None = None, after: str | None = None
     ) -> FlowRunPage:
-        context, wanted = info.context, _run_filter(filter or FlowRunFilter())
+        context, wanted = info.context, run_filter(filter or FlowRunFilter())
         page = run_lists.page(context.session(), wanted, pages.size(first), after, context.now)
         context.loaders.see_runs(page.rows)
         count = run_lists.count(context.session(), wanted, context.now)
@@ -145,7 +142,7 @@ class Query(JobQueries):
         after: str | None = None,
     ) -> TaskRunPage:
         wanted = filter or TaskRunFilter()
-        types = _state_types(wanted.state_types)
+        types = state_types(wanted.state_types)
         page = task_runs.page(info.context.session(), flow_run_id, pages.size(first), after, types, wanted.task_slug)
         info.context.loaders.history.want(row.id for row in page.rows)
         return TaskRunPage(items=[task_types.task_run(row) for row in page.rows], next=page.next)
@@ -163,7 +160,7 @@ class Query(JobQueries):
         if after is not None and before is not None:
             raise Invalid("Ask for the lines after a place or before it, not both.")
         wanted = filter or LogFilter()
-        chosen = logs.LogFilter(wanted.min_level, wanted.task_slug, wanted.map_index, _text(wanted.text))
+        chosen = logs.LogFilter(wanted.min_level, wanted.task_slug, wanted.map_index, search_text(wanted.text))
         page, previous = logs.page(info.context.session(), flow_run_id, chosen, pages.size(first), after, before)
         return LogPage(items=[log_types.log(row) for row in page.rows], next=page.next, previous=previous)
 
@@ -187,33 +184,3 @@ def one_flow_run(context: Context, run_id: UUID) -> FlowRun | None:
         return None
     context.loaders.see_runs([row])
     return run_types.flow_run(row)
-
-
-def _run_filter(wanted: FlowRunFilter) -> flow_runs.FlowRunFilter:
-    names = tuple(wanted.state_names or ())
-    if len(names) > _MOST_NAMES:
-        raise Invalid(f"At most {_MOST_NAMES} state names can be chosen.")
-    return flow_runs.FlowRunFilter(
-        state_types=_state_types(wanted.state_types),
-        state_names=names,
-        flow_id=wanted.flow_id,
-        flow=wanted.flow,
-        project=wanted.project,
-        text=_text(wanted.text),
-        since=wanted.since,
-        until=wanted.until,
-        include_future=bool(wanted.include_future),
-    )
-
-
-def _state_types(asked: list[str] | None) -> tuple[str, ...]:
-    for name in asked or ():
-        if name not in get_args(StateType):
-            raise Invalid(f"There is no state type {name[:40]!r}; use one of {', '.join(get_args(StateType))}.")
-    return tuple(dict.fromkeys(asked or ()))
-
-
-def _text(text: str | None) -> str | None:
-    if text is not None and len(text) > 200:
-        raise Invalid("A search text has at most 200 characters.")
-    return text

@@ -18,15 +18,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from appliance.kit import clock
 from appliance.protocol.run_protocol import Begin
+from appliance.protocol.verbs import VERBS
 from appliance.server.actions import repair
 from appliance.server.actions import run_protocol as runs
 from appliance.server.actions.flow_runs.cancel import cancel_run
-from appliance.server.actions.flow_runs.change import ChangeRequest
-from appliance.server.actions.flow_runs.mark import mark_run
-from appliance.server.actions.flow_runs.pause import pause_run
-from appliance.server.actions.flow_runs.restart import restart_run
-from appliance.server.actions.flow_runs.resume import resume_run
-from appliance.server.actions.flow_runs.start_now import start_run_now
+from appliance.server.actions.flow_runs.perform import perform
 from appliance.server.db import migrate
 from appliance.server.db.session import Database
 from appliance.server.errors import ServerError
@@ -155,13 +151,13 @@ class Lives(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.stopped.__exit__(None, None, None)
 
-    def asks(self, action: Callable[..., Any], expected: str, *arguments: Any) -> None:
+    def asks(self, verb: str, expected: str, **fields: Any) -> None:
         """Ask under a key of its own; asked again under it, nothing more happens."""
-        key = uuid4().hex
-        heard = _heard(lambda: action(self.db, ALICE, self.run, *arguments, ChangeRequest(idempotency_key=key)))
+        request = VERBS[verb].request(idempotency_key=uuid4().hex, **fields)
+        heard = _heard(lambda: perform(self.db, ALICE, self.run, verb, request))
         assert heard == expected
         if heard == "ok" and len(self.model.history) == len(_history(self.db, self.run)):
-            self.sent = lambda: action(self.db, ALICE, self.run, *arguments, ChangeRequest(idempotency_key=key))
+            self.sent = lambda: perform(self.db, ALICE, self.run, verb, request)
 
     @rule()
     def claims(self) -> None:
@@ -203,24 +199,24 @@ class Lives(RuleBasedStateMachine):
 
     @rule()
     def is_paused(self) -> None:
-        self.asks(pause_run, self.model.pause())
+        self.asks("pause", self.model.pause())
 
     @rule()
     def is_resumed(self) -> None:
-        self.asks(resume_run, self.model.resume())
+        self.asks("resume", self.model.resume())
 
     @rule()
     def is_restarted(self) -> None:
-        self.asks(restart_run, self.model.restart())
+        self.asks("restart", self.model.restart())
 
     @rule()
     def is_started_now(self) -> None:
-        self.asks(start_run_now, self.model.start_now())
+        self.asks("start_now", self.model.start_now())
 
     @rule(type=st.sampled_from(ENDED))
     def is_marked(self, type: str) -> None:
         if self.model.type != type or _name(self.db, self.run) == NAMES[type]:
-            self.asks(mark_run, self.model.mark(type), NAMES[type])
+            self.asks("mark", self.model.mark(type), state=NAMES[type])
 
     @rule()
     def is_asked_once_more(self) -> None:

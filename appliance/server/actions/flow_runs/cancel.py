@@ -7,8 +7,9 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from appliance.protocol.flow_runs import ChangeFlowRun
 from appliance.protocol.states import TERMINAL
-from appliance.server.actions.flow_runs.change import Change, ChangeRequest, once, store
+from appliance.server.actions.flow_runs.change import Change, once, store
 from appliance.server.actions.states import close_tasks
 from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
@@ -19,20 +20,14 @@ from appliance.server.errors import Conflict
 
 
 def cancel_run(
-    db: Database,
-    actor: Actor,
-    flow_run_id: UUID,
-    reason: str = "",
-    *,
-    idempotency_key: str | None = None,
-    now: datetime | None = None,
+    db: Database, actor: Actor, flow_run_id: UUID, request: ChangeFlowRun | None = None, *, now: datetime | None = None
 ) -> UUID:
     """Cancel a run: at once when nothing of it runs, else its process is told to stop. Cancelling again changes nothing."""
-    request = ChangeRequest(reason, idempotency_key)
+    request = request or ChangeFlowRun()
     return once(db, flow_run_id, request, now, change(actor, request), "cancel")
 
 
-def change(actor: Actor, request: ChangeRequest) -> Change:
+def change(actor: Actor, request: ChangeFlowRun) -> Change:
     """`cancel` as a change inside a transaction."""
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
+from appliance.protocol.flow_runs import ChangeFlowRun
 from appliance.server.actions.names import idempotency_key
 from appliance.server.actions.states import store_state
 from appliance.server.auth.identity import Actor
@@ -26,29 +27,20 @@ FREE: FlowRunColumns = {"agent_id": None, "lease_expires_at": None, "run_token_h
 """The columns of a run that nobody works on."""
 
 
-@dataclass(frozen=True)
-class ChangeRequest:
-    """Why a run is to change, the key under which asking again changes nothing more, and the version of the run that was looked
-    at, if a later one is to be refused."""
-
-    reason: str = ""
-    idempotency_key: str | None = None
-    version: int | None = None
-
-    def message(self, done: str, actor: Actor) -> str:
-        """What the run's history says of it."""
-        reason = clean(self.reason).strip()
-        return f"{done} by {actor.name}: {reason}" if reason else f"{done} by {actor.name}."
-
-
 Change = Callable[[Session, LockedRun, datetime], None]
 """One change of one run, which is given as a row of `states.lock`, inside a transaction. Raises Conflict or Invalid before it
 has written anything."""
 
 
+def history_message(done: str, actor: Actor, reason: str) -> str:
+    """What the run's history says about a change: what was done, by whom and why."""
+    reason = clean(reason).strip()
+    return f"{done} by {actor.name}: {reason}" if reason else f"{done} by {actor.name}."
+
+
 @retried
 def once(
-    db: Database, flow_run_id: UUID, request: ChangeRequest, now: datetime | None, change: Change, name: str = "attempt"
+    db: Database, flow_run_id: UUID, request: ChangeFlowRun, now: datetime | None, change: Change, name: str = "attempt"
 ) -> UUID:
     """Do it in a transaction of its own, unless it was done before under the same key. `name` is for its crash points."""
     with db.write(name) as session:
@@ -56,7 +48,7 @@ def once(
         return flow_run_id
 
 
-def once_within(session: Session, flow_run_id: UUID, request: ChangeRequest, now: datetime, change: Change) -> None:
+def once_within(session: Session, flow_run_id: UUID, request: ChangeFlowRun, now: datetime, change: Change) -> None:
     """The same inside another action's transaction."""
     key = idempotency_key(request.idempotency_key)
     run = states.lock(session, flow_run_id)
@@ -69,7 +61,7 @@ def once_within(session: Session, flow_run_id: UUID, request: ChangeRequest, now
     change(session, run, now)
 
 
-def checked(run: LockedRun, request: ChangeRequest, proposed: Proposed) -> tuple[str, str]:
+def checked(run: LockedRun, request: ChangeFlowRun, proposed: Proposed) -> tuple[str, str]:
     """The type and name to store; raises Conflict with the sentence of the rules when it may not be."""
     facts = Facts(
         run.state_type, run.state_name, run.attempt, version=run.version, cancel_requested=run.cancel_requested
@@ -87,7 +79,7 @@ def store(
     run: LockedRun,
     proposed: Proposed,
     message: str,
-    request: ChangeRequest,
+    request: ChangeFlowRun,
     actor: Actor,
     now: datetime,
     extra: FlowRunColumns,

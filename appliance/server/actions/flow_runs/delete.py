@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
-from appliance.server.actions.flow_runs.change import Change, ChangeRequest, once_within
+from appliance.protocol.flow_runs import ChangeFlowRun
+from appliance.server.actions.flow_runs.change import Change, history_message, once_within
 from appliance.server.actions.names import idempotency_key
 from appliance.server.auth.identity import Actor
 from appliance.server.db.retries import retried
@@ -28,10 +29,10 @@ DELETE, DELETED = "delete", "deleted"
 
 @retried
 def delete_run(
-    db: Database, actor: Actor, flow_run_id: UUID, request: ChangeRequest | None = None, *, now: datetime | None = None
+    db: Database, actor: Actor, flow_run_id: UUID, request: ChangeFlowRun | None = None, *, now: datetime | None = None
 ) -> UUID:
     """Delete a run that has ended or that waits for its time, with its task runs, states and logs."""
-    request, now = request or ChangeRequest(), now or clock.now()
+    request, now = request or ChangeFlowRun(), now or clock.now()
     key = idempotency_key(request.idempotency_key)
     with db.write("delete") as session:
         if key is not None and jobs.of_key(session, key) is not None:
@@ -44,7 +45,7 @@ def delete_run(
         return flow_run_id
 
 
-def change(actor: Actor, request: ChangeRequest) -> Change:
+def change(actor: Actor, request: ChangeFlowRun) -> Change:
     """`delete` as a change inside a transaction. Of a due time that never ran, a skip stays, so that no run is made for it again."""
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
@@ -53,7 +54,7 @@ def change(actor: Actor, request: ChangeRequest) -> Change:
         if request.version is not None and request.version != run.version:
             raise Conflict("The run has changed since you looked at it; look again, then decide.")
         row = session.get_one(FlowRun, run.id)
-        message = request.message("Deleted", actor)
+        message = history_message("Deleted", actor, request.reason)
         if row.schedule_id is not None and row.due_at is not None and (row.due_at > now or run.start_time is None):
             _skip(session, row, message, now)
         session.expunge(row)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.server.actions.flow_runs.change import Change, ChangeRequest, once, store
+from appliance.protocol.flow_runs import EditFlowRun
+from appliance.server.actions.flow_runs.change import Change, history_message, once, store
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
@@ -19,58 +19,42 @@ from appliance.server.errors import Conflict, Invalid
 HIGHEST_PRIORITY = 1_000
 
 
-@dataclass(frozen=True)
-class Edit:
-    """What is to change; None leaves it as it is."""
-
-    name: str | None = None
-    labels: list[str] | None = None
-    priority: int | None = None
-    scheduled_time: datetime | None = None
-
-    def columns(self) -> FlowRunColumns:
-        """The columns of the run; raises Invalid for values that can't be used, or when there is nothing to change."""
-        values: FlowRunColumns = {}
-        if self.name is not None:
-            values["name"] = required_name(self.name, "run")
-        if self.labels is not None:
-            values["labels"] = labels_of(self.labels)
-        if self.priority is not None:
-            if not -HIGHEST_PRIORITY <= self.priority <= HIGHEST_PRIORITY:
-                raise Invalid(f"The priority must be a number from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}.")
-            values["priority"] = self.priority
-        if self.scheduled_time is not None:
-            if self.scheduled_time.tzinfo is None:
-                raise Invalid("The scheduled time must have an offset, like 2026-01-31T06:30:00+00:00.")
-            values["scheduled_time"] = self.scheduled_time
-        if not values:
-            raise Invalid("Name what to change: name, labels, priority or scheduled_time.")
-        return values
-
-
 def edit_run(
-    db: Database,
-    actor: Actor,
-    flow_run_id: UUID,
-    wanted: Edit,
-    request: ChangeRequest | None = None,
-    *,
-    now: datetime | None = None,
+    db: Database, actor: Actor, flow_run_id: UUID, request: EditFlowRun, *, now: datetime | None = None
 ) -> UUID:
     """Change name, labels, priority or time of a run that has not started."""
-    request = request or ChangeRequest()
-    return once(db, flow_run_id, request, now, change(actor, request, wanted), "edit")
+    return once(db, flow_run_id, request, now, change(actor, request), "edit")
 
 
-def change(actor: Actor, request: ChangeRequest, wanted: Edit) -> Change:
-    """`edit` as a change inside a transaction. Raises Invalid."""
-    values = wanted.columns()
+def change(actor: Actor, request: EditFlowRun) -> Change:
+    """`edit` as a change inside a transaction. Raises Invalid for values that can't be used."""
+    values = _columns(request)
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
         if run.attempt or run.state_type not in (SCHEDULED, PAUSED):
             raise Conflict(f"The run is {run.state_name} and has started; only a run that has not can be edited.")
         name = "Scheduled" if run.state_name == "Late" else run.state_name  # by its new time it may be late no more
-        message = request.message(f"Edited ({', '.join(sorted(values))})", actor)
+        message = history_message(f"Edited ({', '.join(sorted(values))})", actor, request.reason)
         store(session, run, Proposed(run.state_type, name), message, request, actor, now, values)
 
     return apply
+
+
+def _columns(request: EditFlowRun) -> FlowRunColumns:
+    """The columns of the run to set; raises Invalid for values that can't be used, or when there is nothing to change."""
+    values: FlowRunColumns = {}
+    if request.name is not None:
+        values["name"] = required_name(request.name, "run")
+    if request.labels is not None:
+        values["labels"] = labels_of(request.labels)
+    if request.priority is not None:
+        if not -HIGHEST_PRIORITY <= request.priority <= HIGHEST_PRIORITY:
+            raise Invalid(f"The priority must be a number from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}.")
+        values["priority"] = request.priority
+    if request.scheduled_time is not None:
+        if request.scheduled_time.tzinfo is None:
+            raise Invalid("The scheduled time must have an offset, like 2026-01-31T06:30:00+00:00.")
+        values["scheduled_time"] = request.scheduled_time
+    if not values:
+        raise Invalid("Name what to change: name, labels, priority or scheduled_time.")
+    return values

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from appliance.protocol.flow_runs import MarkFlowRun
 from appliance.protocol.states import TERMINAL
-from appliance.server.actions.flow_runs.change import Change, ChangeRequest, checked, once, task_state
+from appliance.server.actions.flow_runs.change import Change, checked, history_message, once, task_state
 from appliance.server.actions.states import close_tasks, store_state
 from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
@@ -32,23 +33,20 @@ TASK_STATES = RUN_STATES | {"Skipped": "SUCCESS"}
 
 
 def mark_run(
-    db: Database,
-    actor: Actor,
-    flow_run_id: UUID,
-    state: str,
-    request: ChangeRequest | None = None,
-    *,
-    now: datetime | None = None,
+    db: Database, actor: Actor, flow_run_id: UUID, request: MarkFlowRun, *, now: datetime | None = None
 ) -> UUID:
-    """Set a run that is not live to Success, Failed, Cancelled or Skipped. One that had ended otherwise gets a new attempt for
-    it, so that what has ended stays as it was."""
-    request = request or ChangeRequest()
-    return once(db, flow_run_id, request, now, change(actor, request, state), "mark")
+    """Set how a run that is not live ended, or, when the request names a task, one of its task runs."""
+    return once(db, flow_run_id, request, now, change(actor, request), "mark")
 
 
-def change(actor: Actor, request: ChangeRequest, state: str) -> Change:
+def change(actor: Actor, request: MarkFlowRun) -> Change:
     """`mark` as a change inside a transaction. Raises Invalid for a state that can't be marked."""
-    type = _type_of(state, RUN_STATES)
+    return _of_run(actor, request) if request.task_slug is None else _of_task(actor, request, request.task_slug)
+
+
+def _of_run(actor: Actor, request: MarkFlowRun) -> Change:
+    """A run that had ended otherwise gets a new attempt, so that what has ended stays as it was."""
+    state, type = request.state, _type_of(request.state, RUN_STATES)
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
         if run.state_name == state and run.state_type == type:
@@ -57,30 +55,17 @@ def change(actor: Actor, request: ChangeRequest, state: str) -> Change:
         attempt = run.attempt + 1 if run.state_type in TERMINAL else run.attempt
         data = None if request.idempotency_key is None else {"idempotency_key": request.idempotency_key}
         extra: FlowRunColumns = {"attempt": attempt, "end_time": run.end_time or now, "lease_expires_at": None}
-        message = request.message(f"Marked as {state}", actor)
+        message = history_message(f"Marked as {state}", actor, request.reason)
         store_state(session, run, type, state, message, data, actor, now, extra, attempt=attempt)
         close_tasks(session, run, "CANCELLED", now)
 
     return apply
 
 
-def mark_task(
-    db: Database,
-    actor: Actor,
-    flow_run_id: UUID,
-    task_slug: str,
-    map_index: int,
-    state: str,
-    request: ChangeRequest | None = None,
-    *,
-    now: datetime | None = None,
-) -> UUID:
-    """Set one task run of a run that is not live. The run itself stays as it is; restart or resume it to go on from there.
-
-    A success without a stored result has the value None for what comes after it.
-    """
-    request = request or ChangeRequest()
-    type = _type_of(state, TASK_STATES)
+def _of_task(actor: Actor, request: MarkFlowRun, task_slug: str) -> Change:
+    """The run itself stays as it is; restart or resume it to continue from there. A success without a stored result has the value
+    None for what comes after it."""
+    state, type, map_index = request.state, _type_of(request.state, TASK_STATES), request.map_index
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
         if run.state_type in LIVE:
@@ -99,12 +84,12 @@ def mark_task(
             others["result_location"] = ""
         sha256 = (row.state_data or {}).get("result_sha256")
         data = {"result_sha256": sha256, "idempotency_key": key}
-        new = task_state(type, state, request.message(f"Marked as {state}", actor), now)
+        new = task_state(type, state, history_message(f"Marked as {state}", actor, request.reason), now)
         new["data"] = {name: value for name, value in data.items() if value is not None} or None
         task_runs.move(session, [row.id], new, **others)
         announce(session, "flow_run", run.id, "flow_run.progress", {"version": run.version}, actor, now)
 
-    return once(db, flow_run_id, request, now, apply, "mark")
+    return apply
 
 
 def _type_of(state: str, known: dict[str, str]) -> str:

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.server.actions.flow_runs.change import Change, ChangeRequest, once, store
+from appliance.protocol.flow_runs import ChangeFlowRun
+from appliance.server.actions.flow_runs.change import Change, history_message, once, store
 from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.flow_runs import LockedRun
 from appliance.server.db.session import Database
@@ -16,14 +17,14 @@ from appliance.server.errors import Conflict
 
 
 def pause_run(
-    db: Database, actor: Actor, flow_run_id: UUID, request: ChangeRequest | None = None, *, now: datetime | None = None
+    db: Database, actor: Actor, flow_run_id: UUID, request: ChangeFlowRun | None = None, *, now: datetime | None = None
 ) -> UUID:
     """Hold a scheduled run until a person resumes it. Pausing again changes nothing."""
-    request = request or ChangeRequest()
+    request = request or ChangeFlowRun()
     return once(db, flow_run_id, request, now, change(actor, request))
 
 
-def change(actor: Actor, request: ChangeRequest) -> Change:
+def change(actor: Actor, request: ChangeFlowRun) -> Change:
     """`pause` as a change inside a transaction."""
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
@@ -33,6 +34,15 @@ def change(actor: Actor, request: ChangeRequest) -> Change:
             raise Conflict(
                 f"The run is {run.state_name}; only a run that is scheduled can be paused. Cancel it to stop it."
             )
-        store(session, run, Proposed(PAUSED, "Paused"), request.message("Paused", actor), request, actor, now, {})
+        store(
+            session,
+            run,
+            Proposed(PAUSED, "Paused"),
+            history_message("Paused", actor, request.reason),
+            request,
+            actor,
+            now,
+            {},
+        )
 
     return apply

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from appliance.kit.documents import JsonDocument
+from appliance.protocol.flow_runs import RestartFlowRun
 from appliance.protocol.states import TERMINAL, StateType
-from appliance.server.actions.flow_runs.change import FREE, Change, ChangeRequest, once, store, task_state
+from appliance.server.actions.flow_runs.change import FREE, Change, history_message, once, store, task_state
 from appliance.server.actions.flow_runs.new_runs import checked_parameters, run_config_of
 from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
@@ -27,42 +25,25 @@ from appliance.server.domain.transitions import PAUSED, SCHEDULED, Proposed
 from appliance.server.errors import Conflict, Invalid
 
 
-@dataclass(frozen=True)
-class Restart:
-    """How a run is restarted: with the flow's newest version or its own, from a chosen task or only what did not succeed, with
-    other values for some of its parameters."""
-
-    newest_version: bool = False
-    from_task: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-
 def restart_run(
-    db: Database,
-    actor: Actor,
-    flow_run_id: UUID,
-    request: ChangeRequest | None = None,
-    how: Restart | None = None,
-    *,
-    newest_version: bool = False,
-    now: datetime | None = None,
+    db: Database, actor: Actor, flow_run_id: UUID, request: RestartFlowRun | None = None, *, now: datetime | None = None
 ) -> UUID:
-    """Run again what did not succeed of a run that has ended, and a task that is named, and all that comes after them, as a new
-    attempt. The results of all others are reused."""
-    request = request or ChangeRequest()
-    return once(db, flow_run_id, request, now, change(actor, request, how or Restart(newest_version)))
+    """Run again, as a new attempt, what did not succeed in a run that has ended, the task named in the request, and everything
+    downstream of them. The results of all other tasks are reused."""
+    request = request or RestartFlowRun()
+    return once(db, flow_run_id, request, now, change(actor, request))
 
 
-def change(actor: Actor, request: ChangeRequest, how: Restart) -> Change:
+def change(actor: Actor, request: RestartFlowRun) -> Change:
     """`restart` as a change inside a transaction."""
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
         known = task_runs.types_of(session, run.id)
-        again = _may_restart(session, run, how, known)
-        extra = FREE | states.due(now) | {"end_time": None, "times_resurrected": 0} | _changed(session, run, how)
-        done = "Restarted" if how.from_task is None else f"Restarted from {how.from_task}"
+        again = _may_restart(session, run, request, known)
+        extra = FREE | states.due(now) | {"end_time": None, "times_resurrected": 0} | _changed(session, run, request)
+        done = "Restarted" if request.from_task is None else f"Restarted from {request.from_task}"
         proposed = Proposed(SCHEDULED, "Scheduled", restart=True)
-        store(session, run, proposed, request.message(done, actor), request, actor, now, extra)
+        store(session, run, proposed, history_message(done, actor, request.reason), request, actor, now, extra)
         pending = task_state("PENDING", "Pending", "To run again, since the run was restarted.", now)
         cleared: ClearedColumns = {"run_count": 0, "result_location": None, "start_time": None, "end_time": None}
         task_runs.move(session, [known[key][0] for key in sorted(again)], pending, **cleared)
@@ -71,7 +52,7 @@ def change(actor: Actor, request: ChangeRequest, how: Restart) -> Change:
 
 
 def _may_restart(
-    session: Session, run: LockedRun, how: Restart, known: dict[tuple[str, int], tuple[UUID, StateType]]
+    session: Session, run: LockedRun, request: RestartFlowRun, known: dict[tuple[str, int], tuple[UUID, StateType]]
 ) -> set[tuple[str, int]]:
     """The task runs to run again; raises Conflict when the run is not one to restart."""
     if run.state_type not in TERMINAL:
@@ -81,10 +62,10 @@ def _may_restart(
     if session.get_one(Flow, run.flow_id).archived:
         raise Conflict("The run's flow is archived; take it out of the archive to restart the run.")
     graph = flows.graph_of(session, run.flow_version_id)
-    if how.from_task is not None:
-        _require_task(graph, how.from_task)
-    again = to_run_again(graph.get("edges", []), {key: type for key, (_, type) in known.items()}, how.from_task)
-    if run.state_type == "SUCCESS" and not again and how.from_task is None:
+    if request.from_task is not None:
+        _require_task(graph, request.from_task)
+    again = to_run_again(graph.get("edges", []), {key: type for key, (_, type) in known.items()}, request.from_task)
+    if run.state_type == "SUCCESS" and not again and request.from_task is None:
         raise Conflict(
             "Nothing of the run has failed; name the task to restart from, or create a new run to run all of it again."
         )
@@ -99,15 +80,15 @@ def _require_task(graph: JsonDocument, slug: str) -> None:
         raise Invalid(f"The run's flow has no task {slug!r}; {hint}")
 
 
-def _changed(session: Session, run: LockedRun, how: Restart) -> FlowRunColumns:
+def _changed(session: Session, run: LockedRun, request: RestartFlowRun) -> FlowRunColumns:
     """The columns that change with another version or other parameters. Raises Invalid when the parameters don't fit."""
-    if not how.newest_version and not how.parameters:
+    if not request.newest_version and not request.parameters:
         return {}
     flow, row = session.get_one(Flow, run.flow_id), session.get_one(FlowRun, run.id)
     own = session.get_one(FlowVersion, run.flow_version_id)
-    version = flows.newest_version(session, run.flow_id) if how.newest_version else own
+    version = flows.newest_version(session, run.flow_id) if request.newest_version else own
     assert version is not None
-    values: FlowRunColumns = {"parameters": checked_parameters(flow, version, {**row.parameters, **how.parameters})}
+    values: FlowRunColumns = {"parameters": checked_parameters(flow, version, {**row.parameters, **request.parameters})}
     if version is own:
         return values
     return values | {"flow_version_id": version.id, "run_config": run_config_of(flow, version)}

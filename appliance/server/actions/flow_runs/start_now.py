@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
-from appliance.server.actions.flow_runs.change import Change, ChangeRequest, once, store, task_state
+from appliance.protocol.flow_runs import ChangeFlowRun
+from appliance.server.actions.flow_runs.change import Change, history_message, once, store, task_state
 from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.session import Database
@@ -18,14 +19,14 @@ from appliance.server.errors import Conflict
 
 
 def start_run_now(
-    db: Database, actor: Actor, flow_run_id: UUID, request: ChangeRequest | None = None, *, now: datetime | None = None
+    db: Database, actor: Actor, flow_run_id: UUID, request: ChangeFlowRun | None = None, *, now: datetime | None = None
 ) -> UUID:
     """Let a scheduled run be due now, also one whose task waits for its next try. What is due already stays as it is."""
-    request = request or ChangeRequest()
+    request = request or ChangeFlowRun()
     return once(db, flow_run_id, request, now, change(actor, request), "start_now")
 
 
-def change(actor: Actor, request: ChangeRequest) -> Change:
+def change(actor: Actor, request: ChangeFlowRun) -> Change:
     """`start_now` as a change inside a transaction."""
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
@@ -33,7 +34,7 @@ def change(actor: Actor, request: ChangeRequest) -> Change:
             raise Conflict("The run is paused; resume it instead.")
         if run.state_type != SCHEDULED:
             raise Conflict(f"The run is {run.state_name}; only a run that is scheduled can be started now.")
-        message = request.message("Started now", actor)
+        message = history_message("Started now", actor, request.reason)
         extra: FlowRunColumns = states.due(now) if run.attempt else {"scheduled_time": now}
         name = "AwaitingRetry" if run.state_name == "AwaitingRetry" else "Scheduled"
         store(session, run, Proposed(SCHEDULED, name), message, request, actor, now, extra)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, cast
@@ -13,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import BindParameter, ColumnElement, Integer, Row, Select, bindparam, func, or_, select, text, union_all
 from sqlalchemy.orm import Session
 
+from appliance.protocol.run_filter import RunFilter
 from appliance.server.db.reads.pages import like
 from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary, RunToken
 from appliance.server.db.tables import metadata
@@ -37,35 +37,20 @@ _LIVE = text("flow_run.state_type in ('PENDING', 'RUNNING', 'CANCELLING')")
 _UNION = 50  # parts of one statement; SQLite takes at most 500
 
 
-@dataclass(frozen=True)
-class FlowRunFilter:
-    """Which runs to list. Without a choice of states, runs that are scheduled for later are left out."""
-
-    state_types: tuple[str, ...] = ()
-    state_names: tuple[str, ...] = ()
-    flow_id: UUID | None = None
-    flow: str | None = None
-    project: str | None = None
-    text: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    include_future: bool = False
-
-
 _ONE = select(*SHOWN).where(_run.c.id == bindparam("run"))
 _TOKEN = select(_run.c.run_token_hash, _run.c.attempt, _run.c.state_type, _run.c.state_at).where(
     _run.c.id == bindparam("run")
 )
 
 
-def count_all(session: Session, wanted: FlowRunFilter, now: datetime) -> int:
+def count_all(session: Session, wanted: RunFilter, now: datetime) -> int:
     """How many runs match, all of them."""
     inner = _filtered(select(_run.c.id), wanted, now).subquery()
     return session.execute(select(func.count()).select_from(inner)).scalar_one()
 
 
 def next_ids(
-    session: Session, wanted: FlowRunFilter, now: datetime, after: UUID | None, created_until: datetime, limit: int
+    session: Session, wanted: RunFilter, now: datetime, after: UUID | None, created_until: datetime, limit: int
 ) -> list[UUID]:
     """The next runs that match, in the order of their ids, of those that existed at a time."""
     query = _filtered(select(_run.c.id), wanted, now).where(_run.c.created <= created_until)
@@ -178,7 +163,7 @@ def counts_by_type(session: Session) -> dict[str, int]:
     return {state_type: number for state_type, number in session.execute(query)}
 
 
-def _filtered(query: Select[Any], wanted: FlowRunFilter, now: datetime) -> Select[Any]:
+def _filtered(query: Select[Any], wanted: RunFilter, now: datetime) -> Select[Any]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.state_types:
         conditions.append(_run.c.state_type.in_(wanted.state_types))
@@ -200,7 +185,7 @@ def _filtered(query: Select[Any], wanted: FlowRunFilter, now: datetime) -> Selec
     return query.where(*conditions)
 
 
-def flows_named(wanted: FlowRunFilter) -> Select[Any]:
+def flows_named(wanted: RunFilter) -> Select[Any]:
     """The ids of the flows that the filter names, or whose project it names."""
     flows = select(_flow.c.id)
     if wanted.flow is not None:

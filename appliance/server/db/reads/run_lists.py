@@ -16,7 +16,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, FromClause, Select, and_, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.flow_runs import SHOWN, FlowRunFilter, flows_named, shown_by_default
+from appliance.protocol.run_filter import RunFilter
+from appliance.server.db.reads.flow_runs import SHOWN, flows_named, shown_by_default
 from appliance.server.db.reads.pages import RowPage, encode, like, time_and_id
 from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.db.tables import metadata
@@ -85,7 +86,7 @@ class _List:
         return select(*columns).where(*([] if part is None else [part]), *self.bounds)
 
 
-def page(session: Session, wanted: FlowRunFilter, limit: int, after: str | None, now: datetime) -> RowPage[FlowRunRow]:
+def page(session: Session, wanted: RunFilter, limit: int, after: str | None, now: datetime) -> RowPage[FlowRunRow]:
     """The newest runs first: by when they were due, since scheduled ones are created long before. A page may be short and still
     have a next one."""
     chosen = _list(session, wanted, now, None if after is None else time_and_id(after))
@@ -106,7 +107,7 @@ def page(session: Session, wanted: FlowRunFilter, limit: int, after: str | None,
     return RowPage(rows, None if reached is None else encode(*reached))
 
 
-def count(session: Session, wanted: FlowRunFilter, now: datetime) -> Count:
+def count(session: Session, wanted: RunFilter, now: datetime) -> Count:
     """How many runs match, counted up to the cap and in each part's window."""
     chosen = _list(session, wanted, now, None)
     if not chosen.parts:
@@ -119,7 +120,7 @@ def count(session: Session, wanted: FlowRunFilter, now: datetime) -> Count:
     return Count(min(total, COUNT_CAP), total > COUNT_CAP or any(end is not None for end in ends))
 
 
-def _list(session: Session, wanted: FlowRunFilter, now: datetime, after: _Place | None) -> _List:
+def _list(session: Session, wanted: RunFilter, now: datetime, after: _Place | None) -> _List:
     bounds = [] if after is None else [_run.c.scheduled_time <= after[0], _before(after)]
     if wanted.since is not None:
         bounds.append(_run.c.scheduled_time >= wanted.since)
@@ -141,7 +142,7 @@ def _list(session: Session, wanted: FlowRunFilter, now: datetime, after: _Place 
     return _List(names or types, bounds, [])
 
 
-def _flows(session: Session, wanted: FlowRunFilter) -> list[UUID] | None:
+def _flows(session: Session, wanted: RunFilter) -> list[UUID] | None:
     """The flows that are asked for, one more than there may be parts; None: any."""
     if wanted.flow is None and wanted.project is None:
         return None if wanted.flow_id is None else [wanted.flow_id]

@@ -61,6 +61,7 @@ class CancelFlowRunInput:
     flow_run_id: UUID
     reason: str | None = None
     idempotency_key: str | None = None
+    version: int | None = None
 
 
 @strawberry.input(description="The same idempotency key again changes nothing more.")
@@ -68,6 +69,7 @@ class PauseFlowRunInput:
     flow_run_id: UUID
     reason: str | None = None
     idempotency_key: str | None = None
+    version: int | None = None
 
 
 @strawberry.input(description="Without a task, all paused tasks of the run go on.")
@@ -77,6 +79,7 @@ class ResumeFlowRunInput:
     map_index: int | None = None
     reason: str | None = None
     idempotency_key: str | None = None
+    version: int | None = None
 
 
 @strawberry.input(description="The same idempotency key again changes nothing more.")
@@ -91,6 +94,7 @@ class RestartFlowRunInput:
     parameters: JSON | None = strawberry.field(default=None, description="Other values for some of the parameters.")
     reason: str | None = None
     idempotency_key: str | None = None
+    version: int | None = None
 
 
 @strawberry.enum(description="How a person says that a run ended.")
@@ -117,6 +121,7 @@ class StartFlowRunNowInput:
     flow_run_id: UUID
     reason: str | None = None
     idempotency_key: str | None = None
+    version: int | None = None
 
 
 @strawberry.input(description="What is left out stays. With a version, refused when the run is at another one.")

@@ -1,0 +1,111 @@
+"""What people and scripts can do to a flow run, declared once: REST routes, GraphQL mutations, bulk actions, commands and the
+UI's menu are built from this table or checked against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from appliance.protocol.flow_runs import ChangeFlowRun, EditFlowRun, MarkFlowRun, RestartFlowRun, ResumeFlowRun
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb. `name` is that of its action, its message in a bulk action and, with hyphens, its command and its route."""
+
+    name: str
+    permission: str
+    request: type[ChangeFlowRun]
+    summary: str  # one sentence: of the route, the mutation and the command
+    bulk_summary: str | None = None  # the same for many runs; None: only for one run at a time
+    label: str = ""  # on the UI's buttons
+    method: str = "POST"
+
+    @property
+    def command(self) -> str:
+        """Its name on the command line and in the route."""
+        return self.name.replace("_", "-")
+
+    @property
+    def route(self) -> str:
+        """Below a run's own address; a method of its own needs no name there."""
+        return f"/{self.command}" if self.method == "POST" else ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What the request says beyond reason, idempotency key and version."""
+        return tuple(name for name in self.request.__struct_fields__ if name not in ChangeFlowRun.__struct_fields__)
+
+
+VERBS: Mapping[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Verb(
+            "cancel",
+            "runs:cancel",
+            ChangeFlowRun,
+            "Cancel a run. One that has not started ends at once, a running one as soon as its process has stopped.",
+            "Cancel the runs; running ones are asked to stop.",
+            label="Stop",
+        ),
+        Verb(
+            "pause",
+            "runs:pause",
+            ChangeFlowRun,
+            "Pause a scheduled run until someone resumes it.",
+            "Pause the runs that are scheduled.",
+            label="Pause",
+        ),
+        Verb(
+            "resume",
+            "runs:resume",
+            ResumeFlowRun,
+            "Resume a paused run: all of its paused tasks, or just one.",
+            "Resume the runs that are paused.",
+            label="Resume",
+        ),
+        Verb(
+            "restart",
+            "runs:restart",
+            RestartFlowRun,
+            "Restart a run from where it failed: failed tasks and everything downstream run again, stored results are reused.",
+            "Restart the runs that ended without success.",
+            label="Restart",
+        ),
+        Verb(
+            "mark",
+            "runs:mark",
+            MarkFlowRun,
+            "Set how a run, or one of its task runs, ended. Cancel a live run first.",
+            "Set how the runs ended; live runs stay as they are.",
+            label="Mark as",
+        ),
+        Verb(
+            "start_now",
+            "runs:edit",
+            ChangeFlowRun,
+            "Start a scheduled run now instead of at its time.",
+            "Start the scheduled runs now.",
+            label="Start now",
+        ),
+        Verb(
+            "edit",
+            "runs:edit",
+            EditFlowRun,
+            "Change the name, labels, priority or time of a run that has not started.",
+            "Change the runs that have not started.",
+            label="Edit",
+            method="PATCH",
+        ),
+        Verb(
+            "delete",
+            "runs:delete",
+            ChangeFlowRun,
+            "Delete a run that has ended or has not started, with its task runs, states and logs.",
+            "Delete the runs with their task runs, states and logs.",
+            label="Delete",
+            method="DELETE",
+        ),
+    )
+}
+"""Every verb by its name."""
