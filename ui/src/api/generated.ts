@@ -44,6 +44,7 @@ export interface CancelFlowRunInput {
   flowRunId: string;
   reason?: string | null;
   idempotencyKey?: string | null;
+  version?: number | null;
 }
 
 export interface CancelJobInput {
@@ -108,6 +109,7 @@ export interface PauseFlowRunInput {
   flowRunId: string;
   reason?: string | null;
   idempotencyKey?: string | null;
+  version?: number | null;
 }
 
 export interface ReleaseHoldInput {
@@ -121,6 +123,7 @@ export interface RestartFlowRunInput {
   parameters?: unknown;
   reason?: string | null;
   idempotencyKey?: string | null;
+  version?: number | null;
 }
 
 export interface ResumeFlowRunInput {
@@ -129,6 +132,7 @@ export interface ResumeFlowRunInput {
   mapIndex?: number | null;
   reason?: string | null;
   idempotencyKey?: string | null;
+  version?: number | null;
 }
 
 export interface SetScheduleActiveInput {
@@ -145,6 +149,7 @@ export interface StartFlowRunNowInput {
   flowRunId: string;
   reason?: string | null;
   idempotencyKey?: string | null;
+  version?: number | null;
 }
 
 export type JobProgressFragment = {
