@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { type FakeServer, fakeServer, graphqlError, refusal } from "../test/server";
-import { ask, type Document } from "./graphql";
+import { type Document, execute } from "./graphql";
 import { ApiError, setCsrfToken } from "./http";
 
 const NAME: Document<{ flow: { name: string } }, { id: string }> = {
@@ -15,28 +15,28 @@ beforeEach(() => {
 describe("a question", () => {
   it("sends its text and variables, and answers with the data", async () => {
     server.onField("flow", ({ id }) => ({ flow: { name: `flow ${id}` } }));
-    await expect(ask(NAME, { id: "7" })).resolves.toEqual({ flow: { name: "flow 7" } });
+    await expect(execute(NAME, { id: "7" })).resolves.toEqual({ flow: { name: "flow 7" } });
     expect(server.calls[0]?.body).toMatchObject({ query: NAME.text, variables: { id: "7" } });
   });
 
   it("goes through the one door: it carries the CSRF token", async () => {
     setCsrfToken("csrf-7");
     server.onField("flow", { flow: null });
-    await ask(NAME, { id: "7" });
+    await execute(NAME, { id: "7" });
     expect(server.calls[0]?.headers.get("X-CSRF-Token")).toBe("csrf-7");
     setCsrfToken("");
   });
 
   it("may be answered with null for what is not there", async () => {
     server.onField("flow", { flow: null });
-    await expect(ask(NAME, { id: "7" })).resolves.toEqual({ flow: null });
+    await expect(execute(NAME, { id: "7" })).resolves.toEqual({ flow: null });
   });
 });
 
 describe("an error", () => {
   it("of the field is the server's code and sentence, though the status is 200", async () => {
     server.on("POST /graphql", () => graphqlError("not_found", "There is no such flow."));
-    await expect(ask(NAME, { id: "7" })).rejects.toMatchObject({
+    await expect(execute(NAME, { id: "7" })).rejects.toMatchObject({
       status: 200,
       code: "not_found",
       message: "There is no such flow.",
@@ -46,23 +46,23 @@ describe("an error", () => {
 
   it("without a code is still one", async () => {
     server.on("POST /graphql", () => new Response(JSON.stringify({ errors: [{ message: "Syntax." }] })));
-    await expect(ask(NAME, { id: "7" })).rejects.toMatchObject({ code: "graphql", message: "Syntax." });
+    await expect(execute(NAME, { id: "7" })).rejects.toMatchObject({ code: "graphql", message: "Syntax." });
   });
 
   it("is the first of several", async () => {
     const errors = [{ message: "First." }, { message: "Second." }];
     server.on("POST /graphql", () => new Response(JSON.stringify({ data: null, errors })));
-    await expect(ask(NAME, { id: "7" })).rejects.toThrow("First.");
+    await expect(execute(NAME, { id: "7" })).rejects.toThrow("First.");
   });
 
   it("of the transport comes through as it is", async () => {
     server.on("POST /graphql", () => refusal(503, "starting", "It starts."));
-    await expect(ask(NAME, { id: "7" })).rejects.toMatchObject({ status: 503, code: "starting" });
+    await expect(execute(NAME, { id: "7" })).rejects.toMatchObject({ status: 503, code: "starting" });
   });
 
   it("is what an answer without data and errors is", async () => {
     server.on("POST /graphql", () => new Response("{}"));
-    const error = await ask(NAME, { id: "7" }).catch((reason: unknown) => reason);
+    const error = await execute(NAME, { id: "7" }).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(ApiError);
     expect(error).toMatchObject({ code: "malformed" });
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { safePath } from "./paths";
-import { parseRunView, printRunView, toRunFilter } from "./run-filter";
+import { type Random, repeat } from "../test/random";
+import { isUuid, parseRunView, printRunView, type RunView, SHOWS, toRunFilter } from "./run-filter";
 
 const FLOW = "0189f7a0-0000-7000-8000-000000000001";
 
@@ -32,15 +32,73 @@ describe("what is asked", () => {
   });
 });
 
-describe("the way back after signing in", () => {
-  it.each(["//elsewhere.example", "/\\elsewhere.example", "https://elsewhere.example", "", undefined])(
-    "%s leads to the runs",
-    (next) => {
-      expect(safePath(next)).toBe("/runs");
-    },
-  );
+function view(random: Random): RunView {
+  return {
+    show: random.pick(SHOWS).id,
+    q: random.pick(["", "etl", "a b", "50 %", "ä&=?#", "x".repeat(200)]),
+    flow: random.pick(["", FLOW, FLOW.toUpperCase()]),
+  };
+}
 
-  it("keeps a path of ours", () => {
-    expect(safePath("/runs/x#L10")).toBe("/runs/x#L10");
+describe("a view and its address", () => {
+  it("are the same thing, through a real URL too", () => {
+    repeat(200, (random) => {
+      const original = view(random);
+      const address = new URL(`https://appliance.example/runs?${new URLSearchParams(printRunView(original))}`);
+      expect(parseRunView(Object.fromEntries(address.searchParams))).toEqual(original);
+    });
   });
+
+  it("of the default is empty, and only of the default", () => {
+    expect(printRunView({ show: "all", q: "", flow: "" })).toEqual({});
+    for (const { id } of SHOWS.filter((show) => show.id !== "all"))
+      expect(printRunView({ show: id, q: "", flow: "" })).toEqual({ show: id });
+  });
+
+  it.each([
+    [{ show: ["failed"] }],
+    [{ show: "FAILED" }],
+    [{ show: null }],
+    [{ q: { $ne: 1 } }],
+    [{ flow: `${FLOW}0` }],
+    [{ flow: ` ${FLOW}` }],
+    [{ unknown: "x" }],
+  ])("%j from an old link or by hand is the default", (search) => {
+    expect(parseRunView(search)).toEqual({ show: "all", q: "", flow: "" });
+  });
+
+  it("takes no text that is too long for a question", () => {
+    expect(parseRunView({ q: "x".repeat(1_000) }).q).toHaveLength(200);
+  });
+});
+
+describe("the states that a view asks for", () => {
+  const types = (show: RunView["show"]) => toRunFilter({ show, q: "", flow: "" }).stateTypes ?? [];
+
+  it("are in one view at most", () => {
+    const listed = SHOWS.flatMap((show) => types(show.id));
+    expect(new Set(listed).size).toBe(listed.length);
+  });
+
+  it("are all of those that have not ended well", () => {
+    const listed = SHOWS.flatMap((show) => types(show.id)).sort();
+    expect(listed).toEqual(["CANCELLING", "FAILED", "PAUSED", "PENDING", "RUNNING", "SCHEDULED"]);
+  });
+
+  it("are not restricted where all are shown", () => {
+    expect(toRunFilter({ show: "all", q: " ", flow: "" })).toEqual({});
+  });
+
+  it("stand beside text and flow", () => {
+    expect(toRunFilter({ show: "running", q: " etl ", flow: FLOW })).toEqual({
+      stateTypes: ["RUNNING", "CANCELLING"],
+      text: "etl",
+      flowId: FLOW,
+    });
+  });
+});
+
+it("knows an id when it is pasted", () => {
+  expect([FLOW, ` ${FLOW}\n`, FLOW.toUpperCase()].every(isUuid)).toBe(true);
+  expect(["", "etl", FLOW.slice(1), FLOW.replace("-", ""), `${FLOW} x`].some(isUuid)).toBe(false);
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { repeat } from "../test/random";
 import { allToggled, extentOf, isSelected, NOTHING, toggled } from "./selection";
 
 const SHOWN = ["a", "b", "c", "d", "e"];
@@ -40,5 +41,55 @@ describe("rows that are selected", () => {
     const less = toggled(everything, SHOWN, "a", false);
     expect(ids(less)).toBe("bcde");
     expect(less.allSince).toBeNull();
+  });
+});
+
+describe("any series of clicks", () => {
+  it("without Shift changes one row each, like boxes on paper", () => {
+    repeat(200, (random) => {
+      let selection = NOTHING;
+      const paper = new Set<string>();
+      for (let click = 0; click < 12; click += 1) {
+        const id = random.pick(SHOWN);
+        selection = toggled(selection, SHOWN, id, false);
+        if (!paper.delete(id)) paper.add(id);
+        expect(ids(selection)).toBe([...paper].sort().join(""));
+        expect(selection.anchor).toBe(id);
+      }
+    });
+  });
+
+  it("with Shift makes a whole range as its beginning is, and leaves the rest alone", () => {
+    repeat(300, (random) => {
+      let selection = NOTHING;
+      for (const id of random.some(SHOWN)) selection = toggled(selection, SHOWN, id, false);
+      const { anchor } = selection;
+      if (anchor === null) return;
+      const to = random.pick(SHOWN);
+      const after = toggled(selection, SHOWN, to, true);
+      const [low, high] = [SHOWN.indexOf(anchor), SHOWN.indexOf(to)].sort((a, b) => a - b) as [number, number];
+      for (const [index, id] of SHOWN.entries()) {
+        const isInRange = index >= low && index <= high;
+        expect(after.ids.has(id)).toBe(isInRange ? selection.ids.has(anchor) : selection.ids.has(id));
+      }
+    });
+  });
+
+  it("never changes the selection that it began with", () => {
+    repeat(50, (random) => {
+      const before = toggled(NOTHING, SHOWN, random.pick(SHOWN), false);
+      const copy = ids(before);
+      toggled(before, SHOWN, random.pick(SHOWN), random.boolean());
+      expect(ids(before)).toBe(copy);
+      expect(NOTHING.ids.size).toBe(0);
+    });
+  });
+});
+
+describe("rows that have gone from the list", () => {
+  it("stay selected, but don't count for the box in the head", () => {
+    const selection = toggled(NOTHING, ["gone"], "gone", false);
+    expect(isSelected(selection, "gone")).toBe(true);
+    expect(extentOf(selection, SHOWN)).toBe("none");
   });
 });

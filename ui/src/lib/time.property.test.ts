@@ -11,17 +11,19 @@ import {
 } from "./time";
 
 const UNITS: Record<string, number> = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+/** The unit that stands second; a zero of it is not printed. */
+const SECOND: Record<string, number> = { ms: 1, s: 1_000, min: 1_000, h: 60_000, d: 3_600_000 };
 const ZONES = ["UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Pacific/Chatham"];
 
-/** What a printed duration stands for, with the size of its smallest unit. */
-function parse(text: string): { milliseconds: number; smallest: number } {
+/** What a printed duration stands for, and the unit to which it is exact. */
+function parse(text: string): { milliseconds: number; finest: number } {
   const pieces = [...text.matchAll(/([\d.]+) (ms|s|min|h|d)/g)].map(([, number, unit]) => ({
-    number: Number(number),
-    unit: UNITS[unit as string] as number,
+    milliseconds: Number(number) * (UNITS[unit as string] as number),
+    second: SECOND[unit as string] as number,
   }));
   return {
-    milliseconds: pieces.reduce((sum, piece) => sum + piece.number * piece.unit, 0),
-    smallest: Math.min(...pieces.map((piece) => piece.unit)),
+    milliseconds: pieces.reduce((sum, piece) => sum + piece.milliseconds, 0),
+    finest: pieces[0]?.second ?? 0,
   };
 }
 
@@ -32,13 +34,14 @@ describe("a duration", () => {
     return values;
   };
 
-  it("stands for what it was made of, to its smallest unit", () => {
+  it("stands for what it was made of: seconds are rounded, and what larger units leave over is dropped", () => {
     for (const ms of durations(30 * 86_400_000)) {
       const text = formatDuration(ms);
-      const { milliseconds, smallest } = parse(text);
-      // A round hour or day leaves its second unit out, so the next smaller one bounds the error.
-      const tolerance = Math.min(smallest, 3_600_000);
-      expect(Math.abs(milliseconds - ms), text).toBeLessThanOrEqual(tolerance);
+      const { milliseconds, finest } = parse(text);
+      const rounded = finest <= 1_000 ? 0 : 500;
+      const [most, least] = finest <= 1_000 ? [finest / 2, -finest / 2] : [finest, 0];
+      expect(ms - milliseconds, text).toBeGreaterThanOrEqual(least - rounded);
+      expect(ms - milliseconds, text).toBeLessThanOrEqual(most);
     }
   });
 

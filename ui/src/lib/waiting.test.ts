@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { type Random, repeat } from "../test/random";
 import { brief, canStartNow, lookAgainIn, piecesOf } from "./waiting";
 
 const A = { id: "1", name: "calm-otter" };
@@ -67,4 +68,81 @@ it("starts only what waits for its time", () => {
   expect(run("SCHEDULED", "Paused", "not_due")).toBe(false);
   expect(run("SCHEDULED", "Scheduled", "limit")).toBe(false);
   expect(run("RUNNING", "Running", null)).toBe(false);
+});
+
+const NAMES = ["etl", "calm-otter", "in use, by x", "limit of label", "Run", "a, b", "3 more", "2 of 2"];
+
+function sentence(random: Random, names: readonly string[]): string {
+  const listed = names.join(", ") || "nobody";
+  const limit = `limit of ${random.pick(["flow", "label", "task tag"])} ${random.pick(NAMES)}`;
+  return random.pick([
+    `The ${limit} is reached: 2 of 2 in use, by ${listed}.`,
+    `${limit} 2/2: ${listed}`,
+    `Run ${names[0] ?? "x"} of the same schedule is still at work.`,
+    "No agent with the label etl is online.",
+    "",
+  ]);
+}
+
+describe("any sentence", () => {
+  it("says the same in pieces, whoever holds what", () => {
+    repeat(300, (random) => {
+      const holders = random.some(NAMES).map((name, index) => ({ id: String(index), name }));
+      const names = holders.map((holder) => holder.name);
+      const whole = sentence(random, names);
+      expect(
+        piecesOf(whole, holders)
+          .map((piece) => piece.text)
+          .join(""),
+      ).toBe(whole);
+    });
+  });
+
+  it("links holders in their order, each at most once, by their own names", () => {
+    repeat(300, (random) => {
+      const holders = random.some(NAMES).map((name, index) => ({ id: String(index), name }));
+      const pieces = piecesOf(
+        sentence(
+          random,
+          holders.map((holder) => holder.name),
+        ),
+        holders,
+      ).filter((piece) => piece.id !== undefined);
+      expect(pieces).toEqual(holders.slice(0, pieces.length).map(({ id, name }) => ({ text: name, id })));
+    });
+  });
+
+  it("has no empty pieces, and no holder without a name", () => {
+    expect(piecesOf("", [A])).toEqual([]);
+    expect(piecesOf("The limit of flow x is reached: 1 of 1 in use, by .", [{ id: "1", name: "" }])).toHaveLength(1);
+    expect(piecesOf("Run etl of the same schedule is still at work.", [B]).every((piece) => piece.text)).toBe(true);
+  });
+
+  it("that is not about a limit is as short as it is", () => {
+    for (const text of ["No agent is online.", "Paused by alice.", "The limit of flow x is reached."])
+      expect(brief(text)).toBe(text);
+  });
+});
+
+describe("when a run may start by hand", () => {
+  it.each(["PENDING", "RUNNING", "PAUSED", "SUCCESS", "FAILED", "CANCELLED"])("never once it is %s", (type) => {
+    expect(canStartNow({ state: { type, name: "Scheduled" }, waitCode: "not_due" })).toBe(false);
+  });
+
+  it.each(["limit", "no_agent", "held", "maintenance", null])("never while it waits for %s", (waitCode) => {
+    expect(canStartNow({ state: { type: "SCHEDULED", name: "Scheduled" }, waitCode })).toBe(false);
+  });
+});
+
+it("asks again a moment after a run is due, never before", () => {
+  const now = Date.UTC(2026, 10, 22, 6);
+  repeat(200, (random) => {
+    const runs = Array.from({ length: random.integer(1, 5) }, () => ({
+      state: { type: "SCHEDULED" },
+      scheduledTime: new Date(now + random.integer(1, 3_000_000)).toISOString(),
+      waitReason: "Because.",
+    }));
+    const soonest = Math.min(...runs.map((run) => Date.parse(run.scheduledTime)));
+    expect(now + Number(lookAgainIn(runs, now))).toBe(soonest + 500);
+  });
 });
