@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { BULK, filterFor, kindOf, runsIn } from "./bulk";
-import { toRunFilter } from "./run-filter";
+import { SHOWS, toRunFilter } from "./run-filter";
 
 const SINCE = "2026-11-23T06:00:00.000Z";
 const run = (type: string, name = "", more: object = {}) => ({
@@ -51,4 +51,88 @@ describe("all that match", () => {
 
 it("counts in words", () => {
   expect([runsIn(1), runsIn(12), runsIn(10_000, true)]).toEqual(["1 run", "12 runs", "10,000+ runs"]);
+});
+
+const TYPES = ["SCHEDULED", "PENDING", "PAUSED", "RUNNING", "CANCELLING", "SUCCESS", "FAILED", "CANCELLED"];
+
+describe("each action", () => {
+  it.each(BULK)("$action is asked of exactly the states in which some run can take it", (kind) => {
+    const possible = TYPES.filter((type) =>
+      [0, 1].some((failed) =>
+        // A success with failed tasks can be restarted one by one; of a whole list it is not asked.
+        kind.isValid(run(type, "", { waitCode: "not_due", taskCounts: { failed: type === "SUCCESS" ? 0 : failed } })),
+      ),
+    );
+    expect([...kind.types].sort()).toEqual(possible.sort());
+  });
+
+  it.each(BULK)("$action is told from the others in every word", (kind) => {
+    for (const other of BULK.filter((one) => one !== kind)) {
+      expect(kind.permission).not.toBe(other.permission);
+      expect(kind.button("3")).not.toBe(other.button("3"));
+      expect(kind.title("3 runs")).not.toBe(other.title("3 runs"));
+      expect(kind.confirm).not.toBe(other.confirm);
+      expect(kind.done("3 runs")).not.toBe(other.done("3 runs"));
+    }
+  });
+
+  it.each(BULK)("$action says to how many, before and after", (kind) => {
+    expect(kind.button("1,234")).toContain("1,234");
+    expect(kind.title("1,234 runs")).toContain("1,234 runs");
+    expect(kind.done("1,234 runs")).toContain("1,234 runs");
+  });
+
+  it("is found by its name", () => {
+    for (const kind of BULK) expect(kindOf(kind.action)).toBe(kind);
+  });
+
+  it("that takes results away says so", () => {
+    expect(kindOf("delete").explanation).toMatch(/can't be undone/);
+  });
+});
+
+describe("a filter of runs for an action", () => {
+  const lists = SHOWS.flatMap(({ id }) => ["", "etl"].map((q) => toRunFilter({ show: id, q, flow: "" })));
+
+  it("never names a state that the list leaves out or the action can't take", () => {
+    for (const list of lists) {
+      for (const kind of BULK) {
+        const filter = filterFor(kind, list, SINCE);
+        if (filter === null) continue;
+        const types = filter.stateTypes;
+        expect(types.length).toBeGreaterThan(0);
+        for (const type of types) {
+          expect(kind.types).toContain(type);
+          if (list.stateTypes) expect(list.stateTypes).toContain(type);
+        }
+      }
+    }
+  });
+
+  it("is none exactly where no state is in both", () => {
+    for (const list of lists) {
+      for (const kind of BULK) {
+        const both = kind.types.filter((type) => !list.stateTypes || list.stateTypes.includes(type));
+        expect(filterFor(kind, list, SINCE) === null).toBe(both.length === 0);
+      }
+    }
+  });
+
+  it("keeps the text and the flow of the list", () => {
+    const list = toRunFilter({ show: "failed", q: "etl", flow: "f" });
+    expect(filterFor(kindOf("restart"), list, SINCE)).toEqual({ stateTypes: ["FAILED"], text: "etl", flowId: "f" });
+  });
+
+  it("ends in time only where the list leaves planned runs out", () => {
+    for (const list of lists) {
+      const filter = filterFor(kindOf("cancel"), list, SINCE);
+      if (filter) expect(filter.until).toBe(list.stateTypes ? undefined : SINCE);
+    }
+  });
+
+  it("leaves the action's own list of states alone", () => {
+    const before = [...kindOf("mark").types];
+    filterFor(kindOf("mark"), {}, SINCE)?.stateTypes.push("CHANGED");
+    expect(kindOf("mark").types).toEqual(before);
+  });
 });

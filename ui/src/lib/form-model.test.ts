@@ -1,5 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { type Json, type Parameter, read, readAll, type Schema, toCommand, toField, toText } from "./form-model";
+import { type Random, repeat } from "../test/random";
+import {
+  isChanged,
+  type Json,
+  type Parameter,
+  read,
+  readAll,
+  type Schema,
+  toCommand,
+  toField,
+  toLocalInput,
+  toText,
+} from "./form-model";
 
 const parameter = (schema: Schema, rest: Partial<Parameter> = {}): Parameter => ({
   name: "x",
@@ -92,5 +104,165 @@ describe("the whole form", () => {
     expect(toCommand("my flow", "p", { region: "it's" })).toBe(
       `appliance run 'my flow' --project p -p 'region="it'\\''s"'`,
     );
+  });
+});
+
+describe("a value and its text", () => {
+  const samples: [Schema, (random: Random) => Json][] = [
+    [{ type: "integer" }, (random) => random.integer(-1_000_000, 1_000_000)],
+    [{ type: "number" }, (random) => (random.next() - 0.5) * 10 ** random.integer(-8, 8)],
+    [{ type: "boolean" }, (random) => random.boolean()],
+    [{ type: "string" }, (random) => random.pick(["a", " a ", "é", '"', "null", "1", "a\tb"])],
+    [{ enum: ["a", "1", "true"] }, (random) => random.pick(["a", "1", "true"])],
+    [{ enum: [1, 2.5, true, null] }, (random) => random.pick([1, 2.5, true])],
+    [{ type: "string", format: "date" }, () => "2026-11-22"],
+    [{ type: "string", format: "time" }, () => "06:30:00"],
+    [
+      { type: "string", format: "date-time" },
+      (random) => new Date(random.integer(0, 2_000_000_000) * 1_000).toISOString(),
+    ],
+    [{ type: "array" }, (random) => random.some([1, "a", null, { b: [true] }])],
+    [{ type: "object" }, (random) => ({ a: random.integer(0, 9), b: { c: null } })],
+    [{}, (random) => random.pick<Json>([null, 0, "", "text", [], {}, false])],
+  ];
+
+  it.each(samples)("of %j are the same thing", (schema, value) => {
+    const field = toField(parameter(schema));
+    repeat(30, (random) => {
+      const original = value(random);
+      expect(read(field, toText(field, original))).toEqual({ ok: true, value: original });
+    });
+  });
+
+  it.each(samples)("of %j: a default that nobody touched is not sent", (schema, value) => {
+    repeat(30, (random) => {
+      const field = toField(parameter(schema, { required: false, default: value(random) }));
+      expect(isChanged(field, field.initial)).toBe(false);
+      expect(readAll([field], {})).toEqual({ parameters: {}, errors: {} });
+    });
+  });
+});
+
+describe("nothing as a value", () => {
+  it.each<[Schema]>([[{ type: "integer" }], [{ type: "boolean" }], [{ enum: ["a"] }], [{ type: "array" }]])(
+    "%j takes it only where null is allowed",
+    (schema) => {
+      expect(read(toField(parameter(schema)), "").ok).toBe(false);
+      const nullable = toField(parameter({ anyOf: [schema, { type: "null" }] }));
+      expect(read(nullable, "")).toEqual({ ok: true, value: null });
+    },
+  );
+
+  it("is allowed where it is the default", () => {
+    const field = toField(parameter({ type: "integer" }, { required: false, default: null }));
+    expect(field.nullable).toBe(true);
+    expect(field.initial).toBe("");
+    expect(read(field, "")).toEqual({ ok: true, value: null });
+  });
+
+  it("is an empty text where a text is not required", () => {
+    const field = toField(parameter({ type: "string" }, { required: false, default: "x" }));
+    expect(read(field, "")).toEqual({ ok: true, value: "" });
+  });
+});
+
+describe("a schema that refers", () => {
+  it("is followed into its definitions, and its own words win", () => {
+    const field = toField(
+      parameter({
+        $ref: "#/$defs/Mode",
+        description: "Which mode.",
+        $defs: { Mode: { enum: ["full", "quick"], description: "A mode." } },
+      }),
+    );
+    expect(field.choices.map((choice) => choice.text)).toEqual(["full", "quick"]);
+    expect(field.description).toBe("Which mode.");
+  });
+
+  it("may do so inside of a union with null", () => {
+    const field = toField(
+      parameter({ anyOf: [{ $ref: "#/$defs/Mode" }, { type: "null" }], $defs: { Mode: { enum: ["full"] } } }),
+    );
+    expect([field.kind, field.nullable]).toEqual(["choice", true]);
+  });
+
+  it.each(["#/$defs/Gone", "https://elsewhere.example/schema", ""])(
+    "to %j leads nowhere, and any JSON is taken",
+    ($ref) => {
+      expect(toField(parameter({ $ref })).kind).toBe("json");
+    },
+  );
+});
+
+describe("the bounds of a value", () => {
+  const reads = (schema: Schema, text: string) => read(toField(parameter(schema)), text).ok;
+
+  it.each<[Schema, string[], string[]]>([
+    [{ type: "integer", minimum: 1, maximum: 3 }, ["1", "2", "3"], ["0", "4"]],
+    [{ type: "number", exclusiveMinimum: 1, exclusiveMaximum: 3 }, ["1.001", "2.999"], ["1", "3"]],
+    [{ type: "string", minLength: 2, maxLength: 3 }, ["ab", "abc"], ["a", "abcd"]],
+    [{ type: "string", pattern: "^[a-z]+$" }, ["abc"], ["Abc", "a1"]],
+    [{ type: "array" }, ["[]", " [1] "], ["{}", "null", "1"]],
+    [{ type: "object" }, ["{}"], ["[]", "null", '"a"']],
+    [{ type: "integer" }, ["+3", "-3", "007"], ["3.0", "1e3", "3 4", "١"]],
+    [{ type: "number" }, ["3", ".5", "1e3"], ["1,5", "1.5.1", "Infinity", "NaN"]],
+  ])("%j", (schema, accepted, refused) => {
+    for (const text of accepted) expect(reads(schema, text), text).toBe(true);
+    for (const text of refused) expect(reads(schema, text), text).toBe(false);
+  });
+
+  it("are said with what to do", () => {
+    const error = (schema: Schema, text: string) => {
+      const reading = read(toField(parameter(schema)), text);
+      return reading.ok ? "" : reading.error;
+    };
+    expect(error({ type: "integer", maximum: 3 }, "4")).toBe("Enter 3 or less.");
+    expect(error({ type: "number", exclusiveMaximum: 3 }, "3")).toBe("Enter less than 3.");
+    expect(error({ type: "string", maxLength: 3 }, "abcd")).toBe("Enter at most 3 characters.");
+  });
+});
+
+describe("a time in this browser's zone", () => {
+  it("is the same instant to the second, whatever the zone is", () => {
+    repeat(200, (random) => {
+      const at = new Date(random.integer(0, 2_000_000_000) * 1_000);
+      const text = toLocalInput(at.toISOString());
+      expect(text).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/);
+      expect(new Date(text).getTime()).toBe(at.getTime());
+    });
+  });
+
+  it("stays as it is where it is none, so that a person sees what is wrong", () => {
+    expect(toLocalInput("tomorrow")).toBe("tomorrow");
+    const field = toField(parameter({ type: "string", format: "date-time" }));
+    expect(read(field, "tomorrow")).toMatchObject({ ok: false });
+  });
+});
+
+/** The words of a command as a POSIX shell reads them. */
+function shellWords(command: string): string[] {
+  const words: string[] = [];
+  for (const [word] of command.matchAll(/(?:'[^']*'|\\.|[^\s'\\])+/g))
+    words.push(word.replace(/'([^']*)'|\\(.)/g, (_, quoted: string | undefined, escaped: string) => quoted ?? escaped));
+  return words;
+}
+
+describe("the same as a command", () => {
+  it("is read by a shell as it is meant", () => {
+    repeat(200, (random) => {
+      const nasty = ["it's", "a b", "$HOME", "`id`", '"', "\\", "'; rm -rf /; '", "*", "ü", "", "-x", "'"];
+      const flow = random.pick(nasty.filter(Boolean));
+      const parameters = { text: random.pick(nasty), list: random.some(nasty), number: random.integer(-5, 5) };
+      const words = shellWords(toCommand(flow, "main", parameters));
+      expect(words.slice(0, 5)).toEqual(["appliance", "run", flow, "--project", "main"]);
+      const values = words.slice(5).filter((word) => word !== "-p");
+      expect(values.map((value) => JSON.parse(value.slice(value.indexOf("=") + 1)))).toEqual(Object.values(parameters));
+      expect(values.map((value) => value.slice(0, value.indexOf("=")))).toEqual(Object.keys(parameters));
+    });
+  });
+
+  it("is plain where nothing needs quotes", () => {
+    expect(toCommand("etl", "main", { limit: 3 })).toBe("appliance run etl --project main -p limit=3");
+    expect(toCommand("etl", "main", {})).toBe("appliance run etl --project main");
   });
 });

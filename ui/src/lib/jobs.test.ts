@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { countsInWords, jobTitle, shareOf } from "./jobs";
+import { countsInWords, type JobState, jobState, jobTitle, leftOf, shareOf } from "./jobs";
+import { lookOf } from "./states";
 
-const job = (more: object) => ({ state: "running" as const, total: 15, done: 11, refused: 1, ...more });
+const job = (more: object) => ({ state: "running" as JobState, total: 15, done: 11, refused: 1, ...more });
 
 describe("jobs in words", () => {
   it("count what was done, refused and is to do", () => {
@@ -23,4 +24,65 @@ describe("jobs in words", () => {
     expect(shareOf(job({ total: 0, done: 0, refused: 0 }))).toBe(0);
     expect(shareOf(job({ total: 5 }))).toBe(1);
   });
+});
+
+const STATES: JobState[] = ["queued", "running", "done", "cancelled", "failed"];
+
+describe("every state of a job", () => {
+  it.each(STATES)("%s has a word and the look of a run's state", (state) => {
+    const { word, family, name } = jobState(state);
+    expect(word).not.toBe("");
+    expect(lookOf({ type: "", name }).family).toBe(family);
+  });
+
+  it("has a word of its own", () => {
+    expect(new Set(STATES.map((state) => jobState(state).word)).size).toBe(STATES.length);
+  });
+});
+
+describe("the counts of a job", () => {
+  const every = STATES.flatMap((state) =>
+    [0, 1, 7].flatMap((done) =>
+      [0, 1, 3].flatMap((refused) => [0, 5, 10].map((total) => job({ state, done, refused, total }))),
+    ),
+  );
+
+  it("never make more or less than all of it", () => {
+    for (const one of every) {
+      expect(shareOf(one)).toBeGreaterThanOrEqual(0);
+      expect(shareOf(one)).toBeLessThanOrEqual(1);
+      expect(leftOf(one)).toBeGreaterThanOrEqual(0);
+    }
+  });
+
+  it("say of a job that is done nothing that is left", () => {
+    for (const one of every.filter((each) => each.state === "done")) {
+      expect(shareOf(one)).toBe(1);
+      expect(countsInWords(one)).not.toMatch(/to do|not looked at/);
+    }
+  });
+
+  it("say what is left in the words of a job that goes on, or that is over", () => {
+    for (const one of every.filter((each) => each.state !== "done" && leftOf(each) > 0)) {
+      const isOver = one.state === "cancelled" || one.state === "failed";
+      expect(countsInWords(one)).toContain(`${leftOf(one)} ${isOver ? "not looked at" : "to do"}`);
+    }
+  });
+
+  it("leave out what is none", () => {
+    expect(countsInWords(job({ done: 0, refused: 0, total: 0 }))).toBe("0 done");
+    expect(countsInWords(job({ done: 5, refused: 0, total: 5 }))).toBe("5 done");
+  });
+});
+
+it.each([
+  ["restart", "Restart runs"],
+  ["cancel", "Stop runs"],
+  ["skip_held", "Skip held runs"],
+])("calls %s by what it does", (kind, title) => {
+  expect(jobTitle({ kind, request: {} })).toBe(title);
+});
+
+it("calls a marking by the state, if it is known", () => {
+  expect(jobTitle({ kind: "mark", request: {} })).toBe("Mark runs as ended");
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { blocksOf, readSlots, usageInWords } from "./limits";
+import { blocksOf, kindWord, LIMIT_KINDS, type LimitKind, MOST_SLOTS, readSlots, usageInWords } from "./limits";
 
 describe("slots that are typed", () => {
   it.each([
@@ -31,4 +31,63 @@ describe("how full a limit is", () => {
     expect(blocksOf({ slots: 0, used: 0 })).toBeNull();
     expect(blocksOf({ slots: 500, used: 2 })).toBeNull();
   });
+});
+
+describe("blocks", () => {
+  const every = Array.from({ length: 27 }, (_, slots) =>
+    Array.from({ length: 27 }, (_, used) => ({ slots, used })),
+  ).flat();
+
+  it("are as many as there are slots, or runs where more run than may", () => {
+    for (const limit of every) {
+      const count = Math.max(limit.slots, limit.used);
+      expect(blocksOf(limit)?.length ?? 0).toBe(count > 24 ? 0 : count);
+    }
+  });
+
+  it("count what is used, free and too much", () => {
+    for (const limit of every) {
+      const blocks = blocksOf(limit);
+      if (!blocks) continue;
+      const count = (kind: string) => blocks.filter((block) => block === kind).length;
+      expect(count("used")).toBe(Math.min(limit.slots, limit.used));
+      expect(count("free")).toBe(Math.max(0, limit.slots - limit.used));
+      expect(count("over")).toBe(Math.max(0, limit.used - limit.slots));
+    }
+  });
+
+  it("come in the order used, free or over", () => {
+    for (const limit of every) {
+      const order = blocksOf(limit)?.map((block) => ["used", "free", "over"].indexOf(block)) ?? [];
+      expect(order).toEqual([...order].sort());
+    }
+  });
+
+  it("say the same as the words", () => {
+    for (const limit of every) {
+      const words = usageInWords(limit);
+      expect(words.startsWith("paused")).toBe(limit.slots === 0);
+      if (limit.slots > 0) expect(words).toMatch(new RegExp(`^${limit.used} of ${limit.slots} in use`));
+      expect(words.includes(";")).toBe(limit.slots > 0 && limit.used > limit.slots);
+    }
+  });
+});
+
+describe("the largest limit", () => {
+  it("is taken, one more is not", () => {
+    expect(readSlots(String(MOST_SLOTS))).toEqual({ slots: MOST_SLOTS });
+    expect(readSlots(String(MOST_SLOTS + 1))).toEqual({ error: "Enter 100,000 or less." });
+  });
+
+  it("is a number however long the text is", () => {
+    expect(readSlots("9".repeat(400))).toHaveProperty("error");
+  });
+});
+
+it("has a word and a help for each kind, and the kind itself for one that is not known", () => {
+  for (const { id, word, help } of LIMIT_KINDS) {
+    expect(kindWord(id)).toBe(word);
+    expect(help).toMatch(/\.$/);
+  }
+  expect(kindWord("agent" as LimitKind)).toBe("agent");
 });

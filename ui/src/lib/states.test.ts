@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { canStop, FAMILIES, isTerminal, lookOf, lookOfRun, nextStepOf } from "./states";
+import { canStop, FAMILIES, isAtRest, isTerminal, lookOf, lookOfRun, nextStepOf } from "./states";
 import { whyOf } from "./why";
 
 const css = readFileSync("src/ui/tokens.css", "utf8");
@@ -133,5 +133,85 @@ describe("what a person can do next", () => {
     expect(run("SCHEDULED", "Paused")).toBe("resume");
     expect(run("SCHEDULED", "AwaitingRetry")).toBeNull();
     expect(run("RUNNING", "Running")).toBeNull();
+  });
+});
+
+const TYPES = ["SCHEDULED", "PENDING", "PAUSED", "RUNNING", "CANCELLING", "SUCCESS", "FAILED", "CANCELLED"];
+
+describe("every type of state", () => {
+  it.each([
+    ["SCHEDULED", "waiting"],
+    ["PENDING", "waiting"],
+    ["PAUSED", "paused"],
+    ["RUNNING", "running"],
+    ["CANCELLING", "neutral"],
+    ["SUCCESS", "success"],
+    ["FAILED", "failed"],
+    ["CANCELLED", "neutral"],
+  ])("%s looks %s under a name that is not known", (type, family) => {
+    expect(lookOf({ type, name: "Brand new" })).toMatchObject({ family, word: "Brand new" });
+  });
+
+  it("has a word even without a name", () => {
+    for (const type of TYPES) expect(lookOf({ type, name: "" }).word).not.toBe("");
+  });
+
+  it("has an icon that can be drawn on twelve units", () => {
+    for (const name of ["Success", "Late", "Retrying", "ClientFailed", "Finished", "Queued", "Resume", "Looped"]) {
+      const { icon } = lookOf({ type: "", name });
+      const numbers = [...icon.matchAll(/-?\d+(?:\.\d+)?/g)].map(([number]) => Number(number));
+      expect(icon).toMatch(/^M/);
+      expect(Math.max(...numbers)).toBeLessThanOrEqual(12);
+      expect(Math.min(...numbers)).toBeGreaterThanOrEqual(0);
+    }
+  });
+
+  it("is over, or can be stopped, or is being stopped: exactly one", () => {
+    for (const type of TYPES)
+      expect([isTerminal(type), canStop(type), type === "CANCELLING"].filter(Boolean)).toHaveLength(1);
+  });
+
+  it("at rest is what no process works on", () => {
+    expect(TYPES.filter(isAtRest)).toEqual(["SCHEDULED", "PAUSED", "SUCCESS", "FAILED", "CANCELLED"]);
+  });
+});
+
+describe("how late a run is", () => {
+  const due = "2026-11-22T06:00:00Z";
+  const late = (minutes: number, name = "Scheduled", type = "SCHEDULED") =>
+    lookOfRun({ state: { type, name }, scheduledTime: due }, Date.parse(due) + minutes * 60_000).word;
+
+  it.each([
+    [1, "Scheduled"],
+    [1.01, "Late 1 min"],
+    [99.9, "Late 99 min"],
+    [100, "Late 1 h"],
+    [60 * 47, "Late 47 h"],
+    [60 * 48, "Late 2 d"],
+    [60 * 24 * 10, "Late 10 d"],
+  ])("after %d min it is %s", (minutes, word) => {
+    expect(late(minutes)).toBe(word);
+  });
+
+  it("is said only of what waits for nothing but its time", () => {
+    expect(late(60, "AwaitingRetry")).toBe("Retrying later");
+    expect(late(60, "Paused")).toBe("Paused");
+    expect(late(60, "Running", "RUNNING")).toBe("Running");
+    expect(late(60, "Success", "SUCCESS")).toBe("Success");
+    expect(late(-60)).toBe("Scheduled");
+  });
+});
+
+describe("the next step", () => {
+  it("is none that the run's state refuses", () => {
+    for (const type of TYPES) {
+      for (const name of ["Scheduled", "Paused", "Failed", "AwaitingRetry"]) {
+        for (const attempt of [0, 1]) {
+          const step = nextStepOf({ state: { type, name }, attempt, taskCounts: { failed: 1 } });
+          if (step === "restart") expect(isTerminal(type) && attempt > 0).toBe(true);
+          if (step === "resume") expect(isTerminal(type)).toBe(false);
+        }
+      }
+    }
   });
 });
