@@ -46,6 +46,13 @@ def exported(source: str) -> dict[str, str]:
     return {name: origins[name] for name in names if name in origins}
 
 
+def more_of_schedules() -> list[str]:
+    """What the package of schedules exports beyond the names that are in the root package as well."""
+    packages = (ROOT / "appliance" / "schedules", ROOT / "appliance")
+    own, root = (exported((package / "__init__.py").read_text(encoding="utf-8")) for package in packages)
+    return [name for name in own if name not in root]
+
+
 def markdown() -> str:
     """The page: the names of each subject; mkdocstrings fills in their docstrings."""
     chapters: dict[str, list[str]] = {subject: [] for subject in SUBJECTS}
@@ -59,6 +66,8 @@ def markdown() -> str:
         if names:
             parts.append(f"## {subject}\n")
             parts += [f"::: appliance.{name}\n" for name in names]
+            if subject == "Schedules":
+                parts += [f"::: appliance.schedules.{name}\n" for name in more_of_schedules()]
             if "Flow" in names:
                 parts.append(
                     "### Options of `flow.run()`\n\n::: appliance.engine.run.run_flow\n    options: {heading_level: 4}\n"

@@ -15,7 +15,7 @@ import click
 import pytest
 
 import appliance
-from appliance import testing
+from appliance import schedules, testing
 from appliance.cli.root import cli
 from appliance.config import Settings
 from appliance.server.domain import waiting
@@ -146,6 +146,7 @@ def test_every_public_name_is_in_the_reference(reference: str) -> None:
     anchors = set(re.findall(r'id="([^"]+)"', reference))
     names = [f"appliance.{name}" for name in appliance.__all__ if name != "__version__"]
     names += [f"appliance.testing.{name}" for name in testing.__all__]
+    names += [f"appliance.schedules.{name}" for name in set(schedules.__all__) - set(appliance.__all__)]
     assert not [name for name in names if name not in anchors]
 
 
@@ -157,7 +158,13 @@ def test_a_name_without_a_subject_fails_the_build() -> None:
         subject("appliance.core.novelty.Novelty")
 
 
-@pytest.mark.parametrize("module", [appliance, testing], ids=lambda module: module.__name__)
+def test_schedules_are_public_in_their_own_package() -> None:
+    names = set(appliance.__all__) & set(schedules.__all__)
+    assert "CronSchedule" in names
+    assert all(getattr(schedules, name) is getattr(appliance, name) for name in names)
+
+
+@pytest.mark.parametrize("module", [appliance, testing, schedules], ids=lambda module: module.__name__)
 def test_every_public_name_says_what_it_is(module: Any) -> None:
     found = {name: inspect.getdoc(getattr(module, name)) or "" for name in module.__all__ if name != "__version__"}
     assert not [name for name, text in found.items() if len(text) < 15 or text == inspect.getdoc(type(found[name]))]
