@@ -38,8 +38,8 @@ from appliance.server.actions.flow_runs.perform import perform
 from appliance.server.actions.flow_runs.restart import restart_run
 from appliance.server.actions.flow_runs.start_now import start_run_now
 from appliance.server.actions.schedules import Policy
+from appliance.server.db.reads import dispatch
 from appliance.server.db.session import Database
-from appliance.server.db.writes import dispatch
 from appliance.server.errors import ServerError
 from appliance.server.services.process import Rounds
 from appliance.server.services.repair import Repair

@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import ids
 from appliance.server.db import listen
+from appliance.server.db.reads import dispatch as read_dispatch
 from appliance.server.db.reads import flow_runs as runs
+from appliance.server.db.reads import run_health, schedules
 from appliance.server.db.session import Database
-from appliance.server.db.writes import dispatch, flow_runs, schedules
+from appliance.server.db.writes import dispatch
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -23,9 +25,9 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("ask", "index"),
     [
-        (lambda session: dispatch.any_due(session, ["a"], NOW), "ix_flow_run_state_due"),
+        (lambda session: read_dispatch.any_due(session, ["a"], NOW), "ix_flow_run_state_due"),
         (lambda session: dispatch.claim(session, ids.uuid7(), ["a"], 5, NOW, NOW), "ix_flow_run_state_due"),
-        (lambda session: flow_runs.expired(session, NOW, 5), "ix_flow_run_live"),
+        (lambda session: run_health.expired(session, NOW, 5), "ix_flow_run_live"),
         (lambda session: listen.next_due(session, NOW), "ix_flow_run_state_due"),
         (lambda session: schedules.to_plan(session, NOW), "ix_schedule_plan"),
         (lambda session: runs.last_successes(session, [ids.uuid7()]), "ix_flow_run_flow_due"),

@@ -26,6 +26,10 @@ from appliance.server.actions.names import labels_of, required_name
 from appliance.server.actions.report_rows import log_row
 from appliance.server.actions.states import end_attempt
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import agents as read_agents
+from appliance.server.db.reads import dispatch as read_dispatch
+from appliance.server.db.reads import flow_runs as read_flow_runs
+from appliance.server.db.reads import flows
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.agents import AgentRow, NewAgent
 from appliance.server.db.rows.events import StateNews
@@ -96,12 +100,12 @@ def try_claim(db: Database, actor: Actor, agent_id: UUID, request: Claim, *, now
         labels = agent.labels if given is None else given
         wanted = min(request.free_slots, _MOST_AT_ONCE) if agent.state == "online" else 0
         fresh = (now - agent.last_seen).total_seconds() < _QUIET and labels == agent.labels
-        due = wanted > 0 and dispatch.any_due(session, labels, now)
+        due = wanted > 0 and read_dispatch.any_due(session, labels, now)
         if fresh and not due:
             return Tried(Claimed(stop=_stops(session, agent_id, holding)))
     lease = now + timedelta(seconds=db.rules.run_lease)
     with db.write("claim") as session:
-        if fresh and not dispatch.any_due(session, labels, now):  # all were woken, and another was faster
+        if fresh and not read_dispatch.any_due(session, labels, now):  # all were woken, and another was faster
             return Tried(Claimed(stop=_stops(session, agent_id, holding)))
         agents.seen(session, agent_id, labels, now)
         if holding:
@@ -119,7 +123,7 @@ def _take(
     limits = concurrency.held_for_runs(session)
     if not limits:
         return dispatch.claim(session, agent_id, labels, wanted, now, lease)
-    ledger = Ledger(limits, dispatch.live(session))
+    ledger = Ledger(limits, read_dispatch.live(session))
     return dispatch.claim_within(session, agent_id, labels, wanted, now, lease, ledger)
 
 
@@ -137,7 +141,7 @@ def report(
         _agent(session, agent_id)
         asked = [(held.flow_run_id, held.attempt) for held in request.started]
         asked += [(line.flow_run_id, line.attempt) for line in request.logs]
-        rows = agents.held(session, asked)
+        rows = read_flow_runs.of_attempts(session, asked)
         for run, attempt in asked:
             if not _is_held(rows.get(run), agent_id, attempt):
                 stale[run, attempt] = Held(flow_run_id=run, attempt=attempt)
@@ -168,7 +172,7 @@ def _hand_out(session: Session, claimed: list[ClaimedRun], actor: Actor, now: da
     )
     told = [(run.id, StateNews(type="PENDING", name="Submitted", version=run.version)) for run in claimed]
     announce_all(session, "flow_run", "flow_run.state", told, actor, now)
-    work = agents.work_of(session, [run.flow_version_id for run in claimed])
+    work = flows.work_of_versions(session, [run.flow_version_id for run in claimed])
     return [
         Work(
             flow_run_id=run.id,
@@ -185,7 +189,7 @@ def _hand_out(session: Session, claimed: list[ClaimedRun], actor: Actor, now: da
 
 
 def _stops(session: Session, agent_id: UUID, holding: list[tuple[UUID, int]]) -> list[Stop]:
-    rows = agents.held(session, holding)
+    rows = read_flow_runs.of_attempts(session, holding)
     found = []
     for run, attempt in holding:
         reason = _why_stop(rows.get(run), agent_id, attempt)
@@ -232,7 +236,7 @@ def _is_held(run: HeldRun | LockedRun | None, agent_id: UUID, attempt: int) -> b
 
 
 def _agent(session: Session, agent_id: UUID) -> AgentRow:
-    agent = agents.find(session, agent_id)
+    agent = read_agents.get(session, agent_id)
     if agent is None:
         raise NotFound("This agent is not enrolled; enrol it again.")
     return agent

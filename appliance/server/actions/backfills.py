@@ -23,12 +23,13 @@ from appliance.server.actions.flow_runs.edit import HIGHEST_PRIORITY
 from appliance.server.actions.flow_runs.new_runs import checked_parameters, insert_runs, run_row
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import backfills as reads
+from appliance.server.db.reads import mapped_flows
 from appliance.server.db.rows.flow_runs import NewFlowRun
 from appliance.server.db.rows.jobs import JobColumns, JobRow
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
-from appliance.server.db.writes import flows, schedules
+from appliance.server.db.writes import schedules
 from appliance.server.domain.backfills import room
 from appliance.server.errors import Conflict, Invalid, NotFound
 
@@ -162,7 +163,7 @@ def _scope(session: Session, request: BackfillRange) -> dict[str, Any]:
 
 def _runnable(session: Session, scope: Mapping[str, Any]) -> tuple[Flow, FlowVersion]:
     flow_id = msgspec.convert(scope["flow_id"], UUID)
-    flow, version = session.get(Flow, flow_id), flows.newest_version(session, flow_id)
+    flow, version = session.get(Flow, flow_id), mapped_flows.newest_version(session, flow_id)
     if flow is None or version is None:
         raise NotFound("There is no such flow; look at the list of flows.")
     if flow.archived:

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock, ids
 from appliance.server.actions.slots import look_again
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import mapped_flows
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.concurrency import LimitRow
 from appliance.server.db.session import Database
-from appliance.server.db.writes import concurrency, flows
+from appliance.server.db.writes import concurrency
 from appliance.server.domain.concurrency import FLOW, KINDS
 from appliance.server.domain.sanitize import clean
 from appliance.server.errors import Invalid, NotFound
@@ -52,7 +53,7 @@ def remove(db: Database, actor: Actor, limit_id: UUID, *, now: datetime | None =
 
 def _flow_id(session: Session, name: str) -> str:
     project, _, flow = name.partition("/")
-    found = flows.find(session, None, project, flow) if project and flow else None
+    found = mapped_flows.find(session, None, project, flow) if project and flow else None
     if found is None:
         raise NotFound(f"There is no flow {name!r}; name it by its project and its own name, like reports/daily.")
     return str(found.id)

@@ -15,6 +15,7 @@ from appliance.protocol.flows import Registered, Registration
 from appliance.server.actions import projects, schedules
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import mapped_flows
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
@@ -75,7 +76,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
                 f"Flow {name!r} is archived; take it out of the archive first, or register under another name."
             )
         version, created = _version(session, flow, request, document, actor, now)
-        if created or version.number != flows.next_number(session, flow.id) - 1:
+        if created or version.number != mapped_flows.next_number(session, flow.id) - 1:
             _make_newest(session, flow, version, now)
             schedules.sync_with_code(
                 session, flow, version, request.set_schedules_active, actor, now, db.rules.scheduled_runs_ahead
@@ -114,7 +115,7 @@ def _checked(document: dict[str, Any]) -> FlowDocument:
 def _version(
     session: Session, flow: Flow, request: Registration, document: FlowDocument, actor: Actor, now: datetime
 ) -> tuple[FlowVersion, bool]:
-    known = flows.version_of_content(session, flow.id, request.content_hash)
+    known = mapped_flows.version_of_content(session, flow.id, request.content_hash)
     if known is not None:
         return known, False
     raw = clean_document(request.document)
@@ -122,7 +123,7 @@ def _version(
     version = FlowVersion(
         id=ids.uuid7(),
         flow_id=flow.id,
-        number=flows.next_number(session, flow.id),
+        number=mapped_flows.next_number(session, flow.id),
         content_hash=request.content_hash,
         graph={key: raw.get(key, []) for key in ("tasks", "edges", "reference_tasks")},
         parameters=raw.get("parameters", []),
@@ -141,7 +142,7 @@ def _version(
 
 def _make_newest(session: Session, flow: Flow, version: FlowVersion, now: datetime) -> None:
     """New runs execute the version with the highest number."""
-    newest = flows.next_number(session, flow.id) - 1
+    newest = mapped_flows.next_number(session, flow.id) - 1
     if version.number != newest:
         version.number = newest + 1
     flow.updated = now

@@ -116,7 +116,7 @@ def fail(db: Database, job_id: UUID, message: str, *, now: datetime) -> None:
 def unfinished(db: Database) -> list[UUID]:
     """The jobs that are not over, the oldest first."""
     with db.read() as session:
-        return jobs.unfinished(session)
+        return reads.unfinished(session)
 
 
 @retried
@@ -137,7 +137,7 @@ def _create(
         row = jobs.row(kind, document, actor.name, now, idempotency_key(key)) | {"total": total}
         if not jobs.add(session, row):
             assert key is not None
-            known: UUID = jobs.of_key(session, key).id  # type: ignore[union-attr]  # its key was in the way just now
+            known: UUID = reads.of_key(session, key).id  # type: ignore[union-attr]  # its key was in the way just now
             return known
         job_id: UUID = row["id"]
         announce(session, "job", job_id, "job.changed", {"state": "queued"}, actor, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from appliance.server.auth.identity import SYSTEM
+from appliance.server.db.reads import run_health
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.events import StateNews
 from appliance.server.db.session import Database
@@ -21,7 +22,7 @@ def mark_late(db: Database, now: datetime) -> int:
         return 0
     before = now - timedelta(seconds=db.rules.late_after)
     with db.read() as session:  # nearly always there is none: that costs the writers nothing
-        if not flow_runs.waits_since(session, before):
+        if not run_health.waits_since(session, before):
             return 0
     message = f"It has not started {db.rules.late_after:g} s after its time."
     with db.write("late") as session:

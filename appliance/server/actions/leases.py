@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from appliance.kit import clock
+from appliance.server.db.reads import leases as read_leases
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.leases import LeaseRow
 from appliance.server.db.session import Database
@@ -44,4 +45,4 @@ def record(db: Database, name: str, epoch: int, counts: dict[str, int], *, now: 
 def find(db: Database, name: str) -> LeaseRow | None:
     """The lease as a row, or None when nobody ever held it."""
     with db.read() as session:
-        return leases.find(session, name)
+        return read_leases.get(session, name)

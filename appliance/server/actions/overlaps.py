@@ -12,9 +12,10 @@ from appliance.protocol.flow_runs import ChangeFlowRun
 from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.actions.states import store_state
 from appliance.server.auth.identity import SYSTEM
+from appliance.server.db.reads import dispatch
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
-from appliance.server.db.writes import dispatch, states
+from appliance.server.db.writes import states
 from appliance.server.errors import Conflict, NotFound
 
 _BATCH = 500

@@ -13,11 +13,13 @@ from appliance.kit.clock import isoformat
 from appliance.schedules import ScheduleError, parse
 from appliance.server.actions.flow_runs.new_runs import checked_parameters, insert_runs, run_row
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import mapped_flows
+from appliance.server.db.reads import schedules as read_schedules
 from appliance.server.db.rows.flow_runs import NewFlowRun
 from appliance.server.db.rows.schedules import NewSkip, PlanUpdate
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
-from appliance.server.db.writes import flow_runs, flows, schedules
+from appliance.server.db.writes import flow_runs, schedules
 from appliance.server.domain.scheduling import CatchUp, Plan, Skip, cut, plan
 from appliance.server.errors import Invalid
 from appliance.server.events.outbox import announce
@@ -38,11 +40,11 @@ class Planned:
 
 def plan_runs(session: Session, found: Sequence[Schedule], actor: Actor, now: datetime, ahead: int) -> Planned:
     """Create the runs that these schedules lack. One that can't be computed is switched off, with an event that says why."""
-    known = flows.by_ids(session, {schedule.flow_id for schedule in found})
-    versions = flows.newest_versions(session, set(known))
+    known = mapped_flows.by_ids(session, {schedule.flow_id for schedule in found})
+    versions = mapped_flows.newest_versions(session, set(known))
     rows: list[NewFlowRun] = []
     skips: list[NewSkip] = []
-    deleted = schedules.deleted_times(session, [schedule.id for schedule in found], now)
+    deleted = read_schedules.deleted_times(session, [schedule.id for schedule in found], now)
     planned: list[PlanUpdate] = []
     malformed = 0
     for schedule in found:
@@ -65,7 +67,7 @@ def plan_runs(session: Session, found: Sequence[Schedule], actor: Actor, now: da
     crash.point("sched.run.built")
     created = insert_runs(session, rows, actor, now)
     crash.point("sched.run.inserted")
-    skips = schedules.without_runs(session, skips)
+    skips = read_schedules.without_runs(session, skips)
     schedules.add_skips(session, skips)
     if planned:
         schedules.set_planned(session, planned)
@@ -91,7 +93,7 @@ def plan_again(session: Session, schedule: Schedule, actor: Actor, now: datetime
 
 def forget_future_skips(session: Session, schedule: Schedule, now: datetime) -> None:
     """What was recorded as missed by a clock that has been set back since has not come yet, and gets its runs."""
-    if skips := schedules.skips_after(session, schedule, now):
+    if skips := read_schedules.skips_after(session, schedule, now):
         rule = parse(schedule.document)
         for row in skips:
             schedules.shorten_skip(session, row.id, cut(rule, row.first, now))

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from appliance.server.actions.states import end_attempt, store_state
 from appliance.server.auth.identity import SYSTEM, Actor
+from appliance.server.db.reads import leases, run_health
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.session import Database
-from appliance.server.db.writes import flow_runs, leases, states
+from appliance.server.db.writes import flow_runs, states
 from appliance.server.domain.transitions import LIVE
 
 MOST_RETURNS = 3
@@ -24,7 +25,7 @@ _SLACK = timedelta(seconds=60)
 def silent_runs(db: Database, now: datetime, limit: int = 500) -> list[UUID]:
     """Live runs whose lease is over, longest silent first."""
     with db.read() as session:
-        return flow_runs.expired(session, now, limit)
+        return run_health.expired(session, now, limit)
 
 
 @retried
@@ -32,7 +33,7 @@ def shorten_leases(db: Database, now: datetime) -> int:
     """Leases that end later than any could were given by a clock that was set back since: they end one lease from now."""
     lease = now + timedelta(seconds=db.rules.run_lease)
     with db.read() as session:
-        if not flow_runs.has_lease_after(session, lease + _SLACK):
+        if not run_health.has_lease_after(session, lease + _SLACK):
             return 0
     with db.write("watch.shorten") as session:
         return flow_runs.shorten_leases(session, lease + _SLACK, lease)
@@ -55,7 +56,7 @@ def mend_silent(db: Database, flow_run_id: UUID, *, now: datetime, actor: Actor 
 def stuck_runs(db: Database, now: datetime, limit: int = 500) -> list[UUID]:
     """Live runs that are heard of, but have passed a deadline: taken and not begun, or asked to stop and not ended."""
     with db.read() as session:
-        return flow_runs.stuck(session, _ago(now, db.rules.start_deadline), _ago(now, db.rules.stop_deadline), limit)
+        return run_health.stuck(session, _ago(now, db.rules.start_deadline), _ago(now, db.rules.stop_deadline), limit)
 
 
 @retried
@@ -97,7 +98,7 @@ def _give_back(session: Session, run: LockedRun, message: str, actor: Actor, now
 def server_heard(db: Database, name: str) -> tuple[datetime, datetime] | None:
     """From when to when server processes have said without a break that they take requests; None when none ever did."""
     with db.read() as session:
-        row = leases.find(session, name)
+        row = leases.get(session, name)
     if row is None or row.last_run_at is None:
         return None
     return row.since or row.last_run_at, row.last_run_at

@@ -15,10 +15,10 @@ from appliance.config import Settings
 from appliance.kit import clock
 from appliance.server.db.reads import disk
 from appliance.server.db.reads import settings as read_settings
+from appliance.server.db.reads.rollups import POSITION
 from appliance.server.db.session import Database
 from appliance.server.db.writes import retention as writes
 from appliance.server.db.writes import settings
-from appliance.server.db.writes.rollups import POSITION
 from appliance.server.domain import retention as rules
 from appliance.server.domain.retention import Keep
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from appliance.protocol.states import TERMINAL
 from appliance.server.db.reads import events, settings
+from appliance.server.db.reads import rollups as read_rollups
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.events import RunEvent
 from appliance.server.db.rows.rollups import NewRollup
@@ -22,11 +23,11 @@ MOST_HOURS = 31 * 24
 def advance(db: Database, now: datetime, limit: int = BATCH) -> int:
     """Sum up the next events; how many were read. The sums and the position in the outbox are kept together or not at all."""
     with db.read() as session:
-        if events.newest_id(session) <= int(settings.get(session, rollups.POSITION) or 0):
+        if events.newest_id(session) <= int(settings.get(session, read_rollups.POSITION) or 0):
             return 0
     with db.write("rollup") as session:
         position = rollups.take_position(session, now)
-        rows = _up_to(rollups.events_after(session, position, limit), rollups.settled(session, now))
+        rows = _up_to(events.with_runs_after(session, position, limit), read_rollups.settled(session, now))
         if rows:
             rollups.add(session, sums(rows))
             rollups.set_position(session, rows[-1].id, now)
@@ -36,7 +37,7 @@ def advance(db: Database, now: datetime, limit: int = BATCH) -> int:
 def position(db: Database) -> int:
     """The last event that was summed up."""
     with db.read() as session:
-        return int(settings.get(session, rollups.POSITION) or 0)
+        return int(settings.get(session, read_rollups.POSITION) or 0)
 
 
 def _up_to(rows: list[RunEvent], settled: datetime | None) -> list[RunEvent]:

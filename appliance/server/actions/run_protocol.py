@@ -16,12 +16,14 @@ from appliance.server.actions import report_rows as batches
 from appliance.server.actions import slots
 from appliance.server.actions.states import close_tasks, handed_back, store_state
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import flows
+from appliance.server.db.reads import task_runs as read_task_runs
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.events import StateNews
 from appliance.server.db.rows.flow_runs import AttemptRun, FlowRunColumns, LockedRun
 from appliance.server.db.rows.states import NewState
 from appliance.server.db.session import Database
-from appliance.server.db.writes import concurrency, flow_runs, flows, logs, states, task_runs
+from appliance.server.db.writes import concurrency, flow_runs, logs, states, task_runs
 from appliance.server.domain.sanitize import clean, clean_document
 from appliance.server.domain.transitions import HANDED_BACK, Accept, Facts, Proposed, Refuse, Wait, decide
 from appliance.server.errors import Conflict, Invalid, NotFound, SequenceGap, StaleAttempt
@@ -92,7 +94,7 @@ def _store(
 ) -> str | None:
     """Write all of a batch; the type in which the attempt ended, or None."""
     if batch.tasks:
-        known = {} if run.last_seq == 0 and run.attempt == 1 else task_runs.known(session, list(batch.tasks))
+        known = {} if run.last_seq == 0 and run.attempt == 1 else read_task_runs.stored(session, list(batch.tasks))
         graph = _graph(session, run.flow_version_id)
         rows = batches.task_rows(run.id, run.attempt, batch.tasks, known, graph, now)
         task_runs.store(session, rows.new, rows.changed, rows.states)
@@ -150,7 +152,7 @@ def _flow_states(run: LockedRun, events: list[FlowStateEvent], actor: Actor) -> 
 
 
 def _go(session: Session, db: Database, run: AttemptRun) -> Begun:
-    earlier = task_runs.of_flow_run(session, run.id) if run.attempt > 1 else []
+    earlier = read_task_runs.of_flow_run(session, run.id) if run.attempt > 1 else []
     return Begun(
         verdict="go",
         flow_run_name=run.name,

@@ -25,11 +25,13 @@ from appliance.server.actions.planning import (
     unplan,
 )
 from appliance.server.auth.identity import SYSTEM, Actor
+from appliance.server.db.reads import mapped_flows
+from appliance.server.db.reads import schedules as read_schedules
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
-from appliance.server.db.writes import flows, schedules
+from appliance.server.db.writes import schedules
 from appliance.server.domain import parameters as parameter_rules
 from appliance.server.domain.sanitize import clean_document
 from appliance.server.domain.scheduling import MOST_CAUGHT_UP, has_moved, too_far_ahead
@@ -159,15 +161,15 @@ def keep_ahead(db: Database, ids: Sequence[UUID], *, now: datetime | None = None
 def to_plan(db: Database, now: datetime) -> list[UUID]:
     """The schedules that must be looked after now."""
     with db.read() as session:
-        return schedules.to_plan(session, now)
+        return read_schedules.to_plan(session, now)
 
 
 def out_of_date(db: Database, now: datetime, *, steady: bool = False) -> list[UUID]:
     """The schedules whose planned runs lie at times that aren't due any more: the rules of their time zone have changed. With a `steady`
     clock also those whose runs lie too far ahead: they were planned by a wrong clock."""
     with db.read() as session:
-        planned = schedules.planned(session, now)
-        documents = schedules.documents(session, list(planned))
+        planned = read_schedules.planned(session, now)
+        documents = read_schedules.documents(session, list(planned))
     ahead = db.rules.scheduled_runs_ahead if steady else None
     return [id for id, times in planned.items() if _is_out_of_date(documents.get(id), times, now, ahead)]
 
@@ -283,7 +285,7 @@ def _require_runnable(flow: Flow, version: FlowVersion, schedule: Schedule) -> N
 
 
 def _flow(session: Session, flow_id: UUID) -> tuple[Flow, FlowVersion]:
-    flow, version = session.get(Flow, flow_id), flows.newest_version(session, flow_id)
+    flow, version = session.get(Flow, flow_id), mapped_flows.newest_version(session, flow_id)
     if flow is None or version is None:
         raise NotFound("There is no such flow; look at the list of flows.")
     if flow.archived:

@@ -6,20 +6,19 @@ A slot counts only while its attempt is the live one of its run, so what a dead 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
 from appliance.protocol.run_protocol import AskSlots, Slots
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import concurrency as read_concurrency
+from appliance.server.db.reads import flow_runs
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.concurrency import SlotHolder, TagLimit
 from appliance.server.db.session import Database
-from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.writes import concurrency
 from appliance.server.domain.concurrency import full_sentence
 from appliance.server.domain.sanitize import MAX_INDEX, MAX_SLUG
@@ -38,7 +37,7 @@ def limited_tags(db: Database, session: Session) -> list[str]:
     now = clock.monotonic()
     until, tags = _known.get(db, (0.0, []))
     if now >= until:
-        tags = concurrency.limited_tags(session)
+        tags = read_concurrency.limited_tags(session)
         _known[db] = now + _KNOWN_FOR, tags
     return tags
 
@@ -56,12 +55,12 @@ def ask(db: Database, actor: Actor, flow_run_id: UUID, request: AskSlots, *, now
     if request.release:
         return _release(db, actor, flow_run_id, request, now)
     with db.read() as session:  # most of those that wait ask in vain: that costs the writers nothing
-        limits = concurrency.tag_limits(session, request.tags, held=False)
+        limits = read_concurrency.tag_limits(session, request.tags)
         refused = _refused(session, limits, flow_run_id, request)
     if refused is not None or not limits:
         return refused or Slots(granted=True)
     with db.write("slots") as session:
-        limits = concurrency.tag_limits(session, request.tags, held=True)
+        limits = concurrency.lock_tag_limits(session, request.tags)
         refused = _refused(session, limits, flow_run_id, request)
         if refused is None and limits:
             slug, index = request.task_slug, request.map_index
@@ -74,7 +73,7 @@ def ask(db: Database, actor: Actor, flow_run_id: UUID, request: AskSlots, *, now
 def sweep(db: Database) -> int:
     """Delete slots that no longer count; how many there were."""
     with db.read() as session:
-        if not concurrency.any_left_behind(session):
+        if not read_concurrency.any_left_behind(session):
             return 0
     with db.write("slots.sweep") as session:
         return concurrency.drop_left_behind(session)
@@ -85,11 +84,11 @@ def _refused(session: Session, limits: list[TagLimit], flow_run_id: UUID, reques
     more anyway."""
     _require_live(session, flow_run_id, request.attempt)
     slug, index = request.task_slug, request.map_index
-    used = concurrency.used_by_others(session, [limit.id for limit in limits], flow_run_id, slug, index)
+    used = read_concurrency.used_by_others(session, [limit.id for limit in limits], flow_run_id, slug, index)
     for limit in limits:
         taken = used.get(limit.id, 0)
         if taken >= limit.slots:
-            rows = concurrency.longest_holding(session, limit.id, flow_run_id, slug, index, _NAMED)
+            rows = read_concurrency.longest_holding(session, limit.id, flow_run_id, slug, index, _NAMED)
             names = tuple(_holder(row) for row in rows)
             reason = full_sentence(f"The limit of task tag {limit.name}", limit.slots, taken, names)
             return Slots(granted=False, reason=reason, retry_after=0.05 if limit.slots else 1.0)
@@ -106,8 +105,7 @@ def _release(db: Database, actor: Actor, flow_run_id: UUID, request: AskSlots, n
 
 
 def _require_live(session: Session, flow_run_id: UUID, attempt: int) -> None:
-    columns: Any = (FlowRun.state_type, FlowRun.state_name, FlowRun.attempt)
-    run: Any = session.execute(select(*columns).filter_by(id=flow_run_id)).one_or_none()
+    run = flow_runs.attempt_state(session, flow_run_id)
     if run is None:
         raise NotFound("There is no such run; it may have been deleted.")
     if run.attempt != attempt:

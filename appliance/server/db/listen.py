@@ -12,11 +12,11 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
+from appliance.server.db.conditions import SCHEDULED_NOW
 from appliance.server.db.session import CHANNEL, Announcement, Database
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.events import Event
 from appliance.server.db.tables.flow_runs import FlowRun
-from appliance.server.db.writes.flow_runs import SCHEDULED_NOW
 
 _events = table(Event)
 _runs = table(FlowRun)

@@ -14,6 +14,7 @@ from appliance.protocol.flow_runs import ChangeFlowRun
 from appliance.server.actions.names import idempotency_key
 from appliance.server.actions.states import store_state
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import states as read_states
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.rows.task_runs import TaskState
@@ -55,7 +56,7 @@ def once_within(session: Session, flow_run_id: UUID, request: ChangeFlowRun, now
     if run is None:
         raise NotFound("There is no such run; it may have been deleted.")
     if key is not None and any(
-        data.get("idempotency_key") == key for data in states.recorded_data(session, flow_run_id)
+        data.get("idempotency_key") == key for data in read_states.data_of_flow_run(session, flow_run_id)
     ):
         return
     change(session, run, now)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
@@ -15,13 +14,11 @@ from appliance.server.actions import names
 from appliance.server.actions.flow_runs.new_runs import checked_parameters, insert_runs, run_row
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import flow_runs, flows
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.flow_runs import NewFlowRun
 from appliance.server.db.rows.flows import RunnableFlow, RunnableVersion
 from appliance.server.db.session import Database
-from appliance.server.db.tables.columns import table
-from appliance.server.db.tables.flow_runs import FlowRun
-from appliance.server.db.writes import flows
 from appliance.server.errors import Conflict, Invalid, NotFound
 
 
@@ -45,7 +42,7 @@ def create_run(db: Database, actor: Actor, request: CreateFlowRun, *, now: datet
     key = names.idempotency_key(request.idempotency_key)
     with db.write("create") as session:
         flow, version = _runnable(session, request)
-        if key is not None and (known := _of_key(session, flow.id, key)) is not None:
+        if key is not None and (known := flow_runs.id_of_key(session, flow.id, key)) is not None:
             return Created(known, None, flow.name, flow.project)
         if flow.archived or version is None:
             raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive to run it.")
@@ -61,7 +58,7 @@ def create_run(db: Database, actor: Actor, request: CreateFlowRun, *, now: datet
             idempotency_key=key,
         )
         if not insert_runs(session, [row], actor, now) and key is not None:
-            known = _of_key(session, flow.id, key)  # another request with the key came first
+            known = flow_runs.id_of_key(session, flow.id, key)  # another request with the key came first
             assert known is not None
             return Created(known, None, flow.name, flow.project)
         return Created(row["id"], row, flow.name, flow.project)
@@ -74,11 +71,4 @@ def _runnable(session: Session, request: CreateFlowRun) -> tuple[RunnableFlow, R
     if found is None:
         named = f"flow {request.flow!r} in project {request.project!r}" if request.flow_id is None else "such flow"
         raise NotFound(f"There is no {named}; register it first, or correct the name.")
-    return found
-
-
-def _of_key(session: Session, flow_id: UUID, key: str) -> UUID | None:
-    runs = table(FlowRun)
-    statement = select(runs.c.id).where(runs.c.flow_id == flow_id, runs.c.idempotency_key == key)
-    found: UUID | None = session.execute(statement).scalar()
     return found

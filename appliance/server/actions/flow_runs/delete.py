@@ -12,6 +12,7 @@ from appliance.protocol.flow_runs import ChangeFlowRun
 from appliance.server.actions.flow_runs.change import Change, history_message, once_within
 from appliance.server.actions.names import idempotency_key
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import jobs as read_jobs
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.flow_runs import LockedRun
 from appliance.server.db.rows.schedules import NewSkip
@@ -35,7 +36,7 @@ def delete_run(
     request, now = request or ChangeFlowRun(), now or clock.now()
     key = idempotency_key(request.idempotency_key)
     with db.write("delete") as session:
-        if key is not None and jobs.of_key(session, key) is not None:
+        if key is not None and read_jobs.of_key(session, key) is not None:
             return flow_run_id
         once_within(session, flow_run_id, request, now, change(actor, request))
         if key is not None:  # what the run's history would have kept

@@ -12,6 +12,7 @@ from appliance.protocol.states import TERMINAL
 from appliance.server.actions.flow_runs.change import Change, checked, history_message, once, task_state
 from appliance.server.actions.states import close_tasks, store_state
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import task_runs as read_task_runs
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.rows.task_runs import ClearedColumns
 from appliance.server.db.session import Database
@@ -70,13 +71,13 @@ def _of_task(actor: Actor, request: MarkFlowRun, task_slug: str) -> Change:
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
         if run.state_type in LIVE:
             raise Conflict(f"The run is {run.state_name}; cancel it first, then mark its task.")
-        row = task_runs.find(session, run.id, task_slug, map_index)
+        row = read_task_runs.find(session, run.id, task_slug, map_index)
         if row is None:
             which = task_slug if map_index < 0 else f"{task_slug}[{map_index}]"
             raise NotFound(f"The run has no task run {which}; `appliance get task-runs` lists them.")
         key = request.idempotency_key
         if key is not None and any(
-            data.get("idempotency_key") == key for data in task_runs.recorded_data(session, row.id)
+            data.get("idempotency_key") == key for data in read_task_runs.recorded_data(session, row.id)
         ):
             return
         others: ClearedColumns = {"end_time": row.end_time or now}

@@ -14,12 +14,14 @@ from appliance.protocol.states import TERMINAL, StateType
 from appliance.server.actions.flow_runs.change import FREE, Change, history_message, once, store, task_state
 from appliance.server.actions.flow_runs.new_runs import checked_parameters, run_config_of
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import flows, mapped_flows
+from appliance.server.db.reads import task_runs as read_task_runs
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.rows.task_runs import ClearedColumns
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
-from appliance.server.db.writes import flows, states, task_runs
+from appliance.server.db.writes import states, task_runs
 from appliance.server.domain.restart import to_run_again
 from appliance.server.domain.transitions import PAUSED, SCHEDULED, Proposed
 from appliance.server.errors import Conflict, Invalid
@@ -38,7 +40,7 @@ def change(actor: Actor, request: RestartFlowRun) -> Change:
     """`restart` as a change inside a transaction."""
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
-        known = task_runs.types_of(session, run.id)
+        known = read_task_runs.types_of(session, run.id)
         again = _may_restart(session, run, request, known)
         extra = FREE | states.due(now) | {"end_time": None, "times_resurrected": 0} | _changed(session, run, request)
         done = "Restarted" if request.from_task is None else f"Restarted from {request.from_task}"
@@ -86,7 +88,7 @@ def _changed(session: Session, run: LockedRun, request: RestartFlowRun) -> FlowR
         return {}
     flow, row = session.get_one(Flow, run.flow_id), session.get_one(FlowRun, run.id)
     own = session.get_one(FlowVersion, run.flow_version_id)
-    version = flows.newest_version(session, run.flow_id) if request.newest_version else own
+    version = mapped_flows.newest_version(session, run.flow_id) if request.newest_version else own
     assert version is not None
     values: FlowRunColumns = {"parameters": checked_parameters(flow, version, {**row.parameters, **request.parameters})}
     if version is own:

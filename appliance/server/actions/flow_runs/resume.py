@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from appliance.protocol.flow_runs import ResumeFlowRun
 from appliance.server.actions.flow_runs.change import Change, history_message, once, store, task_state
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import task_runs as read_task_runs
 from appliance.server.db.rows.flow_runs import LockedRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import states, task_runs
@@ -34,7 +35,7 @@ def change(actor: Actor, request: ResumeFlowRun) -> Change:
             return  # a second request, or a second person
         if run.state_type != PAUSED and run.state_name not in ("Paused", "Resume"):
             raise Conflict(f"The run is {run.state_name}, not paused; there is nothing to resume.")
-        found = task_runs.paused(session, run.id, task_slug, map_index)
+        found = read_task_runs.paused(session, run.id, task_slug, map_index)
         if task_slug is not None and not found:
             which = task_slug if map_index is None else f"{task_slug}[{map_index}]"
             raise Conflict(f"The task {which} of this run is not paused; there is nothing to resume.")

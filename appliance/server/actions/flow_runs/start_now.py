@@ -11,6 +11,7 @@ from appliance.kit import clock
 from appliance.protocol.flow_runs import ChangeFlowRun
 from appliance.server.actions.flow_runs.change import Change, history_message, once, store, task_state
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import task_runs as read_task_runs
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import states, task_runs
@@ -38,7 +39,7 @@ def change(actor: Actor, request: ChangeFlowRun) -> Change:
         extra: FlowRunColumns = states.due(now) if run.attempt else {"scheduled_time": now}
         name = "AwaitingRetry" if run.state_name == "AwaitingRetry" else "Scheduled"
         store(session, run, Proposed(SCHEDULED, name), message, request, actor, now, extra)
-        for one in task_runs.with_times(session, run.id):
+        for one in read_task_runs.with_times(session, run.id):
             data = one.state_data | {"start_time": clock.isoformat(now)}
             task_runs.move(session, [one.id], {**task_state(SCHEDULED, one.state_name, message, now), "data": data})
 

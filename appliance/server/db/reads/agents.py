@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.rows.agents import AgentRow
@@ -14,6 +14,7 @@ from appliance.server.db.tables import metadata
 
 _agent = metadata.tables["agent"]
 MOST = 500
+_ONE = select(_agent).where(_agent.c.id == bindparam("agent"))
 
 
 def every(session: Session) -> Sequence[AgentRow]:
@@ -24,3 +25,7 @@ def every(session: Session) -> Sequence[AgentRow]:
 
 def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[AgentRow]:
     return cast(Sequence[AgentRow], session.execute(select(_agent).where(_agent.c.id.in_(ids))).all())
+
+
+def get(session: Session, agent_id: UUID) -> AgentRow | None:
+    return cast(AgentRow | None, session.connection().execute(_ONE, {"agent": agent_id}).one_or_none())

@@ -8,10 +8,11 @@ from typing import cast
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from appliance.server.db.rows.events import CountedEvent, EventRow
+from appliance.server.db.rows.events import CountedEvent, EventRow, RunEvent
 from appliance.server.db.tables import metadata
 
 _event = metadata.tables["event"]
+_run = metadata.tables["flow_run"]
 
 
 def after(session: Session, event_id: int, limit: int) -> Sequence[EventRow]:
@@ -31,3 +32,15 @@ def since(session: Session, event_id: int, kinds: Collection[str], limit: int) -
         _event.c.id > event_id, _event.c.kind.in_(kinds)
     )
     return cast(Sequence[CountedEvent], session.execute(query.order_by(_event.c.id).limit(limit)).all())
+
+
+def with_runs_after(session: Session, event_id: int, limit: int) -> list[RunEvent]:
+    """What happened after this event, in order, with the flow and the start of runs."""
+    statement = (
+        select(_event.c.id, _event.c.at, _event.c.kind, _event.c.data, _run.c.flow_id, _run.c.start_time)
+        .outerjoin(_run, _run.c.id == _event.c.object_id)
+        .where(_event.c.id > event_id)
+        .order_by(_event.c.id)
+        .limit(limit)
+    )
+    return cast(list[RunEvent], session.connection().execute(statement).all())

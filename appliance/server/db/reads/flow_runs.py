@@ -9,12 +9,14 @@ from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Integer, Row, Select, bindparam, func, or_, select, text, union_all
+from sqlalchemy import BindParameter, ColumnElement, Integer, Row, Select, bindparam, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from appliance.protocol.run_filter import RunFilter
+from appliance.server.db.conditions import LIVE_NOW
 from appliance.server.db.reads.pages import like
-from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary, RunToken
+from appliance.server.db.rows.concurrency import AttemptState
+from appliance.server.db.rows.flow_runs import FlowRunRow, HeldRun, RunSummary, RunToken
 from appliance.server.db.tables import metadata
 
 _run = metadata.tables["flow_run"]
@@ -32,8 +34,6 @@ BRIEF = [
 ]  # fmt: skip
 """What a mark in a strip of runs shows of one; half of what a run costs is the making of Python's values."""
 
-_LIVE = text("flow_run.state_type in ('PENDING', 'RUNNING', 'CANCELLING')")
-"""Written out, so that the planner sees that the partial index of live runs serves."""
 _UNION = 50  # parts of one statement; SQLite takes at most 500
 
 
@@ -70,6 +70,19 @@ def get(session: Session, run_id: UUID) -> FlowRunRow | None:
 def token_of(session: Session, run_id: UUID) -> RunToken | None:
     """What a run token is checked against."""
     return cast(RunToken | None, session.connection().execute(_TOKEN, {"run": run_id}).one_or_none())
+
+
+def id_of_key(session: Session, flow_id: UUID, key: str) -> UUID | None:
+    """The flow's run that was created under this idempotency key."""
+    query = select(_run.c.id).where(_run.c.flow_id == flow_id, _run.c.idempotency_key == key)
+    run_id: UUID | None = session.execute(query).scalar()
+    return run_id
+
+
+def attempt_state(session: Session, run_id: UUID) -> AttemptState | None:
+    """Which attempt of the run is its newest, and how far that is."""
+    query = select(_run.c.state_type, _run.c.state_name, _run.c.attempt).where(_run.c.id == run_id)
+    return cast(AttemptState | None, session.execute(query).one_or_none())
 
 
 def recent_of_flows(session: Session, flow_ids: Collection[UUID], per_flow: int, now: datetime) -> Sequence[FlowRunRow]:
@@ -147,7 +160,7 @@ def last_successes(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, d
 
 def live_counts_of_agents(session: Session, agent_ids: Collection[UUID]) -> dict[UUID, int]:
     """How many runs each agent holds now. All live runs are read: asked for its agents, SQLite would read all their ended runs."""
-    found = Counter(session.execute(select(_run.c.agent_id).where(_LIVE)).scalars())
+    found = Counter(session.execute(select(_run.c.agent_id).where(LIVE_NOW)).scalars())
     return {agent_id: found[agent_id] for agent_id in agent_ids if agent_id in found}
 
 
@@ -198,3 +211,19 @@ def flows_named(wanted: RunFilter) -> Select[Any]:
 def shown_by_default(now: datetime | BindParameter[Any]) -> ColumnElement[bool]:
     """What is not merely planned for later."""
     return or_(_run.c.state_type != "SCHEDULED", _run.c.scheduled_time <= now, _run.c.attempt > 0)
+
+
+def of_attempts(session: Session, attempts: list[tuple[UUID, int]]) -> dict[UUID, HeldRun]:
+    """The runs that an agent says it holds, by id."""
+    if not attempts:
+        return {}
+    columns = (
+        _run.c.id,
+        _run.c.attempt,
+        _run.c.agent_id,
+        _run.c.state_type,
+        _run.c.state_name,
+        _run.c.state_message,
+    )
+    rows = session.connection().execute(select(*columns).where(_run.c.id.in_([run for run, _ in attempts])))
+    return {row.id: cast(HeldRun, row) for row in rows}

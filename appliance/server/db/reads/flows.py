@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
+from appliance.kit.documents import JsonDocument
 from appliance.server.db.reads.pages import RowPage, encode, like, text_key
-from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
+from appliance.server.db.rows.flows import FlowRow, FlowVersionRow, RunnableFlow, RunnableVersion, VersionWork
 from appliance.server.db.tables import metadata
 from appliance.server.errors import Invalid
 
@@ -21,6 +22,23 @@ _NAMES = (
     select(_flow.c.id, _flow.c.name, _project.c.name)
     .join(_project, _project.c.id == _flow.c.project_id)
     .where(_flow.c.id.in_(bindparam("flows", expanding=True)))
+)
+_WORK = (
+    select(_version.c.id, _version.c.storage, _flow.c.name.label("flow"), _project.c.name.label("project"))
+    .join(_flow, _flow.c.id == _version.c.flow_id)
+    .join(_project, _project.c.id == _flow.c.project_id)
+    .where(_version.c.id.in_(bindparam("versions", expanding=True)))
+)
+_RUNNABLE = select(
+    _flow.c.id, _flow.c.name, _flow.c.overrides, _flow.c.archived, _project.c.name.label("project")
+).join(_project, _project.c.id == _flow.c.project_id)
+_BY_ID = _RUNNABLE.where(_flow.c.id == bindparam("flow"))
+_BY_NAME = _RUNNABLE.where(_project.c.name == bindparam("project"), _flow.c.name == bindparam("flow"))
+_STARTED = (
+    select(_version.c.id, _version.c.parameters, _version.c.labels, _version.c.run_config)
+    .where(_version.c.flow_id == bindparam("flow"))
+    .order_by(_version.c.number.desc())
+    .limit(1)
 )
 
 
@@ -89,3 +107,31 @@ def _key(cursor: str) -> tuple[UUID, str]:
         return UUID(id_text), name
     except ValueError as error:
         raise Invalid("This page cursor can't be used here; ask for the first page again.") from error
+
+
+def work_of_versions(session: Session, version_ids: list[UUID]) -> dict[UUID, VersionWork]:
+    """Flow, project and storage of the versions, by version id."""
+    rows = session.connection().execute(_WORK, {"versions": sorted(set(version_ids))})
+    return {row.id: cast(VersionWork, row) for row in rows}
+
+
+def runnable(
+    session: Session, flow_id: UUID | None, project: str | None, name: str | None
+) -> tuple[RunnableFlow, RunnableVersion | None] | None:
+    """What a new run needs of the flow with this id, or with this name in this project, and of its newest version (None: it has
+    none), as rows without the graph."""
+    connection = session.connection()
+    if flow_id is not None:
+        flow = connection.execute(_BY_ID, {"flow": flow_id}).one_or_none()
+    else:
+        flow = connection.execute(_BY_NAME, {"project": project, "flow": name}).one_or_none()
+    if flow is None:
+        return None
+    version = connection.execute(_STARTED, {"flow": flow.id}).one_or_none()
+    return cast(RunnableFlow, flow), cast(RunnableVersion | None, version)
+
+
+def graph_of(session: Session, version_id: UUID) -> JsonDocument:
+    """The graph of a version, which never changes."""
+    graph: JsonDocument = session.execute(select(_version.c.graph).where(_version.c.id == version_id)).scalar_one()
+    return graph

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.conditions import SCHEDULED_NOW
 from appliance.server.db.reads import settings
 from appliance.server.db.tables import metadata
 
 NAME = "hold"
 _run = metadata.tables["flow_run"]
-_SCHEDULED = text("flow_run.state_type = 'SCHEDULED'")
 _COUNTED = 10_000
 
 
@@ -38,5 +38,5 @@ def decoded(text: str | None) -> datetime | None:
 
 def overdue(session: Session, before: datetime) -> int:
     """How many runs wait that were due by then; counting ends a little above ten thousand."""
-    inner = select(_run.c.id).where(_SCHEDULED, _run.c.scheduled_time <= before).limit(_COUNTED + 1).subquery()
+    inner = select(_run.c.id).where(SCHEDULED_NOW, _run.c.scheduled_time <= before).limit(_COUNTED + 1).subquery()
     return session.execute(select(func.count()).select_from(inner)).scalar_one()

@@ -15,6 +15,7 @@ from appliance.server.db.rows.jobs import JobRow
 from appliance.server.db.tables import metadata
 
 _job = metadata.tables["job"]
+OPEN = ("queued", "running")
 
 
 def get(session: Session, job_id: UUID) -> JobRow | None:
@@ -37,3 +38,15 @@ def page(session: Session, limit: int, after: str | None, state: str | None = No
 def any_over_before(session: Session, before: datetime) -> bool:
     query = select(_job.c.id).where(_job.c.state.in_(("done", "cancelled", "failed")), _job.c.updated < before)
     return session.execute(query.limit(1)).first() is not None
+
+
+def of_key(session: Session, key: str) -> JobRow | None:
+    """The job that was asked for under this key."""
+    statement = select(_job).where(_job.c.idempotency_key == key)
+    return cast(JobRow | None, session.connection().execute(statement).one_or_none())
+
+
+def unfinished(session: Session) -> list[UUID]:
+    """The jobs that are not over, the oldest first."""
+    statement = select(_job.c.id).where(_job.c.state.in_(OPEN)).order_by(_job.c.id)
+    return list(session.execute(statement).scalars())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from appliance.server.db.rows.rollups import HourSum
@@ -16,6 +16,9 @@ from appliance.server.db.tables import metadata
 _rollup = metadata.tables["run_rollup"]
 _flow = metadata.tables["flow"]
 _project = metadata.tables["project"]
+POSITION = "rollups.position"
+_SETTLED = timedelta(seconds=10)
+"""How long after its time an event may still come into sight on Postgres, when its transaction has just begun."""
 
 
 def per_hour(
@@ -37,3 +40,19 @@ def per_hour(
         query = query.where(_rollup.c.flow_id.in_(flows))
     query = query.group_by(_rollup.c.hour, _rollup.c.state_type, _rollup.c.state_name)
     return cast(Sequence[HourSum], session.execute(query.order_by(_rollup.c.hour, _rollup.c.state_name)).all())
+
+
+def settled(session: Session, now: datetime) -> datetime | None:
+    """Events before this time have all come into sight; None when that holds for every one.
+
+    Postgres hands out ids before their transactions end, so a lower id may appear after a higher one: events wait until no
+    transaction that changes something is as old as they are.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return None
+    statement = text(
+        "select min(xact_start) from pg_stat_activity where datname = current_database() and backend_xid is not null"
+        " and pid <> pg_backend_pid()"
+    )
+    oldest: datetime | None = session.execute(statement).scalar()
+    return min(now, oldest or now) - _SETTLED

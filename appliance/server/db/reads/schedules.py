@@ -7,17 +7,23 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
+from appliance.kit.documents import JsonDocument
+from appliance.server.db.conditions import SCHEDULED_NOW
 from appliance.server.db.reads.pages import RowPage, encode, only_id, text_key, unusable
-from appliance.server.db.rows.schedules import ScheduleRow, SkipRow
+from appliance.server.db.rows.schedules import NewSkip, ScheduleRow, SkipRow
 from appliance.server.db.tables import metadata
+from appliance.server.db.tables.schedules import Schedule
 
 _schedule = metadata.tables["schedule"]
 _skip = metadata.tables["schedule_skip"]
+_flow = metadata.tables["flow"]
+_run = metadata.tables["flow_run"]
 MOST = 500
+ACTIVE = text("schedule.active")  # written out, so that the planner sees that the partial index serves
 
 
 def of_flows(session: Session, flow_ids: Collection[UUID]) -> Sequence[ScheduleRow]:
@@ -62,3 +68,58 @@ def _skip_key(last: str, skip_id: str) -> tuple[datetime, int]:
 def get(session: Session, schedule_id: UUID) -> ScheduleRow | None:
     statement = select(_schedule).where(_schedule.c.id == schedule_id)
     return cast(ScheduleRow | None, session.execute(statement).one_or_none())
+
+
+def to_plan(session: Session, now: datetime) -> list[UUID]:
+    """The active schedules whose next look is due, the most overdue first."""
+    statement = (
+        select(_schedule.c.id)
+        .join(_flow, _flow.c.id == _schedule.c.flow_id)
+        .where(ACTIVE, _schedule.c.plan_at <= now, ~_flow.c.archived)
+        .order_by(_schedule.c.plan_at)
+    )
+    return list(session.execute(statement).scalars())
+
+
+def planned(session: Session, now: datetime) -> dict[UUID, list[datetime]]:
+    """The due times of the runs that are only planned, by schedule, of schedules that are active."""
+    statement = (
+        select(_run.c.schedule_id, _run.c.due_at)
+        .join(_schedule, _schedule.c.id == _run.c.schedule_id)
+        .where(SCHEDULED_NOW, _run.c.due_at > now, _run.c.attempt == 0, ACTIVE)
+    )
+    found: dict[UUID, list[datetime]] = {}
+    for schedule_id, due_at in session.execute(statement):
+        found.setdefault(schedule_id, []).append(due_at)
+    return found
+
+
+def documents(session: Session, ids: Sequence[UUID]) -> dict[UUID, JsonDocument]:
+    """The documents of schedules, by id."""
+    statement = select(_schedule.c.id, _schedule.c.document).where(_schedule.c.id.in_(ids))
+    return {schedule_id: document for schedule_id, document in session.execute(statement)}
+
+
+def deleted_times(session: Session, schedule_ids: Collection[UUID], since: datetime) -> set[tuple[UUID, datetime]]:
+    """The due times from `since` on whose runs people have deleted, so that none is made for them again."""
+    statement = select(_skip.c.schedule_id, _skip.c.last).where(
+        _skip.c.schedule_id.in_(schedule_ids), _skip.c.last >= since, _skip.c.code == "deleted"
+    )
+    return {(row.schedule_id, row.last) for row in session.execute(statement)}
+
+
+def skips_after(session: Session, schedule: Schedule, now: datetime) -> list[SkipRow]:
+    """The records of missed times of this version of the schedule that reach beyond `now`: a clock was wrong when they were made."""
+    mine = (_skip.c.schedule_id == schedule.id, _skip.c.version == schedule.version, _skip.c.code == "catch_up")
+    return cast(list[SkipRow], session.execute(select(_skip).where(*mine, _skip.c.last > now)).all())
+
+
+def without_runs(session: Session, rows: list[NewSkip]) -> list[NewSkip]:
+    """Records of missed times less those that have a run all the same, as after the clock was behind for a while."""
+    found: list[NewSkip] = []
+    for row in rows:
+        run = (_run.c.schedule_id == row["schedule_id"], _run.c.due_at.between(row["first"], row["last"]))
+        runs = session.execute(select(func.count()).select_from(_run).where(*run)).scalar_one()
+        if row["count"] > runs:
+            found.append({**row, "count": row["count"] - runs})
+    return found

@@ -5,20 +5,44 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import and_, func, literal, or_, select
+from sqlalchemy import and_, bindparam, func, literal, or_, select
 from sqlalchemy.orm import Session
 
+from appliance.kit.documents import JsonDocument
+from appliance.protocol.states import StateType
 from appliance.server.db.reads.pages import RowPage, encode, text_key
-from appliance.server.db.rows.task_runs import TaskRunRow, TaskStateRow
+from appliance.server.db.rows.task_runs import (
+    EarlierTaskRun,
+    PausedTaskRun,
+    StoredTaskRun,
+    TaskRunResult,
+    TaskRunRow,
+    TaskStateRow,
+    TimedTaskRun,
+)
 from appliance.server.db.tables import metadata
 from appliance.server.errors import Invalid
 
 _task = metadata.tables["task_run"]
 _state = metadata.tables["task_run_state"]
 _by_itself = and_(_task.c.state_type == "FAILED", _task.c.state_name.not_in(("TriggerFailed", "Crashed")))
+_CHUNK = 500
+_STORED = select(
+    _task.c.id,
+    _task.c.name,
+    _task.c.state_type,
+    _task.c.state_name,
+    _task.c.version,
+    _task.c.attempt,
+    _task.c.run_count,
+    _task.c.result_location,
+    _task.c.start_time,
+    _task.c.end_time,
+).where(_task.c.id.in_(bindparam("ids", expanding=True)))
 
 
 @dataclass
@@ -112,3 +136,70 @@ def _key(cursor: str) -> tuple[int, str]:
         return int(index), slug
     except ValueError as error:
         raise Invalid("This page cursor can't be used here; ask for the first page again.") from error
+
+
+def stored(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredTaskRun]:
+    """The task runs among `ids` that exist, by id."""
+    found: dict[UUID, StoredTaskRun] = {}
+    rest = iter(ids)
+    while chunk := list(islice(rest, _CHUNK)):
+        rows = session.connection().execute(_STORED, {"ids": chunk})
+        found.update((row.id, cast(StoredTaskRun, row)) for row in rows)
+    return found
+
+
+def types_of(session: Session, flow_run_id: UUID) -> dict[tuple[str, int], tuple[UUID, StateType]]:
+    """Each task run's id and the type of its state, by slug and map index."""
+    statement = select(_task.c.task_slug, _task.c.map_index, _task.c.id, _task.c.state_type)
+    rows = session.connection().execute(statement.where(_task.c.flow_run_id == flow_run_id))
+    return {(row.task_slug, row.map_index): (row.id, row.state_type) for row in rows}
+
+
+def paused(session: Session, flow_run_id: UUID, task_slug: str | None, map_index: int | None) -> list[PausedTaskRun]:
+    """The task runs that wait for a person, with their data: all of the flow run, of one task, or one mapped child."""
+    statement = select(_task.c.id, _task.c.state_data).where(
+        _task.c.flow_run_id == flow_run_id, _task.c.state_type == "PAUSED"
+    )
+    if task_slug is not None:
+        statement = statement.where(_task.c.task_slug == task_slug)
+    if map_index is not None:
+        statement = statement.where(_task.c.map_index == map_index)
+    return cast(list[PausedTaskRun], session.connection().execute(statement).all())
+
+
+def find(session: Session, flow_run_id: UUID, task_slug: str, map_index: int) -> TaskRunResult | None:
+    """One task run: its id, state's data, result and end."""
+    statement = select(_task.c.id, _task.c.state_data, _task.c.result_location, _task.c.end_time).where(
+        _task.c.flow_run_id == flow_run_id, _task.c.task_slug == task_slug, _task.c.map_index == map_index
+    )
+    return cast(TaskRunResult | None, session.connection().execute(statement).one_or_none())
+
+
+def recorded_data(session: Session, task_run_id: UUID) -> list[JsonDocument]:
+    """What the task run's states have recorded besides their messages."""
+    statement = select(_state.c.data).where(_state.c.task_run_id == task_run_id, _state.c.data.is_not(None))
+    return [data for data in session.connection().execute(statement).scalars() if data]
+
+
+def with_times(session: Session, flow_run_id: UUID) -> list[TimedTaskRun]:
+    """The task runs that wait for a time of their own: a retry, or the end of a pause."""
+    statement = select(_task.c.id, _task.c.state_name, _task.c.state_data).where(
+        _task.c.flow_run_id == flow_run_id, _task.c.state_type.in_(("SCHEDULED", "PAUSED"))
+    )
+    rows = session.connection().execute(statement)
+    return [cast(TimedTaskRun, row) for row in rows if (row.state_data or {}).get("start_time")]
+
+
+def of_flow_run(session: Session, flow_run_id: UUID) -> list[EarlierTaskRun]:
+    """All task runs of a flow run, for a restart."""
+    statement = select(
+        _task.c.task_slug,
+        _task.c.map_index,
+        _task.c.state_type,
+        _task.c.state_name,
+        _task.c.state_message,
+        _task.c.state_data,
+        _task.c.result_location,
+        _task.c.run_count,
+    ).where(_task.c.flow_run_id == flow_run_id)
+    return cast(list[EarlierTaskRun], session.connection().execute(statement).all())

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.conditions import LIVE_NOW
 from appliance.server.db.reads import agents, concurrency, flow_runs, flows, hold, maintenance
 from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.db.rows.flows import FlowRow
@@ -18,7 +19,6 @@ from appliance.server.domain.waiting import AgentFacts, Holder, LimitFacts, RunF
 
 _run = metadata.tables["flow_run"]
 _schedule = metadata.tables["schedule"]
-_LIVE = text("flow_run.state_type in ('PENDING', 'RUNNING', 'CANCELLING')")
 
 
 def situation(session: Session, now: datetime) -> Situation:
@@ -85,6 +85,6 @@ def _busy_schedules(session: Session) -> dict[UUID, Holder]:
     query = (
         select(_schedule.c.id, _run.c.id, _run.c.name)
         .join(_run, _run.c.schedule_id == _schedule.c.id)
-        .where(_LIVE, _schedule.c.overlap != "allow")
+        .where(LIVE_NOW, _schedule.c.overlap != "allow")
     )
     return {schedule_id: Holder(run_id, name) for schedule_id, run_id, name in session.execute(query)}

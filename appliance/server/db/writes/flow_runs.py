@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Select, and_, bindparam, delete, or_, select, text, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.server.db.bulk import BulkInsert
+from appliance.server.db.conditions import LIVE_NOW
+from appliance.server.db.reads.run_health import waiting_since
 from appliance.server.db.rows.flow_runs import AttemptRun, AttemptToken, LateRun, NewFlowRun
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
@@ -22,10 +24,6 @@ runs = table(FlowRun)
 _flows = table(Flow)
 _versions = table(FlowVersion)
 _projects = table(Project)
-
-SCHEDULED_NOW = text("flow_run.state_type = 'SCHEDULED'")
-LIVE_NOW = text("flow_run.state_type in ('PENDING', 'RUNNING', 'CANCELLING')")
-"""Written out, not bound: only so can the planner see that the partial indexes serve."""
 
 
 _CHUNK = 1_000
@@ -110,32 +108,9 @@ def delete_one(session: Session, flow_run_id: UUID) -> None:
     session.connection().execute(delete(runs).where(runs.c.id == flow_run_id))
 
 
-def expired(session: Session, now: datetime, limit: int) -> list[UUID]:
-    """Live runs whose lease is over, longest over first."""
-    statement = select(runs.c.id).where(LIVE_NOW, runs.c.lease_expires_at < now)
-    return list(session.execute(statement.order_by(runs.c.lease_expires_at).limit(limit)).scalars())
-
-
-def stuck(session: Session, taken_before: datetime, asked_before: datetime, limit: int) -> list[UUID]:
-    """Live runs that were taken by then and have not begun, or were asked to stop by then and have not ended."""
-    statement = select(runs.c.id).where(
-        LIVE_NOW,
-        or_(
-            and_(runs.c.state_type == "PENDING", runs.c.state_at < taken_before),
-            and_(runs.c.state_type == "CANCELLING", runs.c.state_at < asked_before),
-        ),
-    )
-    return list(session.execute(statement.order_by(runs.c.state_at).limit(limit)).scalars())
-
-
-def waits_since(session: Session, due_before: datetime) -> bool:
-    """Is there a run that was due by then and is still called Scheduled?"""
-    return session.execute(_waiting(due_before).limit(1)).first() is not None
-
-
 def become_late(session: Session, due_before: datetime, message: str, now: datetime, limit: int) -> list[LateRun]:
     """Call the runs Late that were due by then, the longest overdue first; their (id, version, attempt)."""
-    chosen = _waiting(due_before).order_by(runs.c.scheduled_time).limit(limit).with_for_update(skip_locked=True)
+    chosen = waiting_since(due_before).order_by(runs.c.scheduled_time).limit(limit).with_for_update(skip_locked=True)
     chosen_ids = select(chosen.cte("chosen").prefix_with("MATERIALIZED").c.id)
     statement = (
         update(runs)
@@ -144,16 +119,6 @@ def become_late(session: Session, due_before: datetime, message: str, now: datet
         .returning(runs.c.id, runs.c.version, runs.c.attempt)
     )
     return cast(list[LateRun], session.connection().execute(statement).all())
-
-
-def _waiting(due_before: datetime) -> Select[tuple[UUID]]:
-    return select(runs.c.id).where(SCHEDULED_NOW, runs.c.state_name == "Scheduled", runs.c.scheduled_time < due_before)
-
-
-def has_lease_after(session: Session, latest: datetime) -> bool:
-    """Does a live run have a lease that is longer than this?"""
-    statement = select(runs.c.id).where(LIVE_NOW, runs.c.lease_expires_at > latest).limit(1)
-    return session.execute(statement).first() is not None
 
 
 def shorten_leases(session: Session, latest: datetime, lease: datetime) -> int:

@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import ids
 from appliance.kit.documents import JsonDocument
+from appliance.server.db.reads.jobs import OPEN
 from appliance.server.db.rows.jobs import JobColumns, JobRow, NewJob
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.jobs import Job
 from appliance.server.domain.sanitize import clean, clean_document
 
 _jobs = table(Job)
-OPEN = ("queued", "running")
 
 
 def row(kind: str, request: JsonDocument, created_by: str, now: datetime, key: str | None) -> NewJob:
@@ -48,12 +48,6 @@ def add(session: Session, new: NewJob) -> bool:
     return session.connection().execute(statement).first() is not None
 
 
-def of_key(session: Session, key: str) -> JobRow | None:
-    """The job that was asked for under this key."""
-    statement = select(_jobs).where(_jobs.c.idempotency_key == key)
-    return cast(JobRow | None, session.connection().execute(statement).one_or_none())
-
-
 def lock(session: Session, job_id: UUID) -> JobRow | None:
     """The job as a row, held until the transaction ends; None when there is no such job."""
     statement = select(_jobs).where(_jobs.c.id == job_id).with_for_update()
@@ -63,12 +57,6 @@ def lock(session: Session, job_id: UUID) -> JobRow | None:
 def change(session: Session, job_id: UUID, now: datetime, **values: Unpack[JobColumns]) -> None:
     """Set columns of a job that the caller holds."""
     session.connection().execute(update(_jobs).where(_jobs.c.id == job_id).values(updated=now, **values))
-
-
-def unfinished(session: Session) -> list[UUID]:
-    """The jobs that are not over, the oldest first."""
-    statement = select(_jobs.c.id).where(_jobs.c.state.in_(OPEN)).order_by(_jobs.c.id)
-    return list(session.execute(statement).scalars())
 
 
 def delete_old(session: Session, before: datetime, limit: int) -> int:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import cast
 
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import case, func, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from appliance.server.db.rows.leases import LeaseRow
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.leases import Lease
 
@@ -66,8 +64,3 @@ def beat(session: Session, name: str, holder: str, at: datetime, patience: timed
     since = case((unbroken, func.coalesce(_leases.c.since, at)), else_=at)
     again = statement.on_conflict_do_update(index_elements=["name"], set_={**values, "since": since})
     session.connection().execute(again)
-
-
-def find(session: Session, name: str) -> LeaseRow | None:
-    statement = select(_leases).where(_leases.c.name == name)
-    return cast(LeaseRow | None, session.connection().execute(statement).one_or_none())

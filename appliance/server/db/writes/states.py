@@ -88,12 +88,6 @@ def row(
     }
 
 
-def recorded_data(session: Session, flow_run_id: UUID) -> list[JsonDocument]:
-    """What the run's states have recorded besides their messages, newest first."""
-    statement = select(_history.c.data).where(_history.c.flow_run_id == flow_run_id, _history.c.data.is_not(None))
-    return [data for data in session.execute(statement.order_by(_history.c.version.desc())).scalars() if data]
-
-
 def due(at: datetime) -> FlowRunColumns:
     """The columns of a run that is to start, or to go on, at another time. When it was due first is kept: its code may ask."""
     return {"scheduled_time": at, "due_at": func.coalesce(runs.c.due_at, runs.c.scheduled_time)}

@@ -11,21 +11,16 @@ from uuid import UUID
 from sqlalchemy import Row, and_, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from appliance.kit.documents import JsonDocument
-from appliance.protocol.states import TERMINAL, StateType
+from appliance.protocol.states import TERMINAL
 from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.rows.task_runs import (
     ClearedColumns,
-    EarlierTaskRun,
     NewTaskRun,
     NewTaskState,
-    PausedTaskRun,
     StoredTaskRun,
     TaskRunColumns,
-    TaskRunResult,
     TaskRunUpdate,
     TaskState,
-    TimedTaskRun,
 )
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.states import TaskRunState
@@ -34,18 +29,6 @@ from appliance.server.db.tables.task_runs import TaskRun
 _runs = table(TaskRun)
 _states = table(TaskRunState)
 _CHUNK = 500
-_KNOWN = select(
-    _runs.c.id,
-    _runs.c.name,
-    _runs.c.state_type,
-    _runs.c.state_name,
-    _runs.c.version,
-    _runs.c.attempt,
-    _runs.c.run_count,
-    _runs.c.result_location,
-    _runs.c.start_time,
-    _runs.c.end_time,
-).where(_runs.c.id.in_(bindparam("ids", expanding=True)))
 _IS_OPEN = and_(*(_runs.c.state_type != type for type in sorted(TERMINAL)))
 """Not a list: SQLAlchemy would write it into the statement anew each time."""
 _OPEN = select(_runs.c.id, _runs.c.version).where(_runs.c.flow_run_id == bindparam("flow_run"), _IS_OPEN)
@@ -56,16 +39,6 @@ _UPDATE = (
     .values({name: bindparam(f"new_{name}") for name in TaskRunColumns.__annotations__})
 )
 _insert_states = BulkInsert(_states)
-
-
-def known(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredTaskRun]:
-    """The task runs among `ids` that exist, by id."""
-    found: dict[UUID, StoredTaskRun] = {}
-    rest = iter(ids)
-    while chunk := list(islice(rest, _CHUNK)):
-        rows = session.connection().execute(_KNOWN, {"ids": chunk})
-        found.update((row.id, cast(StoredTaskRun, row)) for row in rows)
-    return found
 
 
 def store(session: Session, new: list[NewTaskRun], changed: list[TaskRunUpdate], states: list[NewTaskState]) -> None:
@@ -127,48 +100,6 @@ def close(session: Session, flow_run_id: UUID, attempt: int, type: str, name: st
     return len(rows)
 
 
-def types_of(session: Session, flow_run_id: UUID) -> dict[tuple[str, int], tuple[UUID, StateType]]:
-    """Each task run's id and the type of its state, by slug and map index."""
-    statement = select(_runs.c.task_slug, _runs.c.map_index, _runs.c.id, _runs.c.state_type)
-    rows = session.connection().execute(statement.where(_runs.c.flow_run_id == flow_run_id))
-    return {(row.task_slug, row.map_index): (row.id, row.state_type) for row in rows}
-
-
-def paused(session: Session, flow_run_id: UUID, task_slug: str | None, map_index: int | None) -> list[PausedTaskRun]:
-    """The task runs that wait for a person, with their data: all of the flow run, of one task, or one mapped child."""
-    statement = select(_runs.c.id, _runs.c.state_data).where(
-        _runs.c.flow_run_id == flow_run_id, _runs.c.state_type == "PAUSED"
-    )
-    if task_slug is not None:
-        statement = statement.where(_runs.c.task_slug == task_slug)
-    if map_index is not None:
-        statement = statement.where(_runs.c.map_index == map_index)
-    return cast(list[PausedTaskRun], session.connection().execute(statement).all())
-
-
-def find(session: Session, flow_run_id: UUID, task_slug: str, map_index: int) -> TaskRunResult | None:
-    """One task run: its id, state's data, result and end."""
-    statement = select(_runs.c.id, _runs.c.state_data, _runs.c.result_location, _runs.c.end_time).where(
-        _runs.c.flow_run_id == flow_run_id, _runs.c.task_slug == task_slug, _runs.c.map_index == map_index
-    )
-    return cast(TaskRunResult | None, session.connection().execute(statement).one_or_none())
-
-
-def recorded_data(session: Session, task_run_id: UUID) -> list[JsonDocument]:
-    """What the task run's states have recorded besides their messages."""
-    statement = select(_states.c.data).where(_states.c.task_run_id == task_run_id, _states.c.data.is_not(None))
-    return [data for data in session.connection().execute(statement).scalars() if data]
-
-
-def with_times(session: Session, flow_run_id: UUID) -> list[TimedTaskRun]:
-    """The task runs that wait for a time of their own: a retry, or the end of a pause."""
-    statement = select(_runs.c.id, _runs.c.state_name, _runs.c.state_data).where(
-        _runs.c.flow_run_id == flow_run_id, _runs.c.state_type.in_(("SCHEDULED", "PAUSED"))
-    )
-    rows = session.connection().execute(statement)
-    return [cast(TimedTaskRun, row) for row in rows if (row.state_data or {}).get("start_time")]
-
-
 def move(session: Session, ids: Sequence[UUID], state: TaskState, **others: Unpack[ClearedColumns]) -> None:
     """Give task runs one and the same new state (type, name, message, data, at), and set other columns."""
     connection = session.connection()
@@ -180,21 +111,6 @@ def move(session: Session, ids: Sequence[UUID], state: TaskState, **others: Unpa
         rows = connection.execute(select(_runs.c.id, _runs.c.version, _runs.c.attempt).where(chosen)).all()
         states = [_history(state, row.id, row.version, row.attempt) for row in rows]
         _insert_states(connection, states)
-
-
-def of_flow_run(session: Session, flow_run_id: UUID) -> list[EarlierTaskRun]:
-    """All task runs of a flow run, for a restart."""
-    statement = select(
-        _runs.c.task_slug,
-        _runs.c.map_index,
-        _runs.c.state_type,
-        _runs.c.state_name,
-        _runs.c.state_message,
-        _runs.c.state_data,
-        _runs.c.result_location,
-        _runs.c.run_count,
-    ).where(_runs.c.flow_run_id == flow_run_id)
-    return cast(list[EarlierTaskRun], session.connection().execute(statement).all())
 
 
 def _history(state: TaskState, task_run_id: UUID, version: int, attempt: int) -> NewTaskState:

@@ -1,0 +1,139 @@
+"""Reads of the runs that may be handed to agents, and the conditions under which one may: the database decides them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, TextClause, bindparam, select, text
+from sqlalchemy.orm import Session
+
+from appliance.server.db.conditions import LIVE_NOW, SCHEDULED_NOW
+from appliance.server.db.reads import hold, maintenance, settings
+from appliance.server.db.tables import metadata
+
+_run = metadata.tables["flow_run"]
+_flow = metadata.tables["flow"]
+_project = metadata.tables["project"]
+_schedule = metadata.tables["schedule"]
+
+_SERVED = {
+    "sqlite": text(
+        "not exists (select 1 from json_each(flow_run.labels) as wanted"
+        " where wanted.value not in (select value from json_each(:agent_labels)))"
+    ),
+    "postgresql": text("flow_run.labels <@ cast(:agent_labels as jsonb)"),
+}
+"""A run's labels must be a subset of the agent's."""
+
+HAS_FREE_LABELS = {
+    "sqlite": text(
+        "not exists (select 1 from json_each(flow_run.labels) as own"
+        " where own.value in (select value from json_each(:full_labels)))"
+    ),
+    "postgresql": text(
+        "not exists (select 1 from jsonb_array_elements_text(flow_run.labels) as own"
+        " where cast(:full_labels as jsonb) @> to_jsonb(own))"
+    ),
+}
+
+NOT_OVERLAPPING = text(
+    "not exists (select 1 from schedule join flow_run as other on other.schedule_id = schedule.id"
+    " where schedule.id = flow_run.schedule_id and schedule.overlap <> 'allow' and other.id <> flow_run.id"
+    " and (other.state_type in ('PENDING', 'RUNNING', 'CANCELLING')"
+    " or (other.state_type = 'SCHEDULED' and other.due_at < flow_run.due_at)))"
+)
+"""Unless its schedule lets runs overlap, a run waits for the one before it."""
+
+_TWO_PROJECTS = select(_project.c.id).limit(2)
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the text of the statements depends on."""
+
+    dialect: str
+    held: bool
+    """Runs that were due up to :held_until are held."""
+    several_projects: bool = False
+
+
+def any_due(session: Session, labels: Sequence[str], now: datetime) -> bool:
+    """Is there a run that an agent with these labels could have, limits and other runs permitting?"""
+    values = bound_values(session, labels, now)
+    if values is None:
+        return False
+    form = Form(dialect(session), values["held_until"] is not None)
+    return session.connection().execute(_any_due(form), values).first() is not None
+
+
+def live(session: Session) -> list[tuple[UUID, list[str]]]:
+    """Flow and labels of every run that is being worked on."""
+    return [(row.flow_id, row.labels) for row in session.execute(select(_run.c.flow_id, _run.c.labels).where(LIVE_NOW))]
+
+
+def overlapping(session: Session, now: datetime, limit: int) -> list[tuple[UUID, UUID, str, str]]:
+    """Due runs whose schedule skips them or stops the older run: (run, the live run before it, that one's name, policy)."""
+    older = _run.alias("older")
+    statement = (
+        select(_run.c.id, older.c.id, older.c.name, _schedule.c.overlap)
+        .join(_schedule, _schedule.c.id == _run.c.schedule_id)
+        .join(older, older.c.schedule_id == _schedule.c.id)
+        .where(
+            SCHEDULED_NOW,
+            _run.c.scheduled_time <= now,
+            _schedule.c.overlap.in_(("skip", "cancel")),
+            text("older.state_type in ('PENDING', 'RUNNING')"),
+        )
+        .order_by(_run.c.scheduled_time, _run.c.id)
+        .limit(limit)
+    )
+    return [tuple(row) for row in session.execute(statement)]
+
+
+def as_json(labels: Sequence[str]) -> str:
+    """Labels as the conditions compare them."""
+    return msgspec.json.encode(sorted(set(labels))).decode()
+
+
+def bound_values(session: Session, labels: Sequence[str], now: datetime) -> dict[str, Any] | None:
+    """The values of the parameters in `due_conditions`; None when no run may be handed out."""
+    texts = settings.several(session, (maintenance.NAME, hold.NAME))
+    if maintenance.decoded(texts.get(maintenance.NAME), now) is not None:
+        return None
+    return {"now": now, "agent_labels": as_json(labels), "held_until": hold.decoded(texts.get(hold.NAME))}
+
+
+def form_of(session: Session, values: dict[str, Any]) -> Form:
+    """The form that statements with these values have now."""
+    return Form(dialect(session), values["held_until"] is not None, _several_projects(session))
+
+
+@cache
+def _any_due(form: Form) -> Select[Any]:
+    return select(_run.c.id).where(*due_conditions(form)).limit(1)
+
+
+def due_conditions(form: Form) -> list[ColumnElement[bool] | TextClause]:
+    """The conditions under which a run may be handed out, to an agent with :agent_labels."""
+    return [
+        SCHEDULED_NOW,
+        _run.c.scheduled_time <= bindparam("now"),
+        _run.c.flow_id.in_(select(_flow.c.id).where(~_flow.c.paused, ~_flow.c.archived)),
+        _SERVED[form.dialect],
+        *((_run.c.scheduled_time > bindparam("held_until"),) if form.held else ()),
+    ]
+
+
+def _several_projects(session: Session) -> bool:
+    return len(session.connection().execute(_TWO_PROJECTS).all()) > 1
+
+
+def dialect(session: Session) -> str:
+    """`sqlite` or `postgresql`."""
+    return str(session.connection().dialect.name)

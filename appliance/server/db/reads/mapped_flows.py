@@ -1,0 +1,60 @@
+"""Reads of flows and their versions as mapped objects, for actions that change them or need all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from appliance.server.db.tables.columns import table
+from appliance.server.db.tables.flows import Flow, FlowVersion
+from appliance.server.db.tables.projects import Project
+
+_flows = table(Flow)
+_versions = table(FlowVersion)
+_projects = table(Project)
+
+
+def find(session: Session, flow_id: UUID | None, project: str | None, name: str | None) -> Flow | None:
+    """The flow with this id, or with this name in this project."""
+    if flow_id is not None:
+        return session.get(Flow, flow_id)
+    statement = select(Flow).join(_projects, _projects.c.id == _flows.c.project_id)
+    return session.execute(statement.where(_projects.c.name == project, _flows.c.name == name)).scalar_one_or_none()
+
+
+def newest_version(session: Session, flow_id: UUID) -> FlowVersion | None:
+    """The version that new runs execute."""
+    statement = select(FlowVersion).where(_versions.c.flow_id == flow_id).order_by(_versions.c.number.desc()).limit(1)
+    return session.execute(statement).scalar_one_or_none()
+
+
+def newest_versions(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, FlowVersion]:
+    """The version that new runs execute, by flow."""
+    newest = (
+        select(_versions.c.flow_id, func.max(_versions.c.number).label("number"))
+        .where(_versions.c.flow_id.in_(flow_ids))
+        .group_by(_versions.c.flow_id)
+        .subquery()
+    )
+    statement = select(FlowVersion).join(
+        newest, and_(newest.c.flow_id == _versions.c.flow_id, newest.c.number == _versions.c.number)
+    )
+    return {version.flow_id: version for version in session.execute(statement).scalars()}
+
+
+def by_ids(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, Flow]:
+    """Flows by their ids."""
+    return {flow.id: flow for flow in session.execute(select(Flow).where(_flows.c.id.in_(flow_ids))).scalars()}
+
+
+def version_of_content(session: Session, flow_id: UUID, content_hash: str) -> FlowVersion | None:
+    statement = select(FlowVersion).where(_versions.c.flow_id == flow_id, _versions.c.content_hash == content_hash)
+    return session.execute(statement).scalar_one_or_none()
+
+
+def next_number(session: Session, flow_id: UUID) -> int:
+    newest = session.execute(select(func.max(_versions.c.number)).where(_versions.c.flow_id == flow_id)).scalar()
+    return int(newest or 0) + 1
