@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.core import signals, states, triggers
 from appliance.core.annotations import flatten, mapped, unmapped
-from appliance.core.context import context, tags
+from appliance.core.building import tags
+from appliance.core.context import context
 from appliance.core.control import case, ifelse, merge, switch
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
 from appliance.core.parameter import DateTimeParameter, Parameter
 from appliance.core.run_config import LocalRun, UniversalRun
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 from appliance.core.triggers import (
     all_failed,
     all_finished,

@@ -32,7 +32,8 @@ from appliance.engine.tracked.spool import FILE_NAME
 from appliance.kit import clock, crash, logs
 from appliance.kit.backoff import delays
 from appliance.kit.errors import ApplianceError
-from appliance.packaging.storage import LoadError, load_flow
+from appliance.packaging.loading import load_flow
+from appliance.packaging.storage import LoadError
 from appliance.protocol.run_protocol import Begun
 
 DONE, REPLACED, AWAY = 0, 75, 76

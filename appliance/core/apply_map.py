@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from appliance.core.annotations import Annotation, unwrap
+from appliance.core.building import active_flow
 from appliance.core.collections import Constant, as_task
-from appliance.core.context import active_flow
 from appliance.core.edge import Edge
 from appliance.core.errors import FlowBuildError
+from appliance.core.flow import Flow, current_flow
 from appliance.core.parameter import Parameter
 from appliance.core.task import Task
-
-if TYPE_CHECKING:
-    from appliance.core.flow import Flow
 
 R = TypeVar("R")
 
@@ -38,9 +36,7 @@ def apply_map(func: Callable[..., R], *args: Any, flow: Flow | None = None, **kw
     `merge`, and use tasks of the flow around it, which it gets whole. Tasks of it that depend on nothing run once per element
     all the same. Raises FlowBuildError for a map or a resource manager inside, since there is only one level of elements.
     """
-    from appliance.core.flow import Flow  # a flow knows tasks, and this module makes both
-
-    outer = flow or active_flow.get()
+    outer = flow or current_flow()
     if outer is None:
         raise FlowBuildError("apply_map was used outside a flow; use it inside `with Flow(...)`.")
     token = active_flow.set(outer)  # collections among the arguments become tasks of the flow around
@@ -90,7 +86,7 @@ def _take_over(outer: Flow, piece: Flow, arguments: list[_Argument]) -> None:
             _wait_for_element(outer, task, first)
 
 
-def _outer_edge(edge: Edge, dealt: set[Task]) -> Edge:
+def _outer_edge(edge: Edge[Task], dealt: set[Task]) -> Edge[Task]:
     upstream = edge.upstream_task
     if isinstance(upstream, _Argument):
         return Edge(upstream.source, edge.downstream_task, edge.key, upstream.is_mapped, upstream.flattened)
@@ -106,7 +102,7 @@ def _wait_for_element(outer: Flow, task: Task, argument: _Argument) -> None:
     outer.add_edge(argument.source, task, None, True, argument.flattened)
 
 
-def _refuse_nesting(task: Task, edges: list[Edge]) -> None:
+def _refuse_nesting(task: Task, edges: list[Edge[Task]]) -> None:
     if any(edge.mapped for edge in edges):
         raise FlowBuildError(
             f"Task {task.name!r} can't be mapped inside apply_map; map it outside, or call it plainly."

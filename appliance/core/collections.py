@@ -1,4 +1,4 @@
-"""Tasks that a flow adds by itself: constants, collections of results, items of results, and operators."""
+"""Tasks that a flow adds by itself: constants, and collections of results."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 from appliance.core.annotations import Annotation
-from appliance.core.context import active_flow
+from appliance.core.building import active_flow
 from appliance.core.errors import FlowBuildError
-from appliance.core.operators import FUNCTIONS
 from appliance.core.task import Task
 
 
@@ -67,33 +66,6 @@ class Dict(Task):
 
     def run(self, keys: list[Any], values: list[Any]) -> Any:
         return dict(zip(keys, values, strict=True))
-
-
-class GetItem(Task):
-    """One item of a result: `task[key]`."""
-
-    auto_generated = True
-
-    def run(self, result: Any, key: Any) -> Any:
-        return result[key]
-
-
-class Operation(Task):
-    """A binary operator between two results."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name=name)
-        self.function = FUNCTIONS[name]
-
-    def run(self, a: Any, b: Any) -> Any:
-        return self.function(a, b)
-
-
-class Not(Task):
-    """The negation of a result."""
-
-    def run(self, value: Any) -> Any:
-        return not value
 
 
 _KINDS = frozenset({dict, list, tuple, set, frozenset})

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from appliance.core import triggers
 from appliance.core.annotations import mapped as deal_out
-from appliance.core.context import active_flow
+from appliance.core.collections import Constant
 from appliance.core.errors import FlowBuildError
+from appliance.core.flow import Flow, current_flow
 from appliance.core.logs import get_logger
+from appliance.core.parameter import Parameter
 from appliance.core.signals import SKIP
 from appliance.core.task import Task
-
-if TYPE_CHECKING:
-    from appliance.core.flow import Flow
 
 
 class CompareValue(Task):
@@ -138,9 +137,6 @@ def _is_usable(result: Any) -> bool:
 
 
 def _is_source(task: Task) -> bool:
-    from appliance.core.collections import Constant
-    from appliance.core.parameter import Parameter
-
     return isinstance(task, Constant | Parameter)
 
 
@@ -149,7 +145,7 @@ def _number(key: str) -> int:
 
 
 def _active(word: str) -> Flow:
-    flow = active_flow.get()
+    flow = current_flow()
     if flow is None:
         raise FlowBuildError(f"{word} was used outside a flow; use it inside `with Flow(...)`.")
     return flow

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
 from appliance.core.errors import FlowBuildError
 
-if TYPE_CHECKING:
-    from appliance.core.task import Task
+
+class Named(Protocol):
+    """What an edge needs of the tasks at its ends."""
+
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T", bound=Named)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Edge:
+class Edge(Generic[T]):
     """`key` names the argument of the downstream run(); `mapped` deals the result out element by element."""
 
-    upstream_task: Task
-    downstream_task: Task
+    upstream_task: T
+    downstream_task: T
     key: str | None = None
     mapped: bool = False
     flattened: bool = False
@@ -28,11 +35,11 @@ class Edge:
             raise FlowBuildError(f"{self.key!r} can't be the name of an argument; use a Python identifier as the key.")
 
     @property
-    def tasks(self) -> tuple[Task, Task]:
+    def tasks(self) -> tuple[T, T]:
         """(upstream, downstream)"""
         return self.upstream_task, self.downstream_task
 
-    def between(self, upstream_task: Task, downstream_task: Task) -> Edge:
+    def between(self, upstream_task: T, downstream_task: T) -> Edge[T]:
         """The same dependency between other tasks."""
         return Edge(upstream_task, downstream_task, self.key, self.mapped, self.flattened)
 

@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from appliance.core.annotations import unwrap
+from appliance.core.building import FlowBuilder, active_flow, loading_flow
 from appliance.core.collections import as_task, holds_task
-from appliance.core.context import active_flow, loading_flow
 from appliance.core.edge import Edge
 from appliance.core.errors import FlowBuildError
 from appliance.core.graph import Graph
@@ -43,7 +43,7 @@ class Flow:
         run_config: RunConfig | None = None,
         storage: Any = None,
         tasks: Iterable[Task] = (),
-        edges: Iterable[Edge] = (),
+        edges: Iterable[Edge[Task]] = (),
         reference_tasks: Iterable[Task] = (),
         state_handlers: Iterable[StateHandler] | None = None,
         on_failure: Callable[[Any, State], State | None] | None = None,
@@ -69,7 +69,7 @@ class Flow:
         self.constants: dict[Task, dict[str, Any]] = {}
         self._reference_tasks: tuple[Task, ...] = ()
         self._validated: Sequence[Task] | None = None
-        self._tokens: list[Token[Flow | None]] = []
+        self._tokens: list[Token[FlowBuilder[Any] | None]] = []
         for task in tasks:
             self.add_task(task)
         for edge in edges:
@@ -105,7 +105,7 @@ class Flow:
         mapped: bool = False,
         flattened: bool = False,
         validate: bool = False,
-    ) -> Edge:
+    ) -> Edge[Task]:
         """Make `downstream_task` wait for `upstream_task`, and receive its result as argument `key` when given.
 
         `validate` looks for circles at once instead of before the first run. Raises FlowBuildError.
@@ -121,7 +121,7 @@ class Flow:
             self.graph.sorted_tasks()
         return edge
 
-    def chain(self, *tasks: Task) -> list[Edge]:
+    def chain(self, *tasks: Task) -> list[Edge[Task]]:
         """Each task waits for the one before it."""
         for task in tasks[:1]:
             self.add_task(task)
@@ -186,7 +186,7 @@ class Flow:
         if not isinstance(task, Task):
             raise TypeError(f"A flow is made of tasks; {task!r} is none.")
         home = task.called_in
-        if home is not None and home is not self.graph.home and task not in self.graph.slugs:
+        if home is not None and home is not self.home and task not in self.graph.slugs:
             raise FlowBuildError(
                 f"Task {task.name!r} was called in another flow than {self.name!r}; call it in this one too, "
                 "or take that whole flow over with flow.update(other)."
@@ -264,6 +264,11 @@ class Flow:
     # --- the graph
 
     @property
+    def home(self) -> object:
+        """What the tasks that are called in this flow remember it by; a copy has a home of its own."""
+        return self.graph.home
+
+    @property
     def tasks(self) -> list[Task]:
         """All tasks in the order they were added."""
         return list(self.graph.slugs)
@@ -274,13 +279,13 @@ class Flow:
         return self.graph.slugs
 
     @property
-    def edges(self) -> list[Edge]:
+    def edges(self) -> list[Edge[Task]]:
         return self.graph.edges()
 
-    def edges_to(self, task: Task) -> list[Edge]:
+    def edges_to(self, task: Task) -> list[Edge[Task]]:
         return self.graph.edges_to(task)
 
-    def edges_from(self, task: Task) -> list[Edge]:
+    def edges_from(self, task: Task) -> list[Edge[Task]]:
         return self.graph.edges_from(task)
 
     def upstream_tasks(self, task: Task) -> list[Task]:
@@ -291,11 +296,11 @@ class Flow:
         """What waits for the task, each once."""
         return list(dict.fromkeys(edge.downstream_task for edge in self.graph.edges_from(task)))
 
-    def all_upstream_edges(self) -> dict[Task, list[Edge]]:
+    def all_upstream_edges(self) -> dict[Task, list[Edge[Task]]]:
         """For each task the edges that lead to it."""
         return {task: self.graph.edges_to(task) for task in self.graph.slugs}
 
-    def all_downstream_edges(self) -> dict[Task, list[Edge]]:
+    def all_downstream_edges(self) -> dict[Task, list[Edge[Task]]]:
         """For each task the edges that lead from it."""
         return {task: self.graph.edges_from(task) for task in self.graph.slugs}
 
@@ -379,7 +384,7 @@ class Flow:
 
         if format is None:
             format = "ascii" if filename is not None and not str(filename).lower().endswith(".svg") else "svg"
-        text = draw(self, state, format)
+        text = draw(self.name, self.graph, state, format)
         if filename is not None:
             from appliance.packaging.saved import write_drawing
 
@@ -438,3 +443,9 @@ class Flow:
 
 def _given_twice(task: Task, key: str) -> FlowBuildError:
     return FlowBuildError(f"Argument {key!r} of task {task.name!r} already has a value; give it once.")
+
+
+def current_flow() -> Flow | None:
+    """The flow whose `with` block the calling code is in."""
+    flow = active_flow.get()
+    return flow if isinstance(flow, Flow) else None

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable
 from typing import Any, overload
 
-from appliance.core.context import active_flow
+from appliance.core.building import active_flow
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow import Flow
 from appliance.core.parameter import NO_DEFAULT, Parameter

@@ -15,8 +15,8 @@ class Graph:
 
     def __init__(self) -> None:
         self.slugs: dict[Task, str] = {}
-        self._to: dict[Task, dict[str | Task, Edge]] = {}
-        self._from: dict[Task, list[Edge]] = {}
+        self._to: dict[Task, dict[str | Task, Edge[Task]]] = {}
+        self._from: dict[Task, list[Edge[Task]]] = {}
         self._names: dict[str, int] = {}
         self._taken: set[str] = set()
         self._sorted: tuple[Task, ...] | None = None
@@ -47,12 +47,12 @@ class Graph:
         self._to[task], self._from[task] = {}, []
         self._sorted = None
 
-    def _link(self, edge: Edge) -> None:
+    def _link(self, edge: Edge[Task]) -> None:
         self._to[edge.downstream_task][_slot(edge)] = edge
         self._from[edge.upstream_task].append(edge)
         self._sorted = None
 
-    def add_edge(self, edge: Edge) -> Edge:
+    def add_edge(self, edge: Edge[Task]) -> Edge[Task]:
         """Add an edge and its tasks; the same dependency twice is one edge."""
         self.add_task(edge.upstream_task)
         self.add_task(edge.downstream_task)
@@ -68,7 +68,7 @@ class Graph:
         self._link(edge)
         return edge
 
-    def edge_into(self, task: Task, key: str) -> Edge | None:
+    def edge_into(self, task: Task, key: str) -> Edge[Task] | None:
         """The edge that feeds argument `key` of the task."""
         return self._to[task].get(key) if task in self._to else None
 
@@ -116,13 +116,13 @@ class Graph:
         for upstream, downstream, *marks in state["edges"]:
             self._link(Edge(tasks[upstream], tasks[downstream], *marks))
 
-    def edges(self) -> list[Edge]:
+    def edges(self) -> list[Edge[Task]]:
         return [edge for slots in self._to.values() for edge in slots.values()]
 
-    def edges_to(self, task: Task) -> list[Edge]:
+    def edges_to(self, task: Task) -> list[Edge[Task]]:
         return list(self._to[task].values())
 
-    def edges_from(self, task: Task) -> list[Edge]:
+    def edges_from(self, task: Task) -> list[Edge[Task]]:
         return list(self._from[task])
 
     def root_tasks(self) -> list[Task]:
@@ -203,5 +203,5 @@ def _base(task: Task) -> str:
     return "-".join((task.name, *sorted(task.tags)))
 
 
-def _slot(edge: Edge) -> str | Task:
+def _slot(edge: Edge[Task]) -> str | Task:
     return edge.key if edge.key is not None else edge.upstream_task

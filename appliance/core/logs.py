@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from appliance.core import masking
-from appliance.core.context import current_task_run
+from appliance.core.run_context import current_task_run
 
 ROOT = "appliance.run"
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
 
-if TYPE_CHECKING:
-    from appliance.core.task import Task
+T = TypeVar("T")
 
 
 def _and(a: Any, b: Any) -> Any:
@@ -37,95 +37,94 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-class OperatorMethods:
-    """What a task inherits to take part in expressions."""
+class OperatorMethods(Generic[T]):
+    """What a task inherits to take part in expressions; `T` is what an expression makes: another task."""
 
-    def _operate(self, name: str, left: Any, right: Any) -> Task:
-        from appliance.core.collections import Operation  # a task itself: it can only be imported once tasks exist
+    __slots__ = ()
 
-        return Operation(name).bind(left, right)
+    @abstractmethod
+    def _operate(self, name: str, left: Any, right: Any) -> T:
+        """The task that applies the operator of that name."""
 
-    def __getitem__(self, key: Any) -> Task:
-        from appliance.core.collections import GetItem
+    @abstractmethod
+    def __getitem__(self, key: Any) -> T:
+        """The task whose result is one item of this one's."""
 
-        return GetItem().bind(self, key)
+    @abstractmethod
+    def not_(self) -> T:
+        """The task that negates the result."""
 
-    def is_equal(self, other: Any) -> Task:
+    def is_equal(self, other: Any) -> T:
         return self._operate("Equal", self, other)
 
-    def is_not_equal(self, other: Any) -> Task:
+    def is_not_equal(self, other: Any) -> T:
         return self._operate("NotEqual", self, other)
 
-    def or_(self, other: Any) -> Task:
+    def or_(self, other: Any) -> T:
         return self._operate("Or", self, other)
 
-    def not_(self) -> Task:
-        from appliance.core.collections import Not
-
-        return Not().bind(self)
-
-    def __add__(self, other: Any) -> Task:
+    def __add__(self, other: Any) -> T:
         return self._operate("Add", self, other)
 
-    def __radd__(self, other: Any) -> Task:
+    def __radd__(self, other: Any) -> T:
         return self._operate("Add", other, self)
 
-    def __sub__(self, other: Any) -> Task:
+    def __sub__(self, other: Any) -> T:
         return self._operate("Sub", self, other)
 
-    def __rsub__(self, other: Any) -> Task:
+    def __rsub__(self, other: Any) -> T:
         return self._operate("Sub", other, self)
 
-    def __mul__(self, other: Any) -> Task:
+    def __mul__(self, other: Any) -> T:
         return self._operate("Mul", self, other)
 
-    def __rmul__(self, other: Any) -> Task:
+    def __rmul__(self, other: Any) -> T:
         return self._operate("Mul", other, self)
 
-    def __truediv__(self, other: Any) -> Task:
+    def __truediv__(self, other: Any) -> T:
         return self._operate("Div", self, other)
 
-    def __rtruediv__(self, other: Any) -> Task:
+    def __rtruediv__(self, other: Any) -> T:
         return self._operate("Div", other, self)
 
-    def __floordiv__(self, other: Any) -> Task:
+    def __floordiv__(self, other: Any) -> T:
         return self._operate("FloorDiv", self, other)
 
-    def __rfloordiv__(self, other: Any) -> Task:
+    def __rfloordiv__(self, other: Any) -> T:
         return self._operate("FloorDiv", other, self)
 
-    def __mod__(self, other: Any) -> Task:
+    def __mod__(self, other: Any) -> T:
         return self._operate("Mod", self, other)
 
-    def __rmod__(self, other: Any) -> Task:
+    def __rmod__(self, other: Any) -> T:
         return self._operate("Mod", other, self)
 
-    def __pow__(self, other: Any) -> Task:
+    def __pow__(self, other: Any) -> T:
         return self._operate("Pow", self, other)
 
-    def __rpow__(self, other: Any) -> Task:
+    def __rpow__(self, other: Any) -> T:
         return self._operate("Pow", other, self)
 
-    def __and__(self, other: Any) -> Task:
+    def __and__(self, other: Any) -> T:
         return self._operate("And", self, other)
 
-    def __rand__(self, other: Any) -> Task:
+    def __rand__(self, other: Any) -> T:
         return self._operate("And", other, self)
 
-    def __or__(self, other: Any) -> Task:
+    def __or__(self, other: Any) -> T:
         return self._operate("Or", self, other)
 
-    def __ror__(self, other: Any) -> Task:
+    def __ror__(self, other: Any) -> T:
         return self._operate("Or", other, self)
 
-    def __gt__(self, other: Any) -> Task:
+    def __gt__(self, other: Any) -> T:
         return self._operate("GreaterThan", self, other)
 
-    def __ge__(self, other: Any) -> Task:
+    def __ge__(self, other: Any) -> T:
         return self._operate("GreaterThanOrEqual", self, other)
 
-    def __lt__(self, other: Any) -> Task:
+    def __lt__(self, other: Any) -> T:
         return self._operate("LessThan", self, other)
 
-    def __le__(self, other: Any) -> Task:
+    def __le__(self, other: Any) -> T:
         return self._operate("LessThanOrEqual", self, other)

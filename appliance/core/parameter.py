@@ -6,7 +6,8 @@ import typing
 from collections.abc import Iterable
 from typing import Any
 
-from appliance.core.context import active_flow, context
+from appliance.core.building import active_flow
+from appliance.core.context import context
 from appliance.core.errors import TaskDefinitionError
 from appliance.core.signals import FAIL
 from appliance.core.task import Task

@@ -10,13 +10,11 @@ import typing
 from collections.abc import Mapping
 from difflib import get_close_matches
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from appliance.core.errors import MissingParameterError, ParameterError, ParameterTypeError, UnknownParameterError
+from appliance.core.flow import Flow
 from appliance.core.parameter import DateTimeParameter, Parameter
-
-if TYPE_CHECKING:
-    from appliance.core.flow import Flow
 
 _PLAIN: frozenset[Any] = frozenset({bool, int, float, str, list, dict})
 

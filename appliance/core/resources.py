@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, overload
+from typing import Any, Generic, ParamSpec, overload
 
-from appliance.core.context import active_flow
 from appliance.core.edge import Edge
 from appliance.core.errors import FlowBuildError, TaskDefinitionError
+from appliance.core.flow import Flow, current_flow
 from appliance.core.signals import SKIP
 from appliance.core.states import State
 from appliance.core.task import Task
 
-if TYPE_CHECKING:
-    from appliance.core.flow import Flow
-
 P = ParamSpec("P")
 
 
-def resource_is_there(upstream: Mapping[Edge, State]) -> bool:
+def resource_is_there(upstream: Mapping[Edge[Task], State]) -> bool:
     """The trigger of a clean-up: whatever became of the tasks in between, but only for a resource that was set up."""
     for edge, state in upstream.items():
         if edge.key is not None and (state.is_skipped() or not state.is_successful()):
@@ -115,7 +112,7 @@ class ResourceManager(Generic[P]):
 
     def __call__(self, *args: Any, flow: Flow | None = None, **kwargs: Any) -> ResourceBlock:
         """The arguments of the class, each of which may be a task."""
-        flow = flow or active_flow.get()
+        flow = flow or current_flow()
         if flow is None:
             raise FlowBuildError(
                 f"Resource manager {self.name!r} was used outside a flow; use it inside `with Flow(...)`."

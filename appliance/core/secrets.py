@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from appliance.core import masking
-from appliance.core.context import active_flow, context
+from appliance.core.building import active_flow
+from appliance.core.context import context
 from appliance.core.errors import FlowBuildError, SecretError, TaskDefinitionError
 from appliance.core.states import State, Success
 from appliance.core.task import Task

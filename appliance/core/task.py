@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import copy
-import functools
 import inspect
 import random
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from appliance.core import retries, triggers
-from appliance.core.context import active_flow, active_tags
+from appliance.core.building import FlowBuilder, active_flow, active_tags
 from appliance.core.errors import FlowBuildError, NoActiveFlowError, TaskDefinitionError
-from appliance.core.operators import OperatorMethods
+from appliance.core.operators import FUNCTIONS, OperatorMethods
 from appliance.core.states import State
 from appliance.core.task_options import FORMS, StateHandler, check_together, state_handlers_of, tags_of
 
 if TYPE_CHECKING:
     from appliance.core.cache_validators import Validator
-    from appliance.core.flow import Flow
     from appliance.core.results import Result, Template
 
-P = ParamSpec("P")
-R = TypeVar("R")
 RESERVED = frozenset({"upstream_tasks", "mapped", "task_args", "flow"})
 
 
-class Task(OperatorMethods):
+class Task(OperatorMethods["Task"]):
     """Override `run`, or use the `@task` decorator on a function.
 
     `timeout` is in seconds or a timedelta. `retry_delay` is a timedelta or seconds, a list of them (the last one repeats) or
@@ -40,11 +36,11 @@ class Task(OperatorMethods):
     auto_generated = False
     always_rerun: typing.ClassVar[bool] = False
     """Is it run again in every attempt of a flow run, since its result can't be kept?"""
-    called_in: Any = None
-    """Where it got its arguments by being called: the `home` of that flow's graph."""
+    called_in: object = None
+    """Where it got its arguments by being called: the `home` of that flow."""
     runs_on_cancel: typing.ClassVar[bool] = False
     """Is it run even when the flow run is cancelled, to tidy up?"""
-    default_trigger: triggers.Trigger = staticmethod(triggers.all_successful)
+    default_trigger: triggers.Trigger[Task] = staticmethod(triggers.all_successful)
     default_skip_on_upstream_skip = True
 
     result: Result | None = None
@@ -63,7 +59,7 @@ class Task(OperatorMethods):
         retry_on: type[BaseException] | Iterable[type[BaseException]] | None = None,
         retry_jitter: float = 0.0,
         timeout: float | timedelta | None = None,
-        trigger: triggers.Trigger | None = None,
+        trigger: triggers.Trigger[Task] | None = None,
         skip_on_upstream_skip: bool | None = None,
         checkpoint: bool | None = None,
         state_handlers: Iterable[StateHandler] | None = None,
@@ -90,7 +86,7 @@ class Task(OperatorMethods):
         self.retry_on: tuple[type[BaseException], ...] = retries.exceptions_of(retry_on)
         self.retry_jitter = retries.jitter_of(retry_jitter)
         self.timeout: float | None = FORMS["timeout"](timeout)
-        self.trigger: triggers.Trigger = FORMS["trigger"](trigger or self.default_trigger)
+        self.trigger: triggers.Trigger[Task] = FORMS["trigger"](trigger or self.default_trigger)
         self.skip_on_upstream_skip = (
             self.default_skip_on_upstream_skip if skip_on_upstream_skip is None else skip_on_upstream_skip
         )
@@ -135,7 +131,7 @@ class Task(OperatorMethods):
         upstream_tasks: Iterable[Any] | None = None,
         mapped: bool = False,
         task_args: Mapping[str, Any] | None = None,
-        flow: Flow | None = None,
+        flow: FlowBuilder[Task] | None = None,
         **kwargs: Any,
     ) -> typing.Self:
         flow = self._flow(flow)
@@ -148,7 +144,7 @@ class Task(OperatorMethods):
         *args: Any,
         upstream_tasks: Iterable[Any] | None = None,
         mapped: bool = False,
-        flow: Flow | None = None,
+        flow: FlowBuilder[Task] | None = None,
         **kwargs: Any,
     ) -> typing.Self:
         """Add this very task to the flow, with these arguments."""
@@ -161,14 +157,14 @@ class Task(OperatorMethods):
             if parameter.kind is parameter.VAR_KEYWORD and parameter.name in bound:
                 bound.update(bound.pop(parameter.name))
         flow.set_dependencies(self, upstream_tasks=upstream_tasks, keyword_tasks=bound, mapped=mapped)
-        self.called_in = flow.graph.home
+        self.called_in = flow.home
         return self
 
     def map(
         self,
         *args: Any,
         upstream_tasks: Iterable[Any] | None = None,
-        flow: Flow | None = None,
+        flow: FlowBuilder[Task] | None = None,
         task_args: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> typing.Self:
@@ -192,7 +188,7 @@ class Task(OperatorMethods):
     # --- dependencies without data
 
     def set_upstream(
-        self, task: Any, flow: Flow | None = None, key: str | None = None, mapped: bool = False
+        self, task: Any, flow: FlowBuilder[Task] | None = None, key: str | None = None, mapped: bool = False
     ) -> typing.Self:
         """This task waits for `task`, and receives its result as argument `key` when given."""
         keyed, plain = ({key: task}, None) if key is not None else (None, [task])
@@ -200,7 +196,7 @@ class Task(OperatorMethods):
         return self
 
     def set_downstream(
-        self, task: Task, flow: Flow | None = None, key: str | None = None, mapped: bool = False
+        self, task: Task, flow: FlowBuilder[Task] | None = None, key: str | None = None, mapped: bool = False
     ) -> typing.Self:
         """`task` waits for this one."""
         task.set_upstream(self, flow=flow, key=key, mapped=mapped)
@@ -208,7 +204,7 @@ class Task(OperatorMethods):
 
     def set_dependencies(
         self,
-        flow: Flow | None = None,
+        flow: FlowBuilder[Task] | None = None,
         upstream_tasks: Iterable[Any] | None = None,
         downstream_tasks: Iterable[Task] | None = None,
         keyword_tasks: Mapping[str, Any] | None = None,
@@ -236,7 +232,7 @@ class Task(OperatorMethods):
         parameters = self._signature.parameters
         return key in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
-    def _flow(self, flow: Flow | None) -> Flow:
+    def _flow(self, flow: FlowBuilder[Task] | None) -> FlowBuilder[Task]:
         flow = flow or active_flow.get()
         if flow is None:
             raise NoActiveFlowError(
@@ -250,6 +246,17 @@ class Task(OperatorMethods):
         if self.retry_delay is None:
             return timedelta(0)
         return retries.wait(self.retry_delay, run_count, self.retry_jitter, draw() if self.retry_jitter else 0.0)
+
+    # --- expressions
+
+    def _operate(self, name: str, left: Any, right: Any) -> Task:
+        return Operation(name).bind(left, right)
+
+    def __getitem__(self, key: Any) -> Task:
+        return GetItem().bind(self, key)
+
+    def not_(self) -> Task:
+        return Not().bind(self)
 
     # --- a task is no value yet
 
@@ -276,60 +283,31 @@ class Task(OperatorMethods):
         return f"<{type(self).__name__} {self.name}>"
 
 
-class FunctionTask(Task, Generic[P, R]):
-    """A task made of a function; `run` is that function."""
+class Operation(Task):
+    """A binary operator between two results."""
 
-    if TYPE_CHECKING:
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.function = FUNCTIONS[name]
 
-        def run(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
-
-    def __init__(self, fn: Callable[P, R], name: str | None = None, **options: Any) -> None:
-        if not callable(fn):
-            raise TypeError("A task must be made of a function; write @task above a def.")
-        self.run = fn  # type: ignore[method-assign]
-        super().__init__(name=name or _name_of(fn), **options)
-        functools.update_wrapper(self, fn, updated=())
+    def run(self, a: Any, b: Any) -> Any:
+        return self.function(a, b)
 
 
-@overload
-def task(fn: Callable[P, R], /, **options: Any) -> FunctionTask[P, R]: ...
-@overload
-def task(
-    *,
-    name: str | None = None,
-    slug: str | None = None,
-    tags: Iterable[str] | None = None,
-    max_retries: int = 0,
-    retry_delay: retries.DelayOption = None,
-    retry_on: type[BaseException] | Iterable[type[BaseException]] | None = None,
-    retry_jitter: float = 0.0,
-    timeout: float | timedelta | None = None,
-    trigger: triggers.Trigger | None = None,
-    skip_on_upstream_skip: bool | None = None,
-    checkpoint: bool | None = None,
-    state_handlers: Iterable[StateHandler] | None = None,
-    on_failure: Callable[[Any, State], State | None] | None = None,
-    log_stdout: bool = False,
-    task_run_name: str | Callable[..., str] | None = None,
-    nout: int | None = None,
-    cache_for: timedelta | None = None,
-    cache_validator: Validator | None = None,
-    cache_key: str | None = None,
-    result: Result | None = None,
-    target: Template | None = None,
-) -> Callable[[Callable[P, R]], FunctionTask[P, R]]: ...
-def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Make a task of a function: `@task` or `@task(max_retries=3, retry_delay=timedelta(seconds=10))`."""
-    if fn is not None:
-        return FunctionTask(fn, **options)
-    return functools.partial(FunctionTask, **options)
+class GetItem(Task):
+    """One item of a result: `task[key]`."""
+
+    auto_generated = True
+
+    def run(self, result: Any, key: Any) -> Any:
+        return result[key]
 
 
-def _name_of(fn: Any) -> str:
-    """The name of a function, of the one inside a partial, or of the class of a callable object."""
-    while isinstance(fn, functools.partial):
-        fn = fn.func
-    return str(getattr(fn, "__name__", type(fn).__name__))
+class Not(Task):
+    """The negation of a result."""
+
+    def run(self, value: Any) -> Any:
+        return not value
 
 
 def _checked_signature(task: Task) -> inspect.Signature:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from appliance.core import retries
 from appliance.core.errors import TaskDefinitionError
 from appliance.core.states import Failed, State
-
-if TYPE_CHECKING:
-    from appliance.core.task import Task
 
 StateHandler = Callable[[Any, State, State], State | None]
 MOST_RESULTS = 10_000
@@ -136,7 +133,33 @@ FORMS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def check_together(task: Task) -> None:
+class Located(Protocol):
+    """A place for results that may have a location of its own."""
+
+    @property
+    def location(self) -> object: ...
+
+
+class Options(Protocol):
+    """The options of a task that may contradict each other."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def max_retries(self) -> int: ...
+    @property
+    def retry_delay(self) -> retries.Delay | None: ...
+    @property
+    def cache_for(self) -> timedelta | None: ...
+    @property
+    def cache_validator(self) -> object | None: ...
+    @property
+    def target(self) -> object | None: ...
+    @property
+    def result(self) -> Located | None: ...
+
+
+def check_together(task: Options) -> None:
     """Options that contradict each other: an error where the task could not do what is asked, else a warning."""
     if task.max_retries and task.retry_delay is None:
         raise TaskDefinitionError(

@@ -7,18 +7,20 @@ task stands for all its mapped children. Skipped counts as success. A task witho
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from appliance.core.context import context
-from appliance.core.edge import Edge
+from appliance.core.edge import Edge, Named
 from appliance.core.errors import TaskDefinitionError
 from appliance.core.signals import PAUSE, SKIP, TRIGGERFAIL
 from appliance.core.states import Failed, Mapped, State, Success
 
-Upstream = Mapping[Edge, State]
-Trigger = Callable[[Upstream], bool]
+T = TypeVar("T", bound=Named)
+Upstream = Mapping[Edge[T], State]
+Trigger = Callable[[Upstream[T]], bool]
 
 
-def expanded(upstream: Upstream) -> list[State]:
+def expanded(upstream: Upstream[T]) -> list[State]:
     """The upstream states, each Mapped one replaced by its children where they are known."""
     found: list[State] = []
     for state in upstream.values():
@@ -29,7 +31,7 @@ def expanded(upstream: Upstream) -> list[State]:
     return found
 
 
-def all_successful(upstream: Upstream) -> bool:
+def all_successful(upstream: Upstream[T]) -> bool:
     """Run when every upstream task succeeded."""
     for state in upstream.values():
         if not isinstance(state, Success) or (
@@ -39,28 +41,28 @@ def all_successful(upstream: Upstream) -> bool:
     return True
 
 
-def all_failed(upstream: Upstream) -> bool:
+def all_failed(upstream: Upstream[T]) -> bool:
     """Run when every upstream task failed."""
     if not all(isinstance(state, Failed) for state in expanded(upstream)):
         raise TRIGGERFAIL('Trigger was "all_failed" but some of the upstream tasks succeeded.')
     return True
 
 
-def any_successful(upstream: Upstream) -> bool:
+def any_successful(upstream: Upstream[T]) -> bool:
     """Run when at least one upstream task succeeded."""
     if upstream and not any(isinstance(state, Success) for state in expanded(upstream)):
         raise TRIGGERFAIL('Trigger was "any_successful" but none of the upstream tasks succeeded.')
     return True
 
 
-def any_failed(upstream: Upstream) -> bool:
+def any_failed(upstream: Upstream[T]) -> bool:
     """Run when at least one upstream task failed."""
     if upstream and not any(isinstance(state, Failed) for state in expanded(upstream)):
         raise TRIGGERFAIL('Trigger was "any_failed" but none of the upstream tasks failed.')
     return True
 
 
-def all_finished(upstream: Upstream) -> bool:
+def all_finished(upstream: Upstream[T]) -> bool:
     """Run when every upstream task is over, however it ended."""
     if not all(state.is_finished() for state in expanded(upstream)):
         raise TRIGGERFAIL('Trigger was "all_finished" but some of the upstream tasks are not finished.')
@@ -70,14 +72,14 @@ def all_finished(upstream: Upstream) -> bool:
 always_run = all_finished
 
 
-def manual_only(upstream: Upstream) -> bool:
+def manual_only(upstream: Upstream[T]) -> bool:
     """Wait for a person to resume the task."""
     if not context.get("resume"):
         raise PAUSE('Trigger was "manual_only"; resume the task to let it run.')
     return True
 
 
-def not_all_skipped(upstream: Upstream) -> bool:
+def not_all_skipped(upstream: Upstream[T]) -> bool:
     """Run when nothing failed and not everything was skipped."""
     found = expanded(upstream)
     if found and all(state.is_skipped() for state in found):
@@ -87,23 +89,23 @@ def not_all_skipped(upstream: Upstream) -> bool:
     return True
 
 
-def some_failed(at_least: float | None = None, at_most: float | None = None) -> Trigger:
+def some_failed(at_least: float | None = None, at_most: float | None = None) -> Trigger[T]:
     """Run when the number of failed upstream tasks lies in the range; values below 1 are proportions."""
     return _some("some_failed", Failed, at_least, at_most)
 
 
-def some_successful(at_least: float | None = None, at_most: float | None = None) -> Trigger:
+def some_successful(at_least: float | None = None, at_most: float | None = None) -> Trigger[T]:
     """Run when the number of successful upstream tasks lies in the range; values below 1 are proportions."""
     return _some("some_successful", Success, at_least, at_most)
 
 
-def _some(kind: str, wanted: type[State], at_least: float | None, at_most: float | None) -> Trigger:
+def _some(kind: str, wanted: type[State], at_least: float | None, at_most: float | None) -> Trigger[T]:
     name = f"{kind}(at_least={at_least}, at_most={at_most})"
     for bound in (at_least, at_most):
         if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int | float) or not bound >= 0):
             raise TaskDefinitionError(f"The bounds of {name} must be counts, or proportions below 1.")
 
-    def trigger(upstream: Upstream) -> bool:
+    def trigger(upstream: Upstream[T]) -> bool:
         if not upstream:
             return True
         found = expanded(upstream)

@@ -16,9 +16,11 @@ from typing import Any
 MODULES: Mapping[str, tuple[str, ...]] = {
     "appliance.core.caching": ("appliance.core.cache_validators",),
     "appliance.core.calendars": ("appliance.schedules.calendars",),
-    "appliance.core.clocks": ("appliance.schedules.rule",),
+    "appliance.core.clocks": ("appliance.schedules.rule", "appliance.schedules.series"),
+    "appliance.core.collections": ("appliance.core.task",),
+    "appliance.core.context": ("appliance.core.run_context", "appliance.core.building"),
     "appliance.core.cron": ("appliance.schedules.cron",),
-    "appliance.core.drawing": ("appliance.core.drawing.drawing",),
+    "appliance.core.drawing": ("appliance.core.drawing.drawing", "appliance.core.drawing.picture"),
     "appliance.core.drawing_layout": ("appliance.core.drawing.layout",),
     "appliance.core.drawing_svg": ("appliance.core.drawing.svg",),
     "appliance.core.drawing_text": ("appliance.core.drawing.text",),
@@ -53,6 +55,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "appliance.core.schedules": ("appliance.schedules.schedule", "appliance.schedules.clocks"),
     "appliance.core.selection": ("appliance.schedules.selection",),
     "appliance.core.serializers": ("appliance.core.result_serializers",),
+    "appliance.core.task": ("appliance.core.task_decorator",),
     "appliance.core.zones": ("appliance.schedules.zones",),
 }
 """Former module -> the modules to search for its names, in this order."""

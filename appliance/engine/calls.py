@@ -18,8 +18,8 @@ from types import CoroutineType, FrameType
 from typing import Any
 
 from appliance.core import masking
-from appliance.core.context import TaskRunContext, current_task_run
 from appliance.core.logs import get_logger
+from appliance.core.run_context import TaskRunContext, current_task_run
 from appliance.core.signals import StateSignal
 from appliance.core.states import Failed, Looped, Retrying, State, Success, TimedOut
 from appliance.engine import failures, stdout

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from appliance.core import cache_validators as caching
 from appliance.core import results
 from appliance.core.cache_validators import NotComparable, Record
-from appliance.core.context import FlowRunContext, context
+from appliance.core.context import context
 from appliance.core.edge import Edge
 from appliance.core.errors import ResultError, ResultLocationError, ResultNotFoundError
 from appliance.core.logs import get_logger
 from appliance.core.results import Result, Template, Unloaded
+from appliance.core.run_context import FlowRunContext
 from appliance.core.states import Cached, Failed, Mapped, State, Success
 from appliance.core.task import Task
 from appliance.engine import cache_records as caches
 from appliance.engine import failures
+from appliance.engine.task_run import Runner, TaskRun
 from appliance.kit import clock
-
-if TYPE_CHECKING:
-    from appliance.engine.task_runner import TaskRun, TaskRunner
 
 _logger = get_logger()
 
@@ -33,17 +32,17 @@ _NAMES = (
 _OF_A_CHILD = {"map_index", "task_run_name"}
 
 
-def load_results(runner: TaskRunner, run: TaskRun) -> State | None:
+def load_results(runner: Runner, run: TaskRun) -> State | None:
     """Read the results of earlier attempts that become this task's inputs; the others stay where they are."""
     return _loaded(run, [edge for edge in run.upstream if edge.key is not None])
 
 
-def load_mapped(runner: TaskRunner, run: TaskRun) -> State | None:
+def load_mapped(runner: Runner, run: TaskRun) -> State | None:
     """Read the results of earlier attempts that are dealt out to the children of this task."""
     return _loaded(run, [edge for edge in run.upstream if edge.mapped])
 
 
-def find_result(runner: TaskRunner, run: TaskRun) -> State | None:
+def find_result(runner: Runner, run: TaskRun) -> State | None:
     """Is there already a result, at the task's target or in the cache? It is used once the trigger has agreed."""
     task = run.task
     if task.target is not None:
@@ -53,7 +52,7 @@ def find_result(runner: TaskRunner, run: TaskRun) -> State | None:
     return None
 
 
-def use_found(runner: TaskRunner, run: TaskRun) -> State | None:
+def use_found(runner: Runner, run: TaskRun) -> State | None:
     """With an earlier result the task does not run."""
     if not isinstance(run.found, Cached):
         return None
@@ -219,7 +218,7 @@ def _told(place: Result, location: str, sha256: str | None) -> dict[str, Any]:
     return {"result_location": location, "result_sha256": sha256, "result_place": place.address}
 
 
-def _loaded(run: TaskRun, edges: list[Edge]) -> State | None:
+def _loaded(run: TaskRun, edges: list[Edge[Task]]) -> State | None:
     try:
         for edge in edges:
             _load(run.upstream[edge], place_of(edge.upstream_task, run.flow_run), edge.upstream_task)

@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from appliance.core import masking, parameter_types
-from appliance.core.context import FlowRunContext, current_flow_run
 from appliance.core.edge import Edge
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
+from appliance.core.run_context import FlowRunContext, current_flow_run
 from appliance.core.signals import StateSignal
 from appliance.core.states import (
     Cancelled,
@@ -275,11 +275,11 @@ class _Pass:
             upstream = {edge: children.get(edge.upstream_task, handles[edge.upstream_task]) for edge in edges}
             handles[task] = submit(run, upstream, task)
 
-    def _submit_mapped(self, task: Task, edges: Sequence[Edge]) -> None:
+    def _submit_mapped(self, task: Task, edges: Sequence[Edge[Task]]) -> None:
         """Run the parent now, since the number of children must be known; then one child per element."""
         linked = [edge for edge in edges if edge.mapped and not edge.flattened and edge.upstream_task in self.children]
         others = [edge for edge in edges if edge not in linked]
-        upstream: dict[Edge, State] = {edge: self.handles[edge.upstream_task] for edge in linked}
+        upstream: dict[Edge[Task], State] = {edge: self.handles[edge.upstream_task] for edge in linked}
         upstream |= {edge: self._whole(edge.upstream_task) for edge in others}
         parent = self.runner.run_mapped(
             upstream, task
@@ -294,7 +294,7 @@ class _Pass:
         whole = {edge: upstream[edge] for edge in others if not edge.mapped}
         children = []
         for index in range(parent.n_map_states):
-            given: dict[Edge, Handle] = dict(whole)
+            given: dict[Edge[Task], Handle] = dict(whole)
             for edge in linked:
                 given[edge] = self.children[edge.upstream_task][index]
             for edge, values in dealt.items():

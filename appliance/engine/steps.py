@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sized
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from appliance.core import masking
 from appliance.core.edge import Edge
@@ -26,17 +26,16 @@ from appliance.core.states import (
     Success,
     TriggerFailed,
 )
+from appliance.core.task import Task
 from appliance.core.triggers import all_successful
 from appliance.engine import calls, checkpoints, failures
+from appliance.engine.task_run import Runner, TaskRun
 from appliance.kit import clock
-
-if TYPE_CHECKING:
-    from appliance.engine.task_runner import TaskRun, TaskRunner
 
 _logger = get_logger()
 
 
-def check_stop(runner: TaskRunner, run: TaskRun) -> State | None:
+def check_stop(runner: Runner, run: TaskRun) -> State | None:
     """A task that has not started when the flow run is to stop never does, unless it tidies up."""
     if runner.should_stop() and not isinstance(run.state, Finished) and not run.task.runs_on_cancel:
         run.ended = True
@@ -44,7 +43,7 @@ def check_stop(runner: TaskRunner, run: TaskRun) -> State | None:
     return None
 
 
-def check_ready(runner: TaskRunner, run: TaskRun) -> State | None:
+def check_ready(runner: Runner, run: TaskRun) -> State | None:
     """What an earlier attempt finished stays as it is, except parents of mapped tasks and results that can't be kept."""
     state = run.state
     if isinstance(state, Finished) and not isinstance(state, Mapped) and not run.task.always_rerun:
@@ -54,7 +53,7 @@ def check_ready(runner: TaskRunner, run: TaskRun) -> State | None:
     return None
 
 
-def check_start_time(runner: TaskRunner, run: TaskRun) -> State | None:
+def check_start_time(runner: Runner, run: TaskRun) -> State | None:
     """The time of a retry or of a pause must have come; a pause without a time waits for a person."""
     state = run.state
     if not isinstance(state, Scheduled) or isinstance(state, Resume):
@@ -66,7 +65,7 @@ def check_start_time(runner: TaskRunner, run: TaskRun) -> State | None:
     return None
 
 
-def check_upstream_finished(runner: TaskRunner, run: TaskRun) -> State | None:
+def check_upstream_finished(runner: Runner, run: TaskRun) -> State | None:
     """Without the upstream tasks there is nothing to do yet."""
     for state in run.upstream.values():
         if not isinstance(state, Finished) or (
@@ -78,7 +77,7 @@ def check_upstream_finished(runner: TaskRunner, run: TaskRun) -> State | None:
     return None
 
 
-def check_upstream_skipped(runner: TaskRunner, run: TaskRun) -> State | None:
+def check_upstream_skipped(runner: Runner, run: TaskRun) -> State | None:
     """What comes after a skipped task is skipped too, unless the task wants otherwise."""
     if not run.task.skip_on_upstream_skip:
         return None
@@ -93,7 +92,7 @@ def check_upstream_skipped(runner: TaskRunner, run: TaskRun) -> State | None:
     return None
 
 
-def check_mappable(runner: TaskRunner, run: TaskRun) -> State | None:
+def check_mappable(runner: Runner, run: TaskRun) -> State | None:
     """The parent of a mapped task: how many children will there be?"""
     run.ended = True
     widths: list[int] = []
@@ -119,7 +118,7 @@ def check_mappable(runner: TaskRunner, run: TaskRun) -> State | None:
     return Mapped("Ready to proceed with mapping.", n_map_states=min(widths))
 
 
-def get_inputs(runner: TaskRunner, run: TaskRun) -> State | None:
+def get_inputs(runner: Runner, run: TaskRun) -> State | None:
     """The arguments of run(): constants and the results of keyed upstream tasks."""
     inputs = dict(run.constants) if run.constants else {}
     for edge, state in run.upstream.items():
@@ -131,7 +130,7 @@ def get_inputs(runner: TaskRunner, run: TaskRun) -> State | None:
     return None
 
 
-def set_run_name(runner: TaskRunner, run: TaskRun) -> State | None:
+def set_run_name(runner: Runner, run: TaskRun) -> State | None:
     """The readable name of the task run, from a template or a function over inputs and parameters."""
     template = run.task.task_run_name
     if template is None:
@@ -147,7 +146,7 @@ def set_run_name(runner: TaskRunner, run: TaskRun) -> State | None:
     return None
 
 
-def check_trigger(runner: TaskRunner, run: TaskRun) -> State | None:
+def check_trigger(runner: Runner, run: TaskRun) -> State | None:
     """Do the upstream states let the task run?"""
     trigger = run.task.trigger
     try:
@@ -167,12 +166,12 @@ def check_trigger(runner: TaskRunner, run: TaskRun) -> State | None:
     return state
 
 
-def set_running(runner: TaskRunner, run: TaskRun) -> State | None:
+def set_running(runner: Runner, run: TaskRun) -> State | None:
     """From here on the task's own code is at work."""
     return Running("Starting task run.", context={"task_run_count": run.task_run_count})
 
 
-def call(runner: TaskRunner, run: TaskRun) -> State | None:
+def call(runner: Runner, run: TaskRun) -> State | None:
     """Run the task's code, here or wherever the executor has it run, and take the state it ends in."""
     if not isinstance(run.state, Running):  # a handler replaced the state
         run.ended = True
@@ -183,7 +182,7 @@ def call(runner: TaskRunner, run: TaskRun) -> State | None:
     return runner.invoke(calls.Invocation(task.run, run.inputs, task.timeout, task.log_stdout, run.snapshot()))
 
 
-def call_and_keep(runner: TaskRunner, run: TaskRun) -> State | None:
+def call_and_keep(runner: Runner, run: TaskRun) -> State | None:
     """The same, unless it is known that it would be in vain; a success is stored before anybody hears of it."""
     if run.found is not None:
         return run.found
@@ -191,7 +190,7 @@ def call_and_keep(runner: TaskRunner, run: TaskRun) -> State | None:
     return checkpoints.keep(run, state) if type(state) is Success else state
 
 
-def check_retry(runner: TaskRunner, run: TaskRun) -> State | None:
+def check_retry(runner: Runner, run: TaskRun) -> State | None:
     """A failure becomes Retrying while there are tries left; the reason goes along."""
     state = run.state
     if not isinstance(state, Failed) or not retry_is_due(run, state):
@@ -210,7 +209,7 @@ def check_retry(runner: TaskRunner, run: TaskRun) -> State | None:
     )
 
 
-def check_looping(runner: TaskRunner, run: TaskRun) -> State | None:
+def check_looping(runner: Runner, run: TaskRun) -> State | None:
     """One round of a loop is over: the next one starts as a fresh run that finds this one's result in its context."""
     state = run.state
     if not isinstance(state, Looped):
@@ -261,7 +260,7 @@ def retry_is_due(run: TaskRun, state: Failed) -> bool:
     return not task.retry_on or isinstance(state.result, task.retry_on)
 
 
-def elements(state: State, edge: Edge) -> Any:
+def elements(state: State, edge: Edge[Task]) -> Any:
     """The upstream result as something with a length and an index. Raises TypeError, or what a class of the user's raises."""
     values = flat(state.result) if edge.flattened else state.result
     if not isinstance(values, Sized) or not hasattr(values, "__getitem__") or isinstance(values, Mapping):
@@ -274,7 +273,7 @@ def flat(values: Any) -> list[Any]:
     return list(chain.from_iterable(values))
 
 
-def _culprits(upstream: Mapping[Edge, State]) -> str:
+def _culprits(upstream: Mapping[Edge[Task], State]) -> str:
     names = [
         edge.upstream_task.name for edge, state in upstream.items() if not state.is_successful() or state.is_mapped()
     ]

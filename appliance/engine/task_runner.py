@@ -9,17 +9,15 @@ from datetime import datetime
 from typing import Any
 
 from appliance.core import masking
-from appliance.core.cache_validators import Lookup
-from appliance.core.context import FlowRunContext, TaskRunContext, current_task_run
 from appliance.core.edge import Edge
 from appliance.core.logs import get_logger
+from appliance.core.run_context import FlowRunContext, current_task_run
 from appliance.core.signals import StateSignal
 from appliance.core.states import (
     Cancelled,
     Failed,
     Finished,
     Looped,
-    Pending,
     Queued,
     Resume,
     Scheduled,
@@ -29,50 +27,17 @@ from appliance.core.states import (
 from appliance.core.task import Task
 from appliance.engine import checkpoints, failures, steps
 from appliance.engine.calls import Invocation
+from appliance.engine.task_run import Step, TaskRun
 from appliance.kit import clock
 
 _logger = get_logger()
-
-
-class TaskRun(TaskRunContext):
-    """One task run on its way through the steps; it is also the run context that the task's code sees."""
-
-    __slots__ = ("constants", "ended", "found", "inputs", "lookup", "state", "task", "told", "upstream")
-
-    def __init__(
-        self,
-        flow_run: FlowRunContext,
-        task: Task,
-        slug: str,
-        map_index: int,
-        upstream: Mapping[Edge, State],
-        constants: dict[str, Any] | None,
-    ) -> None:
-        super().__init__(flow_run, task.name, slug, task.tags, map_index)
-        self.task = task
-        self.upstream = upstream
-        self.constants = constants
-        self.inputs: dict[str, Any] = {}
-        self.state: State = Pending()
-        self.told: State = self.state
-        self.ended = False
-        self.found: State | None = None
-        """What an earlier run of the task left behind, or why that can't be known: used instead of running the code."""
-        self.lookup: Lookup | None = None
-        """Where the result is noted so that later runs find it."""
-
-    def __str__(self) -> str:
-        return f"{self.task_name!r}" if self.map_index < 0 else f"{self.task_name!r}[{self.map_index}]"
-
-
-Step = Callable[["TaskRunner", TaskRun], State | None]
 
 
 class TaskRunner:
     """Runs the tasks of one flow run; holds nothing about a single task, so threads may share it.
 
     For a tracking subclass: override `state_changed`, which is called once for each settled change, after the state handlers,
-    in the thread of the task. `should_stop` is given by the flow runner. `current_task_run` in core.context is set throughout.
+    in the thread of the task. `should_stop` is given by the flow runner. `current_task_run` in core.run_context is set throughout.
 
     `invoke` has the code of tasks run elsewhere; None: in place. A run that ends in a retry or pause within `longest_wait` seconds
     lies in `waiting` until it is called again (see `due`). `kept` holds the last states of the tasks that it has as keys.
@@ -102,11 +67,11 @@ class TaskRunner:
     def state_changed(self, task_slug: str, map_index: int, old: State, new: State, run_count: int) -> None:
         """Hook: a task run moved to `new`. A failure that will be retried is told as Retrying only, a finished loop round not at all."""
 
-    def run(self, upstream: Mapping[Edge, State], task: Task, map_index: int = -1) -> State:
+    def run(self, upstream: Mapping[Edge[Task], State], task: Task, map_index: int = -1) -> State:
         """Run a task, or one mapped child of it, until it is over or can't go on by itself."""
         return self._run(upstream, task, map_index, self.run_steps)
 
-    def run_mapped(self, upstream: Mapping[Edge, State], task: Task) -> State:
+    def run_mapped(self, upstream: Mapping[Edge[Task], State], task: Task) -> State:
         """Run the parent of a mapped task: it ends Mapped when children can be made."""
         return self._run(upstream, task, -1, self.map_steps)
 
@@ -117,7 +82,9 @@ class TaskRunner:
         left = (state.start_time - clock.now()).total_seconds()
         return state.start_time if left <= self.longest_wait else None
 
-    def _run(self, upstream: Mapping[Edge, State], task: Task, map_index: int, pipeline: tuple[Step, ...]) -> State:
+    def _run(
+        self, upstream: Mapping[Edge[Task], State], task: Task, map_index: int, pipeline: tuple[Step, ...]
+    ) -> State:
         run = self._start(upstream, task, map_index)
         token = current_task_run.set(run)
         try:
@@ -142,7 +109,7 @@ class TaskRunner:
             self.waiting[run.task_slug, map_index] = run
         return run.state
 
-    def _start(self, upstream: Mapping[Edge, State], task: Task, map_index: int) -> TaskRun:
+    def _start(self, upstream: Mapping[Edge[Task], State], task: Task, map_index: int) -> TaskRun:
         """The run that waited for its time, or a new one, with the state that an earlier attempt of the flow run left behind."""
         slug = self.slugs[task]
         if self.waiting and (known := self.waiting.pop((slug, map_index), None)) is not None:

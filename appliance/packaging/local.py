@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from appliance.core import context
+from appliance.core.building import loading
 from appliance.core.flow import Flow
 from appliance.packaging.storage import LoadError
 
@@ -58,7 +58,7 @@ def import_file(path: Path) -> ModuleType:
     sys.modules[name] = module  # pickling and dataclasses look a module up by its name
     try:
         _make_importable(path.parent)
-        with context.loading():
+        with loading():
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         sys.modules.pop(name, None)

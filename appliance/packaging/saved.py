@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from appliance.core import context, unpickle
+from appliance.core import unpickle
+from appliance.core.building import loading
 from appliance.core.flow import Flow
 from appliance.kit.errors import ApplianceError
 from appliance.kit.version import VERSION
@@ -66,7 +67,7 @@ def load(path: str | os.PathLike[str]) -> Flow:
     if len(body) != header["size"] or hashlib.sha256(body).hexdigest() != header["sha256"]:
         raise LoadError(f"The saved flow {place.name} is damaged: its content is not what was written; save it again.")
     try:
-        with context.loading():
+        with loading():
             flow = unpickle.loads(body)
     except Exception as error:  # the flow's own code may raise anything while it is put together again
         raise LoadError(

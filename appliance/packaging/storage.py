@@ -1,4 +1,4 @@
-"""Where the code of a flow lies, and how an agent gets it back: the contract of all storages, and their one door."""
+"""The contract of storages: where the code of a flow lies, and how an agent gets it back."""
 
 from __future__ import annotations
 
@@ -19,16 +19,3 @@ class Storage(Protocol):
 
     @classmethod
     def load(cls, document: dict[str, Any]) -> Flow: ...
-
-
-def load_flow(document: dict[str, Any]) -> Flow:
-    """The flow that a storage document describes. Raises LoadError."""
-    from appliance.packaging.local import LocalStorage
-
-    kinds: dict[str, type[Storage]] = {"local": LocalStorage}
-    kind = kinds.get(str(document.get("type")))
-    if kind is None:
-        raise LoadError(
-            f"This version does not know the storage {document.get('type')!r} (it knows {', '.join(kinds)}); upgrade the agent."
-        )
-    return kind.load(document)

@@ -20,14 +20,14 @@ class Clock:
     def __init__(
         self, document: Mapping[str, Any], parameters: Mapping[str, Any] | None = None, labels: Iterable[str] = ()
     ) -> None:
+        validate(document)
         self.document = dict(document)
-        self.rule = validate(self.document)
         self.parameters = dict(parameters or {})
         self.labels = sorted(set(labels))
 
     @cached_property
     def rule(self) -> Rule:
-        """The document, parsed: when the clock is made, and once more where it has been unpickled."""
+        """The document, parsed at the first question: a machine that only runs the flow needs no time zones."""
         return parse(self.document)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
 from appliance.core.resources import resource_manager
 from appliance.core.retries import exponential_backoff
-from appliance.core.task import task
+from appliance.core.task_decorator import task
 from appliance.core.triggers import all_finished, manual_only
 from appliance.kit import clock
 from tests.conformance.parity_cases import SOON, carried_out, numbered, retried, work

@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from appliance.core.flow import Flow
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 from tests.conformance.twice import World
 
 SOON = timedelta(milliseconds=20)

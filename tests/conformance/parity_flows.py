@@ -12,7 +12,8 @@ from appliance.core.context import context
 from appliance.core.control import case, merge, switch
 from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 from appliance.core.triggers import all_failed, all_finished, any_failed
 from appliance.kit import clock
 from tests.conformance.parity_cases import SOON, carried_out, kept_for_an_hour, numbered, retried, work

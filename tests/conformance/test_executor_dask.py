@@ -14,7 +14,7 @@ import pytest
 from appliance.core import states
 from appliance.core.flow import Flow
 from appliance.core.states import State
-from appliance.core.task import task
+from appliance.core.task_decorator import task
 from appliance.engine.executors.dask import DaskExecutor, wanted_resources
 from appliance.kit.errors import ApplianceError
 from tests.conformance.executor_cases import Trace

@@ -15,7 +15,8 @@ from appliance.core.context import context
 from appliance.core.flow import Flow
 from appliance.core.retries import LONGEST_WAIT
 from appliance.core.states import State
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 from appliance.engine.executors import Executor, LocalExecutor, ProcessExecutor
 from appliance.engine.executors.dask import DaskExecutor
 from appliance.engine.flow_runner import FlowRunner

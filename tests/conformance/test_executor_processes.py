@@ -17,7 +17,8 @@ import pytest
 from appliance.core import states
 from appliance.core.flow import Flow
 from appliance.core.states import State
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 from appliance.engine.executors import ProcessExecutor
 from appliance.engine.tracked.logs import reported
 from appliance.kit import clock

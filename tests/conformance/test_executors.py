@@ -21,7 +21,8 @@ from appliance.core.logs import get_logger
 from appliance.core.parameter import Parameter
 from appliance.core.signals import LOOP
 from appliance.core.states import State
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 from appliance.core.triggers import all_failed, all_finished
 from appliance.engine.executors import Executor, LocalExecutor, ProcessExecutor, ThreadExecutor
 from appliance.engine.executors.dask import DaskExecutor

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance.core.flow import Flow
-from appliance.core.task import task
+from appliance.core.task_decorator import task
 from appliance.engine.executors import ThreadExecutor
 from tests.conformance import parity_flows  # noqa: F401 - its flows enter the list
 from tests.conformance.parity_attempts import a_pause_within_a_resource, a_restart_of_the_end

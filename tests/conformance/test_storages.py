@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from appliance.core.flow import Flow
+from appliance.packaging.loading import load_flow
 from appliance.packaging.local import LocalStorage
-from appliance.packaging.storage import LoadError, Storage, load_flow
+from appliance.packaging.storage import LoadError, Storage
 
 CODE = """
 from appliance import Flow, task

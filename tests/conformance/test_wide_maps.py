@@ -11,7 +11,8 @@ import pytest
 
 from appliance.core import states
 from appliance.core.flow import Flow
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 from appliance.engine.executors.executor import Executor
 from appliance.engine.executors.local import LocalExecutor
 from appliance.engine.executors.threads import ThreadExecutor

@@ -15,7 +15,7 @@ from appliance.client import run_protocol as runs
 from appliance.client.transport import Transport
 from appliance.core.flow import Flow
 from appliance.core.states import State
-from appliance.core.task import task
+from appliance.core.task_decorator import task
 from appliance.engine.executors.threads import ThreadExecutor
 from appliance.engine.tracked.flow_runner import TrackedFlowRunner
 from appliance.engine.tracked.reporter import Reporter

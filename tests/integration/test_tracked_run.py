@@ -19,7 +19,7 @@ from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
 from appliance.core.parameter import Parameter
 from appliance.core.states import State
-from appliance.core.task import task
+from appliance.core.task_decorator import task
 from appliance.engine.executors.threads import ThreadExecutor
 from appliance.engine.tracked.flow_runner import TrackedFlowRunner
 from appliance.engine.tracked.logs import reported

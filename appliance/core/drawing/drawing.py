@@ -1,135 +1,31 @@
-"""Drawings of a flow: what stands in each box and along each arrow, whatever the drawing is made of."""
+"""Draws the graph of a flow as text: as SVG, or as plain text for a terminal."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
 
-from appliance.core.parameter import Parameter
-from appliance.core.states import Mapped, State
+from appliance.core.drawing.picture import picture_of
+from appliance.core.drawing.svg import svg
+from appliance.core.drawing.text import text
+from appliance.core.graph import Graph
+from appliance.core.states import State
+from appliance.core.task import Task
 
-if TYPE_CHECKING:
-    from appliance.core.flow import Flow
-    from appliance.core.task import Task
-
-Kind = Literal["task", "parameter", "plumbing"]
-_BIDI = frozenset("‎‏‪‫‬‭‮⁦⁧⁨⁩؜")
+FORMATS = {"svg": svg, "ascii": text}
 
 
-@dataclass(slots=True)
-class Box:
-    """One task. `outcome` is the name of the state that gives the colour, None when no state is known."""
-
-    label: str
-    slug: str
-    kind: Kind
-    mapped: bool
-    outcome: str | None = None
-    status: str = ""
-    hint: str = ""
-
-
-@dataclass(slots=True)
-class Arrow:
-    """All edges between the same two tasks, by the numbers of their boxes."""
-
-    source: int
-    target: int
-    keys: list[str]
-    mapped: bool
-
-
-@dataclass(slots=True)
-class Picture:
-    """A flow ready to be drawn. Boxes stand in an order in which every task comes after all it waits for."""
-
-    name: str
-    boxes: list[Box]
-    arrows: list[Arrow]
-
-    def summary(self) -> str:
-        """One sentence for those who can't see the drawing."""
-        count = len(self.boxes)
-        text = f"{count} {'task' if count == 1 else 'tasks'}, {len(self.arrows)} dependencies"
-        states = Counter(box.outcome for box in self.boxes if box.outcome is not None)
-        return f"{text}; {', '.join(f'{number} {name}' for name, number in states.most_common())}" if states else text
-
-
-def draw(flow: Flow, state: State | Mapping[Task, State] | None, format: str) -> str:
+def draw(name: str, graph: Graph, state: State | Mapping[Task, State] | None, format: str) -> str:
     """The drawing as text. Raises TypeError and ValueError for a state or a format that can't be drawn."""
-    picture = picture_of(flow, _task_states(state))
-    if format == "svg":
-        from appliance.core.drawing.svg import svg
-
-        return svg(picture)
-    if format == "ascii":
-        from appliance.core.drawing.text import text
-
-        return text(picture)
-    raise ValueError(f"A flow can't be drawn as {format!r}; choose 'svg' or 'ascii'.")
+    picture = picture_of(name, graph, _task_states(state))
+    if format not in FORMATS:
+        raise ValueError(f"A flow can't be drawn as {format!r}; choose 'svg' or 'ascii'.")
+    return FORMATS[format](picture)
 
 
-def picture_of(flow: Flow, states: Mapping[Task, State]) -> Picture:
-    """What is to be drawn. Raises CycleError."""
-    order = flow.sorted_tasks()
-    place = {task: number for number, task in enumerate(order)}
-    arrows: dict[tuple[int, int], Arrow] = {}
-    for task in order:
-        for edge in flow.edges_to(task):
-            ends = place[edge.upstream_task], place[task]
-            arrow = arrows.setdefault(ends, Arrow(*ends, [], False))
-            arrow.mapped |= edge.mapped
-            if edge.key is not None and not task.auto_generated:
-                arrow.keys.append(printable(edge.key))
-    boxes = [_box(flow, task, states.get(task)) for task in order]
-    return Picture(printable(flow.name), boxes, list(arrows.values()))
-
-
-def printable(text: str) -> str:
-    """Names are free text: nothing in them may steer a terminal, break the XML or turn the direction of writing."""
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs", "Cn") or c in _BIDI else c for c in text
-    )
-
-
-def _box(flow: Flow, task: Task, state: State | None) -> Box:
-    kind: Kind = "parameter" if isinstance(task, Parameter) else "plumbing" if task.auto_generated else "task"
-    slug = printable(flow.slugs[task])
-    box = Box(printable(task.name), slug, kind, any(edge.mapped for edge in flow.edges_to(task)))
-    hint = [slug, type(task).__name__, *(f"tag {printable(tag)}" for tag in sorted(task.tags))]
-    if state is not None:
-        box.outcome, box.status = _outcome(state)
-        hint += [box.status, printable((state.message or "").partition("\n")[0])[:200]]
-    box.hint = " · ".join(filter(None, hint))
-    return box
-
-
-def _outcome(state: State) -> tuple[str, str]:
-    """The state that gives the colour, and a line that says more. A mapped task looks like the worst of its children."""
-    name = type(state).__name__
-    if not isinstance(state, Mapped):
-        return name, name
-    total = state.n_map_states
-    children = Counter(type(child).__name__ for child in state.map_states if child is not None)
-    if not children:
-        return name, f"{total} children"
-    worst = min(state.map_states, key=_badness)
-    counted = ", ".join(f"{number} {kind}" for kind, number in children.most_common())
-    status = f"{total} × {next(iter(children))}" if len(children) == 1 else f"{total}: {counted}"
-    return type(worst).__name__, status
-
-
-def _badness(state: State) -> int:
-    return 0 if state.is_failed() else 1 if not state.is_finished() else 2 if state.is_cancelled() else 3
-
-
-def _task_states(state: Any) -> Mapping[Task, State]:
+def _task_states(state: State | Mapping[Task, State] | None) -> Mapping[Task, State]:
     if state is None:
         return {}
-    found = state.result if isinstance(state, State) else state
-    if isinstance(found, Mapping):
-        return found
+    states = state.result if isinstance(state, State) else state
+    if isinstance(states, Mapping):
+        return states
     raise TypeError("A flow is drawn with the state that flow.run() returned, or with a dict of tasks and states.")

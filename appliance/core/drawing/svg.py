@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from html import escape
 
-from appliance.core.drawing.drawing import Arrow, Box, Picture
 from appliance.core.drawing.layout import Layout, layout
+from appliance.core.drawing.picture import Arrow, Box, Picture
 
 _MARGIN, _STACK = 16.0, 4.0
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.core.drawing.drawing import Arrow, Box, Picture
+from appliance.core.drawing.picture import Arrow, Box, Picture
 
 _MOST_LANES = 40
 _MOST_NAMES = 8

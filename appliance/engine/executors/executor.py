@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 
 from appliance.core.edge import Edge
 from appliance.core.states import Mapped, State
+from appliance.core.task import Task
 from appliance.engine.calls import Invocation
 
 Handle = Any
 """What `submit` returns: a state, or something of the executor's own that stands for a state to come."""
 
-Upstream = Mapping[Edge, "Handle | list[Handle]"]
+Upstream = Mapping[Edge[Task], "Handle | list[Handle]"]
 """The handles that a call waits for; a list stands for all children of a mapped task."""
 
 Call = Callable[..., State]

@@ -14,7 +14,7 @@ from functools import reduce
 from types import FunctionType, MethodType
 from typing import Any
 
-from appliance.core.context import loading
+from appliance.core.building import loading
 from appliance.core.states import Failed, State, Success
 from appliance.core.task import Task
 from appliance.engine import failures

@@ -85,7 +85,7 @@ class _Reuse:
         place = self._place_of(task) if known else None
         self.dropped.update((slug, index) for index in known if self._is_gone((slug, index), place))
 
-    def _wanted_by(self, edge: Edge) -> set[int] | None:
+    def _wanted_by(self, edge: Edge[Task]) -> set[int] | None:
         """Of which task runs the downstream task needs the values: none, some children, or all there are."""
         task = edge.downstream_task
         if edge.mapped and not edge.flattened and edge.upstream_task in self._mapped:

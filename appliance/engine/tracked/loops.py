@@ -9,7 +9,7 @@ from appliance.core.logs import get_logger
 from appliance.core.results import Result
 from appliance.core.states import State
 from appliance.engine import checkpoints
-from appliance.engine.task_runner import TaskRun
+from appliance.engine.task_run import TaskRun
 from appliance.protocol.run_protocol import EarlierTask
 
 _logger = get_logger()

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from appliance.client.errors import ClientError
 from appliance.core.states import Cancelled, Finished, Queued, Scheduled, State
-from appliance.engine.task_runner import TaskRun, TaskRunner
+from appliance.engine.task_run import Runner, TaskRun
 from appliance.engine.tracked.reporter import Reporter
 from appliance.kit import clock
 from appliance.protocol.run_protocol import LONGEST_SLOT_WAIT, AskSlots, Slots
@@ -26,7 +26,7 @@ class TaskSlots:
         self._held: set[tuple[str, int]] = set()
         self._freed: set[tuple[str, int]] = set()
 
-    def take(self, runner: TaskRunner, run: TaskRun) -> State | None:
+    def take(self, runner: Runner, run: TaskRun) -> State | None:
         """A step: nothing to say when the task may run; Queued, to be run again soon, when it has to wait. The first question is
         answered at once, so that the wait is seen; later ones wait at the server, where whoever waits is woken."""
         limited = self._reporter.limited_tags
@@ -54,7 +54,7 @@ class TaskSlots:
         self._freed.add(key)
         return True
 
-    def _asked(self, key: tuple[str, int], tags: list[str], wait: float, runner: TaskRunner) -> Slots:
+    def _asked(self, key: tuple[str, int], tags: list[str], wait: float, runner: Runner) -> Slots:
         slug, index = key
         if key in self._freed:  # the server must have taken them back before it gives them out again
             if not self._reporter.settle(LONGEST_SLOT_WAIT, runner.should_stop):

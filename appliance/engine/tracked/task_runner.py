@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from appliance.core.context import current_task_run
+from appliance.core.run_context import current_task_run
 from appliance.core.states import Cancelled, Running, State
 from appliance.engine import steps
-from appliance.engine.task_runner import TaskRun, TaskRunner
+from appliance.engine.task_run import Runner, TaskRun
+from appliance.engine.task_runner import TaskRunner
 from appliance.engine.tracked import loops
 from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.slots import TaskSlots
@@ -35,7 +36,7 @@ class TrackedTaskRunner(TaskRunner):
         at = self.run_steps.index(steps.set_running) + 1
         self.run_steps = (*self.run_steps[:at], self._acknowledged, *self.run_steps[at:])
 
-    def _acknowledged(self, _runner: TaskRunner, run: TaskRun) -> State | None:
+    def _acknowledged(self, _runner: Runner, run: TaskRun) -> State | None:
         """A step: wait for the server, also while it is away, unless the run is to stop."""
         if not isinstance(run.state, Running) or self._reporter.settle(math.inf, self.should_stop):
             return None

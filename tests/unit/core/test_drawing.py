@@ -12,7 +12,8 @@ from appliance.core.drawing.layout import layout
 from appliance.core.edge import Edge
 from appliance.core.flow import Flow
 from appliance.core.states import Failed, Mapped, Success
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -16,7 +16,8 @@ from appliance.core.errors import CycleError, FlowBuildError
 from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
 from appliance.core.serialize import serialize
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 from tests import depth
 
 
@@ -205,7 +206,8 @@ BUILD = """
 import json
 from appliance.core.flow import Flow
 from appliance.core.serialize import serialize
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 @task
 def use(x): pass
 with Flow("f") as flow:

@@ -12,7 +12,7 @@ from appliance.core.flow import Flow
 from appliance.core.flow_decorator import flow
 from appliance.core.parameter import Parameter
 from appliance.core.serialize import serialize
-from appliance.core.task import task
+from appliance.core.task_decorator import task
 from appliance.schedules.schedule import CronSchedule
 
 

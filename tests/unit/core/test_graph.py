@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from appliance.core.annotations import flatten, mapped, unmapped
-from appliance.core.context import loading, tags
+from appliance.core.building import loading, tags
 from appliance.core.edge import Edge
 from appliance.core.errors import CycleError, FlowBuildError, NoActiveFlowError, TaskDefinitionError
 from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 
 
 @task

@@ -28,7 +28,7 @@ from appliance.core.errors import (
 from appliance.core.flow import Flow
 from appliance.core.parameter import NO_DEFAULT, Parameter
 from appliance.core.states import State
-from appliance.core.task import task
+from appliance.core.task_decorator import task
 from appliance.server.domain.parameters import problems
 from tests import depth
 

@@ -17,7 +17,7 @@ from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
 from appliance.core.run_config import LocalRun
 from appliance.core.serialize import serialize
-from appliance.core.task import task
+from appliance.core.task_decorator import task
 from appliance.core.triggers import some_failed
 from appliance.schedules.schedule import CronSchedule
 

@@ -22,7 +22,7 @@ from appliance.core.logs import get_logger
 from appliance.core.parameter import Parameter
 from appliance.core.secrets import EnvVarSecret, Secret, SecretTask
 from appliance.core.states import State
-from appliance.core.task import task
+from appliance.core.task_decorator import task
 from appliance.engine.executors.executor import Executor
 from appliance.engine.executors.local import LocalExecutor
 from appliance.engine.executors.processes import ProcessExecutor

@@ -13,7 +13,8 @@ from appliance.core import signals, states, triggers
 from appliance.core.control import case
 from appliance.core.flow import Flow
 from appliance.core.states import State
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 from appliance.engine.executors.executor import Executor
 from appliance.engine.executors.local import LocalExecutor
 from appliance.engine.executors.processes import ProcessExecutor

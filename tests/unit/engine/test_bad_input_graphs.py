@@ -10,7 +10,8 @@ import pytest
 from appliance.core.errors import CycleError, FlowBuildError
 from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 
 
 def named(name: str, **options: Any) -> Task:

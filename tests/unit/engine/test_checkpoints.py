@@ -21,7 +21,8 @@ from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
 from appliance.core.results import Unloaded
 from appliance.core.states import Cached, Failed, Mapped, Running, State, Success, TriggerFailed
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 from appliance.engine.calls import Invocation
 from appliance.engine.executors.executor import Executor
 from appliance.engine.executors.local import LocalExecutor

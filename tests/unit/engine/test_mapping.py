@@ -11,7 +11,7 @@ from appliance.core.annotations import flatten, unmapped
 from appliance.core.context import context
 from appliance.core.flow import Flow
 from appliance.core.signals import SKIP
-from appliance.core.task import task
+from appliance.core.task_decorator import task
 
 
 @task

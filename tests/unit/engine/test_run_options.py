@@ -20,7 +20,7 @@ from appliance.core.errors import ParameterError, ParameterTypeError, UnknownPar
 from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
 from appliance.core.states import State
-from appliance.core.task import task
+from appliance.core.task_decorator import task
 from appliance.core.triggers import manual_only
 from appliance.engine.executors import LocalExecutor
 from appliance.engine.flow_runner import earlier_states

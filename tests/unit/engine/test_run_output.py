@@ -16,7 +16,7 @@ import pytest
 
 from appliance.core import states
 from appliance.core.flow import Flow
-from appliance.core.task import task
+from appliance.core.task_decorator import task
 from appliance.engine import progress
 from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.progress_counts import Counts

@@ -19,7 +19,8 @@ from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
 from appliance.core.parameter import Parameter
 from appliance.core.states import State
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 from appliance.engine.flow_runner import FlowRunner, earlier_states
 from appliance.engine.run import run_flow
 from appliance.engine.task_runner import TaskRunner

@@ -14,7 +14,7 @@ import pytest
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow import Flow
 from appliance.core.run_config import UniversalRun
-from appliance.core.task import task
+from appliance.core.task_decorator import task
 from appliance.packaging.discover import flows_in
 from appliance.packaging.register import content_hash, registration
 

@@ -12,7 +12,8 @@ import pytest
 from appliance.core.edge import Edge
 from appliance.core.flow import Flow
 from appliance.core.serialize import serialize
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 from appliance.packaging.local import flows_of, import_file
 from appliance.packaging.saved import SaveError
 from appliance.packaging.storage import LoadError

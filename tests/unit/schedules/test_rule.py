@@ -75,6 +75,7 @@ def test_a_time_without_an_offset_is_refused_before_anything_is_computed() -> No
 
 def test_asking_again_parses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     schedule, at = parse(DAILY), CronClock("0 6 * * *")
+    assert at.next(1, NEW_YEAR)
     parsed: list[object] = []
     monkeypatch.setattr(rule, "series_of", lambda document, _zone: parsed.append(document))
     for _ in range(3):

@@ -10,7 +10,8 @@ from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
 from appliance.core.results import Result, Unloaded
 from appliance.core.states import Failed, Retrying
-from appliance.core.task import Task, task
+from appliance.core.task import Task
+from appliance.core.task_decorator import task
 from appliance.engine.results.local import LocalResult
 from appliance.engine.tracked.earlier import initial_states
 from appliance.protocol.run_protocol import EarlierTask

@@ -1,0 +1,60 @@
+"""What surrounds code that builds a flow: the flow that is open, the tags in force, and whether a file is merely being loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class FlowBuilder(Protocol[T]):
+    """What tasks need of the flow that they are added to; `T` is what it calls a task."""
+
+    @property
+    def home(self) -> object:
+        """What a task remembers the flow by that it was called in."""
+
+    @property
+    def slugs(self) -> Mapping[T, str]:
+        """The flow's tasks in the order they were added, each with its slug."""
+
+    def add_task(self, task: T) -> T:
+        """Add a task that depends on nothing yet."""
+
+    def set_dependencies(
+        self,
+        task: T,
+        upstream_tasks: Iterable[Any] | None = None,
+        downstream_tasks: Iterable[T] | None = None,
+        keyword_tasks: Mapping[str, Any] | None = None,
+        mapped: bool = False,
+    ) -> None:
+        """Add a task with all kinds of dependencies at once."""
+
+
+active_flow: ContextVar[FlowBuilder[Any] | None] = ContextVar("active_flow", default=None)
+active_tags: ContextVar[frozenset[str]] = ContextVar("active_tags", default=frozenset())
+loading_flow: ContextVar[bool] = ContextVar("loading_flow", default=False)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While a flow file is being loaded: `flow.run()` and `flow.register()` at its bottom only warn."""
+    token = loading_flow.set(True)
+    try:
+        yield
+    finally:
+        loading_flow.reset(token)
+
+
+@contextmanager
+def tags(*names: str) -> Iterator[None]:
+    """Add tags to every task that is created inside the block."""
+    token = active_tags.set(active_tags.get() | frozenset(names))
+    try:
+        yield
+    finally:
+        active_tags.reset(token)

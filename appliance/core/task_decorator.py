@@ -1,0 +1,76 @@
+"""`@task`: a task made of a function."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+
+from appliance.core import retries, triggers
+from appliance.core.states import State
+from appliance.core.task import Task
+from appliance.core.task_options import StateHandler
+
+if TYPE_CHECKING:
+    from appliance.core.cache_validators import Validator
+    from appliance.core.results import Result, Template
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class FunctionTask(Task, Generic[P, R]):
+    """A task made of a function; `run` is that function."""
+
+    if TYPE_CHECKING:
+
+        def run(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    def __init__(self, fn: Callable[P, R], name: str | None = None, **options: Any) -> None:
+        if not callable(fn):
+            raise TypeError("A task must be made of a function; write @task above a def.")
+        self.run = fn  # type: ignore[method-assign]
+        super().__init__(name=name or _name_of(fn), **options)
+        functools.update_wrapper(self, fn, updated=())
+
+
+@overload
+def task(fn: Callable[P, R], /, **options: Any) -> FunctionTask[P, R]: ...
+@overload
+def task(
+    *,
+    name: str | None = None,
+    slug: str | None = None,
+    tags: Iterable[str] | None = None,
+    max_retries: int = 0,
+    retry_delay: retries.DelayOption = None,
+    retry_on: type[BaseException] | Iterable[type[BaseException]] | None = None,
+    retry_jitter: float = 0.0,
+    timeout: float | timedelta | None = None,
+    trigger: triggers.Trigger[Task] | None = None,
+    skip_on_upstream_skip: bool | None = None,
+    checkpoint: bool | None = None,
+    state_handlers: Iterable[StateHandler] | None = None,
+    on_failure: Callable[[Any, State], State | None] | None = None,
+    log_stdout: bool = False,
+    task_run_name: str | Callable[..., str] | None = None,
+    nout: int | None = None,
+    cache_for: timedelta | None = None,
+    cache_validator: Validator | None = None,
+    cache_key: str | None = None,
+    result: Result | None = None,
+    target: Template | None = None,
+) -> Callable[[Callable[P, R]], FunctionTask[P, R]]: ...
+def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a task of a function: `@task` or `@task(max_retries=3, retry_delay=timedelta(seconds=10))`."""
+    if fn is not None:
+        return FunctionTask(fn, **options)
+    return functools.partial(FunctionTask, **options)
+
+
+def _name_of(fn: Any) -> str:
+    """The name of a function, of the one inside a partial, or of the class of a callable object."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    return str(getattr(fn, "__name__", type(fn).__name__))
