@@ -13,7 +13,7 @@ DOCS := $(shell find docs appliance/core appliance/engine appliance/testing -typ
 
 # The parts of `make lint` and `make check` run two at a time; each prints its output in one piece.
 TWO_AT_A_TIME := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
-LINTS := lint-ui-tests lint-types lint-ui-types lint-ui-style lint-imports lint-style
+LINTS := lint-ui-tests lint-types lint-ui-types lint-ui-style lint-ui-unused lint-ui-contract lint-imports lint-style
 
 .PHONY: help install hooks ui docs run test test-full lint check unit $(LINTS) format lock image bench bench-peers chaos soak clean
 
@@ -61,6 +61,12 @@ lint-imports:
 
 lint-ui-style:
 	cd ui && npm run --silent lint
+
+lint-ui-unused:
+	cd ui && npm run --silent unused
+
+lint-ui-contract:
+	$(BIN)/python deploy/ci/graphql_contract.py --check
 
 lint-ui-types:
 	cd ui && npm run --silent types

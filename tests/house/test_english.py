@@ -11,10 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-NOT_YET = ("appliance", "ui/src", "DECISIONS.md", "CONTRIBUTING.md")
+NOT_YET = ("appliance", "ui/src")
 """Files and folders still to be rewritten. Remove an entry once its sentences are clean; add none."""
 
-PAGES = ("docs/pages", "README.md", "CHANGELOG.md", "DECISIONS.md", "CONTRIBUTING.md")
+PAGES = ("docs/pages", "docs/dev", "README.md", "CHANGELOG.md", "DECISIONS.md", "CONTRIBUTING.md")
 CODE = ("appliance", "ui/src")
 GENERATED = {"static", "site", "generated"}
 
