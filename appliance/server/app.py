@@ -17,6 +17,7 @@ from litestar.middleware import DefineMiddleware
 
 from appliance.config import Settings
 from appliance.kit import clock
+from appliance.server.actions import presence
 from appliance.server.api import (
     admin,
     agents,
@@ -48,7 +49,7 @@ BODY_LIMIT = 1024 * 1024
 def create_app(settings: Settings, database: Database) -> Litestar:
     """The whole server over a database that has its tables. Fails when a route or a GraphQL field declares no permission."""
     measured = metrics.Metrics(database, settings.disk_budget_bytes)
-    broadcast, stopping, in_turn = Broadcast(database), asyncio.Event(), turns.Turns(database)
+    broadcast, stopping, in_turn = Broadcast(database, presence.beat), asyncio.Event(), turns.Turns(database)
     given = {
         "database": database,
         "settings": settings,

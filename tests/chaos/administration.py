@@ -14,7 +14,7 @@ from appliance.config import Settings
 from appliance.kit import clock, ids
 from appliance.protocol.tokens import CreateToken
 from appliance.protocol.users import CreateUser, Login, Setup
-from appliance.server.actions import disk, projects, rollups, schedules, sessions, setup, tokens, users
+from appliance.server.actions import disk, presence, projects, rollups, schedules, sessions, setup, tokens, users
 from appliance.server.actions.retention import Sweep, keep_of
 from appliance.server.auth import sessions as credentials
 from appliance.server.auth import tokens as bearers
@@ -23,7 +23,6 @@ from appliance.server.auth.throttle import LoginThrottle
 from appliance.server.db.reads import sessions as reads
 from appliance.server.db.session import Database
 from appliance.server.errors import ServerError
-from appliance.server.events import presence
 from tests.integration import builders
 
 PASSWORD = "correct-horse-battery"

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
+from appliance.server.actions import presence
 from appliance.server.db.session import Database
-from appliance.server.events import presence
 from appliance.server.services.process import Rounds
 from appliance.server.services.repair import Repair
 from tests.integration.builders import begun, run_row, send, task

@@ -11,11 +11,10 @@ from uuid import UUID
 
 from appliance.kit import clock as kit_clock
 from appliance.kit import ids
-from appliance.server.actions import leases
+from appliance.server.actions import leases, presence
 from appliance.server.api import events as stream
 from appliance.server.db import listen
 from appliance.server.db.session import Database
-from appliance.server.events import presence
 from appliance.server.events.broadcast import Broadcast
 from appliance.server.events.outbox import announce, announce_all
 from appliance.server.services.repair import Repair
@@ -27,7 +26,7 @@ PATIENCE = 10.0
 
 @asynccontextmanager
 async def running(db: Database) -> AsyncIterator[Broadcast]:
-    broadcast = Broadcast(db)
+    broadcast = Broadcast(db, presence.beat)
     broadcast.start(asyncio.get_running_loop())
     try:
         yield broadcast

@@ -7,13 +7,12 @@ from uuid import UUID
 
 from appliance.protocol.agents import Claim, Held
 from appliance.protocol.run_protocol import Begin
-from appliance.server.actions import agents
+from appliance.server.actions import agents, presence
 from appliance.server.actions import run_protocol as runs
 from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.actions.repair import MOST_RETURNS
 from appliance.server.db.session import Database
 from appliance.server.domain.rules import Rules
-from appliance.server.events import presence
 from appliance.server.services.repair import Repair
 from tests.integration.builders import (
     AGENT,

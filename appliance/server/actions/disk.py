@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import msgspec
-from sqlalchemy import make_url
 
 from appliance.config import Settings
 from appliance.kit import clock
@@ -70,7 +68,7 @@ def look(db: Database, budget: int, *, now: datetime | None = None) -> Disk:
     return Disk(
         used=used,
         file=used + unused,
-        write_ahead_log=_log_bytes(db),
+        write_ahead_log=db.log_bytes(),
         free=free,
         total=total,
         reserve=held,
@@ -105,7 +103,7 @@ def sample(db: Database, now: datetime) -> bool:
 
 def keep_log_small(db: Database) -> bool:
     """Fold SQLite's write-ahead log into the database when it has grown long; whether that was done."""
-    return _log_bytes(db) > _LONG_LOG and db.fold_log()
+    return db.log_bytes() > _LONG_LOG and db.fold_log()
 
 
 def free_space(
@@ -143,11 +141,3 @@ def _healed(db: Database) -> bool:
 
 def _decoded(text: str | None) -> list[Sample]:
     return msgspec.json.decode(text, type=list[Sample]) if text else []
-
-
-def _log_bytes(db: Database) -> int:
-    path = make_url(db.url).database if db.dialect == "sqlite" else None
-    try:
-        return Path(f"{path}-wal").stat().st_size if path else 0
-    except OSError:
-        return 0

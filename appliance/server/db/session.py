@@ -192,6 +192,14 @@ class Database:
             return False
         return True
 
+    def log_bytes(self) -> int:
+        """The size of SQLite's write-ahead log; 0 when there is none."""
+        path = make_url(self.url).database if self.dialect == "sqlite" else None
+        try:
+            return Path(f"{path}-wal").stat().st_size if path else 0
+        except OSError:
+            return 0
+
     def fold_log(self) -> bool:
         """Fold SQLite's write-ahead log into the database and cut it off; False when readers or writers were in the way."""
         if self.dialect != "sqlite":

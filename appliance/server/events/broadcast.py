@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,9 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from appliance.kit import backoff, clock
 from appliance.server.db import listen
 from appliance.server.db.session import Announcement, Database
+from appliance.server.domain.presence import interval
 from appliance.server.domain.transitions import LIVE
 from appliance.server.errors import ServerError
-from appliance.server.events import presence
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +109,10 @@ class Subscription:
 class Broadcast:
     """Made once per server process; `start` it in the event loop, `stop` it at the end."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, beat: Callable[[Database, datetime], None]) -> None:
+        """`beat` notes now and then that this process takes requests."""
         self._db = db
+        self._note_presence = beat
         self._loop: asyncio.AbstractEventLoop | None = None
         self._subscriptions: set[Subscription] = set()
         self._seen: OrderedDict[int, None] = OrderedDict()
@@ -222,8 +224,8 @@ class Broadcast:
             self._loop.call_soon_threadsafe(self.work_ready.fire)
 
     def _beat(self) -> None:
-        if self._beaten is None or clock.monotonic() - self._beaten >= presence.interval(self._db.rules):
-            presence.beat(self._db, clock.now())
+        if self._beaten is None or clock.monotonic() - self._beaten >= interval(self._db.rules):
+            self._note_presence(self._db, clock.now())
             self._beaten = clock.monotonic()
 
     # --- in the event loop's thread

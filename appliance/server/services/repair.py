@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from appliance.kit import clock, crash
-from appliance.server.actions import repair
+from appliance.server.actions import presence, repair
 from appliance.server.db.session import Database
-from appliance.server.events import presence
+from appliance.server.domain.presence import patience
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Repair:
         if heard is None:
             return now - self._started >= self._lease
         since, last = heard
-        return abs(now - last) <= presence.patience(self._db.rules) and now - since >= self._lease
+        return abs(now - last) <= patience(self._db.rules) and now - since >= self._lease
 
     def _count(self, counts: dict[str, int], flow_run_id: UUID, why: str, became: str | None) -> None:
         if became is not None:
