@@ -29,10 +29,21 @@ from appliance.core.triggers import (
     some_successful,
 )
 from appliance.kit.version import VERSION as __version__
-from appliance.schedules import adjustments, filters
-from appliance.schedules.calendars import Blackout, Calendar
-from appliance.schedules.clocks import CronClock, DatesClock, IntervalClock, RRuleClock
-from appliance.schedules.schedule import CronSchedule, DatesSchedule, IntervalSchedule, RRuleSchedule, Schedule
+from appliance.schedules import (
+    Blackout,
+    Calendar,
+    CronClock,
+    CronSchedule,
+    DatesClock,
+    DatesSchedule,
+    IntervalClock,
+    IntervalSchedule,
+    RRuleClock,
+    RRuleSchedule,
+    Schedule,
+    adjustments,
+    filters,
+)
 
 if TYPE_CHECKING:
     from appliance.core.apply_map import apply_map

@@ -9,7 +9,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = "python.md"
 SUBJECTS = {
-    "Flows and tasks": ("flow", "flow_decorator", "task", "drawing", "saved"),
+    "Flows and tasks": ("flow", "flow_decorator", "task", "task_decorator", "building", "drawing", "saved"),
     "Parameters": ("parameter",),
     "Mapping": ("annotations", "apply_map"),
     "Control flow": ("control", "resources"),
