@@ -255,7 +255,7 @@ def test_a_scheduled_run_is_held_until_it_is_resumed(database: Database, clock: 
     assert claim(database, run_agent) == []  # its time has not come
     clock.move(3600)
     again(database, run, run_agent, 1)
-    with pytest.raises(Conflict, match="only a run that is scheduled can be paused"):
+    with pytest.raises(Conflict, match="only a scheduled run can be paused"):
         pause_run(database, ALICE, run)
     check_histories(database)
 
@@ -398,11 +398,11 @@ def _never_started(db: Database) -> UUID:
     [
         (lambda db: begun(db)[0], "The run is still Running; wait for its end, or cancel it first."),
         (lambda db: paused(db)[0], "The run is paused, not over; resume it instead."),
-        (lambda db: create(db, register(db).flow_id), "The run waits for its time, so there is nothing to restart"),
+        (lambda db: create(db, register(db).flow_id), "The run is scheduled, so there is nothing to restart"),
         (_never_started, "The run never started, so there is nothing to restart; create a new run."),
         (
             _succeeded,
-            "Nothing of the run has failed; name the task to restart from, or create a new run to run all of it again.",
+            "No task of the run has failed; name the task to restart from, or create a new run to run all of it again.",
         ),
         (_archived, "The run's flow is archived"),
     ],

@@ -10,7 +10,7 @@ from appliance.protocol.run_protocol import Begin
 from appliance.server.actions import agents, presence
 from appliance.server.actions import run_protocol as runs
 from appliance.server.actions.flow_runs.cancel import cancel_run
-from appliance.server.actions.repair import MOST_RETURNS
+from appliance.server.domain.repair import MOST_RETURNS
 from appliance.server.db.session import Database
 from appliance.server.domain.rules import Rules
 from appliance.server.services.repair import Repair
@@ -45,7 +45,7 @@ def test_a_silent_run_is_crashed_once(database: Database, clock: StoppedClock) -
     assert repair.run_once(clock.move(1)) == {"crashed": 0, "cancelled": 0, "returned": 0}
     row = run_row(database, run)
     assert (row["state_name"], row["lease_expires_at"]) == ("Crashed", None)
-    assert row["state_message"] == "No word from the run for 90 s; its process or its machine is gone."
+    assert row["state_message"] == "The run was not heard from for 90 s; its process or its machine is gone."
     assert one(database, "select state_name from task_run") == {"state_name": "Crashed"}
     check_histories(database)
 
@@ -111,7 +111,7 @@ def test_a_run_that_its_agent_never_begins_is_given_to_another(database: Databas
     _holds(database, clock, agent, run, database.rules.start_deadline)
     assert repair.run_once(clock()) == {"crashed": 0, "cancelled": 0, "returned": 0}
     assert repair.run_once(clock.move(1)) == {"crashed": 0, "cancelled": 0, "returned": 1}
-    assert "has not begun it within 1800 s" in run_row(database, run)["state_message"]
+    assert "did not start it within 1800 s" in run_row(database, run)["state_message"]
     assert runs.begin(database, RUN, run, Begin(attempt=1)).verdict == "refused"
     assert [work.attempt for work in claim(database, enrol(database, "other"))] == [2]
     check_histories(database)

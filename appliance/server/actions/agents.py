@@ -1,4 +1,4 @@
-"""The agent protocol: enrol, claim work, report what became of it."""
+"""The agent protocol: enrol, claim work, report exits and logs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ from appliance.protocol.agents import (
     Stop,
     Work,
 )
-from appliance.protocol.states import TERMINAL
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.actions.report_rows import log_row
-from appliance.server.actions.states import end_attempt
+from appliance.server.actions.states import apply_remedy, record_bulk
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import agents as read_agents
 from appliance.server.db.reads import dispatch as read_dispatch
@@ -32,25 +31,27 @@ from appliance.server.db.reads import flow_runs as read_flow_runs
 from appliance.server.db.reads import flows
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.agents import AgentRow, NewAgent
-from appliance.server.db.rows.events import StateNews
 from appliance.server.db.rows.flow_runs import ClaimedRun, HeldRun, LockedRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import agents, concurrency, dispatch, flow_runs, logs, states
 from appliance.server.domain.concurrency import Ledger
+from appliance.server.domain.repair import exited
+from appliance.server.domain.run_protocol import stop_reason
 from appliance.server.domain.sanitize import clean
+from appliance.server.domain.transitions import CLAIM
 from appliance.server.errors import Invalid, NotFound
-from appliance.server.events.outbox import announce, announce_all
+from appliance.server.events.outbox import announce
 
 _MOST_AT_ONCE = 100
 _MOST_HELD = 10_000
 _MOST_TAIL = 100
 _QUIET = 5.0
-"""An agent that was heard of within these seconds and finds nothing to do costs no write."""
+"""An agent that was heard from within these seconds and finds nothing to do costs no write."""
 
 
 @retried
 def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = None) -> Enrolled:
-    """Make the agent known; the same name again is the same agent, come back."""
+    """Register the agent; the same name again is the same agent, back again."""
     now = now or clock.now()
     if not 1 <= request.capacity <= _MOST_HELD:
         raise Invalid(f"The capacity of an agent must be 1 to {_MOST_HELD}.")
@@ -75,63 +76,65 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What a claim got. `blocked`: there are due runs for the agent, but limits or other runs hold them back."""
+class ClaimResult:
+    """The answer to a claim. `blocked`: there are due runs for the agent, but limits or other runs hold them back."""
 
     answer: Claimed
     blocked: bool = False
 
 
 def claim(db: Database, actor: Actor, agent_id: UUID, request: Claim, *, now: datetime | None = None) -> Claimed:
-    """One try to get due runs, without waiting. Also the agent's heartbeat, and where it learns which of its attempts to stop."""
+    """Claim due runs, without waiting. Also the agent's heartbeat, and where it learns which of its attempts to stop."""
     return try_claim(db, actor, agent_id, request, now=now).answer
 
 
 @retried
-def try_claim(db: Database, actor: Actor, agent_id: UUID, request: Claim, *, now: datetime | None = None) -> Tried:
-    """The same, and whether something due is held back."""
+def try_claim(
+    db: Database, actor: Actor, agent_id: UUID, request: Claim, *, now: datetime | None = None
+) -> ClaimResult:
+    """The same, and whether due runs are held back."""
     now = now or clock.now()
     if len(request.holding) > _MOST_HELD:
         raise Invalid(f"An agent holds at most {_MOST_HELD} runs.")
     holding = [(held.flow_run_id, held.attempt) for held in request.holding]
-    given = None if request.labels is None else labels_of(request.labels)
+    new_labels = None if request.labels is None else labels_of(request.labels)
     with db.read() as session:
         agent = _agent(session, agent_id)
-        labels = agent.labels if given is None else given
-        wanted = min(request.free_slots, _MOST_AT_ONCE) if agent.state == "online" else 0
+        labels = agent.labels if new_labels is None else new_labels
+        limit = min(request.free_slots, _MOST_AT_ONCE) if agent.state == "online" else 0
         fresh = (now - agent.last_seen).total_seconds() < _QUIET and labels == agent.labels
-        due = wanted > 0 and read_dispatch.any_due(session, labels, now)
+        due = limit > 0 and read_dispatch.any_due(session, labels, now)
         if fresh and not due:
-            return Tried(Claimed(stop=_stops(session, agent_id, holding)))
+            return ClaimResult(Claimed(stop=_stops(session, agent_id, holding)))
     lease = now + timedelta(seconds=db.rules.run_lease)
     with db.write("claim") as session:
-        if fresh and not read_dispatch.any_due(session, labels, now):  # all were woken, and another was faster
-            return Tried(Claimed(stop=_stops(session, agent_id, holding)))
+        if fresh and not read_dispatch.any_due(session, labels, now):  # all agents were woken, and another was faster
+            return ClaimResult(Claimed(stop=_stops(session, agent_id, holding)))
         agents.seen(session, agent_id, labels, now)
         if holding:
             flow_runs.prolong(session, agent_id, holding, lease)
         stop = _stops(session, agent_id, holding)
-        claimed = _take(session, agent_id, labels, wanted, now, lease) if wanted > 0 else []
+        claimed = _take(session, agent_id, labels, limit, now, lease) if limit > 0 else []
         crash.point("claim.updated")
         work = _hand_out(session, claimed, actor, now) if claimed else []
-        return Tried(Claimed(work=work, stop=stop), blocked=due and not work)
+        return ClaimResult(Claimed(work=work, stop=stop), blocked=due and not work)
 
 
 def _take(
-    session: Session, agent_id: UUID, labels: list[str], wanted: int, now: datetime, lease: datetime
+    session: Session, agent_id: UUID, labels: list[str], limit: int, now: datetime, lease: datetime
 ) -> list[ClaimedRun]:
     limits = concurrency.held_for_runs(session)
     if not limits:
-        return dispatch.claim(session, agent_id, labels, wanted, now, lease)
+        return dispatch.claim(session, agent_id, labels, limit, now, lease)
     ledger = Ledger(limits, read_dispatch.live(session))
-    return dispatch.claim_within(session, agent_id, labels, wanted, now, lease, ledger)
+    return dispatch.claim_within(session, agent_id, labels, limit, now, lease, ledger)
 
 
 @retried
 def report(
     db: Database, actor: Actor, agent_id: UUID, request: AgentReport, *, now: datetime | None = None
 ) -> AgentReported:
-    """What the agent saw of its processes. An attempt whose process has ended without its own last word is Crashed, or Cancelled."""
+    """Store what the agent saw of its processes. An attempt whose process exited without reporting an end is Crashed, or Cancelled."""
     now = now or clock.now()
     for line in request.logs:
         if line.at.tzinfo is None:
@@ -139,10 +142,10 @@ def report(
     stale: dict[tuple[UUID, int], Held] = {}
     with db.write("exit") as session:
         _agent(session, agent_id)
-        asked = [(held.flow_run_id, held.attempt) for held in request.started]
-        asked += [(line.flow_run_id, line.attempt) for line in request.logs]
-        rows = read_flow_runs.of_attempts(session, asked)
-        for run, attempt in asked:
+        attempts = [(held.flow_run_id, held.attempt) for held in request.started]
+        attempts += [(line.flow_run_id, line.attempt) for line in request.logs]
+        rows = read_flow_runs.of_attempts(session, attempts)
+        for run, attempt in attempts:
             if not _is_held(rows.get(run), agent_id, attempt):
                 stale[run, attempt] = Held(flow_run_id=run, attempt=attempt)
         logs.add(
@@ -153,9 +156,9 @@ def report(
                 if (line.flow_run_id, line.attempt) not in stale
             ],
         )
-        for exited in sorted(request.exited, key=lambda exited: exited.flow_run_id):
-            if not _end(session, agent_id, exited, actor, now):
-                stale[exited.flow_run_id, exited.attempt] = Held(flow_run_id=exited.flow_run_id, attempt=exited.attempt)
+        for exit in sorted(request.exited, key=lambda exit: exit.flow_run_id):
+            if not _end(session, agent_id, exit, actor, now):
+                stale[exit.flow_run_id, exit.attempt] = Held(flow_run_id=exit.flow_run_id, attempt=exit.attempt)
     return AgentReported(stale=list(stale.values()))
 
 
@@ -165,13 +168,7 @@ def _hand_out(session: Session, claimed: list[ClaimedRun], actor: Actor, now: da
     flow_runs.set_tokens(
         session, [{"run": run.id, "hash": ids.sha256(token)} for run, token in zip(claimed, tokens, strict=True)]
     )
-    name = clean(actor.name, 200)
-    states.add(
-        session,
-        [states.row(run.id, run.version, run.attempt, "PENDING", "Submitted", now, name) for run in claimed],
-    )
-    told = [(run.id, StateNews(type="PENDING", name="Submitted", version=run.version)) for run in claimed]
-    announce_all(session, "flow_run", "flow_run.state", told, actor, now)
+    record_bulk(session, CLAIM, claimed, actor, now)
     work = flows.work_of_versions(session, [run.flow_version_id for run in claimed])
     return [
         Work(
@@ -190,45 +187,46 @@ def _hand_out(session: Session, claimed: list[ClaimedRun], actor: Actor, now: da
 
 def _stops(session: Session, agent_id: UUID, holding: list[tuple[UUID, int]]) -> list[Stop]:
     rows = read_flow_runs.of_attempts(session, holding)
-    found = []
+    stops = []
     for run, attempt in holding:
-        reason = _why_stop(rows.get(run), agent_id, attempt)
+        reason = _stop_reason(rows.get(run), agent_id, attempt)
         if reason:
-            found.append(Stop(flow_run_id=run, attempt=attempt, reason=reason))
-    return found
+            stops.append(Stop(flow_run_id=run, attempt=attempt, reason=reason))
+    return stops
 
 
-def _why_stop(run: HeldRun | None, agent_id: UUID, attempt: int) -> str:
+def _stop_reason(run: HeldRun | None, agent_id: UUID, attempt: int) -> str:
     if run is None:
         return "The run was deleted."
     if not _is_held(run, agent_id, attempt):
         return "Another attempt has replaced this one."
-    if run.state_type == "CANCELLING":
-        return run.state_message or "The run was cancelled."
-    return f"The run has already ended as {run.state_name}." if run.state_type in TERMINAL else ""
+    return stop_reason(run.state_type, run.state_name, run.state_message)
 
 
-def _end(session: Session, agent_id: UUID, exited: Exited, actor: Actor, now: datetime) -> bool:
+def _end(session: Session, agent_id: UUID, exit: Exited, actor: Actor, now: datetime) -> bool:
     """Record the end of a process; False when the attempt is not this agent's any more."""
-    run = states.lock(session, exited.flow_run_id)
-    if not _is_held(run, agent_id, exited.attempt):
+    run = states.lock(session, exit.flow_run_id)
+    if run is None or not _is_held(run, agent_id, exit.attempt):
         return False
-    assert run is not None
-    if run.state_type not in TERMINAL:
-        tail = [clean(line, 2_000) for line in exited.tail[-_MOST_TAIL:]]
-        data = {"exit_code": exited.code, "signal": exited.signal, "tail": tail}
-        end_attempt(session, run, _how(exited), data, actor, now)
+    data = {
+        "exit_code": exit.code,
+        "signal": exit.signal,
+        "tail": [clean(line, 2_000) for line in exit.tail[-_MOST_TAIL:]],
+    }
+    remedy = exited(run, _cause(exit), data, now)
+    if remedy is not None:
+        apply_remedy(session, run, remedy, actor)
     return True
 
 
-def _how(exited: Exited) -> str:
-    if exited.reason:
-        return clean(exited.reason)
-    if exited.signal is not None:
-        return f"The run's process was killed by {clean(exited.signal, 40)}."
-    if exited.code == 0:
-        return "The run's process ended with exit code 0, but without saying how the run ended."
-    return f"The run's process ended with exit code {exited.code}."
+def _cause(exit: Exited) -> str:
+    if exit.reason:
+        return clean(exit.reason)
+    if exit.signal is not None:
+        return f"The run's process was killed by {clean(exit.signal, 40)}."
+    if exit.code == 0:
+        return "The run's process exited with code 0, but did not report how the run ended."
+    return f"The run's process exited with code {exit.code}."
 
 
 def _is_held(run: HeldRun | LockedRun | None, agent_id: UUID, attempt: int) -> bool:

@@ -1,6 +1,6 @@
-"""What becomes of a run that comes due while the one before it on the same schedule is still at work, by the schedule's policy.
+"""What becomes of a run that comes due while the one before it on the same schedule is still in progress, by the schedule's policy.
 
-`allow` starts it, `queue` has it wait (the claim sees to both), `skip` ends it as Skipped, `cancel` stops the older run for it.
+`allow` starts it, `queue` makes it wait (the claim does both), `skip` ends it as Skipped, `cancel` stops the older run.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from uuid import UUID
 
 from appliance.protocol.flow_runs import ChangeFlowRun
 from appliance.server.actions.flow_runs.cancel import cancel_run
-from appliance.server.actions.states import store_state
+from appliance.server.actions.states import change_state, facts_of
 from appliance.server.auth.identity import SYSTEM
 from appliance.server.db.reads import dispatch
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import states
+from appliance.server.domain.transitions import Accept
+from appliance.server.domain.verbs import may
 from appliance.server.errors import Conflict, NotFound
 
 _BATCH = 500
@@ -23,11 +25,11 @@ STOPPED = "Stopped for the next run of the same schedule."
 
 
 def settle(db: Database, now: datetime) -> dict[str, int]:
-    """Skip or make way, once for each overlapping run; how many of each."""
+    """Skip the newer run or stop the older one, for each overlap; how many of each."""
     with db.read() as session:
-        found = dispatch.overlapping(session, now, _BATCH)
+        overlaps = dispatch.overlapping(session, now, _BATCH)
     counts = {"skipped": 0, "stopped": 0}
-    for newer, older, older_name, policy in found:
+    for newer, older, older_name, policy in overlaps:
         if policy == "skip":
             counts["skipped"] += _skip(db, newer, older_name, now)
         else:
@@ -39,10 +41,11 @@ def settle(db: Database, now: datetime) -> dict[str, int]:
 def _skip(db: Database, flow_run_id: UUID, older_name: str, now: datetime) -> bool:
     with db.write("overlap.skip") as session:
         run = states.lock(session, flow_run_id)
-        if run is None or run.state_type != "SCHEDULED":
+        state = None if run is None else may("skip", facts_of(run))
+        if run is None or not isinstance(state, Accept):
             return False  # cancelled or claimed in between
-        message = f"Skipped: run {older_name!r} of the same schedule was still at work when this one came due."
-        store_state(session, run, "CANCELLED", "Skipped", message, None, SYSTEM, now, {"end_time": now})
+        message = f"Skipped: run {older_name!r} of the same schedule was still in progress when this one came due."
+        change_state(session, run, state.change(now, message), SYSTEM)
         return True
 
 

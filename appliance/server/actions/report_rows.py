@@ -9,6 +9,7 @@ from uuid import UUID
 
 from appliance.kit import ids
 from appliance.protocol.run_protocol import MAX_EVENTS, FlowStateEvent, LogEvent, Report, TaskStateEvent
+from appliance.protocol.state_change import StateChange
 from appliance.protocol.states import TERMINAL
 from appliance.server.db.rows.logs import NewLog
 from appliance.server.db.rows.task_runs import NewTaskRun, NewTaskState, StoredTaskRun, TaskRunColumns, TaskRunUpdate
@@ -26,20 +27,22 @@ class Batch:
     """A report's events by what becomes of them. `tasks` holds the events of each task run in their order."""
 
     tasks: dict[UUID, list[TaskStateEvent]] = field(default_factory=dict)
-    flow: list[FlowStateEvent] = field(default_factory=list)
+    flow: list[StateChange] = field(default_factory=list)
     logs: list[NewLog] = field(default_factory=list)
     freed: list[tuple[str, int]] = field(default_factory=list)  # task runs that give back their slots
 
 
 @dataclass
 class TaskRows:
+    """The rows of task runs that a report makes: new ones, changed ones, and their histories."""
+
     new: list[NewTaskRun] = field(default_factory=list)
     changed: list[TaskRunUpdate] = field(default_factory=list)
     states: list[NewTaskState] = field(default_factory=list)
 
 
 def sort(flow_run_id: UUID, report: Report) -> Batch:
-    """Check every event and put it where it belongs; Invalid when one can't be stored."""
+    """Check every event and sort it by what becomes of it; raises Invalid when one can't be stored."""
     if len(report.events) > MAX_EVENTS:
         raise Invalid(f"A report carries at most {MAX_EVENTS} events; send them in several.")
     batch = Batch()
@@ -48,7 +51,7 @@ def sort(flow_run_id: UUID, report: Report) -> Batch:
         if event.at.tzinfo is None:
             raise Invalid("The time of an event must have an offset.")
         if type(event) is FlowStateEvent:
-            batch.flow.append(event)
+            batch.flow.append(_flow_change(event))
             continue
         slug, index = event.slug, event.map_index  # type: ignore[union-attr]
         if (slug is not None and (len(slug) > MAX_SLUG or "\0" in slug)) or not -1 <= index <= MAX_INDEX:
@@ -64,6 +67,13 @@ def sort(flow_run_id: UUID, report: Report) -> Batch:
                 batch.freed.append((event.slug, index))
     batch.tasks = {ids.derived(flow_run_id, slug, index): events for (slug, index), events in places.items()}
     return batch
+
+
+def _flow_change(event: FlowStateEvent) -> StateChange:
+    if len(event.name) > _LONGEST_NAME:
+        raise Invalid(f"The name of a state is at most {_LONGEST_NAME} characters long.")
+    data = None if event.data is None else clean_document(event.data)
+    return StateChange(event.type, event.name, event.at, clean(event.message), data)
 
 
 def log_row(

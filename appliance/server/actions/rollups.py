@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from appliance.protocol.states import TERMINAL
 from appliance.server.db.reads import events, settings
 from appliance.server.db.reads import rollups as read_rollups
 from appliance.server.db.retries import retried
@@ -13,6 +12,7 @@ from appliance.server.db.rows.events import RunEvent
 from appliance.server.db.rows.rollups import NewRollup
 from appliance.server.db.session import Database
 from appliance.server.db.writes import rollups
+from appliance.server.domain.transitions import ends_run
 from appliance.server.errors import Invalid
 
 BATCH = 2_000
@@ -51,7 +51,7 @@ def sums(rows: list[RunEvent]) -> list[NewRollup]:
     """The ends among events, added up by flow, hour and state. A run whose row is gone belongs to no flow any more."""
     found: dict[tuple[UUID, datetime, str], NewRollup] = {}
     for row in rows:
-        if row.kind != "flow_run.state" or row.data.get("type") not in TERMINAL or row.flow_id is None:
+        if row.kind != "flow_run.state" or not ends_run(row.data.get("type", "")) or row.flow_id is None:
             continue
         seconds = 0.0 if row.start_time is None else max(0.0, (row.at - row.start_time).total_seconds())
         hour = row.at.replace(minute=0, second=0, microsecond=0)

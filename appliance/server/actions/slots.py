@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock
 from appliance.protocol.run_protocol import AskSlots, Slots
+from appliance.server.actions.states import conflict
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import concurrency as read_concurrency
 from appliance.server.db.reads import flow_runs
@@ -21,8 +22,9 @@ from appliance.server.db.rows.concurrency import SlotHolder, TagLimit
 from appliance.server.db.session import Database
 from appliance.server.db.writes import concurrency
 from appliance.server.domain.concurrency import full_sentence
+from appliance.server.domain.run_protocol import may_start_tasks
 from appliance.server.domain.sanitize import MAX_INDEX, MAX_SLUG
-from appliance.server.errors import Invalid, NotFound, StaleAttempt
+from appliance.server.errors import Invalid, NotFound
 from appliance.server.events.outbox import announce
 
 _MOST_TAGS = 100
@@ -108,10 +110,9 @@ def _require_live(session: Session, flow_run_id: UUID, attempt: int) -> None:
     run = flow_runs.attempt_state(session, flow_run_id)
     if run is None:
         raise NotFound("There is no such run; it may have been deleted.")
-    if run.attempt != attempt:
-        raise StaleAttempt(f"Attempt {attempt} was replaced by attempt {run.attempt}; end this process.")
-    if run.state_type not in ("RUNNING", "CANCELLING"):
-        raise StaleAttempt(f"The run is {run.state_name} and starts no tasks; end this process.")
+    refusal = may_start_tasks(run, attempt)
+    if refusal is not None:
+        raise conflict(refusal)
 
 
 def _check(request: AskSlots) -> None:

@@ -1,97 +1,198 @@
-"""Storing a flow run's state with its history and event, and closing what an attempt leaves behind. Inside another action's transaction."""
+"""The one writer of flow runs' states: each is stored where the rules accept it, with its history and its event, inside another
+action's transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Protocol, Unpack
+from uuid import UUID
 
+from msgspec import structs
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, crash
-from appliance.kit.documents import JsonDocument
+from appliance.protocol.state_change import StateChange
 from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.events import StateNews
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
-from appliance.server.db.rows.states import NewState
 from appliance.server.db.writes import states, task_runs
+from appliance.server.domain.repair import Remedy
 from appliance.server.domain.sanitize import clean
-from appliance.server.domain.transitions import SCHEDULED
-from appliance.server.errors import Conflict, Invalid
-from appliance.server.events.outbox import announce
+from appliance.server.domain.transitions import (
+    FIRST,
+    Accept,
+    Accepted,
+    BulkChange,
+    Facts,
+    Proposed,
+    Refuse,
+    Terms,
+    Verdict,
+    Wait,
+    decide,
+    end_of_open_tasks,
+    ends_run,
+    goes_on_by_itself,
+    hands_back,
+)
+from appliance.server.errors import Conflict, Invalid, StaleAttempt
+from appliance.server.events.outbox import announce_all
+
+LONGEST_ACTOR = 200
 
 
-def store_state(
+def facts_of(run: LockedRun, hold: str = "") -> Facts:
+    """What the rules need to know of a run. `hold`: why nothing of it may start now."""
+    return Facts(run.state_type, run.state_name, run.attempt, hold, run.version, run.cancel_requested)
+
+
+def propose_state(
     session: Session,
     run: LockedRun,
-    type: str,
-    name: str,
-    message: str,
-    data: JsonDocument | None,
+    change: StateChange,
+    actor: Actor,
+    columns: FlowRunColumns | None = None,
+    *,
+    hold: str = "",
+    **terms: Unpack[Terms],
+) -> Verdict:
+    """Store the state, with other columns of the run, if the rules accept it; their verdict, which may name another state."""
+    verdict = decide(facts_of(run, hold), Proposed(change.type, change.name, **terms))
+    if isinstance(verdict, Accept):
+        state = structs.replace(change, type=verdict.type, name=verdict.name)
+        _write(session, run, (state,), columns or {}, actor, change.at)
+    return verdict
+
+
+def change_state(
+    session: Session,
+    run: LockedRun,
+    change: StateChange,
+    actor: Actor,
+    columns: FlowRunColumns | None = None,
+    **terms: Unpack[Terms],
+) -> Accept:
+    """The same for a state that must be accepted; raises Conflict with the sentence of the rules when it is not."""
+    verdict = propose_state(session, run, change, actor, columns, **terms)
+    if isinstance(verdict, Refuse):
+        raise conflict(verdict)
+    if isinstance(verdict, Wait):
+        raise Conflict(verdict.reason)
+    return verdict
+
+
+def store_report(
+    session: Session, run: LockedRun, reached: Accepted, columns: FlowRunColumns, actor: Actor, now: datetime
+) -> None:
+    """Store the states that an attempt has reported, or none, with other columns of the run."""
+    if reached and hands_back(reached[-1].type):
+        columns = columns | _handed_back(reached[-1])
+    _write(session, run, reached, columns, actor, now)
+
+
+class VersionedRun(Protocol):
+    """A run with the version and attempt of its newest state."""
+
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+
+def record_bulk(
+    session: Session,
+    change: BulkChange,
+    runs: Sequence[VersionedRun],
     actor: Actor,
     now: datetime,
-    extra: FlowRunColumns,
-    *,
-    attempt: int | None = None,
+    message: str = "",
 ) -> None:
-    """Append the state and set the run's columns, where the run is still as `run` (a row of `states.lock`) saw it. `attempt` is
-    that of the state, if the run gets a new one with it."""
-    number = run.attempt if attempt is None else attempt
-    state = states.row(run.id, run.version + 1, number, type, name, now, clean(actor.name, 200), message, data)
-    if not states.change(session, run.id, run.version, states.columns(state) | extra):
+    """Record the state that one statement has given to all of these runs."""
+    state = StateChange(change.type, change.name, now, message)
+    name = clean(actor.name, LONGEST_ACTOR)
+    states.add(session, [states.row(run.id, run.version, run.attempt, state, name) for run in runs])
+    _announce(session, [(run.id, run.version, state) for run in runs], actor, now)
+
+
+def record_first(session: Session, flow_run_ids: Sequence[UUID], actor: Actor, now: datetime) -> None:
+    """Record the first state of new runs."""
+    state, name = FIRST.change(now), clean(actor.name, LONGEST_ACTOR)
+    states.add(session, [states.row(id, 1, 0, state, name) for id in flow_run_ids])
+    _announce(session, [(id, 1, state) for id in flow_run_ids], actor, now)
+
+
+def apply_remedy(session: Session, run: LockedRun, remedy: Remedy, actor: Actor) -> None:
+    """Give the run back to the agents, or end it with its unfinished tasks."""
+    columns: FlowRunColumns = {}
+    if remedy.action == "give_back":  # the attempt can't begin any more: the run is not Pending, and its token is gone
+        returns = run.times_resurrected + 1
+        columns = {"agent_id": None, "lease_expires_at": None, "run_token_hash": None, "times_resurrected": returns}
+    state = change_state(session, run, remedy.change, actor, columns)
+    close_tasks(session, run, state.type, remedy.change.at)
+
+
+def close_tasks(session: Session, run: LockedRun, type: str, now: datetime) -> None:
+    """Give the tasks that are unfinished an end of their own when the run has ended as this type."""
+    end = end_of_open_tasks(type)
+    if end is not None:
+        task_runs.close(session, run.id, run.attempt, end.change(now, "The run ended before this task did."))
+
+
+def conflict(refusal: Refuse) -> Conflict:
+    """The error for what the rules refuse."""
+    return (StaleAttempt if refusal.code == "stale_attempt" else Conflict)(refusal.sentence)
+
+
+def _write(
+    session: Session,
+    run: LockedRun,
+    changes: Sequence[StateChange],
+    columns: FlowRunColumns,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Append the states and set the run's columns, where the run is still as `run` saw it."""
+    attempt, name = columns.get("attempt", run.attempt), clean(actor.name, LONGEST_ACTOR)
+    numbered = list(enumerate(changes, run.version + 1))
+    if numbered:
+        version, last = numbered[-1]
+        columns = columns | states.columns(last, version)
+        if ends_run(last.type):
+            columns["lease_expires_at"] = None
+            columns.setdefault("end_time", last.at)
+    if not states.change(session, run.id, run.version, columns):
         raise Conflict("The run changed at the same moment; try again.")
     crash.point("state.changed")
-    states.add(session, [state])
-    announce(
-        session,
-        "flow_run",
-        run.id,
-        "flow_run.state",
-        StateNews(type=type, name=name, version=state["version"]),
-        actor,
-        now,
-    )
+    states.add(session, [states.row(run.id, version, attempt, change, name) for version, change in numbered])
+    _announce(session, [(run.id, version, change) for version, change in numbered], actor, now)
 
 
-def handed_back(state: NewState) -> FlowRunColumns:
-    """The columns of a run whose attempt ended in this state (a history row) without ending the run: nobody owns it.
+def _announce(session: Session, changes: list[tuple[UUID, int, StateChange]], actor: Actor, now: datetime) -> None:
+    items = [(id, StateNews(type=change.type, name=change.name, version=version)) for id, version, change in changes]
+    announce_all(session, "flow_run", "flow_run.state", items, actor, now)
+
+
+def _handed_back(state: StateChange) -> FlowRunColumns:
+    """The columns of a run whose attempt ended in this state without ending the run: nobody owns it.
 
     Its token still opens the run protocol until the next claim, for the one answer that may have been lost.
     """
-    given = (state["data"] or {}).get("start_time")
-    start = moment(given) if given is not None else None
+    text = (state.data or {}).get("start_time")
+    start = _time(text) if text is not None else None
+    if start is None and goes_on_by_itself(state.type):
+        start = state.at
     columns: FlowRunColumns = {"agent_id": None, "lease_expires_at": None}
-    if start is None and state["type"] == SCHEDULED:
-        start = state["at"]
     return columns if start is None else columns | states.due(start)
 
 
-def moment(text: Any) -> datetime:
+def _time(text: str) -> datetime:
     """A time that a run has reported; raises Invalid."""
     try:
         return clock.parse(text)
     except (TypeError, ValueError, OverflowError) as error:
         raise Invalid("The start time of a state must be ISO 8601 with an offset.") from error
-
-
-def end_attempt(
-    session: Session, run: LockedRun, crash_message: str, data: JsonDocument | None, actor: Actor, now: datetime
-) -> str:
-    """End an attempt whose process is gone: Cancelled when that was asked for, else Crashed; its unfinished tasks likewise."""
-    if run.state_type == "CANCELLING":
-        type, name, message = "CANCELLED", "Cancelled", "The run was stopped as asked."
-    else:
-        type, name, message = "FAILED", "Crashed", crash_message
-    store_state(session, run, type, name, message, data, actor, now, {"end_time": now, "lease_expires_at": None})
-    close_tasks(session, run, type, now)
-    return type
-
-
-def close_tasks(session: Session, run: LockedRun, ended_as: str, now: datetime) -> int:
-    """Give the task runs that the attempt left unfinished an end of their own."""
-    if ended_as == "FAILED":
-        return task_runs.close(
-            session, run.id, run.attempt, "FAILED", "Crashed", "The run ended before this task did.", now
-        )
-    return task_runs.close(
-        session, run.id, run.attempt, "CANCELLED", "Cancelled", "The run ended before this task did.", now
-    )

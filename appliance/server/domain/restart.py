@@ -35,6 +35,11 @@ def to_run_again(
     return again
 
 
+def nothing_failed(type: str, again: set[TaskKey], from_task: str | None) -> bool:
+    """Is there no reason to restart a run that has ended as this type? Only a task that the request names would be one."""
+    return type == "SUCCESS" and not again and from_task is None
+
+
 def _following(edge: Mapping[str, Any], index: int, indices: Mapping[str, list[int]]) -> Iterable[TaskKey]:
     """The task runs that come after one child, or after a whole task."""
     slug = edge["downstream"]

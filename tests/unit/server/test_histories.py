@@ -25,6 +25,7 @@ from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.actions.flow_runs.perform import perform
 from appliance.server.db import migrate
 from appliance.server.db.session import Database
+from appliance.server.domain.repair import MOST_RETURNS
 from appliance.server.errors import ServerError
 from tests import depth
 from tests.integration.builders import ALICE, RUN, claim, create, enrol, flow, register, rows, run_row, send, task
@@ -84,7 +85,7 @@ class Model:
         return "ok"
 
     def expire(self) -> None:
-        if self.type == "PENDING" and self.returns < repair.MOST_RETURNS:
+        if self.type == "PENDING" and self.returns < MOST_RETURNS:
             self.returns, self.due = self.returns + 1, True
             self.become("SCHEDULED")
         elif self.type in LIVE:

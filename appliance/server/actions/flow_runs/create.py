@@ -23,8 +23,8 @@ from appliance.server.errors import Conflict, Invalid, NotFound
 
 
 class Created(NamedTuple):
-    """A run that was asked for, and the names of its flow and project. `row`: what was stored; None when a request with the same
-    idempotency key had made the run before."""
+    """The run for a request, and the names of its flow and project. `row`: what was stored; None when a request with the same
+    idempotency key had created the run before."""
 
     id: UUID
     row: NewFlowRun | None
@@ -34,7 +34,7 @@ class Created(NamedTuple):
 
 @retried
 def create_run(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime | None = None) -> Created:
-    """Create a run of the flow's newest version. The same idempotency key again answers the run that it made the first time."""
+    """Create a run of the flow's newest version. The same idempotency key again answers the run that it created the first time."""
     now = now or clock.now()
     scheduled = request.scheduled_time or now
     if scheduled.tzinfo is None:
@@ -67,8 +67,8 @@ def create_run(db: Database, actor: Actor, request: CreateFlowRun, *, now: datet
 def _runnable(session: Session, request: CreateFlowRun) -> tuple[RunnableFlow, RunnableVersion | None]:
     if request.flow_id is None and (request.project is None or request.flow is None):
         raise Invalid("Name the flow by its id, or by project and flow.")
-    found = flows.runnable(session, request.flow_id, request.project, request.flow)
-    if found is None:
-        named = f"flow {request.flow!r} in project {request.project!r}" if request.flow_id is None else "such flow"
-        raise NotFound(f"There is no {named}; register it first, or correct the name.")
-    return found
+    runnable = flows.runnable(session, request.flow_id, request.project, request.flow)
+    if runnable is None:
+        flow = f"flow {request.flow!r} in project {request.project!r}" if request.flow_id is None else "such flow"
+        raise NotFound(f"There is no {flow}; register it first, or correct the name.")
+    return runnable

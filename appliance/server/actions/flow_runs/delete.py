@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock
 from appliance.protocol.flow_runs import ChangeFlowRun
-from appliance.server.actions.flow_runs.change import Change, history_message, once_within
+from appliance.server.actions.flow_runs.change import Change, history_message, once_within, permit
 from appliance.server.actions.names import idempotency_key
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import jobs as read_jobs
@@ -20,8 +20,6 @@ from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import flow_runs, jobs, schedules
-from appliance.server.domain.transitions import LIVE
-from appliance.server.errors import Conflict
 from appliance.server.events.outbox import announce
 
 DELETE, DELETED = "delete", "deleted"
@@ -50,10 +48,7 @@ def change(actor: Actor, request: ChangeFlowRun) -> Change:
     """`delete` as a change inside a transaction. Of a due time that never ran, a skip stays, so that no run is made for it again."""
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
-        if run.state_type in LIVE:
-            raise Conflict(f"The run is {run.state_name}; cancel it, then delete it when it has ended.")
-        if request.version is not None and request.version != run.version:
-            raise Conflict("The run has changed since you looked at it; look again, then decide.")
+        permit("delete", run, request)
         row = session.get_one(FlowRun, run.id)
         message = history_message("Deleted", actor, request.reason)
         if row.schedule_id is not None and row.due_at is not None and (row.due_at > now or run.start_time is None):

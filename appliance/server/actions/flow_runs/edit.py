@@ -8,13 +8,12 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.protocol.flow_runs import EditFlowRun
-from appliance.server.actions.flow_runs.change import Change, history_message, once, store
+from appliance.server.actions.flow_runs.change import Change, history_message, once, permit, store
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.session import Database
-from appliance.server.domain.transitions import PAUSED, SCHEDULED, Proposed
-from appliance.server.errors import Conflict, Invalid
+from appliance.server.errors import Invalid
 
 HIGHEST_PRIORITY = 1_000
 
@@ -28,14 +27,13 @@ def edit_run(
 
 def change(actor: Actor, request: EditFlowRun) -> Change:
     """`edit` as a change inside a transaction. Raises Invalid for values that can't be used."""
-    values = _columns(request)
+    columns = _columns(request)
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
-        if run.attempt or run.state_type not in (SCHEDULED, PAUSED):
-            raise Conflict(f"The run is {run.state_name} and has started; only a run that has not can be edited.")
-        name = "Scheduled" if run.state_name == "Late" else run.state_name  # by its new time it may be late no more
-        message = history_message(f"Edited ({', '.join(sorted(values))})", actor, request.reason)
-        store(session, run, Proposed(run.state_type, name), message, request, actor, now, values)
+        state = permit("edit", run, request)
+        if state is not None:
+            message = history_message(f"Edited ({', '.join(sorted(columns))})", actor, request.reason)
+            store(session, run, state.change(now, message), request, actor, columns)
 
     return apply
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -12,24 +10,25 @@ from sqlalchemy.orm import Session
 from appliance.kit import crash, ids
 from appliance.kit.documents import JsonDocument, Parameters
 from appliance.server.actions.names import labels_of
+from appliance.server.actions.states import record_first
 from appliance.server.auth.identity import Actor
-from appliance.server.db.rows.events import StateNews
 from appliance.server.db.rows.flow_runs import NewFlowRun
 from appliance.server.db.rows.flows import FlowDefaults, VersionDefaults
-from appliance.server.db.writes import flow_runs, states
+from appliance.server.db.writes import flow_runs
 from appliance.server.domain import parameters as rules
 from appliance.server.domain.sanitize import clean, clean_document
+from appliance.server.domain.transitions import FIRST
 from appliance.server.errors import Invalid
-from appliance.server.events.outbox import announce_all
 
 
-def checked_parameters(flow: FlowDefaults, version: VersionDefaults, given: Mapping[str, Any]) -> Parameters:
-    """Defaults, then what the flow's settings say, then what was given; Invalid, in one sentence a problem, when they don't fit."""
-    values = rules.merge(version.parameters, flow.overrides.get("parameters") or {}, given)
-    problems = rules.problems(version.parameters, values)
+def checked_parameters(flow: FlowDefaults, version: VersionDefaults, values: Parameters) -> Parameters:
+    """The version's defaults, replaced by the flow's settings, replaced by `values`; Invalid, in one sentence a problem, when they
+    don't fit."""
+    merged = rules.merge(version.parameters, flow.overrides.get("parameters") or {}, values)
+    problems = rules.problems(version.parameters, merged)
     if problems:
         raise Invalid(" ".join(problems[:5]), problems=problems[:50])
-    cleaned: Parameters = clean_document(values)
+    cleaned: Parameters = clean_document(merged)
     return cleaned
 
 
@@ -52,7 +51,7 @@ def run_row(
     schedule_id: UUID | None = None,
     idempotency_key: str | None = None,
 ) -> NewFlowRun:
-    """A new run as a row. Labels: those given, else those of the flow's settings, else those of the version."""
+    """A new run as a row. Labels: `labels`, else those of the flow's settings, else those of the version."""
     if labels is None:
         override = flow.overrides.get("labels")
         labels = version.labels if override is None else override
@@ -72,8 +71,8 @@ def run_row(
         "parent_flow_run_id": None,
         "parent_task_slug": None,
         "scheduled_time": scheduled_time,
-        "state_type": "SCHEDULED",
-        "state_name": "Scheduled",
+        "state_type": FIRST.type,
+        "state_name": FIRST.name,
         "state_message": "",
         "state_data": None,
         "state_at": now,
@@ -88,14 +87,11 @@ def run_row(
 
 
 def insert_runs(session: Session, rows: list[NewFlowRun], actor: Actor, now: datetime) -> list[UUID]:
-    """Insert the runs that no unique key knows yet, each with its first state and its event; the ids of those inserted."""
+    """Insert the runs that no unique key knows yet, each with its first state and its event; the ids of the new ones."""
     if not rows:
         return []
-    made = set(flow_runs.insert_new(session, rows))
+    inserted = set(flow_runs.insert_new(session, rows))
     crash.point("run.inserted")
-    new = [row["id"] for row in rows if row["id"] in made]
-    name = clean(actor.name, 200)
-    states.add(session, [states.row(id, 1, 0, "SCHEDULED", "Scheduled", now, name) for id in new])
-    data = StateNews(type="SCHEDULED", name="Scheduled", version=1)
-    announce_all(session, "flow_run", "flow_run.state", [(id, data) for id in new], actor, now)
+    new = [row["id"] for row in rows if row["id"] in inserted]
+    record_first(session, new, actor, now)
     return new

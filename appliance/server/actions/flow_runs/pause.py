@@ -8,12 +8,10 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.protocol.flow_runs import ChangeFlowRun
-from appliance.server.actions.flow_runs.change import Change, history_message, once, store
+from appliance.server.actions.flow_runs.change import Change, history_message, once, permit, store
 from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.flow_runs import LockedRun
 from appliance.server.db.session import Database
-from appliance.server.domain.transitions import PAUSED, SCHEDULED, Proposed
-from appliance.server.errors import Conflict
 
 
 def pause_run(
@@ -28,21 +26,9 @@ def change(actor: Actor, request: ChangeFlowRun) -> Change:
     """`pause` as a change inside a transaction."""
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
-        if run.state_type == PAUSED:
-            return
-        if run.state_type != SCHEDULED:
-            raise Conflict(
-                f"The run is {run.state_name}; only a run that is scheduled can be paused. Cancel it to stop it."
-            )
-        store(
-            session,
-            run,
-            Proposed(PAUSED, "Paused"),
-            history_message("Paused", actor, request.reason),
-            request,
-            actor,
-            now,
-            {},
-        )
+        state = permit("pause", run, request)
+        if state is not None:
+            message = history_message("Paused", actor, request.reason)
+            store(session, run, state.change(now, message), request, actor)
 
     return apply

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from uuid import UUID
@@ -10,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.flow_runs import RestartFlowRun
-from appliance.protocol.states import TERMINAL, StateType
-from appliance.server.actions.flow_runs.change import FREE, Change, history_message, once, store, task_state
+from appliance.protocol.state_change import StateChange
+from appliance.protocol.states import StateType
+from appliance.server.actions.flow_runs.change import FREE, Change, history_message, once, permit, store
 from appliance.server.actions.flow_runs.new_runs import checked_parameters, run_config_of
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flows, mapped_flows
@@ -22,8 +24,8 @@ from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import states, task_runs
-from appliance.server.domain.restart import to_run_again
-from appliance.server.domain.transitions import PAUSED, SCHEDULED, Proposed
+from appliance.server.domain.restart import TaskKey, nothing_failed, to_run_again
+from appliance.server.domain.transitions import PENDING
 from appliance.server.errors import Conflict, Invalid
 
 
@@ -40,36 +42,37 @@ def change(actor: Actor, request: RestartFlowRun) -> Change:
     """`restart` as a change inside a transaction."""
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
-        known = read_task_runs.types_of(session, run.id)
-        again = _may_restart(session, run, request, known)
-        extra = FREE | states.due(now) | {"end_time": None, "times_resurrected": 0} | _changed(session, run, request)
-        done = "Restarted" if request.from_task is None else f"Restarted from {request.from_task}"
-        proposed = Proposed(SCHEDULED, "Scheduled", restart=True)
-        store(session, run, proposed, history_message(done, actor, request.reason), request, actor, now, extra)
-        pending = task_state("PENDING", "Pending", "To run again, since the run was restarted.", now)
+        state = permit("restart", run, request)
+        if state is None:
+            return
+        recorded = read_task_runs.types_of(session, run.id)
+        again = _tasks_to_run_again(session, run, request, recorded)
+        fresh: FlowRunColumns = {"end_time": None, "times_resurrected": 0}
+        columns = FREE | states.due(now) | fresh | _changed_columns(session, run, request)
+        action = "Restarted" if request.from_task is None else f"Restarted from {request.from_task}"
+        change = state.change(now, history_message(action, actor, request.reason))
+        store(session, run, change, request, actor, columns, new_attempt="restart")
+        pending = StateChange(PENDING, "Pending", now, "Runs again, because the run was restarted.")
         cleared: ClearedColumns = {"run_count": 0, "result_location": None, "start_time": None, "end_time": None}
-        task_runs.move(session, [known[key][0] for key in sorted(again)], pending, **cleared)
+        task_runs.move(session, [recorded[key][0] for key in sorted(again)], pending, **cleared)
 
     return apply
 
 
-def _may_restart(
-    session: Session, run: LockedRun, request: RestartFlowRun, known: dict[tuple[str, int], tuple[UUID, StateType]]
-) -> set[tuple[str, int]]:
-    """The task runs to run again; raises Conflict when the run is not one to restart."""
-    if run.state_type not in TERMINAL:
-        raise Conflict(_not_ended(run))
-    if run.attempt == 0:
-        raise Conflict("The run never started, so there is nothing to restart; create a new run.")
+def _tasks_to_run_again(
+    session: Session, run: LockedRun, request: RestartFlowRun, recorded: Mapping[TaskKey, tuple[UUID, StateType]]
+) -> set[TaskKey]:
+    """The task runs to run again; raises Conflict when there is nothing to restart."""
     if session.get_one(Flow, run.flow_id).archived:
         raise Conflict("The run's flow is archived; take it out of the archive to restart the run.")
     graph = flows.graph_of(session, run.flow_version_id)
     if request.from_task is not None:
         _require_task(graph, request.from_task)
-    again = to_run_again(graph.get("edges", []), {key: type for key, (_, type) in known.items()}, request.from_task)
-    if run.state_type == "SUCCESS" and not again and request.from_task is None:
+    types = {key: type for key, (_, type) in recorded.items()}
+    again = to_run_again(graph.get("edges", []), types, request.from_task)
+    if nothing_failed(run.state_type, again, request.from_task):
         raise Conflict(
-            "Nothing of the run has failed; name the task to restart from, or create a new run to run all of it again."
+            "No task of the run has failed; name the task to restart from, or create a new run to run all of it again."
         )
     return again
 
@@ -82,7 +85,7 @@ def _require_task(graph: JsonDocument, slug: str) -> None:
         raise Invalid(f"The run's flow has no task {slug!r}; {hint}")
 
 
-def _changed(session: Session, run: LockedRun, request: RestartFlowRun) -> FlowRunColumns:
+def _changed_columns(session: Session, run: LockedRun, request: RestartFlowRun) -> FlowRunColumns:
     """The columns that change with another version or other parameters. Raises Invalid when the parameters don't fit."""
     if not request.newest_version and not request.parameters:
         return {}
@@ -90,15 +93,9 @@ def _changed(session: Session, run: LockedRun, request: RestartFlowRun) -> FlowR
     own = session.get_one(FlowVersion, run.flow_version_id)
     version = mapped_flows.newest_version(session, run.flow_id) if request.newest_version else own
     assert version is not None
-    values: FlowRunColumns = {"parameters": checked_parameters(flow, version, {**row.parameters, **request.parameters})}
+    columns: FlowRunColumns = {
+        "parameters": checked_parameters(flow, version, {**row.parameters, **request.parameters})
+    }
     if version is own:
-        return values
-    return values | {"flow_version_id": version.id, "run_config": run_config_of(flow, version)}
-
-
-def _not_ended(run: LockedRun) -> str:
-    if run.state_type == PAUSED:
-        return "The run is paused, not over; resume it instead."
-    if run.state_type == SCHEDULED:
-        return "The run waits for its time, so there is nothing to restart; it starts by itself."
-    return f"The run is still {run.state_name}; wait for its end, or cancel it first."
+        return columns
+    return columns | {"flow_version_id": version.id, "run_config": run_config_of(flow, version)}

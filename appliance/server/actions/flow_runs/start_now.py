@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock
 from appliance.protocol.flow_runs import ChangeFlowRun
-from appliance.server.actions.flow_runs.change import Change, history_message, once, store, task_state
+from appliance.protocol.state_change import StateChange
+from appliance.server.actions.flow_runs.change import Change, history_message, once, permit, store
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import task_runs as read_task_runs
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import states, task_runs
-from appliance.server.domain.transitions import PAUSED, SCHEDULED, Proposed
-from appliance.server.errors import Conflict
+from appliance.server.domain.transitions import SCHEDULED
 
 
 def start_run_now(
@@ -31,16 +31,14 @@ def change(actor: Actor, request: ChangeFlowRun) -> Change:
     """`start_now` as a change inside a transaction."""
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
-        if run.state_type == PAUSED or run.state_name == "Paused":
-            raise Conflict("The run is paused; resume it instead.")
-        if run.state_type != SCHEDULED:
-            raise Conflict(f"The run is {run.state_name}; only a run that is scheduled can be started now.")
+        state = permit("start_now", run, request)
+        if state is None:
+            return
         message = history_message("Started now", actor, request.reason)
-        extra: FlowRunColumns = states.due(now) if run.attempt else {"scheduled_time": now}
-        name = "AwaitingRetry" if run.state_name == "AwaitingRetry" else "Scheduled"
-        store(session, run, Proposed(SCHEDULED, name), message, request, actor, now, extra)
-        for one in read_task_runs.with_times(session, run.id):
-            data = one.state_data | {"start_time": clock.isoformat(now)}
-            task_runs.move(session, [one.id], {**task_state(SCHEDULED, one.state_name, message, now), "data": data})
+        columns: FlowRunColumns = states.due(now) if run.attempt else {"scheduled_time": now}
+        store(session, run, state.change(now, message), request, actor, columns)
+        for task in read_task_runs.with_times(session, run.id):
+            data = task.state_data | {"start_time": clock.isoformat(now)}
+            task_runs.move(session, [task.id], StateChange(SCHEDULED, task.state_name, now, message, data))
 
     return apply

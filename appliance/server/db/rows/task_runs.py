@@ -153,19 +153,14 @@ class ClearedColumns(TypedDict, total=False):
     end_time: datetime | None
 
 
-class TaskState(TypedDict):
-    """One state that several task runs get."""
+class NewTaskState(TypedDict):
+    """A state to append to a task run's history."""
 
     type: str
     name: str
     message: str
     data: JsonDocument | None
     at: datetime
-
-
-class NewTaskState(TaskState):
-    """A state to append to a task run's history."""
-
     task_run_id: UUID
     version: int
     attempt: int

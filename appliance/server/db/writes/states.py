@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ClauseElement, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from appliance.kit.documents import JsonDocument
+from appliance.protocol.state_change import StateChange
 from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.rows.states import NewState
@@ -63,27 +63,17 @@ def add(session: Session, rows: list[NewState]) -> None:
         _insert(session.connection(), rows)
 
 
-def row(
-    flow_run_id: UUID,
-    version: int,
-    attempt: int,
-    type: str,
-    name: str,
-    at: datetime,
-    actor: str,
-    message: str = "",
-    data: JsonDocument | None = None,
-) -> NewState:
+def row(flow_run_id: UUID, version: int, attempt: int, change: StateChange, actor: str) -> NewState:
     """One row of a flow run's history."""
     return {
         "flow_run_id": flow_run_id,
         "version": version,
         "attempt": attempt,
-        "type": type,
-        "name": name,
-        "message": message,
-        "data": data,
-        "at": at,
+        "type": change.type,
+        "name": change.name,
+        "message": change.message,
+        "data": change.data,
+        "at": change.at,
         "actor": actor,
     }
 
@@ -93,13 +83,13 @@ def due(at: datetime) -> FlowRunColumns:
     return {"scheduled_time": at, "due_at": func.coalesce(runs.c.due_at, runs.c.scheduled_time)}
 
 
-def columns(state: NewState) -> FlowRunColumns:
+def columns(change: StateChange, version: int) -> FlowRunColumns:
     """The columns of the run that repeat its newest history row."""
     return {
-        "state_type": state["type"],
-        "state_name": state["name"],
-        "state_message": state["message"],
-        "state_data": state["data"],
-        "state_at": state["at"],
-        "version": state["version"],
+        "state_type": change.type,
+        "state_name": change.name,
+        "state_message": change.message,
+        "state_data": change.data,
+        "state_at": change.at,
+        "version": version,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import islice
 from typing import Any, Unpack, cast
 from uuid import UUID
@@ -11,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, and_, bindparam, select, update
 from sqlalchemy.orm import Session
 
+from appliance.protocol.state_change import StateChange
 from appliance.protocol.states import TERMINAL
 from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.rows.task_runs import (
@@ -20,7 +20,6 @@ from appliance.server.db.rows.task_runs import (
     StoredTaskRun,
     TaskRunColumns,
     TaskRunUpdate,
-    TaskState,
 )
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.states import TaskRunState
@@ -74,44 +73,49 @@ def update_of(id: UUID, run: TaskRunColumns) -> TaskRunUpdate:
     }
 
 
-def close(session: Session, flow_run_id: UUID, attempt: int, type: str, name: str, message: str, now: datetime) -> int:
+def close(session: Session, flow_run_id: UUID, attempt: int, end: StateChange) -> int:
     """Set every unfinished task run of the flow run to a terminal state; how many there were."""
     connection = session.connection()
     rows = connection.execute(_OPEN, {"flow_run": flow_run_id}).all()
     if not rows:
         return 0
     open_ones = and_(_runs.c.flow_run_id == flow_run_id, _IS_OPEN)
-    connection.execute(
-        update(_runs)
-        .where(open_ones)
-        .values(
-            state_type=type,
-            state_name=name,
-            state_message=message,
-            state_data=None,
-            state_at=now,
-            version=_runs.c.version + 1,
-            attempt=attempt,
-            end_time=now,
-        )
-    )
-    state = TaskState(type=type, name=name, message=message, data=None, at=now)
-    _insert_states(connection, [_history(state, row.id, row.version + 1, attempt) for row in rows])
+    values = {**_columns(end), "version": _runs.c.version + 1, "attempt": attempt, "end_time": end.at}
+    connection.execute(update(_runs).where(open_ones).values(values))
+    _insert_states(connection, [_history(end, row.id, row.version + 1, attempt) for row in rows])
     return len(rows)
 
 
-def move(session: Session, ids: Sequence[UUID], state: TaskState, **others: Unpack[ClearedColumns]) -> None:
-    """Give task runs one and the same new state (type, name, message, data, at), and set other columns."""
+def move(session: Session, ids: Sequence[UUID], change: StateChange, **others: Unpack[ClearedColumns]) -> None:
+    """Give task runs one and the same new state, and set other columns."""
     connection = session.connection()
-    columns = {f"state_{key}": value for key, value in state.items()}
+    values = {**_columns(change), **others}
     rest = iter(ids)
     while chunk := list(islice(rest, _CHUNK)):
         chosen = _runs.c.id.in_(chunk)
-        connection.execute(update(_runs).where(chosen).values(version=_runs.c.version + 1, **columns, **others))
+        connection.execute(update(_runs).where(chosen).values(version=_runs.c.version + 1, **values))
         rows = connection.execute(select(_runs.c.id, _runs.c.version, _runs.c.attempt).where(chosen)).all()
-        states = [_history(state, row.id, row.version, row.attempt) for row in rows]
-        _insert_states(connection, states)
+        _insert_states(connection, [_history(change, row.id, row.version, row.attempt) for row in rows])
 
 
-def _history(state: TaskState, task_run_id: UUID, version: int, attempt: int) -> NewTaskState:
-    return {**state, "task_run_id": task_run_id, "version": version, "attempt": attempt}
+def _columns(change: StateChange) -> dict[str, object]:
+    return {
+        "state_type": change.type,
+        "state_name": change.name,
+        "state_message": change.message,
+        "state_data": change.data,
+        "state_at": change.at,
+    }
+
+
+def _history(change: StateChange, task_run_id: UUID, version: int, attempt: int) -> NewTaskState:
+    return {
+        "task_run_id": task_run_id,
+        "version": version,
+        "attempt": attempt,
+        "type": change.type,
+        "name": change.name,
+        "message": change.message,
+        "data": change.data,
+        "at": change.at,
+    }

@@ -1,0 +1,89 @@
+"""What an attempt of a run may do: have a report stored, start tasks, go on at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from appliance.protocol.states import TERMINAL
+from appliance.server.domain.transitions import CANCELLING, RUNNING, Refuse, ends_attempt, stale
+
+
+class AttemptedRun(Protocol):
+    """Which attempt of a run is the newest, and how far it is."""
+
+    @property
+    def state_type(self) -> str: ...
+
+    @property
+    def state_name(self) -> str: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+
+class ReportingRun(AttemptedRun, Protocol):
+    """The same, and the number of the last batch that is stored."""
+
+    @property
+    def last_seq(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Store:
+    """Store the batch; the run's last number is `seq` then."""
+
+    seq: int
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """The batch is stored already. `ended`: the attempt has no more to do."""
+
+    ended: bool
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A batch before this one is missing."""
+
+    sentence: str
+
+
+def has_begun(run: AttemptedRun, attempt: int) -> bool:
+    """Is the attempt running already, so that its request to begin is a repeated one?"""
+    return run.state_type == RUNNING and attempt == run.attempt
+
+
+def judge_report(run: ReportingRun, attempt: int, seq: int, *, empty: bool) -> Store | Repeated | Gap | Refuse:
+    """What to do with the numbered batch of an attempt. An empty one is a heartbeat, which carries the last number."""
+    if attempt != run.attempt:
+        return stale(attempt, run.attempt)
+    ended = ends_attempt(run.state_type)
+    if seq <= run.last_seq and (ended or not empty):
+        return Repeated(ended)
+    if seq > run.last_seq + (not empty):
+        return Gap(f"Batch {seq} came before batch {run.last_seq + 1}; send that one first.")
+    if not _is_at_work(run):
+        return Refuse("stale_attempt", f"The run is {run.state_name} and takes no reports; end this process.")
+    return Store(run.last_seq if empty else seq)
+
+
+def may_start_tasks(run: AttemptedRun, attempt: int) -> Refuse | None:
+    """Why the attempt may start no tasks; None: it may."""
+    if attempt != run.attempt:
+        return stale(attempt, run.attempt)
+    if not _is_at_work(run):
+        return Refuse("stale_attempt", f"The run is {run.state_name} and starts no tasks; end this process.")
+    return None
+
+
+def stop_reason(type: str, name: str, message: str) -> str:
+    """Why the process of a run's newest attempt is to stop; empty: it is not."""
+    if type == CANCELLING:
+        return message or "The run was cancelled."
+    return f"The run has already ended as {name}." if type in TERMINAL else ""
+
+
+def _is_at_work(run: AttemptedRun) -> bool:
+    return run.state_type in (RUNNING, CANCELLING)
