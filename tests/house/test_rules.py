@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "appliance"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "static" not in path.parts)
 LONGEST_FILE = 500
+WRITING = {"insert", "update", "delete", "BulkInsert", "with_for_update"}
 SENDING = ("execute", "exec_driver_sql", "scalars")
 SQLALCHEMY_EVERYWHERE = {("sqlalchemy.orm", "Session")}
 """What the server may know of SQLAlchemy outside db; its errors besides."""
@@ -72,6 +73,25 @@ def commits(text: str) -> Iterator[str]:
             yield f"{node.lineno}: commits"
 
 
+def only_reads(text: str) -> Iterator[str]:
+    """Public functions that select rows and neither write nor lock any, also through what they use of their module."""
+    uses = {}
+    for node in ast.parse(text).body:
+        targets = getattr(node, "targets", None) or [getattr(node, "target", None)]
+        name = getattr(node, "name", None) or getattr(targets[0], "id", None)
+        if name is not None:
+            uses[name] = {getattr(inner, "id", None) or getattr(inner, "attr", None) for inner in ast.walk(node)} - {
+                None
+            }
+    for name in uses:
+        reach, rest = set(), {name}
+        while rest:
+            reach |= rest
+            rest = {use for used in rest for use in uses.get(used, ())} - reach
+        if not name.startswith("_") and "select" in reach and not reach & WRITING:
+            yield f"{name} only reads"
+
+
 def has_no_hashes_or_has_addresses(text: str) -> Iterator[str]:
     if "sha256:" not in text and "sha512-" not in text:
         yield "no hashes"
@@ -117,6 +137,12 @@ RULES = {
             "from sqlalchemy import select\nfrom sqlalchemy.orm import Session\n",
             "rows = session.execute(statement).all()",
         ),
+    ),
+    "read": Rule(
+        "what only reads belongs into db/reads; db/writes has locking reads besides what it writes",
+        only_reads,
+        below("server/db/writes"),
+        ("_ONE = select(x)\n\ndef one(session):\n    return session.execute(_ONE).one()\n",),
     ),
     "root": Rule(
         "import the module that you need; the front door is for users",
