@@ -1,4 +1,4 @@
-"""A site on its own Postgres, behind a proxy: `appliance start` with two API workers, services and agent, and a second services process."""
+"""A site on its own Postgres, behind a proxy: `appliance start` with several API workers, services and agent, and a second services process."""
 
 from __future__ import annotations
 
@@ -58,8 +58,9 @@ class Wire:
 class PostgresSite:
     """All of it; `database` is the way to the database past the proxy. Its directory is kept when it is `broken`."""
 
-    def __init__(self, directory: Path, postgres: Postgres) -> None:
+    def __init__(self, directory: Path, postgres: Postgres, workers: int = WORKERS) -> None:
         self.broken = False
+        self._size = workers
         self.postgres = postgres
         self.postgres.sql(f"create role {NAME} login; create database {NAME} owner {NAME};")
         self.proxy = Proxy(self.postgres.socket)
@@ -67,7 +68,7 @@ class PostgresSite:
         self.appliance = Appliance(
             directory / "data",
             APPLIANCE_DATABASE_URL=self.postgres.url_through(self.proxy.port, NAME, NAME),
-            APPLIANCE_WORKERS=str(WORKERS),
+            APPLIANCE_WORKERS=str(workers),
             APPLIANCE_SCHEDULER_INTERVAL="1",
         )
         self._log = directory / "services.log"
@@ -99,8 +100,8 @@ class PostgresSite:
         masters = {process.ppid() for process in listening}
         return [process for process in listening if process.pid not in masters]
 
-    def both_workers(self) -> list[psutil.Process]:
-        return until("both workers listen", lambda: found if len(found := self.workers()) == WORKERS else None)
+    def all_workers(self) -> list[psutil.Process]:
+        return until("all workers listen", lambda: ready if len(ready := self.workers()) == self._size else None)
 
     def wire_to(self, worker: psutil.Process, timeout: float = 40.0) -> Wire:
         """A connection to this worker: the others are stopped while it is made."""
@@ -118,7 +119,7 @@ class PostgresSite:
     def seconds_until_well(self, longest: float = 30.0) -> float:
         """How long it takes until every worker says that it is ready."""
         began = time.monotonic()
-        for worker in self.both_workers():
+        for worker in self.all_workers():
             wire = self.wire_to(worker)
             until("the worker is ready", partial(_is_ready, wire), longest)
             wire.close()
@@ -151,13 +152,13 @@ def _is_ready(wire: Wire) -> bool:
 
 
 @contextmanager
-def postgres_site() -> Iterator[PostgresSite]:
+def postgres_site(workers: int = WORKERS) -> Iterator[PostgresSite]:
     """Below /tmp, because Postgres can't run as root in a closed directory."""
     directory = marked_directory("appliance-postgres-site-")
     postgres = Postgres(directory / "postgres")
     broken = True
     try:
-        site = PostgresSite(directory, postgres)
+        site = PostgresSite(directory, postgres, workers)
         try:
             site.start()
             yield site

@@ -15,12 +15,17 @@ from uuid import UUID
 import pytest
 
 from appliance.server.actions import leases
+from tests import depth
 from tests.chaos import proxy
 from tests.chaos.postgres_site import NAME, PostgresSite, Wire, postgres_site
 from tests.e2e.appliance_process import until
 from tests.integration.builders import check_histories, enrol, register, rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("postgres site")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(depth.pick(quick=300, normal=300, full=600)),
+    pytest.mark.xdist_group("postgres site"),
+]
 
 RUNS = "/api/v1/flow-runs"
 EVERY_SECOND = {"kind": "cron", "cron": "* * * * * *", "timezone": "UTC"}
@@ -29,9 +34,8 @@ BACK_WITHIN = 10.0
 NO_STALE_ONE_AFTER = 15.0
 AT_ONCE = 2.0
 """Far less than the slow look at the database, which finds everything that nobody was told of."""
-LONG = "POSTGRES_CHAOS_KILLS" in os.environ
-KILLS = int(os.environ.get("POSTGRES_CHAOS_KILLS", "3"))
-"""As many times, once a second, all backends are ended; in the long form 3600."""
+KILLS = depth.pick(quick=3, normal=3, full=120)
+"""How many times, once a second, all backends are terminated."""
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +99,7 @@ def claim_in_background(pool: ThreadPoolExecutor, wire: Wire, agent: UUID) -> Fu
 def test_an_agent_at_one_worker_gets_what_is_made_at_another_at_once(
     site: PostgresSite, chain: str, flow: UUID, agent: UUID
 ) -> None:
-    wires = [site.wire_to(worker) for worker in site.both_workers()]
+    wires = [site.wire_to(worker) for worker in site.all_workers()]
     with ThreadPoolExecutor(1) as pool:
         for here, there in (wires, wires[::-1]):
             waiting = claim_in_background(pool, here, agent)
@@ -107,7 +111,7 @@ def test_an_agent_at_one_worker_gets_what_is_made_at_another_at_once(
 
 
 def test_live_streams_at_every_worker_tell_of_it(site: PostgresSite, flow: UUID, agent: UUID) -> None:
-    workers = site.both_workers()
+    workers = site.all_workers()
     streams = [site.wire_to(worker).stream("/api/v1/events?topic=flow_run") for worker in workers]
     for stream in streams:
         assert "build" in next(stream)
@@ -122,7 +126,7 @@ def test_live_streams_at_every_worker_tell_of_it(site: PostgresSite, flow: UUID,
 def test_a_worker_that_is_killed_is_replaced_and_nothing_is_doubled(
     site: PostgresSite, flow: UUID, agent: UUID
 ) -> None:
-    victim, other = site.both_workers()
+    victim, other = site.all_workers()
     waiting_here, asking = site.wire_to(other), site.wire_to(other)
     with ThreadPoolExecutor(1) as pool:
         waiting = claim_in_background(pool, waiting_here, agent)
@@ -130,12 +134,12 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_doubled(
         run = made(asking, flow, idempotency_key="once")
         assert waiting.result(30)[0] == [run]
     until("a new worker listens", lambda: len(site.workers()) == 2 and victim not in site.workers())
-    for worker in site.both_workers():
+    for worker in site.all_workers():
         assert made(site.wire_to(worker), flow, idempotency_key="once") == run
 
 
 def test_the_same_key_at_every_worker_at_once_is_one_run(site: PostgresSite, flow: UUID, agent: UUID) -> None:
-    wires = [site.wire_to(worker) for worker in site.both_workers() for _ in range(3)]
+    wires = [site.wire_to(worker) for worker in site.all_workers() for _ in range(3)]
     with ThreadPoolExecutor(len(wires)) as pool:
         found = {future.result(30) for future in [pool.submit(made, wire, flow, idempotency_key="k") for wire in wires]}
     assert len(found) == 1
@@ -146,7 +150,7 @@ def test_the_same_key_at_every_worker_at_once_is_one_run(site: PostgresSite, flo
 def test_a_restart_of_postgres_is_over_soon(site: PostgresSite, scheduled: UUID, flow: UUID, mode: str) -> None:
     site.postgres.restart(mode)
     assert site.seconds_until_well() < BACK_WITHIN
-    for worker in site.both_workers():
+    for worker in site.all_workers():
         wire = site.wire_to(worker)
         answers = [wire.ask("GET", f"{RUNS}?limit=5")[0] for _ in range(10)]
         answers += [create(wire, flow, labels=["nowhere"])[0] for _ in range(3)]
@@ -210,7 +214,7 @@ def test_connections_that_vanish_are_replaced(site: PostgresSite, flow: UUID, ag
         status, seconds = timed(site, "GET", f"{RUNS}?limit=5")
         assert status in (200, 503) and seconds < LONGEST_ANSWER
     assert site.seconds_until_well() < NO_STALE_ONE_AFTER
-    workers = site.both_workers()
+    workers = site.all_workers()
 
     def is_told_at_once() -> bool:
         with ThreadPoolExecutor(1) as pool:
@@ -259,7 +263,7 @@ def test_a_services_process_that_goes_leaves_no_due_time_out_and_doubles_none(
 ) -> None:
     leader = until("somebody plans", lambda: _leader(site))
     before = len(_due_times(site, scheduled))
-    os.kill(leader, signal.SIGKILL if LONG else signal.SIGTERM)
+    os.kill(leader, signal.SIGKILL if depth.is_full() else signal.SIGTERM)
     until("another process plans", lambda: _leader(site) not in (leader, 0))
     until("planning goes on", lambda: len(_due_times(site, scheduled)) > before)
     site.start_services()

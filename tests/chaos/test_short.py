@@ -6,10 +6,11 @@ import shutil
 
 import pytest
 
+from tests import depth
 from tests.chaos.run import chaos
 from tests.process_guard import marked_directory
 
-SEED, SECONDS = 20260302, 60.0
+SEED, SECONDS = 20260302, depth.pick(quick=60.0, normal=60.0, full=180.0)
 LEAST = {"kill": 3, "stop": 2, "between": 2}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

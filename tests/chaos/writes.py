@@ -93,6 +93,9 @@ def main() -> int:
     options.add_argument("--points", type=int, default=200, help="at how many writes, drawn at random")
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
+    if not can_trace():
+        print("not run: strace is not installed, or may not trace")
+        return 0
     process_guard.watch()
     with tempfile.TemporaryDirectory(prefix="appliance-writes-") as name:
         home = Path(name)
