@@ -6,9 +6,9 @@ const server = process.env.APPLIANCE_URL ?? "http://127.0.0.1:4200";
 /** What nearly every page needs comes in two files instead of twenty; what only one page needs stays with it. */
 function chunkOf(id: string): string | undefined {
   if (/node_modules\/(react|react-dom|scheduler)\//.test(id)) return "react";
-  if (/node_modules\/|src\/(ui|api)\/.+\.tsx?$/.test(id)) return "parts";
+  if (/node_modules\/|src\/(ui|api)\/.+\.(tsx?|css)$/.test(id)) return "parts";
   if (/src\/lib\/(keys|states|waiting|why|bulk|jobs|run-filter|time|selection)\.ts$/.test(id)) return "parts";
-  if (/src\/features\/(runs-table|stop-dialog|wait-sentence)\.tsx$/.test(id)) return "parts";
+  if (/src\/features\/runs\/(runs-table|stop-dialog|wait-sentence)\.tsx$/.test(id)) return "parts";
   return undefined;
 }
 

@@ -14,15 +14,14 @@ import { jobQuery, jobsQuery } from "./api/jobs";
 import { limitsQuery } from "./api/limits";
 import { currentSession } from "./api/session";
 import { taskRunsQuery } from "./api/task-runs";
-import { Shell } from "./features/shell";
-import { safePath } from "./lib/paths";
+import { parseRunSearch } from "./features/run/search";
+import { Shell } from "./features/shell/shell";
+import { safePath, text } from "./lib/paths";
 import { parseRunView, toRunFilter } from "./lib/run-filter";
 import { NotFoundPage } from "./pages/not-found";
 import { Failure } from "./ui/notice";
 
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({ notFoundComponent: NotFoundPage });
-
-const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
 
 const setup = createRoute({
   getParentRoute: () => root,
@@ -75,27 +74,10 @@ const runs = createRoute({
   component: lazyRouteComponent(() => import("./pages/runs"), "RunsPage"),
 });
 
-export interface RunSearch {
-  view?: "table";
-  pane?: "parameters" | "history";
-  task?: string;
-  /** What the log shows and looks for. */
-  level?: "info" | "warn" | "error";
-  find?: string;
-}
-
-const LEVELS = ["info", "warn", "error"] as const;
-
 const run = createRoute({
   getParentRoute: () => app,
   path: "/runs/$runId",
-  validateSearch: (search: Record<string, unknown>): RunSearch => ({
-    view: search.view === "table" ? "table" : undefined,
-    pane: search.pane === "parameters" || search.pane === "history" ? search.pane : undefined,
-    task: text(search.task),
-    level: LEVELS.find((level) => level === search.level),
-    find: text(search.find),
-  }),
+  validateSearch: parseRunSearch,
   loader: ({ context, params }) => {
     void context.queries.prefetchQuery(runQuery(params.runId));
     void context.queries.prefetchInfiniteQuery(taskRunsQuery(params.runId));

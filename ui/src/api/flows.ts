@@ -6,7 +6,6 @@ import { execute } from "./graphql";
 import { flowKeys } from "./keys";
 
 export type FlowRow = FlowsQuery["flows"]["items"][number];
-export type StripRun = FlowRow["recentRuns"][number];
 export type Flow = NonNullable<FlowQuery["flow"]>;
 /** `catchUpWindow` is in seconds. */
 export type Schedule = Flow["schedules"][number];

@@ -1,10 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { System } from "../api/system";
-import { bannersOf, freedInWords, megabytes } from "./banners";
+import { bannersOf, freedInWords, megabytes, type System } from "./banners";
 
 const NOW = Date.UTC(2026, 10, 23, 6);
 const WELL: System = {
-  disk: { writable: true, freeBytes: 1, totalBytes: 2, warnings: [] },
+  disk: { writable: true, warnings: [] },
   hold: { held: false, runs: 0, before: null },
   maintenance: { active: false, until: null, by: "", reason: "" },
 };

@@ -1,9 +1,15 @@
 /** What the strips under the top bar say: one line each, the gravest first, at most two. */
 
-import type { System } from "../api/system";
-import type { Permission } from "../features/permissions";
 import { runsIn } from "./bulk";
+import type { Permission } from "./permissions";
 import { formatInstant } from "./time";
+
+/** What concerns the whole appliance, as far as a strip tells of it. */
+export interface System {
+  disk: { writable: boolean; warnings: readonly string[] };
+  hold: { held: boolean; runs: number; before: string | null };
+  maintenance: { active: boolean; until: string | null; by: string; reason: string };
+}
 
 export interface Banner {
   id: "disk" | "hold" | "maintenance";

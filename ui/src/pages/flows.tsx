@@ -1,16 +1,13 @@
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
-import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { Button } from "react-aria-components";
-import { type FlowRow, flowsQuery } from "../api/flows";
-import { useWriting } from "../features/permissions";
-import { lookOf } from "../lib/states";
-import { Countdown, Instant } from "../ui/instant";
-import { Empty, Failure, Skeleton } from "../ui/notice";
+import { flowsQuery } from "../api/flows";
+import { FlowsTable } from "../features/flows/flows-table";
+import { NoFlows } from "../features/flows/no-flows";
+import { Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
 import { useShortcuts } from "../ui/shortcuts";
-import { StatePill } from "../ui/state-pill";
-import { Strip } from "../ui/strip";
 
 const TYPING_PAUSE = 250;
 
@@ -94,124 +91,4 @@ export function FlowsPage() {
       </div>
     </div>
   );
-}
-
-function NoFlows({ q, clear }: { q: string; clear: () => void }) {
-  if (q) {
-    return (
-      <Empty
-        title={`No flow's name contains “${q}”.`}
-        action={
-          <Button className="button" onPress={clear}>
-            Show all flows
-          </Button>
-        }
-      />
-    );
-  }
-  return (
-    <Empty title="No flows yet.">
-      A flow is a Python file with tasks. Register one from where it lies:
-      <pre className="mono command">appliance register flows.py --project my-project</pre>
-    </Empty>
-  );
-}
-
-function FlowsTable({ flows, current }: { flows: readonly FlowRow[]; current: number }) {
-  return (
-    <table className="table flows-table">
-      <colgroup>
-        <col className="col-flow" />
-        <col className="col-project" />
-        <col className="col-strip" />
-        <col className="col-state" />
-        <col />
-        <col className="col-next" />
-        <col className="col-version" />
-        <col className="col-action" />
-      </colgroup>
-      <thead>
-        <tr>
-          <th scope="col">Flow</th>
-          <th scope="col">Project</th>
-          <th scope="col">Last 30 runs</th>
-          <th scope="col">Last state</th>
-          <th scope="col">Schedule</th>
-          <th scope="col">Next run</th>
-          <th scope="col" className="right">
-            Version
-          </th>
-          <th scope="col">
-            <span className="unseen">Actions</span>
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {flows.map((flow, index) => (
-          <FlowLine key={flow.id} flow={flow} isCurrent={index === current} />
-        ))}
-      </tbody>
-    </table>
-  );
-}
-
-function FlowLine({ flow, isCurrent }: { flow: FlowRow; isCurrent: boolean }) {
-  const writing = useWriting();
-  const latest = flow.recentRuns[0];
-  return (
-    <tr className={isCurrent ? "row-current" : ""}>
-      <td className="cell-flow strong">
-        <Link to="/flows/$flowId" params={{ flowId: flow.id }} className="row-link">
-          {flow.name}
-        </Link>
-      </td>
-      <td className="cell-project muted">{flow.project.name}</td>
-      <td className="cell-strip">
-        <Strip runs={flow.recentRuns} />
-      </td>
-      <td className="cell-last">
-        {latest && (
-          <Link
-            to="/runs/$runId"
-            params={{ runId: latest.id }}
-            className="above"
-            aria-label={`Last run ${latest.name}: ${lookOf(latest.state).word}`}
-          >
-            <StatePill look={lookOf(latest.state)} />
-          </Link>
-        )}
-      </td>
-      <td className="muted cell-schedule">{scheduleWords(flow)}</td>
-      <td className="cell-next number">
-        {flow.nextRun && (
-          <>
-            <Instant at={flow.nextRun.scheduledTime} />{" "}
-            <span className="muted">
-              <Countdown at={flow.nextRun.scheduledTime} />
-            </span>
-          </>
-        )}
-      </td>
-      <td className="cell-version right number muted">v{flow.version.number}</td>
-      <td className="cell-action">
-        {writing.allowed && (
-          <Link
-            to="/flows/$flowId/run"
-            params={{ flowId: flow.id }}
-            className="button small above"
-            aria-label={`Run ${flow.name}`}
-          >
-            Run…
-          </Link>
-        )}
-      </td>
-    </tr>
-  );
-}
-
-function scheduleWords(flow: FlowRow): string {
-  const active = flow.schedules.filter((schedule) => schedule.active);
-  const first = active[0];
-  if (!first) return flow.schedules.length > 0 ? "Paused" : "";
-  return active.length > 1 ? `${first.description}, and ${active.length - 1} more` : first.description;
 }

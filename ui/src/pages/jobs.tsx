@@ -1,12 +1,12 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { isOver, jobsQuery } from "../api/jobs";
+import { JobPill } from "../features/jobs/job-pill";
 import { countsInWords, jobTitle } from "../lib/jobs";
 import { BusyButton } from "../ui/busy-button";
 import { Elapsed, Instant } from "../ui/instant";
 import { Empty, Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
-import { JobPill } from "./job";
 
 export function JobsPage() {
   usePageTitle("Jobs");

@@ -5,11 +5,10 @@ import { type Limit, limitsQuery } from "../api/limits";
 import { LimitsTable } from "../features/limits/limits-table";
 import { NewLimitDialog } from "../features/limits/new-limit-dialog";
 import { RemoveLimitDialog } from "../features/limits/remove-limit-dialog";
-import { useMay, useWriting } from "../features/permissions";
+import { useMay, useWriting } from "../features/session/permissions";
 import { Empty, Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
 import { useShortcuts } from "../ui/shortcuts";
-import "../ui/limits.css";
 
 export function LimitsPage() {
   usePageTitle("Limits");

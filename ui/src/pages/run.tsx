@@ -1,25 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useEffect, useRef, useState } from "react";
-import { type Run, runQuery } from "../api/flow-runs";
-import { CauseCard } from "../features/cause-card";
-import { Approvals } from "../features/run/approvals";
-import { Detail, type Wish } from "../features/run/detail";
+import { Link, useParams } from "@tanstack/react-router";
+import { runQuery } from "../api/flow-runs";
 import { RunSkeleton } from "../features/run/run-skeleton";
-import { Split } from "../features/run/split";
-import { Structure } from "../features/run/structure";
-import { SuccessLine } from "../features/run/success-line";
-import { useTasks } from "../features/run/use-tasks";
-import { RunHeader } from "../features/run-header";
-import { StopDialog } from "../features/stop-dialog";
-import { useGoOn } from "../features/use-go-on";
-import { canStop, isTerminal, lookOf } from "../lib/states";
-import type { RunSearch } from "../router";
+import { RunView } from "../features/run/run-view";
+import { lookOf } from "../lib/states";
 import { Empty, Failure } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
-import { useShortcuts } from "../ui/shortcuts";
-import "../ui/run.css";
-import "../styles/run.css";
 
 export function RunPage() {
   const { runId } = useParams({ from: "/app/runs/$runId" });
@@ -44,64 +30,4 @@ export function RunPage() {
     );
   }
   return <RunView key={run.id} run={run} />;
-}
-
-function RunView({ run }: { run: Run }) {
-  const search = useSearch({ from: "/app/runs/$runId" });
-  const navigate = useNavigate();
-  const list = useTasks(run);
-  const [stopping, setStopping] = useState(false);
-  const goOn = useGoOn(run);
-  const [wish, setWish] = useState<Wish | null>(null);
-  const go = (change: Partial<RunSearch>) =>
-    void navigate({ to: "/runs/$runId", params: { runId: run.id }, search: { ...search, ...change }, replace: true });
-  const showInLog = () => {
-    const id = Number(run.cause?.firstErrorLogId ?? 0);
-    go({ pane: undefined, task: undefined });
-    if (id) setWish((last) => ({ id, turn: (last?.turn ?? 0) + 1 }));
-  };
-  useShortcuts("Run", [
-    { keys: "t", label: "Timeline", run: () => go({ view: undefined }) },
-    { keys: "v", label: "Table of tasks", run: () => go({ view: "table" }) },
-    { keys: "l", label: "Logs", run: () => go({ pane: undefined }) },
-    { keys: "p", label: "Parameters", run: () => go({ pane: "parameters" }) },
-    { keys: "h", label: "State history", run: () => go({ pane: "history" }) },
-    ...(search.task ? [{ keys: "Escape", label: "All tasks", run: () => go({ task: undefined }) }] : []),
-    {
-      keys: "Shift R",
-      label: "Run again…",
-      run: () => void navigate({ to: "/flows/$flowId/run", params: { flowId: run.flow.id }, search: { from: run.id } }),
-    },
-    ...(goOn ? [{ keys: "r", label: goOn.label, run: goOn.run }] : []),
-    ...(canStop(run.state.type) ? [{ keys: "Shift S", label: "Stop…", run: () => setStopping(true) }] : []),
-  ]);
-  return (
-    <div className="page page-full run-page">
-      <RunHeader run={run} goOn={goOn} onStop={() => setStopping(true)} />
-      <Announcer run={run} />
-      <CauseCard run={run} showInLog={showInLog} approvals={<Approvals run={run} tasks={list.tasks} />} />
-      <SuccessLine run={run} list={list} />
-      <Split
-        left={<Structure run={run} list={list} search={search} go={go} />}
-        right={<Detail run={run} tasks={list.tasks} search={search} go={go} wish={wish} />}
-      />
-      <StopDialog run={stopping ? run : null} onClose={() => setStopping(false)} />
-    </div>
-  );
-}
-
-/** Says once, to those who can't see it, that the run reached its end. */
-function Announcer({ run }: { run: Run }) {
-  const before = useRef(run.state.type);
-  const [text, setText] = useState("");
-  useEffect(() => {
-    if (before.current !== run.state.type && isTerminal(run.state.type))
-      setText(`Run ${lookOf(run.state).word}${run.cause ? `: ${run.cause.message}` : ""}`);
-    before.current = run.state.type;
-  }, [run]);
-  return (
-    <div className="unseen" role="status">
-      {text}
-    </div>
-  );
 }

@@ -2,7 +2,7 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { Button } from "react-aria-components";
 import { setUp, useSession } from "../api/session";
-import { DoorPage } from "../features/door";
+import { DoorPage } from "../features/session/door";
 import { usePageTitle } from "../ui/page-title";
 import { TextInput } from "../ui/text-input";
 

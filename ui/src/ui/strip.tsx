@@ -1,6 +1,12 @@
-import type { StripRun } from "../api/flows";
 import { isTerminal, lookOf } from "../lib/states";
 import { elapsed } from "../lib/time";
+
+interface StripRun {
+  id: string;
+  state: { type: string; name: string };
+  startTime: string | null;
+  endTime: string | null;
+}
 
 const FULL = 20;
 const LEAST = 5;

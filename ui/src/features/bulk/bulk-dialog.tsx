@@ -10,8 +10,8 @@ import { countsInWords } from "../../lib/jobs";
 import { newKey } from "../../lib/keys";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
 import { toast } from "../../ui/toasts";
-import { MarkedStateField } from "../marked-state-field";
-import type { Target } from "./bulk-bar";
+import { MarkedStateField } from "../runs/marked-state-field";
+import type { Target } from "./targets";
 
 interface Props {
   target: Target;

@@ -6,6 +6,7 @@ import { blocksOf, kindWord, readSlots, usageInWords } from "../../lib/limits";
 import { selectionOf } from "../../lib/timeline";
 import { Instant } from "../../ui/instant";
 import { useSetLimit } from "./use-set-limit";
+import "./limits.css";
 
 interface Props {
   limits: readonly Limit[];

@@ -6,7 +6,7 @@ import { approveTask, type Run } from "../../api/flow-runs";
 import { newKey } from "../../lib/keys";
 import { selectionOf, type TaskRun } from "../../lib/timeline";
 import { toast, toastError } from "../../ui/toasts";
-import { useMay, useWriting } from "../permissions";
+import { useMay, useWriting } from "../session/permissions";
 
 const LISTED = 20;
 

@@ -5,14 +5,14 @@ import { Button } from "react-aria-components";
 import type { Run } from "../../api/flow-runs";
 import { isAtRest, isTerminal, lookOf } from "../../lib/states";
 import { parseSelection, selectionOf, type TaskRun } from "../../lib/timeline";
-import type { RunSearch } from "../../router";
 import { Elapsed } from "../../ui/instant";
 import { StatePill } from "../../ui/state-pill";
-import { LogViewer } from "../log-viewer";
-import { useMay, useWriting } from "../permissions";
-import { ParametersPanel, StateHistory } from "../run-panels";
-import type { Place } from "../use-logs";
+import { LogViewer } from "../log/log-viewer";
+import type { Place } from "../log/use-logs";
+import { useMay, useWriting } from "../session/permissions";
 import { MarkDialog } from "./mark-dialog";
+import { ParametersPanel, StateHistory } from "./run-panels";
+import type { RunSearch } from "./search";
 import { Tab } from "./tab";
 
 export interface Wish {

@@ -1,10 +1,10 @@
 /** How many task runs are in which state; a press shows only those. */
 
 import { ToggleButton } from "react-aria-components";
+import { familyCounts } from "../../lib/family-counts";
 import type { Family } from "../../lib/states";
 import type { TaskRun } from "../../lib/timeline";
 import { StateIcon } from "../../ui/state-icon";
-import { familyCounts } from "../timeline";
 
 interface Props {
   tasks: readonly TaskRun[];

@@ -8,7 +8,7 @@ import { newKey } from "../../lib/keys";
 import { selectionOf, type TaskRun } from "../../lib/timeline";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
 import { toast } from "../../ui/toasts";
-import { MarkedStateField } from "../marked-state-field";
+import { MarkedStateField } from "../runs/marked-state-field";
 
 export function MarkDialog({ run, task, onClose }: { run: Run; task?: TaskRun; onClose: () => void }) {
   const [state, setState] = useState<MarkedState>("Success");

@@ -5,9 +5,10 @@ import { lazy, Suspense, useState } from "react";
 import { Button, Menu, MenuItem, MenuTrigger, Popover } from "react-aria-components";
 import { pauseRun, type Run } from "../../api/flow-runs";
 import { newKey } from "../../lib/keys";
+import type { Permission } from "../../lib/permissions";
 import { isAtRest, isTerminal } from "../../lib/states";
 import { toast, toastError } from "../../ui/toasts";
-import { type Permission, useMay, useWriting } from "../permissions";
+import { useMay, useWriting } from "../session/permissions";
 import { DeleteDialog } from "./delete-dialog";
 import { MarkDialog } from "./mark-dialog";
 

@@ -12,8 +12,8 @@ import { parseSelection, withoutPlumbing } from "../../lib/timeline";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
 import { SelectField } from "../../ui/select-field";
 import { toast } from "../../ui/toasts";
-import { ParameterField } from "../parameter-field";
-import { useParameterForm } from "../use-parameter-form";
+import { ParameterField } from "../parameters/parameter-field";
+import { useParameterForm } from "../parameters/use-parameter-form";
 
 const FAILED_ONLY = "";
 

@@ -5,12 +5,12 @@ import { Button } from "react-aria-components";
 import type { Run } from "../../api/flow-runs";
 import { type Family, isTerminal } from "../../lib/states";
 import { mappedSlugs, ofFamily } from "../../lib/timeline";
-import type { RunSearch } from "../../router";
 import { Empty, Failure, Skeleton } from "../../ui/notice";
-import { TaskTable } from "../task-table";
-import { Timeline } from "../timeline";
+import { Timeline } from "../timeline/timeline";
 import { FamilyFilter } from "./family-filter";
+import type { RunSearch } from "./search";
 import { Tab } from "./tab";
+import { TaskTable } from "./task-table";
 import type { Tasks } from "./use-tasks";
 
 interface Props {

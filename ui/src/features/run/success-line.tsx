@@ -1,7 +1,7 @@
 /** A run that went well says so in one quiet line: what was done, and what is still worth a look. */
 
 import type { Run } from "../../api/flow-runs";
-import { familyCounts } from "../timeline";
+import { familyCounts } from "../../lib/family-counts";
 import type { Tasks } from "./use-tasks";
 
 export function SuccessLine({ run, list }: { run: Run; list: Tasks }) {

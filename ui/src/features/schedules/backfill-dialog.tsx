@@ -7,7 +7,7 @@ import type { Schedule } from "../../api/flows";
 import { backfill, previewBackfill } from "../../api/schedules";
 import { toLocalInput } from "../../lib/form-model";
 import { newKey } from "../../lib/keys";
-import { previewInWords, readCount } from "../../lib/schedules";
+import { type Preview, previewInWords, readCount } from "../../lib/schedules";
 import { localZone } from "../../lib/time";
 import { BusyButton } from "../../ui/busy-button";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
@@ -28,8 +28,7 @@ export default function BackfillDialog({ schedule, onClose }: { schedule: Schedu
   const navigate = useNavigate();
   const range = rangeOf(schedule.id, start, end);
   const preview = useMutation({ mutationFn: previewBackfill });
-  const most = readCount(atOnce, MOST_AT_ONCE);
-  const rate = perMinute.trim() === "" ? undefined : readCount(perMinute, MOST_PER_MINUTE);
+  const [most, rate] = [readMost(atOnce), readRate(perMinute)];
   const create = useMutation({
     mutationFn: (reason: string) =>
       backfill({
@@ -49,15 +48,15 @@ export default function BackfillDialog({ schedule, onClose }: { schedule: Schedu
     change(text);
     preview.reset(); // what was said is about another range
   };
-  const found = preview.data;
-  const canCreate = found !== undefined && found.count > found.existing && most !== null && rate !== null;
+  const effect = preview.data;
+  const canCreate = effect !== undefined && effect.count > effect.existing && most !== null && rate !== null;
   return (
     <ConfirmDialog
       title={`Backfill “${schedule.description}”`}
       isOpen
       onClose={onClose}
       keep="Create nothing"
-      confirm={found ? `Create ${(found.count - found.existing).toLocaleString("en")} runs` : "Create runs"}
+      confirm={effect ? `Create ${(effect.count - effect.existing).toLocaleString("en")} runs` : "Create runs"}
       isPending={create.isPending}
       isDisabled={!canCreate}
       error={create.error ?? preview.error}
@@ -76,41 +75,75 @@ export default function BackfillDialog({ schedule, onClose }: { schedule: Schedu
         onChange={set(setEnd)}
         error={range ? "" : "Enter a start and an end that is later."}
       />
-      <div className="row">
-        <BusyButton
-          className="button"
-          isDisabled={!range}
-          isBusy={preview.isPending}
-          onPress={() => range && preview.mutate(range)}
-        >
-          Preview
-        </BusyButton>
-        {found && (
-          <span role="status">
-            {previewInWords(found)}{" "}
-            {found.first && found.last && found.count > 1 && (
-              <span className="muted">
-                <Instant at={found.first} /> to <Instant at={found.last} />
-              </span>
-            )}
-          </span>
-        )}
-      </div>
+      <PreviewRow
+        preview={preview.data}
+        isBusy={preview.isPending}
+        isDisabled={!range}
+        onPress={() => range && preview.mutate(range)}
+      />
+      <Rates atOnce={atOnce} setAtOnce={setAtOnce} perMinute={perMinute} setPerMinute={setPerMinute} />
+    </ConfirmDialog>
+  );
+}
+
+interface PreviewProps {
+  preview: Preview | undefined;
+  isBusy: boolean;
+  isDisabled: boolean;
+  onPress: () => void;
+}
+
+function PreviewRow({ preview, isBusy, isDisabled, onPress }: PreviewProps) {
+  return (
+    <div className="row">
+      <BusyButton className="button" isDisabled={isDisabled} isBusy={isBusy} onPress={onPress}>
+        Preview
+      </BusyButton>
+      {preview && (
+        <span role="status">
+          {previewInWords(preview)}{" "}
+          {preview.first && preview.last && preview.count > 1 && (
+            <span className="muted">
+              <Instant at={preview.first} /> to <Instant at={preview.last} />
+            </span>
+          )}
+        </span>
+      )}
+    </div>
+  );
+}
+
+const readMost = (text: string) => readCount(text, MOST_AT_ONCE);
+/** Without a text there is no bound. */
+const readRate = (text: string) => (text.trim() === "" ? undefined : readCount(text, MOST_PER_MINUTE));
+
+interface RateProps {
+  atOnce: string;
+  setAtOnce: (text: string) => void;
+  perMinute: string;
+  setPerMinute: (text: string) => void;
+}
+
+function Rates({ atOnce, setAtOnce, perMinute, setPerMinute }: RateProps) {
+  return (
+    <>
       <TextInput
         label="At most so many at a time"
         value={atOnce}
         onChange={setAtOnce}
         inputMode="numeric"
-        error={most === null ? `Enter a whole number from 1 to ${MOST_AT_ONCE.toLocaleString("en")}.` : ""}
+        error={readMost(atOnce) === null ? `Enter a whole number from 1 to ${MOST_AT_ONCE.toLocaleString("en")}.` : ""}
       />
       <TextInput
         label="And at most so many a minute (optional)"
         value={perMinute}
         onChange={setPerMinute}
         inputMode="numeric"
-        error={rate === null ? `Enter a whole number from 1 to ${MOST_PER_MINUTE.toLocaleString("en")}.` : ""}
+        error={
+          readRate(perMinute) === null ? `Enter a whole number from 1 to ${MOST_PER_MINUTE.toLocaleString("en")}.` : ""
+        }
       />
-    </ConfirmDialog>
+    </>
   );
 }
 

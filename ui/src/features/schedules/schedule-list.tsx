@@ -7,7 +7,8 @@ import { policyInWords } from "../../lib/schedules";
 import { Instant } from "../../ui/instant";
 import { Empty } from "../../ui/notice";
 import { toast, toastError } from "../../ui/toasts";
-import { useMay, useWriting } from "../permissions";
+import { useMay, useWriting } from "../session/permissions";
+import "./schedules.css";
 
 const PolicyDialog = lazy(() => import("./policy-dialog"));
 const SkipsDialog = lazy(() => import("./skips-dialog"));

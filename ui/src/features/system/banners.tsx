@@ -7,7 +7,8 @@ import { endMaintenance, systemQuery } from "../../api/system";
 import { type Banner, bannersOf } from "../../lib/banners";
 import { useNow } from "../../ui/clock";
 import { toast, toastError } from "../../ui/toasts";
-import { useMay } from "../permissions";
+import { useMay } from "../session/permissions";
+import "./banners.css";
 
 const FreeSpaceDialog = lazy(() => import("./free-space-dialog"));
 const HoldDialog = lazy(() => import("./hold-dialog"));

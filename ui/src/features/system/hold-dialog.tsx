@@ -11,7 +11,7 @@ import { newKey } from "../../lib/keys";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
 import { Instant } from "../../ui/instant";
 import { toast } from "../../ui/toasts";
-import "../../ui/form.css";
+import "../../ui/radios.css";
 
 export default function HoldDialog({ hold, onClose }: { hold: System["hold"]; onClose: () => void }) {
   const [choice, setChoice] = useState<"release" | "skip">("release");

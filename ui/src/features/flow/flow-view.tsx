@@ -1,0 +1,71 @@
+import { Link, useNavigate } from "@tanstack/react-router";
+import { Button } from "react-aria-components";
+import type { Flow } from "../../api/flows";
+import { lookOf } from "../../lib/states";
+import { Countdown, Instant } from "../../ui/instant";
+import { useShortcuts } from "../../ui/shortcuts";
+import { StatePill } from "../../ui/state-pill";
+import { Strip } from "../../ui/strip";
+import { ScheduleList } from "../schedules/schedule-list";
+import { useWriting } from "../session/permissions";
+import { RecentRuns } from "./recent-runs";
+import { ParametersCard, TasksCard, VersionCard } from "./version-cards";
+import "./flow.css";
+
+export function FlowView({ flow }: { flow: Flow }) {
+  const writing = useWriting();
+  const navigate = useNavigate();
+  useShortcuts("Flow", [
+    { keys: "n", label: "Run…", run: () => void navigate({ to: "/flows/$flowId/run", params: { flowId: flow.id } }) },
+  ]);
+  const latest = flow.recentRuns[0];
+  return (
+    <div className="page flow-page">
+      <header className="run-head">
+        <nav className="crumbs" aria-label="Breadcrumb">
+          <Link to="/flows">Flows</Link>
+          <span aria-hidden="true">/</span>
+          <span>{flow.project.name}</span>
+          <span aria-hidden="true">/</span>
+          <span aria-current="page">{flow.name}</span>
+        </nav>
+        <div className="run-head-line">
+          <h1>{flow.name}</h1>
+          {latest && <StatePill look={lookOf(latest.state)} />}
+          <Strip runs={flow.recentRuns} />
+          {flow.nextRun && (
+            <span className="muted number">
+              next <Instant at={flow.nextRun.scheduledTime} />, <Countdown at={flow.nextRun.scheduledTime} />
+            </span>
+          )}
+          <span className="spring" />
+          {writing.allowed ? (
+            <Link to="/flows/$flowId/run" params={{ flowId: flow.id }} className="button primary">
+              Run…
+            </Link>
+          ) : (
+            <span title={writing.reason}>
+              <Button className="button" isDisabled>
+                Run…
+              </Button>
+            </span>
+          )}
+        </div>
+      </header>
+      <div className="flow-grid">
+        <RecentRuns flow={flow} />
+        <div className="flow-side">
+          <section className="card" aria-labelledby="schedules">
+            <div className="card-head">
+              <h2 id="schedules">Schedules</h2>
+            </div>
+            <ScheduleList schedules={flow.schedules} />
+          </section>
+          <VersionCard flow={flow} />
+          <ParametersCard flow={flow} />
+          <TasksCard flow={flow} />
+        </div>
+      </div>
+    </div>
+  );
+}

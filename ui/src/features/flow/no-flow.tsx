@@ -1,0 +1,18 @@
+import { Link } from "@tanstack/react-router";
+import { Empty } from "../../ui/notice";
+
+export function NoFlow() {
+  return (
+    <Empty
+      title="There is no flow with this id."
+      isPage
+      action={
+        <Link to="/flows" className="button primary">
+          Go to flows
+        </Link>
+      }
+    >
+      It may have been deleted, or the link was cut short.
+    </Empty>
+  );
+}

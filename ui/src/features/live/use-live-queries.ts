@@ -1,0 +1,55 @@
+/** What changed is asked again, as far as it is on screen; after a gap, everything on screen. */
+
+import { type QueryClient, useQueryClient } from "@tanstack/react-query";
+import { useCallback } from "react";
+import type { Run } from "../../api/flow-runs";
+import { flowKeys, flowRunKeys, jobKeys, limitKeys, objectOf, systemKeys } from "../../api/keys";
+import { type Change, useChanges } from "../../api/live";
+import type { System } from "../../api/system";
+
+/** What may change the reason why some other run waits. */
+const MOVES_OTHERS = new Set(["flow_run", "concurrency", "agent", "flow", "schedule", "hold", "maintenance"]);
+const WAITING = new Set(["SCHEDULED", "PENDING", "PAUSED"]);
+
+export function useLiveQueries(): void {
+  const client = useQueryClient();
+  const refresh = useCallback((changes: (Change | null)[]) => refreshAfter(client, changes), [client]);
+  useChanges(refresh);
+}
+
+function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
+  if (changes.includes(null)) {
+    void client.invalidateQueries();
+    return;
+  }
+  const known = changes as Change[];
+  const again = (queryKey: readonly unknown[]) => void client.invalidateQueries({ queryKey }, { cancelRefetch: false });
+  const topics = new Set(known.map((change) => change.topic));
+  const hasMoved = known.some((change) => change.kind !== "flow_run.progress" && MOVES_OTHERS.has(change.topic));
+  if (topics.has("flow_run") || hasMoved) again(flowRunKeys.lists);
+  const ids = new Set(known.map((change) => change.id));
+  const isAboutOne = ({ queryKey }: { queryKey: readonly unknown[] }) => ids.has(objectOf(queryKey) ?? "");
+  void client.invalidateQueries({ predicate: isAboutOne }, { cancelRefetch: false });
+  if (topics.has("job")) again(jobKeys.list);
+  if (topics.has("flow_run") || topics.has("concurrency")) again(limitKeys.list);
+  if (hasMoved) {
+    again(flowKeys.lists);
+    again(flowKeys.all);
+    again(flowRunKeys.allCounts);
+    refreshWaiting(client);
+  }
+  if (topics.has("hold") || topics.has("maintenance") || (hasMoved && isHeld(client))) again(systemKeys.all);
+}
+
+/** Runs that wait, wait for others: their reason is asked again whatever has moved. */
+function refreshWaiting(client: QueryClient): void {
+  const predicate = (query: { state: { data?: unknown } }) => {
+    const run = query.state.data as Run | null | undefined;
+    return run != null && WAITING.has(run.state.type);
+  };
+  void client.invalidateQueries({ queryKey: flowRunKeys.all, predicate }, { cancelRefetch: false });
+}
+
+function isHeld(client: QueryClient): boolean {
+  return client.getQueryData<System>(systemKeys.all)?.hold.held ?? false;
+}

@@ -1,0 +1,29 @@
+import { useMemo, useState } from "react";
+import { isChanged, type Json, type Parameter, read, toField, toText } from "../../lib/form-model";
+
+/** The texts and errors of a form of parameters; it begins with the values that are given, else with the defaults. */
+export function useParameterForm(parameters: readonly Parameter[], given: Record<string, unknown> | undefined) {
+  const fields = useMemo(() => parameters.map(toField), [parameters]);
+  const [start] = useState<Record<string, string>>(() =>
+    Object.fromEntries(
+      fields.map((field) => {
+        const value = given?.[field.name];
+        return [field.name, value === undefined ? field.initial : toText(field, value as Json)];
+      }),
+    ),
+  );
+  const [texts, setTexts] = useState(start);
+  const [errors, setErrors] = useState<Record<string, string>>({});
+  const edit = (name: string, text: string) => {
+    setTexts((now) => ({ ...now, [name]: text }));
+    setErrors(({ [name]: _, ...rest }) => rest);
+  };
+  const check = (name: string) => {
+    const field = fields.find((one) => one.name === name);
+    if (!field || (!isChanged(field, texts[name] ?? "") && field.hasDefault)) return;
+    const reading = read(field, texts[name] ?? "");
+    // An empty field is not scolded before it was asked for.
+    if (!reading.ok && texts[name]) setErrors((now) => ({ ...now, [name]: reading.error }));
+  };
+  return { fields, start, texts, errors, setErrors, edit, check };
+}

@@ -1,0 +1,54 @@
+/** What the form would do, as a command and as a request. */
+
+import { Button } from "react-aria-components";
+import type { Flow } from "../../api/flows";
+import { type Json, toCommand } from "../../lib/form-model";
+import { toast } from "../../ui/toasts";
+
+interface RequestProps {
+  flow: Flow;
+  parameters: Record<string, Json>;
+  scheduledTime: string | undefined;
+  name: string;
+}
+
+export function RequestView({ flow, parameters, scheduledTime, name }: RequestProps) {
+  const command = toCommand(flow.name, flow.project.name, parameters);
+  const body = {
+    project: flow.project.name,
+    flow: flow.name,
+    parameters,
+    ...(name && { name }),
+    ...(scheduledTime && { scheduled_time: scheduledTime }),
+  };
+  return (
+    <aside className="request" aria-label="The same as a command and as a request">
+      <CodeBlock
+        title="As a command"
+        text={command}
+        note={scheduledTime || name ? "Starts now, with a name made up." : undefined}
+      />
+      <CodeBlock title="As a request: POST /api/v1/flow-runs" text={JSON.stringify(body, null, 2)} />
+    </aside>
+  );
+}
+
+function CodeBlock({ title, text, note }: { title: string; text: string; note?: string }) {
+  const copy = async () => {
+    await navigator.clipboard?.writeText(text);
+    toast("Copied.");
+  };
+  return (
+    <section className="card">
+      <div className="card-head">
+        <h2>{title}</h2>
+        <span className="spring" />
+        <Button className="button small quiet" onPress={() => void copy()}>
+          Copy
+        </Button>
+      </div>
+      <pre className="mono code">{text}</pre>
+      {note && <p className="muted card-note">{note}</p>}
+    </section>
+  );
+}

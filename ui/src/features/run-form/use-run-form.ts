@@ -1,0 +1,116 @@
+/** The state of the form that starts a run: its texts, what is wrong with them, and the one request that it sends. */
+
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useEffect, useRef, useState } from "react";
+import { createRun, type Run } from "../../api/flow-runs";
+import type { Flow } from "../../api/flows";
+import { ApiError } from "../../api/http";
+import { flowKeys, flowRunKeys } from "../../api/keys";
+import { readAll } from "../../lib/form-model";
+import { newKey } from "../../lib/keys";
+import { toast } from "../../ui/toasts";
+import { useParameterForm } from "../parameters/use-parameter-form";
+import { useWriting } from "../session/permissions";
+
+/** The name of the start time beside those of the parameters, none of which has a colon. */
+export const AT = "when:at";
+
+export type RunFormState = ReturnType<typeof useRunForm>;
+
+export function useRunForm(flow: Flow, source: Run | null) {
+  const form = useParameterForm(flow.version.parameters, source?.parameters);
+  const [when, setWhen] = useState<"now" | "later">("now");
+  const [at, setAt] = useState("");
+  const [name, setName] = useState("");
+  const [problem, setProblem] = useState("");
+  /** Names in the summary: set by a submit only, since a summary that appears on blur would move the button away. */
+  const [refused, setRefused] = useState<string[]>([]);
+  const writing = useWriting();
+  const { create, submitted, key } = useCreate((error) => {
+    const named = refusedName(
+      error,
+      form.fields.map((field) => field.name),
+    );
+    if (!named) {
+      setProblem(error.message);
+      return;
+    }
+    form.setErrors({ [named]: error.message });
+    setRefused([named]);
+  });
+  const { parameters, errors } = readAll(form.fields, form.texts);
+  const scheduledTime = when === "later" && at ? toIso(at) : undefined;
+  const submit = () => {
+    if (submitted.current || !writing.allowed) return;
+    const all = { ...errors, ...(when === "later" && !scheduledTime ? { [AT]: "Enter a date and a time." } : {}) };
+    form.setErrors(all);
+    setRefused(Object.keys(all));
+    setProblem("");
+    if (Object.keys(all).length > 0) {
+      document.getElementById("form-summary")?.focus();
+      return;
+    }
+    submitted.current = true;
+    create.mutate({
+      flowId: flow.id,
+      parameters,
+      idempotencyKey: key,
+      ...(name.trim() && { name: name.trim() }),
+      ...(scheduledTime && { scheduledTime }),
+    });
+  };
+  const wrong = refused.filter((one) => form.errors[one]);
+  useEffect(() => {
+    if (wrong.length > 0 || problem) document.getElementById("form-summary")?.focus();
+  }, [wrong.length, problem]);
+  const isPending = create.isPending;
+  return {
+    form,
+    when,
+    setWhen,
+    at,
+    setAt,
+    name,
+    setName,
+    problem,
+    wrong,
+    parameters,
+    scheduledTime,
+    submit,
+    isPending,
+  };
+}
+
+/** One key per form: a request that is sent twice is one run. */
+function useCreate(onRefusal: (error: Error) => void) {
+  const [key] = useState(() => newKey());
+  const submitted = useRef(false);
+  const navigate = useNavigate();
+  const client = useQueryClient();
+  const create = useMutation({
+    mutationFn: createRun,
+    onSuccess: async (run) => {
+      toast(`Created run ${run.name}.`);
+      void client.invalidateQueries({ queryKey: flowRunKeys.lists });
+      void client.invalidateQueries({ queryKey: flowKeys.all });
+      await navigate({ to: "/runs/$runId", params: { runId: run.id } });
+    },
+    onError: (error) => {
+      submitted.current = false;
+      onRefusal(error);
+    },
+  });
+  return { create, submitted, key };
+}
+
+/** The parameter that a refusal is about: its error stands under its field, any other at the top. */
+function refusedName(error: Error, names: string[]): string | undefined {
+  if (!(error instanceof ApiError)) return undefined;
+  return names.find((name) => error.message.includes(`'${name}'`) || error.message.includes(`"${name}"`));
+}
+
+function toIso(local: string): string | undefined {
+  const date = new Date(local);
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
+}

@@ -1,0 +1,116 @@
+/** The panels beside the logs: the run's parameters and its state history. */
+
+import { Button } from "react-aria-components";
+import type { Run } from "../../api/flow-runs";
+import { type Json, toCommand } from "../../lib/form-model";
+import { isUuid } from "../../lib/run-filter";
+import { lookOf } from "../../lib/states";
+import { formatDuration } from "../../lib/time";
+import { Instant } from "../../ui/instant";
+import { Empty } from "../../ui/notice";
+import { StatePill } from "../../ui/state-pill";
+import { toast } from "../../ui/toasts";
+
+const show = (value: unknown) => (value === undefined ? "" : JSON.stringify(value));
+
+export function ParametersPanel({ run }: { run: Run }) {
+  const defined = run.version.parameters;
+  const extra = Object.keys(run.parameters).filter((name) => !defined.some((one) => one.name === name));
+  const rows = [...defined, ...extra.map((name) => ({ name, required: true, default: undefined }))];
+  if (rows.length === 0) return <Empty title="This flow takes no parameters." />;
+  const copy = async (text: string, what: string) => {
+    await navigator.clipboard?.writeText(text);
+    toast(`Parameters copied as ${what}.`);
+  };
+  return (
+    <section className="panel-scroll" aria-label="Parameters" tabIndex={0}>
+      <table className="table wrap-table">
+        <thead>
+          <tr>
+            <th scope="col">Name</th>
+            <th scope="col">Value</th>
+            <th scope="col">Default</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((parameter) => {
+            const given = parameter.name in run.parameters;
+            const value = given ? run.parameters[parameter.name] : parameter.default;
+            const changed = given && !parameter.required && show(value) !== show(parameter.default);
+            return (
+              <tr key={parameter.name}>
+                <td className="strong">{parameter.name}</td>
+                <td className="mono">
+                  {show(value)} {changed && <span className="mark">changed</span>}
+                </td>
+                <td className="mono muted">{parameter.required ? "" : show(parameter.default)}</td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+      <div className="row panel-foot">
+        <Button className="button" onPress={() => void copy(JSON.stringify(run.parameters, null, 2), "JSON")}>
+          Copy as JSON
+        </Button>
+        <Button
+          className="button"
+          onPress={() =>
+            void copy(
+              toCommand(run.flow.name, run.flow.project.name, run.parameters as Record<string, Json>),
+              "a command",
+            )
+          }
+        >
+          Copy as command
+        </Button>
+      </div>
+    </section>
+  );
+}
+
+export function StateHistory({ run }: { run: Run }) {
+  return (
+    <section className="panel-scroll" aria-label="State history" tabIndex={0}>
+      <table className="table wrap-table history-table">
+        <thead>
+          <tr>
+            <th scope="col" className="right">
+              No.
+            </th>
+            <th scope="col">Time</th>
+            <th scope="col">State</th>
+            <th scope="col">Message</th>
+            <th scope="col">By</th>
+            <th scope="col" className="right">
+              For
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {run.states.map((state, index) => {
+            const next = run.states[index + 1];
+            const restarted = index > 0 && state.attempt > (run.states[index - 1]?.attempt ?? 0) && state.attempt > 1;
+            return (
+              <tr key={`${state.version}`}>
+                <td className="right number subtle">{state.version}</td>
+                <td className="number nowrap">
+                  <Instant at={state.at} />
+                </td>
+                <td className="nowrap">
+                  <StatePill look={lookOf(state)} />
+                  {restarted && <span className="mark">attempt {state.attempt}</span>}
+                </td>
+                <td>{state.message}</td>
+                <td className="muted">{isUuid(state.actor) ? "the run" : state.actor}</td>
+                <td className="right number nowrap">
+                  {next && formatDuration(Date.parse(next.at) - Date.parse(state.at))}
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </section>
+  );
+}

@@ -1,0 +1,80 @@
+/** One run: its head, why it is as it is, its tasks on the left and the details on the right. */
+
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useEffect, useRef, useState } from "react";
+import type { Run } from "../../api/flow-runs";
+import { canStop, isTerminal, lookOf } from "../../lib/states";
+import { useShortcuts } from "../../ui/shortcuts";
+import { StopDialog } from "../runs/stop-dialog";
+import { Approvals } from "./approvals";
+import { CauseCard } from "./cause-card";
+import { Detail, type Wish } from "./detail";
+import { RunHeader } from "./run-header";
+import type { RunSearch } from "./search";
+import { Split } from "./split";
+import { Structure } from "./structure";
+import { SuccessLine } from "./success-line";
+import { useGoOn } from "./use-go-on";
+import { useTasks } from "./use-tasks";
+import "./run.css";
+import "./panes.css";
+
+export function RunView({ run }: { run: Run }) {
+  const search = useSearch({ from: "/app/runs/$runId" });
+  const navigate = useNavigate();
+  const list = useTasks(run);
+  const [stopping, setStopping] = useState(false);
+  const goOn = useGoOn(run);
+  const [wish, setWish] = useState<Wish | null>(null);
+  const go = (change: Partial<RunSearch>) =>
+    void navigate({ to: "/runs/$runId", params: { runId: run.id }, search: { ...search, ...change }, replace: true });
+  const showInLog = () => {
+    const id = Number(run.cause?.firstErrorLogId ?? 0);
+    go({ pane: undefined, task: undefined });
+    if (id) setWish((last) => ({ id, turn: (last?.turn ?? 0) + 1 }));
+  };
+  useShortcuts("Run", [
+    { keys: "t", label: "Timeline", run: () => go({ view: undefined }) },
+    { keys: "v", label: "Table of tasks", run: () => go({ view: "table" }) },
+    { keys: "l", label: "Logs", run: () => go({ pane: undefined }) },
+    { keys: "p", label: "Parameters", run: () => go({ pane: "parameters" }) },
+    { keys: "h", label: "State history", run: () => go({ pane: "history" }) },
+    ...(search.task ? [{ keys: "Escape", label: "All tasks", run: () => go({ task: undefined }) }] : []),
+    {
+      keys: "Shift R",
+      label: "Run again…",
+      run: () => void navigate({ to: "/flows/$flowId/run", params: { flowId: run.flow.id }, search: { from: run.id } }),
+    },
+    ...(goOn ? [{ keys: "r", label: goOn.label, run: goOn.run }] : []),
+    ...(canStop(run.state.type) ? [{ keys: "Shift S", label: "Stop…", run: () => setStopping(true) }] : []),
+  ]);
+  return (
+    <div className="page page-full run-page">
+      <RunHeader run={run} goOn={goOn} onStop={() => setStopping(true)} />
+      <Announcer run={run} />
+      <CauseCard run={run} showInLog={showInLog} approvals={<Approvals run={run} tasks={list.tasks} />} />
+      <SuccessLine run={run} list={list} />
+      <Split
+        left={<Structure run={run} list={list} search={search} go={go} />}
+        right={<Detail run={run} tasks={list.tasks} search={search} go={go} wish={wish} />}
+      />
+      <StopDialog run={stopping ? run : null} onClose={() => setStopping(false)} />
+    </div>
+  );
+}
+
+/** Says once, to those who can't see it, that the run reached its end. */
+function Announcer({ run }: { run: Run }) {
+  const before = useRef(run.state.type);
+  const [text, setText] = useState("");
+  useEffect(() => {
+    if (before.current !== run.state.type && isTerminal(run.state.type))
+      setText(`Run ${lookOf(run.state).word}${run.cause ? `: ${run.cause.message}` : ""}`);
+    before.current = run.state.type;
+  }, [run]);
+  return (
+    <div className="unseen" role="status">
+      {text}
+    </div>
+  );
+}

@@ -1,0 +1,20 @@
+/** What the address of a run's page says: which views are open, which task is selected, what the log shows. */
+
+import { text } from "../../lib/paths";
+import { LEVELS, type LogSearch } from "../log/levels";
+
+export interface RunSearch extends LogSearch {
+  view?: "table";
+  pane?: "parameters" | "history";
+  task?: string;
+}
+
+export function parseRunSearch(search: Record<string, unknown>): RunSearch {
+  return {
+    view: search.view === "table" ? "table" : undefined,
+    pane: search.pane === "parameters" || search.pane === "history" ? search.pane : undefined,
+    task: text(search.task),
+    level: LEVELS.find((level) => level.name !== undefined && level.name === search.level)?.name,
+    find: text(search.find),
+  };
+}

@@ -1,0 +1,53 @@
+/** The runs of a view, page after page, with the new ones held back while somebody reads further down. */
+
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import { type RefObject, useCallback, useEffect, useMemo, useState } from "react";
+import { type RunRow, runsQuery } from "../../api/flow-runs";
+import { type RunView, toRunFilter } from "../../lib/run-filter";
+
+export function useRunList(view: RunView, box: RefObject<HTMLDivElement | null>) {
+  const query = useInfiniteQuery({ ...runsQuery(toRunFilter(view)), placeholderData: keepPreviousData });
+  const all = useMemo(() => unique(query.data?.pages.flatMap((page) => page.items) ?? []), [query.data]);
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = query;
+  const onNearEnd = useCallback(() => {
+    if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+  const first = query.data?.pages[0];
+  return {
+    query,
+    all,
+    count: { total: first?.total ?? 0, totalCapped: first?.totalCapped ?? false },
+    onNearEnd,
+    ...useHeldBack(all, box),
+  };
+}
+
+function unique(runs: readonly RunRow[]): RunRow[] {
+  return [...new Map(runs.map((run) => [run.id, run])).values()];
+}
+
+/** While somebody reads further down, new runs wait above and don't push the list. */
+function useHeldBack(all: readonly RunRow[], box: RefObject<HTMLDivElement | null>) {
+  const [anchor, setAnchor] = useState<string | null>(null);
+  const top = all[0]?.id ?? null;
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const onScroll = () => setAnchor((held) => (element.scrollTop > 16 ? (held ?? top) : null));
+    element.addEventListener("scroll", onScroll, { passive: true });
+    return () => element.removeEventListener("scroll", onScroll);
+  }, [box, top]);
+  const held =
+    anchor === null
+      ? 0
+      : Math.max(
+          0,
+          all.findIndex((run) => run.id === anchor),
+        );
+  const visible = useMemo(() => all.slice(held), [all, held]);
+  const showNew = () => {
+    setAnchor(null);
+    box.current?.scrollTo({ top: 0 });
+  };
+  return { visible, held, showNew };
+}

@@ -1,0 +1,52 @@
+import { useNavigate } from "@tanstack/react-router";
+import type { RunRow } from "../../api/flow-runs";
+import { type RunView, SHOWS } from "../../lib/run-filter";
+import { useShortcuts } from "../../ui/shortcuts";
+import type { Selecting } from "./runs-table";
+
+interface Keys {
+  view: RunView;
+  change: (view: RunView) => void;
+  runs: readonly RunRow[];
+  /** The index of the run that the keys are about, -1 for none. */
+  current: number;
+  setCurrent: (change: (index: number) => number) => void;
+  selecting: Selecting | undefined;
+  /** Takes the selection back; null while there is none. */
+  clear: (() => void) | null;
+  focusFilter: () => void;
+  showNew: () => void;
+}
+
+/** The keys of the list of runs. */
+export function useRunsShortcuts(keys: Keys): void {
+  const { view, change, runs, selecting, clear } = keys;
+  const navigate = useNavigate();
+  const run = runs[keys.current];
+  const move = (step: number) => keys.setCurrent((at) => Math.min(runs.length - 1, Math.max(0, at + step)));
+  const select = (range: boolean) => {
+    if (run) selecting?.onToggle(run.id, range);
+  };
+  const open = () => {
+    if (run) void navigate({ to: "/runs/$runId", params: { runId: run.id } });
+  };
+  useShortcuts("Runs", [
+    { keys: "/", label: "Filter", run: keys.focusFilter },
+    { keys: "j", label: "Next run", run: () => move(1) },
+    { keys: "k", label: "Previous run", run: () => move(-1) },
+    { keys: "Enter", label: "Open the run", run: open },
+    { keys: "u", label: "Show new runs", run: keys.showNew },
+    ...(selecting
+      ? [
+          { keys: "x", label: "Select the run", run: () => select(false) },
+          { keys: "Shift X", label: "Select all from the last one to this", run: () => select(true) },
+        ]
+      : []),
+    ...(clear ? [{ keys: "Escape", label: "Select nothing", run: clear }] : []),
+    ...SHOWS.map((show, index) => ({
+      keys: String(index + 1),
+      label: `Show ${show.label.toLowerCase()}`,
+      run: () => change({ ...view, show: show.id }),
+    })),
+  ]);
+}

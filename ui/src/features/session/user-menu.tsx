@@ -1,0 +1,65 @@
+import { useState } from "react";
+import { Button, Header, Menu, MenuItem, MenuSection, MenuTrigger, Popover, Separator } from "react-aria-components";
+import { signOut, useSession } from "../../api/session";
+import { chooseTheme, chosenTheme, type Theme } from "../../ui/theme";
+import { toastError } from "../../ui/toasts";
+import "./user-menu.css";
+
+const THEMES: { id: Theme; label: string }[] = [
+  { id: "system", label: "As the system" },
+  { id: "light", label: "Light" },
+  { id: "dark", label: "Dark" },
+];
+
+export function UserMenu() {
+  const { me, version } = useSession();
+  const [theme, setTheme] = useState(chosenTheme());
+  if (!me) return null;
+  return (
+    <MenuTrigger>
+      <Button className="button quiet" aria-label={`${me.username}: documentation, theme and sign out`}>
+        <span className="avatar" data-letter={me.username.slice(0, 1).toUpperCase()} />
+        <span className="wide-only">{me.username}</span>
+      </Button>
+      <Popover className="popover" placement="bottom end">
+        <Menu
+          className="menu"
+          aria-label="Your menu"
+          onAction={(key) => {
+            if (key === "sign-out") signOut().catch(toastError);
+          }}
+        >
+          <MenuSection
+            selectionMode="single"
+            disallowEmptySelection
+            selectedKeys={[theme]}
+            onSelectionChange={(keys) => {
+              const chosen = [...keys][0] as Theme;
+              chooseTheme(chosen);
+              setTheme(chosen);
+            }}
+          >
+            <Header className="menu-header">Theme</Header>
+            {THEMES.map(({ id, label }) => (
+              <MenuItem key={id} id={id} className="menu-item">
+                {label}
+              </MenuItem>
+            ))}
+          </MenuSection>
+          <Separator className="menu-line" />
+          <MenuSection>
+            <Header className="menu-header">
+              {me.username} · {me.role} · Appliance {version}
+            </Header>
+            <MenuItem id="docs" href="/docs/" target="_blank" className="menu-item">
+              Documentation
+            </MenuItem>
+            <MenuItem id="sign-out" className="menu-item">
+              Sign out
+            </MenuItem>
+          </MenuSection>
+        </Menu>
+      </Popover>
+    </MenuTrigger>
+  );
+}

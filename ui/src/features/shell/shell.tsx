@@ -1,0 +1,88 @@
+import { Link, Outlet, useNavigate } from "@tanstack/react-router";
+import { useEffect } from "react";
+import { live } from "../../api/live";
+import { useSession } from "../../api/session";
+import { formatClock, localZone } from "../../lib/time";
+import { useNow } from "../../ui/clock";
+import { useShortcuts } from "../../ui/shortcuts";
+import { Toasts } from "../../ui/toasts";
+import { LiveLight, StaleStrip } from "../live/live-light";
+import { useLiveQueries } from "../live/use-live-queries";
+import { UserMenu } from "../session/user-menu";
+import { Banners } from "../system/banners";
+import { ShortcutsSheet } from "./shortcuts-sheet";
+import "./shell.css";
+
+const PAGES = [
+  { to: "/runs", label: "Runs", keys: "g r", icon: "M3.5 2 10 6 3.5 10Z" },
+  { to: "/flows", label: "Flows", keys: "g f", icon: "M2 2.5H5V5.5H2ZM7 6.5H10V9.5H7ZM3.5 5.5V8H7" },
+  { to: "/limits", label: "Limits", keys: "g l", icon: "M2 9V4.5H4V9ZM5 9V2H7V9ZM8 9V6H10V9Z" },
+] as const;
+
+/** The frame of all pages: top bar, navigation, live light, notices. */
+export function Shell() {
+  const navigate = useNavigate();
+  useLiveQueries();
+  useEffect(() => {
+    live.start();
+    return () => live.stop();
+  }, []);
+  useShortcuts("Everywhere", [
+    ...PAGES.map((page) => ({ keys: page.keys, label: page.label, run: () => void navigate({ to: page.to }) })),
+    { keys: "Shift L", label: "Pause or go on updating", run: () => live.togglePause() },
+  ]);
+  return (
+    <div className="shell">
+      <a className="skip" href="#main">
+        Skip to content
+      </a>
+      <TopBar />
+      <nav className="nav" aria-label="Main">
+        {PAGES.map((page) => (
+          <Link key={page.to} to={page.to} className="nav-link" activeProps={{ "aria-current": "page" }}>
+            <svg className="state-icon nav-icon" width="14" height="14" viewBox="0 0 12 12" aria-hidden="true">
+              <path d={page.icon} />
+            </svg>
+            <span>{page.label}</span>
+            <kbd>{page.keys}</kbd>
+          </Link>
+        ))}
+      </nav>
+      <main id="main" className="main" tabIndex={-1}>
+        <div className="strips">
+          <StaleStrip />
+          <Banners />
+        </div>
+        <Outlet />
+      </main>
+      <Toasts />
+      <ShortcutsSheet />
+    </div>
+  );
+}
+
+function TopBar() {
+  const { siteName } = useSession();
+  return (
+    <header className="top">
+      <Link to="/runs" className="brand">
+        <img src="/icons/idle.svg" alt="" width="20" height="20" />
+        Appliance
+      </Link>
+      {siteName && siteName !== "Appliance" && <span className="site">{siteName}</span>}
+      <span className="spring" />
+      <LiveLight />
+      <TopClock />
+      <UserMenu />
+    </header>
+  );
+}
+
+function TopClock() {
+  const now = useNow();
+  return (
+    <span className="muted number wide-only" title="All times are in this zone">
+      {formatClock(new Date(now))} {localZone()}
+    </span>
+  );
+}

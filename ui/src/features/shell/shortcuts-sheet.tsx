@@ -1,0 +1,31 @@
+import { useState } from "react";
+import { Dialog } from "../../ui/dialog";
+import { shownShortcuts, useShortcuts } from "../../ui/shortcuts";
+
+/** `?` lists the keys that work on this page. */
+export function ShortcutsSheet() {
+  const [isOpen, setOpen] = useState(false);
+  useShortcuts("Help", [{ keys: "?", label: "Keys of this page", run: () => setOpen(true) }]);
+  return (
+    <Dialog title="Keys of this page" isOpen={isOpen} onClose={() => setOpen(false)}>
+      {isOpen &&
+        shownShortcuts().map((scope) => (
+          <section key={scope.name} className="keys">
+            <h3>{scope.name}</h3>
+            <dl>
+              {scope.shortcuts.map((shortcut) => (
+                <div key={shortcut.keys}>
+                  <dt>{shortcut.label}</dt>
+                  <dd>
+                    {shortcut.keys.split(" ").map((key) => (
+                      <kbd key={key}>{key}</kbd>
+                    ))}
+                  </dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+    </Dialog>
+  );
+}

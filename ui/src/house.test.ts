@@ -1,0 +1,59 @@
+/** Rules of this house that the linter has no words for; each is shown to find what it looks for. */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const ROOT = "src";
+const sources = readdirSync(ROOT, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name) && !/\.test\.tsx?$/.test(entry.name))
+  .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
+  .filter((path) => !path.startsWith("test/"));
+
+interface Rule {
+  name: string;
+  pattern: RegExp;
+  /** Where it may stand. */
+  home: string[];
+  sample: string;
+}
+
+const RULES: Rule[] = [
+  {
+    name: "query keys are made in one place",
+    pattern: /queryKey:\s*\[|setQueryData\(\s*\[|getQueryData(?:<[^>]*>)?\(\s*\[/,
+    home: ["api/keys.ts"],
+    sample: 'client.invalidateQueries({ queryKey: ["runs"] })',
+  },
+  {
+    name: "the browser's fetch has one caller",
+    pattern: /\bfetch\(/,
+    home: ["api/http.ts"],
+    sample: 'await fetch("/api/v1/info")',
+  },
+  {
+    name: "requests go by GraphQL, or by the closed list of REST routes",
+    pattern: /import[^;]*\brequest\b[^;]*from "[^"]*\/http"/,
+    home: ["api/graphql.ts", "api/rest.ts"],
+    sample: 'import { ApiError, request } from "../api/http";',
+  },
+  {
+    name: "a style sheet belongs to its folder, or is one of the parts in ui",
+    pattern: /import "(?!\.\/|(?:\.\.\/)+ui\/)[^"]*\.css"/,
+    home: [],
+    sample: 'import "../limits/limits.css";',
+  },
+];
+
+describe.each(RULES)("$name", ({ pattern, home, sample }) => {
+  it("in every source", () => {
+    const offenders = sources.filter(
+      (path) => !home.includes(path) && pattern.test(readFileSync(join(ROOT, path), "utf8")),
+    );
+    expect(offenders).toEqual([]);
+  });
+
+  it("and where it doesn't, this is seen", () => {
+    expect(sample).toMatch(pattern);
+  });
+});

@@ -1,0 +1,18 @@
+/** What the UI asks a person's permissions for. */
+
+/** The names are the server's. */
+export type Permission =
+  | "runs:cancel"
+  | "runs:pause"
+  | "runs:resume"
+  | "runs:restart"
+  | "runs:mark"
+  | "runs:edit"
+  | "runs:delete"
+  | "runs:bulk"
+  | "schedules:backfill"
+  | "schedules:edit"
+  | "limits:edit"
+  | "hold:manage"
+  | "maintenance:manage"
+  | "disk:manage";
