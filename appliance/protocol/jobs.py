@@ -17,6 +17,8 @@ BulkAction = Literal["cancel", "pause", "resume", "restart", "start_now", "mark"
 
 MOST_IDS = 10_000
 
+JobState = Literal["queued", "running", "done", "cancelled", "failed"]
+
 
 class Bulk(Message, kw_only=True):
     """Do one thing to many runs: to those with these ids, or to all that a filter finds now."""
@@ -47,7 +49,7 @@ class JobView(Answer, kw_only=True):
 
     id: UUID
     kind: str
-    state: Literal["queued", "running", "done", "cancelled", "failed"]
+    state: JobState
     message: str = ""
     total: int
     done: int

@@ -10,8 +10,8 @@ from appliance.protocol.run_protocol import Begin
 from appliance.server.actions import agents, presence
 from appliance.server.actions import run_protocol as runs
 from appliance.server.actions.flow_runs.cancel import cancel_run
-from appliance.server.domain.repair import MOST_RETURNS
 from appliance.server.db.session import Database
+from appliance.server.domain.repair import MOST_RETURNS
 from appliance.server.domain.rules import Rules
 from appliance.server.services.repair import Repair
 from tests.integration.builders import (

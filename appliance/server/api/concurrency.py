@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -16,6 +17,8 @@ from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import concurrency
+from appliance.server.db.rows.concurrency import LimitRow, TaskHolder
+from appliance.server.db.rows.flow_runs import LiveRun
 from appliance.server.db.session import Database
 from appliance.server.domain.concurrency import FLOW, TASK_TAG
 
@@ -69,7 +72,7 @@ def remove(database: Database, actor: Actor, limit_id: UUID) -> None:
     actions.remove(database, actor, limit_id)
 
 
-def _views(session: Session, rows: list[Any]) -> list[LimitView]:
+def _views(session: Session, rows: Sequence[LimitRow]) -> list[LimitView]:
     runs = concurrency.live_runs(session)
     tasks = concurrency.task_holders(session)
     names = concurrency.flow_names(session, [UUID(row.name) for row in rows if row.kind == FLOW])
@@ -90,7 +93,7 @@ def _views(session: Session, rows: list[Any]) -> list[LimitView]:
     return found
 
 
-def _runs(limit: Any, runs: Any) -> list[HolderView]:
+def _runs(limit: LimitRow, runs: Sequence[LiveRun]) -> list[HolderView]:
     return [
         HolderView(flow_run_id=run.id, flow_run=run.name, since=run.start_time or run.state_at)
         for run in runs
@@ -98,7 +101,7 @@ def _runs(limit: Any, runs: Any) -> list[HolderView]:
     ]
 
 
-def _tasks(limit: Any, tasks: Any) -> list[HolderView]:
+def _tasks(limit: LimitRow, tasks: Sequence[TaskHolder]) -> list[HolderView]:
     return [
         HolderView(
             flow_run_id=held.id, flow_run=held.name, since=held.at, task_slug=held.task_slug, map_index=held.map_index

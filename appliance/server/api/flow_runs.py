@@ -27,6 +27,8 @@ from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flow_runs, logs, pages, run_lists, states, task_runs
+from appliance.server.db.rows.flow_runs import FlowRunRow
+from appliance.server.db.rows.logs import LogRow
 from appliance.server.db.session import Database
 from appliance.server.errors import NotFound
 
@@ -109,12 +111,12 @@ def _text(database: Database, run_id: UUID) -> Iterator[bytes]:
             yield "".join(_line(row) for row in rows).encode("utf-8", "replace")
 
 
-def _line(row: Any) -> str:
+def _line(row: LogRow) -> str:
     task = "" if row.task_slug is None else f" {row.task_slug}" + (f"[{row.map_index}]" if row.map_index >= 0 else "")
     return f"{clock.isoformat(row.at)} {views.level_name(row.level)} {row.logger}{task}: {row.message}\n"
 
 
-def _require(session: Session, run_id: UUID) -> Any:
+def _require(session: Session, run_id: UUID) -> FlowRunRow:
     row = flow_runs.get(session, run_id)
     if row is None:
         raise NotFound("There is no such run; it may have been deleted.")

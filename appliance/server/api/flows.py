@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from litestar import Router, get, post
@@ -17,6 +16,7 @@ from appliance.server.api.views import FlowView
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flows, pages
+from appliance.server.db.rows.flows import FlowRow
 from appliance.server.db.session import Database
 from appliance.server.errors import NotFound
 
@@ -51,7 +51,7 @@ def show(database: Database, flow_id: UUID) -> FlowView:
     return found[0]
 
 
-def _views(session: Session, rows: Sequence[Any]) -> list[FlowView]:
+def _views(session: Session, rows: Sequence[FlowRow]) -> list[FlowView]:
     ids = [row.id for row in rows]
     names = flows.names(session, ids)
     newest = {row.flow_id: row for row in flows.newest_versions(session, ids)}

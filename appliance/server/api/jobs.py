@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from litestar import Router, get, post
@@ -19,6 +19,7 @@ from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import hold as hold_reads
 from appliance.server.db.reads import jobs as reads
 from appliance.server.db.reads import pages
+from appliance.server.db.rows.jobs import JobRow
 from appliance.server.db.session import Database
 from appliance.server.errors import NotFound
 
@@ -126,7 +127,7 @@ def skip_held(database: Database, actor: Actor, body: bytes) -> JobView:
     return _one(database, jobs.skip_held(database, actor, asked.reason, asked.idempotency_key))
 
 
-def view(row: Any) -> JobView:
+def view(row: JobRow) -> JobView:
     """A job as scripts see it."""
     return JobView(
         id=row.id,

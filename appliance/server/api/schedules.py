@@ -17,7 +17,9 @@ from appliance.server.api.views import ScheduleView
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flows, pages, schedules
+from appliance.server.db.rows.schedules import ScheduleRow
 from appliance.server.db.session import Database
+from appliance.server.db.tables.schedules import Schedule
 from appliance.server.errors import Invalid, NotFound
 
 _NEXT = 3
@@ -123,7 +125,7 @@ def skips(database: Database, schedule_id: UUID, limit: int | None = None, after
     return Page(items=items, next=page.next)
 
 
-def _one(database: Database, row: Any) -> ScheduleView:
+def _one(database: Database, row: ScheduleRow | Schedule) -> ScheduleView:
     with database.read() as session:
         names = flows.names(session, [row.flow_id])
     if row.flow_id not in names:
@@ -131,7 +133,7 @@ def _one(database: Database, row: Any) -> ScheduleView:
     return _view(row, *names[row.flow_id])
 
 
-def _view(row: Any, flow: str, project: str) -> ScheduleView:
+def _view(row: ScheduleRow | Schedule, flow: str, project: str) -> ScheduleView:
     try:
         times = parse(row.document).next(_NEXT, clock.now()) if row.active else []
     except ScheduleError:

@@ -8,17 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from appliance.protocol.states import TERMINAL
 from appliance.server.db.reads import agents, flow_runs, flows, logs, projects, schedules, task_runs, waiting
+from appliance.server.db.rows.agents import AgentRow
+from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary
+from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
+from appliance.server.db.rows.projects import ProjectRow
+from appliance.server.db.rows.schedules import ScheduleRow
+from appliance.server.db.rows.task_runs import TaskRunRow, TaskStateRow
 from appliance.server.domain.waiting import Situation
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> UUID: ...
+
+
+class _OfFlow(Protocol):
+    @property
+    def flow_id(self) -> UUID: ...
+
+
+R = TypeVar("R", bound=_Identified)
+F = TypeVar("F", bound=_OfFlow)
 
 
 class Batch(Generic[K, V]):
@@ -39,30 +59,37 @@ class Batch(Generic[K, V]):
             self._found.update({each: found.get(each) for each in wanted})
         return self._found[key]
 
+    def load_existing(self, key: K) -> V:
+        """The value of a key that a foreign key of the database vouches for."""
+        value = self.load(key)
+        assert value is not None
+        return value
+
 
 class Loaders:
     """All batches of one request."""
 
     def __init__(self, session: Callable[[], Session], now: datetime) -> None:
         self._session, self._now = session, now
-        self.flow: Batch[UUID, Any] = Batch(self._flows)
-        self.project: Batch[UUID, Any] = Batch(lambda ids: by_id(projects.by_ids(session(), ids)))
+        self.flow: Batch[UUID, FlowRow] = Batch(self._flows)
+        self.project: Batch[UUID, ProjectRow] = Batch(lambda ids: by_id(projects.by_ids(session(), ids)))
         self.flow_count: Batch[UUID, int] = Batch(lambda ids: projects.flow_counts(session(), ids))
-        self.version: Batch[UUID, Any] = Batch(lambda ids: by_id(flows.versions(session(), ids)))
-        self.newest_version: Batch[UUID, Any] = Batch(self._newest_versions)
-        self.schedules: Batch[UUID, list[Any]] = Batch(self._schedules)
-        self.next_run: Batch[UUID, Any] = Batch(self._next_runs)
-        self.agent: Batch[UUID, Any] = Batch(lambda ids: by_id(agents.by_ids(session(), ids)))
+        self.version: Batch[UUID, FlowVersionRow] = Batch(lambda ids: by_id(flows.versions(session(), ids)))
+        self.newest_version: Batch[UUID, FlowVersionRow] = Batch(self._newest_versions)
+        self.schedules: Batch[UUID, list[ScheduleRow]] = Batch(self._schedules)
+        self.next_run: Batch[UUID, FlowRunRow] = Batch(self._next_runs)
+        self.agent: Batch[UUID, AgentRow] = Batch(lambda ids: by_id(agents.by_ids(session(), ids)))
         self.agent_running: Batch[UUID, int] = Batch(lambda ids: flow_runs.live_counts_of_agents(session(), ids))
         self.task_counts: Batch[UUID, task_runs.Recorded] = Batch(lambda ids: task_runs.counts(session(), ids))
         self.graph_tasks: Batch[UUID, int] = Batch(lambda ids: flows.task_numbers(session(), ids))
         self.log_counts: Batch[UUID, tuple[int, int]] = Batch(lambda ids: logs.counts(session(), ids))
-        self.failures: Batch[UUID, Any] = Batch(lambda ids: task_runs.first_failures(session(), ids))
+        self.failures: Batch[UUID, TaskRunRow] = Batch(lambda ids: task_runs.first_failures(session(), ids))
         self.failure_counts: Batch[UUID, tuple[int, int]] = Batch(lambda ids: task_runs.count_failures(session(), ids))
         self.first_error: Batch[UUID, int] = Batch(lambda ids: logs.first_errors(session(), ids))
         self.last_success: Batch[UUID, datetime] = Batch(lambda ids: flow_runs.last_successes(session(), ids))
-        self.history: Batch[UUID, list[Any]] = Batch(lambda ids: task_runs.histories(session(), ids))
-        self._recent: dict[tuple[int, bool], Batch[UUID, list[Any]]] = {}
+        self.history: Batch[UUID, list[TaskStateRow]] = Batch(lambda ids: task_runs.histories(session(), ids))
+        self._recent: dict[int, Batch[UUID, list[FlowRunRow]]] = {}
+        self._summaries: dict[int, Batch[UUID, list[RunSummary]]] = {}
         self._flow_ids: set[UUID] = set()
         self._situation: Situation | None = None
 
@@ -71,14 +98,21 @@ class Loaders:
         the garbage collector comes, and then takes as long as the answer itself."""
         vars(self).clear()
 
-    def recent_runs(self, flow_id: UUID, number: int, brief: bool) -> list[Any]:
-        """The flow's newest runs; brief ones have the columns flow_runs.BRIEF."""
-        if (number, brief) not in self._recent:
-            batch = self._recent[number, brief] = Batch(lambda ids: self._recent_of(ids, number, brief))
+    def recent_runs(self, flow_id: UUID, number: int) -> list[FlowRunRow]:
+        """The flow's newest runs."""
+        if number not in self._recent:
+            batch = self._recent[number] = Batch(lambda ids: self._recent_of(ids, number))
             batch.want(self._flow_ids)
-        return self._recent[number, brief].load(flow_id) or []
+        return self._recent[number].load(flow_id) or []
 
-    def see_runs(self, rows: Sequence[Any]) -> None:
+    def recent_summaries(self, flow_id: UUID, number: int) -> list[RunSummary]:
+        """The same, but only what a mark in a strip of runs shows."""
+        if number not in self._summaries:
+            batch = self._summaries[number] = Batch(lambda ids: self._summaries_of(ids, number))
+            batch.want(self._flow_ids)
+        return self._summaries[number].load(flow_id) or []
+
+    def see_runs(self, rows: Sequence[FlowRunRow]) -> None:
         """Note what the fields of these runs could ask for."""
         ids = {row.id for row in rows}
         self.flow.want({row.flow_id for row in rows})
@@ -92,7 +126,7 @@ class Loaders:
         for batch in (self.failures, self.failure_counts, self.first_error):
             batch.want(failed)
 
-    def see_flows(self, rows: Sequence[Any]) -> None:
+    def see_flows(self, rows: Sequence[FlowRow]) -> None:
         """Note what the fields of these flows could ask for."""
         ids = {row.id for row in rows}
         self._flow_ids |= ids
@@ -107,37 +141,39 @@ class Loaders:
             self._situation = waiting.situation(self._session(), self._now)
         return self._situation
 
-    def _flows(self, ids: Collection[UUID]) -> dict[UUID, Any]:
+    def _flows(self, ids: Collection[UUID]) -> dict[UUID, FlowRow]:
         rows = flows.by_ids(self._session(), ids)
         self.see_flows(rows)
         return by_id(rows)
 
-    def _newest_versions(self, ids: Collection[UUID]) -> dict[UUID, Any]:
+    def _newest_versions(self, ids: Collection[UUID]) -> dict[UUID, FlowVersionRow]:
         return {row.flow_id: row for row in flows.newest_versions(self._session(), ids)}
 
-    def _schedules(self, ids: Collection[UUID]) -> dict[UUID, list[Any]]:
+    def _schedules(self, ids: Collection[UUID]) -> dict[UUID, list[ScheduleRow]]:
         return grouped(schedules.of_flows(self._session(), ids))
 
-    def _next_runs(self, ids: Collection[UUID]) -> dict[UUID, Any]:
+    def _next_runs(self, ids: Collection[UUID]) -> dict[UUID, FlowRunRow]:
         rows = flow_runs.next_of_flows(self._session(), ids, self._now)
         self.see_runs(rows)
         return {row.flow_id: row for row in rows}
 
-    def _recent_of(self, ids: Collection[UUID], number: int, brief: bool) -> dict[UUID, list[Any]]:
-        if brief:
-            return grouped(flow_runs.recent_summaries_of_flows(self._session(), ids, number, self._now))
+    def _recent_of(self, ids: Collection[UUID], number: int) -> dict[UUID, list[FlowRunRow]]:
         rows = flow_runs.recent_of_flows(self._session(), ids, number, self._now)
         self.see_runs(rows)
         return grouped(rows)
 
+    def _summaries_of(self, ids: Collection[UUID], number: int) -> dict[UUID, list[RunSummary]]:
+        return grouped(flow_runs.recent_summaries_of_flows(self._session(), ids, number, self._now))
 
-def by_id(rows: Sequence[Any]) -> dict[UUID, Any]:
+
+def by_id(rows: Iterable[R]) -> dict[UUID, R]:
+    """Rows by their ids."""
     return {row.id: row for row in rows}
 
 
-def grouped(rows: Sequence[Any]) -> dict[UUID, list[Any]]:
+def grouped(rows: Iterable[F]) -> dict[UUID, list[F]]:
     """Rows by their flow, in the order given."""
-    found: dict[UUID, list[Any]] = {}
+    groups: dict[UUID, list[F]] = {}
     for row in rows:
-        found.setdefault(row.flow_id, []).append(row)
-    return found
+        groups.setdefault(row.flow_id, []).append(row)
+    return groups

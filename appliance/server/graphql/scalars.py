@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType, TypeAlias
 
 import strawberry
 from graphql import GraphQLError
@@ -12,8 +12,12 @@ from strawberry.types.scalar import ScalarDefinition
 from appliance.kit import clock
 from appliance.server.errors import Invalid
 
-BigInt = NewType("BigInt", int)
-JSON = NewType("JSON", object)
+if TYPE_CHECKING:  # the schema needs types of their own, code needs none: nothing has to be converted
+    BigInt: TypeAlias = int
+    JSON: TypeAlias = object
+else:
+    BigInt = NewType("BigInt", int)
+    JSON = NewType("JSON", object)
 
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)

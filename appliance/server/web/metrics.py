@@ -11,10 +11,9 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter as Counts
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from functools import cache
-from typing import Any
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -37,6 +36,7 @@ from appliance.kit.version import VERSION
 from appliance.server.actions import disk
 from appliance.server.auth.guards import Permission
 from appliance.server.db.reads import agents, leases, size
+from appliance.server.db.rows.leases import LeaseRow
 from appliance.server.db.session import Database
 from appliance.server.domain.waiting import agent_health
 from appliance.server.errors import ServerError
@@ -175,7 +175,9 @@ def handler(metrics: Metrics, public: bool) -> HTTPRouteHandler:
     return show
 
 
-def _labelled(name: str, text: str, label: str, values: Any, known: tuple[str, ...]) -> GaugeMetricFamily:
+def _labelled(
+    name: str, text: str, label: str, values: Mapping[str, float], known: tuple[str, ...]
+) -> GaugeMetricFamily:
     """A gauge with one label of a fixed set, so that a value that falls to none is given as 0."""
     family = GaugeMetricFamily(name, text, labels=[label])
     for value in known:
@@ -197,10 +199,10 @@ def _disk(found: disk.Disk) -> list[Metric]:
     return [GaugeMetricFamily(name, text, value=value) for name, text, value in values if value is not None]
 
 
-def _scheduler(lease: Any, now: Any) -> list[Metric]:
+def _scheduler(lease: LeaseRow | None, now: datetime) -> list[Metric]:
     if lease is None or lease.last_run_at is None:
         return []
-    age: timedelta = now - lease.last_run_at
+    age = now - lease.last_run_at
     return [
         GaugeMetricFamily(
             "appliance_scheduler_last_tick_timestamp_seconds",

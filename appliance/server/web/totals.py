@@ -7,13 +7,14 @@ which Prometheus takes for the reset that it is.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
 from appliance.protocol.states import TERMINAL
 from appliance.server.db.reads import events, flow_runs
+from appliance.server.db.rows.events import CountedEvent
 
 _CHUNK = 5_000
 _MOST_CHUNKS = 40
@@ -68,7 +69,7 @@ class Totals:
             found.append(("+Inf" if bound == float("inf") else repr(bound), float(total)))
         return found
 
-    def _count(self, session: Session, rows: Any) -> None:
+    def _count(self, session: Session, rows: Sequence[CountedEvent]) -> None:
         started = []
         for row in rows:
             kind = row.data.get("type")

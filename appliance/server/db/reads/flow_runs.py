@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, cast
@@ -225,5 +225,5 @@ def of_attempts(session: Session, attempts: list[tuple[UUID, int]]) -> dict[UUID
         _run.c.state_name,
         _run.c.state_message,
     )
-    rows = session.connection().execute(select(*columns).where(_run.c.id.in_([run for run, _ in attempts])))
-    return {row.id: cast(HeldRun, row) for row in rows}
+    result = session.connection().execute(select(*columns).where(_run.c.id.in_([run for run, _ in attempts])))
+    return {row.id: row for row in cast(Iterable[HeldRun], result)}

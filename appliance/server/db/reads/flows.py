@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import cast
 from uuid import UUID
 
@@ -111,8 +111,8 @@ def _key(cursor: str) -> tuple[UUID, str]:
 
 def work_of_versions(session: Session, version_ids: list[UUID]) -> dict[UUID, VersionWork]:
     """Flow, project and storage of the versions, by version id."""
-    rows = session.connection().execute(_WORK, {"versions": sorted(set(version_ids))})
-    return {row.id: cast(VersionWork, row) for row in rows}
+    result = session.connection().execute(_WORK, {"versions": sorted(set(version_ids))})
+    return {row.id: row for row in cast(Iterable[VersionWork], result)}
 
 
 def runnable(

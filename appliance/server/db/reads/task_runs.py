@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import cast
@@ -102,7 +102,7 @@ def first_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUI
         select(_task.c.id, first.label("place")).where(_task.c.flow_run_id.in_(flow_run_ids), _by_itself).subquery()
     )
     query = select(_task).join(ranked, ranked.c.id == _task.c.id).where(ranked.c.place == 1)
-    return {row.flow_run_id: cast(TaskRunRow, row) for row in session.execute(query)}
+    return {row.flow_run_id: row for row in cast(Iterable[TaskRunRow], session.execute(query))}
 
 
 def count_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
@@ -125,8 +125,8 @@ def histories(session: Session, task_run_ids: Collection[UUID]) -> dict[UUID, li
         .order_by(_state.c.task_run_id, _state.c.version)
     )
     found: dict[UUID, list[TaskStateRow]] = defaultdict(list)
-    for row in session.execute(query):
-        found[row.task_run_id].append(cast(TaskStateRow, row))
+    for row in cast(Iterable[TaskStateRow], session.execute(query)):
+        found[row.task_run_id].append(row)
     return found
 
 
@@ -143,8 +143,8 @@ def stored(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredTaskRun]:
     found: dict[UUID, StoredTaskRun] = {}
     rest = iter(ids)
     while chunk := list(islice(rest, _CHUNK)):
-        rows = session.connection().execute(_STORED, {"ids": chunk})
-        found.update((row.id, cast(StoredTaskRun, row)) for row in rows)
+        result = session.connection().execute(_STORED, {"ids": chunk})
+        found.update((row.id, row) for row in cast(Iterable[StoredTaskRun], result))
     return found
 
 
@@ -186,8 +186,8 @@ def with_times(session: Session, flow_run_id: UUID) -> list[TimedTaskRun]:
     statement = select(_task.c.id, _task.c.state_name, _task.c.state_data).where(
         _task.c.flow_run_id == flow_run_id, _task.c.state_type.in_(("SCHEDULED", "PAUSED"))
     )
-    rows = session.connection().execute(statement)
-    return [cast(TimedTaskRun, row) for row in rows if (row.state_data or {}).get("start_time")]
+    rows = cast(Iterable[TimedTaskRun], session.connection().execute(statement))
+    return [row for row in rows if (row.state_data or {}).get("start_time")]
 
 
 def of_flow_run(session: Session, flow_run_id: UUID) -> list[EarlierTaskRun]:

@@ -7,6 +7,7 @@ from typing import TypedDict
 from uuid import UUID
 
 from appliance.kit.documents import JsonDocument
+from appliance.protocol.jobs import JobState
 from appliance.server.db.rows.row_type import RowType
 
 
@@ -17,7 +18,7 @@ class JobRow(RowType):
     kind: str
     request: JsonDocument
     progress: JsonDocument
-    state: str
+    state: JobState
     message: str
     total: int
     done: int
@@ -36,7 +37,7 @@ class NewJob(TypedDict):
     kind: str
     request: JsonDocument
     progress: JsonDocument
-    state: str
+    state: JobState
     message: str
     total: int
     done: int
@@ -52,7 +53,7 @@ class JobColumns(TypedDict, total=False):
     """The columns that a step of a job, or its end, may set."""
 
     progress: JsonDocument
-    state: str
+    state: JobState
     message: str
     total: int
     done: int

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import strawberry
 
+from appliance.server.db.rows.agents import AgentRow
 from appliance.server.domain.waiting import agent_health
 from appliance.server.graphql.context import Context, Info
 
@@ -29,7 +29,7 @@ class Agent:
         return info.context.loaders.agent_running.load(self.id) or 0
 
 
-def agent(row: Any, context: Context) -> Agent:
+def agent(row: AgentRow, context: Context) -> Agent:
     return Agent(
         id=row.id,
         name=row.name,

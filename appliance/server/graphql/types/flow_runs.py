@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import cast
 from uuid import UUID
 
 import strawberry
@@ -12,6 +12,8 @@ from appliance.protocol.states import TERMINAL
 from appliance.server.db.reads import states
 from appliance.server.db.reads.task_runs import Recorded
 from appliance.server.db.reads.waiting import run_facts
+from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary
+from appliance.server.db.rows.task_runs import TaskRunRow
 from appliance.server.domain.waiting import Waiting, why
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import described
@@ -78,7 +80,7 @@ class Cause:
 
 @strawberry.type(description="One execution of a flow.")
 class FlowRun:
-    row: strawberry.Private[Any]
+    row: strawberry.Private[FlowRunRow]
     id: UUID
     name: str
     parameters: JSON
@@ -94,11 +96,11 @@ class FlowRun:
 
     @strawberry.field
     def flow(self, info: Info) -> Flow:
-        return flows.flow(info.context.loaders.flow.load(self.row.flow_id))
+        return flows.flow(info.context.loaders.flow.load_existing(self.row.flow_id))
 
     @strawberry.field
     def version(self, info: Info) -> FlowVersion:
-        return flows.version(info.context.loaders.version.load(self.row.flow_version_id))
+        return flows.version(info.context.loaders.version.load_existing(self.row.flow_version_id))
 
     @strawberry.field
     def agent(self, info: Info) -> Agent | None:
@@ -125,8 +127,7 @@ class FlowRun:
         row, loaders = self.row, info.context.loaders
         if row.state_type not in ("SCHEDULED", "PENDING", "PAUSED"):
             return None
-        flow = loaders.flow.load(row.flow_id)
-        return None if flow is None else why(run_facts(row, flow), loaders.situation())
+        return why(run_facts(row, loaders.flow.load_existing(row.flow_id)), loaders.situation())
 
     @described("Why the run failed; null unless it did.")
     def cause(self, info: Info) -> Cause | None:
@@ -174,7 +175,7 @@ class FlowRunPage:
     total_capped: bool
 
 
-def flow_run(row: Any) -> FlowRun:
+def flow_run(row: FlowRunRow) -> FlowRun:
     return FlowRun(
         row=row,
         id=row.id,
@@ -192,13 +193,13 @@ def flow_run(row: Any) -> FlowRun:
     )
 
 
-def brief_run(row: Any) -> FlowRun:
+def brief_run(row: RunSummary) -> FlowRun:
     """A run of which nothing but BRIEF is asked; what else a run has is left empty."""
     return FlowRun(
-        row=row,
+        row=cast(FlowRunRow, row),
         id=row.id,
         name=row.name,
-        parameters=JSON({}),
+        parameters={},
         labels=[],
         created=row.scheduled_time,
         created_by="",
@@ -211,7 +212,7 @@ def brief_run(row: Any) -> FlowRun:
     )
 
 
-def state(row: Any) -> State:
+def state(row: RunSummary | TaskRunRow) -> State:
     """The state columns of a flow run or a task run."""
     return State(
         type=row.state_type,
@@ -223,7 +224,7 @@ def state(row: Any) -> State:
     )
 
 
-def _cause(row: Any, info: Info) -> Cause:
+def _cause(row: FlowRunRow, info: Info) -> Cause:
     """A crash is its own cause, whatever its tasks were doing; else the first task that failed by itself."""
     loaders = info.context.loaders
     data = row.state_data or {}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
 
 from appliance.schedules import ScheduleError, describe, parse
+from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
+from appliance.server.db.rows.projects import ProjectRow
+from appliance.server.db.rows.schedules import ScheduleRow
+from appliance.server.db.tables.schedules import Schedule as StoredSchedule
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import asks_only, described
@@ -62,7 +66,7 @@ class EdgeDef:
 
 @strawberry.type(description="One registered content of a flow; it never changes.")
 class FlowVersion:
-    row: strawberry.Private[Any]
+    row: strawberry.Private[FlowVersionRow]
     id: UUID
     number: int
     created: datetime
@@ -78,7 +82,7 @@ class FlowVersion:
                 name=item["name"],
                 required=item.get("required", False),
                 default=item.get("default"),
-                schema=JSON(item.get("schema") or {}),
+                schema=item.get("schema") or {},
             )
             for item in self.row.parameters
         ]
@@ -137,7 +141,7 @@ class Schedule:
 
 @strawberry.type(description="The stable thing that people name; its versions hold what was registered.")
 class Flow:
-    row: strawberry.Private[Any]
+    row: strawberry.Private[FlowRow]
     id: UUID
     name: str
     paused: bool
@@ -146,11 +150,11 @@ class Flow:
 
     @strawberry.field
     def project(self, info: Info) -> Project:
-        return project(info.context.loaders.project.load(self.row.project_id))
+        return project(info.context.loaders.project.load_existing(self.row.project_id))
 
     @described("The newest version.")
     def version(self, info: Info) -> FlowVersion:
-        return version(info.context.loaders.newest_version.load(self.id))
+        return version(info.context.loaders.newest_version.load_existing(self.id))
 
     @strawberry.field
     def schedules(self, info: Info) -> list[Schedule]:
@@ -162,9 +166,10 @@ class Flow:
 
         if first is not None and not 1 <= first <= MOST_RECENT:
             raise Invalid(f"The argument first lies between 1 and {MOST_RECENT} here.")
-        brief = asks_only(info, BRIEF)
-        rows = info.context.loaders.recent_runs(self.id, first or 10, brief)
-        return [brief_run(row) if brief else flow_run(row) for row in rows]
+        loaders, number = info.context.loaders, first or 10
+        if asks_only(info, BRIEF):
+            return [brief_run(row) for row in loaders.recent_summaries(self.id, number)]
+        return [flow_run(row) for row in loaders.recent_runs(self.id, number)]
 
     @described("The next scheduled run.")
     def next_run(self, info: Info) -> Annotated[FlowRun, strawberry.lazy(_RUNS)] | None:
@@ -180,15 +185,15 @@ class FlowPage:
     next: str | None
 
 
-def project(row: Any) -> Project:
+def project(row: ProjectRow) -> Project:
     return Project(id=row.id, name=row.name, description=row.description)
 
 
-def flow(row: Any) -> Flow:
+def flow(row: FlowRow) -> Flow:
     return Flow(row=row, id=row.id, name=row.name, paused=row.paused, archived=row.archived, created=row.created)
 
 
-def version(row: Any) -> FlowVersion:
+def version(row: FlowVersionRow) -> FlowVersion:
     return FlowVersion(
         row=row,
         id=row.id,
@@ -201,7 +206,7 @@ def version(row: Any) -> FlowVersion:
     )
 
 
-def schedule(row: Any) -> Schedule:
+def schedule(row: ScheduleRow | StoredSchedule) -> Schedule:
     return Schedule(
         id=row.id,
         kind=row.kind,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Any
 from uuid import UUID
 
 import strawberry
 
+from appliance.server.db.rows.jobs import JobRow
 from appliance.server.graphql.scalars import JSON
 from appliance.server.graphql.types.inputs import FlowRunFilter, MarkedState
 
@@ -147,7 +147,7 @@ class SkipHeldPayload:
     job: Job
 
 
-def job(row: Any) -> Job:
+def job(row: JobRow) -> Job:
     return Job(
         id=row.id,
         kind=row.kind,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import strawberry
 
+from appliance.server.db.rows.logs import LogRow
 from appliance.server.graphql.scalars import BigInt
 
 
@@ -30,7 +30,7 @@ class LogPage:
     previous: str | None
 
 
-def log(row: Any) -> Log:
+def log(row: LogRow) -> Log:
     return Log(
         id=row.id,
         at=row.at,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import strawberry
+
+from appliance.server.db.rows.rollups import HourSum
 
 
 @strawberry.type(description="The runs that ended in one hour in one state. `seconds` is the sum of their durations.")
@@ -18,7 +19,7 @@ class RunRollup:
     longest: float
 
 
-def run_rollup(row: Any) -> RunRollup:
+def run_rollup(row: HourSum) -> RunRollup:
     return RunRollup(
         hour=row.hour,
         state_type=row.state_type,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import strawberry
 
+from appliance.server.db.rows.task_runs import TaskRunRow, TaskStateRow
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.types.flow_runs import State, state
 
@@ -23,7 +23,7 @@ class Attempt:
 
 @strawberry.type(description="One task of a flow run, or one child of a mapped task.")
 class TaskRun:
-    row: strawberry.Private[Any]
+    row: strawberry.Private[TaskRunRow]
     id: UUID
     task_slug: str
     map_index: int
@@ -45,7 +45,7 @@ class TaskRunPage:
     next: str | None
 
 
-def task_run(row: Any) -> TaskRun:
+def task_run(row: TaskRunRow) -> TaskRun:
     return TaskRun(
         row=row,
         id=row.id,
@@ -60,7 +60,7 @@ def task_run(row: Any) -> TaskRun:
     )
 
 
-def segments(history: Sequence[Any]) -> list[Attempt]:
+def segments(history: Sequence[TaskStateRow]) -> list[Attempt]:
     """Each Running in a history with the state that ended it."""
     found: list[Attempt] = []
     for place, entry in enumerate(history):
