@@ -14,6 +14,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PLANTS = {
     "The house: who may import whom": ("kit/ids.py", "import appliance.config"),
+    "No modules or packages import each other in a circle": (
+        "core/edge.py",
+        "def late() -> object:\n    import appliance.core.task\n\n    return appliance.core.task",
+    ),
     "The server's floors": ("server/db/reads/agents.py", "import appliance.server.actions.agents"),
     "The server never imports what builds or runs user code": ("server/actions/flows.py", "import appliance.core.flow"),
     "Core, schedules and domain know no framework and do no I/O": ("server/domain/waiting.py", "import sqlalchemy"),

@@ -17,9 +17,8 @@ from appliance.server.graphql.fields import root_mutation
 from appliance.server.graphql.jobs import JobMutations
 from appliance.server.graphql.queries import one_flow_run
 from appliance.server.graphql.scalars import json_object
-from appliance.server.graphql.types import flows as flow_types
-from appliance.server.graphql.types.flow_runs import FlowRun
-from appliance.server.graphql.types.flows import Schedule
+from appliance.server.graphql.types import schedules as schedule_types
+from appliance.server.graphql.types.flows import FlowRun
 from appliance.server.graphql.types.inputs import (
     CancelFlowRunInput,
     CancelFlowRunPayload,
@@ -41,6 +40,7 @@ from appliance.server.graphql.types.inputs import (
     StartFlowRunNowInput,
     StartFlowRunNowPayload,
 )
+from appliance.server.graphql.types.schedules import Schedule
 from appliance.server.graphql.verbs import VerbInput, permission_of, request_of
 
 
@@ -97,7 +97,7 @@ class Mutation(JobMutations):
     def set_schedule_active(self, info: Info, input: SetScheduleActiveInput) -> Schedule:
         row = schedules.set_active(info.context.database, info.context.actor, input.schedule_id, input.active)
         info.context.changed()
-        return flow_types.schedule(row)
+        return schedule_types.schedule(row)
 
 
 def _perform(info: Info, verb: str, input: VerbInput) -> FlowRun:

@@ -33,15 +33,15 @@ from appliance.server.graphql.filters import run_filter, search_text, state_type
 from appliance.server.graphql.jobs import JobQueries
 from appliance.server.graphql.scalars import BigInt
 from appliance.server.graphql.types import agents as agent_types
-from appliance.server.graphql.types import flow_runs as run_types
 from appliance.server.graphql.types import flows as flow_types
 from appliance.server.graphql.types import logs as log_types
+from appliance.server.graphql.types import projects as project_types
 from appliance.server.graphql.types import task_runs as task_types
 from appliance.server.graphql.types.agents import Agent
-from appliance.server.graphql.types.flow_runs import FlowRun, FlowRunPage
-from appliance.server.graphql.types.flows import Flow, FlowPage, Project
+from appliance.server.graphql.types.flows import Flow, FlowPage, FlowRun, FlowRunPage
 from appliance.server.graphql.types.inputs import FlowFilter, FlowRunFilter, LogFilter, TaskRunFilter
 from appliance.server.graphql.types.logs import LogPage
+from appliance.server.graphql.types.projects import Project
 from appliance.server.graphql.types.rollups import RunRollup, run_rollup
 from appliance.server.graphql.types.system import Disk, Maintenance, Me, Server
 from appliance.server.graphql.types.task_runs import TaskRunPage
@@ -95,7 +95,7 @@ class Query(JobQueries):
     def projects(self, info: Info) -> list[Project]:
         rows = projects.every(info.context.session())
         info.context.loaders.flow_count.want(row.id for row in rows)
-        return [flow_types.project(row) for row in rows]
+        return [project_types.project(row) for row in rows]
 
     @root_field(Permission.READ)
     def flows(
@@ -122,7 +122,7 @@ class Query(JobQueries):
         context.loaders.see_runs(page.rows)
         count = run_lists.count(context.session(), wanted, context.now)
         return FlowRunPage(
-            items=[run_types.flow_run(row) for row in page.rows],
+            items=[flow_types.flow_run(row) for row in page.rows],
             next=page.next,
             total=count.total,
             total_capped=count.capped,
@@ -183,4 +183,4 @@ def one_flow_run(context: Context, run_id: UUID) -> FlowRun | None:
     if row is None:
         return None
     context.loaders.see_runs([row])
-    return run_types.flow_run(row)
+    return flow_types.flow_run(row)

@@ -1,28 +1,16 @@
-"""Flow runs as GraphQL shows them: their state, why they wait, why they failed."""
+"""The parts of a flow run as GraphQL shows them: its state and history, what it waits for, why it failed."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import cast
 from uuid import UUID
 
 import strawberry
 
-from appliance.protocol.states import TERMINAL
-from appliance.server.db.reads import states
-from appliance.server.db.reads.task_runs import Recorded
-from appliance.server.db.reads.waiting import run_facts
 from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary
 from appliance.server.db.rows.task_runs import TaskRunRow
-from appliance.server.domain.waiting import Waiting, why
 from appliance.server.graphql.context import Info
-from appliance.server.graphql.fields import described
 from appliance.server.graphql.scalars import JSON, BigInt
-from appliance.server.graphql.types import flows
-from appliance.server.graphql.types.agents import Agent, agent
-from appliance.server.graphql.types.flows import Flow, FlowVersion
-
-_MOST_HOLDERS = 50
 
 
 @strawberry.type
@@ -78,140 +66,6 @@ class Cause:
     first_error_log_id: BigInt | None
 
 
-@strawberry.type(description="One execution of a flow.")
-class FlowRun:
-    row: strawberry.Private[FlowRunRow]
-    id: UUID
-    name: str
-    parameters: JSON
-    labels: list[str]
-    created: datetime
-    created_by: str
-    trigger: str
-    scheduled_time: datetime
-    start_time: datetime | None
-    end_time: datetime | None
-    attempt: int
-    state: State
-
-    @strawberry.field
-    def flow(self, info: Info) -> Flow:
-        return flows.flow(info.context.loaders.flow.load_existing(self.row.flow_id))
-
-    @strawberry.field
-    def version(self, info: Info) -> FlowVersion:
-        return flows.version(info.context.loaders.version.load_existing(self.row.flow_version_id))
-
-    @strawberry.field
-    def agent(self, info: Info) -> Agent | None:
-        row = None if self.row.agent_id is None else info.context.loaders.agent.load(self.row.agent_id)
-        return None if row is None else agent(row, info.context)
-
-    @described("Why the run has not started, in one sentence.")
-    def wait_reason(self, info: Info) -> str | None:
-        found = self._waiting(info)
-        return None if found is None else found.sentence
-
-    @described("The same as a stable code: not_due, limit, no_label, ...")
-    def wait_code(self, info: Info) -> str | None:
-        found = self._waiting(info)
-        return None if found is None else found.code
-
-    @described("The runs whose end it waits for, the longest at work first; at most 50.")
-    def wait_holders(self, info: Info) -> list[WaitHolder]:
-        found = self._waiting(info)
-        holders = () if found is None else found.holders[:_MOST_HOLDERS]
-        return [WaitHolder(id=holder.id, name=holder.name) for holder in holders]
-
-    def _waiting(self, info: Info) -> Waiting | None:
-        row, loaders = self.row, info.context.loaders
-        if row.state_type not in ("SCHEDULED", "PENDING", "PAUSED"):
-            return None
-        return why(run_facts(row, loaders.flow.load_existing(row.flow_id)), loaders.situation())
-
-    @described("Why the run failed; null unless it did.")
-    def cause(self, info: Info) -> Cause | None:
-        return _cause(self.row, info) if self.row.state_type == "FAILED" else None
-
-    @described("The run's history, oldest first.")
-    def states(self, info: Info) -> list[StateRecord]:
-        return [
-            StateRecord(
-                version=row.version,
-                attempt=row.attempt,
-                type=row.type,
-                name=row.name,
-                message=row.message,
-                at=row.at,
-                actor=row.actor,
-            )
-            for row in states.of_flow_run(info.context.session(), self.id)
-        ]
-
-    @described("Of a finished run the recorded task runs; before that also those that are still to come, as waiting.")
-    def task_counts(self, info: Info) -> TaskCounts:
-        loaders, row = info.context.loaders, self.row
-        recorded = loaders.task_counts.load(self.id) or Recorded()
-        tasks = 0 if row.state_type in TERMINAL else loaders.graph_tasks.load(row.flow_version_id) or 0
-        return _task_counts(recorded.by_type, max(0, tasks - recorded.tasks))
-
-    @described("Log lines at ERROR or above.")
-    def error_count(self, info: Info) -> int:
-        return (info.context.loaders.log_counts.load(self.id) or (0, 0))[1]
-
-    @strawberry.field
-    def log_count(self, info: Info) -> int:
-        return (info.context.loaders.log_counts.load(self.id) or (0, 0))[0]
-
-
-BRIEF = frozenset({"__typename", "id", "name", "state", "scheduledTime", "startTime", "endTime", "attempt"})
-
-
-@strawberry.type
-class FlowRunPage:
-    items: list[FlowRun]
-    next: str | None
-    total: int
-    total_capped: bool
-
-
-def flow_run(row: FlowRunRow) -> FlowRun:
-    return FlowRun(
-        row=row,
-        id=row.id,
-        name=row.name,
-        parameters=row.parameters,
-        labels=row.labels,
-        created=row.created,
-        created_by=row.created_by,
-        trigger="schedule" if row.schedule_id is not None else row.created_by,
-        scheduled_time=row.scheduled_time,
-        start_time=row.start_time,
-        end_time=row.end_time,
-        attempt=row.attempt,
-        state=state(row),
-    )
-
-
-def brief_run(row: RunSummary) -> FlowRun:
-    """A run of which nothing but BRIEF is asked; what else a run has is left empty."""
-    return FlowRun(
-        row=cast(FlowRunRow, row),
-        id=row.id,
-        name=row.name,
-        parameters={},
-        labels=[],
-        created=row.scheduled_time,
-        created_by="",
-        trigger="",
-        scheduled_time=row.scheduled_time,
-        start_time=row.start_time,
-        end_time=row.end_time,
-        attempt=row.attempt,
-        state=state(row),
-    )
-
-
 def state(row: RunSummary | TaskRunRow) -> State:
     """The state columns of a flow run or a task run."""
     return State(
@@ -224,7 +78,7 @@ def state(row: RunSummary | TaskRunRow) -> State:
     )
 
 
-def _cause(row: FlowRunRow, info: Info) -> Cause:
+def cause_of(row: FlowRunRow, info: Info) -> Cause:
     """A crash is its own cause, whatever its tasks were doing; else the first task that failed by itself."""
     loaders = info.context.loaders
     data = row.state_data or {}
@@ -248,7 +102,7 @@ def _cause(row: FlowRunRow, info: Info) -> Cause:
     )
 
 
-def _task_counts(by_type: dict[str, int], to_come: int) -> TaskCounts:
+def task_counts_of(by_type: dict[str, int], to_come: int) -> TaskCounts:
     named = {
         "success": by_type.get("SUCCESS", 0),
         "failed": by_type.get("FAILED", 0),

@@ -1,142 +1,43 @@
-"""Projects, flows, their versions and schedules as GraphQL shows them."""
+"""Flows and their runs as GraphQL shows them: a flow leads to its runs, and a run to its flow."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import cast
 from uuid import UUID
 
 import strawberry
 
-from appliance.schedules import ScheduleError, describe, parse
-from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
-from appliance.server.db.rows.projects import ProjectRow
-from appliance.server.db.rows.schedules import ScheduleRow
-from appliance.server.db.tables.schedules import Schedule as StoredSchedule
+from appliance.protocol.states import TERMINAL
+from appliance.server.db.reads import states
+from appliance.server.db.reads.task_runs import Recorded
+from appliance.server.db.reads.waiting import run_facts
+from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary
+from appliance.server.db.rows.flows import FlowRow
+from appliance.server.domain.waiting import Waiting, why
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import asks_only, described
 from appliance.server.graphql.scalars import JSON
+from appliance.server.graphql.types.agents import Agent, agent
+from appliance.server.graphql.types.flow_runs import (
+    Cause,
+    State,
+    StateRecord,
+    TaskCounts,
+    WaitHolder,
+    cause_of,
+    state,
+    task_counts_of,
+)
+from appliance.server.graphql.types.flow_versions import FlowVersion, version
+from appliance.server.graphql.types.projects import Project, project
+from appliance.server.graphql.types.schedules import Schedule, schedule
 
-if TYPE_CHECKING:
-    from appliance.server.graphql.types.flow_runs import FlowRun
-
-_RUNS = "appliance.server.graphql.types.flow_runs"
 MOST_RECENT = 50
-MOST_TIMES = 20
-
-
-@strawberry.type(description="The namespace of flows.")
-class Project:
-    id: UUID
-    name: str
-    description: str
-
-    @strawberry.field
-    def flow_count(self, info: Info) -> int:
-        return info.context.loaders.flow_count.load(self.id) or 0
-
-
-@strawberry.type
-class ParameterDef:
-    name: str
-    required: bool
-    default: JSON | None
-    schema: JSON
-
-
-@strawberry.type
-class TaskDef:
-    slug: str
-    name: str
-    tags: list[str]
-    auto_generated: bool
-    mapped: bool
-    max_retries: int
-
-
-@strawberry.type
-class EdgeDef:
-    upstream: str
-    downstream: str
-    key: str | None
-    mapped: bool
-    flattened: bool
-
-
-@strawberry.type(description="One registered content of a flow; it never changes.")
-class FlowVersion:
-    row: strawberry.Private[FlowVersionRow]
-    id: UUID
-    number: int
-    created: datetime
-    created_by: str
-    sdk_version: str
-    labels: list[str]
-    storage: JSON
-
-    @strawberry.field
-    def parameters(self) -> list[ParameterDef]:
-        return [
-            ParameterDef(
-                name=item["name"],
-                required=item.get("required", False),
-                default=item.get("default"),
-                schema=item.get("schema") or {},
-            )
-            for item in self.row.parameters
-        ]
-
-    @strawberry.field
-    def tasks(self) -> list[TaskDef]:
-        return [
-            TaskDef(
-                slug=item["slug"],
-                name=item.get("name") or item["slug"],
-                tags=list(item.get("tags") or []),
-                auto_generated=bool(item.get("auto_generated")),
-                mapped=bool(item.get("mapped")),
-                max_retries=item.get("max_retries") or 0,
-            )
-            for item in self.row.graph.get("tasks", [])
-        ]
-
-    @strawberry.field
-    def edges(self) -> list[EdgeDef]:
-        return [
-            EdgeDef(
-                upstream=item["upstream"],
-                downstream=item["downstream"],
-                key=item.get("key"),
-                mapped=bool(item.get("mapped")),
-                flattened=bool(item.get("flattened")),
-            )
-            for item in self.row.graph.get("edges", [])
-        ]
-
-
-@strawberry.type(description="When runs of a flow become due.")
-class Schedule:
-    id: UUID
-    kind: str
-    document: JSON
-    description: str
-    timezone: str
-    active: bool
-    parameters: JSON
-    catch_up: str
-    catch_up_cap: int
-    catch_up_window: float | None
-    overlap: str
-
-    @described("The next due times, whether or not the schedule is active.")
-    def next_times(self, info: Info, n: int = 3) -> list[datetime]:
-        if not 1 <= n <= MOST_TIMES:
-            raise Invalid(f"The argument n lies between 1 and {MOST_TIMES}.")
-        try:
-            return parse(self.document).next(n, info.context.now)  # type: ignore[arg-type]
-        except ScheduleError:
-            return []  # a document that an older version stored and that no longer holds is shown, not hidden
+_MOST_HOLDERS = 50
+BRIEF = frozenset({"__typename", "id", "name", "state", "scheduledTime", "startTime", "endTime", "attempt"})
+"""The fields that lists of recent runs ask for; for no more than these the rows are read without their documents."""
 
 
 @strawberry.type(description="The stable thing that people name; its versions hold what was registered.")
@@ -161,9 +62,7 @@ class Flow:
         return [schedule(row) for row in info.context.loaders.schedules.load(self.id) or []]
 
     @described("The newest runs first, without those that are scheduled for later.")
-    def recent_runs(self, info: Info, first: int | None = 10) -> list[Annotated[FlowRun, strawberry.lazy(_RUNS)]]:
-        from appliance.server.graphql.types.flow_runs import BRIEF, brief_run, flow_run
-
+    def recent_runs(self, info: Info, first: int | None = 10) -> list[FlowRun]:
         if first is not None and not 1 <= first <= MOST_RECENT:
             raise Invalid(f"The argument first lies between 1 and {MOST_RECENT} here.")
         loaders, number = info.context.loaders, first or 10
@@ -172,9 +71,7 @@ class Flow:
         return [flow_run(row) for row in loaders.recent_runs(self.id, number)]
 
     @described("The next scheduled run.")
-    def next_run(self, info: Info) -> Annotated[FlowRun, strawberry.lazy(_RUNS)] | None:
-        from appliance.server.graphql.types.flow_runs import flow_run
-
+    def next_run(self, info: Info) -> FlowRun | None:
         row = info.context.loaders.next_run.load(self.id)
         return None if row is None else flow_run(row)
 
@@ -185,38 +82,136 @@ class FlowPage:
     next: str | None
 
 
-def project(row: ProjectRow) -> Project:
-    return Project(id=row.id, name=row.name, description=row.description)
+@strawberry.type(description="One execution of a flow.")
+class FlowRun:
+    row: strawberry.Private[FlowRunRow]
+    id: UUID
+    name: str
+    parameters: JSON
+    labels: list[str]
+    created: datetime
+    created_by: str
+    trigger: str
+    scheduled_time: datetime
+    start_time: datetime | None
+    end_time: datetime | None
+    attempt: int
+    state: State
+
+    @strawberry.field
+    def flow(self, info: Info) -> Flow:
+        return flow(info.context.loaders.flow.load_existing(self.row.flow_id))
+
+    @strawberry.field
+    def version(self, info: Info) -> FlowVersion:
+        return version(info.context.loaders.version.load_existing(self.row.flow_version_id))
+
+    @strawberry.field
+    def agent(self, info: Info) -> Agent | None:
+        row = None if self.row.agent_id is None else info.context.loaders.agent.load(self.row.agent_id)
+        return None if row is None else agent(row, info.context)
+
+    @described("Why the run has not started, in one sentence.")
+    def wait_reason(self, info: Info) -> str | None:
+        found = self._waiting(info)
+        return None if found is None else found.sentence
+
+    @described("The same as a stable code: not_due, limit, no_label, ...")
+    def wait_code(self, info: Info) -> str | None:
+        found = self._waiting(info)
+        return None if found is None else found.code
+
+    @described("The runs whose end it waits for, the longest at work first; at most 50.")
+    def wait_holders(self, info: Info) -> list[WaitHolder]:
+        found = self._waiting(info)
+        holders = () if found is None else found.holders[:_MOST_HOLDERS]
+        return [WaitHolder(id=holder.id, name=holder.name) for holder in holders]
+
+    def _waiting(self, info: Info) -> Waiting | None:
+        row, loaders = self.row, info.context.loaders
+        if row.state_type not in ("SCHEDULED", "PENDING", "PAUSED"):
+            return None
+        return why(run_facts(row, loaders.flow.load_existing(row.flow_id)), loaders.situation())
+
+    @described("Why the run failed; null unless it did.")
+    def cause(self, info: Info) -> Cause | None:
+        return cause_of(self.row, info) if self.row.state_type == "FAILED" else None
+
+    @described("The run's history, oldest first.")
+    def states(self, info: Info) -> list[StateRecord]:
+        return [
+            StateRecord(
+                version=row.version,
+                attempt=row.attempt,
+                type=row.type,
+                name=row.name,
+                message=row.message,
+                at=row.at,
+                actor=row.actor,
+            )
+            for row in states.of_flow_run(info.context.session(), self.id)
+        ]
+
+    @described("Of a finished run the recorded task runs; before that also those that are still to come, as waiting.")
+    def task_counts(self, info: Info) -> TaskCounts:
+        loaders, row = info.context.loaders, self.row
+        recorded = loaders.task_counts.load(self.id) or Recorded()
+        tasks = 0 if row.state_type in TERMINAL else loaders.graph_tasks.load(row.flow_version_id) or 0
+        return task_counts_of(recorded.by_type, max(0, tasks - recorded.tasks))
+
+    @described("Log lines at ERROR or above.")
+    def error_count(self, info: Info) -> int:
+        return (info.context.loaders.log_counts.load(self.id) or (0, 0))[1]
+
+    @strawberry.field
+    def log_count(self, info: Info) -> int:
+        return (info.context.loaders.log_counts.load(self.id) or (0, 0))[0]
+
+
+@strawberry.type
+class FlowRunPage:
+    items: list[FlowRun]
+    next: str | None
+    total: int
+    total_capped: bool
+
+
+def flow_run(row: FlowRunRow) -> FlowRun:
+    return FlowRun(
+        row=row,
+        id=row.id,
+        name=row.name,
+        parameters=row.parameters,
+        labels=row.labels,
+        created=row.created,
+        created_by=row.created_by,
+        trigger="schedule" if row.schedule_id is not None else row.created_by,
+        scheduled_time=row.scheduled_time,
+        start_time=row.start_time,
+        end_time=row.end_time,
+        attempt=row.attempt,
+        state=state(row),
+    )
+
+
+def brief_run(row: RunSummary) -> FlowRun:
+    """A run of which nothing but BRIEF is asked; what else a run has is left empty."""
+    return FlowRun(
+        row=cast(FlowRunRow, row),
+        id=row.id,
+        name=row.name,
+        parameters={},
+        labels=[],
+        created=row.scheduled_time,
+        created_by="",
+        trigger="",
+        scheduled_time=row.scheduled_time,
+        start_time=row.start_time,
+        end_time=row.end_time,
+        attempt=row.attempt,
+        state=state(row),
+    )
 
 
 def flow(row: FlowRow) -> Flow:
     return Flow(row=row, id=row.id, name=row.name, paused=row.paused, archived=row.archived, created=row.created)
-
-
-def version(row: FlowVersionRow) -> FlowVersion:
-    return FlowVersion(
-        row=row,
-        id=row.id,
-        number=row.number,
-        created=row.created,
-        created_by=row.created_by,
-        sdk_version=row.sdk_version,
-        labels=row.labels,
-        storage=row.storage,
-    )
-
-
-def schedule(row: ScheduleRow | StoredSchedule) -> Schedule:
-    return Schedule(
-        id=row.id,
-        kind=row.kind,
-        document=row.document,
-        description=describe(row.document, with_zone=False),
-        timezone=row.timezone,
-        active=row.active,
-        parameters=row.parameters,
-        catch_up=row.catch_up,
-        catch_up_cap=row.catch_up_cap,
-        catch_up_window=row.catch_up_window,
-        overlap=row.overlap,
-    )

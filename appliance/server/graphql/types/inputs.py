@@ -9,7 +9,7 @@ from uuid import UUID
 import strawberry
 
 from appliance.server.graphql.scalars import JSON
-from appliance.server.graphql.types.flow_runs import FlowRun
+from appliance.server.graphql.types.flows import FlowRun
 
 
 @strawberry.input

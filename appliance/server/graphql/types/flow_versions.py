@@ -1,0 +1,102 @@
+"""The registered contents of flows as GraphQL shows them: parameters, tasks and edges."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import strawberry
+
+from appliance.server.db.rows.flows import FlowVersionRow
+from appliance.server.graphql.scalars import JSON
+
+
+@strawberry.type
+class ParameterDef:
+    name: str
+    required: bool
+    default: JSON | None
+    schema: JSON
+
+
+@strawberry.type
+class TaskDef:
+    slug: str
+    name: str
+    tags: list[str]
+    auto_generated: bool
+    mapped: bool
+    max_retries: int
+
+
+@strawberry.type
+class EdgeDef:
+    upstream: str
+    downstream: str
+    key: str | None
+    mapped: bool
+    flattened: bool
+
+
+@strawberry.type(description="One registered content of a flow; it never changes.")
+class FlowVersion:
+    row: strawberry.Private[FlowVersionRow]
+    id: UUID
+    number: int
+    created: datetime
+    created_by: str
+    sdk_version: str
+    labels: list[str]
+    storage: JSON
+
+    @strawberry.field
+    def parameters(self) -> list[ParameterDef]:
+        return [
+            ParameterDef(
+                name=item["name"],
+                required=item.get("required", False),
+                default=item.get("default"),
+                schema=item.get("schema") or {},
+            )
+            for item in self.row.parameters
+        ]
+
+    @strawberry.field
+    def tasks(self) -> list[TaskDef]:
+        return [
+            TaskDef(
+                slug=item["slug"],
+                name=item.get("name") or item["slug"],
+                tags=list(item.get("tags") or []),
+                auto_generated=bool(item.get("auto_generated")),
+                mapped=bool(item.get("mapped")),
+                max_retries=item.get("max_retries") or 0,
+            )
+            for item in self.row.graph.get("tasks", [])
+        ]
+
+    @strawberry.field
+    def edges(self) -> list[EdgeDef]:
+        return [
+            EdgeDef(
+                upstream=item["upstream"],
+                downstream=item["downstream"],
+                key=item.get("key"),
+                mapped=bool(item.get("mapped")),
+                flattened=bool(item.get("flattened")),
+            )
+            for item in self.row.graph.get("edges", [])
+        ]
+
+
+def version(row: FlowVersionRow) -> FlowVersion:
+    return FlowVersion(
+        row=row,
+        id=row.id,
+        number=row.number,
+        created=row.created,
+        created_by=row.created_by,
+        sdk_version=row.sdk_version,
+        labels=row.labels,
+        storage=row.storage,
+    )

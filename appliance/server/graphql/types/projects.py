@@ -1,0 +1,25 @@
+"""Projects as GraphQL shows them."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import strawberry
+
+from appliance.server.db.rows.projects import ProjectRow
+from appliance.server.graphql.context import Info
+
+
+@strawberry.type(description="The namespace of flows.")
+class Project:
+    id: UUID
+    name: str
+    description: str
+
+    @strawberry.field
+    def flow_count(self, info: Info) -> int:
+        return info.context.loaders.flow_count.load(self.id) or 0
+
+
+def project(row: ProjectRow) -> Project:
+    return Project(id=row.id, name=row.name, description=row.description)

@@ -1,0 +1,58 @@
+"""Schedules as GraphQL shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import strawberry
+
+from appliance.schedules import ScheduleError, describe, parse
+from appliance.server.db.rows.schedules import ScheduleRow
+from appliance.server.db.tables.schedules import Schedule as StoredSchedule
+from appliance.server.errors import Invalid
+from appliance.server.graphql.context import Info
+from appliance.server.graphql.fields import described
+from appliance.server.graphql.scalars import JSON
+
+MOST_TIMES = 20
+
+
+@strawberry.type(description="When runs of a flow become due.")
+class Schedule:
+    id: UUID
+    kind: str
+    document: JSON
+    description: str
+    timezone: str
+    active: bool
+    parameters: JSON
+    catch_up: str
+    catch_up_cap: int
+    catch_up_window: float | None
+    overlap: str
+
+    @described("The next due times, whether or not the schedule is active.")
+    def next_times(self, info: Info, n: int = 3) -> list[datetime]:
+        if not 1 <= n <= MOST_TIMES:
+            raise Invalid(f"The argument n lies between 1 and {MOST_TIMES}.")
+        try:
+            return parse(self.document).next(n, info.context.now)  # type: ignore[arg-type]
+        except ScheduleError:
+            return []  # a document that an older version stored and that no longer holds is shown, not hidden
+
+
+def schedule(row: ScheduleRow | StoredSchedule) -> Schedule:
+    return Schedule(
+        id=row.id,
+        kind=row.kind,
+        document=row.document,
+        description=describe(row.document, with_zone=False),
+        timezone=row.timezone,
+        active=row.active,
+        parameters=row.parameters,
+        catch_up=row.catch_up,
+        catch_up_cap=row.catch_up_cap,
+        catch_up_window=row.catch_up_window,
+        overlap=row.overlap,
+    )
