@@ -12,8 +12,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from types import FrameType
-from typing import Any
+from types import FrameType, SimpleNamespace
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -27,7 +27,8 @@ from appliance.protocol.agents import AgentReport, Exited
 from appliance.server.actions import agents, repair, schedules
 from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.app import create_app
-from appliance.server.db import reads
+from appliance.server.db import reads, writes
+from appliance.server.db.rows.jobs import JobRow
 from appliance.server.db.session import Database
 from appliance.server.services.process import services_of
 from appliance.server.services.scheduler import Scheduler
@@ -35,6 +36,7 @@ from tests.bench import catalogue
 from tests.bench.seed import seed
 from tests.bench.seed_rows import Sizes
 from tests.integration import builders
+from tests.integration.row_claims import false_claims
 from tests.integration.server_fixtures import add_token
 
 BIG = ("flow_run", "task_run", "flow_run_state", "task_run_state", "log", "event")
@@ -42,7 +44,7 @@ UNTIL = datetime(2026, 3, 2, 8, tzinfo=UTC)
 SELDOM = {"GROUP BY flow_run.state_type"}
 """What may read a whole index: the numbers of runs by state, which a server counts for a hundredth of the time at most."""
 
-_READS = reads.__name__
+_READS, _WRITES = reads.__name__, writes.__name__
 UNEXPLAINED = {
     "flow_runs.count_all",  # these two: a job that does one thing to many runs counts them once and goes through them by id
     "flow_runs.next_ids",
@@ -182,20 +184,24 @@ def read_for_changes(session: Session, run: UUID) -> None:
 
 
 @contextmanager
-def reads_called() -> Iterator[set[str]]:
-    """The functions of `db.reads` that are called, in this thread or in one that starts meanwhile."""
+def calls_watched() -> Iterator[tuple[set[str], set[str]]]:
+    """The functions of `db.reads` that are called, in this thread or in one that starts meanwhile, and the columns that functions of
+    `db` claim falsely of their rows."""
     called: set[str] = set()
+    wrong: set[str] = set()
 
-    def note(frame: FrameType, event: str, _argument: Any) -> None:
+    def note(frame: FrameType, event: str, argument: Any) -> None:
         module = frame.f_globals.get("__name__", "")
         if event == "call" and module.startswith(_READS):
             called.add(f"{module[len(_READS) + 1 :]}.{frame.f_code.co_name}")
+        elif event == "return" and module.startswith((_READS, _WRITES)):
+            wrong.update(false_claims(frame, argument))
 
     before = sys.getprofile()
     threading.setprofile(note)
     sys.setprofile(note)
     try:
-        yield called
+        yield called, wrong
     finally:
         sys.setprofile(before)
         threading.setprofile(None)
@@ -217,12 +223,13 @@ def test_every_statement(large: Database) -> None:
     headers = {"Authorization": f"Bearer {add_token(large, 'bench')}"}
     with large.read() as session:
         asks = catalogue.asks(catalogue.facts(session))
-    with recorded(large) as sent, reads_called() as called:
+    with recorded(large) as sent, calls_watched() as (called, wrong):
         ask_for_everything(large, headers, asks)
         write_much(large)
         do_all_rounds(large)
         read_on_behalf_of_others(large)
     assert len(sent) > 100
+    assert not wrong, "the type that a function gives its rows has columns that they don't have"
     check(large, sent)
     assert every_read() - called <= UNEXPLAINED, "ask for a new read in tests/bench/catalogue.py, or say here why not"
 
@@ -234,3 +241,14 @@ def test_it_can_tell(large: Database) -> None:
     }
     with pytest.raises(AssertionError, match="created_by"):
         check(large, sent)
+
+
+def test_it_can_tell_a_false_claim(large: Database) -> None:
+    def get(session: Session) -> JobRow | None:
+        return cast(JobRow | None, session.execute(text("select id, state_name as state from flow_run limit 1")).one_or_none())
+
+    with large.read() as session:
+        answer = get(session)
+    frame = SimpleNamespace(f_code=get.__code__, f_globals={"__name__": "x", "get": get})
+    assert "x.get: progress" in false_claims(cast(FrameType, frame), answer)
+    assert "x.get: state" not in false_claims(cast(FrameType, frame), answer)
