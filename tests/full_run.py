@@ -109,7 +109,10 @@ def summary(results: Sequence[Result]) -> str:
     ]
     failures = sum(not result.passed for result in results)
     total = _duration(sum(result.seconds for result in results))
-    lines.append(f"{len(results)} parts in {total}: " + (f"{failures} FAILED" if failures else "all passed"))
+    lines.append(
+        f"{len(results)} part{'s' * (len(results) != 1)} in {total}: "
+        + (f"{failures} FAILED" if failures else "all passed")
+    )
     return "\n".join(lines)
 
 
