@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from collections.abc import Collection
 
-SCHEDULED_NOW = text("flow_run.state_type = 'SCHEDULED'")
-LIVE_NOW = text("flow_run.state_type in ('PENDING', 'RUNNING', 'CANCELLING')")
+from sqlalchemy import TextClause, text
+
+from appliance.server.domain.transitions import CLAIM, LATE, LIVE, SCHEDULED, TYPES
+
+
+def has_type(types: Collection[str]) -> TextClause:
+    """The run's state is of one of these types."""
+    listed = [f"'{type}'" for type in TYPES if type in types]
+    return text(
+        f"flow_run.state_type = {listed[0]}" if len(listed) == 1 else f"flow_run.state_type in ({', '.join(listed)})"
+    )
+
+
+SCHEDULED_NOW = has_type({SCHEDULED})
+LIVE_NOW = has_type(LIVE)
+MAY_BE_CLAIMED = has_type(CLAIM.sources)
+MAY_BE_LATE = has_type(LATE.sources)

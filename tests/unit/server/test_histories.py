@@ -14,7 +14,14 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from appliance.kit import clock
 from appliance.protocol.run_protocol import Begin
@@ -125,11 +132,24 @@ class Model:
             self.task = ("CANCELLED", self.task[1]) if self.task[0] not in ("", *ENDED) else self.task
         return "ok"
 
+    def mark_task(self, type: str) -> str:
+        if self.type in LIVE:
+            return "conflict"
+        if not self.task[0]:
+            return "not_found"
+        self.task = (type, self.task[1])
+        return "ok"
+
     def start_now(self) -> str:
         if self.type != "SCHEDULED":
             return "conflict"
         self.due = True
         return self.become("SCHEDULED")
+
+    def edit(self) -> str:
+        if self.attempt or self.type not in ("SCHEDULED", "PAUSED"):
+            return "conflict"
+        return self.become(self.type)
 
 
 class Lives(RuleBasedStateMachine):
@@ -153,11 +173,12 @@ class Lives(RuleBasedStateMachine):
         self.stopped.__exit__(None, None, None)
 
     def asks(self, verb: str, expected: str, **fields: Any) -> None:
-        """Ask under a key of its own; asked again under it, nothing more happens."""
+        """Send a request under a key of its own; one that has changed the run may be sent again, and nothing more happens."""
+        before = len(_history(self.db, self.run))
         request = VERBS[verb].request(idempotency_key=uuid4().hex, **fields)
         heard = _heard(lambda: perform(self.db, ALICE, self.run, verb, request))
         assert heard == expected
-        if heard == "ok" and len(self.model.history) == len(_history(self.db, self.run)):
+        if heard == "ok" and len(_history(self.db, self.run)) > before:
             self.sent = lambda: perform(self.db, ALICE, self.run, verb, request)
 
     @rule()
@@ -218,6 +239,26 @@ class Lives(RuleBasedStateMachine):
     def is_marked(self, type: str) -> None:
         if self.model.type != type or _name(self.db, self.run) == NAMES[type]:
             self.asks("mark", self.model.mark(type), state=NAMES[type])
+
+    @rule(type=st.sampled_from(ENDED))
+    def has_its_task_marked(self, type: str) -> None:
+        self.asks("mark", self.model.mark_task(type), state=NAMES[type], task_slug="extract-1")
+
+    @rule(priority=st.integers(-3, 3))
+    def is_edited(self, priority: int) -> None:
+        self.asks("edit", self.model.edit(), priority=priority)
+
+    @precondition(lambda self: self.model.type in LIVE)
+    @rule()
+    def is_not_deleted_while_it_is_live(self) -> None:
+        self.asks("delete", "conflict")
+
+    @rule(verb=st.sampled_from(sorted(VERBS)))
+    def is_asked_by_someone_who_has_seen_an_older_version(self, verb: str) -> None:
+        """Nothing is changed: refused, or what was asked for is so already."""
+        fields = {"mark": {"state": "Failed"}, "edit": {"priority": 1}}.get(verb, {})
+        request = VERBS[verb].request(version=len(self.model.history) - 1, **fields)
+        assert _heard(lambda: perform(self.db, ALICE, self.run, verb, request)) in ("conflict", "ok")
 
     @rule()
     def is_asked_once_more(self) -> None:

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from appliance.protocol.state_change import StateChange
 from appliance.protocol.states import TERMINAL
+from appliance.server.db.conditions import LIVE_NOW, MAY_BE_CLAIMED, MAY_BE_LATE, has_type
 from appliance.server.domain.transitions import (
+    CLAIM,
+    FIRST,
     FLOW,
+    HANDED_BACK,
+    LATE,
     LIVE,
     PASSING_NAMES,
     TYPES,
     Accept,
+    BulkChange,
     Facts,
     Proposed,
     Refuse,
     Wait,
+    accepted,
     decide,
+    end_of_open_tasks,
+    ends_attempt,
     task_may_follow,
 )
 from tests import depth
+
+AT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 # Rows: from; columns: to, in the order of TYPES. y: yes, n: never.
 #              SCHED PEND PAUS RUN  CANC  SUCC FAIL CANCELLED
@@ -170,3 +183,65 @@ def test_a_finished_task_stays_within_its_attempt(before: str, same_attempt: boo
     assert task_may_follow(before, "Success", same_attempt) == (before not in TERMINAL or not same_attempt)
     for name in PASSING_NAMES:
         assert task_may_follow(before, name, same_attempt)
+
+
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(TYPES, TYPES)))
+def test_no_statement_may_do_in_bulk_what_the_table_does_not_allow(before: str, after: str) -> None:
+    verdict = decide(Facts(before, before), Proposed(after, after.title()))
+    if verdict == Accept(after, after.title()):
+        assert BulkChange(frozenset({before}), after, after.title()).sources == {before}
+    else:
+        with pytest.raises(ValueError, match="Not every run"):
+            BulkChange(frozenset({before}), after, after.title())
+
+
+def test_the_statements_in_bulk_start_from_what_the_table_says() -> None:
+    assert str(MAY_BE_CLAIMED) == str(has_type(CLAIM.sources)) == "flow_run.state_type = 'SCHEDULED'"
+    assert str(MAY_BE_LATE) == str(has_type(LATE.sources)) == "flow_run.state_type = 'SCHEDULED'"
+    assert str(LIVE_NOW) == "flow_run.state_type in ('PENDING', 'RUNNING', 'CANCELLING')"
+    assert LATE.sources == {LATE.type}, "to be late moves no run"
+
+
+def test_every_run_begins_where_it_can_go_on() -> None:
+    assert FIRST.type in CLAIM.sources & LATE.sources
+
+
+def _reported(*states: tuple[str, str], facts: Facts | None = None) -> list[tuple[str, str]]:
+    changes = [StateChange(type, name, AT) for type, name in states]
+    return [(change.type, change.name) for change in accepted(facts or Facts("RUNNING", "Running", 1), changes)]
+
+
+def test_what_an_attempt_reports_is_taken_as_far_as_the_table_goes() -> None:
+    assert _reported(("RUNNING", "Running")) == [], "nothing new"
+    assert _reported(("RUNNING", "Busy"), ("SUCCESS", "Success")) == [("RUNNING", "Busy"), ("SUCCESS", "Success")]
+    assert _reported(("FAILED", "Failed"), ("SUCCESS", "Success")) == [("FAILED", "Failed")], "the end is final"
+    assert _reported(("PENDING", "Pending"), ("SUCCESS", "Success")) == [("SUCCESS", "Success")]
+    cancelling = Facts("CANCELLING", "Cancelling", 1, cancel_requested=True)
+    assert _reported(("SCHEDULED", "Retry"), ("CANCELLED", "Cancelled"), facts=cancelling) == [
+        ("CANCELLED", "Cancelled")
+    ]
+
+
+def test_a_pause_with_an_end_is_scheduled_under_its_own_name() -> None:
+    pause = StateChange("PAUSED", "Paused", AT, data={"start_time": "2026-03-02T09:00:00+00:00"})
+    (state,) = accepted(Facts("RUNNING", "Running", 1), [pause])
+    assert (state.type, state.name, state.data, state.at) == ("SCHEDULED", "Paused", pause.data, AT)
+    assert _reported(("PAUSED", "Paused")) == [("PAUSED", "Paused")]
+
+
+@given(st.lists(st.tuples(st.sampled_from(TYPES), st.sampled_from(["A", "B"])), max_size=12))
+@settings(max_examples=depth.examples(300), deadline=None)
+def test_reported_states_are_a_path_through_the_table(states: list[tuple[str, str]]) -> None:
+    path = [("RUNNING", "Running"), *_reported(*states)]
+    for (before, _), (after, _) in itertools.pairwise(path):
+        assert after in FLOW[before]
+    assert all(before != after for before, after in itertools.pairwise(path))
+
+
+@pytest.mark.parametrize("type", TYPES)
+def test_what_ends_an_attempt_and_its_open_tasks(type: str) -> None:
+    assert ends_attempt(type) == (type in TERMINAL or type in HANDED_BACK)
+    end = end_of_open_tasks(type)
+    assert (end is None) == (type not in TERMINAL)
+    if end is not None:
+        assert end == (Accept("FAILED", "Crashed") if type == "FAILED" else Accept("CANCELLED", "Cancelled"))

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, TextClause, bindparam, select, text
 from sqlalchemy.orm import Session
 
-from appliance.server.db.conditions import LIVE_NOW, SCHEDULED_NOW
+from appliance.server.db.conditions import LIVE_NOW, MAY_BE_CLAIMED, SCHEDULED_NOW
 from appliance.server.db.reads import hold, maintenance, settings
 from appliance.server.db.tables import metadata
 
@@ -122,7 +122,7 @@ def _any_due(form: Form) -> Select[Any]:
 def due_conditions(form: Form) -> list[ColumnElement[bool] | TextClause]:
     """The conditions under which a run may be handed out, to an agent with :agent_labels."""
     return [
-        SCHEDULED_NOW,
+        MAY_BE_CLAIMED,
         _run.c.scheduled_time <= bindparam("now"),
         _run.c.flow_id.in_(select(_flow.c.id).where(~_flow.c.paused, ~_flow.c.archived)),
         _SERVED[form.dialect],

@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
-from appliance.server.db.conditions import LIVE_NOW, SCHEDULED_NOW
+from appliance.server.db.conditions import LIVE_NOW, MAY_BE_LATE
 from appliance.server.db.tables import metadata
+from appliance.server.domain.transitions import CANCELLING, FIRST, PENDING
 
 _run = metadata.tables["flow_run"]
 
@@ -25,8 +26,8 @@ def stuck(session: Session, taken_before: datetime, asked_before: datetime, limi
     statement = select(_run.c.id).where(
         LIVE_NOW,
         or_(
-            and_(_run.c.state_type == "PENDING", _run.c.state_at < taken_before),
-            and_(_run.c.state_type == "CANCELLING", _run.c.state_at < asked_before),
+            and_(_run.c.state_type == PENDING, _run.c.state_at < taken_before),
+            and_(_run.c.state_type == CANCELLING, _run.c.state_at < asked_before),
         ),
     )
     return list(session.execute(statement.order_by(_run.c.state_at).limit(limit)).scalars())
@@ -45,4 +46,4 @@ def has_lease_after(session: Session, latest: datetime) -> bool:
 
 def waiting_since(due_before: datetime) -> Select[tuple[UUID]]:
     """The statement for the runs that were due by then and are still called Scheduled."""
-    return select(_run.c.id).where(SCHEDULED_NOW, _run.c.state_name == "Scheduled", _run.c.scheduled_time < due_before)
+    return select(_run.c.id).where(MAY_BE_LATE, _run.c.state_name == FIRST.name, _run.c.scheduled_time < due_before)

@@ -16,7 +16,7 @@ from sqlalchemy import Integer, Select, bindparam, func, literal, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from appliance.server.db.conditions import LIVE_NOW, SCHEDULED_NOW
+from appliance.server.db.conditions import LIVE_NOW, MAY_BE_CLAIMED
 from appliance.server.db.reads.dispatch import (
     HAS_FREE_LABELS,
     NOT_OVERLAPPING,
@@ -32,6 +32,7 @@ from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
 from appliance.server.domain.concurrency import FLOW, LABEL, Ledger
+from appliance.server.domain.transitions import CLAIM
 
 _runs = table(FlowRun)
 _flows = table(Flow)
@@ -80,7 +81,7 @@ def claim_within(
             break
     if not taken:
         return []
-    chosen = select(_runs.c.id).where(SCHEDULED_NOW, _runs.c.id.in_(taken))
+    chosen = select(_runs.c.id).where(MAY_BE_CLAIMED, _runs.c.id.in_(taken))
     if dialect(session) == "postgresql":
         chosen = select(chosen.with_for_update(skip_locked=True).cte("chosen").prefix_with("MATERIALIZED").c.id)
     return _given(session, _give(chosen), {"agent": agent_id, "now": now, "lease": lease})
@@ -92,7 +93,7 @@ def _claim(form: Form) -> ReturningUpdate[Any]:
     chosen = (
         select(_runs.c.id)
         .join(ready, ready.c.id == _runs.c.id)
-        .where(SCHEDULED_NOW)
+        .where(MAY_BE_CLAIMED)
         .order_by(ready.c.priority.desc(), ready.c.place, ready.c.scheduled_time, ready.c.id)
         .limit(bindparam("most", type_=Integer))
         .with_for_update(of=_runs, skip_locked=True)
@@ -132,8 +133,8 @@ def _give(chosen: Select[Any]) -> ReturningUpdate[Any]:
         update(_runs)
         .where(_runs.c.id.in_(chosen))
         .values(
-            state_type="PENDING",
-            state_name="Submitted",
+            state_type=CLAIM.type,
+            state_name=CLAIM.name,
             state_message="",
             state_data=None,
             state_at=bindparam("now"),

@@ -19,6 +19,7 @@ from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.projects import Project
 from appliance.server.db.writes.states import FACTS
+from appliance.server.domain.transitions import LATE
 
 runs = table(FlowRun)
 _flows = table(Flow)
@@ -109,13 +110,20 @@ def delete_one(session: Session, flow_run_id: UUID) -> None:
 
 
 def become_late(session: Session, due_before: datetime, message: str, now: datetime, limit: int) -> list[LateRun]:
-    """Call the runs Late that were due by then, the longest overdue first; their (id, version, attempt)."""
+    """Mark the runs Late that were due by then, the longest overdue first."""
     chosen = waiting_since(due_before).order_by(runs.c.scheduled_time).limit(limit).with_for_update(skip_locked=True)
     chosen_ids = select(chosen.cte("chosen").prefix_with("MATERIALIZED").c.id)
     statement = (
         update(runs)
         .where(runs.c.id.in_(chosen_ids))
-        .values(state_name="Late", state_message=message, state_data=None, state_at=now, version=runs.c.version + 1)
+        .values(
+            state_type=LATE.type,
+            state_name=LATE.name,
+            state_message=message,
+            state_data=None,
+            state_at=now,
+            version=runs.c.version + 1,
+        )
         .returning(runs.c.id, runs.c.version, runs.c.attempt)
     )
     return cast(list[LateRun], session.connection().execute(statement).all())
