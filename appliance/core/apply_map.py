@@ -41,11 +41,11 @@ def apply_map(func: Callable[..., R], *args: Any, flow: Flow | None = None, **kw
         raise FlowBuildError("apply_map was used outside a flow; use it inside `with Flow(...)`.")
     token = active_flow.set(outer)  # collections among the arguments become tasks of the flow around
     try:
-        given = [_argument(value) for value in args]
+        positional = [_argument(value) for value in args]
         named = {key: _argument(value) for key, value in kwargs.items()}
     finally:
         active_flow.reset(token)
-    arguments = [*given, *named.values()]
+    arguments = [*positional, *named.values()]
     if not any(argument.is_mapped for argument in arguments):
         raise FlowBuildError("apply_map needs at least one argument to map over; not all of them can be unmapped.")
     piece = Flow(outer.name)
@@ -53,7 +53,7 @@ def apply_map(func: Callable[..., R], *args: Any, flow: Flow | None = None, **kw
     for known in (*outer.tasks, *arguments):  # `case` tells by what is there beforehand what is called inside of it
         piece.add_task(known)
     with piece:
-        returned = func(*given, **named)
+        returned = func(*positional, **named)
     _take_over(outer, piece, arguments)
     return returned
 

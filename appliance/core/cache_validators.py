@@ -139,12 +139,12 @@ def _names(validate_on: Iterable[str]) -> frozenset[str]:
 
 
 def _hashed(values: Mapping[str, Any], names: frozenset[str] | None, what: str) -> dict[str, str]:
-    found = {}
+    digests = {}
     for name in sorted(values if names is None else names):
         if name not in values:
             raise NotComparable(f"there is no {what} {name!r}; there is {', '.join(values) or 'none'}")
         digest = fingerprint(values[name])
         if digest is None:
             raise NotComparable(f"{what} {name!r} of type {type(values[name]).__name__} can't be compared")
-        found[name] = digest
-    return found
+        digests[name] = digest
+    return digests

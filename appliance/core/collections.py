@@ -132,14 +132,14 @@ def _in_order(items: Iterable[Any]) -> list[Any]:
             return 0, order.get(item, len(order)), item.slug or item.name
         return 1, 0, f"{type(item).__qualname__} {item!r}"
 
-    found = sorted(items, key=rank)
-    for before, after in pairwise(found):
+    sequence = sorted(items, key=rank)
+    for before, after in pairwise(sequence):
         if rank(before) == rank(after):
             raise FlowBuildError(
                 f"A set of tasks has no stable order when two of them are both named {rank(after)[2]!r}; "
                 "add them to the flow first, or use a list."
             )
-    return found
+    return sequence
 
 
 def _numbered(items: Any) -> dict[str, Any]:

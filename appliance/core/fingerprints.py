@@ -66,9 +66,9 @@ def _parts_of_object(value: Any, kind: type) -> tuple[str, Iterable[bytes]]:
     library = kind.__module__.partition(".")[0]
     reader = _LIBRARIES.get(library)
     if reader is not None:
-        found = reader(value)
-        if found is not None:
-            return _name(kind), map(_digest, found)
+        parts = reader(value)
+        if parts is not None:
+            return _name(kind), map(_digest, parts)
     names = _field_names(value, kind)
     if names is not None:
         return _name(kind), (_digest((name, getattr(value, name))) for name in names)

@@ -115,7 +115,7 @@ class Flow:
         if key is not None:
             self._check_argument(downstream_task, key)
             if key in self.constants.get(downstream_task, ()):
-                raise _given_twice(downstream_task, key)
+                raise _second_value(downstream_task, key)
         edge = self.graph.add_edge(Edge(upstream_task, downstream_task, key, mapped, flattened))
         if validate:
             self.graph.sorted_tasks()
@@ -153,14 +153,14 @@ class Flow:
                     upstream.append((key, as_task(value), is_mapped, flattened))
                 else:
                     constants[key] = value
-            for _, found, _, _ in upstream:
-                self._refuse_foreign(found)
-                self.graph.add_task(found)
+            for _, before, _, _ in upstream:
+                self._refuse_foreign(before)
+                self.graph.add_task(before)
             self.graph.add_task(task)
             for key, value in constants.items():
                 self._set_constant(task, key, value)
-            for name, found, is_mapped, flattened in upstream:
-                self.add_edge(found, task, name, is_mapped, flattened)
+            for name, before, is_mapped, flattened in upstream:
+                self.add_edge(before, task, name, is_mapped, flattened)
             for after in downstream_tasks or ():
                 self.add_edge(task, after)
         finally:
@@ -171,7 +171,7 @@ class Flow:
     def _set_constant(self, task: Task, key: str, value: Any) -> None:
         self._check_argument(task, key)
         if key in self.constants.get(task, ()) or self.graph.edge_into(task, key) is not None:
-            raise _given_twice(task, key)
+            raise _second_value(task, key)
         self.constants.setdefault(task, {})[key] = value
 
     def _check_argument(self, task: Task, key: str) -> None:
@@ -232,7 +232,7 @@ class Flow:
                 self._check_argument(new, key)
         for key in constants:
             if key in self.constants.get(new, ()) or self.graph.edge_into(new, key) is not None:
-                raise _given_twice(new, key)
+                raise _second_value(new, key)
         changed = self.copy()
         changed.graph = self.graph.replaced(old, new)
         changed.constants.pop(old, None)
@@ -323,11 +323,11 @@ class Flow:
 
     def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
         """Let these tasks decide the state of the flow."""
-        found = tuple(tasks)
-        for task in found:
+        references = tuple(tasks)
+        for task in references:
             if task not in self.graph.slugs:
                 raise FlowBuildError(f"Reference task {task.name!r} is not in flow {self.name!r}; add it first.")
-        self._reference_tasks = found
+        self._reference_tasks = references
 
     def get_tasks(
         self,
@@ -337,13 +337,13 @@ class Flow:
         task_type: type[Task] | None = None,
     ) -> list[Task]:
         """The tasks that match all that is given: name, slug, every one of the tags, and the class."""
-        wanted = frozenset(tags or ())
+        required_tags = frozenset(tags or ())
         return [
             task
             for task, own in self.graph.slugs.items()
             if name in (None, task.name)
             and slug in (None, own)
-            and wanted <= task.tags
+            and required_tags <= task.tags
             and (task_type is None or isinstance(task, task_type))
         ]
 
@@ -441,7 +441,7 @@ class Flow:
         return False
 
 
-def _given_twice(task: Task, key: str) -> FlowBuildError:
+def _second_value(task: Task, key: str) -> FlowBuildError:
     return FlowBuildError(f"Argument {key!r} of task {task.name!r} already has a value; give it once.")
 
 

@@ -93,9 +93,9 @@ def _hints(fn: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _tasks_of(returned: Any, name: str) -> list[Task]:
-    found = list(returned) if isinstance(returned, list | tuple) else [returned]
-    if not all(isinstance(item, Task) for item in found):
+    tasks = list(returned) if isinstance(returned, list | tuple) else [returned]
+    if not all(isinstance(item, Task) for item in tasks):
         raise FlowBuildError(
             f"The function of flow {name!r} must return a task, a list of tasks or nothing; it returned {returned!r}."
         )
-    return found
+    return tasks

@@ -133,7 +133,7 @@ class Graph:
 
     def deciding_tasks(self) -> list[Task]:
         """The terminal tasks; a clean-up among them stands for the tasks that it follows, if it follows any."""
-        found: dict[Task, None] = {}
+        tasks: dict[Task, None] = {}
         stack = self.terminal_tasks()[::-1]
         while stack:
             task = stack.pop()
@@ -141,8 +141,8 @@ class Graph:
             if task.runs_on_cancel and before:
                 stack.extend(reversed(before))
             else:
-                found[task] = None
-        return list(found)
+                tasks[task] = None
+        return list(tasks)
 
     def sorted_tasks(self, root_tasks: Iterable[Task] | None = None) -> tuple[Task, ...]:
         """Every task after all it waits for; otherwise in the order of adding. Raises CycleError.

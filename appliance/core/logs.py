@@ -34,11 +34,11 @@ def _mask(record: logging.LogRecord) -> None:
         trace = record.exc_text or (_formatter.formatException(record.exc_info) if record.exc_info else "")
     except Exception:  # noqa: BLE001 - arguments of the user's that can't be printed: the handlers will say so
         return
-    shown, shown_trace = masking.masked(text), masking.masked(trace)
-    if shown != text:
-        record.msg, record.args = shown, None
-    if shown_trace != trace:
-        record.msg, record.args = f"{shown}\n{shown_trace}", None
+    masked_text, masked_trace = masking.masked(text), masking.masked(trace)
+    if masked_text != text:
+        record.msg, record.args = masked_text, None
+    if masked_trace != trace:
+        record.msg, record.args = f"{masked_text}\n{masked_trace}", None
         record.exc_info = record.exc_text = None
 
 

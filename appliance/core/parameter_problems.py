@@ -17,14 +17,14 @@ _shortened.maxlist = _shortened.maxdict = _shortened.maxset = _shortened.maxtupl
 
 def sentences(name: str, value: Any, error: ValidationError) -> Iterator[str]:
     """`Parameter 'order.items[2].price': must be greater than 0, got -1.`; at most twenty of them."""
-    found: dict[str, tuple[list[str], Any]] = {}
+    problems: dict[str, tuple[list[str], Any]] = {}
     for one in error.errors(include_url=False, include_context=False):
-        reasons, _ = found.setdefault(name + _path(value, one), ([], one["input"]))
+        reasons, _ = problems.setdefault(name + _path(value, one), ([], one["input"]))
         if (reason := _reason(one["msg"])) not in reasons:
             reasons.append(reason)
-    for number, (path, (reasons, wrong)) in enumerate(found.items()):
+    for number, (path, (reasons, wrong)) in enumerate(problems.items()):
         if number == _MOST:
-            yield f"Parameter {name!r}: {len(found) - _MOST} more fields don't fit."
+            yield f"Parameter {name!r}: {len(problems) - _MOST} more fields don't fit."
             return
         is_missing = reasons == ["is required"]
         got = "" if is_missing else f", got {_shortened.repr(wrong)}"
@@ -33,18 +33,18 @@ def sentences(name: str, value: Any, error: ValidationError) -> Iterator[str]:
 
 def _path(value: Any, error: Mapping[str, Any]) -> str:
     """Where in the value: `.items[2].price`. Steps that are no place in it (which member of a union was tried) are left out."""
-    found, at = "", value
+    path, at = "", value
     steps = error["loc"]
     for number, step in enumerate(steps):
         if isinstance(step, int) and isinstance(at, list | tuple) and step < len(at):
-            found, at = f"{found}[{step}]", at[step]
+            path, at = f"{path}[{step}]", at[step]
         elif isinstance(at, Mapping) and step in at:
-            found, at = f"{found}.{step}", at[step]
+            path, at = f"{path}.{step}", at[step]
         elif not isinstance(step, int) and hasattr(at, step):
-            found, at = f"{found}.{step}", getattr(at, step)
+            path, at = f"{path}.{step}", getattr(at, step)
         elif number == len(steps) - 1 and error["type"] == "missing":
-            found = f"{found}.{step}"
-    return found
+            path = f"{path}.{step}"
+    return path
 
 
 def _reason(message: str) -> str:

@@ -21,25 +21,25 @@ _PLAIN: frozenset[Any] = frozenset({bool, int, float, str, list, dict})
 Problem = tuple[type[ParameterError], str]
 
 
-def resolve(flow: Flow, given: Mapping[str, Any]) -> dict[str, Any]:
+def resolve(flow: Flow, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The values of all parameters of a run: the defaults, then what was given, each checked. Raises ParameterError with one
     sentence for each thing that is wrong."""
     parameters = {parameter.name: parameter for parameter in flow.parameters()}
-    found: list[Problem] = [_unknown(flow, name, parameters) for name in given if name not in parameters]
-    found += [
+    problems: list[Problem] = [_unknown(flow, name, parameters) for name in arguments if name not in parameters]
+    problems += [
         (MissingParameterError, f"Flow {flow.name!r} needs a value for parameter {name!r}; pass {{{name!r}: ...}}.")
         for name, parameter in parameters.items()
-        if parameter.required and name not in given
+        if parameter.required and name not in arguments
     ]
     values = {name: parameter.default for name, parameter in parameters.items() if parameter.has_default}
-    for name, value in given.items():
+    for name, value in arguments.items():
         if name in parameters:
             try:
                 values[name] = checked(flow, parameters[name], value)
             except ParameterTypeError as error:
-                found.append((ParameterTypeError, str(error)))
-    if found:
-        raise found[0][0]("\n".join(sentence for _, sentence in found))
+                problems.append((ParameterTypeError, str(error)))
+    if problems:
+        raise problems[0][0]("\n".join(sentence for _, sentence in problems))
     return values
 
 
@@ -98,10 +98,10 @@ def schema(flow: Flow, parameter: Parameter) -> dict[str, Any]:
     from appliance.protocol.parameter_schemas import JsonSchema
 
     try:
-        found: dict[str, Any] = adapter.json_schema(schema_generator=JsonSchema)
+        document: dict[str, Any] = adapter.json_schema(schema_generator=JsonSchema)
     except (PydanticUserError, PydanticInvalidForJsonSchema):  # a type without a JSON form: anything goes
         return {}
-    return found
+    return document
 
 
 def json_default(parameter: Parameter) -> Any:

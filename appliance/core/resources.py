@@ -141,4 +141,4 @@ def resource_manager(resource_class: Callable[..., Any] | None = None, /, **opti
     """
     if resource_class is not None:
         return ResourceManager(resource_class)
-    return lambda found: ResourceManager(found, **options)
+    return lambda cls: ResourceManager(cls, **options)

@@ -107,12 +107,12 @@ class Result(ABC):
         """The same, with what is stored there."""
         check_location(location)
         content = self.get(location)
-        found = Stored(location, hashlib.sha256(content).hexdigest(), len(content))
-        if sha256 is not None and found.sha256 != sha256:
+        stored = Stored(location, hashlib.sha256(content).hexdigest(), len(content))
+        if sha256 is not None and stored.sha256 != sha256:
             what = f"has other content ({len(content)} bytes) than was written" if len(content) else "is empty"
             raise ResultCorruptError(f"The result at {self.where(location)} {what}; run its task again to replace it.")
         try:
-            return self.serializer.deserialize(content), found
+            return self.serializer.deserialize(content), stored
         except Exception as error:  # code of the value's own class may raise anything
             why = f"can't be read by {self.serializer!r}: {_short(error)}" if len(content) else "is empty"
             raise ResultCorruptError(
@@ -121,9 +121,9 @@ class Result(ABC):
 
     def exists(self, location: Template, /, **names: Any) -> bool:
         """Is there a result at the location that the template gives? Raises ResultError."""
-        found = render(location, names)
-        check_location(found)
-        return self.has(found)
+        place = render(location, names)
+        check_location(place)
+        return self.has(place)
 
     def default_location(self, *parts: str) -> str:
         """A new name below the date, such as `2026/01/31/extract-0198....pickle`."""
@@ -182,8 +182,8 @@ def render(template: Template, names: Mapping[str, Any]) -> str:
     except ResultError:
         raise
     except Exception as error:
-        shown = getattr(template, "__name__", repr(template))
-        raise ResultLocationError(f"The result location {shown} can't be made: {_short(error)}.") from error
+        name = getattr(template, "__name__", repr(template))
+        raise ResultLocationError(f"The result location {name} can't be made: {_short(error)}.") from error
 
 
 def names_in(template: str) -> set[str]:

@@ -108,10 +108,10 @@ def exceptions_of(option: Any) -> tuple[type[BaseException], ...]:
     """The option `retry_on`."""
     if option is None:
         return ()
-    found = (option,) if isinstance(option, type) or not isinstance(option, Iterable) else tuple(option)
-    if not all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in found):
+    classes = (option,) if isinstance(option, type) or not isinstance(option, Iterable) else tuple(option)
+    if not all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in classes):
         raise TypeError("retry_on must be an exception class or a list of them.")
-    return found
+    return classes
 
 
 def _is_number(value: Any) -> bool:

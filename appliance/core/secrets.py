@@ -56,19 +56,19 @@ class Secret:
         return value
 
     def _find(self) -> Any:
-        given = context.get("secrets")
-        if isinstance(given, Mapping) and self.name in given:
-            return given[self.name]
+        secrets = context.get("secrets")
+        if isinstance(secrets, Mapping) and self.name in secrets:
+            return secrets[self.name]
         variable = self.name.replace("-", "_").upper()
         try:
-            found = env.read(os.environ, PREFIX, (variable,))
+            values = env.read(os.environ, PREFIX, (variable,))
         except ValueError as error:
             raise SecretError(str(error)) from None
-        if variable not in found:
+        if variable not in values:
             raise SecretError(
                 f"Secret {self.name!r} was not found; set {PREFIX}_{variable}, or {PREFIX}_{variable}_FILE to the file that holds it."
             )
-        return found[variable]
+        return values[variable]
 
     def _parsed(self, text: str) -> Any:
         try:

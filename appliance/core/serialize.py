@@ -66,7 +66,7 @@ def _options(task: Task) -> dict[str, Any]:
     """What only some tasks ask for; `retry_delays` stands where they differ from try to try (seconds, the first ten)."""
     tries = range(1, min(task.max_retries, 10) + 1)
     delays = [task.retry_wait(count, draw=lambda: 0.5).total_seconds() for count in tries]
-    found = {
+    options = {
         "retry_delays": delays if len(set(delays)) > 1 else None,
         "retry_jitter": task.retry_jitter or None,
         "cache_for": None if task.cache_for is None else task.cache_for.total_seconds(),
@@ -75,4 +75,4 @@ def _options(task: Task) -> dict[str, Any]:
         "nout": task.nout,
         "task_run_name": task.task_run_name if isinstance(task.task_run_name, str) else None,
     }
-    return {key: value for key, value in found.items() if value is not None}
+    return {key: value for key, value in options.items() if value is not None}

@@ -73,8 +73,8 @@ class RETRY(StateSignal):
     def __init__(
         self, message: str | None = None, result: Any = None, start_time: datetime | None = None, **fields: Any
     ) -> None:
-        given = {} if start_time is None else {"start_time": start_time}
-        super().__init__(message, result, **given, **fields)
+        timing = {} if start_time is None else {"start_time": start_time}
+        super().__init__(message, result, **timing, **fields)
 
 
 class PAUSE(StateSignal):

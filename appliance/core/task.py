@@ -95,8 +95,8 @@ class Task(OperatorMethods["Task"]):
         self.log_stdout = log_stdout
         self.task_run_name: str | Callable[..., str] | None = FORMS["task_run_name"](task_run_name)
         self.nout: int | None = FORMS["nout"](nout)
-        given = {"cache_for": cache_for, "cache_validator": cache_validator, "cache_key": cache_key}
-        for key, value in {**given, "result": result, "target": target}.items():
+        caching = {"cache_for": cache_for, "cache_validator": cache_validator, "cache_key": cache_key}
+        for key, value in {**caching, "result": result, "target": target}.items():
             if value is not None:  # a class may have its own as class attributes
                 setattr(self, key, FORMS[key](value))
         check_together(self)

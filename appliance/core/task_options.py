@@ -18,10 +18,10 @@ MOST_RESULTS = 10_000
 def tags_of(tags: Iterable[str] | None) -> frozenset[str]:
     if isinstance(tags, str):
         raise TypeError(f"tags must be a list of strings; write [{tags!r}].")
-    found = frozenset(tags or ())
-    if not all(isinstance(tag, str) for tag in found):
+    names = frozenset(tags or ())
+    if not all(isinstance(tag, str) for tag in names):
         raise TypeError("tags must be a list of strings.")
-    return found
+    return names
 
 
 def timeout_of(timeout: float | timedelta | None) -> float | None:
@@ -95,18 +95,18 @@ def state_handlers_of(
     """The handlers of a task or a flow, `on_failure` as the last of them."""
     if handlers is not None and (callable(handlers) or isinstance(handlers, str)):
         raise TypeError("state_handlers must be a list of functions (task, old_state, new_state).")
-    found: tuple[StateHandler, ...] = tuple(handlers or ())
-    if not all(callable(handler) for handler in found):
+    functions: tuple[StateHandler, ...] = tuple(handlers or ())
+    if not all(callable(handler) for handler in functions):
         raise TypeError("state_handlers must be a list of functions (task, old_state, new_state).")
     if on_failure is None:
-        return found
+        return functions
     if not callable(on_failure):
         raise TypeError("on_failure must be a function (task, state).")
 
     def when_failed(target: Any, _old: State, new: State) -> State | None:
         return on_failure(target, new) if isinstance(new, Failed) else None
 
-    return (*found, when_failed)
+    return (*functions, when_failed)
 
 
 def same(value: Any) -> Any:
@@ -166,12 +166,12 @@ def check_together(task: Options) -> None:
             f"Task {task.name!r} has max_retries but no retry_delay; give retry_delay=timedelta(...)."
         )
     if not task.max_retries:
-        given = next((name for name in ("retry_delay", "retry_on", "retry_jitter") if getattr(task, name)), None)
-        if given is not None or task.retry_delay is not None:
-            given = given or "retry_delay"
-            article = "a " if given == "retry_delay" else ""
+        option = next((name for name in ("retry_delay", "retry_on", "retry_jitter") if getattr(task, name)), None)
+        if option is not None or task.retry_delay is not None:
+            option = option or "retry_delay"
+            article = "a " if option == "retry_delay" else ""
             raise TaskDefinitionError(
-                f"Task {task.name!r} has {article}{given} but no max_retries; give max_retries=... too."
+                f"Task {task.name!r} has {article}{option} but no max_retries; give max_retries=... too."
             )
     if task.cache_validator is not None and task.cache_for is None:
         warnings.warn(

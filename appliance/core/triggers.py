@@ -22,13 +22,13 @@ Trigger = Callable[[Upstream[T]], bool]
 
 def expanded(upstream: Upstream[T]) -> list[State]:
     """The upstream states, each Mapped one replaced by its children where they are known."""
-    found: list[State] = []
+    states: list[State] = []
     for state in upstream.values():
         if isinstance(state, Mapped) and state.map_states:
-            found.extend(state.map_states)
+            states.extend(state.map_states)
         else:
-            found.append(state)
-    return found
+            states.append(state)
+    return states
 
 
 def all_successful(upstream: Upstream[T]) -> bool:
@@ -81,10 +81,10 @@ def manual_only(upstream: Upstream[T]) -> bool:
 
 def not_all_skipped(upstream: Upstream[T]) -> bool:
     """Run when nothing failed and not everything was skipped."""
-    found = expanded(upstream)
-    if found and all(state.is_skipped() for state in found):
+    states = expanded(upstream)
+    if states and all(state.is_skipped() for state in states):
         raise SKIP("All upstream tasks were skipped.")
-    if not all(isinstance(state, Success) for state in found):
+    if not all(isinstance(state, Success) for state in states):
         raise TRIGGERFAIL('Trigger was "not_all_skipped" but some of the upstream tasks failed.')
     return True
 
@@ -99,7 +99,7 @@ def some_successful(at_least: float | None = None, at_most: float | None = None)
     return _some("some_successful", Success, at_least, at_most)
 
 
-def _some(kind: str, wanted: type[State], at_least: float | None, at_most: float | None) -> Trigger[T]:
+def _some(kind: str, state_class: type[State], at_least: float | None, at_most: float | None) -> Trigger[T]:
     name = f"{kind}(at_least={at_least}, at_most={at_most})"
     for bound in (at_least, at_most):
         if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int | float) or not bound >= 0):
@@ -108,12 +108,12 @@ def _some(kind: str, wanted: type[State], at_least: float | None, at_most: float
     def trigger(upstream: Upstream[T]) -> bool:
         if not upstream:
             return True
-        found = expanded(upstream)
-        count = sum(isinstance(state, wanted) for state in found)
-        low = 0.0 if at_least is None else at_least * len(found) if at_least < 1 else at_least
-        high = len(found) if at_most is None else at_most * len(found) if at_most < 1 else at_most
+        states = expanded(upstream)
+        count = sum(isinstance(state, state_class) for state in states)
+        low = 0.0 if at_least is None else at_least * len(states) if at_least < 1 else at_least
+        high = len(states) if at_most is None else at_most * len(states) if at_most < 1 else at_most
         if not low <= count <= high:
-            raise TRIGGERFAIL(f'Trigger was "{name}" but it counted {count} of {len(found)} upstream tasks.')
+            raise TRIGGERFAIL(f'Trigger was "{name}" but it counted {count} of {len(states)} upstream tasks.')
         return True
 
     trigger.__name__ = trigger.__qualname__ = name

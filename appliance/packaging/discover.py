@@ -12,19 +12,19 @@ from appliance.packaging.storage import LoadError, Storage
 
 def flows_in(path: Path) -> list[tuple[Flow, Storage]]:
     """The flows of a .py file, or of all .py files below a directory. Raises LoadError for the first broken file."""
-    found: list[tuple[Flow, Storage]] = []
+    packages: list[tuple[Flow, Storage]] = []
     for file in _files(path):
         flows = flows_of(import_file(file))
         names = [flow.name for flow in flows]
         for name in names:
             if names.count(name) > 1:
                 raise LoadError(f"{file.name} has two flows named {name!r}; give each its own name.")
-        found += [(flow, LocalStorage.of(file, flow.name)) for flow in flows]
-    if not found:
+        packages += [(flow, LocalStorage.of(file, flow.name)) for flow in flows]
+    if not packages:
         raise LoadError(
             f'No flow was found in {path}; a flow is a variable like `flow = Flow("name")` at the top of a .py file.'
         )
-    return found
+    return packages
 
 
 def _files(path: Path) -> Iterable[Path]:

@@ -33,10 +33,10 @@ class LocalStorage:
     def load(cls, document: dict[str, Any]) -> Flow:
         """Raises LoadError when the file is gone, changed or broken, or has no such flow."""
         path, name, expected = Path(document["path"]), document["flow"], document["sha256"]
-        found = _digest(_content(path))
-        if found != expected:
+        current = _digest(_content(path))
+        if current != expected:
             raise LoadError(
-                f"The flow file {path.name} has changed since it was registered (hash {expected[:12]}, now {found[:12]}): register it again."
+                f"The flow file {path.name} has changed since it was registered (hash {expected[:12]}, now {current[:12]}): register it again."
             )
         flows = flows_of(import_file(path))
         for flow in flows:

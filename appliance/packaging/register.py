@@ -53,14 +53,14 @@ def registration(
     if isinstance(labels, str):
         raise TypeError(f"labels must be a list of strings; write [{labels!r}].")
     document = serialize(flow)
-    described = (storage or flow.storage or LocalStorage.of(_file_of(flow), flow.name)).describe()
+    storage_document = (storage or flow.storage or LocalStorage.of(_file_of(flow), flow.name)).describe()
     own = flow.run_config.labels if flow.run_config is not None else ()
     return Registration(
         project=project,
         name=flow.name,
-        content_hash=content_hash(document, described),
+        content_hash=content_hash(document, storage_document),
         document=document,
-        storage=described,
+        storage=storage_document,
         labels=sorted({*labels, *own}),
         set_schedules_active=set_schedules_active,
     )

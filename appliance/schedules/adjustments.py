@@ -66,8 +66,8 @@ def move_of(document: object, zone: ZoneInfo) -> Move:
     """What an adjustment's document stands for. Raises ScheduleError."""
     kind = document.get("kind") if isinstance(document, Mapping) else None
     if kind == "add":
-        given = fields.known(document, "The adjustment add", ("kind", "seconds"))
-        return _add(given.get("seconds"), zone)
+        content = fields.known(document, "The adjustment add", ("kind", "seconds"))
+        return _add(content.get("seconds"), zone)
     if kind == "next_weekday":
         fields.known(document, "The adjustment next_weekday", ("kind",))
         return Move(lambda at: _next_weekday(at, zone), -_DAY, 3 * _DAY)  # a day more each way for changes of offset

@@ -80,23 +80,25 @@ class Opening:
     """A calendar's document ready for use in one zone."""
 
     def __init__(self, document: object, zone: ZoneInfo) -> None:
-        given = fields.known(document, "The calendar", _FIELDS)
+        calendar = fields.known(document, "The calendar", _FIELDS)
         self.zone = zone
-        holidays = fields.items(given.get("holidays"), "The holidays", MOST_HOLIDAYS)
+        holidays = fields.items(calendar.get("holidays"), "The holidays", MOST_HOLIDAYS)
         yearly = [text for text in holidays if isinstance(text, str) and len(text) <= 5]
         self.every_year = {fields.day_of_year(text, "A holiday") for text in yearly}
         self.holidays = {fields.day(text, "A holiday") for text in holidays if text not in yearly}
-        days = given.get("business_days")
-        listed = fields.items(days, "The business days", 7)
-        self.weekdays = set(range(7)) if days is None else {fields.weekday(day, "A business day") for day in listed}
+        days = calendar.get("business_days")
+        business_days = fields.items(days, "The business days", 7)
+        self.weekdays = (
+            set(range(7)) if days is None else {fields.weekday(day, "A business day") for day in business_days}
+        )
         if not self.weekdays:
             raise ScheduleError("A calendar needs at least one business day.")
-        windows = fields.items(given.get("blackouts"), "The blackouts", MOST_BLACKOUTS)
+        windows = fields.items(calendar.get("blackouts"), "The blackouts", MOST_BLACKOUTS)
         self.windows = [_window(window, zone) for window in windows]
-        self.moves = given.get("when_closed", "skip") == "move"
-        if given.get("when_closed", "skip") not in ("skip", "move"):
+        self.moves = calendar.get("when_closed", "skip") == "move"
+        if calendar.get("when_closed", "skip") not in ("skip", "move"):
             raise ScheduleError("A calendar's when_closed is 'skip' or 'move'.")
-        if not isinstance(given.get("name", ""), str):
+        if not isinstance(calendar.get("name", ""), str):
             raise ScheduleError("A calendar's name is a text.")
 
     def allowed(self, at: datetime) -> Placing:
@@ -127,18 +129,18 @@ class Opening:
         """From where on a time can be moved past `after`; the earliest such instant, or one before it."""
         if not self.moves:
             return after
-        found, before = after, None
-        while found != before and after - found <= FARTHEST:
-            before = found
-            day = wall_of(found, self.zone).date()
+        earliest, before = after, None
+        while earliest != before and after - earliest <= FARTHEST:
+            before = earliest
+            day = wall_of(earliest, self.zone).date()
             first = day if self.closed(day) else day - _DAY
             while self.closed(first) and day - first <= FARTHEST:
                 first -= _DAY
             if first + _DAY < day or self.closed(day):
-                found = instant_of(datetime.combine(first + _DAY, time()), self.zone)
-            day = wall_of(found, self.zone).date()
-            found = min([found, *(start for start, _ in self._around(found, day) if start is not None)])
-        return max(found, after - FARTHEST - _DAY)
+                earliest = instant_of(datetime.combine(first + _DAY, time()), self.zone)
+            day = wall_of(earliest, self.zone).date()
+            earliest = min([earliest, *(start for start, _ in self._around(earliest, day) if start is not None)])
+        return max(earliest, after - FARTHEST - _DAY)
 
     def _same_time_when_open(self, wall: datetime) -> datetime | None:
         for days in range(1, FARTHEST.days + 1):
@@ -194,20 +196,20 @@ class _Daily:
 
 
 def _window(document: object, zone: ZoneInfo) -> _Dated | _Daily:
-    given = fields.known(document, "A blackout", ("start", "end", "days"))
-    start, end = given.get("start"), given.get("end")
+    blackout = fields.known(document, "A blackout", ("start", "end", "days"))
+    start, end = blackout.get("start"), blackout.get("end")
     if not all(isinstance(text, str) for text in (start, end)):
         raise ScheduleError(
             "A blackout has a start and an end: two times of day such as '22:00', or two dates with times."
         )
     if len(str(start)) > 9 or len(str(end)) > 9:
-        if given.get("days") is not None:
+        if blackout.get("days") is not None:
             raise ScheduleError("A blackout with dates has no days; leave them out.")
         edges = [fields.instant(text, "The start and the end of a blackout", zone) for text in (start, end)]
         return _Dated(*edges)
-    days = given.get("days")
-    listed = fields.items(days, "A blackout's days", 7)
-    numbers = set(range(7)) if days is None else {fields.weekday(day, "A blackout's day") for day in listed}
+    days = blackout.get("days")
+    weekdays = fields.items(days, "A blackout's days", 7)
+    numbers = set(range(7)) if days is None else {fields.weekday(day, "A blackout's day") for day in weekdays}
     first, last = (fields.time_of_day(text, "The start and the end of a blackout") for text in (start, end))
     return _Daily(first, last, numbers, zone)
 

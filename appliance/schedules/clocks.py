@@ -96,9 +96,9 @@ class DatesClock(Clock):
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
     ) -> None:
-        given = list(dates)
-        first = next((item for item in given if isinstance(item, datetime)), None)
-        document = {"kind": "dates", "dates": [_wall(item) for item in given], "timezone": timezone or _zone_of(first)}
+        items = list(dates)
+        first = next((item for item in items if isinstance(item, datetime)), None)
+        document = {"kind": "dates", "dates": [_wall(item) for item in items], "timezone": timezone or _zone_of(first)}
         super().__init__(document, parameters, labels)
 
 

@@ -169,11 +169,11 @@ def _dates_of_month(cron: Cron, year: int, month: int) -> tuple[int, ...]:
 
 
 def _field(expression: str, index: int, text: str) -> set[Any]:
-    found: set[Any] = set()
+    values: set[Any] = set()
     for term in text.split(","):
         items = _special(expression, index, term)
-        found |= _term(expression, index, term) if items is None else items
-    return found
+        values |= _term(expression, index, term) if items is None else items
+    return values
 
 
 def _special(expression: str, index: int, term: str) -> set[Any] | None:
@@ -224,5 +224,7 @@ def _is_number(text: str) -> bool:
 
 
 def _refuse(expression: str, why: str) -> NoReturn:
-    shown = expression if len(expression) <= 80 else expression[:80] + "..."
-    raise ScheduleError(f"The cron expression {shown!r} is not valid: {why}; write five fields such as '30 6 * * 1-5'.")
+    excerpt = expression if len(expression) <= 80 else expression[:80] + "..."
+    raise ScheduleError(
+        f"The cron expression {excerpt!r} is not valid: {why}; write five fields such as '30 6 * * 1-5'."
+    )

@@ -57,44 +57,44 @@ def weekday(value: object, what: str) -> int:
 def time_of_day(value: object, what: str) -> time:
     """A wall time such as 06:30 or 06:30:15."""
     try:
-        found = time.fromisoformat(value) if isinstance(value, str) else None
+        moment = time.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is not None:
+        moment = None
+    if moment is None or moment.tzinfo is not None:
         raise ScheduleError(f"{what} of a schedule must be a time of day without an offset, like '06:30'.")
-    return found
+    return moment
 
 
 def day(value: object, what: str) -> date:
     """A date such as 2026-12-25."""
     try:
-        found = date.fromisoformat(value) if isinstance(value, str) else None
+        parsed = date.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
-        found = None
-    if found is None:
+        parsed = None
+    if parsed is None:
         raise ScheduleError(f"{what} of a schedule must be a date like '2026-12-25'.")
-    return found
+    return parsed
 
 
 def day_of_year(value: object, what: str) -> tuple[int, int]:
     """A month and a day such as 12-25, which comes every year."""
     try:
-        found = datetime.strptime(f"2000-{value}", "%Y-%m-%d") if isinstance(value, str) else None  # noqa: DTZ007 - a date
+        parsed = datetime.strptime(f"2000-{value}", "%Y-%m-%d") if isinstance(value, str) else None  # noqa: DTZ007 - a date
     except ValueError:
-        found = None
-    if found is None:
+        parsed = None
+    if parsed is None:
         raise ScheduleError(f"{what} of a schedule must be a date like '2026-12-25', or '12-25' for every year.")
-    return found.month, found.day
+    return parsed.month, parsed.day
 
 
 def instant(value: object, what: str, zone: ZoneInfo | None = None) -> datetime:
     """A time with an offset, in UTC; with a zone also one without, which is meant on the zone's wall."""
     try:
-        found = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if found is not None and (found.tzinfo is not None or zone is not None):
-            found = clock.parse(str(value)) if found.tzinfo is not None else instant_of(found, zone)  # type: ignore[arg-type]
-            if EARLIEST <= found < LATEST:
-                return found
+        parsed = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if parsed is not None and (parsed.tzinfo is not None or zone is not None):
+            parsed = clock.parse(str(value)) if parsed.tzinfo is not None else instant_of(parsed, zone)  # type: ignore[arg-type]
+            if EARLIEST <= parsed < LATEST:
+                return parsed
     except (ValueError, OverflowError):
         pass
     raise ScheduleError(
@@ -104,6 +104,6 @@ def instant(value: object, what: str, zone: ZoneInfo | None = None) -> datetime:
 
 def wall(value: object, what: str, zone: ZoneInfo) -> datetime:
     """A wall time of the zone: from a time without an offset as it stands, from one with an offset by conversion."""
-    found = instant(value, what, zone)
+    moment = instant(value, what, zone)
     plain = datetime.fromisoformat(str(value))
-    return plain if plain.tzinfo is None else found.astimezone(zone).replace(tzinfo=None)
+    return plain if plain.tzinfo is None else moment.astimezone(zone).replace(tzinfo=None)

@@ -102,12 +102,12 @@ def is_day_of_week(day: int | str) -> Filter:
 def check_of(document: object, zone: ZoneInfo) -> Check:
     """The check that a filter's document stands for. Raises ScheduleError."""
     kind = document.get("kind") if isinstance(document, Mapping) else None
-    made = _CHECKS.get(kind) if isinstance(kind, str) else None
-    if made is None:
+    entry = _CHECKS.get(kind) if isinstance(kind, str) else None
+    if entry is None:
         raise ScheduleError(f"A filter of a schedule is an object whose kind is one of {', '.join(sorted(_CHECKS))}.")
-    names, make = made
-    given = fields.known(document, f"The filter {kind}", ("kind", *names))
-    return make(given, zone)
+    names, make = entry
+    content = fields.known(document, f"The filter {kind}", ("kind", *names))
+    return make(content, zone)
 
 
 def checks_of(documents: object, what: str, zone: ZoneInfo) -> list[Check]:
@@ -141,13 +141,13 @@ def _between_datetimes(document: Mapping[str, Any], zone: ZoneInfo) -> Check:
 
 def _on_date(document: Mapping[str, Any], _zone: ZoneInfo) -> Check:
     month, day = _month_day(document, "month", "day")
-    return _by_day(lambda given: (given.month, given.day) == (month, day))
+    return _by_day(lambda date: (date.month, date.day) == (month, day))
 
 
 def _between_dates(document: Mapping[str, Any], _zone: ZoneInfo) -> Check:
     start = _month_day(document, "start_month", "start_day")
     end = _month_day(document, "end_month", "end_day")
-    return _by_day(lambda given: _between((given.month, given.day), start, end))
+    return _by_day(lambda date: _between((date.month, date.day), start, end))
 
 
 def _at_time(document: Mapping[str, Any], _zone: ZoneInfo) -> Check:
@@ -162,7 +162,7 @@ def _between_times(document: Mapping[str, Any], _zone: ZoneInfo) -> Check:
 
 def _is_day_of_week(document: Mapping[str, Any], _zone: ZoneInfo) -> Check:
     day = fields.weekday(document.get("day"), "The day of week")
-    return _by_day(lambda given: given.isoweekday() % 7 == day)
+    return _by_day(lambda date: date.isoweekday() % 7 == day)
 
 
 def _reopening(at: time) -> Callable[[datetime], datetime]:

@@ -54,8 +54,8 @@ class Rule:
 
     def walls(self, start: datetime, after: datetime) -> Iterator[datetime]:
         """The wall times from `start` on that lie after `after`, increasing; with a COUNT all from `start` on are looked at."""
-        found = self._counted(start, after) if self.count is None else islice(self._counted(start, start), self.count)
-        for wall in found:
+        series = self._counted(start, after) if self.count is None else islice(self._counted(start, start), self.count)
+        for wall in series:
             if self.until is not None and wall > self.until:
                 return
             if wall > after:
@@ -67,15 +67,15 @@ class Rule:
         idle, most = 0, MOST_IDLE.get(self.frequency, 20_000)
         since = max(start, after).date()
         while (period := series.period(number)) is not None:
-            found = False
+            productive = False
             for wall in series.walls(period, since):
                 if wall >= start:
-                    found = True
+                    productive = True
                     yield wall
-            idle = 0 if found else idle + 1
+            idle = 0 if productive else idle + 1
             if idle > most:
                 raise ScheduleError(f"The recurrence rule {self.text!r} never comes due; correct its BY parts.")
-            number = series.following(number, found)
+            number = series.following(number, productive)
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,10 @@ class _Series:
             number = int((wall - self._first()).total_seconds()) // self.unit
         return number // rule.interval * rule.interval
 
-    def following(self, number: int, found: bool) -> int:
+    def following(self, number: int, productive: bool) -> int:
         """The counting period after this one; of those shorter than a day, none that lies on a day or hour without times."""
         step = self.rule.interval
-        if found or self.unit is None:
+        if productive or self.unit is None:
             return number + step
         wall = self._first() + timedelta(seconds=self.unit * number)
         hours, minutes, _ = self.times
@@ -143,13 +143,13 @@ class _Series:
         moments = [(hour, minute, second) for hour in hours for minute in minutes for second in seconds]
         places = self.rule.parts.get("BYSETPOS")
         days = (day for day in period.days if (places or day >= since) and moments and self.fits(day))
-        found = (datetime(day.year, day.month, day.day, *moment) for day in days for moment in moments)  # noqa: DTZ001
+        times = (datetime(day.year, day.month, day.day, *moment) for day in days for moment in moments)  # noqa: DTZ001
         if places is None:
-            yield from found
+            yield from times
             return
-        whole = list(found)
-        chosen = {place - 1 if place > 0 else len(whole) + place for place in places}
-        yield from (wall for index, wall in enumerate(whole) if index in chosen)
+        whole = list(times)
+        indexes = {place - 1 if place > 0 else len(whole) + place for place in places}
+        yield from (wall for index, wall in enumerate(whole) if index in indexes)
 
     def period(self, number: int) -> _Period | None:
         """The period of that number; None when it lies beyond the calendar."""
@@ -189,8 +189,8 @@ class _Series:
 
 def _narrowed(values: tuple[int, ...] | None, moment: datetime | None, index: int, unit: int | None) -> tuple[int, ...]:
     """The values of hour, minute or second that a period allows: one for what the period itself gives."""
-    given = moment is not None and unit is not None and index <= {3600: 0, 60: 1, 1: 2}[unit]
-    if not given:
+    from_period = moment is not None and unit is not None and index <= {3600: 0, 60: 1, 1: 2}[unit]
+    if not from_period:
         return values or (0,)
     assert moment is not None
     value = (moment.hour, moment.minute, moment.second)[index]
@@ -217,8 +217,8 @@ def _day_test(rule: Rule, start: datetime) -> Callable[[date], bool]:
 def _of(day_numbers: Callable[[date], tuple[int, int]]) -> Callable[[tuple[int, ...]], Callable[[date], bool]]:
     """A test of a day by its number from the front or, negative, from the end."""
 
-    def test_of(wanted: tuple[int, ...]) -> Callable[[date], bool]:
-        numbers = set(wanted)
+    def test_of(values: tuple[int, ...]) -> Callable[[date], bool]:
+        numbers = set(values)
         return lambda day: not numbers.isdisjoint(day_numbers(day))
 
     return test_of
@@ -304,10 +304,10 @@ def _numbers(text: str, name: str, value: str) -> tuple[int, ...]:
     if name not in _NUMBERS:
         _refuse(text, f"there is no part {name[:30]!r}")
     low, high, negative = _NUMBERS[name]
-    found = {_single(text, name, item, -high if negative else low, high) for item in value.split(",")}
-    if negative and 0 in found:
+    numbers = {_single(text, name, item, -high if negative else low, high) for item in value.split(",")}
+    if negative and 0 in numbers:
         _refuse(text, f"{name} has no 0")
-    return tuple(sorted(found))
+    return tuple(sorted(numbers))
 
 
 def _single(text: str, name: str, value: str, low: int, high: int) -> int:
@@ -329,16 +329,16 @@ def _weekday(text: str, item: str) -> tuple[int, int]:
 
 def _until(text: str, value: str) -> datetime:
     try:
-        found = datetime.fromisoformat(value.removesuffix("Z"))
+        until = datetime.fromisoformat(value.removesuffix("Z"))
     except ValueError:
         _refuse(text, "UNTIL must be a time such as 20261231T235959")
-    if value.endswith("Z") or found.tzinfo is not None:
+    if value.endswith("Z") or until.tzinfo is not None:
         _refuse(text, "UNTIL is a wall time without Z; use the schedule's end for an instant")
-    return found.replace(hour=23, minute=59, second=59) if "T" not in value else found
+    return until.replace(hour=23, minute=59, second=59) if "T" not in value else until
 
 
 def _refuse(text: str, why: str) -> NoReturn:
-    shown = text if len(text) <= 80 else text[:80] + "..."
+    excerpt = text if len(text) <= 80 else text[:80] + "..."
     raise ScheduleError(
-        f"The recurrence rule {shown!r} is not valid: {why}; write one such as FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=6."
+        f"The recurrence rule {excerpt!r} is not valid: {why}; write one such as FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=6."
     )

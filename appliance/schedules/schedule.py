@@ -31,8 +31,8 @@ class Schedule:
         adjustments: Iterable[Adjustment] = (),
         calendar: Calendar | None = None,
     ) -> None:
-        given = list(clocks)
-        if not all(isinstance(item, Clock) for item in given):
+        items = list(clocks)
+        if not all(isinstance(item, Clock) for item in items):
             raise TypeError("A schedule is made of clocks: Schedule([CronClock(...), IntervalClock(...)]).")
         selected: dict[str, Any] = {
             "filters": _documents(filters, Filter),
@@ -43,7 +43,7 @@ class Schedule:
         }
         selected = {key: value for key, value in selected.items() if value}
         self.clocks = [
-            Clock(item.document | selected, item.parameters, item.labels) if selected else item for item in given
+            Clock(item.document | selected, item.parameters, item.labels) if selected else item for item in items
         ]
 
     def next(self, n: int, after: datetime | None = None) -> list[datetime]:
@@ -57,10 +57,10 @@ class Schedule:
 
     def due(self, after: datetime) -> tuple[datetime, Clock] | None:
         """The next time and the clock that it is from, the first of those that share it; None when there are no more."""
-        found = [(times[0], index) for index, item in enumerate(self.clocks) if (times := item.next(1, after))]
-        if not found:
+        next_times = [(times[0], index) for index, item in enumerate(self.clocks) if (times := item.next(1, after))]
+        if not next_times:
             return None
-        time, index = min(found)
+        time, index = min(next_times)
         return time, self.clocks[index]
 
     def describe(self) -> str:
@@ -98,10 +98,10 @@ def RRuleSchedule(
 
 
 def _documents(items: Iterable[Any], kind: type) -> list[dict[str, Any]]:
-    given = list(items)
-    for item in given:
+    objects = list(items)
+    for item in objects:
         if not isinstance(item, kind):
             raise TypeError(
                 f"{item!r} is no {kind.__name__.lower()} that can be registered; take one from appliance.{kind.__name__.lower()}s."
             )
-    return [item.to_document() for item in given]
+    return [item.to_document() for item in objects]

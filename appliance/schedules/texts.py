@@ -22,8 +22,8 @@ def describe(document: Mapping[str, Any], with_zone: bool = True) -> str:
     try:
         base, rest = _DESCRIBED[str(document.get("kind"))](document)
         zone = document.get("timezone") or "UTC"
-        shown = f" ({zone})" if with_zone and zone != "UTC" and document.get("kind") != "interval" else ""
-        return ", ".join([base[:1].upper() + base[1:] + shown, *rest, *_selected(document)])
+        suffix = f" ({zone})" if with_zone and zone != "UTC" and document.get("kind") != "interval" else ""
+        return ", ".join([base[:1].upper() + base[1:] + suffix, *rest, *_selected(document)])
     except (ScheduleError, LookupError, TypeError, ValueError):
         return str(document.get("cron") or document.get("rrule") or f"A schedule of kind {document.get('kind')}")
 
@@ -42,13 +42,13 @@ def every(seconds: float) -> str:
 
 def _dates(document: Mapping[str, Any]) -> tuple[str, list[str]]:
     dates = sorted(str(item) for item in document["dates"])
-    shown = [
+    excerpts = [
         item[:16].replace("T", " ") + (" UTC" if item.endswith("Z") else item[19:] if "." not in item else "")
         for item in dates[:3]
     ]
     if len(dates) == 1:
-        return f"once, at {shown[0]}", []
-    return f"at {len(dates)} times: {_and(shown) if len(dates) <= 3 else ', '.join(shown) + ' and so on'}", []
+        return f"once, at {excerpts[0]}", []
+    return f"at {len(dates)} times: {_and(excerpts) if len(dates) <= 3 else ', '.join(excerpts) + ' and so on'}", []
 
 
 def _rrule(document: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -120,30 +120,30 @@ def _of_week(cron: Cron) -> str:
 
 
 def _weekdays(days: Iterable[int]) -> str:
-    found = set(days)
-    if found == {1, 2, 3, 4, 5}:
+    numbers = set(days)
+    if numbers == {1, 2, 3, 4, 5}:
         return "weekdays"
-    if found == {0, 6}:
+    if numbers == {0, 6}:
         return "weekends"
-    return _and([f"{WEEKDAYS[day].capitalize()}s" for day in sorted(found, key=lambda day: (day - 1) % 7)])
+    return _and([f"{WEEKDAYS[day].capitalize()}s" for day in sorted(numbers, key=lambda day: (day - 1) % 7)])
 
 
 def _selected(document: Mapping[str, Any]) -> list[str]:
-    found = [_filtered(item) for item in document.get("filters") or []]
+    phrases = [_filtered(item) for item in document.get("filters") or []]
     if some := document.get("or_filters"):
-        found.append(" or ".join(_filtered(item) for item in some))
-    found += [f"not {_filtered(item)}" for item in document.get("not_filters") or []]
-    if len(found) > _MOST_FILTERS:
-        found = [*found[:_MOST_FILTERS], "and more"]
+        phrases.append(" or ".join(_filtered(item) for item in some))
+    phrases += [f"not {_filtered(item)}" for item in document.get("not_filters") or []]
+    if len(phrases) > _MOST_FILTERS:
+        phrases = [*phrases[:_MOST_FILTERS], "and more"]
     for item in document.get("adjustments") or []:
         later = item["kind"] == "add" and item["seconds"] >= 0
         shift = every(abs(item["seconds"])).removeprefix("every ") if item["kind"] == "add" else ""
         shift = shift if shift[:1].isdigit() else f"1 {shift}"
-        found.append(
+        phrases.append(
             f"then {shift} {'later' if later else 'earlier'}" if item["kind"] == "add" else "moved to the next weekday"
         )
     calendar = document.get("calendar")
-    return found + (_calendar(calendar) if calendar else [])
+    return phrases + (_calendar(calendar) if calendar else [])
 
 
 def _filtered(item: Mapping[str, Any]) -> str:
@@ -165,19 +165,19 @@ def _filtered(item: Mapping[str, Any]) -> str:
 
 
 def _calendar(calendar: Mapping[str, Any]) -> list[str]:
-    found = []
+    phrases = []
     days = calendar.get("business_days")
     if days is not None:
-        found.append(f"on business days ({_weekdays(weekday(day, 'A business day') for day in days)})")
+        phrases.append(f"on business days ({_weekdays(weekday(day, 'A business day') for day in days)})")
     closed = [name for key, name in (("holidays", "holidays"), ("blackouts", "blackouts")) if calendar.get(key)]
     moved = calendar.get("when_closed") == "move"
     if closed:
-        found.append(f"except {_and(closed)}")
-    if calendar.get("name") and found:
-        found[-1] += f" of {calendar['name']}"
-    if moved and found:
-        found.append("moved to the next allowed time")
-    return found
+        phrases.append(f"except {_and(closed)}")
+    if calendar.get("name") and phrases:
+        phrases[-1] += f" of {calendar['name']}"
+    if moved and phrases:
+        phrases.append("moved to the next allowed time")
+    return phrases
 
 
 def _each(number: int, unit: str) -> str:

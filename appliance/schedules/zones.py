@@ -31,8 +31,8 @@ def named(name: object) -> ZoneInfo:
     try:
         return _zone(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        shown = name if len(name) <= 60 else name[:60] + "..."
-        raise ScheduleError(f"There is no time zone {shown!r}; use an IANA name such as Europe/Berlin.") from error
+        excerpt = name if len(name) <= 60 else name[:60] + "..."
+        raise ScheduleError(f"There is no time zone {excerpt!r}; use an IANA name such as Europe/Berlin.") from error
 
 
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
@@ -66,14 +66,14 @@ def _zone(name: str) -> ZoneInfo:
 def _of_year(zone: ZoneInfo, year: int) -> tuple[Stretch, ...]:
     start, end = (int((datetime(y, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) for y in (year, year + 1))
     offset = _offset(zone, start)
-    found: list[Stretch] = []
+    parts: list[Stretch] = []
     for second in range(start + DAY, end + 1, DAY):  # no zone changes back and forth within one day
         later = _offset(zone, second)
         if later != offset:
             change = _change(zone, second - DAY, second)
-            found.append((start, change, offset))
+            parts.append((start, change, offset))
             start, offset = change, later
-    return (*found, (start, end, offset))
+    return (*parts, (start, end, offset))
 
 
 def _change(zone: ZoneInfo, low: int, high: int) -> int:

@@ -140,7 +140,7 @@ def _number(row: list[int], place: list[int]) -> None:
 def _depth_first(grid: _Grid) -> list[int]:
     """Neighbours begin side by side."""
     seen = [False] * len(grid.widths)
-    found: list[int] = []
+    order: list[int] = []
     for start in range(len(grid.widths)):
         stack = [start]
         while stack:
@@ -148,9 +148,9 @@ def _depth_first(grid: _Grid) -> list[int]:
             if seen[node]:
                 continue
             seen[node] = True
-            found.append(node)
+            order.append(node)
             stack.extend(n for n in (*reversed(grid.down[node]), *reversed(grid.up[node])) if not seen[n])
-    return found
+    return order
 
 
 def _crossings(grid: _Grid) -> int:
@@ -182,16 +182,18 @@ def _columns(grid: _Grid) -> list[float]:
         downward = sweep % 2 == 0
         both = sweep >= calm // 3
         for row in grid.rows if downward else reversed(grid.rows):
-            wanted, weights = [], []
+            targets, weights = [], []
             for node in row:
                 neighbours = (
                     [*grid.up[node], *grid.down[node]] if both else grid.up[node] if downward else grid.down[node]
                 )
                 pulls = [8.0 if node >= grid.real and n >= grid.real else 1.0 for n in neighbours]
                 pull = sum(pulls)
-                wanted.append(sum(x[n] * p for n, p in zip(neighbours, pulls, strict=True)) / pull if pull else x[node])
+                targets.append(
+                    sum(x[n] * p for n, p in zip(neighbours, pulls, strict=True)) / pull if pull else x[node]
+                )
                 weights.append(0.1 + pull)
-            for node, place in zip(row, _spread(grid, row, wanted, weights), strict=True):
+            for node, place in zip(row, _spread(grid, row, targets, weights), strict=True):
                 x[node] = place
     return x
 
@@ -225,15 +227,15 @@ def _apart(grid: _Grid, left: int, right: int) -> float:
     return (grid.widths[left] + grid.widths[right]) / 2 + gap
 
 
-def _spread(grid: _Grid, row: list[int], wanted: list[float], weights: list[float]) -> list[float]:
+def _spread(grid: _Grid, row: list[int], targets: list[float], weights: list[float]) -> list[float]:
     """The places nearest to the wanted ones that keep order and distances: isotonic regression by pooling neighbours."""
     offset, offsets = 0.0, []
     for number, node in enumerate(row):
         offset += _apart(grid, row[number - 1], node) if number else 0.0
         offsets.append(offset)
     pools: list[list[float]] = []  # mean, weight, how many
-    for want, weight, shift in zip(wanted, weights, offsets, strict=True):
-        pools.append([want - shift, weight, 1])
+    for target, weight, shift in zip(targets, weights, offsets, strict=True):
+        pools.append([target - shift, weight, 1])
         while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
             mean, heavy, count = pools.pop()
             other = pools[-1]

@@ -16,10 +16,10 @@ def text(picture: Picture) -> str:
 
 
 def _incoming(picture: Picture) -> list[list[Arrow]]:
-    found: list[list[Arrow]] = [[] for _ in picture.boxes]
+    incoming: list[list[Arrow]] = [[] for _ in picture.boxes]
     for arrow in picture.arrows:
-        found[arrow.target].append(arrow)
-    return found
+        incoming[arrow.target].append(arrow)
+    return incoming
 
 
 def _lanes(picture: Picture) -> list[str] | None:
