@@ -106,11 +106,11 @@ def lookup(
     What compares inputs finds them whatever their place in a mapped task is; all else is looked up place by place.
     """
     if isinstance(validator, CacheValidator):
-        hashed = _hashed(inputs, validator.inputs, "input")
-        parameters_hashed = _hashed(parameters, validator.parameters, "parameter")
+        hashed = _fingerprints(inputs, validator.inputs, "input")
+        parameters_hashed = _fingerprints(parameters, validator.parameters, "parameter")
         place = [map_index if validator.inputs == _NONE else -1, hashed, parameters_hashed]
     else:
-        hashed, parameters_hashed = _hashed(inputs, _ALL, "input"), _hashed(parameters, _ALL, "parameter")
+        hashed, parameters_hashed = _fingerprints(inputs, _ALL, "input"), _fingerprints(parameters, _ALL, "parameter")
         place = [map_index]
     text = json.dumps([key, *place], sort_keys=True)
     return Lookup(hashlib.sha256(text.encode()).hexdigest(), hashed, parameters_hashed)
@@ -138,7 +138,7 @@ def _names(validate_on: Iterable[str]) -> frozenset[str]:
     return names
 
 
-def _hashed(values: Mapping[str, Any], names: frozenset[str] | None, what: str) -> dict[str, str]:
+def _fingerprints(values: Mapping[str, Any], names: frozenset[str] | None, what: str) -> dict[str, str]:
     digests = {}
     for name in sorted(values if names is None else names):
         if name not in values:

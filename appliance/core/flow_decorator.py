@@ -25,7 +25,7 @@ class FunctionFlow(Flow):
     def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: Any) -> None:
         super().__init__(name if name is not None else fn.__name__.strip("_").replace("_", "-"), **options)
         self.fn = fn
-        self._signature = _checked_signature(fn, self.name)
+        self._signature = _signature_of(fn, self.name)
         hints = _hints(fn)
         with self:
             arguments = {
@@ -69,7 +69,7 @@ def flow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     return FunctionFlow(fn, **options)
 
 
-def _checked_signature(fn: Callable[..., Any], name: str) -> inspect.Signature:
+def _signature_of(fn: Callable[..., Any], name: str) -> inspect.Signature:
     if inspect.iscoroutinefunction(fn) or inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
         raise FlowBuildError(
             f"The function of flow {name!r} only builds the graph; write it with a plain def, without yield."

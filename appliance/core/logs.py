@@ -34,7 +34,7 @@ def _mask(record: logging.LogRecord) -> None:
         trace = record.exc_text or (_formatter.formatException(record.exc_info) if record.exc_info else "")
     except Exception:  # noqa: BLE001 - arguments of the user's that can't be printed: the handlers will say so
         return
-    masked_text, masked_trace = masking.masked(text), masking.masked(trace)
+    masked_text, masked_trace = masking.mask(text), masking.mask(trace)
     if masked_text != text:
         record.msg, record.args = masked_text, None
     if masked_trace != trace:

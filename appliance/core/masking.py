@@ -65,7 +65,7 @@ def _in_base64(data: bytes) -> Iterator[str]:
             yield encode(padded).decode("ascii")[start : len(padded) * 8 // 6]
 
 
-def masked(text: str) -> str:
+def mask(text: str) -> str:
     """The text with every known secret replaced."""
     for form in _forms:
         if form in text:
@@ -73,23 +73,23 @@ def masked(text: str) -> str:
     return text
 
 
-def masked_state(state: _S) -> _S:
+def mask_state(state: _S) -> _S:
     """The state as it may be shown: the message and the JSON data are masked, the result stays."""
     if not _forms:
         return state
-    message = None if state.message is None else masked(state.message)
-    data = _masked_data(state.data)
+    message = None if state.message is None else mask(state.message)
+    data = _mask_data(state.data)
     if message == state.message and data == state.data:
         return state
     return replace(state, message=message, data=data)
 
 
-def _masked_data(value: Any) -> Any:
+def _mask_data(value: Any) -> Any:
     if isinstance(value, str):
-        return masked(value)
+        return mask(value)
     if isinstance(value, Mapping):
-        return {key: _masked_data(item) for key, item in value.items()}
-    return [_masked_data(item) for item in value] if isinstance(value, list) else value
+        return {key: _mask_data(item) for key, item in value.items()}
+    return [_mask_data(item) for item in value] if isinstance(value, list) else value
 
 
 def texts(value: Any) -> Iterable[str]:

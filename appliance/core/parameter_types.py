@@ -35,7 +35,7 @@ def resolve(flow: Flow, arguments: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in arguments.items():
         if name in parameters:
             try:
-                values[name] = checked(flow, parameters[name], value)
+                values[name] = convert(flow, parameters[name], value)
             except ParameterTypeError as error:
                 problems.append((ParameterTypeError, str(error)))
     if problems:
@@ -54,7 +54,7 @@ def _unknown(flow: Flow, name: Any, parameters: Mapping[str, Parameter]) -> Prob
     return UnknownParameterError, f"Flow {flow.name!r} has no parameter {name!r}; {rest}"
 
 
-def checked(flow: Flow, parameter: Parameter, value: Any) -> Any:
+def convert(flow: Flow, parameter: Parameter, value: Any) -> Any:
     """`value` as the type of the parameter; JSON forms of richer types (dates, models) are converted. Without a known type
     every value fits. Raises ParameterTypeError."""
     if value is parameter.default and not parameter.required:

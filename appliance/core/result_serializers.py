@@ -124,7 +124,7 @@ class CompressedSerializer(Serializer):
     def __init__(self, serializer: Serializer, format: Literal["gzip", "bz2", "lzma", "zlib"] = "gzip") -> None:
         if format not in _ENDINGS:
             raise ValueError(f"CompressedSerializer knows {', '.join(_ENDINGS)}, not {format!r}; choose one of them.")
-        self.serializer = checked(serializer)
+        self.serializer = require_serializer(serializer)
         self.format = format
         self.suffix = getattr(serializer, "suffix", "") + _ENDINGS[format]  # type: ignore[misc]  # it depends on both
 
@@ -140,7 +140,7 @@ class CompressedSerializer(Serializer):
         return f"CompressedSerializer({self.serializer!r}, {self.format!r})"
 
 
-def checked(serializer: Any) -> Any:
+def require_serializer(serializer: Any) -> Any:
     """The serializer, if it has the two methods. Raises TypeError."""
     if isinstance(serializer, type) or not all(
         callable(getattr(serializer, name, None)) for name in ("serialize", "deserialize")

@@ -22,7 +22,7 @@ from appliance.core.errors import (
     ResultNotFoundError,
     ResultTypeError,
 )
-from appliance.core.result_serializers import Buffer, PickleSerializer, Serializer, checked
+from appliance.core.result_serializers import Buffer, PickleSerializer, Serializer, require_serializer
 from appliance.kit import clock, ids
 
 Template = str | Callable[..., str]
@@ -59,7 +59,7 @@ class Result(ABC):
         if location is not None and not isinstance(location, str) and not callable(location):
             raise TypeError("location must be a template such as '{flow_name}/{date:%Y-%m-%d}.pickle' or a function.")
         self.location = location
-        self.serializer: Any = PickleSerializer() if serializer is None else checked(serializer)
+        self.serializer: Any = PickleSerializer() if serializer is None else require_serializer(serializer)
 
     # --- what a backend is: bytes under names
 

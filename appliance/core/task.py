@@ -100,7 +100,7 @@ class Task(OperatorMethods["Task"]):
             if value is not None:  # a class may have its own as class attributes
                 setattr(self, key, FORMS[key](value))
         check_together(self)
-        self._signature = _checked_signature(self)
+        self._signature = _signature_of(self)
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """What the task does. Override it."""
@@ -310,7 +310,7 @@ class Not(Task):
         return not value
 
 
-def _checked_signature(task: Task) -> inspect.Signature:
+def _signature_of(task: Task) -> inspect.Signature:
     try:
         signature = inspect.signature(task.run)
     except ValueError:  # some functions written in C don't tell theirs

@@ -60,7 +60,14 @@ MODULES: Mapping[str, tuple[str, ...]] = {
 }
 """Former module -> the modules to search for its names, in this order."""
 
-NAMES: Mapping[tuple[str, str], tuple[str, str]] = {}
+NAMES: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("appliance.core.masking", "masked"): ("appliance.core.masking", "mask"),
+    ("appliance.core.masking", "masked_state"): ("appliance.core.masking", "mask_state"),
+    ("appliance.core.parameter_types", "checked"): ("appliance.core.parameter_types", "convert"),
+    ("appliance.core.schedule_fields", "known"): ("appliance.schedules.fields", "require_fields"),
+    ("appliance.core.serializers", "checked"): ("appliance.core.result_serializers", "require_serializer"),
+    ("appliance.core.zones", "named"): ("appliance.schedules.zones", "zone_of"),
+}
 """Former (module, name) -> the current one, for what was renamed."""
 
 

@@ -48,7 +48,7 @@ class Invocation:
         token = current_task_run.set(self.context)
         try:
             state = carry_out(self.function, self.inputs, self.timeout, self.log_stdout, self.context)
-            return masking.masked_state(state)
+            return masking.mask_state(state)
         finally:
             current_task_run.reset(token)
 

@@ -50,7 +50,7 @@ def summary(error: BaseException) -> str:
 
 def shown(text: str, most: int = _MAX_TEXT) -> str:
     """The text as people may see it: secrets masked, the middle left out where it is too long."""
-    text = masking.masked(text)
+    text = masking.mask(text)
     if len(text) <= most:
         return text
     half = most // 2

@@ -122,7 +122,7 @@ class FlowRunner:
         old = self.state
         for handler in self.flow.state_handlers:
             new = self._handled(partial(handler, self.flow), old, new)
-        new = masking.masked_state(new)
+        new = masking.mask_state(new)
         self.state = new
         self.state_changed(old, new)
 

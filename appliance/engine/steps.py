@@ -138,7 +138,7 @@ def set_run_name(runner: Runner, run: TaskRun) -> State | None:
     values = checkpoints.names_of(run)
     try:
         name = template(**values) if callable(template) else template.format(**values)
-        run.task_run_name = masking.masked(str(name))
+        run.task_run_name = masking.mask(str(name))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - user code; a bad name must not fail the task

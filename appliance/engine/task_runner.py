@@ -142,7 +142,7 @@ class TaskRunner:
                 run.ended = True
             if replaced is not None:
                 new = replaced if isinstance(replaced, State) else failures.no_state(handler, replaced)
-        new = masking.masked_state(new)
+        new = masking.mask_state(new)
         run.state = new
         if isinstance(new, Looped) or (isinstance(new, Failed) and not run.ended and steps.retry_is_due(run, new)):
             return

@@ -31,8 +31,8 @@ class SaveError(ApplianceError):
 
 def save(flow: Flow, path: str | os.PathLike[str] | None = None) -> Path:
     """Write the flow with its code, at once or not at all; by default to `~/.appliance/flows/<name>.flow`. Raises SaveError."""
-    target = Path(path) if path is not None else _own_place(flow.name)
-    body = _pickled(flow)
+    target = Path(path) if path is not None else _default_path(flow.name)
+    body = _pickle(flow)
     header = {
         "flow": flow.name,
         "appliance": VERSION,
@@ -56,13 +56,13 @@ def load(path: str | os.PathLike[str]) -> Flow:
     Loading runs code from the file: load only what you trust. Raises LoadError.
     """
     place = Path(path)
-    if not place.exists() and place.name == str(path) and _own_place(str(path)).exists():
-        place = _own_place(str(path))
+    if not place.exists() and place.name == str(path) and _default_path(str(path)).exists():
+        place = _default_path(str(path))
     try:
         content = place.read_bytes()
     except OSError as error:
         raise LoadError(f"The saved flow {place} can't be read: {error.strerror}.") from error
-    header, body = _taken_apart(place, content)
+    header, body = _split(place, content)
     _check_versions(place, header)
     if len(body) != header["size"] or hashlib.sha256(body).hexdigest() != header["sha256"]:
         raise LoadError(f"The saved flow {place.name} is damaged: its content is not what was written; save it again.")
@@ -89,7 +89,7 @@ def write_drawing(path: str | os.PathLike[str], text: str) -> Path:
     return target
 
 
-def _own_place(name: str) -> Path:
+def _default_path(name: str) -> Path:
     slug = re.sub(r"[^\w]+", "-", name.lower()).strip("-_") or "flow"
     return Path.home() / ".appliance" / "flows" / f"{slug[:100]}.flow"
 
@@ -100,14 +100,14 @@ def _refuse_other_flow(target: Path, name: str) -> None:
         return
     try:
         with target.open("rb") as file:
-            other = _taken_apart(target, file.readline(_HEADER_LIMIT))[0]["flow"]
+            other = _split(target, file.readline(_HEADER_LIMIT))[0]["flow"]
     except LoadError:
         return  # what can't be read is no loss
     if other != name:
         raise SaveError(f"{target} already holds flow {other!r}; give a path to save flow {name!r} elsewhere.")
 
 
-def _pickled(flow: Flow) -> bytes:
+def _pickle(flow: Flow) -> bytes:
     import cloudpickle  # type: ignore[import-untyped]
 
     try:
@@ -138,7 +138,7 @@ def _own_modules_by_value(flow: Flow) -> Iterator[None]:
             cloudpickle.unregister_pickle_by_value(module)
 
 
-def _taken_apart(path: Path, content: bytes) -> tuple[dict[str, Any], bytes]:
+def _split(path: Path, content: bytes) -> tuple[dict[str, Any], bytes]:
     line, _, body = content.partition(b"\n")
     try:
         header = json.loads(line.removeprefix(_MAGIC)) if line.startswith(_MAGIC) else None

@@ -66,10 +66,10 @@ def move_of(document: object, zone: ZoneInfo) -> Move:
     """What an adjustment's document stands for. Raises ScheduleError."""
     kind = document.get("kind") if isinstance(document, Mapping) else None
     if kind == "add":
-        content = fields.known(document, "The adjustment add", ("kind", "seconds"))
+        content = fields.require_fields(document, "The adjustment add", ("kind", "seconds"))
         return _add(content.get("seconds"), zone)
     if kind == "next_weekday":
-        fields.known(document, "The adjustment next_weekday", ("kind",))
+        fields.require_fields(document, "The adjustment next_weekday", ("kind",))
         return Move(lambda at: _next_weekday(at, zone), -_DAY, 3 * _DAY)  # a day more each way for changes of offset
     raise ScheduleError("An adjustment of a schedule is an object whose kind is add or next_weekday.")
 

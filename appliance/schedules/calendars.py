@@ -80,7 +80,7 @@ class Opening:
     """A calendar's document ready for use in one zone."""
 
     def __init__(self, document: object, zone: ZoneInfo) -> None:
-        calendar = fields.known(document, "The calendar", _FIELDS)
+        calendar = fields.require_fields(document, "The calendar", _FIELDS)
         self.zone = zone
         holidays = fields.items(calendar.get("holidays"), "The holidays", MOST_HOLIDAYS)
         yearly = [text for text in holidays if isinstance(text, str) and len(text) <= 5]
@@ -101,7 +101,7 @@ class Opening:
         if not isinstance(calendar.get("name", ""), str):
             raise ScheduleError("A calendar's name is a text.")
 
-    def allowed(self, at: datetime) -> Placing:
+    def place(self, at: datetime) -> Placing:
         """Where a time goes: itself when it is allowed, else where it is moved to, or None when it is skipped."""
         reached, steps, shut = at, 0, at
         while steps < MOST_STEPS and reached - at <= FARTHEST:
@@ -196,7 +196,7 @@ class _Daily:
 
 
 def _window(document: object, zone: ZoneInfo) -> _Dated | _Daily:
-    blackout = fields.known(document, "A blackout", ("start", "end", "days"))
+    blackout = fields.require_fields(document, "A blackout", ("start", "end", "days"))
     start, end = blackout.get("start"), blackout.get("end")
     if not all(isinstance(text, str) for text in (start, end)):
         raise ScheduleError(

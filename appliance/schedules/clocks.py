@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from appliance.kit import clock
 from appliance.schedules.errors import ScheduleError
 from appliance.schedules.rule import Rule, parse, validate
-from appliance.schedules.zones import named
+from appliance.schedules.zones import zone_of
 
 
 class Clock:
@@ -133,7 +133,7 @@ def _instant(value: datetime | None, zone: str) -> str | None:
     if value is None:
         return None
     if value.tzinfo is None:  # a naive time is meant in the zone of the schedule
-        value = value.replace(tzinfo=named(zone))
+        value = value.replace(tzinfo=zone_of(zone))
     return clock.isoformat(value)
 
 

@@ -15,7 +15,7 @@ WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "s
 """The days of the week in their numbering everywhere in schedules: as in cron 0 is Sunday, and 7 is Sunday too."""
 
 
-def known(document: object, what: str, fields: Iterable[str]) -> Mapping[str, Any]:
+def require_fields(document: object, what: str, fields: Iterable[str]) -> Mapping[str, Any]:
     """The document as a mapping that has no other fields."""
     if not isinstance(document, Mapping):
         raise ScheduleError(f"{what} must be an object with fields.")

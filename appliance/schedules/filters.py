@@ -106,7 +106,7 @@ def check_of(document: object, zone: ZoneInfo) -> Check:
     if entry is None:
         raise ScheduleError(f"A filter of a schedule is an object whose kind is one of {', '.join(sorted(_CHECKS))}.")
     names, make = entry
-    content = fields.known(document, f"The filter {kind}", ("kind", *names))
+    content = fields.require_fields(document, f"The filter {kind}", ("kind", *names))
     return make(content, zone)
 
 

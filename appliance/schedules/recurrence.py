@@ -138,7 +138,7 @@ class _Series:
     def walls(self, period: _Period, since: date) -> Iterator[datetime]:
         """The wall times of a period from the day `since` on, picked by BYSETPOS."""
         hours, minutes, seconds = (
-            _narrowed(values, period.begins, index, self.unit) for index, values in enumerate(self.times)
+            _narrow(values, period.begins, index, self.unit) for index, values in enumerate(self.times)
         )
         moments = [(hour, minute, second) for hour in hours for minute in minutes for second in seconds]
         places = self.rule.parts.get("BYSETPOS")
@@ -187,7 +187,7 @@ class _Series:
         return self.start.replace(microsecond=0, **whole)  # type: ignore[arg-type]
 
 
-def _narrowed(values: tuple[int, ...] | None, moment: datetime | None, index: int, unit: int | None) -> tuple[int, ...]:
+def _narrow(values: tuple[int, ...] | None, moment: datetime | None, index: int, unit: int | None) -> tuple[int, ...]:
     """The values of hour, minute or second that a period allows: one for what the period itself gives."""
     from_period = moment is not None and unit is not None and index <= {3600: 0, 60: 1, 1: 2}[unit]
     if not from_period:

@@ -19,7 +19,7 @@ from appliance.schedules.selection import FIELDS as SELECTING
 from appliance.schedules.selection import Selection
 from appliance.schedules.series import FIELDS_OF_KIND, Series, kind_of, series_of
 from appliance.schedules.texts import describe
-from appliance.schedules.zones import EARLIEST, LATEST, named
+from appliance.schedules.zones import EARLIEST, LATEST, zone_of
 
 _TICK = timedelta(microseconds=1)
 _COMMON_FIELDS = frozenset({"kind", "timezone", "start", "end", "parameters", "labels", *SELECTING})
@@ -35,7 +35,7 @@ class Rule:
     def __init__(self, document: Mapping[str, Any]) -> None:
         """Raises ScheduleError."""
         kind_of(document)
-        zone = named(document.get("timezone"))
+        zone = zone_of(document.get("timezone"))
         self.document = document
         self._start, self._end = _bound(document, "start"), _bound(document, "end")
         self._series: Series = series_of(document, zone)
@@ -81,14 +81,14 @@ def validate(document: Mapping[str, Any]) -> Rule:
     """The rule of a document in which every field is known and holds. Raises ScheduleError, a ValueError with one sentence."""
     kind = kind_of(document)
     old = _OLD_FIELDS if kind in ("cron", "interval") else frozenset()
-    fields.known(document, "A schedule", _COMMON_FIELDS | FIELDS_OF_KIND[kind] | old)
+    fields.require_fields(document, "A schedule", _COMMON_FIELDS | FIELDS_OF_KIND[kind] | old)
     start, end = _bound(document, "start"), _bound(document, "end")
     if start is not None and end is not None and end <= start:
         raise ScheduleError("The end of a schedule must lie after its start.")
     rule = parse(document)
     rule.next(1, start - _TICK if start is not None else datetime(2026, 1, 1, tzinfo=UTC))
     if rule._selection is None:
-        Selection(document, named(document.get("timezone")))  # `parse` passes over empty ones, whatever they are
+        Selection(document, zone_of(document.get("timezone")))  # `parse` passes over empty ones, whatever they are
     return rule
 
 

@@ -113,7 +113,7 @@ class _Search:
             adjusted = move.apply(adjusted)
         if opening is None:
             return adjusted, None
-        placing = opening.allowed(adjusted)
+        placing = opening.place(adjusted)
         self.looked += placing.steps - 1
         if selection.moves or placing.at == at:
             return placing.at, None

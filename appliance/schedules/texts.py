@@ -23,7 +23,7 @@ def describe(document: Mapping[str, Any], with_zone: bool = True) -> str:
         base, rest = _DESCRIBED[str(document.get("kind"))](document)
         zone = document.get("timezone") or "UTC"
         suffix = f" ({zone})" if with_zone and zone != "UTC" and document.get("kind") != "interval" else ""
-        return ", ".join([base[:1].upper() + base[1:] + suffix, *rest, *_selected(document)])
+        return ", ".join([base[:1].upper() + base[1:] + suffix, *rest, *_selection(document)])
     except (ScheduleError, LookupError, TypeError, ValueError):
         return str(document.get("cron") or document.get("rrule") or f"A schedule of kind {document.get('kind')}")
 
@@ -128,11 +128,11 @@ def _weekdays(days: Iterable[int]) -> str:
     return _and([f"{WEEKDAYS[day].capitalize()}s" for day in sorted(numbers, key=lambda day: (day - 1) % 7)])
 
 
-def _selected(document: Mapping[str, Any]) -> list[str]:
-    phrases = [_filtered(item) for item in document.get("filters") or []]
+def _selection(document: Mapping[str, Any]) -> list[str]:
+    phrases = [_filter(item) for item in document.get("filters") or []]
     if some := document.get("or_filters"):
-        phrases.append(" or ".join(_filtered(item) for item in some))
-    phrases += [f"not {_filtered(item)}" for item in document.get("not_filters") or []]
+        phrases.append(" or ".join(_filter(item) for item in some))
+    phrases += [f"not {_filter(item)}" for item in document.get("not_filters") or []]
     if len(phrases) > _MOST_FILTERS:
         phrases = [*phrases[:_MOST_FILTERS], "and more"]
     for item in document.get("adjustments") or []:
@@ -146,7 +146,7 @@ def _selected(document: Mapping[str, Any]) -> list[str]:
     return phrases + (_calendar(calendar) if calendar else [])
 
 
-def _filtered(item: Mapping[str, Any]) -> str:
+def _filter(item: Mapping[str, Any]) -> str:
     kind = item["kind"]
     if kind == "between_times":
         return f"from {item['start'][:8]} to {item['end'][:8]}"

@@ -22,7 +22,7 @@ Stretch = tuple[int, int, int]
 """Start, end (both in seconds since 1970, UTC) and offset from UTC in seconds."""
 
 
-def named(name: object) -> ZoneInfo:
+def zone_of(name: object) -> ZoneInfo:
     """The zone of an IANA name, UTC for None. Raises ScheduleError."""
     if name is None or name == "":
         return _zone("UTC")

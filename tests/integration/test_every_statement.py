@@ -245,7 +245,9 @@ def test_it_can_tell(large: Database) -> None:
 
 def test_it_can_tell_a_false_claim(large: Database) -> None:
     def get(session: Session) -> JobRow | None:
-        return cast(JobRow | None, session.execute(text("select id, state_name as state from flow_run limit 1")).one_or_none())
+        return cast(
+            JobRow | None, session.execute(text("select id, state_name as state from flow_run limit 1")).one_or_none()
+        )
 
     with large.read() as session:
         answer = get(session)

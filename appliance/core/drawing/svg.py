@@ -56,7 +56,7 @@ def svg(picture: Picture) -> str:
         f"<title>Flow {escape(picture.name)}</title>",
         f"<desc>{summary}</desc>",
         *_arrows(picture, plan, sizes),
-        *(_drawn(box, plan.x[n], plan.y[n], *sizes[n]) for n, box in enumerate(picture.boxes)),
+        *(_box(box, plan.x[n], plan.y[n], *sizes[n]) for n, box in enumerate(picture.boxes)),
         "</svg>\n",
     ]
     return "\n".join(parts)
@@ -93,11 +93,11 @@ def _text_width(text: str, size: float) -> float:
     return wide * size
 
 
-def _drawn(box: Box, x: float, y: float, width: float, height: float) -> str:
+def _box(box: Box, x: float, y: float, width: float, height: float) -> str:
     fill, stroke = _KINDS[box.kind]
     if box.outcome is not None:
         colour = _COLOURS.get(box.outcome, _LINE)
-        fill, stroke = _mixed(colour, 0.13), colour
+        fill, stroke = _tint(colour, 0.13), colour
     stack = 2 * _STACK if box.mapped else 0.0
     left, top, wide, high = x - width / 2, y - height / 2, width - stack, height - stack
     radius = high / 2 if box.kind == "parameter" else 7.0
@@ -126,7 +126,7 @@ def _drawn(box: Box, x: float, y: float, width: float, height: float) -> str:
     return "".join([*parts, "</g>"])
 
 
-def _mixed(colour: str, share: float) -> str:
+def _tint(colour: str, share: float) -> str:
     """The colour thinned with white."""
     parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return "#" + "".join(f"{round(255 - (255 - part) * share):02x}" for part in parts)

@@ -100,7 +100,7 @@ def test_case_98_an_unreadable_file_and_two_sources_are_one_sentence(
 def test_case_98_an_empty_secret_is_a_value_and_masks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APPLIANCE_SECRET_KEY", "")
     assert Secret("KEY").get() == ""
-    assert masking.masked("any text") == "any text"
+    assert masking.mask("any text") == "any text"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_case_98_json_only_on_request(text: str, value: Any, monkeypatch: pytest
     monkeypatch.setenv("APPLIANCE_SECRET_KEY", text)
     assert Secret("KEY").get() == text
     assert Secret("KEY").get(as_json=True) == value
-    assert masking.masked("its w0rd!") == ("its ***" if isinstance(value, dict) else "its w0rd!")
+    assert masking.mask("its w0rd!") == ("its ***" if isinstance(value, dict) else "its w0rd!")
 
 
 def test_case_98_text_that_is_no_json_is_not_shown_in_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +250,7 @@ def traces(text: str, value: str) -> list[str]:
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 def test_case_98_printed_forms_are_masked(value: str, form: str) -> None:
     masking.hide(value)
-    text = masking.masked(f"before {FORMS[form](value)} after")
+    text = masking.mask(f"before {FORMS[form](value)} after")
     assert "***" in text
     assert text.startswith("before ")
     assert text.endswith(" after")
@@ -318,7 +318,7 @@ def test_case_98_messages_of_the_flow_and_of_its_handlers_are_masked(monkeypatch
 
 def test_case_98_the_longer_of_two_secrets_is_masked_whole() -> None:
     masking.hide("token", "token-with-more")
-    assert masking.masked("a token-with-more and a token") == "a *** and a ***"
+    assert masking.mask("a token-with-more and a token") == "a *** and a ***"
 
 
 # --- what is not masked
@@ -337,12 +337,12 @@ def test_case_98_the_longer_of_two_secrets_is_masked_whole() -> None:
 )
 def test_case_98_what_is_transformed_is_not_masked(shown: str) -> None:
     masking.hide("correct-horse-42")
-    assert masking.masked(shown) == shown
+    assert masking.mask(shown) == shown
 
 
 def test_case_98_short_values_are_not_masked() -> None:
     masking.hide("abc", "1234")
-    assert masking.masked("abc 1234") == "abc ***"
+    assert masking.mask("abc 1234") == "abc ***"
 
 
 def test_case_98_results_logger_extras_and_other_loggers_are_not_masked(
@@ -367,7 +367,7 @@ def test_case_98_results_logger_extras_and_other_loggers_are_not_masked(
 
 def test_masking_touches_nothing_while_no_secret_was_read(caplog: pytest.LogCaptureFixture) -> None:
     state = states.Success("message", data={"a": "b"})
-    assert masking.masked_state(state) is state
+    assert masking.mask_state(state) is state
     logger = get_logger("untouched")
     arguments = ("x",)
     with caplog.at_level(logging.INFO, "appliance.run"):
@@ -381,6 +381,6 @@ def test_a_masked_state_keeps_all_the_rest() -> None:
     state = states.Retrying(
         "correct-horse-42", 5, {"task_run_count": 2}, {"deep": [{"x": "correct-horse-42"}]}, run_count=2
     )
-    shown = masking.masked_state(state)
+    shown = masking.mask_state(state)
     assert (type(shown), shown.message, shown.data) == (states.Retrying, "***", {"deep": [{"x": "***"}]})
     assert (shown.result, shown.context, shown.start_time, shown.run_count) == (5, state.context, state.start_time, 2)
