@@ -40,7 +40,7 @@ PLANTS = [
     Plant("domain/repair.py", "run.times_resurrected", "run.times_resurected"),
     Plant("db/reads/waiting.py", "row.capacity", "row.capasity"),
     Plant("db/reads/schedules.py", 'row["count"]', 'row["cuont"]'),
-    Plant("graphql/types/flow_runs.py", "row.created_by", "row.createdby"),
+    Plant("graphql/types/flows.py", "row.created_by", "row.createdby"),
     Plant("api/views.py", "row.scheduled_time", "row.scheduled_at"),
     Plant("web/totals.py", "row.object_id", "row.objekt_id"),
     Plant("auth/sessions.py", "row.csrf_token", "row.crsf_token"),

@@ -59,7 +59,7 @@ def preview(db: Database, request: BackfillRange, *, now: datetime | None = None
     )
 
 
-def checked(session: Session, request: Backfill, now: datetime) -> dict[str, Any]:
+def checked(session: Session, request: Backfill, now: datetime) -> JsonDocument:
     """The request as a job keeps it, with the schedule as it is now: later edits change nothing of it. Raises Invalid, NotFound
     or Conflict."""
     scope = _scope(session, request)
@@ -68,7 +68,7 @@ def checked(session: Session, request: Backfill, now: datetime) -> dict[str, Any
         raise Invalid(f"The priority must be a number from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}.")
     flow, version = _runnable(session, scope)
     checked_parameters(flow, version, {**scope["parameters"], **request.parameters})
-    document: dict[str, Any] = msgspec.to_builtins(request)
+    document: JsonDocument = msgspec.to_builtins(request)
     return document | {"scope": msgspec.to_builtins(scope)}
 
 
@@ -129,7 +129,7 @@ def _progress(job: JobRow, times: list[datetime], asked: int, window: JsonDocume
     return {"progress": progress, "state": "done" if len(times) < asked else "running"}
 
 
-def _scope(session: Session, request: BackfillRange) -> dict[str, Any]:
+def _scope(session: Session, request: BackfillRange) -> JsonDocument:
     """The flow, the schedule's document with parameters and labels, and the beginning of the runs' idempotency keys."""
     if request.schedule_id is not None:
         if request.flow_id is not None or request.document is not None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
+from appliance.kit.documents import JsonDocument
 from appliance.protocol.flows import Registered, Registration
 from appliance.server.actions import projects, schedules
 from appliance.server.actions.names import labels_of, required_name
@@ -42,7 +42,7 @@ class EdgeDocument(msgspec.Struct):
 class ParameterDocument(msgspec.Struct):
     name: str
     required: bool = False
-    schema: dict[str, Any] = {}
+    schema: JsonDocument = {}
 
 
 class FlowDocument(msgspec.Struct):
@@ -52,8 +52,8 @@ class FlowDocument(msgspec.Struct):
     edges: list[EdgeDocument] = []
     parameters: list[ParameterDocument] = []
     reference_tasks: list[str] = []
-    schedules: list[dict[str, Any]] = []
-    run_config: dict[str, Any] = {}
+    schedules: list[JsonDocument] = []
+    run_config: JsonDocument = {}
     sdk_version: str = ""
 
 
@@ -87,7 +87,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
         )
 
 
-def _checked(document: dict[str, Any]) -> FlowDocument:
+def _checked(document: JsonDocument) -> FlowDocument:
     try:
         found = msgspec.convert(document, FlowDocument)
     except msgspec.ValidationError as error:

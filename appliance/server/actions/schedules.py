@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
+from appliance.kit.documents import JsonDocument, Parameters
 from appliance.schedules import ScheduleError, parse, validate
 from appliance.server.actions.flow_runs.new_runs import checked_parameters
 from appliance.server.actions.names import labels_of
@@ -63,8 +64,8 @@ def create(
     db: Database,
     actor: Actor,
     flow_id: UUID,
-    document: dict[str, Any],
-    parameters: dict[str, Any] | None = None,
+    document: JsonDocument,
+    parameters: Parameters | None = None,
     *,
     policy: Policy | None = None,
     now: datetime | None = None,
@@ -111,8 +112,8 @@ def edit(
     db: Database,
     actor: Actor,
     schedule_id: UUID,
-    document: dict[str, Any] | None = None,
-    parameters: dict[str, Any] | None = None,
+    document: JsonDocument | None = None,
+    parameters: Parameters | None = None,
     *,
     active: bool | None = None,
     catch_up: str | None = None,

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import Message, Receive, Scope, Send
 
 from appliance.kit import ids
+from appliance.kit.documents import JsonDocument
 from appliance.protocol.errors import ErrorAnswer
 from appliance.server.errors import ServerError, TooManyRequests, Unauthenticated
 
@@ -113,7 +114,7 @@ def _answer(
     status: int,
     code: str,
     message: str,
-    details: dict[str, Any],
+    details: JsonDocument,
     headers: dict[str, str],
 ) -> Response[ErrorAnswer]:
     answer = ErrorAnswer(code=code, message=message, request_id=request_id(request.scope), details=details)

@@ -19,6 +19,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import Empty
 from litestar.typing import FieldDefinition
 
+from appliance.kit.documents import JsonDocument
 from appliance.kit.version import VERSION
 from appliance.protocol.errors import ErrorAnswer
 from appliance.protocol.message import Page
@@ -48,11 +49,11 @@ def show(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(state["openapi"], media_type="application/json")
 
 
-def document(app: Litestar) -> dict[str, Any]:
+def document(app: Litestar) -> JsonDocument:
     """The app's routes, without the UI's and the documentation's files."""
     found = list(described(app))
     schemas = _Schemas(kind for _route, handler in found for kind in _kinds(handler))
-    paths: dict[str, dict[str, Any]] = {}
+    paths: dict[str, JsonDocument] = {}
     for route, handler in found:
         for method in sorted(handler.http_methods):
             paths.setdefault(address(route), {})[method.lower()] = _operation(route, handler, method, schemas)
@@ -98,7 +99,7 @@ class _Schemas:
         schemas, self.components = msgspec.json.schema_components(wanted, ref_template=_REFERENCE)
         self._of = {repr(kind): schema for kind, schema in zip(wanted, schemas, strict=True)}
 
-    def of(self, kind: Any) -> dict[str, Any]:
+    def of(self, kind: Any) -> JsonDocument:
         return self._of[repr(kind)]
 
 
@@ -112,9 +113,9 @@ def _kinds(handler: HTTPRouteHandler) -> Iterator[Any]:
         yield answer
 
 
-def _operation(route: HTTPRoute, handler: HTTPRouteHandler, method: str, schemas: _Schemas) -> dict[str, Any]:
+def _operation(route: HTTPRoute, handler: HTTPRouteHandler, method: str, schemas: _Schemas) -> JsonDocument:
     tag = address(route).removeprefix("/api/v1").split("/")[1]
-    found: dict[str, Any] = {
+    found: JsonDocument = {
         "operationId": f"{tag}.{handler.handler_name}",
         "tags": [tag],
         "summary": inspect.getdoc(function(handler)) or "",
@@ -130,7 +131,7 @@ def _operation(route: HTTPRoute, handler: HTTPRouteHandler, method: str, schemas
     return found
 
 
-def _path_parameters(route: HTTPRoute) -> Iterator[dict[str, Any]]:
+def _path_parameters(route: HTTPRoute) -> Iterator[JsonDocument]:
     for name in route.path_parameters:
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 
@@ -142,7 +143,7 @@ def _query(handler: HTTPRouteHandler) -> Iterator[tuple[str, FieldDefinition]]:
             yield getattr(field.kwarg_definition, "query", None) or name, field
 
 
-def _query_parameters(handler: HTTPRouteHandler, schemas: _Schemas) -> Iterator[dict[str, Any]]:
+def _query_parameters(handler: HTTPRouteHandler, schemas: _Schemas) -> Iterator[JsonDocument]:
     for name, field in _query(handler):
         schema = dict(schemas.of(_without_none(field.annotation)))
         if field.default is not None:
@@ -150,7 +151,7 @@ def _query_parameters(handler: HTTPRouteHandler, schemas: _Schemas) -> Iterator[
         yield {"name": name, "in": "query", "required": False, "schema": schema}
 
 
-def _success(handler: HTTPRouteHandler, schemas: _Schemas) -> dict[str, Any]:
+def _success(handler: HTTPRouteHandler, schemas: _Schemas) -> JsonDocument:
     answer = _answer(handler)
     if answer is NoneType:
         return {"description": "Done; the answer has no content."}
@@ -183,5 +184,5 @@ def _without_none(kind: Any) -> Any:
     return others[0] if NoneType in get_args(kind) and len(others) == 1 else kind
 
 
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
+def _json(schema: JsonDocument) -> JsonDocument:
     return {"application/json": {"schema": schema}}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from litestar import Router, delete, get, patch, post
 
 from appliance.kit import clock
+from appliance.kit.documents import JsonDocument, Parameters
 from appliance.protocol.message import Answer, Message, Page
 from appliance.schedules import ScheduleError, describe, parse
 from appliance.server.actions import schedules as actions
@@ -38,14 +38,14 @@ class PolicyFields(Message, kw_only=True):
 
 
 class CreateSchedule(PolicyFields, kw_only=True):
-    document: dict[str, Any]
-    parameters: dict[str, Any] = {}
+    document: JsonDocument
+    parameters: Parameters = {}
 
 
 class EditSchedule(PolicyFields, kw_only=True):
     active: bool | None = None
-    document: dict[str, Any] | None = None
-    parameters: dict[str, Any] | None = None
+    document: JsonDocument | None = None
+    parameters: Parameters | None = None
 
 
 class SkipView(Answer, kw_only=True):

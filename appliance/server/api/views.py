@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
+from appliance.kit.documents import JsonDocument, Parameters
 from appliance.protocol.flow_runs import FlowRunView
 from appliance.protocol.logs import Level, LogView
 from appliance.protocol.message import Answer
@@ -37,7 +38,7 @@ class FlowView(Answer, kw_only=True):
     archived: bool
     created: datetime
     version: int
-    parameters: list[dict[str, Any]]
+    parameters: list[JsonDocument]
 
 
 class ScheduleView(Answer, kw_only=True):
@@ -47,9 +48,9 @@ class ScheduleView(Answer, kw_only=True):
     project: str
     kind: str
     description: str  # the document in words
-    document: dict[str, Any]
+    document: JsonDocument
     timezone: str
-    parameters: dict[str, Any]
+    parameters: Parameters
     active: bool
     version: int
     catch_up: str

@@ -10,7 +10,7 @@ import select
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg
 from sqlalchemy import Engine, event
@@ -26,6 +26,8 @@ IDLE_SECONDS = 10.0
 """An open transaction whose owner is silent for so long is undone by Postgres, so that what it locked is free again."""
 GRACE_SECONDS = 1.5
 """A server that refuses connections is waited for so long: it may be restarting, or another process may give one back."""
+ConnectOptions: TypeAlias = dict[str, Any]
+"""Parameters of libpq, by name."""
 _PAUSE = 0.5
 _NEWS = 5.0  # seconds for which a failure says something about the server
 
@@ -77,9 +79,9 @@ class Connection(psycopg.Connection[Any]):
             return done.value
 
 
-def parameters(patience: float | None) -> dict[str, Any]:
+def parameters(patience: float | None) -> ConnectOptions:
     """What libpq is told besides the address. Without `patience`, statements may take as long as they like."""
-    found: dict[str, Any] = {
+    found: ConnectOptions = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "appliance",
         "keepalives": 1,
@@ -94,7 +96,7 @@ def parameters(patience: float | None) -> dict[str, Any]:
     return found | {"tcp_user_timeout": round(patience * 1000), "options": limits}
 
 
-def connect(given: dict[str, Any], patience: float | None) -> Connection:
+def connect(given: ConnectOptions, patience: float | None) -> Connection:
     """A new connection; what the address says itself goes before our defaults."""
     ours = parameters(patience)
     options = " ".join(str(part) for part in (ours.get("options"), given.get("options")) if part)
@@ -125,7 +127,7 @@ class _Door:
         self._next_knock = 0.0
         self._knocking = threading.Lock()
 
-    def open(self, _dialect: Any, _record: Any, _arguments: Any, given: dict[str, Any]) -> Connection:
+    def open(self, _dialect: Any, _record: Any, _arguments: Any, given: ConnectOptions) -> Connection:
         """A new connection, as the engine asks for it. Raises psycopg.OperationalError."""
         if self._patience is None:
             return connect(given, None)
@@ -151,7 +153,7 @@ class _Door:
         since, last = self._failing or (now, now)
         self._failing = min(since if now - last < _NEWS else now, now - waited), now
 
-    def _knock(self, given: dict[str, Any]) -> Connection:
+    def _knock(self, given: ConnectOptions) -> Connection:
         if clock.monotonic() < self._next_knock or not self._knocking.acquire(blocking=False):
             raise psycopg.OperationalError("the server was not there a moment ago")
         try:
@@ -160,7 +162,7 @@ class _Door:
             self._next_knock = clock.monotonic() + _PAUSE
             self._knocking.release()
 
-    def _connect(self, given: dict[str, Any]) -> Connection:
+    def _connect(self, given: ConnectOptions) -> Connection:
         try:
             connection = connect(given, self._patience)
         except psycopg.errors.ConnectionTimeout:

@@ -11,6 +11,7 @@ from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute
 from litestar import Request, Response, post
 
 from appliance.config import Settings
+from appliance.kit.documents import JsonDocument
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
@@ -25,9 +26,9 @@ _MOST_ERRORS = 10
 
 class Body(msgspec.Struct, kw_only=True):
     query: str
-    variables: dict[str, Any] | None = None
+    variables: JsonDocument | None = None
     operationName: str | None = None
-    extensions: dict[str, Any] | None = None
+    extensions: JsonDocument | None = None
 
 
 class Endpoint:
@@ -37,13 +38,13 @@ class Endpoint:
         self.schema = schema
         self._documents = DocumentCache(schema)
 
-    def answer(self, context: Context, body: Body, request_id: str) -> dict[str, Any]:
+    def answer(self, context: Context, body: Body, request_id: str) -> JsonDocument:
         """Run one operation and give what GraphQL answers: data, errors or both."""
         try:
             result = self._run(context, body)
         finally:
             context.close()
-        answer: dict[str, Any] = {"data": result.data}
+        answer: JsonDocument = {"data": result.data}
         if result.errors:
             answer["errors"] = [_error(error, request_id) for error in result.errors[:_MOST_ERRORS]]
         return answer
@@ -83,7 +84,7 @@ def graphql(
     endpoint: Endpoint,
     actor: Actor,
     body: bytes,
-) -> Response[dict[str, Any]]:
+) -> Response[JsonDocument]:
     """Queries and mutations."""
     request_id = str(request.scope.get("state", {}).get("request_id", ""))
     answer = endpoint.answer(Context(database, settings, actor), _decode(body), request_id)
@@ -103,7 +104,7 @@ def _never(_value: Any) -> TypeGuard[Awaitable[Any]]:
     return False
 
 
-def _error(error: GraphQLError, request_id: str) -> dict[str, Any]:
+def _error(error: GraphQLError, request_id: str) -> JsonDocument:
     """What the caller may know of an error. Only our own errors and GraphQL's own are shown; the rest is a fault of ours."""
     original = error.original_error
     while isinstance(original, GraphQLError):
@@ -116,7 +117,7 @@ def _error(error: GraphQLError, request_id: str) -> dict[str, Any]:
         log.error("Request %s failed in GraphQL at %s.", request_id, error.path, exc_info=original)
         message = f"The server failed on this request; its log says more under request id {request_id}."
         extensions = {"code": "internal"}
-    found: dict[str, Any] = {"message": message, "extensions": extensions}
+    found: JsonDocument = {"message": message, "extensions": extensions}
     if error.path:
         found["path"] = list(error.path)
     if error.locations:

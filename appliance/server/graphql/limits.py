@@ -29,6 +29,7 @@ from graphql import (
     validate,
 )
 
+from appliance.kit.documents import JsonDocument
 from appliance.server.db.reads import pages
 
 MAX_BODY = 1024 * 1024
@@ -83,7 +84,7 @@ class _Cost:
 
     schema: GraphQLSchema
     fragments: dict[str, FragmentDefinitionNode]
-    variables: dict[str, Any]
+    variables: JsonDocument
     known: dict[str, int]
 
     def of(self, selections: SelectionSetNode, parent: GraphQLNamedType | None) -> int:
@@ -137,7 +138,7 @@ class _Cost:
 
 
 def check_cost(
-    schema: GraphQLSchema, document: DocumentNode, operation_name: str | None, variables: dict[str, Any]
+    schema: GraphQLSchema, document: DocumentNode, operation_name: str | None, variables: JsonDocument
 ) -> list[GraphQLError]:
     """Refuse an operation that expects too many objects."""
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}

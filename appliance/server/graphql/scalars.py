@@ -10,6 +10,7 @@ from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
 from appliance.kit import clock
+from appliance.kit.documents import JsonDocument
 from appliance.server.errors import Invalid
 
 if TYPE_CHECKING:  # the schema needs types of their own, code needs none: nothing has to be converted
@@ -47,7 +48,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-def json_object(value: Any, name: str) -> dict[str, Any]:
+def json_object(value: Any, name: str) -> JsonDocument:
     """The value of a JSON input that must be an object; nothing stands for an empty one. Raises Invalid."""
     found = {} if value is None else value
     if not isinstance(found, dict):

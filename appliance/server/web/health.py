@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from litestar import Response, get
 
 from appliance.config import Settings
 from appliance.kit import clock
+from appliance.kit.documents import JsonDocument
 from appliance.server.actions import disk
 from appliance.server.auth.guards import Permission
 from appliance.server.db import revisions
@@ -26,7 +26,7 @@ def healthz() -> dict[str, str]:
 
 
 @get("/readyz", opt={"permission": Permission.PUBLIC}, sync_to_thread=True)
-def readyz(database: Database, settings: Settings) -> Response[dict[str, Any]]:
+def readyz(database: Database, settings: Settings) -> Response[JsonDocument]:
     """The database takes writes, its tables are of this version, and the scheduler ticks, if it ever has."""
     reasons = problems(database, settings, clock.now())
     if reasons:

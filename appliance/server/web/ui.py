@@ -11,6 +11,7 @@ from litestar.exceptions import NotFoundException
 
 from appliance.config import Settings
 from appliance.kit import clock
+from appliance.kit.documents import JsonDocument
 from appliance.kit.version import VERSION
 from appliance.server.actions import setup
 from appliance.server.auth import sessions
@@ -81,7 +82,7 @@ def _boot(request: Request[Any, Any, Any], database: Database, settings: Setting
     return f'<script type="application/json" id="boot">{text}</script>'
 
 
-def _me(request: Request[Any, Any, Any], database: Database) -> dict[str, Any] | None:
+def _me(request: Request[Any, Any, Any], database: Database) -> JsonDocument | None:
     try:
         caller = identify(database, Presented(cookie=request.cookies.get(sessions.COOKIE)), clock.now())
     except Unauthenticated:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 import msgspec
@@ -63,6 +63,14 @@ class Form:
     several_projects: bool = False
 
 
+class DueValues(TypedDict):
+    """The values of the parameters in `due_conditions`."""
+
+    now: datetime
+    agent_labels: str
+    held_until: datetime | None
+
+
 def any_due(session: Session, labels: Sequence[str], now: datetime) -> bool:
     """Is there a run that an agent with these labels could have, limits and other runs permitting?"""
     values = bound_values(session, labels, now)
@@ -101,15 +109,15 @@ def as_json(labels: Sequence[str]) -> str:
     return msgspec.json.encode(sorted(set(labels))).decode()
 
 
-def bound_values(session: Session, labels: Sequence[str], now: datetime) -> dict[str, Any] | None:
-    """The values of the parameters in `due_conditions`; None when no run may be handed out."""
+def bound_values(session: Session, labels: Sequence[str], now: datetime) -> DueValues | None:
+    """The values for an agent with these labels; None when no run may be handed out."""
     texts = settings.several(session, (maintenance.NAME, hold.NAME))
     if maintenance.decoded(texts.get(maintenance.NAME), now) is not None:
         return None
     return {"now": now, "agent_labels": as_json(labels), "held_until": hold.decoded(texts.get(hold.NAME))}
 
 
-def form_of(session: Session, values: dict[str, Any]) -> Form:
+def form_of(session: Session, values: DueValues) -> Form:
     """The form that statements with these values have now."""
     return Form(dialect(session), values["held_until"] is not None, _several_projects(session))
 

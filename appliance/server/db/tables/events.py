@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlmodel import Field, SQLModel
 
+from appliance.kit.documents import JsonDocument
 from appliance.server.db.tables.columns import BigKey, Document, Time
 
 
@@ -19,6 +19,6 @@ class Event(SQLModel, table=True):
     topic: str = Field(max_length=40)  # flow_run, flow, schedule, agent, ...
     object_id: UUID
     kind: str = Field(max_length=60)  # flow_run.state, flow.registered, ...
-    data: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
+    data: JsonDocument = Field(default_factory=dict, sa_type=Document)
     actor: str = Field(default="", max_length=200)
     delivered: bool = False

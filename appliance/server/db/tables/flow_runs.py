@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from appliance.kit.documents import JsonDocument, Parameters
 from appliance.server.db.tables.columns import BigKey, Document, LongText, Time
 
 _LIVE = "state_type in ('PENDING', 'RUNNING', 'CANCELLING')"
@@ -36,10 +36,10 @@ class FlowRun(SQLModel, table=True):
     due_at: datetime | None = Field(default=None, sa_type=Time)
     idempotency_key: str | None = Field(default=None, max_length=200)
     name: str = Field(max_length=200)
-    parameters: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
-    context: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
+    parameters: Parameters = Field(default_factory=dict, sa_type=Document)
+    context: JsonDocument = Field(default_factory=dict, sa_type=Document)
     labels: list[str] = Field(default_factory=list, sa_type=Document)
-    run_config: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
+    run_config: JsonDocument = Field(default_factory=dict, sa_type=Document)
     priority: int = 0
     parent_flow_run_id: UUID | None = Field(default=None)
     parent_task_slug: str | None = Field(default=None, max_length=300)
@@ -47,7 +47,7 @@ class FlowRun(SQLModel, table=True):
     state_type: str = Field(max_length=20)
     state_name: str = Field(max_length=40)
     state_message: str = Field(default="", sa_type=LongText)
-    state_data: dict[str, Any] | None = Field(default=None, sa_type=Document)
+    state_data: JsonDocument | None = Field(default=None, sa_type=Document)
     state_at: datetime = Field(sa_type=Time)
     version: int = 1
     attempt: int = 0

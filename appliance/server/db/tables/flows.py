@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from appliance.kit.documents import JsonDocument
 from appliance.server.db.tables.columns import Document, Time
 
 
@@ -19,8 +19,8 @@ class Flow(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     project_id: UUID = Field(foreign_key="project.id", ondelete="CASCADE", index=True)
     name: str = Field(max_length=200)
-    overrides: dict[str, Any] = Field(default_factory=dict, sa_type=Document)  # labels, parameters, run_config
-    settings: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
+    overrides: JsonDocument = Field(default_factory=dict, sa_type=Document)  # labels, parameters, run_config
+    settings: JsonDocument = Field(default_factory=dict, sa_type=Document)
     paused: bool = False
     archived: bool = False
     created: datetime = Field(sa_type=Time)
@@ -35,11 +35,11 @@ class FlowVersion(SQLModel, table=True):
     flow_id: UUID = Field(foreign_key="flow.id", ondelete="CASCADE")
     number: int
     content_hash: str = Field(max_length=64)
-    graph: dict[str, Any] = Field(sa_type=Document)  # tasks, edges, reference_tasks
-    parameters: list[dict[str, Any]] = Field(sa_type=Document)  # name, required, default, schema
-    schedules: list[dict[str, Any]] = Field(default_factory=list, sa_type=Document)  # as declared in code
-    storage: dict[str, Any] = Field(sa_type=Document)
-    run_config: dict[str, Any] = Field(sa_type=Document)
+    graph: JsonDocument = Field(sa_type=Document)  # tasks, edges, reference_tasks
+    parameters: list[JsonDocument] = Field(sa_type=Document)  # name, required, default, schema
+    schedules: list[JsonDocument] = Field(default_factory=list, sa_type=Document)  # as declared in code
+    storage: JsonDocument = Field(sa_type=Document)
+    run_config: JsonDocument = Field(sa_type=Document)
     labels: list[str] = Field(default_factory=list, sa_type=Document)
     sdk_version: str = Field(default="", max_length=50)
     created: datetime = Field(sa_type=Time)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlmodel import Field, SQLModel
 
+from appliance.kit.documents import JsonDocument
 from appliance.server.db.tables.columns import Document, LongText, Time
 
 
@@ -16,8 +16,8 @@ class Job(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     kind: str = Field(max_length=40)  # cancel, restart, delete, mark_as, backfill, ...
-    request: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
-    progress: dict[str, Any] = Field(default_factory=dict, sa_type=Document)  # where to go on
+    request: JsonDocument = Field(default_factory=dict, sa_type=Document)
+    progress: JsonDocument = Field(default_factory=dict, sa_type=Document)  # where to go on
     state: str = Field(default="queued", max_length=20, index=True)  # queued, running, done, cancelled, failed
     message: str = Field(default="", sa_type=LongText)
     total: int = 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
+from appliance.kit.documents import JsonDocument, Parameters
 from appliance.server.db.tables.columns import Document, Time
 
 
@@ -21,9 +21,9 @@ class Schedule(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     flow_id: UUID = Field(foreign_key="flow.id", ondelete="CASCADE", index=True)
     kind: str = Field(max_length=20)  # cron, interval
-    document: dict[str, Any] = Field(sa_type=Document)  # what schedules.parse reads
+    document: JsonDocument = Field(sa_type=Document)  # what schedules.parse reads
     timezone: str = Field(default="UTC", max_length=100)
-    parameters: dict[str, Any] = Field(default_factory=dict, sa_type=Document)
+    parameters: Parameters = Field(default_factory=dict, sa_type=Document)
     labels: list[str] = Field(default_factory=list, sa_type=Document)
     active: bool = True
     catch_up: str = Field(default="latest", max_length=20)  # all, latest, none (skip)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlmodel import Field, SQLModel
 
+from appliance.kit.documents import JsonDocument
 from appliance.server.db.tables.columns import Document, LongText, Time
 
 
@@ -20,7 +20,7 @@ class FlowRunState(SQLModel, table=True):
     type: str = Field(max_length=20)
     name: str = Field(max_length=40)
     message: str = Field(default="", sa_type=LongText)
-    data: dict[str, Any] | None = Field(default=None, sa_type=Document)
+    data: JsonDocument | None = Field(default=None, sa_type=Document)
     at: datetime = Field(sa_type=Time)
     actor: str = Field(default="", max_length=200)
 
@@ -34,5 +34,5 @@ class TaskRunState(SQLModel, table=True):
     type: str = Field(max_length=20)
     name: str = Field(max_length=40)
     message: str = Field(default="", sa_type=LongText)
-    data: dict[str, Any] | None = Field(default=None, sa_type=Document)
+    data: JsonDocument | None = Field(default=None, sa_type=Document)
     at: datetime = Field(sa_type=Time)

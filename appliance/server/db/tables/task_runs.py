@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from appliance.kit.documents import JsonDocument
 from appliance.server.db.tables.columns import Document, LongText, Time
 
 
@@ -24,7 +24,7 @@ class TaskRun(SQLModel, table=True):
     state_type: str = Field(max_length=20)
     state_name: str = Field(max_length=40)
     state_message: str = Field(default="", sa_type=LongText)
-    state_data: dict[str, Any] | None = Field(default=None, sa_type=Document)
+    state_data: JsonDocument | None = Field(default=None, sa_type=Document)
     state_at: datetime = Field(sa_type=Time)
     version: int = 1
     attempt: int = 1
