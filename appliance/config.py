@@ -1,7 +1,7 @@
-"""Every setting, in one frozen object that is built once and passed along.
+"""All settings, in one frozen object that is built once and passed along.
 
-Values come, later ones first, from `APPLIANCE_*` environment variables (each also as `APPLIANCE_*_FILE`), from the TOML
-file that `APPLIANCE_CONFIG` names, and from the defaults below. An unknown key is an error.
+Values come, in order of precedence, from `APPLIANCE_*` environment variables (each also available as `APPLIANCE_*_FILE`), from
+the TOML file that `APPLIANCE_CONFIG` names, and from the defaults below. An unknown key is an error.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Bytes = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class SettingsError(ValueError):
-    """A setting that can't be used; the text is one sentence that names it."""
+    """A setting is invalid. The message is one sentence that names it."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The appliance's settings. Durations are in seconds."""
+    """The appliance's settings. Durations are in seconds unless the name says otherwise."""
 
     data_dir: str = "./data"
     database_url: str = ""
@@ -75,30 +75,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def data_path(self) -> Path:
-        """The data directory, absolute."""
+        """The absolute path of the data directory."""
         return Path(self.data_dir).expanduser().resolve()
 
     @property
     def database(self) -> str:
-        """The database's SQLAlchemy address: the one given, or `appliance.db` in the data directory."""
+        """The database's SQLAlchemy URL: `database_url`, or `appliance.db` in the data directory."""
         return self.database_url or f"sqlite:///{self.data_path / 'appliance.db'}"
 
     @property
     def results(self) -> str:
-        """Where the embedded agent's runs store results: the place given, or `results` in the data directory."""
+        """Where the embedded agent's runs store results: `results_url`, or `results` in the data directory."""
         return self.results_url or (self.data_path / "results").as_uri()
 
     @property
     def local_url(self) -> str:
-        """Where a client on this machine reaches the server."""
+        """The URL at which a client on this machine reaches the server."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
         return f"http://{host}:{self.port}"
 
 
 def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-    """Build the settings; `overrides` (command-line options) win where they are not None.
+    """Build the settings. `overrides` (command-line options) take precedence where they are not None.
 
-    Raises SettingsError with one sentence for an unknown key, a wrong type or a file that can't be read.
+    Raises SettingsError for an unknown key, a wrong type, or an unreadable file.
     """
     environ = os.environ if environ is None else environ
     known = Settings.__struct_fields__
@@ -112,11 +112,11 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"A setting can't be used: {error}.") from error
+        raise SettingsError(f"Invalid setting: {error}.") from error
 
 
 def client_address(environ: Mapping[str, str] | None = None) -> tuple[str, str]:
-    """The server's address and the bearer token that clients use: APPLIANCE_URL and APPLIANCE_TOKEN (or APPLIANCE_TOKEN_FILE)."""
+    """The server's URL and the bearer token for clients: APPLIANCE_URL and APPLIANCE_TOKEN (or APPLIANCE_TOKEN_FILE)."""
     environ = os.environ if environ is None else environ
     try:
         values = env.read(environ, PREFIX, ("url", "token"))

@@ -1,4 +1,4 @@
-"""`appliance agent process`: takes runs that are due and starts each as a process of its own."""
+"""`appliance agent process`: takes due runs and starts each in its own process."""
 
 from __future__ import annotations
 
@@ -17,22 +17,26 @@ Example:
 Create the token with `appliance token create edge-01 --scope agent`."""
 
 
-@click.group()
+@click.group(epilog=EPILOG)
 def agent() -> None:
-    """Run an agent, which takes runs that are due and starts them."""
+    """Run an agent, which takes due runs and starts them."""
 
 
 @agent.command(epilog=EPILOG)
 @click.option(
-    "--name", default=socket.gethostname, show_default="this host's name", help="A name that no other agent has."
+    "--name", default=socket.gethostname, show_default="this host's name", help="The agent's name; it must be unique."
 )
-@click.option("--label", "labels", multiple=True, help="A label that runs may ask for; repeat it for more.")
-@click.option("--capacity", type=click.IntRange(1, 10_000), default=8, show_default=True, help="Runs at the same time.")
+@click.option("--label", "labels", multiple=True, help="A label that runs may require (repeatable).")
 @click.option(
-    "--state-dir", type=click.Path(file_okay=False), help="Where it remembers what it runs [DATA_DIR/agent/NAME]."
+    "--capacity", type=click.IntRange(1, 10_000), default=8, show_default=True, help="Maximum number of runs at once."
+)
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False),
+    help="Where the agent keeps track of its runs [DATA_DIR/agent/NAME].",
 )
 def process(name: str, labels: tuple[str, ...], capacity: int, state_dir: str | None) -> int:
-    """Start each run as a process on this machine. SIGTERM stops taking work and leaves running runs alone."""
+    """Start each run as a process on this machine. On SIGTERM, the agent stops taking runs; active runs continue."""
     from pathlib import Path
 
     from appliance.agents.process import ProcessAgent
@@ -47,6 +51,6 @@ def process(name: str, labels: tuple[str, ...], capacity: int, state_dir: str | 
         labels=list(labels),
         capacity=capacity,
         state_dir=directory,
-        results_url=settings.results_url,  # without one: a folder of this machine is of no use to a restart on another
+        results_url=settings.results_url,  # none by default: a restart on another machine could not read a local folder
     )
     return worker.run(stop)

@@ -1,4 +1,4 @@
-"""`appliance backfill`: the runs that due times of the past lack."""
+"""`appliance backfill`: creates missing runs for past due times."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.due_times import document_of, due_time_options, flow_named
+from appliance.cli.options import reason_option, wait_option, yes_option
 from appliance.cli.output import as_json, print_json
 from appliance.cli.values import Assignment, AwareTime
 
@@ -20,22 +21,32 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.option("--schedule", "schedule_id", type=click.UUID, help="The schedule, by its id.")
-@click.option("--flow", help="A flow, for due times of a schedule that is only given here.")
+@click.option("--schedule", "schedule_id", type=click.UUID, help="The id of the schedule.")
+@click.option("--flow", help="A flow to backfill with --cron or --every instead of a schedule.")
 @click.option("--project", help="The flow's project.")
 @due_time_options
-@click.option("--start", type=AwareTime(), required=True, help="The first due time that may count, with an offset.")
-@click.option("--end", type=AwareTime(), required=True, help="Due times before this one count.")
-@click.option("-p", "--param", "parameters", multiple=True, type=Assignment(), help="A parameter of the runs.")
-@click.option("--priority", type=int, default=0, show_default=True, help="Of the runs, from -1000 to 1000.")
+@click.option("--start", type=AwareTime(), required=True, help="Start of the period, in ISO 8601 with a UTC offset.")
 @click.option(
-    "--at-once", type=click.IntRange(1, 1000), default=10, show_default=True, help="At most so many not ended."
+    "--end", type=AwareTime(), required=True, help="End of the period (exclusive), in ISO 8601 with a UTC offset."
 )
-@click.option("--per-minute", type=click.IntRange(1, 10_000), help="At most so many created in a minute.")
-@click.option("--reason", default="", help="Why; kept with the job.")
-@click.option("--preview", is_flag=True, help="Only tell what it would do.")
-@click.option("--yes", is_flag=True, help="Don't ask first.")
-@click.option("--wait/--no-wait", default=True, help="Follow the job until all runs are created.")
+@click.option(
+    "-p", "--param", "parameters", multiple=True, type=Assignment(), help="A parameter of the runs (repeatable)."
+)
+@click.option(
+    "--priority",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Priority of the runs, from -1000 to 1000; higher starts first.",
+)
+@click.option(
+    "--at-once", type=click.IntRange(1, 1000), default=10, show_default=True, help="Maximum number of unfinished runs."
+)
+@click.option("--per-minute", type=click.IntRange(1, 10_000), help="Maximum number of runs to create per minute.")
+@reason_option("with the job")
+@click.option("--preview", is_flag=True, help="Only show what would be created.")
+@yes_option
+@wait_option
 @as_json
 def backfill(
     schedule_id: UUID | None,
@@ -48,7 +59,7 @@ def backfill(
     end: datetime,
     **options: Any,
 ) -> int:
-    """Create the runs that due times of the past lack. A due time that has a run never gets another."""
+    """Create missing runs for past due times. A due time that has a run never gets another."""
     from appliance.cli.watch_job import finish
     from appliance.client import jobs
     from appliance.protocol.backfills import Backfill, BackfillRange
@@ -57,23 +68,23 @@ def backfill(
     where: dict[str, Any] = {"schedule_id": schedule_id, "start": start, "end": end}
     if schedule_id is None:
         if project is None or flow is None:
-            raise click.UsageError("Name a --schedule, or a --flow and its --project.")
+            raise click.UsageError("Specify --schedule, or --flow and --project.")
         document = document_of(cron, every, timezone)
         where |= {"flow_id": flow_named(transport, project, flow), "document": document}
     elif flow is not None or cron is not None or every is not None:
-        raise click.UsageError("Give --schedule, or --flow with --cron or --every, not both.")
+        raise click.UsageError("Specify --schedule, or --flow with --cron or --every, but not both.")
     json_output = options.pop("json_output")
     preview, yes, wait = options.pop("preview"), options.pop("yes"), options.pop("wait")
     if preview or not yes:
-        found = jobs.preview(transport, BackfillRange(**where))
+        plan = jobs.preview(transport, BackfillRange(**where))
         if preview and json_output:
-            print_json(found)
+            print_json(plan)
             return 0
-        span = f", from {found.first} to {found.last}" if found.first is not None else ""
-        click.echo(f"{found.count} due times{span}; {found.existing} of them have a run already.", err=not preview)
+        span = f", from {plan.first} to {plan.last}" if plan.first is not None else ""
+        click.echo(f"{plan.count} due times{span}; {plan.existing} of them already have a run.", err=not preview)
         if preview:
             return 0
-        click.confirm(f"Create {found.count - found.existing} runs?", abort=True, err=True)
+        click.confirm(f"Create {plan.count - plan.existing} runs?", abort=True, err=True)
     options["parameters"] = dict(options["parameters"])
     job = jobs.backfill(transport, Backfill(**where, **options))
     return finish(transport, job, json_output, wait)

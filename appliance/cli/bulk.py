@@ -1,4 +1,4 @@
-"""`appliance bulk VERB`: one thing done to all runs that match."""
+"""`appliance bulk VERB`: applies one action to all matching runs."""
 
 from __future__ import annotations
 
@@ -12,38 +12,61 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
 from appliance.cli.mark import MARKED_STATES
+from appliance.cli.options import reason_option, wait_option, yes_option
 from appliance.cli.output import as_json
 from appliance.cli.values import Assignment, AwareTime
 from appliance.protocol.verbs import VERBS, Verb
 
-_WITH_OPTIONS = ("restart", "mark", "edit")  # below; the others need only to know which runs
+_WITH_OPTIONS = ("restart", "mark", "edit")  # defined below; the others only need to know which runs
+_FILTERS = {
+    "cancel": "--flow etl --state Late",
+    "pause": "--project finance --include-future",
+    "resume": "--flow etl --state Paused",
+    "restart": "--project finance --state Failed --since 2026-01-31T00:00:00Z --reason 'database is back'",
+    "mark": "Skipped --flow etl --state Late",
+    "start_now": "--flow etl --include-future",
+    "edit": "--flow etl --state Late --priority 10",
+    "delete": "--run ID --run ID --yes",
+}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@click.group(
-    epilog="\b\nExamples:\n  appliance bulk cancel --flow etl --state Late"
-    "\n  appliance bulk restart --project finance --state Failed --since 2026-01-31T00:00:00Z --reason 'database is back'"
-    "\n  appliance bulk delete --run ID --run ID --yes"
-)
+def _examples(*verbs: str) -> str:
+    lines = [f"\n  appliance bulk {VERBS[verb].command} {_FILTERS[verb]}" for verb in verbs]
+    return f"\b\nExample{'s' if len(lines) > 1 else ''}:{''.join(lines)}"
+
+
+@click.group(epilog=_examples("cancel", "restart", "delete"))
 def bulk() -> None:
-    """Do one thing to all runs that match."""
+    """Apply one action to all matching runs."""
 
 
 def _selection(command: F) -> F:
-    """The options that say which runs, and how to go about it."""
+    """The options that select the runs, and those that every bulk action shares."""
     for option in reversed(
         (
-            click.option("--run", "ids", multiple=True, type=RunId(), help="A run by its id, instead of a filter."),
+            click.option(
+                "--run", "ids", multiple=True, type=RunId(), help="The id of a run, instead of a filter (repeatable)."
+            ),
             click.option("--flow", help="Only runs of this flow."),
             click.option("--project", help="Only runs of this project."),
-            click.option("--state", "states", multiple=True, help="Only runs in this state, by name or type."),
-            click.option("--text", help="Only runs whose name, or whose flow's name, contains this."),
-            click.option("--since", type=AwareTime(), help="Only runs due at this time or later, with an offset."),
-            click.option("--until", type=AwareTime(), help="Only runs due before this time, with an offset."),
-            click.option("--include-future", is_flag=True, help="Also runs that are scheduled for later."),
-            click.option("--reason", default="", help="Why; kept in the runs' histories."),
-            click.option("--yes", is_flag=True, help="Don't ask first."),
-            click.option("--wait/--no-wait", default=True, help="Follow the job until it is over."),
+            click.option(
+                "--state",
+                "states",
+                multiple=True,
+                help="Only runs in this state, by name or type, such as Failed or RUNNING (repeatable).",
+            ),
+            click.option("--text", help="Only runs whose name or flow name contains this text."),
+            click.option(
+                "--since", type=AwareTime(), help="Only runs due at or after this time, in ISO 8601 with a UTC offset."
+            ),
+            click.option(
+                "--until", type=AwareTime(), help="Only runs due before this time, in ISO 8601 with a UTC offset."
+            ),
+            click.option("--include-future", is_flag=True, help="Include runs that are not due yet."),
+            reason_option("in the history of each run"),
+            yes_option,
+            wait_option,
             as_json,
         )
     ):
@@ -52,9 +75,9 @@ def _selection(command: F) -> F:
 
 
 def _plain(verb: Verb) -> None:
-    """A subcommand that has no options but those of the selection."""
+    """A subcommand that has no options of its own."""
 
-    @bulk.command(verb.command, help=verb.bulk_summary)
+    @bulk.command(verb.command, help=verb.bulk_summary, epilog=_examples(verb.name))
     @_selection
     def command(**options: Any) -> int:
         return _do(verb.name, options)
@@ -65,10 +88,12 @@ for _verb in VERBS.values():
         _plain(_verb)
 
 
-@bulk.command(help=VERBS["restart"].bulk_summary)
-@click.option("--newest-version", is_flag=True, help="Go on with the newest version of their flows.")
-@click.option("--from-task", help="A task, by its slug, that runs again too, with all that comes after it.")
-@click.option("-p", "--param", "parameters", multiple=True, type=Assignment(), help="Another value for a parameter.")
+@bulk.command(help=VERBS["restart"].bulk_summary, epilog=_examples("restart"))
+@click.option("--newest-version", is_flag=True, help="Use the latest version of each flow.")
+@click.option("--from-task", help="Slug of a task to rerun too, with everything downstream of it.")
+@click.option(
+    "-p", "--param", "parameters", multiple=True, type=Assignment(), help="A new value for a parameter (repeatable)."
+)
 @_selection
 def restart(
     newest_version: bool, from_task: str | None, parameters: tuple[tuple[str, Any], ...], **options: Any
@@ -76,24 +101,26 @@ def restart(
     return _do("restart", options, newest_version=newest_version, from_task=from_task, parameters=dict(parameters))
 
 
-@bulk.command(help=VERBS["mark"].bulk_summary)
+@bulk.command(help=VERBS["mark"].bulk_summary, epilog=_examples("mark"))
 @click.argument("marked", metavar="STATE", type=click.Choice(MARKED_STATES, case_sensitive=False))
 @_selection
 def mark(marked: str, **options: Any) -> int:
     return _do("mark", options, state=marked)
 
 
-@bulk.command(help=VERBS["edit"].bulk_summary)
-@click.option("--label", "labels", multiple=True, help="A label that the agent must have, instead of those of now.")
-@click.option("--no-labels", is_flag=True, help="Any agent may take them.")
-@click.option("--priority", type=int, help="From -1000 to 1000; the highest goes first.")
-@click.option("--at", "scheduled_time", type=AwareTime(), help="When they are due, ISO 8601 with an offset.")
+@bulk.command(help=VERBS["edit"].bulk_summary, epilog=_examples("edit"))
+@click.option(
+    "--label", "labels", multiple=True, help="Label that the agent must have (repeatable); replaces the current labels."
+)
+@click.option("--no-labels", is_flag=True, help="Remove all labels, so that any agent qualifies.")
+@click.option("--priority", type=int, help="New priority, from -1000 to 1000; higher starts first.")
+@click.option("--at", "scheduled_time", type=AwareTime(), help="New due time, in ISO 8601 with a UTC offset.")
 @_selection
 def edit(
     labels: tuple[str, ...], no_labels: bool, priority: int | None, scheduled_time: datetime | None, **options: Any
 ) -> int:
-    chosen = [] if no_labels else list(labels) or None
-    return _do("edit", options, labels=chosen, priority=priority, scheduled_time=scheduled_time)
+    new_labels = [] if no_labels else list(labels) or None
+    return _do("edit", options, labels=new_labels, priority=priority, scheduled_time=scheduled_time)
 
 
 def _do(action: Any, options: dict[str, Any], **fields: Any) -> int:
@@ -106,12 +133,12 @@ def _do(action: Any, options: dict[str, Any], **fields: Any) -> int:
     json_output, yes, wait = options.pop("json_output"), options.pop("yes"), options.pop("wait")
     reason = options.pop("reason")
     conditions: dict[str, Any] = options | {"states": list(options["states"])}
-    wanted = RunFilter(**conditions)
-    if ids and wanted != RunFilter():
-        raise click.UsageError("Name the runs by --run or by a filter, not both.")
+    run_filter = RunFilter(**conditions)
+    if ids and run_filter != RunFilter():
+        raise click.UsageError("Select the runs with --run or with a filter, but not both.")
     if not yes:
-        what = f"{len(ids)} runs" if ids else "all runs that match"
-        click.confirm(f"Really {action.replace('_', ' ')} {what}?", abort=True, err=True)
-    request = Bulk(action=action, ids=ids or None, filter=None if ids else wanted, reason=reason, **fields)
+        target = f"{len(ids)} runs" if ids else "all matching runs"
+        click.confirm(f"Apply `{VERBS[action].command}` to {target}?", abort=True, err=True)
+    request = Bulk(action=action, ids=ids or None, filter=None if ids else run_filter, reason=reason, **fields)
     transport = connect()
     return finish(transport, jobs.bulk(transport, request), json_output, wait)

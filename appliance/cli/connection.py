@@ -1,4 +1,4 @@
-"""The connection to the server that a command uses."""
+"""How a command connects to the server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from appliance.client.transport import Transport
 
 
 def connect() -> Transport:
-    """A transport to APPLIANCE_URL with APPLIANCE_TOKEN."""
+    """A transport to APPLIANCE_URL, authenticated with APPLIANCE_TOKEN."""
     url, token = config.client_address()
     return Transport(url, token)

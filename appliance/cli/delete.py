@@ -1,4 +1,4 @@
-"""`appliance delete RUN`: removes a run that has ended or waits for its time, with all that belongs to it."""
+"""`appliance delete RUN`: deletes a run that has ended or has not started, with everything that belongs to it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
+from appliance.cli.options import reason_option
 from appliance.protocol.verbs import VERBS
 
 
 @click.command(help=VERBS["delete"].summary)
 @click.argument("run_id", type=RunId(), metavar="RUN")
-@click.option("--reason", default="", help="Why; kept in the record of what happened.")
+@reason_option("in the audit log")
 def delete(run_id: UUID, reason: str) -> None:
     from appliance.client import flow_runs
 
     flow_runs.delete(connect(), run_id, reason)
-    click.echo("The run is deleted.")
+    click.echo("Run deleted.")

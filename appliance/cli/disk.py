@@ -1,4 +1,4 @@
-"""`appliance disk`: how full the disk of the database is, and freeing space on it."""
+"""`appliance disk`: shows how full the database's disk is, and frees space on it."""
 
 from __future__ import annotations
 
@@ -10,29 +10,35 @@ from appliance.cli.connection import connect
 from appliance.cli.output import as_json, print_json
 
 
-@click.group()
+@click.group(epilog="\b\nExamples:\n  appliance disk show\n  appliance disk free --keep-days 7")
 def disk() -> None:
-    """See how full the disk is, and free space on it."""
+    """Show how full the database's disk is, and free space on it."""
 
 
 @disk.command()
 @as_json
 def show(json_output: bool) -> None:
-    """Show how full the disk of the database is, and when it will be full."""
+    """Show how full the database's disk is, and when it will be full."""
     from appliance.client import system
 
-    found = system.disk(connect())
+    usage = system.disk(connect())
     if json_output:
-        print_json(found)
+        print_json(usage)
     else:
-        _tell(found)
+        _print(usage)
 
 
-@disk.command(epilog="\b\nExample:\n  appliance disk free --keep-days 7      nothing of the last week is deleted")
-@click.option("--keep-days", type=click.FloatRange(0), default=1.0, show_default=True, help="What is younger stays.")
+@disk.command(epilog="\b\nExample:\n  appliance disk free --keep-days 7      keeps everything from the last week")
+@click.option(
+    "--keep-days",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    help="Keep everything younger than this many days.",
+)
 @as_json
 def free(keep_days: float, json_output: bool) -> None:
-    """Delete the oldest runs, logs and events until there is room again. Needs an administrator's token."""
+    """Delete the oldest runs, logs, and events until there is enough space. Requires an administrator's token."""
     from appliance.client import system
 
     freed = system.free_space(connect(), keep_days)
@@ -40,19 +46,19 @@ def free(keep_days: float, json_output: bool) -> None:
         print_json(freed)
         return
     deleted = ", ".join(f"{rows} {name}" for name, rows in freed["deleted"].items()) or "nothing"
-    click.echo(f"Deleted {deleted}; {_megabytes(freed['freed_bytes'])} were given back to the disk.")
-    _tell(freed["disk"])
+    click.echo(f"Deleted {deleted}; freed {_megabytes(freed['freed_bytes'])} on the disk.")
+    _print(freed["disk"])
 
 
-def _tell(found: dict[str, Any]) -> None:
-    click.echo(f"The database holds {_megabytes(found['database_bytes'])}.")
-    if found["free_bytes"] is not None:
-        click.echo(f"{_megabytes(found['free_bytes'])} of {_megabytes(found['total_bytes'])} are free on its disk.")
-    if found["days_left"] is not None:
-        click.echo(f"At this growth it is full in {found['days_left']:.0f} days.")
-    if not found["writable"]:
-        click.echo("Changes are refused until there is room: appliance disk free")
-    for warning in found["warnings"]:
+def _print(usage: dict[str, Any]) -> None:
+    click.echo(f"The database takes up {_megabytes(usage['database_bytes'])}.")
+    if usage["free_bytes"] is not None:
+        click.echo(f"{_megabytes(usage['free_bytes'])} of {_megabytes(usage['total_bytes'])} are free on its disk.")
+    if usage["days_left"] is not None:
+        click.echo(f"At the current growth rate it will be full in {usage['days_left']:.0f} days.")
+    if not usage["writable"]:
+        click.echo("Changes are rejected until there is enough space; run `appliance disk free`.")
+    for warning in usage["warnings"]:
         click.echo(f"Warning: {warning}")
 
 

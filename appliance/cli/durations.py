@@ -17,7 +17,7 @@ class Duration(click.ParamType[Any]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        found = re.fullmatch(r"([1-9][0-9]{0,4})([mhdw])", str(value))
-        if found is None:
+        match = re.fullmatch(r"([1-9][0-9]{0,4})([mhdw])", str(value))
+        if match is None:
             self.fail(f"{value!r} is not a duration; write 90m, 12h, 30d or 8w.", param, ctx)
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})

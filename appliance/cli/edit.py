@@ -1,4 +1,4 @@
-"""`appliance edit RUN`: another name, labels, priority or time for a run that has not started."""
+"""`appliance edit RUN`: changes the name, labels, priority, or time of a run that has not started."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
+from appliance.cli.options import reason_option
 from appliance.cli.output import as_json, print_run
 from appliance.cli.values import AwareTime
 from appliance.protocol.verbs import VERBS
 
 
-@click.command(help=VERBS["edit"].summary)
+@click.command(
+    help=VERBS["edit"].summary,
+    epilog="\b\nExamples:\n  appliance edit RUN --priority 10\n  appliance edit RUN --at 2026-01-31T06:00:00+01:00 --label gpu",
+)
 @click.argument("run_id", type=RunId(), metavar="RUN")
-@click.option("--name", help="Another name.")
-@click.option("--label", "labels", multiple=True, help="A label that the agent must have, instead of those it has now.")
-@click.option("--no-labels", is_flag=True, help="Any agent may take it.")
-@click.option("--priority", type=int, help="From -1000 to 1000; the highest goes first.")
-@click.option("--at", "scheduled_time", type=AwareTime(), help="When it is due, ISO 8601 with an offset.")
-@click.option("--reason", default="", help="Why; kept in the run's history.")
+@click.option("--name", help="New name.")
+@click.option(
+    "--label", "labels", multiple=True, help="Label that the agent must have (repeatable); replaces the current labels."
+)
+@click.option("--no-labels", is_flag=True, help="Remove all labels, so that any agent qualifies.")
+@click.option("--priority", type=int, help="New priority, from -1000 to 1000; higher starts first.")
+@click.option("--at", "scheduled_time", type=AwareTime(), help="New due time, in ISO 8601 with a UTC offset.")
+@reason_option("in the run's history")
 @as_json
 def edit(
     run_id: UUID,
@@ -37,7 +43,7 @@ def edit(
     from appliance.protocol.flow_runs import EditFlowRun
 
     if labels and no_labels:
-        raise click.UsageError("Give --label or --no-labels, not both.")
-    chosen = [] if no_labels else list(labels) or None
-    wanted = EditFlowRun(name=name, labels=chosen, priority=priority, scheduled_time=scheduled_time, reason=reason)
-    print_run(flow_runs.edit(connect(), run_id, wanted), json_output)
+        raise click.UsageError("Specify --label or --no-labels, but not both.")
+    new_labels = [] if no_labels else list(labels) or None
+    request = EditFlowRun(name=name, labels=new_labels, priority=priority, scheduled_time=scheduled_time, reason=reason)
+    print_run(flow_runs.edit(connect(), run_id, request), json_output)

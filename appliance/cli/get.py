@@ -1,4 +1,4 @@
-"""`appliance get NOUN`: lists what the server knows, as a table or as JSON."""
+"""`appliance get NOUN`: lists what is on the server, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
+from appliance.cli.options import limit_option
 from appliance.cli.output import as_json, print_json, print_table
 
-limit_option = click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many."
-)
+EPILOG = """\b
+Examples:
+  appliance get flow-runs --project finance --state Failed
+  appliance get task-runs RUN
+  appliance get schedules --json"""
 
 
-@click.group()
+@click.group(epilog=EPILOG)
 def get() -> None:
-    """List flow runs, flows, task runs, schedules or agents."""
+    """List flow runs, flows, task runs, schedules, or agents."""
 
 
-@get.command("flow-runs")
+@get.command("flow-runs", epilog=EPILOG)
 @click.option("--state", help="Only runs in this state, by name or type, such as Failed or RUNNING.")
 @click.option("--flow", help="Only runs of this flow.")
 @click.option("--project", help="Only runs of this project.")
-@limit_option
+@limit_option()
 @as_json
 def get_flow_runs(state: str | None, flow: str | None, project: str | None, limit: int, json_output: bool) -> None:
-    """List flow runs, newest first, with why they wait or how they ended."""
+    """List flow runs, newest first, with the reason why they wait or how they ended."""
     from appliance.client import flow_runs
 
     runs = list(flow_runs.each(connect(), state=state, flow=flow, project=project, limit=limit))
@@ -48,41 +51,41 @@ def get_flow_runs(state: str | None, flow: str | None, project: str | None, limi
             )
             for r in runs
         ),
-        "No run matches.",
+        "No runs match.",
     )
 
 
 @get.command("flows")
 @click.option("--project", help="Only flows of this project.")
-@limit_option
+@limit_option()
 @as_json
 def get_flows(project: str | None, limit: int, json_output: bool) -> None:
     """List flows by name."""
     from appliance.client import flows
 
-    found = list(flows.each(connect(), project=project, limit=limit))
+    page = list(flows.each(connect(), project=project, limit=limit))
     if json_output:
-        print_json(found)
+        print_json(page)
         return
-    rows = ((f["project"], f["name"], f.get("version"), f["id"]) for f in found)
+    rows = ((f["project"], f["name"], f.get("version"), f["id"]) for f in page)
     print_table(
-        ("PROJECT", "FLOW", "VERSION", "ID"), rows, "No flow is registered; `appliance register PATH` does that."
+        ("PROJECT", "FLOW", "VERSION", "ID"), rows, "No flows are registered; register some with `appliance register`."
     )
 
 
 @get.command("task-runs")
 @click.argument("run_id", type=RunId(), metavar="RUN")
-@click.option("--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="At most so many.")
+@limit_option(1000, maximum=1_000_000)
 @as_json
 def get_task_runs(run_id: UUID, limit: int, json_output: bool) -> None:
-    """List the task runs of one run."""
+    """List the task runs of a run."""
     from itertools import islice
 
     from appliance.client import flow_runs
 
-    found = list(islice(flow_runs.task_runs(connect(), run_id), limit))
+    task_runs = list(islice(flow_runs.task_runs(connect(), run_id), limit))
     if json_output:
-        print_json(found)
+        print_json(task_runs)
         return
     rows = (
         (
@@ -93,7 +96,7 @@ def get_task_runs(run_id: UUID, limit: int, json_output: bool) -> None:
             t.end_time,
             _short(t.state_message),
         )
-        for t in found
+        for t in task_runs
     )
     print_table(("STATE", "TASK", "INDEX", "STARTED", "ENDED", "MESSAGE"), rows, "The run has no task runs yet.")
 
@@ -102,18 +105,22 @@ def get_task_runs(run_id: UUID, limit: int, json_output: bool) -> None:
 @click.option("--flow", "flow_id", type=click.UUID, help="Only schedules of the flow with this id.")
 @as_json
 def get_schedules(flow_id: UUID | None, json_output: bool) -> None:
-    """List schedules with their flows."""
+    """List the schedules of flows."""
     from appliance.client import schedules
 
-    found = schedules.listed(connect(), flow_id)
+    items = schedules.listed(connect(), flow_id)
     if json_output:
-        print_json(found)
+        print_json(items)
         return
     rows = (
         (s["project"], s["flow"], s["description"], s["timezone"], "on" if s["active"] else "paused", s["id"])
-        for s in found
+        for s in items
     )
-    print_table(("PROJECT", "FLOW", "WHEN", "ZONE", "ACTIVE", "ID"), rows, "There is no schedule.")
+    print_table(
+        ("PROJECT", "FLOW", "WHEN", "ZONE", "ACTIVE", "ID"),
+        rows,
+        "No schedules exist; add one with `appliance schedule add`.",
+    )
 
 
 @get.command("agents")
@@ -122,14 +129,14 @@ def get_agents(json_output: bool) -> None:
     """List agents and their health."""
     from appliance.client import agents
 
-    found = agents.listed(connect())
+    items = agents.listed(connect())
     if json_output:
-        print_json(found)
+        print_json(items)
         return
     rows = (
-        (a["name"], a.get("health", a.get("state")), a["type"], a["host"], a["labels"], a["last_seen"]) for a in found
+        (a["name"], a.get("health", a.get("state")), a["type"], a["host"], a["labels"], a["last_seen"]) for a in items
     )
-    print_table(("NAME", "HEALTH", "TYPE", "HOST", "LABELS", "LAST SEEN"), rows, "No agent has enrolled yet.")
+    print_table(("NAME", "HEALTH", "TYPE", "HOST", "LABELS", "LAST SEEN"), rows, "No agents have enrolled yet.")
 
 
 def _short(message: str) -> str:

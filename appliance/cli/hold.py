@@ -1,49 +1,53 @@
-"""`appliance hold`: overdue runs that are held after an outage."""
+"""`appliance hold`: shows, releases, or skips overdue runs that are held after an outage."""
 
 from __future__ import annotations
 
 import click
 
 from appliance.cli.connection import connect
+from appliance.cli.options import reason_option, wait_option
 from appliance.cli.output import as_json, print_json
 
 
-@click.group()
+@click.group(
+    epilog="\b\nExamples:\n  appliance hold show\n  appliance hold release --reason 'the backlog can run overnight'"
+    "\n  appliance hold skip --reason 'only the latest data matters'"
+)
 def hold() -> None:
-    """See, release or skip the overdue runs that are held after an outage."""
+    """Show, release, or skip overdue runs held after an outage."""
 
 
 @hold.command()
 @as_json
 def show(json_output: bool) -> None:
-    """Tell whether runs are held."""
+    """Show whether runs are held."""
     from appliance.client import jobs
 
-    found = jobs.hold(connect())
+    status = jobs.hold(connect())
     if json_output:
-        print_json(found)
-    elif not found.held or found.before is None:
-        click.echo("Nothing is held.")
+        print_json(status)
+    elif not status.held or status.before is None:
+        click.echo("No runs are held.")
     else:
         click.echo(
-            f"{found.runs} runs that were due by {found.before:%Y-%m-%d %H:%M:%S} UTC are held;"
-            " `appliance hold release` lets them go, `appliance hold skip` skips them."
+            f"{status.runs} runs that were due by {status.before:%Y-%m-%d %H:%M:%S} UTC are held;"
+            " release them with `appliance hold release` or skip them with `appliance hold skip`."
         )
 
 
 @hold.command()
-@click.option("--reason", default="", help="Why; kept in the record of what happened.")
+@reason_option("in the audit log")
 def release(reason: str) -> None:
-    """Let the held runs be handed out."""
+    """Release the held runs to agents."""
     from appliance.client import jobs
 
     jobs.release_hold(connect(), reason)
-    click.echo("Nothing is held any more.")
+    click.echo("No runs are held any more.")
 
 
 @hold.command()
-@click.option("--reason", default="", help="Why; kept in the runs' histories.")
-@click.option("--wait/--no-wait", default=True, help="Follow the job until it is over.")
+@reason_option("in the history of each run")
+@wait_option
 @as_json
 def skip(reason: str, wait: bool, json_output: bool) -> int:
     """Mark all held runs as Skipped."""

@@ -1,4 +1,4 @@
-"""Run ids on the command line: whole, or as much of the end of it as names one recent run."""
+"""Run ids on the command line."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ class RunId(click.ParamType[UUID]):
         try:
             return value if isinstance(value, UUID) else UUID(str(value))
         except ValueError:
-            self.fail(f"{value!r} is not a run's id; `appliance get flow-runs` lists them.", param, ctx)
+            self.fail(f"{value!r} is not a run id; run `appliance get flow-runs` to list runs.", param, ctx)

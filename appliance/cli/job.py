@@ -1,4 +1,4 @@
-"""`appliance job`: what is being done to many runs."""
+"""`appliance job`: lists, shows, and cancels jobs, which change many runs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from uuid import UUID
 import click
 
 from appliance.cli.connection import connect
+from appliance.cli.options import limit_option, reason_option
 from appliance.cli.output import as_json, print_json, print_table
 
 
-@click.group()
+@click.group(
+    epilog="\b\nExamples:\n  appliance job list --state running\n  appliance job show ID"
+    "\n  appliance job cancel ID --reason 'wrong period'"
+)
 def job() -> None:
-    """List, show and cancel jobs: bulk actions and backfills."""
+    """List, show, and cancel jobs: bulk actions and backfills."""
 
 
 @job.command("list")
@@ -21,25 +25,25 @@ def job() -> None:
     type=click.Choice(["queued", "running", "done", "cancelled", "failed"]),
     help="Only jobs in this state.",
 )
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
+@limit_option()
 @as_json
 def list_jobs(state: str | None, limit: int, json_output: bool) -> None:
     """List jobs, newest first."""
     from appliance.client import jobs
 
-    found = list(jobs.each(connect(), state=state, limit=limit))
+    items = list(jobs.each(connect(), state=state, limit=limit))
     if json_output:
-        print_json(found)
+        print_json(items)
         return
-    rows = ((one.state, one.kind, one.total, one.done, one.refused, one.created_by, one.id) for one in found)
-    print_table(("STATE", "KIND", "TOTAL", "DONE", "REFUSED", "BY", "ID"), rows, "There is no job.")
+    rows = ((job.state, job.kind, job.total, job.done, job.refused, job.created_by, job.id) for job in items)
+    print_table(("STATE", "KIND", "TOTAL", "DONE", "REFUSED", "BY", "ID"), rows, "No jobs match.")
 
 
 @job.command()
 @click.argument("job_id", type=click.UUID, metavar="ID")
 @as_json
 def show(job_id: UUID, json_output: bool) -> int:
-    """Show a job with what was refused, and why."""
+    """Show a job with its refusals and the reasons."""
     from appliance.cli.watch_job import finish
     from appliance.client import jobs
 
@@ -49,10 +53,10 @@ def show(job_id: UUID, json_output: bool) -> int:
 
 @job.command()
 @click.argument("job_id", type=click.UUID, metavar="ID")
-@click.option("--reason", default="", help="Why; kept with the job.")
+@reason_option("with the job")
 @as_json
 def cancel(job_id: UUID, reason: str, json_output: bool) -> int:
-    """End a job; what it has done stays."""
+    """Cancel a job. Changes that it has already made are kept."""
     from appliance.cli.watch_job import finish
     from appliance.client import jobs
 

@@ -1,4 +1,4 @@
-"""`appliance logs RUN`: the log of a run, whole or as it grows."""
+"""`appliance logs RUN`: prints the log of a run, once or as it grows."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 @click.command()
 @click.argument("run_id", type=RunId(), metavar="RUN")
-@click.option("--level", type=click.Choice(LEVELS, case_sensitive=False), help="Only lines of this level or worse.")
-@click.option("-f", "--follow", "follow_run", is_flag=True, help="Go on until the run has ended.")
+@click.option("--level", type=click.Choice(LEVELS, case_sensitive=False), help="Only lines of this level or higher.")
+@click.option("-f", "--follow", "follow_run", is_flag=True, help="Keep printing new lines until the run ends.")
 @as_json
 def logs(run_id: UUID, level: str | None, follow_run: bool, json_output: bool) -> None:
     """Print the log of a run, oldest line first."""

@@ -1,4 +1,4 @@
-"""`appliance maintenance`: hold back every run for a while."""
+"""`appliance maintenance`: holds every run that has not started, for a while."""
 
 from __future__ import annotations
 
@@ -12,53 +12,61 @@ from appliance.cli.output import as_json, print_json
 from appliance.kit import clock
 from appliance.protocol.maintenance import MaintenanceView
 
+EPILOG = """\b
+Examples:
+  appliance maintenance begin --reason 'new disks'
+  appliance maintenance begin --for 90m        ends automatically after an hour and a half
+  appliance maintenance end"""
 
-@click.group()
+
+@click.group(epilog=EPILOG)
 def maintenance() -> None:
-    """Hold back every run that has not started; what runs goes on."""
+    """Hold every run that has not started; active runs continue."""
 
 
-@maintenance.command(
-    epilog="\b\nExamples:\n  appliance maintenance begin --reason 'new disks'"
-    "\n  appliance maintenance begin --for 90m        ends by itself after an hour and a half"
-)
-@click.option("--reason", default="", help="Why; shown as the reason why runs wait.")
-@click.option("--for", "length", type=Duration(), help="Ends by itself after 90m, 12h or 2d; without it you end it.")
+@maintenance.command(epilog=EPILOG)
+@click.option("--reason", default="", help="Reason to show for every run that waits.")
+@click.option("--for", "length", type=Duration(), help="End automatically after this time, such as 90m, 12h, or 2d.")
 @as_json
 def begin(reason: str, length: timedelta | None, json_output: bool) -> None:
-    """Begin maintenance, or change its reason and end. Needs an administrator's token."""
+    """Begin maintenance, or change its reason and end. Requires an administrator's token."""
     from appliance.client import maintenance as client
 
     until = None if length is None else clock.now() + length
-    _tell(client.begin(connect(), reason, until), json_output)
+    _print(client.begin(connect(), reason, until), json_output)
 
 
 @maintenance.command()
 @as_json
 def end(json_output: bool) -> None:
-    """Let runs start again. Needs an administrator's token."""
+    """End maintenance, so that runs start again. Requires an administrator's token."""
     from appliance.client import maintenance as client
 
-    _tell(client.end(connect()), json_output)
+    _print(client.end(connect()), json_output)
 
 
 @maintenance.command()
 @as_json
 def show(json_output: bool) -> None:
-    """Tell whether the appliance is in maintenance."""
+    """Show whether the appliance is in maintenance."""
     from appliance.client import maintenance as client
 
-    _tell(client.show(connect()), json_output)
+    _print(client.show(connect()), json_output)
 
 
-def _tell(found: MaintenanceView, json_output: bool) -> None:
+def _print(status: MaintenanceView, json_output: bool) -> None:
     if json_output:
-        print_json(found)
-    elif not found.active or found.since is None:
+        print_json(status)
+    elif not status.active or status.since is None:
         click.echo("The appliance is not in maintenance; runs start when they are due.")
     else:
-        why = f" ({found.reason})" if found.reason else ""
-        end = f"until {found.until:%Y-%m-%d %H:%M:%S} UTC" if found.until else "until `appliance maintenance end`"
+        why = f" ({status.reason})" if status.reason else ""
+        end = (
+            f"until {status.until:%Y-%m-%d %H:%M:%S} UTC"
+            if status.until
+            else "until you run `appliance maintenance end`"
+        )
         click.echo(
-            f"In maintenance since {found.since:%Y-%m-%d %H:%M:%S} UTC, by {found.by}{why}: no run starts {end}."
+            f"In maintenance since {status.since:%Y-%m-%d %H:%M:%S} UTC, begun by {status.by}{why}."
+            f" No runs start {end}."
         )

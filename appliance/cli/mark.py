@@ -1,4 +1,4 @@
-"""`appliance mark RUN STATE`: a person says how a run, or one of its task runs, ended."""
+"""`appliance mark RUN STATE`: sets the final state of a run or of one of its task runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
+from appliance.cli.options import reason_option
 from appliance.cli.output import as_json, print_run
 from appliance.protocol.verbs import VERBS
 
@@ -20,19 +21,19 @@ MARKED_STATES = (
     "Failed",
     "Cancelled",
     "Skipped",
-)  # of protocol.states, whose import would cost each command
+)  # as in protocol.states, whose import would slow down every command
 
 
 @click.command(
     help=VERBS["mark"].summary,
     epilog="\b\nExamples:\n  appliance mark RUN Success --reason 'loaded by hand'"
-    "\n  appliance mark RUN Success --task load-1 --map-index 3     then restart the run: it goes on from there",
+    "\n  appliance mark RUN Success --task load-1 --map-index 3     then restart the run to continue from there",
 )
 @click.argument("run_id", type=RunId(), metavar="RUN")
 @click.argument("state", type=click.Choice(MARKED_STATES, case_sensitive=False))
-@click.option("--task", "task_slug", help="Only this task of the run, by its slug; the run stays as it is.")
+@click.option("--task", "task_slug", help="Slug of a task to mark instead of the run.")
 @click.option("--map-index", type=click.IntRange(0), help="Only this mapped child of the task.")
-@click.option("--reason", default="", help="Why; kept in the history.")
+@reason_option("in the run's history")
 @as_json
 def mark(
     run_id: UUID, state: str, task_slug: str | None, map_index: int | None, reason: str, json_output: bool
@@ -40,7 +41,7 @@ def mark(
     from appliance.client import flow_runs
 
     if map_index is not None and task_slug is None:
-        raise click.UsageError("--map-index needs --task; name the mapped task.")
+        raise click.UsageError("--map-index requires --task; name the mapped task.")
     index = -1 if map_index is None else map_index
     run = flow_runs.mark(connect(), run_id, cast("MarkedState", state), reason, task_slug=task_slug, map_index=index)
     print_run(run, json_output)

@@ -1,4 +1,4 @@
-"""Options that several commands of the server side share, and the settings made from them."""
+"""Options that several commands share, so that the same thing reads the same everywhere."""
 
 from __future__ import annotations
 
@@ -9,14 +9,28 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+yes_option = click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
+wait_option = click.option("--wait/--no-wait", default=True, help="Follow the job until it ends.")
+
+
+def reason_option(place: str) -> Callable[[F], F]:
+    """--reason, recorded in this place."""
+    return click.option("--reason", default="", help=f"Reason to record {place}.")
+
+
+def limit_option(default: int = 20, maximum: int | None = 10_000) -> Callable[[F], F]:
+    """--limit for lists."""
+    kind = click.IntRange(1, maximum)
+    return click.option("--limit", type=kind, default=default, show_default=True, help="Maximum number to list.")
+
 
 def server_options(command: F) -> F:
-    """--data-dir, --host, --port, --database-url: each wins over its environment variable."""
+    """--data-dir, --host, --port, --database-url: each takes precedence over its environment variable."""
     for option in (
-        click.option("--database-url", metavar="URL", help="Postgres instead of SQLite [APPLIANCE_DATABASE_URL]."),
-        click.option("--port", type=click.IntRange(1, 65535), help="Port of API and UI [APPLIANCE_PORT, 4200]."),
+        click.option("--database-url", metavar="URL", help="Use Postgres instead of SQLite [APPLIANCE_DATABASE_URL]."),
+        click.option("--port", type=click.IntRange(1, 65535), help="Port of the API and UI [APPLIANCE_PORT, 4200]."),
         click.option("--host", help="Address to listen on [APPLIANCE_HOST, 127.0.0.1]."),
-        click.option("--data-dir", metavar="DIR", help="Where everything is kept [APPLIANCE_DATA_DIR, ./data]."),
+        click.option("--data-dir", metavar="DIR", help="Where all data is stored [APPLIANCE_DATA_DIR, ./data]."),
     ):
         command = option(command)
     return command

@@ -1,4 +1,4 @@
-"""What commands print: a table for people or JSON for scripts."""
+"""What commands print: tables for people, JSON for scripts."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import msgspec
 
 from appliance.protocol.flow_runs import FlowRunView
 
-as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON for scripts.")
+as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON instead of text.")
 
 
 def print_json(value: Any) -> None:
-    """Print a value, structs included, as indented JSON."""
+    """Print a value, which may contain structs, as indented JSON."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def print_run(run: FlowRunView, json_output: bool) -> None:
-    """Print a run after it was changed: in one line, or whole as JSON."""
+    """Print a changed run: as one line, or in full as JSON."""
     if json_output:
         print_json(run)
     else:
@@ -29,7 +29,7 @@ def print_run(run: FlowRunView, json_output: bool) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
-    """Print rows under their columns, or the sentence `empty` when there are none."""
+    """Print rows under their column names, or the sentence `empty` if there are none."""
     cells = [[_text(value) for value in row] for row in rows]
     if not cells:
         click.echo(empty, err=True)

@@ -1,4 +1,4 @@
-"""`appliance pause RUN`: holds a scheduled run until someone resumes it."""
+"""`appliance pause RUN`: holds a scheduled run until it is resumed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
+from appliance.cli.options import reason_option
 from appliance.cli.output import as_json, print_run
 from appliance.protocol.verbs import VERBS
 
 
 @click.command(help=VERBS["pause"].summary)
 @click.argument("run_id", type=RunId(), metavar="RUN")
-@click.option("--reason", default="", help="Why; kept in the run's history.")
+@reason_option("in the run's history")
 @as_json
 def pause(run_id: UUID, reason: str, json_output: bool) -> None:
     from appliance.client import flow_runs

@@ -1,4 +1,4 @@
-"""What must be true before the server may start: a data directory of ours, a free port, the newest schema, a first user or a setup link."""
+"""What the server needs before it can start: its own data directory, a free port, the current schema, and a first user or a setup link."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _FORK = multiprocessing.get_context("fork")
 
 
 class StartError(click.ClickException):
-    """The appliance can't start; the message says what to do. Exit code 1."""
+    """The appliance can't start; the message says what to do next. Exit code 1."""
 
 
 def data_directory(settings: Settings) -> IO[str]:
-    """Create the data directory where it is missing, and lock it: two appliances must not share one.
+    """Create the data directory if it does not exist, and lock it: two appliances must not share one.
 
-    The lock lasts as long as the returned file is open, in this process or one forked from it.
+    The lock lasts as long as the returned file is open in this process or in one forked from it.
     """
     path = settings.data_path
     try:
@@ -37,13 +37,13 @@ def data_directory(settings: Settings) -> IO[str]:
         lock = (path / ".lock").open("w")
     except OSError as error:
         raise StartError(
-            f"The data directory {path} can't be used ({_reason(error)}); make it writable or choose another with --data-dir."
+            f"The data directory {path} can't be used ({_reason(error)}); make it writable, or choose another with --data-dir."
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise StartError(
-            f"Another appliance is running on the data directory {path}; stop it or choose another with --data-dir."
+            f"Another appliance is using the data directory {path}; stop it, or choose another with --data-dir."
         ) from error
     return lock
 
@@ -58,25 +58,25 @@ def free_port(settings: Settings) -> None:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise StartError(
-                    f"Port {settings.port} on {settings.host} is in use; stop the other program or choose another port with --port."
+                    f"Port {settings.port} on {settings.host} is in use; stop the other program, or choose another port with --port."
                 ) from error
             raise StartError(
-                f"The address {settings.host}:{settings.port} can't be used ({_reason(error)})."
+                f"Can't listen on {settings.host}:{settings.port} ({_reason(error)}); choose another address with --host and --port."
             ) from error
 
 
 def database(settings: Settings) -> Database:
-    """Bring the schema up to date and open the database; a newer schema than ours is refused."""
+    """Upgrade the schema and open the database. A schema newer than this version is refused."""
     try:
         if not migrate.is_current(settings.database):
-            _migrate_apart(settings)
+            _migrate_in_subprocess(settings)
         return open_database(settings)
     except ServerError as error:
         raise StartError(error.message) from error
 
 
-def _migrate_apart(settings: Settings) -> None:
-    """Migrate in a process of its own: what that needs to load shall not stay in the memory of those that go on."""
+def _migrate_in_subprocess(settings: Settings) -> None:
+    """Migrate in a separate process, so that the modules this loads don't stay in the memory of long-running processes."""
     reader, writer = _FORK.Pipe(duplex=False)
     process = _FORK.Process(target=_migrate, args=(settings.database, writer), name="migration")
     process.start()
@@ -84,23 +84,23 @@ def _migrate_apart(settings: Settings) -> None:
     try:
         problem: str = reader.recv()
     except EOFError:
-        problem = "The process that brings the database up to date died; look at the lines above and start again."
+        problem = "The process that upgrades the database died; check the output above, then start again."
     process.join()
     if problem:
         raise StartError(problem)
 
 
-def _migrate(url: str, answer: Connection) -> None:
+def _migrate(url: str, result: Connection) -> None:
     try:
         migrate.upgrade(url)
     except ServerError as error:
-        answer.send(error.message)
+        result.send(error.message)
     else:
-        answer.send("")
+        result.send("")
 
 
 def first_user(settings: Settings, db: Database) -> str | None:
-    """Create the administrator that the settings name; without one and without any user, return the one-time setup link."""
+    """Create the administrator named in the settings. If there is none and no user exists, return the one-time setup link."""
     try:
         if settings.admin_password or settings.admin_token:
             setup.ensure_admin(db, settings.admin_password, settings.admin_token)
@@ -113,36 +113,36 @@ def first_user(settings: Settings, db: Database) -> str | None:
 
 
 def announce(settings: Settings, link: str | None) -> None:
-    """Tell the person at the terminal where the appliance is and, at the very first start, how to claim it."""
-    click.echo(f"Appliance is starting at {settings.local_url} with its data in {settings.data_path}.", err=True)
+    """Print where the appliance is and, on the very first start, how to claim it."""
+    click.echo(f"Appliance is starting at {settings.local_url} with data in {settings.data_path}.", err=True)
     if link is not None:
         click.echo(f"No user exists yet. Open this link once to create the administrator:\n\n    {link}\n", err=True)
 
 
 def workers(settings: Settings) -> None:
-    """Several workers need Postgres, and a directory where they count together what /metrics then sums.
+    """Check that several workers have Postgres, and prepare the directory from which /metrics sums their counts.
 
-    Comes before anything loads prometheus_client, which looks at the environment once, and after `free_port`, since a
-    server that runs on this port keeps its counts there.
+    Call it before anything loads prometheus_client, which reads the environment only once, and after `free_port`, because
+    a server already running on this port keeps its counts there.
     """
     if settings.workers == 1:
         return
     if settings.database.startswith("sqlite"):
         raise click.UsageError(
-            "SQLite takes one worker; leave --workers out or give a Postgres database with --database-url."
+            "SQLite supports only one worker; omit --workers, or use a Postgres database with --database-url."
         )
     path = settings.data_path / "metrics" / str(settings.port)
     try:
         _wipe(path)
     except OSError as error:
         raise StartError(
-            f"The directory {path} can't be used ({_reason(error)}); make it writable or choose another with --data-dir."
+            f"The directory {path} can't be used ({_reason(error)}); make it writable, or choose another with --data-dir."
         ) from error
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(path)
 
 
 def _wipe(path: Path) -> None:
-    """Empty a directory of files that only make sense while one server runs."""
+    """Empty a directory whose files are only meaningful while one server runs."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file in path.iterdir():
         file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""`appliance register PATH...`: finds the flows in files and folders and sends their metadata to the server."""
+"""`appliance register PATH...`: finds the flows in files and folders, and sends their metadata to the server."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
-@click.option("--project", required=True, help="The project that the flows belong to; it is created when it is new.")
-@click.option("--label", "labels", multiple=True, help="A label that the agent must have; repeat it for more.")
+@click.option("--project", required=True, help="The flows' project; it is created if it does not exist.")
+@click.option("--label", "labels", multiple=True, help="A label that the agent must have (repeatable).")
 @click.option(
-    "--schedule/--no-schedule", default=True, help="Let the flows' schedules start at once, or register them paused."
+    "--schedule/--no-schedule", default=True, help="Turn the flows' schedules on at once, or register them paused."
 )
 @as_json
 def register(paths: tuple[Path, ...], project: str, labels: tuple[str, ...], schedule: bool, json_output: bool) -> None:
-    """Register every flow in the given files and folders. The same content twice is one version."""
+    """Register every flow in files and folders. Registering the same content again does not create a new version."""
     from appliance.kit.errors import ApplianceError
     from appliance.packaging.discover import flows_in
     from appliance.packaging.register import register as send
     from appliance.packaging.register import registration
 
     try:
-        found = [pair for path in paths for pair in flows_in(path)]
-        for flow, storage in found:  # every flow is checked before the first one is sent
+        pairs = [pair for path in paths for pair in flows_in(path)]
+        for flow, storage in pairs:  # every flow is checked before the first one is sent
             registration(flow, project, labels=labels, storage=storage)
     except ApplianceError as error:
         raise click.UsageError(str(error)) from error
     transport = connect()
-    done = []
-    for flow, storage in found:
+    answers = []
+    for flow, storage in pairs:
         answer = send(flow, project, labels=labels, set_schedules_active=schedule, storage=storage, transport=transport)
-        done.append(
+        answers.append(
             {
                 "flow": flow.name,
                 "project": project,
@@ -53,4 +53,4 @@ def register(paths: tuple[Path, ...], project: str, labels: tuple[str, ...], sch
             news = "registered as version" if answer.created else "is unchanged, version"
             click.echo(f"{project}/{flow.name}: {news} {answer.version}")
     if json_output:
-        print_json(done)
+        print_json(answers)

@@ -1,4 +1,4 @@
-"""`appliance restart RUN`: runs again what did not succeed of a run that has ended."""
+"""`appliance restart RUN`: reruns the unsuccessful tasks of a run that has ended."""
 
 from __future__ import annotations
 
@@ -9,18 +9,27 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
+from appliance.cli.options import reason_option
 from appliance.cli.output import as_json, print_run
 from appliance.cli.values import Assignment
 from appliance.protocol.verbs import VERBS
 
 
-@click.command(help=VERBS["restart"].summary)
+@click.command(
+    help=VERBS["restart"].summary,
+    epilog="\b\nExamples:\n  appliance restart RUN --newest-version --reason 'fixed the query'"
+    "\n  appliance restart RUN --from-task load-1 -p day='\"2026-01-31\"'",
+)
 @click.argument("run_id", type=RunId(), metavar="RUN")
-@click.option("--reason", default="", help="Why; kept in the run's history.")
-@click.option("--newest-version", is_flag=True, help="Go on with the flow's newest version, as after mending its code.")
-@click.option("--from-task", help="A task, by its slug, that runs again too, with all that comes after it.")
-@click.option("-p", "--param", "parameters", multiple=True, type=Assignment(), help="Another value for a parameter.")
-@click.option("--idempotency-key", help="The same key again restarts nothing more.")
+@reason_option("in the run's history")
+@click.option(
+    "--newest-version", is_flag=True, help="Use the latest version of the flow, for example after fixing its code."
+)
+@click.option("--from-task", help="Slug of a task to rerun too, with everything downstream of it.")
+@click.option(
+    "-p", "--param", "parameters", multiple=True, type=Assignment(), help="A new value for a parameter (repeatable)."
+)
+@click.option("--idempotency-key", help="Repeating the command with the same key does not restart the run again.")
 @as_json
 def restart(
     run_id: UUID,

@@ -1,4 +1,4 @@
-"""`appliance resume RUN`: lets a paused run go on, or approves one of its paused tasks."""
+"""`appliance resume RUN`: resumes a paused run, or approves one of its paused tasks."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
+from appliance.cli.options import reason_option
 from appliance.cli.output import as_json, print_run
 from appliance.protocol.verbs import VERBS
 
 
 @click.command(help=VERBS["resume"].summary)
 @click.argument("run_id", type=RunId(), metavar="RUN")
-@click.option("--task", "task_slug", help="Only this task of the run, by its slug; the others stay paused.")
+@click.option("--task", "task_slug", help="Slug of the only task to resume; the others stay paused.")
 @click.option("--map-index", type=int, help="Only this mapped child of the task.")
-@click.option("--reason", default="", help="Why; kept in the run's history.")
+@reason_option("in the run's history")
 @as_json
 def resume(run_id: UUID, task_slug: str | None, map_index: int | None, reason: str, json_output: bool) -> None:
     from appliance.client import flow_runs
 
     if map_index is not None and task_slug is None:
-        raise click.UsageError("--map-index needs --task; name the mapped task.")
+        raise click.UsageError("--map-index requires --task; name the mapped task.")
     run = flow_runs.resume(connect(), run_id, reason, task_slug=task_slug, map_index=map_index)
     print_run(run, json_output)

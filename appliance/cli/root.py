@@ -1,6 +1,6 @@
 """The `appliance` command: finds the subcommand, loads only its module, and turns every known error into one sentence and an exit code.
 
-Exit codes: 0 done, 1 a failed run or a fault, 2 wrong use, 3 the server can't be reached.
+Exit codes: 0 success, 1 a failed run or an error, 2 incorrect usage, 3 the server can't be reached.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ COMMANDS = {
 
 EPILOG = """\b
 Examples:
-  appliance start                                   server, services and agent on this machine
-  appliance register flows/ --project finance       tell the server about your flows
+  appliance start                                   server, services, and agent on this machine
+  appliance register flows/ --project finance       register every flow in a folder
   appliance run etl --project finance -p day='"2026-01-31"' --watch
   appliance get flow-runs --json
 
-Clients read APPLIANCE_URL (default http://127.0.0.1:4200) and APPLIANCE_TOKEN."""
+Commands that talk to a server read APPLIANCE_URL [http://127.0.0.1:4200] and APPLIANCE_TOKEN."""
 
 
 class Commands(click.Group):
@@ -71,11 +71,11 @@ class Commands(click.Group):
     cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
 )
 def cli() -> None:
-    """Appliance: schedules, runs, watches and explains your workflows, on your own premises."""
+    """Schedule, run, and monitor your workflows on your own premises."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave the process with its exit code."""
+    """Run the command line and exit the process with its exit code."""
     sys.exit(invoke(arguments))
 
 
@@ -94,11 +94,11 @@ def invoke(arguments: list[str] | None = None) -> int:
     except SettingsError as error:
         return _say(str(error), 2)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader went away, as `| head` does; Python would complain at exit
+        sys.stderr.close()  # the reader closed the pipe, as `| head` does; otherwise Python would complain at exit
         return 0
     except KeyboardInterrupt:
         return _say("Interrupted.", 130)
-    except Exception as error:  # what is not known to be an answer of the server is our fault and shows its traceback
+    except Exception as error:  # anything but an answer from the server is a bug, so it shows its traceback
         code = _client_exit_code(error)
         if code is None:
             raise

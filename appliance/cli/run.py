@@ -1,4 +1,4 @@
-"""`appliance run FLOW`: creates a run on the server and, when asked to, follows it to its end."""
+"""`appliance run FLOW`: creates a run on the server and, with --watch, follows it until it ends."""
 
 from __future__ import annotations
 
@@ -18,21 +18,26 @@ Examples:
   appliance run etl --project finance -p day='"2026-01-31"' -p pages=20 --watch
   appliance run etl --project finance --at 2026-01-31T06:00:00+01:00
 
-A value is JSON; text that is not JSON is taken as it is. With --watch the exit code is 0 for a run that succeeded and 1 for
-one that failed or was cancelled."""
+Parameter values are JSON; anything else is used as text. With --watch, the exit code is 0 if the run succeeds and 1 if it fails
+or is cancelled."""
 
 
 @click.command(epilog=EPILOG)
 @click.argument("flow")
 @click.option("--project", required=True, help="The flow's project.")
-@click.option("-p", "--param", "parameters", multiple=True, type=Assignment(), help="A parameter; repeat it for more.")
-@click.option("--name", help="A name for the run; without one it gets a readable one.")
-@click.option("--label", "labels", multiple=True, help="A label that the agent must have, instead of the flow's own.")
+@click.option("-p", "--param", "parameters", multiple=True, type=Assignment(), help="A parameter (repeatable).")
+@click.option("--name", help="Name of the run [a readable random name].")
 @click.option(
-    "--at", "scheduled_time", type=AwareTime(), help="When it is due, ISO 8601 with an offset; now without it."
+    "--label",
+    "labels",
+    multiple=True,
+    help="A label that the agent must have (repeatable); replaces the flow's labels.",
 )
-@click.option("--idempotency-key", help="The same key again answers with the same run.")
-@click.option("-w", "--watch", is_flag=True, help="Follow states and logs until the run has ended.")
+@click.option(
+    "--at", "scheduled_time", type=AwareTime(), help="When the run is due, in ISO 8601 with a UTC offset [now]."
+)
+@click.option("--idempotency-key", help="Repeating the command with the same key returns the same run.")
+@click.option("-w", "--watch", is_flag=True, help="Follow states and logs until the run ends.")
 @as_json
 def run(
     flow: str,
@@ -63,10 +68,10 @@ def run(
     if not json_output:
         click.echo(f"Run {created.name} of {project}/{flow}: {transport.url}/runs/{created.id}")
     if watch:
-        ended = follow(transport, created.id, quiet=json_output)
+        final = follow(transport, created.id, quiet=json_output)
         if json_output:
-            print_json(ended)
-        return 0 if ended.state_type == "SUCCESS" else 1
+            print_json(final)
+        return 0 if final.state_type == "SUCCESS" else 1
     if json_output:
         print_json(created)
     return 0

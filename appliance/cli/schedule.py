@@ -1,4 +1,4 @@
-"""`appliance schedule`: when flows run by themselves, and what becomes of due times that were missed or overlap."""
+"""`appliance schedule`: when flows run automatically, and what happens to missed or overlapping due times."""
 
 from __future__ import annotations
 
@@ -12,35 +12,47 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.due_times import document_of, due_time_options, flow_named
 from appliance.cli.durations import Duration
+from appliance.cli.options import limit_option
 from appliance.cli.output import as_json, print_json, print_table
 from appliance.cli.values import Assignment
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@click.group()
+@click.group(
+    epilog="\b\nExamples:\n  appliance get schedules"
+    "\n  appliance schedule add etl --project finance --cron '30 6 * * *' --timezone Europe/Berlin"
+    "\n  appliance schedule pause ID"
+)
 def schedule() -> None:
-    """Add, change, switch and delete the schedules of flows. `appliance get schedules` lists them."""
+    """Add, change, pause, resume, and delete schedules. To list them, run `appliance get schedules`."""
 
 
 def policy_options(command: F) -> F:
-    """What a schedule does besides naming times."""
+    """The policies of a schedule and the parameters of its runs."""
     for option in (
         click.option(
             "--overlap",
             type=click.Choice(["allow", "queue", "skip", "cancel"]),
-            help="While a run of it is at work: start the next too, let it wait, skip it, or cancel the older one.",
+            help="If the previous run is still active: start anyway, wait, skip the new run, or cancel the previous one.",
         ),
+        click.option("--catch-up-window", type=Duration(), help="Skip missed times older than this, such as 6h or 2d."),
         click.option(
-            "--catch-up-window", type=Duration(), help="Missed times that are older than 6h or 2d are skipped."
+            "--catch-up-cap", type=click.IntRange(min=1), help="With `all`: maximum number of runs, latest times first."
         ),
-        click.option("--catch-up-cap", type=click.IntRange(min=1), help="With `all`: at most so many of the newest."),
         click.option(
             "--catch-up",
             type=click.Choice(["none", "latest", "all"]),
-            help="Which due times get their run later when the appliance was away.",
+            help="Which due times that passed while the appliance was down still get their runs.",
         ),
-        click.option("-p", "--param", "parameters", multiple=True, type=Assignment(), help="A parameter of its runs."),
+        click.option(
+            "-p",
+            "--param",
+            "parameters",
+            multiple=True,
+            type=Assignment(),
+            help="A parameter of its runs (repeatable).",
+        ),
     ):
         command = option(command)
     return command
@@ -62,14 +74,14 @@ def add(
     every: float | None,
     timezone: str | None,
     json_output: bool,
-    **given: Any,
+    **policies: Any,
 ) -> None:
-    """Give FLOW a schedule; its next runs exist at once."""
+    """Add a schedule to FLOW. Its next runs are created at once."""
     from appliance.client import schedules
 
     document, transport = document_of(cron, every, timezone), connect()
-    fields = _fields(given) | {"document": document}
-    _tell(schedules.create(transport, flow_named(transport, project, flow), fields), json_output)
+    fields = _fields(policies) | {"document": document}
+    _print(schedules.create(transport, flow_named(transport, project, flow), fields), json_output)
 
 
 @schedule.command(
@@ -80,85 +92,86 @@ def add(
 @policy_options
 @as_json
 def edit(
-    schedule_id: UUID, cron: str | None, every: float | None, timezone: str | None, json_output: bool, **given: Any
+    schedule_id: UUID, cron: str | None, every: float | None, timezone: str | None, json_output: bool, **policies: Any
 ) -> None:
-    """Change a schedule. Its planned runs are replaced; what is not named stays as it is."""
+    """Change a schedule and replace its planned runs. Options that you omit stay unchanged."""
     from appliance.client import schedules
 
-    fields = _fields(given)
+    fields = _fields(policies)
     if cron is not None or every is not None or timezone is not None:
         fields["document"] = document_of(cron, every, timezone)
     if not fields:
-        raise click.UsageError("Name what to change; --help shows what can be.")
-    _tell(schedules.edit(connect(), schedule_id, fields), json_output)
+        raise click.UsageError("Specify at least one option to change; see --help.")
+    _print(schedules.edit(connect(), schedule_id, fields), json_output)
 
 
 @schedule.command()
 @click.argument("schedule_id", type=click.UUID, metavar="ID")
 @as_json
 def pause(schedule_id: UUID, json_output: bool) -> None:
-    """Switch a schedule off; its planned runs go."""
+    """Turn a schedule off and remove its planned runs."""
     from appliance.client import schedules
 
-    _tell(schedules.set_active(connect(), schedule_id, False), json_output)
+    _print(schedules.set_active(connect(), schedule_id, False), json_output)
 
 
 @schedule.command()
 @click.argument("schedule_id", type=click.UUID, metavar="ID")
 @as_json
 def resume(schedule_id: UUID, json_output: bool) -> None:
-    """Switch a schedule on; times that passed meanwhile stay without runs."""
+    """Turn a schedule on. Times that passed while it was off get no runs."""
     from appliance.client import schedules
 
-    _tell(schedules.set_active(connect(), schedule_id, True), json_output)
+    _print(schedules.set_active(connect(), schedule_id, True), json_output)
 
 
 @schedule.command()
 @click.argument("schedule_id", type=click.UUID, metavar="ID")
 def delete(schedule_id: UUID) -> None:
-    """Delete a schedule with its planned runs; runs that are due or over stay."""
+    """Delete a schedule with its planned runs. Runs that are due, active, or finished are kept."""
     from appliance.client import schedules
 
     schedules.delete(connect(), schedule_id)
-    click.echo("The schedule is deleted.")
+    click.echo("Schedule deleted.")
 
 
 @schedule.command()
 @click.argument("schedule_id", type=click.UUID, metavar="ID")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many rows at the most.")
+@limit_option(50, maximum=None)
 @as_json
 def skips(schedule_id: UUID, limit: int, json_output: bool) -> None:
-    """List the due times that got no run, newest first, with the reason."""
+    """List due times that got no run, newest first, with the reasons."""
     from appliance.client import schedules
 
-    found = schedules.skips(connect(), schedule_id, limit)
+    items = schedules.skips(connect(), schedule_id, limit)
     if json_output:
-        print_json(found)
+        print_json(items)
         return
-    rows = ((one["first"], one["last"], str(one["count"]), one["reason"]) for one in found)
-    print_table(("FIRST", "LAST", "TIMES", "WHY"), rows, "Every due time of it got a run.")
+    rows = ((skip["first"], skip["last"], str(skip["count"]), skip["reason"]) for skip in items)
+    print_table(("FIRST", "LAST", "TIMES", "WHY"), rows, "Every due time got a run.")
 
 
-def _fields(given: dict[str, Any]) -> dict[str, Any]:
-    """What was named, as the server wants it."""
-    found = {name: value for name, value in given.items() if value is not None and value != ()}
-    if "parameters" in found:
-        found["parameters"] = dict(found["parameters"])
-    if isinstance(found.get("catch_up_window"), timedelta):
-        found["catch_up_window"] = found["catch_up_window"].total_seconds()
-    return found
+def _fields(policies: dict[str, Any]) -> dict[str, Any]:
+    """The options that were set, as fields of the request."""
+    fields = {name: value for name, value in policies.items() if value is not None and value != ()}
+    if "parameters" in fields:
+        fields["parameters"] = dict(fields["parameters"])
+    if isinstance(fields.get("catch_up_window"), timedelta):
+        fields["catch_up_window"] = fields["catch_up_window"].total_seconds()
+    return fields
 
 
-def _tell(found: dict[str, Any], json_output: bool) -> None:
+def _print(schedule: dict[str, Any], json_output: bool) -> None:
     if json_output:
-        print_json(found)
+        print_json(schedule)
         return
-    click.echo(f"{found['id']}  {found['project']}/{found['flow']}: {found['description']} ({found['timezone']})")
-    cap = f", at most {found['catch_up_cap']}" if found["catch_up"] == "all" else ""
-    length = str(timedelta(seconds=found["catch_up_window"] or 0)).removesuffix(", 0:00:00")
-    window = f", of the last {length}" if found["catch_up_window"] else ""
-    click.echo(f"Missed times: {found['catch_up']}{cap}{window}. Overlapping runs: {found['overlap']}.")
-    if found["active"]:
-        click.echo("Next: " + (", ".join(found["next_times"]) or "never again"))
+    flow = f"{schedule['project']}/{schedule['flow']}"
+    click.echo(f"{schedule['id']}  {flow}: {schedule['description']} ({schedule['timezone']})")
+    cap = f", at most {schedule['catch_up_cap']}" if schedule["catch_up"] == "all" else ""
+    length = str(timedelta(seconds=schedule["catch_up_window"] or 0)).removesuffix(", 0:00:00")
+    window = f", from the last {length}" if schedule["catch_up_window"] else ""
+    click.echo(f"Missed times: {schedule['catch_up']}{cap}{window}. Overlapping runs: {schedule['overlap']}.")
+    if schedule["active"]:
+        click.echo("Next: " + (", ".join(schedule["next_times"]) or "never"))
     else:
-        click.echo(f"It is off; `appliance schedule resume {found['id']}` switches it on.")
+        click.echo(f"The schedule is off; turn it on with `appliance schedule resume {schedule['id']}`.")

@@ -1,4 +1,4 @@
-"""`appliance server`: API, UI and metrics. One uvicorn process on SQLite; on Postgres gunicorn with as many workers as asked for."""
+"""`appliance server`: API, UI, and metrics. One uvicorn process on SQLite; gunicorn with any number of workers on Postgres."""
 
 from __future__ import annotations
 
@@ -14,17 +14,22 @@ from appliance.config import Settings
 if TYPE_CHECKING:
     from litestar import Litestar
 
-GRACE = 10  # seconds that open requests get at a stop
-KEEP_ALIVE = 75  # seconds: longer than clients and proxies keep a connection that they don't use
+GRACE = 10  # seconds that open requests get to finish on shutdown
+KEEP_ALIVE = 75  # seconds; longer than clients and proxies keep an idle connection
 
 
-@click.command()
+@click.command(
+    epilog="\b\nExamples:\n  appliance server --host 0.0.0.0"
+    "\n  appliance server --workers 4 --database-url postgresql://appliance@db.example/appliance"
+)
 @server_options
 @click.option(
-    "--workers", type=click.IntRange(1, 64), help="Worker processes, on Postgres only [APPLIANCE_WORKERS, 1]."
+    "--workers",
+    type=click.IntRange(1, 64),
+    help="Number of worker processes; requires Postgres [APPLIANCE_WORKERS, 1].",
 )
 def server(**options: Any) -> None:
-    """Run the API, the UI and the metrics, without services and agent."""
+    """Run only the API, UI, and metrics."""
     settings = config.load(**options)
     from appliance.cli import prepare
 
@@ -44,7 +49,7 @@ def server(**options: Any) -> None:
 
 
 def serve(settings: Settings, app: Litestar | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; one process can serve an `app` that was made before it was forked."""
+    """Serve until SIGTERM or SIGINT. A single process can serve an `app` that was created before the fork."""
     from appliance.kit import logs, memory
 
     memory.share_arenas()
@@ -60,7 +65,7 @@ def _serve_alone(settings: Settings, app: Litestar | None) -> None:
 
     from appliance.server import asgi
 
-    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has stopped; we end with 0
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again after stopping; exit with 0
     uvicorn.run(
         app or asgi.create(settings),
         host=settings.host,

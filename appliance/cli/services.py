@@ -1,4 +1,4 @@
-"""`appliance services`: the loops that never end, in a process of their own. Any number may run; a lease decides who works."""
+"""`appliance services`: the background loops, in their own process. Any number may run; leases decide which one works."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from appliance import config
 from appliance.cli.options import server_options
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  appliance services --database-url postgresql://appliance@db.example/appliance")
 @server_options
 def services(**options: Any) -> int:
-    """Run the scheduler and the repair services without API and agent."""
+    """Run only the scheduler, repair, and the other services."""
     settings = config.load(**options)
     from appliance.cli import prepare
     from appliance.kit import logs, memory

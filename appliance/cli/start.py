@@ -1,4 +1,4 @@
-"""`appliance start`: server, services and embedded agent as three processes under one supervisor, for a small site."""
+"""`appliance start`: server, services, and embedded agent as three processes under one supervisor, for a small site."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @server_options
-@click.option("--agent/--no-agent", default=True, help="Also run the embedded agent.")
+@click.option("--agent/--no-agent", default=True, help="Run the embedded agent, or leave it out.")
 def start(agent: bool, **options: Any) -> int:
-    """Run the whole appliance on this machine. SIGTERM or Ctrl-C ends it in order."""
+    """Run the whole appliance on this machine. SIGTERM or Ctrl-C shuts it down cleanly."""
     settings = config.load(**options)
     from appliance.cli import prepare, supervisor
     from appliance.kit import logs, memory

@@ -1,4 +1,4 @@
-"""`appliance start-now RUN`: a scheduled run does not wait for its time."""
+"""`appliance start-now RUN`: makes a scheduled run due now."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
+from appliance.cli.options import reason_option
 from appliance.cli.output import as_json, print_run
 from appliance.protocol.verbs import VERBS
 
 
 @click.command("start-now", help=VERBS["start_now"].summary)
 @click.argument("run_id", type=RunId(), metavar="RUN")
-@click.option("--reason", default="", help="Why; kept in the run's history.")
+@reason_option("in the run's history")
 @as_json
 def start_now(run_id: UUID, reason: str, json_output: bool) -> None:
     from appliance.client import flow_runs

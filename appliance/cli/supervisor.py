@@ -1,7 +1,7 @@
-"""Keeps the appliance's processes running: forks each, restarts with back-off what dies, passes a stop on in order.
+"""Keeps the appliance's processes running: forks each, restarts those that die with back-off, and stops them in order.
 
-Forking after the imports lets the three processes share their memory. The supervisor itself stays free of threads and
-connections, so that a fork is always clean.
+Forking after the imports lets the three processes share memory. The supervisor itself has no threads or connections, so
+that a fork is always clean.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = logging.getLogger("appliance.supervisor")
 FORK = multiprocessing.get_context("fork")
 STOP_ORDER = ("agent", "services", "server")
 STOP_SECONDS = {"agent": 15, "services": 10, "server": 15}
-STEADY = 30.0  # seconds after which a process counts as healthy and its back-off starts anew
+STEADY = 30.0  # seconds after which a process counts as healthy and its back-off is reset
 LONGEST_DELAY = 30.0
 CLAIM_POLL = 1.0  # seconds
 LISTEN_SECONDS = 30.0
@@ -42,7 +42,7 @@ _LATE = (
     "anyio._backends._asyncio", "apscheduler.triggers.interval", "encodings.idna", "h11", "httpcore2", "httpx2", "truststore",
     "uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto", "uvloop",
 )  # fmt: skip
-"""What libraries would import when a process is at work already, and so copy much of what it shares."""
+"""Modules that libraries would import later, in running processes, which would copy much of the shared memory."""
 
 
 @dataclass
@@ -62,19 +62,17 @@ class Child:
         self.started, self.restart_at = clock.monotonic(), None
 
     def schedule_restart(self) -> None:
-        """Note the death and when to try again."""
+        """Record the exit and when to try again."""
         assert self.process is not None
         lived = clock.monotonic() - self.started
         self.delay = 0.5 if lived > STEADY else min(self.delay * 2, LONGEST_DELAY)
         self.restart_at = clock.monotonic() + self.delay
-        log.error(
-            "%s ended with %s; starting it again in %.0f s", self.name, _ending(self.process.exitcode), self.delay
-        )
+        log.error("%s ended with %s; restarting it in %.0f s", self.name, _ending(self.process.exitcode), self.delay)
         self.process = None
 
 
 def supervise(settings: Settings, *, agent: bool, agent_token: str) -> int:
-    """Run the processes until SIGTERM or SIGINT; 0 when all ended in order."""
+    """Run the processes until SIGTERM or SIGINT. Returns 0 if all of them stopped in time."""
     stopping = _Signals()
     app = _preload(settings)
     children = [Child("server", lambda: _server(settings, app)), Child("services", lambda: _services(settings))]
@@ -88,7 +86,7 @@ def supervise(settings: Settings, *, agent: bool, agent_token: str) -> int:
 
 
 class _Signals:
-    """Turns SIGTERM and SIGINT into a readable end of a pipe, so that waiting for processes and for signals is one wait."""
+    """Turns SIGTERM and SIGINT into a readable pipe, so that one call waits for processes and signals alike."""
 
     def __init__(self) -> None:
         self.received = False
@@ -128,7 +126,7 @@ def _stop_one(process: ForkProcess, seconds: float) -> bool:
     process.terminate()
     process.join(seconds)
     if process.exitcode is None:
-        log.error("%s did not stop within %.0f s and is killed", process.name, seconds)
+        log.error("%s did not stop within %.0f s; killing it", process.name, seconds)
         process.kill()
         process.join()
         return False
@@ -136,7 +134,7 @@ def _stop_one(process: ForkProcess, seconds: float) -> bool:
 
 
 def _child(name: str, work: Callable[[], int | None]) -> None:
-    die_with_parent(signal.SIGKILL)()  # at once: what starts next must find the port and the data directory free
+    die_with_parent(signal.SIGKILL)()  # immediately: the next start must find the port and the data directory free
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_NAME, f"appl-{name}".encode(), 0, 0, 0)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -146,8 +144,8 @@ def _child(name: str, work: Callable[[], int | None]) -> None:
 
 
 def _preload(settings: Settings) -> Litestar | None:
-    """Load what the processes need, and make the app of a single worker: made in the server's own process it would touch, and so copy,
-    a third of what they share."""
+    """Load what the processes need, and create the app of a single worker. If the server's own process created it, a third of the
+    shared memory would be touched and therefore copied."""
     import appliance.agents.embedded
     import appliance.server.services.process  # noqa: F401
     from appliance.server import asgi
@@ -156,7 +154,7 @@ def _preload(settings: Settings) -> Litestar | None:
         import_module(name)
     gc.collect()
     app = asgi.create(settings) if settings.workers == 1 else None
-    gc.freeze()  # the collector would touch every page
+    gc.freeze()  # otherwise the collector would touch every page
     return app
 
 
@@ -180,8 +178,8 @@ def _agent(settings: Settings, token: str) -> int:
 
 
 def _wait_for_server(settings: Settings) -> None:
-    """Until the server listens, so that the agent doesn't begin with a failed call; it copes with a server that is away."""
-    pause = threading.Event()  # never set; SIGTERM ends this process as it is
+    """Wait until the server listens, so that the agent's first call succeeds. The agent copes if it takes longer."""
+    pause = threading.Event()  # never set; SIGTERM ends this process anyway
     deadline = clock.monotonic() + LISTEN_SECONDS
     while clock.monotonic() < deadline:
         try:
@@ -192,12 +190,12 @@ def _wait_for_server(settings: Settings) -> None:
 
 
 def _token_once_claimed(settings: Settings) -> str:
-    """Wait until somebody has used the setup link: an agent's token belongs to an administrator."""
+    """Wait until someone has used the setup link, because an agent's token belongs to an administrator."""
     from appliance.server.actions import setup
     from appliance.server.db.session import open_database
 
     db = open_database(settings)
-    pause = threading.Event()  # never set; SIGTERM ends this process as it is
+    pause = threading.Event()  # never set; SIGTERM ends this process anyway
     while setup.setup_required(db):
         pause.wait(CLAIM_POLL)
     token = setup.issue_agent_token(db, settings.agent_name)

@@ -1,4 +1,4 @@
-"""`appliance user`: the people who may sign in."""
+"""`appliance user`: creates and lists the people who may sign in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from appliance.cli.output import as_json, print_json, print_table
 from appliance.protocol.users import CreateUser
 
 
-@click.group()
+@click.group(
+    epilog="\b\nExamples:\n  appliance user create maria --role operator"
+    "\n  appliance user create ci --role viewer --password-file /run/secrets/ci"
+)
 def user() -> None:
     """Create and list users."""
 
@@ -24,12 +27,12 @@ def user() -> None:
     type=click.Choice(["viewer", "operator", "admin"]),
     default="viewer",
     show_default=True,
-    help="What they may do.",
+    help="What the user may do.",
 )
 @click.option(
     "--password-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Read the password from a file instead of asking.",
+    help="Read the password from a file instead of prompting for it.",
 )
 @as_json
 def create(
@@ -43,22 +46,22 @@ def create(
         if password_file is not None
         else click.prompt("Password", hide_input=True, confirmation_prompt=True)
     )
-    made = admin.create_user(connect(), CreateUser(username=name, password=password, role=role))
+    created = admin.create_user(connect(), CreateUser(username=name, password=password, role=role))
     if json_output:
-        print_json(made)
+        print_json(created)
     else:
-        click.echo(f"User {made.username} is created as {made.role}.")
+        click.echo(f"User {created.username} created with role {created.role}.")
 
 
 @user.command("list")
 @as_json
 def list_users(json_output: bool) -> None:
-    """List the users."""
+    """List users."""
     from appliance.client import admin
 
-    found = admin.users(connect())
+    users = admin.users(connect())
     if json_output:
-        print_json(found)
+        print_json(users)
         return
-    rows = ((u.username, u.role, u.created, "disabled" if u.disabled else "") for u in found)
-    print_table(("NAME", "ROLE", "CREATED", ""), rows, "There is no user.")
+    rows = ((u.username, u.role, u.created, "disabled" if u.disabled else "") for u in users)
+    print_table(("NAME", "ROLE", "CREATED", ""), rows, "No users exist.")

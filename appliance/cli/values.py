@@ -1,4 +1,4 @@
-"""Values on the command line: parameters as `key=json`, times with their offset."""
+"""Values on the command line: parameters as `key=json`, and times with a UTC offset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Assignment(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
         key, sign, text = str(value).partition("=")
         if not sign or not key:
-            self.fail(f"{value!r} is not key=json; write for example -p pages=20.", param, ctx)
+            self.fail(f"{value!r} is not in the form key=json; write it like -p pages=20.", param, ctx)
         try:
             return key, msgspec.json.decode(text)
         except msgspec.DecodeError:
@@ -27,7 +27,7 @@ class Assignment(click.ParamType[Any]):
 
 
 class AwareTime(click.ParamType[Any]):
-    """A time with its offset."""
+    """A time with a UTC offset."""
 
     name = "time"
 

@@ -1,4 +1,4 @@
-"""`appliance version`: what is installed here and, when asked, what the server runs."""
+"""`appliance version`: prints what is installed here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from appliance.kit.version import VERSION
 @click.command()
 @as_json
 def version(json_output: bool) -> None:
-    """Print the version of Appliance, Python and SQLite."""
+    """Print the versions of Appliance, Python, and SQLite."""
     facts = {"appliance": VERSION, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
     if json_output:
         print_json(facts)

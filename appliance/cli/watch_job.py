@@ -1,4 +1,4 @@
-"""Following a job on the terminal until it is over."""
+"""Follows a job on the terminal until it ends."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from appliance.kit import backoff
 from appliance.protocol.jobs import OVER, JobView
 
 _POLL_SECONDS = 0.5
-_SHOWN = 10
+_MAX_REFUSALS = 10
 
 
 def finish(transport: Transport, job: JobView, json_output: bool, wait: bool) -> int:
-    """Follow the job unless told not to, print how it ended, and return the exit code: 1 when it failed or was refused all."""
+    """Follow the job if `wait` is set, print its result, and return the exit code: 1 if it failed or all of it was refused."""
     if wait and job.state not in OVER:
         job = follow(transport, job, quiet=json_output)
     if json_output:
@@ -29,7 +29,7 @@ def finish(transport: Transport, job: JobView, json_output: bool, wait: bool) ->
 
 
 def follow(transport: Transport, job: JobView, *, quiet: bool) -> JobView:
-    """Show a bar until the job is over. A server that is away is waited for."""
+    """Show a progress bar until the job ends. Keeps trying while the server can't be reached."""
     pause, away = threading.Event(), backoff.delays(0.5, 5.0)
     with click.progressbar(length=job.total, label=f"{job.kind} {job.id}", file=sys.stderr, hidden=quiet) as bar:
         bar.update(job.done + job.refused)
@@ -46,9 +46,9 @@ def follow(transport: Transport, job: JobView, *, quiet: bool) -> JobView:
 
 
 def _print(job: JobView) -> None:
-    refused = f", {job.refused} left as they were" if job.refused else ""
+    refused = f", {job.refused} unchanged" if job.refused else ""
     click.echo(f"{job.state.capitalize()}: {job.done} of {job.total}{refused}. {job.message}".rstrip())
-    for one in job.refusals[:_SHOWN]:
-        click.echo(f"  {one.id}: {one.reason}", err=True)
+    for refusal in job.refusals[:_MAX_REFUSALS]:
+        click.echo(f"  {refusal.id}: {refusal.reason}", err=True)
     if job.state not in OVER:
-        click.echo(f"`appliance job show {job.id}` tells how far it is.")
+        click.echo(f"Run `appliance job show {job.id}` to see its progress.")

@@ -1,4 +1,4 @@
-"""Following a run on the terminal: its states and log lines as they come, until it has ended."""
+"""Follows a run on the terminal: prints its states and log lines as they arrive, until it ends."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ COLOURS = {"SUCCESS": "green", "FAILED": "red", "CANCELLED": "yellow", "RUNNING"
 LEVEL_COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 
 _SOON = (None, "soon", "starting")
-"""Reasons that pass by themselves in a moment are not worth a line."""
+"""Reasons that are gone in a moment are not worth a line."""
 
 
 def follow(transport: Transport, flow_run_id: UUID, *, quiet: bool = False) -> FlowRunView:
-    """Print what happens until the run has ended, and return it as it ended. A server that is away is waited for."""
+    """Print what happens until the run ends, and return the run. Keeps trying while the server can't be reached."""
     seen_version, seen_log, reason = 0, 0, None
     pause, away = threading.Event(), backoff.delays(0.5, 5.0)
     while True:
@@ -39,7 +39,7 @@ def follow(transport: Transport, flow_run_id: UUID, *, quiet: bool = False) -> F
             if isinstance(line, StateView):
                 seen_version = line.version
             else:
-                seen_log = max(seen_log, line.id)  # printed by time: workers' lines may arrive late
+                seen_log = max(seen_log, line.id)  # lines are sorted by time, and those of workers may arrive late
             click.echo(state_line(line) if isinstance(line, StateView) else log_line(line))
         if run.state_type in TERMINAL:
             return run
@@ -50,7 +50,7 @@ def follow(transport: Transport, flow_run_id: UUID, *, quiet: bool = False) -> F
 
 
 def _news(transport: Transport, flow_run_id: UUID, version: int, log_id: int) -> Iterator[StateView | LogView]:
-    """What is new, in the order in which it happened."""
+    """New states and log lines, in chronological order."""
     states = [state for state in flow_runs.states(transport, flow_run_id) if state.version > version]
     logs = list(flow_runs.logs(transport, flow_run_id, after=log_id or None))
     news: list[StateView | LogView] = [*states, *logs]
@@ -58,13 +58,13 @@ def _news(transport: Transport, flow_run_id: UUID, version: int, log_id: int) ->
 
 
 def state_line(state: StateView) -> str:
-    """One change of state."""
+    """A state change as a line."""
     word = click.style(state.name, fg=COLOURS.get(state.type), bold=True)
     return f"{_clock(state)}  {word}{': ' + state.message if state.message else ''}"
 
 
 def log_line(log: LogView) -> str:
-    """One log line with its task."""
+    """A log entry as a line, with its task."""
     level = click.style(f"{log.level:<7}", fg=LEVEL_COLOURS.get(log.level))
     task = f" {log.task_slug}{f'[{log.map_index}]' if log.map_index >= 0 else ''}:" if log.task_slug else ""
     return f"{_clock(log)}  {level}{task} {log.message}"

@@ -1,4 +1,4 @@
-"""Several API workers under gunicorn: whatever kills the master kills them too, one that dies is replaced, and all log like the rest."""
+"""Several API workers under gunicorn: they die with their master, are replaced when they die, and log like every other process."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from appliance.config import Settings
 from appliance.kit.lifecycle import die_with_parent
 from appliance.server import asgi
 
-_OF_GUNICORN = 2  # seconds that the master waits longer than a worker does, before it kills it
+_MASTER_MARGIN = 2  # extra seconds that the master gives a worker before killing it
 
 
 class Log(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """Gunicorn's lines go where all others go, in the same form."""
+    """Sends gunicorn's log lines where all others go, in the same format."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
-        _pass_on(self.error_log)
+        _propagate(self.error_log)
 
 
-class Worker(UvicornWorker):  # type: ignore[misc]  # nor has this
-    """A worker that serves as a lone server does."""
+class Worker(UvicornWorker):  # type: ignore[misc]  # uvicorn_worker has no types either
+    """A worker with the same settings as a single server."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        _pass_on(logging.getLogger("uvicorn.error"))
+        _propagate(logging.getLogger("uvicorn.error"))
         self.config.access_log = self.config.server_header = False
-        self.config.timeout_graceful_shutdown = self.cfg.graceful_timeout - _OF_GUNICORN
+        self.config.timeout_graceful_shutdown = self.cfg.graceful_timeout - _MASTER_MARGIN
 
 
 class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    """The master. `keep_alive` and `grace` are seconds: of idle connections, and of open requests at a stop."""
+    """The master. `keep_alive` is in seconds, for idle connections; so is `grace`, for open requests on shutdown."""
 
     def __init__(self, settings: Settings, *, keep_alive: int, grace: int) -> None:
         self._settings, self._keep_alive, self._grace = settings, keep_alive, grace
@@ -50,9 +50,9 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "worker_class": Worker,
             "logger_class": Log,
             "keepalive": self._keep_alive,
-            "graceful_timeout": self._grace + _OF_GUNICORN,
+            "graceful_timeout": self._grace + _MASTER_MARGIN,
             "control_socket_disable": True,
-            "post_fork": _tie,
+            "post_fork": _die_with_master,
         }.items():
             self.cfg.set(key, value)
 
@@ -60,13 +60,13 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         return asgi.create(self._settings)
 
 
-def _tie(master: Any, worker: Any) -> None:
-    """Without its master a worker would go on and hold the port, so that no other could start."""
+def _die_with_master(master: Any, worker: Any) -> None:
+    """A worker that outlived its master would hold the port, so that no new server could start."""
     die_with_parent(signal.SIGKILL)()
-    if os.getppid() != master.pid:  # it died before it could be told
+    if os.getppid() != master.pid:  # the master died before the line above took effect
         os._exit(1)
 
 
-def _pass_on(logger: logging.Logger) -> None:
+def _propagate(logger: logging.Logger) -> None:
     logger.handlers = []
     logger.propagate = True

@@ -15,35 +15,35 @@ T = TypeVar("T")
 
 
 def me(transport: Transport) -> Me:
-    """Who the token belongs to."""
+    """The user whose token this is."""
     return transport.get(path("me"), Me)
 
 
 def users(transport: Transport) -> list[UserView]:
     """All users."""
-    return _listed(transport.send("GET", path("users"), idempotent=True), UserView)
+    return _items(transport.send("GET", path("users"), idempotent=True), UserView)
 
 
 def create_user(transport: Transport, request: CreateUser) -> UserView:
-    """Add a user."""
+    """Create a user."""
     return transport.post(path("users"), request, UserView)
 
 
 def tokens(transport: Transport) -> list[TokenView]:
     """All tokens that the caller may see, without their secrets."""
-    return _listed(transport.send("GET", path("tokens"), idempotent=True), TokenView)
+    return _items(transport.send("GET", path("tokens"), idempotent=True), TokenView)
 
 
 def create_token(transport: Transport, request: CreateToken) -> TokenCreated:
-    """Add a token; its secret is in this answer and nowhere else."""
+    """Create a token. Only this answer contains its secret."""
     return transport.post(path("tokens"), request, TokenCreated)
 
 
 def delete_token(transport: Transport, token_id: UUID) -> None:
-    """Revoke a token at once."""
+    """Revoke a token immediately."""
     transport.send("DELETE", path("tokens", token_id))
 
 
-def _listed(content: bytes, kind: type[T]) -> list[T]:
+def _items(content: bytes, kind: type[T]) -> list[T]:
     page = Page(items=wire.decode(content, list)) if content.lstrip().startswith(b"[") else wire.decode(content, Page)
     return wire.items(page, kind)

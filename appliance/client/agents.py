@@ -1,4 +1,4 @@
-"""The agent's side of the agent protocol: enrol, claim work by long poll, report what became of it."""
+"""The agent's side of the agent protocol: enrol, claim work with a long poll, and report what happened to it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from appliance.protocol.agents import AgentReport, AgentReported, Claim, Claimed
 
 
 def enrol(transport: Transport, request: Enrol) -> Enrolled:
-    """Make the agent known; the same name is the same agent."""
+    """Register the agent with the server. The same name means the same agent."""
     return transport.post(path("agents"), request, Enrolled, idempotent=True, tries=1)
 
 
 def claim(transport: Transport, agent_id: UUID, request: Claim) -> Claimed:
-    """Ask for work. Sent once: the answer to a lost claim can't be had again."""
+    """Ask for work. Not retried, because the answer to a claim can't be requested again."""
     return transport.post(path("agents", agent_id, "claim"), request, Claimed)
 
 
 def report(transport: Transport, agent_id: UUID, request: AgentReport) -> AgentReported:
-    """Tell what was started and what has ended; telling it twice is harmless."""
+    """Report which attempts have started and ended. Sending a report twice is harmless."""
     return transport.post(path("agents", agent_id, "report"), request, AgentReported, idempotent=True, tries=1)
 
 

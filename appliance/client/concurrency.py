@@ -1,4 +1,4 @@
-"""Limits on what runs at a time: list, set and remove them."""
+"""Concurrency limits: list, set, and remove them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def listed(transport: Transport) -> list[dict[str, Any]]:
 
 
 def put(transport: Transport, kind: str, name: str, slots: int) -> dict[str, Any]:
-    """Set a limit; doing it twice is harmless."""
+    """Set a limit. Sending the request twice is harmless."""
     content = wire.encode({"kind": kind, "name": name, "slots": slots})
     return wire.decode(transport.send("PUT", path("concurrency-limits"), content, idempotent=True), dict[str, Any])
 

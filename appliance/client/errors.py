@@ -1,20 +1,20 @@
-"""What talking to a server can raise. Every message is one sentence that says what to do next.
+"""The errors that talking to a server can raise. Every message says what to do next.
 
 ClientError
 ├─ Unreachable               no answer at all: the network, the address, or a server that is down
-├─ BadAnswer                 something answered, but not an appliance of a version we know
-└─ Refused                   the server's own refusal: `code` for programs, `message` for people
+├─ BadAnswer                 an answer, but not from an appliance or not from a version that we know
+└─ Refused                   the server refused the request: `code` is for programs, `message` for people
    ├─ Invalid                400, 413, 422
    ├─ Unauthenticated        401
    ├─ Forbidden              403
    ├─ NotFound               404
    ├─ Conflict               409
    │  ├─ StaleAttempt        another attempt of the run has taken over
-   │  └─ SequenceGap         the server lacks an earlier batch of reports
+   │  └─ SequenceGap         an earlier batch of reports is missing on the server
    ├─ TooManyRequests        429
    ├─ ServerFault            500
    └─ Unavailable            502, 503, 504
-      └─ SetupRequired       nobody has set the appliance up yet
+      └─ SetupRequired       nobody has set up the appliance yet
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from appliance.kit.errors import ApplianceError
 
 
 class ClientError(ApplianceError):
-    """The root of everything that talking to a server raises."""
+    """The root of all errors that talking to a server raises."""
 
 
 class Unreachable(ClientError):
-    """The server gave no answer."""
+    """The server did not answer."""
 
     def __init__(self, url: str, reason: str = "") -> None:
         detail = f" ({reason})" if reason else ""
@@ -38,11 +38,11 @@ class Unreachable(ClientError):
 
 
 class BadAnswer(ClientError):
-    """What answered is no appliance, or one of a version that this client does not know."""
+    """The answer doesn't come from an appliance, or comes from a version that this client doesn't know."""
 
 
 class Refused(ClientError):
-    """The server refused the request and said why."""
+    """The server refused the request and gave a reason."""
 
     def __init__(
         self, code: str, status: int, message: str, request_id: str = "", details: dict[str, Any] | None = None
@@ -56,35 +56,35 @@ class Refused(ClientError):
 
 
 class Invalid(Refused):
-    """The request itself is wrong."""
+    """The request itself is invalid."""
 
 
 class Unauthenticated(Refused):
-    """No token, or one that is not valid (any more)."""
+    """The token is missing, wrong, expired, or revoked."""
 
 
 class Forbidden(Refused):
-    """The token is valid but may not do this."""
+    """The token is valid but doesn't permit this."""
 
 
 class NotFound(Refused):
-    """There is no such thing."""
+    """The object doesn't exist."""
 
 
 class Conflict(Refused):
-    """The thing is not in a state that allows this."""
+    """The object's state doesn't allow this."""
 
 
 class StaleAttempt(Conflict):
-    """Another attempt of the run has taken over; this one has to stop."""
+    """Another attempt of the run has taken over; this one must stop."""
 
 
 class SequenceGap(Conflict):
-    """The server lacks an earlier batch of reports."""
+    """An earlier batch of reports is missing on the server."""
 
 
 class TooManyRequests(Refused):
-    """Asked too often."""
+    """Too many requests in a short time."""
 
 
 class ServerFault(Refused):
@@ -92,11 +92,11 @@ class ServerFault(Refused):
 
 
 class Unavailable(Refused):
-    """The server, or a proxy before it, can't answer just now."""
+    """The server, or a proxy in front of it, can't answer right now."""
 
 
 class SetupRequired(Unavailable):
-    """Nobody has set the appliance up yet."""
+    """Nobody has set up the appliance yet."""
 
 
 _BY_CODE: dict[str, type[Refused]] = {
@@ -115,19 +115,19 @@ _BY_STATUS: dict[int, type[Refused]] = {
 }
 _SENTENCES = {
     401: "The token was not accepted; check APPLIANCE_TOKEN.",
-    403: "The token does not allow this; use one of a user with more rights.",
-    404: "The server does not know this; check the address in APPLIANCE_URL and the id.",
-    413: "The request is too large for the server; send less at once.",
-    429: "The server is asked too often; try again in a moment.",
+    403: "The token doesn't permit this; use the token of a user with a higher role.",
+    404: "The server doesn't know this address or id; check the id and APPLIANCE_URL.",
+    413: "The request is too large for the server; send less in one request.",
+    429: "The server receives too many requests; try again in a moment.",
 }
 
 
 def refusal(
     code: str, status: int, message: str, request_id: str = "", details: dict[str, Any] | None = None
 ) -> Refused:
-    """The error of the tree above that fits a refusal; a refusal without words gets a sentence."""
+    """The error class that matches a refusal. A refusal without a message gets a default one."""
     default = ServerFault if status >= 500 else Refused
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status, default)
     if not message:
-        message = _SENTENCES.get(status, f"The server answered with status {status}; look into its log.")
+        message = _SENTENCES.get(status, f"The server answered with status {status}; check its log.")
     return kind(code or f"http_{status}", status, message, request_id, details)

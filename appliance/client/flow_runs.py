@@ -1,4 +1,4 @@
-"""Flow runs on the server: create, read, list, and all that people do with them; their states, task runs and logs."""
+"""Flow runs on the server: create, read, list, and change them; read their states, task runs, and logs."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ PAGE = 200
 
 
 def create(transport: Transport, request: CreateFlowRun) -> FlowRunView:
-    """Create a run. It gets an idempotency key when it has none, so a lost answer can't start it twice."""
-    return transport.post(path("flow-runs"), _keyed(request), FlowRunView, idempotent=True)
+    """Create a run. A request without an idempotency key gets one, so that a lost answer can't start the run twice."""
+    return transport.post(path("flow-runs"), _with_key(request), FlowRunView, idempotent=True)
 
 
 def get(transport: Transport, flow_run_id: UUID) -> FlowRunView:
@@ -42,12 +42,12 @@ def get(transport: Transport, flow_run_id: UUID) -> FlowRunView:
 
 
 def cancel(transport: Transport, flow_run_id: UUID, reason: str = "") -> FlowRunView:
-    """Ask for the end of a run; asking twice is harmless."""
+    """Cancel a run. Sending the request twice is harmless."""
     return _change(transport, flow_run_id, "cancel", ChangeFlowRun(reason=reason))
 
 
 def pause(transport: Transport, flow_run_id: UUID, reason: str = "") -> FlowRunView:
-    """Hold a scheduled run until someone resumes it."""
+    """Hold a scheduled run until it is resumed."""
     return _change(transport, flow_run_id, "pause", ChangeFlowRun(reason=reason))
 
 
@@ -59,9 +59,9 @@ def resume(
     task_slug: str | None = None,
     map_index: int | None = None,
 ) -> FlowRunView:
-    """Let a paused run go on, with all of its paused tasks or with the one that is named."""
-    wanted = ResumeFlowRun(reason=reason, task_slug=task_slug, map_index=map_index)
-    return _change(transport, flow_run_id, "resume", wanted)
+    """Resume a paused run: all of its paused tasks, or just one."""
+    request = ResumeFlowRun(reason=reason, task_slug=task_slug, map_index=map_index)
+    return _change(transport, flow_run_id, "resume", request)
 
 
 def restart(
@@ -74,16 +74,16 @@ def restart(
     parameters: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
 ) -> FlowRunView:
-    """Run again what did not succeed of a run that has ended, the task that is named, and all that comes after them: with the
-    code it had or with the flow's newest version, and with other values for some parameters."""
-    wanted = RestartFlowRun(
+    """Rerun the unsuccessful tasks of a run that has ended, `from_task`, and everything downstream of them. The run uses the code it
+    had or the latest version of its flow; `parameters` replace values that it had."""
+    request = RestartFlowRun(
         reason=reason,
         newest_version=newest_version,
         from_task=from_task,
         parameters=dict(parameters or {}),
         idempotency_key=idempotency_key,
     )
-    return _change(transport, flow_run_id, "restart", wanted)
+    return _change(transport, flow_run_id, "restart", request)
 
 
 def mark(
@@ -95,35 +95,35 @@ def mark(
     task_slug: str | None = None,
     map_index: int = -1,
 ) -> FlowRunView:
-    """Set how a run that is not live has ended, or one of its task runs."""
-    wanted = MarkFlowRun(state=state, reason=reason, task_slug=task_slug, map_index=map_index)
-    return _change(transport, flow_run_id, "mark", wanted)
+    """Set the final state of a run that is not live, or of one of its task runs."""
+    request = MarkFlowRun(state=state, reason=reason, task_slug=task_slug, map_index=map_index)
+    return _change(transport, flow_run_id, "mark", request)
 
 
 def start_now(transport: Transport, flow_run_id: UUID, reason: str = "") -> FlowRunView:
-    """Let a scheduled run be due now."""
+    """Make a scheduled run due now."""
     return _change(transport, flow_run_id, "start-now", ChangeFlowRun(reason=reason))
 
 
-def edit(transport: Transport, flow_run_id: UUID, wanted: EditFlowRun) -> FlowRunView:
-    """Change name, labels, priority or time of a run that has not started."""
-    content = wire.encode(_keyed(wanted))
+def edit(transport: Transport, flow_run_id: UUID, request: EditFlowRun) -> FlowRunView:
+    """Change the name, labels, priority, or time of a run that has not started."""
+    content = wire.encode(_with_key(request))
     answer = transport.send("PATCH", path("flow-runs", flow_run_id), content, idempotent=True)
     return wire.decode(answer, FlowRunView)
 
 
 def delete(transport: Transport, flow_run_id: UUID, reason: str = "") -> None:
-    """Delete a run that has ended or waits for its time, with all that belongs to it."""
-    content = wire.encode(_keyed(ChangeFlowRun(reason=reason)))
+    """Delete a run that has ended or has not started, with everything that belongs to it."""
+    content = wire.encode(_with_key(ChangeFlowRun(reason=reason)))
     transport.send("DELETE", path("flow-runs", flow_run_id), content, idempotent=True)
 
 
-def _change(transport: Transport, flow_run_id: UUID, verb: str, wanted: ChangeFlowRun) -> FlowRunView:
-    return transport.post(path("flow-runs", flow_run_id, verb), _keyed(wanted), FlowRunView, idempotent=True)
+def _change(transport: Transport, flow_run_id: UUID, verb: str, request: ChangeFlowRun) -> FlowRunView:
+    return transport.post(path("flow-runs", flow_run_id, verb), _with_key(request), FlowRunView, idempotent=True)
 
 
-def _keyed(request: K) -> K:
-    """The request with an idempotency key, so that a lost answer can't have it done twice."""
+def _with_key(request: K) -> K:
+    """The request with an idempotency key, so that sending it again after a lost answer has no second effect."""
     if request.idempotency_key:
         return request
     return msgspec.structs.replace(request, idempotency_key=f"client-{uuid4()}")
@@ -155,7 +155,7 @@ def task_runs(transport: Transport, flow_run_id: UUID) -> Iterator[TaskRunView]:
 def logs(
     transport: Transport, flow_run_id: UUID, *, after: int | str | None = None, level: str | None = None
 ) -> Iterator[LogView]:
-    """The log lines of a run, oldest first. To follow a run, ask again with the last line's id as `after`."""
+    """The log lines of a run, oldest first. To follow a run, call this again with the last line's id as `after`."""
     return _each(
         transport,
         path("flow-runs", flow_run_id, "logs"),
@@ -171,21 +171,21 @@ def _each(transport: Transport, where: str, kind: type[T], params: Mapping[str, 
     while left is None or left > 0:
         size = PAGE if left is None else min(left, PAGE)
         page = _page(transport.send("GET", where, params={**params, "limit": size, "after": after}, idempotent=True))
-        found = wire.items(page, kind)
-        yield from found
-        left = None if left is None else left - len(found)
+        items = wire.items(page, kind)
+        yield from items
+        left = None if left is None else left - len(items)
         after = page.next
-        if after is None or len(found) < size:  # the cursor of log lines stays usable at the end
+        if after is None or len(items) < size:  # the cursor of log lines stays usable at the end
             return
 
 
 def _cursor(log_id: int) -> str:
-    """Where to go on after a log line."""
+    """The cursor that continues after a log line."""
     return base64.urlsafe_b64encode(str(log_id).encode()).decode().rstrip("=")
 
 
 def _page(content: bytes) -> Page:
-    """A page, or a short list that the server sends whole."""
+    """A page, or a short list that the server sends without paging."""
     if content.lstrip().startswith(b"["):
         return Page(items=wire.decode(content, list[Any]))
     return wire.decode(content, Page)

@@ -1,4 +1,4 @@
-"""Flows on the server: register one, list and read them."""
+"""Flows on the server: register, list, and read them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ PAGE = 200
 
 
 def register(transport: Transport, registration: Registration) -> Registered:
-    """Register a flow's metadata. The same content twice is one version, so it may be sent again."""
+    """Register a flow's metadata. The same content is one version, so sending it twice is harmless."""
     return transport.post(path("flows"), registration, Registered, idempotent=True)
 
 
 def get(transport: Transport, flow_id: UUID) -> dict[str, Any]:
-    """One flow with its newest version."""
+    """One flow with its latest version."""
     return transport.get(path("flows", flow_id), dict[str, Any])
 
 

@@ -1,4 +1,4 @@
-"""Jobs on the server: bulk actions, backfills, and the hold after an outage."""
+"""Jobs on the server: bulk actions, backfills, and the hold on overdue runs after an outage."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ PAGE = 200
 
 
 def bulk(transport: Transport, request: Bulk) -> JobView:
-    """Do one thing to many runs: done at once when they are few, else a job to follow."""
+    """Apply one action to many runs: at once if they are few, otherwise as a job to follow."""
     if request.idempotency_key is None:
         request = msgspec.structs.replace(request, idempotency_key=_key())
     return transport.post(path("bulk"), request, JobView, idempotent=True)
 
 
-def preview(transport: Transport, wanted: BackfillRange) -> BackfillPreview:
+def preview(transport: Transport, request: BackfillRange) -> BackfillPreview:
     """What a backfill over the range would do."""
-    return transport.post(path("backfills", "preview"), wanted, BackfillPreview, idempotent=True)
+    return transport.post(path("backfills", "preview"), request, BackfillPreview, idempotent=True)
 
 
 def backfill(transport: Transport, request: Backfill) -> JobView:
-    """Create the runs that due times of the past lack."""
+    """Create missing runs for past due times."""
     if request.idempotency_key is None:
         request = msgspec.structs.replace(request, idempotency_key=_key())
     return transport.post(path("backfills"), request, JobView, idempotent=True)
@@ -47,16 +47,16 @@ def each(transport: Transport, *, state: str | None = None, limit: int | None = 
     while left is None or left > 0:
         size = PAGE if left is None else min(left, PAGE)
         page = transport.get(path("jobs"), Page, {"state": state, "limit": size, "after": after})
-        found = wire.items(page, JobView)
-        yield from found
-        left = None if left is None else left - len(found)
+        items = wire.items(page, JobView)
+        yield from items
+        left = None if left is None else left - len(items)
         after = page.next
         if after is None:
             return
 
 
 def cancel(transport: Transport, job_id: UUID, reason: str = "") -> JobView:
-    """End a job; what it has done stays."""
+    """Cancel a job. Changes that it has already made are kept."""
     return transport.post(path("jobs", job_id, "cancel"), {"reason": reason}, JobView, idempotent=True)
 
 
@@ -66,7 +66,7 @@ def hold(transport: Transport) -> HoldView:
 
 
 def release_hold(transport: Transport, reason: str = "") -> HoldView:
-    """Let the held runs be handed out."""
+    """Release the held runs to agents."""
     return transport.post(path("system", "hold", "release"), {"reason": reason}, HoldView, idempotent=True)
 
 

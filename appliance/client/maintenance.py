@@ -1,4 +1,4 @@
-"""Maintenance of the appliance: begun and ended by administrators."""
+"""Maintenance of the appliance, which administrators begin and end."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def show(transport: Transport) -> MaintenanceView:
 
 
 def begin(transport: Transport, reason: str = "", until: datetime | None = None) -> MaintenanceView:
-    """Hold back every run that has not started."""
+    """Hold every run that has not started."""
     content = wire.encode(BeginMaintenance(reason=reason, until=until))
     return wire.decode(transport.send("PUT", _PLACE, content, idempotent=True), MaintenanceView)
 
 
 def end(transport: Transport) -> MaintenanceView:
-    """Let runs start again."""
+    """End maintenance, so that runs start again."""
     return wire.decode(transport.send("DELETE", _PLACE, idempotent=True), MaintenanceView)

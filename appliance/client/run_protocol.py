@@ -1,4 +1,4 @@
-"""The run's side of the run protocol: may I begin, and numbered reports. Each request is sent once; callers try again in order."""
+"""The run's side of the run protocol: permission to begin, numbered reports, and slots. Requests are sent once; callers retry in order."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def begin(transport: Transport, flow_run_id: UUID, attempt: int) -> Begun:
 
 
 def report(transport: Transport, flow_run_id: UUID, report: bytes) -> Reported:
-    """Send one encoded `Report`: bytes, because a batch that was numbered once never changes."""
+    """Send one encoded `Report`. It is passed as bytes because a numbered batch never changes."""
     return wire.decode(transport.send("POST", path("flow-runs", flow_run_id, "report"), report), Reported)
 
 
-def slots(transport: Transport, flow_run_id: UUID, asked: AskSlots) -> Slots:
-    """Ask for a slot under each limit of a task's tags, or give them back."""
-    return transport.post(path("flow-runs", flow_run_id, "slots"), asked, Slots)
+def slots(transport: Transport, flow_run_id: UUID, request: AskSlots) -> Slots:
+    """Request a slot of every limit on a task's tags, or release them."""
+    return transport.post(path("flow-runs", flow_run_id, "slots"), request, Slots)

@@ -1,4 +1,4 @@
-"""The schedules of flows: list, create, edit, switch and delete them, and see which due times got no run."""
+"""The schedules of flows: list, create, edit, pause, resume, and delete them, and list the due times that got no run."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ PAGE = 200
 
 def listed(transport: Transport, flow_id: UUID | None = None) -> list[dict[str, Any]]:
     """The schedules of one flow, or all of them, page by page."""
-    found: list[dict[str, Any]] = []
+    items: list[dict[str, Any]] = []
     after = None
     while True:
         page = transport.get(path("schedules"), Page, {"flow_id": flow_id, "limit": PAGE, "after": after})
-        found.extend(page.items)
+        items.extend(page.items)
         after = page.next
         if after is None:
-            return found
+            return items
 
 
 def create(transport: Transport, flow_id: UUID, fields: dict[str, Any]) -> dict[str, Any]:
-    """Give a flow a schedule: its document, parameters and policies."""
+    """Add a schedule to a flow: its document, parameters, and policies."""
     return transport.post(path("flows", flow_id, "schedules"), fields, dict[str, Any])
 
 
 def edit(transport: Transport, schedule_id: UUID, fields: dict[str, Any]) -> dict[str, Any]:
-    """Change what is named of a schedule; its future runs follow."""
+    """Change these fields of a schedule. Its planned runs are replaced."""
     answer = transport.send("PATCH", path("schedules", schedule_id), wire.encode(fields), idempotent=True)
     return wire.decode(answer, dict[str, Any])
 
 
 def skips(transport: Transport, schedule_id: UUID, limit: int = PAGE) -> list[dict[str, Any]]:
-    """Due times that got no run, the newest first."""
+    """Due times that got no run, newest first."""
     return transport.get(path("schedules", schedule_id, "skips"), Page, {"limit": min(limit, PAGE)}).items
 
 
 def set_active(transport: Transport, schedule_id: UUID, active: bool) -> dict[str, Any]:
-    """Pause or resume a schedule; its future runs follow."""
+    """Pause or resume a schedule. Its planned runs are removed or created accordingly."""
     content = wire.encode({"active": active})
     answer = transport.send("PATCH", path("schedules", schedule_id), content, idempotent=True)
     return wire.decode(answer, dict[str, Any])
 
 
 def delete(transport: Transport, schedule_id: UUID) -> None:
-    """Delete a schedule with its future runs."""
+    """Delete a schedule with its planned runs."""
     transport.send("DELETE", path("schedules", schedule_id))

@@ -1,4 +1,4 @@
-"""The server itself: its version and whether it is well."""
+"""The server itself: its version, health, and disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from appliance.protocol.system import ServerInfo
 
 
 def info(transport: Transport) -> ServerInfo:
-    """Version, name and time of the server; needs no token."""
+    """The server's version, name, and time. Requires no token."""
     return transport.get(path("info"), ServerInfo)
 
 
@@ -25,11 +25,11 @@ def is_healthy(transport: Transport) -> bool:
 
 
 def disk(transport: Transport) -> dict[str, Any]:
-    """How full the disk of the database is, and when it will be full."""
+    """How full the database's disk is, and when it will be full."""
     return wire.decode(transport.send("GET", path("system", "disk"), idempotent=True), dict[str, Any])
 
 
 def free_space(transport: Transport, keep_days: float) -> dict[str, Any]:
-    """Delete what is oldest, though nothing younger than `keep_days`, until there is room again; what that did."""
+    """Delete the oldest data until there is enough space, but nothing younger than `keep_days`. Returns what was deleted."""
     content = wire.encode({"keep_days": keep_days})
     return wire.decode(transport.send("POST", path("system", "free-space"), content), dict[str, Any])

@@ -1,6 +1,6 @@
-"""One HTTP connection pool to one server: bearer token, messages in and out, errors of one tree, retries where they are harmless.
+"""One HTTP connection pool to one server: authentication, messages, one tree of errors, and retries where they are harmless.
 
-The HTTP library is imported when the first request is made, so that importing the SDK stays cheap.
+The HTTP library is imported on the first request, so that importing the SDK stays cheap.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Response(Protocol):
-    """What we need of a response; httpx2's and those of test clients have it."""
+    """The part of a response that we need. httpx2's responses and those of test clients have it."""
 
     status_code: int
 
@@ -51,9 +51,9 @@ class Response(Protocol):
 
 
 class Transport:
-    """Requests to the server at `url`, as whoever `token` belongs to.
+    """Sends requests to the server at `url`, authenticated with `token`.
 
-    `http` replaces the HTTP client, for tests; `tries` is how often a harmless request is sent before giving up.
+    `http` replaces the HTTP client in tests. `tries` is how many times an idempotent request is sent before giving up.
     """
 
     def __init__(
@@ -74,16 +74,16 @@ class Transport:
 
     @classmethod
     def from_environment(cls, url: str | None = None, token: str | None = None) -> Transport:
-        """To the server that APPLIANCE_URL and APPLIANCE_TOKEN name, where nothing else is given."""
+        """A transport to APPLIANCE_URL with APPLIANCE_TOKEN, unless the arguments say otherwise."""
         default_url, default_token = client_address()
         return cls(url or default_url, default_token if token is None else token)
 
     def get(self, path: str, into: type[T], params: Mapping[str, Any] | None = None) -> T:
-        """Read; tried again when the server is away for a moment."""
+        """Read a message. Retried if the server can't be reached for a moment."""
         return wire.decode(self.send("GET", path, params=params, idempotent=True), into)
 
     def post(self, path: str, message: Any, into: type[T], *, idempotent: bool = False, tries: int | None = None) -> T:
-        """Send a message; tried again only when sending it twice is harmless."""
+        """Send a message. Retried only if `idempotent`, when sending it twice is harmless."""
         return wire.decode(self.send("POST", path, wire.encode(message), idempotent=idempotent, tries=tries), into)
 
     def send(
@@ -96,7 +96,7 @@ class Transport:
         idempotent: bool = False,
         tries: int | None = None,
     ) -> bytes:
-        """One request with its retries; the body of the answer. Raises an error of client.errors for everything else."""
+        """Send one request, with retries, and return the body of the answer. Anything but success raises an error of client.errors."""
         left = (tries or self._tries) if idempotent else 1
         for pause in delays(0.1, 2.0):
             left -= 1
@@ -111,7 +111,7 @@ class Transport:
         raise AssertionError("delays never end")
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         if self._http is not None:
             self._http.close()
 
@@ -127,13 +127,13 @@ class Transport:
             headers["Content-Type"] = "application/json"
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        given = {key: value for key, value in (params or {}).items() if value is not None}
-        response = self._answer(method, path, content, given, headers)
+        query = {key: value for key, value in (params or {}).items() if value is not None}
+        response = self._request(method, path, content, query, headers)
         if 200 <= response.status_code < 300:
             return response.content
-        raise _refused(response)
+        raise _error(response)
 
-    def _answer(
+    def _request(
         self, method: str, path: str, content: bytes, params: dict[str, Any], headers: dict[str, str]
     ) -> Response:
         import httpx2
@@ -144,11 +144,11 @@ class Transport:
             )
         except httpx2.InvalidURL as error:
             raise ClientError(
-                f"{self.url!r} is not an address; write APPLIANCE_URL like http://127.0.0.1:4200."
+                f"{self.url!r} is not a valid URL; set APPLIANCE_URL to something like http://127.0.0.1:4200."
             ) from error
         except httpx2.UnsupportedProtocol as error:
             raise ClientError(
-                f"{self.url!r} is not an address; write APPLIANCE_URL like http://127.0.0.1:4200."
+                f"{self.url!r} is not a valid URL; set APPLIANCE_URL to something like http://127.0.0.1:4200."
             ) from error
         except (httpx2.TransportError, OSError) as error:
             raise Unreachable(self.url, _reason(error)) from error
@@ -162,12 +162,12 @@ class Transport:
 
 
 def path(*segments: object) -> str:
-    """A path below /api/v1 with every segment quoted."""
+    """A path below /api/v1, with every segment quoted."""
     return "/api/v1/" + "/".join(quote(str(segment), safe="") for segment in segments)
 
 
 def retry_after(error: ClientError) -> float:
-    """The seconds that a refusal asks us to wait, within reason."""
+    """How many seconds a refusal asks us to wait, up to LONGEST_PAUSE."""
     value = error.details.get("retry_after") if isinstance(error, Refused) else None
     return min(max(float(value), 0.0), LONGEST_PAUSE) if isinstance(value, int | float) else 0.0
 
@@ -181,15 +181,15 @@ def _http_client(url: str) -> Any:
         base_url=url,
         timeout=httpx2.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
         verify=not plain,  # plain HTTP needs no certificates, and loading them takes longer than a request
-        trust_env=not (plain and parts.hostname in _LOOPBACK),  # no proxy stands between us and this machine
+        trust_env=not (plain and parts.hostname in _LOOPBACK),  # there is no proxy between us and this machine
     )
 
 
-def _refused(response: Response) -> Refused:
+def _error(response: Response) -> Refused:
     try:
         answer = msgspec.json.decode(response.content, type=ErrorAnswer)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        answer = ErrorAnswer(code="", message="")  # a proxy's page, or no appliance at all
+        answer = ErrorAnswer(code="", message="")  # from a proxy, or not an appliance at all
     details = dict(answer.details)
     seconds = response.headers.get("retry-after", "")
     if seconds.isdigit():

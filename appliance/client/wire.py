@@ -1,4 +1,4 @@
-"""JSON to and from the messages of core.protocol."""
+"""Converts between JSON and the messages of appliance.protocol."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def encode(message: Any) -> bytes:
 
 
 def decode(content: bytes, kind: type[T]) -> T:
-    """The message in an answer. Raises BadAnswer when it is something else."""
+    """The message in an answer. Raises BadAnswer if the answer is anything else."""
     try:
         decoder = _decoders.get(kind) or _decoders.setdefault(kind, msgspec.json.Decoder(kind))
         message: T = decoder.decode(content)
         return message
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadAnswer(
-            f"The answer is not what an appliance would send ({error}); check APPLIANCE_URL and that client and server have the same version."
+            f"The answer doesn't come from an appliance of this version ({error}); check APPLIANCE_URL and the versions of client and server."
         ) from error
 
 
@@ -40,5 +40,5 @@ def items(page: Page, kind: type[T]) -> list[T]:
         return msgspec.convert(page.items, list[kind])  # type: ignore[valid-type]
     except msgspec.ValidationError as error:
         raise BadAnswer(
-            f"A list from the server holds something unknown ({error}); use a client of the server's version."
+            f"A list from the server contains something unknown ({error}); use a client of the server's version."
         ) from error

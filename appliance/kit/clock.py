@@ -1,7 +1,7 @@
-"""The only module that reads the time. Everything else is given a time or asks here, so tests can stop it.
+"""The only module that reads the time. Everything else takes a time as an argument or asks here, so that tests can stop it.
 
-Wall-clock times are timezone-aware UTC; durations and deadlines inside a process use the monotonic clock,
-which an administrator's clock step can't move.
+Wall-clock times are timezone-aware and in UTC. Durations and deadlines inside a process use the monotonic clock, which is not
+affected when an administrator sets the clock.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ _skip: Callable[[datetime], None] | None = None
 
 
 def now() -> datetime:
-    """The current time, aware, in UTC, with microseconds."""
+    """The current time: timezone-aware, in UTC, with microseconds."""
     return datetime.now(UTC) if _source is None else _source()
 
 
 def monotonic() -> float:
-    """Seconds on a clock that never goes back; only differences mean anything."""
+    """Seconds on a clock that never goes backwards. Only differences are meaningful."""
     return time.monotonic()
 
 
 def sleep_until(at: datetime) -> None:
-    """Wait in this thread until `at` has come. A step of the wall clock is noticed within a second."""
+    """Block this thread until `at`. A change of the wall clock is noticed within a second."""
     if skip_to(at):
         return
     while (left := (at - now()).total_seconds()) > 0:
@@ -34,7 +34,7 @@ def sleep_until(at: datetime) -> None:
 
 
 def skip_to(at: datetime) -> bool:
-    """Under a stopped clock that moves when somebody waits: move it to `at`. False: time passes by itself, so wait."""
+    """Move a stopped clock that jumps over waits to `at`. Returns False if the clock is real, so that the caller must wait."""
     if _skip is None:
         return False
     _skip(at)
@@ -42,7 +42,7 @@ def skip_to(at: datetime) -> bool:
 
 
 def parse(text: str) -> datetime:
-    """Read an ISO 8601 time; a time without an offset is refused with ValueError."""
+    """Parse an ISO 8601 time. Raises ValueError if it has no UTC offset."""
     value = datetime.fromisoformat(text)
     if value.tzinfo is None:
         raise ValueError(f"{text!r} has no UTC offset; write it like 2026-01-31T06:30:00+00:00")
@@ -50,7 +50,7 @@ def parse(text: str) -> datetime:
 
 
 def isoformat(value: datetime) -> str:
-    """ISO 8601 in UTC with microseconds and a trailing Z: the one text form of a time."""
+    """ISO 8601 in UTC with microseconds and a trailing Z: the only text format for times."""
     if value.tzinfo is not UTC:
         value = value.astimezone(UTC)
     return value.isoformat(timespec="microseconds")[:26] + "Z"
@@ -58,8 +58,8 @@ def isoformat(value: datetime) -> str:
 
 @contextmanager
 def stopped(source: Callable[[], datetime], skip: Callable[[datetime], None] | None = None) -> Iterator[None]:
-    """Take the time from `source` inside the block, in every thread: for tests and simulations only. With `skip`, who waits
-    for a time calls it instead of waiting."""
+    """Inside the block, take the time from `source` in every thread. For tests and simulations only. With `skip`, code that would
+    wait for a time calls it instead."""
     global _source, _skip
     before, (_source, _skip) = (_source, _skip), (source, skip)
     try:

@@ -1,11 +1,11 @@
-"""Names for JSON whose shape this package does not decide: users, their flows or other programs do."""
+"""Type names for JSON whose structure is decided elsewhere: by users, their flows, or other programs."""
 
 from __future__ import annotations
 
 from typing import Any, TypeAlias
 
 JsonDocument: TypeAlias = dict[str, Any]
-"""A JSON object that is stored and passed on as it is."""
+"""A JSON object that is stored and passed on unchanged."""
 
 Parameters: TypeAlias = dict[str, Any]
 """The values of a flow's parameters, by name."""

@@ -1,4 +1,4 @@
-"""Reading settings from environment variables, each also from a file named by the same variable with `_FILE`."""
+"""Reads settings from environment variables, or from files that the same variables with `_FILE` appended name."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 def read(environ: Mapping[str, str], prefix: str, names: Iterable[str]) -> dict[str, str]:
     """The values of `PREFIX_NAME`, or the content of the file that `PREFIX_NAME_FILE` names, keyed by lower-case name.
 
-    Raises ValueError, in one sentence, for a variable given both ways or a file that can't be read.
+    Raises ValueError if a variable is set both ways or a file can't be read.
     """
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for name in names:
         variable = f"{prefix}_{name.upper()}"
         value, file = environ.get(variable), environ.get(f"{variable}_FILE")
@@ -25,5 +25,5 @@ def read(environ: Mapping[str, str], prefix: str, names: Iterable[str]) -> dict[
                     f"{variable}_FILE names a file that can't be read: {error.__class__.__name__}."
                 ) from error
         if value is not None:
-            found[name] = value
-    return found
+            values[name] = value
+    return values

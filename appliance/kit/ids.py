@@ -1,4 +1,4 @@
-"""Identifiers: time-ordered UUIDs (RFC 9562 version 7), derived ids, secrets and readable run names."""
+"""Identifiers: time-ordered UUIDs (RFC 9562 version 7), derived ids, secrets, and readable run names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _counter = 0
 
 
 def uuid7() -> uuid.UUID:
-    """A version 7 UUID: 48 bits of Unix milliseconds, a 12-bit counter that keeps one process's ids in order, 62 random bits."""
+    """A version 7 UUID: 48 bits of Unix milliseconds, a 12-bit counter that keeps the ids of a process in order, and 62 random bits."""
     global _last_ms, _counter
     with _lock:
         ms = max(time.time_ns() // 1_000_000, _last_ms)
@@ -31,9 +31,9 @@ def uuid7() -> uuid.UUID:
 
 
 def derived(parent: uuid.UUID, *parts: str | int) -> uuid.UUID:
-    """The id of a part of `parent`, the same whenever it is asked for (RFC 9562 version 8).
+    """The id of a part of `parent`, the same on every call (RFC 9562 version 8).
 
-    It keeps the parent's first 48 bits, so the parts of a run lie beside each other in an index.
+    It keeps the parent's first 48 bits, so that the parts of a run are adjacent in an index.
     """
     digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), key=parent.bytes, digest_size=10).digest()
     low = int.from_bytes(digest, "big") & ~(0xF << 76) & ~(0b11 << 62)
@@ -41,12 +41,12 @@ def derived(parent: uuid.UUID, *parts: str | int) -> uuid.UUID:
 
 
 def secret(prefix: str) -> str:
-    """A bearer secret with 256 random bits, recognisable by its prefix: `apl_<prefix>_<random>`."""
+    """A bearer secret with 256 random bits and a recognizable prefix: `apl_<prefix>_<random>`."""
     return f"apl_{prefix}_{secrets.token_urlsafe(32)}"
 
 
 def sha256(text: str | bytes) -> str:
-    """The hex SHA-256 digest, which is all that the database keeps of a bearer secret."""
+    """The hex SHA-256 digest, which is all that the database stores of a bearer secret."""
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
 
 
@@ -67,5 +67,5 @@ _ANIMALS = (
 
 
 def readable_name() -> str:
-    """A name that people can say aloud, such as `calm-otter`. Not unique: ids are."""
+    """A name that people can say aloud, such as `calm-otter`. Unlike an id, it is not unique."""
     return f"{secrets.choice(_ADJECTIVES)}-{secrets.choice(_ANIMALS)}"

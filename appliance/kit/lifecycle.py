@@ -1,4 +1,4 @@
-"""Stopping a process in order: one event set by SIGTERM or SIGINT, and children that die with their parent."""
+"""Shuts processes down cleanly: an event that SIGTERM or SIGINT sets, and children that die with their parent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM or SIGINT sets. Call it in the main thread, once, before any work starts."""
+    """An event that SIGTERM or SIGINT sets. Call this once, in the main thread, before any work starts."""
     stop = threading.Event()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
@@ -25,7 +25,7 @@ def stop_on_signals() -> threading.Event:
 
 
 def die_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
-    """A `preexec_fn` that has the kernel send `number` to the child when its parent dies, however it dies (Linux only)."""
+    """A `preexec_fn` that makes the kernel send `number` to the child when its parent dies for any reason (Linux only)."""
     if not sys.platform.startswith("linux"):
         return lambda: None
     libc = ctypes.CDLL(None, use_errno=True)

@@ -1,4 +1,4 @@
-"""Log lines of our own processes: one plain line for people or one JSON object for collectors, always to standard error."""
+"""Log lines of our own processes: plain text for people or JSON for collectors, always on standard error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PlainFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message and, where there is one, the exception."""
+    """One JSON object per line: time, level, logger, message and, if there is one, the exception."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {
@@ -26,13 +26,13 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if record.exc_info:  # False where a caller says that there is none to show
+        if record.exc_info:  # False if the caller says that there is none to show
             fields["exception"] = self.formatException(record.exc_info)
         return json.dumps(fields, ensure_ascii=False)
 
 
 def configure(level: str = "INFO", style: str = "plain") -> None:
-    """Send every logger's lines to standard error; replaces what was configured before."""
+    """Send the lines of every logger to standard error. Replaces any earlier configuration."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else PlainFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""How a process with many threads asks the system for memory."""
+"""How a process with many threads allocates memory."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _ARENAS = 2
 
 
 def share_arenas() -> None:
-    """Have all threads, and children forked later, allocate from two arenas. By itself glibc gives eight for each core, and none of them
-    gives back what another could use: a server of thirty threads grew by a tenth. Without glibc nothing happens."""
+    """Make all threads, and children forked later, allocate from two arenas. By default, glibc creates eight per core, and memory freed
+    in one can't be used by another: a server with thirty threads grew by a tenth. Does nothing without glibc."""
     try:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
     except (AttributeError, OSError):  # another C library

@@ -1,3 +1,3 @@
-"""The version of this package; the build checks that pyproject.toml says the same."""
+"""The version of this package. The build checks that pyproject.toml has the same."""
 
 VERSION = "0.1.0"

@@ -1,4 +1,4 @@
-"""The agent protocol: enrol, claim work, report what became of it."""
+"""The agent protocol: enrol, claim work, and report what happened to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from appliance.protocol.logs import Level
 from appliance.protocol.message import Answer, Message
 
 MAX_WAIT = 30.0
-"""The longest that an agent may wait for work in one claim, in seconds."""
+"""The longest that one claim may wait for work, in seconds."""
 
 
 class Enrol(Message, kw_only=True):
@@ -36,8 +36,8 @@ class Held(msgspec.Struct, kw_only=True):
 
 
 class Claim(Message, kw_only=True):
-    """Ask for up to `free_slots` runs, waiting up to `wait_s` seconds for one to become due. `holding` names the attempts that
-    this agent runs now; the answer says which of them to stop."""
+    """Ask for up to `free_slots` runs, and wait up to `wait_s` seconds for one to become due. `holding` lists the attempts that
+    this agent is running; the answer says which of them to stop."""
 
     free_slots: int
     wait_s: float = 0.0
@@ -46,7 +46,7 @@ class Claim(Message, kw_only=True):
 
 
 class Work(Answer, kw_only=True):
-    """One claimed attempt: all that is needed to start it."""
+    """One claimed attempt, with everything needed to start it."""
 
     flow_run_id: UUID
     attempt: int
@@ -59,7 +59,7 @@ class Work(Answer, kw_only=True):
 
 
 class Stop(Answer, kw_only=True):
-    """Stop a held attempt: because it was cancelled, or because another attempt replaced it."""
+    """Stop an attempt, because it was cancelled or because another attempt has replaced it."""
 
     flow_run_id: UUID
     attempt: int
@@ -72,7 +72,7 @@ class Claimed(Answer, kw_only=True):
 
 
 class Exited(msgspec.Struct, kw_only=True):
-    """A run's process has ended. `code` is its exit code, or None with `signal` when a signal ended it."""
+    """A run's process has ended. `code` is its exit code; if a signal ended it, `code` is None and `signal` is set."""
 
     flow_run_id: UUID
     attempt: int

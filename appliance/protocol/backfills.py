@@ -12,8 +12,8 @@ from appliance.protocol.message import Answer, Message
 
 
 class BackfillRange(Message, kw_only=True):
-    """The due times of a schedule from `start` (counted in) to `end` (not counted in); or, with `flow_id` and `document`, of a
-    schedule that is only given here."""
+    """The due times of a schedule from `start` (inclusive) to `end` (exclusive). Instead of `schedule_id`, `flow_id` and `document` can
+    describe a schedule for this request only."""
 
     schedule_id: UUID | None = None
     flow_id: UUID | None = None
@@ -23,7 +23,7 @@ class BackfillRange(Message, kw_only=True):
 
 
 class Backfill(BackfillRange, kw_only=True):
-    """Create the runs that these due times lack: at most `at_once` that have not ended, or `per_minute` in each minute."""
+    """Create missing runs for these due times: at most `at_once` unfinished runs, or `per_minute` new runs per minute."""
 
     parameters: dict[str, Any] = {}
     priority: int = 0
@@ -37,7 +37,7 @@ class BackfillPreview(Answer, kw_only=True):
     """What a backfill would do."""
 
     count: int  # due times in the range
-    existing: int  # of them, those that have a run already
+    existing: int  # those that already have a run
     first: datetime | None = None
     last: datetime | None = None
     existing_times: list[datetime] = []  # the first hundred

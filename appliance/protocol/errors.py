@@ -8,7 +8,7 @@ from appliance.protocol.message import Answer
 
 
 class ErrorAnswer(Answer, kw_only=True):
-    """Every refused request answers this. `code` is stable, for programs; `message` is one sentence, for people."""
+    """The answer to every refused request. `code` is stable and meant for programs; `message` is one sentence for people."""
 
     code: str
     message: str

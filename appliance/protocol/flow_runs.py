@@ -1,4 +1,4 @@
-"""Creating, reading and changing flow runs."""
+"""Messages for creating, reading, and changing flow runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from appliance.protocol.states import MarkedState, StateType
 
 
 class CreateFlowRun(Message, kw_only=True):
-    """Name the flow by id, or by project and name."""
+    """Identifies the flow by id, or by project and name."""
 
     flow_id: UUID | None = None
     project: str | None = None
@@ -24,8 +24,8 @@ class CreateFlowRun(Message, kw_only=True):
 
 
 class ChangeFlowRun(Message, kw_only=True):
-    """Cancel, pause, start or delete a run. The same idempotency key again changes nothing more; the reason is kept in the run's
-    history. With `version`, the change is refused when the run is at another one."""
+    """Cancel, pause, start, or delete a run. Repeating a request with the same idempotency key has no further effect. The reason is
+    recorded in the run's history. With `version`, the change is refused if the run has a different version."""
 
     reason: str = ""
     idempotency_key: str | None = None
@@ -33,8 +33,8 @@ class ChangeFlowRun(Message, kw_only=True):
 
 
 class RestartFlowRun(ChangeFlowRun, kw_only=True):
-    """Restart a run with the code it had, or with the flow's newest version, as after the cause was mended. `from_task` (a slug)
-    runs again too, with all that comes after it; `parameters` replace values that the run had."""
+    """Restart a run with the code it had, or with the latest version of its flow, for example after a fix. `from_task` (a slug) also
+    reruns that task and everything downstream of it; `parameters` replace values that the run had."""
 
     newest_version: bool = False
     from_task: str | None = None
@@ -42,7 +42,7 @@ class RestartFlowRun(ChangeFlowRun, kw_only=True):
 
 
 class MarkFlowRun(ChangeFlowRun, kw_only=True):
-    """Set how a run that is not live has ended, or, with `task_slug`, one of its task runs."""
+    """Set the final state of a run that is not live or, with `task_slug`, of one of its task runs."""
 
     state: MarkedState
     task_slug: str | None = None
@@ -50,7 +50,7 @@ class MarkFlowRun(ChangeFlowRun, kw_only=True):
 
 
 class EditFlowRun(ChangeFlowRun, kw_only=True):
-    """Change a run that has not started; what is left out stays."""
+    """Change a run that has not started. Omitted fields stay unchanged."""
 
     name: str | None = None
     labels: list[str] | None = None
@@ -66,7 +66,7 @@ class ResumeFlowRun(ChangeFlowRun, kw_only=True):
 
 
 class FlowRunView(Answer, kw_only=True):
-    """A flow run as scripts see it."""
+    """A flow run, for scripts."""
 
     id: UUID
     name: str

@@ -1,4 +1,4 @@
-"""Registering flows: metadata only, never code."""
+"""Messages for registering flows: metadata only, never code."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ class Registered(Answer, kw_only=True):
     flow_id: UUID
     version_id: UUID
     version: int
-    created: bool  # False: the same content was registered before
+    created: bool  # False if the same content was already registered
     url: str  # path of the flow's page

@@ -8,9 +8,9 @@ from appliance.protocol.message import Answer
 
 
 class HoldView(Answer, kw_only=True):
-    """Whether overdue runs are held after an outage: those that were due at `before` or earlier."""
+    """Whether overdue runs are held after an outage, namely those due at or before `before`."""
 
     held: bool
     before: datetime | None = None
     since: datetime | None = None
-    runs: int = 0  # that are held now; counting ends at ten thousand
+    runs: int = 0  # held now; the count stops at ten thousand

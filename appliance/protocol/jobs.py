@@ -21,7 +21,7 @@ JobState = Literal["queued", "running", "done", "cancelled", "failed"]
 
 
 class Bulk(Message, kw_only=True):
-    """Do one thing to many runs: to those with these ids, or to all that a filter finds now."""
+    """Apply one action to many runs: those with these ids, or all that match a filter now."""
 
     action: BulkAction
     ids: Annotated[list[UUID], msgspec.Meta(max_length=MOST_IDS)] | None = None
@@ -38,14 +38,14 @@ class Bulk(Message, kw_only=True):
 
 
 class Refusal(Answer, kw_only=True):
-    """A run that a job left as it was, or a due time, and why."""
+    """A run or due time that a job left unchanged, and the reason."""
 
     id: str
     reason: str
 
 
 class JobView(Answer, kw_only=True):
-    """Work of many steps with its progress; over when its state is done, cancelled or failed."""
+    """Work in many steps, with its progress. It has ended when its state is done, cancelled, or failed."""
 
     id: UUID
     kind: str
@@ -63,4 +63,4 @@ class JobView(Answer, kw_only=True):
 
 
 OVER: frozenset[str] = frozenset({"done", "cancelled", "failed"})
-"""The states of a job that is over."""
+"""The states of a job that has ended."""

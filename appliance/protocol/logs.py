@@ -21,4 +21,4 @@ class LogView(Answer, kw_only=True):
 
 
 MAX_MESSAGE = 64 * 1024
-"""The longest log or state message in characters; the client cuts longer ones and says so at the end of the text."""
+"""Maximum length of a log or state message in characters. The client cuts longer ones and says so at the end of the text."""

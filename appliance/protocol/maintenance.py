@@ -1,4 +1,4 @@
-"""Messages about maintenance: while it lasts no run starts, and what runs goes on."""
+"""Messages about maintenance, during which no run starts and active runs continue."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from appliance.protocol.message import Answer, Message
 
 
 class BeginMaintenance(Message, kw_only=True):
-    """`until` ends it by itself; without it a person does."""
+    """Maintenance ends automatically at `until`; without it, an administrator must end it."""
 
     reason: str = ""
     until: datetime | None = None
 
 
 class MaintenanceView(Answer, kw_only=True):
-    """Whether the appliance is in maintenance; if so who began it, when, why, and when it ends by itself."""
+    """Whether the appliance is in maintenance and, if so, since when, who began it, why, and when it ends automatically."""
 
     active: bool
     since: datetime | None = None

@@ -1,6 +1,6 @@
-"""The roots of all messages between clients, agents, runs and the server, and keyset pages.
+"""The base classes of all messages between clients, agents, runs, and the server, and keyset pages.
 
-Field names are snake_case on the wire. Times are aware. See DESIGN section 4; clients encode and send requests, the server decodes them.
+Field names are snake_case on the wire, and times have a UTC offset. Clients encode and send requests; the server decodes them.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import msgspec
 
 
 class Message(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The root of requests: an unknown field is refused."""
+    """The base class of requests. Unknown fields are refused."""
 
 
 class Answer(msgspec.Struct, kw_only=True):
-    """The root of answers: a newer server may add fields."""
+    """The base class of answers. A newer server may add fields."""
 
 
 class Page(Answer, kw_only=True):
-    """A keyset page: pass `next` back as `after` to go on; None at the end."""
+    """A keyset page. To continue, pass `next` as `after`; it is None at the end."""
 
     items: list[Any]
     next: str | None = None

@@ -1,4 +1,4 @@
-"""JSON schemas that say of JSON values what pydantic says of them, so that server and run agree. Imports pydantic."""
+"""JSON schemas that accept exactly what pydantic accepts, so that server and run agree. Imports pydantic."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORMATS: Mapping[str, Any] = {
     "ipv4": IPv4Address,
     "ipv6": IPv6Address,
 }
-"""What a text of each format of a schema must be readable as."""
+"""The type that a string of each schema format must parse as."""
 
 
 def _with_offset(value: Any) -> Any:
@@ -49,42 +49,42 @@ AwareTime = Annotated[
     BeforeValidator(_with_offset),
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": _OFFSET}),
 ]
-"""A time with its offset, turned into UTC."""
+"""A time with a UTC offset, converted to UTC."""
 
 
 class JsonSchema(GenerateJsonSchema):
-    """pydantic's own, where it says neither more nor less than the check does."""
+    """pydantic's generator, corrected where its schema is stricter or looser than its validation."""
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
-        found = super().decimal_schema(schema)
-        for one in found.get("anyOf", ()):
-            if one.get("type") == "string":
-                one["format"] = "decimal"
-        return found
+        json_schema = super().decimal_schema(schema)
+        for option in json_schema.get("anyOf", ()):
+            if option.get("type") == "string":
+                option["format"] = "decimal"
+        return json_schema
 
     def set_schema(self, schema: core_schema.SetSchema) -> JsonSchemaValue:
-        return _repeats_allowed(super().set_schema(schema))
+        return _allow_repeats(super().set_schema(schema))
 
     def frozenset_schema(self, schema: core_schema.FrozenSetSchema) -> JsonSchemaValue:
-        return _repeats_allowed(super().frozenset_schema(schema))
+        return _allow_repeats(super().frozenset_schema(schema))
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
-        found = super().dict_schema(schema)
+        json_schema = super().dict_schema(schema)
         keys = self.generate_inner(schema["keys_schema"]) if "keys_schema" in schema else {}
         if keys.get("type") == "integer":
-            found["propertyNames"] = {"pattern": "^[+-]?[0-9]+$"}
+            json_schema["propertyNames"] = {"pattern": "^[+-]?[0-9]+$"}
         elif keys.get("type") == "string" and ("format" in keys or "enum" in keys):
-            found["propertyNames"] = keys
-        return found
+            json_schema["propertyNames"] = keys
+        return json_schema
 
 
-def _repeats_allowed(found: JsonSchemaValue) -> JsonSchemaValue:
-    found.pop("uniqueItems", None)  # a list with repeats makes a set all the same
-    return found
+def _allow_repeats(json_schema: JsonSchemaValue) -> JsonSchemaValue:
+    json_schema.pop("uniqueItems", None)  # pydantic makes a set from a list with repeats, too
+    return json_schema
 
 
 def has_format(name: str, text: Any) -> bool:
-    """Is the text of this format of JSON schema? Formats that nothing is known about fit anything, as do values that are no text."""
+    """Whether a string has this JSON schema format. Unknown formats accept anything, and values that are not strings always pass."""
     if not isinstance(text, str) or name not in FORMATS:
         return True
     try:

@@ -1,4 +1,4 @@
-"""The one filter for flow runs: lists, bulk actions, the command line and the UI use its fields."""
+"""The one filter for flow runs, whose fields lists, bulk actions, the command line, and the UI share."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from appliance.protocol.message import Message
 
 
 class RunFilter(Message, kw_only=True):
-    """The runs that a list with these conditions shows. `states` are names or types of states; without them, runs that are
-    scheduled for later are left out unless `include_future` says otherwise. Times are those at which runs are due."""
+    """Conditions that select flow runs. `states` are state names or types; without them, runs that are not due yet are excluded
+    unless `include_future` is set. `since` (inclusive) and `until` (exclusive) refer to due times."""
 
     states: list[str] = []
     flow_id: UUID | None = None
@@ -23,10 +23,10 @@ class RunFilter(Message, kw_only=True):
 
     @property
     def state_types(self) -> tuple[str, ...]:
-        """Those of `states` that are types, such as FAILED."""
+        """The state types among `states`, such as FAILED."""
         return tuple(dict.fromkeys(state for state in self.states if state.isupper()))
 
     @property
     def state_names(self) -> tuple[str, ...]:
-        """Those of `states` that are names, such as Crashed."""
+        """The state names among `states`, such as Crashed."""
         return tuple(dict.fromkeys(state for state in self.states if not state.isupper()))

@@ -1,4 +1,4 @@
-"""The run protocol: may this attempt begin, its numbered reports, and slots for its tasks."""
+"""The run protocol: permission for an attempt to begin, its numbered reports, and slots for its tasks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from appliance.protocol.message import Answer, Message
 from appliance.protocol.states import StateType
 
 MAX_EVENTS = 5_000
-"""The most events that one report may carry; a client cuts its batches at 500."""
+"""Maximum number of events in one report. Clients limit their batches to 500."""
 
 
 LONGEST_SLOT_WAIT = 3.0
@@ -20,7 +20,7 @@ LONGEST_SLOT_WAIT = 3.0
 
 
 class Begin(Message, kw_only=True):
-    """May this attempt run? A go sets the run Running."""
+    """Ask whether this attempt may run. The verdict `go` sets the run Running."""
 
     attempt: int
 
@@ -39,7 +39,7 @@ class EarlierTask(Answer, kw_only=True):
 
 
 class Begun(Answer, kw_only=True):
-    """`verdict` go: run. wait: ask again after `retry_after` seconds. refused: end without a word; `reason` says why."""
+    """`verdict` is go: run; wait: ask again after `retry_after` seconds; or refused: exit without reporting. `reason` says why."""
 
     verdict: Literal["go", "wait", "refused"]
     reason: str = ""
@@ -51,8 +51,8 @@ class Begun(Answer, kw_only=True):
     last_seq: int = 0
     tasks: list[EarlierTask] = []
     heartbeat_interval: float = 10.0
-    longest_wait: float = 600.0  # what waits for longer than these seconds hands the run back instead
-    limited_tags: list[str] = []  # a task with one of these asks for a slot before it runs
+    longest_wait: float = 600.0  # seconds; for longer waits, the attempt hands the run back
+    limited_tags: list[str] = []  # a task with one of these tags must request a slot before it runs
     storage: dict[str, Any] = {}
     flow: str = ""
     project: str = ""
@@ -70,14 +70,14 @@ class TaskStateEvent(msgspec.Struct, tag_field="kind", tag="task", kw_only=True,
     data: dict[str, Any] | None = None
     at: datetime
     run_count: int = 0
-    result_location: str | None = None  # empty: there is nothing to keep, the result is None
+    result_location: str | None = None  # empty: nothing to store, because the result is None
     task_run_name: str | None = None
-    freed: bool = False  # the task run gives back the slots that it had asked for
+    freed: bool = False  # the task run releases its slots
 
 
 class FlowStateEvent(msgspec.Struct, tag_field="kind", tag="flow", kw_only=True, omit_defaults=True):
-    """The flow run reached a state; a terminal one is the last event of an attempt, and so is one by which the attempt hands
-    the run back: SCHEDULED, or PAUSED, with the time to go on as `start_time` in `data`."""
+    """The flow run reached a state. A terminal state is the last event of an attempt; so is SCHEDULED or PAUSED, with which the attempt
+    hands the run back, with the time to continue as `start_time` in `data`."""
 
     type: StateType
     name: str
@@ -99,8 +99,8 @@ Event = TaskStateEvent | FlowStateEvent | LogEvent
 
 
 class Report(Message, kw_only=True):
-    """A numbered batch. `seq` is 1 for an attempt's first and grows by one; sending one again is harmless. No events: a heartbeat,
-    which carries the last acknowledged `seq`."""
+    """A numbered batch of events. `seq` starts at 1 for each attempt and increases by one; sending a batch twice is harmless. A batch
+    without events is a heartbeat and carries the last acknowledged `seq`."""
 
     attempt: int
     seq: int
@@ -109,14 +109,14 @@ class Report(Message, kw_only=True):
 
 class Reported(Answer, kw_only=True):
     acked: int  # the highest seq that is stored
-    cancel: bool = False  # the run shall stop
+    cancel: bool = False  # the run must stop
     lease_s: float = 0.0
-    limited_tags: list[str] = []  # as in Begun, as they are now
+    limited_tags: list[str] = []  # the current value of the field in Begun
 
 
 class AskSlots(Message, kw_only=True):
-    """May this task run start, under the limits of its tags? Waits for up to `wait_s` seconds for a slot under each of them.
-    Asking again for slots that it has is harmless. With `release` it gives them back instead."""
+    """Request a slot of every limit on the tags of a task, and wait up to `wait_s` seconds for them. Requesting slots that the task
+    already has is harmless. With `release`, the slots are given back instead."""
 
     attempt: int
     task_slug: str
@@ -127,7 +127,7 @@ class AskSlots(Message, kw_only=True):
 
 
 class Slots(Answer, kw_only=True):
-    """Not granted: `reason` says who holds the slots; ask again after `retry_after` seconds."""
+    """If not granted, `reason` says who holds the slots; ask again after `retry_after` seconds."""
 
     granted: bool
     reason: str = ""

@@ -1,4 +1,4 @@
-"""The types of states and a run's history as scripts see it."""
+"""State types, and the state history of a run, for scripts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ StateType = Literal["SCHEDULED", "PENDING", "PAUSED", "RUNNING", "CANCELLING", "
 
 
 MarkedState = Literal["Success", "Failed", "Cancelled", "Skipped"]
-"""How a person may say that a run, or a task run, ended."""
+"""The final states that a person can set for a run or task run."""
 MARKED_STATES: tuple[str, ...] = get_args(MarkedState)
 TERMINAL: frozenset[str] = frozenset({"SUCCESS", "FAILED", "CANCELLED"})
 

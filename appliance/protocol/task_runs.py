@@ -1,4 +1,4 @@
-"""Task runs as scripts see them."""
+"""Task runs, for scripts."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from appliance.protocol.message import Answer, Message
 
 
 class CreateToken(Message, kw_only=True):
-    """A token acts as `username` (default: the caller), never with more than that user's rights; scope `agent` only enrols and claims."""
+    """A token acts as `username` (default: the caller) and never has more rights than that user. Scope `agent` permits only what agents do."""
 
     name: str
     scope: Literal["user", "agent"] = "user"

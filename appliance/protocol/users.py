@@ -1,4 +1,4 @@
-"""Users: signing in, claiming a new appliance, creating accounts."""
+"""Messages about users: signing in, claiming a new appliance, and creating accounts."""
 
 from __future__ import annotations
 

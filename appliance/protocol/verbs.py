@@ -1,4 +1,4 @@
-"""What people and scripts can do to a flow run, declared once: REST routes, GraphQL mutations, bulk actions, commands and the
+"""What people and scripts can do to a flow run, declared once: REST routes, GraphQL mutations, bulk actions, commands, and the
 UI's menu are built from this table or checked against it."""
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from appliance.protocol.flow_runs import ChangeFlowRun, EditFlowRun, MarkFlowRun
 
 @dataclass(frozen=True)
 class Verb:
-    """One verb. `name` is that of its action, its message in a bulk action and, with hyphens, its command and its route."""
+    """One verb. `name` is the name of its action and its value in a bulk request; with hyphens, of its command and route."""
 
     name: str
     permission: str
     request: type[ChangeFlowRun]
-    summary: str  # one sentence: of the route, the mutation and the command
-    bulk_summary: str | None = None  # the same for many runs; None: only for one run at a time
+    summary: str  # for the route, the mutation, and the command
+    bulk_summary: str | None = None  # for many runs; None if it works on one run only
     label: str = ""  # on the UI's buttons
     method: str = "POST"
 
@@ -28,12 +28,12 @@ class Verb:
 
     @property
     def route(self) -> str:
-        """Below a run's own address; a method of its own needs no name there."""
+        """The path below the run's own path; empty for a verb with its own HTTP method."""
         return f"/{self.command}" if self.method == "POST" else ""
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """What the request says beyond reason, idempotency key and version."""
+        """The request's fields other than reason, idempotency key, and version."""
         return tuple(name for name in self.request.__struct_fields__ if name not in ChangeFlowRun.__struct_fields__)
 
 
@@ -44,15 +44,15 @@ VERBS: Mapping[str, Verb] = {
             "cancel",
             "runs:cancel",
             ChangeFlowRun,
-            "Cancel a run. One that has not started ends at once, a running one as soon as its process has stopped.",
-            "Cancel the runs; running ones are asked to stop.",
+            "Cancel a run. A run that has not started ends at once; an active one ends when its process has stopped.",
+            "Cancel the runs. Active runs are asked to stop.",
             label="Stop",
         ),
         Verb(
             "pause",
             "runs:pause",
             ChangeFlowRun,
-            "Pause a scheduled run until someone resumes it.",
+            "Pause a scheduled run until it is resumed.",
             "Pause the runs that are scheduled.",
             label="Pause",
         ),
@@ -68,16 +68,16 @@ VERBS: Mapping[str, Verb] = {
             "restart",
             "runs:restart",
             RestartFlowRun,
-            "Restart a run from where it failed: failed tasks and everything downstream run again, stored results are reused.",
-            "Restart the runs that ended without success.",
+            "Restart a run from where it failed. Failed tasks and everything downstream run again; stored results are reused.",
+            "Restart the runs that did not succeed.",
             label="Restart",
         ),
         Verb(
             "mark",
             "runs:mark",
             MarkFlowRun,
-            "Set how a run, or one of its task runs, ended. Cancel a live run first.",
-            "Set how the runs ended; live runs stay as they are.",
+            "Set the final state of a run or of one of its task runs. Cancel a live run first.",
+            "Set the final state of the runs. Live runs stay unchanged.",
             label="Mark as",
         ),
         Verb(
@@ -92,7 +92,7 @@ VERBS: Mapping[str, Verb] = {
             "edit",
             "runs:edit",
             EditFlowRun,
-            "Change the name, labels, priority or time of a run that has not started.",
+            "Change the name, labels, priority, or time of a run that has not started.",
             "Change the runs that have not started.",
             label="Edit",
             method="PATCH",
@@ -101,8 +101,8 @@ VERBS: Mapping[str, Verb] = {
             "delete",
             "runs:delete",
             ChangeFlowRun,
-            "Delete a run that has ended or has not started, with its task runs, states and logs.",
-            "Delete the runs with their task runs, states and logs.",
+            "Delete a run that has ended or has not started, with its task runs, states, and logs.",
+            "Delete the runs with their task runs, states, and logs.",
             label="Delete",
             method="DELETE",
         ),

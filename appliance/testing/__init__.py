@@ -1,4 +1,4 @@
-"""Testing flows: without waiting, without network, with results in memory. The pytest fixtures are in `appliance.testing.plugin`."""
+"""Tools for testing flows without waiting, without a network, and with results in memory. The pytest fixtures are in `appliance.testing.plugin`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
     "stopped_clock",
 ]
 
-# Loaded when they are used: they bring the engine, and pytest loads this package at each of its starts.
+# Loaded on first use: they import the engine, and pytest loads this package every time it starts.
 _LAZY = {
     "assert_states": "appliance.testing.runs",
     "memory_results": "appliance.testing.results",

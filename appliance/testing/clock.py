@@ -13,13 +13,13 @@ _START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 class StoppedClock:
-    """The time of a test. `now` is aware and in UTC; `waits` lists how long the flow would have waited, in order."""
+    """The clock of a test. `now` is timezone-aware and in UTC; `waits` lists how long the flow would have waited, in order."""
 
     def __init__(self, start: datetime = _START) -> None:
-        """Raises ValueError for a start without an offset from UTC."""
+        """Raises ValueError if `start` has no UTC offset."""
         if start.tzinfo is None:
             raise ValueError(
-                "The start of a stopped clock needs an offset from UTC: datetime(2026, 1, 31, tzinfo=UTC)."
+                "The start of a stopped clock needs an offset from UTC; write it like datetime(2026, 1, 31, tzinfo=UTC)."
             )
         self._now = start.astimezone(UTC)
         self._lock = threading.Lock()
@@ -27,16 +27,16 @@ class StoppedClock:
 
     @property
     def now(self) -> datetime:
-        """What the flow takes for the present."""
+        """The current time as the flow sees it."""
         return self._now
 
     def move(self, by: timedelta | float) -> None:
-        """Let time pass: a timedelta or seconds."""
+        """Move the clock forward by a timedelta or by seconds."""
         with self._lock:
             self._now += by if isinstance(by, timedelta) else timedelta(seconds=by)
 
     def skip_to(self, at: datetime) -> None:
-        """What a wait until `at` comes to: time is then `at`, or as late as it was."""
+        """Jump to `at` instead of waiting for it. The clock never goes backwards."""
         with self._lock:
             if at > self._now:
                 self.waits.append(at - self._now)
@@ -45,11 +45,11 @@ class StoppedClock:
 
 @contextmanager
 def stopped_clock(start: datetime = _START) -> Iterator[StoppedClock]:
-    """Inside the block time passes only when a flow waits for a retry, a pause or its schedule, and then at once.
+    """Inside the block, time passes only when a flow waits for a retry, a pause, or its schedule, and then it jumps ahead.
 
-    It is the time that flows see: their schedules, retries, caches and `context`. Your own code that asks Python for the time, or
-    sleeps, isn't affected, nor are timeouts of tasks.
+    This is the time that flows see: their schedules, retries, caches, and `context`. Your own code that gets the time from Python
+    or sleeps is not affected; neither are task timeouts.
     """
-    found = StoppedClock(start)
-    with clock.stopped(lambda: found.now, found.skip_to):
-        yield found
+    stopped = StoppedClock(start)
+    with clock.stopped(lambda: stopped.now, stopped.skip_to):
+        yield stopped

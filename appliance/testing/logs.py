@@ -1,4 +1,4 @@
-"""The log lines of runs, for tests to look at."""
+"""Collects the log lines of runs, so that tests can check them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from appliance.core.logs import ROOT, RunContextFilter
 
 
 class LogLines(logging.Handler):
-    """What was logged by flows and tasks, in order."""
+    """What flows and tasks have logged, in order."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -18,16 +18,16 @@ class LogLines(logging.Handler):
         self.records: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record."""
+        """Store a record."""
         self.records.append(record)
 
     @property
     def messages(self) -> list[str]:
-        """All lines, without time and level."""
+        """All messages, without time and level."""
         return [record.getMessage() for record in self.records]
 
     def of(self, slug: str, map_index: int | None = None) -> list[str]:
-        """The lines that a task wrote while it ran; of a mapped one those of all children, or of one."""
+        """The messages that a task logged while it ran. For a mapped task: those of all children, or of one."""
         return [
             record.getMessage()
             for record in self.records
@@ -37,7 +37,7 @@ class LogLines(logging.Handler):
 
 @contextmanager
 def log_lines(level: int = logging.INFO) -> Iterator[LogLines]:
-    """Collect the lines of runs inside the block, of this level or above."""
+    """Collect the log lines of runs inside the block, at this level or higher."""
     logger, lines = logging.getLogger(ROOT), LogLines()
     before = logger.level
     logger.setLevel(level)

@@ -11,24 +11,24 @@ from appliance.kit.errors import ApplianceError
 
 
 class NetworkRefused(ApplianceError):
-    """Code under test wanted to use the network. No OSError, so that nothing takes it for an outage and tries again."""
+    """The code under test tried to use the network. Not an OSError, so that nothing mistakes it for an outage and retries."""
 
 
 @contextmanager
 def no_network(*, loopback: bool = False) -> Iterator[None]:
-    """Inside the block connections and look-ups of names raise NetworkRefused, in every thread; with `loopback` those to this
-    machine are let through. Unix sockets work. Other processes and libraries that bring their own sockets aren't affected.
+    """Inside the block, connections and name look-ups raise NetworkRefused in every thread. With `loopback`, those to this machine
+    are allowed. Unix sockets work. Other processes and libraries with their own socket implementation are not affected.
     """
 
-    def refuse(what: Any) -> None:
-        host = what[0] if isinstance(what, tuple) and what else what
+    def refuse(address: Any) -> None:
+        host = address[0] if isinstance(address, tuple) and address else address
         if not (loopback and str(host).startswith(("127.", "localhost", "::1", "None"))):
             raise NetworkRefused(
-                f"A test without network wanted to reach {what!r}; replace that part in the test, "
+                f"A test without a network tried to reach {address!r}; replace that part in the test, "
                 "or allow this machine with no_network(loopback=True)."
             )
 
-    def guarded(name: str) -> Any:
+    def guard(name: str) -> Any:
         original = getattr(socket.socket, name)
 
         def call(self: socket.socket, *args: Any) -> Any:
@@ -45,15 +45,15 @@ def no_network(*, loopback: bool = False) -> Iterator[None]:
         return look_up(host, *args, **kwargs)
 
     names = ("connect", "connect_ex", "sendto")
-    own = {name: socket.socket.__dict__.get(name) for name in names}
+    originals = {name: socket.socket.__dict__.get(name) for name in names}
     for name in names:
-        setattr(socket.socket, name, guarded(name))
+        setattr(socket.socket, name, guard(name))
     socket.getaddrinfo = getaddrinfo
     try:
         yield
     finally:
         socket.getaddrinfo = look_up
-        for name, before in own.items():
+        for name, before in originals.items():
             if before is None:
                 delattr(socket.socket, name)
             else:

@@ -1,4 +1,4 @@
-"""pytest fixtures for tests of flows: `stopped_clock`, `no_network`, `flow_log`. Light until one of them is used."""
+"""pytest fixtures for testing flows: `stopped_clock`, `no_network`, and `flow_log`. Nothing heavy is imported until one is used."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def stopped_clock() -> Iterator[StoppedClock]:
 
 @pytest.fixture
 def no_network() -> Iterator[None]:
-    """The network is refused; see `appliance.testing.no_network`."""
+    """Network access raises an error; see `appliance.testing.no_network`."""
     from appliance.testing.network import no_network
 
     with no_network():

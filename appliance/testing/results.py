@@ -1,4 +1,4 @@
-"""Results in memory instead of files and object stores."""
+"""Stores results in memory instead of in files and object stores."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from appliance.engine.results.memory import MemoryResult
 
 @contextmanager
 def memory_results(flow: Flow) -> Iterator[MemoryResult]:
-    """Inside the block the flow and its tasks store results in memory, under the locations that they would have had. `contents`
-    of what is yielded are the bytes by location. Serializers stay those of each task."""
+    """Inside the block, the flow and its tasks store results in memory, under the locations they would otherwise have. The yielded
+    object's `contents` map each location to its bytes. Each task keeps its serializer."""
     owners: list[Flow | Task] = [flow, *flow.tasks]
     before = [owner.result for owner in owners]
     shared = _in_memory(flow.result, {})
@@ -30,6 +30,6 @@ def memory_results(flow: Flow) -> Iterator[MemoryResult]:
 
 
 def _in_memory(result: Result | None, contents: dict[str, bytes]) -> MemoryResult:
-    found = MemoryResult() if result is None else MemoryResult(location=result.location, serializer=result.serializer)
-    found.contents = contents
-    return found
+    memory = MemoryResult() if result is None else MemoryResult(location=result.location, serializer=result.serializer)
+    memory.contents = contents
+    return memory

@@ -88,7 +88,7 @@ def test_bulk_on_the_command_line(
     assert {row["priority"] for row in rows(site.database, "select priority from flow_run")} == {3}
     found = msgspec.json.decode(run("bulk", "mark", "skipped", "--flow", "etl", "--yes", "--json"))
     assert (found["state"], found["done"]) == ("done", 3)
-    assert "3 left as they were" in run("bulk", "resume", "--flow", "etl", "--yes", code=1)
+    assert "3 unchanged" in run("bulk", "resume", "--flow", "etl", "--yes", code=1)
     many(site.database, 11, "other")
     assert "Queued: 0 of 11" in run("bulk", "cancel", "--flow", "other", "--state", "SCHEDULED", "--yes", "--no-wait")
     waited: list[float] = []
@@ -122,7 +122,7 @@ def test_a_backfill_on_the_command_line(site: Site, run: Callable[..., str]) -> 
 
 
 def test_the_hold_on_the_command_line(site: Site, run: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run("hold", "show") == "Nothing is held.\n"
+    assert run("hold", "show") == "No runs are held.\n"
     held(site)
     assert run("hold", "show").startswith("3 runs that were due by ")
     run("hold", "skip", code=2)  # an operator may not
@@ -130,7 +130,7 @@ def test_the_hold_on_the_command_line(site: Site, run: Callable[..., str], monke
     assert run("hold", "skip", "--reason", "too late") == "Done: 3 of 3.\n"
     assert states(site.database) == {"Skipped": 3}
     held(site)
-    assert run("hold", "release") == "Nothing is held any more.\n"
+    assert run("hold", "release") == "No runs are held any more.\n"
     assert msgspec.json.decode(run("hold", "show", "--json"))["held"] is False
 
 
@@ -139,8 +139,8 @@ def test_maintenance_on_the_command_line(site: Site, run: Callable[..., str], mo
     run("maintenance", "begin", code=2)  # an operator may not
     monkeypatch.setenv("APPLIANCE_TOKEN", site.tokens["admin"])
     told = run("maintenance", "begin", "--reason", "new disks", "--for", "90m")
-    assert told.startswith("In maintenance since ") and "(new disks): no run starts until 20" in told
-    assert "until `appliance maintenance end`" in run("maintenance", "begin")
+    assert told.startswith("In maintenance since ") and "(new disks). No runs start until 20" in told
+    assert "until you run `appliance maintenance end`" in run("maintenance", "begin")
     assert msgspec.json.decode(run("maintenance", "show", "--json"))["active"] is True
     run("maintenance", "begin", "--for", "soon", code=2)
     assert run("maintenance", "end") == "The appliance is not in maintenance; runs start when they are due.\n"

@@ -126,7 +126,7 @@ def test_something_that_is_no_appliance_is_told_as_such() -> None:
 
 
 def test_an_address_that_is_none_is_told_as_such() -> None:
-    with pytest.raises(errors.ClientError, match="is not an address"):
+    with pytest.raises(errors.ClientError, match="is not a valid URL"):
         system.info(Transport("127.0.0.1:4200", tries=1))
 
 
