@@ -70,7 +70,7 @@ def test_the_command_line(site: Site, address: str, capsys: pytest.CaptureFixtur
     assert (found["labels"], found["priority"]) == (["gpu"], 4)
     assert msgspec.json.decode(run("edit", waiting, "--no-labels", "--json"))["labels"] == []
     assert "is Scheduled" in run("start-now", waiting)
-    assert run("delete", waiting, "--reason", "tidying up") == "The run is deleted.\n"
+    assert run("delete", waiting, "--reason", "tidying up") == "Run deleted.\n"
     ended = str(failed(site.database)[0])
     run("mark", ended, "success", "--task", "load-1", "--map-index", "1", "--reason", "by hand")
     assert tasks(site.database)["load-1", 1] == "Success"

@@ -24,9 +24,9 @@ def test_a_schedule_is_added_changed_switched_and_deleted(site: Site, run: Calla
     assert (added["overlap"], added["parameters"], added["timezone"]) == ("skip", {"n": 3}, "Europe/Berlin")
     assert len(rows(site.database, "select id from flow_run where due_at is not null")) > 1
     told = run("schedule", "edit", added["id"], "--catch-up", "all", "--catch-up-cap", "7", "--catch-up-window", "2d")
-    assert "Missed times: all, at most 7, of the last 2 days. Overlapping runs: skip." in told
+    assert "Missed times: all, at most 7, from the last 2 days. Overlapping runs: skip." in told
     assert "every 15 minutes" in run("schedule", "edit", added["id"], "--every", "900").lower()
-    assert "It is off" in run("schedule", "pause", added["id"])
+    assert "The schedule is off" in run("schedule", "pause", added["id"])
     assert rows(site.database, "select id from flow_run where due_at is not null") == []
     assert "Next: 20" in run("schedule", "resume", added["id"])
     assert run("schedule", "skips", added["id"]) == ""  # nothing on the output; the sentence goes to people
