@@ -11,11 +11,26 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-NOT_YET = ("appliance", "ui/src")
+NOT_YET = (
+    "appliance/agents",
+    "appliance/core",
+    "appliance/engine",
+    "appliance/schedules",
+    "appliance/server",
+    "ui/src",
+)
 """Files and folders still to be rewritten. Remove an entry once its sentences are clean; add none."""
 
 PAGES = ("docs/pages", "docs/dev", "README.md", "CHANGELOG.md", "DECISIONS.md", "CONTRIBUTING.md")
-CODE = ("appliance", "ui/src")
+CODE = (
+    *sorted(
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "appliance").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    ),
+    "deploy/example",
+    "ui/src",
+)
 GENERATED = {"static", "site", "generated"}
 
 BANNED = {
