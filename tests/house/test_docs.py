@@ -122,6 +122,7 @@ def _build(config: Path, site: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("link", ["missing.md", "index.md#missing"])
 def test_a_dead_link_fails_the_build(link: str, tmp_path: Path) -> None:
     settings, _separator, _theme_and_plugins = (ROOT / "docs" / "mkdocs.yml").read_text().partition("theme:")
@@ -142,6 +143,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (site / "python" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_every_public_name_is_in_the_reference(reference: str) -> None:
     anchors = set(re.findall(r'id="([^"]+)"', reference))
     names = [f"appliance.{name}" for name in appliance.__all__ if name != "__version__"]
@@ -170,6 +172,7 @@ def test_every_public_name_says_what_it_is(module: Any) -> None:
     assert not [name for name, text in found.items() if len(text) < 15 or text == inspect.getdoc(type(found[name]))]
 
 
+@pytest.mark.slow
 def test_pages_run_under_the_policy_of_the_server(reference: str) -> None:
     """What the page loads and runs is this server's own, or known to the policy by its hash."""
     assert not re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(?:https?:)?//', reference)

@@ -109,6 +109,7 @@ def test_children_and_daemons_end(tmp_path: Path) -> None:
     assert_nothing_is_left(descriptors, marker)
 
 
+@pytest.mark.slow
 def test_the_workers_of_a_parallel_run_end_with_what_they_started(tmp_path: Path) -> None:
     descriptors, marker = killed(CHILDREN, tmp_path, "-n", "1")
     assert len(descriptors) == 3

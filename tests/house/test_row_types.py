@@ -26,6 +26,8 @@ class Plant:
     typo: str
 
 
+pytestmark = pytest.mark.slow
+
 PLANTS = [
     # columns that are written
     Plant("actions/states.py", '"lease_expires_at"', '"lease_expires_on"'),

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROGRAM = """
 import os, socket, stat, sys, threading
 from pathlib import Path
@@ -27,6 +29,7 @@ print("clean")
 """
 
 
+@pytest.mark.slow
 def test_it_starts_no_thread_and_opens_no_connection(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
