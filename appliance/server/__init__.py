@@ -1,1 +1,1 @@
-"""The server: keeps what happened, decides what may happen, and never runs a user's code."""
+"""The server: records what happened, decides what may happen, and never runs user code."""

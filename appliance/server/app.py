@@ -1,4 +1,4 @@
-"""The app: routes, the gate around them, what handlers are given, start and stop. Wiring only."""
+"""The app: its routes, the gate around them, the handlers' dependencies, startup and shutdown. Wiring only."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ BODY_LIMIT = 1024 * 1024
 
 
 def create_app(settings: Settings, database: Database) -> Litestar:
-    """The whole server over a database that has its tables. Fails when a route or a GraphQL field declares no permission."""
-    measured = metrics.Metrics(database, settings.disk_budget_bytes)
-    broadcast, stopping, in_turn = Broadcast(database, presence.beat), asyncio.Event(), turns.Turns(database)
-    given = {
+    """The whole server on a migrated database. Raises RuntimeError if a route or a GraphQL field declares no permission."""
+    collector = metrics.Metrics(database, settings.disk_budget_bytes)
+    broadcast, stopping, turn_queue = Broadcast(database, presence.beat), asyncio.Event(), turns.Turns(database)
+    dependencies = {
         "database": database,
         "settings": settings,
         "broadcast": broadcast,
@@ -64,27 +64,27 @@ def create_app(settings: Settings, database: Database) -> Litestar:
             graphql.graphql,
             health.healthz,
             health.readyz,
-            metrics.handler(measured, settings.metrics_public),
+            metrics.handler(collector, settings.metrics_public),
             docs.router(),
             ui.router(),
         ],
         dependencies={
-            **{name: Provide(_always(value), sync_to_thread=False) for name, value in given.items()},
+            **{name: Provide(_always(value), sync_to_thread=False) for name, value in dependencies.items()},
             "actor": Provide(_actor, sync_to_thread=False),
         },
         middleware=[DefineMiddleware(_Clock), DefineMiddleware(Gate, database=database)],
-        before_send=[answers.add_headers, measured.observe],
+        before_send=[answers.add_headers, collector.observe],
         exception_handlers={
-            ServerError: answers.answer_known,
-            HTTPException: answers.answer_framework,
-            Exception: answers.answer_unknown,
+            ServerError: answers.answer_server_error,
+            HTTPException: answers.answer_framework_error,
+            Exception: answers.answer_unexpected_error,
         },
-        lifespan=[partial(_life, broadcast, stopping, in_turn)],
+        lifespan=[partial(_life, broadcast, stopping, turn_queue)],
         request_max_body_size=BODY_LIMIT,
         openapi_config=None,
         logging_config=None,
     )
-    app.state["database"], app.state["turns"] = database, in_turn
+    app.state["database"], app.state["turns"] = database, turn_queue
     check_every_route(app)
     return app
 
@@ -112,7 +112,7 @@ def _api() -> list[Router]:
 
 
 class _Clock:
-    """Notes when a request began and gives it its id, before anything can refuse it."""
+    """Records when a request began and assigns its id, before anything can reject it."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -136,7 +136,7 @@ def _actor(request: Request[Any, Any, Any]) -> Any:
 
 @asynccontextmanager
 async def _life(
-    broadcast: Broadcast, stopping: asyncio.Event, in_turn: turns.Turns, app: Litestar
+    broadcast: Broadcast, stopping: asyncio.Event, turn_queue: turns.Turns, app: Litestar
 ) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     broadcast.start(loop)
@@ -153,28 +153,28 @@ async def _life(
         restore()
         stopping.set()
         broadcast.stop()
-        in_turn.close()
+        turn_queue.close()
 
 
 def _on_signals(act: Callable[[], object]) -> Callable[[], None]:
-    """Act on SIGTERM and SIGINT before the web server's own handler does: it waits for open streams, which must end first."""
-    before: dict[int, Any] = {}
+    """Act on SIGTERM and SIGINT before the web server's own handler: it waits for open streams, which must be closed first."""
+    handlers: dict[int, Any] = {}
 
     def handle(number: int, frame: FrameType | None) -> None:
         act()
-        before[number](number, frame)
+        handlers[number](number, frame)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        known = signal.getsignal(number)
-        if callable(known):
+        handler = signal.getsignal(number)
+        if callable(handler):
             try:
                 signal.signal(number, handle)
-            except ValueError:  # not the main thread, as in tests: whoever started the app stops it
+            except ValueError:  # not the main thread, as in tests: the code that started the app also stops it
                 break
-            before[number] = known
+            handlers[number] = handler
 
     def restore() -> None:
-        for number, known in before.items():
-            signal.signal(number, known)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
     return restore

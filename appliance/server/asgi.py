@@ -1,4 +1,4 @@
-"""What web servers load: `appliance.server.asgi:create` makes the app from the environment's settings."""
+"""The web server's entry point: `appliance.server.asgi:create` builds the app from the environment's settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from appliance.server.db.session import open_database
 
 
 def create(settings: Settings | None = None) -> Litestar:
-    """The app over the settings' database, whose tables must be up to date (`appliance server` sees to that)."""
+    """The app on the database in the settings, whose tables must be up to date (`appliance server` makes sure of that)."""
     settings = settings or load()
     app = create_app(settings, open_database(settings))
     rest_collector()
@@ -20,7 +20,7 @@ def create(settings: Settings | None = None) -> Litestar:
 
 
 def rest_collector() -> None:
-    """Have the garbage collector leave alone what lives as long as the process (routes, schemas): walking through it took a quarter of
-    a second, and fell upon whichever request had made enough new objects."""
+    """Exempt objects that live as long as the process (routes, schemas) from garbage collection. Traversing them took a quarter of a
+    second, at the expense of whichever request had allocated enough new objects."""
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)

@@ -1,20 +1,20 @@
-"""The server's errors: one tree, and each carries all that the REST and GraphQL edges need to answer.
+"""The server's errors: one tree. Each error has everything that REST and GraphQL need for their response.
 
 ServerError
 |- Invalid          400 invalid          the request can't be used as it is
-|- Unauthenticated  401 unauthenticated  no credential, or one that is not valid
-|- Forbidden        403 forbidden        known, but not allowed
+|- Unauthenticated  401 unauthenticated  no credential, or an invalid one
+|- Forbidden        403 forbidden        the caller is known but lacks the permission
 |- NotFound         404 not_found
-|- Conflict         409 conflict         true when asked a moment ago, or against the rules of the object's state
+|- Conflict         409 conflict         the object's state doesn't allow this, or it has just changed
 |  |- StaleAttempt  409 stale_attempt    the attempt was replaced or has ended
-|  `- SequenceGap   409 sequence_gap     a numbered batch is missing before this one
+|  `- SequenceGap   409 sequence_gap     an earlier numbered batch is missing
 |- TooManyRequests  429 too_many_requests  slow down; `details` say for how long
 `- Unavailable      503 unavailable      try again later
-   |- SetupRequired 503 setup_required   nobody has claimed this appliance yet
-   |- Contended     503 contended        it met another change and was undone; the same again will do
-   |- Interrupted   503 interrupted      the database was lost before anything was kept; the same again may do
+   |- SetupRequired 503 setup_required   nobody has set up this appliance yet
+   |- Contended     503 contended        the change collided with another and was rolled back; send it again
+   |- Interrupted   503 interrupted      the connection was lost before anything was committed; send it again
    |- DiskFull      503 disk_full        the disk has no room for changes; reading works
-   `- NewerSchema   503 newer_schema     the database was written by a newer version
+   `- NewerSchema   503 newer_schema     a newer version has written the database
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Interrupted(Unavailable):
 
 
 class MustWait(Unavailable):
-    """Another writes to SQLite just now, and the caller had asked not to wait; nothing has begun."""
+    """Another writer holds SQLite's lock, and the caller chose not to wait. Nothing has been done."""
 
 
 class DiskFull(Unavailable):

@@ -21,7 +21,7 @@ from appliance.server.db.session import Database
 
 @get("/users", opt={"permission": Permission.MANAGE_USERS, "items": UserView}, sync_to_thread=True)
 def list_users(database: Database) -> Page:
-    """All users by name."""
+    """List all users, sorted by name."""
     with database.read() as session:
         return Page(items=[views.user(row) for row in users.every(session)])
 
@@ -34,20 +34,20 @@ def create_user(database: Database, actor: Actor, body: bytes) -> UserView:
 
 @get("/tokens", opt={"permission": Permission.MANAGE_TOKENS, "items": TokenView}, sync_to_thread=True)
 def list_tokens(database: Database) -> Page:
-    """All live tokens, newest first."""
+    """List all valid tokens, newest first."""
     with database.read() as session:
         return Page(items=[views.token(row) for row in tokens.live(session)])
 
 
 @post("/tokens", opt={"permission": Permission.MANAGE_TOKENS, "body": CreateToken}, sync_to_thread=True)
 def create_token(database: Database, actor: Actor, body: bytes) -> TokenCreated:
-    """Make a token; its secret is in this answer and nowhere else."""
+    """Create a token. Its secret appears only in this response."""
     return token_actions.create(database, actor, decode(body, CreateToken))
 
 
 @delete("/tokens/{token_id:uuid}", opt={"permission": Permission.MANAGE_TOKENS}, sync_to_thread=True)
 def revoke_token(database: Database, actor: Actor, token_id: UUID) -> None:
-    """End a token at once."""
+    """Revoke a token. It stops working at once."""
     token_actions.revoke(database, actor, token_id)
 
 

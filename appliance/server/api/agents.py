@@ -1,4 +1,4 @@
-"""REST: the agent protocol. A claim waits until there is something to start or to stop, without holding a thread."""
+"""REST: the agent protocol. A claim waits for work to start or stop, without occupying a thread."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from appliance.server.events.broadcast import Broadcast
 
 @get("/", opt={"permission": Permission.READ, "items": AgentView}, sync_to_thread=True)
 def index(database: Database) -> Page:
-    """All agents, those seen last first."""
+    """List all agents, most recently seen first."""
     now = clock.now()
     with database.read() as session:
         rows = agents.every(session)
@@ -51,7 +51,7 @@ def index(database: Database) -> Page:
 
 @post("/", opt={"permission": Permission.AGENT_PROTOCOL, "body": Enrol}, sync_to_thread=True)
 def enrol(database: Database, actor: Actor, body: bytes) -> Enrolled:
-    """Make an agent known, or known again after its restart."""
+    """Register an agent, or register it again after a restart."""
     return actions.enrol(database, actor, decode(body, Enrol))
 
 
@@ -64,36 +64,36 @@ async def claim(
     actor: Actor,
     agent_id: UUID,
 ) -> Claimed:
-    """Take up to `free_slots` due runs; wait up to `wait_s` seconds for the first one, or for a run that must be stopped."""
-    wanted = decode(await request.body(), Claim)
-    until = clock.monotonic() + min(max(0.0, wanted.wait_s), MAX_WAIT)
-    gone = asyncio.create_task(_disconnected(request))
+    """Claim up to `free_slots` due runs. Waits up to `wait_s` seconds for the first one, or for a run that must be stopped."""
+    message = decode(await request.body(), Claim)
+    until = clock.monotonic() + min(max(0.0, message.wait_s), MAX_WAIT)
+    disconnect = asyncio.create_task(_disconnected(request))
     try:
         while True:
             ticket = (
                 broadcast.work_ready.ticket()
-            )  # before looking, so that nothing between looking and waiting is missed
-            freed = broadcast.room_made.ticket()
-            tried = await to_thread.run_sync(actions.try_claim, database, actor, agent_id, wanted)
-            found = tried.answer
+            )  # taken first, so that nothing between checking and waiting is missed
+            room_ticket = broadcast.room_made.ticket()
+            attempt = await to_thread.run_sync(actions.try_claim, database, actor, agent_id, message)
+            answer = attempt.answer
             left = until - clock.monotonic()
-            if found.work or found.stop or left <= 0 or stopping.is_set():
-                return found
+            if answer.work or answer.stop or left <= 0 or stopping.is_set():
+                return answer
             waiting = {asyncio.create_task(broadcast.work_ready.wait(left, ticket))}
-            if tried.blocked:
-                waiting.add(asyncio.create_task(broadcast.room_made.wait(left, freed)))
-            await asyncio.wait({*waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if attempt.blocked:
+                waiting.add(asyncio.create_task(broadcast.room_made.wait(left, room_ticket)))
+            await asyncio.wait({*waiting, disconnect}, return_when=asyncio.FIRST_COMPLETED)
             for task in waiting:
                 task.cancel()
-            if gone.done():  # nobody is left to start what would be claimed
+            if disconnect.done():  # no one is left to start what would be claimed
                 return Claimed()
     finally:
-        gone.cancel()
+        disconnect.cancel()
 
 
 @turns.post("/{agent_id:uuid}/report", permission=Permission.AGENT_PROTOCOL, body=AgentReport, status_code=200)
 def report(request: Request[Actor, Any, Any], agent_id: UUID, body: bytes) -> AgentReported:
-    """What became of claimed runs."""
+    """Report what happened to claimed runs."""
     return actions.report(request.app.state["database"], request.user, agent_id, decode(body, AgentReport))
 
 

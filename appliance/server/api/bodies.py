@@ -1,4 +1,4 @@
-"""Reading JSON bodies strictly, straight into the protocol's messages, with one sentence that names the field at fault."""
+"""Decodes JSON bodies strictly into the protocol's messages. Errors name the invalid field."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DECODERS: dict[type, msgspec.json.Decoder[object]] = {}
 
 
 def decode(body: bytes, kind: type[T]) -> T:
-    """The message in the body; raises Invalid. Types are not bent: the text "1" is no number."""
+    """The message in the body. Raises Invalid. Types are not coerced: the string "1" is not a number."""
     decoder = _DECODERS.get(kind)
     if decoder is None:
         decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
@@ -24,13 +24,13 @@ def decode(body: bytes, kind: type[T]) -> T:
     except msgspec.ValidationError as error:
         raise Invalid(_sentence(str(error))) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Invalid("The request's body is not valid JSON.") from error
+        raise Invalid("The request body is not valid JSON.") from error
     except RecursionError as error:
-        raise Invalid("The request's body is nested too deeply.") from error
+        raise Invalid("The request body is nested too deeply.") from error
 
 
 def _sentence(text: str) -> str:
-    found = _AT.match(text)
-    reason, path = (found["reason"], found["path"]) if found else (text, None)
+    match = _AT.match(text)
+    reason, path = (match["reason"], match["path"]) if match else (text, None)
     reason = reason[:1].lower() + reason[1:300]
-    return f"The field {path[:100]} can't be used: {reason}." if path else f"The request can't be used: {reason}."
+    return f"The field {path[:100]} is not valid: {reason}." if path else f"The request is not valid: {reason}."

@@ -1,4 +1,4 @@
-"""REST: limits on what runs at a time, with their holders."""
+"""REST: limits on how many runs or tasks run at once, with the holders of their slots."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from appliance.server.db.rows.flow_runs import LiveRun
 from appliance.server.db.session import Database
 from appliance.server.domain.concurrency import FLOW, TASK_TAG
 
-_HOLDERS_SHOWN = 50
+_MAX_HOLDERS = 50
 
 
 class PutLimit(Message, kw_only=True):
-    """`name` is a label, a task tag, or a flow as `project/flow`."""
+    """`name` is a label, a task tag, or a flow written as `project/flow`."""
 
     kind: Literal["flow", "label", "task_tag"]
     name: str
@@ -47,19 +47,19 @@ class LimitView(Answer, kw_only=True):
     name: str
     slots: int
     used: int
-    holders: list[HolderView]  # the longest holding first, at most 50
+    holders: list[HolderView]  # longest-held first, at most 50
 
 
 @get("/concurrency-limits", opt={"permission": Permission.READ, "items": LimitView}, sync_to_thread=True)
 def index(database: Database) -> Page:
-    """All limits with what is in use of them now, counted from the runs that are at work."""
+    """List all limits with their current usage, counted from the active runs."""
     with database.read() as session:
         return Page(items=_views(session, list(concurrency.every(session))))
 
 
 @put("/concurrency-limits", opt={"permission": Permission.EDIT_LIMIT, "body": PutLimit}, sync_to_thread=True)
 def put_limit(database: Database, actor: Actor, body: bytes) -> LimitView:
-    """Set a limit; one of the same kind and name gets the new number. Zero lets nothing start."""
+    """Set a limit. An existing one of the same kind and name gets the new number. With zero, nothing starts."""
     request = decode(body, PutLimit)
     row = actions.put(database, actor, request.kind, request.name, request.slots)
     with database.read() as session:
@@ -76,21 +76,21 @@ def _views(session: Session, rows: Sequence[LimitRow]) -> list[LimitView]:
     runs = concurrency.live_runs(session)
     tasks = concurrency.task_holders(session)
     names = concurrency.flow_names(session, [UUID(row.name) for row in rows if row.kind == FLOW])
-    found = []
+    views = []
     for row in rows:
         holders = _tasks(row, tasks) if row.kind == TASK_TAG else _runs(row, runs)
         name = names.get(row.name, row.name)
-        found.append(
+        views.append(
             LimitView(
                 id=row.id,
                 kind=row.kind,
                 name=name,
                 slots=row.slots,
                 used=len(holders),
-                holders=holders[:_HOLDERS_SHOWN],
+                holders=holders[:_MAX_HOLDERS],
             )
         )
-    return found
+    return views
 
 
 def _runs(limit: LimitRow, runs: Sequence[LiveRun]) -> list[HolderView]:
@@ -104,10 +104,10 @@ def _runs(limit: LimitRow, runs: Sequence[LiveRun]) -> list[HolderView]:
 def _tasks(limit: LimitRow, tasks: Sequence[TaskHolder]) -> list[HolderView]:
     return [
         HolderView(
-            flow_run_id=held.id, flow_run=held.name, since=held.at, task_slug=held.task_slug, map_index=held.map_index
+            flow_run_id=task.id, flow_run=task.name, since=task.at, task_slug=task.task_slug, map_index=task.map_index
         )
-        for held in tasks
-        if held.limit_id == limit.id
+        for task in tasks
+        if task.limit_id == limit.id
     ]
 
 

@@ -1,4 +1,4 @@
-"""REST: the disk under the database, and freeing space on it."""
+"""REST: the database's disk, and freeing space on it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from appliance.server.db.session import Database
 
 
 class DiskView(Answer, kw_only=True):
-    """Sizes are in bytes; `free_bytes` and `total_bytes` are null where the database is Postgres."""
+    """Sizes are in bytes. `free_bytes` and `total_bytes` are null if the database is Postgres."""
 
-    database_bytes: int  # what holds something
+    database_bytes: int  # without free pages
     file_bytes: int
     write_ahead_log_bytes: int
     free_bytes: int | None
@@ -33,7 +33,7 @@ class DiskView(Answer, kw_only=True):
 
 
 class FreeSpace(Message, kw_only=True):
-    """Nothing that is younger than `keep_days` is deleted."""
+    """Nothing newer than `keep_days` is deleted."""
 
     keep_days: Annotated[float, msgspec.Meta(ge=0, le=36_500)] = 1.0
 
@@ -46,7 +46,7 @@ class FreedView(Answer, kw_only=True):
 
 @get("/system/disk", opt={"permission": Permission.READ}, sync_to_thread=True)
 def show_disk(database: Database, settings: Settings) -> DiskView:
-    """How full the disk of the database is, when it will be full at the growth of the last days, and what to know about it."""
+    """How full the database's disk is, when it will be full if it keeps growing as in recent days, and any warnings."""
     return _view(disk.look(database, settings.disk_budget_bytes))
 
 
@@ -57,23 +57,23 @@ def show_disk(database: Database, settings: Settings) -> DiskView:
     sync_to_thread=True,
 )
 def free_space(database: Database, settings: Settings, actor: Actor, body: bytes) -> FreedView:
-    """Delete the oldest runs, logs and events by ever tighter limits until there is room again; works on a full disk too."""
+    """Delete the oldest runs, logs and events, with ever tighter limits, until there is room again. Works on a full disk."""
     request = decode(body, FreeSpace)
     freed = disk.free_space(database, settings, actor, request.keep_days)
     return FreedView(deleted=freed.deleted, freed_bytes=freed.freed, disk=_view(freed.disk))
 
 
-def _view(found: disk.Disk) -> DiskView:
+def _view(state: disk.Disk) -> DiskView:
     return DiskView(
-        database_bytes=found.used,
-        file_bytes=found.file,
-        write_ahead_log_bytes=found.write_ahead_log,
-        free_bytes=found.free,
-        total_bytes=found.total,
-        reserve_bytes=found.reserve,
-        reserve_wanted_bytes=found.reserve_wanted,
-        budget_bytes=found.budget,
-        writable=found.writable,
-        days_left=found.days_left,
-        warnings=found.warnings,
+        database_bytes=state.used,
+        file_bytes=state.file,
+        write_ahead_log_bytes=state.write_ahead_log,
+        free_bytes=state.free,
+        total_bytes=state.total,
+        reserve_bytes=state.reserve,
+        reserve_wanted_bytes=state.reserve_wanted,
+        budget_bytes=state.budget,
+        writable=state.writable,
+        days_left=state.days_left,
+        warnings=state.warnings,
     )

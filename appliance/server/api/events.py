@@ -1,4 +1,4 @@
-"""REST: the live stream. It says what changed, never to what: the UI asks again for what it shows."""
+"""REST: the live stream. It says which objects changed but carries no data: the UI refetches what it displays."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from appliance.kit import clock
 from appliance.kit.version import VERSION
-from appliance.server.api.gate import presented, still_allowed
-from appliance.server.auth.callers import Presented
+from appliance.server.api.gate import request_credentials, still_allowed
+from appliance.server.auth.callers import RequestCredentials
 from appliance.server.auth.guards import Permission
 from appliance.server.db.reads import events
 from appliance.server.db.rows.events import EventRow
@@ -25,9 +25,10 @@ from appliance.server.events.broadcast import Broadcast
 
 HEARTBEAT = 15.0
 RETRY_MS = 1_000
-_REPLAYED = 1_000
+_PAGE = 1_000
 _LATE = 200
-"""On Postgres an event may be committed after others with higher ids: so many before the last one are told again, which is harmless."""
+"""On Postgres an event may be committed after others with higher ids, so this many before the last one are sent again. Clients ignore
+duplicates."""
 
 
 @get("/events", opt={"permission": Permission.READ})
@@ -38,10 +39,10 @@ async def stream(
     stopping: asyncio.Event,
     topic: list[str] | None = None,
 ) -> ServerSentEvent:
-    """Changes as they are committed. `Last-Event-ID` replays what was missed; `topic` may be given several times."""
+    """Stream changes as they are committed. `Last-Event-ID` replays missed events; `topic` may be repeated."""
     last = _last_event_id(request)
-    shown = presented(request, Permission.READ)
-    messages = _messages(database, broadcast, stopping, shown, last, tuple(topic or ()))
+    credentials = request_credentials(request, Permission.READ)
+    messages = _messages(database, broadcast, stopping, credentials, last, tuple(topic or ()))
     return ServerSentEvent(messages, headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
 
 
@@ -49,7 +50,7 @@ async def _messages(
     database: Database,
     broadcast: Broadcast,
     stopping: asyncio.Event,
-    shown: Presented,
+    credentials: RequestCredentials,
     last: int | None,
     topics: tuple[str, ...],
 ) -> AsyncIterator[ServerSentEventMessage]:
@@ -57,43 +58,43 @@ async def _messages(
         return
     with broadcast.subscribe(*topics) as subscription:
         yield _heartbeat(clock.now())
-        told: set[int] = set()
+        sent: set[int] = set()
         if last is not None:
-            async for row in _missed(database, last, told):
+            async for row in _missed(database, last, sent):
                 if not topics or row.topic in topics:
                     yield _change(row.id, row.topic, row.object_id, row.kind, row.data)
         while True:
             try:
                 item = await subscription.get(HEARTBEAT)
             except StopAsyncIteration:
-                return  # the server stops, or the reader was too slow; it comes back with its last event id
+                return  # the server is stopping, or the client was too slow; it reconnects with its last event id
             if item is None:
                 now = clock.now()
-                if not await to_thread.run_sync(still_allowed, database, shown, Permission.READ, now):
+                if not await to_thread.run_sync(still_allowed, database, credentials, Permission.READ, now):
                     return
                 yield _heartbeat(now)
-            elif item.id not in told:
+            elif item.id not in sent:
                 yield _change(item.id, item.topic, item.object_id, item.kind, item.data)
 
 
-async def _missed(database: Database, last: int, told: set[int]) -> AsyncIterator[EventRow]:
-    """What happened since the event `last`, page by page. `told` holds the ids of the newest pages, which may come live as well."""
+async def _missed(database: Database, last: int, sent: set[int]) -> AsyncIterator[EventRow]:
+    """The events since `last`, page by page. `sent` holds the ids of the newest pages, which may also arrive live."""
     after = last - (_LATE if database.dialect == "postgresql" else 0)
     before: set[int] = set()
     while page := await to_thread.run_sync(_page, database, after):
         ids = {row.id for row in page}
-        told.intersection_update(before)
-        told |= ids
+        sent.intersection_update(before)
+        sent |= ids
         before, after = ids, page[-1].id
         for row in page:
             yield row
-        if len(page) < _REPLAYED:
+        if len(page) < _PAGE:
             return
 
 
 def _page(database: Database, after: int) -> Sequence[EventRow]:
     with database.read() as session:
-        return events.after(session, after, _REPLAYED)
+        return events.after(session, after, _PAGE)
 
 
 def _change(

@@ -1,4 +1,4 @@
-"""REST: flow runs: created, listed, read, and all that people do with them."""
+"""REST: flow runs: creating, listing and reading them, and every action on them."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from appliance.server.errors import NotFound
 
 @turns.post("/", permission=Permission.CREATE_RUN, body=CreateFlowRun, status_code=201)
 def create(request: Request[Actor, Any, Any], body: bytes) -> FlowRunView:
-    """Create a run of a flow's newest version. Why it waits is told when it is read."""
-    database: Database = request.app.state["database"]  # not injected: that costs a task group, and this is a hot path
-    made = create_run(database, request.user, decode(body, CreateFlowRun))
-    if made.row is not None:
-        return views.new_flow_run(made.row, made.flow, made.project)
-    return one(database, made.id)
+    """Create a run of a flow's latest version. The response omits the wait reason; read the run to get it."""
+    database: Database = request.app.state["database"]  # not injected: that costs a task group, and this path is hot
+    run = create_run(database, request.user, decode(body, CreateFlowRun))
+    if run.row is not None:
+        return views.new_flow_run(run.row, run.flow, run.project)
+    return one(database, run.id)
 
 
 @get("/", opt={"permission": Permission.READ, "items": FlowRunView}, sync_to_thread=True)
@@ -48,28 +48,28 @@ def index(
     database: Database,
     flow: str | None = None,
     project: str | None = None,
-    state_given: Annotated[str | None, Parameter(query="state")] = None,
+    state_filter: Annotated[str | None, Parameter(query="state")] = None,
     limit: int | None = None,
     after: str | None = None,
     include_future: bool = False,
 ) -> Page:
-    """Runs, newest first. `state` is a state's name or type."""
-    states = [] if state_given is None else [state_given]
-    wanted = RunFilter(states=states, flow=flow, project=project, include_future=include_future)
+    """List runs, newest first. `state` is a state's name or type."""
+    states = [] if state_filter is None else [state_filter]
+    filter = RunFilter(states=states, flow=flow, project=project, include_future=include_future)
     with database.read() as session:
-        page = run_lists.page(session, wanted, pages.size(limit), after, clock.now())
+        page = run_lists.page(session, filter, pages.size(limit), after, clock.now())
         return Page(items=views.flow_runs(session, page.rows), next=page.next)
 
 
 @get("/{run_id:uuid}", opt={"permission": Permission.READ}, sync_to_thread=True)
 def show(database: Database, run_id: UUID) -> FlowRunView:
-    """One run."""
+    """Get one run."""
     return one(database, run_id)
 
 
 @get("/{run_id:uuid}/states", opt={"permission": Permission.READ, "items": StateView}, sync_to_thread=True)
 def history(database: Database, run_id: UUID) -> Page:
-    """The run's states, oldest first."""
+    """List the run's states, oldest first."""
     with database.read() as session:
         _require(session, run_id)
         return Page(items=[views.state(row) for row in states.of_flow_run(session, run_id)])
@@ -77,7 +77,7 @@ def history(database: Database, run_id: UUID) -> Page:
 
 @get("/{run_id:uuid}/task-runs", opt={"permission": Permission.READ, "items": TaskRunView}, sync_to_thread=True)
 def tasks(database: Database, run_id: UUID, limit: int | None = None, after: str | None = None) -> Page:
-    """The run's task runs, by task and map index."""
+    """List the run's task runs, by task and map index."""
     with database.read() as session:
         _require(session, run_id)
         page = task_runs.page(session, run_id, pages.size(limit), after)
@@ -88,17 +88,17 @@ def tasks(database: Database, run_id: UUID, limit: int | None = None, after: str
 def log_page(
     database: Database, run_id: UUID, limit: int | None = None, after: str | None = None, level: str | None = None
 ) -> Page:
-    """Log lines, oldest first. `next` stays usable at the end: ask again with it for lines that come later."""
-    wanted = logs.LogFilter(min_level=views.level_number(level))
+    """List log lines, oldest first. `next` is set on the last page too: use it to fetch lines that arrive later."""
+    filter = logs.LogFilter(min_level=views.level_number(level))
     with database.read() as session:
         _require(session, run_id)
-        page, _previous = logs.page(session, run_id, wanted, pages.size(limit), after, None)
+        page, _previous = logs.page(session, run_id, filter, pages.size(limit), after, None)
         return Page(items=[views.log(row) for row in page.rows], next=page.next)
 
 
 @get("/{run_id:uuid}/logs/download", opt={"permission": Permission.READ}, sync_to_thread=True)
 def download(database: Database, run_id: UUID) -> Stream:
-    """All log lines as text."""
+    """Download all log lines as text."""
     with database.read() as session:
         _require(session, run_id)
     headers = {"Content-Disposition": f'attachment; filename="flow-run-{run_id}.log"'}
@@ -124,13 +124,13 @@ def _require(session: Session, run_id: UUID) -> FlowRunRow:
 
 
 def one(database: Database, run_id: UUID) -> FlowRunView:
-    """A run as it is now; raises NotFound."""
+    """A run as it is now. Raises NotFound."""
     with database.read() as session:
         return views.flow_runs(session, [_require(session, run_id)])[0]
 
 
 def _verb_route(verb: Verb) -> HTTPRouteHandler:
-    """The route of one verb, as the table declares it."""
+    """The route for one verb, as the table declares it."""
 
     def change(database: Database, actor: Actor, run_id: UUID, body: bytes) -> FlowRunView:
         perform(database, actor, run_id, verb.name, decode(body, verb.request))

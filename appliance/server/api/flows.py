@@ -23,7 +23,7 @@ from appliance.server.errors import NotFound
 
 @post("/", opt={"permission": Permission.REGISTER_FLOW, "body": Registration}, sync_to_thread=True)
 def register(database: Database, actor: Actor, body: bytes) -> Registered:
-    """Store a flow's metadata; the same content twice is one version."""
+    """Register a flow's metadata. Registering the same content again creates no new version."""
     return actions.register(database, actor, decode(body, Registration))
 
 
@@ -35,7 +35,7 @@ def index(
     limit: int | None = None,
     after: str | None = None,
 ) -> Page:
-    """Flows by name; `name` finds any that contain it."""
+    """List flows, sorted by name. `name` matches any part of a flow's name."""
     with database.read() as session:
         page = flows.page(session, pages.size(limit), after, project, name)
         return Page(items=_views(session, page.rows), next=page.next)
@@ -43,18 +43,18 @@ def index(
 
 @get("/{flow_id:uuid}", opt={"permission": Permission.READ}, sync_to_thread=True)
 def show(database: Database, flow_id: UUID) -> FlowView:
-    """One flow with its newest version's parameters."""
+    """Get one flow with the parameters of its latest version."""
     with database.read() as session:
-        found = _views(session, flows.by_ids(session, [flow_id]))
-    if not found:
+        views = _views(session, flows.by_ids(session, [flow_id]))
+    if not views:
         raise NotFound("There is no such flow; it may have been deleted.")
-    return found[0]
+    return views[0]
 
 
 def _views(session: Session, rows: Sequence[FlowRow]) -> list[FlowView]:
     ids = [row.id for row in rows]
     names = flows.names(session, ids)
-    newest = {row.flow_id: row for row in flows.newest_versions(session, ids)}
+    latest = {row.flow_id: row for row in flows.newest_versions(session, ids)}
     return [
         FlowView(
             id=row.id,
@@ -63,8 +63,8 @@ def _views(session: Session, rows: Sequence[FlowRow]) -> list[FlowView]:
             paused=row.paused,
             archived=row.archived,
             created=row.created,
-            version=newest[row.id].number if row.id in newest else 0,
-            parameters=newest[row.id].parameters if row.id in newest else [],
+            version=latest[row.id].number if row.id in latest else 0,
+            parameters=latest[row.id].parameters if row.id in latest else [],
         )
         for row in rows
     ]

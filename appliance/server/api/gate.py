@@ -1,4 +1,4 @@
-"""The gate: nothing reaches a handler before it is known who calls and whether they may. Deny is the default."""
+"""The gate: no request reaches a handler before its caller is authenticated and authorized. Access is denied by default."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from appliance.kit import clock
 from appliance.server.api import turns
 from appliance.server.auth import sessions
-from appliance.server.auth.callers import Caller, Presented, identify
+from appliance.server.auth.callers import Caller, RequestCredentials, identify
 from appliance.server.auth.guards import Permission, require
 from appliance.server.db.reads import users
 from appliance.server.db.session import Database
@@ -28,7 +28,7 @@ SMALL_BODY = 64 * 1024
 
 
 class Gate:
-    """ASGI middleware around every route: setup lock, credentials, CSRF, permission, content type; in this order."""
+    """ASGI middleware around every route. It checks setup, credentials, permission, CSRF and content type, in this order."""
 
     def __init__(self, app: ASGIApp, database: Database) -> None:
         self.app = app
@@ -36,7 +36,7 @@ class Gate:
         self._claimed = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if _method(scope) == "OPTIONS":  # Litestar adds these handlers by itself; nothing here needs them
+        if _method(scope) == "OPTIONS":  # Litestar adds these handlers automatically; nothing here needs them
             raise MethodNotAllowedException
         route = scope["route_handler"].opt
         permission: Permission = route["permission"]
@@ -46,26 +46,26 @@ class Gate:
         elif route.get(turns.IN_TURN) and _is_small(connection):
             scope["state"][turns.ADMIT] = partial(self._admit, permission, connection)
         else:
-            scope["state"][turns.ADMIT] = _nothing
+            scope["state"][turns.ADMIT] = _admitted_already
             await to_thread.run_sync(self._admit, permission, connection)
         _check_content_type(connection)
         await self.app(scope, receive, send)
 
     def _admit(self, permission: Permission, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-        caller = self._known(permission, presented(connection, permission))
+        caller = self._authorize(permission, request_credentials(connection, permission))
         _check_csrf(connection, caller)
         connection.scope["user"] = caller.actor
         connection.scope["auth"] = caller.credential
 
-    def _known(self, permission: Permission, shown: Presented) -> Caller:
+    def _authorize(self, permission: Permission, credentials: RequestCredentials) -> Caller:
         now = clock.now()
         self._check_claimed()
-        caller = identify(self._database, shown, now)
+        caller = identify(self._database, credentials, now)
         if caller is None:
             raise Unauthenticated("Sign in, or send a token in the header: Authorization: Bearer TOKEN.")
         require(caller.actor, permission)
-        if shown.flow_run_id is not None and caller.actor.flow_run_id != shown.flow_run_id:
-            raise Forbidden("A run's protocol takes the token of that run only.")
+        if credentials.flow_run_id is not None and caller.actor.flow_run_id != credentials.flow_run_id:
+            raise Forbidden("These addresses accept only the token of this run's current attempt.")
         return caller
 
     def _check_claimed(self) -> None:
@@ -75,20 +75,22 @@ class Gate:
             self._claimed = users.any_exists(session)
         if not self._claimed:
             raise SetupRequired(
-                "This appliance has not been set up yet; open the setup link that its first start printed."
+                "This appliance has not been set up yet; open the setup link that was printed when it first started."
             )
 
 
-def presented(connection: ASGIConnection[Any, Any, Any, Any], permission: Permission) -> Presented:
-    """What the request shows to prove who it is."""
+def request_credentials(connection: ASGIConnection[Any, Any, Any, Any], permission: Permission) -> RequestCredentials:
+    """What the request sends to prove who its caller is."""
     flow_run_id = connection.path_params.get("flow_run_id") if permission is Permission.RUN_PROTOCOL else None
-    return Presented(connection.headers.get("authorization"), connection.cookies.get(sessions.COOKIE), flow_run_id)
+    return RequestCredentials(
+        connection.headers.get("authorization"), connection.cookies.get(sessions.COOKIE), flow_run_id
+    )
 
 
-def still_allowed(database: Database, shown: Presented, permission: Permission, now: datetime) -> bool:
-    """Whether a long-lived stream's caller may still read."""
+def still_allowed(database: Database, credentials: RequestCredentials, permission: Permission, now: datetime) -> bool:
+    """Whether the caller of a long-lived stream still has access."""
     try:
-        caller = identify(database, shown, now)
+        caller = identify(database, credentials, now)
         if caller is None:
             return False
         require(caller.actor, permission)
@@ -98,7 +100,7 @@ def still_allowed(database: Database, shown: Presented, permission: Permission, 
 
 
 def check_every_route(app: Litestar) -> None:
-    """Refuse to build an app with a route that declares no permission."""
+    """Raise RuntimeError if a route declares no permission, so that no such app can be built."""
     for handler in handlers(app):
         if not isinstance(handler.opt.get("permission"), Permission):
             raise RuntimeError(
@@ -107,27 +109,27 @@ def check_every_route(app: Litestar) -> None:
 
 
 def handlers(app: Litestar) -> list[HTTPRouteHandler]:
-    """Every handler of ours; a route of another kind than HTTP is refused."""
-    found: list[HTTPRouteHandler] = []
+    """Every handler of the app. Raises RuntimeError for a route that is not HTTP."""
+    own: list[HTTPRouteHandler] = []
     for route in app.routes:
         if not isinstance(route, HTTPRoute):
-            raise RuntimeError(f"The route {route.path} is not an HTTP route; the gate guards those only.")
-        found.extend(handler for handler in route.route_handlers if "OPTIONS" not in handler.http_methods)
-    return found
+            raise RuntimeError(f"The route {route.path} is not an HTTP route; the gate guards only those.")
+        own.extend(handler for handler in route.route_handlers if "OPTIONS" not in handler.http_methods)
+    return own
 
 
-def _nothing() -> None:
-    """The caller was admitted before."""
+def _admitted_already() -> None:
+    """Nothing is left to do: the gate has admitted the caller."""
 
 
 def _is_small(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
-    """Whether the body may be read for somebody who is not known yet."""
+    """Whether the body is small enough to read before the caller is authenticated."""
     length = connection.headers.get("content-length", "")
     return length.isdecimal() and int(length) <= SMALL_BODY
 
 
 def _method(scope: Scope) -> str:
-    """The method; anything but HTTP has none, and is then treated as unsafe."""
+    """The method. Anything other than HTTP has none and is treated as unsafe."""
     return str(scope.get("method", ""))
 
 
@@ -139,7 +141,7 @@ def _check_csrf(connection: ASGIConnection[Any, Any, Any, Any], caller: Caller) 
 
 
 def _check_content_type(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-    """Browsers send forms and text across origins unasked, JSON they don't: so every body must be JSON."""
+    """Browsers send forms and text, but not JSON, across origins without a preflight request, so every body must be JSON."""
     headers = connection.headers
     if _method(connection.scope) in SAFE or (
         headers.get("content-length", "") in ("", "0") and "transfer-encoding" not in headers

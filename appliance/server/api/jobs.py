@@ -23,7 +23,7 @@ from appliance.server.db.rows.jobs import JobRow
 from appliance.server.db.session import Database
 from appliance.server.errors import NotFound
 
-_COUNTED = 10_000
+_MAX_COUNT = 10_000
 
 
 class CancelJob(Message, kw_only=True):
@@ -41,7 +41,7 @@ class SkipHeld(Message, kw_only=True):
 
 @post("/bulk", opt={"permission": Permission.BULK, "body": Bulk}, sync_to_thread=True)
 def bulk(database: Database, actor: Actor, body: bytes) -> JobView:
-    """Do one thing to many runs. Up to 200 are done when this answers; with more, follow the job."""
+    """Perform one action on many runs. Up to 200 are done before the response; for more, follow the job's progress."""
     return _one(database, jobs.create_bulk(database, actor, decode(body, Bulk)))
 
 
@@ -52,32 +52,32 @@ def bulk(database: Database, actor: Actor, body: bytes) -> JobView:
     sync_to_thread=True,
 )
 def preview(database: Database, body: bytes) -> BackfillPreview:
-    """Which due times a backfill would give runs, and which have runs already."""
+    """Preview the due times that a backfill would create runs for, and those that already have runs."""
     return backfills.preview(database, decode(body, BackfillRange))
 
 
 @post("/backfills", opt={"permission": Permission.BACKFILL, "body": Backfill}, sync_to_thread=True)
 def backfill(database: Database, actor: Actor, body: bytes) -> JobView:
-    """Create the runs that due times of the past lack, as a job."""
+    """Create missing runs for past due times, as a job."""
     return _one(database, jobs.create_backfill(database, actor, decode(body, Backfill)))
 
 
 @get("/jobs", opt={"permission": Permission.READ, "items": JobView}, sync_to_thread=True)
 def index(
     database: Database,
-    state_given: Annotated[str | None, Parameter(query="state")] = None,
+    state_filter: Annotated[str | None, Parameter(query="state")] = None,
     limit: int | None = None,
     after: str | None = None,
 ) -> Page:
-    """Jobs, newest first."""
+    """List jobs, newest first."""
     with database.read() as session:
-        page = reads.page(session, pages.size(limit), after, state_given)
+        page = reads.page(session, pages.size(limit), after, state_filter)
     return Page(items=[view(row) for row in page.rows], next=page.next)
 
 
 @get("/jobs/{job_id:uuid}", opt={"permission": Permission.READ}, sync_to_thread=True)
 def show(database: Database, job_id: UUID) -> JobView:
-    """One job with its progress."""
+    """Get one job with its progress."""
     return _one(database, job_id)
 
 
@@ -88,7 +88,7 @@ def show(database: Database, job_id: UUID) -> JobView:
     sync_to_thread=True,
 )
 def cancel(database: Database, actor: Actor, job_id: UUID, body: bytes) -> JobView:
-    """End a job; what it has done stays."""
+    """Cancel a job. What it has already done remains."""
     return _one(database, jobs.cancel(database, actor, job_id, decode(body, CancelJob).reason))
 
 
@@ -96,11 +96,11 @@ def cancel(database: Database, actor: Actor, job_id: UUID, body: bytes) -> JobVi
 def show_hold(database: Database) -> HoldView:
     """Whether overdue runs are held after an outage, and how many."""
     with database.read() as session:
-        found = hold.find(session)
-        if found is None:
+        active = hold.find(session)
+        if active is None:
             return HoldView(held=False)
-        runs = min(_COUNTED, hold_reads.overdue(session, found.before))
-        return HoldView(held=True, before=found.before, since=found.since, runs=runs)
+        runs = min(_MAX_COUNT, hold_reads.overdue(session, active.before))
+        return HoldView(held=True, before=active.before, since=active.since, runs=runs)
 
 
 @post(
@@ -110,7 +110,7 @@ def show_hold(database: Database) -> HoldView:
     sync_to_thread=True,
 )
 def release_hold(database: Database, actor: Actor, body: bytes) -> HoldView:
-    """Let the held runs be handed out."""
+    """Release the held runs, so that agents can start them."""
     hold.release(database, actor, decode(body, ReleaseHold).reason)
     return HoldView(held=False)
 
@@ -122,9 +122,9 @@ def release_hold(database: Database, actor: Actor, body: bytes) -> HoldView:
     sync_to_thread=True,
 )
 def skip_held(database: Database, actor: Actor, body: bytes) -> JobView:
-    """Mark all held runs as Skipped; the hold ends with the job."""
-    asked = decode(body, SkipHeld)
-    return _one(database, jobs.skip_held(database, actor, asked.reason, asked.idempotency_key))
+    """Mark all held runs Skipped. The hold ends when the job is done."""
+    request = decode(body, SkipHeld)
+    return _one(database, jobs.skip_held(database, actor, request.reason, request.idempotency_key))
 
 
 def view(row: JobRow) -> JobView:
@@ -150,7 +150,7 @@ def _one(database: Database, job_id: UUID) -> JobView:
     with database.read() as session:
         row = reads.get(session, job_id)
     if row is None:
-        raise NotFound("There is no such job; jobs are forgotten thirty days after their end.")
+        raise NotFound("There is no such job; jobs are deleted thirty days after they end.")
     return view(row)
 
 

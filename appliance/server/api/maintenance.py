@@ -1,4 +1,4 @@
-"""REST: maintenance, which holds back every run that has not started."""
+"""REST: maintenance, during which no new run starts."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def show(database: Database) -> MaintenanceView:
     sync_to_thread=True,
 )
 def begin(database: Database, actor: Actor, body: bytes) -> MaintenanceView:
-    """Hold back every run that has not started; what runs goes on."""
-    asked = decode(body, BeginMaintenance)
-    return _view(maintenance.begin(database, actor, asked.reason, asked.until))
+    """Begin maintenance: no new run starts. Active runs continue."""
+    request = decode(body, BeginMaintenance)
+    return _view(maintenance.begin(database, actor, request.reason, request.until))
 
 
 @delete(
@@ -37,15 +37,15 @@ def begin(database: Database, actor: Actor, body: bytes) -> MaintenanceView:
     sync_to_thread=True,
 )
 def end(database: Database, actor: Actor) -> MaintenanceView:
-    """Let runs start again."""
+    """End maintenance: runs start again."""
     maintenance.end(database, actor)
     return _view(None)
 
 
-def _view(found: Maintenance | None) -> MaintenanceView:
-    if found is None:
+def _view(active: Maintenance | None) -> MaintenanceView:
+    if active is None:
         return MaintenanceView(active=False)
-    return MaintenanceView(active=True, since=found.since, until=found.until, by=found.by, reason=found.reason)
+    return MaintenanceView(active=True, since=active.since, until=active.until, by=active.by, reason=active.reason)
 
 
 router = Router("/", route_handlers=[show, begin, end])

@@ -1,7 +1,7 @@
-"""REST: the OpenAPI document, made from the app's own routes, so that it can't differ from what is served.
+"""REST: the OpenAPI document, generated from the app's own routes, so that it always matches what is served.
 
-A handler's docstring, signature and return annotation say most of it. What they can't say stands in its opt: `body`, the
-message that it decodes, and `items`, what its page holds.
+Most of it comes from a handler's docstring, signature and return annotation. The rest is in its `opt`: `body` is the
+message that it decodes, and `items` the type of its page's items.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from appliance.server.auth.guards import Permission
 _REFERENCE = "#/components/schemas/{name}"
 _TEXTS: dict[object, str] = {Stream: "text/plain", ServerSentEvent: "text/event-stream", bytes: "text/plain"}
 _SIGN_IN = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "A user's, an agent's or a run's token."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The token of a user, an agent or a run."},
     "cookie": {"type": "apiKey", "in": "cookie", "name": sessions.COOKIE, "description": "Set by POST /api/v1/login."},
     "csrf": {
         "type": "apiKey",
         "in": "header",
         "name": sessions.CSRF_HEADER,
-        "description": "The session's csrf_token; unsafe methods need it beside the cookie.",
+        "description": "The session's csrf_token. Unsafe methods require it in addition to the cookie.",
     },
 }
 
 
 @get("/openapi.json", opt={"permission": Permission.PUBLIC}, sync_to_thread=True)
 def show(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """This document."""
+    """Get this document."""
     state = request.app.state
     if "openapi" not in state:
         state["openapi"] = msgspec.json.encode(document(request.app))
@@ -50,11 +50,11 @@ def show(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 def document(app: Litestar) -> JsonDocument:
-    """The app's routes, without the UI's and the documentation's files."""
-    found = list(described(app))
-    schemas = _Schemas(kind for _route, handler in found for kind in _kinds(handler))
+    """The document for the app's routes, without the files of the UI and the documentation."""
+    routes = list(operations(app))
+    schemas = _Schemas(kind for _route, handler in routes for kind in _kinds(handler))
     paths: dict[str, JsonDocument] = {}
-    for route, handler in found:
+    for route, handler in routes:
         for method in sorted(handler.http_methods):
             paths.setdefault(address(route), {})[method.lower()] = _operation(route, handler, method, schemas)
     return {
@@ -63,16 +63,14 @@ def document(app: Litestar) -> JsonDocument:
         "paths": paths,
         "components": {
             "schemas": schemas.components,
-            "responses": {
-                "Error": {"description": "The request was refused.", "content": _json(schemas.of(ErrorAnswer))}
-            },
+            "responses": {"Error": {"description": "The request failed.", "content": _json(schemas.of(ErrorAnswer))}},
             "securitySchemes": _SIGN_IN,
         },
     }
 
 
-def described(app: Litestar) -> Iterator[tuple[HTTPRoute, HTTPRouteHandler]]:
-    """The handlers that the document speaks of."""
+def operations(app: Litestar) -> Iterator[tuple[HTTPRoute, HTTPRouteHandler]]:
+    """The handlers that the document covers."""
     for route in (route for route in app.routes if isinstance(route, HTTPRoute)):
         for handler in route.route_handlers:
             if handler.include_in_schema is not False and "OPTIONS" not in handler.http_methods:
@@ -80,13 +78,13 @@ def described(app: Litestar) -> Iterator[tuple[HTTPRoute, HTTPRouteHandler]]:
 
 
 def address(route: HTTPRoute) -> str:
-    """The route's path, with its parameters as OpenAPI writes them."""
+    """The route's path, with its parameters in OpenAPI's notation."""
     path: str = route.path_format
     return path
 
 
 def function(handler: HTTPRouteHandler) -> Callable[..., Any]:
-    """The handler as it was written; the framework wraps those that run in threads, and `turns` those it admits there."""
+    """The original function. The framework wraps handlers that run in threads, and `turns` wraps those that it admits there."""
     fn: Callable[..., Any] = inspect.unwrap(getattr(handler.fn, "func", handler.fn))
     return fn
 
@@ -95,16 +93,16 @@ class _Schemas:
     """JSON schemas of types, and the components that they refer to."""
 
     def __init__(self, kinds: Iterator[Any]) -> None:
-        wanted = list({repr(kind): kind for kind in kinds}.values())
-        schemas, self.components = msgspec.json.schema_components(wanted, ref_template=_REFERENCE)
-        self._of = {repr(kind): schema for kind, schema in zip(wanted, schemas, strict=True)}
+        types = list({repr(kind): kind for kind in kinds}.values())
+        schemas, self.components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+        self._of = {repr(kind): schema for kind, schema in zip(types, schemas, strict=True)}
 
     def of(self, kind: Any) -> JsonDocument:
         return self._of[repr(kind)]
 
 
 def _kinds(handler: HTTPRouteHandler) -> Iterator[Any]:
-    """Every type that the handler's part of the document needs."""
+    """Every type that the handler's part of the document refers to."""
     yield ErrorAnswer
     yield from (handler.opt[name] for name in ("body", "items") if name in handler.opt)
     yield from (_without_none(field.annotation) for _name, field in _query(handler))
@@ -115,7 +113,7 @@ def _kinds(handler: HTTPRouteHandler) -> Iterator[Any]:
 
 def _operation(route: HTTPRoute, handler: HTTPRouteHandler, method: str, schemas: _Schemas) -> JsonDocument:
     tag = address(route).removeprefix("/api/v1").split("/")[1]
-    found: JsonDocument = {
+    operation: JsonDocument = {
         "operationId": f"{tag}.{handler.handler_name}",
         "tags": [tag],
         "summary": inspect.getdoc(function(handler)) or "",
@@ -123,12 +121,12 @@ def _operation(route: HTTPRoute, handler: HTTPRouteHandler, method: str, schemas
         "responses": {str(handler.status_code): _success(handler, schemas)},
         "security": _security(handler.opt["permission"], method),
     }
-    found["responses"]["default"] = {"$ref": "#/components/responses/Error"}
+    operation["responses"]["default"] = {"$ref": "#/components/responses/Error"}
     if "body" in handler.opt:
         body = handler.opt["body"]
         required = any(field.required for field in msgspec.structs.fields(body))
-        found["requestBody"] = {"required": required, "content": _json(schemas.of(body))}
-    return found
+        operation["requestBody"] = {"required": required, "content": _json(schemas.of(body))}
+    return operation
 
 
 def _path_parameters(route: HTTPRoute) -> Iterator[JsonDocument]:
@@ -137,7 +135,7 @@ def _path_parameters(route: HTTPRoute) -> Iterator[JsonDocument]:
 
 
 def _query(handler: HTTPRouteHandler) -> Iterator[tuple[str, FieldDefinition]]:
-    """The parameters that come from the query: what has a default, for everything else is given by the app or the path."""
+    """The query parameters: those with a default. All others come from the app or the path."""
     for name, field in handler.parsed_fn_signature.parameters.items():
         if field.default is not Empty:
             yield getattr(field.kwarg_definition, "query", None) or name, field
@@ -154,14 +152,14 @@ def _query_parameters(handler: HTTPRouteHandler, schemas: _Schemas) -> Iterator[
 def _success(handler: HTTPRouteHandler, schemas: _Schemas) -> JsonDocument:
     answer = _answer(handler)
     if answer is NoneType:
-        return {"description": "Done; the answer has no content."}
+        return {"description": "Done. The response has no content."}
     if answer in _TEXTS:
         return {"description": "Text.", "content": {_TEXTS[answer]: {"schema": {"type": "string"}}}}
     schema = schemas.of(answer)
     if "items" in handler.opt:
         items = {"type": "array", "items": schemas.of(handler.opt["items"])}
         schema = {"allOf": [schema, {"type": "object", "properties": {"items": items}}]}
-    return {"description": "The page." if answer is Page else "The answer.", "content": _json(schema)}
+    return {"description": "One page of items." if answer is Page else "Success.", "content": _json(schema)}
 
 
 def _security(permission: Permission, method: str) -> list[dict[str, list[str]]]:
@@ -173,13 +171,13 @@ def _security(permission: Permission, method: str) -> list[dict[str, list[str]]]
 
 
 def _answer(handler: HTTPRouteHandler) -> Any:
-    """The type in the answer's body."""
+    """The type of the response body."""
     kind = handler.opt.get("answer", handler.parsed_fn_signature.return_type.annotation)
     return get_args(kind)[0] if get_origin(kind) is Response else kind
 
 
 def _without_none(kind: Any) -> Any:
-    """`T` of `T | None`: a parameter of a query is left out, never null."""
+    """`T` of `T | None`: a query parameter is omitted, never null."""
     others = [part for part in get_args(kind) if part is not NoneType]
     return others[0] if NoneType in get_args(kind) and len(others) == 1 else kind
 

@@ -1,4 +1,4 @@
-"""REST: the run protocol. A run's own token opens these addresses, for its own run, while its attempt lasts."""
+"""REST: the run protocol. A run's token gives access to these addresses, for its own run, until its attempt ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REPORT_LIMIT = 16 * 1024 * 1024
 
 @turns.post("/begin", permission=Permission.RUN_PROTOCOL, body=Begin, status_code=200)
 def begin(request: Request[Actor, Any, Any], flow_run_id: UUID, body: bytes) -> Begun:
-    """May this attempt run?"""
+    """Begin this attempt, if it may run now."""
     return runs.begin(_database(request), request.user, flow_run_id, decode(body, Begin))
 
 
@@ -33,7 +33,7 @@ def begin(request: Request[Actor, Any, Any], flow_run_id: UUID, body: bytes) -> 
     "/report", permission=Permission.RUN_PROTOCOL, body=Report, status_code=200, request_max_body_size=REPORT_LIMIT
 )
 def report(request: Request[Actor, Any, Any], flow_run_id: UUID, body: bytes) -> Reported:
-    """Store a numbered batch of states and logs, or note a heartbeat."""
+    """Store a numbered batch of states and logs. An empty batch is a heartbeat."""
     return runs.report(_database(request), request.user, flow_run_id, decode(body, Report))
 
 
@@ -41,20 +41,20 @@ def report(request: Request[Actor, Any, Any], flow_run_id: UUID, body: bytes) ->
 async def slots(
     request: Request[Actor, Any, Any], broadcast: Broadcast, stopping: asyncio.Event, flow_run_id: UUID
 ) -> Slots:
-    """May a task run start under the limits of its tags? Waits up to `wait_s` seconds, 3 at most, for a slot."""
-    asked = decode(await request.body(), AskSlots)
-    until = clock.monotonic() + min(max(0.0, asked.wait_s), LONGEST_SLOT_WAIT)
+    """Request slots for a task run under the limits on its tags. Waits up to `wait_s` seconds, at most 3, for a slot."""
+    message = decode(await request.body(), AskSlots)
+    until = clock.monotonic() + min(max(0.0, message.wait_s), LONGEST_SLOT_WAIT)
     while True:
-        ticket = broadcast.slots_freed.ticket()  # before looking, so that nothing between looking and waiting is missed
-        found = await to_thread.run_sync(task_slots.ask, _database(request), request.user, flow_run_id, asked)
+        ticket = broadcast.slots_freed.ticket()  # taken first, so that nothing between checking and waiting is missed
+        answer = await to_thread.run_sync(task_slots.ask, _database(request), request.user, flow_run_id, message)
         left = until - clock.monotonic()
-        if found.granted or left <= 0 or stopping.is_set():
-            return found
+        if answer.granted or left <= 0 or stopping.is_set():
+            return answer
         await broadcast.slots_freed.wait(left, ticket)
 
 
 def _database(request: Request[Actor, Any, Any]) -> Database:
-    """From the app itself: injecting several things costs a task group per request, and this is the hot path."""
+    """From the app's state: injecting several dependencies costs a task group per request, and this path is hot."""
     database: Database = request.app.state["database"]
     return database
 

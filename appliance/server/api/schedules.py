@@ -26,7 +26,7 @@ _NEXT = 3
 
 
 class PolicyFields(Message, kw_only=True):
-    """`catch_up` all, latest or none; `overlap` allow, queue, skip or cancel; the window is in seconds, 0 takes it away."""
+    """`catch_up` is all, latest or none; `overlap` is allow, queue, skip or cancel. The window is in seconds; 0 removes it."""
 
     catch_up: str | None = None
     catch_up_cap: int | None = None
@@ -49,7 +49,7 @@ class EditSchedule(PolicyFields, kw_only=True):
 
 
 class SkipView(Answer, kw_only=True):
-    """The due times from `first` to `last` that have no run."""
+    """The due times from `first` to `last` that got no run."""
 
     first: datetime
     last: datetime
@@ -62,7 +62,7 @@ class SkipView(Answer, kw_only=True):
 
 @get("/schedules", opt={"permission": Permission.READ, "items": ScheduleView}, sync_to_thread=True)
 def index(database: Database, flow_id: UUID | None = None, limit: int | None = None, after: str | None = None) -> Page:
-    """Schedules of one flow or of all, the oldest first."""
+    """List the schedules of one flow or of all flows, oldest first."""
     with database.read() as session:
         page = schedules.page(session, pages.size(limit), after, flow_id)
         names = flows.names(session, {row.flow_id for row in page.rows})
@@ -75,10 +75,10 @@ def index(database: Database, flow_id: UUID | None = None, limit: int | None = N
     sync_to_thread=True,
 )
 def create(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> ScheduleView:
-    """Add a schedule."""
+    """Create a schedule."""
     request = decode(body, CreateSchedule)
-    made = actions.create(database, actor, flow_id, request.document, request.parameters, policy=request.policy())
-    return _one(database, made)
+    row = actions.create(database, actor, flow_id, request.document, request.parameters, policy=request.policy())
+    return _one(database, row)
 
 
 @patch(
@@ -87,13 +87,13 @@ def create(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> Sche
     sync_to_thread=True,
 )
 def edit(database: Database, actor: Actor, schedule_id: UUID, body: bytes) -> ScheduleView:
-    """Change a schedule, or switch it on or off; its runs that are still to come go along."""
+    """Change a schedule, or turn it on or off. Its future runs are updated too."""
     request = decode(body, EditSchedule)
     policy = request.policy()
     changed = request.document is not None or request.parameters is not None or policy != actions.Policy()
     if not changed and request.active is None:
         raise Invalid(
-            "Name what to change: active, document, parameters, catch_up, catch_up_cap, catch_up_window or overlap."
+            "Nothing to change; send active, document, parameters, catch_up, catch_up_cap, catch_up_window or overlap."
         )
     if not changed and request.active is not None:
         return _one(database, actions.set_active(database, actor, schedule_id, request.active))
@@ -104,13 +104,13 @@ def edit(database: Database, actor: Actor, schedule_id: UUID, body: bytes) -> Sc
 
 @delete("/schedules/{schedule_id:uuid}", opt={"permission": Permission.EDIT_SCHEDULE}, sync_to_thread=True)
 def remove(database: Database, actor: Actor, schedule_id: UUID) -> None:
-    """Delete a schedule with its runs that are still to come."""
+    """Delete a schedule and its future runs."""
     actions.delete(database, actor, schedule_id)
 
 
 @get("/schedules/{schedule_id:uuid}/skips", opt={"permission": Permission.READ, "items": SkipView}, sync_to_thread=True)
 def skips(database: Database, schedule_id: UUID, limit: int | None = None, after: str | None = None) -> Page:
-    """Due times that got no run, the newest first, with the reason."""
+    """List due times that got no run, newest first, with the reason."""
     with database.read() as session:
         if schedules.get(session, schedule_id) is None:
             raise NotFound("There is no such schedule; it may have been deleted.")
@@ -129,7 +129,7 @@ def _one(database: Database, row: ScheduleRow | Schedule) -> ScheduleView:
     with database.read() as session:
         names = flows.names(session, [row.flow_id])
     if row.flow_id not in names:
-        raise NotFound("The schedule's flow was deleted meanwhile, and the schedule with it.")
+        raise NotFound("The schedule was deleted in the meantime, together with its flow.")
     return _view(row, *names[row.flow_id])
 
 
@@ -137,7 +137,7 @@ def _view(row: ScheduleRow | Schedule, flow: str, project: str) -> ScheduleView:
     try:
         times = parse(row.document).next(_NEXT, clock.now()) if row.active else []
     except ScheduleError:
-        times = []  # a document that an older version stored and that no longer holds is shown, not hidden
+        times = []  # a document from an older version that is no longer valid is listed, not hidden
     return ScheduleView(
         id=row.id,
         flow_id=row.flow_id,

@@ -1,4 +1,4 @@
-"""REST: what this server is, claiming it, signing in and out."""
+"""REST: facts about this server, setting it up, signing in and out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from appliance.server.db.session import Database
 
 @get("/info", opt={"permission": Permission.PUBLIC}, sync_to_thread=True)
 def info(database: Database, settings: Settings) -> ServerInfo:
-    """Version, name, time, and whether somebody must claim this appliance first."""
+    """Get the server's version, name and time, and whether it must be set up first."""
     return ServerInfo(
         version=VERSION,
         site_name=settings.site_name,
@@ -36,7 +36,7 @@ def info(database: Database, settings: Settings) -> ServerInfo:
 
 @post("/setup", opt={"permission": Permission.PUBLIC, "body": Setup}, status_code=201, sync_to_thread=True)
 def use_setup(database: Database, settings: Settings, body: bytes) -> Response[Me]:
-    """Claim a new appliance with its one-time token; signs the new administrator in."""
+    """Set up a new appliance with its one-time token. Signs the new administrator in."""
     return _signed_in(setup.use_setup(database, decode(body, Setup), _lifetime(settings)), settings)
 
 
@@ -44,15 +44,15 @@ def use_setup(database: Database, settings: Settings, body: bytes) -> Response[M
 def login(
     request: Request[Any, Any, Any], database: Database, settings: Settings, throttle: LoginThrottle, body: bytes
 ) -> Response[Me]:
-    """Sign in with a password; the answer sets the session cookie and tells the CSRF token."""
+    """Sign in with a password. The response sets the session cookie and contains the CSRF token."""
     peer = request.client.host if request.client else ""
-    found = sessions.sign_in(database, throttle, decode(body, Login), peer, _lifetime(settings))
-    return _signed_in(found, settings)
+    session = sessions.sign_in(database, throttle, decode(body, Login), peer, _lifetime(settings))
+    return _signed_in(session, settings)
 
 
 @post("/logout", opt={"permission": Permission.SELF}, status_code=204, sync_to_thread=True)
 def logout(request: Request[Any, Any, Any], database: Database) -> Response[None]:
-    """End the session; a token stays as it is."""
+    """End the session. API tokens are not affected."""
     credential: Credential = request.auth
     if credential.kind == "session":
         sessions.sign_out(database, credential.id)
@@ -63,22 +63,22 @@ def logout(request: Request[Any, Any, Any], database: Database) -> Response[None
 
 @get("/me", opt={"permission": Permission.SELF}, sync_to_thread=False)
 def me(request: Request[Any, Any, Any], actor: Actor) -> Me:
-    """Who is calling, and what they may do."""
+    """Get the caller's identity and permissions."""
     credential: Credential = request.auth
     return _me(actor, credential.csrf_token)
 
 
-def _signed_in(found: sessions.SignedIn, settings: Settings) -> Response[Me]:
+def _signed_in(session: sessions.SignedIn, settings: Settings) -> Response[Me]:
     cookie = Cookie(
         key=COOKIE,
-        value=found.cookie,
+        value=session.cookie,
         httponly=True,
         samesite="strict",
         secure=settings.secure_cookies,
         path="/",
         max_age=int(_lifetime(settings).total_seconds()),
     )
-    return Response(_me(found.actor, found.csrf_token), cookies=[cookie])
+    return Response(_me(session.actor, session.csrf_token), cookies=[cookie])
 
 
 def _me(actor: Actor, csrf_token: str) -> Me:

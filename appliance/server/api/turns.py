@@ -1,8 +1,8 @@
-"""Routes of one short write each, on the hot paths: their callers are admitted in the thread that then does the work. With SQLite,
-which has one writer, that is the event loop's own as long as nobody else writes, the body is small and the disk is quick, and else one
-other thread, in which they take turns. Threads that meet at SQLite's lock and Python's cost half as much again.
+"""Hot routes that make one short write each. The thread that authenticates the caller also does the work. SQLite has one writer, so
+that is the event loop's thread while no one else is writing, the body is small and the disk is fast; otherwise it is one other thread,
+in which requests take turns. Threads that compete for SQLite's lock and Python's take 50% longer.
 
-Only `post` below makes such routes, so none can come into being that asks nobody in.
+Only `post` below creates such routes, so no such route can skip authentication.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from appliance.server.db.session import Database
 from appliance.server.errors import MustWait, Unavailable
 
 ADMIT = "appliance_admit"
-"""Under this name the gate leaves in the state of a request's scope what admits its caller."""
+"""The key in the state of a request's scope under which the gate stores the function that admits the caller."""
 IN_TURN = "in_turn"
 PATIENCE = 30.0
-"""Seconds after which nobody waits for an answer any more: those who come to their turn later are sent away at once."""
+"""Seconds after which the caller is assumed to have arguments up: a request whose turn comes later is rejected at once."""
 _POSTGRES_THREADS = 10
 SHORT_BODY = 16 * 1024
 SLOW, SPARED = 0.05, 1.0
-"""Seconds: after a turn in the event loop that took so long, as when the disk is slow, the loop is spared for so long. So turns can't
-hold it up for more than a twentieth of the time."""
+"""Seconds. After a turn in the event loop takes longer than the first, as when the disk is slow, turns stay off the loop for the second.
+So they can't block it for more than a twentieth of the time."""
 
 _Steps = tuple[Callable[[], Any], ...]
 
 
 class Turns:
-    """The threads, and the line before them. One per app."""
+    """The threads, and the queue in front of them. One per app."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -52,34 +52,34 @@ class Turns:
         self._spared_until = clock.monotonic() if database.dialect == "sqlite" else math.inf
 
     async def take(self, *steps: Callable[[], Any], short: bool = False) -> Any:
-        """What the last step returns, or any of them raises; those before it may be done again. What is not `short` is done in a thread.
-        Raises Unavailable when its turn came too late."""
-        asked = clock.monotonic()
-        if short and not self._in_line and asked >= self._spared_until:
+        """Run the steps and return the last one's result. Earlier steps may run twice. Anything not `short` runs in a thread. Raises
+        Unavailable if its turn comes too late."""
+        start = clock.monotonic()
+        if short and not self._in_line and start >= self._spared_until:
             try:
                 return self._here(steps)
-            except MustWait:  # it is done again from its start, in the line
+            except MustWait:  # start over, in the queue
                 pass
         self._in_line += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, _in_time, steps, asked)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, _in_time, steps, start)
         finally:
             self._in_line -= 1
 
     def _here(self, steps: _Steps) -> Any:
-        began, found = clock.monotonic(), None
+        began, result = clock.monotonic(), None
         try:
             for step in steps:
                 with self._database.at_once():
-                    found = step()
-            return found
+                    result = step()
+            return result
         finally:
             ended = clock.monotonic()
             if ended - began > SLOW:
                 self._spared_until = ended + SPARED
 
     def close(self) -> None:
-        """Whoever still waits is not served any more."""
+        """Drop the requests that are still waiting."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -91,7 +91,7 @@ def post(
     status_code: int,
     request_max_body_size: int | EmptyType = Empty,
 ) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
-    """Litestar's `post` for a function that takes its turn; it is called only when the caller was let in."""
+    """Litestar's `post` for a function that takes its turn. It is called only after the caller has been admitted."""
 
     def decorate(work: Callable[..., Any]) -> HTTPRouteHandler:
         return ordinary_post(
@@ -106,24 +106,24 @@ def post(
 
 def _taking_turns(work: Callable[..., Any], status: int) -> Callable[..., Any]:
     @wraps(work)
-    async def turn(request: Request[Any, Any, Any], **given: Any) -> JsonAnswer:
+    async def turn(request: Request[Any, Any, Any], **arguments: Any) -> JsonAnswer:
         turns: Turns = request.app.state["turns"]
-        short = len(given["body"]) <= SHORT_BODY
+        short = len(arguments["body"]) <= SHORT_BODY
         admit = request.scope["state"][ADMIT]
-        return JsonAnswer(status, await turns.take(admit, partial(_answer, work, request, given), short=short))
+        return JsonAnswer(status, await turns.take(admit, partial(_answer, work, request, arguments), short=short))
 
-    turn.__annotations__ = {**work.__annotations__, "return": JsonAnswer}  # `wraps` has made it what the work returns
+    turn.__annotations__ = {**work.__annotations__, "return": JsonAnswer}  # `wraps` copied the return type of `work`
     return turn
 
 
-def _answer(work: Callable[..., Any], request: Request[Any, Any, Any], given: dict[str, Any]) -> bytes:
-    return msgspec.json.encode(work(request, **given))
+def _answer(work: Callable[..., Any], request: Request[Any, Any, Any], arguments: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(work(request, **arguments))
 
 
-def _in_time(steps: _Steps, asked: float) -> Any:
-    if clock.monotonic() - asked > PATIENCE:
+def _in_time(steps: _Steps, start: float) -> Any:
+    if clock.monotonic() - start > PATIENCE:
         raise Unavailable("The database is busy; try again in a moment.")
-    found = None
+    result = None
     for step in steps:
-        found = step()
-    return found
+        result = step()
+    return result

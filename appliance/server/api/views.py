@@ -1,4 +1,4 @@
-"""Rows as scripts see them: from what `db.reads` gives to the protocol's answers."""
+"""Converts rows from `db.reads` to the protocol's answers."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ class AgentView(Answer, kw_only=True):
 
 
 def flow_runs(session: Session, rows: Sequence[FlowRunRow]) -> list[FlowRunView]:
-    """Runs with the names of their flows and projects, and why they wait."""
+    """Runs with the names of their flows and projects, and their wait reasons."""
     names = flows.names(session, {row.flow_id for row in rows})
     reasons = waiting.reasons(session, rows, clock.now())
     return [_flow_run(row, *names[row.flow_id], reasons.get(row.id)) for row in rows]
 
 
 def new_flow_run(row: NewFlowRun, flow: str, project: str) -> FlowRunView:
-    """A run as it was just stored. Why it waits is not said: that would cost more than creating it did."""
+    """A run that was just stored, without its wait reason: finding that would cost more than creating the run."""
     return _flow_run(cast(FlowRunRow, SimpleNamespace(**row, start_time=None, end_time=None)), flow, project, None)
 
 
@@ -172,10 +172,10 @@ def level_name(number: int) -> Level:
 
 
 def level_number(name: str | None) -> int | None:
-    """The number of a level's name; raises Invalid for an unknown one."""
+    """The number of a level by its name. Raises Invalid for an unknown name."""
     if name is None:
         return None
-    numbers: dict[str, int] = {"DEBUG": 10, **{known: number for number, known in _LEVELS}}
+    numbers: dict[str, int] = {"DEBUG": 10, **{level: number for number, level in _LEVELS}}
     if name.upper() not in numbers:
         raise Invalid("The parameter level must be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
     return numbers[name.upper()]

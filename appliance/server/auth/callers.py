@@ -1,4 +1,4 @@
-"""From what a request presents to the caller behind it: a bearer token, a run's token or a session cookie."""
+"""Identifies the caller by the request's credentials: a bearer token, a run's token or a session cookie."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from appliance.server.errors import Unauthenticated, Unavailable
 
 
 @dataclass(frozen=True)
-class Presented:
-    """What a request shows to prove who it is. `flow_run_id` is set on the run protocol's routes only."""
+class RequestCredentials:
+    """What a request sends to prove who its caller is. `flow_run_id` is set only on the run protocol's routes."""
 
     authorization: str | None = None
     cookie: str | None = None
@@ -25,18 +25,18 @@ class Presented:
 
 @dataclass(frozen=True)
 class Caller:
-    """A known caller and what they were known by."""
+    """An authenticated caller and the credential that identified them."""
 
     actor: Actor
     credential: Credential
 
 
-def identify(db: Database, presented: Presented, now: datetime) -> Caller | None:
-    """The caller; None when nothing was presented. Raises Unauthenticated for a credential that is not valid (any more)."""
-    if presented.authorization is not None:
-        return _by_bearer(db, _bearer(presented.authorization), presented.flow_run_id, now)
-    if presented.cookie:
-        return _by_cookie(db, presented.cookie, now)
+def identify(db: Database, credentials: RequestCredentials, now: datetime) -> Caller | None:
+    """The caller, or None if there are no credentials. Raises Unauthenticated for an invalid or expired credential."""
+    if credentials.authorization is not None:
+        return _by_bearer(db, _bearer(credentials.authorization), credentials.flow_run_id, now)
+    if credentials.cookie:
+        return _by_cookie(db, credentials.cookie, now)
     return None
 
 
@@ -50,13 +50,13 @@ def _bearer(authorization: str) -> str:
 def _by_bearer(db: Database, secret: str, flow_run_id: UUID | None, now: datetime) -> Caller:
     with db.read() as session:
         if flow_run_id is not None:
-            of_run = tokens.authenticate_run_token(session, flow_run_id, secret, now)
-            if of_run is not None:
-                return Caller(*of_run)
-        found = tokens.authenticate_api_token(session, secret, now)
-    if found is None:
+            run = tokens.authenticate_run_token(session, flow_run_id, secret, now)
+            if run is not None:
+                return Caller(*run)
+        match = tokens.authenticate_api_token(session, secret, now)
+    if match is None:
         raise Unauthenticated("The token is not valid: it is unknown, expired, revoked, or its user is disabled.")
-    actor, credential, stale = found
+    actor, credential, stale = match
     if stale:
         _note(lambda: tokens.touch(db, credential.id, now))
     return Caller(actor, credential)
@@ -64,16 +64,16 @@ def _by_bearer(db: Database, secret: str, flow_run_id: UUID | None, now: datetim
 
 def _by_cookie(db: Database, cookie: str, now: datetime) -> Caller:
     with db.read() as session:
-        found = sessions.authenticate(session, cookie, now)
-    if found is None:
+        match = sessions.authenticate(session, cookie, now)
+    if match is None:
         raise Unauthenticated("The session has ended; sign in again.")
-    actor, credential, stale = found
+    actor, credential, stale = match
     if stale:
         _note(lambda: sessions.touch(db, credential.id, now))
     return Caller(actor, credential)
 
 
 def _note(write: Callable[[], None]) -> None:
-    """Note a last use if that can be done now: a full or busy disk must not lock everybody out of reading."""
+    """Record the last use if that is possible now: a full or busy disk must not lock everyone out of reading."""
     with contextlib.suppress(Unavailable):
         write()

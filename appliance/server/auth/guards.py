@@ -1,6 +1,6 @@
-"""What may be done, and which role may do it: the one table that REST, GraphQL, the live stream and the UI share.
+"""Every permission, and the roles that have it: the one table that REST, GraphQL, the live stream and the UI share.
 
-A run token holds nothing from this table: it opens its own run's protocol and nothing else.
+A run token has no permission from this table: it gives access to its own run's protocol and nothing else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Permission(StrEnum):
     MARK_RUN = "runs:mark"
     EDIT_RUN = "runs:edit"  # also starts it now
     DELETE_RUN = "runs:delete"
-    BULK = "runs:bulk"  # and for each run the permission of what is done to it
+    BULK = "runs:bulk"  # in addition to the permission for the action itself
     BACKFILL = "schedules:backfill"
     REGISTER_FLOW = "flows:register"
     EDIT_SCHEDULE = "schedules:edit"
@@ -70,7 +70,7 @@ ROLES: dict[str, frozenset[Permission]] = {"viewer": _VIEWER, "operator": _OPERA
 
 
 def permissions_of(actor: Actor) -> frozenset[Permission]:
-    """Everything that the actor may do. An unknown kind or role may do nothing."""
+    """Everything the actor may do. An unknown kind or role may do nothing."""
     if actor.kind == "user":
         return ROLES.get(actor.role or "", frozenset())
     if actor.kind == "agent":
@@ -81,9 +81,9 @@ def permissions_of(actor: Actor) -> frozenset[Permission]:
 
 
 def require(actor: Actor, permission: Permission) -> None:
-    """Raise Forbidden unless the actor holds the permission."""
+    """Raise Forbidden unless the actor has the permission."""
     if permission is not Permission.PUBLIC and permission not in permissions_of(actor):
-        held = f"the role {actor.role}" if actor.role else f"{actor.kind} tokens"
+        holder = f"the role {actor.role} doesn't" if actor.role else f"{actor.kind} tokens don't"
         raise Forbidden(
-            f"This needs the permission {permission.value}, which {held} doesn't have; ask an administrator."
+            f"This requires the permission {permission.value}, which {holder} have; ask an administrator for it."
         )

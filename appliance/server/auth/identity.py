@@ -1,4 +1,4 @@
-"""Who acts: the one description of a caller that the edge makes and every action is given."""
+"""Who acts: the description of the caller that the API creates and every action receives."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from appliance.protocol.users import Role
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person or script (user), an agent, one attempt of a run, or one of our own services.
+    """A person or script (user), an agent, one attempt of a run, or one of the server's own services.
 
-    `name` is what histories record: the user's name, the token's name for an agent, the run's id for a run.
+    `name` is what histories record: the user's name, the token's name for an agent, or the run's id for a run.
     """
 
     kind: Literal["user", "agent", "run", "service"]
@@ -30,7 +30,7 @@ SYSTEM = Actor(kind="service", name="appliance")
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """How an actor proved who they are. A session is the only kind that needs the CSRF header, because browsers send it unasked."""
+    """How an actor proved who they are. Only a session needs the CSRF header, because browsers send cookies automatically."""
 
     kind: Literal["session", "token", "run"]
     id: UUID

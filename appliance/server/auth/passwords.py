@@ -1,4 +1,4 @@
-"""Hashing and checking passwords: argon2id, at most two at a time, and the same work whether or not the user exists."""
+"""Hashing and checking passwords: argon2id, at most two at once, with the same work whether or not the user exists."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MAX_BYTES = 1024
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _slots = threading.BoundedSemaphore(
     2
-)  # each hash takes 19 MiB and a core for some 30 ms; logins must not starve the rest
+)  # each hash takes 19 MiB and occupies a core for about 30 ms; logins must not starve other requests
 
 
 def check_strength(password: str, username: str) -> None:
-    """Raise Invalid for a password that is too short, too long or plainly guessable."""
+    """Raise Invalid for a password that is too short, too long or easy to guess."""
     if len(password) < MIN_LENGTH:
         raise Invalid(f"The password is too short; use at least {MIN_LENGTH} characters.")
     if len(_bytes(password)) > MAX_BYTES:
@@ -31,13 +31,13 @@ def check_strength(password: str, username: str) -> None:
 
 
 def hash_password(password: str) -> str:
-    """The argon2id hash with its parameters, as it is stored."""
+    """The argon2id hash with its parameters, ready to store."""
     with _slots:
         return _hasher.hash(_bytes(password))
 
 
 def verify(stored: str | None, password: str) -> bool:
-    """Whether the password is the one stored. Without a stored one (no such user) the same work is done and the answer is no."""
+    """Whether the password matches the stored hash. Without one (no such user), do the same work and return False."""
     data = _bytes(password)
     if len(data) > MAX_BYTES:
         return False

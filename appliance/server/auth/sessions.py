@@ -1,4 +1,4 @@
-"""Browser sessions: a random cookie whose hash we keep, and a CSRF token that writes must repeat in a header."""
+"""Browser sessions: a random cookie, stored as a hash, and a CSRF token that writes must repeat in a header."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOUCH_AFTER = timedelta(minutes=1)
 
 
 def authenticate(session: Session, cookie: str, now: datetime) -> tuple[Actor, Credential, bool] | None:
-    """The actor of a live session of a live user, and whether its last use should be noted; None for any other text."""
+    """The actor, the credential, and whether to record the last use; None unless session and user are active."""
     row = sessions.by_hash(session, ids.sha256(cookie))
     if row is None or row.disabled or row.expires_at <= now:
         return None
@@ -30,12 +30,12 @@ def authenticate(session: Session, cookie: str, now: datetime) -> tuple[Actor, C
 
 
 def csrf_matches(credential: Credential, header: str | None) -> bool:
-    """Whether the request repeated the session's CSRF token. Compared as bytes, since a header may hold anything."""
+    """Whether the header matches the session's CSRF token. Compared as bytes, since a header may contain anything."""
     return header is not None and hmac.compare_digest(credential.csrf_token.encode(), header.encode())
 
 
 @retried
 def touch(database: Database, session_id: UUID, now: datetime) -> None:
-    """Note that the session was used: at most once a minute."""
+    """Record that the session was used, at most once a minute."""
     with database.write("session.used") as session:
         write_sessions.touch(session, session_id, now, now - TOUCH_AFTER)

@@ -1,4 +1,4 @@
-"""Slowing down password guessing: after six wrong passwords in five minutes for one user from one address, wait."""
+"""Slows down password guessing: at most six wrong passwords in five minutes for one user from one address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_KEYS = 10_000
 
 
 class LoginThrottle:
-    """Counts wrong passwords per (user, address) in this process. Bounded: the least recently used keys are forgotten first."""
+    """Counts wrong passwords per (user, address) in this process. Bounded: the least recently used keys are evicted first."""
 
     def __init__(self) -> None:
         self._wrong: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
@@ -32,7 +32,7 @@ class LoginThrottle:
         raise TooManyRequests(f"Too many wrong passwords; try again in {wait} seconds.", retry_after=wait)
 
     def failed(self, username: str, peer: str) -> None:
-        """Note a wrong password."""
+        """Record a wrong password."""
         moment = clock.monotonic()
         with self._lock:
             self._wrong[username, peer] = [*self._recent((username, peer), moment), moment][-ATTEMPTS:]

@@ -1,4 +1,4 @@
-"""From a bearer token to the actor behind it. The database keeps SHA-256 hashes only; the secrets have 256 random bits."""
+"""Identifies the actor by a bearer token. The database stores only SHA-256 hashes; the secrets are 256 random bits."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from appliance.server.domain.transitions import LIVE
 
 TOUCH_AFTER = timedelta(minutes=1)
 RESEND = timedelta(minutes=15)
-"""How long a finished attempt's token still opens `report`: its last batch may be sent again when the answer was lost."""
+"""How long `report` still accepts a finished attempt's token, so that it can resend its last batch if the answer was lost."""
 
 
 def authenticate_api_token(session: Session, bearer: str, now: datetime) -> tuple[Actor, Credential, bool] | None:
-    """The actor of a live API token of a live user, and whether its last use should be noted; None for any other text."""
+    """The actor, the credential, and whether to record the last use; None unless token and user are active."""
     row = tokens.by_hash(session, ids.sha256(bearer))
     if (
         row is None
@@ -44,7 +44,7 @@ def authenticate_api_token(session: Session, bearer: str, now: datetime) -> tupl
 def authenticate_run_token(
     session: Session, flow_run_id: UUID, bearer: str, now: datetime
 ) -> tuple[Actor, Credential] | None:
-    """The actor of a run's current attempt; None when the token is of another attempt, or the attempt is over for good."""
+    """The actor for a run's current attempt; None if the token belongs to another attempt, or the attempt has long ended."""
     row = flow_runs.token_of(session, flow_run_id)
     if row is None or row.run_token_hash is None:
         return None
@@ -58,6 +58,6 @@ def authenticate_run_token(
 
 @retried
 def touch(database: Database, token_id: UUID, now: datetime) -> None:
-    """Note that the token was used: at most once a minute, so reading stays free of writes."""
+    """Record that the token was used, at most once a minute, so that reads rarely cause a write."""
     with database.write("token.used") as session:
         write_tokens.touch(session, token_id, now, now - TOUCH_AFTER)

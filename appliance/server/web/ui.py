@@ -15,7 +15,7 @@ from appliance.kit.documents import JsonDocument
 from appliance.kit.version import VERSION
 from appliance.server.actions import setup
 from appliance.server.auth import sessions
-from appliance.server.auth.callers import Presented, identify
+from appliance.server.auth.callers import RequestCredentials, identify
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.db.session import Database
 from appliance.server.errors import Unauthenticated
@@ -84,7 +84,7 @@ def _boot(request: Request[Any, Any, Any], database: Database, settings: Setting
 
 def _me(request: Request[Any, Any, Any], database: Database) -> JsonDocument | None:
     try:
-        caller = identify(database, Presented(cookie=request.cookies.get(sessions.COOKIE)), clock.now())
+        caller = identify(database, RequestCredentials(cookie=request.cookies.get(sessions.COOKIE)), clock.now())
     except Unauthenticated:
         return None
     if caller is None:
