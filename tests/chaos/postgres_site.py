@@ -85,7 +85,7 @@ class PostgresSite:
             with self._log.open("ab") as log:
                 command = [sys.executable, "-m", "appliance", "services"]
                 self._services = subprocess.Popen(command, env=self.appliance.environment, stdout=log, stderr=log)
-            until("the services run", lambda: b"The services run" in self._log.read_bytes())
+            until("the services run", lambda: b"Services started" in self._log.read_bytes())
 
     def end_services(self, number: signal.Signals) -> None:
         assert self._services is not None

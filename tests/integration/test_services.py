@@ -97,20 +97,20 @@ def test_sigterm_ends_the_process_in_order(tmp_path: Path, sqlite_template: Path
     path = tmp_path / "appliance.db"
     path.write_bytes(sqlite_template.read_bytes())
     code = (
-        "from appliance.config import Settings; from appliance.kit import logs; from appliance.server.services import run;"
-        f"logs.configure(); raise SystemExit(run.main(Settings(database_url='sqlite:///{path}')))"
+        "from appliance.config import Settings; from appliance.kit import logs; from appliance.server.services import process;"
+        f"logs.configure(); raise SystemExit(process.main(Settings(database_url='sqlite:///{path}')))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env=dict(os.environ))
     assert process.stderr is not None
     lines = []
     for line in process.stderr:
         lines.append(line)
-        if "The services run" in line:
+        if "Services started" in line:
             break
     started = kit_clock.monotonic()
     process.send_signal(signal.SIGTERM)
     rest = process.stderr.read()
     assert process.wait(10) == 0, (lines, rest)
     assert kit_clock.monotonic() - started < 5
-    assert "The services have stopped." in rest
+    assert "Services stopped." in rest
     process.stderr.close()

@@ -31,7 +31,7 @@ ADMIT = "appliance_admit"
 """The key in the state of a request's scope under which the gate stores the function that admits the caller."""
 IN_TURN = "in_turn"
 PATIENCE = 30.0
-"""Seconds after which the caller is assumed to have arguments up: a request whose turn comes later is rejected at once."""
+"""Seconds after which the caller is assumed to have given up: a request whose turn comes later is rejected at once."""
 _POSTGRES_THREADS = 10
 SHORT_BODY = 16 * 1024
 SLOW, SPARED = 0.05, 1.0

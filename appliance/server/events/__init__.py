@@ -1,1 +1,1 @@
-"""What happened: the outbox, and its way to whoever waits for it."""
+"""Events: the outbox, and their delivery to everything that waits for them."""

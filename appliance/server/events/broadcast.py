@@ -1,7 +1,7 @@
-"""Telling everybody in this process what was committed, here or elsewhere: the one place where threads and the event loop meet.
+"""Delivers committed changes, from here or elsewhere, to everything in this process: the one place where threads and the event loop meet.
 
-Live streams subscribe to topics; long-polls of agents wait on `work_ready`, which also fires when a planned run becomes due, and
-on `room_made` when what is due had to wait for another run to end; tasks wait on `slots_freed` for a slot under a limit.
+Live streams subscribe to topics. Agents' long polls wait on `work_ready`, which also fires when a planned run becomes due, and on
+`room_made` if due runs had to wait for another run to end. Tasks wait on `slots_freed` for a slot under a limit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _REMEMBERED = 10_000
 
 
 class Signal:
-    """A wake-up for any number of waiters. Take a ticket before you look, then wait with it: nothing between is missed."""
+    """A wake-up for any number of waiters. Take a ticket, check, then wait with the ticket: nothing in between is missed."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -39,13 +39,13 @@ class Signal:
         return self._count
 
     def fire(self) -> None:
-        """Wake all waiters; in the event loop's thread."""
+        """Wake all waiters. Call it in the event loop's thread."""
         self._count += 1
         self._event.set()
         self._event = asyncio.Event()
 
     async def wait(self, timeout: float, ticket: int | None = None) -> bool:
-        """True when it fired since the ticket was taken, or within `timeout` seconds."""
+        """Whether it fired after the ticket was taken, or fires within `timeout` seconds."""
         if ticket is not None and ticket != self._count:
             return True
         try:
@@ -56,7 +56,8 @@ class Signal:
 
 
 class Subscription:
-    """What was announced on some topics since it was made; iterate it. It ends when its reader falls too far behind or at the stop."""
+    """The announcements on some topics since its creation, to iterate over. It ends when its reader falls too far behind or the server
+    stops."""
 
     def __init__(self, owner: Broadcast, topics: frozenset[str]) -> None:
         self._owner = owner
@@ -81,23 +82,23 @@ class Subscription:
         self._owner.forget(self)
 
     async def get(self, timeout: float) -> Announcement | None:
-        """The next announcement; None when none came in time. Raises StopAsyncIteration at the end."""
+        """The next announcement, or None if none arrives in time. Raises StopAsyncIteration at the end."""
         try:
-            found = await asyncio.wait_for(self._queue.get(), timeout)
+            item = await asyncio.wait_for(self._queue.get(), timeout)
         except TimeoutError:
             return None
-        if found is None:
+        if item is None:
             raise StopAsyncIteration
-        return found
+        return item
 
     def __aiter__(self) -> AsyncIterator[Announcement]:
         return self
 
     async def __anext__(self) -> Announcement:
-        found = await self._queue.get()
-        if found is None:
+        item = await self._queue.get()
+        if item is None:
             raise StopAsyncIteration
-        return found
+        return item
 
     def __enter__(self) -> Subscription:
         return self
@@ -107,10 +108,10 @@ class Subscription:
 
 
 class Broadcast:
-    """Made once per server process; `start` it in the event loop, `stop` it at the end."""
+    """Created once per server process. `start` it in the event loop; `stop` it at shutdown."""
 
     def __init__(self, db: Database, beat: Callable[[Database, datetime], None]) -> None:
-        """`beat` notes now and then that this process takes requests."""
+        """`beat` records at intervals that this process accepts requests."""
         self._db = db
         self._note_presence = beat
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -121,7 +122,7 @@ class Broadcast:
         self._highest: int | None = None
         self._plan_changed = True
         self._next_due: datetime | None = None
-        self._looked = clock.now()
+        self._last_check = clock.now()
         self._beaten: float | None = None
         self.work_ready = Signal()
         self.room_made = Signal()
@@ -131,13 +132,13 @@ class Broadcast:
         self._loop = loop
         self._db.on_commit(self._committed_here)
         try:
-            self._find_place()  # here and now: what is committed from now on is news, however late the thread gets going
+            self._find_position()  # right now: everything committed from here on is news, however late the thread starts
         except (ServerError, SQLAlchemyError, OSError) as error:
-            log.warning("The database doesn't answer yet; watching for changes begins when it does: %s", error)
+            log.warning("The database isn't responding yet; watching for changes will begin when it does: %s", error)
         self._thread.start()
 
     def stop(self) -> None:
-        """End every subscription and the watching thread; call it in the event loop's thread."""
+        """End every subscription and the watching thread. Call it in the event loop's thread."""
         self._stop.set()
         self.work_ready.fire()
         self.slots_freed.fire()
@@ -148,7 +149,7 @@ class Broadcast:
         self._loop = None
 
     def subscribe(self, *topics: str) -> Subscription:
-        """Hear of these topics, or of all when none is named; close it when done."""
+        """Subscribe to these topics, or to all if there are none. Close the subscription when done."""
         subscription = Subscription(self, frozenset(topics))
         if self._stop.is_set():
             subscription.end()
@@ -169,41 +170,41 @@ class Broadcast:
             return
         try:
             loop.call_soon_threadsafe(self._deliver, announcements)
-        except RuntimeError:  # the loop was closed at the stop; nobody is left to tell
-            log.debug("The event loop is closed; %s announcements have no listener.", len(announcements))
+        except RuntimeError:  # the loop was closed at shutdown; no one is left to notify
+            log.debug("The event loop is closed; %s announcements were dropped.", len(announcements))
 
     def _watch(self) -> None:
         delays = backoff.delays(0.2, 2.0)
         while not self._stop.is_set():
             try:
-                self._find_place()
+                self._find_position()
                 with listen.watcher(self._db, self._stop.wait) as watcher:
                     while not self._stop.is_set():
                         self._round(watcher)
                         delays = backoff.delays(0.2, 2.0)
             except Exception as error:
                 expected = isinstance(error, (ServerError, SQLAlchemyError, OSError))
-                log.warning("Watching for changes failed and is tried again: %s", error, exc_info=not expected)
+                log.warning("Watching for changes failed; retrying: %s", error, exc_info=not expected)
                 self._stop.wait(next(delays))
 
-    def _find_place(self) -> None:
-        """Begin after what was there before us: its last events, which look-backs read again, count as told."""
+    def _find_position(self) -> None:
+        """Begin after the existing events. The last of them, which look-backs read again, count as delivered."""
         if self._highest is not None or self._loop is None:
             return
         with self._db.read() as session:
             highest = listen.newest_event(session)
-            told = listen.read_events(session, max(0, highest - listen.LOOK_BACK))
+            recent = listen.read_events(session, max(0, highest - listen.LOOK_BACK))
         self._highest = highest
-        self._loop.call_soon_threadsafe(self._seen.update, dict.fromkeys(item.id for item in told))
+        self._loop.call_soon_threadsafe(self._seen.update, dict.fromkeys(item.id for item in recent))
 
     def _round(self, watcher: listen.Watcher) -> None:
         self._beat()
-        heard = watcher.wait(self._patience())
-        if self._highest is not None and (heard.look or heard.ranges):
+        notice = watcher.wait(self._patience())
+        if self._highest is not None and (notice.look or notice.ranges):
             with self._db.read() as session:
-                found = listen.news(session, heard, self._highest, self._seen)
-            self._highest = max([self._highest, *(item.id for item in found)])
-            self._in_loop(found)
+                news = listen.news(session, notice, self._highest, self._seen)
+            self._highest = max([self._highest, *(item.id for item in news)])
+            self._in_loop(news)
         self._watch_due_times()
 
     def _patience(self) -> float:
@@ -218,8 +219,8 @@ class Broadcast:
             self._plan_changed = False
             with self._db.read() as session:
                 self._next_due = listen.next_due(session, now)
-                came_due = came_due or listen.came_due(session, self._looked, now)
-            self._looked = now
+                came_due = came_due or listen.came_due(session, self._last_check, now)
+            self._last_check = now
         if came_due and self._loop is not None:
             self._loop.call_soon_threadsafe(self.work_ready.fire)
 
@@ -253,12 +254,12 @@ class Broadcast:
 
 
 def _makes_room(announcement: Announcement) -> bool:
-    """Has a run let go of what others may wait for?"""
+    """Has a run released something that others may be waiting for?"""
     return announcement.kind == "flow_run.state" and announcement.data.get("type") not in LIVE
 
 
 def _frees_slots(announcement: Announcement) -> bool:
-    """May a task that waits for a slot have it now, or be told to stop?"""
+    """Might a task that waits for a slot get it now, or need to stop?"""
     if announcement.kind == "flow_run.progress":
         return bool(announcement.data.get("freed"))
     if announcement.kind == "flow_run.state":
@@ -267,7 +268,7 @@ def _frees_slots(announcement: Announcement) -> bool:
 
 
 def _makes_work(announcement: Announcement) -> bool:
-    """May an agent have something to start or to stop now?"""
+    """Might an agent have something to start or stop now?"""
     if announcement.kind == "flow_run.state":
         return announcement.data.get("type") in ("SCHEDULED", "CANCELLING")
     return announcement.topic in ("schedule", "flow", "concurrency", "hold", "maintenance")

@@ -1,4 +1,4 @@
-"""Announcing what happened, in the transaction in which it happened: the row is kept or lost with the change itself."""
+"""Announces changes in the transaction that makes them: the event is committed or rolled back with the change itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from appliance.server.domain.sanitize import clean
 
 
 class Actor(Protocol):
-    """Who did it: all that the outbox wants to know of them."""
+    """Who made the change: all that the outbox needs to know about them."""
 
     @property
     def name(self) -> str: ...
@@ -26,7 +26,7 @@ class Actor(Protocol):
 def announce(
     session: Session, topic: str, object_id: UUID, kind: str, data: Mapping[str, object], actor: Actor, at: datetime
 ) -> None:
-    """Store one event; listeners hear of it after the commit."""
+    """Store one event. Listeners receive it after the commit."""
     announce_all(session, topic, kind, [(object_id, data)], actor, at)
 
 
@@ -38,7 +38,7 @@ def announce_all(
     actor: Actor,
     at: datetime,
 ) -> None:
-    """Store one event per item, all of one kind."""
+    """Store one event per item, all of the same kind."""
     if not items:
         return
     name = clean(actor.name, 200)
@@ -54,7 +54,7 @@ def announce_all(
         }
         for object_id, data in items
     ]
-    told = session.info.setdefault("announcements", [])
+    announcements = session.info.setdefault("announcements", [])
     crash.point("outbox.announced")
     for id, (object_id, data) in zip(events.store(session, rows), items, strict=True):
-        told.append(Announcement(id, at, topic, object_id, kind, data))
+        announcements.append(Announcement(id, at, topic, object_id, kind, data))

@@ -1,1 +1,1 @@
-"""GraphQL at /graphql: what people and the UI read and steer. Queries read, mutations are one action each."""
+"""GraphQL at /graphql: everything that people and the UI read and control. Queries read; each mutation is one action."""

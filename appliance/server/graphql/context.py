@@ -1,4 +1,4 @@
-"""What every resolver of one request is given: the caller, the database, one read session, the batches."""
+"""What every resolver of a request receives: the caller, the database, one read session, the batches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from appliance.server.graphql.loaders import Loaders
 
 
 class Context:
-    """One request, in one worker thread. The read session is opened by the first question and sees one moment of the database."""
+    """One request, in one worker thread. The first read opens the session, which sees a single snapshot of the database."""
 
     def __init__(self, database: Database, settings: Settings, actor: Actor) -> None:
         self.database, self.settings, self.actor = database, settings, actor
@@ -33,7 +33,7 @@ class Context:
         return self._session
 
     def changed(self) -> None:
-        """After an action: what was read before no longer holds, so read anew."""
+        """Discard what was read before an action, so that it is read again."""
         self.close()
         self.loaders = Loaders(self.session, self.now)
 

@@ -1,10 +1,9 @@
-"""A faster executor for lists of plain attributes, with the results of graphql-core's own.
+"""A faster executor for lists of plain attributes, with the same results as graphql-core's own.
 
-Graphql-core spends some ten microseconds on each field of each object: a path, a resolve info, a resolver call, a completion.
-For a field that is a plain attribute with a scalar type, or with an object of which only such fields are asked, none of that can
-make a difference, so for each selection set we work out once which fields those are and read them directly. Whatever else there is,
-and any error, is left to graphql-core; a test compares both on random queries. It does not know @defer and @stream, which our schema
-doesn't have.
+Graphql-core spends about ten microseconds on each field of each object: a path, a resolve info, a resolver call, a completion.
+None of that affects a field that is a plain attribute of a scalar type, or an object of which only such fields are selected. For each
+selection set, this executor works out once which fields those are and reads them directly. Everything else, and any error, is left to
+graphql-core; a test compares both on random queries. @defer and @stream are not supported; our schema doesn't have them.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ _Reader = Callable[[Any], Any]
 
 
 class _NotPlain(Exception):
-    """A value that graphql-core must judge."""
+    """A value that must be left to graphql-core."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """How one selection set on one type is carried out. `grouped` is kept so that its id, the key, stays taken."""
+    """How to execute one selection set on one type. `grouped` is kept so that its id, which is the key, isn't reused."""
 
     grouped: Any
     order: tuple[str, ...]
@@ -45,7 +44,7 @@ class _Plan:
 
 
 class FastExecutor(StrawberryGraphQLCoreExecutionContext):
-    """Graphql-core's executor with a short cut for plain attributes."""
+    """Graphql-core's executor with a shortcut for plain attributes."""
 
     _plans: dict[tuple[str, int], _Plan]
 
@@ -61,19 +60,19 @@ class FastExecutor(StrawberryGraphQLCoreExecutionContext):
         grouped_field_set: Any,
         position_context: Any,
     ) -> Any:
-        """Read what is plain, leave the rest to graphql-core, and answer in the order that was asked for."""
+        """Read the plain fields, leave the rest to graphql-core, and return all in the order of the request."""
         plan = self._plan(parent_type, grouped_field_set)
         if path is None or not plan.direct:
             return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
         try:
-            found = {name: read(source_value) for name, read in plan.direct}
-        except Exception:  # noqa: BLE001 - graphql-core meets the same fault and words it, with its place
+            values = {name: read(source_value) for name, read in plan.direct}
+        except Exception:  # noqa: BLE001 - graphql-core hits the same error and reports it with its location
             return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
         if not plan.rest:
-            return found
+            return values
         rest: Any = super().execute_fields(parent_type, source_value, path, plan.rest, position_context)
-        found.update(rest)
-        return {name: found[name] for name in plan.order if name in found}
+        values.update(rest)
+        return {name: values[name] for name in plan.order if name in values}
 
     def complete_iterable_value(
         self,
@@ -84,13 +83,13 @@ class FastExecutor(StrawberryGraphQLCoreExecutionContext):
         items: Any,
         position_context: Any,
     ) -> Any:
-        """A list of objects that are plain all through is read at once."""
+        """Read a list of entirely plain objects in one go."""
         whole = self._whole(item_type.of_type, field_details_list) if is_non_null_type(item_type) else None
         if whole is None or not isinstance(items, list):
             return super().complete_iterable_value(item_type, field_details_list, info, path, items, position_context)
         try:
             return [whole(item) for item in items]
-        except Exception:  # noqa: BLE001 - graphql-core meets the same fault and words it, with its place
+        except Exception:  # noqa: BLE001 - graphql-core hits the same error and reports it with its location
             return super().complete_iterable_value(item_type, field_details_list, info, path, items, position_context)
 
     def _plan(self, parent_type: GraphQLObjectType, grouped: Any) -> _Plan:
@@ -109,7 +108,7 @@ class FastExecutor(StrawberryGraphQLCoreExecutionContext):
         return plan
 
     def _reader(self, parent_type: GraphQLObjectType, details: Any) -> _Reader | None:
-        """How a field is read from its object; None when graphql-core must do it."""
+        """The function that reads a field from its object, or None if graphql-core must do it."""
         field = self.schema.get_field(parent_type, details[0].node.name.value)
         definition = field.extensions.get(_DEFINITION) if field is not None else None
         if field is None or not isinstance(definition, StrawberryField):
@@ -136,7 +135,7 @@ class FastExecutor(StrawberryGraphQLCoreExecutionContext):
         return read
 
     def _completion(self, kind: GraphQLOutputType, details: Any) -> _Reader | None:
-        """How a value of a scalar type, of an object that is plain, or of a list of such that are never null, is turned into JSON."""
+        """The function that turns a scalar, a plain object, or a list of these without nulls into JSON; None for all others."""
         if is_leaf_type(kind):
             one: _Reader = kind.coerce_output_value
             return one
@@ -146,7 +145,7 @@ class FastExecutor(StrawberryGraphQLCoreExecutionContext):
         return self._whole(kind, details)
 
     def _whole(self, kind: GraphQLOutputType, details: Any) -> _Reader | None:
-        """How an object of this type is turned into JSON, when all that is asked of it is plain."""
+        """The function that turns an object of this type into JSON, or None unless all selected fields are plain."""
         if not is_object_type(kind) or kind.is_type_of:
             return None
         plan = self._plan(kind, self.collect_subfields(kind, details)[0])

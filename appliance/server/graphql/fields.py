@@ -1,4 +1,4 @@
-"""Root fields: each declares the permission that it needs, and checks it before it does anything."""
+"""Root fields: each declares the permission that it requires and checks it first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KEY = "permission"
 
 
 def root_field(permission: Permission) -> Callable[[Callable[..., Any]], Any]:
-    """A field of Query that holders of the permission may ask for."""
+    """A field of Query that requires the permission."""
 
     def decorate(resolver: Callable[..., Any]) -> Any:
         return strawberry.field(resolver=_guarded(resolver, permission), metadata={_KEY: permission})
@@ -24,7 +24,7 @@ def root_field(permission: Permission) -> Callable[[Callable[..., Any]], Any]:
 
 
 def root_mutation(permission: Permission) -> Callable[[Callable[..., Any]], Any]:
-    """A field of Mutation that holders of the permission may call."""
+    """A field of Mutation that requires the permission."""
 
     def decorate(resolver: Callable[..., Any]) -> Any:
         return strawberry.mutation(resolver=_guarded(resolver, permission), metadata={_KEY: permission})
@@ -33,7 +33,7 @@ def root_mutation(permission: Permission) -> Callable[[Callable[..., Any]], Any]
 
 
 def described(description: str) -> Callable[[Callable[..., Any]], Any]:
-    """A field of an object, with the words that the schema shows."""
+    """A field of an object, with its description in the schema."""
 
     def decorate(resolver: Callable[..., Any]) -> Any:
         return strawberry.field(resolver=resolver, description=description)
@@ -41,25 +41,25 @@ def described(description: str) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-def asks_only(info: Any, names: Collection[str]) -> bool:
-    """Whether nothing but the fields of these names is asked of what this field gives. A fragment could ask for anything."""
+def selects_only(info: Any, names: Collection[str]) -> bool:
+    """Whether the query selects only these fields of the result. A fragment could select anything, so it doesn't qualify."""
     return all(
-        isinstance(asked, FieldNode) and asked.name.value in names
+        isinstance(selection, FieldNode) and selection.name.value in names
         for node in info._raw_info.field_nodes
-        for asked in node.selection_set.selections
+        for selection in node.selection_set.selections
     )
 
 
 def permissions(schema: GraphQLSchema) -> dict[str, Permission]:
-    """The permission of every root field; raises RuntimeError for one without."""
-    found: dict[str, Permission] = {}
+    """The permission of every root field. Raises RuntimeError for a field without one."""
+    by_field: dict[str, Permission] = {}
     for root in (schema.query_type, schema.mutation_type, schema.subscription_type):
         for name, field in (root.fields if root is not None else {}).items():
             permission = field.extensions["strawberry-definition"].metadata.get(_KEY)
             if not isinstance(permission, Permission):
                 raise RuntimeError(f"The GraphQL field {name} declares no permission; use root_field or root_mutation.")
-            found[name] = permission
-    return found
+            by_field[name] = permission
+    return by_field
 
 
 def _guarded(resolver: Callable[..., Any], permission: Permission) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""From the filters of queries and bulk mutations to those of the reads, within bounds."""
+"""Converts the filters of queries and bulk mutations to the filters of the reads, within limits."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _LONGEST_TEXT = 200
 
 
 def run_filter(input: FlowRunFilter) -> RunFilter:
-    """The one filter for runs. Raises Invalid."""
+    """The filter for runs. Raises Invalid."""
     names = input.state_names or []
     if len(names) > _MOST_NAMES:
-        raise Invalid(f"At most {_MOST_NAMES} state names can be chosen.")
+        raise Invalid(f"There are too many state names; use at most {_MOST_NAMES}.")
     return RunFilter(
         states=[*state_types(input.state_types), *names],
         flow_id=input.flow_id,
@@ -31,7 +31,7 @@ def run_filter(input: FlowRunFilter) -> RunFilter:
 
 
 def state_types(names: list[str] | None) -> tuple[str, ...]:
-    """Types of states, each once. Raises Invalid."""
+    """State types without duplicates. Raises Invalid."""
     types = get_args(StateType)
     for name in names or ():
         if name not in types:
@@ -40,7 +40,7 @@ def state_types(names: list[str] | None) -> tuple[str, ...]:
 
 
 def search_text(text: str | None) -> str | None:
-    """A text to search for. Raises Invalid when it is too long."""
+    """The text to search for. Raises Invalid if it is too long."""
     if text is not None and len(text) > _LONGEST_TEXT:
-        raise Invalid(f"A search text has at most {_LONGEST_TEXT} characters.")
+        raise Invalid(f"The search text is too long; use at most {_LONGEST_TEXT} characters.")
     return text

@@ -1,4 +1,4 @@
-"""POST /graphql: the caller is known before anything is parsed; everything then runs in one worker thread."""
+"""POST /graphql: the caller is authenticated before anything is parsed. Everything then runs in one worker thread."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Body(msgspec.Struct, kw_only=True):
 
 
 class Endpoint:
-    """The schema with its cache of documents."""
+    """The schema with its cache of parsed documents."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self.schema = schema
         self._documents = DocumentCache(schema)
 
     def answer(self, context: Context, body: Body, request_id: str) -> JsonDocument:
-        """Run one operation and give what GraphQL answers: data, errors or both."""
+        """Run one operation and return the GraphQL response: data, errors or both."""
         try:
             result = self._run(context, body)
         finally:
@@ -85,7 +85,7 @@ def graphql(
     actor: Actor,
     body: bytes,
 ) -> Response[JsonDocument]:
-    """Queries and mutations."""
+    """Run a GraphQL query or mutation."""
     request_id = str(request.scope.get("state", {}).get("request_id", ""))
     answer = endpoint.answer(Context(database, settings, actor), _decode(body), request_id)
     return Response(answer, media_type="application/json")
@@ -96,7 +96,7 @@ def _decode(body: bytes) -> Body:
         return msgspec.json.decode(body, type=Body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(
-            "The body must be a JSON object with query, and if needed variables and operationName."
+            "The body must be a JSON object with the key query and, optionally, variables and operationName."
         ) from error
 
 
@@ -105,7 +105,7 @@ def _never(_value: Any) -> TypeGuard[Awaitable[Any]]:
 
 
 def _error(error: GraphQLError, request_id: str) -> JsonDocument:
-    """What the caller may know of an error. Only our own errors and GraphQL's own are shown; the rest is a fault of ours."""
+    """The error as the caller sees it. Only our own errors and GraphQL's are exposed; any other is a bug, and only logged."""
     original = error.original_error
     while isinstance(original, GraphQLError):
         original = original.original_error
@@ -115,11 +115,11 @@ def _error(error: GraphQLError, request_id: str) -> JsonDocument:
         message, extensions = error.message[:500], {"code": "invalid"}
     else:
         log.error("Request %s failed in GraphQL at %s.", request_id, error.path, exc_info=original)
-        message = f"The server failed on this request; its log says more under request id {request_id}."
+        message = f"The server failed on this request; search its log for the request id {request_id}."
         extensions = {"code": "internal"}
-    found: JsonDocument = {"message": message, "extensions": extensions}
+    answer: JsonDocument = {"message": message, "extensions": extensions}
     if error.path:
-        found["path"] = list(error.path)
+        answer["path"] = list(error.path)
     if error.locations:
-        found["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
-    return found
+        answer["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
+    return answer

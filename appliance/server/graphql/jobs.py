@@ -24,7 +24,7 @@ from appliance.server.graphql.scalars import json_object
 from appliance.server.graphql.types import jobs as types
 from appliance.server.graphql.types.jobs import BackfillPreview, Hold, Job, JobPage
 
-_COUNTED = 10_000
+_MAX_COUNT = 10_000
 
 
 @strawberry.type
@@ -41,23 +41,23 @@ class JobQueries:
 
     @root_field(Permission.READ)
     def backfill_preview(self, info: Info, range: types.BackfillRangeInput) -> BackfillPreview:
-        found = backfills.preview(info.context.database, BackfillRange(**_range(range)))
+        preview = backfills.preview(info.context.database, BackfillRange(**_range(range)))
         return BackfillPreview(
-            count=found.count,
-            existing=found.existing,
-            first=found.first,
-            last=found.last,
-            existing_times=found.existing_times,
+            count=preview.count,
+            existing=preview.existing,
+            first=preview.first,
+            last=preview.last,
+            existing_times=preview.existing_times,
         )
 
     @root_field(Permission.READ)
     def hold(self, info: Info) -> Hold:
         session = info.context.session()
-        found = hold.find(session)
-        if found is None:
+        active = hold.find(session)
+        if active is None:
             return Hold(held=False)
-        runs = min(_COUNTED, hold_reads.overdue(session, found.before))
-        return Hold(held=True, before=found.before, since=found.since, runs=runs)
+        runs = min(_MAX_COUNT, hold_reads.overdue(session, active.before))
+        return Hold(held=True, before=active.before, since=active.since, runs=runs)
 
 
 @strawberry.type
@@ -114,13 +114,13 @@ class JobMutations:
         return types.SkipHeldPayload(job=_job(info, job_id))
 
 
-def _range(wanted: types.BackfillRangeInput) -> dict[str, Any]:
-    document = None if wanted.document is None else json_object(wanted.document, "document")
+def _range(range: types.BackfillRangeInput) -> dict[str, Any]:
+    document = None if range.document is None else json_object(range.document, "document")
     return {
-        "start": wanted.start,
-        "end": wanted.end,
-        "schedule_id": wanted.schedule_id,
-        "flow_id": wanted.flow_id,
+        "start": range.start,
+        "end": range.end,
+        "schedule_id": range.schedule_id,
+        "flow_id": range.flow_id,
         "document": document,
     }
 
@@ -129,5 +129,5 @@ def _job(info: Info, job_id: UUID) -> Job:
     info.context.changed()
     row = reads.get(info.context.session(), job_id)
     if row is None:
-        raise NotFound("There is no such job; jobs are forgotten thirty days after their end.")
+        raise NotFound("There is no such job; jobs are deleted thirty days after they end.")
     return types.job(row)

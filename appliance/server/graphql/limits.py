@@ -1,4 +1,4 @@
-"""What a GraphQL document may ask for: bounds on tokens, depth, aliases and expected objects, checked before anything runs."""
+"""Limits on a GraphQL document: tokens, depth, aliases and expected objects, checked before anything runs."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ from appliance.server.db.reads import pages
 
 MAX_BODY = 1024 * 1024
 MAX_DOCUMENT = 256 * 1024
-"""The text of the operations alone: documents are kept, variables are not."""
+"""For the text of the operations only: documents are cached, variables are not."""
 MAX_TOKENS = 2_000
 MAX_DEPTH = 10
 MAX_ALIASES = 15
 MAX_COST = 10_000
-"""The most objects that one document may expect to be answered; a page counts with the size asked for."""
+"""Maximum number of objects that one document may request. A page counts as its requested size."""
 
-_LIST = 5  # what a list without a page size is taken for
+_LIST = 5  # assumed length of a list without a page size
 _DEAR = {"cause": 5, "waitReason": 2, "logCount": 5, "errorCount": 5, "total": 20, "attempts": 2}
 _CACHED = 512
 
 
 class DocumentCache:
-    """Parsed and validated documents by their text: the UI sends the same few over and over."""
+    """Parsed and validated documents by text: the UI sends the same few over and over."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
@@ -55,13 +55,13 @@ class DocumentCache:
         self._lock = threading.Lock()
 
     def get(self, text: str) -> tuple[DocumentNode | None, list[GraphQLError]]:
-        """The document, or what is wrong with it."""
+        """The document, or its errors."""
         with self._lock:
             if text in self._known:
                 self._known.move_to_end(text)
                 return self._known[text], []
         if len(text) > MAX_DOCUMENT:
-            return None, [GraphQLError(f"The document is too long; at most {MAX_DOCUMENT} characters are read.")]
+            return None, [GraphQLError(f"The document is too long; use at most {MAX_DOCUMENT} characters.")]
         try:
             document = parse(text, max_tokens=MAX_TOKENS, no_location=False)
         except GraphQLError as error:
@@ -80,7 +80,7 @@ class DocumentCache:
 
 @dataclass
 class _Cost:
-    """The expected objects of a document, each fragment counted once and remembered."""
+    """The expected number of objects for a document. Each fragment is counted once and cached."""
 
     schema: GraphQLSchema
     fragments: dict[str, FragmentDefinitionNode]
@@ -140,7 +140,7 @@ class _Cost:
 def check_cost(
     schema: GraphQLSchema, document: DocumentNode, operation_name: str | None, variables: JsonDocument
 ) -> list[GraphQLError]:
-    """Refuse an operation that expects too many objects."""
+    """The error for an operation that expects too many objects, if it does."""
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     for node in document.definitions:
         if not isinstance(node, OperationDefinitionNode) or (
@@ -151,24 +151,24 @@ def check_cost(
         if total > MAX_COST:
             return [
                 GraphQLError(
-                    f"The query asks for too much at once (more than {MAX_COST} objects); ask for smaller pages."
+                    f"The query requests too much at once (more than {MAX_COST} objects); request smaller pages."
                 )
             ]
     return []
 
 
 def _check_shape(document: DocumentNode) -> list[GraphQLError]:
-    """Depth and aliases, before validation, whose work grows with them."""
+    """Check depth and aliases before validation, because its cost grows with them."""
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     shape = _Shape(fragments)
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode):
             if shape.depth(node.selection_set, frozenset()) > MAX_DEPTH:
-                return [GraphQLError(f"The query is nested too deeply; at most {MAX_DEPTH} levels are answered.")]
+                return [GraphQLError(f"The query is nested too deeply; use at most {MAX_DEPTH} levels.")]
         elif isinstance(node, FragmentDefinitionNode):
             shape.depth(node.selection_set, frozenset({node.name.value}))
     if shape.aliases > MAX_ALIASES:
-        return [GraphQLError(f"The document has too many aliases; at most {MAX_ALIASES} are taken.")]
+        return [GraphQLError(f"The document has too many aliases; use at most {MAX_ALIASES}.")]
     return []
 
 
@@ -180,7 +180,7 @@ class _Shape:
         self.aliases = 0
 
     def depth(self, selections: SelectionSetNode, inside: frozenset[str]) -> int:
-        """The deepest field; introspection is bounded by a validation rule of its own, circles by another."""
+        """The depth of the deepest field. Separate validation rules limit introspection and reject cycles."""
         deepest = 0
         for node in selections.selections:
             if isinstance(node, FieldNode):

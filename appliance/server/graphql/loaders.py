@@ -1,7 +1,7 @@
-"""Batched reads for one request, so that a list asks the database once per noun and not once per row.
+"""Batched reads for one request, so that a list queries the database once per noun and not once per row.
 
-When rows are read, everything that their fields could ask for is noted ("wanted"); the first field that does ask
-fetches it for all of them. Everything runs in one thread, on one session.
+When rows are read, the keys that their fields may need are recorded as pending; the first field that needs one loads it for
+all rows. Everything runs in one thread, in one session.
 """
 
 from __future__ import annotations
@@ -42,25 +42,25 @@ F = TypeVar("F", bound=_OfFlow)
 
 
 class Batch(Generic[K, V]):
-    """Values by key, fetched for all wanted keys at once."""
+    """Values by key, fetched for all pending keys at once."""
 
     def __init__(self, fetch: Callable[[Collection[K]], Mapping[K, V]]) -> None:
         self._fetch = fetch
-        self._wanted: set[K] = set()
-        self._found: dict[K, V | None] = {}
+        self._pending: set[K] = set()
+        self._values: dict[K, V | None] = {}
 
     def want(self, keys: Iterable[K]) -> None:
-        self._wanted.update(key for key in keys if key not in self._found)
+        self._pending.update(key for key in keys if key not in self._values)
 
     def load(self, key: K) -> V | None:
-        if key not in self._found:
-            wanted, self._wanted = self._wanted | {key}, set()
-            found = self._fetch(wanted)
-            self._found.update({each: found.get(each) for each in wanted})
-        return self._found[key]
+        if key not in self._values:
+            keys, self._pending = self._pending | {key}, set()
+            values = self._fetch(keys)
+            self._values.update({each: values.get(each) for each in keys})
+        return self._values[key]
 
     def load_existing(self, key: K) -> V:
-        """The value of a key that a foreign key of the database vouches for."""
+        """The value of a key that a foreign key guarantees to exist."""
         value = self.load(key)
         assert value is not None
         return value
@@ -94,8 +94,8 @@ class Loaders:
         self._situation: Situation | None = None
 
     def forget(self) -> None:
-        """Let go of all that was read. The batches and this hold on to each other: without it what a large answer was made of stays until
-        the garbage collector comes, and then takes as long as the answer itself."""
+        """Release everything that was read. The batches and this object refer to each other, so without this the rows of a large response
+        would stay until the garbage collector runs, which then takes as long as the response itself."""
         vars(self).clear()
 
     def recent_runs(self, flow_id: UUID, number: int) -> list[FlowRunRow]:
@@ -106,14 +106,14 @@ class Loaders:
         return self._recent[number].load(flow_id) or []
 
     def recent_summaries(self, flow_id: UUID, number: int) -> list[RunSummary]:
-        """The same, but only what a mark in a strip of runs shows."""
+        """The flow's newest runs, with only the columns that a strip of runs displays."""
         if number not in self._summaries:
             batch = self._summaries[number] = Batch(lambda ids: self._summaries_of(ids, number))
             batch.want(self._flow_ids)
         return self._summaries[number].load(flow_id) or []
 
     def see_runs(self, rows: Sequence[FlowRunRow]) -> None:
-        """Note what the fields of these runs could ask for."""
+        """Record the keys that the fields of these runs may need."""
         ids = {row.id for row in rows}
         self.flow.want({row.flow_id for row in rows})
         self.last_success.want({row.flow_id for row in rows if row.state_type == "FAILED"})
@@ -127,7 +127,7 @@ class Loaders:
             batch.want(failed)
 
     def see_flows(self, rows: Sequence[FlowRow]) -> None:
-        """Note what the fields of these flows could ask for."""
+        """Record the keys that the fields of these flows may need."""
         ids = {row.id for row in rows}
         self._flow_ids |= ids
         self.project.want({row.project_id for row in rows})
@@ -136,7 +136,7 @@ class Loaders:
         self.next_run.want(ids)
 
     def situation(self) -> Situation:
-        """What decides why runs wait."""
+        """The facts that determine why runs wait."""
         if self._situation is None:
             self._situation = waiting.situation(self._session(), self._now)
         return self._situation
@@ -150,7 +150,7 @@ class Loaders:
         return {row.flow_id: row for row in flows.newest_versions(self._session(), ids)}
 
     def _schedules(self, ids: Collection[UUID]) -> dict[UUID, list[ScheduleRow]]:
-        return grouped(schedules.of_flows(self._session(), ids))
+        return by_flow(schedules.of_flows(self._session(), ids))
 
     def _next_runs(self, ids: Collection[UUID]) -> dict[UUID, FlowRunRow]:
         rows = flow_runs.next_of_flows(self._session(), ids, self._now)
@@ -160,19 +160,19 @@ class Loaders:
     def _recent_of(self, ids: Collection[UUID], number: int) -> dict[UUID, list[FlowRunRow]]:
         rows = flow_runs.recent_of_flows(self._session(), ids, number, self._now)
         self.see_runs(rows)
-        return grouped(rows)
+        return by_flow(rows)
 
     def _summaries_of(self, ids: Collection[UUID], number: int) -> dict[UUID, list[RunSummary]]:
-        return grouped(flow_runs.recent_summaries_of_flows(self._session(), ids, number, self._now))
+        return by_flow(flow_runs.recent_summaries_of_flows(self._session(), ids, number, self._now))
 
 
 def by_id(rows: Iterable[R]) -> dict[UUID, R]:
-    """Rows by their ids."""
+    """Rows by id."""
     return {row.id: row for row in rows}
 
 
-def grouped(rows: Iterable[F]) -> dict[UUID, list[F]]:
-    """Rows by their flow, in the order given."""
+def by_flow(rows: Iterable[F]) -> dict[UUID, list[F]]:
+    """Rows by flow, in their original order."""
     groups: dict[UUID, list[F]] = {}
     for row in rows:
         groups.setdefault(row.flow_id, []).append(row)

@@ -1,4 +1,4 @@
-"""From the inputs of mutations to the protocol's messages, with their bounds checked as the REST door checks them."""
+"""Converts the inputs of mutations to the protocol's messages, and checks the same limits as REST."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ M = TypeVar("M")
 
 
 def message(kind: type[M], **fields: Any) -> M:
-    """The message with these fields; what is None keeps its default. Raises Invalid."""
+    """The message with these fields. A field that is None keeps its default. Raises Invalid."""
     values = {name: value.value if isinstance(value, Enum) else value for name, value in fields.items()}
     try:
         return msgspec.convert({name: value for name, value in values.items() if value is not None}, kind)
     except msgspec.ValidationError as error:
-        raise Invalid(f"The input can't be used: {error}.") from error
+        raise Invalid(f"The input is not valid: {error}.") from error

@@ -1,4 +1,4 @@
-"""The mutations: each is one action, and each declares its permission."""
+"""The mutations. Each is one action and declares its permission."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class Mutation(JobMutations):
             scheduled_time=input.scheduled_time,
             idempotency_key=input.idempotency_key,
         )
-        made = create_run(info.context.database, info.context.actor, request)
-        return CreateFlowRunPayload(flow_run=_after(info, made.id))
+        run = create_run(info.context.database, info.context.actor, request)
+        return CreateFlowRunPayload(flow_run=_after(info, run.id))
 
     @root_mutation(permission_of("cancel"))
     def cancel_flow_run(self, info: Info, input: CancelFlowRunInput) -> CancelFlowRunPayload:
@@ -106,7 +106,7 @@ def _perform(info: Info, verb: str, input: VerbInput) -> FlowRun:
 
 
 def _after(info: Info, flow_run_id: UUID) -> FlowRun:
-    """The run as it is now, after an action."""
+    """The run as it is after an action."""
     info.context.changed()
     return _existing(one_flow_run(info.context, flow_run_id))
 

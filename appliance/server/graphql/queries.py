@@ -1,4 +1,4 @@
-"""The queries: bounded pages and single objects. Each declares its permission."""
+"""The queries, for bounded pages and single objects. Each declares its permission."""
 
 from __future__ import annotations
 
@@ -75,21 +75,21 @@ class Query(JobQueries):
 
     @root_field(Permission.READ)
     def disk(self, info: Info) -> Disk:
-        found = disk.look(info.context.database, info.context.settings.disk_budget_bytes)
+        state = disk.look(info.context.database, info.context.settings.disk_budget_bytes)
         return Disk(
-            writable=found.writable,
-            free_bytes=None if found.free is None else BigInt(found.free),
-            total_bytes=None if found.total is None else BigInt(found.total),
-            days_left=found.days_left,
-            warnings=found.warnings,
+            writable=state.writable,
+            free_bytes=None if state.free is None else BigInt(state.free),
+            total_bytes=None if state.total is None else BigInt(state.total),
+            days_left=state.days_left,
+            warnings=state.warnings,
         )
 
     @root_field(Permission.READ)
     def maintenance(self, info: Info) -> Maintenance:
-        found = maintenance.find(info.context.session(), info.context.now)
-        if found is None:
+        active = maintenance.find(info.context.session(), info.context.now)
+        if active is None:
             return Maintenance(active=False)
-        return Maintenance(active=True, since=found.since, until=found.until, by=found.by, reason=found.reason)
+        return Maintenance(active=True, since=active.since, until=active.until, by=active.by, reason=active.reason)
 
     @root_field(Permission.READ)
     def projects(self, info: Info) -> list[Project]:
@@ -101,9 +101,9 @@ class Query(JobQueries):
     def flows(
         self, info: Info, filter: FlowFilter | None = None, first: int | None = None, after: str | None = None
     ) -> FlowPage:
-        wanted = filter or FlowFilter()
+        filter = filter or FlowFilter()
         page = flows.page(
-            info.context.session(), pages.size(first), after, wanted.project, wanted.name, bool(wanted.archived)
+            info.context.session(), pages.size(first), after, filter.project, filter.name, bool(filter.archived)
         )
         info.context.loaders.see_flows(page.rows)
         return FlowPage(items=[flow_types.flow(row) for row in page.rows], next=page.next)
@@ -117,10 +117,10 @@ class Query(JobQueries):
     def flow_runs(
         self, info: Info, filter: FlowRunFilter | None = None, first: int | None = None, after: str | None = None
     ) -> FlowRunPage:
-        context, wanted = info.context, run_filter(filter or FlowRunFilter())
-        page = run_lists.page(context.session(), wanted, pages.size(first), after, context.now)
+        context, runs = info.context, run_filter(filter or FlowRunFilter())
+        page = run_lists.page(context.session(), runs, pages.size(first), after, context.now)
         context.loaders.see_runs(page.rows)
-        count = run_lists.count(context.session(), wanted, context.now)
+        count = run_lists.count(context.session(), runs, context.now)
         return FlowRunPage(
             items=[flow_types.flow_run(row) for row in page.rows],
             next=page.next,
@@ -141,9 +141,9 @@ class Query(JobQueries):
         first: int | None = None,
         after: str | None = None,
     ) -> TaskRunPage:
-        wanted = filter or TaskRunFilter()
-        types = state_types(wanted.state_types)
-        page = task_runs.page(info.context.session(), flow_run_id, pages.size(first), after, types, wanted.task_slug)
+        filter = filter or TaskRunFilter()
+        types = state_types(filter.state_types)
+        page = task_runs.page(info.context.session(), flow_run_id, pages.size(first), after, types, filter.task_slug)
         info.context.loaders.history.want(row.id for row in page.rows)
         return TaskRunPage(items=[task_types.task_run(row) for row in page.rows], next=page.next)
 
@@ -158,10 +158,10 @@ class Query(JobQueries):
         before: str | None = None,
     ) -> LogPage:
         if after is not None and before is not None:
-            raise Invalid("Ask for the lines after a place or before it, not both.")
-        wanted = filter or LogFilter()
-        chosen = logs.LogFilter(wanted.min_level, wanted.task_slug, wanted.map_index, search_text(wanted.text))
-        page, previous = logs.page(info.context.session(), flow_run_id, chosen, pages.size(first), after, before)
+            raise Invalid("The arguments after and before exclude each other; use one of them.")
+        filter = filter or LogFilter()
+        lines = logs.LogFilter(filter.min_level, filter.task_slug, filter.map_index, search_text(filter.text))
+        page, previous = logs.page(info.context.session(), flow_run_id, lines, pages.size(first), after, before)
         return LogPage(items=[log_types.log(row) for row in page.rows], next=page.next, previous=previous)
 
     @root_field(Permission.READ)

@@ -1,4 +1,4 @@
-"""The scalars beyond GraphQL's own: times with an offset, 64-bit integers and JSON documents."""
+"""The scalars in addition to GraphQL's own: times with an offset, 64-bit integers and JSON documents."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 def _parse_time(value: Any) -> datetime:
     if not isinstance(value, str):
-        raise GraphQLError("A DateTime is a text such as 2026-01-31T06:30:00Z.")
+        raise GraphQLError("A DateTime must be a string such as 2026-01-31T06:30:00Z.")
     try:
         time = clock.parse(value)
     except ValueError as error:
-        raise GraphQLError("A DateTime needs a date, a time and an offset, like 2026-01-31T06:30:00Z.") from error
+        raise GraphQLError("A DateTime needs a date, a time and an offset, as in 2026-01-31T06:30:00Z.") from error
     if not _EARLIEST <= time < _LATEST:
-        raise GraphQLError("A DateTime lies between the years 2000 and 2100.")
+        raise GraphQLError("A DateTime must be between the years 2000 and 2100.")
     return time
 
 
@@ -40,7 +40,7 @@ def _parse_big(value: Any) -> int:
     if isinstance(value, str) and value.lstrip("-").isdigit() and len(value) <= 20:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
-        raise GraphQLError("A BigInt is a whole number of at most 64 bits.")
+        raise GraphQLError("A BigInt must be a whole number of at most 64 bits.")
     return value
 
 
@@ -49,17 +49,17 @@ def _same(value: Any) -> Any:
 
 
 def json_object(value: Any, name: str) -> JsonDocument:
-    """The value of a JSON input that must be an object; nothing stands for an empty one. Raises Invalid."""
-    found = {} if value is None else value
-    if not isinstance(found, dict):
+    """The value of a JSON input that must be an object. None means an empty one. Raises Invalid."""
+    document = {} if value is None else value
+    if not isinstance(document, dict):
         raise Invalid(f"The field {name} must be a JSON object of names and values.")
-    return found
+    return document
 
 
 SCALARS: dict[object, ScalarDefinition] = {
     datetime: strawberry.scalar(
         name="DateTime",
-        description="A time in ISO 8601 with its offset; answers are in UTC with a trailing Z.",
+        description="A time in ISO 8601 with an offset. Results are in UTC with a trailing Z.",
         serialize=clock.isoformat,
         parse_value=_parse_time,
     ),

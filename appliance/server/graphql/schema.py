@@ -1,4 +1,4 @@
-"""The schema, built once; building fails when a root field declares no permission."""
+"""The schema, built once. Building it fails if a root field declares no permission."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from appliance.server.graphql.scalars import SCALARS
 
 @cache
 def build() -> GraphQLSchema:
-    """Graphql-core's schema; we parse, validate and execute ourselves."""
+    """The schema as graphql-core's object: parsing, validation and execution are done here, not by Strawberry."""
     schema = strawberry.Schema(query=Query, mutation=Mutation, config=StrawberryConfig(scalar_map=SCALARS))
     built: GraphQLSchema = schema._schema
     permissions(built)

@@ -1,4 +1,4 @@
-"""The verbs on flow runs as mutations: from a mutation's input to the request of its verb."""
+"""The verbs on flow runs as mutations: converts a mutation's input to its verb's request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def permission_of(verb: str) -> Permission:
 
 
 def request_of(verb: str, input: VerbInput) -> ChangeFlowRun:
-    """The verb's request, which has the fields of the mutation's input; what the input leaves out keeps its default."""
+    """The verb's request, which has the same fields as the mutation's input. Omitted fields keep their defaults."""
     request = VERBS[verb].request
     fields = {name: getattr(input, name) for name in request.__struct_fields__}
     if "parameters" in fields:

@@ -1,1 +1,1 @@
-"""The loops that never end."""
+"""The background loops that never end."""

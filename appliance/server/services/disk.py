@@ -1,4 +1,4 @@
-"""The disk service: notes how the disk fills, keeps the reserve in place and SQLite's write-ahead log small."""
+"""The disk service: samples disk usage, keeps the reserve in place and SQLite's write-ahead log small."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Disk:
         self._db = db
 
     def run_once(self, now: datetime) -> dict[str, int]:
-        """Make the reserve again when there is room, fold a long log into the database, take a sample every hour."""
+        """Restore the reserve if there is room, checkpoint a long log into the database, and take a sample every hour."""
         reserve = self._db.space is not None and self._db.space.restore()
         folded = disk.keep_log_small(self._db)
         return {"reserve": int(reserve), "folded": int(folded), "samples": int(disk.sample(self._db, now))}

@@ -1,4 +1,4 @@
-"""The hold service: when the services come back after an outage and very many runs are overdue, it holds those."""
+"""The hold service: if too many runs are overdue when the services return after an outage, it holds them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from appliance.server.db.session import Database
 log = logging.getLogger(__name__)
 
 OUTAGE = 60.0
-"""Seconds without a round after which the services count as having been away."""
+"""Seconds without a round that count as an outage."""
 WATCHED = 60.0
-"""Seconds after the return in which runs that came due before it may still appear: the scheduler makes up for what it missed."""
+"""Seconds after the return during which runs that were due before it may still appear, because the scheduler is catching up."""
 
 
 class Hold:
@@ -26,7 +26,7 @@ class Hold:
         self._back: datetime | None = None
 
     def run_once(self, now: datetime) -> dict[str, int]:
-        """Notice the return from an outage, then look for a minute whether too many runs are overdue since before it."""
+        """Detect the return from an outage, then check for a minute whether too many runs were due before it."""
         lease = leases.find(self._db, self.name)
         before = None if lease is None else lease.last_run_at
         if before is not None and (now - before).total_seconds() > OUTAGE:
@@ -37,11 +37,9 @@ class Hold:
         if (now - self._back).total_seconds() > WATCHED:
             self._back = None
             return counts
-        held = hold.begin_if_many(self._db, self._back, self._above, now=now)
-        if held is not None:
+        runs = hold.begin_if_many(self._db, self._back, self._above, now=now)
+        if runs is not None:
             self._back = None
-            counts["held"] = held
-            log.warning(
-                "After an outage %s runs or more are overdue; they are held. `appliance hold` shows them.", held
-            )
+            counts["held"] = runs
+            log.warning("At least %s runs are overdue after an outage and are held; see `appliance hold`.", runs)
         return counts

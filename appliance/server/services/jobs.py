@@ -1,4 +1,4 @@
-"""The job service: goes on with bulk actions and backfills, a step of each in turn, whoever began them and whatever crashed."""
+"""The job service: advances bulk actions and backfills, one step each in turn, no matter which process began them or crashed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from appliance.server.errors import ServerError
 log = logging.getLogger(__name__)
 
 _LONGEST_ROUND = 5.0
-"""Seconds after which a round ends, so that the lease is renewed in time."""
+"""Seconds after which a round ends, so that its lease is renewed in time."""
 
 
 class Jobs:
@@ -26,7 +26,7 @@ class Jobs:
         self._db = db
 
     def run_once(self, now: datetime) -> dict[str, int]:
-        """Do steps of all jobs until each is over or has to wait, or the round has lasted long enough."""
+        """Advance all jobs until each is over or has to wait, or the round has taken long enough."""
         counts = {"steps": 0, "over": 0, "failed": 0, "forgotten": jobs.forget_old(self._db, now)}
         queue = deque(jobs.unfinished(self._db))
         deadline = clock.monotonic() + _LONGEST_ROUND
@@ -44,8 +44,9 @@ class Jobs:
         try:
             return jobs.step(self._db, job_id, now)
         except ServerError:
-            raise  # the database is away or busy: the round is tried again
-        except Exception as error:  # a job that can't go on steps aside and is shown; the others go on
+            raise  # the database is down or busy: the next round retries
+        except Exception as error:  # mark the job as failed, so that it doesn't block the others
             log.exception("The job %s failed.", job_id)
-            jobs.fail(self._db, job_id, f"The job failed by an error of its own: {type(error).__name__}.", now=now)
+            message = f"The job failed with an internal error ({type(error).__name__}); see the log of the services."
+            jobs.fail(self._db, job_id, message, now=now)
             return "failed"

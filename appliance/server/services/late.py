@@ -1,4 +1,4 @@
-"""The late service: calls runs Late that have not started though they are due."""
+"""The late service: marks runs Late that are due but have not started."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from appliance.server.actions import late
 from appliance.server.db.session import Database
 
 _BATCHES = 10
-"""In one round, so that after an outage others get their turn."""
+"""Per round, so that other services get their turn after an outage."""
 
 
 class Late:
@@ -19,11 +19,11 @@ class Late:
         self._db = db
 
     def run_once(self, now: datetime) -> dict[str, int]:
-        """Mark what has become late since the last round."""
+        """Mark the runs that have become late since the last round."""
         marked = 0
         for _ in range(_BATCHES):
-            found = late.mark_late(self._db, now)
-            marked += found
-            if found < late.BATCH:
+            batch = late.mark_late(self._db, now)
+            marked += batch
+            if batch < late.BATCH:
                 break
         return {"late": marked}

@@ -1,4 +1,4 @@
-"""Running all services in one process. APScheduler is the metronome; a lease row decides which process does a service's rounds."""
+"""Runs all services in one process. APScheduler sets the pace; a lease row decides which process runs a service's rounds."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from appliance.server.services.service import Service
 log = logging.getLogger(__name__)
 
 _LEAST_LEASE = 15.0
-_STEP = 2.0  # seconds by which the wall clock may jump before the metronome is set anew
+_STEP = 2.0  # seconds that the wall clock may jump before the metronome is reset
 _GRACE = 4.0
-_PATIENCE = 8.0  # seconds for one statement: theirs read and delete much at once, and nobody waits for an answer
+_PATIENCE = 8.0  # seconds per statement: services read and delete many rows at once, and no one waits for a response
 
 
 class Rounds:
-    """One service's rounds in this process: take or renew the lease, work, put on record what was done. Never raises."""
+    """One service's rounds in this process: take or renew the lease, do the work, record the counts. Never raises."""
 
     def __init__(self, service: Service, db: Database, holder: str) -> None:
         self.service = service
@@ -52,14 +52,14 @@ class Rounds:
     def __call__(self) -> None:
         with self._busy:
             if self._finished:
-                return  # the metronome had handed this round to its threads just before it was shut down
+                return  # the metronome had queued this round just before it was shut down
             try:
                 self._round(clock.now())
                 self.failures = 0
             except Exception as error:
                 self.failures += 1
                 expected = isinstance(error, ServerError)
-                log.error("The %s failed and is tried again: %s", self.service.name, error, exc_info=not expected)
+                log.error("The service %s failed; retrying: %s", self.service.name, error, exc_info=not expected)
 
     def _round(self, now: datetime) -> None:
         before = self._epoch
@@ -68,13 +68,13 @@ class Rounds:
         if self._epoch is None:
             return
         if before != self._epoch:
-            log.info("This process does the work of the service %s now.", self.service.name)
+            log.info("This process now runs the service %s.", self.service.name)
         with fence.held(self.service.name, self._epoch):
             counts = self.service.run_once(now)
         leases.record(self._db, self.service.name, self._epoch, counts, now=clock.now())
 
     def prolong(self) -> None:
-        """Keep the lease during a long round. Called now and then from another thread; a lease that was lost stays lost."""
+        """Extend the lease during a long round. Called periodically from another thread. A lost lease stays lost."""
         epoch = self._epoch
         if epoch is None or not self._busy.locked() or clock.monotonic() - self._taken < self._ttl / 3:
             return
@@ -82,19 +82,19 @@ class Rounds:
             if leases.prolong(self._db, self.service.name, epoch, self._ttl):
                 self._taken = clock.monotonic()
         except ServerError as error:
-            log.warning("The lease of the %s could not be prolonged: %s", self.service.name, error)
+            log.warning("Can't extend the lease of the service %s: %s", self.service.name, error)
 
     def finish(self, timeout: float) -> None:
-        """Wait for the round at work and give the lease back, so that another process can go on at once. No round comes after."""
+        """Wait for the active round and release the lease, so that another process can take over at once. No more rounds start."""
         self._finished = True
         if not self._busy.acquire(timeout=max(0.0, timeout)):
-            log.warning("The %s did not finish its round in time.", self.service.name)
+            log.warning("The service %s did not finish its round in time.", self.service.name)
             return
         try:
             if self._epoch is not None:
                 leases.release(self._db, self.service.name, self._holder, self._epoch)
         except ServerError as error:
-            log.warning("The lease of the %s could not be given back: %s", self.service.name, error)
+            log.warning("Can't release the lease of the service %s: %s", self.service.name, error)
         finally:
             self._busy.release()
 
@@ -114,13 +114,13 @@ def services_of(settings: Settings, db: Database) -> list[Service]:
 
 
 def main(settings: Settings, stop: threading.Event | None = None) -> int:
-    """Run the services until SIGTERM, SIGINT or `stop`; the exit code."""
+    """Run the services until SIGTERM, SIGINT or `stop`, and return the exit code."""
     stop = lifecycle.stop_on_signals() if stop is None else stop
     db = open_database(settings, patience=_PATIENCE)
     holder = f"{socket.gethostname()[:120]}:{os.getpid()}:{secrets.token_hex(4)}"
     rounds = [Rounds(service, db, holder) for service in services_of(settings, db)]
     metronome = _metronome(rounds)
-    log.info("The services run: %s.", ", ".join(item.service.name for item in rounds))
+    log.info("Services started: %s.", ", ".join(item.service.name for item in rounds))
     try:
         _keep_time(metronome, rounds, stop)
     finally:
@@ -129,7 +129,7 @@ def main(settings: Settings, stop: threading.Event | None = None) -> int:
         for item in rounds:
             item.finish(deadline - clock.monotonic())
         db.dispose()
-    log.info("The services have stopped.")
+    log.info("Services stopped.")
     return 0
 
 
@@ -147,8 +147,8 @@ def _metronome(rounds: list[Rounds]) -> BackgroundScheduler:
 
 
 def _keep_time(metronome: BackgroundScheduler, rounds: list[Rounds], stop: threading.Event) -> None:
-    """Wait for the stop, and keep the leases of long rounds meanwhile. The metronome goes by the wall clock: when that is set back
-    or ahead, set the next rounds anew."""
+    """Wait for `stop`, and meanwhile extend the leases of long rounds. The metronome follows the wall clock, so reschedule the next
+    rounds when it is set back or forward."""
     wall, steady = clock.now(), clock.monotonic()
     while not stop.wait(1.0):
         for item in rounds:
@@ -156,6 +156,6 @@ def _keep_time(metronome: BackgroundScheduler, rounds: list[Rounds], stop: threa
         jump = (clock.now() - wall).total_seconds() - (clock.monotonic() - steady)
         wall, steady = clock.now(), clock.monotonic()
         if abs(jump) > _STEP:
-            log.warning("The system's clock was moved by %.0f s.", jump)
+            log.warning("The system clock jumped by %.0f s.", jump)
             for job in metronome.get_jobs():
                 job.modify(next_run_time=clock.now())

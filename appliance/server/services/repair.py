@@ -1,4 +1,4 @@
-"""The repair service: notices runs that died with their machine or their agent, or that hang on the way, and puts them right."""
+"""The repair service: detects runs that died with their machine or agent, or that are stuck, and repairs them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from appliance.server.domain.presence import patience
 log = logging.getLogger(__name__)
 
 OUTCOMES = {"FAILED": "crashed", "CANCELLED": "cancelled", "SCHEDULED": "returned"}
-"""How a silent run's new type is counted."""
+"""The count for each new state type of a repaired run."""
 
 
 class Repair:
@@ -27,7 +27,7 @@ class Repair:
         self._started = started or clock.now()
 
     def run_once(self, now: datetime) -> dict[str, int]:
-        """Give back or end silent runs, once all of them could have been heard for the length of a lease."""
+        """Return or end silent runs, once every run has had the length of a lease in which to be heard."""
         counts = dict.fromkeys(OUTCOMES.values(), 0)
         if not self._could_hear(now):
             return counts
@@ -36,19 +36,19 @@ class Repair:
             crash.point("watch.found")
             self._count(counts, flow_run_id, "was silent", repair.mend_silent(self._db, flow_run_id, now=now))
         for flow_run_id in repair.stuck_runs(self._db, now):
-            self._count(counts, flow_run_id, "went no further", repair.mend_stuck(self._db, flow_run_id, now=now))
+            self._count(counts, flow_run_id, "made no progress", repair.mend_stuck(self._db, flow_run_id, now=now))
         return counts
 
     def _could_hear(self, now: datetime) -> bool:
-        """Silence proves nothing unless a server was there to be talked to all the while, by a clock that agrees with ours and was
-        not moved. The server keeps the record of that, so it outlives us: whoever does the next round can judge at once."""
-        heard = repair.server_heard(self._db, presence.NAME)
-        if heard is None:
+        """Silence proves nothing unless a server was reachable the whole time, and its clock agrees with ours and did not jump. The
+        server keeps a record of this, so it outlives this process: the next one to run a round can judge at once."""
+        record = repair.server_heard(self._db, presence.NAME)
+        if record is None:
             return now - self._started >= self._lease
-        since, last = heard
+        since, last = record
         return abs(now - last) <= patience(self._db.rules) and now - since >= self._lease
 
-    def _count(self, counts: dict[str, int], flow_run_id: UUID, why: str, became: str | None) -> None:
-        if became is not None:
-            counts[OUTCOMES[became]] += 1
-            log.warning("Run %s %s for too long and is %s now.", flow_run_id, why, became)
+    def _count(self, counts: dict[str, int], flow_run_id: UUID, why: str, new_type: str | None) -> None:
+        if new_type is not None:
+            counts[OUTCOMES[new_type]] += 1
+            log.warning("Run %s %s for too long and is now %s.", flow_run_id, why, new_type)

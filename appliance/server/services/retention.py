@@ -1,4 +1,4 @@
-"""The retention service: deletes what is older or more than the settings keep, and sooner when the disk budget is exceeded."""
+"""The retention service: deletes what exceeds the age or number that the settings keep, or earlier to stay in the disk budget."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from appliance.server.domain.retention import tighter
 
 _ROUND = 10.0
 _BUDGET_FLOOR_DAYS = 1.0
-"""For a budget nothing is deleted that is younger than this."""
+"""Nothing newer than this is deleted to stay within the budget."""
 
 
 class Retention:
@@ -27,7 +27,7 @@ class Retention:
         self._seconds = round_seconds
 
     def run_once(self, now: datetime) -> dict[str, int]:
-        """One sweep of bounded time; what is left over is for the next round."""
+        """Sweep for a bounded time. The next round continues with the rest."""
         end = clock.monotonic() + self._seconds
         deleted = Counter(Sweep(self._db, self._keep, now, self._seconds).run())
         for keep in tighter(self._keep, _BUDGET_FLOOR_DAYS):

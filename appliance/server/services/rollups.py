@@ -1,4 +1,4 @@
-"""The rollups service: keeps the hourly sums of ended runs close behind the outbox."""
+"""The rollups service: keeps the hourly totals of ended runs close behind the outbox."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Rollups:
         self._db = db
 
     def run_once(self, now: datetime) -> dict[str, int]:
-        """Sum up what happened since the last round; after a long absence, as much as fits into a few seconds."""
+        """Add up the events since the last round. After a long outage, process as many as fit into a few seconds."""
         read, deadline = 0, clock.monotonic() + _ROUND
         while clock.monotonic() < deadline:
             batch = rollups.advance(self._db, now)

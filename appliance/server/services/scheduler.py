@@ -1,4 +1,4 @@
-"""The scheduler: every active schedule has its next runs, exactly one per due time, whatever crashes and however many of us work."""
+"""The scheduler: keeps the next runs of every active schedule, exactly one per due time, despite crashes and concurrent processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from appliance.server.db.session import Database
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 100
-"""Schedules in one transaction: many share the cost of a commit, and others still get their turn at the database."""
+"""Schedules per transaction: enough to share the cost of a commit, few enough to leave others a turn at the database."""
 _ABSENT = 60.0  # seconds without a round, after which another process may have done the work
 _STEADY = timedelta(seconds=60)
 
@@ -30,8 +30,8 @@ class Scheduler:
         self._unsteady_since: datetime | None = None
 
     def run_once(self, now: datetime) -> dict[str, int]:
-        """Plan for each schedule whose next look is due, many in one transaction; where that fails, one by one, so that one that
-        fails holds up no other."""
+        """Plan the schedules that are due for planning, many per transaction. If that fails, plan them one by one, so that a failing
+        one doesn't block the others."""
         counts = {"schedules": 0, "created": 0, "missed": 0, "malformed": 0, "failed": 0, "moved": 0}
         counts["moved"] = self._move(now)
         crash.point("sched.tick.begin")
@@ -45,8 +45,8 @@ class Scheduler:
         return counts | overlaps.settle(self._db, now)
 
     def _move(self, now: datetime) -> int:
-        """Plan anew what isn't due any more. The rules of time zones change with the machine's software, so only while nobody runs. A
-        clock that was set back leaves runs too far ahead, perhaps of another process: looked for when ours has been steady for a while.
+        """Replan runs whose time is no longer a due time. Time zone rules change only with a software update, so check at startup. A
+        clock that was set back leaves runs too far ahead, perhaps another process's: check once the clock has been steady for a while.
         """
         before, self._last = self._last, (now, clock.monotonic())
         fresh = before is None
@@ -57,18 +57,18 @@ class Scheduler:
             return 0
         if steady:
             self._unsteady_since = None
-        found = schedules.out_of_date(self._db, now, steady=steady)
-        return sum(schedules.move_planned(self._db, id, now=now) for id in found)
+        outdated = schedules.out_of_date(self._db, now, steady=steady)
+        return sum(schedules.move_planned(self._db, id, now=now) for id in outdated)
 
     def _plan(self, ids: list[UUID], now: datetime, counts: dict[str, int]) -> bool:
         try:
             planned = schedules.keep_ahead(self._db, ids, now=now)
         except SQLAlchemyError:
-            log.exception("%d schedules can't be planned and are tried again, the first is %s.", len(ids), ids[0])
+            log.exception("Can't plan %d schedules, of which the first is %s; retrying.", len(ids), ids[0])
             counts["failed"] += 1
             return False
         for name in ("schedules", "created", "missed", "malformed"):
             counts[name] += getattr(planned, name)
         if planned.malformed:
-            log.warning("%d schedules can't be computed and were switched off.", planned.malformed)
+            log.warning("%d schedules can't be computed and were turned off.", planned.malformed)
         return True

@@ -1,4 +1,4 @@
-"""What a service is: one chore that never ends, done in rounds."""
+"""The contract of a service: one chore that never ends, done in rounds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Service(Protocol):
-    """`run_once` does what is due at `now` and says how much that was; doing it twice, or in two processes at once, does no harm."""
+    """`run_once` does the work that is due at `now` and returns counts. Running it twice, or in two processes at once, is harmless."""
 
     name: str
     interval: float

@@ -1,1 +1,1 @@
-"""What browsers and monitoring ask for beside the API: the built UI, the docs, health and metrics."""
+"""What browsers and monitoring request besides the API: the built UI, the docs, health and metrics."""

@@ -1,7 +1,7 @@
-"""Serving the built documentation under /docs; it needs no network.
+"""Serves the built documentation under /docs, which needs no network.
 
-Its pages hold small scripts and its search writes HTML by itself, so they get a content policy of their own: scripts of
-this server, and exactly the inline ones that the built pages hold.
+Its pages contain small inline scripts and its search writes HTML, so they have their own content security policy. It
+allows this server's scripts, and exactly the inline scripts in the built pages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SITE = Path(__file__).parent / "site"
 
 
 def router(root: Path = SITE) -> Router:
-    """The documentation's routes over the files that are there now; without any, every address is unknown."""
+    """The documentation's routes for the files that exist now. If there are none, every address is unknown."""
     files = listed(root) if root.is_dir() else {}
     policy = content_policy(files)
 
@@ -33,7 +33,7 @@ def router(root: Path = SITE) -> Router:
         folder = f"{name}/index.html".lstrip("/")
         if folder not in files:
             raise NotFoundException
-        if not request.scope["raw_path"].endswith(b"/"):  # a page's own addresses are relative to its folder
+        if not request.scope["raw_path"].endswith(b"/"):  # links on a page are relative to its folder
             return Redirect(f"/docs/{name}/".replace("//", "/"), status_code=307)
         return respond(request, files[folder], "no-cache")
 
@@ -49,7 +49,7 @@ def router(root: Path = SITE) -> Router:
 
 
 def content_policy(files: dict[str, Asset]) -> str:
-    """What the browser may load and run on these pages."""
+    """The policy: what the browser may load and run on these pages."""
     hashes: set[str] = set()
     for name, asset in files.items():
         if name.endswith(".html"):
@@ -63,33 +63,33 @@ def content_policy(files: dict[str, Asset]) -> str:
 
 
 def inline_scripts(page: str) -> set[str]:
-    """The policy's names of the scripts that stand in the page itself."""
+    """The policy sources for the page's inline scripts."""
     reader = _Scripts()
     reader.feed(page)
     reader.close()
-    digests = (hashlib.sha256(text.encode()).digest() for text in reader.found)
+    digests = (hashlib.sha256(text.encode()).digest() for text in reader.scripts)
     return {f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests}
 
 
 class _Scripts(HTMLParser):
-    """Collects the texts of script elements that have no src and are no data."""
+    """Collects the text of script elements that have no src and contain code, not data."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)
-        self.found: list[str] = []
+        self.scripts: list[str] = []
         self._inside = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
+        values = dict(attrs)
         self._inside = (
-            tag == "script" and "src" not in given and given.get("type") in (None, "", "text/javascript", "module")
+            tag == "script" and "src" not in values and values.get("type") in (None, "", "text/javascript", "module")
         )
         if self._inside:
-            self.found.append("")
+            self.scripts.append("")
 
     def handle_data(self, data: str) -> None:
         if self._inside:
-            self.found[-1] += data
+            self.scripts[-1] += data
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = False

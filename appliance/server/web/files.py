@@ -1,4 +1,4 @@
-"""Built static files, listed once at the start: only what is in the list can be asked for, so no path leads elsewhere."""
+"""Built static files, listed once at startup. Only listed files are served, so no path can lead elsewhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TYPES = {
 
 @dataclass
 class Asset:
-    """One file with its precompressed forms."""
+    """One file with its precompressed versions."""
 
     path: Path
     media_type: str
@@ -29,14 +29,14 @@ class Asset:
 
 
 def listed(root: Path) -> dict[str, Asset]:
-    """Every file under `root` by its address, which has forward slashes and no leading one."""
+    """Every file under `root` by its address, which uses forward slashes and has no leading one."""
     files = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
-    found = {name: Asset(path, media_type(name)) for name, path in files.items() if path.suffix not in _ENCODINGS}
+    assets = {name: Asset(path, media_type(name)) for name, path in files.items() if path.suffix not in _ENCODINGS}
     for name, path in files.items():
-        original = found.get(name.removesuffix(path.suffix))
+        original = assets.get(name.removesuffix(path.suffix))
         if path.suffix in _ENCODINGS and original is not None:
             original.encoded[_ENCODINGS[path.suffix]] = path
-    return found
+    return assets
 
 
 def media_type(name: str) -> str:
@@ -45,7 +45,7 @@ def media_type(name: str) -> str:
 
 
 def respond(request: Request[Any, Any, Any], asset: Asset, cache: str) -> Response[bytes]:
-    """The file, compressed when the browser takes that."""
+    """The file, compressed if the browser accepts that."""
     accepted = {part.partition(";")[0].strip() for part in request.headers.get("accept-encoding", "").split(",")}
     headers = {"Cache-Control": cache, "Vary": "Accept-Encoding"}
     path = asset.path

@@ -1,4 +1,4 @@
-"""Health: /healthz says that the process answers, /readyz that it can do its work."""
+"""Health: /healthz says that the process responds, /readyz that it can do its work."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ TICKS_MISSED = 3
 
 @get("/healthz", opt={"permission": Permission.PUBLIC}, sync_to_thread=False)
 def healthz() -> dict[str, str]:
-    """The process is alive."""
+    """Check that the process is alive."""
     return {"status": "ok"}
 
 
 @get("/readyz", opt={"permission": Permission.PUBLIC}, sync_to_thread=True)
 def readyz(database: Database, settings: Settings) -> Response[JsonDocument]:
-    """The database takes writes, its tables are of this version, and the scheduler ticks, if it ever has."""
+    """Check that the database accepts writes, its tables match this version, and the scheduler, if used, is running."""
     reasons = problems(database, settings, clock.now())
     if reasons:
         return Response({"status": "not ready", "reasons": reasons}, status_code=503)
@@ -36,21 +36,21 @@ def readyz(database: Database, settings: Settings) -> Response[JsonDocument]:
 
 
 def problems(database: Database, settings: Settings, now: datetime) -> list[str]:
-    """What keeps this server from its work, a sentence each."""
+    """What keeps this server from doing its work, one sentence each."""
     try:
         database.check_writable()
         if database.schema_version() != revisions.head():
-            return ["The database's tables are not of this version; restart the appliance to bring them up to date."]
+            return ["The database's tables don't match this version; restart the appliance to migrate them."]
         age = scheduler_tick_age(database, now)
     except ServerError as error:
         return [error.message]
     if age is not None and age > TICKS_MISSED * max(settings.scheduler_interval, 1.0):
-        return [f"The scheduler has not finished a round for {age:.0f} s; check that the services run."]
+        return [f"The scheduler has not finished a round for {age:.0f} s; check that the services are running."]
     return []
 
 
 def scheduler_tick_age(database: Database, now: datetime) -> float | None:
-    """Seconds since the scheduler's last round; None when no services ever ran on this database."""
+    """Seconds since the scheduler's last round, or None if no services have ever run on this database."""
     with database.read() as session:
         lease = leases.get(session, leases.SCHEDULER)
     if lease is None or lease.last_run_at is None:

@@ -1,9 +1,9 @@
 """Metrics for Prometheus at /metrics.
 
-What this process does itself (HTTP) is counted in memory, or, where several workers serve one address, in files that
-any of them sums up: prometheus_client does that when PROMETHEUS_MULTIPROC_DIR names a directory. What any process may do (runs created, started, finished) is
-read from the database when Prometheus asks, so that it is right however many servers and services there are:
-the outbox is folded in from the last event seen, and its ids only grow.
+This process's own work (HTTP) is counted in memory. If several workers serve one address, it is counted in files that any of them can
+add up: prometheus_client does this if PROMETHEUS_MULTIPROC_DIR names a directory. Work that any process may do (runs created, started,
+finished) is read from the database at each scrape, so that it is correct however many servers and services there are: a scrape adds the
+outbox's events since the last one, whose ids only grow.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from appliance.server.domain.waiting import agent_health
 from appliance.server.errors import ServerError
 from appliance.server.web.totals import StateCounts, Totals
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each would say only when it was first counted
+disable_created_metrics()  # type: ignore[no-untyped-call]  # they add a series per metric that says only when it was first counted
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 DELAY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
@@ -52,53 +52,53 @@ HEALTHS = ("online", "offline", "draining", "quarantined")
 
 
 class Metrics:
-    """What one app counts, and the registry that it shows."""
+    """The counters of one app, and the registry that exposes them."""
 
     def __init__(self, database: Database, disk_budget: int = 0) -> None:
         self.registry = CollectorRegistry()
         shared = os.environ.get(SHARED)
-        counted = None if shared else self.registry  # shared counts are read from the files instead
+        own = None if shared else self.registry  # shared counts are read from the files instead
         self._requests = Counter(
             "appliance_http_requests",
             "HTTP requests answered.",
             ["method", "route", "status"],
-            registry=counted,
+            registry=own,
         )
         self._durations = Histogram(
             "appliance_http_request_duration_seconds",
-            "Time from a request's start to its answer's first byte, without long-polls and streams.",
+            "Time to the first byte of the response, excluding long polls and streams.",
             ["method", "route"],
             buckets=HTTP_BUCKETS,
-            registry=counted,
+            registry=own,
         )
-        # finding the series of some labels costs more than counting in it; there are as many as routes
-        self._counted = cache(lambda method, route, hundreds: self._requests.labels(method, route, f"{hundreds}xx"))
-        self._timed = cache(lambda method, route: self._durations.labels(method, route))
+        # looking up the series for some labels costs more than counting; there are only about as many as routes
+        self._request_series = cache(lambda method, route, hundreds: self._requests.labels(method, route, f"{hundreds}xx"))
+        self._duration_series = cache(lambda method, route: self._durations.labels(method, route))
         if shared:
             MultiProcessCollector(self.registry, shared)  # type: ignore[no-untyped-call]
         else:
-            ProcessCollector(registry=self.registry)  # of one worker among several it would say little
+            ProcessCollector(registry=self.registry)  # for one of several workers it would mean little
         PlatformCollector(registry=self.registry)
         self.registry.register(_FromDatabase(database, disk_budget))
 
     async def observe(self, message: Message, scope: Scope) -> None:
-        """Before an answer's first byte is sent."""
+        """Count a request just before the first byte of its response is sent."""
         if message["type"] != "http.response.start":
             return
-        asked = str(scope.get("method"))
-        method = asked if asked in ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE") else "other"
+        verb = str(scope.get("method"))
+        method = verb if verb in ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE") else "other"
         route = str(scope.get("path_template") or "unmatched")
-        self._counted(method, route, message["status"] // 100).inc()
+        self._request_series(method, route, message["status"] // 100).inc()
         started = scope["state"].get("started")
         if started is not None and not route.endswith(("/claim", "/events")):
-            self._timed(method, route).observe(clock.monotonic() - started)
+            self._duration_series(method, route).observe(clock.monotonic() - started)
 
     def text(self) -> bytes:
         return generate_latest(self.registry)
 
 
 class _FromDatabase:
-    """Reads what all processes did; when the database is away the other metrics are still given."""
+    """Reads what all processes have done. If the database can't be reached, the other metrics are still returned."""
 
     def __init__(self, database: Database, disk_budget: int) -> None:
         self._database = database
@@ -108,14 +108,14 @@ class _FromDatabase:
         self._lock = threading.Lock()
 
     def describe(self) -> list[Metric]:
-        """Known without asking the database, as registration must be."""
+        """Empty, because registration must not query the database."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        build = GaugeMetricFamily("appliance_build_info", "Always 1; the label tells the version.", labels=["version"])
+        build = GaugeMetricFamily("appliance_build_info", "Always 1; the label is the version.", labels=["version"])
         build.add_metric([VERSION], 1)
         yield build
-        up = GaugeMetricFamily("appliance_database_up", "Whether the database answered for these metrics.")
+        up = GaugeMetricFamily("appliance_database_up", "Whether the database answered the query for these metrics.")
         try:
             metrics = self._read()
         except ServerError:
@@ -137,7 +137,7 @@ class _FromDatabase:
             return [
                 *_disk(disk.look(self._database, self._disk_budget, now=now)),
                 _labelled(
-                    "appliance_flow_runs", "Flow runs by the type of their state.", "state_type", by_type, STATE_TYPES
+                    "appliance_flow_runs", "Flow runs by state type.", "state_type", by_type, STATE_TYPES
                 ),
                 _labelled("appliance_agents", "Agents by health.", "health", health, HEALTHS),
                 *_scheduler(lease, now),
@@ -152,7 +152,7 @@ class _FromDatabase:
             value=self._totals.created,
         )
         finished = CounterMetricFamily(
-            "appliance_flow_runs_finished", "Flow runs finished, by the type of their last state.", labels=["state"]
+            "appliance_flow_runs_finished", "Flow runs finished, by final state type.", labels=["state"]
         )
         for state in ("SUCCESS", "FAILED", "CANCELLED"):
             finished.add_metric([state], self._totals.finished.get(state, 0))
@@ -164,37 +164,37 @@ class _FromDatabase:
 
 
 def handler(metrics: Metrics, public: bool) -> HTTPRouteHandler:
-    """GET /metrics: open to all, or to administrators' tokens only."""
+    """GET /metrics: public, or only for administrators' tokens."""
     permission = Permission.PUBLIC if public else Permission.READ_METRICS
 
     @get("/metrics", opt={"permission": permission}, sync_to_thread=True)
     def show() -> Response[bytes]:
-        """Metrics in the text format of Prometheus."""
+        """Get the metrics in Prometheus' text format."""
         return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return show
 
 
 def _labelled(
-    name: str, text: str, label: str, values: Mapping[str, float], known: tuple[str, ...]
+    name: str, text: str, label: str, values: Mapping[str, float], keys: tuple[str, ...]
 ) -> GaugeMetricFamily:
-    """A gauge with one label of a fixed set, so that a value that falls to none is given as 0."""
+    """A gauge with one label from a fixed set, so that values that no longer occur are reported as 0."""
     family = GaugeMetricFamily(name, text, labels=[label])
-    for value in known:
+    for value in keys:
         family.add_metric([value], values.get(value, 0))
     return family
 
 
-def _disk(found: disk.Disk) -> list[Metric]:
-    """What is not known, as of the disks of Postgres, is left out."""
+def _disk(state: disk.Disk) -> list[Metric]:
+    """Unknown values, such as the disk size of Postgres, are omitted."""
     values: list[tuple[str, str, float | None]] = [
-        ("appliance_database_used_bytes", "Bytes of the database that hold something.", found.used),
-        ("appliance_database_wal_bytes", "Size of SQLite's write-ahead log.", found.write_ahead_log),
-        ("appliance_disk_free_bytes", "Bytes free on the disk of the database.", found.free),
-        ("appliance_disk_size_bytes", "Bytes that the disk of the database can hold.", found.total),
-        ("appliance_disk_reserve_bytes", "Bytes that the reserve file holds.", found.reserve),
-        ("appliance_disk_writable", "Whether the disk has room for changes: 1 or 0.", int(found.writable)),
-        ("appliance_disk_full_in_days", "Days until the disk or its budget is full at this growth.", found.days_left),
+        ("appliance_database_used_bytes", "Bytes of the database in use, without free pages.", state.used),
+        ("appliance_database_wal_bytes", "Size of SQLite's write-ahead log.", state.write_ahead_log),
+        ("appliance_disk_free_bytes", "Bytes free on the database's disk.", state.free),
+        ("appliance_disk_size_bytes", "Size of the database's disk.", state.total),
+        ("appliance_disk_reserve_bytes", "Size of the reserve file.", state.reserve),
+        ("appliance_disk_writable", "Whether the disk has room for changes: 1 or 0.", int(state.writable)),
+        ("appliance_disk_full_in_days", "Days until the disk or its budget is full at the current growth rate.", state.days_left),
     ]
     return [GaugeMetricFamily(name, text, value=value) for name, text, value in values if value is not None]
 

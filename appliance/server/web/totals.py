@@ -1,7 +1,7 @@
-"""Running totals over the outbox, for counters: every server folds in the same events and so gives the same numbers.
+"""Running totals of the outbox, for counters. Every server adds up the same events and therefore reports the same numbers.
 
-They start at the oldest event that is kept; when retention removes events, a restarted server counts from a later start,
-which Prometheus takes for the reset that it is.
+They start at the oldest event still stored. After retention deletes events, a restarted server counts from a later start,
+which Prometheus correctly treats as a counter reset.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from appliance.server.db.rows.events import CountedEvent
 
 _CHUNK = 5_000
 _MOST_CHUNKS = 40
-"""At most so many per scrape: a server that starts beside a long history catches up over a few scrapes."""
+"""Maximum number per scrape. A server that starts with a long history catches up over a few scrapes."""
 _DUTY = 100
 _CHEAP = 0.005
 
 
 class StateCounts:
-    """Runs by the type of their state: counted anew at each question, but never for more than a hundredth of the time. Where
-    counting a million runs takes 0.1 s, the answer is up to 10 s old."""
+    """Runs by state type, counted at each call but for at most a hundredth of the time. If counting a million runs takes 0.1 s, the
+    counts are up to 10 s old."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
@@ -52,7 +52,7 @@ class Totals:
         self._last = 0
 
     def fold(self, session: Session) -> None:
-        """Count what happened since the last time."""
+        """Count the events since the last call."""
         for _ in range(_MOST_CHUNKS):
             rows = events.since(session, self._last, ("flow_run.state",), _CHUNK)
             if not rows:
@@ -61,16 +61,16 @@ class Totals:
             self._last = rows[-1].id
 
     def delay_buckets(self) -> list[tuple[str, float]]:
-        """Cumulative counts, as Prometheus wants them."""
-        found: list[tuple[str, float]] = []
+        """Cumulative counts, as Prometheus expects."""
+        buckets: list[tuple[str, float]] = []
         total = 0
         for bound, number in zip((*self._bounds, float("inf")), self._delays, strict=True):
             total += number
-            found.append(("+Inf" if bound == float("inf") else repr(bound), float(total)))
-        return found
+            buckets.append(("+Inf" if bound == float("inf") else repr(bound), float(total)))
+        return buckets
 
     def _count(self, session: Session, rows: Sequence[CountedEvent]) -> None:
-        started = []
+        starts = []
         for row in rows:
             kind = row.data.get("type")
             if row.data.get("version") == 1:
@@ -78,9 +78,9 @@ class Totals:
             if kind in TERMINAL:
                 self.finished[kind] += 1
             elif kind == "RUNNING":
-                started.append(row)
-        due = flow_runs.scheduled_times(session, {row.object_id for row in started})
-        for row in started:
+                starts.append(row)
+        due = flow_runs.scheduled_times(session, {row.object_id for row in starts})
+        for row in starts:
             if row.object_id in due:
                 self._delayed(max(0.0, (row.at - due[row.object_id]).total_seconds()))
 

@@ -1,4 +1,4 @@
-"""Serving the built UI: one page for every address of its own, with the facts that it needs before its first question."""
+"""Serves the built UI: one page for all its addresses, with the facts that it needs before its first request."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ PLACEHOLDER = "<!--boot-->"
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _NOT_BUILT = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>Appliance</title>'
-    "<p>The user interface is not built; run <code>make ui</code> and start the server again.</p></html>"
+    "<p>The user interface has not been built; run <code>make ui</code> and restart the server.</p></html>"
 )
 _RESERVED = frozenset({"api", "graphql", "assets", "metrics", "healthz", "readyz"})
 
 
 def router(root: Path = STATIC) -> Router:
-    """The UI's routes over the files that are there now."""
+    """The UI's routes for the files that exist now."""
     files = listed(root) if root.is_dir() else {}
     page = files["index.html"].path.read_text(encoding="utf-8") if "index.html" in files else None
 
@@ -65,7 +65,7 @@ def router(root: Path = STATIC) -> Router:
 
 
 def _boot(request: Request[Any, Any, Any], database: Database, settings: Settings) -> str:
-    """What the UI knows before it asks. `<` is escaped, so that no name can end the element."""
+    """The facts that the UI has before its first request. `<` is escaped, so that no name can close the element."""
     facts = {
         "version": VERSION,
         "siteName": settings.site_name,

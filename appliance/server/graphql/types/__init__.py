@@ -1,1 +1,1 @@
-"""The GraphQL types, one noun a file. Plain attributes are read at once; fields with a resolver ask the request's batches."""
+"""The GraphQL types, one file per noun. Plain attributes are read directly; resolvers use the request's batches."""

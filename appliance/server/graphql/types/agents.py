@@ -1,4 +1,4 @@
-"""Agents as GraphQL shows them."""
+"""Agents in GraphQL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from appliance.server.domain.waiting import agent_health
 from appliance.server.graphql.context import Context, Info
 
 
-@strawberry.type(description="A process that takes runs and starts them.")
+@strawberry.type(description="A process that claims runs and starts them.")
 class Agent:
     id: UUID
     name: str

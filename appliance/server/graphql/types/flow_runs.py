@@ -1,4 +1,4 @@
-"""The parts of a flow run as GraphQL shows them: its state and history, what it waits for, why it failed."""
+"""The parts of a flow run in GraphQL: its state and history, what it waits for, why it failed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StateRecord:
     actor: str
 
 
-@strawberry.type(description="A run whose end another one waits for.")
+@strawberry.type(description="A run that another one is waiting for.")
 class WaitHolder:
     id: UUID
     name: str
@@ -50,7 +50,7 @@ class TaskCounts:
     other: int
 
 
-@strawberry.type(description="Why a run failed: the first task that failed by itself, or what ended its process.")
+@strawberry.type(description="Why a run failed: the first task that failed on its own, or what ended its process.")
 class Cause:
     task_slug: str | None
     map_index: int | None
@@ -79,7 +79,7 @@ def state(row: RunSummary | TaskRunRow) -> State:
 
 
 def cause_of(row: FlowRunRow, info: Info) -> Cause:
-    """A crash is its own cause, whatever its tasks were doing; else the first task that failed by itself."""
+    """A crash is its own cause, whatever its tasks were doing. Otherwise, the first task that failed on its own."""
     loaders = info.context.loaders
     data = row.state_data or {}
     own, kept = loaders.failure_counts.load(row.id) or (0, 0)
@@ -102,12 +102,12 @@ def cause_of(row: FlowRunRow, info: Info) -> Cause:
     )
 
 
-def task_counts_of(by_type: dict[str, int], to_come: int) -> TaskCounts:
-    named = {
+def task_counts_of(by_type: dict[str, int], future: int) -> TaskCounts:
+    groups = {
         "success": by_type.get("SUCCESS", 0),
         "failed": by_type.get("FAILED", 0),
         "running": by_type.get("RUNNING", 0),
-        "waiting": sum(by_type.get(type, 0) for type in ("SCHEDULED", "PENDING", "PAUSED")) + to_come,
+        "waiting": sum(by_type.get(type, 0) for type in ("SCHEDULED", "PENDING", "PAUSED")) + future,
     }
-    total = sum(by_type.values()) + to_come
-    return TaskCounts(total=total, other=total - sum(named.values()), **named)
+    total = sum(by_type.values()) + future
+    return TaskCounts(total=total, other=total - sum(groups.values()), **groups)

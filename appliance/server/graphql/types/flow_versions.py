@@ -1,4 +1,4 @@
-"""The registered contents of flows as GraphQL shows them: parameters, tasks and edges."""
+"""The registered versions of flows in GraphQL: parameters, tasks and edges."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class EdgeDef:
     flattened: bool
 
 
-@strawberry.type(description="One registered content of a flow; it never changes.")
+@strawberry.type(description="One registered version of a flow. It never changes.")
 class FlowVersion:
     row: strawberry.Private[FlowVersionRow]
     id: UUID

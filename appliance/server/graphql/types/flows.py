@@ -1,4 +1,4 @@
-"""Flows and their runs as GraphQL shows them: a flow leads to its runs, and a run to its flow."""
+"""Flows and their runs in GraphQL: a flow refers to its runs, and a run to its flow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from appliance.server.db.rows.flows import FlowRow
 from appliance.server.domain.waiting import Waiting, why
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Info
-from appliance.server.graphql.fields import asks_only, described
+from appliance.server.graphql.fields import described, selects_only
 from appliance.server.graphql.scalars import JSON
 from appliance.server.graphql.types.agents import Agent, agent
 from appliance.server.graphql.types.flow_runs import (
@@ -37,10 +37,10 @@ from appliance.server.graphql.types.schedules import Schedule, schedule
 MOST_RECENT = 50
 _MOST_HOLDERS = 50
 BRIEF = frozenset({"__typename", "id", "name", "state", "scheduledTime", "startTime", "endTime", "attempt"})
-"""The fields that lists of recent runs ask for; for no more than these the rows are read without their documents."""
+"""The fields that lists of recent runs select. If a query selects no others, the rows are read without their documents."""
 
 
-@strawberry.type(description="The stable thing that people name; its versions hold what was registered.")
+@strawberry.type(description="A flow, identified by its project and name. Its versions contain what was registered.")
 class Flow:
     row: strawberry.Private[FlowRow]
     id: UUID
@@ -53,7 +53,7 @@ class Flow:
     def project(self, info: Info) -> Project:
         return project(info.context.loaders.project.load_existing(self.row.project_id))
 
-    @described("The newest version.")
+    @described("The latest version.")
     def version(self, info: Info) -> FlowVersion:
         return version(info.context.loaders.newest_version.load_existing(self.id))
 
@@ -61,12 +61,12 @@ class Flow:
     def schedules(self, info: Info) -> list[Schedule]:
         return [schedule(row) for row in info.context.loaders.schedules.load(self.id) or []]
 
-    @described("The newest runs first, without those that are scheduled for later.")
+    @described("Recent runs, newest first, without runs that are scheduled for later.")
     def recent_runs(self, info: Info, first: int | None = 10) -> list[FlowRun]:
         if first is not None and not 1 <= first <= MOST_RECENT:
-            raise Invalid(f"The argument first lies between 1 and {MOST_RECENT} here.")
+            raise Invalid(f"The argument first must be between 1 and {MOST_RECENT} here.")
         loaders, number = info.context.loaders, first or 10
-        if asks_only(info, BRIEF):
+        if selects_only(info, BRIEF):
             return [brief_run(row) for row in loaders.recent_summaries(self.id, number)]
         return [flow_run(row) for row in loaders.recent_runs(self.id, number)]
 
@@ -113,18 +113,18 @@ class FlowRun:
 
     @described("Why the run has not started, in one sentence.")
     def wait_reason(self, info: Info) -> str | None:
-        found = self._waiting(info)
-        return None if found is None else found.sentence
+        waiting = self._waiting(info)
+        return None if waiting is None else waiting.sentence
 
-    @described("The same as a stable code: not_due, limit, no_label, ...")
+    @described("The wait reason as a stable code: not_due, limit, no_label, ...")
     def wait_code(self, info: Info) -> str | None:
-        found = self._waiting(info)
-        return None if found is None else found.code
+        waiting = self._waiting(info)
+        return None if waiting is None else waiting.code
 
-    @described("The runs whose end it waits for, the longest at work first; at most 50.")
+    @described("The runs that this run is waiting for, longest-running first; at most 50.")
     def wait_holders(self, info: Info) -> list[WaitHolder]:
-        found = self._waiting(info)
-        holders = () if found is None else found.holders[:_MOST_HOLDERS]
+        waiting = self._waiting(info)
+        holders = () if waiting is None else waiting.holders[:_MOST_HOLDERS]
         return [WaitHolder(id=holder.id, name=holder.name) for holder in holders]
 
     def _waiting(self, info: Info) -> Waiting | None:
@@ -133,7 +133,7 @@ class FlowRun:
             return None
         return why(run_facts(row, loaders.flow.load_existing(row.flow_id)), loaders.situation())
 
-    @described("Why the run failed; null unless it did.")
+    @described("Why the run failed. Null unless it did.")
     def cause(self, info: Info) -> Cause | None:
         return cause_of(self.row, info) if self.row.state_type == "FAILED" else None
 
@@ -152,7 +152,7 @@ class FlowRun:
             for row in states.of_flow_run(info.context.session(), self.id)
         ]
 
-    @described("Of a finished run the recorded task runs; before that also those that are still to come, as waiting.")
+    @described("The recorded task runs. Until the run has finished, also its future task runs, counted as waiting.")
     def task_counts(self, info: Info) -> TaskCounts:
         loaders, row = info.context.loaders, self.row
         recorded = loaders.task_counts.load(self.id) or Recorded()
@@ -195,7 +195,7 @@ def flow_run(row: FlowRunRow) -> FlowRun:
 
 
 def brief_run(row: RunSummary) -> FlowRun:
-    """A run of which nothing but BRIEF is asked; what else a run has is left empty."""
+    """A run of which only fields in BRIEF are selected. All other fields are left empty."""
     return FlowRun(
         row=cast(FlowRunRow, row),
         id=row.id,

@@ -15,11 +15,11 @@ from appliance.server.graphql.types.flows import FlowRun
 @strawberry.input
 class FlowFilter:
     project: str | None = None
-    name: str | None = strawberry.field(default=None, description="Finds every flow whose name contains this.")
+    name: str | None = strawberry.field(default=None, description="Matches any part of a flow's name.")
     archived: bool | None = False
 
 
-@strawberry.input(description="Without a choice of states, runs that are scheduled for later are left out.")
+@strawberry.input(description="Unless states are chosen, runs that are scheduled for later are left out.")
 class FlowRunFilter:
     state_types: list[str] | None = None
     state_names: list[str] | None = None
@@ -56,7 +56,7 @@ class CreateFlowRunInput:
     idempotency_key: str | None = None
 
 
-@strawberry.input(description="The same idempotency key again changes nothing more.")
+@strawberry.input(description="Repeating the request with the same idempotency key has no further effect.")
 class CancelFlowRunInput:
     flow_run_id: UUID
     reason: str | None = None
@@ -64,7 +64,7 @@ class CancelFlowRunInput:
     version: int | None = None
 
 
-@strawberry.input(description="The same idempotency key again changes nothing more.")
+@strawberry.input(description="Repeating the request with the same idempotency key has no further effect.")
 class PauseFlowRunInput:
     flow_run_id: UUID
     reason: str | None = None
@@ -72,7 +72,7 @@ class PauseFlowRunInput:
     version: int | None = None
 
 
-@strawberry.input(description="Without a task, all paused tasks of the run go on.")
+@strawberry.input(description="Without a task, all paused tasks of the run resume.")
 class ResumeFlowRunInput:
     flow_run_id: UUID
     task_slug: str | None = None
@@ -82,22 +82,22 @@ class ResumeFlowRunInput:
     version: int | None = None
 
 
-@strawberry.input(description="The same idempotency key again changes nothing more.")
+@strawberry.input(description="Repeating the request with the same idempotency key has no further effect.")
 class RestartFlowRunInput:
     flow_run_id: UUID
     newest_version: bool = strawberry.field(
-        default=False, description="Go on with the flow's newest version instead of the run's own."
+        default=False, description="Use the flow's latest version instead of the run's own."
     )
     from_task: str | None = strawberry.field(
-        default=None, description="The slug of a task that runs again too, with all that comes after it."
+        default=None, description="The slug of a task that also runs again, with everything downstream of it."
     )
-    parameters: JSON | None = strawberry.field(default=None, description="Other values for some of the parameters.")
+    parameters: JSON | None = strawberry.field(default=None, description="New values for some of the parameters.")
     reason: str | None = None
     idempotency_key: str | None = None
     version: int | None = None
 
 
-@strawberry.enum(description="How a person says that a run ended.")
+@strawberry.enum(description="The state to set when a run or task run is marked by hand.")
 class MarkedState(Enum):
     SUCCESS = "Success"
     FAILED = "Failed"
@@ -105,7 +105,7 @@ class MarkedState(Enum):
     SKIPPED = "Skipped"
 
 
-@strawberry.input(description="Without a task, the run itself is marked; it must not be live.")
+@strawberry.input(description="Without a task, the run itself is marked. It must not be active.")
 class MarkFlowRunInput:
     flow_run_id: UUID
     state: MarkedState
@@ -124,7 +124,9 @@ class StartFlowRunNowInput:
     version: int | None = None
 
 
-@strawberry.input(description="What is left out stays. With a version, refused when the run is at another one.")
+@strawberry.input(
+    description="Omitted fields keep their values. With a version, the change is rejected if the run is at another version."
+)
 class EditFlowRunInput:
     flow_run_id: UUID
     name: str | None = None

@@ -1,4 +1,4 @@
-"""Jobs, backfills and the hold as GraphQL shows them, and what their mutations take."""
+"""Jobs, backfills and the hold in GraphQL, and the inputs of their mutations."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from appliance.server.graphql.scalars import JSON
 from appliance.server.graphql.types.inputs import FlowRunFilter, MarkedState
 
 
-@strawberry.type(description="A run that a job left as it was, and why.")
+@strawberry.type(description="A run that a job left unchanged, and why.")
 class Refusal:
     id: str
     reason: str
 
 
-@strawberry.type(description="Work of many steps with its progress; over when it is done, cancelled or failed.")
+@strawberry.type(description="Work in many steps, with its progress. It ends when it is done, cancelled or failed.")
 class Job:
     id: UUID
     kind: str
@@ -69,7 +69,7 @@ class BulkAction(Enum):
     DELETE = "delete"
 
 
-@strawberry.input(description="The runs are named by their ids or by a filter.")
+@strawberry.input(description="Select the runs by id or with a filter.")
 class BulkFlowRunsInput:
     action: BulkAction
     ids: list[UUID] | None = None
@@ -85,7 +85,9 @@ class BulkFlowRunsInput:
     scheduled_time: datetime | None = strawberry.field(default=None, description="For edit.")
 
 
-@strawberry.input(description="A schedule, or a flow with a schedule's document; from start until before end.")
+@strawberry.input(
+    description="A schedule, or a flow with a schedule's document. The start is inclusive, the end exclusive."
+)
 class BackfillRangeInput:
     start: datetime
     end: datetime

@@ -1,4 +1,4 @@
-"""Log lines as GraphQL shows them."""
+"""Log lines in GraphQL."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Log:
 
 
 @strawberry.type(
-    description="Lines oldest first. `next` stays usable at the end: ask again with it for lines that come later."
+    description="Lines, oldest first. `next` is set on the last page too: use it to fetch lines that arrive later."
 )
 class LogPage:
     items: list[Log]

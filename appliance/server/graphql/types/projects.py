@@ -1,4 +1,4 @@
-"""Projects as GraphQL shows them."""
+"""Projects in GraphQL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from appliance.server.db.rows.projects import ProjectRow
 from appliance.server.graphql.context import Info
 
 
-@strawberry.type(description="The namespace of flows.")
+@strawberry.type(description="A namespace for flows.")
 class Project:
     id: UUID
     name: str

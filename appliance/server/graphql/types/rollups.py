@@ -1,4 +1,4 @@
-"""How runs ended, hour by hour, as GraphQL shows it."""
+"""How runs ended, hour by hour, in GraphQL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import strawberry
 from appliance.server.db.rows.rollups import HourSum
 
 
-@strawberry.type(description="The runs that ended in one hour in one state. `seconds` is the sum of their durations.")
+@strawberry.type(description="The runs that ended in one hour with one state. `seconds` is the sum of their durations.")
 class RunRollup:
     hour: datetime
     state_type: str

@@ -1,4 +1,4 @@
-"""Schedules as GraphQL shows them."""
+"""Schedules in GraphQL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from appliance.server.graphql.scalars import JSON
 MOST_TIMES = 20
 
 
-@strawberry.type(description="When runs of a flow become due.")
+@strawberry.type(description="A rule that says when runs of a flow are due.")
 class Schedule:
     id: UUID
     kind: str
@@ -35,11 +35,11 @@ class Schedule:
     @described("The next due times, whether or not the schedule is active.")
     def next_times(self, info: Info, n: int = 3) -> list[datetime]:
         if not 1 <= n <= MOST_TIMES:
-            raise Invalid(f"The argument n lies between 1 and {MOST_TIMES}.")
+            raise Invalid(f"The argument n must be between 1 and {MOST_TIMES}.")
         try:
             return parse(self.document).next(n, info.context.now)  # type: ignore[arg-type]
         except ScheduleError:
-            return []  # a document that an older version stored and that no longer holds is shown, not hidden
+            return []  # a document from an older version that is no longer valid is listed, not hidden
 
 
 def schedule(row: ScheduleRow | StoredSchedule) -> Schedule:

@@ -1,4 +1,4 @@
-"""The caller and the server as GraphQL shows them."""
+"""The caller and the server in GraphQL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import strawberry
 from appliance.server.graphql.scalars import BigInt
 
 
-@strawberry.type(description="Who asks, and what they may do.")
+@strawberry.type(description="The caller and their permissions.")
 class Me:
     username: str
     role: str
@@ -26,7 +26,9 @@ class Server:
     agents_online: int
 
 
-@strawberry.type(description="The disk under the database, in bytes; free and total are null where that is Postgres.")
+@strawberry.type(
+    description="The database's disk. Sizes are in bytes; freeBytes and totalBytes are null if the database is Postgres."
+)
 class Disk:
     writable: bool
     free_bytes: BigInt | None
@@ -35,7 +37,7 @@ class Disk:
     warnings: list[str]
 
 
-@strawberry.type(description="Whether every run that has not started is held back.")
+@strawberry.type(description="Whether the appliance is in maintenance: no new run starts.")
 class Maintenance:
     active: bool
     since: datetime | None = None

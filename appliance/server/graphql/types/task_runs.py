@@ -1,4 +1,4 @@
-"""Task runs as GraphQL shows them, with the attempts that a timeline draws."""
+"""Task runs in GraphQL, with the attempts that a timeline draws."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from appliance.server.graphql.context import Info
 from appliance.server.graphql.types.flow_runs import State, state
 
 
-@strawberry.type(description="One stretch of running, until the next state; without an end it still runs.")
+@strawberry.type(description="One period in state Running, until the next state. Without an end, it is still running.")
 class Attempt:
     start: datetime
     end: datetime | None
@@ -61,13 +61,13 @@ def task_run(row: TaskRunRow) -> TaskRun:
 
 
 def segments(history: Sequence[TaskStateRow]) -> list[Attempt]:
-    """Each Running in a history with the state that ended it."""
-    found: list[Attempt] = []
+    """Each Running state in a history, with the state that ended it."""
+    attempts: list[Attempt] = []
     for place, entry in enumerate(history):
         if entry.type != "RUNNING":
             continue
         after = history[place + 1] if place + 1 < len(history) else None
         ended = entry if after is None else after
         end = None if after is None else after.at
-        found.append(Attempt(start=entry.at, end=end, state=ended.name, type=ended.type))
-    return found
+        attempts.append(Attempt(start=entry.at, end=end, state=ended.name, type=ended.type))
+    return attempts
