@@ -72,7 +72,9 @@ class Metrics:
             registry=own,
         )
         # looking up the series for some labels costs more than counting; there are only about as many as routes
-        self._request_series = cache(lambda method, route, hundreds: self._requests.labels(method, route, f"{hundreds}xx"))
+        self._request_series = cache(
+            lambda method, route, hundreds: self._requests.labels(method, route, f"{hundreds}xx")
+        )
         self._duration_series = cache(lambda method, route: self._durations.labels(method, route))
         if shared:
             MultiProcessCollector(self.registry, shared)  # type: ignore[no-untyped-call]
@@ -136,9 +138,7 @@ class _FromDatabase:
             size_bytes = size.database_bytes(session)
             return [
                 *_disk(disk.look(self._database, self._disk_budget, now=now)),
-                _labelled(
-                    "appliance_flow_runs", "Flow runs by state type.", "state_type", by_type, STATE_TYPES
-                ),
+                _labelled("appliance_flow_runs", "Flow runs by state type.", "state_type", by_type, STATE_TYPES),
                 _labelled("appliance_agents", "Agents by health.", "health", health, HEALTHS),
                 *_scheduler(lease, now),
                 GaugeMetricFamily("appliance_database_size_bytes", "Size of the database.", value=size_bytes),
@@ -194,7 +194,11 @@ def _disk(state: disk.Disk) -> list[Metric]:
         ("appliance_disk_size_bytes", "Size of the database's disk.", state.total),
         ("appliance_disk_reserve_bytes", "Size of the reserve file.", state.reserve),
         ("appliance_disk_writable", "Whether the disk has room for changes: 1 or 0.", int(state.writable)),
-        ("appliance_disk_full_in_days", "Days until the disk or its budget is full at the current growth rate.", state.days_left),
+        (
+            "appliance_disk_full_in_days",
+            "Days until the disk or its budget is full at the current growth rate.",
+            state.days_left,
+        ),
     ]
     return [GaugeMetricFamily(name, text, value=value) for name, text, value in values if value is not None]
 
