@@ -7,13 +7,16 @@ const server = process.env.APPLIANCE_URL ?? "http://127.0.0.1:4200";
 function chunkOf(id: string): string | undefined {
   if (/node_modules\/(react|react-dom|scheduler)\//.test(id)) return "react";
   if (/node_modules\/|src\/(ui|api)\/.+\.(tsx?|css)$/.test(id)) return "parts";
-  if (/src\/lib\/(keys|states|waiting|why|bulk|jobs|run-filter|time|selection)\.ts$/.test(id)) return "parts";
+  if (/src\/lib\/(base|keys|states|waiting|why|bulk|jobs|run-filter|time|selection)\.ts$/.test(id)) return "parts";
+  if (/src\/features\/(bulk|live|runs|session|shell|system)\/.+\.css$/.test(id)) return "parts";
   if (/src\/features\/runs\/(runs-table|stop-dialog|wait-sentence)\.tsx$/.test(id)) return "parts";
   return undefined;
 }
 
 export default defineConfig({
   plugins: [react()],
+  // The server writes the way up from each address before these, so that one build works under any prefix.
+  base: "./",
   build: {
     outDir: "../appliance/server/web/static",
     emptyOutDir: true,

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx2
 import msgspec
@@ -90,7 +91,9 @@ def test_a_fault_of_ours_shows_only_the_request_id(
 
 def _built(root: Path) -> Path:
     (root / "assets").mkdir(parents=True)
-    (root / "index.html").write_text("<!doctype html><head><!--boot--></head>")
+    (root / "index.html").write_text(
+        '<!doctype html><head><!--boot--><link href="./assets/app-1a2b.js"></head>'
+    )
     (root / "assets" / "app-1a2b.js").write_text("console.log(1)")
     (root / "assets" / "app-1a2b.js.gz").write_bytes(gzip.compress(b"console.log(1)"))
     (root / "icon.svg").write_text("<svg/>")
@@ -126,6 +129,27 @@ def test_the_built_ui_is_served(database: Database, tmp_path: Path) -> None:
         assert client.get("/docs").text.startswith("<!doctype html>")
 
 
+@pytest.mark.parametrize(
+    ("path", "script"),
+    [
+        ("/", "./assets/app-1a2b.js"),
+        ("/runs", "./assets/app-1a2b.js"),
+        ("/runs/", "../assets/app-1a2b.js"),
+        ("/runs/0190/logs?at=/a/b", "../../assets/app-1a2b.js"),
+        ("/runs/a%2Fb", "../assets/app-1a2b.js"),
+    ],
+)
+def test_the_page_finds_its_files_from_every_address_under_any_prefix(
+    database: Database, tmp_path: Path, path: str, script: str
+) -> None:
+    with _ui(database, _built(tmp_path / "ui")) as client:
+        assert f'href="{script}"' in client.get(path).text
+    for prefix in ("", "/appliance", "/tools/appliance"):
+        assert (
+            urljoin(f"https://example.org{prefix}{path}", script) == f"https://example.org{prefix}/assets/app-1a2b.js"
+        )
+
+
 def test_the_page_bears_the_boot_facts(database: Database, tmp_path: Path) -> None:
     def boot(client: TestClient[Litestar], **headers: str) -> Any:
         text = client.get("/", headers=headers).text
@@ -159,7 +183,8 @@ def test_the_docs_bear_a_policy_that_names_their_inline_scripts(database: Databa
     (site / "guide" / "index.html").write_text(page)
     with TestClient(Litestar([docs.router(site)], before_send=[add_headers], openapi_config=None)) as client:
         moved = client.get("/docs/guide", follow_redirects=False)  # its relative addresses need the slash
-        assert (moved.status_code, moved.headers["location"]) == (307, "/docs/guide/")
+        assert (moved.status_code, moved.headers["location"]) == (307, "guide/")
+        assert client.get("/docs/guide").url.path == "/docs/guide/"
         answer = client.get("/docs/guide/")
         assert answer.text == page and answer.headers["x-content-type-options"] == "nosniff"
         policy = answer.headers["content-security-policy"]

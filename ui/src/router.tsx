@@ -16,6 +16,7 @@ import { currentSession } from "./api/session";
 import { taskRunsQuery } from "./api/task-runs";
 import { parseRunSearch } from "./features/run/search";
 import { Shell } from "./features/shell/shell";
+import { BASE } from "./lib/base";
 import { safePath, text } from "./lib/paths";
 import { parseRunView, toRunFilter } from "./lib/run-filter";
 import { NotFoundPage } from "./pages/not-found";
@@ -154,6 +155,7 @@ const tree = root.addChildren([
 export function makeRouter(queries: QueryClient) {
   return createRouter({
     routeTree: tree,
+    basepath: BASE,
     context: { queries },
     defaultPreload: "intent",
     defaultPreloadDelay: 65,

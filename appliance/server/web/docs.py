@@ -34,7 +34,7 @@ def router(root: Path = SITE) -> Router:
         if folder not in files:
             raise NotFoundException
         if not request.scope["raw_path"].endswith(b"/"):  # links on a page are relative to its folder
-            return Redirect(f"/docs/{name}/".replace("//", "/"), status_code=307)
+            return Redirect(f"{(name or 'docs').rpartition('/')[2]}/", status_code=307)  # relative, for any path prefix
         return respond(request, files[folder], "no-cache")
 
     @get("/", opt={"permission": Permission.PUBLIC}, include_in_schema=False, sync_to_thread=True)

@@ -1,4 +1,7 @@
-"""Serves the built UI: one page for all its addresses, with the facts that it needs before its first request."""
+"""Serves the built UI: one page for all its addresses, with the facts that it needs before its first request.
+
+The page refers to its files relative to its own address, so one build works under any path prefix that a proxy removes.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ from appliance.server.web.files import listed, respond
 
 STATIC = Path(__file__).parent / "static"
 PLACEHOLDER = "<!--boot-->"
+ROOT = '"./'
+"""How a reference to a file of the build begins in the built page."""
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _NOT_BUILT = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>Appliance</title>'
@@ -50,7 +55,9 @@ def router(root: Path = STATIC) -> Router:
             raise NotFoundException
         if name != "index.html" and name in files:
             return respond(request, files[name], "no-cache")
-        content = _NOT_BUILT if page is None else page.replace(PLACEHOLDER, _boot(request, database, settings))
+        content = _NOT_BUILT
+        if page is not None:
+            content = page.replace(ROOT, _way_up(request)).replace(PLACEHOLDER, _boot(request, database, settings))
         return Response(content, media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
     @get("/", opt={"permission": Permission.PUBLIC}, include_in_schema=False, sync_to_thread=True)
@@ -62,6 +69,12 @@ def router(root: Path = STATIC) -> Router:
         return page_or_file(request, database, settings, path.strip("/"))
 
     return Router("/", route_handlers=[assets, home, anywhere])
+
+
+def _way_up(request: Request[Any, Any, Any]) -> str:
+    """How it begins when served at the requested address. Browsers count segments before decoding them."""
+    depth = request.scope["raw_path"].partition(b"?")[0].count(b"/") - 1
+    return '"' + ("../" * depth or "./")
 
 
 def _boot(request: Request[Any, Any, Any], database: Database, settings: Settings) -> str:

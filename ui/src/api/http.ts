@@ -1,5 +1,7 @@
 /** The one way to the server: same origin, the session's cookie, the CSRF token, one error type with a sentence for people. */
 
+import { addressOf } from "../lib/base";
+
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -45,7 +47,7 @@ async function send(method: string, path: string, body: unknown, signal?: AbortS
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (method !== "GET" && csrfToken) headers["X-CSRF-Token"] = csrfToken;
   try {
-    return await fetch(path, {
+    return await fetch(addressOf(path), {
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),

@@ -1,6 +1,7 @@
 /** One event stream per browser: the tab that holds the lock reads it, the others listen on a channel. Falls back to asking every 5 s. */
 
 import { useEffect, useSyncExternalStore } from "react";
+import { addressOf, nameHere } from "../lib/base";
 import { read } from "./rest";
 
 export interface Change {
@@ -29,6 +30,7 @@ type Message =
   | { type: "retry" }
   | { type: "hello" };
 
+const CHANNEL = nameHere("appliance-live");
 const OPEN_WITHIN = 10_000;
 const HEARTBEAT_LOST = 40_000;
 const TRY_STREAM_EVERY = 12;
@@ -47,7 +49,7 @@ class LiveConnection {
   private paused = false;
   private readonly watchers = new Set<() => void>();
   private readonly listeners = new Set<(change: Change | null) => void>();
-  private readonly channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("appliance-live");
+  private readonly channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(CHANNEL);
   private source: EventSource | null = null;
   private timer = 0;
   private failures = 0;
@@ -66,7 +68,7 @@ class LiveConnection {
       return;
     }
     this.channel.postMessage({ type: "hello" } satisfies Message);
-    void navigator.locks.request("appliance-live", () => {
+    void navigator.locks.request(CHANNEL, () => {
       if (!this.started) return;
       this.lead();
       return new Promise<void>((resolve) => {
@@ -113,7 +115,7 @@ class LiveConnection {
 
   private open(): void {
     this.close();
-    const source = new EventSource("/api/v1/events");
+    const source = new EventSource(addressOf("/api/v1/events"));
     this.source = source;
     source.onopen = () => this.heard(false);
     source.addEventListener("heartbeat", () => this.heard(true));

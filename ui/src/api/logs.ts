@@ -1,5 +1,6 @@
 /** Log lines of a run, in pages around any place. */
 
+import { addressOf } from "../lib/base";
 import type { LogFilter, LogsQuery } from "./generated";
 import { LogsDocument } from "./generated";
 import { execute } from "./graphql";
@@ -21,5 +22,5 @@ export async function logsPage(
 }
 
 export function downloadPath(flowRunId: string): string {
-  return `/api/v1/flow-runs/${flowRunId}/logs/download`;
+  return addressOf(`/api/v1/flow-runs/${flowRunId}/logs/download`);
 }

@@ -2,6 +2,7 @@
 
 import { useEffect } from "react";
 import { currentSession } from "../api/session";
+import { addressOf } from "../lib/base";
 import type { Family } from "../lib/states";
 
 const ICONS: Record<Family, string> = {
@@ -20,6 +21,8 @@ export function usePageTitle(title: string, family?: Family): void {
   useEffect(() => {
     const site = currentSession().siteName || "Appliance";
     document.title = `${(family && MARKS[family]) ?? ""}${title} · ${site}`;
-    document.getElementById("favicon")?.setAttribute("href", `/icons/${family ? ICONS[family] : "idle"}.svg`);
+    document
+      .getElementById("favicon")
+      ?.setAttribute("href", addressOf(`/icons/${family ? ICONS[family] : "idle"}.svg`));
   }, [title, family]);
 }

@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { addressOf } from "../../lib/base";
 import "./door.css";
 
 /** The frame of the pages before one is signed in. */
@@ -7,7 +8,7 @@ export function DoorPage({ title, subtitle, children }: { title: string; subtitl
     <main className="door">
       <div className="door-card">
         <div className="door-brand">
-          <img src="/icons/idle.svg" alt="" width="32" height="32" />
+          <img src={addressOf("/icons/idle.svg")} alt="" width="32" height="32" />
           <span>Appliance</span>
         </div>
         <h1>{title}</h1>

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import { Button, Header, Menu, MenuItem, MenuSection, MenuTrigger, Popover, Separator } from "react-aria-components";
 import { signOut, useSession } from "../../api/session";
+import { addressOf } from "../../lib/base";
 import { chooseTheme, chosenTheme, type Theme } from "../../ui/theme";
 import { toastError } from "../../ui/toasts";
 import "./user-menu.css";
@@ -51,7 +52,7 @@ export function UserMenu() {
             <Header className="menu-header">
               {me.username} · {me.role} · Appliance {version}
             </Header>
-            <MenuItem id="docs" href="/docs/" target="_blank" className="menu-item">
+            <MenuItem id="docs" href={addressOf("/docs/")} target="_blank" className="menu-item">
               Documentation
             </MenuItem>
             <MenuItem id="sign-out" className="menu-item">

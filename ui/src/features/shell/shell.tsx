@@ -2,6 +2,7 @@ import { Link, Outlet, useNavigate } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { live } from "../../api/live";
 import { useSession } from "../../api/session";
+import { addressOf } from "../../lib/base";
 import { formatClock, localZone } from "../../lib/time";
 import { useNow } from "../../ui/clock";
 import { useShortcuts } from "../../ui/shortcuts";
@@ -66,7 +67,7 @@ function TopBar() {
   return (
     <header className="top">
       <Link to="/runs" className="brand">
-        <img src="/icons/idle.svg" alt="" width="20" height="20" />
+        <img src={addressOf("/icons/idle.svg")} alt="" width="20" height="20" />
         Appliance
       </Link>
       {siteName && siteName !== "Appliance" && <span className="site">{siteName}</span>}
