@@ -239,9 +239,9 @@ class Workload:
             run, attempt = work.flow_run_id, work.attempt
             runs.begin(self.db, RUN, run, Begin(attempt=attempt), now=self.time + timedelta(hours=2))
             wanted = AskSlots(attempt=attempt, task_slug="extract-1", tags=["db"])
-            slots.ask(self.db, RUN, run, wanted)
+            slots.acquire(self.db, RUN, run, wanted)
             if release:
-                slots.ask(
+                slots.acquire(
                     self.db, RUN, run, AskSlots(attempt=attempt, task_slug="extract-1", tags=["db"], release=True)
                 )
         self.repair.run_once(self.time)  # shortens what no clock of today can have given
@@ -272,7 +272,7 @@ class Workload:
         builders.claim(self.db, self.agent, 100)
         self.time += timedelta(seconds=self.db.rules.start_deadline + 1)
         for run in repair.stuck_runs(self.db, self.time):
-            repair.mend_stuck(self.db, run, now=self.time)
+            repair.fix_stuck(self.db, run, now=self.time)
 
     def state_of(self, run: UUID) -> str:
         return str(builders.run_row(self.db, run)["state_type"])

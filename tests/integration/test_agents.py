@@ -157,8 +157,8 @@ def test_holding_prolongs_leases_and_says_what_to_stop(database: Database, clock
     ("how", "message"),
     [
         ({"signal": "SIGKILL"}, "The run's process was killed by SIGKILL."),
-        ({"code": 3}, "The run's process exited with code 3."),
-        ({"code": 0}, "The run's process exited with code 0, but did not report how the run ended."),
+        ({"code": 3}, "The run's process ended with exit code 3."),
+        ({"code": 0}, "The run's process ended with exit code 0, but did not report how the run ended."),
         (
             {"reason": "The process could not be started: no such file."},
             "The process could not be started: no such file.",

@@ -311,7 +311,7 @@ def test_a_crashed_run_is_restarted_with_the_tasks_that_were_at_work(database: D
     run, agent = begun(database)
     send(database, run, 1, task("extract-1", "RUNNING", "Running", run_count=1))
     clock.move(91)
-    assert repair.mend_silent(database, run, now=clock.time) == "FAILED"
+    assert repair.fix_silent(database, run, now=clock.time) == "FAILED"
     assert tasks(database) == {("extract-1", -1): "Crashed"}
     restart_run(database, ALICE, run)
     assert tasks(database) == {("extract-1", -1): "Pending"}
@@ -446,5 +446,5 @@ def test_graphql(site: Site) -> None:
         "message": "Restarted by operator: x",
     }
     held = change("pauseFlowRun")
-    assert (held["state"]["name"], held["waitReason"]) == ("Paused", "Paused by operator. Resume it to go on.")
+    assert (held["state"]["name"], held["waitReason"]) == ("Paused", "Paused by operator. Resume it to continue.")
     assert change("resumeFlowRun")["state"]["name"] == "Scheduled"

@@ -161,7 +161,7 @@ def test_the_forecast_is_told_before_it_is_too_late(full_site: Site, narrow: Nar
     assert ready.status_code == 200 and "days" in ready.json()["warnings"][0]
     assert "appliance_disk_full_in_days" in full_site.client.get("/metrics").text
     assert full_site.database.space is not None
-    assert disk.look(full_site.database, 0).warnings == shown["warnings"]
+    assert disk.measure(full_site.database, 0).warnings == shown["warnings"]
 
 
 @pytest.mark.parametrize(

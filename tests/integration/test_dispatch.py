@@ -41,7 +41,7 @@ def end(db: Database, run: UUID) -> None:
 
 
 def blocked(db: Database, agent: UUID) -> bool:
-    return agents.try_claim(db, AGENT, agent, Claim(free_slots=5)).blocked
+    return agents.claim_due(db, AGENT, agent, Claim(free_slots=5)).blocked
 
 
 def test_a_flow_starts_no_more_than_its_limit_and_the_next_as_soon_as_one_ends(database: Database) -> None:
@@ -166,7 +166,7 @@ def test_a_run_that_overlaps_is_skipped(database: Database, clock: StoppedClock)
     assert overlaps.settle(database, clock()) == {"skipped": 1, "stopped": 0}
     row = run_row(database, second)
     assert (row["state_type"], row["state_name"]) == ("CANCELLED", "Skipped")
-    assert "was still at work" in row["state_message"] and row["end_time"] is not None
+    assert "was still in progress" in row["state_message"] and row["end_time"] is not None
     assert overlaps.settle(database, clock()) == {"skipped": 0, "stopped": 0}
     end(database, first)
     clock.move(60)

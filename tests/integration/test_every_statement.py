@@ -130,7 +130,7 @@ def write_much(large: Database) -> None:
     agents.report(large, builders.AGENT, agent, AgentReport(exited=exits))
     late = UNTIL + timedelta(hours=1)
     for silent in repair.silent_runs(large, late, 20):
-        repair.mend_silent(large, silent, now=late)
+        repair.fix_silent(large, silent, now=late)
 
 
 def do_all_rounds(large: Database) -> None:

@@ -44,7 +44,7 @@ def test_many_at_once_get_distinct_numbers(database: Database) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"tasks": 5}, "The flow's document can't be used"),
+        ({"tasks": 5}, "The flow's document is not valid"),
         ({"tasks": [{"slug": "a"}, {"slug": "a"}]}, "Two tasks of the flow have the same slug"),
         ({"edges": [{"upstream": "extract-1", "downstream": "nothing"}]}, "names a task that the flow does not have"),
         (

@@ -334,8 +334,8 @@ def _random_selection(kind: GraphQLObjectType, chance: random.Random, depth: int
 def test_the_fast_executor_answers_as_the_stock_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the disk and the database's size stand still: others change them between the two answers."""
     monkeypatch.setattr("appliance.server.db.reads.size.database_bytes", lambda _session: 7_000_000_000)
-    found = disk.look(site.database, 0)
-    monkeypatch.setattr("appliance.server.actions.disk.look", lambda _db, _budget: found)
+    found = disk.measure(site.database, 0)
+    monkeypatch.setattr("appliance.server.actions.disk.measure", lambda _db, _budget: found)
     run, _agent = builders.begun(site.database)
     builders.send(
         site.database, run, 1, builders.task("extract-1", "FAILED", "Failed"), builders.flow("FAILED", "Failed")

@@ -86,7 +86,7 @@ def test_skipping_them_ends_the_hold(database: Database, clock: StoppedClock) ->
     assert held(database) is None
     assert states(database) == {"Skipped": 5, "Scheduled": 1}
     assert len(claim(database, enrol(database), 8)) == 1
-    with pytest.raises(Conflict, match="Nothing is held"):
+    with pytest.raises(Conflict, match="No runs are held"):
         jobs.skip_held(database, ADMIN, "", None)
     check_histories(database)
 

@@ -126,7 +126,7 @@ def test_a_job_is_cancelled_and_what_it_did_stays(database: Database, small: Non
     assert (made.state, made.message, made.done) == ("cancelled", "Cancelled after 3 of 11 by alice.", 3)
     assert states(database) == {"Cancelled": 3, "Scheduled": 8}
     other = jobs.create_bulk(database, ALICE, Bulk(action="cancel", ids=[]))
-    with pytest.raises(Conflict, match="over already"):
+    with pytest.raises(Conflict, match="already ended"):
         jobs.cancel(database, ALICE, other)
     with pytest.raises(NotFound):
         jobs.cancel(database, ALICE, uuid4())

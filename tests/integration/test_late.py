@@ -24,7 +24,7 @@ def test_what_is_overdue_is_called_late_once_and_can_start(database: Database, c
     assert service.run_once(clock.move(1)) == {"late": 0}
     row = run_row(database, overdue)
     assert (row["state_type"], row["state_name"], row["version"]) == ("SCHEDULED", "Late", 2)
-    assert row["state_message"] == "The run has not started 60 s after its time."
+    assert row["state_message"] == "The run had not started 60 s after it was due."
     assert run_row(database, planned)["state_name"] == "Scheduled"
     assert [work.flow_run_id for work in claim(database, enrol(database))] == [overdue]
     check_histories(database)

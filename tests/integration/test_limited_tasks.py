@@ -189,7 +189,7 @@ def test_a_waiting_task_is_queued_with_its_reason_and_keeps_nothing_else_from_ru
     concurrency.put(server.client, "task_tag", "db", 0)
     attempt = Attempt(server, two, tmp_path, ThreadExecutor(1)).start()
     queued = attempt.until(lambda one: one.state == "Queued")
-    assert queued.state_message == "The limit of task tag db is 0, so nothing starts; raise it to go on."
+    assert queued.state_message == "The limit of task tag db is 0, so nothing starts; raise it to continue."
     assert watch.started.wait(10)
     concurrency.put(server.client, "task_tag", "db", 1)
     assert attempt.end().is_successful()

@@ -57,6 +57,6 @@ def test_begun_again_it_keeps_its_beginning(database: Database, clock: StoppedCl
 
 @pytest.mark.parametrize("until", [datetime(2001, 1, 1), None])  # noqa: DTZ001 - without an offset, as it is meant
 def test_an_end_that_can_not_be_is_refused(database: Database, clock: StoppedClock, until: datetime | None) -> None:
-    with pytest.raises(Invalid, match="offset" if until else "over already"):
+    with pytest.raises(Invalid, match="offset" if until else "already be over"):
         maintenance.begin(database, ADMIN, until=until or clock.time)
     assert maintenance.find(database) is None

@@ -34,7 +34,7 @@ from tests.integration.conftest import StoppedClock
 
 def ask(db: Database, run: UUID, *tags: str, index: int = -1, attempt: int = 1, release: bool = False) -> Slots:
     asked = AskSlots(attempt=attempt, task_slug="extract-1", map_index=index, tags=list(tags), release=release)
-    return slots.ask(db, RUN, run, asked)
+    return slots.acquire(db, RUN, run, asked)
 
 
 def limit(db: Database, tag: str, number: int) -> None:
@@ -83,7 +83,7 @@ def test_all_slots_of_a_task_or_none(database: Database) -> None:
     limit(database, "api", 0)
     refused = ask(database, run, "db", "api")
     assert (refused.granted, held(database)) == (False, 0)
-    assert refused.reason == "The limit of task tag api is 0, so nothing starts; raise it to go on."
+    assert refused.reason == "The limit of task tag api is 0, so nothing starts; raise it to continue."
     limit(database, "api", 1)
     assert ask(database, run, "db", "api").granted
     assert held(database) == 2

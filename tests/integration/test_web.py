@@ -292,7 +292,7 @@ def _waiting(pool: ThreadPoolExecutor, app: Litestar, url: str, site: Site, agen
     from appliance.server.actions import agents
 
     looked = threading.Event()
-    original = agents.try_claim
+    original = agents.claim_due
 
     def claim(*arguments: Any, **options: Any) -> Any:
         found = original(*arguments, **options)
@@ -300,7 +300,7 @@ def _waiting(pool: ThreadPoolExecutor, app: Litestar, url: str, site: Site, agen
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(agents, "try_claim", claim)
+        patch.setattr(agents, "claim_due", claim)
         future = pool.submit(_claim, url, site, agent, 20.0)
         assert looked.wait(10)
     return future

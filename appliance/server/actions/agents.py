@@ -85,11 +85,11 @@ class ClaimResult:
 
 def claim(db: Database, actor: Actor, agent_id: UUID, request: Claim, *, now: datetime | None = None) -> Claimed:
     """Claim due runs, without waiting. Also the agent's heartbeat, and where it learns which of its attempts to stop."""
-    return try_claim(db, actor, agent_id, request, now=now).answer
+    return claim_due(db, actor, agent_id, request, now=now).answer
 
 
 @retried
-def try_claim(
+def claim_due(
     db: Database, actor: Actor, agent_id: UUID, request: Claim, *, now: datetime | None = None
 ) -> ClaimResult:
     """The same, and whether due runs are held back."""
@@ -225,8 +225,8 @@ def _cause(exit: Exited) -> str:
     if exit.signal is not None:
         return f"The run's process was killed by {clean(exit.signal, 40)}."
     if exit.code == 0:
-        return "The run's process exited with code 0, but did not report how the run ended."
-    return f"The run's process exited with code {exit.code}."
+        return "The run's process ended with exit code 0, but did not report how the run ended."
+    return f"The run's process ended with exit code {exit.code}."
 
 
 def _is_held(run: HeldRun | LockedRun | None, agent_id: UUID, attempt: int) -> bool:

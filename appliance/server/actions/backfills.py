@@ -20,7 +20,7 @@ from appliance.kit.documents import JsonDocument
 from appliance.protocol.backfills import Backfill, BackfillPreview, BackfillRange
 from appliance.schedules import ScheduleError, parse, validate
 from appliance.server.actions.flow_runs.edit import HIGHEST_PRIORITY
-from appliance.server.actions.flow_runs.new_runs import checked_parameters, insert_runs, run_row
+from appliance.server.actions.flow_runs.new_runs import insert_runs, merge_parameters, run_row
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import backfills as reads
 from appliance.server.db.reads import mapped_flows
@@ -67,7 +67,7 @@ def checked(session: Session, request: Backfill, now: datetime) -> JsonDocument:
     if not -HIGHEST_PRIORITY <= request.priority <= HIGHEST_PRIORITY:
         raise Invalid(f"The priority must be a number from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}.")
     flow, version = _runnable(session, scope)
-    checked_parameters(flow, version, {**scope["parameters"], **request.parameters})
+    merge_parameters(flow, version, {**scope["parameters"], **request.parameters})
     document: JsonDocument = msgspec.to_builtins(request)
     return document | {"scope": msgspec.to_builtins(scope)}
 
@@ -83,7 +83,7 @@ def step(session: Session, job: JobRow, now: datetime) -> JobColumns:
             return {"state": "failed", "message": "The schedule was deleted; the runs that were created stay."}
     try:
         flow, version = _runnable(session, scope)
-        parameters = checked_parameters(flow, version, {**scope["parameters"], **request.parameters})
+        parameters = merge_parameters(flow, version, {**scope["parameters"], **request.parameters})
     except (Conflict, Invalid, NotFound) as error:
         return {"state": "failed", "message": error.message}
     at_once = 1 if schedule is not None and schedule.overlap != "allow" else request.at_once

@@ -1,4 +1,4 @@
-"""Limits on what runs at a time: set and removed by people. Zero slots let nothing start; what runs already goes on."""
+"""Limits on how many run at once, set and removed by people. Zero slots let nothing start; what is running continues."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
-from appliance.server.actions.slots import look_again
+from appliance.server.actions.slots import forget_limits
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import mapped_flows
 from appliance.server.db.retries import retried
@@ -25,17 +25,17 @@ MOST_SLOTS = 100_000
 
 @retried
 def put(db: Database, actor: Actor, kind: str, name: str, slots: int, *, now: datetime | None = None) -> LimitRow:
-    """Limit a flow (named `project/flow`), a label or a task tag to so many at a time; the same again changes the number."""
+    """Limit a flow (named `project/flow`), a label or a task tag to this many at once; the same limit set again changes the number."""
     now = now or clock.now()
     if kind not in KINDS:
-        raise Invalid(f"A limit is for a {', a '.join(KINDS)}, not for {kind!r}.")
+        raise Invalid(f"A limit applies to a {', a '.join(KINDS)}, not to {kind!r}.")
     if isinstance(slots, bool) or not 0 <= slots <= MOST_SLOTS:
         raise Invalid(f"The slots of a limit must be a number from 0 to {MOST_SLOTS}.")
     with db.write("limit.put") as session:
         key = _flow_id(session, name) if kind == FLOW else _plain(name)
         row = concurrency.put(session, concurrency.new_row(ids.uuid7(), kind, key, slots, clean(actor.name, 200), now))
         _announce(session, row, "concurrency.set", actor, now)
-    look_again(db)
+    forget_limits(db)
     return row
 
 
@@ -48,21 +48,21 @@ def remove(db: Database, actor: Actor, limit_id: UUID, *, now: datetime | None =
         if row is None:
             raise NotFound("There is no such limit; it may have been removed.")
         _announce(session, row, "concurrency.removed", actor, now)
-    look_again(db)
+    forget_limits(db)
 
 
 def _flow_id(session: Session, name: str) -> str:
     project, _, flow = name.partition("/")
-    found = mapped_flows.find(session, None, project, flow) if project and flow else None
-    if found is None:
-        raise NotFound(f"There is no flow {name!r}; name it by its project and its own name, like reports/daily.")
-    return str(found.id)
+    row = mapped_flows.find(session, None, project, flow) if project and flow else None
+    if row is None:
+        raise NotFound(f"There is no flow {name!r}; give its project and its name, like reports/daily.")
+    return str(row.id)
 
 
 def _plain(name: str) -> str:
     text = clean(name, 300).strip()
     if not text or text != name:
-        raise Invalid("The name of a limit must be a label or a tag, 1 to 300 characters without spaces around them.")
+        raise Invalid("The name of a limit must be a label or a tag, 1 to 300 characters without surrounding spaces.")
     return text
 
 

@@ -1,4 +1,4 @@
-"""The disk under the database: how full it is, when it will be full, and healing it when it is."""
+"""The disk of the database: how full it is, when it will be full, and freeing space when it is."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HEALING_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Disk:
-    """The disk as it is now. What Postgres' disks hold is not ours to see: `free` and `total` are None there."""
+    """The disk as it is now. The disks of Postgres can't be seen from here: `free` and `total` are None for it."""
 
     used: int  # bytes of the database that hold something
     file: int  # bytes of its file, with the unused ones inside
@@ -39,9 +39,9 @@ class Disk:
     free: int | None
     total: int | None
     reserve: int  # bytes that the reserve file holds
-    reserve_wanted: int
+    reserve_target: int
     budget: int  # 0: none
-    writable: bool  # whether changes are taken
+    writable: bool  # whether changes are accepted
     days_left: float | None
     warnings: list[str]
 
@@ -55,14 +55,14 @@ class Freed:
     disk: Disk
 
 
-def look(db: Database, budget: int, *, now: datetime | None = None) -> Disk:
-    """How full the disk is, and when it, or the budget (bytes; 0: none), will be full if it goes on like this."""
+def measure(db: Database, budget: int, *, now: datetime | None = None) -> Disk:
+    """How full the disk is, and when it, or the budget (bytes; 0: none), will be full at this rate of growth."""
     now = now or clock.now()
     with db.read() as session:
         used, samples = reads.used_bytes(session), _decoded(read_settings.get(session, _SAMPLES))
     space, unused = db.space, db.reusable_bytes()
     free, total = (None, None) if space is None else (space.free(), space.total())
-    held, wanted = (0, 0) if space is None else (space.held(), space.reserve)
+    held, target = (0, 0) if space is None else (space.held(), space.reserve)
     ours = None if free is None or space is None else free - space.least_free
     days = rules.days_left([*samples, Sample(now, used, free)], ours, budget)
     return Disk(
@@ -72,7 +72,7 @@ def look(db: Database, budget: int, *, now: datetime | None = None) -> Disk:
         free=free,
         total=total,
         reserve=held,
-        reserve_wanted=wanted,
+        reserve_target=target,
         budget=budget,
         writable=db.has_room(),
         days_left=days,
@@ -82,22 +82,23 @@ def look(db: Database, budget: int, *, now: datetime | None = None) -> Disk:
             used=used,
             budget=budget,
             days=days,
-            reserve_missing=bool(samples) and held < wanted,  # a new site has none before its services' first round
+            reserve_missing=bool(samples)
+            and held < target,  # a new site has none before the first round of its services
         ),
     )
 
 
 @retried
 def sample(db: Database, now: datetime) -> bool:
-    """Note how the disk is, once an hour; whether it was time."""
+    """Record how full the disk is, once an hour; whether it was time for it."""
     with db.read() as session:
         samples, used = _decoded(read_settings.get(session, _SAMPLES)), reads.used_bytes(session)
     new = Sample(now, used, None if db.space is None else db.space.free())
-    kept = rules.keep_samples(samples, new, _MOST_SAMPLES, _APART)
-    if kept == samples:
+    updated = rules.add_sample(samples, new, _MOST_SAMPLES, _APART)
+    if updated == samples:
         return False
     with db.write("disk.sample") as session:
-        write_settings.put(session, _SAMPLES, msgspec.json.encode(kept).decode(), now)
+        write_settings.put(session, _SAMPLES, msgspec.json.encode(updated).decode(), now)
     return True
 
 
@@ -109,10 +110,10 @@ def keep_log_small(db: Database) -> bool:
 def free_space(
     db: Database, settings: Settings, actor: Actor, keep_days: float, *, seconds: float = _HEALING_SECONDS
 ) -> Freed:
-    """Give up the reserve, delete by ever tighter limits, though nothing that is younger than `keep_days`, until there is room;
-    then make the reserve again."""
+    """Give up the reserve and delete by ever tighter limits until there is room, but nothing younger than `keep_days`; then restore
+    the reserve."""
     now, end = clock.now(), clock.monotonic() + seconds
-    before, deleted = look(db, settings.disk_budget_bytes, now=now), dict[str, int]()
+    before, deleted = measure(db, settings.disk_budget_bytes, now=now), dict[str, int]()
     if db.space is not None and not before.writable:
         db.space.give_up()
     keep = keep_of(settings)
@@ -125,7 +126,7 @@ def free_space(
         db.fold_log()
     if db.space is not None:
         db.space.restore()
-    after = look(db, settings.disk_budget_bytes, now=now)
+    after = measure(db, settings.disk_budget_bytes, now=now)
     freed = max(0, before.file + before.write_ahead_log - after.file - after.write_ahead_log)
     log.warning("%s freed %d MB on the disk of the database.", actor.name, freed // 2**20)
     return Freed(deleted={name: rows for name, rows in deleted.items() if rows}, freed=freed, disk=after)

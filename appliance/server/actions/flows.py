@@ -46,7 +46,7 @@ class ParameterDocument(msgspec.Struct):
 
 
 class FlowDocument(msgspec.Struct):
-    """The parts of a flow's document that the server reads; whatever else it holds is kept beside them."""
+    """The parts of a flow's document that the server reads; everything else in it is kept as it is."""
 
     tasks: list[TaskDocument]
     edges: list[EdgeDocument] = []
@@ -59,15 +59,15 @@ class FlowDocument(msgspec.Struct):
 
 @retried
 def register(db: Database, actor: Actor, request: Registration, *, now: datetime | None = None) -> Registered:
-    """Store the flow as a new version, or find the version that has the same content. Its code's schedules are brought in line.
+    """Store the flow as a new version, or find the version with the same content; synchronize the schedules that its code declares.
 
-    Content that is older than the newest version becomes the newest one again, so that going back works.
+    Older content becomes the newest version again, so that a rollback works.
     """
     now = now or clock.now()
     name = required_name(request.name, "flow")
     if not _HASH.fullmatch(request.content_hash):
         raise Invalid("The content hash must be 64 hexadecimal digits.")
-    document = _checked(request.document)
+    document = _parse(request.document)
     with db.write("register") as session:
         project_id = projects.ensure(session, actor, request.project, now)
         flow = flows.ensure_locked(session, project_id, name, now)
@@ -87,37 +87,37 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
         )
 
 
-def _checked(document: JsonDocument) -> FlowDocument:
+def _parse(document: JsonDocument) -> FlowDocument:
     try:
-        found = msgspec.convert(document, FlowDocument)
+        flow = msgspec.convert(document, FlowDocument)
     except msgspec.ValidationError as error:
-        raise Invalid(f"The flow's document can't be used: {error}.") from error
-    slugs = {task.slug for task in found.tasks}
-    if len(slugs) != len(found.tasks):
-        raise Invalid("Two tasks of the flow have the same slug; give each its own.")
+        raise Invalid(f"The flow's document is not valid: {error}.") from error
+    slugs = {task.slug for task in flow.tasks}
+    if len(slugs) != len(flow.tasks):
+        raise Invalid("Two tasks of the flow have the same slug; give each a unique one.")
     if any(len(slug) > 300 for slug in slugs):
         raise Invalid("A task's slug is too long; use at most 300 characters.")
-    for edge in found.edges:
+    for edge in flow.edges:
         if not {edge.upstream, edge.downstream} <= slugs:
             raise Invalid(
                 f"An edge from {edge.upstream!r} to {edge.downstream!r} names a task that the flow does not have."
             )
-    if len({parameter.name for parameter in found.parameters}) != len(found.parameters):
-        raise Invalid("Two parameters of the flow have the same name; give each its own.")
-    for parameter in found.parameters:
+    if len({parameter.name for parameter in flow.parameters}) != len(flow.parameters):
+        raise Invalid("Two parameters of the flow have the same name; give each a unique one.")
+    for parameter in flow.parameters:
         if not parameters.is_readable(parameter.schema):
             raise Invalid(
                 f"The schema of parameter {parameter.name!r} is not a valid JSON schema; correct its type hint."
             )
-    return found
+    return flow
 
 
 def _version(
     session: Session, flow: Flow, request: Registration, document: FlowDocument, actor: Actor, now: datetime
 ) -> tuple[FlowVersion, bool]:
-    known = mapped_flows.version_of_content(session, flow.id, request.content_hash)
-    if known is not None:
-        return known, False
+    existing = mapped_flows.version_of_content(session, flow.id, request.content_hash)
+    if existing is not None:
+        return existing, False
     raw = clean_document(request.document)
     run_labels = document.run_config.get("labels") or []
     version = FlowVersion(

@@ -1,4 +1,4 @@
-"""The hold: after an outage with very many overdue runs none of those is handed out until an administrator has decided. New runs go on."""
+"""The hold: after an outage with very many overdue runs, none of those starts until an administrator has decided. New runs start."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from appliance.server.events.outbox import announce
 
 TOPIC = "hold"
 _ID = UUID(int=0)
-"""There is one hold; events need some id."""
+"""The id in the hold's events: there is only one hold."""
 
 
 @dataclass(frozen=True)
 class Hold:
-    """Runs that were due at `before` or earlier are held, since `since`, when there were so many of them."""
+    """Runs that were due at `before` or earlier are held. The hold began at `since`, with `overdue` runs."""
 
     before: datetime
     since: datetime
@@ -60,7 +60,7 @@ def begin_if_many(db: Database, before: datetime, most: int, *, now: datetime) -
 
 @retried
 def release(db: Database, actor: Actor, reason: str = "", *, now: datetime | None = None) -> None:
-    """Let the held runs be handed out. Releasing again changes nothing."""
+    """Let the held runs start. Releasing again changes nothing."""
     with db.write("hold.release") as session:
         release_within(session, actor, reason, now or clock.now())
 

@@ -1,4 +1,5 @@
-"""Jobs: work of many transactions that a person asked for. Created, done step by step by whoever holds their row, cancelled."""
+"""Jobs: requests that take many transactions. They are created, carried out step by step by the process that locks their row,
+and cancelled."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ from appliance.server.errors import Conflict, NotFound
 from appliance.server.events.outbox import announce
 
 AT_ONCE = 200
-"""So many runs are dealt with before the request is answered; more are left to the service."""
+"""How many runs a bulk request processes before it is answered; more are left to the service."""
 KEPT = timedelta(days=30)
 SKIP_HELD = "skip_held"
 BACKFILL = "backfill"
@@ -35,7 +36,7 @@ After = Literal["more", "waiting", "over"]
 
 
 def create_bulk(db: Database, actor: Actor, request: Bulk, *, now: datetime | None = None, kind: str = "") -> UUID:
-    """Do one thing to many runs. Up to 200 are done when this returns; more become a job that the services do."""
+    """Do one thing to many runs. Up to 200 are done when this returns; more become a job for the services."""
     now = now or clock.now()
     bulk.check(actor, request)
     with db.read() as session:
@@ -50,7 +51,7 @@ def create_bulk(db: Database, actor: Actor, request: Bulk, *, now: datetime | No
 
 
 def create_backfill(db: Database, actor: Actor, request: Backfill, *, now: datetime | None = None) -> UUID:
-    """Create the runs that due times of the past lack, at the rate that is asked for, as a job."""
+    """Create missing runs for past due times, at the rate that the request allows, as a job."""
     now = now or clock.now()
     with db.read() as session:
         document = backfills.checked(session, request, now)
@@ -64,24 +65,24 @@ def skip_held(db: Database, actor: Actor, reason: str, key: str | None, *, now: 
     """Mark all runs that are held as Skipped; the hold ends with the job."""
     require(actor, Permission.MANAGE_HOLD)
     with db.read() as session:
-        found = hold.find(session)
-    if found is None:
-        raise Conflict("Nothing is held.")
-    request = Bulk(action="mark", state="Skipped", reason=reason, filter=hold.filter_of(found), idempotency_key=key)
+        current = hold.find(session)
+    if current is None:
+        raise Conflict("No runs are held.")
+    request = Bulk(action="mark", state="Skipped", reason=reason, filter=hold.filter_of(current), idempotency_key=key)
     return create_bulk(db, actor, request, now=now, kind=SKIP_HELD)
 
 
 @retried
 def cancel(db: Database, actor: Actor, job_id: UUID, reason: str = "", *, now: datetime | None = None) -> UUID:
-    """End a job after the step that is at work. What it has done stays. Cancelling again changes nothing."""
+    """End a job after its current step. Completed steps stay. Cancelling again changes nothing."""
     now = now or clock.now()
     with db.write("job.cancel") as session:
         job = _locked(session, job_id)
         if job.state in OVER and job.state != "cancelled":
-            raise Conflict(f"The job is over already: {job.state}.")
+            raise Conflict(f"The job has already ended: {job.state}.")
         if job.state not in OVER:
-            said = history_message(f"Cancelled after {job.done + job.refused} of {job.total}", actor, reason)
-            jobs.change(session, job_id, now, state="cancelled", message=said, cancel_requested=True)
+            message = history_message(f"Cancelled after {job.done + job.refused} of {job.total}", actor, reason)
+            jobs.change(session, job_id, now, state="cancelled", message=message, cancel_requested=True)
             _announce(session, job, "cancelled", actor, now)
         return job_id
 
@@ -93,20 +94,20 @@ def step(db: Database, job_id: UUID, now: datetime) -> After:
         job = jobs.lock(session, job_id)
         if job is None or job.state in OVER:
             return "over"
-        changed = backfills.step(session, job, now) if job.kind == BACKFILL else bulk.step(session, job, now)
-        if not changed:
+        columns = backfills.step(session, job, now) if job.kind == BACKFILL else bulk.step(session, job, now)
+        if not columns:
             return "waiting"
-        jobs.change(session, job_id, now, **changed)
+        jobs.change(session, job_id, now, **columns)
         actor = Actor("user", job.created_by)
-        if job.kind == SKIP_HELD and changed["state"] in OVER:
+        if job.kind == SKIP_HELD and columns["state"] in OVER:
             hold.release_within(session, actor, "All held runs were skipped.", now)
-        _announce(session, job, changed["state"], actor, now)
-        return "over" if changed["state"] in OVER else "more"
+        _announce(session, job, columns["state"], actor, now)
+        return "over" if columns["state"] in OVER else "more"
 
 
 @retried
 def fail(db: Database, job_id: UUID, message: str, *, now: datetime) -> None:
-    """End a job that can't go on, so that others can."""
+    """End a job that can't continue, so that others can."""
     with db.write("job.fail") as session:
         job = _locked(session, job_id)
         jobs.change(session, job_id, now, state="failed", message=message)
@@ -114,14 +115,14 @@ def fail(db: Database, job_id: UUID, message: str, *, now: datetime) -> None:
 
 
 def unfinished(db: Database) -> list[UUID]:
-    """The jobs that are not over, the oldest first."""
+    """The jobs that have not ended, the oldest first."""
     with db.read() as session:
         return reads.unfinished(session)
 
 
 @retried
 def forget_old(db: Database, now: datetime) -> int:
-    """Delete what has been over for thirty days; how many."""
+    """Delete jobs that ended thirty days ago; how many."""
     with db.read() as session:
         if not reads.any_over_before(session, now - KEPT):
             return 0
@@ -147,7 +148,7 @@ def _create(
 def _locked(session: Session, job_id: UUID) -> JobRow:
     job = jobs.lock(session, job_id)
     if job is None:
-        raise NotFound("There is no such job; jobs are forgotten thirty days after their end.")
+        raise NotFound("There is no such job; jobs are deleted thirty days after they end.")
     return job
 
 

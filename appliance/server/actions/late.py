@@ -24,7 +24,7 @@ def mark_late(db: Database, now: datetime) -> int:
     with db.read() as session:  # there is hardly ever one: writers need not wait for this look
         if not run_health.waits_since(session, before):
             return 0
-    message = f"The run has not started {db.rules.late_after:g} s after its time."
+    message = f"The run had not started {db.rules.late_after:g} s after it was due."
     with db.write("late") as session:
         late = flow_runs.become_late(session, before, message, now, BATCH)
         record_bulk(session, LATE, late, SYSTEM, now, message)

@@ -1,4 +1,4 @@
-"""Leases: which process does a service's work now."""
+"""Leases: which process runs a service now."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def release(db: Database, name: str, holder: str, epoch: int, *, now: datetime |
 
 @retried
 def record(db: Database, name: str, epoch: int, counts: dict[str, int], *, now: datetime | None = None) -> bool:
-    """Note a completed round and what it did; False when the lease was lost meanwhile."""
+    """Record a completed round and what it did; False when the lease was lost in the meantime."""
     text = " ".join(f"{key}={value}" for key, value in counts.items())
     with db.write("lease.record") as session:
         return leases.record(session, name, epoch, now or clock.now(), text)
 
 
 def find(db: Database, name: str) -> LeaseRow | None:
-    """The lease as a row, or None when nobody ever held it."""
+    """The lease as a row, or None when no process ever held it."""
     with db.read() as session:
         return read_leases.get(session, name)

@@ -1,4 +1,4 @@
-"""Maintenance: administrators hold back every run for a while; what runs goes on, and can be cancelled."""
+"""Maintenance: administrators hold back every run for a while; runs in progress continue, and can be cancelled."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from appliance.server.events.outbox import announce
 TOPIC = "maintenance"
 LONGEST_REASON = 300
 _ID = UUID(int=0)
-"""There is one maintenance at a time; events need some id."""
+"""The id in the events of maintenance: there is only one at a time."""
 
 
 def find(db: Database, *, now: datetime | None = None) -> Maintenance | None:
-    """The maintenance that lasts now."""
+    """The current maintenance."""
     with db.read() as session:
         return reads.find(session, now or clock.now())
 
@@ -34,22 +34,22 @@ def find(db: Database, *, now: datetime | None = None) -> Maintenance | None:
 def begin(
     db: Database, actor: Actor, reason: str = "", until: datetime | None = None, *, now: datetime | None = None
 ) -> Maintenance:
-    """Hold back every run that has not started. Begun again, the new reason and end count; it began when it began.
+    """Hold back every run that has not started. During maintenance, replace its reason and end; its start stays.
 
-    Raises Invalid for an end that has no offset or is over.
+    Raises Invalid for an end that has no offset or is in the past.
     """
     now = now or clock.now()
     if until is not None and until.tzinfo is None:
         raise Invalid("The end of the maintenance must have an offset, like 2026-01-31T06:30:00+00:00.")
     if until is not None and until <= now:
-        raise Invalid("The maintenance would be over already; give an end in the future, or none.")
+        raise Invalid("The maintenance would already be over; give an end in the future, or none.")
     with db.write("maintenance.begin") as session:
         before = reads.find(session, now)
         since = now if before is None else before.since
-        found = Maintenance(since, until, clean(actor.name, 200), clean(reason, LONGEST_REASON))
-        settings.put(session, reads.NAME, msgspec.json.encode(found).decode(), now)
-        announce(session, TOPIC, _ID, "maintenance.begun", {"reason": found.reason}, actor, now)
-    return found
+        current = Maintenance(since, until, clean(actor.name, 200), clean(reason, LONGEST_REASON))
+        settings.put(session, reads.NAME, msgspec.json.encode(current).decode(), now)
+        announce(session, TOPIC, _ID, "maintenance.begun", {"reason": current.reason}, actor, now)
+    return current
 
 
 @retried

@@ -1,4 +1,4 @@
-"""Checking the short texts that people give: names, labels and idempotency keys."""
+"""Checks of short texts from requests: names, labels and idempotency keys."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ def required_name(name: str, noun: str) -> str:
     if len(name) > LONGEST_NAME:
         raise Invalid(f"The name of the {noun} is too long; use at most {LONGEST_NAME} characters.")
     if not name.isprintable():
-        raise Invalid(f"The name of the {noun} contains characters that can't be shown; use one line of plain text.")
+        raise Invalid(f"The name of the {noun} contains unprintable characters; use one line of plain text.")
     return clean(name, LONGEST_NAME)
 
 
 def labels_of(labels: Iterable[str]) -> list[str]:
     """The labels, sorted, each once; Invalid when one of them can't be used."""
-    found = sorted({label.strip() for label in labels})
-    if len(found) > MOST_LABELS:
-        raise Invalid(f"There are {len(found)} labels; use at most {MOST_LABELS}.")
-    for label in found:
+    cleaned = sorted({label.strip() for label in labels})
+    if len(cleaned) > MOST_LABELS:
+        raise Invalid(f"There are too many labels ({len(cleaned)}); use at most {MOST_LABELS}.")
+    for label in cleaned:
         if not label or len(label) > LONGEST_LABEL or not label.isprintable():
             raise Invalid(
                 f"The label {label[:LONGEST_LABEL]!r} can't be used; write 1 to {LONGEST_LABEL} printable characters."
             )
-    return found
+    return cleaned
 
 
 def idempotency_key(key: str | None) -> str | None:

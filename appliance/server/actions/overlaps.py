@@ -1,4 +1,4 @@
-"""What becomes of a run that comes due while the one before it on the same schedule is still in progress, by the schedule's policy.
+"""What happens to a run that comes due while the one before it on the same schedule is still in progress: the schedule's policy.
 
 `allow` starts it, `queue` makes it wait (the claim does both), `skip` ends it as Skipped, `cancel` stops the older run.
 """

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import crash, ids
 from appliance.kit.clock import isoformat
 from appliance.schedules import ScheduleError, parse
-from appliance.server.actions.flow_runs.new_runs import checked_parameters, insert_runs, run_row
+from appliance.server.actions.flow_runs.new_runs import insert_runs, merge_parameters, run_row
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import mapped_flows
 from appliance.server.db.reads import schedules as read_schedules
@@ -130,7 +130,7 @@ def _rows(
 ) -> list[NewFlowRun]:
     if not due:
         return []
-    parameters = checked_parameters(flow, version, schedule.parameters)
+    parameters = merge_parameters(flow, version, schedule.parameters)
     return [
         run_row(
             flow,

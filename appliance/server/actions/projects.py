@@ -18,7 +18,7 @@ from appliance.server.events.outbox import announce
 
 @retried
 def ensure_project(db: Database, actor: Actor, name: str, *, now: datetime | None = None) -> UUID:
-    """The project of this name, made where it is missing."""
+    """The project of this name, created if it is missing."""
     now = now or clock.now()
     with db.write("project") as session:
         return ensure(session, actor, name, now)
@@ -27,7 +27,7 @@ def ensure_project(db: Database, actor: Actor, name: str, *, now: datetime | Non
 def ensure(session: Session, actor: Actor, name: str, now: datetime) -> UUID:
     """The same, inside the transaction of another action."""
     name = required_name(name, "project")
-    project_id, made = projects.ensure(session, name, now)
-    if made:
+    project_id, created = projects.ensure(session, name, now)
+    if created:
         announce(session, "project", project_id, "project.created", {"name": name}, actor, now)
     return project_id

@@ -40,32 +40,32 @@ def shorten_leases(db: Database, now: datetime) -> int:
 
 
 @retried
-def mend_silent(db: Database, flow_run_id: UUID, *, now: datetime, actor: Actor = SYSTEM) -> str | None:
+def fix_silent(db: Database, flow_run_id: UUID, *, now: datetime, actor: Actor = SYSTEM) -> str | None:
     """Give a silent run back when it never began, as when the answer to its agent was lost: no code of it has run. Otherwise end
-    it: Cancelled when it was told to stop, else Crashed. The type it has now, or None when it isn't silent any more."""
+    it: Cancelled when it was asked to stop, else Crashed. The type it has now, or None when it isn't silent any more."""
     with db.write("watch") as session:
-        return _mend(session, flow_run_id, rules.silent, db.rules, actor, now)
+        return _fix(session, flow_run_id, rules.silent, db.rules, actor, now)
 
 
 def stuck_runs(db: Database, now: datetime, limit: int = 500) -> list[UUID]:
-    """Live runs that are heard from, but have passed a deadline: taken and not started, or told to stop and not ended."""
+    """Live runs that are heard from, but have passed a deadline: taken and not started, or asked to stop and not ended."""
     with db.read() as session:
         return run_health.stuck(session, _ago(now, db.rules.start_deadline), _ago(now, db.rules.stop_deadline), limit)
 
 
 @retried
-def mend_stuck(db: Database, flow_run_id: UUID, *, now: datetime, actor: Actor = SYSTEM) -> str | None:
-    """Give a run back that its agent has not started in time; end one that has not ended in time though it was told to. Its
-    process is refused from now on, and told to end. The type it has now, or None when it isn't stuck any more."""
+def fix_stuck(db: Database, flow_run_id: UUID, *, now: datetime, actor: Actor = SYSTEM) -> str | None:
+    """Give a run back that its agent has not started in time; end one that has not ended in time though it was asked to. Its
+    process is refused from now on, and asked to end. The type it has now, or None when it isn't stuck any more."""
     with db.write("watch.stuck") as session:
-        return _mend(session, flow_run_id, rules.stuck, db.rules, actor, now)
+        return _fix(session, flow_run_id, rules.stuck, db.rules, actor, now)
 
 
 def _ago(now: datetime, seconds: float) -> datetime:
     return now - timedelta(seconds=seconds)
 
 
-def _mend(
+def _fix(
     session: Session,
     flow_run_id: UUID,
     diagnose: Callable[[WatchedRun, Rules, datetime], Remedy | None],

@@ -24,12 +24,12 @@ _LONGEST_NAME = 40
 
 @dataclass
 class Batch:
-    """A report's events by what becomes of them. `tasks` holds the events of each task run in their order."""
+    """A report's events by kind. `tasks` holds the events of each task run in their order."""
 
     tasks: dict[UUID, list[TaskStateEvent]] = field(default_factory=dict)
     flow: list[StateChange] = field(default_factory=list)
     logs: list[NewLog] = field(default_factory=list)
-    freed: list[tuple[str, int]] = field(default_factory=list)  # task runs that give back their slots
+    freed: list[tuple[str, int]] = field(default_factory=list)  # task runs that return their slots
 
 
 @dataclass
@@ -42,7 +42,7 @@ class TaskRows:
 
 
 def sort(flow_run_id: UUID, report: Report) -> Batch:
-    """Check every event and sort it by what becomes of it; raises Invalid when one can't be stored."""
+    """Check every event and sort it by kind; raises Invalid when one can't be stored."""
     if len(report.events) > MAX_EVENTS:
         raise Invalid(f"A report carries at most {MAX_EVENTS} events; send them in several.")
     batch = Batch()
@@ -95,25 +95,25 @@ def task_rows(
     flow_run_id: UUID,
     attempt: int,
     tasks: Mapping[UUID, list[TaskStateEvent]],
-    known: Mapping[UUID, StoredTaskRun],
+    stored: Mapping[UUID, StoredTaskRun],
     graph: Mapping[str, tuple[str, list[str]]],
     now: datetime,
 ) -> TaskRows:
     """The rows to write: each task run once, however many events it has, and every accepted event in its history."""
     rows = TaskRows()
     for id, events in tasks.items():
-        before = known.get(id)
+        before = stored.get(id)
         new: NewTaskRun | None = None
         run: TaskRunColumns
         if before is None:
             run = new = _fresh(id, flow_run_id, events[0], graph, now)
         else:
             run = columns_of(before)
-        seen = run["version"]
+        version = run["version"]
         for event in events:
             if task_may_follow(run["state_type"], run["state_name"], run["attempt"] == attempt):
                 rows.states.append(_apply(id, run, event, attempt))
-        if run["version"] == seen:
+        if run["version"] == version:
             continue  # all of them came after its end
         if new is not None:
             rows.new.append(new)

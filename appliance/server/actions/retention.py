@@ -1,4 +1,4 @@
-"""Deleting what is older or more than the settings keep: many small transactions with pauses, so that others get their turn."""
+"""Deleting what is older or larger than the settings allow: many small transactions with pauses, so that others get their turn."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from appliance.server.domain.retention import Keep
 _FIRST_BATCH = 200
 _UNFINISHED = "retention.run"
 _SLACK_PAGES = 4_096
-"""So many unused pages may stay inside SQLite's file: they are used again at once."""
+"""How many unused pages may stay inside SQLite's file: they are reused at once."""
 
 Step = Callable[[Session, int], tuple[int, bool]]
-"""Deletes up to so many rows; how many it did, and whether there may be more."""
+"""Deletes up to a number of rows; how many it deleted, and whether there may be more."""
 
 
 def keep_of(settings: Settings) -> Keep:
@@ -56,10 +56,10 @@ class Sweep:
     pause: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
     deleted: Counter[str] = field(default_factory=Counter)
     _batch: int = _FIRST_BATCH
-    _half: bool = False  # the run at work is not gone whole
+    _half: bool = False  # the current run is only partly deleted
 
     def run(self) -> Counter[str]:
-        """Delete what may go, class by class, each within its part of the time; how many rows of each."""
+        """Delete what has expired, class by class, each within its share of the time; how many rows of each."""
         chores = (self._logs, self._events, self._runs, self._small, self._pages)
         end = clock.monotonic() + self.seconds
         for place, chore in enumerate(chores):
@@ -71,10 +71,10 @@ class Sweep:
         self._by_number("log", "logs", self.keep.logs_days, self.keep.logs_bytes, until)
 
     def _events(self, until: float) -> None:
-        """What the sums have not seen, what a stream may resume from, and the newest one stay: ids must not begin anew."""
+        """Events that the totals don't include yet, events that a stream may resume from, and the newest one stay: ids must not restart."""
         with self.db.read() as session:
-            seen = int(read_settings.get(session, POSITION) or 0)
-        self._by_number("event", "events", self.keep.events_days, self.keep.events_bytes, until, seen)
+            counted = int(read_settings.get(session, POSITION) or 0)
+        self._by_number("event", "events", self.keep.events_days, self.keep.events_bytes, until, counted)
 
     def _runs(self, until: float) -> None:
         self._work("", self._finish_run, until)
@@ -103,20 +103,22 @@ class Sweep:
         if spare > (0 if self.essential else _SLACK_PAGES):
             self._work("pages", lambda session, limit: _all(writes.give_back_pages(session, limit), limit), until)
 
-    def _by_number(self, table: str, name: str, days: float, most: int, until: float, seen: int | None = None) -> None:
-        """A class whose ids grow with time: find the place up to which it goes, then delete from its beginning."""
+    def _by_number(
+        self, table: str, name: str, days: float, most: int, until: float, counted: int | None = None
+    ) -> None:
+        """A class whose ids grow with time: find the id up to which rows have expired, then delete from the beginning."""
         before = rules.cutoff(days, self.now)
         with self.db.read() as session:
             low, high = disk.id_range(session, table)
             aged = 0 if before is None else disk.last_before(session, table, before)
             share = rules.share_to_delete(disk.estimated_bytes(session, table), most) if most > 0 else 0.0
-        newest = min(high - 1, high if seen is None else seen)
+        newest = min(high - 1, high if counted is None else counted)
         if before is not None and aged >= low:
             self._range(table, name, (low - 1, min(aged, newest)), before, until)
         if share > 0:
             last = min(newest, low + int((high - low + 1) * share))
-            kept = self.now if seen is None else self.now - rules.STREAMS_RESUME
-            self._range(table, name, (low - 1, last), kept, until)
+            before = self.now if counted is None else self.now - rules.STREAMS_RESUME
+            self._range(table, name, (low - 1, last), before, until)
 
     def _range(self, table: str, name: str, span: tuple[int, int], before: datetime, until: float) -> None:
         place, last = span
@@ -131,7 +133,7 @@ class Sweep:
         self._work(name, step, until)
 
     def _finish_run(self, session: Session, limit: int) -> tuple[int, bool]:
-        """Go on with the run that was left half deleted when time was up."""
+        """Continue with the run that was half deleted when time was up."""
         text = read_settings.get(session, _UNFINISHED)
         if text is None:
             return 0, False
@@ -144,7 +146,7 @@ class Sweep:
         return self._delete_runs(session, writes.ended_runs(session, before), limit)
 
     def _delete_runs(self, session: Session, ids: list[UUID], limit: int) -> tuple[int, bool]:
-        """One run after the other, until about `limit` rows are gone. One that is not gone whole is noted, so that it will be."""
+        """One run after the other, until about `limit` rows are gone. One that is only partly deleted is recorded, to be finished later."""
         rows, whole = 0, True
         for run in ids:
             removed, whole = writes.run(session, run, limit - rows)
@@ -161,7 +163,7 @@ class Sweep:
         return rows, bool(ids)
 
     def _runs_too_many(self) -> Step:
-        """Deletes the oldest ended runs while all runs together take more room than they should."""
+        """Deletes the oldest ended runs while all runs together take more space than allowed."""
         with self.db.read() as session:
             others = disk.estimated_bytes(session, "log") + disk.estimated_bytes(session, "event")
             over = disk.used_bytes(session) - others > self.keep.runs_bytes
@@ -182,7 +184,7 @@ class Sweep:
             with self.db.write("retention", essential=self.essential) as session:
                 rows, more = step(session, self._batch)
             took = clock.monotonic() - began
-            if name:  # runs are counted where they go, not by the rows that belong to them
+            if name:  # runs are counted where they are deleted, not by their rows
                 self.deleted[name] += rows
             self._batch = rules.next_batch(self._batch, took)
             if more:
@@ -194,7 +196,7 @@ def _all(rows: int, limit: int) -> tuple[int, bool]:
 
 
 def over_budget(db: Database, budget: int) -> bool:
-    """Whether a SQLite database holds more than its budget. On Postgres deleting doesn't shrink it, so nothing is deleted for that."""
+    """Is a SQLite database larger than its budget? Deleting doesn't shrink Postgres, so nothing is deleted there for that."""
     if budget <= 0 or db.dialect != "sqlite":
         return False
     with db.read() as session:

@@ -1,4 +1,4 @@
-"""Summing up ended runs by flow and hour from the outbox, each end exactly once."""
+"""Totals of ended runs by flow and hour, from the outbox: each end counts exactly once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_HOURS = 31 * 24
 
 @retried
 def advance(db: Database, now: datetime, limit: int = BATCH) -> int:
-    """Sum up the next events; how many were read. The sums and the position in the outbox are kept together or not at all."""
+    """Add the next events to the totals; how many were read. Totals and position in the outbox are stored together or not at all."""
     with db.read() as session:
         if events.newest_id(session) <= int(settings.get(session, read_rollups.POSITION) or 0):
             return 0
@@ -35,7 +35,7 @@ def advance(db: Database, now: datetime, limit: int = BATCH) -> int:
 
 
 def position(db: Database) -> int:
-    """The last event that was summed up."""
+    """The id of the last event in the totals."""
     with db.read() as session:
         return int(settings.get(session, read_rollups.POSITION) or 0)
 
@@ -49,14 +49,14 @@ def _up_to(rows: list[RunEvent], settled: datetime | None) -> list[RunEvent]:
 
 def sums(rows: list[RunEvent]) -> list[NewRollup]:
     """The ends among events, added up by flow, hour and state. A run whose row is gone belongs to no flow any more."""
-    found: dict[tuple[UUID, datetime, str], NewRollup] = {}
+    totals: dict[tuple[UUID, datetime, str], NewRollup] = {}
     for row in rows:
         if row.kind != "flow_run.state" or not ends_run(row.data.get("type", "")) or row.flow_id is None:
             continue
         seconds = 0.0 if row.start_time is None else max(0.0, (row.at - row.start_time).total_seconds())
         hour = row.at.replace(minute=0, second=0, microsecond=0)
         key = (row.flow_id, hour, row.data["name"])
-        sum = found.setdefault(
+        total = totals.setdefault(
             key,
             {
                 "flow_id": row.flow_id,
@@ -68,14 +68,14 @@ def sums(rows: list[RunEvent]) -> list[NewRollup]:
                 "longest": 0.0,
             },
         )
-        sum["runs"] += 1
-        sum["seconds"] += seconds
-        sum["longest"] = max(sum["longest"], seconds)
-    return [found[key] for key in sorted(found, key=lambda key: (key[0].bytes, *key[1:]))]
+        total["runs"] += 1
+        total["seconds"] += seconds
+        total["longest"] = max(total["longest"], seconds)
+    return [totals[key] for key in sorted(totals, key=lambda key: (key[0].bytes, *key[1:]))]
 
 
 def check_span(since: datetime, until: datetime) -> None:
     """Raise Invalid for a span that would give an unbounded answer."""
     hours = (until - since).total_seconds() / 3600
     if not 0 < hours <= MOST_HOURS:
-        raise Invalid(f"Ask for the sums of 1 to {MOST_HOURS} hours: `until` comes after `since`.")
+        raise Invalid(f"Request the totals of 1 to {MOST_HOURS} hours, with `until` after `since`.")

@@ -100,9 +100,9 @@ def _store(session: Session, db: Database, run: LockedRun, batch: Batch, seq: in
 
 
 def _store_tasks(session: Session, run: LockedRun, batch: Batch, now: datetime) -> None:
-    known = {} if run.last_seq == 0 and run.attempt == 1 else read_task_runs.stored(session, list(batch.tasks))
+    stored = {} if run.last_seq == 0 and run.attempt == 1 else read_task_runs.stored(session, list(batch.tasks))
     graph = _graph(session, run.flow_version_id)
-    rows = report_rows.task_rows(run.id, run.attempt, batch.tasks, known, graph, now)
+    rows = report_rows.task_rows(run.id, run.attempt, batch.tasks, stored, graph, now)
     task_runs.store(session, rows.new, rows.changed, rows.states)
     crash.point("report.tasks.stored")
 
@@ -145,11 +145,11 @@ def _no_such_run() -> NotFound:
 
 
 def _graph(session: Session, version_id: UUID) -> dict[str, tuple[str, list[str]]]:
-    known = _graphs.get(version_id)
-    if known is None:
+    graph = _graphs.get(version_id)
+    if graph is None:
         tasks = flows.graph_of(session, version_id).get("tasks", [])
-        known = {task["slug"]: (task.get("name") or task["slug"], task.get("tags") or []) for task in tasks}
-        _graphs[version_id] = known
+        graph = {task["slug"]: (task.get("name") or task["slug"], task.get("tags") or []) for task in tasks}
+        _graphs[version_id] = graph
         while len(_graphs) > _GRAPHS_KEPT:
             _graphs.popitem(last=False)
-    return known
+    return graph

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock, ids
 from appliance.kit.documents import JsonDocument, Parameters
 from appliance.schedules import ScheduleError, parse, validate
-from appliance.server.actions.flow_runs.new_runs import checked_parameters
+from appliance.server.actions.flow_runs.new_runs import merge_parameters
 from appliance.server.actions.names import labels_of
 from appliance.server.actions.planning import (
     MALFORMED,
@@ -282,7 +282,7 @@ def _require_runnable(flow: Flow, version: FlowVersion, schedule: Schedule) -> N
             f"Flow {flow.name!r} can't be scheduled because its required parameter {names} has no value; "
             "give the parameter a default or the schedule a value for it."
         )
-    checked_parameters(flow, version, schedule.parameters)
+    merge_parameters(flow, version, schedule.parameters)
 
 
 def _flow(session: Session, flow_id: UUID) -> tuple[Flow, FlowVersion]:

@@ -1,4 +1,4 @@
-"""What can be done with browser sessions: signing in and out."""
+"""Browser sessions: signing in and out."""
 
 from __future__ import annotations
 

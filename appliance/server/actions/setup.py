@@ -30,8 +30,8 @@ from appliance.server.events.outbox import announce
 log = logging.getLogger(__name__)
 
 ADMIN = "admin"
-MIN_GIVEN_LENGTH = 8
-GOOD_GIVEN_LENGTH = 16
+MIN_SECRET_LENGTH = 8
+GOOD_SECRET_LENGTH = 16
 _SETUP = "setup_token_hash"
 
 
@@ -47,8 +47,8 @@ def ensure_admin(db: Database, password: str, token: str, *, now: datetime | Non
     if not password and not token:
         return
     now = now or clock.now()
-    _check_given("APPLIANCE_ADMIN_PASSWORD", password)
-    _check_given("APPLIANCE_ADMIN_TOKEN", token)
+    _check_secret("APPLIANCE_ADMIN_PASSWORD", password)
+    _check_secret("APPLIANCE_ADMIN_TOKEN", token)
     with db.read() as session:
         admin = read_users.by_username(session, ADMIN)
         if admin is not None and (not token or read_tokens.by_hash(session, ids.sha256(token)) is not None):
@@ -65,7 +65,7 @@ def ensure_admin(db: Database, password: str, token: str, *, now: datetime | Non
 
 @retried
 def create_setup_token(db: Database, *, now: datetime | None = None) -> str:
-    """A new one-time setup token; it replaces one that was made before. Raises Conflict once the appliance is claimed."""
+    """A new one-time setup token; it replaces the previous one. Raises Conflict once the appliance is claimed."""
     now = now or clock.now()
     secret = ids.secret("setup")
     with db.write("setup.token") as session:
@@ -82,7 +82,7 @@ def use_setup(db: Database, request: Setup, lifetime: timedelta, *, now: datetim
     username = normal_username(request.username)
     with db.read() as session:
         _check_setup_token(session, request.token)
-    password_hash = _checked_hash(request.password, username)
+    password_hash = _hash_password(request.password, username)
     with db.write("setup") as session:
         _check_setup_token(session, request.token)  # again, now that nobody else can use it
         admin = _add_admin(session, username, password_hash, now)
@@ -92,27 +92,27 @@ def use_setup(db: Database, request: Setup, lifetime: timedelta, *, now: datetim
 
 @retried
 def issue_agent_token(db: Database, name: str, *, now: datetime | None = None) -> str:
-    """A new token for the embedded agent; the one of the same name from the start before ends."""
+    """A new token for the embedded agent; the token of the same name from the previous start ends."""
     now = now or clock.now()
     with db.write("setup.agent", essential=True) as session:
         owner = next((user for user in read_users.every(session) if user.role == "admin" and not user.disabled), None)
         if owner is None:
             raise Conflict(
-                "There is no administrator yet, whom an agent's token could belong to; set up the appliance first."
+                "An agent's token belongs to an administrator, and there is none yet; set up the appliance first."
             )
         write_tokens.revoke_named(session, name, "agent", now)
         return issue(session, SYSTEM, owner, name, "agent", now).token
 
 
-def _check_given(variable: str, secret: str) -> None:
-    """What the administrator of the machine chose is taken, with a warning where it is weak; what anyone could guess is not."""
-    if secret and len(secret) < MIN_GIVEN_LENGTH:
-        raise Invalid(f"{variable} is too short; use at least {MIN_GIVEN_LENGTH} characters.")
-    if secret and len(secret) < GOOD_GIVEN_LENGTH:
-        log.warning("%s is short; %d random characters or more are hard to guess.", variable, GOOD_GIVEN_LENGTH)
+def _check_secret(variable: str, secret: str) -> None:
+    """Accept a secret from the environment, with a warning when it is weak; refuse one that anyone could guess."""
+    if secret and len(secret) < MIN_SECRET_LENGTH:
+        raise Invalid(f"{variable} is too short; use at least {MIN_SECRET_LENGTH} characters.")
+    if secret and len(secret) < GOOD_SECRET_LENGTH:
+        log.warning("%s is short; %d random characters or more are hard to guess.", variable, GOOD_SECRET_LENGTH)
 
 
-def _checked_hash(password: str, username: str = "") -> str:
+def _hash_password(password: str, username: str = "") -> str:
     passwords.check_strength(password, username)
     return passwords.hash_password(password)
 

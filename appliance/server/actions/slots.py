@@ -1,6 +1,6 @@
-"""Slots under the limits of task tags: granted to task runs before they start, all of a task's at once or none.
+"""Slots under the limits of task tags: granted to task runs before they start, all that a task needs or none.
 
-A slot counts only while its attempt is the live one of its run, so what a dead attempt held is free at once.
+A slot counts only while its attempt is the live one of its run, so the slots of a dead attempt are free at once.
 """
 
 from __future__ import annotations
@@ -29,46 +29,46 @@ from appliance.server.events.outbox import announce
 
 _MOST_TAGS = 100
 _NAMED = 3
-_KNOWN_FOR = 2.0
-_known: WeakKeyDictionary[Database, tuple[float, list[str]]] = WeakKeyDictionary()
-"""The limited tags of each database and when to look again: every report tells them, and they hardly ever change."""
+_CACHE_SECONDS = 2.0
+_tags: WeakKeyDictionary[Database, tuple[float, list[str]]] = WeakKeyDictionary()
+"""The limited tags of each database and when to read them again: every answer to a report names them, and they hardly change."""
 
 
 def limited_tags(db: Database, session: Session) -> list[str]:
     """The task tags that have a limit, as they were within the last two seconds."""
     now = clock.monotonic()
-    until, tags = _known.get(db, (0.0, []))
+    until, tags = _tags.get(db, (0.0, []))
     if now >= until:
         tags = read_concurrency.limited_tags(session)
-        _known[db] = now + _KNOWN_FOR, tags
+        _tags[db] = now + _CACHE_SECONDS, tags
     return tags
 
 
-def look_again(db: Database) -> None:
-    """The limits have changed."""
-    _known.pop(db, None)
+def forget_limits(db: Database) -> None:
+    """Read the limits again at the next request, because they have changed."""
+    _tags.pop(db, None)
 
 
 @retried
-def ask(db: Database, actor: Actor, flow_run_id: UUID, request: AskSlots, *, now: datetime | None = None) -> Slots:
-    """Grant a slot under each limit of the tags, or say who holds them. Raises StaleAttempt when the attempt is over."""
+def acquire(db: Database, actor: Actor, flow_run_id: UUID, request: AskSlots, *, now: datetime | None = None) -> Slots:
+    """Grant a slot under each limit of the tags, or say who holds them. Raises StaleAttempt when the attempt has ended."""
     now = now or clock.now()
     _check(request)
     if request.release:
         return _release(db, actor, flow_run_id, request, now)
-    with db.read() as session:  # most of those that wait ask in vain: that costs the writers nothing
+    with db.read() as session:  # most requests are in vain: those cost the writers nothing
         limits = read_concurrency.tag_limits(session, request.tags)
-        refused = _refused(session, limits, flow_run_id, request)
-    if refused is not None or not limits:
-        return refused or Slots(granted=True)
+        refusal = _refusal(session, limits, flow_run_id, request)
+    if refusal is not None or not limits:
+        return refusal or Slots(granted=True)
     with db.write("slots") as session:
         limits = concurrency.lock_tag_limits(session, request.tags)
-        refused = _refused(session, limits, flow_run_id, request)
-        if refused is None and limits:
+        refusal = _refusal(session, limits, flow_run_id, request)
+        if refusal is None and limits:
             slug, index = request.task_slug, request.map_index
-            found = [limit.id for limit in limits]
-            concurrency.take(session, found, flow_run_id, slug, index, request.attempt, now)
-        return refused or Slots(granted=True)
+            limit_ids = [limit.id for limit in limits]
+            concurrency.take(session, limit_ids, flow_run_id, slug, index, request.attempt, now)
+        return refusal or Slots(granted=True)
 
 
 @retried
@@ -81,9 +81,8 @@ def sweep(db: Database) -> int:
         return concurrency.drop_left_behind(session)
 
 
-def _refused(session: Session, limits: list[TagLimit], flow_run_id: UUID, request: AskSlots) -> Slots | None:
-    """Why not now; None: there is a slot under each limit. Should the run end just after this look, then its slots count no
-    more anyway."""
+def _refusal(session: Session, limits: list[TagLimit], flow_run_id: UUID, request: AskSlots) -> Slots | None:
+    """Why not now; None: there is a slot under each limit. If the run ends just after this check, its slots no longer count anyway."""
     _require_live(session, flow_run_id, request.attempt)
     slug, index = request.task_slug, request.map_index
     used = read_concurrency.used_by_others(session, [limit.id for limit in limits], flow_run_id, slug, index)
@@ -121,7 +120,7 @@ def _check(request: AskSlots) -> None:
     if not -1 <= request.map_index <= MAX_INDEX:
         raise Invalid("The map index of the task is out of range.")
     if len(request.tags) > _MOST_TAGS:
-        raise Invalid(f"A task asks for at most {_MOST_TAGS} tags at a time.")
+        raise Invalid(f"A task can request at most {_MOST_TAGS} tags at once.")
 
 
 def _holder(row: SlotHolder) -> str:

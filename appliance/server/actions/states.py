@@ -33,8 +33,8 @@ from appliance.server.domain.transitions import (
     decide,
     end_of_open_tasks,
     ends_run,
-    goes_on_by_itself,
     hands_back,
+    resumes_alone,
 )
 from appliance.server.errors import Conflict, Invalid, StaleAttempt
 from appliance.server.events.outbox import announce_all
@@ -184,7 +184,7 @@ def _handed_back(state: StateChange) -> FlowRunColumns:
     """
     text = (state.data or {}).get("start_time")
     start = _time(text) if text is not None else None
-    if start is None and goes_on_by_itself(state.type):
+    if start is None and resumes_alone(state.type):
         start = state.at
     columns: FlowRunColumns = {"agent_id": None, "lease_expires_at": None}
     return columns if start is None else columns | states.due(start)

@@ -1,4 +1,4 @@
-"""What can be done with API tokens: making one, whose secret is shown once, and revoking it."""
+"""API tokens: creating one, whose secret is shown once, and revoking it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from appliance.server.errors import Invalid, NotFound
 from appliance.server.events.outbox import announce
 
 _PREFIX_LENGTH = 12  # "apl_agent_" and the first random characters
-_PREFIX_OF_GIVEN = 4  # of a secret that somebody chose, show hardly anything
+_PREFIX_OF_CHOSEN = 4  # of a secret that a person chose, show hardly anything
 
 
 @retried
 def create(db: Database, actor: Actor, request: CreateToken, *, now: datetime | None = None) -> TokenCreated:
-    """Make a token that acts as a user, or one that only agents use."""
+    """Create a token that acts as a user, or one that only agents use."""
     now = now or clock.now()
     name = request.name.strip()
     if not 1 <= len(name) <= 100 or not name.isprintable():
@@ -35,7 +35,7 @@ def create(db: Database, actor: Actor, request: CreateToken, *, now: datetime | 
         if request.expires_at.tzinfo is None:
             raise Invalid("The field expires_at needs a time zone; write it like 2027-01-31T06:30:00Z.")
         if request.expires_at <= now:
-            raise Invalid("The field expires_at lies in the past; choose a later time or leave it out.")
+            raise Invalid("The field expires_at is in the past; choose a later time or leave it out.")
     with db.write("token") as session:
         user = _owner(session, actor, request.username)
         return issue(session, actor, user, name, request.scope, now, expires_at=request.expires_at)
@@ -64,12 +64,12 @@ def issue(
     expires_at: datetime | None = None,
 ) -> TokenCreated:
     """Store a new token inside an action's transaction: `secret`, or a random one."""
-    shown = _PREFIX_LENGTH if secret is None else _PREFIX_OF_GIVEN
+    length = _PREFIX_LENGTH if secret is None else _PREFIX_OF_CHOSEN
     secret = secret or ids.secret("agent" if scope == "agent" else "api")
     view = TokenView(
         id=ids.uuid7(),
         name=name,
-        prefix=secret[:shown],
+        prefix=secret[:length],
         scope=scope,
         username=user.username,
         created=now,

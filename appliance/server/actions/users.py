@@ -1,4 +1,4 @@
-"""What can be done with users: adding one."""
+"""Users: adding one."""
 
 from __future__ import annotations
 

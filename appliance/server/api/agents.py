@@ -74,7 +74,7 @@ async def claim(
                 broadcast.work_ready.ticket()
             )  # taken first, so that nothing between checking and waiting is missed
             room_ticket = broadcast.room_made.ticket()
-            attempt = await to_thread.run_sync(actions.try_claim, database, actor, agent_id, message)
+            attempt = await to_thread.run_sync(actions.claim_due, database, actor, agent_id, message)
             answer = attempt.answer
             left = until - clock.monotonic()
             if answer.work or answer.stop or left <= 0 or stopping.is_set():

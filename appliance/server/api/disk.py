@@ -47,7 +47,7 @@ class FreedView(Answer, kw_only=True):
 @get("/system/disk", opt={"permission": Permission.READ}, sync_to_thread=True)
 def show_disk(database: Database, settings: Settings) -> DiskView:
     """How full the database's disk is, when it will be full if it keeps growing as in recent days, and any warnings."""
-    return _view(disk.look(database, settings.disk_budget_bytes))
+    return _view(disk.measure(database, settings.disk_budget_bytes))
 
 
 @post(
@@ -71,7 +71,7 @@ def _view(state: disk.Disk) -> DiskView:
         free_bytes=state.free,
         total_bytes=state.total,
         reserve_bytes=state.reserve,
-        reserve_wanted_bytes=state.reserve_wanted,
+        reserve_wanted_bytes=state.reserve_target,
         budget_bytes=state.budget,
         writable=state.writable,
         days_left=state.days_left,

@@ -46,7 +46,7 @@ async def slots(
     until = clock.monotonic() + min(max(0.0, message.wait_s), LONGEST_SLOT_WAIT)
     while True:
         ticket = broadcast.slots_freed.ticket()  # taken first, so that nothing between checking and waiting is missed
-        answer = await to_thread.run_sync(task_slots.ask, _database(request), request.user, flow_run_id, message)
+        answer = await to_thread.run_sync(task_slots.acquire, _database(request), request.user, flow_run_id, message)
         left = until - clock.monotonic()
         if answer.granted or left <= 0 or stopping.is_set():
             return answer

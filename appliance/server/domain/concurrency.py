@@ -1,4 +1,4 @@
-"""Which of the ready runs may start under the limits: usage is what was counted a moment ago, plus what is given out here."""
+"""Which of the ready runs may start under the limits: usage is what was counted a moment ago, plus what is handed out here."""
 
 from __future__ import annotations
 
@@ -54,6 +54,6 @@ class Ledger:
 def full_sentence(what: str, slots: int, used: int, holders: Sequence[str]) -> str:
     """Why nothing more may start under `what`, a limit with no slot left, with those named that hold it."""
     if slots == 0:
-        return f"{what} is 0, so nothing starts; raise it to go on."
+        return f"{what} is 0, so nothing starts; raise it to continue."
     names = ", ".join(holders[:3]) + (f" and {used - 3} more" if used > 3 else "")
     return f"{what} is reached: {used} of {slots} in use, by {names}."

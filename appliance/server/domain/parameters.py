@@ -1,4 +1,4 @@
-"""The values that a run gets for its flow's parameters: defaults, overrides and given values merged, then checked.
+"""The values that a run gets for its flow's parameters: defaults, overrides and the request's values merged, then checked.
 
 One clear sentence per problem, each with the parameter's name.
 """
@@ -19,15 +19,15 @@ from referencing.exceptions import Unresolvable
 _NOUNS = {
     "integer": "an integer",
     "number": "a number",
-    "string": "a text",
+    "string": "text",
     "boolean": "true or false",
     "array": "a list",
     "object": "an object",
     "null": "null",
 }
-_SHOWN = 60
+_LONGEST_VALUE = 60
 _CLOSED: Registry[Any] = Registry()
-"""Knows no other documents: a schema that refers to an address must not make the server fetch it."""
+"""Has no other documents: a schema that refers to an address must not make the server fetch it."""
 
 
 _UNREADABLE = (
@@ -64,15 +64,15 @@ def merge(declared: Sequence[Mapping[str, Any]], *layers: Mapping[str, Any]) -> 
 def problems(declared: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> list[str]:
     """What is wrong with `values`, one sentence each; empty when they fit."""
     names = [item["name"] for item in declared]
-    found = [_unknown(name, names) for name in values if name not in names]
+    sentences = [_unknown(name, names) for name in values if name not in names]
     for item in declared:
         name = item["name"]
         if name not in values:
             if item.get("required"):
-                found.append(f"Parameter {name!r} is required; give it a value.")
+                sentences.append(f"Parameter {name!r} is required; give it a value.")
         elif not (values[name] is None and not item.get("required") and item.get("default") is None):
-            found.extend(_misfits(name, item.get("schema") or {}, values[name]))
-    return found
+            sentences.extend(_misfits(name, item.get("schema") or {}, values[name]))
+    return sentences
 
 
 def missing(declared: Sequence[Mapping[str, Any]], *layers: Mapping[str, Any]) -> list[str]:
@@ -103,7 +103,7 @@ def _misfits(name: str, schema: Any, value: Any) -> list[str]:
 @cache
 def _formats() -> FormatChecker:
     """Dates, durations and the like, read as the run will read them."""
-    from appliance.protocol import parameter_schemas  # pydantic, only for who has such parameters checked
+    from appliance.protocol import parameter_schemas  # pydantic, loaded only for flows with such parameters
 
     checker = FormatChecker(formats=())
     for name in parameter_schemas.FORMATS:
@@ -114,15 +114,15 @@ def _formats() -> FormatChecker:
 def _sentence(name: str, error: ValidationError) -> str:
     rule: Any = error.validator_value
     where = "".join(f"[{part!r}]" for part in error.path)
-    shown = _show(error.instance)
+    value = _show(error.instance)
     if error.validator == "type":
-        wanted = rule if isinstance(rule, list) else [rule]
-        nouns = " or ".join(_NOUNS.get(str(kind), str(kind)) for kind in wanted)
-        return f"Parameter {name!r}{where} must be {nouns}, not {shown}."
+        kinds = rule if isinstance(rule, list) else [rule]
+        nouns = " or ".join(_NOUNS.get(str(kind), str(kind)) for kind in kinds)
+        return f"Parameter {name!r}{where} must be {nouns}, not {value}."
     if error.validator in ("anyOf", "oneOf") and (nouns := _nouns_of(rule)):
-        return f"Parameter {name!r}{where} must be {nouns}, not {shown}."
+        return f"Parameter {name!r}{where} must be {nouns}, not {value}."
     if error.validator == "enum":
-        return f"Parameter {name!r}{where} must be one of {', '.join(map(_show, rule))}, not {shown}."
+        return f"Parameter {name!r}{where} must be one of {', '.join(map(_show, rule))}, not {value}."
     return f"Parameter {name!r}{where} does not fit: {error.message[:200]}."
 
 
@@ -134,4 +134,4 @@ def _nouns_of(options: Any) -> str:
 def _show(value: Any) -> str:
     text = {True: "true", False: "false", None: "null"}.get(value) if value is None or isinstance(value, bool) else None
     text = text or repr(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"

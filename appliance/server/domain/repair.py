@@ -50,7 +50,7 @@ def silent(run: WatchedRun, rules: Rules, now: datetime) -> Remedy | None:
 
 
 def stuck(run: WatchedRun, rules: Rules, now: datetime) -> Remedy | None:
-    """The remedy for a run that has passed its deadline: to begin after an agent has taken it, or to end after it was told to stop."""
+    """The remedy for a run that has passed its deadline: to begin after an agent has taken it, or to end after it was asked to stop."""
     deadline = {PENDING: rules.start_deadline, CANCELLING: rules.stop_deadline}.get(run.state_type)
     if deadline is None or run.state_at >= now - timedelta(seconds=deadline):
         return None
@@ -71,7 +71,7 @@ def _give_back_or_end(run: WatchedRun, lost: str, gone: str, now: datetime) -> R
 
 
 def _end(run: WatchedRun, cause: str, data: JsonDocument | None, now: datetime) -> Remedy:
-    """Cancelled when the run was told to stop, else Crashed."""
+    """Cancelled when the run was asked to stop, else Crashed."""
     if run.state_type == CANCELLING:
         return Remedy("cancel", StateChange(CANCELLED, "Cancelled", now, "The run was stopped as requested.", data))
     return Remedy("crash", StateChange(FAILED, "Crashed", now, cause, data))

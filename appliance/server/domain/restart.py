@@ -1,4 +1,4 @@
-"""Which task runs of a run that has ended run again when it is restarted: those without success, and all that comes after them."""
+"""Which task runs of an ended run are run again by a restart: the unsuccessful ones, and everything downstream of them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def to_run_again(
     for edge in edges:
         after[edge["upstream"]].append(edge)
     again = {key for key, type in types.items() if type != "SUCCESS" or key[0] == from_task}
-    found = deque(again if from_task is None else again | {(from_task, -1)})
-    while found:
-        slug, index = found.popleft()
+    queue = deque(again if from_task is None else again | {(from_task, -1)})
+    while queue:
+        slug, index = queue.popleft()
         for edge in after[slug]:
             fresh = [key for key in _following(edge, index, indices) if key not in again]
             again.update(fresh)
-            found.extend(fresh)
+            queue.extend(fresh)
     return again
 
 

@@ -10,9 +10,9 @@ from appliance.protocol.states import TERMINAL
 
 ENDED = tuple(sorted(TERMINAL))
 STREAMS_RESUME = timedelta(hours=1)
-"""For so long a live stream that was cut finds every event again, whatever the limits say."""
+"""How long a live stream that was cut finds every event again, whatever the limits say."""
 DONE_AT = 0.9
-"""Deleting by bytes goes this far below the limit, so that it doesn't begin anew with the next line."""
+"""Deleting by bytes goes this far below the limit, so that it doesn't start again with the next line."""
 
 _BATCH_SECONDS = 0.02
 _SMALLEST, _LARGEST = 50, 2_000
@@ -23,7 +23,7 @@ _WARN_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Keep:
-    """How long (days) and how much (bytes) of each class is kept; 0 is for ever."""
+    """How long (days) and how much (bytes) of each class is kept; 0 is forever."""
 
     runs_days: float = 0
     logs_days: float = 0
@@ -52,8 +52,8 @@ def tighter(keep: Keep, floor_days: float) -> Iterator[Keep]:
         )
 
 
-def _shorter(kept: float, days: float) -> float:
-    return max(1e-9, min(kept or days, days))  # never 0, which would keep for ever
+def _shorter(keep: float, days: float) -> float:
+    return max(1e-9, min(keep or days, days))  # never 0, which would keep forever
 
 
 def share_to_delete(size: int, limit: int) -> float:
@@ -74,7 +74,7 @@ def next_batch(rows: int, seconds: float) -> int:
 
 @dataclass(frozen=True)
 class Sample:
-    """How a disk was at a moment; `free` is None where the disk is not ours to see."""
+    """How full a disk was at a moment; `free` is None where the disk can't be seen."""
 
     at: datetime
     used: int  # bytes of the database that hold something
@@ -82,17 +82,17 @@ class Sample:
 
 
 def days_left(samples: Sequence[Sample], free: int | None, budget: int) -> float | None:
-    """Days until the disk or the budget is full, if it goes on as in the samples; None when it doesn't grow or too little is known."""
+    """Days until the disk or the budget is full, at the rate of the samples; None when it doesn't grow or there are too few."""
     if not samples or samples[-1].at - samples[0].at < _LEAST_SPAN:
         return None
     used = [(item.at, float(item.used)) for item in samples]
-    found = []
+    estimates = []
     if budget > 0 and (growth := _per_day(used)) > 0:
-        found.append(max(0.0, budget - used[-1][1]) / growth)
+        estimates.append(max(0.0, budget - used[-1][1]) / growth)
     taken = [(item.at, -float(item.free)) for item in samples if item.free is not None]
     if free is not None and len(taken) > 1 and (growth := _per_day(taken)) > 0:
-        found.append(max(0, free) / growth)
-    return min(found, default=None)
+        estimates.append(max(0, free) / growth)
+    return min(estimates, default=None)
 
 
 def _per_day(points: Sequence[tuple[datetime, float]]) -> float:
@@ -114,20 +114,20 @@ def warnings(
     days: float | None,
     reserve_missing: bool,
 ) -> list[str]:
-    """What an administrator should know before it hurts, a sentence each."""
-    found = []
+    """What an administrator should know in time, a sentence each."""
+    sentences = []
     if free is not None and total and free < _WARN_SHARE * total and free < 5 * 2**30:
-        found.append(f"Only {free // 2**20} MB are free on the disk of the database.")
+        sentences.append(f"Only {free // 2**20} MB are free on the database's disk.")
     if 0 < budget < used:
-        found.append(f"The database holds {used // 2**20} MB, more than its budget of {budget // 2**20} MB.")
+        sentences.append(f"The database holds {used // 2**20} MB, more than its budget of {budget // 2**20} MB.")
     if days is not None and days < _WARN_DAYS:
-        found.append(f"At the growth of the last days the disk is full in {days:.1f} days.")
+        sentences.append(f"At its current rate of growth, the disk will be full in {days:.1f} days.")
     if reserve_missing:
-        found.append("The reserve of disk space is given up; it is made again when there is room for it.")
-    return found
+        sentences.append("The reserve of disk space has been used; it is restored when there is room for it.")
+    return sentences
 
 
-def keep_samples(samples: Sequence[Sample], new: Sample, most: int, apart: timedelta) -> list[Sample]:
+def add_sample(samples: Sequence[Sample], new: Sample, most: int, apart: timedelta) -> list[Sample]:
     """The samples with a new one, when the last is old enough; the oldest go."""
     if samples and timedelta(0) <= new.at - samples[-1].at < apart:
         return list(samples)

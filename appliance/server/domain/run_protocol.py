@@ -79,7 +79,7 @@ def may_start_tasks(run: AttemptedRun, attempt: int) -> Refuse | None:
 
 
 def stop_reason(type: str, name: str, message: str) -> str:
-    """Why the process of a run's newest attempt is to stop; empty: it is not."""
+    """Why the process of a run's newest attempt must stop; empty: it need not."""
     if type == CANCELLING:
         return message or "The run was cancelled."
     return f"The run has already ended as {name}." if type in TERMINAL else ""

@@ -47,7 +47,7 @@ CHANGED = "The run has changed since you looked at it; look again, then decide."
 @dataclass(frozen=True)
 class Facts:
     """What is true of the run now. `hold` is a reason why nothing of it may start at the moment: its flow is paused, or it has
-    no slot. `cancel_requested`: the run was told to stop."""
+    no slot. `cancel_requested`: the run was asked to stop."""
 
     type: str
     name: str
@@ -144,7 +144,7 @@ def decide(facts: Facts, proposed: Proposed) -> Verdict:
     if proposed.type not in FLOW[facts.type]:
         return Refuse("not_allowed", f"A run that is {facts.name} can't become {proposed.name}.")
     if facts.cancel_requested and facts.type in LIVE and proposed.type not in TERMINAL | {CANCELLING}:
-        return Refuse("cancelling", f"The run was told to stop, so it can't become {proposed.name}; it can only end.")
+        return Refuse("cancelling", f"The run was asked to stop, so it can't become {proposed.name}; it can only end.")
     if facts.hold and proposed.type in (PENDING, RUNNING):
         return Wait(facts.hold, 10.0)
     return Accept(proposed.type, proposed.name)
@@ -178,7 +178,7 @@ def accepted(facts: Facts, changes: Iterable[StateChange]) -> Accepted:
 
 
 def _is_timed_pause(change: StateChange) -> bool:
-    """A pause with an end goes on by itself, under its own name."""
+    """A pause with an end is a wait for that time, under its own name."""
     return change.type == PAUSED and (change.data or {}).get("start_time") is not None
 
 
@@ -209,8 +209,8 @@ def ends_attempt(type: str) -> bool:
     return ends_run(type) or hands_back(type)
 
 
-def goes_on_by_itself(type: str) -> bool:
-    """Is a run that was handed back as this type due again without a person's decision?"""
+def resumes_alone(type: str) -> bool:
+    """Is a run that was handed back as this type due again without anyone resuming it?"""
     return type == SCHEDULED
 
 

@@ -82,7 +82,7 @@ def _restart(facts: Facts, target: Accept) -> Permitted | Refuse:
     if facts.type == PAUSED:
         return _refuse(facts, "The run is paused, not over; resume it instead.")
     if facts.type == SCHEDULED:
-        return _refuse(facts, "The run is scheduled, so there is nothing to restart; it starts by itself.")
+        return _refuse(facts, "The run is scheduled, so there is nothing to restart; it will start automatically.")
     if facts.type in LIVE:
         return _refuse(facts, "The run is still {name}; wait for its end, or cancel it first.", "live")
     if facts.attempt == 0:

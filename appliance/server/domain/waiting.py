@@ -32,8 +32,8 @@ ONLINE_FOR = timedelta(seconds=90)
 
 _PAUSED = "The run is paused until someone resumes it."
 _NOT_YET = {
-    "AwaitingRetry": "A task failed and tries again at {at}; the run goes on then.",
-    "Paused": "The run is paused until {at}; resume it to go on sooner.",
+    "AwaitingRetry": "A task failed and will be retried at {at}; the run continues then.",
+    "Paused": "The run is paused until {at}; resume it to continue sooner.",
 }
 
 
@@ -89,7 +89,7 @@ class Situation:
     agents: Sequence[AgentFacts] = ()
     limits: Mapping[Key, LimitFacts] = field(default_factory=dict)
     busy_schedules: Mapping[UUID, Holder] = field(default_factory=dict)
-    """Schedules whose runs must not overlap, with the run that is at work."""
+    """Schedules whose runs must not overlap, with the run that is in progress."""
     held_until: datetime | None = None
     """After an outage: runs that were due by then are held until an administrator has decided."""
     maintenance: MaintenanceFacts | None = None
@@ -131,7 +131,7 @@ def why(run: RunFacts, situation: Situation) -> Waiting | None:
     if run.state_type == "PENDING":
         return Waiting("starting", "An agent has taken the run and is starting its process.")
     if run.state_type == "PAUSED":
-        return Waiting("paused", f"{run.message} Resume it to go on." if run.message else _PAUSED)
+        return Waiting("paused", f"{run.message} Resume it to continue." if run.message else _PAUSED)
     if run.state_type != "SCHEDULED":
         return None
     if run.flow_archived:
@@ -157,7 +157,7 @@ def _in_maintenance(facts: MaintenanceFacts) -> str:
 def _held_back(run: RunFacts, situation: Situation) -> Waiting | None:
     older = situation.busy_schedules.get(run.schedule_id) if run.schedule_id is not None else None
     if older is not None:
-        sentence = f"Run {older.name} of the same schedule is still at work, and its runs may not overlap."
+        sentence = f"Run {older.name} of the same schedule is still in progress, and its runs may not overlap."
         return Waiting("overlap", sentence, (older,))
     keys: list[tuple[Key, str]] = [((FLOW, str(run.flow_id)), f"The limit of flow {run.flow}")]
     keys += [((LABEL, label), f"The limit of label {label}") for label in sorted(run.labels)]
@@ -175,11 +175,11 @@ def _nobody_takes(labels: frozenset[str], situation: Situation) -> Waiting:
         return Waiting("no_agent", "No agent is online.")
     fitting = [agent for agent in live if labels <= agent.labels]
     if not fitting:
-        nowhere = sorted(label for label in labels if not any(label in agent.labels for agent in live))
-        if len(nowhere) == 1:
-            return Waiting("no_label", f"No live agent has label {nowhere[0]}.")
-        if nowhere:
-            return Waiting("no_label", f"No live agent has the labels {', '.join(nowhere)}.")
+        unavailable = sorted(label for label in labels if not any(label in agent.labels for agent in live))
+        if len(unavailable) == 1:
+            return Waiting("no_label", f"No live agent has label {unavailable[0]}.")
+        if unavailable:
+            return Waiting("no_label", f"No live agent has the labels {', '.join(unavailable)}.")
         return Waiting("no_label", f"No live agent has all of the labels {', '.join(sorted(labels))}.")
     if all(agent.running >= agent.capacity for agent in fitting):
         return Waiting(

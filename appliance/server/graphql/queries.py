@@ -75,7 +75,7 @@ class Query(JobQueries):
 
     @root_field(Permission.READ)
     def disk(self, info: Info) -> Disk:
-        state = disk.look(info.context.database, info.context.settings.disk_budget_bytes)
+        state = disk.measure(info.context.database, info.context.settings.disk_budget_bytes)
         return Disk(
             writable=state.writable,
             free_bytes=None if state.free is None else BigInt(state.free),

@@ -34,9 +34,9 @@ class Repair:
         repair.shorten_leases(self._db, now)
         for flow_run_id in repair.silent_runs(self._db, now):
             crash.point("watch.found")
-            self._count(counts, flow_run_id, "was silent", repair.mend_silent(self._db, flow_run_id, now=now))
+            self._count(counts, flow_run_id, "was silent", repair.fix_silent(self._db, flow_run_id, now=now))
         for flow_run_id in repair.stuck_runs(self._db, now):
-            self._count(counts, flow_run_id, "made no progress", repair.mend_stuck(self._db, flow_run_id, now=now))
+            self._count(counts, flow_run_id, "made no progress", repair.fix_stuck(self._db, flow_run_id, now=now))
         return counts
 
     def _could_hear(self, now: datetime) -> bool:

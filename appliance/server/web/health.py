@@ -31,7 +31,7 @@ def readyz(database: Database, settings: Settings) -> Response[JsonDocument]:
     reasons = problems(database, settings, clock.now())
     if reasons:
         return Response({"status": "not ready", "reasons": reasons}, status_code=503)
-    warnings = disk.look(database, settings.disk_budget_bytes).warnings
+    warnings = disk.measure(database, settings.disk_budget_bytes).warnings
     return Response({"status": "ready"} | ({"warnings": warnings} if warnings else {}), status_code=200)
 
 

@@ -137,7 +137,7 @@ class _FromDatabase:
             lease = leases.get(session, leases.SCHEDULER)
             size_bytes = size.database_bytes(session)
             return [
-                *_disk(disk.look(self._database, self._disk_budget, now=now)),
+                *_disk(disk.measure(self._database, self._disk_budget, now=now)),
                 _labelled("appliance_flow_runs", "Flow runs by state type.", "state_type", by_type, STATE_TYPES),
                 _labelled("appliance_agents", "Agents by health.", "health", health, HEALTHS),
                 *_scheduler(lease, now),

@@ -206,14 +206,14 @@ class Lives(RuleBasedStateMachine):
     def falls_silent(self) -> None:
         self.time += timedelta(seconds=LEASE + 1)
         self.model.expire()
-        repair.mend_silent(self.db, self.run, now=self.time)
+        repair.fix_silent(self.db, self.run, now=self.time)
 
     @rule()
     def is_heard_of_in_time(self) -> None:
         """Nobody ends a run whose lease is not over: one that was just claimed, begun or reported."""
         lease = run_row(self.db, self.run)["lease_expires_at"]
         if lease is not None and datetime.fromisoformat(lease).replace(tzinfo=UTC) >= self.time:
-            assert repair.mend_silent(self.db, self.run, now=self.time) is None
+            assert repair.fix_silent(self.db, self.run, now=self.time) is None
 
     @rule()
     def is_cancelled(self) -> None:

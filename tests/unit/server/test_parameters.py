@@ -32,7 +32,7 @@ def test_later_layers_win() -> None:
         ({"type": "integer"}, "abc", "Parameter 'n' must be an integer, not 'abc'."),
         ({"type": "integer"}, True, "Parameter 'n' must be an integer, not true."),
         ({"type": "integer"}, 1.5, "Parameter 'n' must be an integer, not 1.5."),
-        ({"type": "string"}, 5, "Parameter 'n' must be a text, not 5."),
+        ({"type": "string"}, 5, "Parameter 'n' must be text, not 5."),
         ({"type": ["number", "null"]}, [], "Parameter 'n' must be a number or null, not []."),
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "x", "Parameter 'n' must be an integer or null, not 'x'."),
         ({"enum": ["a", "b"]}, "c", "Parameter 'n' must be one of 'a', 'b', not 'c'."),

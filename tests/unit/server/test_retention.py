@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from appliance.server.domain.retention import (
     Keep,
     Sample,
+    add_sample,
     cutoff,
     days_left,
-    keep_samples,
     next_batch,
     share_to_delete,
     tighter,
@@ -99,7 +99,7 @@ def test_samples_are_apart_and_few_and_survive_a_clock_that_was_ahead() -> None:
     hour = timedelta(hours=1)
     samples: list[Sample] = []
     for minute in range(0, 600, 10):
-        samples = keep_samples(samples, Sample(NOW + timedelta(minutes=minute), minute), 5, hour)
+        samples = add_sample(samples, Sample(NOW + timedelta(minutes=minute), minute), 5, hour)
     assert [item.used for item in samples] == [300, 360, 420, 480, 540]
-    back = keep_samples(samples, Sample(NOW + timedelta(minutes=400), 1), 5, hour)
+    back = add_sample(samples, Sample(NOW + timedelta(minutes=400), 1), 5, hour)
     assert [item.used for item in back] == [300, 360, 1]

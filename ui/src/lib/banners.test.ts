@@ -7,7 +7,7 @@ const WELL: System = {
   hold: { held: false, runs: 0, before: null },
   maintenance: { active: false, until: null, by: "", reason: "" },
 };
-const FULL = { ...WELL.disk, writable: false, warnings: ["Only 3 MB are free on the disk of the database."] };
+const FULL = { ...WELL.disk, writable: false, warnings: ["Only 3 MB are free on the database's disk."] };
 const HELD = { held: true, runs: 1_204, before: null };
 const MAINTENANCE = { active: true, until: null, by: "alice", reason: "new disks" };
 const admin = () => true;

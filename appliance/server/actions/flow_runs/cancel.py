@@ -1,4 +1,4 @@
-"""Cancel: end a run; a process that works on it is told to stop first."""
+"""Cancel: end a run; its process, if it has one, is asked to stop first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from appliance.server.domain.sanitize import clean
 def cancel_run(
     db: Database, actor: Actor, flow_run_id: UUID, request: ChangeFlowRun | None = None, *, now: datetime | None = None
 ) -> UUID:
-    """Cancel a run: at once when nothing of it runs, else its process is told to stop. Cancelling again changes nothing."""
+    """Cancel a run: at once when it has no process, else the process is asked to stop. Cancelling again changes nothing."""
     request = request or ChangeFlowRun()
     return once(db, flow_run_id, request, now, change(actor, request), "cancel")
 

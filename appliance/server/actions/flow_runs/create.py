@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock, ids
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.server.actions import names
-from appliance.server.actions.flow_runs.new_runs import checked_parameters, insert_runs, run_row
+from appliance.server.actions.flow_runs.new_runs import insert_runs, merge_parameters, run_row
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flow_runs, flows
@@ -42,15 +42,15 @@ def create_run(db: Database, actor: Actor, request: CreateFlowRun, *, now: datet
     key = names.idempotency_key(request.idempotency_key)
     with db.write("create") as session:
         flow, version = _runnable(session, request)
-        if key is not None and (known := flow_runs.id_of_key(session, flow.id, key)) is not None:
-            return Created(known, None, flow.name, flow.project)
+        if key is not None and (existing := flow_runs.id_of_key(session, flow.id, key)) is not None:
+            return Created(existing, None, flow.name, flow.project)
         if flow.archived or version is None:
             raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive to run it.")
         row = run_row(
             flow,
             version,
             name=ids.readable_name() if request.name is None else required_name(request.name, "run"),
-            parameters=checked_parameters(flow, version, request.parameters),
+            parameters=merge_parameters(flow, version, request.parameters),
             labels=None if request.labels is None else labels_of(request.labels),
             scheduled_time=scheduled.astimezone(UTC),
             actor=actor,
@@ -58,9 +58,9 @@ def create_run(db: Database, actor: Actor, request: CreateFlowRun, *, now: datet
             idempotency_key=key,
         )
         if not insert_runs(session, [row], actor, now) and key is not None:
-            known = flow_runs.id_of_key(session, flow.id, key)  # another request with the key came first
-            assert known is not None
-            return Created(known, None, flow.name, flow.project)
+            existing = flow_runs.id_of_key(session, flow.id, key)  # another request with the key came first
+            assert existing is not None
+            return Created(existing, None, flow.name, flow.project)
         return Created(row["id"], row, flow.name, flow.project)
 
 

@@ -1,4 +1,4 @@
-"""Making flow runs, inside the transaction of an action: the run, its first state and its event are kept together or not at all."""
+"""Creating flow runs inside the transaction of an action: the run, its first state and its event are stored together or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from appliance.server.domain.transitions import FIRST
 from appliance.server.errors import Invalid
 
 
-def checked_parameters(flow: FlowDefaults, version: VersionDefaults, values: Parameters) -> Parameters:
+def merge_parameters(flow: FlowDefaults, version: VersionDefaults, values: Parameters) -> Parameters:
     """The version's defaults, replaced by the flow's settings, replaced by `values`; Invalid, in one sentence a problem, when they
     don't fit."""
     merged = rules.merge(version.parameters, flow.overrides.get("parameters") or {}, values)
@@ -87,7 +87,7 @@ def run_row(
 
 
 def insert_runs(session: Session, rows: list[NewFlowRun], actor: Actor, now: datetime) -> list[UUID]:
-    """Insert the runs that no unique key knows yet, each with its first state and its event; the ids of the new ones."""
+    """Insert the runs that no unique key has yet, each with its first state and its event; the ids of the new ones."""
     if not rows:
         return []
     inserted = set(flow_runs.insert_new(session, rows))

@@ -14,7 +14,7 @@ from appliance.protocol.flow_runs import RestartFlowRun
 from appliance.protocol.state_change import StateChange
 from appliance.protocol.states import StateType
 from appliance.server.actions.flow_runs.change import FREE, Change, history_message, once, permit, store
-from appliance.server.actions.flow_runs.new_runs import checked_parameters, run_config_of
+from appliance.server.actions.flow_runs.new_runs import merge_parameters, run_config_of
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flows, mapped_flows
 from appliance.server.db.reads import task_runs as read_task_runs
@@ -93,9 +93,7 @@ def _changed_columns(session: Session, run: LockedRun, request: RestartFlowRun) 
     own = session.get_one(FlowVersion, run.flow_version_id)
     version = mapped_flows.newest_version(session, run.flow_id) if request.newest_version else own
     assert version is not None
-    columns: FlowRunColumns = {
-        "parameters": checked_parameters(flow, version, {**row.parameters, **request.parameters})
-    }
+    columns: FlowRunColumns = {"parameters": merge_parameters(flow, version, {**row.parameters, **request.parameters})}
     if version is own:
         return columns
     return columns | {"flow_version_id": version.id, "run_config": run_config_of(flow, version)}

@@ -25,7 +25,7 @@ from appliance.server.errors import Conflict
 def resume_run(
     db: Database, actor: Actor, flow_run_id: UUID, request: ResumeFlowRun | None = None, *, now: datetime | None = None
 ) -> UUID:
-    """Let a paused run go on, as a new attempt: with all of its paused tasks, or with the one named in the request."""
+    """Continue a paused run, as a new attempt: with all of its paused tasks, or with the one named in the request."""
     request = request or ResumeFlowRun()
     return once(db, flow_run_id, request, now, change(actor, request))
 

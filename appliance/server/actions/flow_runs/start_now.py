@@ -22,7 +22,7 @@ from appliance.server.domain.transitions import SCHEDULED
 def start_run_now(
     db: Database, actor: Actor, flow_run_id: UUID, request: ChangeFlowRun | None = None, *, now: datetime | None = None
 ) -> UUID:
-    """Let a scheduled run be due now, also one whose task waits for its next try. What is due already stays as it is."""
+    """Make a scheduled run due now, also one whose task waits for its retry."""
     request = request or ChangeFlowRun()
     return once(db, flow_run_id, request, now, change(actor, request), "start_now")
 
