@@ -32,9 +32,10 @@ export default defineConfig({
   },
   server: { proxy: { "/api": server, "/graphql": server } },
   test: {
+    pool: "threads",
     projects: [
       // `lib` is pure: without a document its tests start in no time.
-      { extends: true, test: { name: "lib", environment: "node", include: ["src/lib/**/*.test.ts"] } },
+      { extends: true, test: { name: "lib", environment: "node", isolate: false, include: ["src/lib/**/*.test.ts"] } },
       {
         extends: true,
         test: {
@@ -43,6 +44,8 @@ export default defineConfig({
           include: ["src/**/*.test.{ts,tsx}"],
           exclude: ["src/lib/**"],
           setupFiles: ["src/test/setup.ts"],
+          // Much for a machine that is busy with other things; a test that waits in vain says so all the same.
+          testTimeout: 20_000,
         },
       },
     ],

@@ -39,7 +39,7 @@ function joined(lines: readonly LogLine[]): string[] {
 
 describe("rows of one width", () => {
   it("hold every character once, in order", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       const all = records(random, 12);
       const lines = toLines(all, random.integer(1, 50));
       expect(joined(lines)).toEqual(all.flatMap((one) => one.message.split(/\r?\n/)));
@@ -47,7 +47,7 @@ describe("rows of one width", () => {
   });
 
   it("are as many as the width needs, and none is wider", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       const columns = random.integer(1, 50);
       const all = records(random, 12);
       const rows = all
@@ -92,7 +92,7 @@ describe("rows of one width", () => {
 
 describe("another width", () => {
   it("keeps the row that holds the first character of the old one", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       const all = records(random, 10);
       const before = toLines(all, random.integer(1, 30));
       const after = toLines(all, random.integer(1, 30));
@@ -125,7 +125,7 @@ describe("finding", () => {
   });
 
   it("finds what a plain search of each line finds", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       const lines = toLines(records(random, 15));
       const sought = random.pick(["a", "AB", "c ", "ä", "→"]);
       const matches = lines.flatMap((line, index) =>
@@ -138,7 +138,7 @@ describe("finding", () => {
 
 describe("walking the errors", () => {
   it("visits the head of each error once, in both directions", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       const lines = toLines(records(random, 20), random.integer(5, 60));
       const heads = lines.flatMap((line, index) => (line.part === 0 && line.record.level >= 40 ? [index] : []));
       const walk = (from: number, step: 1 | -1) => {
@@ -161,7 +161,7 @@ describe("pages", () => {
   const all = Array.from({ length: 60 }, (_, index) => record(index + 1, `line ${index + 1}`));
 
   it("in whatever order they come, make one log without doubles", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       const cuts = [0, 13, 20, 37, 52, 60];
       const pages = cuts.slice(1).map((end, index) => {
         const start = cuts[index] as number;

@@ -68,14 +68,14 @@ function taskRuns(random: Random): TaskRun[] {
 
 describe("rows", () => {
   it("show each task once, in the flow's order, whatever order the runs come in", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       const rows = layoutRows(taskRuns(random), SLUGS, new Set(), NOW);
       expect(rows.map((row) => row.label)).toEqual(SLUGS);
     });
   });
 
   it("count every child in exactly one family", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       const runs = taskRuns(random);
       for (const row of layoutRows(runs, SLUGS, new Set(), NOW)) {
         const children = runs.filter((run) => run.taskSlug === row.label && run.mapIndex >= 0);
@@ -86,7 +86,7 @@ describe("rows", () => {
   });
 
   it("unfolded, show each task run once, children under their task and the worst first", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       const runs = taskRuns(random);
       const rows = layoutRows(runs, SLUGS, new Set(SLUGS), NOW);
       const mapped = mappedSlugs(runs);
@@ -102,7 +102,7 @@ describe("rows", () => {
   });
 
   it("draw segments in order, without overlap, none backwards", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       for (const row of layoutRows(taskRuns(random), SLUGS, new Set(SLUGS), NOW)) {
         for (const [index, segment] of row.segments.entries()) {
           expect(segment.end).toBeGreaterThanOrEqual(segment.start);
@@ -113,7 +113,7 @@ describe("rows", () => {
   });
 
   it("leave open only what has not ended, and only at its end", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       for (const row of layoutRows(taskRuns(random), SLUGS, new Set(SLUGS), NOW)) {
         const open = row.segments.filter((segment) => segment.open);
         expect(open.length).toBeLessThanOrEqual(1);
@@ -127,7 +127,7 @@ describe("rows", () => {
   });
 
   it("lie within the axis; a wait before the first start of all may be cut", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       const runs = taskRuns(random);
       const [start, end] = domainOf(null, null, runs, NOW);
       for (const row of layoutRows(runs, SLUGS, new Set(SLUGS), NOW)) {
@@ -140,7 +140,7 @@ describe("rows", () => {
   });
 
   it("draw density between 0 and 1, with a busiest moment", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       for (const row of layoutRows(taskRuns(random), SLUGS, new Set(), NOW)) {
         if (row.density.length === 0) continue;
         expect(Math.max(...row.density)).toBe(1);
@@ -160,7 +160,7 @@ describe("rows", () => {
 
 describe("the tasks of one state", () => {
   it("are each in exactly one family", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       const runs = taskRuns(random);
       const mapped = mappedSlugs(runs);
       const isLeaf = (run: TaskRun) => run.mapIndex >= 0 || !mapped.has(run.taskSlug);
@@ -181,7 +181,7 @@ describe("the tasks of one state", () => {
   });
 
   it("never show a mapped task without a child", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       const runs = taskRuns(random);
       const mapped = mappedSlugs(runs);
       for (const family of FAMILIES) {
@@ -241,7 +241,7 @@ describe("a bar's place", () => {
 
 describe("a selection in the address", () => {
   it("is read as it was written", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       const taskSlug = random.pick(["load", "load-1", "a.b", "x[y", "ünder"]);
       const mapIndex = random.boolean() ? random.integer(0, 10_000) : -1;
       expect(parseSelection(selectionOf(taskSlug, mapIndex))).toEqual({
@@ -262,7 +262,7 @@ describe("a selection in the address", () => {
 
 describe("plumbing", () => {
   it("leaves out only successes of tasks that the SDK made", () => {
-    repeat(100, (random) => {
+    repeat(40, (random) => {
       const runs = taskRuns(random);
       const generated = random.some(SLUGS);
       const left = withoutPlumbing(

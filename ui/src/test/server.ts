@@ -68,7 +68,8 @@ export class FakeServer {
     const fields = rootFields(query);
     const resolver = fields.map((field) => this.resolvers.get(field)).find((one) => one !== undefined);
     if (!resolver) throw new Error(`The test's server knows no field of ${fields.join(", ")}.`);
-    return toResponse({ data: await resolver(variables) });
+    const answer = await resolver(variables);
+    return answer instanceof Response ? answer : toResponse({ data: answer });
   }
 }
 
