@@ -12,7 +12,7 @@ UI_SOURCES := $(shell find ui -type f -not -path '*/node_modules/*' 2>/dev/null)
 DOCS := $(shell find docs appliance/core appliance/engine appliance/testing -type f -not -name '*.pyc' 2>/dev/null)
 
 # The parts of `make lint` and `make check` run two at a time; each prints its output in one piece.
-TWO_AT_A_TIME := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
+TWO_AT_A_TIME := $(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target
 LINTS := lint-ui-tests lint-types lint-ui-types lint-ui-style lint-ui-unused lint-ui-contract lint-imports lint-style
 
 .PHONY: help install hooks ui docs run test test-full lint check unit $(LINTS) format lock image bench bench-peers chaos soak clean
