@@ -25,7 +25,9 @@ class _Argument(Task):
         self.source, self.is_mapped, self.flattened = as_task(value), is_mapped, flattened
 
     def run(self) -> Any:
-        raise FlowBuildError("An argument of apply_map was used after the function had ended; use it inside only.")
+        raise FlowBuildError(
+            "An argument of apply_map was used after its function returned; use it only inside the function."
+        )
 
 
 def apply_map(func: Callable[..., R], *args: Any, flow: Flow | None = None, **kwargs: Any) -> R:
@@ -61,7 +63,7 @@ def apply_map(func: Callable[..., R], *args: Any, flow: Flow | None = None, **kw
 def _argument(value: Any) -> _Argument:
     plain, is_mapped, flattened = unwrap(value, True)
     if isinstance(plain, Annotation):
-        raise FlowBuildError("An argument of apply_map can be marked once only.")
+        raise FlowBuildError("An argument of apply_map can be marked only once.")
     return _Argument(plain, is_mapped, flattened)
 
 
@@ -105,7 +107,7 @@ def _wait_for_element(outer: Flow, task: Task, argument: _Argument) -> None:
 def _refuse_nesting(task: Task, edges: list[Edge[Task]]) -> None:
     if any(edge.mapped for edge in edges):
         raise FlowBuildError(
-            f"Task {task.name!r} can't be mapped inside apply_map; map it outside, or call it plainly."
+            f"Task {task.name!r} can't be mapped inside apply_map; map it outside, or call it without .map()."
         )
     if task.runs_on_cancel:
         raise FlowBuildError("A resource manager can't be used inside apply_map; open it around apply_map.")

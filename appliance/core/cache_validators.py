@@ -134,7 +134,7 @@ def same(hashed: Mapping[str, str] | None, values: Mapping[str, Any], names: fro
 def _names(validate_on: Iterable[str]) -> frozenset[str]:
     names = frozenset([validate_on] if isinstance(validate_on, str) else validate_on)
     if not names or not all(isinstance(name, str) for name in names):
-        raise ValueError("validate_on must be a list of names, at least one.")
+        raise ValueError("validate_on must be a list of at least one name.")
     return names
 
 
@@ -142,7 +142,7 @@ def _fingerprints(values: Mapping[str, Any], names: frozenset[str] | None, what:
     digests = {}
     for name in sorted(values if names is None else names):
         if name not in values:
-            raise NotComparable(f"there is no {what} {name!r}; there is {', '.join(values) or 'none'}")
+            raise NotComparable(f"there is no {what} {name!r} (known: {', '.join(values) or 'none'})")
         digest = fingerprint(values[name])
         if digest is None:
             raise NotComparable(f"{what} {name!r} of type {type(values[name]).__name__} can't be compared")

@@ -98,7 +98,7 @@ def _refuse_tasks_in(value: Any) -> bool:
     if any(isinstance(item, Task) for item in items):
         raise FlowBuildError(
             f"A {type(value).__name__} can't collect tasks; use a plain list, tuple, set or dict, "
-            "or make it in a task of its own."
+            "or build it in a task of its own."
         )
     return False
 
@@ -119,7 +119,9 @@ def as_task(value: Any) -> Task:
             return (Set() if isinstance(value, set) else FrozenSet()).bind(**_numbered(_in_order(value)))
         return (List() if isinstance(value, list) else Tuple()).bind(**_numbered(value))
     except RecursionError as error:
-        raise FlowBuildError("A collection of tasks is nested too deeply; collect in tasks of its own.") from error
+        raise FlowBuildError(
+            "A collection of tasks is nested too deeply; build parts of it in tasks of their own."
+        ) from error
 
 
 def _in_order(items: Iterable[Any]) -> list[Any]:

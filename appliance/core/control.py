@@ -90,7 +90,7 @@ class case:
         if isinstance(value, Task):
             raise FlowBuildError("The value of a case must be a constant, not a task.")
         if not isinstance(task, Task):
-            raise TypeError("case decides by the result of a task; use `if` for a plain value.")
+            raise TypeError("case compares the result of a task; use `if` for a plain value.")
         self.task, self.value = task, value
 
     def __enter__(self) -> None:

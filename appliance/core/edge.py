@@ -32,7 +32,7 @@ class Edge(Generic[T]):
         if self.upstream_task is self.downstream_task:
             raise FlowBuildError(f"Task {self.upstream_task.name!r} can't depend on itself; remove that dependency.")
         if self.key is not None and not self.key.isidentifier():
-            raise FlowBuildError(f"{self.key!r} can't be the name of an argument; use a Python identifier as the key.")
+            raise FlowBuildError(f"{self.key!r} is not a valid argument name; use a Python identifier as the key.")
 
     @property
     def tasks(self) -> tuple[T, T]:

@@ -93,7 +93,7 @@ class Flow:
     def add_task(self, task: Task) -> Task:
         """Add a task that depends on nothing yet."""
         if not isinstance(task, Task):
-            raise TypeError(f"A flow is made of tasks; {task!r} is none.")
+            raise TypeError(f"A flow is made of tasks; {task!r} is not one.")
         self.graph.add_task(task)
         return task
 
@@ -184,12 +184,12 @@ class Flow:
     def _refuse_foreign(self, task: Task) -> None:
         """A task that was called in another flow has its arguments there, and would run without them here."""
         if not isinstance(task, Task):
-            raise TypeError(f"A flow is made of tasks; {task!r} is none.")
+            raise TypeError(f"A flow is made of tasks; {task!r} is not one.")
         home = task.called_in
         if home is not None and home is not self.home and task not in self.graph.slugs:
             raise FlowBuildError(
-                f"Task {task.name!r} was called in another flow than {self.name!r}; call it in this one too, "
-                "or take that whole flow over with flow.update(other)."
+                f"Task {task.name!r} was called in a flow other than {self.name!r}; call it in this one too, "
+                "or merge that whole flow with flow.update(other)."
             )
 
     def update(
@@ -363,8 +363,8 @@ class Flow:
         for key in task.required_inputs():
             if key not in constants and self.graph.edge_into(task, key) is None:
                 raise FlowBuildError(
-                    f"Task {self.graph.slugs[task]!r} of flow {self.name!r} gets no value for its argument {key!r}; "
-                    "give it one, or a default."
+                    f"Task {self.graph.slugs[task]!r} of flow {self.name!r} has no value for its argument {key!r}; "
+                    "pass one, or give the argument a default."
                 )
 
     # --- drawing
@@ -442,7 +442,7 @@ class Flow:
 
 
 def _second_value(task: Task, key: str) -> FlowBuildError:
-    return FlowBuildError(f"Argument {key!r} of task {task.name!r} already has a value; give it once.")
+    return FlowBuildError(f"Argument {key!r} of task {task.name!r} already has a value; pass it only once.")
 
 
 def current_flow() -> Flow | None:

@@ -65,7 +65,7 @@ def flow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     if fn is None:
         return functools.partial(FunctionFlow, **options)
     if not inspect.isfunction(fn):
-        raise TypeError("A flow must be made of a function; write @flow above a def.")
+        raise TypeError("A flow must be made from a function; write @flow above a def.")
     return FunctionFlow(fn, **options)
 
 
@@ -79,7 +79,7 @@ def _signature_of(fn: Callable[..., Any], name: str) -> inspect.Signature:
         if argument.kind not in (argument.POSITIONAL_OR_KEYWORD, argument.KEYWORD_ONLY):
             raise FlowBuildError(
                 f"The function of flow {name!r} can't take {str(argument).split(':')[0]!r}; "
-                "each argument is a parameter with a name of its own."
+                "each argument must be a parameter with its own name."
             )
     return signature
 

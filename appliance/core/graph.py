@@ -29,7 +29,7 @@ class Graph:
         slug = task.slug if task.slug is not None else self._free_slug(task)
         if slug in self._taken:
             raise FlowBuildError(
-                f"The flow already has a task with the slug {slug!r}; give one of them another slug or name."
+                f"The flow already has a task with the slug {slug!r}; give one of them a different slug or name."
             )
         self._place(task, slug)
 
@@ -60,10 +60,10 @@ class Graph:
         if known is not None:
             if edge.key is not None:
                 raise FlowBuildError(
-                    f"Argument {edge.key!r} of task {edge.downstream_task.name!r} already has a value; give it once."
+                    f"Argument {edge.key!r} of task {edge.downstream_task.name!r} already has a value; pass it only once."
                 )
             if (known.mapped, known.flattened) != (edge.mapped, edge.flattened):
-                raise FlowBuildError(f"{known} is already there and is dealt out in another way; keep one of the two.")
+                raise FlowBuildError(f"{known} already exists but is mapped differently; keep one of the two.")
             return known
         self._link(edge)
         return edge

@@ -45,7 +45,7 @@ def resolve(flow: Flow, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unknown(flow: Flow, name: Any, parameters: Mapping[str, Parameter]) -> Problem:
     if not isinstance(name, str):
-        return UnknownParameterError, f"The names of parameters are texts; {name!r} is a {type(name).__name__}."
+        return UnknownParameterError, f"Parameter names must be strings; {name!r} is of type {type(name).__name__}."
     close = get_close_matches(name, parameters, 1)
     if close:
         rest = f"did you mean {close[0]!r}?"

@@ -91,7 +91,7 @@ class PandasSerializer(Serializer):
         read_options: Mapping[str, Any] | None = None,
     ) -> None:
         if file_type not in ("csv", "parquet", "json"):
-            raise ValueError(f"PandasSerializer knows csv, parquet and json, not {file_type!r}; choose one of them.")
+            raise ValueError(f"PandasSerializer supports csv, parquet and json, not {file_type!r}; choose one of them.")
         self.file_type = file_type
         self.suffix = f".{file_type}"  # type: ignore[misc]  # it depends on the file type
         self.write_options = {**({"index": False} if file_type == "csv" else {}), **(write_options or {})}
@@ -123,7 +123,9 @@ class CompressedSerializer(Serializer):
 
     def __init__(self, serializer: Serializer, format: Literal["gzip", "bz2", "lzma", "zlib"] = "gzip") -> None:
         if format not in _ENDINGS:
-            raise ValueError(f"CompressedSerializer knows {', '.join(_ENDINGS)}, not {format!r}; choose one of them.")
+            raise ValueError(
+                f"CompressedSerializer supports {', '.join(_ENDINGS)}, not {format!r}; choose one of them."
+            )
         self.serializer = require_serializer(serializer)
         self.format = format
         self.suffix = getattr(serializer, "suffix", "") + _ENDINGS[format]  # type: ignore[misc]  # it depends on both
@@ -145,7 +147,7 @@ def require_serializer(serializer: Any) -> Any:
     if isinstance(serializer, type) or not all(
         callable(getattr(serializer, name, None)) for name in ("serialize", "deserialize")
     ):
-        raise TypeError(f"A serializer has the methods serialize and deserialize; {serializer!r} has not.")
+        raise TypeError(f"A serializer has the methods serialize and deserialize; {serializer!r} lacks them.")
     return serializer
 
 
@@ -176,7 +178,7 @@ def _to_json(value: Any) -> Any:
 
 def _text_key(key: Any) -> str:
     if type(key) is not str:
-        raise TypeError(f"JSON can't hold the key {key!r}, since it is no text; convert it or use PickleSerializer()")
+        raise TypeError(f"JSON can't hold the key {key!r}, which is not a string; convert it or use PickleSerializer()")
     return key
 
 

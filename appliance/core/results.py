@@ -93,8 +93,8 @@ class Result(ABC):
             content = self.serializer.serialize(value)
         except Exception as error:  # code of the value's own class may raise anything
             raise ResultTypeError(
-                f"A value of type {type(value).__name__} can't be written by {self.serializer!r}: {_short(error)}; "
-                "return something that can, choose another serializer, or set checkpoint=False on the task."
+                f"A value of type {type(value).__name__} can't be serialized by {self.serializer!r}: {_short(error)}; "
+                "return something that can be, choose another serializer, or set checkpoint=False on the task."
             ) from error
         self.put(location, content)
         return Stored(location, hashlib.sha256(content).hexdigest(), len(content))
@@ -109,12 +109,12 @@ class Result(ABC):
         content = self.get(location)
         stored = Stored(location, hashlib.sha256(content).hexdigest(), len(content))
         if sha256 is not None and stored.sha256 != sha256:
-            what = f"has other content ({len(content)} bytes) than was written" if len(content) else "is empty"
+            what = f"does not have the content that was written ({len(content)} bytes)" if len(content) else "is empty"
             raise ResultCorruptError(f"The result at {self.where(location)} {what}; run its task again to replace it.")
         try:
             return self.serializer.deserialize(content), stored
         except Exception as error:  # code of the value's own class may raise anything
-            why = f"can't be read by {self.serializer!r}: {_short(error)}" if len(content) else "is empty"
+            why = f"can't be deserialized by {self.serializer!r}: {_short(error)}" if len(content) else "is empty"
             raise ResultCorruptError(
                 f"The result at {self.where(location)} {why}; remove it or run its task again to replace it."
             ) from error
@@ -152,24 +152,26 @@ class Result(ABC):
 def check_location(location: str) -> None:
     """Refuse what could lead out of its backend, or what not every backend can name. Raises ResultLocationError."""
     if not isinstance(location, str) or not location:
-        raise ResultLocationError(f"A result's location must be a text that isn't empty, not {location!r}.")
+        raise ResultLocationError(f"A result's location must be a non-empty string, not {location!r}.")
     try:
         size = len(location.encode())
     except UnicodeEncodeError:
-        raise ResultLocationError(f"The result location {location!r} holds half a character; use plain text.") from None
+        raise ResultLocationError(
+            f"The result location {location!r} contains an unpaired surrogate; use valid Unicode."
+        ) from None
     if any(ord(char) < 32 or ord(char) == 127 for char in location) or "\\" in location:
         raise ResultLocationError(
-            f"The result location {location!r} holds a control character or a backslash; use plain names and slashes."
+            f"The result location {location!r} contains a control character or a backslash; use plain names and slashes."
         )
     segments = location.split("/")
     if any(segment in ("", ".", "..") for segment in segments):
         raise ResultLocationError(
-            f"The result location {location!r} must be relative and stay inside its place; "
-            "write it like folder/name, without a slash at either end and without dots as names."
+            f"The result location {location!r} must be relative and stay inside its store; "
+            "write it like folder/name, without a leading or trailing slash and without '.' or '..' as a name."
         )
     if size > MAX_LOCATION or any(len(segment.encode()) > MAX_SEGMENT for segment in segments):
         raise ResultLocationError(
-            f"The result location {location[:60]!r}... is too long; stay below {MAX_LOCATION} bytes, {MAX_SEGMENT} a name."
+            f"The result location {location[:60]!r}... is too long; use at most {MAX_LOCATION} bytes, {MAX_SEGMENT} per name."
         )
 
 
@@ -183,7 +185,7 @@ def render(template: Template, names: Mapping[str, Any]) -> str:
         raise
     except Exception as error:
         name = getattr(template, "__name__", repr(template))
-        raise ResultLocationError(f"The result location {name} can't be made: {_short(error)}.") from error
+        raise ResultLocationError(f"The result location {name} can't be rendered: {_short(error)}.") from error
 
 
 def names_in(template: str) -> set[str]:
@@ -191,7 +193,7 @@ def names_in(template: str) -> set[str]:
     try:
         return {re.split(r"[.\[]", field)[0] for _, field, _, _ in Formatter().parse(template) if field}
     except ValueError as error:
-        raise ResultLocationError(f"The result location {template!r} can't be made: {_short(error)}.") from error
+        raise ResultLocationError(f"The result location {template!r} can't be rendered: {_short(error)}.") from error
 
 
 class _Names(Formatter):
@@ -202,8 +204,8 @@ class _Names(Formatter):
         if key in self._names:
             return self._names[key]  # type: ignore[index]  # a number is never among the names
         raise ResultLocationError(
-            f"The result location uses {{{key if isinstance(key, str) else ''}}}, which there is not; "
-            f"there is {', '.join(sorted(self._names)) or 'nothing'}."
+            f"The result location uses {{{key if isinstance(key, str) else ''}}}, which is not available; "
+            f"available: {', '.join(sorted(self._names)) or 'nothing'}."
         )
 
 

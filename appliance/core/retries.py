@@ -81,12 +81,12 @@ def duration(value: Any, name: str) -> timedelta:
     """Seconds or a timedelta as a timedelta of 0 to 365 days."""
     if _is_number(value):
         if not 0 <= value <= LONGEST_WAIT.total_seconds():  # NaN is not, either
-            raise TaskDefinitionError(f"{name} must lie between 0 seconds and 365 days.")
+            raise TaskDefinitionError(f"{name} must be between 0 seconds and 365 days.")
         return timedelta(seconds=value)
     if not isinstance(value, timedelta):
         raise TypeError(f"{name} must be a timedelta or a number of seconds.")
     if not timedelta(0) <= value <= LONGEST_WAIT:
-        raise TaskDefinitionError(f"{name} must lie between 0 seconds and 365 days.")
+        raise TaskDefinitionError(f"{name} must be between 0 seconds and 365 days.")
     return value
 
 

@@ -31,7 +31,7 @@ class Secret:
     def __init__(self, name: str) -> None:
         """Raises SecretError for a name that no environment variable can bear."""
         if not isinstance(name, str) or not name.isascii() or not name.replace("-", "_").isidentifier():
-            raise SecretError(f"{name!r} can't be the name of a secret; use letters, digits and underscores.")
+            raise SecretError(f"{name!r} is not a valid name of a secret; use letters, digits and underscores.")
         self.name = name
 
     def __repr__(self) -> str:
@@ -74,7 +74,7 @@ class Secret:
         try:
             return json.loads(text)
         except ValueError:
-            raise SecretError(f"Secret {self.name!r} was asked for as JSON but holds none; read it as text.") from None
+            raise SecretError(f"Secret {self.name!r} is not valid JSON; read it as text.") from None
 
 
 class _Secretive(Task):
@@ -86,7 +86,7 @@ class _Secretive(Task):
         for option in _STORING:
             if options.get(option) is not None:
                 raise TaskDefinitionError(
-                    f"Secret task {name!r} can't have {option}: a secret is never stored; leave it out."
+                    f"Secret task {name!r} can't have {option}: a secret is never stored; remove it."
                 )
         super().__init__(name=name, **options | {"checkpoint": False})
         self.state_handlers = (_hide_result, *self.state_handlers)

@@ -76,7 +76,7 @@ class Task(OperatorMethods["Task"]):
         if name is not None and not isinstance(name, str):
             kind = type(self).__name__
             raise TaskDefinitionError(
-                f"The name of a task must be a string; to call a task class, first make a task: {kind}()(...)."
+                f"The name of a task must be a string; to call a task class, first create a task: {kind}()(...)."
             )
         self.name: str = name or type(self).__name__
         self.slug: str | None = slug
@@ -270,7 +270,7 @@ class Task(OperatorMethods["Task"]):
 
     def __bool__(self) -> NoReturn:
         raise FlowBuildError(
-            f"Task {self.name!r} has no result while the flow is being built, so nothing can be decided by it; "
+            f"Task {self.name!r} has no result while the flow is being built, so it can't be used as a condition; "
             "use `with case(task, value):`, or decide inside a task."
         )
 
@@ -326,7 +326,7 @@ def _signature_of(task: Task) -> inspect.Signature:
             raise TaskDefinitionError(f"Task {task.name!r} can't take *{parameter.name}; use named arguments.")
         if parameter.kind is parameter.POSITIONAL_ONLY:
             raise TaskDefinitionError(
-                f"Task {task.name!r} can't take {parameter.name!r} by position only; remove the `/`."
+                f"Task {task.name!r} can't take {parameter.name!r} as a positional-only argument; remove the `/`."
             )
     return signature
 

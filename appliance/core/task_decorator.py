@@ -29,7 +29,7 @@ class FunctionTask(Task, Generic[P, R]):
 
     def __init__(self, fn: Callable[P, R], name: str | None = None, **options: Any) -> None:
         if not callable(fn):
-            raise TypeError("A task must be made of a function; write @task above a def.")
+            raise TypeError("A task must be made from a function; write @task above a def.")
         self.run = fn  # type: ignore[method-assign]
         super().__init__(name=name or _name_of(fn), **options)
         functools.update_wrapper(self, fn, updated=())

@@ -35,5 +35,5 @@ def _files(path: Path) -> Iterable[Path]:
     if not path.exists():
         raise LoadError(f"{path} does not exist; name a .py file or a directory.")
     if path.suffix != ".py":
-        raise LoadError(f"{path.name} is no Python file; flows lie in files that end in .py.")
+        raise LoadError(f"{path.name} is not a Python file; flows are defined in files that end in .py.")
     return [path]

@@ -53,7 +53,7 @@ def import_file(path: Path) -> ModuleType:
     name = f"_appliance_flow_{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise LoadError(f"{path.name} is no Python file; flows lie in files that end in .py.")
+        raise LoadError(f"{path.name} is not a Python file; flows are defined in files that end in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # pickling and dataclasses look a module up by its name
     try:

@@ -82,6 +82,6 @@ def _file_of(flow: Flow) -> Path:
         if any(value is flow for value in list(vars(module).values())) and Path(path).is_file():
             return Path(path)
     raise FlowBuildError(
-        f"Flow {flow.name!r} lies in no file that an agent could load; "
-        "write it as a variable at the top of a .py file and register that."
+        f"Flow {flow.name!r} is not defined in a file that an agent could load; "
+        "assign it to a variable at the top of a .py file and register that file."
     )

@@ -71,11 +71,11 @@ def load(path: str | os.PathLike[str]) -> Flow:
             flow = unpickle.loads(body)
     except Exception as error:  # the flow's own code may raise anything while it is put together again
         raise LoadError(
-            f"The saved flow {place.name} can't be put together: {type(error).__name__}: {_first_line(error)}; "
+            f"The saved flow {place.name} can't be restored: {type(error).__name__}: {_first_line(error)}; "
             "the modules that its tasks come from must be importable here."
         ) from error
     if not isinstance(flow, Flow):
-        raise LoadError(f"{place.name} holds no flow but a {type(flow).__name__}; save a flow into it.")
+        raise LoadError(f"{place.name} contains a {type(flow).__name__}, not a flow; save a flow to it.")
     return flow
 
 
@@ -104,7 +104,7 @@ def _refuse_other_flow(target: Path, name: str) -> None:
     except LoadError:
         return  # what can't be read is no loss
     if other != name:
-        raise SaveError(f"{target} already holds flow {other!r}; give a path to save flow {name!r} elsewhere.")
+        raise SaveError(f"{target} already contains flow {other!r}; give a path to save flow {name!r} elsewhere.")
 
 
 def _pickle(flow: Flow) -> bytes:
@@ -116,7 +116,7 @@ def _pickle(flow: Flow) -> bytes:
     except Exception as error:  # values of any class may be part of a flow, and refuse in their own ways
         raise SaveError(
             f"Flow {flow.name!r} can't be saved: {_first_line(error)}; "
-            "make what can't be pickled (connections, locks, files) inside of tasks."
+            "create what can't be pickled (connections, locks, files) inside tasks."
         ) from error
     return body
 
@@ -145,7 +145,7 @@ def _split(path: Path, content: bytes) -> tuple[dict[str, Any], bytes]:
     except ValueError:
         header = None
     if not isinstance(header, dict) or not {"flow", "python", "appliance", "sha256", "size"} <= set(header):
-        raise LoadError(f"{path.name} is no saved flow; name a file that flow.save() wrote.")
+        raise LoadError(f"{path.name} is not a saved flow; name a file that flow.save() wrote.")
     return header, body
 
 

@@ -71,7 +71,7 @@ def move_of(document: object, zone: ZoneInfo) -> Move:
     if kind == "next_weekday":
         fields.require_fields(document, "The adjustment next_weekday", ("kind",))
         return Move(lambda at: _next_weekday(at, zone), -_DAY, 3 * _DAY)  # a day more each way for changes of offset
-    raise ScheduleError("An adjustment of a schedule is an object whose kind is add or next_weekday.")
+    raise ScheduleError("A schedule's adjustment must be an object whose kind is add or next_weekday.")
 
 
 def moves_of(documents: object, zone: ZoneInfo) -> list[Move]:
@@ -81,7 +81,7 @@ def moves_of(documents: object, zone: ZoneInfo) -> list[Move]:
 
 def _add(seconds: object, zone: ZoneInfo) -> Move:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not -LONGEST <= seconds <= LONGEST:
-        raise ScheduleError("The adjustment add needs its seconds, at most 366 days either way.")
+        raise ScheduleError("The adjustment add needs a number of seconds, at most 366 days in either direction.")
     step = timedelta(seconds=seconds)
     if step % _DAY:
         return Move(lambda at: at + step, step, step)

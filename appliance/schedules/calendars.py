@@ -97,9 +97,9 @@ class Opening:
         self.windows = [_window(window, zone) for window in windows]
         self.moves = calendar.get("when_closed", "skip") == "move"
         if calendar.get("when_closed", "skip") not in ("skip", "move"):
-            raise ScheduleError("A calendar's when_closed is 'skip' or 'move'.")
+            raise ScheduleError("A calendar's when_closed must be 'skip' or 'move'.")
         if not isinstance(calendar.get("name", ""), str):
-            raise ScheduleError("A calendar's name is a text.")
+            raise ScheduleError("A calendar's name must be a string.")
 
     def place(self, at: datetime) -> Placing:
         """Where a time goes: itself when it is allowed, else where it is moved to, or None when it is skipped."""
@@ -170,7 +170,7 @@ class Placing:
 class _Dated:
     def __init__(self, start: datetime, end: datetime) -> None:
         if end <= start:
-            raise ScheduleError("The end of a blackout must lie after its start.")
+            raise ScheduleError("The end of a blackout must be after its start.")
         self._edges = [(start, end)]
 
     def on(self, _day: date) -> list[tuple[datetime, datetime]]:
@@ -204,7 +204,7 @@ def _window(document: object, zone: ZoneInfo) -> _Dated | _Daily:
         )
     if len(str(start)) > 9 or len(str(end)) > 9:
         if blackout.get("days") is not None:
-            raise ScheduleError("A blackout with dates has no days; leave them out.")
+            raise ScheduleError("A blackout with dates can't have days; remove them.")
         edges = [fields.instant(text, "The start and the end of a blackout", zone) for text in (start, end)]
         return _Dated(*edges)
     days = blackout.get("days")

@@ -134,7 +134,7 @@ def parse(expression: str) -> Cron:
         raise ScheduleError(f"A cron expression has at most {LONGEST} characters; write ranges and steps.")
     text = expression.strip().upper()
     if text == "@REBOOT":
-        raise ScheduleError("A schedule has no @reboot: it goes by time; start the run when the machine comes up.")
+        raise ScheduleError("A schedule can't use @reboot, which is not a time; start the run when the machine boots.")
     fields = tuple(ALIASES.get(text, text).split())
     if len(fields) not in (5, 6):
         _refuse(expression, f"it has {len(fields)} field{'' if len(fields) == 1 else 's'}")
@@ -156,7 +156,7 @@ def parse(expression: str) -> Cron:
     )
     years = range(2000, 2000 + _YEARS)
     if not any(_dates_of_month(cron, year, month) for year in years for month in cron.months):
-        raise ScheduleError(f"The cron expression {expression!r} never comes due; correct its day and month.")
+        raise ScheduleError(f"The cron expression {expression!r} is never due; correct its day and month.")
     return cron
 
 
@@ -198,7 +198,7 @@ def _term(expression: str, index: int, term: str) -> set[int]:
     elif "-" in span:
         first, last = (_number(expression, index, part) for part in span.split("-", 1))
         if last < first:
-            _refuse(expression, f"bad {name} {term[:20]!r}, whose range goes down")
+            _refuse(expression, f"bad {name} {term[:20]!r}, whose range is descending")
     else:
         first = _number(expression, index, span)
         last = high if slash else first
@@ -206,7 +206,7 @@ def _term(expression: str, index: int, term: str) -> set[int]:
     if slash:
         step = int(step_text) if _is_number(step_text) else 0
         if step < 1:
-            _refuse(expression, f"bad {name} {term[:20]!r}, whose step isn't a number from 1 on")
+            _refuse(expression, f"bad {name} {term[:20]!r}, whose step is not a number of at least 1")
     return set(range(first, last + 1, step))
 
 
@@ -215,7 +215,7 @@ def _number(expression: str, index: int, text: str) -> int:
     if text in names:
         return names[text]
     if not _is_number(text) or not low <= int(text) <= high:
-        _refuse(expression, f"bad {name} {text[:20]!r}, which lies between {low} and {high}")
+        _refuse(expression, f"bad {name} {text[:20]!r}, which must be between {low} and {high}")
     return int(text)
 
 

@@ -104,7 +104,7 @@ def check_of(document: object, zone: ZoneInfo) -> Check:
     kind = document.get("kind") if isinstance(document, Mapping) else None
     entry = _CHECKS.get(kind) if isinstance(kind, str) else None
     if entry is None:
-        raise ScheduleError(f"A filter of a schedule is an object whose kind is one of {', '.join(sorted(_CHECKS))}.")
+        raise ScheduleError(f"A schedule's filter must be an object whose kind is one of {', '.join(sorted(_CHECKS))}.")
     names, make = entry
     content = fields.require_fields(document, f"The filter {kind}", ("kind", *names))
     return make(content, zone)

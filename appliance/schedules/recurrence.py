@@ -74,7 +74,7 @@ class Rule:
                     yield wall
             idle = 0 if productive else idle + 1
             if idle > most:
-                raise ScheduleError(f"The recurrence rule {self.text!r} never comes due; correct its BY parts.")
+                raise ScheduleError(f"The recurrence rule {self.text!r} is never due; correct its BY parts.")
             number = series.following(number, productive)
 
 
@@ -262,7 +262,7 @@ def parse(text: str) -> Rule:
     for item in text.strip().upper().removeprefix("RRULE:").strip(";").split(";"):
         name, equals, value = item.partition("=")
         if not equals or not value or name in parts:
-            _refuse(text, f"{item[:30]!r} is no part such as FREQ=DAILY, or comes twice")
+            _refuse(text, f"{item[:30]!r} is not a part such as FREQ=DAILY, or occurs twice")
         parts[name] = value
     frequency = parts.pop("FREQ", "")
     if frequency not in _FREQUENCIES:
@@ -286,7 +286,7 @@ def parse(text: str) -> Rule:
 
 def _require_sense(rule: Rule) -> None:
     if rule.count is not None and rule.until is not None:
-        _refuse(rule.text, "COUNT and UNTIL don't go together")
+        _refuse(rule.text, "COUNT and UNTIL can't be combined")
     if any(nth for _, nth in rule.weekdays) and (
         rule.frequency not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in rule.parts
     ):
@@ -306,7 +306,7 @@ def _numbers(text: str, name: str, value: str) -> tuple[int, ...]:
     low, high, negative = _NUMBERS[name]
     numbers = {_single(text, name, item, -high if negative else low, high) for item in value.split(",")}
     if negative and 0 in numbers:
-        _refuse(text, f"{name} has no 0")
+        _refuse(text, f"{name} can't be 0")
     return tuple(sorted(numbers))
 
 
@@ -323,7 +323,7 @@ def _weekday(text: str, item: str) -> tuple[int, int]:
         _refuse(text, f"BYDAY has no day {item[:20]!r}")
     nth = _single(text, "the number before a day", number, -53, 53) if number else 0
     if number and nth == 0:
-        _refuse(text, "the number before a day is not 0")
+        _refuse(text, "the number before a day can't be 0")
     return _DAYS.index(day), nth
 
 

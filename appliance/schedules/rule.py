@@ -84,7 +84,7 @@ def validate(document: Mapping[str, Any]) -> Rule:
     fields.require_fields(document, "A schedule", _COMMON_FIELDS | FIELDS_OF_KIND[kind] | old)
     start, end = _bound(document, "start"), _bound(document, "end")
     if start is not None and end is not None and end <= start:
-        raise ScheduleError("The end of a schedule must lie after its start.")
+        raise ScheduleError("The end of a schedule must be after its start.")
     rule = parse(document)
     rule.next(1, start - _TICK if start is not None else datetime(2026, 1, 1, tzinfo=UTC))
     if rule._selection is None:

@@ -102,6 +102,6 @@ def _documents(items: Iterable[Any], kind: type) -> list[dict[str, Any]]:
     for item in objects:
         if not isinstance(item, kind):
             raise TypeError(
-                f"{item!r} is no {kind.__name__.lower()} that can be registered; take one from appliance.{kind.__name__.lower()}s."
+                f"{item!r} can't be registered with a schedule; use one from appliance.{kind.__name__.lower()}s."
             )
     return [item.to_document() for item in objects]

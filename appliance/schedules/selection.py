@@ -55,8 +55,8 @@ class Selection:
                 yield newest
             if search.looked > MOST_LOOKED_AT:
                 raise ScheduleError(
-                    f"Of {MOST_LOOKED_AT:,} times of the schedule in a row none passes its filters and its calendar; "
-                    "change them, or take a clock that comes less often."
+                    f"None of {MOST_LOOKED_AT:,} consecutive times of the schedule passes its filters and calendar; "
+                    "change them, or use a clock that is due less often."
                 )
         while waiting:
             yield heappop(waiting)

@@ -34,7 +34,7 @@ def kind_of(document: object) -> str:
     """The kind of a schedule's document. Raises ScheduleError."""
     kind = document.get("kind") if isinstance(document, Mapping) else None
     if not isinstance(kind, str) or kind not in FIELDS_OF_KIND:
-        raise ScheduleError(f"A schedule is of kind cron, interval, dates or rrule, not {str(kind)[:60]!r}.")
+        raise ScheduleError(f"A schedule's kind must be cron, interval, dates or rrule, not {str(kind)[:60]!r}.")
     return kind
 
 

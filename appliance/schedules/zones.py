@@ -27,7 +27,7 @@ def zone_of(name: object) -> ZoneInfo:
     if name is None or name == "":
         return _zone("UTC")
     if not isinstance(name, str):
-        raise ScheduleError("The time zone of a schedule is an IANA name such as Europe/Berlin.")
+        raise ScheduleError("The time zone of a schedule must be an IANA name such as Europe/Berlin.")
     try:
         return _zone(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -199,7 +199,7 @@ def test_missing_extra_and_names_that_are_no_text() -> None:
         parameter_types.resolve(flow, {})
     with pytest.raises(UnknownParameterError, match="no parameter 'q'"):
         parameter_types.resolve(flow, {"p": 1, "q": 2})
-    with pytest.raises(UnknownParameterError, match="names of parameters are texts; 1 is a int"):
+    with pytest.raises(UnknownParameterError, match="names must be strings; 1 is of type int"):
         parameter_types.resolve(flow, {"p": 1, 1: 2})  # type: ignore[dict-item]
 
 

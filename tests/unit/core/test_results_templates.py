@@ -47,7 +47,7 @@ def test_an_unknown_name_is_answered_with_those_that_there_are() -> None:
     with pytest.raises(ResultLocationError) as caught:
         render("{flow}/x", NAMES)
     assert str(caught.value) == (
-        "The result location uses {flow}, which there is not; there is date, flow_name, map_index, row."
+        "The result location uses {flow}, which is not available; available: date, flow_name, map_index, row."
     )
 
 
@@ -65,7 +65,7 @@ def test_a_function_that_raises_is_one_sentence() -> None:
     def broken(**_names: Any) -> str:
         raise KeyError("no")
 
-    with pytest.raises(ResultLocationError, match=r"location broken can't be made: KeyError: 'no'\."):
+    with pytest.raises(ResultLocationError, match=r"location broken can't be rendered: KeyError: 'no'\."):
         render(broken, NAMES)
 
 

@@ -67,7 +67,7 @@ def same_parameter() -> None:
         (long_circle, "in a circle"),
         (edge_to_itself, "'a' can't depend on itself"),
         (one_argument_twice, "'x' of task 'c' already has a value"),
-        (task_of_another_flow, "'a' was called in another flow than 'two'"),
+        (task_of_another_flow, "'a' was called in a flow other than 'two'"),
         (same_slug, "slug 'same'"),
         (same_parameter, "slug 'n'"),
     ],

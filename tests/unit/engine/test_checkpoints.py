@@ -462,10 +462,10 @@ def test_the_trigger_has_its_say_before_a_target_is_used() -> None:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("{nobody}", "The result location uses {nobody}, which there is not; there is date,"),
-        ("../up", "must be relative and stay inside its place"),
+        ("{nobody}", "The result location uses {nobody}, which is not available; available: date,"),
+        ("../up", "must be relative and stay inside its store"),
         ("/etc/x", "must be relative"),
-        (lambda: 5, "must be a text that isn't empty, not 5"),
+        (lambda: 5, "must be a non-empty string, not 5"),
     ],
 )
 def test_a_target_that_can_not_be_one_fails_the_task_before_it_runs(target: Any, message: str) -> None:

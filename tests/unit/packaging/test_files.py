@@ -69,7 +69,7 @@ def test_two_flows_of_one_name_in_a_file_are_refused(tmp_path: Path) -> None:
         flows_in(write(tmp_path / "twins.py", text))
 
 
-@pytest.mark.parametrize(("name", "sentence"), [("gone.py", "does not exist"), ("note.txt", "no Python file")])
+@pytest.mark.parametrize(("name", "sentence"), [("gone.py", "does not exist"), ("note.txt", "not a Python file")])
 def test_wrong_paths_are_one_sentence(tmp_path: Path, name: str, sentence: str) -> None:
     write(tmp_path / "note.txt", "hello")
     with pytest.raises(LoadError, match=sentence):

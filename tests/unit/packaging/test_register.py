@@ -40,7 +40,9 @@ def test_the_file_is_the_one_that_holds_the_flow_in_a_variable() -> None:
 def test_a_flow_that_no_file_holds_is_one_sentence() -> None:
     with Flow("local-only") as flow:
         one()
-    with pytest.raises(FlowBuildError, match=r"Flow 'local-only' lies in no file .* at the top of a \.py file"):
+    with pytest.raises(
+        FlowBuildError, match=r"Flow 'local-only' is not defined in a file .* at the top of a \.py file"
+    ):
         registration(flow, "p")
 
 
@@ -50,7 +52,7 @@ def test_a_flow_of_an_interactive_session_is_one_sentence(monkeypatch: pytest.Mo
         one()
     session.flow = flow  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "__main__", session)
-    with pytest.raises(FlowBuildError, match="lies in no file"):
+    with pytest.raises(FlowBuildError, match="is not defined in a file"):
         registration(flow, "p")
 
 

@@ -37,7 +37,7 @@ def test_a_flow_comes_back_from_its_own_place_by_path_and_by_name(
     assert flow.save() == path
     for found in (Flow.load(path), Flow.load("My Flow")):
         assert serialize(found) == serialize(flow)
-    with pytest.raises(SaveError, match="already holds flow 'My Flow'"):
+    with pytest.raises(SaveError, match="already contains flow 'My Flow'"):
         Flow("my flow").save()
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
@@ -58,8 +58,8 @@ def test_code_of_a_loaded_file_goes_along_to_another_process(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda content: b"hello", "no saved flow"),
-        (lambda content: b"", "no saved flow"),
+        (lambda content: b"hello", "not a saved flow"),
+        (lambda content: b"", "not a saved flow"),
         (lambda content: content[:-3], "damaged"),
         (lambda content: content[:-1] + bytes([content[-1] ^ 1]), "damaged"),
         (lambda content: content.replace(b'"python": "3.', b'"python": "2.', 1), "was written by Python 2"),
@@ -76,7 +76,7 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path, change: object, says:
 def test_what_can_not_be_saved_leaves_no_file(tmp_path: Path) -> None:
     flow = Flow("f", edges=[Edge(Task("a"), Task("b"))])
     flow.constants[flow.tasks[0]] = {"lock": threading.Lock()}
-    with pytest.raises(SaveError, match="inside of tasks"):
+    with pytest.raises(SaveError, match="inside tasks"):
         flow.save(tmp_path / "f.flow")
     with pytest.raises(LoadError, match="can't be read"):
         Flow.load(tmp_path / "f.flow")

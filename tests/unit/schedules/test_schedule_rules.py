@@ -97,7 +97,7 @@ def test_a_filter_sees_both_passes_of_an_hour_that_comes_twice() -> None:
 
 
 def test_the_search_is_bounded() -> None:
-    with pytest.raises(ScheduleError, match="10,000 times"):
+    with pytest.raises(ScheduleError, match="None of 10,000 consecutive times"):
         daily(filters=[filters.is_weekday, filters.is_weekend])
     ended = daily(filters=[filters.between_datetimes(datetime(2020, 1, 1), datetime(2020, 1, 2))])  # noqa: DTZ001
     assert ended.next(3, after=FRIDAY) == []
@@ -194,10 +194,10 @@ def test_dates_and_recurrences() -> None:
         (lambda: Blackout("22:00", "2026-01-01T00:00:00"), "time with an offset"),
         (lambda: Blackout("2026-01-02T00:00", "2026-01-01T00:00"), "after its start"),
         (lambda: DatesClock([]), "at least one date"),
-        (lambda: RRuleSchedule("FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30"), "never comes due"),
-        (lambda: RRuleSchedule("FREQ=SECONDLY;INTERVAL=2;BYSECOND=1"), "never comes due"),
+        (lambda: RRuleSchedule("FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30"), "is never due"),
+        (lambda: RRuleSchedule("FREQ=SECONDLY;INTERVAL=2;BYSECOND=1"), "is never due"),
         (lambda: RRuleSchedule("FREQ=SOMETIMES"), "FREQ must be one of"),
-        (lambda: RRuleSchedule("FREQ=DAILY;COUNT=2;UNTIL=20270101"), "don't go together"),
+        (lambda: RRuleSchedule("FREQ=DAILY;COUNT=2;UNTIL=20270101"), "can't be combined"),
         (lambda: RRuleSchedule("FREQ=WEEKLY;BYDAY=2MO"), "needs FREQ=MONTHLY"),
         (lambda: daily().next(1, after=datetime(2026, 1, 1)), "must have a UTC offset"),  # noqa: DTZ001
         (lambda: Clock({"kind": "cron", "cron": "@daily", "filters": "is_weekday"}), "must be a list"),
@@ -216,7 +216,7 @@ def test_each_mistake_is_a_sentence(make: Any, says: str) -> None:
 
 
 def test_a_function_is_no_filter() -> None:
-    with pytest.raises(TypeError, match="can be registered"):
+    with pytest.raises(TypeError, match="can't be registered with a schedule"):
         daily(filters=[lambda at: True])  # type: ignore[list-item]
 
 
