@@ -91,9 +91,7 @@ def test_a_fault_of_ours_shows_only_the_request_id(
 
 def _built(root: Path) -> Path:
     (root / "assets").mkdir(parents=True)
-    (root / "index.html").write_text(
-        '<!doctype html><head><!--boot--><link href="./assets/app-1a2b.js"></head>'
-    )
+    (root / "index.html").write_text('<!doctype html><head><!--boot--><link href="./assets/app-1a2b.js"></head>')
     (root / "assets" / "app-1a2b.js").write_text("console.log(1)")
     (root / "assets" / "app-1a2b.js.gz").write_bytes(gzip.compress(b"console.log(1)"))
     (root / "icon.svg").write_text("<svg/>")
