@@ -34,7 +34,7 @@ class Narrow(Space):
     left = 1_000 * MB
 
     def free(self) -> int:
-        return self.left + self.reserve - self.held()
+        return self.left + self.reserve - self.reserved()
 
     def total(self) -> int:
         return 1_000 * MB
@@ -60,8 +60,8 @@ def full_site(tmp_path: Path, sqlite_template: Path, narrow: Narrow) -> Iterator
 
 
 def test_changes_are_refused_before_the_disk_is_full(narrow: Narrow) -> None:
-    assert narrow.restore() and narrow.held() == 8 * MB
-    narrow.left = 4 * MB - 8 * MB + narrow.held()
+    assert narrow.restore() and narrow.reserved() == 8 * MB
+    narrow.left = 4 * MB - 8 * MB + narrow.reserved()
     narrow.admit(lambda: 0)
     narrow.left -= 1
     with pytest.raises(DiskFull, match="administrator") as refused:
@@ -70,7 +70,7 @@ def test_changes_are_refused_before_the_disk_is_full(narrow: Narrow) -> None:
 
 
 def test_without_the_reserve_its_room_is_kept_for_it(narrow: Narrow) -> None:
-    assert not narrow.held()
+    assert not narrow.reserved()
     narrow.left = 4 * MB - 1  # 12 MB free: the reserve could just not be made again
     with pytest.raises(DiskFull):
         narrow.admit(lambda: 0)
@@ -85,10 +85,10 @@ def test_an_essential_change_takes_the_reserve_only_in_need(narrow: Narrow) -> N
     narrow.restore()
     narrow.left = 5 * MB
     narrow.admit_essential()
-    assert narrow.held()
+    assert narrow.reserved()
     narrow.left = 0
     narrow.admit_essential()
-    assert not narrow.held() and narrow.free() == 8 * MB
+    assert not narrow.reserved() and narrow.free() == 8 * MB
 
 
 def _sign_in(site: Site) -> Any:
@@ -135,7 +135,7 @@ def test_an_administrator_frees_space_and_the_reserve_is_made_again(full_site: S
         assert (
             full_site.post("/api/v1/system/free-space", {"keep_days": 365}, "admin").json()["disk"]["writable"] is False
         )
-        assert not narrow.held(), "it is given up, and there is no room for it yet"
+        assert not narrow.reserved(), "it is given up, and there is no room for it yet"
         answer = full_site.post("/api/v1/system/free-space", {"keep_days": 0}, "admin")
         assert answer.status_code == 200, answer.text
         freed = answer.json()
@@ -145,7 +145,7 @@ def test_an_administrator_frees_space_and_the_reserve_is_made_again(full_site: S
     finally:
         type(narrow).left = kept
     Disk(full_site.database).run_once(kit_clock.now())
-    assert narrow.held() == 8 * MB
+    assert narrow.reserved() == 8 * MB
     assert builders.one(full_site.database, "pragma integrity_check")["integrity_check"] == "ok"
     assert full_site.post("/api/v1/system/free-space", {"keep_days": 0}, "operator").status_code == 403
 

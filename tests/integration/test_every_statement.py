@@ -154,8 +154,8 @@ def read_on_behalf_of_others(large: Database) -> None:
         reads.flow_runs.by_ids(session, [run])
         reads.events.after(session, 10, 100)
         reads.hold.overdue(session, UNTIL)
-        reads.backfills.known_times(session, flow, schedule, "", UNTIL - timedelta(days=9), UNTIL)
-        reads.backfills.known_times(session, flow, None, "backfill", UNTIL - timedelta(days=9), UNTIL)
+        reads.backfills.times_with_runs(session, flow, schedule, "", UNTIL - timedelta(days=9), UNTIL)
+        reads.backfills.times_with_runs(session, flow, None, "backfill", UNTIL - timedelta(days=9), UNTIL)
         reads.backfills.unfinished(session, flow, "backfill")
         for get in (reads.jobs.get, reads.tokens.get, reads.users.get):
             get(session, run)
@@ -175,12 +175,12 @@ def read_for_changes(session: Session, run: UUID) -> None:
         ask(session, run)
     reads.task_runs.find(session, run, "load", 1)
     reads.task_runs.paused(session, run, "load", 1)
-    reads.task_runs.recorded_data(session, run)
+    reads.task_runs.data_of_task_run(session, run)
     reads.dispatch.live(session)
     reads.concurrency.tag_limits(session, ["db"])
     reads.concurrency.used_by_others(session, [run], run, "load", 1)
-    reads.concurrency.longest_holding(session, run, run, "load", 1, 3)
-    reads.concurrency.any_left_behind(session)
+    reads.concurrency.longest_holders(session, run, run, "load", 1, 3)
+    reads.concurrency.any_stale_slot(session)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def test_the_files_of_the_migrations_name_their_revisions() -> None:
     config.set_main_option("script_location", str(revisions.SCRIPTS))
     config.set_main_option("path_separator", "os")
     scripts = ScriptDirectory.from_config(config)
-    assert tuple(reversed([script.revision for script in scripts.walk_revisions()])) == revisions.known()
+    assert tuple(reversed([script.revision for script in scripts.walk_revisions()])) == revisions.supported()
     assert scripts.get_current_head() == revisions.head()
 
 

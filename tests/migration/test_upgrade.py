@@ -19,7 +19,7 @@ from tests.migration.test_first import differences, postgres_server, url
 
 __all__ = ["postgres_server", "url"]
 
-OLD = revisions.known()[-2]
+OLD = revisions.supported()[-2]
 
 KILLED = """
 import os, signal, sys

@@ -110,7 +110,7 @@ def claim_due(
     with db.write("claim") as session:
         if fresh and not read_dispatch.any_due(session, labels, now):  # all agents were woken, and another was faster
             return ClaimResult(Claimed(stop=_stops(session, agent_id, holding)))
-        agents.seen(session, agent_id, labels, now)
+        agents.touch(session, agent_id, labels, now)
         if holding:
             flow_runs.prolong(session, agent_id, holding, lease)
         stop = _stops(session, agent_id, holding)
@@ -123,7 +123,7 @@ def claim_due(
 def _take(
     session: Session, agent_id: UUID, labels: list[str], limit: int, now: datetime, lease: datetime
 ) -> list[ClaimedRun]:
-    limits = concurrency.held_for_runs(session)
+    limits = concurrency.lock_run_limits(session)
     if not limits:
         return dispatch.claim(session, agent_id, labels, limit, now, lease)
     ledger = Ledger(limits, read_dispatch.live(session))

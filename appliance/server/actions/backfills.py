@@ -46,7 +46,7 @@ def preview(db: Database, request: BackfillRange, *, now: datetime | None = None
     with db.read() as session:
         scope = _scope(session, request)
         times = _times(scope, request, now)
-        known = reads.known_times(
+        known = reads.times_with_runs(
             session, scope["flow_id"], request.schedule_id, scope["key"], request.start, request.end
         )
     existing = [time for time in times if time in known]
@@ -78,7 +78,7 @@ def step(session: Session, job: JobRow, now: datetime) -> JobColumns:
     request = msgspec.convert({key: value for key, value in job.request.items() if key != "scope"}, Backfill)
     schedule = None
     if request.schedule_id is not None:
-        schedule = schedules.locked(session, request.schedule_id)
+        schedule = schedules.lock(session, request.schedule_id)
         if schedule is None:
             return {"state": "failed", "message": "The schedule was deleted; the runs that were created stay."}
     try:

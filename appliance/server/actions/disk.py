@@ -62,7 +62,7 @@ def measure(db: Database, budget: int, *, now: datetime | None = None) -> Disk:
         used, samples = reads.used_bytes(session), _decoded(read_settings.get(session, _SAMPLES))
     space, unused = db.space, db.reusable_bytes()
     free, total = (None, None) if space is None else (space.free(), space.total())
-    held, target = (0, 0) if space is None else (space.held(), space.reserve)
+    held, target = (0, 0) if space is None else (space.reserved(), space.reserve)
     ours = None if free is None or space is None else free - space.least_free
     days = rules.days_left([*samples, Sample(now, used, free)], ours, budget)
     return Disk(
@@ -136,7 +136,7 @@ def _healed(db: Database) -> bool:
     """Is there room for changes, and to make the reserve again?"""
     if db.space is None:
         return True
-    room = db.space.free() + db.reusable_bytes() + db.space.held()
+    room = db.space.free() + db.reusable_bytes() + db.space.reserved()
     return room >= db.space.reserve + 3 * db.space.least_free
 
 

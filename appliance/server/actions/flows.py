@@ -70,7 +70,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
     document = _parse(request.document)
     with db.write("register") as session:
         project_id = projects.ensure(session, actor, request.project, now)
-        flow = flows.ensure_locked(session, project_id, name, now)
+        flow = flows.lock_or_create(session, project_id, name, now)
         if flow.archived:
             raise Conflict(
                 f"Flow {name!r} is archived; take it out of the archive first, or register under another name."

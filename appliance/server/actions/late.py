@@ -22,7 +22,7 @@ def mark_late(db: Database, now: datetime) -> int:
         return 0
     before = now - timedelta(seconds=db.rules.late_after)
     with db.read() as session:  # there is hardly ever one: writers need not wait for this look
-        if not run_health.waits_since(session, before):
+        if not run_health.any_waiting_since(session, before):
             return 0
     message = f"The run had not started {db.rules.late_after:g} s after it was due."
     with db.write("late") as session:

@@ -137,13 +137,13 @@ class Sweep:
         text = read_settings.get(session, _UNFINISHED)
         if text is None:
             return 0, False
-        if not writes.still_ended(session, UUID(text)):
+        if not writes.lock_if_ended(session, UUID(text)):
             settings.remove(session, _UNFINISHED)
             return 0, False
         return self._delete_runs(session, [UUID(text)], limit)
 
     def _some_runs(self, session: Session, limit: int, before: datetime) -> tuple[int, bool]:
-        return self._delete_runs(session, writes.ended_runs(session, before), limit)
+        return self._delete_runs(session, writes.lock_ended_runs(session, before), limit)
 
     def _delete_runs(self, session: Session, ids: list[UUID], limit: int) -> tuple[int, bool]:
         """One run after the other, until about `limit` rows are gone. One that is only partly deleted is recorded, to be finished later."""

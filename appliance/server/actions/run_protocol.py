@@ -100,7 +100,7 @@ def _store(session: Session, db: Database, run: LockedRun, batch: Batch, seq: in
 
 
 def _store_tasks(session: Session, run: LockedRun, batch: Batch, now: datetime) -> None:
-    stored = {} if run.last_seq == 0 and run.attempt == 1 else read_task_runs.stored(session, list(batch.tasks))
+    stored = {} if run.last_seq == 0 and run.attempt == 1 else read_task_runs.by_ids(session, list(batch.tasks))
     graph = _graph(session, run.flow_version_id)
     rows = report_rows.task_rows(run.id, run.attempt, batch.tasks, stored, graph, now)
     task_runs.store(session, rows.new, rows.changed, rows.states)

@@ -74,7 +74,7 @@ def create(
     now = now or clock.now()
     with db.write("schedule.create") as session:
         flow, version = _flow(session, flow_id)
-        if len(schedules.of_flow(session, flow_id)) >= MOST_PER_FLOW:
+        if len(schedules.lock_of_flow(session, flow_id)) >= MOST_PER_FLOW:
             raise Conflict(f"The flow has {MOST_PER_FLOW} schedules already; delete one first.")
         if parameters is not None:
             document = document | {"parameters": parameters}
@@ -155,7 +155,7 @@ def keep_ahead(db: Database, ids: Sequence[UUID], *, now: datetime | None = None
     """Give these schedules the runs that they lack now. Two schedulers may do this at once; each due time gets one run."""
     now = now or clock.now()
     with db.write("sched.run") as session:
-        found = schedules.locked_active(session, ids)
+        found = schedules.lock_active(session, ids)
         return plan_runs(session, found, actor, now, db.rules.scheduled_runs_ahead)
 
 
@@ -180,7 +180,7 @@ def move_planned(db: Database, schedule_id: UUID, *, now: datetime | None = None
     """Plan a schedule again by the rules of today, with an event that says so; False when it is gone or switched off."""
     now = now or clock.now()
     with db.write("schedule.move") as session:
-        schedule = schedules.locked(session, schedule_id)
+        schedule = schedules.lock(session, schedule_id)
         if schedule is None or not schedule.active:
             return False
         catch_up_missed(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
@@ -208,7 +208,7 @@ def sync_with_code(
     declared = {
         _key(document, document.get("parameters"), document.get("labels")): document for document in version.schedules
     }
-    for schedule in schedules.of_flow(session, flow.id):
+    for schedule in schedules.lock_of_flow(session, flow.id):
         if schedule.origin == "code":
             key = _key(schedule.document, schedule.parameters, schedule.labels)
             if declared.pop(key, None) is None:
@@ -295,7 +295,7 @@ def _flow(session: Session, flow_id: UUID) -> tuple[Flow, FlowVersion]:
 
 
 def _locked(session: Session, schedule_id: UUID) -> Schedule:
-    schedule = schedules.locked(session, schedule_id)
+    schedule = schedules.lock(session, schedule_id)
     if schedule is None:
         raise NotFound("There is no such schedule; it may have been deleted.")
     return schedule

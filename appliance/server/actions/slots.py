@@ -75,10 +75,10 @@ def acquire(db: Database, actor: Actor, flow_run_id: UUID, request: AskSlots, *,
 def sweep(db: Database) -> int:
     """Delete slots that no longer count; how many there were."""
     with db.read() as session:
-        if not read_concurrency.any_left_behind(session):
+        if not read_concurrency.any_stale_slot(session):
             return 0
     with db.write("slots.sweep") as session:
-        return concurrency.drop_left_behind(session)
+        return concurrency.delete_stale_slots(session)
 
 
 def _refusal(session: Session, limits: list[TagLimit], flow_run_id: UUID, request: AskSlots) -> Slots | None:
@@ -89,7 +89,7 @@ def _refusal(session: Session, limits: list[TagLimit], flow_run_id: UUID, reques
     for limit in limits:
         taken = used.get(limit.id, 0)
         if taken >= limit.slots:
-            rows = read_concurrency.longest_holding(session, limit.id, flow_run_id, slug, index, _NAMED)
+            rows = read_concurrency.longest_holders(session, limit.id, flow_run_id, slug, index, _NAMED)
             names = tuple(_holder(row) for row in rows)
             reason = full_sentence(f"The limit of task tag {limit.name}", limit.slots, taken, names)
             return Slots(granted=False, reason=reason, retry_after=0.05 if limit.slots else 1.0)

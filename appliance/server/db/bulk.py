@@ -1,6 +1,5 @@
-"""Inserting rows, many at once. SQLAlchemy's work on each value costs more than SQLite's insert itself, and on Postgres a message for
-each row more than both: so the statement and the conversion of each column are worked out once, columns are converted as a whole,
-and Postgres is sent one COPY."""
+"""Bulk inserts. SQLAlchemy's work on each value costs more than SQLite's insert itself, and on Postgres a message per row costs more
+than both. So the statement and each column's conversion are prepared once, columns are converted as a whole, and Postgres gets one COPY."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, CursorResult, Dialect, Insert, Table, insert
 
 _FEW = 4
-"""Below this many rows a COPY costs Postgres more than it saves."""
+"""With fewer rows, a COPY costs Postgres more than it saves."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class _Plan:
 
 
 class BulkInsert:
-    """Inserts into one table. The keys of the first row are the columns of all. `statement` is an insert with more to it, such as
-    what becomes of conflicts; it is SQLite's and must return nothing."""
+    """Inserts into one table. The keys of the first row are the columns of all rows. `statement` is an insert with extra clauses for
+    SQLite, such as what to do on a conflict; it must return nothing."""
 
     def __init__(self, table: Table, statement: Insert | None = None) -> None:
         self._table = table
@@ -32,7 +31,7 @@ class BulkInsert:
         self._plans: dict[tuple[str, ...], _Plan] = {}
 
     def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Insert the rows in their order; none at all is no error. How many were inserted, on SQLite."""
+        """Insert the rows in order; an empty list is fine. On SQLite, return how many were inserted."""
         return self._execute(connection, rows).rowcount if rows else 0
 
     def one(self, connection: Connection, row: Mapping[str, Any]) -> int:
@@ -71,10 +70,10 @@ class BulkInsert:
 
 
 def _converted(values: Iterable[Any], convert: Callable[[Any], Any]) -> list[Any]:
-    """Neighbours are often one and the same object: the flow run of all rows, the time of the batch, the states of a task run."""
-    found, last, result = [], None, convert(None)
+    """Neighbours are often the same object, such as the flow run of all rows or the time of the batch, and are converted once."""
+    results, last, result = [], None, convert(None)
     for value in values:
         if value is not last:
             last, result = value, convert(value)
-        found.append(result)
-    return found
+        results.append(result)
+    return results

@@ -1,4 +1,4 @@
-"""Conditions on flow runs that partial indexes serve: written out and not bound, since only so can the planner see that they do."""
+"""Conditions on flow runs with partial indexes. The values are literal, since the planner can't match bound ones to an index."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Fencing: inside `held`, a write transaction begins only while its lease is still of the epoch in which the work began.
+"""Fencing: inside `holding`, a write transaction starts only while the lease is still in the epoch in which the work began.
 
-A process that was stopped, or whose clock was moved, may go on with a round that another process has since begun anew.
+A process that was suspended, or whose clock was moved, may continue a round that another process has since started over.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from sqlalchemy.orm import Session
 
 from appliance.server.errors import LostLease
 
-_held: ContextVar[tuple[str, int] | None] = ContextVar("appliance_lease", default=None)
+_lease: ContextVar[tuple[str, int] | None] = ContextVar("appliance_lease", default=None)
 _EPOCH = {
     "sqlite": text("select epoch from lease where name = :name"),
     "postgresql": text("select epoch from lease where name = :name for share"),
 }
-"""On Postgres nobody takes the lease over before the transaction has ended; on SQLite nobody else writes meanwhile anyway."""
+"""On Postgres no one takes over the lease before the transaction ends; on SQLite no one else writes meanwhile anyway."""
 
 
 @contextmanager
-def held(name: str, epoch: int) -> Iterator[None]:
-    """Work under this lease: write transactions of this thread raise LostLease once somebody else has it."""
-    token = _held.set((name, epoch))
+def holding(name: str, epoch: int) -> Iterator[None]:
+    """Work under this lease: write transactions of this thread raise LostLease once another process has it."""
+    token = _lease.set((name, epoch))
     try:
         yield
     finally:
-        _held.reset(token)
+        _lease.reset(token)
 
 
 def check(session: Session) -> None:
-    """At the start of a write transaction. Raises LostLease."""
-    lease = _held.get()
+    """Raise LostLease when the lease has changed hands. Called at the start of every write transaction."""
+    lease = _lease.get()
     if lease is None:
         return
     name, epoch = lease
-    found = session.connection().execute(_EPOCH[session.get_bind().dialect.name], {"name": name}).scalar()
-    if found != epoch:
+    current = session.connection().execute(_EPOCH[session.get_bind().dialect.name], {"name": name}).scalar()
+    if current != epoch:
         raise LostLease(
             f"Another process does the work of the {name} now; this one stops its round and writes nothing."
         )

@@ -1,4 +1,4 @@
-"""Noticing what other processes commit: SQLite's data version, Postgres' notifications, and a slow look in any case."""
+"""Notices what other processes commit: by SQLite's data version or Postgres' notifications, and by a slow poll in any case."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ POLL = 0.2
 _SLOW = 5.0
 _MOST = 1_000
 LOOK_BACK = 200
-"""Postgres' ids may become visible out of order: so many below the highest one are read again in a slow look."""
+"""Postgres' ids may become visible out of order: a slow poll reads this many below the highest one again."""
 
 
 @dataclass
-class Heard:
+class News:
     """What a watcher noticed: `ranges` of events (first and last id) that were just committed, or that it is time to `look`."""
 
     ranges: list[tuple[int, int]] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Heard:
 
 
 class Watcher(Protocol):
-    """Waits for commits; a context manager that holds one connection of its own."""
+    """Waits for commits; a context manager with its own connection."""
 
     def __enter__(self) -> Watcher: ...
 
@@ -44,42 +44,43 @@ class Watcher(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def wait(self, seconds: float) -> Heard:
-        """Wait up to `seconds` for something that was committed."""
+    def wait(self, seconds: float) -> News:
+        """Wait up to `seconds` for a commit."""
 
 
 def watcher(db: Database, pause: Any) -> Watcher:
-    """The watcher for this kind of database; `pause(seconds)` waits on behalf of one that must poll."""
+    """The watcher for this kind of database; one that must poll waits by calling `pause(seconds)`."""
     return _Notifications(db) if db.dialect == "postgresql" else _DataVersion(db, pause)
 
 
 def read_events(session: Session, after: int, until: int | None = None) -> list[Announcement]:
-    """Events with a higher id, up to `until` if given, oldest first."""
-    found: list[Announcement] = []
+    """Events with ids above `after`, up to `until` if there is one, oldest first."""
+    events: list[Announcement] = []
     statement = select(_events).where(_events.c.id > bindparam("after")).order_by(_events.c.id).limit(_MOST)
     if until is not None:
         statement = statement.where(_events.c.id <= until)
     while True:
         page = session.execute(statement, {"after": after}).all()
-        found += [Announcement(row.id, row.at, row.topic, row.object_id, row.kind, row.data) for row in page]
+        events += [Announcement(row.id, row.at, row.topic, row.object_id, row.kind, row.data) for row in page]
         if len(page) < _MOST:
-            return found
+            return events
         after = page[-1].id
 
 
-def news(session: Session, heard: Heard, highest: int, known: Container[int]) -> list[Announcement]:
-    """The events that were heard of. What is `known` already may be left out; `highest` is the highest id read before."""
-    found: list[Announcement] = []
-    if heard.look:
+def read_news(session: Session, news: News, highest: int, delivered: Container[int]) -> list[Announcement]:
+    """The events in the news, possibly without those whose ids are in `delivered`; `highest` is the highest id read before."""
+    events: list[Announcement] = []
+    if news.look:
         look_back = LOOK_BACK if session.get_bind().dialect.name == "postgresql" else 0
-        found += read_events(session, max(0, highest - look_back))
-    for first, last in heard.ranges:
-        if any(id not in known for id in range(first, last + 1)):
-            found += read_events(session, first - 1, last)
-    return found
+        events += read_events(session, max(0, highest - look_back))
+    for first, last in news.ranges:
+        if any(id not in delivered for id in range(first, last + 1)):
+            events += read_events(session, first - 1, last)
+    return events
 
 
 def newest_event(session: Session) -> int:
+    """The highest id in the outbox; 0 when it is empty."""
     return int(session.execute(select(func.max(_events.c.id))).scalar() or 0)
 
 
@@ -87,12 +88,12 @@ def next_due(session: Session, now: datetime) -> datetime | None:
     """When the next planned run becomes due."""
     planned = (SCHEDULED_NOW, _runs.c.scheduled_time > now)
     statement = select(_runs.c.scheduled_time).where(*planned).order_by(_runs.c.scheduled_time).limit(1)
-    found: datetime | None = session.execute(statement).scalar()
-    return found
+    due: datetime | None = session.execute(statement).scalar()
+    return due
 
 
 def came_due(session: Session, after: datetime, now: datetime) -> bool:
-    """Whether a run came due since `after`: one planned for so soon that nobody could wait for its time."""
+    """Whether a run came due since `after`, such as one planned for so soon that no one could wait for its time."""
     between = (SCHEDULED_NOW, _runs.c.scheduled_time > after, _runs.c.scheduled_time <= now)
     return session.execute(select(_runs.c.id).where(*between).limit(1)).first() is not None
 
@@ -111,14 +112,14 @@ class _Slow:
 
 
 class _DataVersion:
-    """SQLite counts the commits of other connections; asking for the count costs microseconds, and so does asking whether one of them
-    added an event: most, of services at their rounds, did not."""
+    """SQLite counts the commits of other connections. Reading the count takes microseconds, and so does checking whether a commit added
+    an event: most commits, those of services' rounds, did not."""
 
     def __init__(self, db: Database, pause: Any) -> None:
         self._connection = db.engine.raw_connection()
         self._pause = pause
         self._slow = _Slow()
-        self._seen: Any = None
+        self._version: Any = None
         self._newest: Any = None
 
     def __enter__(self) -> _DataVersion:
@@ -127,28 +128,28 @@ class _DataVersion:
     def __exit__(self, *_error: object) -> None:
         self._connection.close()
 
-    def wait(self, seconds: float) -> Heard:
+    def wait(self, seconds: float) -> News:
         self._pause(min(seconds, POLL))
         cursor = self._connection.cursor()
         cursor.execute("PRAGMA data_version")
-        before, self._seen = (self._seen, self._newest), cursor.fetchone()
-        if self._seen != before[0]:
+        before, self._version = (self._version, self._newest), cursor.fetchone()
+        if self._version != before[0]:
             cursor.execute("SELECT max(id) FROM event")
             self._newest = cursor.fetchone()
         cursor.close()
-        return Heard(look=self._newest != before[1] or self._slow.due())
+        return News(look=self._newest != before[1] or self._slow.due())
 
 
 class _Notifications:
-    """Postgres tells us, on one connection outside the pool."""
+    """Postgres notifies us on a connection outside the pool."""
 
     def __init__(self, db: Database) -> None:
-        from appliance.server.db import postgres  # a site on SQLite shall not carry the driver in memory
+        from appliance.server.db import postgres  # a site on SQLite shouldn't load the driver
 
         self._losses = postgres.losses
-        _, given = db.engine.dialect.create_connect_args(db.engine.url)
+        _, options = db.engine.dialect.create_connect_args(db.engine.url)
         with postgres.losses():
-            self._connection = postgres.connect({**given, "autocommit": True}, db.patience)
+            self._connection = postgres.connect({**options, "autocommit": True}, db.patience)
             self._connection.execute(f"LISTEN {CHANNEL}")
         self._slow = _Slow()
         self._first = True
@@ -159,15 +160,16 @@ class _Notifications:
     def __exit__(self, *_error: object) -> None:
         self._connection.close()
 
-    def wait(self, seconds: float) -> Heard:
+    def wait(self, seconds: float) -> News:
         with self._losses():
-            told = {notice.payload for notice in self._connection.notifies(timeout=min(seconds, 1.0), stop_after=1)}
+            payloads = {notice.payload for notice in self._connection.notifies(timeout=min(seconds, 1.0), stop_after=1)}
             slow = self._slow.due()
             if slow:
-                self._connection.ping()  # one that died in silence would never tell again
-        heard = Heard(sorted(_range(payload) for payload in told if payload), look=slow or self._first or "" in told)
+                self._connection.ping()  # a connection that died silently would never notify again
+        ranges = sorted(_range(payload) for payload in payloads if payload)
+        news = News(ranges, look=slow or self._first or "" in payloads)
         self._first = False
-        return heard
+        return news
 
 
 def _range(payload: str) -> tuple[int, int]:

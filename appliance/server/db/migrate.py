@@ -1,4 +1,4 @@
-"""Bringing the database's tables to the form that this version knows. Alembic is loaded only when there is something to do."""
+"""Upgrades the database's tables to the revision of this version. Alembic is loaded only when there is something to do."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ADVISORY_LOCK = 4_200_001
-"""Names the migration among Postgres' advisory locks: of several processes that start together one migrates, the others wait."""
+"""The key of the migration's advisory lock on Postgres: when several processes start together, one migrates and the others wait."""
 
 
 def upgrade(url: str) -> None:
-    """Bring the tables to the newest form, in one transaction; what is in a SQLite file is copied before.
+    """Upgrade the tables to the newest revision in one transaction; a SQLite file is copied first.
 
     Raises NewerSchema when the tables are newer than this version, and Unavailable when there is no room for the copy.
     """
@@ -40,7 +40,7 @@ def upgrade(url: str) -> None:
 
 
 def downgrade(url: str, revision: str) -> None:
-    """Take the tables back to an older form; what only newer forms can hold is lost."""
+    """Take the tables back to an older revision; data that only newer revisions can store is lost."""
     from alembic import command
 
     with _migrating(url) as connection:
@@ -53,7 +53,7 @@ def _migrating(url: str) -> Iterator[Connection]:
     try:
         with passing_faults(), database.engine.connect() as connection:
             if database.dialect == "sqlite":
-                # batch changes rebuild tables; the switch has no effect inside a transaction, so it is thrown before ours begins
+                # batch changes rebuild tables; the pragma has no effect inside a transaction, so it comes before ours begins
                 driver = connection.connection.driver_connection
                 assert driver is not None
                 driver.execute("PRAGMA foreign_keys=OFF")
@@ -78,16 +78,16 @@ def current(url: str) -> str | None:
 
 
 def is_current(url: str) -> bool:
-    """Are the tables of the newest form? Raises NewerSchema when they are newer than this version."""
-    found = current(url)
-    revisions.require_known(found)
-    return found == revisions.head()
+    """Whether the tables have the newest revision. Raises NewerSchema when they are newer than this version."""
+    revision = current(url)
+    revisions.require_supported(revision)
+    return revision == revisions.head()
 
 
 def check(connection: Connection) -> None:
     """Raise NewerSchema when the tables behind `connection` are newer than this version."""
     if connection.dialect.has_table(connection, "alembic_version"):
-        revisions.require_known(connection.execute(text("select version_num from alembic_version")).scalar())
+        revisions.require_supported(connection.execute(text("select version_num from alembic_version")).scalar())
 
 
 def _config(connection: Connection) -> Config:

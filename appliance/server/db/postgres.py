@@ -1,7 +1,7 @@
-"""Connections to Postgres that give up: every wait has an end, also when packets vanish and neither side is told.
+"""Connections to Postgres that time out: every wait ends, even when packets vanish and neither side notices.
 
-TCP's own timeouts notice a dead machine, the server's end a slow statement; only a limit on our side ends the wait for an answer
-that something in between (a proxy, a firewall, a stopped server) has taken and never passes on.
+TCP's own timeouts detect a dead machine, and the server's timeouts end a slow statement. Only a limit on our side ends the wait for an
+answer that a proxy, a firewall or a suspended server swallows.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ CONNECT_SECONDS = 3
 PING_SECONDS = 2.0
 FRESH_SECONDS = 0.5
 IDLE_SECONDS = 10.0
-"""An open transaction whose owner is silent for so long is undone by Postgres, so that what it locked is free again."""
+"""Postgres rolls back an open transaction after this long without a statement, so that its locks are released."""
 GRACE_SECONDS = 1.5
-"""A server that refuses connections is waited for so long: it may be restarting, or another process may give one back."""
+"""How long to wait for a server that refuses connections: it may be restarting, or another process may release one."""
 ConnectOptions: TypeAlias = dict[str, Any]
 """Parameters of libpq, by name."""
 _PAUSE = 0.5
-_NEWS = 5.0  # seconds for which a failure says something about the server
+_NEWS = 5.0  # how many seconds a failure says something about the server
 
 
 class Connection(psycopg.Connection[Any]):
-    """One whose every answer comes within `patience` seconds, or it closes itself and raises OperationalError."""
+    """A connection that closes itself and raises OperationalError when an answer takes longer than `patience` seconds."""
 
     patience: float | None = None
 
@@ -43,17 +43,17 @@ class Connection(psycopg.Connection[Any]):
         return super().wait(self._limited(gen, clock.monotonic() + self.patience), *arguments, **options)
 
     def set_read_only(self, value: bool | None) -> None:
-        """False leaves it to the server: to demand READ WRITE would get past an administrator's default, and fail on a standby."""
+        """False leaves the choice to the server: demanding READ WRITE would override an administrator's default and fail on a standby."""
         super().set_read_only(value or None)
 
     def is_quiet(self) -> bool:
-        """Nothing has come that nobody asked for, as the news of the connection's end would."""
+        """Whether no unsolicited data has arrived, such as the notice that the connection was closed."""
         waiting = select.poll()
         waiting.register(self.fileno(), select.POLLIN)
         return not waiting.poll(0)
 
     def ping(self, seconds: float = PING_SECONDS) -> None:
-        """Raise psycopg.Error unless the server answers within so many seconds."""
+        """Raise psycopg.Error unless the server answers within this many seconds."""
         before, self.patience = self.patience, seconds
         autocommit = self.autocommit
         try:
@@ -68,20 +68,20 @@ class Connection(psycopg.Connection[Any]):
     def _limited(self, gen: Generator[Any, Any, Any], deadline: float) -> Generator[Any, Any, Any]:
         """The same steps; the driver takes one at least every tenth of a second, ready or not."""
         try:
-            wanted = next(gen)
+            event = next(gen)
             while True:
-                ready = yield wanted
+                ready = yield event
                 if not ready and clock.monotonic() > deadline:
                     self.pgconn.finish()
                     raise psycopg.OperationalError("the server gives no answer")
-                wanted = gen.send(ready)
+                event = gen.send(ready)
         except StopIteration as done:
             return done.value
 
 
 def parameters(patience: float | None) -> ConnectOptions:
-    """What libpq is told besides the address. Without `patience`, statements may take as long as they like."""
-    found: ConnectOptions = {
+    """The parameters for libpq besides the address. Without `patience`, statements may take as long as they like."""
+    options: ConnectOptions = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "appliance",
         "keepalives": 1,
@@ -90,24 +90,24 @@ def parameters(patience: float | None) -> ConnectOptions:
         "keepalives_count": 2,
     }
     if patience is None:
-        return found
+        return options
     statement, lock, idle = ((round(seconds * 1000)) for seconds in (patience - 1, patience - 2, IDLE_SECONDS))
     limits = f"-c statement_timeout={statement} -c lock_timeout={lock} -c idle_in_transaction_session_timeout={idle}"
-    return found | {"tcp_user_timeout": round(patience * 1000), "options": limits}
+    return options | {"tcp_user_timeout": round(patience * 1000), "options": limits}
 
 
-def connect(given: ConnectOptions, patience: float | None) -> Connection:
-    """A new connection; what the address says itself goes before our defaults."""
-    ours = parameters(patience)
-    options = " ".join(str(part) for part in (ours.get("options"), given.get("options")) if part)
-    connection = Connection.connect(**(ours | given | ({"options": options} if options else {})))
+def connect(address: ConnectOptions, patience: float | None) -> Connection:
+    """A new connection; what the address says takes precedence over our defaults."""
+    defaults = parameters(patience)
+    options = " ".join(str(part) for part in (defaults.get("options"), address.get("options")) if part)
+    connection = Connection.connect(**(defaults | address | ({"options": options} if options else {})))
     connection.patience = patience
     return connection
 
 
 @contextmanager
 def losses() -> Iterator[None]:
-    """For a connection that is used without an engine. Raises Unavailable when it is lost or can't be had."""
+    """For a connection used without an engine: raise Unavailable when it is lost or can't be made."""
     try:
         yield
     except psycopg.OperationalError as error:
@@ -115,10 +115,10 @@ def losses() -> Iterator[None]:
 
 
 class _Door:
-    """Through it goes who wants a new connection.
+    """Makes new connections.
 
-    A server that is away for a moment is waited for, so that its restart is nobody's failure. Of one that stays away, one caller
-    finds out whether it is back; all others are told at once, so that nothing piles up.
+    Waits for a server that is briefly down, so that its restart fails no one. While a server stays down, one caller at a time checks
+    whether it is back; all others fail at once, so that nothing piles up.
     """
 
     def __init__(self, patience: float | None) -> None:
@@ -127,24 +127,24 @@ class _Door:
         self._next_knock = 0.0
         self._knocking = threading.Lock()
 
-    def open(self, _dialect: Any, _record: Any, _arguments: Any, given: ConnectOptions) -> Connection:
-        """A new connection, as the engine asks for it. Raises psycopg.OperationalError."""
+    def open(self, _dialect: Any, _record: Any, _arguments: Any, address: ConnectOptions) -> Connection:
+        """A new connection for the engine. Raises psycopg.OperationalError."""
         if self._patience is None:
-            return connect(given, None)
+            return connect(address, None)
         for pause in backoff.delays(0.02, 0.2):
-            if self._stays_away():
-                return self._knock(given)
+            if self._stays_down():
+                return self._knock(address)
             try:
-                return self._connect(given)
+                return self._connect(address)
             except psycopg.errors.ConnectionTimeout:
                 raise
             except psycopg.OperationalError:
-                if self._stays_away():
+                if self._stays_down():
                     raise
             threading.Event().wait(pause)
         raise AssertionError("delays never end")
 
-    def _stays_away(self) -> bool:
+    def _stays_down(self) -> bool:
         now = clock.monotonic()
         return self._failing is not None and now - self._failing[0] > GRACE_SECONDS and now - self._failing[1] < _NEWS
 
@@ -153,20 +153,20 @@ class _Door:
         since, last = self._failing or (now, now)
         self._failing = min(since if now - last < _NEWS else now, now - waited), now
 
-    def _knock(self, given: ConnectOptions) -> Connection:
+    def _knock(self, address: ConnectOptions) -> Connection:
         if clock.monotonic() < self._next_knock or not self._knocking.acquire(blocking=False):
             raise psycopg.OperationalError("the server was not there a moment ago")
         try:
-            return self._connect(given)
+            return self._connect(address)
         finally:
             self._next_knock = clock.monotonic() + _PAUSE
             self._knocking.release()
 
-    def _connect(self, given: ConnectOptions) -> Connection:
+    def _connect(self, address: ConnectOptions) -> Connection:
         try:
-            connection = connect(given, self._patience)
+            connection = connect(address, self._patience)
         except psycopg.errors.ConnectionTimeout:
-            self._note_failure(CONNECT_SECONDS)  # that was patience enough
+            self._note_failure(CONNECT_SECONDS)  # that was long enough
             raise
         except psycopg.OperationalError:
             self._note_failure()
@@ -176,8 +176,8 @@ class _Door:
 
 
 def watch(engine: Engine, patience: float | None) -> None:
-    """Have the engine connect like this, and ask each connection whether it lives before it is used. Many rows that are executed
-    with a COPY statement are what is copied."""
+    """Have the engine connect like this and check each connection before use. With a COPY statement, the rows of an executemany are what
+    is copied."""
     event.listen(engine, "do_connect", _Door(patience).open)
     event.listen(engine, "checkout", _check)
     event.listen(engine, "checkin", _note_use)
@@ -185,7 +185,7 @@ def watch(engine: Engine, patience: float | None) -> None:
 
 
 def _copy(cursor: psycopg.Cursor[Any], statement: Any, rows: Sequence[Sequence[Any]], _context: Any) -> bool:
-    """Inside the dialect, so that its errors are those of every other statement; True: it is done."""
+    """Runs inside the dialect, so that its errors are handled like those of every other statement; True when it was a COPY."""
     if not statement.startswith("COPY "):
         return False
     with cursor.copy(statement) as copy:
@@ -195,11 +195,11 @@ def _copy(cursor: psycopg.Cursor[Any], statement: Any, rows: Sequence[Sequence[A
 
 
 def _check(connection: Any, record: Any, _proxy: Any) -> None:
-    """Before use. A server that ended the connection has said so; one that vanished is found out by asking, after some idleness."""
+    """Before each use. A server that closed the connection has sent a notice; after a pause, a ping detects one that vanished."""
     now = clock.monotonic()
     used, record.info["used"] = record.info.get("used"), now
     if used is None or (now - used < FRESH_SECONDS and connection.is_quiet()):
-        return  # it was opened just now, or was in use a moment ago
+        return  # it is new, or was in use a moment ago
     try:
         connection.ping()
     except psycopg.Error as error:

@@ -1,7 +1,7 @@
-"""The database: how it is opened, and the only place that begins and commits transactions.
+"""Opens the database; the only place that begins and commits transactions.
 
-SQLite: WAL, every commit reaches the disk, writers queue for one lock and take `BEGIN IMMEDIATE`, so none of them fails
-half-way. Postgres: psycopg 3 with a pool.
+SQLite: WAL, every commit reaches the disk, writers queue for one lock and use `BEGIN IMMEDIATE`, so that none fails
+halfway. Postgres: psycopg 3 with a pool.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ _PRAGMAS = (
 CHANNEL = "appliance_events"
 _NOTIFY = text("select pg_notify(:channel, :ids)")
 PATIENCE = 6.0
-"""Seconds within which Postgres answers a statement of a request, or the request is told to come again."""
+"""Seconds that Postgres may take for a statement of a request before the caller is asked to retry."""
 _PG_POOL = {"pool_size": 10, "max_overflow": 10, "pool_timeout": 3, "pool_use_lifo": True}
-"""The one used last is used next: it knows our statements, and was alive a moment ago. With the one that listens, a process has at
-most 21 connections: four workers fit into Postgres' usual 100."""
+"""The connection used last is used next: it has our statements prepared and was alive a moment ago. With the one that listens, a process
+has at most 21 connections, so that four workers fit into Postgres' usual 100."""
 _PG_DISK_FULL = "53100"
 _PG_READ_ONLY = "25006"
 _PG_CONTENDED = ("40001", "40P01")  # serialization failure, deadlock
@@ -58,12 +58,12 @@ _PG_PASSING = (
     "25P03",
 )  # not among the driver's operational errors; the last: silent for too long
 _PASSING = ("locked", "disk", "full", "readonly", "read-only", "unable to open", "i/o error")
-_kept = threading.local()
+_thread = threading.local()
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """An event that was committed. `id` orders the outbox and is what a live stream resumes from."""
+    """A committed event. `id` orders the outbox and is where a live stream resumes."""
 
     id: int
     at: datetime
@@ -74,13 +74,13 @@ class Announcement:
 
 
 class _OnConnection(Session):
-    """A session whose connection is in a transaction already, which it neither begins nor ends: most use nothing else of it."""
+    """A session on a connection that is already in a transaction, which the session neither begins nor ends."""
 
     def connection(self, *_unused: Any, **_ignored: Any) -> Connection:
         return self.bind  # type: ignore[return-value]
 
     def close(self) -> None:
-        if self.in_transaction():  # else no object was read or added
+        if self.in_transaction():  # otherwise no object was read or added
             super().close()
 
 
@@ -96,7 +96,7 @@ class Database:
         pool_size: int = 20,
         patience: float | None = PATIENCE,
     ) -> None:
-        """`patience` bounds the seconds that Postgres may take for one answer; None leaves it all the time, as migrations need."""
+        """`patience`: how many seconds Postgres may take for one answer; None sets no limit, as migrations need."""
         self.url = address(url)
         self.space = space
         self.rules = rules or Rules()
@@ -111,16 +111,16 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that sees one moment of the database and changes nothing."""
+        """A session that sees one snapshot of the database and changes nothing."""
         with passing_faults(), self.connect() as connection, _OnConnection(connection, autoflush=False) as session:
             yield session
 
     @contextmanager
     def write(self, name: str = "write", *, essential: bool = False) -> Iterator[Session]:
-        """A session whose changes are all kept, at the end of the block, or none of them. `name` is for its two crash points.
-        Raises DiskFull at once when there is no room for it; an `essential` change takes what is kept back for such. Raises
-        LostLease in the round of a service that another process has taken over; Contended and Interrupted when Postgres has kept
-        nothing of it, plain Unavailable when that is not known."""
+        """A session whose changes are committed together at the end of the block, or not at all. `name` names its two crash points.
+        Raises DiskFull at once when there is too little room; an `essential` change may use the reserve. Raises LostLease in the round
+        of a service that another process has taken over; Contended or Interrupted when Postgres kept nothing; plain Unavailable
+        when the outcome is unknown."""
         with (
             self._turn(essential),
             passing_faults(),
@@ -134,12 +134,12 @@ class Database:
             self._notify(session)
             _commit(connection)
             crash.point(f"{name}.committed")
-        self._tell(session.info.get("announcements", []))
+        self._call_listeners(session.info.get("announcements", []))
 
     @contextmanager
     def connect(self, *, write: bool = False) -> Iterator[Connection]:
-        """A connection inside a transaction that is undone unless it is committed. We begin SQLite's by ourselves: with an event for
-        it SQLAlchemy looks for listeners at every statement, and a transaction that writes must say so at once."""
+        """A connection inside a transaction that is rolled back unless committed. We begin SQLite's explicitly: an event listener would
+        slow down every statement, and a transaction that writes must say so when it begins."""
         with (self.engine if write else self._reading).connect() as connection:
             if self.dialect == "sqlite":
                 _begin(connection, write)
@@ -147,13 +147,13 @@ class Database:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """In this block the thread's first change doesn't wait for other writers of SQLite: when there is one, MustWait is raised and
-        nothing has begun. What comes after that change waits as always."""
-        _kept.at_once = True
+        """In this block, the thread's first change doesn't wait for other writers on SQLite: if there is one, MustWait is raised before
+        anything has begun. Later changes wait as usual."""
+        _thread.at_once = True
         try:
             yield
         finally:
-            _kept.at_once = False
+            _thread.at_once = False
 
     def on_commit(self, callback: Callable[[list[Announcement]], None]) -> None:
         """Call `callback` in the committing thread after every commit that announced something."""
@@ -163,21 +163,21 @@ class Database:
         self.engine.dispose()
 
     def check_writable(self) -> None:
-        """Raise Unavailable unless a write transaction can be had and ended now; nothing is left behind."""
+        """Raise Unavailable unless a write transaction can begin now; it is rolled back."""
         with self._turn(), passing_faults(), self.connect(write=True) as connection:
             connection.execute(text("update setting set value = value where name = ''"))
             connection.rollback()
 
     def schema_version(self) -> str | None:
-        """The revision that the database's tables are at; None before the first migration."""
+        """The revision of the database's tables; None before the first migration."""
         with passing_faults(), self.connect() as connection:
             if not self.engine.dialect.has_table(connection, "alembic_version"):
                 return None
-            found: str | None = connection.execute(text("select version_num from alembic_version")).scalar()
-            return found
+            revision: str | None = connection.execute(text("select version_num from alembic_version")).scalar()
+            return revision
 
     def reusable_bytes(self) -> int:
-        """Bytes inside SQLite's file that hold nothing and are written before the file grows; 0 for Postgres."""
+        """Unused bytes inside SQLite's file, which are filled before the file grows; 0 for Postgres."""
         if self.dialect != "sqlite":
             return 0
         with passing_faults(), self.connect() as connection:
@@ -185,7 +185,7 @@ class Database:
             return int(connection.execute(text(statement)).scalar_one())
 
     def has_room(self) -> bool:
-        """Whether an ordinary change would be let through now."""
+        """Whether there is room for an ordinary change now."""
         try:
             self._check_space(essential=False)
         except Unavailable:
@@ -201,7 +201,7 @@ class Database:
             return 0
 
     def fold_log(self) -> bool:
-        """Fold SQLite's write-ahead log into the database and cut it off; False when readers or writers were in the way."""
+        """Checkpoint SQLite's write-ahead log and truncate it; False when readers or writers were in the way."""
         if self.dialect != "sqlite":
             return False
         with passing_faults(), self.engine.connect() as connection:
@@ -209,7 +209,7 @@ class Database:
             driver.execute("PRAGMA busy_timeout=200")
             try:
                 return bool(driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
-            except sqlite3.Error as error:  # a disk that takes not even that: the log stays as it is
+            except sqlite3.Error as error:  # not even that fits on the disk: the log stays as it is
                 log.warning("The write-ahead log can't be folded into the database: %s", error)
                 return False
             finally:
@@ -228,7 +228,7 @@ class Database:
 
     @contextmanager
     def _turn(self, essential: bool = False) -> Iterator[None]:
-        """SQLite has one writer at a time: waiting here is fair and cheap, waiting in SQLite is neither."""
+        """SQLite has one writer at a time. Waiting here is fair and cheap; waiting in SQLite is neither."""
         self._check_space(essential)
         if self.dialect != "sqlite":
             yield
@@ -243,28 +243,28 @@ class Database:
             self._writer.release()
 
     def _notify(self, session: Session) -> None:
-        """Have Postgres tell other processes, when it commits, which events to read; SQLite's watchers see the commit itself."""
-        told: list[Announcement] = session.info.get("announcements", [])
-        if told and self.dialect == "postgresql":
-            ids = [item.id for item in told]
+        """Have Postgres notify other processes of the events when it commits; SQLite's watchers notice the commit itself."""
+        announcements: list[Announcement] = session.info.get("announcements", [])
+        if announcements and self.dialect == "postgresql":
+            ids = [item.id for item in announcements]
             session.execute(_NOTIFY, {"channel": CHANNEL, "ids": f"{min(ids)}-{max(ids)}"})
 
-    def _tell(self, announcements: list[Announcement]) -> None:
+    def _call_listeners(self, announcements: list[Announcement]) -> None:
         if not announcements:
             return
         for callback in self._callbacks:
             try:
                 callback(announcements)
-            except Exception:  # recorded: the commit has happened, and its caller must not hear otherwise
+            except Exception:  # logged only: the commit has happened, and its caller must not get an error
                 log.exception("A listener failed on %s announcements.", len(announcements))
 
 
 def _is_at_once() -> bool:
-    return bool(getattr(_kept, "at_once", False))
+    return bool(getattr(_thread, "at_once", False))
 
 
 def _begin(connection: Connection, write: bool) -> None:
-    """Begin a transaction of SQLite."""
+    """Begin a transaction on SQLite."""
     if not write:
         connection.exec_driver_sql("BEGIN")
         return
@@ -281,23 +281,23 @@ def _begin(connection: Connection, write: bool) -> None:
         raise MustWait("Others write to the database.") from error
     finally:
         driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    _kept.at_once = False
+    _thread.at_once = False
 
 
 def commits_of_this_thread() -> int:
-    """Grows with every transaction of this thread that was kept."""
-    return int(getattr(_kept, "commits", 0))
+    """How many transactions this thread has committed."""
+    return int(getattr(_thread, "commits", 0))
 
 
 def _commit(connection: Connection) -> None:
     try:
         connection.commit()
     except DBAPIError as error:
-        if error.connection_invalidated:  # was it kept? Only asking again under the same key tells
+        if error.connection_invalidated:  # was it committed? Only a retry with the same key can tell
             log.warning("The connection was lost during a commit: %s", error.orig)
             raise Unavailable("The database went away and may have kept the change; look, or ask again.") from error
         raise
-    _kept.commits = commits_of_this_thread() + 1
+    _thread.commits = commits_of_this_thread() + 1
 
 
 def open_database(settings: Settings, patience: float = PATIENCE) -> Database:
@@ -315,7 +315,7 @@ def open_database(settings: Settings, patience: float = PATIENCE) -> Database:
 
 
 def _space(settings: Settings) -> Space | None:
-    """The room of SQLite's file; Postgres looks after its own disks."""
+    """The free space for SQLite's file; Postgres manages its own disks."""
     path = make_url(address(settings.database)).database
     if not settings.database.startswith("sqlite") or not path or path == ":memory:":
         return None
@@ -324,10 +324,10 @@ def _space(settings: Settings) -> Space | None:
 
 
 def address(url: str) -> str:
-    """The SQLAlchemy address with the driver that we use, whatever driver the given one names. Raises Invalid."""
+    """The address for SQLAlchemy with our driver, whatever driver `url` names. Raises Invalid."""
     try:
         parsed = make_url(url)
-    except ArgumentError as error:  # its text would show the address, and with it a password
+    except ArgumentError as error:  # its text would reveal the address, and with it a password
         raise Invalid(
             "The database's address can't be read; write it like postgresql://user:password@host/name."
         ) from error
@@ -347,12 +347,12 @@ def _engine(url: str, pool_size: int, patience: float | None) -> Engine:
         "json_serializer": lambda value: msgspec.json.encode(value).decode(),
         "json_deserializer": msgspec.json.decode,
         "pool_size": pool_size,
-        "pool_use_lifo": True,  # a few connections do most of the work: their caches are warm, those of the others stay small
-        "max_overflow": 80,  # forty worker threads have two each at most; the event loop, which writes too, never waits for one
+        "pool_use_lifo": True,  # a few connections do most of the work: their caches are warm, the others' stay small
+        "max_overflow": 80,  # forty worker threads use at most two each; the event loop, which also writes, never waits for one
         "pool_timeout": 10,
     }
     if not url.startswith("sqlite"):
-        from appliance.server.db import postgres  # a site on SQLite shall not carry the driver in memory
+        from appliance.server.db import postgres  # a site on SQLite shouldn't load the driver
 
         engine = create_engine(url, **(options | _PG_POOL))
         postgres.watch(engine, patience)
@@ -363,8 +363,8 @@ def _engine(url: str, pool_size: int, patience: float | None) -> Engine:
 
 
 def _enter_wal(cursor: Any) -> None:
-    """Switch to WAL. The first switch of a new file fails at once while another connection is open: SQLite's busy timeout
-    doesn't hold for it, so ours does."""
+    """Switch to WAL. In a new file this fails at once while another connection is open: SQLite's busy timeout doesn't apply, so we
+    retry for as long."""
     deadline = clock.monotonic() + BUSY_TIMEOUT_MS / 1000
     for pause in backoff.delays(0.005, 0.1):
         try:
@@ -377,10 +377,10 @@ def _enter_wal(cursor: Any) -> None:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # we send BEGIN ourselves; the driver would send a plain one, too late
+    connection.isolation_level = None  # we send BEGIN ourselves; the driver would send a plain one too late
     cursor = connection.cursor()
     if cursor.execute("PRAGMA page_count").fetchone() == (0,):
-        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")  # works in a new file only, and waits for writers in any
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")  # works only in a new file, and waits for writers in any
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     _enter_wal(cursor)
@@ -389,7 +389,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 @contextmanager
 def passing_faults() -> Iterator[None]:
-    """Answer what passes (busy, full, away) with Unavailable; a wrong statement stays the bug that it is."""
+    """Turn temporary faults (busy, full, down) into Unavailable; a wrong statement stays a bug."""
     try:
         yield
     except PoolTimeout as error:
@@ -398,7 +398,7 @@ def passing_faults() -> Iterator[None]:
         if not _passes(error):
             raise
         log.warning("The database can't be used: %s", error.orig)
-        if _found_no_room(error):
+        if _is_disk_full(error):
             raise DiskFull(
                 "The disk of the database is full; nothing can be changed until an administrator frees space."
             ) from error
@@ -416,7 +416,7 @@ def _answer(error: DBAPIError) -> Unavailable:
     return Unavailable("The database can't be used right now; try again in a moment.")
 
 
-def _found_no_room(error: DBAPIError) -> bool:
+def _is_disk_full(error: DBAPIError) -> bool:
     reason = str(error.orig).lower()
     return "disk is full" in reason or getattr(error.orig, "sqlstate", None) == _PG_DISK_FULL
 

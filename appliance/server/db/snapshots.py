@@ -1,4 +1,4 @@
-"""A complete copy of a SQLite database in one file, made while others work on it. Postgres has tools of its own for that."""
+"""Copies a whole SQLite database into one file while others use it. Postgres has its own tools for that."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sqlalchemy import make_url
 from appliance.server.errors import Unavailable
 
 FOLDER = "snapshots"
-_KEPT = 3
+_COPIES = 3
 
 
 def before_migration(url: str, revision: str, target: str, now: datetime) -> Path | None:
-    """Copy the database before its tables change; the newest three such copies are kept. None for a database in memory.
+    """Copy the database before its tables change, and keep the newest three copies. None for an in-memory database.
 
-    Raises Unavailable when the copy can't be made: then nothing may be changed.
+    Raises Unavailable when the copy fails: then nothing may be changed.
     """
     database = make_url(url).database
     if not database or database == ":memory:":
@@ -29,7 +29,7 @@ def before_migration(url: str, revision: str, target: str, now: datetime) -> Pat
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         copy(Path(database), path)
-        for old in sorted(folder.glob("before-*.db"), key=lambda file: file.stat().st_mtime_ns)[:-_KEPT]:
+        for old in sorted(folder.glob("before-*.db"), key=lambda file: file.stat().st_mtime_ns)[:-_COPIES]:
             old.unlink(missing_ok=True)
     except (OSError, sqlite3.Error) as error:
         raise Unavailable(
@@ -40,7 +40,7 @@ def before_migration(url: str, revision: str, target: str, now: datetime) -> Pat
 
 
 def copy(database: Path, path: Path) -> None:
-    """Write a copy that is whole or not there at all, and readable by its owner only. Raises OSError and sqlite3.Error."""
+    """Write a copy that only its owner can read; it is complete or absent. Raises OSError and sqlite3.Error."""
     draft = path.with_suffix(".part")
     draft.unlink(missing_ok=True)
     try:
@@ -49,8 +49,8 @@ def copy(database: Path, path: Path) -> None:
             connection.execute("VACUUM INTO ?", (str(draft),))
         draft.chmod(0o600)
         with closing(sqlite3.connect(draft)) as connection:
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if found != "ok":
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict != "ok":
                 raise sqlite3.DatabaseError("the copy is not sound")
         _to_disk(draft)
         draft.rename(path)

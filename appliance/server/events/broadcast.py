@@ -202,7 +202,7 @@ class Broadcast:
         notice = watcher.wait(self._patience())
         if self._highest is not None and (notice.look or notice.ranges):
             with self._db.read() as session:
-                news = listen.news(session, notice, self._highest, self._seen)
+                news = listen.read_news(session, notice, self._highest, self._seen)
             self._highest = max([self._highest, *(item.id for item in news)])
             self._in_loop(news)
         self._watch_due_times()

@@ -69,7 +69,7 @@ class Rounds:
             return
         if before != self._epoch:
             log.info("This process now runs the service %s.", self.service.name)
-        with fence.held(self.service.name, self._epoch):
+        with fence.holding(self.service.name, self._epoch):
             counts = self.service.run_once(now)
         leases.record(self._db, self.service.name, self._epoch, counts, now=clock.now())
 

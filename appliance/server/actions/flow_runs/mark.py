@@ -89,7 +89,7 @@ def _change(target: Accept, actor: Actor, request: MarkFlowRun, now: datetime) -
 def _is_repeated(session: Session, task: TaskRunResult, request: MarkFlowRun) -> bool:
     key = request.idempotency_key
     return key is not None and any(
-        data.get("idempotency_key") == key for data in read_task_runs.recorded_data(session, task.id)
+        data.get("idempotency_key") == key for data in read_task_runs.data_of_task_run(session, task.id)
     )
 
 

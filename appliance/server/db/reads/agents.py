@@ -18,7 +18,7 @@ _ONE = select(_agent).where(_agent.c.id == bindparam("agent"))
 
 
 def every(session: Session) -> Sequence[AgentRow]:
-    """All agents, those seen last first; never more than 500."""
+    """All agents, the most recently seen first; at most 500."""
     statement = select(_agent).order_by(_agent.c.last_seen.desc(), _agent.c.id).limit(MOST)
     return cast(Sequence[AgentRow], session.execute(statement).all())
 

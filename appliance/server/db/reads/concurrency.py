@@ -1,4 +1,4 @@
-"""Reads of limits and of who holds their slots: counted from what is live, never from a stored number."""
+"""Reads of limits and of the holders of their slots, which are counted from live runs and never stored."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _flow = metadata.tables["flow"]
 _project = metadata.tables["project"]
 _slot = metadata.tables["task_slot"]
 _HOLDING = and_(_run.c.id == _slot.c.flow_run_id, _run.c.attempt == _slot.c.attempt, LIVE_NOW)
-"""A slot counts while the attempt that took it is the live one of its run."""
+"""A slot counts while the attempt that took it is the live attempt of its run."""
 
 
 def every(session: Session) -> Sequence[LimitRow]:
-    """All limits, by kind and name. There are as many as people have made by hand."""
+    """All limits, by kind and name. People create them by hand, so there are few."""
     statement = select(_limit).order_by(_limit.c.kind, _limit.c.name)
     return cast(Sequence[LimitRow], session.execute(statement).all())
 
 
 def live_runs(session: Session) -> Sequence[LiveRun]:
-    """The runs that are being worked on: what may hold a slot of a flow's or a label's limit."""
+    """The active runs, which may hold a slot of a flow's or a label's limit."""
     columns = (_run.c.id, _run.c.name, _run.c.flow_id, _run.c.labels, _run.c.start_time, _run.c.state_at)
     statement = select(*columns).where(LIVE_NOW).order_by(_run.c.state_at, _run.c.id)
     return cast(Sequence[LiveRun], session.execute(statement).all())
@@ -46,7 +46,7 @@ def task_holders(session: Session) -> Sequence[TaskHolder]:
 
 
 def flow_names(session: Session, ids: Sequence[UUID]) -> dict[str, str]:
-    """`project/flow` by the flow's id as a text."""
+    """`project/flow` by the flow's id as text."""
     query = select(_flow.c.id, _project.c.name, _flow.c.name).join(_project, _project.c.id == _flow.c.project_id)
     return {str(id): f"{project}/{flow}" for id, project, flow in session.execute(query.where(_flow.c.id.in_(ids)))}
 
@@ -65,19 +65,19 @@ def used_by_others(session: Session, limits: Sequence[UUID], run: UUID, slug: st
     return {limit: used for limit, used in session.execute(statement)}
 
 
-def longest_holding(session: Session, limit: UUID, run: UUID, slug: str, index: int, most: int) -> list[SlotHolder]:
-    """The other task runs that have held a slot under the limit for the longest time, with the names of their runs."""
+def longest_holders(session: Session, limit: UUID, run: UUID, slug: str, index: int, most: int) -> list[SlotHolder]:
+    """The other task runs that have held a slot under the limit the longest, with the names of their runs."""
     columns = (_run.c.name, _slot.c.task_slug, _slot.c.map_index)
     statement = select(*columns).join(_slot, _HOLDING).where(_slot.c.limit_id == limit, _by_others(run, slug, index))
     return cast(list[SlotHolder], session.execute(statement.order_by(_slot.c.at, _run.c.id).limit(most)).all())
 
 
-def any_left_behind(session: Session) -> bool:
-    """Are there slots that no longer count?"""
-    return session.execute(select(_slot.c.limit_id).where(left_behind()).limit(1)).first() is not None
+def any_stale_slot(session: Session) -> bool:
+    """Whether there are slots that no longer count."""
+    return session.execute(select(_slot.c.limit_id).where(stale_slots()).limit(1)).first() is not None
 
 
-def left_behind() -> ColumnElement[bool]:
+def stale_slots() -> ColumnElement[bool]:
     """The condition under which a slot no longer counts."""
     return not_(select(_run.c.id).where(_HOLDING).exists())
 

@@ -1,4 +1,4 @@
-"""How much room the database takes, in all and by class, found without reading whole tables."""
+"""How much space the database takes, in total and by kind of data, without reading whole tables."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from appliance.server.db.tables import metadata
 
 _SAMPLES = 200
 _ROW = {"log": 110, "event": 150}
-"""Bytes of a row and its index entries besides its text, measured on SQLite."""
+"""Bytes of a row and its index entries without its text, measured on SQLite."""
 _TEXT = {"log": "message", "event": "data"}
 
 
 def used_bytes(session: Session) -> int:
-    """Bytes of the database that hold something: on SQLite without the unused pages inside its file."""
+    """Bytes of the database in use: on SQLite, without the unused pages of its file."""
     if session.get_bind().dialect.name == "sqlite":
         statement = text(
             "select (page_count - freelist_count) * page_size"
@@ -28,17 +28,17 @@ def used_bytes(session: Session) -> int:
 
 
 def gives_back(session: Session) -> bool:
-    """Whether SQLite's file can shrink a page at a time; one that an early version made can't."""
+    """Whether SQLite's file can shrink a page at a time; files created by early versions can't."""
     return int(session.execute(text("select auto_vacuum from pragma_auto_vacuum()")).scalar_one()) == 2
 
 
 def unused_pages(session: Session) -> int:
-    """Pages of SQLite's file that hold nothing."""
+    """Unused pages of SQLite's file."""
     return int(session.execute(text("select freelist_count from pragma_freelist_count()")).scalar_one())
 
 
 def id_range(session: Session, table: str) -> tuple[int, int]:
-    """The lowest and the highest id of a table whose ids grow; (0, -1) when it is empty."""
+    """The lowest and highest id of a table with growing ids; (0, -1) when it is empty."""
     rows = metadata.tables[table]
     low = session.execute(select(func.min(rows.c.id))).scalar()
     high = session.execute(select(func.max(rows.c.id))).scalar()
@@ -46,26 +46,26 @@ def id_range(session: Session, table: str) -> tuple[int, int]:
 
 
 def last_before(session: Session, table: str, time: datetime) -> int:
-    """The highest id up to which rows are older than a time, by halving: a row's time grows with its id, but for late arrivals."""
+    """The highest id up to which rows are older than a time, by bisection: times grow with ids, except for late arrivals."""
     rows = metadata.tables[table]
     low, high = id_range(session, table)
     if high < low:
         return 0
-    found = low - 1
+    newest = low - 1
     while low <= high:
         middle = (low + high) // 2
         row = session.execute(
             select(rows.c.id, rows.c.at).where(rows.c.id >= middle).order_by(rows.c.id).limit(1)
         ).one_or_none()
         if row is not None and row.id <= high and row.at < time:
-            found, low = row.id, row.id + 1
+            newest, low = row.id, row.id + 1
         else:
             high = middle - 1
-    return found
+    return newest
 
 
 def estimated_bytes(session: Session, table: str) -> int:
-    """About how much room a table of texts takes, from rows spread evenly over its ids."""
+    """Roughly how much space a table of texts takes, estimated from rows spread evenly over its ids."""
     rows = metadata.tables[table]
     low, high = id_range(session, table)
     span = high - low + 1
@@ -73,13 +73,13 @@ def estimated_bytes(session: Session, table: str) -> int:
         return 0
     ids = sorted({low + span * place // _SAMPLES for place in range(_SAMPLES)})
     size = func.length(_as_text(rows, session))
-    found = session.execute(select(func.count(), func.sum(size)).where(rows.c.id.in_(ids))).one()
-    if not found[0]:
+    count, length = session.execute(select(func.count(), func.sum(size)).where(rows.c.id.in_(ids))).one()
+    if not count:
         return 0
-    return int(span * found[0] / len(ids) * (float(found[1] or 0) / found[0] + _ROW[rows.name]))
+    return int(span * count / len(ids) * (float(length or 0) / count + _ROW[rows.name]))
 
 
 def _as_text(rows: Table, session: Session) -> ColumnElement[str]:
-    """A column as the text that it is stored as: SQLite keeps documents as text, Postgres doesn't."""
+    """A column as text: SQLite stores documents as text, Postgres doesn't."""
     column = rows.c[_TEXT[rows.name]]
     return cast(column, Text) if session.get_bind().dialect.name == "postgresql" else type_coerce(column, Text)

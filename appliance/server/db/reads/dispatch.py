@@ -1,4 +1,4 @@
-"""Reads of the runs that may be handed to agents, and the conditions under which one may: the database decides them all."""
+"""Reads of the runs that may be handed to agents, and the conditions for that, which the database decides."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _schedule = metadata.tables["schedule"]
 
 _SERVED = {
     "sqlite": text(
-        "not exists (select 1 from json_each(flow_run.labels) as wanted"
-        " where wanted.value not in (select value from json_each(:agent_labels)))"
+        "not exists (select 1 from json_each(flow_run.labels) as label"
+        " where label.value not in (select value from json_each(:agent_labels)))"
     ),
     "postgresql": text("flow_run.labels <@ cast(:agent_labels as jsonb)"),
 }
-"""A run's labels must be a subset of the agent's."""
+"""The labels of a run must be a subset of the agent's."""
 
 HAS_FREE_LABELS = {
     "sqlite": text(
@@ -48,18 +48,18 @@ NOT_OVERLAPPING = text(
     " and (other.state_type in ('PENDING', 'RUNNING', 'CANCELLING')"
     " or (other.state_type = 'SCHEDULED' and other.due_at < flow_run.due_at)))"
 )
-"""Unless its schedule lets runs overlap, a run waits for the one before it."""
+"""A run waits for the one before it, unless its schedule allows overlap."""
 
 _TWO_PROJECTS = select(_project.c.id).limit(2)
 
 
 @dataclass(frozen=True)
 class Form:
-    """What the text of the statements depends on."""
+    """What the text of a statement depends on."""
 
     dialect: str
-    held: bool
-    """Runs that were due up to :held_until are held."""
+    hold: bool
+    """Runs that were due up to :held_until are held back."""
     several_projects: bool = False
 
 
@@ -72,7 +72,7 @@ class DueValues(TypedDict):
 
 
 def any_due(session: Session, labels: Sequence[str], now: datetime) -> bool:
-    """Is there a run that an agent with these labels could have, limits and other runs permitting?"""
+    """Whether there is a run for an agent with these labels, if limits and other runs permit it."""
     values = bound_values(session, labels, now)
     if values is None:
         return False
@@ -81,7 +81,7 @@ def any_due(session: Session, labels: Sequence[str], now: datetime) -> bool:
 
 
 def live(session: Session) -> list[tuple[UUID, list[str]]]:
-    """Flow and labels of every run that is being worked on."""
+    """The flow and labels of every active run."""
     return [(row.flow_id, row.labels) for row in session.execute(select(_run.c.flow_id, _run.c.labels).where(LIVE_NOW))]
 
 
@@ -118,7 +118,7 @@ def bound_values(session: Session, labels: Sequence[str], now: datetime) -> DueV
 
 
 def form_of(session: Session, values: DueValues) -> Form:
-    """The form that statements with these values have now."""
+    """The form of statements with these values."""
     return Form(dialect(session), values["held_until"] is not None, _several_projects(session))
 
 
@@ -134,7 +134,7 @@ def due_conditions(form: Form) -> list[ColumnElement[bool] | TextClause]:
         _run.c.scheduled_time <= bindparam("now"),
         _run.c.flow_id.in_(select(_flow.c.id).where(~_flow.c.paused, ~_flow.c.archived)),
         _SERVED[form.dialect],
-        *((_run.c.scheduled_time > bindparam("held_until"),) if form.held else ()),
+        *((_run.c.scheduled_time > bindparam("held_until"),) if form.hold else ()),
     ]
 
 

@@ -16,18 +16,19 @@ _run = metadata.tables["flow_run"]
 
 
 def after(session: Session, event_id: int, limit: int) -> Sequence[EventRow]:
-    """What happened after this event, oldest first."""
+    """The events after this one, oldest first."""
     statement = select(_event).where(_event.c.id > event_id).order_by(_event.c.id).limit(limit)
     return cast(Sequence[EventRow], session.execute(statement).all())
 
 
 def newest_id(session: Session) -> int:
+    """The highest id; 0 when the outbox is empty."""
     newest: int = session.execute(select(func.coalesce(func.max(_event.c.id), 0))).scalar_one()
     return newest
 
 
 def since(session: Session, event_id: int, kinds: Collection[str], limit: int) -> Sequence[CountedEvent]:
-    """The events of some kinds after this one: what counters fold in."""
+    """The events of some kinds after this one, for counters."""
     query = select(_event.c.id, _event.c.at, _event.c.object_id, _event.c.data).where(
         _event.c.id > event_id, _event.c.kind.in_(kinds)
     )
@@ -35,7 +36,7 @@ def since(session: Session, event_id: int, kinds: Collection[str], limit: int) -
 
 
 def with_runs_after(session: Session, event_id: int, limit: int) -> list[RunEvent]:
-    """What happened after this event, in order, with the flow and the start of runs."""
+    """The events after this one, oldest first, with the flow and start of their runs."""
     statement = (
         select(_event.c.id, _event.c.at, _event.c.kind, _event.c.data, _run.c.flow_id, _run.c.start_time)
         .outerjoin(_run, _run.c.id == _event.c.object_id)

@@ -50,7 +50,7 @@ def page(
     name: str | None = None,
     archived: bool = False,
 ) -> RowPage[FlowRow]:
-    """Flows by name; `name` finds any that contain it."""
+    """Flows by name; `name` matches any that contain it."""
     query = select(_flow).where(_flow.c.archived.is_(archived))
     if project is not None:
         query = query.join(_project, _project.c.id == _flow.c.project_id).where(_project.c.name == project)
@@ -86,7 +86,7 @@ def newest_versions(session: Session, flow_ids: Collection[UUID]) -> Sequence[Fl
 
 
 def task_numbers(session: Session, version_ids: Collection[UUID]) -> dict[UUID, int]:
-    """How many tasks each version's graph has; the database counts them, the graphs stay there."""
+    """How many tasks each version's graph has, counted by the database."""
     if session.get_bind().dialect.name == "sqlite":
         number = func.json_array_length(_version.c.graph, "$.tasks")
     else:
@@ -97,8 +97,8 @@ def task_numbers(session: Session, version_ids: Collection[UUID]) -> dict[UUID, 
 
 def names(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[str, str]]:
     """(flow, project) names by flow id."""
-    found = session.connection().execute(_NAMES, {"flows": list(ids)})
-    return {flow_id: (flow, project) for flow_id, flow, project in found}
+    rows = session.connection().execute(_NAMES, {"flows": list(ids)})
+    return {flow_id: (flow, project) for flow_id, flow, project in rows}
 
 
 def _key(cursor: str) -> tuple[UUID, str]:
@@ -110,7 +110,7 @@ def _key(cursor: str) -> tuple[UUID, str]:
 
 
 def work_of_versions(session: Session, version_ids: list[UUID]) -> dict[UUID, VersionWork]:
-    """Flow, project and storage of the versions, by version id."""
+    """The flow, project and storage of each version."""
     result = session.connection().execute(_WORK, {"versions": sorted(set(version_ids))})
     return {row.id: row for row in cast(Iterable[VersionWork], result)}
 
@@ -118,8 +118,8 @@ def work_of_versions(session: Session, version_ids: list[UUID]) -> dict[UUID, Ve
 def runnable(
     session: Session, flow_id: UUID | None, project: str | None, name: str | None
 ) -> tuple[RunnableFlow, RunnableVersion | None] | None:
-    """What a new run needs of the flow with this id, or with this name in this project, and of its newest version (None: it has
-    none), as rows without the graph."""
+    """What a new run needs of the flow with this id, or with this name in this project, and of its newest version, if it has one; without
+    the graph."""
     connection = session.connection()
     if flow_id is not None:
         flow = connection.execute(_BY_ID, {"flow": flow_id}).one_or_none()

@@ -17,26 +17,26 @@ _run = metadata.tables["flow_run"]
 _COUNTED = 10_000
 
 
-class _Kept(msgspec.Struct):
+class _StoredHold(msgspec.Struct):
     before: datetime
 
 
 def text_of(session: Session) -> str | None:
-    """The hold as it is kept; None when nothing is held."""
+    """The stored hold as text; None when there is none."""
     return settings.get(session, NAME)
 
 
 def held_until(session: Session) -> datetime | None:
-    """Runs that were due at this time or earlier are held; None when none are."""
+    """Runs that were due at this time or earlier are held back; None when there is no hold."""
     return decoded(settings.get(session, NAME))
 
 
 def decoded(text: str | None) -> datetime | None:
-    """The same from the text that is kept."""
-    return None if text is None else msgspec.json.decode(text, type=_Kept).before
+    """The same from the stored text."""
+    return None if text is None else msgspec.json.decode(text, type=_StoredHold).before
 
 
 def overdue(session: Session, before: datetime) -> int:
-    """How many runs wait that were due by then; counting ends a little above ten thousand."""
+    """How many waiting runs were due by then; counting stops just above ten thousand."""
     inner = select(_run.c.id).where(SCHEDULED_NOW, _run.c.scheduled_time <= before).limit(_COUNTED + 1).subquery()
     return session.execute(select(func.count()).select_from(inner)).scalar_one()

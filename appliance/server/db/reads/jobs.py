@@ -23,7 +23,7 @@ def get(session: Session, job_id: UUID) -> JobRow | None:
 
 
 def page(session: Session, limit: int, after: str | None, state: str | None = None) -> RowPage[JobRow]:
-    """Jobs, the newest first: their ids grow with time."""
+    """Jobs, newest first: their ids grow with time."""
     query = select(_job)
     if state is not None:
         query = query.where(_job.c.state == state)
@@ -36,17 +36,18 @@ def page(session: Session, limit: int, after: str | None, state: str | None = No
 
 
 def any_over_before(session: Session, before: datetime) -> bool:
+    """Whether a job ended before that time."""
     query = select(_job.c.id).where(_job.c.state.in_(("done", "cancelled", "failed")), _job.c.updated < before)
     return session.execute(query.limit(1)).first() is not None
 
 
 def of_key(session: Session, key: str) -> JobRow | None:
-    """The job that was asked for under this key."""
+    """The job with this idempotency key."""
     statement = select(_job).where(_job.c.idempotency_key == key)
     return cast(JobRow | None, session.connection().execute(statement).one_or_none())
 
 
 def unfinished(session: Session) -> list[UUID]:
-    """The jobs that are not over, the oldest first."""
+    """The jobs that have not ended, oldest first."""
     statement = select(_job.c.id).where(_job.c.state.in_(OPEN)).order_by(_job.c.id)
     return list(session.execute(statement).scalars())

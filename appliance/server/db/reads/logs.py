@@ -21,7 +21,7 @@ _CHUNK = 2_000
 
 @dataclass(frozen=True)
 class LogFilter:
-    """Which lines to show."""
+    """Which lines to list."""
 
     min_level: int | None = None
     task_slug: str | None = None
@@ -30,10 +30,10 @@ class LogFilter:
 
 
 def page(
-    session: Session, flow_run_id: UUID, wanted: LogFilter, limit: int, after: str | None, before: str | None
+    session: Session, flow_run_id: UUID, criteria: LogFilter, limit: int, after: str | None, before: str | None
 ) -> tuple[RowPage[LogRow], str | None]:
-    """Lines oldest first, and the cursor of what lies before them. `next` is always given when there are lines: more may come."""
-    query = _filtered(flow_run_id, wanted)
+    """Lines, oldest first, and the cursor of the page before. `next` is set whenever there are lines: more may come."""
+    query = _filtered(flow_run_id, criteria)
     if before is not None:
         query = query.where(_log.c.id < number(before)).order_by(_log.c.id.desc()).limit(limit + 1)
         rows = cast(Sequence[LogRow], session.execute(query).all())
@@ -81,14 +81,14 @@ def first_errors(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID,
     return {run_id: log_id for run_id, log_id in session.execute(query)}
 
 
-def _filtered(flow_run_id: UUID, wanted: LogFilter) -> Select[Any]:
+def _filtered(flow_run_id: UUID, criteria: LogFilter) -> Select[Any]:
     query = select(_log).where(_log.c.flow_run_id == flow_run_id)
-    if wanted.min_level is not None:
-        query = query.where(_log.c.level >= wanted.min_level)
-    if wanted.task_slug is not None:
-        query = query.where(_log.c.task_slug == wanted.task_slug)
-    if wanted.map_index is not None:
-        query = query.where(_log.c.map_index == wanted.map_index)
-    if wanted.text:
-        query = query.where(_log.c.message.ilike(like(wanted.text), escape="\\"))
+    if criteria.min_level is not None:
+        query = query.where(_log.c.level >= criteria.min_level)
+    if criteria.task_slug is not None:
+        query = query.where(_log.c.task_slug == criteria.task_slug)
+    if criteria.map_index is not None:
+        query = query.where(_log.c.map_index == criteria.map_index)
+    if criteria.text:
+        query = query.where(_log.c.message.ilike(like(criteria.text), escape="\\"))
     return query

@@ -1,4 +1,4 @@
-"""Reads of the maintenance that the appliance is in."""
+"""Reads of the maintenance mode."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "maintenance"
 
 @dataclass(frozen=True)
 class Maintenance:
-    """While it lasts no run is handed out. `until` None: until a person ends it."""
+    """While it lasts, no run is handed out. Without `until`, it lasts until a person ends it."""
 
     since: datetime
     until: datetime | None
@@ -24,11 +24,13 @@ class Maintenance:
 
 
 def find(session: Session, now: datetime) -> Maintenance | None:
-    """The maintenance that lasts now; None when there is none, or it has ended by itself."""
+    """The current maintenance; None when there is none, or it has expired."""
     return decoded(settings.get(session, NAME), now)
 
 
 def decoded(text: str | None, now: datetime) -> Maintenance | None:
-    """The same from the text that is kept."""
-    found = None if text is None else msgspec.json.decode(text, type=Maintenance)
-    return None if found is None or (found.until is not None and found.until <= now) else found
+    """The same from the stored text."""
+    if text is None:
+        return None
+    maintenance = msgspec.json.decode(text, type=Maintenance)
+    return None if maintenance.until is not None and maintenance.until <= now else maintenance

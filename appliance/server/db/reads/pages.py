@@ -1,4 +1,4 @@
-"""Keyset pages: where a page ended, as an opaque text, and back. Clients hand it back to go on."""
+"""Keyset pages. Where a page ends is an opaque cursor, which clients send to get the next one."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RowPage(Generic[T]):
-    """The rows of one page, and the cursor of the next; None at the end."""
+    """The rows of a page, and the cursor of the next page, if there is one."""
 
     rows: Sequence[T]
     next: str | None = None
 
 
-def size(asked: int | None) -> int:
-    """How many rows to give: the default when nothing was asked, never more than the maximum."""
-    if asked is None:
+def size(limit: int | None) -> int:
+    """How many rows a page has: `limit`, which is checked, or the default."""
+    if limit is None:
         return DEFAULT
-    if not 1 <= asked <= MAX:
-        raise Invalid(f"A page has between 1 and {MAX} items, not {asked}.")
-    return asked
+    if not 1 <= limit <= MAX:
+        raise Invalid(f"A page has between 1 and {MAX} items, not {limit}.")
+    return limit
 
 
 def encode(*key: str | int | datetime | UUID) -> str:
@@ -71,15 +71,15 @@ def number(cursor: str) -> int:
 
 
 def text_key(cursor: str, parts: int) -> list[str]:
-    """The key of a list that is ordered by texts; the last part may itself hold the separator."""
-    found = _decode(cursor).split("|", parts - 1)
-    if len(found) != parts:
+    """The key of a list that is ordered by texts; the last part may contain the separator."""
+    texts = _decode(cursor).split("|", parts - 1)
+    if len(texts) != parts:
         raise unusable()
-    return found
+    return texts
 
 
 def like(text: str) -> str:
-    """A LIKE pattern, with backslash as escape, for texts that contain `text` as it stands."""
+    """A LIKE pattern, escaped with backslashes, for texts that contain `text` literally."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
 
@@ -94,5 +94,5 @@ def _decode(cursor: str) -> str:
 
 
 def unusable() -> Invalid:
-    """What a cursor that is none of ours is answered with."""
+    """The error for a cursor that we did not issue."""
     return Invalid("This page cursor can't be used here; ask for the first page again.")

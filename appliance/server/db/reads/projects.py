@@ -18,7 +18,7 @@ MOST = 500
 
 
 def every(session: Session) -> Sequence[ProjectRow]:
-    """All projects by name; a site has a handful, and never more than 500 are shown."""
+    """All projects by name; a site has a handful, and at most 500 are listed."""
     statement = select(_project).order_by(_project.c.name).limit(MOST)
     return cast(Sequence[ProjectRow], session.execute(statement).all())
 
@@ -28,7 +28,7 @@ def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[ProjectRow]:
 
 
 def flow_counts(session: Session, ids: Collection[UUID]) -> dict[UUID, int]:
-    """How many flows each project has that are not archived."""
+    """How many flows of each project are not archived."""
     query = (
         select(_flow.c.project_id, func.count())
         .where(_flow.c.project_id.in_(ids), _flow.c.archived.is_(False))

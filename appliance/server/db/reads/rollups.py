@@ -1,4 +1,4 @@
-"""Reads of the hourly sums: how runs ended, over all flows, those of a project, or one."""
+"""Reads of the hourly sums of how runs ended: of all flows, those of a project, or one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _flow = metadata.tables["flow"]
 _project = metadata.tables["project"]
 POSITION = "rollups.position"
 _SETTLED = timedelta(seconds=10)
-"""How long after its time an event may still come into sight on Postgres, when its transaction has just begun."""
+"""How long after its time an event may still become visible on Postgres, even when its transaction has just begun."""
 
 
 def per_hour(
@@ -43,10 +43,10 @@ def per_hour(
 
 
 def settled(session: Session, now: datetime) -> datetime | None:
-    """Events before this time have all come into sight; None when that holds for every one.
+    """All events before this time are visible; None when that holds for every event.
 
-    Postgres hands out ids before their transactions end, so a lower id may appear after a higher one: events wait until no
-    transaction that changes something is as old as they are.
+    Postgres assigns ids before transactions end, so a lower id may appear after a higher one. An event is counted once no writing
+    transaction is as old as the event.
     """
     if session.get_bind().dialect.name != "postgresql":
         return None

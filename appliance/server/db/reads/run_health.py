@@ -1,4 +1,4 @@
-"""Reads of runs that something is wrong with: overdue to start, without a word from their process, or past a deadline."""
+"""Reads of runs that need attention: late to start, silent, or past a deadline."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ _run = metadata.tables["flow_run"]
 
 
 def expired(session: Session, now: datetime, limit: int) -> list[UUID]:
-    """Live runs whose lease is over, longest over first."""
+    """Live runs whose lease has expired, the longest expired first."""
     statement = select(_run.c.id).where(LIVE_NOW, _run.c.lease_expires_at < now)
     return list(session.execute(statement.order_by(_run.c.lease_expires_at).limit(limit)).scalars())
 
 
-def stuck(session: Session, taken_before: datetime, asked_before: datetime, limit: int) -> list[UUID]:
-    """Live runs that were taken by then and have not begun, or were asked to stop by then and have not ended."""
+def stuck(session: Session, taken_before: datetime, stopped_before: datetime, limit: int) -> list[UUID]:
+    """Live runs that were taken by `taken_before` and have not started, or were told to stop by `stopped_before` and have not ended."""
     statement = select(_run.c.id).where(
         LIVE_NOW,
         or_(
             and_(_run.c.state_type == PENDING, _run.c.state_at < taken_before),
-            and_(_run.c.state_type == CANCELLING, _run.c.state_at < asked_before),
+            and_(_run.c.state_type == CANCELLING, _run.c.state_at < stopped_before),
         ),
     )
     return list(session.execute(statement.order_by(_run.c.state_at).limit(limit)).scalars())
 
 
-def waits_since(session: Session, due_before: datetime) -> bool:
-    """Is there a run that was due by then and is still called Scheduled?"""
+def any_waiting_since(session: Session, due_before: datetime) -> bool:
+    """Whether a run that was due by then is still called Scheduled."""
     return session.execute(waiting_since(due_before).limit(1)).first() is not None
 
 
 def has_lease_after(session: Session, latest: datetime) -> bool:
-    """Does a live run have a lease that is longer than this?"""
+    """Whether a live run has a lease that ends after this time."""
     statement = select(_run.c.id).where(LIVE_NOW, _run.c.lease_expires_at > latest).limit(1)
     return session.execute(statement).first() is not None
 

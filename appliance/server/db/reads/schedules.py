@@ -23,7 +23,7 @@ _skip = metadata.tables["schedule_skip"]
 _flow = metadata.tables["flow"]
 _run = metadata.tables["flow_run"]
 MOST = 500
-ACTIVE = text("schedule.active")  # written out, so that the planner sees that the partial index serves
+ACTIVE = text("schedule.active")  # literal, so that the planner can use the partial index
 
 
 def of_flows(session: Session, flow_ids: Collection[UUID]) -> Sequence[ScheduleRow]:
@@ -33,7 +33,7 @@ def of_flows(session: Session, flow_ids: Collection[UUID]) -> Sequence[ScheduleR
 
 
 def page(session: Session, limit: int, after: str | None, flow_id: UUID | None = None) -> RowPage[ScheduleRow]:
-    """Schedules of one flow or of all, the oldest first: their ids grow with time."""
+    """Schedules of one flow or of all, oldest first: their ids grow with time."""
     query = select(_schedule)
     if flow_id is not None:
         query = query.where(_schedule.c.flow_id == flow_id)
@@ -46,7 +46,7 @@ def page(session: Session, limit: int, after: str | None, flow_id: UUID | None =
 
 
 def skips(session: Session, schedule_id: UUID, limit: int, after: str | None) -> RowPage[SkipRow]:
-    """Due times of a schedule that got no run, the newest first."""
+    """Due times of a schedule that got no run, newest first."""
     query = select(_skip).where(_skip.c.schedule_id == schedule_id)
     if after is not None:
         last, skip_id = text_key(after, 2)
@@ -71,7 +71,7 @@ def get(session: Session, schedule_id: UUID) -> ScheduleRow | None:
 
 
 def to_plan(session: Session, now: datetime) -> list[UUID]:
-    """The active schedules whose next look is due, the most overdue first."""
+    """The active schedules that must be planned now, the most overdue first."""
     statement = (
         select(_schedule.c.id)
         .join(_flow, _flow.c.id == _schedule.c.flow_id)
@@ -88,10 +88,10 @@ def planned(session: Session, now: datetime) -> dict[UUID, list[datetime]]:
         .join(_schedule, _schedule.c.id == _run.c.schedule_id)
         .where(SCHEDULED_NOW, _run.c.due_at > now, _run.c.attempt == 0, ACTIVE)
     )
-    found: dict[UUID, list[datetime]] = {}
+    times: dict[UUID, list[datetime]] = {}
     for schedule_id, due_at in session.execute(statement):
-        found.setdefault(schedule_id, []).append(due_at)
-    return found
+        times.setdefault(schedule_id, []).append(due_at)
+    return times
 
 
 def documents(session: Session, ids: Sequence[UUID]) -> dict[UUID, JsonDocument]:
@@ -101,7 +101,7 @@ def documents(session: Session, ids: Sequence[UUID]) -> dict[UUID, JsonDocument]
 
 
 def deleted_times(session: Session, schedule_ids: Collection[UUID], since: datetime) -> set[tuple[UUID, datetime]]:
-    """The due times from `since` on whose runs people have deleted, so that none is made for them again."""
+    """The due times from `since` on whose runs people have deleted; they get no new run."""
     statement = select(_skip.c.schedule_id, _skip.c.last).where(
         _skip.c.schedule_id.in_(schedule_ids), _skip.c.last >= since, _skip.c.code == "deleted"
     )
@@ -109,17 +109,17 @@ def deleted_times(session: Session, schedule_ids: Collection[UUID], since: datet
 
 
 def skips_after(session: Session, schedule: Schedule, now: datetime) -> list[SkipRow]:
-    """The records of missed times of this version of the schedule that reach beyond `now`: a clock was wrong when they were made."""
+    """The records of missed times of this version of the schedule that reach beyond `now`: the clock was wrong when they were written."""
     mine = (_skip.c.schedule_id == schedule.id, _skip.c.version == schedule.version, _skip.c.code == "catch_up")
     return cast(list[SkipRow], session.execute(select(_skip).where(*mine, _skip.c.last > now)).all())
 
 
 def without_runs(session: Session, rows: list[NewSkip]) -> list[NewSkip]:
-    """Records of missed times less those that have a run all the same, as after the clock was behind for a while."""
-    found: list[NewSkip] = []
+    """Records of missed times, reduced by those that do have a run, such as after the clock was behind for a while."""
+    remaining: list[NewSkip] = []
     for row in rows:
         run = (_run.c.schedule_id == row["schedule_id"], _run.c.due_at.between(row["first"], row["last"]))
         runs = session.execute(select(func.count()).select_from(_run).where(*run)).scalar_one()
         if row["count"] > runs:
-            found.append({**row, "count": row["count"] - runs})
-    return found
+            remaining.append({**row, "count": row["count"] - runs})
+    return remaining

@@ -1,4 +1,4 @@
-"""Reads of the installation's own small facts."""
+"""Reads of the installation's own settings."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _SEVERAL = select(_setting.c.name, _setting.c.value).where(_setting.c.name.in_(b
 
 
 def get(session: Session, name: str) -> str | None:
-    found: str | None = session.execute(select(_setting.c.value).where(_setting.c.name == name)).scalar_one_or_none()
-    return found
+    value: str | None = session.execute(select(_setting.c.value).where(_setting.c.name == name)).scalar_one_or_none()
+    return value
 
 
 def several(session: Session, names: Collection[str]) -> dict[str, str]:
-    """Those of these facts that are set."""
+    """The values of those of these settings that are stored."""
     return {name: value for name, value in session.connection().execute(_SEVERAL, {"names": list(names)})}

@@ -18,12 +18,12 @@ MOST = 1_000
 
 
 def of_flow_run(session: Session, flow_run_id: UUID) -> Sequence[StateRow]:
-    """Oldest first; a run that changed more than a thousand times shows its first thousand."""
+    """A run's states, oldest first; at most a thousand."""
     query = select(_state).where(_state.c.flow_run_id == flow_run_id).order_by(_state.c.version).limit(MOST)
     return cast(Sequence[StateRow], session.execute(query).all())
 
 
 def data_of_flow_run(session: Session, flow_run_id: UUID) -> list[JsonDocument]:
-    """What the run's states have recorded besides their messages, newest first."""
+    """The data of the run's states, newest first."""
     statement = select(_state.c.data).where(_state.c.flow_run_id == flow_run_id, _state.c.data.is_not(None))
     return [data for data in session.execute(statement.order_by(_state.c.version.desc())).scalars() if data]

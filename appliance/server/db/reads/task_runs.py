@@ -29,7 +29,7 @@ from appliance.server.errors import Invalid
 
 _task = metadata.tables["task_run"]
 _state = metadata.tables["task_run_state"]
-_by_itself = and_(_task.c.state_type == "FAILED", _task.c.state_name.not_in(("TriggerFailed", "Crashed")))
+_failed_on_its_own = and_(_task.c.state_type == "FAILED", _task.c.state_name.not_in(("TriggerFailed", "Crashed")))
 _CHUNK = 500
 _STORED = select(
     _task.c.id,
@@ -47,7 +47,7 @@ _STORED = select(
 
 @dataclass
 class Recorded:
-    """A run's task runs: how many in each type of state, and how many that are no mapped children."""
+    """How many task runs a run has of each state type, and how many that aren't mapped children."""
 
     by_type: dict[str, int] = field(default_factory=dict)
     tasks: int = 0
@@ -78,39 +78,41 @@ def page(
 
 
 def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, Recorded]:
-    """What is recorded of each run; runs without any task run are left out."""
+    """The recorded task runs of each run; runs without any are left out."""
     numbers = (func.count(), func.count().filter(_task.c.map_index < 0))
-    if len(flow_run_ids) == 1:  # without the run among the groups a run of 100,000 tasks takes half as long
+    if len(flow_run_ids) == 1:  # grouping without the run halves the time for 100,000 tasks
         [only] = flow_run_ids
         query = select(literal(only), _task.c.state_type, *numbers).where(_task.c.flow_run_id == only)
         query = query.group_by(_task.c.state_type)
     else:
         query = select(_task.c.flow_run_id, _task.c.state_type, *numbers).where(_task.c.flow_run_id.in_(flow_run_ids))
         query = query.group_by(_task.c.flow_run_id, _task.c.state_type)
-    found: dict[UUID, Recorded] = {}
+    records: dict[UUID, Recorded] = {}
     for flow_run_id, state_type, number, tasks in session.execute(query):
-        recorded = found.setdefault(flow_run_id, Recorded())
+        recorded = records.setdefault(flow_run_id, Recorded())
         recorded.by_type[state_type] = number
         recorded.tasks += tasks
-    return found
+    return records
 
 
 def first_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, TaskRunRow]:
-    """Of each run the task run that failed first, by itself: those that a trigger or a crash ended are never a cause."""
+    """The task run of each run that failed first on its own: one that a trigger or a crash ended is never the cause."""
     first = func.row_number().over(partition_by=_task.c.flow_run_id, order_by=(_task.c.state_at, _task.c.id))
     ranked = (
-        select(_task.c.id, first.label("place")).where(_task.c.flow_run_id.in_(flow_run_ids), _by_itself).subquery()
+        select(_task.c.id, first.label("place"))
+        .where(_task.c.flow_run_id.in_(flow_run_ids), _failed_on_its_own)
+        .subquery()
     )
     query = select(_task).join(ranked, ranked.c.id == _task.c.id).where(ranked.c.place == 1)
     return {row.flow_run_id: row for row in cast(Iterable[TaskRunRow], session.execute(query))}
 
 
 def count_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
-    """Of each run: (how many failed by themselves, how many did not run because of that)."""
-    own = func.count().filter(_by_itself)
-    kept = func.count().filter(_task.c.state_name == "TriggerFailed")
+    """For each run: (how many task runs failed on their own, how many did not run because of that)."""
+    own = func.count().filter(_failed_on_its_own)
+    skipped = func.count().filter(_task.c.state_name == "TriggerFailed")
     query = (
-        select(_task.c.flow_run_id, own, kept)
+        select(_task.c.flow_run_id, own, skipped)
         .where(_task.c.flow_run_id.in_(flow_run_ids), _task.c.state_type == "FAILED")
         .group_by(_task.c.flow_run_id)
     )
@@ -124,10 +126,10 @@ def histories(session: Session, task_run_ids: Collection[UUID]) -> dict[UUID, li
         .where(_state.c.task_run_id.in_(task_run_ids))
         .order_by(_state.c.task_run_id, _state.c.version)
     )
-    found: dict[UUID, list[TaskStateRow]] = defaultdict(list)
+    states: dict[UUID, list[TaskStateRow]] = defaultdict(list)
     for row in cast(Iterable[TaskStateRow], session.execute(query)):
-        found[row.task_run_id].append(row)
-    return found
+        states[row.task_run_id].append(row)
+    return states
 
 
 def _key(cursor: str) -> tuple[int, str]:
@@ -138,14 +140,14 @@ def _key(cursor: str) -> tuple[int, str]:
         raise Invalid("This page cursor can't be used here; ask for the first page again.") from error
 
 
-def stored(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredTaskRun]:
-    """The task runs among `ids` that exist, by id."""
-    found: dict[UUID, StoredTaskRun] = {}
+def by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredTaskRun]:
+    """The task runs with these ids that exist, by id."""
+    rows: dict[UUID, StoredTaskRun] = {}
     rest = iter(ids)
     while chunk := list(islice(rest, _CHUNK)):
         result = session.connection().execute(_STORED, {"ids": chunk})
-        found.update((row.id, row) for row in cast(Iterable[StoredTaskRun], result))
-    return found
+        rows.update((row.id, row) for row in cast(Iterable[StoredTaskRun], result))
+    return rows
 
 
 def types_of(session: Session, flow_run_id: UUID) -> dict[tuple[str, int], tuple[UUID, StateType]]:
@@ -156,7 +158,7 @@ def types_of(session: Session, flow_run_id: UUID) -> dict[tuple[str, int], tuple
 
 
 def paused(session: Session, flow_run_id: UUID, task_slug: str | None, map_index: int | None) -> list[PausedTaskRun]:
-    """The task runs that wait for a person, with their data: all of the flow run, of one task, or one mapped child."""
+    """The task runs that wait for a person: all of the flow run, those of one task, or one mapped child."""
     statement = select(_task.c.id, _task.c.state_data).where(
         _task.c.flow_run_id == flow_run_id, _task.c.state_type == "PAUSED"
     )
@@ -175,14 +177,14 @@ def find(session: Session, flow_run_id: UUID, task_slug: str, map_index: int) ->
     return cast(TaskRunResult | None, session.connection().execute(statement).one_or_none())
 
 
-def recorded_data(session: Session, task_run_id: UUID) -> list[JsonDocument]:
-    """What the task run's states have recorded besides their messages."""
+def data_of_task_run(session: Session, task_run_id: UUID) -> list[JsonDocument]:
+    """The data of the task run's states."""
     statement = select(_state.c.data).where(_state.c.task_run_id == task_run_id, _state.c.data.is_not(None))
     return [data for data in session.connection().execute(statement).scalars() if data]
 
 
 def with_times(session: Session, flow_run_id: UUID) -> list[TimedTaskRun]:
-    """The task runs that wait for a time of their own: a retry, or the end of a pause."""
+    """The task runs that wait for a time: for a retry, or the end of a pause."""
     statement = select(_task.c.id, _task.c.state_name, _task.c.state_data).where(
         _task.c.flow_run_id == flow_run_id, _task.c.state_type.in_(("SCHEDULED", "PAUSED"))
     )

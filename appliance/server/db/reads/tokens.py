@@ -29,6 +29,6 @@ def get(session: Session, token_id: UUID) -> TokenRow | None:
 
 
 def live(session: Session) -> Sequence[TokenRow]:
-    """Tokens that were not revoked, newest first, at most a thousand."""
+    """Tokens that are not revoked, newest first; at most a thousand."""
     query = _joined.where(_token.c.revoked_at.is_(None)).order_by(_token.c.created.desc(), _token.c.id.desc())
     return cast(Sequence[TokenRow], session.execute(query.limit(MOST)).all())

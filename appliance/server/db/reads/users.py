@@ -17,7 +17,7 @@ MOST = 1_000
 
 
 def any_exists(session: Session) -> bool:
-    """Whether the appliance was claimed."""
+    """Whether the appliance has been claimed."""
     return session.execute(select(_user.c.id).limit(1)).first() is not None
 
 
@@ -31,5 +31,5 @@ def get(session: Session, user_id: UUID) -> UserRow | None:
 
 
 def every(session: Session) -> Sequence[UserRow]:
-    """Users by name, at most a thousand."""
+    """Users by name; at most a thousand."""
     return cast(Sequence[UserRow], session.execute(select(_user).order_by(_user.c.username).limit(MOST)).all())

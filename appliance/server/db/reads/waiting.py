@@ -1,4 +1,4 @@
-"""Reads what decides why runs wait: agents, limits with their holders, and schedules whose runs must not overlap."""
+"""Reads for why runs wait: agents, limits with their holders, and schedules whose runs must not overlap."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _schedule = metadata.tables["schedule"]
 
 
 def situation(session: Session, now: datetime) -> Situation:
-    """The moment as it is for all waiting runs: a handful of small queries."""
+    """The current facts for all waiting runs, in a handful of small queries."""
     return Situation(
         now,
         _agents(session),
@@ -34,18 +34,18 @@ def situation(session: Session, now: datetime) -> Situation:
 
 
 def reasons(session: Session, runs: Sequence[FlowRunRow], now: datetime) -> dict[UUID, Waiting]:
-    """Why those of these runs wait that do."""
+    """Why the waiting ones among these runs wait."""
     waiting = [run for run in runs if run.state_type in ("SCHEDULED", "PENDING", "PAUSED")]
     if not waiting:
         return {}
     common = situation(session, now)
-    known = {flow.id: flow for flow in flows.by_ids(session, {run.flow_id for run in waiting})}
-    found = {run.id: why(run_facts(run, known[run.flow_id]), common) for run in waiting}
-    return {run_id: reason for run_id, reason in found.items() if reason is not None}
+    flows_by_id = {flow.id: flow for flow in flows.by_ids(session, {run.flow_id for run in waiting})}
+    verdicts = {run.id: why(run_facts(run, flows_by_id[run.flow_id]), common) for run in waiting}
+    return {run_id: reason for run_id, reason in verdicts.items() if reason is not None}
 
 
 def run_facts(run: FlowRunRow, flow: FlowRow) -> RunFacts:
-    """What matters of a run, from its row and that of its flow."""
+    """The facts of a run, from its row and its flow's."""
     return RunFacts(
         state_type=run.state_type,
         state_name=run.state_name,

@@ -1,4 +1,4 @@
-"""Rows of limits and of the slots that are held under them."""
+"""Rows of limits and of the holders of their slots."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class SlotHolder(RowType):
 
 
 class TaskHolder(RowType):
-    """A task run that holds a slot, with the limit, since when, and the id and name of its run."""
+    """A task run that holds a slot: under which limit, since when, and the id and name of its run."""
 
     limit_id: UUID
     task_slug: str
@@ -62,7 +62,7 @@ class TaskHolder(RowType):
 
 
 class AttemptState(RowType):
-    """Which attempt of a run is the newest, and how far it is."""
+    """The number and the state of a run's newest attempt."""
 
     state_type: StateType
     state_name: str

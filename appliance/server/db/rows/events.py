@@ -34,7 +34,7 @@ class CountedEvent(RowType):
 
 
 class RunEvent(RowType):
-    """An event with the flow and the start of its run; both None when it is no run's or the run is gone."""
+    """An event with the flow and start of its run; both are None for other events and for runs that are gone."""
 
     id: int
     at: datetime
@@ -57,7 +57,7 @@ class NewEvent(TypedDict):
 
 
 class StateNews(TypedDict):
-    """What the event of a run's new state says."""
+    """The data of the event for a run's new state."""
 
     type: str
     name: str

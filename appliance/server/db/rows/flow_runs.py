@@ -14,7 +14,7 @@ from appliance.server.db.rows.row_type import RowType
 
 
 class LockedRun(RowType):
-    """What the rules need to know of a run, which is locked until the transaction ends."""
+    """What the rules need to know of a run; it is locked until the transaction ends."""
 
     id: UUID
     flow_id: UUID
@@ -62,7 +62,7 @@ class ClaimedRun(RowType):
 
 
 class HeldRun(RowType):
-    """What an agent that says it holds the run has to know."""
+    """What an agent needs to know of a run that it reports."""
 
     id: UUID
     attempt: int
@@ -101,7 +101,7 @@ class LiveRun(RowType):
 
 
 class RunSummary(RowType):
-    """What a mark in a strip of runs shows."""
+    """What a mark in a strip of runs needs."""
 
     id: UUID
     flow_id: UUID
@@ -119,7 +119,7 @@ class RunSummary(RowType):
 
 
 class FlowRunRow(RunSummary):
-    """What lists show of a run: all but its heavy columns and the hash of its token."""
+    """What lists need of a run: all but its large columns and the hash of its token."""
 
     flow_version_id: UUID
     schedule_id: UUID | None

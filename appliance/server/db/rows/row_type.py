@@ -1,4 +1,4 @@
-"""What result rows have in common: their columns are attributes that nobody can set."""
+"""The common type of result rows, whose columns are read-only attributes."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from typing import dataclass_transform
 
 @dataclass_transform(frozen_default=True)
 class RowType:
-    """A type that rows of SQLAlchemy are cast to; there are no instances of it. To a type checker its fields are read-only."""
+    """A type that SQLAlchemy's rows are cast to. It has no instances; type checkers treat its fields as read-only."""

@@ -48,7 +48,7 @@ class SkipRow(RowType):
 
 
 class NewSkip(TypedDict):
-    """A range of due times to record that gets no run."""
+    """A range of due times without runs, to record."""
 
     schedule_id: UUID
     version: int

@@ -36,7 +36,7 @@ class TaskRunRow(RowType):
 
 
 class TaskStateRow(RowType):
-    """A state in a task run's history, as lists show it."""
+    """A state in a task run's history, as timelines need it."""
 
     task_run_id: UUID
     version: int
@@ -46,7 +46,7 @@ class TaskStateRow(RowType):
 
 
 class StoredTaskRun(RowType):
-    """What a report has to know of a task run that is stored already."""
+    """What a report needs to know of an existing task run."""
 
     id: UUID
     name: str
@@ -61,7 +61,7 @@ class StoredTaskRun(RowType):
 
 
 class EarlierTaskRun(RowType):
-    """What a later attempt has to know of a task run."""
+    """What a later attempt needs to know of a task run."""
 
     task_slug: str
     map_index: int

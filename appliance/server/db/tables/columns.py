@@ -1,4 +1,4 @@
-"""Column kinds that behave the same on SQLite and on Postgres, and the naming of constraints that migrations rely on."""
+"""Column types that behave the same on SQLite and Postgres, and the names of constraints that migrations rely on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def table(model: type[SQLModel]) -> Table:
 
 
 Document = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-"""A JSON document that no query looks into."""
+"""A JSON document that no query searches."""
 
 BigKey = BigInteger().with_variant(Integer(), "sqlite")
 """A growing 64-bit key; SQLite wants plain INTEGER to make it the row id."""
@@ -35,9 +35,9 @@ LongText = Text()
 
 
 class Time(TypeDecorator[datetime]):
-    """Aware in, UTC out, microseconds kept. SQLite has no zones, so what it stores is the text of a UTC time without one.
+    """Takes aware times and returns them in UTC, with microseconds. SQLite has no zones, so it stores the text of a UTC time without one.
 
-    The conversions are handed to SQLAlchemy whole, and not value by value: there are a dozen times in every write."""
+    SQLAlchemy gets the conversion functions themselves, since every write has a dozen times."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -58,9 +58,9 @@ def _in_utc(value: datetime | None) -> datetime | None:
 
 
 def _as_text(value: datetime | None) -> str | None:
-    found = _in_utc(value)
-    return None if found is None else found.isoformat(" ", "microseconds")[:26]
+    time = _in_utc(value)
+    return None if time is None else time.isoformat(" ", "microseconds")[:26]
 
 
 def _from_text(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value + "+00:00")  # a fifth of what `replace` costs
+    return None if value is None else datetime.fromisoformat(value + "+00:00")  # five times as fast as `replace`

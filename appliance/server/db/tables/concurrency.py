@@ -1,4 +1,4 @@
-"""Limits on what runs at a time, and the task runs that hold a place under one. How much is in use is counted, never stored."""
+"""Limits on what runs concurrently, and the task runs that hold slots. Usage is counted, never stored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ConcurrencyLimit(SQLModel, table=True):
 
 
 class TaskSlot(SQLModel, table=True):
-    """Counts only while its attempt is the live one of its run."""
+    """Counts only while its attempt is the live attempt of its run."""
 
     __tablename__ = "task_slot"
 

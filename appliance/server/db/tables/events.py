@@ -1,4 +1,4 @@
-"""The outbox: what happened, written in the transaction in which it happened, read by the live stream and the notifier."""
+"""The outbox: events, written in the transaction in which they happen, read by the live stream and the notifier."""
 
 from __future__ import annotations
 

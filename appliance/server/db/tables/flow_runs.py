@@ -22,7 +22,7 @@ class FlowRun(SQLModel, table=True):
         Index(
             "ix_flow_run_live", "state_type", "lease_expires_at", sqlite_where=text(_LIVE), postgresql_where=text(_LIVE)
         ),
-        # the next two hold all that lists filter by, so that a filter that few runs match reads no rows of the table
+        # the next two cover all that lists filter by, so that a filter that few runs match reads no rows of the table
         Index("ix_flow_run_flow_due", "flow_id", "scheduled_time", "id", "state_type", "state_name", "attempt", "name"),
         Index("ix_flow_run_due", "scheduled_time", "id", "state_type", "state_name", "attempt", "flow_id", "name"),
         Index("ix_flow_run_state_due", "state_type", "scheduled_time"),

@@ -1,4 +1,4 @@
-"""A flow is the stable thing that people name; a flow version is one registered content of it and never changes."""
+"""A flow is what people name; a flow version is one registered content of it and never changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work that a person asked for and that takes more than one transaction: bulk actions and backfills, with their progress."""
+"""Work that takes more than one transaction: bulk actions and backfills, with their progress."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Job(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     kind: str = Field(max_length=40)  # cancel, restart, delete, mark_as, backfill, ...
     request: JsonDocument = Field(default_factory=dict, sa_type=Document)
-    progress: JsonDocument = Field(default_factory=dict, sa_type=Document)  # where to go on
+    progress: JsonDocument = Field(default_factory=dict, sa_type=Document)  # where to continue
     state: str = Field(default="queued", max_length=20, index=True)  # queued, running, done, cancelled, failed
     message: str = Field(default="", sa_type=LongText)
     total: int = 0

@@ -1,4 +1,4 @@
-"""The log lines of runs, in the order in which they arrived."""
+"""The log lines of runs, in order of arrival."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Due times of a schedule that got no run, and why. A row stands for all of them from `first` to `last` that have none."""
+"""Due times of a schedule that got no run, and why. A row stands for all those from `first` to `last`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bearer tokens of people, scripts and agents: prefix for people to recognise, hash for us to compare."""
+"""Bearer tokens of people, scripts and agents: a prefix for people to recognise, a hash to compare with."""
 
 from __future__ import annotations
 

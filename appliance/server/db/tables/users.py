@@ -1,4 +1,4 @@
-"""People who sign in, and their browser sessions. Only hashes of passwords and cookies are kept."""
+"""People who sign in, and their browser sessions. Only hashes of passwords and cookies are stored."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Statements that change rows, called by actions inside their transaction."""
+"""Statements that change rows or lock them, called by actions inside their transactions."""

@@ -21,9 +21,9 @@ _runs = table(FlowRun)
 _versions = table(FlowVersion)
 _flows = table(Flow)
 _projects = table(Project)
-_RENEWED = frozenset(("type", "labels", "capacity", "version", "host", "last_seen"))
-"""What an agent that enrols again says anew."""
-_SEEN = (
+_UPDATED = frozenset(("type", "labels", "capacity", "version", "host", "last_seen"))
+"""The columns that change when an agent enrols again."""
+_TOUCH = (
     update(_agents)
     .where(_agents.c.id == bindparam("agent"))
     .values(last_seen=bindparam("now"), labels=bindparam("now_labels"))
@@ -31,14 +31,14 @@ _SEEN = (
 
 
 def enrol(session: Session, row: NewAgent) -> UUID:
-    """Insert the agent, or renew the one of the same name; its id."""
+    """Insert the agent, or update the one with the same name; return its id."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    renewed = {key: value for key, value in row.items() if key in _RENEWED}
-    statement = insert(_agents).values(row).on_conflict_do_update(index_elements=["name"], set_=renewed)
+    updated = {key: value for key, value in row.items() if key in _UPDATED}
+    statement = insert(_agents).values(row).on_conflict_do_update(index_elements=["name"], set_=updated)
     id: UUID = session.connection().execute(statement.returning(_agents.c.id)).scalar_one()
     return id
 
 
-def seen(session: Session, agent_id: UUID, labels: list[str], now: datetime) -> None:
-    """Note that the agent was heard of, and with which labels it works now."""
-    session.connection().execute(_SEEN, {"agent": agent_id, "now": now, "now_labels": labels})
+def touch(session: Session, agent_id: UUID, labels: list[str], now: datetime) -> None:
+    """Record when the agent was last heard from, and its current labels."""
+    session.connection().execute(_TOUCH, {"agent": agent_id, "now": now, "now_labels": labels})

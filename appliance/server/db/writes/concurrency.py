@@ -1,4 +1,4 @@
-"""Limits: stored, changed, and held while slots under them are given out."""
+"""Writing limits and slots, and locking limits while slots are granted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.concurrency import left_behind, of_tags
+from appliance.server.db.reads.concurrency import of_tags, stale_slots
 from appliance.server.db.rows.concurrency import LimitRow, NewLimit, TagLimit
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.concurrency import ConcurrencyLimit, TaskSlot
@@ -34,13 +34,13 @@ _OF_RUNS = (
 )
 
 
-def held_for_runs(session: Session) -> list[Limit]:
-    """The limits that runs fall under. Until the transaction ends nobody else gives out slots under them."""
+def lock_run_limits(session: Session) -> list[Limit]:
+    """The limits that apply to runs. Until the transaction ends, no one else grants slots under them."""
     return [Limit(*row) for row in session.connection().execute(_OF_RUNS)]
 
 
 def put(session: Session, row: NewLimit) -> LimitRow:
-    """Store a limit, or give the one of the same kind and name other slots; the stored row."""
+    """Store a limit, or change the slots of the one with the same kind and name; return the stored row."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = insert(ConcurrencyLimit).values(row)
     statement = statement.on_conflict_do_update(
@@ -50,7 +50,7 @@ def put(session: Session, row: NewLimit) -> LimitRow:
 
 
 def remove(session: Session, limit_id: UUID) -> LimitRow | None:
-    """Delete a limit; its row, None when there was none."""
+    """Delete a limit; return its row, None when there was none."""
     statement = delete(_limits).where(_limits.c.id == limit_id).returning(*_limits.c)
     return cast(LimitRow | None, session.connection().execute(statement).one_or_none())
 
@@ -64,7 +64,7 @@ def new_row(id: UUID, kind: str, name: str, slots: int, actor: str, now: datetim
 def take(
     session: Session, limits: Sequence[UUID], run: UUID, slug: str, index: int, attempt: int, now: datetime
 ) -> None:
-    """Give a task run a slot under each limit; those of an earlier attempt become its own."""
+    """Grant a task run a slot under each limit; it takes over those of an earlier attempt."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = insert(_slots).on_conflict_do_update(
         index_elements=["limit_id", "flow_run_id", "task_slug", "map_index"], set_={"attempt": attempt, "at": now}
@@ -74,16 +74,16 @@ def take(
 
 
 def free(session: Session, run: UUID, tasks: Sequence[tuple[str, int]]) -> None:
-    """Take back all slots of these task runs."""
+    """Release all slots of these task runs."""
     rows = [{"run": run, "slug": slug, "index": index} for slug, index in sorted(tasks)]
     session.connection().execute(_FREE, rows)
 
 
-def drop_left_behind(session: Session) -> int:
-    """Delete the slots that no longer count; how many there were."""
-    return int(session.connection().execute(delete(_slots).where(left_behind())).rowcount)
+def delete_stale_slots(session: Session) -> int:
+    """Delete the slots that no longer count; return how many there were."""
+    return int(session.connection().execute(delete(_slots).where(stale_slots())).rowcount)
 
 
 def lock_tag_limits(session: Session, tags: Collection[str]) -> list[TagLimit]:
-    """The limits of these task tags. Until the transaction ends nobody else gives out slots under them."""
+    """The limits of these task tags. Until the transaction ends, no one else grants slots under them."""
     return cast(list[TagLimit], session.execute(of_tags(tags).with_for_update()).all())

@@ -1,7 +1,7 @@
-"""Handing due runs to agents. All conditions are decided by the database, so that runs which can't start hide no others.
+"""Handing due runs to agents. The database decides all conditions, so that runs which can't start hide no others.
 
-Order: priority, then the projects in turn (one with many runs at work stands back), then due time. Building these statements costs
-SQLAlchemy more than running them costs the database, so each is built once.
+Order: priority, then the projects in turn (those with many active runs come later), then due time. Building these statements takes
+longer than running them, so each is built once.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ _runs = table(FlowRun)
 _flows = table(Flow)
 _MOST_ROUNDS = 50
 _SPARE = 100
-"""So many more are looked at than wanted, since on Postgres others may just be taking the first ones."""
+"""How many more runs to consider than are needed: on Postgres, others may be taking the first ones right now."""
 _CHOSEN = (_runs.c.id, _runs.c.flow_id, _runs.c.labels, _runs.c.priority, _runs.c.scheduled_time, _flows.c.project_id)
 
 
 def claim(
     session: Session, agent_id: UUID, labels: Sequence[str], limit: int, now: datetime, lease: datetime
 ) -> list[ClaimedRun]:
-    """Give up to `limit` due runs to the agent, each as a new attempt: one statement, so no run is given twice."""
+    """Hand up to `limit` due runs to the agent, each as a new attempt: one statement, so that no run is handed out twice."""
     values = bound_values(session, labels, now)
     if values is None:
         return []
-    given = {"agent": agent_id, "lease": lease, "most": limit, "looked_at": limit + _SPARE}
-    return _given(session, _claim(form_of(session, values)), values | given)
+    parameters = {**values, "agent": agent_id, "lease": lease, "most": limit, "looked_at": limit + _SPARE}
+    return _claimed_rows(session, _claim(form_of(session, values)), parameters)
 
 
 def claim_within(
@@ -62,8 +62,8 @@ def claim_within(
     lease: datetime,
     ledger: Ledger,
 ) -> list[ClaimedRun]:
-    """The same under limits, which the caller holds, so that nobody else gives out slots: choose, count, and look again past
-    those whose limit is exhausted."""
+    """The same under limits, which the caller has locked, so that no one else grants slots: choose, count, and look further
+    past the runs whose limit is exhausted."""
     taken: list[UUID] = []
     values = bound_values(session, labels, now)
     for _ in range(_MOST_ROUNDS if values is not None else 0):
@@ -74,17 +74,17 @@ def claim_within(
             HAS_FREE_LABELS[dialect(session)],
         )
         full = {"full_labels": as_json(ledger.exhausted(LABEL)), "looked_at": limit - len(taken)}
-        found = session.connection().execute(ready, values | full).all()
+        candidates = session.connection().execute(ready, values | full).all()
         before = len(taken)
-        taken += [row.id for row in found if ledger.take(row.flow_id, row.labels)]
-        if len(taken) == limit or len(taken) - before == len(found):
+        taken += [row.id for row in candidates if ledger.take(row.flow_id, row.labels)]
+        if len(taken) == limit or len(taken) - before == len(candidates):
             break
     if not taken:
         return []
     chosen = select(_runs.c.id).where(MAY_BE_CLAIMED, _runs.c.id.in_(taken))
     if dialect(session) == "postgresql":
         chosen = select(chosen.with_for_update(skip_locked=True).cte("chosen").prefix_with("MATERIALIZED").c.id)
-    return _given(session, _give(chosen), {"agent": agent_id, "now": now, "lease": lease})
+    return _claimed_rows(session, _give(chosen), {"agent": agent_id, "now": now, "lease": lease})
 
 
 @cache
@@ -98,14 +98,14 @@ def _claim(form: Form) -> ReturningUpdate[Any]:
         .limit(bindparam("most", type_=Integer))
         .with_for_update(of=_runs, skip_locked=True)
         .cte("chosen")
-        .prefix_with("MATERIALIZED")  # Postgres may otherwise run the choice twice and claim more than asked for
+        .prefix_with("MATERIALIZED")  # otherwise Postgres may run the subquery twice and claim too many
     )
     return _give(select(chosen.c.id))
 
 
 @cache
 def _ready(form: Form) -> Select[Any]:
-    """Due runs, :looked_at of them, those first that are to be taken first."""
+    """The first :looked_at due runs, in the order in which they are handed out."""
     query = select(*_CHOSEN).join(_flows, _flows.c.id == _runs.c.flow_id).where(*due_conditions(form), NOT_OVERLAPPING)
     query = query.limit(bindparam("looked_at", type_=Integer))
     own = (_runs.c.priority.desc(), _runs.c.scheduled_time, _runs.c.id)
@@ -128,7 +128,7 @@ def _ready(form: Form) -> Select[Any]:
 
 
 def _give(chosen: Select[Any]) -> ReturningUpdate[Any]:
-    """Make the chosen runs attempts of :agent."""
+    """Turn the chosen runs into attempts of :agent."""
     return (
         update(_runs)
         .where(_runs.c.id.in_(chosen))
@@ -160,6 +160,6 @@ def _give(chosen: Select[Any]) -> ReturningUpdate[Any]:
     )
 
 
-def _given(session: Session, statement: ReturningUpdate[Any], values: dict[str, Any]) -> list[ClaimedRun]:
-    claimed = cast(list[ClaimedRun], session.connection().execute(statement, values).all())
+def _claimed_rows(session: Session, statement: ReturningUpdate[Any], parameters: dict[str, Any]) -> list[ClaimedRun]:
+    claimed = cast(list[ClaimedRun], session.connection().execute(statement, parameters).all())
     return sorted(claimed, key=lambda row: (-row.priority, row.scheduled_time, row.id))

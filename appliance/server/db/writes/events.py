@@ -1,4 +1,4 @@
-"""Writing the outbox."""
+"""Writing to the outbox."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _insert = BulkInsert(_events)
 
 
 def store(session: Session, rows: list[NewEvent]) -> list[int]:
-    """Insert the events and return their ids, in the same order."""
+    """Insert the events; return their ids in the same order."""
     connection = session.connection()
     if connection.dialect.name != "sqlite":
         ids: list[int] = list(connection.execute(_INSERT, rows).scalars())

@@ -1,4 +1,4 @@
-"""Writing flow runs: creating them, handing due ones to an agent, prolonging leases, removing those that were only planned."""
+"""Writing flow runs: creating and deleting them, their tokens and their leases."""
 
 from __future__ import annotations
 
@@ -52,22 +52,24 @@ _insert_unknown = BulkInsert(runs, sqlite.insert(runs).on_conflict_do_nothing())
 
 
 def insert_new(session: Session, rows: list[NewFlowRun]) -> list[UUID]:
-    """Insert runs except those that a unique key knows already (due time, idempotency key); the ids of the inserted ones."""
+    """Insert runs, skipping those whose unique key (due time, idempotency key) exists; return the ids of the inserted ones."""
     connection = session.connection()
     if connection.dialect.name != "sqlite":
         return list(connection.execute(_INSERT_NEW, rows).scalars())
-    asked = [row["id"] for row in rows]
+    ids = [row["id"] for row in rows]
     if _insert_unknown(connection, rows) == len(rows):
-        return asked
-    made: set[UUID] = set()
-    for start in range(0, len(asked), _CHUNK):
-        made.update(connection.execute(select(runs.c.id).where(runs.c.id.in_(asked[start : start + _CHUNK]))).scalars())
-    return [id for id in asked if id in made]
+        return ids
+    inserted: set[UUID] = set()
+    for start in range(0, len(ids), _CHUNK):
+        inserted.update(
+            connection.execute(select(runs.c.id).where(runs.c.id.in_(ids[start : start + _CHUNK]))).scalars()
+        )
+    return [id for id in ids if id in inserted]
 
 
 def lock_attempt(session: Session, flow_run_id: UUID) -> AttemptRun | None:
-    """What the rules ask about a run, what an attempt of it works with and whether its flow is paused, as one row: the run is held until
-    the transaction ends. None when there is no such run."""
+    """Lock a run until the transaction ends: what the rules need to know of it, what an attempt works with, and whether its flow is paused.
+    None when there is no such run."""
     return cast(AttemptRun | None, session.connection().execute(_OF_ATTEMPT, {"run": flow_run_id}).one_or_none())
 
 
@@ -76,36 +78,36 @@ def set_tokens(session: Session, hashes: list[AttemptToken]) -> None:
     session.connection().execute(_SET_TOKEN, hashes)
 
 
-def prolong(session: Session, agent_id: UUID, held: list[tuple[UUID, int]], lease: datetime) -> None:
-    """Prolong the leases of the attempts that this agent says it runs, where they are still its own."""
+def prolong(session: Session, agent_id: UUID, attempts: list[tuple[UUID, int]], lease: datetime) -> None:
+    """Extend the leases of the attempts that this agent reports, where they are still its own."""
     statement = (
         update(runs)
         .where(
             runs.c.id == bindparam("run"),
-            runs.c.attempt == bindparam("held"),
+            runs.c.attempt == bindparam("number"),
             runs.c.agent_id == agent_id,
             LIVE_NOW,
         )
         .values(lease_expires_at=lease)
     )
-    rows = [{"run": run, "held": attempt} for run, attempt in sorted(held)]
+    rows = [{"run": run, "number": attempt} for run, attempt in sorted(attempts)]
     session.connection().execute(statement, rows)
 
 
 def delete_planned(session: Session, schedule_id: UUID, now: datetime) -> int:
-    """Remove the schedule's runs that are not due yet and that nobody has taken or touched."""
+    """Delete the schedule's runs that are not due yet and that no one has taken or edited."""
     statement = delete(runs).where(
         runs.c.schedule_id == schedule_id,
         runs.c.due_at > now,
         runs.c.state_type == "SCHEDULED",
         runs.c.attempt == 0,
-        runs.c.version == 1,  # a person who has edited it means this run
+        runs.c.version == 1,  # a run that a person has edited stays
     )
     return int(session.connection().execute(statement).rowcount)
 
 
 def delete_one(session: Session, flow_run_id: UUID) -> None:
-    """Delete a run; its task runs, states and logs go with it."""
+    """Delete a run with its task runs, states and logs."""
     session.connection().execute(delete(runs).where(runs.c.id == flow_run_id))
 
 
@@ -130,6 +132,6 @@ def become_late(session: Session, due_before: datetime, message: str, now: datet
 
 
 def shorten_leases(session: Session, latest: datetime, lease: datetime) -> int:
-    """Give live runs whose lease ends after `latest` this one instead; how many there were."""
+    """Replace the leases of live runs that end after `latest`; return how many there were."""
     statement = update(runs).where(LIVE_NOW, runs.c.lease_expires_at > latest).values(lease_expires_at=lease)
     return int(session.connection().execute(statement).rowcount)

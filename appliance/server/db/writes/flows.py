@@ -1,4 +1,4 @@
-"""Writing flows and their versions."""
+"""Creating flows."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _versions = table(FlowVersion)
 _projects = table(Project)
 
 
-def ensure_locked(session: Session, project_id: UUID, name: str, now: datetime) -> Flow:
-    """The flow of this name, made where it is missing, held until the transaction ends: versions are numbered one by one."""
+def lock_or_create(session: Session, project_id: UUID, name: str, now: datetime) -> Flow:
+    """The flow with this name, created if it is missing; locked until the transaction ends, since versions are numbered one by one."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     row = {
         "id": ids.uuid7(),

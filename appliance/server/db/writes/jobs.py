@@ -1,4 +1,4 @@
-"""Writing jobs: bulk actions and backfills, step by step. Whoever does a step holds the job's row, so steps never overlap."""
+"""Writing jobs, which are bulk actions and backfills. Every step locks the job's row, so steps never overlap."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _jobs = table(Job)
 
 
 def row(kind: str, request: JsonDocument, created_by: str, now: datetime, key: str | None) -> NewJob:
-    """A new job, as a row."""
+    """The row of a new job."""
     return {
         "id": ids.uuid7(),
         "kind": kind,
@@ -42,24 +42,24 @@ def row(kind: str, request: JsonDocument, created_by: str, now: datetime, key: s
 
 
 def add(session: Session, new: NewJob) -> bool:
-    """Insert a job; False when another one has its idempotency key."""
+    """Insert a job; False when another job has its idempotency key."""
     dialect_insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = dialect_insert(_jobs).values(new).on_conflict_do_nothing().returning(_jobs.c.id)
     return session.connection().execute(statement).first() is not None
 
 
 def lock(session: Session, job_id: UUID) -> JobRow | None:
-    """The job as a row, held until the transaction ends; None when there is no such job."""
+    """Lock the job until the transaction ends; None when there is no such job."""
     statement = select(_jobs).where(_jobs.c.id == job_id).with_for_update()
     return cast(JobRow | None, session.connection().execute(statement).one_or_none())
 
 
 def change(session: Session, job_id: UUID, now: datetime, **values: Unpack[JobColumns]) -> None:
-    """Set columns of a job that the caller holds."""
+    """Set columns of a job that the caller has locked."""
     session.connection().execute(update(_jobs).where(_jobs.c.id == job_id).values(updated=now, **values))
 
 
 def delete_old(session: Session, before: datetime, limit: int) -> int:
-    """Delete jobs that were over before that time."""
+    """Delete jobs that ended before that time; return how many."""
     old = select(_jobs.c.id).where(_jobs.c.state.not_in(OPEN), _jobs.c.updated < before).limit(limit)
     return int(session.connection().execute(delete(_jobs).where(_jobs.c.id.in_(old))).rowcount)

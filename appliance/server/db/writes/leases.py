@@ -1,4 +1,4 @@
-"""Writing leases: one statement takes or renews one, so two processes can't both hold it."""
+"""Writing leases. One statement takes or renews a lease, so two processes can't both hold it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _leases = table(Lease)
 
 
 def acquire(session: Session, name: str, holder: str, expires: datetime, now: datetime) -> int | None:
-    """Take the lease where it is free or over, or renew our own; its epoch, or None while somebody else holds it."""
+    """Take the lease if it is free or expired, or renew our own. Return its epoch, or None while another process holds it."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = (
         insert(_leases)
@@ -36,27 +36,27 @@ def acquire(session: Session, name: str, holder: str, expires: datetime, now: da
 
 
 def prolong(session: Session, name: str, epoch: int, expires: datetime) -> bool:
-    """Let the lease of this epoch last longer; False when somebody else has taken it."""
+    """Extend the lease of this epoch; False when another process has taken it."""
     statement = update(_leases).where(_leases.c.name == name, _leases.c.epoch == epoch)
     return bool(session.connection().execute(statement.values(expires=expires)).rowcount == 1)
 
 
 def release(session: Session, name: str, holder: str, epoch: int, now: datetime) -> None:
-    """Give the lease back, so that another process can take it at once; what the last round did stays on record."""
+    """Release the lease, so that another process can take it at once; the record of the last round stays."""
     mine = (_leases.c.name == name, _leases.c.holder == holder, _leases.c.epoch == epoch)
     session.connection().execute(update(_leases).where(*mine).values(expires=now, holder=""))
 
 
 def record(session: Session, name: str, epoch: int, at: datetime, counts: str) -> bool:
-    """Note a completed round under the epoch in which it ran; False when the lease was lost meanwhile."""
+    """Record a completed round under the epoch in which it ran; False when the lease was lost meanwhile."""
     statement = update(_leases).where(_leases.c.name == name, _leases.c.epoch == epoch)
     result = session.connection().execute(statement.values(last_run_at=at, last_counts=counts[:500]))
     return bool(result.rowcount == 1)
 
 
 def beat(session: Session, name: str, holder: str, at: datetime, patience: timedelta) -> None:
-    """Note that a process of this kind is alive; anybody may, the newest beat counts. `since` starts anew when the beat before was
-    further away than `patience`, in either direction: nobody was there in between, or the clock was moved."""
+    """Record that a process of this kind is alive; the newest beat counts. `since` restarts when the previous beat is more than
+    `patience` away in either direction: no process was running in between, or the clock was moved."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     values = {"holder": holder, "expires": at + patience, "last_run_at": at}
     statement = insert(_leases).values(name=name, epoch=1, last_counts="", since=at, **values)

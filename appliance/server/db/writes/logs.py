@@ -13,6 +13,6 @@ _insert = BulkInsert(table(Log))
 
 
 def add(session: Session, rows: list[NewLog]) -> None:
-    """Append lines in their order."""
+    """Append lines in order."""
     if rows:
         _insert(session.connection(), rows)

@@ -17,12 +17,12 @@ _projects = table(Project)
 
 
 def ensure(session: Session, name: str, now: datetime) -> tuple[UUID, bool]:
-    """The id of the project of this name, and whether it was made now."""
+    """The id of the project with this name, which is created if it is missing, and whether it was."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     row = {"id": ids.uuid7(), "name": name, "description": "", "created": now}
     statement = insert(_projects).values(row).on_conflict_do_nothing().returning(_projects.c.id)
-    made = session.execute(statement).scalar()
-    if made is not None:
-        return made, True
-    found: UUID = session.execute(select(_projects.c.id).where(_projects.c.name == name)).scalar_one()
-    return found, False
+    created_id = session.execute(statement).scalar()
+    if created_id is not None:
+        return created_id, True
+    project_id: UUID = session.execute(select(_projects.c.id).where(_projects.c.name == name)).scalar_one()
+    return project_id, False

@@ -1,4 +1,4 @@
-"""Deleting what is old, a bounded number of rows at a time, each found by an index."""
+"""Deleting old rows, a bounded number at a time, using indexes."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ RUNS_AT_ONCE = 50
 def numbered(
     session: Session, table: str, after: int, last: int, before: datetime | None, limit: int
 ) -> tuple[int, int]:
-    """Delete up to `limit` rows of a table with growing ids, from behind `after` to `last`, that are older than `before`; the
-    place to go on from and how many rows went."""
+    """Delete up to `limit` rows of a table with growing ids, after `after` and up to `last`, that are older than `before`. Return the
+    id to continue from and how many rows went."""
     rows = metadata.tables[table]
     place = select(rows.c.id).where(rows.c.id > after, rows.c.id <= last).order_by(rows.c.id).limit(limit)
     ids: Sequence[int] = session.connection().execute(place).scalars().all()
@@ -42,10 +42,9 @@ def numbered(
     return ids[-1], _removed(session, delete(rows).where(chosen))
 
 
-def ended_runs(session: Session, before: datetime, limit: int = RUNS_AT_ONCE) -> list[UUID]:
-    """The ids of the runs that ended before a time, those that were due first at the front; held against changes by others until
-    the transaction ends."""
-    found: list[Any] = []
+def lock_ended_runs(session: Session, before: datetime, limit: int = RUNS_AT_ONCE) -> list[UUID]:
+    """The ids of runs that ended before a time, in the order in which they were due; locked until the transaction ends."""
+    rows: list[Any] = []
     for type in ENDED:
         statement = (
             select(_run.c.scheduled_time, _run.c.id)
@@ -53,27 +52,27 @@ def ended_runs(session: Session, before: datetime, limit: int = RUNS_AT_ONCE) ->
             .order_by(_run.c.scheduled_time)
             .limit(limit)
         )
-        found += session.connection().execute(statement.with_for_update(skip_locked=True))
-    return [row.id for row in sorted(found, key=lambda row: row.scheduled_time)[:limit]]
+        rows += session.connection().execute(statement.with_for_update(skip_locked=True))
+    return [row.id for row in sorted(rows, key=lambda row: row.scheduled_time)[:limit]]
 
 
-def still_ended(session: Session, flow_run_id: UUID) -> bool:
-    """Whether the run is there and at its end; held like that until the transaction ends."""
+def lock_if_ended(session: Session, flow_run_id: UUID) -> bool:
+    """Lock the run until the transaction ends if it has ended; whether it has."""
     statement = select(_run.c.id).where(_run.c.id == flow_run_id, _run.c.state_type.in_(ENDED)).with_for_update()
     return session.connection().execute(statement).one_or_none() is not None
 
 
 def run(session: Session, flow_run_id: UUID, limit: int) -> tuple[int, bool]:
-    """Delete a run with all that belongs to it, about `limit` rows at the most; how many rows went, and whether it is gone.
+    """Delete a run with everything that belongs to it, about `limit` rows at most. Return how many rows went, and whether the run is gone.
 
-    What doesn't fit stays for the next time: the lines of logs go first, then the task runs, the run itself at last.
+    The rest is left for the next call: log lines go first, then task runs, then the run itself.
     """
     connection = session.connection()
     lines = select(_log.c.id).where(_log.c.flow_run_id == flow_run_id).limit(limit)
     rows = _removed(session, delete(_log).where(_log.c.id.in_(lines)))
     while rows < limit:
-        wanted = select(_task.c.id).where(_task.c.flow_run_id == flow_run_id).limit(min(_CHUNK, limit - rows))
-        tasks = connection.execute(wanted).scalars().all()
+        oldest = select(_task.c.id).where(_task.c.flow_run_id == flow_run_id).limit(min(_CHUNK, limit - rows))
+        tasks = connection.execute(oldest).scalars().all()
         if not tasks:
             return rows + _removed(session, delete(_run).where(_run.c.id == flow_run_id)), True
         rows += _removed(session, delete(_task_state).where(_task_state.c.task_run_id.in_(tasks)))
@@ -82,7 +81,7 @@ def run(session: Session, flow_run_id: UUID, limit: int) -> tuple[int, bool]:
 
 
 def jobs(session: Session, before: datetime, limit: int) -> int:
-    """Delete bulk jobs that ended before a time."""
+    """Delete jobs that ended before a time."""
     over = and_(_job.c.state.in_(("done", "cancelled", "failed")), _job.c.updated < before)
     return _removed(session, delete(_job).where(_job.c.id.in_(select(_job.c.id).where(over).limit(limit))))
 
@@ -95,7 +94,7 @@ def rollups(session: Session, before: datetime, limit: int) -> int:
 
 
 def sessions(session: Session, now: datetime, limit: int) -> int:
-    """Delete browser sessions that are over."""
+    """Delete expired browser sessions."""
     over = select(_session.c.id).where(_session.c.expires_at <= now).limit(limit)
     return _removed(session, delete(_session).where(_session.c.id.in_(over)))
 
@@ -107,7 +106,7 @@ def tokens(session: Session, before: datetime, limit: int) -> int:
 
 
 def give_back_pages(session: Session, most: int) -> int:
-    """Return up to `most` unused pages of SQLite's file to the disk; how many. None in a file that was made without this."""
+    """Return up to `most` unused pages of SQLite's file to the disk; how many. 0 for a file created without incremental vacuum."""
     connection = session.connection()
     before = unused_pages(session)
     for _ in range(min(most, before)):

@@ -1,4 +1,4 @@
-"""Adding ended runs to the sums of their hours, and the position in the outbox up to which that is done: one transaction."""
+"""Adding ended runs to the hourly sums and recording the position in the outbox, in one transaction."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _rollup = metadata.tables["run_rollup"]
 
 
 def take_position(session: Session, now: datetime) -> int:
-    """The last event that was summed up. Held until the transaction ends: nobody else sums up meanwhile."""
+    """The last event that was counted; locked until the transaction ends, so that no one else counts meanwhile."""
     insert = _insert(session)
     values = {"name": POSITION, "value": "0", "updated": now}
     session.connection().execute(insert(_setting).values(values).on_conflict_do_nothing())

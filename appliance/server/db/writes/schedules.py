@@ -1,4 +1,4 @@
-"""Writing schedules, and finding those that the scheduler must look after."""
+"""Writing and locking schedules, and recording due times that get no run."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ _runs = table(FlowRun)
 _skips = table(ScheduleSkip)
 
 
-def locked(session: Session, schedule_id: UUID, skip_locked: bool = False) -> Schedule | None:
-    """The schedule as it is now, held until the transaction ends; None when it is gone (or held by another scheduler)."""
+def lock(session: Session, schedule_id: UUID, skip_locked: bool = False) -> Schedule | None:
+    """Lock the schedule until the transaction ends; None when it is gone, or with `skip_locked` when another scheduler has it."""
     statement = select(Schedule).where(_schedules.c.id == schedule_id)
     return session.execute(
         statement.with_for_update(key_share=True, skip_locked=skip_locked).execution_options(populate_existing=True)
     ).scalar_one_or_none()
 
 
-def of_flow(session: Session, flow_id: UUID) -> list[Schedule]:
-    """The schedules of a flow, oldest first, held until the transaction ends."""
+def lock_of_flow(session: Session, flow_id: UUID) -> list[Schedule]:
+    """Lock the schedules of a flow until the transaction ends; oldest first."""
     statement = select(Schedule).where(_schedules.c.flow_id == flow_id).order_by(_schedules.c.id)
     return list(session.execute(statement.with_for_update(key_share=True)).scalars())
 
 
-def locked_active(session: Session, ids: Sequence[UUID]) -> list[Schedule]:
-    """Those of these schedules that are active and that no other scheduler holds, held until the transaction ends."""
+def lock_active(session: Session, ids: Sequence[UUID]) -> list[Schedule]:
+    """Lock those of these schedules that are active and that no other scheduler has locked."""
     statement = select(Schedule).where(ACTIVE, _schedules.c.id.in_(ids)).order_by(_schedules.c.id)
     return list(session.execute(statement.with_for_update(key_share=True, skip_locked=True)).scalars())
 
 
 def set_planned(session: Session, rows: list[PlanUpdate]) -> None:
-    """Note up to when every due time has been dealt with and when to look next: rows of {schedule, until, again}."""
+    """Record up to when each schedule is planned, and when to look at it again."""
     statement = update(_schedules).where(_schedules.c.id == bindparam("schedule"))
     session.connection().execute(statement.values(scheduled_until=bindparam("until"), plan_at=bindparam("again")), rows)
 
 
 def unskip(session: Session, schedule_id: UUID, times: Sequence[datetime]) -> None:
-    """Take due times that have got a run after all out of the ranges of those that have none."""
+    """Take due times that have a run after all out of the records of those without one."""
     for time in times:
         within = (_skips.c.schedule_id == schedule_id, _skips.c.first <= time, _skips.c.last >= time)
         chosen = select(_skips.c.id).where(*within).order_by(_skips.c.count, _skips.c.id).limit(1).scalar_subquery()
@@ -59,7 +59,7 @@ def unskip(session: Session, schedule_id: UUID, times: Sequence[datetime]) -> No
 
 
 def shorten_skip(session: Session, id: int, times: Sequence[datetime]) -> None:
-    """Have a record stand for no more than those of these times that have no run."""
+    """Shrink a record to those of these times that have no run."""
     chosen = _skips.c.id == id
     if not times:
         session.connection().execute(delete(_skips).where(chosen))

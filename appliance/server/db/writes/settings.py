@@ -1,4 +1,4 @@
-"""Writes of the installation's own small facts."""
+"""Writing the installation's own settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _setting = metadata.tables["setting"]
 
 
 def put(session: Session, name: str, value: str, now: datetime) -> None:
-    """Set a fact, replacing what it was; of two at once the later one stays."""
+    """Store a setting, replacing its value; of two concurrent writes the later wins."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = insert(_setting).values(name=name, value=value, updated=now)
     changed = {"value": value, "updated": now}

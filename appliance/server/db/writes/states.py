@@ -1,4 +1,4 @@
-"""Writing flow runs' states: the run's columns by compare-and-set, and the row of its history, always together."""
+"""Writing the states of flow runs: a run's columns by compare-and-set, always together with the row of its history."""
 
 from __future__ import annotations
 
@@ -40,25 +40,27 @@ FACTS = (
     runs.c.scheduled_time,
 )
 _LOCKED = select(*FACTS).where(runs.c.id == bindparam("run")).with_for_update(key_share=True)
-_SEEN = update(runs).where(runs.c.id == bindparam("run"), runs.c.version == bindparam("seen"))
+_CHANGE = update(runs).where(runs.c.id == bindparam("run"), runs.c.version == bindparam("expected"))
 
 
 def lock(session: Session, flow_run_id: UUID) -> LockedRun | None:
-    """What the rules ask about a run, as a row, held until the transaction ends; None when there is no such run."""
+    """Lock a run until the transaction ends; what the rules need to know of it, or None when there is no such run."""
     return cast(LockedRun | None, session.connection().execute(_LOCKED, {"run": flow_run_id}).one_or_none())
 
 
-def change(session: Session, flow_run_id: UUID, seen: int, values: FlowRunColumns) -> bool:
-    """Change the run where its version is still the one that was seen; True when it was."""
+def change(session: Session, flow_run_id: UUID, version: int, values: FlowRunColumns) -> bool:
+    """Change the run if it still has this version; True if it did."""
     computed = {name: value for name, value in values.items() if isinstance(value, ClauseElement)}
-    statement = _SEEN.values(**computed) if computed else _SEEN  # what is given as a parameter costs no new statement
-    given = {name: value for name, value in values.items() if name not in computed}
-    result = session.connection().execute(statement, given | {"run": flow_run_id, "seen": seen})
+    statement = (
+        _CHANGE.values(**computed) if computed else _CHANGE
+    )  # plain values are parameters and need no new statement
+    plain = {name: value for name, value in values.items() if name not in computed}
+    result = session.connection().execute(statement, plain | {"run": flow_run_id, "expected": version})
     return bool(result.rowcount == 1)
 
 
 def add(session: Session, rows: list[NewState]) -> None:
-    """Append to the histories of flow runs."""
+    """Append to flow runs' histories."""
     if rows:
         _insert(session.connection(), rows)
 
@@ -79,7 +81,7 @@ def row(flow_run_id: UUID, version: int, attempt: int, change: StateChange, acto
 
 
 def due(at: datetime) -> FlowRunColumns:
-    """The columns of a run that is to start, or to go on, at another time. When it was due first is kept: its code may ask."""
+    """The columns of a run that is to start or resume at another time. Its first due time is kept, since its code may use it."""
     return {"scheduled_time": at, "due_at": func.coalesce(runs.c.due_at, runs.c.scheduled_time)}
 
 

@@ -1,4 +1,4 @@
-"""Writing task runs and their histories in bulk. Every writer holds the lock of the flow run, so versions can't collide."""
+"""Writing task runs and their histories in bulk. Every writer has locked the flow run, so versions can't collide."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _insert_states = BulkInsert(_states)
 
 
 def store(session: Session, new: list[NewTaskRun], changed: list[TaskRunUpdate], states: list[NewTaskState]) -> None:
-    """Insert new task runs, update known ones (rows of run and new_<column>), append to their histories."""
+    """Insert new task runs, update existing ones, and append to their histories."""
     connection = session.connection()
     _insert(connection, new)
     if changed:
