@@ -24,7 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    leaving = {item for item in items if depth.left_out({marker.name for marker in item.iter_markers()})}
-    if leaving:
-        items[:] = [item for item in items if item not in leaving]
-        config.hook.pytest_deselected(items=list(leaving))
+    deselected = {item for item in items if depth.excluding_marker({marker.name for marker in item.iter_markers()})}
+    if deselected:
+        items[:] = [item for item in items if item not in deselected]
+        config.hook.pytest_deselected(items=list(deselected))

@@ -19,26 +19,26 @@ class Depth(Enum):
     FULL = "full"
 
 
-class _Chosen:
+class _Current:
     depth = Depth.NORMAL
 
 
 def choose(name: str) -> None:
     """Set the depth for this process. Called before any test module is imported, because decorators read it."""
-    _Chosen.depth = Depth(name)
+    _Current.depth = Depth(name)
 
 
 def is_quick() -> bool:
-    return _Chosen.depth is Depth.QUICK
+    return _Current.depth is Depth.QUICK
 
 
 def is_full() -> bool:
-    return _Chosen.depth is Depth.FULL
+    return _Current.depth is Depth.FULL
 
 
 def pick(*, quick: T, normal: T, full: T) -> T:
     """The value for the depth of this test run."""
-    return {Depth.QUICK: quick, Depth.NORMAL: normal, Depth.FULL: full}[_Chosen.depth]
+    return {Depth.QUICK: quick, Depth.NORMAL: normal, Depth.FULL: full}[_Current.depth]
 
 
 def examples(normal: int) -> int:
@@ -46,7 +46,7 @@ def examples(normal: int) -> int:
     return pick(quick=max(10, normal // 4), normal=normal, full=20 * normal)
 
 
-def left_out(markers: set[str]) -> str | None:
+def excluding_marker(markers: set[str]) -> str | None:
     """The marker because of which a test does not run at this depth, if there is one."""
     skipped = pick(quick={"slow", "full"}, normal={"full"}, full=set[str]())
     return next(iter(sorted(skipped & markers)), None)

@@ -121,7 +121,7 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
-def chosen(all_parts: Sequence[Part], words: Sequence[str]) -> list[Part]:
+def select_parts(all_parts: Sequence[Part], words: Sequence[str]) -> list[Part]:
     """The parts whose name contains one of the words; all of them without words."""
     return [part for part in all_parts if not words or any(word in part.name for word in words)]
 
@@ -133,7 +133,7 @@ def main() -> int:
     options.add_argument("--seeds", type=int, default=3, help="how many storms on each database (default 3)")
     options.add_argument("--list", action="store_true", help="print the parts and run none")
     arguments = options.parse_args()
-    selection = chosen(parts(arguments.seconds, arguments.seeds), arguments.only)
+    selection = select_parts(parts(arguments.seconds, arguments.seeds), arguments.only)
     if not selection:
         options.error("no part has such a name; --list prints them")
     if arguments.list:

@@ -21,7 +21,7 @@ def answers(page: str) -> list[tuple[str, list[str]]]:
     return [(question.strip(), re.findall(r"`([^`]+)`", answer)) for question, answer in rows]
 
 
-def dead(page: str) -> list[str]:
+def missing_names(page: str) -> list[str]:
     """What a page names that does not exist: paths, modules that are run, and targets of make."""
     code = " ".join(re.findall(r"`([^`]+)`", page))
     paths = [word for word in code.split() if word.startswith(FOLDERS) or word in ("pyproject.toml", "DECISIONS.md")]
@@ -42,7 +42,7 @@ def test_every_question_has_one_file_of_its_own() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_names_exists(page: Path) -> None:
-    assert dead(page.read_text()) == []
+    assert missing_names(page.read_text()) == []
 
 
 def test_contributing_is_one_page() -> None:
@@ -60,7 +60,7 @@ def test_contributing_is_one_page() -> None:
     ],
 )
 def test_what_does_not_exist_is_reported(text: str, missing: list[str]) -> None:
-    assert dead(text) == missing
+    assert missing_names(text) == missing
 
 
 def test_a_question_with_two_files_is_seen() -> None:

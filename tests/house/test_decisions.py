@@ -31,10 +31,10 @@ def problems(title: str, text: str) -> list[str]:
         wrong.append(f"it has more than {LONGEST} lines")
     if re.findall(r"^\*\*([^*]+)\*\*", text, re.M) != list(PARTS):
         wrong.append(f"its parts must be {', '.join(PARTS)}")
-    return wrong + unheld(text.partition("**Held by**")[2])
+    return wrong + holder_problems(text.partition("**Held by**")[2])
 
 
-def unheld(holders: str) -> list[str]:
+def holder_problems(holders: str) -> list[str]:
     """What is wrong with the holders: none, or one that does not exist."""
     paths = [path for path in re.findall(r"`([^`\s]+)`", holders) if "/" in path]
     contracts = re.findall(r'"([^"]+)"', holders)

@@ -72,6 +72,6 @@ def test_the_full_run_has_storms_on_both_databases() -> None:
 def test_what_a_depth_leaves_out(
     name: str, markers: set[str], reason: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(depth._Chosen, "depth", depth.Depth(name))
-    assert depth.left_out(markers) == reason
+    monkeypatch.setattr(depth._Current, "depth", depth.Depth(name))
+    assert depth.excluding_marker(markers) == reason
     assert depth.examples(200) == {"quick": 50, "normal": 200, "full": 4_000}[name]

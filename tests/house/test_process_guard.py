@@ -63,7 +63,7 @@ def say():
 """
 
 
-def killed(code: str, directory: Path, *options: str) -> tuple[list[int], str]:
+def kill_test_run(code: str, directory: Path, *options: str) -> tuple[list[int], str]:
     """Pidfds of the processes that a test run had when it was killed, and its marker."""
     fifo, log = directory / "fifo", directory / "log"
     os.mkfifo(fifo)
@@ -104,27 +104,27 @@ def assert_nothing_is_left(descriptors: list[int], marker: str) -> None:
 
 
 def test_children_and_daemons_end(tmp_path: Path) -> None:
-    descriptors, marker = killed(CHILDREN, tmp_path)
+    descriptors, marker = kill_test_run(CHILDREN, tmp_path)
     assert len(descriptors) == 2
     assert_nothing_is_left(descriptors, marker)
 
 
 @pytest.mark.slow
 def test_the_workers_of_a_parallel_run_end_with_what_they_started(tmp_path: Path) -> None:
-    descriptors, marker = killed(CHILDREN, tmp_path, "-n", "1")
+    descriptors, marker = kill_test_run(CHILDREN, tmp_path, "-n", "1")
     assert len(descriptors) == 3
     assert_nothing_is_left(descriptors, marker)
 
 
 @pytest.mark.slow
 def test_an_appliance_ends_with_its_runs(tmp_path: Path) -> None:
-    descriptors, marker = killed(APPLIANCE, tmp_path)
+    descriptors, marker = kill_test_run(APPLIANCE, tmp_path)
     assert len(descriptors) >= 5, "supervisor, server, services, agent and a run"
     assert_nothing_is_left(descriptors, marker)
 
 
 @pytest.mark.slow
 def test_a_postgres_server_ends(tmp_path: Path) -> None:
-    descriptors, marker = killed(POSTGRES, tmp_path)
+    descriptors, marker = kill_test_run(POSTGRES, tmp_path)
     assert descriptors
     assert_nothing_is_left(descriptors, marker)
