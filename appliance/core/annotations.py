@@ -1,4 +1,4 @@
-"""Marks on task arguments that say how a mapped task takes them: dealt out, whole, or with one level of nesting removed."""
+"""Annotations on task arguments that say how a mapped task receives them: element by element, whole, or flattened by one level."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """An argument together with how it is to be taken."""
+    """An argument and how a task receives it."""
 
     value: Any
 
 
 class mapped(Annotation):
-    """Deal the elements of `value` out to mapped children."""
+    """Give each mapped child one element of `value`."""
 
 
 class unmapped(Annotation):
-    """Give the whole of `value` to each mapped child."""
+    """Give each mapped child the whole of `value`."""
 
 
 class flatten(Annotation):
-    """Remove one level of nesting from `value` before it is dealt out."""
+    """Flatten `value` by one level before its elements are distributed."""
 
 
 def unwrap(value: Any, is_mapped: bool) -> tuple[Any, bool, bool]:

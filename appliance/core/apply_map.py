@@ -1,4 +1,4 @@
-"""`apply_map`: run a whole piece of a flow once per element, as one would map a single task."""
+"""`apply_map`: run part of a flow once per element, the way a single task is mapped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 class _Argument(Task):
-    """Stands for one argument while the piece is being built; no flow ever runs it."""
+    """A placeholder for one argument while the mapped part is being built; no flow ever runs it."""
 
     def __init__(self, value: Any, is_mapped: bool, flattened: bool) -> None:
         super().__init__(name="argument")
@@ -33,10 +33,10 @@ class _Argument(Task):
 def apply_map(func: Callable[..., R], *args: Any, flow: Flow | None = None, **kwargs: Any) -> R:
     """Call `func` once to build its tasks, then map all of them over the arguments; returns what `func` returns.
 
-    Every argument is dealt out element by element; wrap one in `unmapped(...)` to give it whole to every element, or in
+    Every argument is distributed element by element; wrap one in `unmapped(...)` to pass it whole to every element, or in
     `flatten(...)` to remove one level of nesting first. Inside, `func` sees tasks: it may call tasks, use `case`, `switch` and
-    `merge`, and use tasks of the flow around it, which it gets whole. Tasks of it that depend on nothing run once per element
-    all the same. Raises FlowBuildError for a map or a resource manager inside, since there is only one level of elements.
+    `merge`, and use tasks of the enclosing flow, whose results it gets whole. Its tasks that depend on nothing also run once
+    per element. Raises FlowBuildError for a map or a resource manager inside, since there is only one level of elements.
     """
     outer = flow or current_flow()
     if outer is None:
@@ -68,7 +68,7 @@ def _argument(value: Any) -> _Argument:
 
 
 def _take_over(outer: Flow, piece: Flow, arguments: list[_Argument]) -> None:
-    """The tasks of the piece become mapped tasks of the flow around it."""
+    """Add the tasks of the mapped part to the enclosing flow as mapped tasks."""
     own = [task for task in piece.sorted_tasks() if task not in outer.slugs and not isinstance(task, _Argument)]
     for task in own:
         _refuse_nesting(task, piece.edges_to(task))
@@ -96,7 +96,7 @@ def _outer_edge(edge: Edge[Task], dealt: set[Task]) -> Edge[Task]:
 
 
 def _wait_for_element(outer: Flow, task: Task, argument: _Argument) -> None:
-    """One child per element for a task that uses none of them."""
+    """Make a task that uses none of the elements run once per element."""
     if argument.source in outer.upstream_tasks(task):
         raise FlowBuildError(
             f"Task {task.name!r} uses an argument of apply_map only as a whole; call it outside apply_map."

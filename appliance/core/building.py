@@ -1,4 +1,4 @@
-"""What surrounds code that builds a flow: the flow that is open, the tags in force, and whether a file is merely being loaded."""
+"""The surroundings of code that builds a flow: the open flow, the tags that apply, and whether a file is only being loaded."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 class FlowBuilder(Protocol[T]):
-    """What tasks need of the flow that they are added to; `T` is what it calls a task."""
+    """What tasks need from the flow they are added to; `T` is the type of its tasks."""
 
     @property
     def home(self) -> object:
-        """What a task remembers the flow by that it was called in."""
+        """The token by which a task remembers the flow it was called in."""
 
     @property
     def slugs(self) -> Mapping[T, str]:
@@ -42,7 +42,7 @@ loading_flow: ContextVar[bool] = ContextVar("loading_flow", default=False)
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """While a flow file is being loaded: `flow.run()` and `flow.register()` at its bottom only warn."""
+    """Mark that a flow file is being loaded, so that `flow.run()` and `flow.register()` at its bottom only warn."""
     token = loading_flow.set(True)
     try:
         yield

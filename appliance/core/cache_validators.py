@@ -1,7 +1,7 @@
-"""When the result of an earlier run of a task still holds: validators, and the name under which such a result is looked up.
+"""When an earlier result of a task is still valid: validators, and the key under which such a result is looked up.
 
 A validator is a function `(state, inputs, parameters) -> bool` over the earlier run's Cached state, which has the fingerprints of its
-inputs and parameters, and this run's values. Those below also say beforehand what they compare, so that each combination of
+inputs and parameters, and this run's values. Those below also declare what they compare, so that each combination of
 values has a record of its own.
 """
 
@@ -25,7 +25,7 @@ _NONE: frozenset[str] = frozenset()
 
 @dataclass(frozen=True)
 class CacheValidator:
-    """Holds while the named inputs and parameters are the same; None stands for all of them."""
+    """Accepts a result while the named inputs and parameters are the same; None means all of them."""
 
     __name__: str
     inputs: frozenset[str] | None = _NONE
@@ -33,7 +33,7 @@ class CacheValidator:
     never: bool = False
 
     def __call__(self, state: Cached, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> bool:
-        """Does the earlier result hold for these values?"""
+        """Is the earlier result valid for these values?"""
         return (
             not self.never
             and same(state.hashed_inputs, inputs, self.inputs)
@@ -45,25 +45,25 @@ class CacheValidator:
 
 
 never_use = CacheValidator("never_use", never=True)
-"""The earlier result never holds."""
+"""An earlier result is never valid."""
 
 duration_only = CacheValidator("duration_only")
-"""It holds until it is too old, whatever the inputs are. The children of a mapped task have one each."""
+"""Valid until it expires, whatever the inputs are. Each child of a mapped task has its own result."""
 
 all_inputs = CacheValidator("all_inputs", inputs=_ALL)
-"""It holds while all inputs of the task are the same."""
+"""Valid while all inputs of the task are the same."""
 
 all_parameters = CacheValidator("all_parameters", parameters=_ALL)
-"""It holds while all parameters of the flow are the same."""
+"""Valid while all parameters of the flow are the same."""
 
 
 def partial_inputs_only(validate_on: Iterable[str]) -> CacheValidator:
-    """It holds while these inputs of the task are the same."""
+    """Valid while these inputs of the task are the same."""
     return CacheValidator("partial_inputs_only", inputs=_names(validate_on))
 
 
 def partial_parameters_only(validate_on: Iterable[str]) -> CacheValidator:
-    """It holds while these parameters of the flow are the same."""
+    """Valid while these parameters of the flow are the same."""
     return CacheValidator("partial_parameters_only", parameters=_names(validate_on))
 
 
@@ -78,7 +78,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An earlier result: when it was made, until when it holds, and where it lies; without a location it is None."""
+    """An earlier result: when it was made, when it expires, and its location; without a location the result is None."""
 
     created: datetime
     expires: datetime
@@ -88,14 +88,14 @@ class Record:
     parameters: dict[str, str]
 
     def state(self) -> Cached:
-        """The record as the state that validators are asked about."""
+        """The record as the state that validators receive."""
         return Cached(
             hashed_inputs=self.inputs, cached_parameters=self.parameters, cached_result_expiration=self.expires
         )
 
 
 class NotComparable(Exception):
-    """An input or parameter has no content that could be compared; the text names it."""
+    """An input or parameter has no content that can be compared; the message names it."""
 
 
 def lookup(
@@ -103,7 +103,7 @@ def lookup(
 ) -> Lookup:
     """Where to look for an earlier result. Raises NotComparable.
 
-    What compares inputs finds them whatever their place in a mapped task is; all else is looked up place by place.
+    A validator that compares inputs matches any child of a mapped task; otherwise each child has its own entry.
     """
     if isinstance(validator, CacheValidator):
         hashed = _fingerprints(inputs, validator.inputs, "input")
@@ -119,7 +119,7 @@ def lookup(
 def holds(
     record: Record, validator: Validator, now: datetime, inputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> bool:
-    """Is the result new enough, and does the validator take it?"""
+    """Has the result not expired, and does the validator accept it?"""
     return now < record.expires and bool(validator(record.state(), inputs, parameters))
 
 

@@ -1,4 +1,4 @@
-"""Tasks that a flow adds by itself: constants, and collections of results."""
+"""Tasks that a flow adds automatically: constants, and collections of results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from appliance.core.task import Task
 
 
 class Constant(Task):
-    """Returns a fixed value; used only where the value can't be kept out of the graph."""
+    """Returns a fixed value; used only where the value must be part of the graph."""
 
     auto_generated = True
 
@@ -93,7 +93,7 @@ def holds_task(value: Any) -> bool:
 
 
 def _refuse_tasks_in(value: Any) -> bool:
-    """Named tuples and other own collections can't be taken apart and made again by a task."""
+    """Named tuples and other custom collections can't be rebuilt by a task."""
     items = (*value, *value.values()) if isinstance(value, dict) else value
     if any(isinstance(item, Task) for item in items):
         raise FlowBuildError(
@@ -125,7 +125,7 @@ def as_task(value: Any) -> Task:
 
 
 def _in_order(items: Iterable[Any]) -> list[Any]:
-    """Sets have no order of their own: tasks stand in the order of the flow or of their names, before plain values."""
+    """Sets have no order: tasks come in the order of the flow, or else by name, before plain values."""
     flow = active_flow.get()
     order = {task: number for number, task in enumerate(flow.slugs)} if flow is not None else {}
 

@@ -1,4 +1,4 @@
-"""Branches in a flow: `case`, `switch`, `ifelse` and `merge`, and the filter after a map. A branch not taken is skipped."""
+"""Branches in a flow: `case`, `switch`, `ifelse` and `merge`, and the filter after a map. A branch that is not taken is skipped."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CompareValue(Task):
 
 
 class Merge(Task):
-    """The result of the branch that was taken: the first that is not None."""
+    """The result of the branch that ran: the first that is not None."""
 
     auto_generated = True
     default_trigger = staticmethod(triggers.not_all_skipped)
@@ -52,9 +52,9 @@ class IsTrue(Task):
 
 
 class FilterTask(Task):
-    """Keeps of a list of results those that `filter_func` is true for: by default all but None and exceptions.
+    """Keeps the results of a list for which `filter_func` is true: by default all but None and exceptions.
 
-    `log_func` gets each result that is left out; what it returns is logged. It runs also when some upstream tasks failed.
+    `log_func` receives each result that is left out; what it returns is logged. The task also runs when upstream tasks failed.
     """
 
     default_trigger = staticmethod(triggers.all_finished)
@@ -83,7 +83,7 @@ class FilterTask(Task):
 class case:
     """Tasks called inside the block run only when the result of `task` equals `value`.
 
-    Inside `apply_map` that is decided for each element by itself.
+    Inside `apply_map` each element is decided separately.
     """
 
     def __init__(self, task: Task, value: Any) -> None:
@@ -112,7 +112,7 @@ class case:
 
 
 def switch(condition: Task, cases: Mapping[Any, Task], mapped: bool = False) -> None:
-    """Run of these tasks only the one whose key equals the result of `condition`."""
+    """Run only the task whose key equals the result of `condition`."""
     flow = _active("switch")
     for value, task in cases.items():
         comparison = CompareValue(value).bind(value=condition, mapped=mapped, flow=flow)
@@ -120,7 +120,7 @@ def switch(condition: Task, cases: Mapping[Any, Task], mapped: bool = False) -> 
 
 
 def ifelse(condition: Task, true_task: Task | None, false_task: Task | None, mapped: bool = False) -> None:
-    """Run the one task when the result of `condition` is true, else the other; None stands for doing nothing."""
+    """Run `true_task` when the result of `condition` is true, otherwise `false_task`; None means do nothing."""
     truth = IsTrue().bind(value=condition, mapped=mapped, flow=_active("ifelse"))
     branches = {True: true_task, False: false_task}
     switch(truth, {value: task for value, task in branches.items() if task is not None}, mapped=mapped)

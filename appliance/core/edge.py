@@ -9,7 +9,7 @@ from appliance.core.errors import FlowBuildError
 
 
 class Named(Protocol):
-    """What an edge needs of the tasks at its ends."""
+    """What an edge needs from the tasks at its ends."""
 
     @property
     def name(self) -> str: ...
@@ -20,7 +20,7 @@ T = TypeVar("T", bound=Named)
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Edge(Generic[T]):
-    """`key` names the argument of the downstream run(); `mapped` deals the result out element by element."""
+    """`key` names the argument of the downstream run(); `mapped` distributes the result element by element."""
 
     upstream_task: T
     downstream_task: T

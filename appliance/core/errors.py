@@ -1,7 +1,7 @@
-"""What the SDK raises when it is used wrongly. Every message is one sentence that says what to do next.
+"""What the SDK raises when it is misused. Every message is one sentence that says what to do next.
 
 ApplianceError
-├─ FlowBuildError            the graph can't be what was asked for
+├─ FlowBuildError            the graph can't be built as requested
 │  ├─ CycleError             tasks wait for each other in a circle
 │  └─ NoActiveFlowError      a task was called outside a flow
 ├─ TaskDefinitionError       the options or the signature of a task contradict each other
@@ -12,10 +12,10 @@ ApplianceError
 ├─ ScheduleError             a schedule that can't be computed, or has no further times
 ├─ SecretError              a secret can't be found or read
 └─ ResultError               a result can't be written, found or read
-   ├─ ResultLocationError    its location leads out of its place or can't be made
+   ├─ ResultLocationError    its location leaves its store or can't be rendered
    ├─ ResultNotFoundError    there is nothing at its location
-   ├─ ResultCorruptError     what lies there is not what was written
-   └─ ResultTypeError        its value can't be turned into bytes
+   ├─ ResultCorruptError     its content is not what was written
+   └─ ResultTypeError        its value can't be serialized
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from appliance.kit.errors import ApplianceError
 
 
 class FlowBuildError(ApplianceError, ValueError):
-    """A flow's graph can't be what was asked for."""
+    """A flow's graph can't be built as requested."""
 
 
 class CycleError(FlowBuildError):
@@ -48,7 +48,7 @@ class UnknownParameterError(ParameterError):
 
 
 class MissingParameterError(ParameterError):
-    """A required parameter got no value."""
+    """A required parameter has no value."""
 
 
 class ParameterTypeError(ParameterError):
@@ -64,7 +64,7 @@ class ResultError(ApplianceError):
 
 
 class ResultLocationError(ResultError, ValueError):
-    """The location of a result leads out of its place or can't be made."""
+    """The location of a result leaves its store or can't be rendered."""
 
 
 class ResultNotFoundError(ResultError):
@@ -72,8 +72,8 @@ class ResultNotFoundError(ResultError):
 
 
 class ResultCorruptError(ResultError):
-    """What lies at the location of a result is not what was written."""
+    """The content at the location of a result is not what was written."""
 
 
 class ResultTypeError(ResultError, TypeError):
-    """The value of a result can't be turned into bytes."""
+    """The value of a result can't be serialized."""

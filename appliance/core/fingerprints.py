@@ -1,6 +1,6 @@
-"""A short text for the content of a value: equal contents have equal fingerprints, in every process and on every machine.
+"""A short digest of the content of a value: equal contents have equal fingerprints, in every process and on every machine.
 
-Different contents never share one; equal contents of a class of one's own may differ, which costs a cache its hit and nothing else.
+Different contents never share one; equal contents of a custom class may differ, which only costs a cache hit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TEXTUAL = (bool, int, complex, Decimal, Fraction, UUID, range, date, datetime, 
 
 
 def fingerprint(value: Any) -> str | None:
-    """32 hexadecimal digits, or None for a value that has no content to tell: one that can't be pickled, or holds itself."""
+    """32 hexadecimal digits, or None for a value without comparable content: one that can't be pickled, or that contains itself."""
     try:
         return _digest(value).hex()
     except Exception:  # noqa: BLE001 - code of the value's own class may raise anything; who asks says what follows
@@ -37,7 +37,7 @@ def _digest(value: Any) -> bytes:
 
 
 def _parts(value: Any) -> tuple[str, Iterable[Any]]:
-    """The kind of a value, and its content in pieces of bytes. Never asks a value whether it is true or equal to another."""
+    """The kind of a value, and its content in pieces of bytes. Never evaluates a value's truth or equality."""
     kind = type(value)
     if value is None:
         return "none", ()
@@ -78,7 +78,7 @@ def _parts_of_object(value: Any, kind: type) -> tuple[str, Iterable[bytes]]:
 
 
 def _field_names(value: Any, kind: type) -> list[str] | None:
-    """What a dataclass, a pydantic model or a msgspec struct is made of, attributes beside its fields included."""
+    """The field names of a dataclass, a pydantic model or a msgspec struct, including attributes that are not fields."""
     if is_dataclass(kind):
         names = [field.name for field in fields(value)]
     elif isinstance(getattr(kind, "model_fields", None), dict):

@@ -106,9 +106,9 @@ class Flow:
         flattened: bool = False,
         validate: bool = False,
     ) -> Edge[Task]:
-        """Make `downstream_task` wait for `upstream_task`, and receive its result as argument `key` when given.
+        """Make `downstream_task` wait for `upstream_task` and, with a `key`, receive its result as that argument.
 
-        `validate` looks for circles at once instead of before the first run. Raises FlowBuildError.
+        `validate` checks for cycles immediately instead of before the first run. Raises FlowBuildError.
         """
         for task in (upstream_task, downstream_task):
             self._refuse_foreign(task)
@@ -136,9 +136,9 @@ class Flow:
         mapped: bool = False,
         validate: bool = False,
     ) -> None:
-        """All kinds of dependencies of a task at once. Values that are no tasks are kept as constants beside the graph.
+        """All kinds of dependencies of a task at once. Values other than tasks are kept as constants beside the graph.
 
-        `validate` looks for circles at once instead of before the first run.
+        `validate` checks for cycles immediately instead of before the first run.
         """
         token = active_flow.set(self)  # collections of tasks become tasks of this flow
         try:
@@ -182,7 +182,7 @@ class Flow:
             )
 
     def _refuse_foreign(self, task: Task) -> None:
-        """A task that was called in another flow has its arguments there, and would run without them here."""
+        """A task that was called in another flow has its arguments there and would run without them here."""
         if not isinstance(task, Task):
             raise TypeError(f"A flow is made of tasks; {task!r} is not one.")
         home = task.called_in
@@ -195,7 +195,7 @@ class Flow:
     def update(
         self, flow: Flow, merge_parameters: bool = False, merge_reference_tasks: bool = False, validate: bool = False
     ) -> None:
-        """Take over all tasks, edges and constants of another flow, which stays as it is.
+        """Merge all tasks, edges and constants of another flow, which is left unchanged.
 
         Parameters of the same name are an error, unless `merge_parameters` makes them one. `merge_reference_tasks`
         lets the reference tasks of both decide the state of the flow; otherwise they stay as they are here.
@@ -220,7 +220,7 @@ class Flow:
         self._become(merged)
 
     def replace(self, old: Task, new: Task, validate: bool = False) -> Task:
-        """Put `new` where `old` is, with its edges, constants and place among the reference tasks; returns `new`."""
+        """Replace `old` by `new`, including its edges, constants and place among the reference tasks; returns `new`."""
         if old not in self.graph.slugs:
             raise FlowBuildError(f"Task {old.name!r} is not in flow {self.name!r}; there is nothing to replace.")
         self._refuse_foreign(new)
@@ -246,14 +246,14 @@ class Flow:
         return new
 
     def copy(self) -> Flow:
-        """A flow with the same tasks and settings whose graph can be changed without touching this one."""
+        """A flow with the same tasks and settings whose graph can be changed without affecting this one."""
         new = copy.copy(self)
         new.graph = self.graph.copy()
         new.constants = {task: dict(values) for task, values in self.constants.items()}
         return new
 
     def _become(self, changed: Flow) -> None:
-        """Take over a finished change at once, so that one that fails half-way leaves nothing behind."""
+        """Apply a complete change at once, so that one that fails half-way leaves no trace."""
         changed.graph.home = self.graph.home
         self.graph, self.constants = changed.graph, changed.constants
         self._reference_tasks = changed._reference_tasks
@@ -265,7 +265,7 @@ class Flow:
 
     @property
     def home(self) -> object:
-        """What the tasks that are called in this flow remember it by; a copy has a home of its own."""
+        """The token by which tasks that are called in this flow remember it; a copy has its own."""
         return self.graph.home
 
     @property
@@ -289,19 +289,19 @@ class Flow:
         return self.graph.edges_from(task)
 
     def upstream_tasks(self, task: Task) -> list[Task]:
-        """What the task waits for, each once."""
+        """The tasks that the task waits for, without duplicates."""
         return list(dict.fromkeys(edge.upstream_task for edge in self.graph.edges_to(task)))
 
     def downstream_tasks(self, task: Task) -> list[Task]:
-        """What waits for the task, each once."""
+        """The tasks that wait for the task, without duplicates."""
         return list(dict.fromkeys(edge.downstream_task for edge in self.graph.edges_from(task)))
 
     def all_upstream_edges(self) -> dict[Task, list[Edge[Task]]]:
-        """For each task the edges that lead to it."""
+        """The edges into each task."""
         return {task: self.graph.edges_to(task) for task in self.graph.slugs}
 
     def all_downstream_edges(self) -> dict[Task, list[Edge[Task]]]:
-        """For each task the edges that lead from it."""
+        """The edges out of each task."""
         return {task: self.graph.edges_from(task) for task in self.graph.slugs}
 
     def root_tasks(self) -> list[Task]:
@@ -313,7 +313,7 @@ class Flow:
         return self.graph.terminal_tasks()
 
     def sorted_tasks(self, root_tasks: Iterable[Task] | None = None) -> Sequence[Task]:
-        """Every task after all it waits for; with `root_tasks`, these and what comes after them. Raises CycleError."""
+        """The tasks in topological order; with `root_tasks`, only these and those downstream of them. Raises CycleError."""
         return self.graph.sorted_tasks(root_tasks)
 
     def reference_tasks(self) -> list[Task]:
@@ -336,7 +336,7 @@ class Flow:
         tags: Iterable[str] | None = None,
         task_type: type[Task] | None = None,
     ) -> list[Task]:
-        """The tasks that match all that is given: name, slug, every one of the tags, and the class."""
+        """The tasks that match every argument: name, slug, all of the tags, and the class."""
         required_tags = frozenset(tags or ())
         return [
             task
@@ -351,7 +351,7 @@ class Flow:
         return [task for task in self.graph.slugs if isinstance(task, Parameter)]
 
     def validate(self) -> None:
-        """Raise FlowBuildError unless the graph can run: no circle, and a value for each argument that needs one."""
+        """Raise FlowBuildError unless the graph can run: no cycle, and a value for each argument that needs one."""
         ordered = self.graph.sorted_tasks()  # another one after each change of the graph
         if self._validated is not ordered:
             for task in ordered:
@@ -377,8 +377,8 @@ class Flow:
     ) -> str:
         """Draw the flow as SVG, or as plain text with `format="ascii"`; returns the drawing, and writes it to `filename`.
 
-        With the final state of a run, tasks stand in the colours of their states. The ending of `filename` decides the
-        format when none is given. Raises FlowBuildError for a graph with a circle.
+        With the final state of a run, tasks have the colours of their states. The extension of `filename` decides the
+        format when none is given. Raises FlowBuildError for a graph with a cycle.
         """
         from appliance.core.drawing.drawing import draw
 
@@ -404,7 +404,7 @@ class Flow:
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Flow:
-        """Read a flow that `save` wrote, by path or by name. It runs code from the file: load only what you trust."""
+        """Load a flow that `save` wrote, by path or by name. This runs code from the file: load only what you trust."""
         from appliance.packaging.saved import load
 
         return load(path)

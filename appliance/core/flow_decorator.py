@@ -1,4 +1,4 @@
-"""`@flow` on a function: its arguments become the parameters, and the tasks that its body calls become the graph."""
+"""`@flow` on a function: its arguments become the parameters, and the tasks called in its body become the graph."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FunctionFlow(Flow):
     """A flow that is built once, by calling its function, when it is defined.
 
     Called outside of any flow it runs once, now, with the arguments as its parameters. Called inside another flow it adds its
-    tasks there, with the arguments in the place of its parameters, and returns what the function returns.
+    tasks there, with the arguments in place of its parameters, and returns what the function returns.
     """
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: Any) -> None:
@@ -56,10 +56,10 @@ def flow(fn: Callable[..., Any], /) -> FunctionFlow: ...
 @overload
 def flow(*, name: str | None = None, **options: Any) -> Callable[[Callable[..., Any]], FunctionFlow]: ...
 def flow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Make a flow of a function: `@flow` or `@flow(name="nightly", schedule=...)`, with the options of `Flow`.
+    """Make a flow from a function: `@flow` or `@flow(name="nightly", schedule=...)`, with the options of `Flow`.
 
     Its arguments become parameters with their defaults and types. It may return the task, or the tasks, whose states
-    decide the state of the flow; otherwise the terminal tasks do. The name is by default that of the function, with
+    decide the state of the flow; otherwise the terminal tasks do. By default the name is that of the function, with
     hyphens. Raises FlowBuildError.
     """
     if fn is None:
@@ -85,7 +85,7 @@ def _signature_of(fn: Callable[..., Any], name: str) -> inspect.Signature:
 
 
 def _hints(fn: Callable[..., Any]) -> dict[str, Any]:
-    """The types of the arguments, those that can't be evaluated left out."""
+    """The types of the arguments, except those that can't be evaluated."""
     try:
         return typing.get_type_hints(fn, include_extras=True)
     except (NameError, TypeError, AttributeError):  # one that can't be evaluated takes no other one with it

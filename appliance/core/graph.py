@@ -11,7 +11,7 @@ from appliance.core.task import Task
 
 
 class Graph:
-    """Tasks and edges with constant-time lookups in both directions. Order is the order of adding, so it is stable."""
+    """Tasks and edges with constant-time lookups in both directions, in the stable order in which they were added."""
 
     def __init__(self) -> None:
         self.slugs: dict[Task, str] = {}
@@ -23,7 +23,7 @@ class Graph:
         self.home = object()  # what tasks that are called in this graph remember it by
 
     def add_task(self, task: Task) -> None:
-        """Add a task under the slug it wishes for, or else the next free one: `name[-tags]-N`."""
+        """Add a task under its own slug, or else under the next free one: `name[-tags]-N`."""
         if task in self.slugs:
             return
         slug = task.slug if task.slug is not None else self._free_slug(task)
@@ -82,7 +82,7 @@ class Graph:
     def replaced(self, old: Task, new: Task) -> Graph:
         """This graph with `new` in the place of `old`: it gets the edges of `old` beside those it may already have.
 
-        The slugs of all others stay; that of `old` goes on when `new` has the same name and tags, and wishes for none.
+        All other tasks keep their slugs; `new` inherits that of `old` when it has the same name and tags and no slug of its own.
         """
         graph = Graph()
         graph._taken.update(slug for task, slug in self.slugs.items() if task is not old)
@@ -99,7 +99,7 @@ class Graph:
         return graph
 
     def __getstate__(self) -> dict[str, Any]:
-        """Flat lists: pickling follows no chain of tasks, however long it is."""
+        """Flat lists, so that pickling doesn't recurse along chains of tasks, however long."""
         place = {task: number for number, task in enumerate(self.slugs)}
         edges = [
             (place[edge.upstream_task], place[edge.downstream_task], edge.key, edge.mapped, edge.flattened)
@@ -132,7 +132,7 @@ class Graph:
         return [task for task, edges in self._from.items() if not edges]
 
     def deciding_tasks(self) -> list[Task]:
-        """The terminal tasks; a clean-up among them stands for the tasks that it follows, if it follows any."""
+        """The terminal tasks; a clean-up among them is replaced by the tasks that it follows, if there are any."""
         tasks: dict[Task, None] = {}
         stack = self.terminal_tasks()[::-1]
         while stack:
@@ -145,9 +145,9 @@ class Graph:
         return list(tasks)
 
     def sorted_tasks(self, root_tasks: Iterable[Task] | None = None) -> tuple[Task, ...]:
-        """Every task after all it waits for; otherwise in the order of adding. Raises CycleError.
+        """The tasks in topological order, and otherwise in the order they were added. Raises CycleError.
 
-        With `root_tasks`, only these and what comes after them.
+        With `root_tasks`, only these and those downstream of them.
         """
         if self._sorted is None:
             self._sorted = self._sort()

@@ -28,7 +28,7 @@ _formatter = logging.Formatter()
 
 
 def _mask(record: logging.LogRecord) -> None:
-    """Put the finished text in the place of message and arguments where a secret stands in it, or in the traceback below it."""
+    """Replace message and arguments by the masked text when it, or the traceback below it, contains a secret."""
     try:
         text = record.getMessage()
         trace = record.exc_text or (_formatter.formatException(record.exc_info) if record.exc_info else "")

@@ -1,6 +1,6 @@
-"""The values that must not be shown: every secret read in this process, in the forms in which a program usually prints it.
+"""The values that must not be shown: every secret read in this process, in the forms in which programs usually print it.
 
-Known to the whole process rather than to a run, so that no thread and no library can print a secret past it.
+They are kept per process rather than per run, so that no thread and no library can leak a secret.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from appliance.core.states import State
 
 MASK = "***"
 SHORTEST = 4
-"""Characters from which on a value is masked; hiding shorter ones would blot out every line and protect nothing."""
+"""The minimum length of a masked value; masking shorter ones would garble every line and protect nothing."""
 _SHORTEST_LINE = 8
 
 _S = TypeVar("_S", bound=State)
@@ -27,7 +27,7 @@ _forms: tuple[str, ...] = ()
 
 
 def hide(*values: str) -> None:
-    """From now on mask these values wherever the run shows text."""
+    """Mask these values from now on wherever the run shows text."""
     global _values, _forms
     with _lock:
         new = [value for value in dict.fromkeys(values) if len(value) >= SHORTEST and value not in _values]
@@ -37,12 +37,12 @@ def hide(*values: str) -> None:
 
 
 def hidden() -> tuple[str, ...]:
-    """The values themselves, for another process that works for this one."""
+    """The values themselves, for another process that does work for this one."""
     return _values
 
 
 def forms(value: str) -> Iterator[str]:
-    """How a value looks when printed plainly, as repr, in JSON, in a URL and in base64; of several lines also each long one."""
+    """How a value looks when printed plainly, as repr, in JSON, in a URL and in base64; if it has several lines, also each long one."""
     yield value
     yield repr(value)[1:-1]
     yield repr(value + "'")[1:-2]  # with the other quotes
@@ -57,7 +57,7 @@ def forms(value: str) -> Iterator[str]:
 
 
 def _in_base64(data: bytes) -> Iterator[str]:
-    """The part of any base64 text that stands for `data` alone, at each of the three places where it may begin in it."""
+    """The part of any base64 text that encodes `data` alone, at each of the three offsets at which it may start."""
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         yield encode(data).decode("ascii").rstrip("=")
         for offset, start in enumerate((0, 2, 3)):
@@ -93,7 +93,7 @@ def _mask_data(value: Any) -> Any:
 
 
 def texts(value: Any) -> Iterable[str]:
-    """The strings inside of a JSON value."""
+    """The strings inside a JSON value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

@@ -38,7 +38,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 class OperatorMethods(Generic[T]):
-    """What a task inherits to take part in expressions; `T` is what an expression makes: another task."""
+    """What a task inherits to take part in expressions; `T` is the type of task that an expression yields."""
 
     __slots__ = ()
 

@@ -57,7 +57,7 @@ class Parameter(Task):
 
 
 class DateTimeParameter(Parameter):
-    """A parameter that is a time: an aware datetime or ISO 8601 text with an offset, in tasks always a datetime in UTC.
+    """A parameter that is a time: an aware datetime or ISO 8601 text with an offset; tasks always receive a datetime in UTC.
 
-    A time without an offset is refused, since it would mean another instant on another machine.
+    A time without an offset is refused, since it would mean a different instant on another machine.
     """

@@ -32,7 +32,7 @@ def sentences(name: str, value: Any, error: ValidationError) -> Iterator[str]:
 
 
 def _path(value: Any, error: Mapping[str, Any]) -> str:
-    """Where in the value: `.items[2].price`. Steps that are no place in it (which member of a union was tried) are left out."""
+    """The path within the value, such as `.items[2].price`, without steps that are not part of it (which union member was tried)."""
     path, at = "", value
     steps = error["loc"]
     for number, step in enumerate(steps):

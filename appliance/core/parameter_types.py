@@ -1,4 +1,4 @@
-"""Which values fit a parameter: checks before a run, and JSON schemas by which the server checks the same.
+"""Which values fit a parameter: checks before a run, and the JSON schemas that the server uses for the same checks.
 
 pydantic does the work and is imported only when a value is not of a plain type that can be checked without it.
 """
@@ -22,7 +22,7 @@ Problem = tuple[type[ParameterError], str]
 
 
 def resolve(flow: Flow, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of all parameters of a run: the defaults, then what was given, each checked. Raises ParameterError with one
+    """The values of all parameters of a run: the defaults, overridden by `arguments`, all checked. Raises ParameterError with one
     sentence for each thing that is wrong."""
     parameters = {parameter.name: parameter for parameter in flow.parameters()}
     problems: list[Problem] = [_unknown(flow, name, parameters) for name in arguments if name not in parameters]
@@ -120,7 +120,7 @@ def json_default(parameter: Parameter) -> Any:
 
 
 def type_hint(flow: Flow, parameter: Parameter) -> Any:
-    """The explicit type, else that of the argument the parameter feeds, else that of its default; None when nothing tells."""
+    """The explicit type, else that of the argument the parameter feeds, else that of its default; None if there is no hint."""
     if isinstance(parameter, DateTimeParameter):
         from appliance.protocol.parameter_schemas import AwareTime
 
@@ -141,7 +141,7 @@ def type_hint(flow: Flow, parameter: Parameter) -> Any:
 
 
 def _adapter(hint: Any) -> Any:
-    """What checks values of this type; None for a type that pydantic knows nothing about."""
+    """The adapter that checks values of this type; None for a type that pydantic doesn't support."""
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticUserError
 
@@ -152,7 +152,7 @@ def _adapter(hint: Any) -> Any:
 
 
 def _whole_numbers(value: Any) -> Any:
-    """The value with 2.0 as 2, which are the same number in JSON."""
+    """The value with 2.0 replaced by 2, which is the same number in JSON."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if type(value) is list:

@@ -17,7 +17,7 @@ P = ParamSpec("P")
 
 
 def resource_is_there(upstream: Mapping[Edge[Task], State]) -> bool:
-    """The trigger of a clean-up: whatever became of the tasks in between, but only for a resource that was set up."""
+    """The trigger of a clean-up: however the tasks in between ended, but only for a resource that was set up."""
     for edge, state in upstream.items():
         if edge.key is not None and (state.is_skipped() or not state.is_successful()):
             what = "was skipped" if state.is_skipped() else "failed"
@@ -26,7 +26,7 @@ def resource_is_there(upstream: Mapping[Edge[Task], State]) -> bool:
 
 
 class ResourceInit(Task):
-    """Makes the object that sets up and cleans up."""
+    """Creates the object that sets up and cleans up."""
 
     always_rerun = True
 
@@ -45,7 +45,7 @@ class ResourceSetup(Task):
 
 
 class ResourceCleanup(Task):
-    """Runs after all tasks of the block, also when they failed or the run is cancelled."""
+    """Runs after all tasks of the block, even if they failed or the run was cancelled."""
 
     always_rerun = True
     runs_on_cancel = True
@@ -57,7 +57,7 @@ class ResourceCleanup(Task):
 
 
 class ResourceBlock:
-    """`with` this, tasks called inside run between set-up and clean-up."""
+    """Tasks called inside this `with` block run between set-up and clean-up."""
 
     def __init__(self, owner: ResourceManager[Any], flow: Flow, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._owner, self._flow, self._args, self._kwargs = owner, flow, args, kwargs
@@ -88,7 +88,7 @@ class ResourceBlock:
 
 
 class ResourceManager(Generic[P]):
-    """What `@resource_manager` makes of a class; calling it inside a flow gives the block to enter."""
+    """What `@resource_manager` turns a class into; calling it inside a flow returns the block to enter."""
 
     def __init__(
         self,
@@ -131,13 +131,13 @@ def resource_manager(
     cleanup_task_kwargs: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, Any]], ResourceManager[P]]: ...
 def resource_manager(resource_class: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Make a resource manager of a class with `setup()`, which returns the resource, and `cleanup(resource)`.
+    """Make a resource manager from a class with `setup()`, which returns the resource, and `cleanup(resource)`.
 
     `with Manager(...) as resource:` in a flow: the tasks called inside run between the two. The clean-up runs also when they
     fail and when the run is cancelled; it is skipped when there was no set-up. The last tasks inside decide the state of the
     flow, not the clean-up. All three run again in a restart. `init_task_kwargs` and the like are options of the three tasks.
 
-    mypy takes no notice of what a decorator makes of a class; for it write `connection = resource_manager(Connection)`.
+    mypy ignores class decorators that change the type; to satisfy it, write `connection = resource_manager(Connection)`.
     """
     if resource_class is not None:
         return ResourceManager(resource_class)

@@ -1,4 +1,4 @@
-"""How a result becomes bytes and comes back. A serializer is two methods; one of your own needs nothing else."""
+"""How a result becomes bytes and back. A serializer is two methods; your own needs nothing else."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _JSON_TYPES = (str, int, float, bool, type(None))
 
 
 class Serializer(ABC):
-    """Turns a value into bytes and back. Whatever it raises becomes a failure that names the value's task."""
+    """Turns a value into bytes and back. Whatever it raises becomes a failure of the task."""
 
     suffix: ClassVar[str] = ""
-    """The ending of default file names, for the people who look into the store."""
+    """The extension of default file names, for people who browse the store."""
 
     @abstractmethod
     def serialize(self, value: Any) -> bytes:
@@ -29,16 +29,16 @@ class Serializer(ABC):
 
     @abstractmethod
     def deserialize(self, content: Buffer) -> Any:
-        """The value that `serialize` made these bytes of."""
+        """The value that `serialize` turned into these bytes."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
 class PickleSerializer(Serializer):
-    """Takes nearly every Python value, functions and classes of scripts included. Only read what you trust: a pickle is code.
+    """Handles nearly every Python value, including functions and classes of scripts. Only read what you trust: a pickle is code.
 
-    The Python that reads should be of the same minor version as the one that wrote.
+    Read it with the same minor version of Python that wrote it.
     """
 
     suffix = ".pickle"
@@ -58,7 +58,7 @@ class JSONSerializer(Serializer):
 
     A datetime is written as `{"$datetime": "2026-01-31T06:30:00+00:00"}` and comes back as one, its zone as an offset; a tuple
     comes back as a list.
-    Anything else is refused with TypeError rather than changed.
+    Anything else raises TypeError rather than being altered.
     """
 
     suffix = ".json"

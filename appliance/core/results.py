@@ -1,4 +1,4 @@
-"""Where results lie: the contract of result backends, the rules for locations, and templates in them.
+"""Where results are stored: the contract of result backends, the rules for locations, and templates in them.
 
 A backend is three methods over bytes, `put`, `get` and `has`; writing values, checking hashes and reading back is the same for all.
 A location is a relative name inside its backend, so a backend may be moved as a whole.
@@ -26,14 +26,14 @@ from appliance.core.result_serializers import Buffer, PickleSerializer, Serializ
 from appliance.kit import clock, ids
 
 Template = str | Callable[..., str]
-"""A location with names in braces, such as `{flow_name}/{date:%Y-%m-%d}.pickle`, or a function that returns one."""
+"""A location template with names in braces, such as `{flow_name}/{date:%Y-%m-%d}.pickle`, or a function that returns one."""
 
 MAX_LOCATION, MAX_SEGMENT = 1024, 240  # bytes: what S3 and file systems take, less the ending of a draft
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A result that was written: its location, the hex SHA-256 of its bytes, and how many they are."""
+    """A result that was written: its location, the hex SHA-256 of its bytes, and their number."""
 
     location: str
     sha256: str
@@ -42,17 +42,17 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Unloaded:
-    """Stands as `state.result` for a value that lies in a backend and has not been read."""
+    """The placeholder in `state.result` for a value that is stored in a backend and has not been read."""
 
     location: str
     sha256: str | None = None
 
 
 class Result(ABC):
-    """A place for results. `location` is a template; without one every result gets a name of its own below the date."""
+    """A place for results. `location` is a template; without one, every result gets a unique name under the date."""
 
     optional = False
-    """Is the place a site's default that no author asked for? Then a value that can't be written fails no task."""
+    """Is the place a site's default rather than the author's choice? Then a value that can't be written fails no task."""
 
     def __init__(self, *, location: Template | None = None, serializer: Serializer | None = None) -> None:
         """Raises TypeError for a location or serializer that can't be one."""
@@ -70,7 +70,7 @@ class Result(ABC):
 
     @abstractmethod
     def put(self, location: str, content: bytes) -> None:
-        """Write all or nothing, over what was there. Raises ResultError."""
+        """Write all or nothing, replacing what was there. Raises ResultError."""
 
     @abstractmethod
     def get(self, location: str) -> Buffer:
@@ -78,7 +78,7 @@ class Result(ABC):
 
     @abstractmethod
     def has(self, location: str) -> bool:
-        """Is there something of that name? Raises ResultError when that can't be found out."""
+        """Is there something with that name? Raises ResultError when that can't be determined."""
 
     # --- what is made of it
 
@@ -100,11 +100,11 @@ class Result(ABC):
         return Stored(location, hashlib.sha256(content).hexdigest(), len(content))
 
     def read(self, location: str, sha256: str | None = None) -> Any:
-        """The value at the location; nothing is unpickled unless its bytes have the hash. Raises ResultError."""
+        """The value at the location; nothing is unpickled unless its bytes match the hash. Raises ResultError."""
         return self.load(location, sha256)[0]
 
     def load(self, location: str, sha256: str | None = None) -> tuple[Any, Stored]:
-        """The same, with what is stored there."""
+        """The value at the location, and what is stored there."""
         check_location(location)
         content = self.get(location)
         stored = Stored(location, hashlib.sha256(content).hexdigest(), len(content))
@@ -126,7 +126,7 @@ class Result(ABC):
         return self.has(place)
 
     def default_location(self, *parts: str) -> str:
-        """A new name below the date, such as `2026/01/31/extract-0198....pickle`."""
+        """A new name under the date, such as `2026/01/31/extract-0198....pickle`."""
         *folders, name = [_plain(part) for part in parts] or [""]
         stem = f"{name}-{ids.uuid7()}" if name else str(ids.uuid7())
         return "/".join(
@@ -142,7 +142,7 @@ class Result(ABC):
         return ResultNotFoundError(f"There is no result at {self.where(location)}; run its task again.")
 
     def trouble(self, verb: str, location: str, why: str) -> ResultError:
-        """What a backend raises when its place does not do what it is asked for: `verb` is such as "read from"."""
+        """What a backend raises when its store fails; `verb` is for example "read from"."""
         return ResultError(f"The result can't be {verb} {self.where(location)}: {why}.")
 
     def __repr__(self) -> str:
@@ -150,7 +150,7 @@ class Result(ABC):
 
 
 def check_location(location: str) -> None:
-    """Refuse what could lead out of its backend, or what not every backend can name. Raises ResultLocationError."""
+    """Refuse what could escape its backend, or what some backend can't name. Raises ResultLocationError."""
     if not isinstance(location, str) or not location:
         raise ResultLocationError(f"A result's location must be a non-empty string, not {location!r}.")
     try:
@@ -176,7 +176,7 @@ def check_location(location: str) -> None:
 
 
 def render(template: Template, names: Mapping[str, Any]) -> str:
-    """The location that a template gives with these names. Raises ResultLocationError, with the names that there are."""
+    """The location that a template yields for these names. Raises ResultLocationError, which lists the available names."""
     try:
         if callable(template):
             return template(**_accepted(template, names))
@@ -210,7 +210,7 @@ class _Names(Formatter):
 
 
 def _accepted(function: Callable[..., str], names: Mapping[str, Any]) -> dict[str, Any]:
-    """What the function has arguments for."""
+    """The names that the function has arguments for."""
     parameters = inspect.signature(function).parameters
     if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
         return dict(names)
@@ -218,7 +218,7 @@ def _accepted(function: Callable[..., str], names: Mapping[str, Any]) -> dict[st
 
 
 def _plain(name: str) -> str:
-    """A part of a file name that every backend takes."""
+    """A part of a file name that every backend accepts."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[:80]
 
 

@@ -1,4 +1,4 @@
-"""How long a failed task waits before it is tried again: fixed, listed or growing delays, spread by jitter."""
+"""How long a failed task waits before it is retried: fixed, listed or growing delays, spread by jitter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST_WAIT = timedelta(days=365)
 
 @dataclass(frozen=True, slots=True)
 class ExponentialBackoff:
-    """Delays that grow by `factor` from try to try, up to `limit`."""
+    """Delays that grow by `factor` with each attempt, up to `limit`."""
 
     base: timedelta
     factor: float
@@ -53,7 +53,7 @@ def exponential_backoff(
 
 
 def delay_of(option: Any) -> Delay | None:
-    """The option `retry_delay` in one form. Raises TaskDefinitionError for negative and endless ones, TypeError for others."""
+    """The option `retry_delay` in a single form. Raises TaskDefinitionError for negative and infinite ones, TypeError for others."""
     if option is None or isinstance(option, ExponentialBackoff):
         return option
     if isinstance(option, timedelta) or _is_number(option):

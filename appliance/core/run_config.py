@@ -1,4 +1,4 @@
-"""Where and with what a run's process is started: an agent reads it, the engine does not."""
+"""Where and how a run's process is started: the agent reads it, the engine does not."""
 
 from __future__ import annotations
 

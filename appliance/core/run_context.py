@@ -1,6 +1,6 @@
-"""What the flow run and the task run that are being carried out know about themselves.
+"""What the current flow run and task run know about themselves.
 
-Both hang on contextvars, so threads and event loops never see each other's run.
+Both are contextvars, so threads and event loops never see each other's run.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class TaskRunContext:
         self.resume = False
 
     def snapshot(self) -> TaskRunContext:
-        """A copy of just this, to travel to another process; results are stored where the run is."""
+        """A copy that can be sent to another process; results are stored where the run is."""
         copy = TaskRunContext(
             replace(self.flow_run, result=None), self.task_name, self.task_slug, self.task_tags, self.map_index
         )

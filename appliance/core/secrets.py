@@ -29,7 +29,7 @@ class Secret:
     """A secret by its name; nothing is read before `get`."""
 
     def __init__(self, name: str) -> None:
-        """Raises SecretError for a name that no environment variable can bear."""
+        """Raises SecretError for a name that no environment variable can have."""
         if not isinstance(name, str) or not name.isascii() or not name.replace("-", "_").isidentifier():
             raise SecretError(f"{name!r} is not a valid name of a secret; use letters, digits and underscores.")
         self.name = name
@@ -38,9 +38,9 @@ class Secret:
         return f"<Secret {self.name}>"
 
     def get(self, as_json: bool = False) -> Any:
-        """The value; with `as_json`, what its text stands for as JSON.
+        """The value; with `as_json`, parsed as JSON.
 
-        Raises SecretError when there is none or it is no JSON, and FlowBuildError while a flow is being built, since the value
+        Raises SecretError when it is missing or not JSON, and FlowBuildError while a flow is being built, since the value
         would become part of the flow.
         """
         if active_flow.get() is not None:
@@ -78,7 +78,7 @@ class Secret:
 
 
 class _Secretive(Task):
-    """A task with a secret as its result: never stored, read again in every attempt, masked wherever the run shows text."""
+    """A task whose result is a secret: never stored, read again in every attempt, masked wherever the run shows text."""
 
     always_rerun = True
 
@@ -93,16 +93,16 @@ class _Secretive(Task):
 
 
 def _hide_result(_task: Any, _old: State, new: State) -> None:
-    """The code may have run in another process; from here on the value is known to this one."""
+    """The code may have run in another process; this one now masks the value too."""
     if isinstance(new, Success):
         masking.hide(*masking.texts(new.result))
 
 
 class SecretTask(_Secretive):
-    """`SecretTask("NAME")` in a flow gives the secret to the tasks that take it; `as_json` parses it first."""
+    """`SecretTask("NAME")` in a flow passes the secret to the tasks that take it; `as_json` parses it first."""
 
     def __init__(self, name: str, as_json: bool = False, **options: Any) -> None:
-        """Takes the options of Task, except that its result is never stored."""
+        """Takes the options of Task; its result is never stored."""
         super().__init__(name, **options)
         self.secret, self.as_json = Secret(name), as_json
 
@@ -114,7 +114,7 @@ class EnvVarSecret(_Secretive):
     """The value of an environment variable as a secret; None when it is not set, or with `raise_if_missing` a failure."""
 
     def __init__(self, name: str, raise_if_missing: bool = False, **options: Any) -> None:
-        """Takes the options of Task, except that its result is never stored."""
+        """Takes the options of Task; its result is never stored."""
         super().__init__(name, **options)
         self.variable, self.raise_if_missing = name, raise_if_missing
 

@@ -63,7 +63,7 @@ def _task(flow: Flow, task: Task) -> dict[str, Any]:
 
 
 def _options(task: Task) -> dict[str, Any]:
-    """What only some tasks ask for; `retry_delays` stands where they differ from try to try (seconds, the first ten)."""
+    """Options that only some tasks have; `retry_delays` is present when the delays differ (seconds, the first ten)."""
     tries = range(1, min(task.max_retries, 10) + 1)
     delays = [task.retry_wait(count, draw=lambda: 0.5).total_seconds() for count in tries]
     options = {

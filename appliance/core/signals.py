@@ -1,4 +1,4 @@
-"""Raised inside a task to end it in a chosen state. They derive from BaseException, so `except Exception` lets them pass."""
+"""Raised inside a task to end it in a certain state. They derive from BaseException, so `except Exception` lets them pass."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class StateSignal(BaseException):
 
 
 def _bare(kind: type[StateSignal], args: tuple[Any, ...]) -> StateSignal:
-    """A signal as another process sent it, before it gets its state."""
+    """A signal received from another process, before its state is set."""
     return kind.__new__(kind, *args)
 
 
 class FAIL(StateSignal):
-    """The task failed; retried as any failure."""
+    """The task failed; it is retried like any failure."""
 
     state_class = states.Failed
 
@@ -42,7 +42,7 @@ class FAIL(StateSignal):
 
 
 class TRIGGERFAIL(FAIL):
-    """The upstream tasks did not end as needed."""
+    """The upstream tasks did not end as the trigger requires."""
 
     state_class = states.TriggerFailed
 
@@ -54,7 +54,7 @@ class VALIDATIONFAIL(FAIL):
 
 
 class SUCCESS(StateSignal):
-    """The task is done, with `result`."""
+    """The task succeeded, with `result`."""
 
     state_class = states.Success
 
@@ -66,7 +66,7 @@ class SKIP(StateSignal):
 
 
 class RETRY(StateSignal):
-    """Try again at `start_time`, by default at once, whatever max_retries says."""
+    """Retry at `start_time`, by default immediately, whatever max_retries says."""
 
     state_class = states.Retrying
 
@@ -84,7 +84,7 @@ class PAUSE(StateSignal):
 
 
 class LOOP(StateSignal):
-    """Run the task again at once; the next round finds `result` in `context.task_loop_result`."""
+    """Run the task again immediately; the next round finds `result` in `context.task_loop_result`."""
 
     state_class = states.Looped
 
@@ -95,7 +95,7 @@ _BY_STATE: dict[type[states.State], type[StateSignal]] = {
 
 
 def signal_from_state(state: states.State) -> StateSignal:
-    """The signal that ends a task in `state`; a more special state yields the signal of its nearest ancestor."""
+    """The signal that ends a task in `state`; a more specific state yields the signal of its nearest ancestor."""
     for cls in type(state).__mro__:
         if cls in _BY_STATE:
             signal = _BY_STATE[cls](state.message)

@@ -1,7 +1,7 @@
 """The states of flow runs and task runs.
 
 A state is an immutable value. Each class knows the `type` and the `name` under which the server stores it; `to_wire` and
-`from_wire` translate. Results never travel: `data` carries only small JSON, such as where a result lies or why a run failed.
+`from_wire` translate. Results never travel: `data` carries only small JSON, such as the location of a result or why a run failed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Wire = tuple[str, str, str | None, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class State:
-    """Where a run stands: a message for people, the result, free context, and JSON data for the server."""
+    """The state of a run: a message for people, the result, free context, and JSON data for the server."""
 
     type: ClassVar[str] = "PENDING"
     name: ClassVar[str] = "Pending"
@@ -128,14 +128,14 @@ class Paused(Scheduled):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Resume(Scheduled):
-    """A person let a paused run go on."""
+    """A person resumed a paused run."""
 
     name: ClassVar[str] = "Resume"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Retrying(Scheduled):
-    """Failed `run_count` times and tries again at `start_time`."""
+    """Failed `run_count` times and retries at `start_time`."""
 
     name: ClassVar[str] = "AwaitingRetry"
     wire_fields: ClassVar[tuple[str, ...]] = ("start_time", "run_count")
@@ -158,7 +158,7 @@ class MetaState(State):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ClientFailed(MetaState):
-    """The server could not be told; neither finished nor running."""
+    """The server could not be informed; neither finished nor running."""
 
     name: ClassVar[str] = "ClientFailed"
 
@@ -172,7 +172,7 @@ class Submitted(MetaState):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Queued(MetaState):
-    """Waits for a slot and asks again at `start_time`."""
+    """Waits for a slot and retries at `start_time`."""
 
     name: ClassVar[str] = "Queued"
     wire_fields: ClassVar[tuple[str, ...]] = ("start_time",)
@@ -182,7 +182,7 @@ class Queued(MetaState):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Running(State):
-    """At work."""
+    """Its code is running."""
 
     type: ClassVar[str] = "RUNNING"
     name: ClassVar[str] = "Running"
@@ -190,7 +190,7 @@ class Running(State):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Cancelling(Running):
-    """Still at work, but asked to stop."""
+    """Still running, but asked to stop."""
 
     type: ClassVar[str] = "CANCELLING"
     name: ClassVar[str] = "Cancelling"
@@ -206,7 +206,7 @@ class Finished(State):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Looped(Finished):
-    """One round of a loop is over; the next one starts at once."""
+    """One round of a loop is over; the next one starts immediately."""
 
     name: ClassVar[str] = "Looped"
     wire_fields: ClassVar[tuple[str, ...]] = ("loop_count",)
@@ -216,14 +216,14 @@ class Looped(Finished):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Success(Finished):
-    """Done, and its result can be used."""
+    """Succeeded; its result can be used."""
 
     name: ClassVar[str] = "Success"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Cached(Success):
-    """Not run, since an earlier result still holds."""
+    """Not run, since an earlier result is still valid."""
 
     name: ClassVar[str] = "Cached"
     wire_fields: ClassVar[tuple[str, ...]] = ("cached_result_expiration",)
@@ -250,7 +250,7 @@ class Mapped(Success):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Skipped(Success):
-    """Not run, by decision; counts as success."""
+    """Deliberately not run; counts as success."""
 
     name: ClassVar[str] = "Skipped"
 
@@ -280,21 +280,21 @@ class TimedOut(Failed):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TriggerFailed(Failed):
-    """Not run, since its upstream tasks did not end as its trigger asks."""
+    """Not run, since its upstream tasks did not end as its trigger requires."""
 
     name: ClassVar[str] = "TriggerFailed"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ValidationFailed(Failed):
-    """Its result was refused by a validator."""
+    """A validator rejected its result."""
 
     name: ClassVar[str] = "ValidationFailed"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Crashed(Failed):
-    """Its process died without a word."""
+    """Its process died without reporting."""
 
     name: ClassVar[str] = "Crashed"
 

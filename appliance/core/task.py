@@ -30,16 +30,16 @@ class Task(OperatorMethods["Task"]):
     `timeout` is in seconds or a timedelta. `retry_delay` is a timedelta or seconds, a list of them (the last one repeats) or
     `exponential_backoff(...)`; `retry_jitter` spreads it by that fraction either way. `nout` lets the result be unpacked into
     that many tasks. `task_run_name` is a template such as `"{x} on {date:%Y-%m-%d}"` over the arguments, the flow's parameters
-    and the run context, or a function of them. Raises TaskDefinitionError or TypeError for what a task can't be.
+    and the run context, or a function of them. Raises TaskDefinitionError or TypeError for invalid options.
     """
 
     auto_generated = False
     always_rerun: typing.ClassVar[bool] = False
-    """Is it run again in every attempt of a flow run, since its result can't be kept?"""
+    """Is it run again in every attempt of a flow run because its result can't be kept?"""
     called_in: object = None
-    """Where it got its arguments by being called: the `home` of that flow."""
+    """The `home` of the flow in which it was called and got its arguments."""
     runs_on_cancel: typing.ClassVar[bool] = False
-    """Is it run even when the flow run is cancelled, to tidy up?"""
+    """Does it run even when the flow run is cancelled, to clean up?"""
     default_trigger: triggers.Trigger[Task] = staticmethod(triggers.all_successful)
     default_skip_on_upstream_skip = True
 
@@ -109,7 +109,7 @@ class Task(OperatorMethods["Task"]):
     # --- calls build the graph
 
     def copy(self, **changes: Any) -> typing.Self:
-        """A new task like this one, for another place in a flow."""
+        """A new task like this one, for use elsewhere in a flow."""
         new = copy.copy(self)
         new.called_in = None
         if changes:
@@ -168,12 +168,12 @@ class Task(OperatorMethods["Task"]):
         task_args: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> typing.Self:
-        """Run once per element of the arguments; wrap one in `unmapped(...)` to give it whole to every child.
+        """Run once per element of the arguments; wrap one in `unmapped(...)` to pass it whole to every child.
 
-        What has a length and an index can be dealt out: list, tuple, range, and str and bytes piece by piece. The shortest
-        argument decides how many children there are. Nothing to deal out gives no children, which is a success. None, numbers,
-        dicts, sets and generators can't be dealt out: the task fails and says so. `flatten(...)` removes one level of nesting
-        first, so that `[[1, 2], []]` gives two children. Over a mapped task the children go pair by pair, each as soon as its
+        Anything with a length and an index can be mapped over: list, tuple, range, and str and bytes item by item. The shortest
+        argument decides how many children there are. An empty one gives no children, which is a success. None, numbers,
+        dicts, sets and generators can't be mapped over: the task fails and says so. `flatten(...)` removes one level of nesting
+        first, so that `[[1, 2], []]` gives two children. Over a mapped task the children are matched one to one, each as soon as its
         own upstream child is done; a task that is called with a mapped task gets the list of all its results.
         """
         flow = self._flow(flow)
@@ -190,7 +190,7 @@ class Task(OperatorMethods["Task"]):
     def set_upstream(
         self, task: Any, flow: FlowBuilder[Task] | None = None, key: str | None = None, mapped: bool = False
     ) -> typing.Self:
-        """This task waits for `task`, and receives its result as argument `key` when given."""
+        """This task waits for `task` and, with a `key`, receives its result as that argument."""
         keyed, plain = ({key: task}, None) if key is not None else (None, [task])
         self._flow(flow).set_dependencies(self, keyword_tasks=keyed, upstream_tasks=plain, mapped=mapped)
         return self
@@ -228,7 +228,7 @@ class Task(OperatorMethods["Task"]):
                 yield name
 
     def accepts(self, key: str) -> bool:
-        """Has run() an argument of that name, or a `**kwargs` that takes it?"""
+        """Does run() have an argument with that name, or `**kwargs`?"""
         parameters = self._signature.parameters
         return key in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
@@ -242,7 +242,7 @@ class Task(OperatorMethods["Task"]):
         return flow
 
     def retry_wait(self, run_count: int, draw: Callable[[], float] = random.random) -> timedelta:
-        """How long to wait after the failed try number `run_count`, from 1; `draw` gives the chance in jitter, in [0, 1)."""
+        """How long to wait after the failed attempt `run_count`, from 1; `draw` gives the random number for jitter, in [0, 1)."""
         if self.retry_delay is None:
             return timedelta(0)
         return retries.wait(self.retry_delay, run_count, self.retry_jitter, draw() if self.retry_jitter else 0.0)

@@ -1,4 +1,4 @@
-"""`@task`: a task made of a function."""
+"""`@task`: a task made from a function."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 class FunctionTask(Task, Generic[P, R]):
-    """A task made of a function; `run` is that function."""
+    """A task made from a function; `run` is that function."""
 
     if TYPE_CHECKING:
 
@@ -63,7 +63,7 @@ def task(
     target: Template | None = None,
 ) -> Callable[[Callable[P, R]], FunctionTask[P, R]]: ...
 def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Make a task of a function: `@task` or `@task(max_retries=3, retry_delay=timedelta(seconds=10))`."""
+    """Make a task from a function: `@task` or `@task(max_retries=3, retry_delay=timedelta(seconds=10))`."""
     if fn is not None:
         return FunctionTask(fn, **options)
     return functools.partial(FunctionTask, **options)

@@ -1,4 +1,4 @@
-"""What each option of a task may be. Each function takes what the author gave and returns it in the form that the engine reads."""
+"""What each option of a task may be. Each function takes the author's value and returns it in the form that the engine uses."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def trigger_of(trigger: Any) -> Any:
 
 
 def template_of(name: str) -> Callable[[Any], Any]:
-    """For options that are a template or a function that returns a text."""
+    """For options that are a template or a function that returns a string."""
 
     def template(value: Any) -> Any:
         if value is not None and not isinstance(value, str) and not callable(value):
@@ -92,7 +92,7 @@ def result_of(result: Any) -> Any:
 def state_handlers_of(
     handlers: Any, on_failure: Callable[[Any, State], State | None] | None = None
 ) -> tuple[StateHandler, ...]:
-    """The handlers of a task or a flow, `on_failure` as the last of them."""
+    """The handlers of a task or a flow, with `on_failure` last."""
     if handlers is not None and (callable(handlers) or isinstance(handlers, str)):
         raise TypeError("state_handlers must be a list of functions (task, old_state, new_state).")
     functions: tuple[StateHandler, ...] = tuple(handlers or ())
@@ -160,7 +160,7 @@ class Options(Protocol):
 
 
 def check_together(task: Options) -> None:
-    """Options that contradict each other: an error where the task could not do what is asked, else a warning."""
+    """Check for options that contradict each other: an error where the task could not work, otherwise a warning."""
     if task.max_retries and task.retry_delay is None:
         raise TaskDefinitionError(
             f"Task {task.name!r} has max_retries but no retry_delay; give retry_delay=timedelta(...)."

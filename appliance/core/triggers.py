@@ -21,7 +21,7 @@ Trigger = Callable[[Upstream[T]], bool]
 
 
 def expanded(upstream: Upstream[T]) -> list[State]:
-    """The upstream states, each Mapped one replaced by its children where they are known."""
+    """The upstream states, with each Mapped one replaced by its children where they are known."""
     states: list[State] = []
     for state in upstream.values():
         if isinstance(state, Mapped) and state.map_states:
@@ -90,12 +90,12 @@ def not_all_skipped(upstream: Upstream[T]) -> bool:
 
 
 def some_failed(at_least: float | None = None, at_most: float | None = None) -> Trigger[T]:
-    """Run when the number of failed upstream tasks lies in the range; values below 1 are proportions."""
+    """Run when the number of failed upstream tasks is within the range; values below 1 are proportions."""
     return _some("some_failed", Failed, at_least, at_most)
 
 
 def some_successful(at_least: float | None = None, at_most: float | None = None) -> Trigger[T]:
-    """Run when the number of successful upstream tasks lies in the range; values below 1 are proportions."""
+    """Run when the number of successful upstream tasks is within the range; values below 1 are proportions."""
     return _some("some_successful", Success, at_least, at_most)
 
 

@@ -10,7 +10,7 @@ from appliance.packaging.local import LocalStorage
 from appliance.packaging.storage import LoadError, Storage
 
 STORAGES: Mapping[str, type[Storage]] = {"local": LocalStorage}
-"""By the `type` of the documents that they describe themselves with."""
+"""By the `type` of the documents that describe them."""
 
 
 def load_flow(document: dict[str, Any]) -> Flow:

@@ -47,7 +47,7 @@ class LocalStorage:
 
 
 def import_file(path: Path) -> ModuleType:
-    """Import a file as a module of a private name. `if __name__ == "__main__"` does not hold, and the flow's own door
+    """Import a file as a module with a private name. `if __name__ == "__main__"` is false, and the flow's own door
     functions only warn. Raises LoadError with the first user frame when the file is broken."""
     path = path.resolve()
     name = f"_appliance_flow_{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
@@ -67,7 +67,7 @@ def import_file(path: Path) -> ModuleType:
 
 
 def flows_of(module: ModuleType) -> list[Flow]:
-    """The flows that a module holds in its variables, in their order, each once."""
+    """The flows in a module's variables, in their order, without duplicates."""
     return list({id(value): value for value in vars(module).values() if isinstance(value, Flow)}.values())
 
 
@@ -87,7 +87,7 @@ def _broken(path: Path, error: BaseException) -> str:
 
 
 def _make_importable(directory: Path) -> None:
-    """The modules beside a flow file can be imported, now and while it runs, as they can when it is run as a script."""
+    """Make the modules beside a flow file importable, now and while it runs, as they are when it is run as a script."""
     if str(directory) not in sys.path:
         sys.path.insert(0, str(directory))
 

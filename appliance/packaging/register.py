@@ -49,7 +49,7 @@ def registration(
     set_schedules_active: bool = True,
     storage: Storage | None = None,
 ) -> Registration:
-    """What is sent. Raises FlowBuildError for a flow whose file can't be told."""
+    """The request. Raises FlowBuildError for a flow whose file can't be determined."""
     if isinstance(labels, str):
         raise TypeError(f"labels must be a list of strings; write [{labels!r}].")
     document = serialize(flow)
@@ -73,7 +73,7 @@ def content_hash(document: dict[str, Any], storage: dict[str, Any]) -> str:
 
 
 def _file_of(flow: Flow) -> Path:
-    """The file that has the flow in a variable at its top: the running script first, then the modules it imported."""
+    """The file that has the flow in a top-level variable: the running script first, then the modules it imported."""
     modules = [sys.modules["__main__"], *sys.modules.values()]
     for module in modules:
         path = getattr(module, "__file__", None)

@@ -1,4 +1,4 @@
-"""Flows in files: `flow.save()` and `Flow.load()`. A line says what the file holds, the pickled flow follows."""
+"""Flows in files: `flow.save()` and `Flow.load()`. A header line says what the file contains; the pickled flow follows."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _pickle(flow: Flow) -> bytes:
 
 @contextmanager
 def _own_modules_by_value(flow: Flow) -> Iterator[None]:
-    """Code of flow files that were loaded under a private name exists nowhere else, so it goes along."""
+    """Pickle the code of flow files that were loaded under a private name by value, since it exists nowhere else."""
     import cloudpickle
 
     kinds = {type(flow), *(type(task) for task in flow.slugs)}
@@ -150,7 +150,7 @@ def _split(path: Path, content: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def _check_versions(path: Path, header: dict[str, Any]) -> None:
-    """Pickled code holds only for the minor version of Python that wrote it."""
+    """Pickled code is only valid for the minor version of Python that wrote it."""
     written, here = (".".join(str(version).split(".")[:2]) for version in (header["python"], platform.python_version()))
     if written != here:
         raise LoadError(
@@ -160,7 +160,7 @@ def _check_versions(path: Path, header: dict[str, Any]) -> None:
 
 
 def _write(target: Path, content: bytes) -> None:
-    """A neighbour takes the content and then the name, so that no one ever sees half a file."""
+    """Write a temporary file beside it and rename it, so that no one ever sees half a file."""
     number, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
     draft = Path(name)
     try:

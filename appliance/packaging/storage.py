@@ -1,4 +1,4 @@
-"""The contract of storages: where the code of a flow lies, and how an agent gets it back."""
+"""The contract of storages: where the code of a flow is, and how an agent gets it back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When flows run. `parse(document)` gives a Rule, whose `times(after)` are the due times; clocks and schedules make the documents."""
+"""When flows run. `parse(document)` returns a Rule, whose `times(after)` are the due times; clocks and schedules make documents."""
 
 from appliance.schedules import adjustments, filters
 from appliance.schedules.calendars import Blackout, Calendar

@@ -1,4 +1,4 @@
-"""Adjustments of schedules: how a time that passed the filters is moved. Plain objects with a JSON form, as filters are."""
+"""Adjustments of schedules: how a time that passed the filters is moved. Plain objects with a JSON form, like filters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NONE = timedelta(0)
 
 @dataclass(frozen=True)
 class Move:
-    """An adjustment ready for use in one zone, with the least and the most that it can move an instant."""
+    """An adjustment ready for use in one zone, with the minimum and maximum by which it can move an instant."""
 
     apply: Callable[[datetime], datetime]
     least: timedelta
@@ -28,7 +28,7 @@ class Move:
 
 
 class Adjustment:
-    """One adjustment; called with an aware time it gives the moved time in the same zone."""
+    """One adjustment; called with an aware time, it returns the moved time in the same zone."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         move_of(document, ZoneInfo("UTC"))
@@ -56,14 +56,14 @@ class Adjustment:
 
 
 def add(interval: timedelta) -> Adjustment:
-    """Later by `interval`, or earlier by a negative one; whole days keep the wall time, anything else is elapsed time."""
+    """Later by `interval`, or earlier if it is negative; whole days keep the wall time, anything else is elapsed time."""
     if not isinstance(interval, timedelta):
         raise ScheduleError("add takes a timedelta: add(timedelta(hours=2)).")
     return Adjustment({"kind": "add", "seconds": interval.total_seconds()})
 
 
 def move_of(document: object, zone: ZoneInfo) -> Move:
-    """What an adjustment's document stands for. Raises ScheduleError."""
+    """The move that an adjustment's document describes. Raises ScheduleError."""
     kind = document.get("kind") if isinstance(document, Mapping) else None
     if kind == "add":
         content = fields.require_fields(document, "The adjustment add", ("kind", "seconds"))
@@ -75,7 +75,7 @@ def move_of(document: object, zone: ZoneInfo) -> Move:
 
 
 def moves_of(documents: object, zone: ZoneInfo) -> list[Move]:
-    """The adjustments of a list in order."""
+    """The moves of a list of adjustments, in order."""
     return [move_of(item, zone) for item in fields.items(documents, "The adjustments", MOST)]
 
 

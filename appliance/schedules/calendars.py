@@ -1,4 +1,4 @@
-"""Site calendars: holidays, business days and blackouts, as plain objects that stand inside a schedule's document.
+"""Site calendars: holidays, business days and blackouts, as plain objects inside a schedule's document.
 
 A time on a closed day or in a blackout is skipped, or moved: from a closed day to the same wall time on the next open day, out of a
 blackout to its end, and so on until it is allowed. A time that would be moved by more than 31 days is skipped.
@@ -28,8 +28,8 @@ _FIELDS = ("name", "holidays", "business_days", "blackouts", "when_closed")
 class Blackout:
     """A window without runs, from `start` to just before `end`: two datetimes, or two times of day for every day.
 
-    A daily window goes over midnight when its end isn't after its start; `days` names the days of the week on which it starts.
-    Datetimes without an offset are meant on the schedule's wall.
+    A daily window spans midnight when its end isn't after its start; `days` names the days of the week on which it starts.
+    Datetimes without an offset are wall times of the schedule.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class Blackout:
 class Calendar:
     """When a site is open.
 
-    `holidays` are dates, or texts such as "12-25" for every year. `business_days` are the open days of the week, all seven when None;
-    days are named, or numbered as in cron. `when_closed` is "skip" or "move". Raises ScheduleError.
+    `holidays` are dates, or strings such as "12-25" for every year. `business_days` are the open days of the week, all seven when None;
+    days are names, or numbers as in cron. `when_closed` is "skip" or "move". Raises ScheduleError.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Opening:
             raise ScheduleError("A calendar's name must be a string.")
 
     def place(self, at: datetime) -> Placing:
-        """Where a time goes: itself when it is allowed, else where it is moved to, or None when it is skipped."""
+        """Where a time goes: itself if it is allowed, else the time it is moved to, or None if it is skipped."""
         reached, steps, shut = at, 0, at
         while steps < MOST_STEPS and reached - at <= FARTHEST:
             steps += 1
@@ -120,13 +120,13 @@ class Opening:
         return Placing(None, shut, steps)
 
     def closed(self, day: date) -> bool:
-        """Whether it is a holiday or no business day."""
+        """Whether the day is a holiday or not a business day."""
         return (
             day.isoweekday() % 7 not in self.weekdays or day in self.holidays or (day.month, day.day) in self.every_year
         )
 
     def reaches_back(self, after: datetime) -> datetime:
-        """From where on a time can be moved past `after`; the earliest such instant, or one before it."""
+        """The earliest instant that can be moved past `after`, or one before it."""
         if not self.moves:
             return after
         earliest, before = after, None
@@ -149,7 +149,7 @@ class Opening:
         return None
 
     def _around(self, at: datetime, day: date) -> Iterator[tuple[datetime | None, datetime | None]]:
-        """Of each blackout that holds the instant, start and end; of each that ends there, the start alone."""
+        """For each blackout that contains the instant, its start and end; for each that ends there, only the start."""
         for window in self.windows:
             for start, end in window.on(day):
                 if start <= at < end:
@@ -160,7 +160,7 @@ class Opening:
 
 @dataclass(frozen=True)
 class Placing:
-    """Where a calendar puts a time; up to `shut` blackouts follow on one another, and `steps` says how much work it was."""
+    """Where a calendar places a time; up to `shut` blackouts are contiguous, and `steps` counts the work done."""
 
     at: datetime | None
     shut: datetime
@@ -174,7 +174,7 @@ class _Dated:
         self._edges = [(start, end)]
 
     def on(self, _day: date) -> list[tuple[datetime, datetime]]:
-        """The windows that may hold an instant of the wall day."""
+        """The windows that may contain an instant of the wall day."""
         return self._edges
 
 
@@ -184,7 +184,7 @@ class _Daily:
         self._known: dict[date, list[tuple[datetime, datetime]]] = {}
 
     def on(self, day: date) -> list[tuple[datetime, datetime]]:
-        """The windows that may hold an instant of the wall day."""
+        """The windows that may contain an instant of the wall day."""
         if day not in self._known:
             self._known[day] = [self._of(start) for start in (day - _DAY, day) if start.isoweekday() % 7 in self._days]
         return self._known[day]

@@ -27,7 +27,7 @@ class Clock:
 
     @cached_property
     def rule(self) -> Rule:
-        """The document, parsed at the first question: a machine that only runs the flow needs no time zones."""
+        """The parsed document, computed on first use: a machine that only runs the flow needs no time zones."""
         return parse(self.document)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class CronClock(Clock):
 
 
 class DatesClock(Clock):
-    """At the given times and no others; those without an offset are meant on the wall of `timezone`."""
+    """At the given times only; those without an offset are wall times of `timezone`."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class DatesClock(Clock):
 class RRuleClock(Clock):
     """At the times of an RFC 5545 recurrence rule, on the wall of `timezone`.
 
-    `rrule` is a text such as "FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=6", which may stand after a line DTSTART:20260101T063000, or a
+    `rrule` is a string such as "FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=6", optionally after a line DTSTART:20260101T063000, or a
     dateutil rrule. The rule counts from `start_date`, else from its DTSTART, else from midnight of 2019-01-01.
     """
 

@@ -1,14 +1,14 @@
-"""Cron expressions: the grammar, and the times that one stands for.
+"""Cron expressions: the grammar, and the times that an expression describes.
 
-Five fields, minute hour day-of-month month day-of-week; with six the first is the second. A field is a list, parted by commas, of
+Five fields: minute hour day-of-month month day-of-week; with six, the first is the second. A field is a comma-separated list of
 `*`, a value, a range `a-b`, or one of the three with a step: `*/n`, `a/n` (from a to the end), `a-b/n`; n is at least 1.
 Months are 1-12 or JAN-DEC; days of the week 0-7 or SUN-SAT, where 0 and 7 are both Sunday; case doesn't matter.
-Day-of-month knows `L`, the last day of the month, and `LW`, its last day from Monday to Friday; day-of-week knows `5L`, the last
+Day-of-month supports `L`, the last day of the month, and `LW`, its last weekday; day-of-week supports `5L`, the last
 Friday, and `5#2`, the second Friday of the month. Aliases: @hourly @daily @midnight @weekly @monthly @yearly @annually.
 
-When neither day field starts with `*`, a day that fits one of them counts; otherwise it must fit both.
-An expression is fixed when no field of its time of day starts with `*`: a time in a gap comes once, at the first instant after it, and
-a time in an overlap once, at its first occurrence. Any other is wild: it comes at every instant whose wall time fits, so not in a gap
+When neither day field starts with `*`, a day that matches either counts; otherwise it must match both.
+An expression is fixed when no field of its time of day starts with `*`: a time in a gap is due once, at the first instant after it, and
+a time in an overlap once, at its first occurrence. Any other is wild: due at every instant whose wall time matches, so not in a gap
 and twice in an overlap. Nothing else is in the grammar: no W, ?, H, R and no @reboot.
 """
 
@@ -38,7 +38,7 @@ LONGEST = 1000
 LAST = -1
 LAST_WEEKDAY = -2
 _YEARS = 41
-"""A date that comes at all comes within this many years: the longest wait is for 29 February on a given day of the week."""
+"""A date that occurs at all occurs within this many years: the longest wait is for 29 February on a certain day of the week."""
 _ORDINAL = EPOCH.toordinal()
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -54,7 +54,7 @@ _FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (
 
 @dataclass(frozen=True, eq=False)
 class Cron:
-    """A parsed expression; equal texts give the same object while it is cached."""
+    """A parsed expression; equal strings yield the same object while it is cached."""
 
     expression: str
     fields: tuple[str, ...]  # six texts, the seconds first
@@ -84,7 +84,7 @@ class Cron:
             reached = end + offset if reached is None else max(reached, end + offset)
 
     def walls(self, low: int, high: int) -> Iterator[int]:
-        """The wall times that fit, at least `low` and less than `high`, in seconds since 1970 on the wall."""
+        """The matching wall times, at least `low` and less than `high`, in wall seconds since 1970."""
         if low >= high:
             return
         for day in self._dates(low // DAY, (high - 1) // DAY):
@@ -116,7 +116,7 @@ class Cron:
                         yield start + second
 
     def fits(self, day: date) -> bool:
-        """Whether the day fits the fields for days; the month isn't looked at."""
+        """Whether the day matches the day fields; the month is ignored."""
         weekday = day.isoweekday() % 7
         length = monthrange(day.year, day.month)[1]
         of_month = day.day in self.days or (day.day == length and LAST in self.days)
@@ -129,7 +129,7 @@ class Cron:
 
 @lru_cache(maxsize=512)
 def parse(expression: str) -> Cron:
-    """Read an expression. Raises ScheduleError with one sentence, also for one that never comes due."""
+    """Parse an expression. Raises ScheduleError with one sentence, also for one that is never due."""
     if len(expression) > LONGEST:
         raise ScheduleError(f"A cron expression has at most {LONGEST} characters; write ranges and steps.")
     text = expression.strip().upper()

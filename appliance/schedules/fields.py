@@ -1,4 +1,4 @@
-"""Reads the fields of schedule documents: every wrong value is one sentence in a ScheduleError."""
+"""Reads the fields of schedule documents: every invalid value raises a ScheduleError with one sentence."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from appliance.schedules.errors import ScheduleError
 from appliance.schedules.zones import EARLIEST, LATEST, instant_of
 
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-"""The days of the week in their numbering everywhere in schedules: as in cron 0 is Sunday, and 7 is Sunday too."""
+"""The days of the week as they are numbered throughout schedules: as in cron, 0 is Sunday, and so is 7."""
 
 
 def require_fields(document: object, what: str, fields: Iterable[str]) -> Mapping[str, Any]:
-    """The document as a mapping that has no other fields."""
+    """The document as a mapping; any other field is refused."""
     if not isinstance(document, Mapping):
         raise ScheduleError(f"{what} must be an object with fields.")
     unknown = [key for key in document if key not in set(fields)]
@@ -26,7 +26,7 @@ def require_fields(document: object, what: str, fields: Iterable[str]) -> Mappin
 
 
 def items(value: object, what: str, most: int) -> list[Any]:
-    """The value as a list of at most so many items; None is an empty one."""
+    """The value as a list of at most `most` items; None is an empty list."""
     if value is None:
         return []
     if not isinstance(value, list | tuple):
@@ -44,7 +44,7 @@ def number(value: object, what: str, low: int, high: int) -> int:
 
 
 def weekday(value: object, what: str) -> int:
-    """A day of the week as 0 (Sunday) to 6; written as 0-7 or with the first three letters or more of its English name."""
+    """A day of the week as 0 (Sunday) to 6, from 0-7 or at least the first three letters of its English name."""
     if isinstance(value, str) and len(value) >= 3:
         for index, name in enumerate(WEEKDAYS):
             if name.startswith(value.lower()):
@@ -88,7 +88,7 @@ def day_of_year(value: object, what: str) -> tuple[int, int]:
 
 
 def instant(value: object, what: str, zone: ZoneInfo | None = None) -> datetime:
-    """A time with an offset, in UTC; with a zone also one without, which is meant on the zone's wall."""
+    """A time with an offset, in UTC; with a zone also one without, which is a wall time of that zone."""
     try:
         parsed = datetime.fromisoformat(value) if isinstance(value, str) else None
         if parsed is not None and (parsed.tzinfo is not None or zone is not None):
@@ -103,7 +103,7 @@ def instant(value: object, what: str, zone: ZoneInfo | None = None) -> datetime:
 
 
 def wall(value: object, what: str, zone: ZoneInfo) -> datetime:
-    """A wall time of the zone: from a time without an offset as it stands, from one with an offset by conversion."""
+    """A wall time of the zone: a time without an offset as it is, one with an offset converted."""
     moment = instant(value, what, zone)
     plain = datetime.fromisoformat(str(value))
     return plain if plain.tzinfo is None else moment.astimezone(zone).replace(tzinfo=None)

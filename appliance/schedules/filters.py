@@ -1,4 +1,4 @@
-"""Filters of schedules: which of a clock's times count. Plain objects with a JSON form, so that the server applies them too.
+"""Filters of schedules: which of a clock's times count. Plain objects with a JSON form, so that the server can apply them too.
 
 A filter looks at the wall time in the schedule's zone. Days of the week are numbered as in cron: 0 is Sunday, 6 Saturday, 7 Sunday.
 """
@@ -25,8 +25,8 @@ _TICK = timedelta(microseconds=1)
 class Check:
     """A filter ready for use in one zone.
 
-    `passes` gets the instant and its wall time. For a wall time that fails `reopens` gives the next one that may pass, for one
-    that passes `ends` the next one that may fail: on the same day or at the next midnight. No instant outside `window` passes.
+    `passes` gets the instant and its wall time. For a wall time that fails, `reopens` returns the next one that may pass; for one
+    that passes, `ends` returns the next one that may fail: on the same day or at the next midnight. No instant outside `window` passes.
     """
 
     passes: Callable[[datetime, datetime], bool]
@@ -36,7 +36,7 @@ class Check:
 
 
 class Filter:
-    """One filter; called with an aware time it says whether that passes, on the wall of the time's own zone."""
+    """One filter; called with an aware time, it returns whether its wall time passes."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         check_of(document, ZoneInfo("UTC"))
@@ -64,7 +64,7 @@ class Filter:
 
 
 def on_datetime(at: datetime) -> Filter:
-    """Only this very instant; without an offset it is meant on the schedule's wall."""
+    """Only this exact instant; without an offset it is a wall time of the schedule."""
     return Filter({"kind": "on_datetime", "at": _moment(at)})
 
 
@@ -79,18 +79,18 @@ def at_time(at: time | str) -> Filter:
 
 
 def between_times(start: time | str, end: time | str) -> Filter:
-    """From `start` to `end`, both included; over midnight when the start is the later of the two."""
+    """From `start` to `end`, both included; across midnight when the start is later than the end."""
     return Filter({"kind": "between_times", "start": _time(start), "end": _time(end)})
 
 
 def between_dates(start_month: int, start_day: int, end_month: int, end_day: int) -> Filter:
-    """The days from the first to the last of every year, both included; over New Year when the first is the later of the two."""
+    """The days from the first to the last of every year, both included; across New Year when the first is later than the last."""
     document = {"start_month": start_month, "start_day": start_day, "end_month": end_month, "end_day": end_day}
     return Filter({"kind": "between_dates"} | document)
 
 
 def between_datetimes(start: datetime, end: datetime) -> Filter:
-    """From one instant to another, both included; without an offset they are meant on the schedule's wall."""
+    """From one instant to another, both included; without an offset they are wall times of the schedule."""
     return Filter({"kind": "between_datetimes", "start": _moment(start), "end": _moment(end)})
 
 
@@ -100,7 +100,7 @@ def is_day_of_week(day: int | str) -> Filter:
 
 
 def check_of(document: object, zone: ZoneInfo) -> Check:
-    """The check that a filter's document stands for. Raises ScheduleError."""
+    """The check that a filter's document describes. Raises ScheduleError."""
     kind = document.get("kind") if isinstance(document, Mapping) else None
     entry = _CHECKS.get(kind) if isinstance(kind, str) else None
     if entry is None:

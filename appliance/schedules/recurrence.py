@@ -1,7 +1,7 @@
-"""Recurrence rules, the RRULE of RFC 5545, as wall times without an offset. All work is bounded, whatever the rule says.
+"""Recurrence rules, the RRULE of RFC 5545, as wall times without an offset. All work is bounded, whatever the rule.
 
-A rule is a text such as FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=6. What it doesn't name comes from its start, as the RFC says. It counts in
-periods of its frequency: of those at each INTERVAL-th, the days that fit every BY part, at every time of day, and of these what
+A rule is a string such as FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=6. Parts that it omits come from its start, as the RFC says. It counts in
+periods of its frequency: in each INTERVAL-th, the days that match every BY part, at every time of day, and of these the ones that
 BYSETPOS picks. BYWEEKNO counts ISO weeks. Not in the grammar: BYEASTER, EXDATE and RDATE (filters and calendars do that).
 """
 
@@ -22,7 +22,7 @@ LONGEST = 1000
 MOST_COUNTED = 1000
 MOST_A_DAY = 1440
 MOST_IDLE = {"YEARLY": 150, "MONTHLY": 1_800, "WEEKLY": 6_000}
-"""So many periods in a row without a time mean that the rule never comes due; 20,000 of the shorter ones."""
+"""This many consecutive periods without a time mean that the rule is never due; 20,000 for the shorter ones."""
 _FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY")
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _SECONDS = {"HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
@@ -53,7 +53,7 @@ class Rule:
     weekdays: tuple[tuple[int, int], ...]
 
     def walls(self, start: datetime, after: datetime) -> Iterator[datetime]:
-        """The wall times from `start` on that lie after `after`, increasing; with a COUNT all from `start` on are looked at."""
+        """The wall times from `start` on that are after `after`, increasing; with a COUNT, all from `start` on are visited."""
         series = self._counted(start, after) if self.count is None else islice(self._counted(start, start), self.count)
         for wall in series:
             if self.until is not None and wall > self.until:
@@ -80,14 +80,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class _Period:
-    """The days of a period; of one shorter than a day the day that it lies on, with its beginning."""
+    """The days of a period; if it is shorter than a day, the day that contains it, with its beginning."""
 
     days: list[date]
     begins: datetime | None
 
 
 class _Series:
-    """A rule with its start: periods are numbered from 0, the one that holds the start; only each INTERVAL-th counts."""
+    """A rule with its start: periods are numbered from 0, the one that contains the start; only each INTERVAL-th counts."""
 
     def __init__(self, rule: Rule, start: datetime) -> None:
         self.rule = rule
@@ -104,7 +104,7 @@ class _Series:
         self.fits = _day_test(rule, start)
 
     def period_of(self, wall: datetime) -> int:
-        """The counting period that holds the wall time, or the one before it."""
+        """The counting period that contains the wall time, or the one before it."""
         rule, start = self.rule, self.start
         if rule.frequency == "YEARLY":
             number = wall.year - start.year
@@ -118,7 +118,7 @@ class _Series:
         return number // rule.interval * rule.interval
 
     def following(self, number: int, productive: bool) -> int:
-        """The counting period after this one; of those shorter than a day, none that lies on a day or hour without times."""
+        """The next counting period; if shorter than a day, one that is not on a day or in an hour without times."""
         step = self.rule.interval
         if productive or self.unit is None:
             return number + step
@@ -152,7 +152,7 @@ class _Series:
         yield from (wall for index, wall in enumerate(whole) if index in indexes)
 
     def period(self, number: int) -> _Period | None:
-        """The period of that number; None when it lies beyond the calendar."""
+        """The period with that number; None if it is beyond the calendar."""
         try:
             period = self._period(number)
         except (OverflowError, ValueError):
@@ -182,13 +182,13 @@ class _Series:
         return day
 
     def _first(self) -> datetime:
-        """The beginning of the period, shorter than a day, that holds the start."""
+        """The beginning of the period, shorter than a day, that contains the start."""
         whole = {3600: {"minute": 0, "second": 0}, 60: {"second": 0}, 1: {}}[self.unit or 1]
         return self.start.replace(microsecond=0, **whole)  # type: ignore[arg-type]
 
 
 def _narrow(values: tuple[int, ...] | None, moment: datetime | None, index: int, unit: int | None) -> tuple[int, ...]:
-    """The values of hour, minute or second that a period allows: one for what the period itself gives."""
+    """The values of hour, minute or second that a period allows: only one if the period itself determines it."""
     from_period = moment is not None and unit is not None and index <= {3600: 0, 60: 1, 1: 2}[unit]
     if not from_period:
         return values or (0,)
@@ -215,7 +215,7 @@ def _day_test(rule: Rule, start: datetime) -> Callable[[date], bool]:
 
 
 def _of(day_numbers: Callable[[date], tuple[int, int]]) -> Callable[[tuple[int, ...]], Callable[[date], bool]]:
-    """A test of a day by its number from the front or, negative, from the end."""
+    """A test of a day by its number from the start or, if negative, from the end."""
 
     def test_of(values: tuple[int, ...]) -> Callable[[date], bool]:
         numbers = set(values)
@@ -255,7 +255,7 @@ def _is_nth(day: date, weekday: int, nth: int, in_month: bool) -> bool:
 
 @lru_cache(maxsize=512)
 def parse(text: str) -> Rule:
-    """Read a rule; a leading RRULE: is allowed. Raises ScheduleError with one sentence."""
+    """Parse a rule; a leading RRULE: is allowed. Raises ScheduleError with one sentence."""
     if len(text) > LONGEST:
         raise ScheduleError(f"A recurrence rule has at most {LONGEST} characters.")
     parts: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 A document is JSON with a `kind` and the fields of that kind (see `series`). Every kind also takes timezone, start, end,
 parameters, labels, filters, or_filters, not_filters, adjustments and calendar.
-Daylight saving: a fixed time inside the gap comes once, at the first valid instant after it; inside an overlap once, at its first
+Daylight saving: a fixed time inside a gap is due once, at the first valid instant after it; inside an overlap once, at its first
 occurrence. Wild cron expressions and intervals that aren't whole days follow elapsed time.
 """
 
@@ -24,11 +24,11 @@ from appliance.schedules.zones import EARLIEST, LATEST, zone_of
 _TICK = timedelta(microseconds=1)
 _COMMON_FIELDS = frozenset({"kind", "timezone", "start", "end", "parameters", "labels", *SELECTING})
 _OLD_FIELDS = frozenset({"cron", "seconds", "anchor"})
-"""What documents of the two oldest kinds, cron and interval, have always been allowed to carry."""
+"""Fields that documents of the two oldest kinds, cron and interval, have always been allowed to have."""
 
 
 class Rule:
-    """The times of one schedule. Make it with `parse`, ask it as often as you like."""
+    """The times of one schedule. Create it with `parse` and use it as often as needed."""
 
     __slots__ = ("_end", "_selection", "_series", "_start", "document")
 
@@ -50,7 +50,7 @@ class Rule:
     def times(self, after: datetime) -> Iterator[datetime]:
         """The times strictly after `after`, increasing, aware and in UTC; they end when the schedule does.
 
-        Raises ScheduleError for an `after` without an offset; the iterator raises it when a filter lets nothing pass.
+        Raises ScheduleError for an `after` without an offset; the iterator raises it when no time passes the filters.
         """
         if after.tzinfo is None:
             raise ScheduleError("The time after which to look must have a UTC offset.")
@@ -78,7 +78,7 @@ def parse(document: Mapping[str, Any]) -> Rule:
 
 
 def validate(document: Mapping[str, Any]) -> Rule:
-    """The rule of a document in which every field is known and holds. Raises ScheduleError, a ValueError with one sentence."""
+    """The rule of a document in which every field is known and valid. Raises ScheduleError, a ValueError with one sentence."""
     kind = kind_of(document)
     old = _OLD_FIELDS if kind in ("cron", "interval") else frozenset()
     fields.require_fields(document, "A schedule", _COMMON_FIELDS | FIELDS_OF_KIND[kind] | old)

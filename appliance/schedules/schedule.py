@@ -18,7 +18,7 @@ from appliance.schedules.filters import Filter
 class Schedule:
     """The merged times of its clocks.
 
-    A time counts when all `filters` hold, one of `or_filters` does (when there are any) and none of `not_filters`; then it goes
+    A time counts when it passes all `filters`, one of the `or_filters` (if there are any) and none of the `not_filters`; then it goes
     through the `adjustments` in order, and last through the `calendar`. All of them apply to each clock in its own time zone.
     """
 
@@ -56,7 +56,7 @@ class Schedule:
         return list(islice(dict.fromkeys(merged), n))
 
     def due(self, after: datetime) -> tuple[datetime, Clock] | None:
-        """The next time and the clock that it is from, the first of those that share it; None when there are no more."""
+        """The next time and its clock, the first if several share it; None when there are no more."""
         next_times = [(times[0], index) for index, item in enumerate(self.clocks) if (times := item.next(1, after))]
         if not next_times:
             return None
@@ -64,7 +64,7 @@ class Schedule:
         return time, self.clocks[index]
 
     def describe(self) -> str:
-        """The schedule in words, its clocks parted by semicolons."""
+        """The schedule in words, its clocks separated by semicolons."""
         return "; ".join(item.describe() for item in self.clocks)
 
 

@@ -1,6 +1,6 @@
 """Applies filters, adjustments and a calendar to the times of one clock, in this order. All work is bounded.
 
-A time passes when all `filters` hold, one of the `or_filters` holds (when there are any), and none of the `not_filters` does.
+A time passes when it passes all `filters`, one of the `or_filters` (if there are any), and none of the `not_filters`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from appliance.schedules.zones import EARLIEST, LATEST, instant_of, wall_of
 
 FIELDS = ("filters", "or_filters", "not_filters", "adjustments", "calendar")
 MOST_LOOKED_AT = 10_000
-"""So many times in a row of which none counts are an error, never a silent end."""
+"""This many consecutive times of which none counts are an error, never a silent end."""
 MOST_MOVED = 100
-"""So many times of one closed day are moved; the others of that day are skipped."""
+"""This many times of one closed day are moved; the others of that day are skipped."""
 _TICK = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 
@@ -62,11 +62,11 @@ class Selection:
             yield heappop(waiting)
 
     def reaches_back(self, after: datetime) -> datetime:
-        """From where on a clock's time can be moved past `after`."""
+        """The earliest instant at which a clock's time can be moved past `after`."""
         return (after if self.opening is None else self.opening.reaches_back(after)) - self.most
 
     def verdict(self, at: datetime, wall: datetime) -> tuple[bool, datetime | None]:
-        """Whether a time passes the filters, and if not from which wall time on one can pass again, None when unknown."""
+        """Whether a time passes the filters and, if not, the next wall time that can pass, None if unknown."""
         for check in self.every:
             if not check.passes(at, wall):
                 return False, check.reopens(wall) if check.reopens else None
@@ -81,7 +81,7 @@ class Selection:
 
 
 class _Search:
-    """The clock's times, each with where it goes or None; stretches of which nothing can come are jumped over."""
+    """The clock's times, each with its final place or None; stretches that can't yield any are skipped."""
 
     def __init__(self, selection: Selection, series: Series, after: datetime) -> None:
         self.selection, self.series = selection, series
@@ -106,7 +106,7 @@ class _Search:
                 times = self.series(onward - _TICK)
 
     def _placed(self, at: datetime, wall: datetime) -> tuple[datetime | None, datetime | None]:
-        """Where adjustments and calendar put a time, and how far the next ones fare no better."""
+        """Where adjustments and calendar place a time, and until when the following times would have the same fate."""
         selection, opening = self.selection, self.selection.opening
         adjusted = at
         for move in selection.moves:
@@ -126,7 +126,7 @@ class _Search:
 
 
 def _onward(at: datetime, wall: datetime, zone: ZoneInfo) -> datetime | None:
-    """The instant of a later wall time; None when the offset changes before it comes, because wall times may then come twice."""
+    """The instant of a later wall time; None if the offset changes before it, because wall times may then occur twice."""
     target = instant_of(wall, zone)
     changes = target.astimezone(zone).utcoffset() != at.astimezone(zone).utcoffset()
     return None if changes and wall.time() != time() else target  # of a whole day that is shut none counts either way

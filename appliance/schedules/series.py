@@ -1,4 +1,4 @@
-"""The four kinds of schedules: each reads its fields of a document once and gives its times after any instant.
+"""The four kinds of schedules: each reads its fields of a document once and computes its times after any instant.
 
 cron: cron, an expression (see `cron`).   interval: seconds, anchor.   dates: dates, a list.   rrule: rrule, a rule; anchor.
 """

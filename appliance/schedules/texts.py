@@ -18,7 +18,7 @@ _MOST_FILTERS = 10
 
 
 def describe(document: Mapping[str, Any], with_zone: bool = True) -> str:
-    """A schedule's document in words; what has none is shown as it stands. Never raises."""
+    """A schedule's document in words; if there are none, the expression itself. Never raises."""
     try:
         base, rest = _DESCRIBED[str(document.get("kind"))](document)
         zone = document.get("timezone") or "UTC"

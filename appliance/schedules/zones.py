@@ -1,6 +1,6 @@
-"""Time zones as stretches of one UTC offset, and the instants that wall times stand for.
+"""Time zones as stretches of one UTC offset, and the instants of wall times.
 
-A wall time that a zone skips stands for the first instant after the gap; one that comes twice stands for its first occurrence.
+A wall time that a zone skips means the first instant after the gap; one that occurs twice means its first occurrence.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DAY = 86_400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
-"""Schedules have times between these two and no others, so that no arithmetic leaves the calendar."""
+"""All times of schedules are between these two, so that no arithmetic leaves the calendar."""
 
 Stretch = tuple[int, int, int]
 """Start, end (both in seconds since 1970, UTC) and offset from UTC in seconds."""
@@ -50,7 +50,7 @@ def wall_of(instant: datetime, zone: ZoneInfo) -> datetime:
 
 
 def stretches(zone: ZoneInfo, since: int) -> Iterator[Stretch]:
-    """The stretches from the one on that holds the second `since`; they touch each other, and the last ends at LATEST."""
+    """The stretches from the one that contains the second `since`; they are contiguous, and the last ends at LATEST."""
     for year in range((EPOCH + timedelta(seconds=since)).year, LATEST.year):
         for stretch in _of_year(zone, year):
             if stretch[1] > since:
@@ -77,7 +77,7 @@ def _of_year(zone: ZoneInfo, year: int) -> tuple[Stretch, ...]:
 
 
 def _change(zone: ZoneInfo, low: int, high: int) -> int:
-    """The first second with another offset than at `low`; the offset changes once between the two."""
+    """The first second whose offset differs from that at `low`; it changes once between the two."""
     before = _offset(zone, low)
     while high - low > 1:
         middle = (low + high) // 2

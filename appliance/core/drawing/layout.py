@@ -1,4 +1,4 @@
-"""Where boxes and arrows stand: layers by the longest path, few crossings by barycentres, short arrows by least squares.
+"""Positions of boxes and arrows: layers by the longest path, few crossings by barycentres, short arrows by least squares.
 
 Everything is numbers: node i, arrows (i, j), in an order in which j > i never waits the other way round.
 """
@@ -57,7 +57,7 @@ def layout(widths: Sequence[float], heights: Sequence[float], arrows: Sequence[t
 
 
 def _layers(count: int, arrows: Sequence[tuple[int, int]]) -> list[int]:
-    """As far up as possible, but what waits for nothing stands right above what needs it."""
+    """As high as possible, but a node without upstream nodes sits directly above the first that needs it."""
     down: list[list[int]] = [[] for _ in range(count)]
     layer, has_upstream = [0] * count, [False] * count
     for source, target in arrows:
@@ -138,7 +138,7 @@ def _number(row: list[int], place: list[int]) -> None:
 
 
 def _depth_first(grid: _Grid) -> list[int]:
-    """Neighbours begin side by side."""
+    """Initially neighbours are side by side."""
     seen = [False] * len(grid.widths)
     order: list[int] = []
     for start in range(len(grid.widths)):
@@ -154,7 +154,7 @@ def _depth_first(grid: _Grid) -> list[int]:
 
 
 def _crossings(grid: _Grid) -> int:
-    """Between each two layers: pairs of links whose ends stand in opposite orders."""
+    """The number of crossings: between adjacent layers, pairs of links whose ends are in opposite orders."""
     total = 0
     place = [0] * len(grid.widths)
     for row in grid.rows:
@@ -199,7 +199,7 @@ def _columns(grid: _Grid) -> list[float]:
 
 
 def _straighten(grid: _Grid, chain: list[int], x: list[float]) -> None:
-    """Let the bends of a long arrow stand upright above each other, in runs as long as their neighbours leave room for."""
+    """Align the bends of a long arrow vertically, in runs as long as their neighbours leave room for."""
     run: list[int] = []
     low, high = -math.inf, math.inf
     for bend in chain:
@@ -222,13 +222,13 @@ def _upright(run: list[int], low: float, high: float, x: list[float]) -> None:
 
 
 def _apart(grid: _Grid, left: int, right: int) -> float:
-    """The least distance of two centres that stand side by side."""
+    """The minimum distance between two adjacent centres."""
     gap = _GAP if left < grid.real and right < grid.real else _BEND_GAP
     return (grid.widths[left] + grid.widths[right]) / 2 + gap
 
 
 def _spread(grid: _Grid, row: list[int], targets: list[float], weights: list[float]) -> list[float]:
-    """The places nearest to the wanted ones that keep order and distances: isotonic regression by pooling neighbours."""
+    """The positions nearest to the targets that keep order and distances: isotonic regression by pooling neighbours."""
     offset, offsets = 0.0, []
     for number, node in enumerate(row):
         offset += _apart(grid, row[number - 1], node) if number else 0.0
@@ -246,7 +246,7 @@ def _spread(grid: _Grid, row: list[int], targets: list[float], weights: list[flo
 
 
 def _lines(grid: _Grid, heights: Sequence[float], x: list[float]) -> tuple[list[float], list[float]]:
-    """Top and bottom of each layer; the further its arrows run sideways, the more room stands above it."""
+    """Top and bottom of each layer; the further its arrows run sideways, the more room there is above it."""
     tops, bottoms, bottom = [], [], 0.0
     for number, row in enumerate(grid.rows):
         far = max((abs(x[node] - x[above]) for node in row for above in grid.up[node]), default=0.0)

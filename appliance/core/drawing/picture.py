@@ -42,7 +42,7 @@ class Arrow:
 
 @dataclass(slots=True)
 class Picture:
-    """A flow ready to be drawn. Boxes stand in an order in which every task comes after all it waits for."""
+    """A flow ready to be drawn. Every box comes after all boxes that it depends on."""
 
     name: str
     boxes: list[Box]
@@ -73,7 +73,7 @@ def picture_of(name: str, graph: Graph, states: Mapping[Task, State]) -> Picture
 
 
 def printable(text: str) -> str:
-    """Names are free text: nothing in them may steer a terminal, break the XML or turn the direction of writing."""
+    """Names are free text: nothing in them may control a terminal, break the XML or change the writing direction."""
     return "".join(
         "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs", "Cn") or c in _BIDI else c for c in text
     )

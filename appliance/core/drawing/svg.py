@@ -1,4 +1,4 @@
-"""The drawing of a flow as SVG: no scripts, no styles that reach outside, legible on light and dark grounds."""
+"""The drawing of a flow as SVG: no scripts, no styles that leak out, legible on light and dark backgrounds."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _short(text: str) -> str:
 
 
 def _text_width(text: str, size: float) -> float:
-    """About as wide as a common sans-serif font writes it, rather more than less."""
+    """Approximately the width in a common sans-serif font, overestimated rather than underestimated."""
     wide = sum(
         0.32
         if c in "iIjl.,:;|!'()[] "
@@ -127,13 +127,13 @@ def _box(box: Box, x: float, y: float, width: float, height: float) -> str:
 
 
 def _tint(colour: str, share: float) -> str:
-    """The colour thinned with white."""
+    """The colour mixed with white."""
     parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return "#" + "".join(f"{round(255 - (255 - part) * share):02x}" for part in parts)
 
 
 def _arrows(picture: Picture, plan: Layout, sizes: list[tuple[float, float]]) -> Iterator[str]:
-    """Lines first, names of arguments after them, so that no line crosses a name."""
+    """Lines first, argument names on top, so that no line crosses a name."""
     names: list[str] = []
     yield f'<g fill="none" stroke="{_LINE}" stroke-width="1.4">'
     heads: list[str] = []
@@ -151,7 +151,7 @@ def _arrows(picture: Picture, plan: Layout, sizes: list[tuple[float, float]]) ->
 
 
 def _ports(picture: Picture, plan: Layout, sizes: list[tuple[float, float]]) -> Iterator[tuple[int, float]]:
-    """Where each arrow ends: side by side on the upper edge of the box, in the order in which they come in."""
+    """Where each arrow ends: side by side on the upper edge of the box, in the order of their origins."""
     incoming: dict[int, list[int]] = defaultdict(list)
     for number, arrow in enumerate(picture.arrows):
         incoming[arrow.target].append(number)

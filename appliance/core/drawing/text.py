@@ -1,4 +1,4 @@
-"""The drawing of a flow as plain text for a terminal: one line for each task, and lanes beside it for what it passes on."""
+"""The drawing of a flow as plain text for a terminal: one line per task, with lanes beside it for its results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MOST_NAMES = 8
 
 
 def text(picture: Picture) -> str:
-    """Lanes run from each task down to the last one that waits for it; a flow too wide for lanes becomes a list."""
+    """Lanes run from each task down to the last task that depends on it; a flow that is too wide for lanes becomes a list."""
     drawn = _lanes(picture)
     lines = [f"{picture.name}: {picture.summary()}", "", *(_list(picture) if drawn is None else drawn)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -52,7 +52,7 @@ def _lanes(picture: Picture) -> list[str] | None:
 
 
 def _joint(lanes: list[int | None], joined: dict[int, Arrow], ending: set[int], own: int) -> str:
-    """The line above a task: what it waits for is led over to its lane."""
+    """The line above a task, which joins the lanes of its upstream tasks to its own."""
     ends = [*joined, own]
     low, high = min(ends), max(ends)
     cells: list[str] = []
