@@ -1,1 +1,1 @@
-"""Agents take runs that are due and start them."""
+"""Agents take due runs and start them."""

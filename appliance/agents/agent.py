@@ -1,4 +1,4 @@
-"""The loop that every agent shares: enrol, ask for work, start it, stop what is to be stopped. Subclasses say how."""
+"""The loop that all agents share: enrol, claim work, start it, and stop runs on request. Subclasses define how."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from appliance.kit.version import VERSION
 from appliance.protocol.agents import Claim, Claimed, Enrol, Enrolled, Held, Work
 
 WAIT = 3.0
-"""How long a claim waits for work. Not longer, because one under way is waited for when the agent stops: its answer may be work."""
+"""How long a claim waits for work. A stopping agent waits for its open claim, whose answer may be work, so this must be short."""
 FULL_PAUSE = 1.0
 STOPPING_PAUSE = 0.25
-"""How long to leave runs alone that were told to stop: the server answers at once while there is something to stop."""
+"""The pause after stopping runs. While there is something to stop, the server answers claims at once."""
 STOP_SECONDS = WAIT + 0.5
-"""How long a stopping agent waits for a request under way; a server that hangs must not hold it up."""
+"""How long a stopping agent waits for an open request, so that a hanging server can't hold it up."""
 LONGEST_PAUSE = 3.0
 
 _logger = logging.getLogger("appliance.agent")
 
 
 class StartFailed(Exception):
-    """A run could not be started; the message is a sentence for the run's page."""
+    """A run could not be started. The message is a sentence for the run's page."""
 
 
 class Agent(ABC):
@@ -48,24 +48,24 @@ class Agent(ABC):
         self._labels = sorted(set(labels))
         self._capacity = capacity
         self._wait = wait
-        self._left_behind = False  # the loop's thread was not waited for any longer
+        self._left_behind = False  # the agent stopped without waiting for the loop's thread
         self.changed = threading.Event()  # a slot became free
 
     @abstractmethod
     def open(self) -> None:
-        """Before the first claim: take over what an earlier agent of this name left running."""
+        """Called before the first claim: adopt the runs that an earlier agent of this name left running."""
 
     @abstractmethod
-    def enrolled(self, answer: Enrolled) -> None:
-        """The server knows this agent."""
+    def on_enrol(self, answer: Enrolled) -> None:
+        """Called when the server has accepted this agent."""
 
     @abstractmethod
     def close(self) -> None:
-        """Stop watching; runs go on."""
+        """Stop watching. Active runs continue."""
 
     @abstractmethod
     def holding(self) -> list[Held]:
-        """The attempts that run here now."""
+        """The attempts that are running here now."""
 
     @abstractmethod
     def start(self, work: Work) -> None:
@@ -73,33 +73,33 @@ class Agent(ABC):
 
     @abstractmethod
     def stop_run(self, flow_run_id: UUID, attempt: int, reason: str) -> None:
-        """Stop one attempt, if it is still there; asked again until it has ended."""
+        """Stop one attempt if it is still running. Called repeatedly until the attempt has ended."""
 
     @abstractmethod
-    def failed_to_start(self, work: Work, reason: str) -> None:
-        """Let the server know that `start` failed."""
+    def report_failed_start(self, work: Work, reason: str) -> None:
+        """Report to the server that `start` failed."""
 
     # --- the loop
 
     def run(self, stop: threading.Event) -> int:
-        """Take work until `stop` is set. The exit code: 0, or 2 when the server does not want this agent."""
+        """Take work until `stop` is set. Returns the exit code: 0, or 2 if the server rejects this agent."""
         self.open()
         try:
             return self._until(stop)
         except (Unauthenticated, Forbidden) as error:
-            _logger.error("The server at %s does not take this agent: %s", self._transport.url, error)
+            _logger.error("The server at %s rejected this agent: %s", self._transport.url, error)
             return 2
         finally:
             self.close()
 
     def _until(self, stop: threading.Event) -> int:
-        """The loop, in a thread that is left behind when it does not end in time."""
+        """Run the loop in a thread that is abandoned if it does not end in time."""
         outcome: Future[int] = Future()
 
         def work() -> None:
             try:
                 outcome.set_result(self._run(stop))
-            except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that waits
+            except BaseException as error:  # noqa: BLE001 - raised again below, in the waiting thread
                 outcome.set_exception(error)
 
         threading.Thread(target=work, name="appliance-claims", daemon=True).start()
@@ -109,43 +109,43 @@ class Agent(ABC):
             return outcome.result(STOP_SECONDS)
         except TimeoutError:
             self._left_behind = True
-            _logger.warning("The server does not answer, so the agent stops without waiting for it.")
+            _logger.warning("The server does not answer; the agent stops without waiting for it.")
             return 0
 
     def _run(self, stop: threading.Event) -> int:
         agent_id = self._enrol(stop)
         pauses = delays(0.1, LONGEST_PAUSE)
-        away = False
+        is_waiting = False
         while agent_id is not None and not stop.is_set():
             try:
-                claimed = self._claim(agent_id, stop)
+                orders = self._claim(agent_id, stop)
                 if self._left_behind:
                     return 0
-                self._carry_out(claimed)
-                if claimed.stop and not claimed.work:
+                self._carry_out(orders)
+                if orders.stop and not orders.work:
                     self.changed.wait(STOPPING_PAUSE)
             except NotFound:
-                agent_id = self._enrol(stop)  # an administrator removed it, or the database is another one
+                agent_id = self._enrol(stop)  # an administrator removed the agent, or the database was replaced
             except (Unauthenticated, Forbidden):
                 raise
             except ClientError as error:
-                if not away:
+                if not is_waiting:
                     _logger.warning("Waiting for the server: %s", error)
-                away = True
+                is_waiting = True
                 stop.wait(max(next(pauses), retry_after(error)))
                 continue
-            if away:
+            if is_waiting:
                 _logger.info("The server is back.")
-            away, pauses = False, delays(0.1, LONGEST_PAUSE)
+            is_waiting, pauses = False, delays(0.1, LONGEST_PAUSE)
         return 0
 
     def _enrol(self, stop: threading.Event) -> UUID | None:
-        """Try until the server knows us; None when we are to stop."""
+        """Retry until the server accepts this agent. Returns None if the agent must stop."""
         host = socket.gethostname()
         request = Enrol(
             name=self._name, type=self.kind, labels=self._labels, capacity=self._capacity, version=VERSION, host=host
         )
-        told = False
+        is_waiting = False
         for pause in delays(0.1, LONGEST_PAUSE):
             if stop.is_set():
                 return None
@@ -154,12 +154,12 @@ class Agent(ABC):
             except (Unauthenticated, Forbidden):
                 raise
             except ClientError as error:
-                if not told and not isinstance(error, SetupRequired):
+                if not is_waiting and not isinstance(error, SetupRequired):
                     _logger.warning("Waiting for the server: %s", error)
-                    told = True
+                    is_waiting = True
                 stop.wait(max(pause, retry_after(error)))
                 continue
-            self.enrolled(answer)
+            self.on_enrol(answer)
             _logger.info("Agent %s takes runs from %s.", self._name, self._transport.url)
             return answer.agent_id
         return None
@@ -174,13 +174,13 @@ class Agent(ABC):
             self.changed.wait(FULL_PAUSE)
         return answer
 
-    def _carry_out(self, claimed: Claimed) -> None:
-        for stop in claimed.stop:
+    def _carry_out(self, orders: Claimed) -> None:
+        for stop in orders.stop:
             self.stop_run(stop.flow_run_id, stop.attempt, stop.reason)
-        for work in claimed.work:
+        for work in orders.work:
             crash.point("agent.claimed")
             try:
                 self.start(work)
             except StartFailed as error:
                 _logger.error("Run %s could not be started: %s", work.name, error)
-                self.failed_to_start(work, str(error))
+                self.report_failed_start(work, str(error))

@@ -1,4 +1,4 @@
-"""What an agent remembers about its runs: one directory per attempt, which outlives the agent and the process."""
+"""The agent's record of its runs: one directory per attempt, which outlives the agent and the process."""
 
 from __future__ import annotations
 
@@ -13,74 +13,74 @@ from appliance.agents.execute import EXIT_FILE, STOP_FILE
 from appliance.protocol.agents import Exited
 
 OUTPUT = "output.log"
-_JOB, _EXITED = "job.json", "exited.json"
-_KEPT = 50
+_RECORD, _EXIT = "job.json", "exited.json"  # agents of earlier releases use the same names
+_MAX_ARCHIVED = 50
 _TAIL_LINES, _TAIL_BYTES = 20, 64 * 1024
-_ABNORMAL_TEXT = "Its exit code is unknown, since its agent was restarted after it began."
+_ABNORMAL_TEXT = "Its exit code is unknown, because its agent was restarted in the meantime."
 
 
-class Job(msgspec.Struct, kw_only=True):
-    """One started attempt. `born` tells its process from a later one with the same number."""
+class AttemptRecord(msgspec.Struct, kw_only=True):
+    """One started attempt. `identity` distinguishes its process from a later one with the same pid."""
 
     flow_run_id: UUID
     attempt: int
     pid: int
-    born: str
-    token: str  # to deliver what the process left in its spool
+    identity: str = msgspec.field(name="born")
+    token: str  # to deliver the reports that the process left in its spool
 
 
-class Jobs:
-    """The directories of one agent."""
+class AttemptStore:
+    """The attempt directories of one agent."""
 
     def __init__(self, state_dir: Path) -> None:
         self._runs = state_dir.resolve() / "runs"
         self._runs.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def directory(self, flow_run_id: UUID, attempt: int) -> Path:
-        """Where an attempt's things lie."""
+        """The directory of an attempt."""
         return self._runs / f"{flow_run_id}-{attempt}"
 
     def create(self, flow_run_id: UUID, attempt: int) -> Path:
-        """A new private directory. Raises FileExistsError when the attempt was started before."""
+        """Create a private directory. Raises FileExistsError if the attempt was already started."""
         directory = self.directory(flow_run_id, attempt)
         directory.mkdir(mode=0o700)
         return directory
 
-    def remember(self, directory: Path, job: Job) -> None:
-        """From now on a restarted agent finds the process."""
-        _write(directory / _JOB, msgspec.json.encode(job))
+    def save(self, directory: Path, record: AttemptRecord) -> None:
+        """Store the record, so that a restarted agent finds the process."""
+        _write(directory / _RECORD, msgspec.json.encode(record))
 
-    def ended(self, directory: Path, exited: Exited) -> None:
-        """From now on a restarted agent finds what is still to be reported."""
-        _write(directory / _EXITED, msgspec.json.encode(exited))
+    def save_exit(self, directory: Path, exited: Exited) -> None:
+        """Store the exit, so that a restarted agent reports it."""
+        _write(directory / _EXIT, msgspec.json.encode(exited))
 
-    def known(self) -> Iterator[tuple[Path, Job, Exited | None]]:
-        """Every attempt that was not yet put aside, with its end where that is known."""
+    def load(self) -> Iterator[tuple[Path, AttemptRecord, Exited | None]]:
+        """Every attempt that is not archived, with its exit if that is known."""
         for directory in sorted(self._runs.iterdir()):
             try:
-                job = msgspec.json.decode((directory / _JOB).read_bytes(), type=Job)
-                end = directory / _EXITED
-                yield directory, job, msgspec.json.decode(end.read_bytes(), type=Exited) if end.exists() else None
+                record = msgspec.json.decode((directory / _RECORD).read_bytes(), type=AttemptRecord)
+                file = directory / _EXIT
+                yield directory, record, msgspec.json.decode(file.read_bytes(), type=Exited) if file.exists() else None
             except (OSError, msgspec.DecodeError):
-                continue  # put aside before, or cut off by a crash before its process was started
+                continue  # archived, or interrupted by a crash before the process was started
 
-    def put_aside(self, directory: Path, *, clean: bool) -> None:
-        """The end was reported: forget a clean one, keep the output of the newest others."""
+    def archive(self, directory: Path, *, clean: bool) -> None:
+        """Call this when the exit was reported. Deletes clean attempts, and keeps the output of the latest others."""
         if clean:
             shutil.rmtree(directory, ignore_errors=True)
             return
-        if not directory.exists():  # it could not be made in the first place
+        if not directory.exists():  # creating it had failed
             return
         for file in directory.iterdir():
             if file.name != OUTPUT and file.is_file():
                 file.unlink(missing_ok=True)
-        aside = [path for path in self._runs.iterdir() if not (path / _JOB).exists()]
-        for old in sorted(aside, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT:]:
+        archived = [path for path in self._runs.iterdir() if not (path / _RECORD).exists()]
+        for old in sorted(archived, key=lambda path: path.stat().st_mtime, reverse=True)[_MAX_ARCHIVED:]:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def born(pid: int) -> str:
-    """When the process `pid` was started, as text that no other process shares; "" when there is none (or only its remains)."""
+def process_identity(pid: int) -> str:
+    """A string that identifies this process even after its pid is reused; "" if there is no such process or it is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -89,31 +89,33 @@ def born(pid: int) -> str:
     return "" if fields[0] in "ZX" else f"{boot}:{fields[19]}"
 
 
-def left_code(directory: Path) -> int | None:
-    """The exit code that the process wrote down itself."""
+def recorded_exit_code(directory: Path) -> int | None:
+    """The exit code that the process itself wrote to its directory."""
     try:
         return int((directory / EXIT_FILE).read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
 
 
-def tell_why(directory: Path, reason: str) -> None:
-    """Leave the reason of a stop where the process finds it when it gets SIGTERM."""
+def write_stop_reason(directory: Path, reason: str) -> None:
+    """Write the reason for a stop where the process finds it on SIGTERM."""
     try:
         _write(directory / STOP_FILE, (reason if reason.startswith("Cancelled") else f"Cancelled: {reason}").encode())
     except OSError:
-        return  # the process stops without knowing why
+        return  # the process then stops without knowing the reason
 
 
-def end_of(job: Job, directory: Path, code: int | None, signal_name: str | None, reason: str = "") -> Exited:
-    """The report about an ended process, with the last lines of its output."""
+def exit_report(
+    record: AttemptRecord, directory: Path, code: int | None, signal_name: str | None, reason: str = ""
+) -> Exited:
+    """The report about a process that has ended, with the last lines of its output."""
     if code is None and signal_name is None:
-        code = left_code(directory)
+        code = recorded_exit_code(directory)
         if code is None and not reason:
             reason = f"The run's process has ended. {_ABNORMAL_TEXT}"
     return Exited(
-        flow_run_id=job.flow_run_id,
-        attempt=job.attempt,
+        flow_run_id=record.flow_run_id,
+        attempt=record.attempt,
         code=code,
         signal=signal_name,
         reason=reason,
@@ -133,7 +135,7 @@ def _tail(directory: Path) -> list[str]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """All or nothing, readable by nobody else."""
+    """Write a file atomically, readable only by its owner."""
     draft = path.with_suffix(".draft")
     draft.touch(mode=0o600)
     draft.write_bytes(content)

@@ -1,4 +1,4 @@
-"""The agent that `appliance start` runs beside its server: an ordinary process agent on loopback."""
+"""The agent that `appliance start` runs next to its server: an ordinary process agent that connects over loopback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from appliance.kit import lifecycle, logs
 
 
 def main(settings: Settings, token: str) -> int:
-    """Take runs until SIGTERM; the exit code."""
+    """Take runs until SIGTERM. Returns the exit code."""
     logs.configure(settings.log_level, settings.log_format)
     stop = lifecycle.stop_on_signals()
     agent = ProcessAgent(

@@ -1,7 +1,8 @@
 """The process of one run: `python -m appliance.agents.execute`, or `main()` in a fork of the warm pool.
 
-It asks whether it may begin, loads the flow, runs it with the tracked runners and leaves when the server knows how it ended.
-Exit codes: 0 the end was reported (of failed runs too), 75 another attempt took over, 76 the server was away for too long.
+It asks whether it may begin, loads the flow, runs it with the tracked runners, and exits when the server knows how it ended.
+Exit codes: 0 the final state was reported (even if the run failed), 75 another attempt took over, 76 the server could not be
+reached for too long.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ _GONE = (StaleAttempt, Unauthenticated, Forbidden, NotFound)
 _logger = get_logger()
 
 
-class Job(msgspec.Struct, frozen=True):
-    """What the agent put into the environment of this process."""
+class Assignment(msgspec.Struct, frozen=True):
+    """The attempt that the agent assigned to this process in its environment."""
 
     flow_run_id: UUID
     attempt: int
@@ -54,8 +55,8 @@ class Job(msgspec.Struct, frozen=True):
     directory: Path
 
     @classmethod
-    def take(cls, environ: MutableMapping[str, str]) -> Job:
-        """Read it, and take the token away: programs that a task starts don't need it."""
+    def take(cls, environ: MutableMapping[str, str]) -> Assignment:
+        """Read the environment, and remove the token: programs that a task starts don't need it."""
         return cls(
             flow_run_id=UUID(environ["APPLIANCE_RUN_ID"]),
             attempt=int(environ["APPLIANCE_RUN_ATTEMPT"]),
@@ -66,7 +67,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Stopping:
-    """The wish to stop: from the server's answer or by SIGTERM. It interrupts the main thread once."""
+    """A request to stop, from the server's answer or SIGTERM. It interrupts the main thread once."""
 
     def __init__(self, directory: Path) -> None:
         self.reason: str | None = None
@@ -76,38 +77,36 @@ class Stopping:
 
     def listen(self) -> None:
         signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # Ctrl-C at a terminal is for the agent, which leaves its runs alone
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C on a terminal is meant for the agent, whose runs continue
 
     def ask(self, reason: str) -> None:
-        """From any thread."""
+        """Request a stop, from any thread."""
         if self.reason is None:
             self.reason = reason
-            os.kill(os.getpid(), signal.SIGTERM)  # the handler runs in the main thread and interrupts what it does
+            os.kill(os.getpid(), signal.SIGTERM)  # the handler runs in the main thread and interrupts it
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but not on when the run is to stop: Python goes on sleeping after a signal whose handler raises nothing."""
+        """Sleep, but return early if a stop is requested: Python itself resumes a sleep after a signal whose handler doesn't raise."""
         until = clock.monotonic() + seconds
         while self.reason is None and (left := until - clock.monotonic()) > 0:
             time.sleep(min(left, 0.2))
 
     def run(self, runner: TrackedFlowRunner) -> State:
-        """Run, to be interrupted from now on until it ends."""
+        """Run the flow. From now on until it ends, a stop interrupts it."""
         self.runner = runner
         if self.reason is not None:
             runner.cancel(self.reason)
         self._interruptible = self.reason is None
         try:
             return runner.run()
-        except KeyboardInterrupt:  # outside of the tasks; the engine turns it into Cancelled inside of them
+        except KeyboardInterrupt:  # raised outside of tasks; inside, the engine turns it into Cancelled
             runner.change(Cancelled(self.reason))
             return runner.state
         finally:
             self._interruptible = False
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self.reason = self.reason or _told(self._directory)
+        self.reason = self.reason or _stop_reason(self._directory)
         if self.runner is not None:
             self.runner.cancel(self.reason)
         if self._interruptible:
@@ -116,29 +115,29 @@ class Stopping:
 
 
 def main() -> int:
-    """Run the job of the environment; the exit code of the process."""
+    """Run the attempt that the environment describes. Returns the exit code of the process."""
     crash.arm_from(os.environ)
     crash.point("runner.start")
-    job = Job.take(os.environ)
+    assignment = Assignment.take(os.environ)
     logs.configure()
-    stopping = Stopping(job.directory)
+    stopping = Stopping(assignment.directory)
     stopping.listen()
-    with Transport(job.url, job.token, tries=1) as transport:
-        begun, code = _begin(job, transport, stopping)
+    with Transport(assignment.url, assignment.token, tries=1) as transport:
+        begun, code = _begin(assignment, transport, stopping)
         if begun is not None:
-            code = _run(job, transport, begun, stopping)
+            code = _run(assignment, transport, begun, stopping)
     crash.point("runner.done")
-    _leave_word(job, code)
+    _write_exit_code(assignment, code)
     return code
 
 
-def _begin(job: Job, transport: Transport, stopping: Stopping) -> tuple[Begun | None, int]:
-    """Wait until the server lets the attempt begin; without a go, the exit code."""
+def _begin(assignment: Assignment, transport: Transport, stopping: Stopping) -> tuple[Begun | None, int]:
+    """Wait until the server allows the attempt to begin. Otherwise, the first item is None and the second the exit code."""
     deadline = clock.monotonic() + PATIENCE
     pauses = delays(0.1, 2.0)
     while stopping.reason is None:
         try:
-            begun = runs.begin(transport, job.flow_run_id, job.attempt)
+            begun = runs.begin(transport, assignment.flow_run_id, assignment.attempt)
         except _GONE:
             return None, REPLACED
         except ClientError as error:
@@ -153,21 +152,21 @@ def _begin(job: Job, transport: Transport, stopping: Stopping) -> tuple[Begun | 
             return None, DONE
         deadline = clock.monotonic() + PATIENCE
         stopping.wait(max(0.05, begun.retry_after))
-    return None, DONE  # cancelled before it began: the agent reports the exit and the server knows the rest
+    return None, DONE  # cancelled before it began: the agent reports the exit, and the server knows the rest
 
 
-def _run(job: Job, transport: Transport, begun: Begun, stopping: Stopping) -> int:
+def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: Stopping) -> int:
 
     def on_dead(reason: str) -> None:
-        """Nobody wants this attempt's results any more: stop at once, whatever the tasks do."""
-        _logger.error("This attempt of the run ends here: %s", reason)
-        _leave_word(job, REPLACED)
+        """The results of this attempt are no longer needed: stop at once, whatever the tasks are doing."""
+        _logger.error("This attempt of the run is stopped: %s", reason)
+        _write_exit_code(assignment, REPLACED)
         _exit(REPLACED)
 
     reporter = Reporter(
-        lambda report: runs.report(transport, job.flow_run_id, report),
-        job.attempt,
-        job.directory / FILE_NAME,
+        lambda report: runs.report(transport, assignment.flow_run_id, report),
+        assignment.attempt,
+        assignment.directory / FILE_NAME,
         last_seq=begun.last_seq,
         heartbeat_interval=begun.heartbeat_interval,
         limited_tags=begun.limited_tags,
@@ -176,16 +175,18 @@ def _run(job: Job, transport: Transport, begun: Begun, stopping: Stopping) -> in
     )
     reporter.start()
     with reported(reporter):
-        slots = TaskSlots(lambda asked: runs.slots(transport, job.flow_run_id, asked), job.attempt, reporter)
-        _carry_out(job, begun, reporter, slots, stopping)
+        slots = TaskSlots(
+            lambda request: runs.slots(transport, assignment.flow_run_id, request), assignment.attempt, reporter
+        )
+        _run_flow(assignment, begun, reporter, slots, stopping)
     return DONE if reporter.close(PATIENCE) else AWAY
 
 
-def _carry_out(job: Job, begun: Begun, reporter: Reporter, slots: TaskSlots, stopping: Stopping) -> None:
-    """Load and run the flow; the last thing reported is its final state."""
+def _run_flow(assignment: Assignment, begun: Begun, reporter: Reporter, slots: TaskSlots, stopping: Stopping) -> None:
+    """Load and run the flow. The last event reported is its final state."""
     crash.point("runner.begun")
     try:
-        runner = _load(job, begun, reporter)
+        runner = _load(assignment, begun, reporter)
         runner.slots = slots
     except (LoadError, ApplianceError) as error:
         cause = error.__cause__
@@ -194,28 +195,28 @@ def _carry_out(job: Job, begun: Begun, reporter: Reporter, slots: TaskSlots, sto
         reporter.flow_state(Failed(str(error), data={"traceback": trace} if trace else {}))
         return
     _logger.info("Flow %r started with %d tasks.", runner.flow.name, len(runner.flow.tasks))
-    began = clock.monotonic()
+    started_at = clock.monotonic()
     try:
         state = stopping.run(runner)
     except BaseException as error:
-        _logger.exception("The run broke off.")
+        _logger.exception("The run was aborted by an unexpected error.")
         reporter.flow_state(failures.failed(error))
         return
-    took = clock.monotonic() - began
+    duration = clock.monotonic() - started_at
     _logger.log(
         logging.ERROR if state.is_failed() else logging.INFO, "Flow %r %s after %.2f s: %s. %s",
-        runner.flow.name, "ended" if state.is_finished() else "stops", took, type(state).__name__, state.message,
+        runner.flow.name, "ended" if state.is_finished() else "stops", duration, type(state).__name__, state.message,
     )  # fmt: skip
     reporter.flow_state(runner.final or state)
 
 
-def _load(job: Job, begun: Begun, reporter: Reporter) -> TrackedFlowRunner:
+def _load(assignment: Assignment, begun: Begun, reporter: Reporter) -> TrackedFlowRunner:
     runner = TrackedFlowRunner(
         load_flow(begun.storage),
         reporter,
         parameters=begun.parameters,
         context=begun.context,
-        flow_run_id=str(job.flow_run_id),
+        flow_run_id=str(assignment.flow_run_id),
         flow_run_name=begun.flow_run_name,
         scheduled_start_time=begun.scheduled_time,
     )
@@ -224,24 +225,24 @@ def _load(job: Job, begun: Begun, reporter: Reporter) -> TrackedFlowRunner:
     return runner
 
 
-def _told(directory: Path) -> str:
-    """Why the agent sends SIGTERM; without a word from it, somebody else did."""
+def _stop_reason(directory: Path) -> str:
+    """The agent's reason for sending SIGTERM. If there is none, someone else sent it."""
     try:
         return (directory / STOP_FILE).read_text(encoding="utf-8") or "Cancelled."
     except OSError:
         return "Cancelled: the process was asked to stop."
 
 
-def _leave_word(job: Job, code: int) -> None:
-    """For an agent that adopted this process and so can't learn its exit code from the system."""
+def _write_exit_code(assignment: Assignment, code: int) -> None:
+    """Write the exit code for an agent that adopted this process and can't get it from the system."""
     try:
-        (job.directory / EXIT_FILE).write_text(str(code), encoding="ascii")
+        (assignment.directory / EXIT_FILE).write_text(str(code), encoding="ascii")
     except OSError as error:
-        _logger.warning("The exit code could not be written down: %s", error)
+        _logger.warning("Could not write the exit code to disk: %s", error)
 
 
 def _exit(code: int) -> None:
-    """Leave without waiting for threads of the flow that would never end."""
+    """Exit without waiting for threads of the flow that may never end."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""Reports the ends of processes until the server has taken them, however long it is away; first what they left in their spools."""
+"""Reports the exits of processes, retrying until the server accepts them. The reports left in their spools are delivered first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
-from appliance.agents.attempts import Job, Jobs
+from appliance.agents.attempts import AttemptRecord, AttemptStore
 from appliance.client import agents
 from appliance.client import run_protocol as runs
 from appliance.client.errors import ClientError, Refused
@@ -22,34 +22,36 @@ from appliance.protocol.agents import AgentReport, Exited
 LONGEST_PAUSE = 3.0
 _logger = logging.getLogger("appliance.agent")
 
-Entry = tuple[Path, Job, Exited]
+Entry = tuple[Path, AttemptRecord, Exited]
 
 
 class ExitReports:
-    """A queue with a thread of its own; what is in it lies on disk too, so a restarted agent goes on with it."""
+    """A queue with its own thread. Its entries are also on disk, so that a restarted agent continues with them."""
 
-    def __init__(self, transport: Transport, jobs: Jobs, as_run: Callable[[str], Transport] | None = None) -> None:
+    def __init__(
+        self, transport: Transport, attempts: AttemptStore, as_run: Callable[[str], Transport] | None = None
+    ) -> None:
         self._transport = transport
         self._as_run = as_run or (lambda token: Transport(transport.url, token, tries=1))
-        self._jobs = jobs
+        self._attempts = attempts
         self._queue: deque[Entry] = deque()
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="appliance-exits", daemon=True)
         self.agent_id: UUID | None = None
 
     def start(self, agent_id: UUID) -> None:
-        """From now on, as this agent."""
+        """Start reporting, on behalf of this agent."""
         self.agent_id = agent_id
         if not self._thread.is_alive():
             self._thread.start()
 
-    def add(self, directory: Path, job: Job, exited: Exited) -> None:
-        """Report this end. It was written to disk before."""
-        self._queue.append((directory, job, exited))
+    def add(self, directory: Path, record: AttemptRecord, exited: Exited) -> None:
+        """Report this exit, which was written to disk before."""
+        self._queue.append((directory, record, exited))
         self._wake.set()
 
     def close(self) -> None:
-        """Stop after the request that is under way; the rest is for the next start."""
+        """Stop after the current request. The next start reports the rest."""
         self._stop.set()
         self._wake.set()
         if self._thread.is_alive():
@@ -65,40 +67,40 @@ class ExitReports:
             try:
                 self._deliver(*self._queue[0])
             except ClientError as error:
-                _logger.warning("The end of a run waits to be reported: %s", error)
+                _logger.warning("Could not report the exit of a run yet; retrying: %s", error)
                 self._stop.wait(next(pauses))
                 continue
-            except OSError as error:  # the server knows; what is left on disk is reported again, harmlessly
-                _logger.error("What run %s left on disk can't be put aside: %s", self._queue[0][1].flow_run_id, error)
+            except OSError as error:  # the server has the report; sending it again from disk is harmless
+                _logger.error("Could not clean up the files of run %s: %s", self._queue[0][1].flow_run_id, error)
             self._queue.popleft()
             pauses = delays(0.1, LONGEST_PAUSE)
 
-    def _deliver(self, directory: Path, job: Job, exited: Exited) -> None:
+    def _deliver(self, directory: Path, record: AttemptRecord, exited: Exited) -> None:
         try:
             if (directory / FILE_NAME).exists():
-                self._replay(job, directory / FILE_NAME)
+                self._replay(record, directory / FILE_NAME)
         except OSError as error:
-            _logger.error("What run %s left in its spool can't be read: %s", job.flow_run_id, error)
+            _logger.error("Could not read the spool of run %s: %s", record.flow_run_id, error)
         assert self.agent_id is not None
         try:
             agents.report(self._transport, self.agent_id, AgentReport(exited=[exited]))
         except Refused as error:
             if error.status >= 500 or error.status in (401, 403, 404, 429):
-                raise  # a matter of the agent or the server, not of this report
-            _logger.error("The server did not take the end of run %s: %s", exited.flow_run_id, error)
+                raise  # the cause is the agent or the server, not this report
+            _logger.error("The server rejected the exit report of run %s: %s", exited.flow_run_id, error)
         crash.point("agent.reported")
-        self._jobs.put_aside(directory, clean=exited.code == 0)
+        self._attempts.archive(directory, clean=exited.code == 0)
 
-    def _replay(self, job: Job, spool: Path) -> None:
-        """Deliver the batches of a process that ended while the server was away; those that it has are skipped by number."""
-        with spool.open("rb") as lines, self._as_run(job.token) as transport:
+    def _replay(self, record: AttemptRecord, spool: Path) -> None:
+        """Deliver the batches of a process that ended while the server was down. The server skips those that it already has."""
+        with spool.open("rb") as lines, self._as_run(record.token) as transport:
             for line in lines:
                 if not line.endswith(b"\n"):
-                    return  # cut off in the middle of writing
+                    return  # the process died while writing this line
                 try:
-                    runs.report(transport, job.flow_run_id, line.rstrip(b"\n"))
+                    runs.report(transport, record.flow_run_id, line.rstrip(b"\n"))
                 except Refused as error:
                     if error.status >= 500 or error.code == "conflict":
                         raise
-                    _logger.warning("The server takes no more reports of run %s: %s", job.flow_run_id, error)
+                    _logger.warning("The server accepts no more reports of run %s: %s", record.flow_run_id, error)
                     return

@@ -1,4 +1,4 @@
-"""The process agent: each run is a process of its own on this machine, in its own session, and outlives the agent."""
+"""The process agent: each run is a separate process on this machine, in its own session, and outlives the agent."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from pathlib import Path
 from uuid import UUID
 
 from appliance.agents.agent import WAIT, Agent, StartFailed
-from appliance.agents.attempts import OUTPUT, Job, Jobs, born, end_of, tell_why
+from appliance.agents.attempts import (
+    OUTPUT,
+    AttemptRecord,
+    AttemptStore,
+    exit_report,
+    process_identity,
+    write_stop_reason,
+)
 from appliance.agents.exit_reports import ExitReports
 from appliance.agents.warm_pool import PoolUnusable, WarmPool
-from appliance.agents.watch import Watched, Watcher
+from appliance.agents.watch import LiveProcess, Watcher
 from appliance.client.transport import Transport
 from appliance.kit import crash
 from appliance.protocol.agents import Enrolled, Held, Work
@@ -24,7 +31,7 @@ _logger = logging.getLogger("appliance.agent")
 
 
 class ProcessAgent(Agent):
-    """`run(stop)` until the event is set; runs that are at work then go on, and the next start adopts them."""
+    """Call `run(stop)`, which returns when the event is set. Active runs continue, and the next start adopts them."""
 
     kind = "process"
 
@@ -41,25 +48,25 @@ class ProcessAgent(Agent):
         results_url: str = "",
     ) -> None:
         super().__init__(transport, name=name, labels=labels, capacity=capacity, wait=wait)
-        self._jobs = Jobs(state_dir)
+        self._attempts = AttemptStore(state_dir)
         self._warm = warm
         self._results = {"APPLIANCE_RESULTS_URL": results_url} if results_url else {}
         self._grace = 10.0
         self._pool: WarmPool | None = None
-        self._exits = ExitReports(transport, self._jobs)
-        self._watcher = Watcher(self._ended, self.changed.set)
+        self._exits = ExitReports(transport, self._attempts)
+        self._watcher = Watcher(self._on_exit, self.changed.set)
 
-    # --- what the loop asks for
+    # --- called by the loop
 
     def open(self) -> None:
         self._pool = _pool() if self._warm else None
-        for directory, job, exited in self._jobs.known():
+        for directory, record, exited in self._attempts.load():
             if exited is not None:
-                self._exits.add(directory, job, exited)
+                self._exits.add(directory, record, exited)
             else:
-                self._adopt(directory, job)
+                self._adopt(directory, record)
 
-    def enrolled(self, answer: Enrolled) -> None:
+    def on_enrol(self, answer: Enrolled) -> None:
         self._grace = answer.cancel_grace
         self._exits.start(answer.agent_id)
 
@@ -70,75 +77,75 @@ class ProcessAgent(Agent):
             self._pool.close()
 
     def holding(self) -> list[Held]:
-        return [Held(flow_run_id=one.job.flow_run_id, attempt=one.job.attempt) for one in self._watcher.live()]
+        records = [process.record for process in self._watcher.live()]
+        return [Held(flow_run_id=record.flow_run_id, attempt=record.attempt) for record in records]
 
     def start(self, work: Work) -> None:
-        """Raises StartFailed when no process could be made of it."""
+        """Raises StartFailed if its process could not be started."""
         try:
-            directory = self._jobs.create(work.flow_run_id, work.attempt)
+            directory = self._attempts.create(work.flow_run_id, work.attempt)
         except FileExistsError:
             _logger.error(
-                "Attempt %d of run %s was started before; it is not started twice.", work.attempt, work.flow_run_id
+                "Attempt %d of run %s was already started; not starting it twice.", work.attempt, work.flow_run_id
             )
             return
         except OSError as error:
-            raise StartFailed(f"The run's directory can't be made: {error.strerror}.") from error
+            raise StartFailed(f"The run's directory could not be created: {error.strerror}.") from error
         crash.point("agent.created")
-        watched = self._launch(work, directory)
+        process = self._launch(work, directory)
         crash.point("agent.started")
         try:
-            self._jobs.remember(directory, watched.job)
-        except OSError as error:  # it runs all the same; only an agent that is restarted would not find it
-            _logger.error("The start of run %s could not be written down: %s", work.name, error)
+            self._attempts.save(directory, process.record)
+        except OSError as error:  # the run continues, but a restarted agent would not find it
+            _logger.error("Could not write the start of run %s to disk: %s", work.name, error)
         crash.point("agent.remembered")
-        self._watcher.add(watched)
-        _logger.info("Run %s (%s) started as process %d.", work.name, work.flow_run_id, watched.job.pid)
+        self._watcher.add(process)
+        _logger.info("Run %s (%s) started as process %d.", work.name, work.flow_run_id, process.record.pid)
 
     def stop_run(self, flow_run_id: UUID, attempt: int, reason: str) -> None:
-        for watched in self._watcher.live():
-            if (watched.job.flow_run_id, watched.job.attempt) == (flow_run_id, attempt):
-                if watched.kill_at is None:
-                    _logger.info("Run %s is being stopped: %s", flow_run_id, reason)
-                    tell_why(watched.directory, reason)
-                self._watcher.stop(watched, self._grace)
+        for process in self._watcher.live():
+            if (process.record.flow_run_id, process.record.attempt) == (flow_run_id, attempt):
+                if process.kill_at is None:
+                    _logger.info("Stopping run %s: %s", flow_run_id, reason)
+                    write_stop_reason(process.directory, reason)
+                self._watcher.stop(process, self._grace)
 
-    def failed_to_start(self, work: Work, reason: str) -> None:
-        directory = self._jobs.directory(work.flow_run_id, work.attempt)
-        job = Job(flow_run_id=work.flow_run_id, attempt=work.attempt, pid=0, born="", token=work.run_token)
-        exited = end_of(job, directory, None, None, reason)
+    def report_failed_start(self, work: Work, reason: str) -> None:
+        directory = self._attempts.directory(work.flow_run_id, work.attempt)
+        record = _record(work, pid=0)
+        exited = exit_report(record, directory, None, None, reason)
         try:
-            self._jobs.remember(directory, job)
-            self._jobs.ended(directory, exited)
+            self._attempts.save(directory, record)
+            self._attempts.save_exit(directory, exited)
         except OSError as error:
-            _logger.error("The failed start of run %s could not be written down: %s", work.flow_run_id, error)
-        self._exits.add(directory, job, exited)
+            _logger.error("Could not write the failed start of run %s to disk: %s", work.flow_run_id, error)
+        self._exits.add(directory, record, exited)
 
     # --- processes
 
-    def _launch(self, work: Work, directory: Path) -> Watched:
+    def _launch(self, work: Work, directory: Path) -> LiveProcess:
         cwd = _working_directory(work, directory)
         environ = self._environ(work, directory)
-        pid, handle, process = None, -1, None
+        pid, handle, child = None, -1, None
         if self._pool is not None and not work.run_config.get("python"):
             try:
                 pid, handle = self._pool.start(environ, cwd, directory / OUTPUT)
             except PoolUnusable as error:
                 _logger.info("Run %s starts cold: %s.", work.name, error)
         if pid is None:
-            process = _cold(str(work.run_config.get("python") or sys.executable), environ, cwd, directory / OUTPUT)
-            pid, handle = process.pid, os.pidfd_open(process.pid)
-        job = Job(flow_run_id=work.flow_run_id, attempt=work.attempt, pid=pid, born=born(pid), token=work.run_token)
-        return Watched(job, directory, handle, process, warm=process is None)
+            child = _start_cold(str(work.run_config.get("python") or sys.executable), environ, cwd, directory / OUTPUT)
+            pid, handle = child.pid, os.pidfd_open(child.pid)
+        return LiveProcess(_record(work, pid), directory, handle, child, warm=child is None)
 
     def _environ(self, work: Work, directory: Path) -> dict[str, str]:
-        """The agent's own environment without the appliance's settings and secrets, where results lie, the flow's additions, and the job."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
-        wanted = {str(name): str(value) for name, value in (work.run_config.get("env") or {}).items()}
+        """The agent's own environment without the appliance's settings and secrets, plus the results URL, the flow's variables, and the attempt."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
+        configured = {str(name): str(value) for name, value in (work.run_config.get("env") or {}).items()}
         return {
-            **own,
+            **inherited,
             **crash.handed_on(os.environ),
             **self._results,
-            **wanted,
+            **configured,
             "APPLIANCE_RUN_ID": str(work.flow_run_id),
             "APPLIANCE_RUN_ATTEMPT": str(work.attempt),
             "APPLIANCE_RUN_TOKEN": work.run_token,
@@ -146,65 +153,73 @@ class ProcessAgent(Agent):
             "APPLIANCE_URL": self._transport.url,
         }
 
-    def _adopt(self, directory: Path, job: Job) -> None:
-        """Watch a process of an earlier agent again, or note its end."""
+    def _adopt(self, directory: Path, record: AttemptRecord) -> None:
+        """Watch a process of an earlier agent, or record its exit."""
         try:
-            handle = os.pidfd_open(job.pid) if job.pid and born(job.pid) == job.born else -1
+            is_same = record.pid and process_identity(record.pid) == record.identity
+            handle = os.pidfd_open(record.pid) if is_same else -1
         except ProcessLookupError:
             handle = -1
-        if handle >= 0 and born(job.pid) == job.born:  # still the same after it was opened
-            _logger.info("Run %s is still at work as process %d.", job.flow_run_id, job.pid)
-            self._watcher.add(Watched(job, directory, handle))
+        if handle >= 0 and process_identity(record.pid) == record.identity:  # still the same after opening the handle
+            _logger.info("Run %s is still running as process %d.", record.flow_run_id, record.pid)
+            self._watcher.add(LiveProcess(record, directory, handle))
             return
         if handle >= 0:
             os.close(handle)
-        self._note(directory, job, None)
+        self._record_exit(directory, record, None)
 
-    def _ended(self, watched: Watched) -> None:
+    def _on_exit(self, process: LiveProcess) -> None:
         status: int | None = None
-        if watched.process is not None:
-            status = watched.process.wait()
-        elif watched.warm and self._pool is not None:
-            status = self._pool.status(watched.job.pid, timeout=1.0)
+        if process.child is not None:
+            status = process.child.wait()
+        elif process.warm and self._pool is not None:
+            status = self._pool.status(process.record.pid, timeout=1.0)
         if status != 0:
-            watched.signal_all(signal.SIGKILL)  # what it has started and left behind
-        self._note(watched.directory, watched.job, status)
+            process.signal_all(signal.SIGKILL)  # the processes that it started and left behind
+        self._record_exit(process.directory, process.record, status)
 
-    def _note(self, directory: Path, job: Job, status: int | None) -> None:
+    def _record_exit(self, directory: Path, record: AttemptRecord, status: int | None) -> None:
         name = signal.Signals(-status).name if status is not None and status < 0 else None
-        exited = end_of(job, directory, status if status is None or status >= 0 else None, name)
-        _logger.info("The process of run %s has ended with %s.", job.flow_run_id, name or f"exit code {exited.code}")
+        exited = exit_report(record, directory, status if status is None or status >= 0 else None, name)
+        _logger.info("The process of run %s ended with %s.", record.flow_run_id, name or f"exit code {exited.code}")
         try:
-            self._jobs.ended(directory, exited)
-        except OSError as error:  # it is reported all the same
-            _logger.error("The end of run %s could not be written down: %s", job.flow_run_id, error)
+            self._attempts.save_exit(directory, exited)
+        except OSError as error:  # it is still reported
+            _logger.error("Could not write the exit of run %s to disk: %s", record.flow_run_id, error)
         crash.point("agent.ended")
-        self._exits.add(directory, job, exited)
+        self._exits.add(directory, record, exited)
 
 
 def _pool() -> WarmPool | None:
     try:
         return WarmPool()
     except OSError as error:
-        _logger.warning("There is no warm pool, so runs start cold: %s", error)
+        _logger.warning("Could not start the warm pool; runs start cold: %s", error)
         return None
 
 
 def _working_directory(work: Work, directory: Path) -> Path:
-    """The one that the flow asks for, else where its file lies."""
-    asked = work.run_config.get("working_dir")
-    if asked:
-        if not Path(asked).is_dir():
+    """The working directory that the flow configures, or else the folder of its file."""
+    configured = work.run_config.get("working_dir")
+    if configured:
+        if not Path(configured).is_dir():
             raise StartFailed(
-                f"The run's working directory {asked} does not exist on this machine; create it or change working_dir."
+                f"The run's working directory {configured} does not exist on this machine; create it or change working_dir."
             )
-        return Path(asked)
+        return Path(configured)
     path = work.storage.get("path")
-    beside = Path(str(path)).parent if path else directory
-    return beside if beside.is_dir() else directory
+    folder = Path(str(path)).parent if path else directory
+    return folder if folder.is_dir() else directory
 
 
-def _cold(python: str, environ: dict[str, str], cwd: Path, output: Path) -> subprocess.Popen[bytes]:
+def _record(work: Work, pid: int) -> AttemptRecord:
+    identity = process_identity(pid) if pid else ""
+    return AttemptRecord(
+        flow_run_id=work.flow_run_id, attempt=work.attempt, pid=pid, identity=identity, token=work.run_token
+    )
+
+
+def _start_cold(python: str, environ: dict[str, str], cwd: Path, output: Path) -> subprocess.Popen[bytes]:
     try:
         with output.open("ab") as file:
             output.chmod(0o600)
@@ -214,7 +229,7 @@ def _cold(python: str, environ: dict[str, str], cwd: Path, output: Path) -> subp
                     "-P",
                     "-m",
                     "appliance.agents.execute",
-                ],  # -P: files beside the flow don't stand in for our imports
+                ],  # -P: files next to the flow must not shadow our imports
                 cwd=cwd,
                 env={"PYTHONUNBUFFERED": "1", **environ},
                 stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""The agent's side of the zygote: asks it for ready processes and hears how they ended."""
+"""The agent's side of the zygote: requests ready processes from it, and learns how they ended."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _logger = logging.getLogger("appliance.warm_pool")
 
 
 class PoolUnusable(Exception):
-    """The zygote can't start this process; start a cold one."""
+    """The zygote can't start this process; start it cold."""
 
 
 class WarmPool:
-    """One zygote, started with the pool. Any thread may call."""
+    """One zygote, started with the pool. Thread-safe."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -42,22 +42,22 @@ class WarmPool:
                 pass_fds=[theirs.fileno()],
                 env={
                     name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")
-                },  # no secrets for runs
+                },  # keep secrets from runs
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
         threading.Thread(target=self._listen, name="appliance-warm-pool", daemon=True).start()
 
     def start(self, environ: Mapping[str, str], directory: Path, output: Path) -> tuple[int, int]:
-        """A new run process: its number and a pidfd of it. Raises PoolUnusable."""
+        """Start a run process. Returns its pid and a pidfd. Raises PoolUnusable."""
         if any(
             name.startswith(_COLD_PREFIXES) and environ.get(name) != os.environ.get(name)
             for name in {*environ, *os.environ}
         ):
-            raise PoolUnusable("its environment has to be there before the interpreter starts")
+            raise PoolUnusable("it sets environment variables that are read before the interpreter starts")
         with self._changed:
             if not self._changed.wait_for(lambda: self._ready or self._dead, READY_SECONDS) or self._dead:
-                raise PoolUnusable("the zygote is not there")
+                raise PoolUnusable("the zygote is not running")
             self._next_id += 1
             number = self._next_id
             request = {"id": number, "env": dict(environ), "cwd": str(directory), "output": str(output)}
@@ -65,25 +65,25 @@ class WarmPool:
                 self._channel.send(json.dumps(request).encode())
             except OSError as error:
                 raise PoolUnusable(str(error)) from error
-            answered = self._changed.wait_for(lambda: number in self._started or self._dead, ANSWER_SECONDS)
+            is_answered = self._changed.wait_for(lambda: number in self._started or self._dead, ANSWER_SECONDS)
             if number in self._started:
                 return self._started.pop(number)
-            if not answered:
-                self._process.kill()  # it may fork late what is started cold now; a dead one can't
+            if not is_answered:
+                self._process.kill()  # otherwise it may still fork the process that now starts cold
             raise PoolUnusable("the zygote did not answer")
 
     def status(self, pid: int, timeout: float) -> int | None:
-        """The exit code of an ended process, negative for a signal; None when the zygote could not tell."""
+        """The exit code of a process that has ended, negative for a signal; None if the zygote did not report it."""
         with self._changed:
             self._changed.wait_for(lambda: pid in self._statuses or self._dead, timeout)
             return self._statuses.pop(pid, None)
 
     def close(self) -> None:
-        """Let the zygote end; its children go on."""
+        """Stop the zygote. Its children continue."""
         try:
             self._channel.shutdown(socket.SHUT_RDWR)
         except OSError as error:
-            _logger.debug("The zygote was gone before: %s", error)
+            _logger.debug("The zygote had already exited: %s", error)
         try:
             self._process.wait(1.0)
         except subprocess.TimeoutExpired:  # still importing
@@ -106,7 +106,7 @@ class WarmPool:
                         self._started[message["id"]] = (message["pid"], fds[0])
                     self._changed.notify_all()
         except OSError as error:
-            _logger.warning("The zygote can't be heard any more, so runs start cold: %s", error)
+            _logger.warning("Lost the connection to the zygote; runs start cold: %s", error)
         finally:
             with self._changed:
                 self._dead = True

@@ -1,4 +1,4 @@
-"""Notices at once when a process ends, by the pidfds of all of them in one poll, and kills those that don't heed a stop."""
+"""Notices at once when a process ends, with one poll over all pidfds, and kills those that ignore a stop."""
 
 from __future__ import annotations
 
@@ -12,59 +12,59 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
 
-from appliance.agents.attempts import Job
+from appliance.agents.attempts import AttemptRecord
 from appliance.kit import clock
 
 
 @dataclass(eq=False)
-class Watched:
-    """A live process of ours; `process` when it is our child, `warm` when it is the zygote's, neither when it was adopted."""
+class LiveProcess:
+    """A live process of a run: our own child (`child` is set), the zygote's (`warm`), or an adopted one (neither)."""
 
-    job: Job
+    record: AttemptRecord
     directory: Path
     handle: int  # pidfd
-    process: Popen[bytes] | None = None
+    child: Popen[bytes] | None = None
     warm: bool = False
     kill_at: float | None = field(default=None)
 
     def signal_all(self, number: signal.Signals) -> None:
-        """To the process and everything that it started and that did not leave its group."""
+        """Send a signal to the process and to everything it started that is still in its process group."""
         try:
-            os.killpg(self.job.pid, number)
+            os.killpg(self.record.pid, number)
         except ProcessLookupError:
             return
 
 
 class Watcher:
-    """A thread that calls `ended(watched)` once for each process, and `gone()` when it is not live any more."""
+    """A thread that calls `on_exit(process)` once for each process, then `gone()` when it is no longer live."""
 
-    def __init__(self, ended: Callable[[Watched], None], gone: Callable[[], None]) -> None:
-        self._ended, self._gone = ended, gone
+    def __init__(self, on_exit: Callable[[LiveProcess], None], gone: Callable[[], None]) -> None:
+        self._on_exit, self._gone = on_exit, gone
         self._lock = threading.Lock()
-        self._watched: dict[int, Watched] = {}
+        self._processes: dict[int, LiveProcess] = {}
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="appliance-watcher", daemon=True)
         self._thread.start()
 
-    def add(self, watched: Watched) -> None:
+    def add(self, process: LiveProcess) -> None:
         with self._lock:
-            self._watched[watched.handle] = watched
+            self._processes[process.handle] = process
         self._wake()
 
-    def live(self) -> list[Watched]:
+    def live(self) -> list[LiveProcess]:
         with self._lock:
-            return list(self._watched.values())
+            return list(self._processes.values())
 
-    def stop(self, watched: Watched, grace: float) -> None:
-        """SIGTERM now, SIGKILL after the grace. Asking again changes nothing."""
-        if watched.kill_at is None:
-            watched.kill_at = clock.monotonic() + grace
-            watched.signal_all(signal.SIGTERM)
+    def stop(self, process: LiveProcess, grace: float) -> None:
+        """Send SIGTERM now, and SIGKILL after the grace period. Calling it again has no effect."""
+        if process.kill_at is None:
+            process.kill_at = clock.monotonic() + grace
+            process.signal_all(signal.SIGTERM)
             self._wake()
 
     def close(self) -> None:
-        """Stop watching; the processes go on."""
+        """Stop watching. The processes continue."""
         self._closing = True
         self._wake()
         self._thread.join(5)
@@ -73,43 +73,43 @@ class Watcher:
         try:
             os.write(self._writer, b"x")
         except BlockingIOError:
-            return  # it has been woken often enough
+            return  # the pipe is full, so the thread wakes up anyway
 
     def _work(self) -> None:
         while not self._closing:
             poll = select.poll()
             poll.register(self._reader, select.POLLIN)
-            for watched in self.live():
-                poll.register(watched.handle, select.POLLIN)
+            for process in self.live():
+                poll.register(process.handle, select.POLLIN)
             for fd, _ in poll.poll(self._kill_overdue()):
                 if fd == self._reader:
                     os.read(fd, 4096)
                     continue
                 with self._lock:
-                    ended = self._watched[fd]
-                self._tell(ended)
+                    process = self._processes[fd]
+                self._notify(process)
                 with self._lock:
-                    del self._watched[fd]
+                    del self._processes[fd]
                 os.close(fd)
                 self._gone()
 
-    def _tell(self, watched: Watched) -> None:
+    def _notify(self, process: LiveProcess) -> None:
         try:
-            self._ended(watched)
-        except Exception:  # recorded: the thread must live on, or no later end would be noticed
+            self._on_exit(process)
+        except Exception:  # logged only: the thread must survive, or no later exit would be noticed
             logging.getLogger("appliance.agent").exception(
-                "The end of run %s could not be noted.", watched.job.flow_run_id
+                "Could not record the exit of run %s.", process.record.flow_run_id
             )
 
     def _kill_overdue(self) -> float | None:
-        """Kill what had its grace; milliseconds until the next one is over."""
+        """Kill processes whose grace period is over. Returns the milliseconds until the next one is."""
         now = clock.monotonic()
         left = []
-        for watched in self.live():
-            if watched.kill_at is None:
+        for process in self.live():
+            if process.kill_at is None:
                 continue
-            if watched.kill_at <= now:
-                watched.signal_all(signal.SIGKILL)
-                watched.kill_at = now + 5.0
-            left.append(watched.kill_at - now)
+            if process.kill_at <= now:
+                process.signal_all(signal.SIGKILL)
+                process.kill_at = now + 5.0
+            left.append(process.kill_at - now)
         return max(1.0, min(left) * 1000) if left else None

@@ -1,6 +1,6 @@
-"""A process that has everything imported and forks a ready run on request: `python -m appliance.agents.zygote FD`.
+"""A process that has imported everything and forks ready runs on request: `python -m appliance.agents.zygote FD`.
 
-It has no threads and no event loop, so a fork of it is clean. It ends when its agent closes the socket; its children don't.
+It has no threads and no event loop, so that a fork of it is clean. It exits when its agent closes the socket; its children don't.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ LARGEST = 1 << 20
 
 
 def main() -> int:
-    """Serve requests until the agent is gone."""
+    """Serve requests until the agent exits."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     _preload()
     if threading.active_count() != 1 or len(list(Path("/proc/self/task").iterdir())) != 1:
-        return 1  # a fork would copy locks that nobody releases; the agent starts cold processes instead
+        return 1  # a fork would copy locks that are never released; the agent starts runs cold instead
     gc.freeze()
     channel.send(b'{"ready":true}')
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -41,7 +41,7 @@ def main() -> int:
         ready = {fd for fd, _ in poll.poll()}
         if reader in ready:
             os.read(reader, 4096)
-            _tell_exits(channel)
+            _report_exits(channel)
         if channel.fileno() in ready:
             content = channel.recv(LARGEST)
             if not content:
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def _preload() -> None:
-    """Everything that a run imports but the flow's own modules."""
+    """Import everything that a run needs except the flow's own modules."""
     import httpx2
 
     import appliance.agents.execute
@@ -64,13 +64,13 @@ def _fork(channel: socket.socket, request: dict[str, Any], pipe: tuple[int, int]
     pid = os.fork()
     if pid == 0:
         _become_run(channel, request, pipe)
-    handle = os.pidfd_open(pid)  # before anybody can reap it, so it is surely this process
+    handle = os.pidfd_open(pid)  # before anything can reap it, so that it is certainly this process
     socket.send_fds(channel, [json.dumps({"id": request["id"], "pid": pid}).encode()], [handle])
     os.close(handle)
 
 
 def _become_run(channel: socket.socket, request: dict[str, Any], pipe: tuple[int, int]) -> None:
-    """In the child: leave everything of the zygote behind, run, and never return."""
+    """In the child: drop everything that belongs to the zygote, run, and never return."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -91,7 +91,7 @@ def _become_run(channel: socket.socket, request: dict[str, Any], pipe: tuple[int
 
         sys.argv = [execute.__file__]
         code = execute.main()
-    except BaseException:  # noqa: BLE001 - the last line of defence: a child must never serve as a zygote
+    except BaseException:  # noqa: BLE001 - the last resort: a child must never serve as a zygote
         traceback.print_exc()
     finally:
         for stream in (sys.stdout, sys.stderr):
@@ -104,17 +104,17 @@ def _become_run(channel: socket.socket, request: dict[str, Any], pipe: tuple[int
 
 def _redirect(output: str) -> None:
     fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
     os.dup2(fd, 1)
     os.dup2(fd, 2)
     os.close(fd)
-    os.close(nothing)
+    os.close(null)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
-def _tell_exits(channel: socket.socket) -> None:
+def _report_exits(channel: socket.socket) -> None:
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -128,5 +128,5 @@ def _tell_exits(channel: socket.socket) -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (BrokenPipeError, ConnectionResetError):  # the agent is gone
+    except (BrokenPipeError, ConnectionResetError):  # the agent has exited
         sys.exit(0)

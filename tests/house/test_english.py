@@ -12,7 +12,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 NOT_YET = (
-    "appliance/agents",
     "appliance/core",
     "appliance/engine",
     "appliance/schedules",

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pytest
 
-from appliance.agents.attempts import Jobs
+from appliance.agents.attempts import AttemptStore
 from appliance.client import flow_runs
 from appliance.kit import crash
 from appliance.protocol.flow_runs import CreateFlowRun, FlowRunView
@@ -217,7 +217,7 @@ def test_a_run_that_dies_while_the_server_is_away(host: Host, point: str) -> Non
     host.start(point)
     host.server.until(run, lambda view: view.state_type == "RUNNING")
     host.server.kill()
-    (job,) = [job for _, job, end in Jobs(host.state_dir).known() if end is None]
+    (job,) = [job for _, job, end in AttemptStore(host.state_dir).load() if end is None]
     process = os.pidfd_open(job.pid)
     Path(f"{host.ledger}.held").write_text("")
     assert select.select([process], [], [], WAIT)[0], "the process did not die"

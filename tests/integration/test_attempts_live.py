@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from appliance.agents.attempts import Jobs
+from appliance.agents.attempts import AttemptStore
 from appliance.agents.process import ProcessAgent
 from appliance.cli.root import invoke
 from appliance.client import flow_runs
@@ -104,7 +104,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, flow_file: Path) -> Iterato
     )
     thread = threading.Thread(target=agent.run, args=(stop,))
     thread.start()
-    live.jobs = Jobs(state_dir)  # type: ignore[attr-defined]
+    live.attempts = AttemptStore(state_dir)  # type: ignore[attr-defined]
     yield live
     stop.set()
     thread.join()
@@ -160,7 +160,7 @@ def test_a_run_that_was_killed_is_restarted_with_the_results_it_had(
     monkeypatch.setenv("APPLIANCE_TOKEN", TOKEN)
     run = server.create("dies")
     ready(server, run, "ready to die")
-    (job,) = [job for _, job, _ in server.jobs.known() if job.flow_run_id == run]  # type: ignore[attr-defined]
+    (job,) = [job for _, job, _ in server.attempts.load() if job.flow_run_id == run]  # type: ignore[attr-defined]
     os.kill(job.pid, signal.SIGKILL)
     assert server.ended(run).state == "Crashed"
     assert invoke(["restart", str(run), "--reason", "it was killed"]) == 0

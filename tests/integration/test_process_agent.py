@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.agents.attempts import Job, Jobs, born
+from appliance.agents.attempts import AttemptRecord, AttemptStore, process_identity
 from appliance.agents.process import ProcessAgent
 from appliance.client import flow_runs
 from appliance.client.transport import Transport
@@ -90,7 +90,7 @@ class Host:
 
     def __init__(self, server: LiveServer, state_dir: Path, warm: bool = True) -> None:
         self._server, self._state_dir, self._warm = server, state_dir, warm
-        self.jobs = Jobs(state_dir)
+        self.attempts = AttemptStore(state_dir)
 
     def start(self) -> None:
         self._stop = threading.Event()
@@ -103,9 +103,9 @@ class Host:
         self._stop.set()
         self._thread.join()
 
-    def job(self) -> Job:
+    def job(self) -> AttemptRecord:
         """The one that is at work."""
-        (found,) = [job for _, job, end in self.jobs.known() if end is None]
+        (found,) = [job for _, job, end in self.attempts.load() if end is None]
         return found
 
 
@@ -161,7 +161,7 @@ def test_cancel_reaches_the_task_and_carries_its_reason(server: LiveServer, host
     assert {task.state for task in flow_runs.task_runs(server.client, run)} == {"Cancelled"}
     host.stop()
     host.start()
-    assert born(pid) == ""
+    assert process_identity(pid) == ""
 
 
 def test_a_process_that_does_not_heed_sigterm_is_killed_after_the_grace(server: LiveServer, host: Host) -> None:
@@ -188,7 +188,7 @@ def test_a_restarted_agent_adopts_what_runs_and_notices_its_end(server: LiveServ
     server.until(run, lambda _view: is_waiting(server, run))
     host.stop()
     pid = host.job().pid
-    assert born(pid)
+    assert process_identity(pid)
     host.start()
     os.kill(pid, signal.SIGKILL)
     end = server.ended(run)

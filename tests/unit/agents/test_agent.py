@@ -30,7 +30,7 @@ class Recorder(Agent):
     def open(self) -> None:
         self.notes.append("open")
 
-    def enrolled(self, answer: Enrolled) -> None:
+    def on_enrol(self, answer: Enrolled) -> None:
         self.notes.append("enrolled")
 
     def close(self) -> None:
@@ -49,7 +49,7 @@ class Recorder(Agent):
         self.notes.append(reason)
         self.changed.set()
 
-    def failed_to_start(self, work: Work, reason: str) -> None:
+    def report_failed_start(self, work: Work, reason: str) -> None:
         self.notes.append(reason)
 
 

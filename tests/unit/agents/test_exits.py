@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx2
 import msgspec
 
-from appliance.agents.attempts import Job, Jobs, end_of
+from appliance.agents.attempts import AttemptRecord, AttemptStore, exit_report
 from appliance.agents.exit_reports import ExitReports
 from appliance.client.transport import Transport
 from appliance.protocol.agents import AgentReport, AgentReported
@@ -43,18 +43,18 @@ def transport(server: Server, token: str) -> Transport:
 
 
 def test_an_end_is_reported_until_it_is_taken_and_then_put_aside(tmp_path: Path) -> None:
-    server, jobs, run = Server(), Jobs(tmp_path), uuid4()
-    directory = jobs.create(run, 1)
-    job = Job(flow_run_id=run, attempt=1, pid=0, born="", token="run-token")
-    jobs.remember(directory, job)
+    server, attempts, run = Server(), AttemptStore(tmp_path), uuid4()
+    directory = attempts.create(run, 1)
+    record = AttemptRecord(flow_run_id=run, attempt=1, pid=0, identity="", token="run-token")
+    attempts.save(directory, record)
     (directory / "spool.jsonl").write_bytes(
         b'{"attempt":1,"seq":1,"events":[]}\n{"attempt":1,"seq":2,"events":[]}\n{"cut'
     )
-    end = end_of(job, directory, 0, None)
-    jobs.ended(directory, end)
-    exits = ExitReports(transport(server, "agent"), jobs, lambda token: transport(server, token))
+    end = exit_report(record, directory, 0, None)
+    attempts.save_exit(directory, end)
+    exits = ExitReports(transport(server, "agent"), attempts, lambda token: transport(server, token))
     exits.start(uuid4())
-    exits.add(directory, job, end)
+    exits.add(directory, record, end)
     assert server.taken.wait(10)
     exits.close()
     spooled = ["spool 1 Bearer run-token", "spool 2 Bearer run-token"]
@@ -63,15 +63,15 @@ def test_an_end_is_reported_until_it_is_taken_and_then_put_aside(tmp_path: Path)
 
 
 def test_an_end_without_a_directory_does_not_keep_the_next_one_from_being_reported(tmp_path: Path) -> None:
-    server, jobs = Server(), Jobs(tmp_path)
+    server, attempts = Server(), AttemptStore(tmp_path)
     server.away = 0
-    exits = ExitReports(transport(server, "agent"), jobs)
+    exits = ExitReports(transport(server, "agent"), attempts)
     exits.start(uuid4())
     for code in (3, 4):
         run = uuid4()
-        job = Job(flow_run_id=run, attempt=1, pid=0, born="", token="t")
+        record = AttemptRecord(flow_run_id=run, attempt=1, pid=0, identity="", token="t")
         server.taken.clear()
-        exits.add(jobs.directory(run, 1), job, end_of(job, jobs.directory(run, 1), code, None))
+        exits.add(attempts.directory(run, 1), record, exit_report(record, attempts.directory(run, 1), code, None))
         assert server.taken.wait(5)
     exits.close()
     assert server.seen == ["exit 3", "exit 4"]

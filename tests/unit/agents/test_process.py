@@ -63,14 +63,14 @@ def full(*_arguments: object) -> None:
 
 def enrol(agent: ProcessAgent) -> None:
     agent.open()
-    agent.enrolled(Enrolled(agent_id=uuid4(), heartbeat_interval=10, cancel_grace=10))
+    agent.on_enrol(Enrolled(agent_id=uuid4(), heartbeat_interval=10, cancel_grace=10))
 
 
-@pytest.mark.parametrize("write", ["remember", "ended"])
+@pytest.mark.parametrize("write", ["save", "save_exit"])
 def test_a_full_disk_neither_ends_the_agent_nor_hides_the_end_of_a_run(
     agent: ProcessAgent, ends: Ends, monkeypatch: pytest.MonkeyPatch, write: str
 ) -> None:
-    monkeypatch.setattr(agent._jobs, write, full)
+    monkeypatch.setattr(agent._attempts, write, full)
     enrol(agent)
     agent.start(work("/bin/false"))
     assert ends.told.acquire(timeout=10)
@@ -84,10 +84,10 @@ def test_after_a_run_whose_directory_could_not_be_made_other_ends_are_reported(
     enrol(agent)
     unlucky = work("/bin/false")
     with monkeypatch.context() as patch:
-        patch.setattr(agent._jobs, "create", full)
+        patch.setattr(agent._attempts, "create", full)
         with pytest.raises(StartFailed, match="No space left"):
             agent.start(unlucky)
-    agent.failed_to_start(unlucky, "No space left.")
+    agent.report_failed_start(unlucky, "No space left.")
     assert ends.told.acquire(timeout=10)
     agent.start(work("/bin/false"))
     assert ends.told.acquire(timeout=10)
