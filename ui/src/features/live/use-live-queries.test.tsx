@@ -1,0 +1,124 @@
+import { QueryClient, QueryClientProvider, type QueryKey } from "@tanstack/react-query";
+import { act, renderHook } from "@testing-library/react";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { flowKeys, flowRunKeys, jobKeys, limitKeys, scheduleKeys, systemKeys, taskRunKeys } from "../../api/keys";
+import { live } from "../../api/live";
+import { run, state } from "../../test/builders";
+import { FakeEventSource, fakeEventSource } from "../../test/event-source";
+import { useLiveQueries } from "./use-live-queries";
+
+const KEYS: Record<string, QueryKey> = {
+  runs: flowRunKeys.list({}),
+  run: flowRunKeys.one("run-1"),
+  "other run": flowRunKeys.one("run-2"),
+  "waiting run": flowRunKeys.one("run-3"),
+  tasks: taskRunKeys.ofRun("run-1"),
+  counts: flowRunKeys.counts({}),
+  flows: flowKeys.list(""),
+  flow: flowKeys.one("flow-1"),
+  skips: scheduleKeys.skips("schedule-1"),
+  jobs: jobKeys.list,
+  job: jobKeys.one("job-1"),
+  limits: limitKeys.list,
+  system: systemKeys.all,
+};
+const MOVED = ["counts", "flow", "flows", "runs", "waiting run"];
+
+let queries: QueryClient;
+
+/** The queries that are asked again after some changes, by their names above. */
+async function afterChanges(...changes: { topic: string; id?: string; kind?: string }[]): Promise<string[]> {
+  for (const { topic, id = "object-9", kind = `${topic}.changed` } of changes)
+    act(() => FakeEventSource.latest.send("change", { topic, id, kind }));
+  await act(() => vi.advanceTimersByTimeAsync(500));
+  return Object.keys(KEYS)
+    .filter((name) => queries.getQueryState(KEYS[name] as QueryKey)?.isInvalidated)
+    .sort();
+}
+
+const setHeld = (held: boolean) => queries.setQueryData(systemKeys.all, { hold: { held } });
+
+beforeEach(async () => {
+  vi.useFakeTimers();
+  fakeEventSource();
+  live.start();
+  FakeEventSource.latest.open();
+  FakeEventSource.latest.send("heartbeat");
+  queries = new QueryClient({ defaultOptions: { queries: { staleTime: Number.POSITIVE_INFINITY } } });
+  for (const key of Object.values(KEYS)) queries.setQueryData(key, {});
+  queries.setQueryData(flowRunKeys.one("run-1"), run());
+  queries.setQueryData(flowRunKeys.one("run-2"), run({ id: "run-2", state: state("RUNNING") }));
+  queries.setQueryData(flowRunKeys.one("run-3"), run({ id: "run-3", state: state("SCHEDULED") }));
+  setHeld(false);
+  renderHook(useLiveQueries, {
+    wrapper: ({ children }) => <QueryClientProvider client={queries}>{children}</QueryClientProvider>,
+  });
+});
+
+afterEach(() => {
+  live.stop();
+  vi.useRealTimers();
+});
+
+describe("a change", () => {
+  it("of a run's state asks for it, its tasks, the lists, and for what waits", async () => {
+    expect(await afterChanges({ topic: "flow_run", id: "run-1", kind: "flow_run.state" })).toEqual(
+      [...MOVED, "limits", "run", "tasks"].sort(),
+    );
+  });
+
+  it("of a run's progress asks for nothing else than this run and the lists that show it", async () => {
+    expect(await afterChanges({ topic: "flow_run", id: "run-1", kind: "flow_run.progress" })).toEqual([
+      "limits",
+      "run",
+      "runs",
+      "tasks",
+    ]);
+  });
+
+  it.each(["agent", "flow", "schedule"])("of %s may let what waits go on", async (topic) => {
+    expect(await afterChanges({ topic })).toEqual(MOVED);
+  });
+
+  it("of a limit asks for the limits too", async () => {
+    expect(await afterChanges({ topic: "concurrency" })).toEqual([...MOVED, "limits"].sort());
+  });
+
+  it("of a schedule asks for its missed times", async () => {
+    expect(await afterChanges({ topic: "schedule", id: "schedule-1" })).toContain("skips");
+  });
+
+  it("of a job asks for it and for the list of jobs", async () => {
+    expect(await afterChanges({ topic: "job", id: "job-1" })).toEqual(["job", "jobs"]);
+  });
+
+  it.each(["hold", "maintenance"])("of %s asks for what concerns the whole appliance", async (topic) => {
+    expect(await afterChanges({ topic })).toContain("system");
+  });
+
+  it("of any run counts the held ones anew, while there are some", async () => {
+    setHeld(true);
+    expect(await afterChanges({ topic: "flow_run", id: "run-9" })).toContain("system");
+  });
+
+  it("of what is not known here asks for nothing", async () => {
+    expect(await afterChanges({ topic: "audit", id: "9" })).toEqual([]);
+  });
+});
+
+it("asks for everything after a gap", async () => {
+  act(() => FakeEventSource.latest.fail());
+  await act(() => vi.advanceTimersByTimeAsync(1_000));
+  act(() => FakeEventSource.latest.open());
+  await act(() => vi.advanceTimersByTimeAsync(500));
+  expect(Object.values(KEYS).every((key) => queries.getQueryState(key)?.isInvalidated)).toBe(true);
+});
+
+it("asks once for a storm of changes", async () => {
+  const invalidate = vi.spyOn(queries, "invalidateQueries");
+  await afterChanges({ topic: "job", id: "job-1" });
+  const once = invalidate.mock.calls.length;
+  invalidate.mockClear();
+  await afterChanges(...Array.from({ length: 50 }, () => ({ topic: "job", id: "job-1" })));
+  expect(invalidate).toHaveBeenCalledTimes(once);
+});

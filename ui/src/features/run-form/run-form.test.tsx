@@ -1,0 +1,181 @@
+import { fireEvent, screen, waitFor } from "@testing-library/react";
+import { beforeEach, describe, expect, it } from "vitest";
+import type { Run } from "../../api/flow-runs";
+import type { Parameter } from "../../lib/form-model";
+import { flow, parameter, run } from "../../test/builders";
+import { type Page, renderPage } from "../../test/render";
+import { type FakeServer, fakeServer, graphqlError, held } from "../../test/server";
+import { RunForm } from "./run-form";
+
+const PARAMETERS = [
+  parameter("region", { type: "string", description: "Where." }),
+  parameter("size", { type: "integer", minimum: 1 }, 20),
+  parameter("mode", { enum: ["full", "quick"] }, "full"),
+  parameter("extra", { type: "object" }, {}),
+];
+let server: FakeServer;
+
+function show(parameters: Parameter[] = PARAMETERS, source: Run | null = null, role?: "viewer"): Promise<Page> {
+  const path = "/flows/flow-1/run";
+  return renderPage(<RunForm flow={flow(parameters)} source={source} />, { path, role });
+}
+
+const control = (name: string) => {
+  const element = document.getElementById(`parameter-${name}`) as HTMLElement;
+  return (
+    element.matches("input,select,textarea") ? element : element.querySelector("input,textarea")
+  ) as HTMLInputElement;
+};
+const write = (name: string, value: string) => fireEvent.change(control(name), { target: { value } });
+const submit = () => fireEvent.submit(document.querySelector("form") as HTMLFormElement);
+const inputs = () => server.variables("createFlowRun").map((variables) => variables.input as Record<string, unknown>);
+const summary = () => document.getElementById("form-summary");
+const codes = () => [...document.querySelectorAll("pre")].map((code) => code.textContent ?? "");
+
+beforeEach(() => {
+  server = fakeServer();
+  server.onField("createFlowRun", { createFlowRun: { flowRun: { id: "run-9", name: "new-otter" } } });
+});
+
+describe("the fields", () => {
+  it("are one for each parameter, of its kind, with its default", async () => {
+    await show();
+    expect(control("region").value).toBe("");
+    expect(control("size").value).toBe("20");
+    expect(control("size").inputMode).toBe("numeric");
+    expect(control("mode").tagName).toBe("SELECT");
+    expect(control("extra").tagName).toBe("TEXTAREA");
+  });
+
+  it("say what is required, what was changed and what the default is", async () => {
+    await show();
+    const words = (name: string) => control(name).closest(".field")?.textContent ?? "";
+    expect(words("region")).toMatch(/required.*Where\./);
+    expect(words("size")).not.toContain("changed");
+    write("size", "21");
+    expect(words("size")).toMatch(/changed.*default 20/);
+    write("size", "20");
+    expect(words("size")).not.toContain("changed");
+  });
+
+  it("begin with another run's parameters, where it is run again", async () => {
+    await show(PARAMETERS, run({ parameters: { region: "eu", size: 5 } }));
+    expect([control("region").value, control("size").value, control("mode").value]).toEqual(["eu", "5", "full"]);
+  });
+
+  it("say what is wrong when one leaves them, and no more once it is put right", async () => {
+    await show();
+    write("size", "0");
+    fireEvent.blur(control("size"));
+    expect(control("size").closest(".field")?.textContent).toContain("Enter 1 or more.");
+    expect(summary()).toBeNull();
+    write("size", "1");
+    expect(control("size").closest(".field")?.textContent).not.toContain("Enter 1 or more.");
+  });
+
+  it("that are empty are not scolded before they are sent", async () => {
+    await show();
+    fireEvent.blur(control("region"));
+    expect(control("region").closest(".field")?.textContent).not.toContain("Enter a value.");
+  });
+});
+
+describe("the request", () => {
+  it("carries what differs from the defaults, and a key, and the run's page opens", async () => {
+    const page = await show();
+    write("region", "eu");
+    write("mode", "quick");
+    submit();
+    await waitFor(() => expect(page.address()).toBe("/runs/run-9"));
+    expect(inputs()).toEqual([
+      {
+        flowId: "flow-1",
+        parameters: { region: "eu", mode: "quick" },
+        idempotencyKey: expect.stringMatching(/^[0-9a-f]{32}$/),
+      },
+    ]);
+  });
+
+  it("is sent once, however often one presses", async () => {
+    const answer = held<object>();
+    server.onField("createFlowRun", () => answer.promise);
+    const page = await show([]);
+    submit();
+    submit();
+    fireEvent.keyDown(document.querySelector("form") as HTMLFormElement, { key: "Enter", ctrlKey: true });
+    await waitFor(() => expect(inputs()).toHaveLength(1));
+    answer.release({ createFlowRun: { flowRun: { id: "run-9", name: "new-otter" } } });
+    await waitFor(() => expect(page.address()).toBe("/runs/run-9"));
+    expect(inputs()).toHaveLength(1);
+  });
+
+  it("is sent by Ctrl and Enter from any field", async () => {
+    await show([]);
+    fireEvent.keyDown(document.querySelector("form") as HTMLFormElement, { key: "Enter", ctrlKey: true });
+    await waitFor(() => expect(inputs()).toHaveLength(1));
+  });
+
+  it("is not sent by a viewer", async () => {
+    await show([], null, "viewer");
+    submit();
+    expect(inputs()).toEqual([]);
+    expect(document.querySelector<HTMLButtonElement>("button[type=submit]")?.disabled).toBe(true);
+  });
+
+  it("names a time, and needs one where it is for later", async () => {
+    const page = await show([]);
+    await page.user.click(screen.getAllByRole("radio")[1] as HTMLElement);
+    submit();
+    expect(inputs()).toEqual([]);
+    expect(summary()?.textContent).toMatch(/Start time/);
+    fireEvent.change(document.querySelector("input[type=datetime-local]") as HTMLElement, {
+      target: { value: "2026-12-01T06:30" },
+    });
+    submit();
+    await waitFor(() =>
+      expect(inputs()).toMatchObject([{ scheduledTime: new Date("2026-12-01T06:30").toISOString() }]),
+    );
+  });
+});
+
+describe("what is wrong", () => {
+  it("is listed at the top when it is sent, each with a link to its field, and has the focus", async () => {
+    await show();
+    write("size", "many");
+    submit();
+    expect([...(summary()?.querySelectorAll("a") ?? [])].map((link) => link.getAttribute("href"))).toEqual([
+      "#parameter-region",
+      "#parameter-size",
+    ]);
+    await waitFor(() => expect(document.activeElement).toBe(summary()));
+    expect(inputs()).toEqual([]);
+  });
+
+  it("by the server's word stands at the parameter that it names", async () => {
+    server.onField("createFlowRun", () => graphqlError("invalid", "Parameter 'region' is unknown here."));
+    await show();
+    write("region", "xx");
+    submit();
+    await waitFor(() => expect(control("region").closest(".field")?.textContent).toContain("is unknown here."));
+    expect(summary()?.querySelectorAll("a")).toHaveLength(1);
+  });
+
+  it("otherwise stands at the top, and the form can be sent again under the same key", async () => {
+    server.onField("createFlowRun", () => graphqlError("flow_paused", "The flow is paused."));
+    await show([]);
+    submit();
+    await waitFor(() => expect(summary()?.textContent).toBe("The flow is paused."));
+    submit();
+    await waitFor(() => expect(inputs()).toHaveLength(2));
+    expect(inputs()[0]?.idempotencyKey).toBe(inputs()[1]?.idempotencyKey);
+  });
+});
+
+it("shows the same as a command and as a request, as it is typed", async () => {
+  await show();
+  write("region", "it's");
+  write("size", "21");
+  const [command, request] = codes() as [string, string];
+  expect(command).toBe(`appliance run etl --project main -p 'region="it'\\''s"' -p size=21`);
+  expect(JSON.parse(request)).toEqual({ project: "main", flow: "etl", parameters: { region: "it's", size: 21 } });
+});
