@@ -200,7 +200,7 @@ def _run_flow(assignment: Assignment, begun: Begun, reporter: Reporter, slots: T
         state = stopping.run(runner)
     except BaseException as error:
         _logger.exception("The run was aborted by an unexpected error.")
-        reporter.flow_state(failures.failed(error))
+        reporter.flow_state(failures.failed_state(error))
         return
     duration = clock.monotonic() - started_at
     _logger.log(

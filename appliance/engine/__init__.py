@@ -1,1 +1,1 @@
-"""Runs flows. It knows no server; `engine.tracked` adds that by subclassing the runners."""
+"""Runs flows, without any knowledge of the server; `engine.tracked` adds that by subclassing the runners."""

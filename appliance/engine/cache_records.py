@@ -1,4 +1,4 @@
-"""Where the results that may be used again are noted: as records beside the results, or in this process's memory without a place."""
+"""Records of the results that may be reused: stored next to the results, or in this process's memory if there is no place."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _lock = threading.Lock()
 
 
 def find(lookup: Lookup, place: Result | None) -> Record | None:
-    """The record of an earlier result. Raises ResultError when it is broken or its place can't be asked."""
+    """The record of an earlier result. Raises ResultError if it is broken or its place can't be reached."""
     if place is None:
-        found = _memory.get(lookup.name)
-        return None if found is None else found[0]
+        entry = _memory.get(lookup.name)
+        return None if entry is None else entry[0]
     import msgspec
 
     try:
@@ -33,7 +33,7 @@ def find(lookup: Lookup, place: Result | None) -> Record | None:
 
 
 def value(lookup: Lookup, place: Result | None, record: Record) -> Any:
-    """The result that a record is about. Raises ResultError."""
+    """The result that a record describes. Raises ResultError."""
     if place is not None:
         return None if record.location is None else place.read(record.location, record.sha256)
     try:
@@ -43,7 +43,7 @@ def value(lookup: Lookup, place: Result | None, record: Record) -> Any:
 
 
 def note(lookup: Lookup, place: Result | None, record: Record, result: Any) -> None:
-    """From now on the result is found; the last one noted wins. Raises ResultError."""
+    """Record the result, so that later lookups find it. The most recent record wins. Raises ResultError."""
     if place is not None:
         import msgspec
 
@@ -57,7 +57,7 @@ def note(lookup: Lookup, place: Result | None, record: Record, result: Any) -> N
 
 
 def forget() -> None:
-    """Empty the memory; records in places stay."""
+    """Clear the memory. Records in places remain."""
     with _lock:
         _memory.clear()
 

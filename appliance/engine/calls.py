@@ -1,6 +1,6 @@
-"""Calling the function of a task: plain or async, with or without a timeout, its print output sent to the log if asked for.
+"""Calls the function of a task: plain or async, with or without a timeout, optionally with its print output sent to the log.
 
-`carry_out` turns every end of the call into a state. An `Invocation` is the same call as a value that can travel to another process.
+`carry_out` turns every outcome of the call into a state. An `Invocation` is the same call as a value that can be sent to another process.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from appliance.kit import clock
 Function = Callable[..., Any]
 
 _LONGEST = 1e8
-"""Seconds; what is longer doesn't fit into the system's timers."""
+"""Seconds. Longer timeouts exceed the limits of the system's timers."""
 
 
 @dataclass(slots=True)
 class Invocation:
-    """A task's code with all it needs. Calling it runs the code under its context and returns the state it ends in."""
+    """A task's code with everything it needs. Calling it runs the code in its context and returns the resulting state."""
 
     function: Function
     inputs: dict[str, Any]
@@ -56,7 +56,7 @@ class Invocation:
 def carry_out(
     function: Function, inputs: dict[str, Any], timeout: float | None, log_stdout: bool, context: TaskRunContext
 ) -> State:
-    """Run a task's code, in the thread whose task run is `context`, and turn its end into a state."""
+    """Run a task's code, in the thread whose task run is `context`, and turn its outcome into a state."""
     try:
         if timeout is None and not log_stdout:
             result = function(**inputs)
@@ -65,29 +65,29 @@ def carry_out(
         else:
             result = call(function, inputs, timeout, get_logger(context.task_name) if log_stdout else None)
     except StateSignal as signal:
-        return _signalled(context, signal)
+        return _state_of(context, signal)
     except SoftTimeout:
         return TimedOut(
-            f"The task ran longer than its timeout of {timeout:g} s; outside of the main thread it can't be stopped, "
-            "so it goes on in the background and its result is dropped."
+            f"The task ran longer than its timeout of {timeout:g} s; outside the main thread it can't be stopped, "
+            "so it continues in the background and its result is dropped."
         )
     except TaskTimeout:
         return TimedOut(f"The task ran longer than its timeout of {timeout:g} s and was stopped.")
     except KeyboardInterrupt as error:
-        if threading.current_thread() is threading.main_thread():  # a person or the server wants the run to stop
+        if threading.current_thread() is threading.main_thread():  # a person or the server is stopping the run
             raise
-        return failures.failed(error)
+        return failures.failed_state(error)
     except BaseException as error:  # noqa: BLE001 - user code; whatever it raises becomes the state of the task
-        return failures.failed(error)
+        return failures.failed_state(error)
     return Success("Task run succeeded.", result, {"task_run_count": context.task_run_count})
 
 
-def _signalled(context: TaskRunContext, signal: StateSignal) -> State:
+def _state_of(context: TaskRunContext, signal: StateSignal) -> State:
     state = signal.state
     if isinstance(state, Looped):
         return Looped(state.message, state.result, loop_count=context.task_loop_count)
     if isinstance(state, Failed):
-        message = None if state.message is None else failures.shown(str(state.message))
+        message = None if state.message is None else failures.excerpt(str(state.message))
         return type(state)(message, state.result, state.context, {**failures.describe(signal), **state.data})
     if isinstance(state, Retrying):
         return Retrying(state.message, state.result, start_time=state.start_time, run_count=context.task_run_count)
@@ -95,16 +95,16 @@ def _signalled(context: TaskRunContext, signal: StateSignal) -> State:
 
 
 class TaskTimeout(BaseException):
-    """Raised inside a task that has run for too long. Not an Exception, so user code does not swallow it by accident."""
+    """Raised inside a task that exceeds its timeout. It is not an Exception, so that user code doesn't swallow it by accident."""
 
 
 class SoftTimeout(TaskTimeout):
-    """The time is over, but the thread of the task can't be stopped and goes on."""
+    """The timeout has passed, but the task's thread can't be stopped and continues."""
 
 
 def call(function: Function, inputs: dict[str, Any], timeout: float | None, log: logging.Logger | None) -> Any:
-    """The result of `function(**inputs)`; with `log`, what it prints becomes log lines."""
-    with nullcontext() if log is None else stdout.captured(log):
+    """The result of `function(**inputs)`. With `log`, its print output becomes log lines."""
+    with nullcontext() if log is None else stdout.capture(log):
         if timeout is not None:
             return _limited(function, inputs, timeout)
         result = function(**inputs)
@@ -135,13 +135,13 @@ def _alarm(timeout: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
-        if outer:  # a flow run inside a task with a timeout of its own: let that one ring in its time
+        if outer:  # a flow run inside a task that has its own timeout: restore that timer
             signal.setitimer(signal.ITIMER_REAL, max(outer - (clock.monotonic() - began), 0.001))
 
 
 def finish(coroutine: Any, timeout: float | None) -> Any:
-    """Run a coroutine to its end, in a thread of its own where this one has a loop already."""
-    import asyncio  # costs 30 ms that a flow without async tasks need not spend
+    """Run a coroutine to completion, in a separate thread if this one already has an event loop."""
+    import asyncio  # takes 30 ms, which a flow without async tasks can save
 
     async def limited() -> Any:
         try:
@@ -168,7 +168,7 @@ def _in_thread(function: Callable[[], Any], timeout: float) -> Any:
     def work() -> None:
         try:
             outcome["result"] = context.run(function)
-        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
             outcome["error"] = error
 
     thread = threading.Thread(target=work, name="appliance-timeout", daemon=True)

@@ -1,4 +1,4 @@
-"""The steps that keep results and find them again: reading what earlier attempts stored, targets, caching, storing."""
+"""The steps that store and reuse results: loading the results of earlier attempts, targets, caching, storing."""
 
 from __future__ import annotations
 
@@ -33,50 +33,50 @@ _OF_A_CHILD = {"map_index", "task_run_name"}
 
 
 def load_results(runner: Runner, run: TaskRun) -> State | None:
-    """Read the results of earlier attempts that become this task's inputs; the others stay where they are."""
-    return _loaded(run, [edge for edge in run.upstream if edge.key is not None])
+    """Read the results of earlier attempts that are inputs of this task. The others are not read."""
+    return _load_all(run, [edge for edge in run.upstream if edge.key is not None])
 
 
 def load_mapped(runner: Runner, run: TaskRun) -> State | None:
-    """Read the results of earlier attempts that are dealt out to the children of this task."""
-    return _loaded(run, [edge for edge in run.upstream if edge.mapped])
+    """Read the results of earlier attempts that this task is mapped over."""
+    return _load_all(run, [edge for edge in run.upstream if edge.mapped])
 
 
 def find_result(runner: Runner, run: TaskRun) -> State | None:
-    """Is there already a result, at the task's target or in the cache? It is used once the trigger has agreed."""
+    """Look for an existing result, at the task's target or in the cache. It is used only after the trigger has passed."""
     task = run.task
     if task.target is not None:
-        run.found = check_target(run)
+        run.existing = check_target(run)
     elif task.cache_for is not None:
-        run.found = check_cached(run)
+        run.existing = check_cache(run)
     return None
 
 
-def use_found(runner: Runner, run: TaskRun) -> State | None:
-    """With an earlier result the task does not run."""
-    if not isinstance(run.found, Cached):
+def use_existing(runner: Runner, run: TaskRun) -> State | None:
+    """If there is an existing result, don't run the task."""
+    if not isinstance(run.existing, Cached):
         return None
     run.ended = True
-    return run.found
+    return run.existing
 
 
 def check_target(run: TaskRun) -> State | None:
-    """Cached, with what lies at the target; a target that can't be asked or read is a failure of the task."""
+    """Cached, with the result at the target. If the target can't be reached or read, the task fails."""
     try:
         place, location = target_of(run)
         if not place.has(location):
             return None
         value, stored = place.load(location)
-    except ResultNotFoundError:  # it was removed in between
+    except ResultNotFoundError:  # it was removed in the meantime
         return None
     except ResultError as error:
         return Failed(str(error), error)
     message = f"Result found at task target {location}."
-    return Cached(message, value, data=_told(place, stored.location, stored.sha256))
+    return Cached(message, value, data=_metadata(place, stored.location, stored.sha256))
 
 
-def check_cached(run: TaskRun) -> State | None:
-    """Cached, with an earlier result that still holds. Whatever goes wrong with the cache is a miss and a warning."""
+def check_cache(run: TaskRun) -> State | None:
+    """Cached, with an earlier result that is still valid. Any problem with the cache is a miss and a warning."""
     task, parameters = run.task, run.flow_run.parameters
     validator = task.cache_validator or caching.duration_only
     key = ("key", task.cache_key) if task.cache_key else ("task", run.flow_run.flow_name, run.task_slug)
@@ -89,26 +89,24 @@ def check_cached(run: TaskRun) -> State | None:
             return None
         value = caches.value(lookup, place, record)
     except (NotComparable, ResultError) as error:
-        _logger.warning("Task %s does not use its cache: %s", run, error)
+        _logger.warning("The cache of task %s can't be used: %s", run, error)
         return None
     except Exception as error:  # noqa: BLE001 - the author's validator; a broken cache must not fail the task
-        _logger.warning("Task %s does not use its cache, whose validator failed: %s", run, failures.summary(error))
+        _logger.warning("The cache of task %s can't be used; its validator failed: %s", run, failures.summary(error))
         return None
-    message = (
-        f"The result of {clock.isoformat(record.created)} is used; it holds until {clock.isoformat(record.expires)}."
-    )
-    data = {} if place is None or record.location is None else _told(place, record.location, record.sha256)
+    message = f"Using the result of {clock.isoformat(record.created)}, which is valid until {clock.isoformat(record.expires)}."
+    data = {} if place is None or record.location is None else _metadata(place, record.location, record.sha256)
     return Cached(message, value, {}, data, record.inputs, record.parameters, record.expires)
 
 
 def keep(run: TaskRun, state: Success) -> State:
-    """What a task's code has come to, stored and noted as the task and the run want it."""
+    """Store and cache the result of a task's code, as its task and run specify."""
     kept = checkpoint(run, state)
     return cache_result(run, kept) if run.lookup is not None and isinstance(kept, Success) else kept
 
 
 def checkpoint(run: TaskRun, state: Success) -> State:
-    """The state with the location of its stored result. What an author asked to store and can't be stored is a failure."""
+    """The state with the location of its stored result. If an author chose the place and storing fails, so does the task."""
     task, place = run.task, place_of(run.task, run.flow_run)
     if state.result is None or not _is_stored(run, place):
         return state
@@ -118,12 +116,12 @@ def checkpoint(run: TaskRun, state: Success) -> State:
     except ResultError as error:
         if place is None or not place.optional or task.target is not None:
             return Failed(f"The task ran, but its result could not be stored: {error}", error)
-        _logger.warning("The result of task %s is not kept for a restart: %s", run, error)
+        _logger.warning("The result of task %s can't be stored for a restart: %s", run, error)
         return state
 
 
 def cache_result(run: TaskRun, state: Success) -> Success:
-    """Cached until `cache_for` is over. A result that can't be noted is a success all the same."""
+    """Cached for the duration of `cache_for`. A result that can't be recorded is still a success."""
     task, lookup = run.task, run.lookup
     assert lookup is not None and task.cache_for is not None
     place = None if task.checkpoint is False else place_of(task, run.flow_run)
@@ -137,7 +135,7 @@ def cache_result(run: TaskRun, state: Success) -> Success:
         )  # fmt: skip
         caches.note(lookup, place, record, state.result)
     except (ResultError, OverflowError) as error:
-        _logger.warning("The result of task %s is not cached: %s", run, error)
+        _logger.warning("The result of task %s can't be cached: %s", run, error)
         return state
     return Cached(
         state.message, state.result, state.context, state.data, lookup.inputs, lookup.parameters, record.expires
@@ -145,14 +143,14 @@ def cache_result(run: TaskRun, state: Success) -> Success:
 
 
 def needed(flow_run: FlowRunContext, tasks: Iterable[Task]) -> bool:
-    """Has any of these tasks a result to keep, or to find?"""
+    """Does any of these tasks store or reuse results?"""
     return flow_run.result is not None or any(
         task.result is not None or task.target is not None or task.cache_for is not None for task in tasks
     )
 
 
 def place_of(task: Task, flow_run: FlowRunContext) -> Result | None:
-    """Where the results of a task lie: its own place, else the flow's, else the site's."""
+    """The place for the results of a task: its own, otherwise the flow's, otherwise the site's."""
     place: Result | None = task.result if task.result is not None else flow_run.result
     return place
 
@@ -163,33 +161,33 @@ def target_of(run: TaskRun) -> tuple[Result, str]:
     assert target is not None
     if place is None:
         raise ResultError(
-            f"Task {run.task_name!r} has a target but no place for it; give the task or its flow result=LocalResult(...)."
+            f"Task {run.task_name!r} has a target but no place for it; set result=LocalResult(...) on the task or its flow."
         )
-    return place, _rendered(run, target)
+    return place, _render(run, target)
 
 
 def names_of(run: TaskRun) -> dict[str, Any]:
-    """What templates may use: the flow's parameters, the run's context, the task's inputs; later ones win."""
-    known = {name: value for name in _NAMES if (value := context.get(name)) is not None}
-    return {**run.flow_run.parameters, **run.flow_run.extra, **known, **run.inputs}
+    """The names for templates: the flow's parameters, the run's context, the task's inputs. Later ones take precedence."""
+    facts = {name: value for name in _NAMES if (value := context.get(name)) is not None}
+    return {**run.flow_run.parameters, **run.flow_run.extra, **facts, **run.inputs}
 
 
 def _is_stored(run: TaskRun, place: Result | None) -> bool:
     task = run.task
-    if task.checkpoint is False or task.always_rerun:  # a secret for instance must lie nowhere
+    if task.checkpoint is False or task.always_rerun:  # a secret, for example, must never be stored
         return False
     if task.target is not None:
         return True
-    if place is None or (task.auto_generated and task.result is None):  # made anew at no cost from what is stored
+    if place is None or (task.auto_generated and task.result is None):  # cheap to recompute from stored results
         return False
     return not place.optional or run.flow_run.checkpointing or task.checkpoint is True
 
 
 def _location(run: TaskRun, place: Result) -> str:
-    return place.default_location(*_parts(run)) if place.location is None else _rendered(run, place.location)
+    return place.default_location(*_parts(run)) if place.location is None else _render(run, place.location)
 
 
-def _rendered(run: TaskRun, template: Template) -> str:
+def _render(run: TaskRun, template: Template) -> str:
     if run.map_index >= 0 and isinstance(template, str):
         own = _OF_A_CHILD.union(edge.key for edge in run.upstream if edge.mapped and edge.key)
         if own.isdisjoint(results.names_in(template)):
@@ -201,7 +199,7 @@ def _rendered(run: TaskRun, template: Template) -> str:
 
 
 def _parts(run: TaskRun) -> list[str]:
-    """The readable part of default locations: the flow run, and the task run in it."""
+    """The readable part of default locations: the flow run, and its task run."""
     own = run.task_slug if run.map_index < 0 else f"{run.task_slug}-{run.map_index}"
     return [run.flow_run.flow_run_id, own] if run.flow_run.flow_run_id else [own]
 
@@ -209,16 +207,16 @@ def _parts(run: TaskRun) -> list[str]:
 def _stored(state: Success, place: Result, location: str) -> Success:
     stored = place.store(state.result, location)
     return Success(
-        state.message, state.result, state.context, {**state.data, **_told(place, stored.location, stored.sha256)}
+        state.message, state.result, state.context, {**state.data, **_metadata(place, stored.location, stored.sha256)}
     )
 
 
-def _told(place: Result, location: str, sha256: str | None) -> dict[str, Any]:
-    """What leaves the process of a result."""
+def _metadata(place: Result, location: str, sha256: str | None) -> dict[str, Any]:
+    """The part of a result that leaves the process."""
     return {"result_location": location, "result_sha256": sha256, "result_place": place.address}
 
 
-def _loaded(run: TaskRun, edges: list[Edge[Task]]) -> State | None:
+def _load_all(run: TaskRun, edges: list[Edge[Task]]) -> State | None:
     try:
         for edge in edges:
             _load(run.upstream[edge], place_of(edge.upstream_task, run.flow_run), edge.upstream_task)
@@ -229,7 +227,7 @@ def _loaded(run: TaskRun, edges: list[Edge[Task]]) -> State | None:
 
 
 def _load(state: State, place: Result | None, task: Task) -> None:
-    """Put the value into the state in place of its marker, once for all who need it. Raises ResultError."""
+    """Replace the marker in the state with the value, once for every task that needs it. Raises ResultError."""
     if isinstance(state, Mapped):
         for index, child in enumerate(state.map_states):
             _load(child, place, task)
@@ -238,8 +236,8 @@ def _load(state: State, place: Result | None, task: Task) -> None:
     elif type(state.result) is Unloaded:
         if place is None:
             raise ResultError(
-                f"the result of task {task.name!r} lies at {state.result.location}, but this run has no place for results; "
-                "set APPLIANCE_RESULTS_URL as it was, or run the flow anew."
+                f"the result of task {task.name!r} is stored at {state.result.location}, but this run has no place for "
+                "results; set APPLIANCE_RESULTS_URL to its earlier value, or run the flow again from the start."
             )
-        # States don't change otherwise; here the same result only takes another form.
+        # States are immutable otherwise; this only changes the form of the same result.
         object.__setattr__(state, "result", place.read(state.result.location, state.result.sha256))

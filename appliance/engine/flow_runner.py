@@ -1,4 +1,4 @@
-"""Carries one flow run from its first state to its last: hands the tasks to the executor in order, then judges."""
+"""Takes one flow run from its first state to its last: submits the tasks to the executor in order, then determines the outcome."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ _logger = get_logger()
 class FlowRunner:
     """Runs a flow once. `run()` returns the final state, whose result is `{task: state}`.
 
-    Hooks for a tracking subclass, all of them:
-    - `state_changed(old, new)`: the flow run moved, after its state handlers.
+    All hooks for a tracking subclass:
+    - `state_changed(old, new)`: called after each state change of the flow run, after its state handlers.
     - `make_task_runner()`: the TaskRunner to use; its own hook is `TaskRunner.state_changed(slug, map_index, old, new, run_count)`.
-    - `should_stop()`: asked before each task, possibly from other threads, so it must be cheap; True cancels what has not started.
-    - `initial_task_states`: {(slug, map_index): state} of an earlier attempt; finished ones are not run again.
-    - `checkpointing`: are results stored wherever there is a place, besides what authors ask for?
-    - `longest_wait`: how many seconds ahead a retry or the end of a pause may lie to be waited for in this process.
+    - `should_stop()`: called before each task, possibly from other threads, so it must be cheap. True cancels all tasks not yet started.
+    - `initial_task_states`: {(slug, map_index): state} of an earlier attempt. Finished tasks are not run again.
+    - `checkpointing`: whether results are stored wherever there is a place, even if authors didn't ask for it.
+    - `longest_wait`: how many seconds this process waits for a retry or the end of a pause; for longer waits it ends.
     """
 
     longest_wait: float = math.inf
@@ -66,8 +66,8 @@ class FlowRunner:
         scheduled_start_time: datetime | None = None,
         initial_task_states: Mapping[tuple[str, int], State] | None = None,
     ) -> None:
-        """Raises ParameterError for parameters that don't fit, CycleError for a graph that can't run and ResultError for a place
-        of results that can't be understood."""
+        """Raises ParameterError for invalid parameters, CycleError for a graph that can't run and ResultError for an invalid place
+        for results."""
         flow.validate()
         self.flow = flow
         self.executor: Executor = executor or flow.executor or LocalExecutor()
@@ -88,14 +88,14 @@ class FlowRunner:
     # --- hooks
 
     def state_changed(self, old: State, new: State) -> None:
-        """Hook: the flow run moved to `new`."""
+        """Hook: the flow run has changed to `new`."""
 
     def should_stop(self) -> bool:
-        """Hook: is the run to be cancelled?"""
+        """Hook: must the run stop?"""
         return False
 
     def make_task_runner(self) -> TaskRunner:
-        """Hook: what runs the tasks."""
+        """Hook: the runner for the tasks."""
         return TaskRunner(
             self.context, self.flow.slugs, self.flow.constants, self.stop_requested, self.initial_task_states
         )
@@ -103,8 +103,8 @@ class FlowRunner:
     # --- the run
 
     def run(self) -> State:
-        """Run the flow to its end. When all that is left waits for a person or for longer than `longest_wait`, the state is
-        Paused, or Retrying with the time to go on; `earlier_states` of its result start the next attempt."""
+        """Run the flow to its end. If all remaining tasks wait for a person or for longer than `longest_wait`, the state is Paused, or
+        Retrying with the time to continue; the next attempt starts from the `earlier_states` of its result."""
         token = current_flow_run.set(self.context)
         try:
             self.change(Running("Running flow."))
@@ -121,31 +121,33 @@ class FlowRunner:
         """The one place where the flow run changes its state: handlers first, then the hook."""
         old = self.state
         for handler in self.flow.state_handlers:
-            new = self._handled(partial(handler, self.flow), old, new)
+            new = self._call_handler(partial(handler, self.flow), old, new)
         new = masking.mask_state(new)
         self.state = new
         self.state_changed(old, new)
 
     def stop_requested(self) -> bool:
-        """Has anyone asked to stop? Once True it stays so."""
+        """Has a stop been requested? Once True, it stays True."""
         if not self.stopped and self.should_stop():
             self.stopped = True
         return self.stopped
 
-    def _handled(self, call: Callable[[State, State], State | None], old: State, new: State) -> State:
+    def _call_handler(self, call: Callable[[State, State], State | None], old: State, new: State) -> State:
         try:
-            found = call(old, new)
+            result = call(old, new)
         except StateSignal as signal:
             return signal.state
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - user code; the failure becomes the state of the flow
-            state = failures.in_handler(error)
+            state = failures.handler_failure(error)
             _logger.error("Flow %r: %s\n%s", self.flow.name, state.message, state.data.get("traceback"))
             return Failed(state.message, new.result, data=state.data)
-        if found is None:
+        if result is None:
             return new
-        return found if isinstance(found, State) else Failed(failures.no_state(call, found).message, new.result)
+        if isinstance(result, State):
+            return result
+        return Failed(failures.invalid_handler_result(call, result).message, new.result)
 
     def _run_tasks(self) -> State:
         tasks = self.make_task_runner()
@@ -163,21 +165,21 @@ class FlowRunner:
             self.stopped = True
         finally:
             self.executor.shutdown(cancel=interrupted)
-            self.executor.due = never  # it may outlive the run
+            self.executor.due = never  # the executor may outlive the run
         if interrupted:
             self._clean_up(tasks)
             return Cancelled("The flow run was interrupted.")
         final = self._judge(states)
-        if not isinstance(final, Finished):  # what was set up in this process does not wait for the next attempt
+        if not isinstance(final, Finished):  # resources set up in this process don't last until the next attempt
             self._clean_up(tasks)
         return final
 
     def _clean_up(self, tasks: TaskRunner) -> None:
-        """After an interrupt: run what tidies up and has not run yet, here, with whatever its upstream tasks came to."""
+        """After an interrupt, run the clean-up tasks that have not run yet, in this process, with the latest upstream states."""
         tasks.invoke = None
         for task in self.flow.sorted_tasks():
             if task.runs_on_cancel and not isinstance(tasks.kept[task], Finished):
-                tasks.run({edge: _ended(tasks.kept[edge.upstream_task]) for edge in self.flow.edges_to(task)}, task)
+                tasks.run({edge: _final(tasks.kept[edge.upstream_task]) for edge in self.flow.edges_to(task)}, task)
 
     def _judge(self, states: dict[Task, State]) -> State:
         """The final state, from the states of the reference tasks."""
@@ -198,7 +200,7 @@ class FlowRunner:
         handler = self.flow.terminal_state_handler
         if handler is not None:
             key_states = {task: states[task] for task in self.flow.reference_tasks()}
-            final = self._handled(lambda _old, new: handler(self.flow, new, key_states), self.state, final)
+            final = self._call_handler(lambda _old, new: handler(self.flow, new, key_states), self.state, final)
         return final
 
     def _unfinished(self, states: dict[Task, State], unfinished: list[Task]) -> State:
@@ -215,13 +217,13 @@ class FlowRunner:
         ]
         if paused:
             return Paused(
-                f"The flow is not finished: {names} is paused and waits for a person.",
+                f"The flow has not finished: {names} is paused and waits for a person.",
                 states,
                 start_time=min(times, default=None),
             )
         if times:
             return Retrying(
-                f"The flow is not finished: {names} tries again at {clock.isoformat(min(times))}.",
+                f"The flow has not finished: {names} will be retried at {clock.isoformat(min(times))}.",
                 states,
                 start_time=min(times),
             )
@@ -231,33 +233,33 @@ class FlowRunner:
 
 
 def _feeding_cleanup(flow: Flow) -> set[Task]:
-    """The tasks whose states must be known to tidy up after an interrupt, and those that tidy up themselves."""
+    """The clean-up tasks that run after an interrupt, and the tasks whose states they need."""
     return {
-        found
+        member
         for task in flow.slugs
         if task.runs_on_cancel
-        for found in (task, *(edge.upstream_task for edge in flow.edges_to(task)))
+        for member in (task, *(edge.upstream_task for edge in flow.edges_to(task)))
     }
 
 
-def _ended(state: State | None) -> State:
-    """The state of a task as it is told to those that tidy up after it."""
+def _final(state: State | None) -> State:
+    """The state of a task as its clean-up tasks receive it."""
     return state if isinstance(state, Finished) else Cancelled("The task did not end before the run stopped.")
 
 
 def earlier_states(flow: Flow, states: Mapping[Task, State]) -> dict[tuple[str, int], State]:
     """The states of an unfinished run as another run's `initial_task_states`."""
-    found = {}
+    by_key = {}
     for task, state in states.items():
         slug = flow.slugs[task]
-        found[slug, -1] = state
+        by_key[slug, -1] = state
         if isinstance(state, Mapped):
-            found |= {(slug, index): child for index, child in enumerate(state.map_states)}
-    return found
+            by_key |= {(slug, index): child for index, child in enumerate(state.map_states)}
+    return by_key
 
 
 class _Pass:
-    """One pass over the tasks: what was submitted, and what came of it."""
+    """One pass over the tasks: the submitted calls, and their outcomes."""
 
     def __init__(self, flow: Flow, executor: Executor, runner: TaskRunner) -> None:
         self.flow, self.executor, self.runner = flow, executor, runner
@@ -265,7 +267,7 @@ class _Pass:
         self.children: dict[Task, list[Handle]] = {}
 
     def submit_all(self) -> None:
-        """Hand over every task after all it waits for."""
+        """Submit every task after the tasks that it waits for."""
         submit, run, handles, children = self.executor.submit, self.runner.run, self.handles, self.children
         for task in _mapped_late(self.flow) if self.executor.parallel else self.flow.sorted_tasks():
             edges = self.flow.edges_to(task)
@@ -276,40 +278,39 @@ class _Pass:
             handles[task] = submit(run, upstream, task)
 
     def _submit_mapped(self, task: Task, edges: Sequence[Edge[Task]]) -> None:
-        """Run the parent now, since the number of children must be known; then one child per element."""
+        """Run the parent now, because the number of children must be known; then submit one child per element."""
         linked = [edge for edge in edges if edge.mapped and not edge.flattened and edge.upstream_task in self.children]
         others = [edge for edge in edges if edge not in linked]
         upstream: dict[Edge[Task], State] = {edge: self.handles[edge.upstream_task] for edge in linked}
         upstream |= {edge: self._whole(edge.upstream_task) for edge in others}
-        parent = self.runner.run_mapped(
-            upstream, task
-        )  # here: no children begin before those downstream of them are known
-        while (at := self.runner.due(parent)) is not None:  # a state handler put it off
+        # In this thread: no child must start before the tasks downstream of it have been submitted.
+        parent = self.runner.run_mapped(upstream, task)
+        while (at := self.runner.due(parent)) is not None:  # a state handler postponed it
             clock.sleep_until(at)
             parent = self.runner.run_mapped(upstream, task)
         self.handles[task] = parent
         if not isinstance(parent, Mapped):
             return
-        dealt = {edge: steps.elements(upstream[edge], edge) for edge in others if edge.mapped}
+        elements = {edge: steps.elements(upstream[edge], edge) for edge in others if edge.mapped}
         whole = {edge: upstream[edge] for edge in others if not edge.mapped}
         children = []
         for index in range(parent.n_map_states):
-            given: dict[Edge[Task], Handle] = dict(whole)
+            handles: dict[Edge[Task], Handle] = dict(whole)
             for edge in linked:
-                given[edge] = self.children[edge.upstream_task][index]
-            for edge, values in dealt.items():
-                given[edge] = Success(result=values[index])
-            children.append(self.executor.submit(self.runner.run, given, task, index, map_index=index))
+                handles[edge] = self.children[edge.upstream_task][index]
+            for edge, values in elements.items():
+                handles[edge] = Success(result=values[index])
+            children.append(self.executor.submit(self.runner.run, handles, task, index, map_index=index))
         self.children[task] = children
 
     def _whole(self, task: Task) -> State:
-        """The state of a task once it is done; of a mapped one with all its children."""
+        """The state of a task once it is done, including all children if it is mapped."""
         if task in self.children:
             return reduced(self.executor.wait(self.children[task]))
         return self.executor.wait([self.handles[task]])[0]
 
     def collect(self) -> dict[Task, State]:
-        """Wait for everything. Children go index by index, so that mapped chains run depth-first."""
+        """Wait for everything: for children index by index, so that mapped chains run depth-first."""
         pending = list(self.children.values())
         deepest = max(map(len, pending), default=0)
         self.executor.wait(
@@ -324,14 +325,14 @@ class _Pass:
             if children is None:
                 states[task] = self.executor.wait([handle])[0]
                 continue
-            found = self.executor.wait(children)
-            results = [state.result for state in found]
-            states[task] = Mapped(handle.message, results, handle.context, handle.data, found, len(found))
+            outcomes = self.executor.wait(children)
+            results = [state.result for state in outcomes]
+            states[task] = Mapped(handle.message, results, handle.context, handle.data, outcomes, len(outcomes))
         return states
 
 
 def _mapped_late(flow: Flow) -> Iterator[Task]:
-    """An order in which mapped tasks come as late as they can: making their children waits for what they are mapped over."""
+    """An order in which mapped tasks come as late as possible, because submitting their children waits for their upstream tasks."""
     tasks = flow.sorted_tasks()
     missing = {task: len(flow.edges_to(task)) for task in tasks}
     plain, mapped = deque[Task](), deque[Task]()
@@ -352,13 +353,13 @@ def _mapped_late(flow: Flow) -> Iterator[Task]:
 
 
 def _with_children(states: Any) -> list[State]:
-    found: list[State] = []
+    flat: list[State] = []
     for state in states:
         if isinstance(state, Mapped):
-            found.extend(state.map_states)
+            flat.extend(state.map_states)
         else:
-            found.append(state)
-    return found
+            flat.append(state)
+    return flat
 
 
 def _first_failure(states: dict[Task, State], flow: Flow) -> dict[str, Any]:

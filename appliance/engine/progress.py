@@ -1,4 +1,4 @@
-"""What a person sees of `flow.run()`: live on a terminal, plain lines elsewhere, and a summary at the end."""
+"""What a person sees during `flow.run()`: a live display on a terminal, plain lines elsewhere, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from appliance.kit.logs import PlainFormatter
 
 _logger = get_logger()
 _NARROWEST = 20
-"""Columns; on a narrower terminal a tree can't be read."""
+"""Columns. On a narrower terminal, the tree is unreadable."""
 _PLAIN_EVERY = 30.0
-"""Seconds between two plain lines about a run that goes on."""
+"""Seconds between two plain progress lines."""
 
 
-def carried_out(runner: FlowRunner, wanted: bool | None) -> State:
-    """Run, and show it."""
+def run_with_progress(runner: FlowRunner, enabled: bool | None) -> State:
+    """Run the flow and show its progress."""
     name, began = runner.flow.name, clock.monotonic()
     _logger.info("Flow %r started with %d tasks.", name, len(runner.flow.slugs))
-    with _shown(runner, wanted):
+    with _display(runner, enabled):
         state = runner.run()
     level = logging.ERROR if state.is_failed() else logging.INFO
     for line in summary(runner.flow, state, clock.monotonic() - began):
@@ -38,7 +38,7 @@ def carried_out(runner: FlowRunner, wanted: bool | None) -> State:
 
 
 def is_live() -> bool:
-    """May standard error be drawn on? Not in pipes, CI, on dumb or tiny terminals, nor for people who want no colours."""
+    """Can standard error show a live display? Not in pipes or CI, on dumb or tiny terminals, or if NO_COLOR is set."""
     return (
         _is_terminal(sys.stderr)
         and not any(os.environ.get(name) for name in ("NO_COLOR", "CI"))
@@ -47,13 +47,13 @@ def is_live() -> bool:
     )
 
 
-def is_someone_there() -> bool:
-    """Is there a person at a terminal to answer a question?"""
+def is_interactive() -> bool:
+    """Is there a terminal at which a person can answer a question?"""
     return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
 
 
-def asked(slug: str, count: int) -> bool:
-    """Ask whether a paused task may go on; Enter means yes, an end of input or Ctrl-C no."""
+def confirm_resume(slug: str, count: int) -> bool:
+    """Ask whether to resume a paused task. Enter means yes; end of input or Ctrl-C means no."""
     children = f" ({count} of its children)" if count > 1 else ""
     print(f"Task {printable(repr(slug))}{children} is paused. Resume? [Y/n] ", end="", file=sys.stderr, flush=True)  # noqa: T201
     try:
@@ -61,14 +61,14 @@ def asked(slug: str, count: int) -> bool:
     except KeyboardInterrupt:
         line = ""
     if not line:
-        print(file=sys.stderr)  # noqa: T201 - a question of ours needs its end of line
+        print(file=sys.stderr)  # noqa: T201 - ends the line of the question
         return False
     return line.strip().lower() in ("", "y", "yes")
 
 
 @contextmanager
 def log_lines() -> Iterator[None]:
-    """Show the run's log lines on standard error, unless the program has set up logging itself."""
+    """Write the run's log lines to standard error, unless the program has configured logging."""
     root = logging.getLogger(ROOT)
     before, handler = root.level, None
     if before == logging.NOTSET:
@@ -86,7 +86,7 @@ def log_lines() -> Iterator[None]:
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Writes to what sys.stderr is at that moment, so that lines go above a live display."""
+    """Writes to the current sys.stderr, so that lines appear above a live display."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -97,17 +97,17 @@ class _StandardError(logging.StreamHandler[TextIO]):
 
 
 class _SafeFormatter(PlainFormatter):
-    """For terminals: control characters of messages are shown, not obeyed."""
+    """For terminals: control characters in messages are printed as text and have no effect."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))
 
 
-def _shown(runner: FlowRunner, wanted: bool | None) -> AbstractContextManager[Any]:
-    if wanted is None:
+def _display(runner: FlowRunner, enabled: bool | None) -> AbstractContextManager[Any]:
+    if enabled is None:
         setting = env.read(os.environ, "APPLIANCE", ("progress",)).get("progress", "")
-        wanted = setting.strip().lower() not in ("off", "0", "false", "no")
-    if not wanted:
+        enabled = setting.strip().lower() not in ("off", "0", "false", "no")
+    if not enabled:
         return nullcontext()
     if is_live():
         from appliance.engine.progress_live import live
@@ -118,15 +118,15 @@ def _shown(runner: FlowRunner, wanted: bool | None) -> AbstractContextManager[An
 
 @contextmanager
 def _plain(counts: Counts) -> Iterator[None]:
-    """A line now and then about a run that takes its time."""
+    """Log a line at intervals during a long run."""
     over, began = threading.Event(), clock.monotonic()
 
     def watch() -> None:
-        said = ""
+        last = ""
         while not over.wait(_PLAIN_EVERY):
             counts.catch_up()
-            if (text := counts.line()) != said:
-                said = text
+            if (text := counts.line()) != last:
+                last = text
                 _logger.info("Flow %r after %.0f s: %s.", counts.name, clock.monotonic() - began, text)
 
     thread = threading.Thread(target=watch, name="appliance-progress", daemon=True)
@@ -148,5 +148,5 @@ def _is_terminal(stream: Any) -> bool:
 def _width() -> int:
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    except (OSError, ValueError):  # a terminal that doesn't tell
+    except (OSError, ValueError):  # a terminal that doesn't report its size
         return 80

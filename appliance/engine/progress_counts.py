@@ -1,4 +1,4 @@
-"""What the tasks of a run are at, counted from their state changes. Noting a change is cheap; counting happens now and then."""
+"""Counts of a run's tasks by progress, from their state changes. Recording a change is cheap; counting happens at intervals."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ class Row:
 
 
 class Counts:
-    """All tasks of a run. The state changes of tasks come from any thread; all else is asked from one."""
+    """All tasks of a run. State changes may come from any thread; everything else is called from one."""
 
     def __init__(self, name: str, slugs: Mapping[Any, str], earlier: Mapping[tuple[str, int], State]) -> None:
         self.name = name
         self._tasks = len(slugs)
-        self._running: dict[Any, None] = {}  # by slug, or (slug, map index) for children: what makes the fewest objects
+        self._running: dict[
+            Any, None
+        ] = {}  # by slug, or (slug, map index) for children: this creates the fewest objects
         self._waiting: dict[Any, datetime | None] = {}
         self._widths: dict[str, int] = {}
         self._ended: dict[type[State], deque[str]] = defaultdict(deque)
@@ -48,20 +50,20 @@ class Counts:
 
     @classmethod
     def of(cls, runner: FlowRunner) -> Counts:
-        """Counts that follow a run which is about to begin."""
+        """Counts that follow a run that is about to begin."""
         counts = cls(runner.flow.name, runner.flow.slugs, runner.initial_task_states)
         make = runner.make_task_runner
 
-        def watched() -> TaskRunner:
+        def make_and_follow() -> TaskRunner:
             tasks = make()
-            tasks.state_changed = counts.follow(tasks)  # type: ignore[method-assign, assignment] # of this run only
+            tasks.state_changed = counts.follow(tasks)  # type: ignore[method-assign, assignment] # for this run only
             return tasks
 
-        runner.make_task_runner = watched  # type: ignore[method-assign]
+        runner.make_task_runner = make_and_follow  # type: ignore[method-assign]
         return counts
 
     def follow(self, tasks: TaskRunner) -> Change:
-        """The runner's hook, which notes the change as well. It is called twice for each task: it must stay this small."""
+        """The runner's hook, extended to record the change. It is called twice for each task, so it must stay this small."""
         running, waiting, ended = self._running, self._waiting, self._ended
         own = tasks.state_changed if type(tasks).state_changed is not TaskRunner.state_changed else None
 
@@ -87,23 +89,23 @@ class Counts:
         return state_changed
 
     def catch_up(self) -> None:
-        """Count what has ended since the last time."""
+        """Count the tasks that have ended since the last call."""
         with self._lock:
             for kind, slugs in list(self._ended.items()):
-                found = Counter(slugs.popleft() for _ in range(len(slugs)))
-                self._done.update(found)
+                counts = Counter(slugs.popleft() for _ in range(len(slugs)))
+                self._done.update(counts)
                 if issubclass(kind, Failed):
-                    self._failed.update(found)
+                    self._failed.update(counts)
 
     def rows(self) -> list[Row]:
-        """The tasks that a reader may want to look at: at work, waiting, failed, or mapped and not over."""
-        found: dict[str, Row] = {}
+        """The tasks worth showing: running, waiting, failed, or mapped and not finished."""
+        rows: dict[str, Row] = {}
 
         def row(slug: str) -> Row:
-            if slug not in found:
+            if slug not in rows:
                 total = self._widths.get(slug)
-                found[slug] = Row(slug, total or 1, total is not None, self._done[slug], self._failed[slug])
-            return found[slug]
+                rows[slug] = Row(slug, total or 1, total is not None, self._done[slug], self._failed[slug])
+            return rows[slug]
 
         for key in list(self._running):
             row(_slug(key)).running += 1
@@ -111,7 +113,7 @@ class Counts:
             row(_slug(key)).waiting.append(at)
         for slug in [*self._failed, *(slug for slug, width in list(self._widths.items()) if self._done[slug] < width)]:
             row(slug)
-        return list(found.values())
+        return list(rows.values())
 
     def line(self) -> str:
         """`37 of 100 tasks done, 2 failed, 5 running, 1 waiting`."""

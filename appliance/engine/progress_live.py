@@ -1,4 +1,4 @@
-"""The live display of a run on a terminal: a tree of what is at work, waits or has failed, below the lines that tasks print."""
+"""The live display of a run on a terminal: a tree of running, waiting and failed tasks, below the lines that tasks print."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ from appliance.kit import clock
 
 _PER_SECOND = 8
 _MARGIN = 4
-"""Lines of the terminal that stay free for what tasks print."""
+"""Lines of the terminal that stay free for output of tasks."""
 
 
 @contextmanager
 def live(counts: Counts) -> Iterator[None]:
-    """Draw until the block ends; then the display is gone and only lines remain."""
+    """Draw until the block ends. Then the display disappears and only the printed lines remain."""
     console = Console(file=sys.stderr, force_terminal=True, highlight=False)
     view = _View(counts, console)
-    shown = Live(
+    display = Live(
         get_renderable=view.render,
         console=console,
         refresh_per_second=_PER_SECOND,
         transient=True,
-        redirect_stdout=sys.stdout.isatty(),  # what goes into a file stays there
+        redirect_stdout=sys.stdout.isatty(),  # output to a file is left alone
         redirect_stderr=True,
     )
     out, err = sys.stdout, sys.stderr
-    with shown:
-        moved = _move_handlers({id(out): sys.stdout, id(err): sys.stderr})
+    with display:
+        moves = _move_handlers({id(out): sys.stdout, id(err): sys.stderr})
         try:
             yield
         finally:
-            for handler, stream in moved:
+            for handler, stream in moves:
                 handler.setStream(stream)
             sys.stdout.flush()
             sys.stderr.flush()
 
 
 def _move_handlers(streams: dict[int, Any]) -> list[tuple[logging.StreamHandler[Any], Any]]:
-    """Have the program's own log handlers write above the display, too; returns what to put back."""
-    moved = []
+    """Make the program's own log handlers write above the display too. Returns each handler with the stream to restore."""
+    moves = []
     for logger in (logging.getLogger(), logging.getLogger(ROOT)):
         for handler in logger.handlers:
             if type(handler) is logging.StreamHandler and id(handler.stream) in streams:
-                moved.append((handler, handler.stream))
+                moves.append((handler, handler.stream))
                 handler.setStream(streams[id(handler.stream)])
-    return moved
+    return moves
 
 
 class _View:
@@ -65,18 +65,18 @@ class _View:
         self._counts, self._console, self._began = counts, console, clock.monotonic()
 
     def render(self) -> RenderableType:
-        """The tree as of now, as high as the terminal allows."""
+        """The current tree, up to the height of the terminal."""
         self._counts.catch_up()
         elapsed = clock.monotonic() - self._began
         head = f"{printable(self._counts.name)}  {_duration(elapsed)}  {self._counts.line()}"
         tree = Tree(Text(head, style="bold", overflow="ellipsis", no_wrap=True))
         rows = sorted(self._counts.rows(), key=_urgency)
         room = max(1, self._console.size.height - _MARGIN)
-        shown = rows if len(rows) <= room else rows[: room - 1]
-        for row in shown:
+        visible = rows if len(rows) <= room else rows[: room - 1]
+        for row in visible:
             tree.add(_line(row))
-        if len(shown) < len(rows):
-            tree.add(Text(f"and {len(rows) - len(shown)} more", style="dim"))
+        if len(visible) < len(rows):
+            tree.add(Text(f"and {len(rows) - len(visible)} more", style="dim"))
         return tree
 
 
@@ -103,7 +103,7 @@ def _waits(row: Row) -> str:
     if not times:
         return f"{count}paused"
     left = max(0, math.ceil((min(times) - clock.now()).total_seconds()))
-    return f"{count}tries again in {_duration(left)}"
+    return f"{count}retrying in {_duration(left)}"
 
 
 def _duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""The last lines of a run: what failed and where, what became of the rest, how long it took."""
+"""The last lines of a run: what failed and where, the counts of the other tasks, and how long it took."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _ESCAPES = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code 
 
 
 def printable(text: str) -> str:
-    """The text with control characters (all but line end and tab) written out, so that a terminal does not obey them."""
+    """The text with control characters (except newline and tab) escaped, so that they have no effect on a terminal."""
     return text.translate(_ESCAPES)
 
 
 def summary(flow: Flow, state: State, seconds: float) -> Iterator[str]:
-    """One line on the whole; then one for each task whose own code failed, place and cause first."""
-    verb = "ended" if state.is_finished() else "stops"
+    """One line for the whole run, then one for each task whose own code failed, with location and cause first."""
+    verb = "ended" if state.is_finished() else "stopped"
     states = state.result if isinstance(state.result, Mapping) else {}
     ends = [
         (flow.slugs[task], index, end)
@@ -46,7 +46,7 @@ def summary(flow: Flow, state: State, seconds: float) -> Iterator[str]:
         cause = cause if len(cause) <= _MOST_TEXT else f"{cause[: _MOST_TEXT - 3]}..."
         yield f"  {f'{place}: ' if place else ''}{cause} (task {name})"
     if len(failed) > _MOST_LINES:
-        yield f"  and {len(failed) - _MOST_LINES} more that failed"
+        yield f"  and {len(failed) - _MOST_LINES} more failed tasks"
 
 
 def _counts(ends: list[tuple[str, int, State]]) -> str:

@@ -1,4 +1,4 @@
-"""`flow.run()`: a run here and now, without a server; with a schedule, one run at each of its times."""
+"""`flow.run()`: runs a flow in this process, without a server. With a schedule, it runs at each of its times."""
 
 from __future__ import annotations
 
@@ -41,56 +41,58 @@ def run_flow(
 
     A flow with a schedule waits and runs at each of its times until there are no more, or until Ctrl-C.
 
-    - `parameters`: values of the flow's parameters by name. They may also be given as keywords of their own, unless one is
-      named like an option.
+    - `parameters`: values of the flow's parameters by name. They can also be passed as keyword arguments, unless one has
+      the name of an option.
     - `executor`: used instead of the flow's own.
-    - `run_on_schedule`: False runs a flow with a schedule once, at once; True insists on a schedule.
-    - `context`: more values that tasks find in `appliance.context`.
-    - `task_states`: `{(slug, map index): state}` of an earlier run: what had finished is not run again (first run only).
-    - `progress`: False shows no progress; nor does APPLIANCE_PROGRESS=off. By default a terminal shows it live.
+    - `run_on_schedule`: False runs a flow with a schedule once, right now; True requires a schedule.
+    - `context`: additional values that tasks find in `appliance.context`.
+    - `task_states`: `{(slug, map index): state}` of an earlier run. Tasks that had finished are not run again (first run only).
+    - `progress`: False turns the progress display off, as does APPLIANCE_PROGRESS=off. By default, a terminal shows it live.
 
-    At a terminal you are asked whether a paused task may go on; elsewhere the run ends Paused and `task_states` goes on from it.
-    Raises ParameterError for parameters that don't fit, ScheduleError for a schedule without a time to come.
+    At a terminal, you are asked whether to resume a paused task. Elsewhere, the run ends Paused, and `task_states` continues it.
+    Raises ParameterError for invalid parameters and ScheduleError for a schedule without future times.
     """
     _check_options(executor, context, task_states)
-    given = _together(flow, parameters, more_parameters)
+    values = _merge_parameters(flow, parameters, more_parameters)
     runs = _Runs(flow, executor, context, task_states, runner_class, progress)
     with progress_.log_lines():
         scheduled = flow.schedule is not None if run_on_schedule is None else run_on_schedule
-        return runs.on_schedule(given) if scheduled else runs.once(given, None)
+        return runs.on_schedule(values) if scheduled else runs.once(values, None)
 
 
 def _check_options(executor: Any, context: Any, task_states: Any) -> None:
-    for name, value, kind, wanted in (
+    for name, value, kind, description in (
         ("executor", executor, Executor, "an executor such as ThreadExecutor()"),
         ("context", context, Mapping, "a dict of values by name"),
         ("task_states", task_states, Mapping, "a dict of states by (slug, map index)"),
     ):
         if value is not None and not isinstance(value, kind):
             raise TypeError(
-                f"{name} is an option of flow.run() and must be {wanted}; "
-                f"a parameter of that name is given as parameters={{{name!r}: ...}}."
+                f"{name} is an option of flow.run() and must be {description}; "
+                f"pass a parameter of that name as parameters={{{name!r}: ...}}."
             )
 
 
-def _together(flow: Flow, parameters: Any, more: Mapping[str, Any]) -> dict[str, Any]:
-    """All given parameters. Raises ParameterError for what can only be a slip."""
+def _merge_parameters(flow: Flow, parameters: Any, more: Mapping[str, Any]) -> dict[str, Any]:
+    """All parameters in one dict. Raises ParameterError for obvious mistakes."""
     if parameters is not None and not isinstance(parameters, Mapping):
         raise ParameterError(f"parameters must be a dict of values by name, not {type(parameters).__name__}.")
-    known = {parameter.name for parameter in flow.parameters()}
+    names = {parameter.name for parameter in flow.parameters()}
     for name in more:
         option = get_close_matches(name, _OPTIONS, 1)
-        if name not in known and option and not get_close_matches(name, known, 1):
+        if name not in names and option and not get_close_matches(name, names, 1):
             raise UnknownParameterError(
-                f"flow.run() has no option {name!r} and the flow no such parameter; did you mean {option[0]}=...?"
+                f"flow.run() has no option {name!r} and the flow has no such parameter; did you mean {option[0]}=...?"
             )
         if parameters is not None and name in parameters:
-            raise ParameterError(f"Parameter {name!r} is given twice, in parameters={{...}} and as {name}=...")
+            raise ParameterError(
+                f"Parameter {name!r} is passed twice, in parameters={{...}} and as {name}=...; remove one."
+            )
     return {**(parameters or {}), **more}
 
 
 class _Runs:
-    """The runs of one call of `flow.run()`."""
+    """The runs of one call to `flow.run()`."""
 
     def __init__(
         self,
@@ -107,29 +109,29 @@ class _Runs:
         self._last: State | None = None
         self._interrupted = False
 
-    def on_schedule(self, given: Mapping[str, Any]) -> State:
-        """A run at each time of the schedule; times that pass during a run are left out."""
+    def on_schedule(self, values: Mapping[str, Any]) -> State:
+        """Run at each time of the schedule. Times that pass during a run are skipped."""
         schedule, name = self._flow.schedule, self._flow.name
         if schedule is None:
-            raise ScheduleError(f"Flow {name!r} has no schedule; give it one or leave run_on_schedule out.")
-        for source in schedule.clocks:  # better now than at night
-            parameter_types.resolve(self._flow, {**source.parameters, **given})
+            raise ScheduleError(f"Flow {name!r} has no schedule; add one or omit run_on_schedule.")
+        for source in schedule.clocks:  # fail now rather than at the scheduled time
+            parameter_types.resolve(self._flow, {**source.parameters, **values})
         try:
-            self._follow(schedule, given)
+            self._follow(schedule, values)
         except KeyboardInterrupt:
-            _logger.info("Flow %r was interrupted while it waited for its schedule.", name)
+            _logger.info("Flow %r was interrupted while waiting for its next scheduled run.", name)
             return self._last or Cancelled("Interrupted before the first scheduled run.")
         if self._last is None:
             raise ScheduleError(f"Flow {name!r} has no more scheduled runs; run it now with run_on_schedule=False.")
         return self._last
 
-    def _follow(self, schedule: Schedule, given: Mapping[str, Any]) -> None:
+    def _follow(self, schedule: Schedule, values: Mapping[str, Any]) -> None:
         after, name = clock.now(), self._flow.name
         while (due := schedule.due(after)) is not None:
             at, source = due
-            _logger.info("Flow %r waits for its next run at %s; Ctrl-C ends it.", name, clock.isoformat(at))
+            _logger.info("Flow %r is waiting for its next run at %s; press Ctrl-C to stop.", name, clock.isoformat(at))
             clock.sleep_until(at)
-            self._last = self.once({**source.parameters, **given}, at)
+            self._last = self.once({**source.parameters, **values}, at)
             if self._interrupted:
                 return
             after = max(at, clock.now())
@@ -137,7 +139,7 @@ class _Runs:
             _logger.info("Flow %r has no more scheduled runs.", name)
 
     def once(self, values: Mapping[str, Any], at: datetime | None) -> State:
-        """One run; at a terminal, on through its pauses."""
+        """Run once. At a terminal, continue after each pause."""
         at = at or clock.now()
         states, self._states = self._states, None
         while True:
@@ -149,32 +151,32 @@ class _Runs:
                 scheduled_start_time=at,
                 initial_task_states=states,
             )
-            state = progress_.carried_out(runner, self._progress)
+            state = progress_.run_with_progress(runner, self._progress)
             self._interrupted = runner.stopped
             if not state.is_paused() or not isinstance(state.result, Mapping):
                 return state
             states = earlier_states(self._flow, state.result)
-            resumed = _resumed(states)
-            if not resumed:
+            updates = _resume_paused(states)
+            if not updates:
                 return state
-            states |= resumed
+            states |= updates
 
 
-def _resumed(states: States) -> dict[tuple[str, int], State]:
-    """New states of the paused tasks that a person lets go on."""
+def _resume_paused(states: States) -> dict[tuple[str, int], State]:
+    """New states for the paused tasks that a person resumes."""
     paused: dict[str, list[tuple[str, int]]] = {}
     for key, state in states.items():
         if state.is_paused():
             paused.setdefault(key[0], []).append(key)
-    if not progress_.is_someone_there():
+    if not progress_.is_interactive():
         _logger.warning(
-            "The run stops here: %s is paused and nobody can be asked. Run the flow at a terminal, or go on with "
-            "flow.run(task_states=...), a Resume() in place of each Paused.",
+            "The run stops here: %s is paused, and there is no terminal to ask at. Run the flow at a terminal, or continue "
+            "with flow.run(task_states=...), replacing each Paused with Resume().",
             ", ".join(map(repr, paused)),
         )
         return {}
-    found: dict[tuple[str, int], State] = {}
+    updates: dict[tuple[str, int], State] = {}
     for slug, keys in paused.items():
-        if progress_.asked(slug, len(keys)):
-            found |= {key: Resume("Resumed at the terminal.", context=states[key].context) for key in keys}
-    return found
+        if progress_.confirm_resume(slug, len(keys)):
+            updates |= {key: Resume("Resumed at the terminal.", context=states[key].context) for key in keys}
+    return updates

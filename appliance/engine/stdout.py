@@ -1,4 +1,4 @@
-"""Printed lines of a task as log lines. Only the task that asked for it is affected: other threads print as before."""
+"""Turns a task's printed lines into log lines. Only tasks that enable this are affected; other threads print as before."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _sink: ContextVar[_Lines | None] = ContextVar("stdout_sink", default=None)
 
 
 class _Proxy(io.TextIOBase):
-    """Stands in for sys.stdout while any task has its output captured."""
+    """Replaces sys.stdout while any task's output is being captured."""
 
     def __init__(self, original: TextIO) -> None:
         self._original = original
@@ -62,8 +62,8 @@ class _Proxy(io.TextIOBase):
 
 
 @contextmanager
-def captured(logger: logging.Logger) -> Iterator[None]:
-    """Send what this thread prints inside the block to `logger`, line by line at level INFO."""
+def capture(logger: logging.Logger) -> Iterator[None]:
+    """Log everything that this thread prints inside the block, line by line at level INFO."""
     lines = _Lines(logger)
     _install()
     token = _sink.set(lines)

@@ -36,7 +36,7 @@ _logger = get_logger()
 
 
 def check_stop(runner: Runner, run: TaskRun) -> State | None:
-    """A task that has not started when the flow run is to stop never does, unless it tidies up."""
+    """Once the flow run must stop, no further task starts, except for clean-up tasks."""
     if runner.should_stop() and not isinstance(run.state, Finished) and not run.task.runs_on_cancel:
         run.ended = True
         return Cancelled("The flow run was cancelled before this task started.")
@@ -44,17 +44,17 @@ def check_stop(runner: Runner, run: TaskRun) -> State | None:
 
 
 def check_ready(runner: Runner, run: TaskRun) -> State | None:
-    """What an earlier attempt finished stays as it is, except parents of mapped tasks and results that can't be kept."""
+    """Keep the outcome of an earlier attempt, except for parents of mapped tasks and results that can't be stored."""
     state = run.state
     if isinstance(state, Finished) and not isinstance(state, Mapped) and not run.task.always_rerun:
         run.ended = True
     elif isinstance(state, Finished | Running):
-        run.state = Pending()  # the attempt that ran it is gone
+        run.state = Pending()  # the attempt that ran it no longer exists
     return None
 
 
 def check_start_time(runner: Runner, run: TaskRun) -> State | None:
-    """The time of a retry or of a pause must have come; a pause without a time waits for a person."""
+    """Wait for the time of a retry or the end of a pause. A pause without an end waits for a person."""
     state = run.state
     if not isinstance(state, Scheduled) or isinstance(state, Resume):
         return None
@@ -66,7 +66,7 @@ def check_start_time(runner: Runner, run: TaskRun) -> State | None:
 
 
 def check_upstream_finished(runner: Runner, run: TaskRun) -> State | None:
-    """Without the upstream tasks there is nothing to do yet."""
+    """Stop here until all upstream tasks have finished."""
     for state in run.upstream.values():
         if not isinstance(state, Finished) or (
             isinstance(state, Mapped) and not all(s.is_finished() for s in state.map_states)
@@ -78,7 +78,7 @@ def check_upstream_finished(runner: Runner, run: TaskRun) -> State | None:
 
 
 def check_upstream_skipped(runner: Runner, run: TaskRun) -> State | None:
-    """What comes after a skipped task is skipped too, unless the task wants otherwise."""
+    """Skip a task downstream of a skipped one, unless it opts out."""
     if not run.task.skip_on_upstream_skip:
         return None
     for edge, state in run.upstream.items():
@@ -86,14 +86,12 @@ def check_upstream_skipped(runner: Runner, run: TaskRun) -> State | None:
             isinstance(state, Mapped) and not edge.mapped and any(s.is_skipped() for s in state.map_states)
         ):
             run.ended = True
-            return Skipped(
-                "Upstream task was skipped; set skip_on_upstream_skip=False on this task to run it all the same."
-            )
+            return Skipped("Upstream task was skipped; set skip_on_upstream_skip=False on this task to run it anyway.")
     return None
 
 
 def check_mappable(runner: Runner, run: TaskRun) -> State | None:
-    """The parent of a mapped task: how many children will there be?"""
+    """Determine the number of children of a mapped task."""
     run.ended = True
     widths: list[int] = []
     for edge, state in run.upstream.items():
@@ -101,13 +99,13 @@ def check_mappable(runner: Runner, run: TaskRun) -> State | None:
             continue
         name = edge.upstream_task.name
         if not isinstance(state, Success):
-            return TriggerFailed(f"Task {name!r}, whose result is to be mapped over, did not succeed.")
+            return TriggerFailed(f"Task {name!r} did not succeed, so its result can't be mapped over.")
         if isinstance(state, Mapped) and not edge.flattened:
             widths.append(state.n_map_states)
             continue
         try:
             values = elements(state, edge)
-        except Exception:  # noqa: BLE001 - methods of a user's class; whatever they raise, it can't be mapped over
+        except Exception:  # noqa: BLE001 - methods of a user's class; whatever they raise, the result can't be mapped over
             return Failed(
                 f"At least one upstream state has an unmappable result: task {name!r} returned "
                 f"{type(state.result).__name__}; return a list."
@@ -119,7 +117,7 @@ def check_mappable(runner: Runner, run: TaskRun) -> State | None:
 
 
 def get_inputs(runner: Runner, run: TaskRun) -> State | None:
-    """The arguments of run(): constants and the results of keyed upstream tasks."""
+    """Collect the arguments of run(): constants, and the results of upstream tasks with a key."""
     inputs = dict(run.constants) if run.constants else {}
     for edge, state in run.upstream.items():
         if edge.key is not None:
@@ -131,7 +129,7 @@ def get_inputs(runner: Runner, run: TaskRun) -> State | None:
 
 
 def set_run_name(runner: Runner, run: TaskRun) -> State | None:
-    """The readable name of the task run, from a template or a function over inputs and parameters."""
+    """Set the readable name of the task run, from a template or a function of inputs and parameters."""
     template = run.task.task_run_name
     if template is None:
         return None
@@ -142,12 +140,12 @@ def set_run_name(runner: Runner, run: TaskRun) -> State | None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - user code; a bad name must not fail the task
-        _logger.warning("Task %s keeps its plain name: %s", run, failures.summary(error))
+        _logger.warning("Task %s keeps its default name: %s", run, failures.summary(error))
     return None
 
 
 def check_trigger(runner: Runner, run: TaskRun) -> State | None:
-    """Do the upstream states let the task run?"""
+    """Check whether the upstream states allow the task to run."""
     trigger = run.task.trigger
     try:
         if trigger(run.upstream):
@@ -161,44 +159,44 @@ def check_trigger(runner: Runner, run: TaskRun) -> State | None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - user code; the failure becomes the state of the task
-        state = failures.failed(error, TriggerFailed)
+        state = failures.failed_state(error, TriggerFailed)
     run.ended = True
     return state
 
 
 def set_running(runner: Runner, run: TaskRun) -> State | None:
-    """From here on the task's own code is at work."""
+    """Set the state Running: the task's own code runs next."""
     return Running("Starting task run.", context={"task_run_count": run.task_run_count})
 
 
 def call(runner: Runner, run: TaskRun) -> State | None:
-    """Run the task's code, here or wherever the executor has it run, and take the state it ends in."""
+    """Run the task's code, here or wherever the executor runs it, and take over the resulting state."""
     if not isinstance(run.state, Running):  # a handler replaced the state
         run.ended = True
         return None
     task = run.task
-    if runner.invoke is None or task.auto_generated:  # those only put together what lies here
+    if runner.invoke is None or task.auto_generated:  # those only combine values in this process
         return calls.carry_out(task.run, run.inputs, task.timeout, task.log_stdout, run)
     return runner.invoke(calls.Invocation(task.run, run.inputs, task.timeout, task.log_stdout, run.snapshot()))
 
 
 def call_and_keep(runner: Runner, run: TaskRun) -> State | None:
-    """The same, unless it is known that it would be in vain; a success is stored before anybody hears of it."""
-    if run.found is not None:
-        return run.found
+    """Run the task's code unless its outcome is already known. Store a success before anyone learns about it."""
+    if run.existing is not None:
+        return run.existing
     state = call(runner, run)
     return checkpoints.keep(run, state) if type(state) is Success else state
 
 
 def check_retry(runner: Runner, run: TaskRun) -> State | None:
-    """A failure becomes Retrying while there are tries left; the reason goes along."""
+    """Turn a failure into Retrying while there are retries left, and keep its reason."""
     state = run.state
     if not isinstance(state, Failed) or not retry_is_due(run, state):
         return None
     count, most = run.task_run_count, run.task.max_retries
     delay = run.task.retry_wait(count)
     _logger.warning(
-        "Task %s failed in attempt %d of %d and tries again in %s: %s", run, count, most + 1, delay, state.message
+        "Task %s failed in attempt %d of %d; retrying in %s: %s", run, count, most + 1, delay, state.message
     )
     return Retrying(
         f"Retrying Task (after attempt {count} of {most + 1}): {state.message}",
@@ -210,13 +208,13 @@ def check_retry(runner: Runner, run: TaskRun) -> State | None:
 
 
 def check_looping(runner: Runner, run: TaskRun) -> State | None:
-    """One round of a loop is over: the next one starts as a fresh run that finds this one's result in its context."""
+    """After one round of a loop, start the next one as a fresh run, with this round's result in its context."""
     state = run.state
     if not isinstance(state, Looped):
         return None
     run.task_loop_count += 1
     run.task_loop_result = state.result
-    run.task_run_count = 0  # goes_on counts the next round as attempt 1
+    run.task_run_count = 0  # begin_round counts the next round as attempt 1
     return Pending(f"Looping task (on loop index {run.task_loop_count}).", data={"loop_count": run.task_loop_count})
 
 
@@ -228,17 +226,17 @@ RUN = (
 )
 MAP = (check_stop, check_ready, check_upstream_finished, check_upstream_skipped, check_mappable)
 
-# The same for runs that keep results or have some of earlier attempts; the others needn't pay for it.
+# The same for runs that store results or have some from earlier attempts, so that others don't pay for it.
 RUN_KEEPING = (
     *(check_stop, check_ready, check_start_time, check_upstream_finished, check_upstream_skipped),
     *(checkpoints.load_results, get_inputs, set_run_name, checkpoints.find_result, check_trigger),
-    *(checkpoints.use_found, set_running, call_and_keep, check_retry, check_looping),
+    *(checkpoints.use_existing, set_running, call_and_keep, check_retry, check_looping),
 )
 MAP_KEEPING = (*MAP[:-1], checkpoints.load_mapped, check_mappable)
 
 
-def goes_on(run: TaskRun) -> bool:
-    """Is there another round at once: of a loop, or of a retry or a pause whose time has come? Counts it."""
+def begin_round(run: TaskRun) -> bool:
+    """Whether another round follows at once: of a loop, or of a retry or a pause whose time has come. Counts it."""
     state = run.state
     if run.task_run_count and not is_due(state):
         return False
@@ -253,7 +251,7 @@ def is_due(state: State) -> bool:
 
 
 def retry_is_due(run: TaskRun, state: Failed) -> bool:
-    """May this failure be tried again? Tasks that never started are not."""
+    """May this failure be retried? Tasks that never started may not."""
     task = run.task
     if run.task_run_count > task.max_retries or isinstance(state, TriggerFailed):
         return False
@@ -261,7 +259,7 @@ def retry_is_due(run: TaskRun, state: Failed) -> bool:
 
 
 def elements(state: State, edge: Edge[Task]) -> Any:
-    """The upstream result as something with a length and an index. Raises TypeError, or what a class of the user's raises."""
+    """The upstream result as something with a length and an index. Raises TypeError, or whatever a user's class raises."""
     values = flat(state.result) if edge.flattened else state.result
     if not isinstance(values, Sized) or not hasattr(values, "__getitem__") or isinstance(values, Mapping):
         raise TypeError
@@ -269,7 +267,7 @@ def elements(state: State, edge: Edge[Task]) -> Any:
 
 
 def flat(values: Any) -> list[Any]:
-    """One level of nesting removed. Raises TypeError when there is none."""
+    """The values with one level of nesting removed. Raises TypeError if there is none."""
     return list(chain.from_iterable(values))
 
 
@@ -277,5 +275,5 @@ def _culprits(upstream: Mapping[Edge[Task], State]) -> str:
     names = [
         edge.upstream_task.name for edge, state in upstream.items() if not state.is_successful() or state.is_mapped()
     ]
-    shown = ", ".join(repr(name) for name in names[:3])
-    return f"Look at {shown}{' and others' if len(names) > 3 else ''}."
+    first = ", ".join(repr(name) for name in names[:3])
+    return f"Look at {first}{' and others' if len(names) > 3 else ''}."

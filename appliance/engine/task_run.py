@@ -1,4 +1,4 @@
-"""One task run on its way through the steps, and what a step is."""
+"""One task run as it passes through the steps, and the type of a step."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from appliance.engine.calls import Invocation
 
 
 class TaskRun(TaskRunContext):
-    """One task run on its way through the steps; it is also the run context that the task's code sees."""
+    """One task run as it passes through the steps. It is also the run context that the task's code sees."""
 
-    __slots__ = ("constants", "ended", "found", "inputs", "lookup", "state", "task", "told", "upstream")
+    __slots__ = ("constants", "ended", "existing", "inputs", "lookup", "reported", "state", "task", "upstream")
 
     def __init__(
         self,
@@ -33,25 +33,25 @@ class TaskRun(TaskRunContext):
         self.constants = constants
         self.inputs: dict[str, Any] = {}
         self.state: State = Pending()
-        self.told: State = self.state
+        self.reported: State = self.state
         self.ended = False
-        self.found: State | None = None
-        """What an earlier run of the task left behind, or why that can't be known: used instead of running the code."""
+        self.existing: State | None = None
+        """The existing result of an earlier run, or the failure to find it. If set, it is used instead of running the code."""
         self.lookup: Lookup | None = None
-        """Where the result is noted so that later runs find it."""
+        """Where to record the result, so that later runs find it."""
 
     def __str__(self) -> str:
         return f"{self.task_name!r}" if self.map_index < 0 else f"{self.task_name!r}[{self.map_index}]"
 
 
 class Runner(Protocol):
-    """What the steps ask of the runner that takes a task run through them."""
+    """What the steps need from the runner."""
 
     should_stop: Callable[[], bool]
-    """Is the flow run to be cancelled?"""
+    """Must the flow run stop?"""
 
     invoke: Callable[[Invocation], State] | None
-    """Has the code of tasks run elsewhere; None: in place."""
+    """Runs the code of tasks elsewhere. If None, it runs in place."""
 
 
 Step = Callable[[Runner, TaskRun], State | None]

@@ -1,4 +1,4 @@
-"""Carries one task run through its life: a list of named steps, each of which may move it to another state."""
+"""Takes one task run through its life: a list of named steps, each of which may change its state."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _logger = get_logger()
 
 
 class TaskRunner:
-    """Runs the tasks of one flow run; holds nothing about a single task, so threads may share it.
+    """Runs the tasks of one flow run. It holds no state about a single task, so threads may share it.
 
-    For a tracking subclass: override `state_changed`, which is called once for each settled change, after the state handlers,
-    in the thread of the task. `should_stop` is given by the flow runner. `current_task_run` in core.run_context is set throughout.
+    A tracking subclass overrides `state_changed`, which is called once for each settled change, after the state handlers, in the
+    thread of the task. The flow runner provides `should_stop`. `current_task_run` in core.run_context is set throughout.
 
-    `invoke` has the code of tasks run elsewhere; None: in place. A run that ends in a retry or pause within `longest_wait` seconds
-    lies in `waiting` until it is called again (see `due`). `kept` holds the last states of the tasks that it has as keys.
+    `invoke` runs the code of tasks elsewhere; if None, it runs in place. A run that ends in a retry or pause of at most `longest_wait`
+    seconds stays in `waiting` until it is called again (see `due`). `kept` holds the last states of the tasks that are its keys.
     """
 
     def __init__(
@@ -65,18 +65,18 @@ class TaskRunner:
         self.kept: dict[Task, State | None] = {}
 
     def state_changed(self, task_slug: str, map_index: int, old: State, new: State, run_count: int) -> None:
-        """Hook: a task run moved to `new`. A failure that will be retried is told as Retrying only, a finished loop round not at all."""
+        """Hook: a task run has changed to `new`. A failure that will be retried appears only as Retrying, a loop round not at all."""
 
     def run(self, upstream: Mapping[Edge[Task], State], task: Task, map_index: int = -1) -> State:
-        """Run a task, or one mapped child of it, until it is over or can't go on by itself."""
+        """Run a task, or one of its mapped children, until it ends or has to wait."""
         return self._run(upstream, task, map_index, self.run_steps)
 
     def run_mapped(self, upstream: Mapping[Edge[Task], State], task: Task) -> State:
-        """Run the parent of a mapped task: it ends Mapped when children can be made."""
+        """Run the parent of a mapped task. It ends Mapped if it can have children."""
         return self._run(upstream, task, -1, self.map_steps)
 
     def due(self, state: State) -> datetime | None:
-        """When the run that ended in `state` is to be called again with the same arguments; None: not in this process."""
+        """When to call the run that ended in `state` again with the same arguments, or None if not in this process."""
         if not isinstance(state, Scheduled | Queued) or state.start_time is None:
             return None
         left = (state.start_time - clock.now()).total_seconds()
@@ -96,7 +96,7 @@ class TaskRunner:
                         self.change(run, new)
                     if run.ended:
                         break
-                if not steps.goes_on(run):
+                if not steps.begin_round(run):
                     break
         except KeyboardInterrupt:
             self.change(run, Cancelled("The task was interrupted."))
@@ -110,16 +110,16 @@ class TaskRunner:
         return run.state
 
     def _start(self, upstream: Mapping[Edge[Task], State], task: Task, map_index: int) -> TaskRun:
-        """The run that waited for its time, or a new one, with the state that an earlier attempt of the flow run left behind."""
+        """The run that was waiting, or a new one with the state from an earlier attempt of the flow run."""
         slug = self.slugs[task]
-        if self.waiting and (known := self.waiting.pop((slug, map_index), None)) is not None:
-            if known.state.is_retrying() and steps.is_due(known.state):
-                known.task_run_count += 1
-            return known
+        if self.waiting and (waiting := self.waiting.pop((slug, map_index), None)) is not None:
+            if waiting.state.is_retrying() and steps.is_due(waiting.state):
+                waiting.task_run_count += 1
+            return waiting
         run = TaskRun(self.context, task, slug, map_index, upstream, self.constants.get(task))
         earlier = self.initial_states.get((slug, map_index)) if self.initial_states else None
         if earlier is not None:
-            run.state = run.told = earlier
+            run.state = run.reported = earlier
             run.resume = isinstance(earlier, Resume)
             run.task_run_count = earlier.context.get("task_run_count", 0) + 1 if earlier.is_retrying() else 1
             run.task_loop_count, run.task_loop_result = earlier.context.get("task_loop", (1, None))
@@ -128,26 +128,26 @@ class TaskRunner:
     def change(self, run: TaskRun, new: State) -> None:
         """The one place where a task run changes its state: handlers first, then the hook."""
         old = run.state
-        if run.task_loop_count > 1 and isinstance(new, Scheduled):  # whoever goes on does so in this round
+        if run.task_loop_count > 1 and isinstance(new, Scheduled):  # the next attempt continues with this round
             new = replace(new, context={**new.context, "task_loop": (run.task_loop_count, run.task_loop_result)})
         for handler in run.task.state_handlers:
             try:
-                replaced = handler(run.task, old, new)
+                result = handler(run.task, old, new)
             except StateSignal as signal:
-                replaced = signal.state
+                result = signal.state
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - user code; the failure becomes the state of the task
-                replaced = failures.in_handler(error)
+                result = failures.handler_failure(error)
                 run.ended = True
-            if replaced is not None:
-                new = replaced if isinstance(replaced, State) else failures.no_state(handler, replaced)
+            if result is not None:
+                new = result if isinstance(result, State) else failures.invalid_handler_result(handler, result)
         new = masking.mask_state(new)
         run.state = new
         if isinstance(new, Looped) or (isinstance(new, Failed) and not run.ended and steps.retry_is_due(run, new)):
             return
-        told, run.told = run.told, new
-        self.state_changed(run.task_slug, run.map_index, told, new, run.task_run_count)
+        previous, run.reported = run.reported, new
+        self.state_changed(run.task_slug, run.map_index, previous, new, run.task_run_count)
         if isinstance(new, TriggerFailed):
             _logger.info("Task %s was not run: %s", run, new.message)
         elif isinstance(new, Failed):

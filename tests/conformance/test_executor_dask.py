@@ -45,7 +45,7 @@ def test_an_address_and_a_temporary_cluster_exclude_each_other() -> None:
 
 def test_a_cluster_that_is_not_there() -> None:
     executor = DaskExecutor(address="tcp://127.0.0.1:1", client_kwargs={"timeout": 0.3})
-    with pytest.raises(ApplianceError, match=r"There is no Dask cluster at tcp://127\.0\.0\.1:1"):
+    with pytest.raises(ApplianceError, match=r"Can't connect to the Dask cluster at tcp://127\.0\.0\.1:1"):
         executor.start()
 
 
@@ -70,7 +70,7 @@ def test_code_that_runs_too_long_on_a_foreign_cluster_goes_on(cluster: Any, trac
         late = hangs()
     state = run(flow, DaskExecutor(address=cluster.scheduler_address)).result[late]
     assert isinstance(state, states.TimedOut)
-    assert "its code may go on in its Dask worker" in str(state.message)
+    assert "its code may continue in its Dask worker" in str(state.message)
     trace.add("go on")
     trace.wait_for("went on")
 

@@ -235,7 +235,7 @@ def test_what_cannot_be_pickled_is_named(remote: Executor) -> None:
         state.message
     )
     state = outcome(remote, holds)
-    assert "Task 'holds' can't be sent to another process, since its code can't be pickled" in str(state.message)
+    assert "Task 'holds' can't be sent to another process because its code can't be pickled" in str(state.message)
 
 
 class Reduces:
@@ -291,7 +291,7 @@ def test_a_module_that_is_missing_there(remote: Executor, monkeypatch: pytest.Mo
     made.Thing = type("Thing", (), {"__module__": "only_here"})  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "only_here", made)
     state = outcome(remote, double, made.Thing())
-    assert "can't be read in the worker process: ModuleNotFoundError: No module named 'only_here'" in str(state.message)
+    assert "can't be loaded in the worker process: ModuleNotFoundError: No module named 'only_here'" in str(state.message)
 
 
 @pytest.mark.parametrize("how", ["exits", "is killed", "crashes"])

@@ -278,12 +278,12 @@ def test_a_bucket_that_is_not_there_is_told(sites: Sites) -> None:
 def test_credentials_that_are_refused_are_told(sites: Sites) -> None:
     for place in (GCSResult("refused", **sites.blobs.google()), AzureResult("refused", **sites.blobs.azure())):
         for ask in (lambda p=place: p.write(1), lambda p=place: p.read("x"), lambda p=place: p.has("x")):
-            with pytest.raises(ResultError, match="the store refuses these credentials"):
+            with pytest.raises(ResultError, match="the store rejects these credentials"):
                 ask()
 
 
 def test_azure_says_what_it_needs() -> None:
-    with pytest.raises(ResultError, match=r"az://box can't be used: .*Account must be specified"):
+    with pytest.raises(ResultError, match=r"az://box can't be opened: .*Account must be specified"):
         AzureResult("box").write(1)
 
 
@@ -291,7 +291,7 @@ def test_a_wrong_password_and_an_unknown_host_are_told(
     sites: Sites, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SFTP_PASSWORD", "wrong")
-    with pytest.raises(ResultError, match="the host refuses these credentials"):
+    with pytest.raises(ResultError, match="the host rejects these credentials"):
         sftp(sites, tmp_path).write(1)
     monkeypatch.setenv("SFTP_PASSWORD", PASSWORD)
     nobody = tmp_path / "nobody"

@@ -1,4 +1,4 @@
-"""Where the tasks of a run do their work."""
+"""Executors: where the tasks of a run are executed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DaskExecutor", "Executor", "LocalExecutor", "ProcessExecutor", "ThreadExecutor"]
 
-# Loaded only by those who name one: every flow run imports this package.
+# Loaded on first use, because every flow run imports this package.
 _LAZY = {
     "DaskExecutor": "appliance.engine.executors.dask",
     "ProcessExecutor": "appliance.engine.executors.processes",

@@ -1,4 +1,4 @@
-"""Framed messages between the flow's process and one of its workers, over a socket."""
+"""Exchanges framed messages between the flow's process and one of its workers, over a socket."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 from appliance.kit import clock
 
 _HEAD = struct.Struct("!cQ")
-_FOREVER = 1e6  # seconds; longer timeouts don't fit into the system's clock
+_FOREVER = 1e6  # seconds; longer timeouts exceed the limits of the system's clock
 _CHUNK = 1 << 20
 
 Content = bytes | bytearray
@@ -17,18 +17,18 @@ Message = tuple[bytes, Content]
 
 
 class Closed(Exception):
-    """The other end is gone."""
+    """The other end has closed the channel."""
 
 
 class Channel:
-    """One end. Messages have a kind of one byte and a content. Any thread may send; one receives."""
+    """One end of the channel. A message has a kind of one byte and a content. Any thread may send; only one receives."""
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
         self._sending = threading.Lock()
 
     def send(self, kind: bytes, content: Content) -> None:
-        """Raises Closed."""
+        """Send a message. Raises Closed."""
         head = _HEAD.pack(kind, len(content))
         try:
             with self._sending:
@@ -41,7 +41,7 @@ class Channel:
             raise Closed from error
 
     def receive(self, deadline: float | None = None) -> Message:
-        """The next message. Raises Closed, or TimeoutError when it is not there by `deadline` of the monotonic clock."""
+        """The next message. Raises Closed, or TimeoutError if it doesn't arrive by `deadline` on the monotonic clock."""
         kind, size = _HEAD.unpack(self._read(_HEAD.size, deadline))
         return kind, self._read(size, deadline)
 

@@ -1,4 +1,4 @@
-"""Runs the code of tasks on a Dask cluster. States, handlers, retries and results stay with the flow."""
+"""Runs the code of tasks on a Dask cluster. States, handlers, retries and results stay in the flow's process."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from appliance.kit import clock, ids
 from appliance.kit.errors import ApplianceError
 
 TAG = "dask-resource:"
-_TOPIC = "appliance"  # one for all runs: the scheduler keeps the last events of each topic for ever
+_TOPIC = "appliance"  # shared by all runs, because the scheduler keeps the last events of each topic forever
 _GRACE = 3.0
-"""Seconds after its timeout in which a worker must say that the task ran too long."""
+"""Seconds after the timeout in which a worker must report that the task exceeded it."""
 _LATE_LINES = 2.0
-"""Seconds that log lines may take to arrive after the state of their task."""
+"""Seconds in which log lines must arrive after the state of their task."""
 _LOST = 10
-"""How often a call is sent anew when its worker died before the call began: another task has killed it."""
+"""How many times a call is sent if its worker dies before the call begins, because another task has killed the worker."""
 _BEGUN, _LOG, _DONE = "begun", "log", "done"
 
 
 class DaskExecutor(ThreadExecutor):
-    """Has tasks worked on by the Dask cluster at `address`, or by a temporary one for each flow run.
+    """Runs tasks on the Dask cluster at `address`, or on a temporary cluster for each flow run.
 
-    The temporary cluster is `cluster_class(**cluster_kwargs)`: by default a LocalCluster of one process with one thread per
-    processor. `adapt_kwargs` (such as `minimum` and `maximum`) let it grow and shrink; `client_kwargs` go to the Client. A task with
-    the tag `dask-resource:GPU=1` runs on workers that have that resource. Inputs and results travel through the flow's process.
+    The temporary cluster is `cluster_class(**cluster_kwargs)`, by default a LocalCluster with one single-threaded process per
+    processor. `adapt_kwargs` (such as `minimum` and `maximum`) make it scale up and down; `client_kwargs` are passed to the Client. A
+    task tagged `dask-resource:GPU=1` runs on workers that have that resource. Inputs and results pass through the flow's process.
 
-    Each task that was handed to Dask holds a thread of the flow's process until it is over, so at most `max_concurrent` are
-    handed over at a time. A task that exceeds its timeout ends TimedOut; in a temporary cluster its worker is killed, elsewhere
-    its code may go on. When the run is cancelled, a temporary cluster ends; elsewhere tasks that have begun go on to their end.
+    Each task submitted to Dask occupies a thread of the flow's process until it ends, so at most `max_concurrent` are submitted at
+    once. A task that exceeds its timeout ends TimedOut. In a temporary cluster, its worker is killed; otherwise its code may
+    continue. When the run is cancelled, a temporary cluster is shut down; otherwise tasks that have begun run to completion.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class DaskExecutor(ThreadExecutor):
         max_concurrent: int = 128,
     ) -> None:
         if address is not None and (cluster_class or cluster_kwargs or adapt_kwargs):
-            raise ValueError("Give DaskExecutor the address of a cluster or the options of a temporary one, not both.")
+            raise ValueError("Pass DaskExecutor the address of a cluster or the options of a temporary one, not both.")
         super().__init__(max_concurrent)
         self.address = address
         self.cluster_class = cluster_class
@@ -69,9 +69,9 @@ class DaskExecutor(ThreadExecutor):
         self._session: _Session | None = None
 
     def start(self) -> None:
-        """Raises ApplianceError without Dask, or when there is no cluster to be had."""
+        """Connect to the cluster. Raises ApplianceError if Dask isn't installed or the cluster isn't available."""
         try:
-            import distributed  # noqa: F401 - the optional part; costs 0.3 s
+            import distributed  # noqa: F401 - optional; importing it takes 0.3 s
         except ImportError as error:
             raise ApplianceError("DaskExecutor needs Dask: pip install 'appliance[dask]'.") from error
         _refuse_bootstrap()
@@ -80,7 +80,7 @@ class DaskExecutor(ThreadExecutor):
         super().start()
 
     def invoke(self, invocation: Invocation) -> State:
-        """The state in which the task's code ended on the cluster. Called in the executor's threads."""
+        """Run the task's code on the cluster and return its state. Called in the executor's threads."""
         try:
             payload = pickling.pack(invocation)
             resources = wanted_resources(invocation.context.task_tags)
@@ -103,16 +103,16 @@ class DaskExecutor(ThreadExecutor):
 
 
 def wanted_resources(tags: Iterable[str]) -> dict[str, float]:
-    """What the tags `dask-resource:NAME=NUMBER` ask for. Raises ValueError."""
-    found = {}
+    """The resources that the tags `dask-resource:NAME=NUMBER` request. Raises ValueError."""
+    resources = {}
     for tag in tags:
         if tag.startswith(TAG):
             name, _, number = tag.removeprefix(TAG).partition("=")
             try:
-                found[name] = float(number)
+                resources[name] = float(number)
             except ValueError:
-                raise ValueError(f"The tag {tag!r} is not understood; write it like {TAG}GPU=1.") from None
-    return found
+                raise ValueError(f"The tag {tag!r} is not valid; write it as {TAG}GPU=1.") from None
+    return resources
 
 
 class _Session:
@@ -136,9 +136,9 @@ class _Session:
                 self._cluster or options.address, **{"set_as_default": False} | options.client_kwargs
             )
         except Exception as error:
-            self._let_go()
-            where = f"at {options.address}" if options.address else "for this run"
-            raise ApplianceError(f"There is no Dask cluster {where}: {failures.summary(error)}.") from error
+            self._release()
+            what = f"connect to the Dask cluster at {options.address}" if options.address else "start a Dask cluster"
+            raise ApplianceError(f"Can't {what}: {failures.summary(error)}.") from error
         self._run = str(ids.uuid7())
         self._numbers = itertools.count()
         self._calls: dict[int, _DaskCall] = {}
@@ -147,7 +147,7 @@ class _Session:
         self._client.subscribe_topic(_TOPIC, self._on_event)
 
     def call(self, payload: bytes, invocation: Invocation, resources: dict[str, float]) -> State:
-        """Have the call made and wait for its state."""
+        """Run the call on the cluster and wait for its state."""
         for _ in range(_LOST):
             call = _DaskCall(self._client, invocation, self._killable)
             number = next(self._numbers)
@@ -158,17 +158,17 @@ class _Session:
                 call.submit(payload, (self._run, number), resources)
                 state = call.wait()
             except Exception as error:  # noqa: BLE001 - whatever Dask or the user's log handlers raise fails the task
-                state = failures.failed(error)
+                state = failures.failed_state(error)
             finally:
                 del self._calls[number]
             if state is not None:
                 break
         if self._stopping:
             return Cancelled("The task was stopped with its run.")
-        return state or Crashed("The Dask workers of the task died again and again before it began.")
+        return state or Crashed("The Dask workers of the task kept dying before it began.")
 
     def stop(self) -> None:
-        """Wait for no call any more, and kill those that can be."""
+        """Stop waiting for calls, and kill those that can be killed."""
         self._stopping = True
         for call in list(self._calls.values()):
             call.inbox.put((_DONE, None))
@@ -176,9 +176,9 @@ class _Session:
 
     def close(self) -> None:
         self._client.close()
-        self._let_go()
+        self._release()
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._cluster is not None:
             self._cluster.close()
         self._settings.__exit__(None, None, None)
@@ -191,7 +191,7 @@ class _Session:
 
 
 class _DaskCall:
-    """One call on the cluster, waited for in one thread."""
+    """One call on the cluster, for which one thread waits."""
 
     def __init__(self, client: Any, invocation: Invocation, killable: bool) -> None:
         self.inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
@@ -211,7 +211,7 @@ class _DaskCall:
         self._future.add_done_callback(lambda _future: self.inbox.put((_DONE, None)))
 
     def wait(self) -> State | None:
-        """The state; None when the worker died before the call began."""
+        """The state, or None if the worker died before the call began."""
         deadline = None
         while True:
             try:
@@ -221,20 +221,20 @@ class _DaskCall:
                 self._future.cancel()
                 return self._timed_out()
             if kind == _DONE:
-                return self._ended()
-            self._heed(kind, content)
+                return self._outcome()
+            self._handle(kind, content)
             if kind == _BEGUN and self._timeout is not None:
                 deadline = clock.monotonic() + min(self._timeout, threading.TIMEOUT_MAX / 2) + _GRACE
 
-    def _heed(self, kind: str, content: Any) -> None:
+    def _handle(self, kind: str, content: Any) -> None:
         if kind == _BEGUN:
             self._worker, pid, threads = content
-            self._pid = pid if threads == 1 else None  # otherwise other tasks may be at work there
+            self._pid = pid if threads == 1 else None  # otherwise other tasks may be running there
         elif kind == _LOG:
             self._lines += 1
             remote_logs.replay(json.loads(content))
 
-    def _ended(self) -> State | None:
+    def _outcome(self) -> State | None:
         from distributed import KilledWorker
 
         future = self._future
@@ -246,9 +246,13 @@ class _DaskCall:
             error = future.exception()
             if not isinstance(error, KilledWorker):
                 return Failed(f"The Dask worker could not run the task: {failures.summary(error)}.", error)
-            return None if self._worker is None else Crashed(f"The Dask worker at {self._worker} died under the task.")
+            return (
+                None
+                if self._worker is None
+                else Crashed(f"The Dask worker at {self._worker} died while it ran the task.")
+            )
         future.cancel()
-        return Crashed("The Dask cluster has lost the task: its scheduler ended or was restarted.")
+        return Crashed("The Dask cluster lost the task: its scheduler stopped or was restarted.")
 
     def _wait_for_lines(self, lines: int) -> None:
         deadline = clock.monotonic() + _LATE_LINES
@@ -257,19 +261,19 @@ class _DaskCall:
                 kind, content = self.inbox.get(timeout=max(0.0, deadline - clock.monotonic()))
             except queue.Empty:
                 return
-            self._heed(kind, content)
+            self._handle(kind, content)
 
     def _timed_out(self) -> State:
         message = f"The task ran longer than its timeout of {self._timeout:g} s"
         if self.kill():
             return TimedOut(f"{message} and its Dask worker was killed.")
-        return TimedOut(f"{message}; its code may go on in its Dask worker, and its result is dropped.")
+        return TimedOut(f"{message}; its code may continue in its Dask worker, but its result is dropped.")
 
     def kill(self) -> bool:
-        """Stop the code with its process, if that is of this machine and nothing else runs there."""
+        """Kill the code's process, if it is on this machine and runs nothing else."""
         if not self._killable or self._pid is None:
             return False
-        with suppress(ProcessLookupError):  # it died of its own accord
+        with suppress(ProcessLookupError):  # it has already died
             os.kill(self._pid, signal.SIGKILL)  # its nanny starts another
         return True
 
@@ -277,26 +281,26 @@ class _DaskCall:
 def _cluster(options: DaskExecutor) -> Any:
     import distributed
 
-    made, given = options.cluster_class, options.cluster_kwargs
-    if isinstance(made, str):
-        module, _, name = made.rpartition(".")
-        made = getattr(importlib.import_module(module), name)
-    if made is None:
-        made = distributed.LocalCluster
+    cls, kwargs = options.cluster_class, options.cluster_kwargs
+    if isinstance(cls, str):
+        module, _, name = cls.rpartition(".")
+        cls = getattr(importlib.import_module(module), name)
+    if cls is None:
+        cls = distributed.LocalCluster
         quiet = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
-        given = quiet | ({"n_workers": 0} if options.adapt_kwargs else {}) | given
-    cluster = made(**given)
+        kwargs = quiet | ({"n_workers": 0} if options.adapt_kwargs else {}) | kwargs
+    cluster = cls(**kwargs)
     if options.adapt_kwargs:
         cluster.adapt(**options.adapt_kwargs)
     return cluster
 
 
 def _refuse_bootstrap() -> None:
-    """A cluster can't be started by a worker process of itself that is just importing the script."""
+    """Raise ApplianceError in a worker process that is importing the script: it can't start a cluster itself."""
     processes = sys.modules.get("multiprocessing.process")
     if processes is not None and getattr(processes.current_process(), "_inheriting", False):
         raise ApplianceError(
-            'Dask starts processes that import this script again: put flow.run() under `if __name__ == "__main__":`.'
+            'Dask starts processes that import this script again; put flow.run() under `if __name__ == "__main__":`.'
         )
 
 
@@ -315,7 +319,7 @@ _forwarder = remote_logs.Forwarder(_forward)
 
 
 def work(payload: bytes, identity: tuple[str, int], levels: remote_logs.Levels) -> tuple[Content, Content, bool, int]:
-    """Make the call in this worker: its packed state, whether it overran its timeout, and how many log lines it wrote."""
+    """Run the call in this worker. Returns its packed state, whether it exceeded its timeout, and the number of its log lines."""
     from distributed import get_worker
     from distributed.utils import sync
 
@@ -327,14 +331,14 @@ def work(payload: bytes, identity: tuple[str, int], levels: remote_logs.Levels) 
 
     def begun() -> None:
         me = (worker.address, os.getpid(), worker.state.nthreads)
-        # Waits for the scheduler's answer: the task may end or block this process before events of the usual kind get out.
+        # Waits for the scheduler's reply, because the task may end or block this process before an ordinary event is sent.
         sync(worker.loop, worker.scheduler.log_event, topic=_TOPIC, msg=(identity, _BEGUN, me))
 
     def send(fields: remote_logs.Fields) -> None:
         next(lines)
         tell(_LOG, json.dumps(fields))
 
-    logging.root.addHandler(_forwarder)  # does nothing when it is there already
+    logging.root.addHandler(_forwarder)  # has no effect if it has been added before
     logging.root.setLevel(min(logging.root.level, levels[0]))
     logging.getLogger(ROOT).setLevel(levels[1])
     token = _send.set(send)

@@ -1,4 +1,4 @@
-"""Runs every task at once, in this thread, in order. Mapped children wait until they are needed, which makes mapping depth-first."""
+"""Runs every task immediately, in this thread, in order. Mapped children wait until they are needed, so mapping is depth-first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from appliance.kit import clock
 
 
 class _Deferred:
-    """A call that has not been needed yet, or that is to be made (again) once `at` has come."""
+    """A call that has not been needed yet, or that must run (again) at the time `at`."""
 
     __slots__ = ("args", "at", "call", "state", "upstream")
 
@@ -23,7 +23,7 @@ class _Deferred:
 
 
 class LocalExecutor(Executor):
-    """One task after the other. What waits for a retry lets everything go first that does not depend on it."""
+    """Runs one task after another. While a task waits for a retry, everything that doesn't depend on it runs first."""
 
     parallel = False
 
@@ -41,16 +41,16 @@ class LocalExecutor(Executor):
         return deferred
 
     def wait(self, handles: Iterable[Handle]) -> list[State]:
-        found = list(handles)
-        missing = [one for one in found if isinstance(one, _Deferred)]
+        handles = list(handles)
+        missing = [one for one in handles if isinstance(one, _Deferred)]
         while missing:
             for one in missing:
                 self._advance(one)
             missing = [one for one in missing if one.state is None]
             until = min(_times(missing), default=None)
-            if until is not None:  # otherwise what they wait for has ended in this very round
+            if until is not None:  # otherwise the calls that they wait for have just ended
                 clock.sleep_until(until)
-        return [_finished(one) for one in found]
+        return [_finished(one) for one in handles]
 
     def _later(self, state: State, call: Call, upstream: Upstream, args: tuple[Any, ...]) -> Handle:
         at = self.due(state)
@@ -61,14 +61,14 @@ class LocalExecutor(Executor):
         return deferred
 
     def _advance(self, handle: _Deferred) -> None:
-        """Run a call after all it needs, as far as nothing waits for its time; without recursion, since chains may be long."""
+        """Run a call after everything it needs, unless that must wait for its time. No recursion, because chains may be long."""
         stack = [handle]
         while stack:
             top = stack[-1]
             if top.state is None:
-                missing = [needed for needed in _needs(top.upstream) if needed.state is None]
+                missing = [one for one in _needs(top.upstream) if one.state is None]
                 if missing:
-                    if any(needed.at is not None and needed.at > clock.now() for needed in missing):
+                    if any(one.at is not None and one.at > clock.now() for one in missing):
                         return
                     stack.extend(reversed(missing))
                     continue
@@ -90,7 +90,7 @@ class LocalExecutor(Executor):
 
 
 def _times(missing: list[_Deferred]) -> Iterable[datetime]:
-    """When something that these wait for can go on."""
+    """The times at which something that these wait for can continue."""
     stack, seen = list(missing), set[int]()
     while stack:
         top = stack.pop()
@@ -102,12 +102,12 @@ def _times(missing: list[_Deferred]) -> Iterable[datetime]:
 
 
 def _needs(upstream: Upstream) -> list[_Deferred]:
-    found: list[_Deferred] = []
+    calls: list[_Deferred] = []
     for value in upstream.values():
         for one in value if isinstance(value, list) else (value,):
             if isinstance(one, _Deferred):
-                found.append(one)
-    return found
+                calls.append(one)
+    return calls
 
 
 def _finished(value: Handle | list[Handle]) -> State:

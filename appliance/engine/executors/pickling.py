@@ -1,6 +1,6 @@
-"""How a task's code travels to another process and its state comes back, and what is said when something can't be pickled.
+"""Sends a task's code to another process and its state back, with clear errors for anything that can't be pickled.
 
-A state comes back in two parts, itself and its result, so that a result that can't be read leaves the rest readable.
+A state comes back in two parts, the state itself and its result, so that an unreadable result doesn't affect the rest.
 """
 
 from __future__ import annotations
@@ -23,99 +23,99 @@ from appliance.engine.executors.channel import Content
 from appliance.kit.errors import ApplianceError
 
 FLOW_FILE = "_appliance_flow_"
-"""How the module names of flow files begin. Other processes can't import those, so what they hold travels whole."""
+"""Prefix of the module names of flow files. Other processes can't import these, so their contents are pickled by value."""
 
 
 Packed = tuple[Content, Content]
 _STAYING = {"cache_validator", "result", "retry_on", "state_handlers", "target", "trigger"}
-"""What of a task is used in the flow's process only."""
-_ADVICE = "Make it inside the task, pass a description of it instead, or use ThreadExecutor."
+"""The attributes of a task that are used only in the flow's process."""
+_ADVICE = "Create it inside the task, pass a description of it instead, or use ThreadExecutor."
 
 
 class NotPicklable(ApplianceError):
-    """Something that would have to travel to another process can't be pickled."""
+    """Something that must be sent to another process can't be pickled."""
 
 
 @dataclasses.dataclass(slots=True)
 class _Named:
-    """A task's function as the place where another process finds it: `module` and the name that holds the task."""
+    """A reference to a task's function for another process: `module`, and the name of the task in it."""
 
     module: str
     qualname: str
 
     def find(self) -> Callable[..., Any]:
-        found: Any = reduce(getattr, self.qualname.split("."), importlib.import_module(self.module))
-        function: Callable[..., Any] = found.run if isinstance(found, Task) else found
+        value: Any = reduce(getattr, self.qualname.split("."), importlib.import_module(self.module))
+        function: Callable[..., Any] = value.run if isinstance(value, Task) else value
         return function
 
 
 def choose_what_travels_whole() -> None:
-    """From now on what lies in flow files, and in modules that run their flow while they are imported, is pickled with its code.
+    """From now on, pickle the contents of flow files, and of modules that run their flow on import, by value.
 
-    Whoever asks for a module that another thread is importing waits for that thread, which here waits for the flow.
+    A worker that imports such a module would wait for the thread that is importing it, which is waiting for the flow.
     """
     import cloudpickle  # type: ignore[import-untyped]
 
-    known = cloudpickle.list_registry_pickle_by_value()
+    registry = cloudpickle.list_registry_pickle_by_value()
     for name, module in list(sys.modules.items()):
-        if name in known or name == "__main__":
+        if name in registry or name == "__main__":
             continue
         if name.startswith(FLOW_FILE) or getattr(getattr(module, "__spec__", None), "_initializing", False):
             cloudpickle.register_pickle_by_value(module)
 
 
 def pack(invocation: Invocation) -> bytes:
-    """Raises NotPicklable with a sentence that names the part at fault."""
-    travelling = dataclasses.replace(invocation, function=_travelling(invocation.function))
+    """The invocation as bytes. Raises NotPicklable with a sentence that names the part that can't be pickled."""
+    payload = dataclasses.replace(invocation, function=_travelling(invocation.function))
     try:
-        return _dumps(travelling)
+        return _dumps(payload)
     except BaseException as error:
-        raise NotPicklable(_culprit(travelling, error)) from error
+        raise NotPicklable(_culprit(payload, error)) from error
 
 
 def run(payload: Content, begun: Callable[[], None]) -> tuple[Packed, bool]:
-    """In the other process: run what `pack` made and pack the state. Calls `begun` when the code is about to run.
+    """In the other process: run an invocation from `pack` and pack its state. Calls `begun` just before the code runs.
 
-    The second value tells whether the code was stopped or left running for its timeout.
+    The second value says whether the code was stopped, or left running, because of its timeout.
     """
     import cloudpickle
 
     try:
-        with loading():  # a module that runs its flow when it is imported must not do so here
+        with loading():  # a module that runs its flow on import must not do so here
             invocation: Invocation = cloudpickle.loads(payload)
             if isinstance(invocation.function, _Named):
                 invocation.function = invocation.function.find()
-    except BaseException as error:  # noqa: BLE001 - imports and constructors of user code; told as the failure of the task
-        message = f"The task's code or arguments can't be read in the worker process: {failures.summary(error)}."
+    except BaseException as error:  # noqa: BLE001 - imports and constructors of user code; reported as the task's failure
+        message = f"The task's code or arguments can't be loaded in the worker process: {failures.summary(error)}."
         return pack_state(Failed(message, error, data=failures.describe(error))), False
     begun()
     try:
         state = invocation()
-    except KeyboardInterrupt as error:  # the task's own: Ctrl-C reaches the flow's process only
-        state = failures.failed(error)
+    except KeyboardInterrupt as error:  # raised by the task: Ctrl-C reaches only the flow's process
+        state = failures.failed_state(error)
     return pack_state(state), state.name == "TimedOut"
 
 
 def pack_state(state: State) -> Packed:
-    """Never fails: what can't be pickled becomes a failure that says so."""
+    """The state as bytes. Never raises: a state that can't be pickled becomes a failure that says so."""
     try:
         result = _dumps(state.result)
-    except BaseException as error:  # noqa: BLE001 - __reduce__ of user objects; told as the failure of the task
+    except BaseException as error:  # noqa: BLE001 - __reduce__ of user objects; reported as the task's failure
         state, result = _not_sent(state, error), _dumps(None)
     try:
         return _dumps(dataclasses.replace(state, result=None)), result
-    except BaseException as error:  # noqa: BLE001 - a state's context may hold anything
+    except BaseException as error:  # noqa: BLE001 - a state's context may contain anything
         return _dumps(Failed(f"The state of the task can't be pickled: {failures.summary(error)}.")), _dumps(None)
 
 
 def unpack_state(packed: Packed) -> State:
-    """Never fails: a result that can't be read here becomes a failure that says so."""
+    """The state with its result. Never raises: a result that can't be unpickled here becomes a failure that says so."""
     import cloudpickle
 
     state: State = cloudpickle.loads(packed[0])
     try:
         return dataclasses.replace(state, result=cloudpickle.loads(packed[1]))
-    except BaseException as error:  # noqa: BLE001 - constructors of user classes; told as the failure of the task
+    except BaseException as error:  # noqa: BLE001 - constructors of user classes; reported as the task's failure
         reason = failures.summary(error)
     if isinstance(state, Failed):
         message = f"{state.message} (The exception itself can't be unpickled: {reason})"
@@ -134,7 +134,7 @@ def _not_sent(state: State, error: BaseException) -> State:
 
 
 def _travelling(function: Callable[..., Any]) -> Any:
-    """The function without what only the flow's process needs, and by its name where that leads to it."""
+    """The function without the attributes that only the flow's process needs, as a reference by name if possible."""
     if isinstance(function, MethodType) and isinstance(function.__self__, Task):
         task = copy.copy(function.__self__)
         for name in _STAYING & vars(task).keys():
@@ -142,11 +142,11 @@ def _travelling(function: Callable[..., Any]) -> Any:
         return MethodType(function.__func__, task)
     if not isinstance(function, FunctionType) or "<locals>" in function.__qualname__:
         return function
-    named = _Named(function.__module__, function.__qualname__)
-    if named.module == "__main__" or named.module not in sys.modules or _travels_whole(named.module):
+    reference = _Named(function.__module__, function.__qualname__)
+    if reference.module == "__main__" or reference.module not in sys.modules or _travels_whole(reference.module):
         return function
     try:
-        return named if named.find() is function else function
+        return reference if reference.find() is function else function
     except (AttributeError, ImportError):
         return function
 
@@ -160,8 +160,8 @@ def _travels_whole(module: str) -> bool:
 def _dumps(value: Any) -> bytes:
     import cloudpickle
 
-    dumped: bytes = cloudpickle.dumps(value)
-    return dumped
+    content: bytes = cloudpickle.dumps(value)
+    return content
 
 
 def _culprit(invocation: Invocation, error: BaseException) -> str:
@@ -172,6 +172,6 @@ def _culprit(invocation: Invocation, error: BaseException) -> str:
     for part, value in parts.items():
         try:
             _dumps(value)
-        except BaseException as found:  # noqa: BLE001 - the search for what is at fault
-            return f"Task {name!r} can't be sent to another process, since {part} can't be pickled: {failures.summary(found)}. {_ADVICE}"
+        except BaseException as cause:  # noqa: BLE001 - the search for the part that can't be pickled
+            return f"Task {name!r} can't be sent to another process because {part} can't be pickled: {failures.summary(cause)}. {_ADVICE}"
     return f"Task {name!r} can't be sent to another process: {failures.summary(error)}. {_ADVICE}"

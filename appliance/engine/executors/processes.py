@@ -1,4 +1,4 @@
-"""Runs the code of tasks in worker processes, which can be killed. States, handlers, retries and results stay with the flow."""
+"""Runs the code of tasks in worker processes, which can be killed. States, handlers, retries and results stay in the flow's process."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from appliance.kit import clock
 from appliance.kit.errors import ApplianceError
 
 _GRACE = 1.0
-"""Seconds after its timeout in which a task may still end by itself, its clean-up done, before its process is killed."""
+"""Seconds after its timeout in which a task may still clean up and end, before its process is killed."""
 _LOADING = 60.0
-"""Seconds that the imports of a task with a timeout may take; its own time begins after them."""
+"""Seconds that the imports of a task with a timeout may take. Its timeout begins after them."""
 _LAST_WORD = 5.0
-"""Seconds in which the exit code of a dead worker must be known, or an idle one must have left."""
+"""Seconds in which a dead worker's exit code must be reported, or an idle worker must exit."""
 
 
 class ProcessExecutor(ThreadExecutor):
-    """At most `max_workers` tasks at a time, each in a process of its own; by default one per processor.
+    """Runs at most `max_workers` tasks at once, each in its own process; by default, one per processor.
 
-    The code of a task with its inputs goes to a worker process by cloudpickle, its result and its log lines come back. Workers are
-    forks of one clean process and are used for one task after the other. A task that exceeds its timeout is killed with all the
-    processes it has started; a worker that dies fails its task only. A worker that a task leaves with another directory, umask,
-    locale, standard streams or signal handlers is replaced. Nothing outlives the flow's process. Needs Linux.
+    A task's code and inputs are sent to a worker process with cloudpickle; its result and log lines come back. Workers are forks of
+    one clean process and run one task after another. A task that exceeds its timeout is killed with all processes that it started. If
+    a worker dies, only its task fails. A worker in which a task has changed the directory, umask, locale, standard streams or
+    signal handlers is replaced. Nothing outlives the flow's process. Requires Linux.
     """
 
     def __init__(self, max_workers: int | None = None) -> None:
@@ -43,7 +43,7 @@ class ProcessExecutor(ThreadExecutor):
         self._pool: _Pool | None = None
 
     def start(self) -> None:
-        """Raises ApplianceError where there is no fork."""
+        """Start the pool. Raises ApplianceError on systems other than Linux."""
         if not hasattr(os, "pipe2") or not hasattr(socket, "SOCK_SEQPACKET"):
             raise ApplianceError("ProcessExecutor needs Linux; use ThreadExecutor or DaskExecutor here.")
         super().start()
@@ -51,7 +51,7 @@ class ProcessExecutor(ThreadExecutor):
         self._pool = _Pool()
 
     def invoke(self, invocation: Invocation) -> State:
-        """The state in which the task's code ended in a worker. Called in the executor's threads."""
+        """Run the task's code in a worker and return its state. Called in the executor's threads."""
         try:
             payload = pickling.pack(invocation)
         except pickling.NotPicklable as error:
@@ -76,7 +76,7 @@ class ProcessExecutor(ThreadExecutor):
 
 
 class _Pool:
-    """The workers of one run: as many as there are calls at a time, each made when it is first needed."""
+    """The workers of one run: as many as there are concurrent calls, each started when first needed."""
 
     def __init__(self) -> None:
         self._free: list[_Worker] = []
@@ -86,29 +86,29 @@ class _Pool:
         self._nursery = _Nursery()
 
     def call(self, payload: bytes, timeout: float | None) -> State:
-        """Have the call made by a worker that has nothing to do."""
-        found = self._take()
-        if found is None:
+        """Run the call in an idle worker."""
+        one = self._take()
+        if one is None:
             state: State = Crashed(f"No worker process could be started for the task. {_MEMORY}")
         else:
             reusable = False
             try:
-                state, reusable = found.call(payload, timeout)
-            except Exception as error:  # noqa: BLE001 - the user's log handlers; as if the task's own line had raised it
-                state = failures.failed(error)
+                state, reusable = one.call(payload, timeout)
+            except Exception as error:  # noqa: BLE001 - the user's log handlers; treated as an error in the task's code
+                state = failures.failed_state(error)
             finally:
-                self._give_back(found, reusable)
+                self._give_back(one, reusable)
         return Cancelled("The task was stopped with its run.") if self._stopping else state
 
     def stop(self) -> None:
-        """Kill all workers with what they have started."""
+        """Kill all workers and the processes that they have started."""
         with self._lock:
             self._stopping = True
             for one in self._workers:
                 one.kill()
 
     def close(self) -> None:
-        """Let idle workers end by themselves, and then everything."""
+        """Let idle workers exit, then stop everything else."""
         for one in self._free:
             one.dismiss()
         self._nursery.close()
@@ -116,34 +116,34 @@ class _Pool:
     def _take(self) -> _Worker | None:
         with self._lock:
             while self._free:
-                found = self._free.pop()
-                if found.alive():
-                    return found
-                self._drop(found)
+                idle = self._free.pop()
+                if idle.alive():
+                    return idle
+                self._drop(idle)
             if self._stopping:
                 return None
             try:
-                made = self._nursery.spawn()
-            except OSError:  # no more processes or files
+                new = self._nursery.spawn()
+            except OSError:  # out of processes or file descriptors
                 return None
-            self._workers.add(made)
-            return made
+            self._workers.add(new)
+            return new
 
-    def _give_back(self, found: _Worker, reusable: bool) -> None:
+    def _give_back(self, one: _Worker, reusable: bool) -> None:
         with self._lock:
             if reusable and not self._stopping:
-                self._free.append(found)
+                self._free.append(one)
             else:
-                found.kill()
-                self._drop(found)
+                one.kill()
+                self._drop(one)
 
-    def _drop(self, found: _Worker) -> None:
-        self._workers.discard(found)
-        found.close()
+    def _drop(self, one: _Worker) -> None:
+        self._workers.discard(one)
+        one.close()
 
 
 class _Nursery:
-    """The process that forks the workers. It is started anew should a task have killed it."""
+    """The process that forks the workers. It is restarted if a task has killed it."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -165,39 +165,39 @@ class _Nursery:
             )
 
     def spawn(self) -> _Worker:
-        """A new worker, set up to be as this process is now. Raises OSError."""
+        """A new worker, set up to match the current state of this process. Raises OSError."""
         self._count += 1
         ours, theirs = socket.socketpair()
-        report, reported = os.pipe()
+        report, writer = os.pipe()
         order = worker.ORDER.pack(worker.SPAWN, self._count)
         try:
             try:
-                socket.send_fds(self._control, [order], [theirs.fileno(), reported])
+                socket.send_fds(self._control, [order], [theirs.fileno(), writer])
             except ConnectionError:
                 self.close()
                 self._start()
-                socket.send_fds(self._control, [order], [theirs.fileno(), reported])
+                socket.send_fds(self._control, [order], [theirs.fileno(), writer])
         finally:
             theirs.close()
-            os.close(reported)
+            os.close(writer)
         return _Worker(self, self._count, ours, report)
 
     def kill(self, number: int) -> None:
-        with suppress(OSError):  # it is gone, and its workers with it
+        with suppress(OSError):  # it no longer exists, and neither do its workers
             self._control.send(worker.ORDER.pack(worker.KILL, number))
 
     def close(self) -> None:
-        """Let the nursery end and kill whatever it has left."""
+        """Let the nursery exit. It kills all remaining workers."""
         self._control.close()
         try:
             self._process.wait(_LAST_WORD)
-        except subprocess.TimeoutExpired:  # it was stopped by a task, or the machine is all but dead
+        except subprocess.TimeoutExpired:  # a task has suspended it, or the machine is overloaded
             self._process.kill()
             self._process.wait()
 
 
 class _Worker:
-    """One worker process, seen from the flow's."""
+    """One worker process, as seen from the flow's process."""
 
     def __init__(self, nursery: _Nursery, number: int, end: socket.socket, report: int) -> None:
         self._nursery, self._number, self._report = nursery, number, report
@@ -234,33 +234,33 @@ class _Worker:
                 return pickling.unpack_state((state, content)), kind == worker.RESULT
 
     def alive(self) -> bool:
-        return not self._reported(0)
+        return not self._has_exited(0)
 
     def kill(self) -> None:
         self._nursery.kill(self._number)
 
     def dismiss(self) -> None:
-        """Let it end by itself."""
+        """Let it exit."""
         self._channel.close()
-        self._reported(_LAST_WORD)
+        self._has_exited(_LAST_WORD)
         os.close(self._report)
 
     def close(self) -> None:
         self._channel.close()
         os.close(self._report)
 
-    def _reported(self, seconds: float) -> bool:
-        """Is the worker dead within that time?"""
-        poll = select.poll()  # select() knows the first 1,024 files only
+    def _has_exited(self, seconds: float) -> bool:
+        """Does the worker exit within this time?"""
+        poll = select.poll()  # select() supports only the first 1,024 files
         poll.register(self._report, select.POLLIN)
         return bool(poll.poll(seconds * 1000))
 
     def _obituary(self) -> str:
         code = ""
-        if self._reported(_LAST_WORD):
+        if self._has_exited(_LAST_WORD):
             code = os.read(self._report, 16).decode()
         if not code:
-            return "The worker process of the task was lost, since the process that starts the workers ended or could not start."
+            return "The worker process of the task was lost because the process that starts the workers ended or failed to start."
         if int(code) >= 0:
             return f"The worker process of the task ended with exit code {code} before the task did."
         number = -int(code)
@@ -269,15 +269,15 @@ class _Worker:
         return f"The worker process of the task was killed by signal {name}.{hint}"
 
 
-_MEMORY = "Perhaps the machine ran out of memory."
+_MEMORY = "The machine may have run out of memory."
 
 
 def _setup() -> bytes:
-    what = {
+    setup = {
         "env": dict(os.environ),
         "path": sys.path,
         "argv": sys.argv,
         "directory": worker.directory(),
         "levels": remote_logs.levels(),
     }
-    return json.dumps(what).encode()
+    return json.dumps(setup).encode()

@@ -1,4 +1,4 @@
-"""Log records on their way from a worker process to the flow's own, where they are handled as if they had been written there."""
+"""Sends log records from a worker process to the flow's process, where they are handled as if they had been written there."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _formatter = logging.Formatter()
 
 
 def levels() -> Levels:
-    """From which level on this process wants records: of all loggers, and of the run's."""
+    """The levels from which this process wants records: for all loggers, and for the run's logger."""
     return logging.getLogger().getEffectiveLevel(), logging.getLogger(ROOT).getEffectiveLevel()
 
 
 class Forwarder(logging.Handler):
-    """Hands each record on as a dict of plain values. What a forked child of the worker logs goes nowhere."""
+    """Forwards each record as a dict of plain values. Records of the worker's forked children are dropped."""
 
     def __init__(self, send: Callable[[Fields], None]) -> None:
         super().__init__()
@@ -38,12 +38,12 @@ class Forwarder(logging.Handler):
             if record.exc_info and not record.exc_text:
                 fields["exc_text"] = _formatter.formatException(record.exc_info)
             self._send(fields)
-        except Exception:  # noqa: BLE001 - user arguments or a closed channel; logging's own way of telling is the answer
+        except Exception:  # noqa: BLE001 - user arguments or a closed channel; logging reports these in its own way
             self.handleError(record)
 
 
 def replay(fields: Fields) -> None:
-    """Handle a record that was written elsewhere. Called in the thread and the context of the task that wrote it."""
+    """Handle a record that was written elsewhere. Called in the thread and context of the task that wrote it."""
     logger = logging.getLogger(fields["name"])
     if logger.isEnabledFor(fields["levelno"]):
         logger.handle(logging.makeLogRecord(fields))

@@ -1,7 +1,7 @@
-"""Runs tasks side by side in threads. A task takes a thread only once everything it waits for is done.
+"""Runs tasks in parallel in threads. A task occupies a thread only after everything that it waits for is done.
 
-The threads take what is ready from a queue of their own: tasks in the order in which they became ready, then mapped children by
-their index, so that a child of low index goes through all its mapped tasks before the next one begins (depth-first).
+The threads take ready calls from a queue: tasks in the order in which they became ready, then mapped children by index, so that a child
+with a low index passes through all its mapped tasks before the next one begins (depth-first).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from appliance.core.states import Finished, State
 from appliance.engine.executors.executor import Call, Due, Executor, Handle, Upstream, reduced
 from appliance.kit import clock
 
-_LONGEST_NAP = 1.0  # so that a step of the wall clock is noticed
+_LONGEST_NAP = 1.0  # so that a jump of the wall clock is noticed
 
 
 class _Call:
-    """A call to come, and what came of it."""
+    """A future call, and later its outcome."""
 
     __slots__ = ("args", "awaited", "call", "error", "followers", "left", "map_index", "state", "upstream")
 
@@ -38,10 +38,10 @@ class _Call:
 
 
 class ThreadExecutor(Executor):
-    """At most `max_workers` tasks at a time, each in a thread; by default four more than the machine has processors, at most 32.
+    """Runs at most `max_workers` tasks at once, each in a thread; by default, four more than there are processors, up to 32.
 
     Tasks see a copy of the context variables of the thread that runs the flow. When the run is cancelled, tasks that have begun
-    go on to their end, since a thread can't be stopped; the run waits for them.
+    run to completion, because a thread can't be stopped; the run waits for them.
     """
 
     def __init__(self, max_workers: int | None = None) -> None:
@@ -58,10 +58,10 @@ class ThreadExecutor(Executor):
         return self._crew.submit(_Call(call, upstream, args, map_index))
 
     def wait(self, handles: Iterable[Handle]) -> list[State]:
-        found = list(handles)
+        handles = list(handles)
         if self._crew is not None:
-            self._crew.wait(found)
-        return [_state(one) for one in found]
+            self._crew.wait(handles)
+        return [_state(one) for one in handles]
 
     def shutdown(self, cancel: bool = False) -> None:
         if self._crew is not None:
@@ -82,30 +82,30 @@ class _Crew:
         self._plain = deque[_Call]()
         self._children: list[tuple[int, int, _Call]] = []
         self._timed: list[tuple[datetime, int, _Call]] = []
-        self._count = 0  # numbers what enters a queue
-        self._held = True  # children start when the submitter waits, so that those of low index are not overtaken
+        self._count = 0  # numbers the entries of the queues
+        self._held = True  # children start only when the submitter waits, so that low indices are not overtaken
         self._closed = False
         self._idle, self._missing = 0, 0
         self._broken: BaseException | None = None
         self._threads: list[threading.Thread] = []
         self._context = contextvars.copy_context()
 
-    def submit(self, made: _Call) -> _Call:
-        """Queue the call, or have it queued when what it waits for is done."""
+    def submit(self, new: _Call) -> _Call:
+        """Queue the call, either now or when everything it waits for is done."""
         with self._lock:
-            for value in made.upstream.values():
+            for value in new.upstream.values():
                 for one in value if isinstance(value, list) else (value,):
                     if isinstance(one, _Call) and one.call is not None:
-                        made.left += 1
+                        new.left += 1
                         if one.followers is None:
                             one.followers = []
-                        one.followers.append(made)
-            if not made.left:
-                self._enqueue(made)
-        return made
+                        one.followers.append(new)
+            if not new.left:
+                self._enqueue(new)
+        return new
 
     def wait(self, handles: list[Handle]) -> None:
-        """Until all are done, or one has raised."""
+        """Wait until all are done, or one has raised."""
         with self._lock:
             missing = 0
             for one in handles:
@@ -123,7 +123,7 @@ class _Crew:
             raise self._broken
 
     def close(self, cancel: bool) -> None:
-        """Make the calls that are left, or with `cancel` drop those that have not begun; then let the threads go."""
+        """Run the remaining calls, or with `cancel` drop those that have not begun. Then end the threads."""
         with self._lock:
             self._closed, self._held = True, False
             self._timed.clear()
@@ -135,20 +135,20 @@ class _Crew:
         for thread in self._threads:
             thread.join()
 
-    # --- the queue; all of it with the lock held
+    # --- the queue; all of this holds the lock
 
     def _enqueue(self, call: _Call) -> None:
         if call.map_index < 0:
             self._plain.append(call)
         else:
-            self._count += 1  # of the same index, what was added last is the deepest
+            self._count += 1  # among equal indices, the last one added is the deepest
             heapq.heappush(self._children, (call.map_index, -self._count, call))
             if self._held:
                 return
         self._wake(1)
 
     def _wake(self, count: int) -> None:
-        """Let up to `count` threads look for work."""
+        """Have up to `count` threads look for work."""
         self._work.notify(count)
         ready = len(self._plain) + (0 if self._held else len(self._children))
         for _ in range(min(ready - self._idle, self._most - len(self._threads))):
@@ -156,7 +156,7 @@ class _Crew:
             thread = threading.Thread(target=self._serve, name=name, daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # the system gives no more threads; those that there are will do it all
+            except RuntimeError:  # the system allows no more threads; the existing ones will do all the work
                 if not self._threads:
                     raise
                 self._most = len(self._threads)
@@ -165,7 +165,7 @@ class _Crew:
             self._idle += 1
 
     def _next(self) -> _Call | None:
-        """The call to make now; waits for one. None: there is nothing more to come."""
+        """Wait for the next call to run and return it, or None if there are no more."""
         while True:
             while self._timed and self._timed[0][0] <= clock.now():
                 self._enqueue(heapq.heappop(self._timed)[2])
@@ -217,13 +217,13 @@ class _Crew:
                 call = self._next()
 
     def _make(self, call: _Call) -> tuple[State | None, BaseException | None, datetime | None]:
-        """What came of the call: a state or an error, and when it is to be made again."""
+        """The outcome of the call: a state or an error, and when to repeat it."""
         assert call.call is not None
         try:
             states = {edge: _state(value) for edge, value in call.upstream.items()}
             state = self._context.copy().run(call.call, states, *call.args)
             return state, None, None if isinstance(state, Finished) else self._due(state)
-        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
             return None, error, None
 
 

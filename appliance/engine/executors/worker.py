@@ -1,7 +1,7 @@
-"""The processes of a ProcessExecutor: a nursery that has everything imported and forks a worker on request, and the workers.
+"""The processes of a ProcessExecutor: a nursery that has everything imported and forks workers on request, and the workers.
 
-The nursery has no threads, so a fork of it is clean. It ends when the flow's process lets go of it or dies, and then kills its
-workers with all they have started.
+The nursery has no threads, so its forks are clean. It exits when the flow's process closes the connection or dies, and then kills its
+workers and all processes that they have started.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]  # noqa: F401 - so that no worker has to
+import cloudpickle  # type: ignore[import-untyped]  # noqa: F401 - so that workers don't have to
 
 from appliance.core.logs import ROOT
 from appliance.engine.executors import pickling
@@ -52,7 +52,7 @@ class _Nursery:
     def __init__(self, control: socket.socket, reader: int, writer: int) -> None:
         self.control, self.reader, self.writer = control, reader, writer
         self.pids: dict[int, int] = {}
-        self.reports: dict[int, int] = {}  # by pid: where to tell the exit code
+        self.reports: dict[int, int] = {}  # by pid: where to write the exit code
 
     def run(self) -> None:
         poll = select.poll()
@@ -70,7 +70,7 @@ class _Nursery:
                 return
 
     def _obey(self) -> bool:
-        """Carry out one order; False when there will be no more."""
+        """Execute one order. Returns False when there will be no more."""
         try:
             content, fds, _, _ = socket.recv_fds(self.control, ORDER.size, 2)
         except ConnectionError:
@@ -84,7 +84,7 @@ class _Nursery:
             return True
         channel, report = fds
         nursery = os.getpid()
-        with suppress(OSError):  # no process to be had: the other end sees its channel closed
+        with suppress(OSError):  # can't fork: the other end sees its channel close
             pid = os.fork()
             if pid == 0:
                 self._become_worker(channel, report, nursery)
@@ -104,7 +104,7 @@ class _Nursery:
             if dead is None:
                 return
             pid = dead.si_pid
-            _kill_group(pid)  # before it is reaped, while its number is surely its own
+            _kill_group(pid)  # before reaping, while its pid can't have been reused
             _, status = os.waitpid(pid, 0)
             report = self.reports.pop(pid)
             with suppress(OSError):
@@ -113,7 +113,7 @@ class _Nursery:
             self.pids = {number: one for number, one in self.pids.items() if one != pid}
 
     def _become_worker(self, channel: int, report: int, nursery: int) -> None:
-        """In the child: leave everything of the nursery behind, work, and never return."""
+        """In the child: drop everything that belongs to the nursery, work, and never return."""
         code = 1
         try:
             os.setsid()
@@ -129,7 +129,7 @@ class _Nursery:
             work(Channel(socket.socket(fileno=channel)))
             atexit._run_exitfuncs()
             code = 0
-        except BaseException:  # noqa: BLE001 - the last line of defence: a worker must never go on as a nursery
+        except BaseException:  # noqa: BLE001 - the last line of defence: a worker must never continue as a nursery
             traceback.print_exc()
         finally:
             _flush()
@@ -137,7 +137,7 @@ class _Nursery:
 
 
 def work(channel: Channel) -> None:
-    """Make one call after the other until there are no more, or until a task has left the process in disorder."""
+    """Run one call after another until there are no more, or until a task has left the process in a changed state."""
     try:
         _, content = channel.receive()
         _set_up(channel, json.loads(content))
@@ -149,11 +149,11 @@ def work(channel: Channel) -> None:
 
 
 def _work_once(channel: Channel, before: tuple[Any, ...]) -> bool:
-    """Make the next call; False when no other may follow it."""
+    """Run the next call. Returns False if no other may follow it."""
     pid = os.getpid()
     _, payload = channel.receive()
     (state, result), overran = pickling.run(payload, lambda: channel.send(BEGUN, b""))
-    if os.getpid() != pid:  # a fork that the task made and that came back from it
+    if os.getpid() != pid:  # a process that the task forked and that returned from the call
         os._exit(0)
     _flush()
     orderly = not overran and _order() == before
@@ -163,7 +163,7 @@ def _work_once(channel: Channel, before: tuple[Any, ...]) -> bool:
 
 
 def _set_up(channel: Channel, setup: dict[str, Any]) -> None:
-    """Be as the flow's process was when it asked for this worker."""
+    """Match the state of the flow's process when it requested this worker."""
     os.environ.clear()
     os.environ.update(setup["env"])
     time.tzset()
@@ -185,14 +185,14 @@ def _set_up(channel: Channel, setup: dict[str, Any]) -> None:
 
 
 def _order() -> tuple[Any, ...]:
-    """What a task may change for those that come after it in the same process. Environment and modules don't count."""
+    """The process state that a task may change for later tasks. Environment and modules are ignored."""
     os.umask(umask := os.umask(0o77))
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM)]
     return umask, directory(), locale.setlocale(locale.LC_ALL), handlers, [_identity(fd) for fd in range(3)]
 
 
 def directory() -> str | None:
-    """Where this process is, if that still exists."""
+    """The working directory of this process, if it still exists."""
     try:
         return str(Path.cwd())
     except OSError:
@@ -201,14 +201,14 @@ def directory() -> str | None:
 
 def _identity(fd: int) -> tuple[int, int] | None:
     try:
-        found = os.fstat(fd)
+        status = os.fstat(fd)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _die_with(nursery: int) -> None:
-    """Where the system can: be killed when the nursery dies, however it dies."""
+    """Where the system supports it, have this process killed when the nursery dies, however it dies."""
     if sys.platform != "linux":
         return
     import ctypes
@@ -219,16 +219,16 @@ def _die_with(nursery: int) -> None:
 
 
 def _kill_group(pid: int) -> None:
-    """Kill a worker with all it has started."""
+    """Kill a worker and all processes that it has started."""
     try:
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:  # it has no group of its own yet
+    except ProcessLookupError:  # it doesn't have its own process group yet
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def _ignore(_number: int, _frame: object) -> None:
-    """Ctrl-C at a terminal is for the flow's process, which decides."""
+    """Ignore Ctrl-C at a terminal: the flow's process decides what happens."""
 
 
 def _flush() -> None:

@@ -1,1 +1,1 @@
-"""Backends that keep the results of tasks; each is the contract of `core.results` over one kind of place."""
+"""Backends that store the results of tasks. Each implements the contract of `core.results` for one kind of place."""

@@ -1,4 +1,4 @@
-"""From the address of a place to its backend, and the place that a site gives all its runs."""
+"""Maps the address of a place to its backend, and provides the site's default place for all runs."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _FORMS = "file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container
 
 
 def result_from_url(url: str) -> Result:
-    """The backend at an address such as `s3://bucket/prefix`. Raises ResultError for one that can't be understood."""
+    """The backend for an address such as `s3://bucket/prefix`. Raises ResultError for an invalid address."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ResultError(f"The address of the results can't be understood; write it like {_FORMS}.") from None
+        raise ResultError(f"The address of the results is not valid; write it as {_FORMS}.") from None
     if parts.password is not None or parts.query or parts.fragment:
         raise ResultError(
-            "The address of the results must hold no password and no options, since it is shown to people; "
-            "give credentials in the environment variables of the service."
+            "The address of the results must not contain a password or options, because it is shown to people; "
+            "set credentials in the environment variables of the service."
         )
     path = unquote(parts.path)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and len(path) > 1:
@@ -36,11 +36,11 @@ def result_from_url(url: str) -> Result:
         return SFTPResult(parts.hostname, path, port=port or 22, username=parts.username)
     if parts.scheme in ("s3", "gs", "az") and parts.netloc:
         return _bucket(parts, path)
-    raise ResultError(f"The address of the results, {url!r}, can't be understood; write it like {_FORMS}.")
+    raise ResultError(f"The address of the results, {url!r}, is not valid; write it as {_FORMS}.")
 
 
 def default_result(environ: Mapping[str, str] | None = None) -> Result | None:
-    """The place that APPLIANCE_RESULTS_URL names, marked as one that no author asked for. Raises ResultError."""
+    """The place in APPLIANCE_RESULTS_URL, marked as one that no author chose. Raises ResultError."""
     url = _settings(environ).get("results_url")
     if not url:
         return None
@@ -50,7 +50,7 @@ def default_result(environ: Mapping[str, str] | None = None) -> Result | None:
 
 
 def checkpointing(environ: Mapping[str, str] | None = None) -> bool:
-    """Does APPLIANCE_CHECKPOINTING ask to store results wherever there is a place?"""
+    """Does APPLIANCE_CHECKPOINTING request storing results wherever there is a place?"""
     return _settings(environ).get("checkpointing", "").strip().lower() in ("1", "true", "yes", "on")
 
 

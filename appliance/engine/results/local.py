@@ -1,4 +1,4 @@
-"""Results as files below one directory. A file appears whole or not at all, and nobody else on the machine may read it."""
+"""Stores results as files below one directory. A file appears completely or not at all, and only its owner may read it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from appliance.kit import ids
 
 
 class LocalResult(Result):
-    """Files below `dir`, which is made when the first result is written. `~` is the home of whoever runs the flow."""
+    """Files below `dir`, which is created when the first result is written. `~` is the home of the user who runs the flow."""
 
     def __init__(
         self,
@@ -42,11 +42,11 @@ class LocalResult(Result):
         check_location(location)
         try:
             folder, name = self._folder(location)
-            # A link could lead out of the directory, and the other end of a pipe may never write.
+            # A link could lead outside the directory, and the other end of a pipe may never write.
             file = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             with os.fdopen(file, "rb") as content:
                 if not stat.S_ISREG(os.fstat(file).st_mode):
-                    raise ResultError(f"There is no file at {self.where(location)} but something else; remove it.")
+                    raise ResultError(f"There is something other than a file at {self.where(location)}; remove it.")
                 return content.read()
         except (FileNotFoundError, NotADirectoryError):
             raise self.not_found(location) from None
@@ -67,26 +67,26 @@ class LocalResult(Result):
         return self.dir.expanduser().absolute()
 
     def _folder(self, location: str, make: bool = False) -> tuple[Path, str]:
-        """The real folder of a location, and the name in it. Raises ResultLocationError when a link leads out of the directory."""
+        """The real folder of a location, and the name in it. Raises ResultLocationError if a link leads outside the directory."""
         base = self._base()
         path = base / location
         if make:
             _make(path.parent)
         folder = path.parent.resolve(strict=True)
         if not folder.is_relative_to(base.resolve()):
-            raise ResultLocationError(f"The result location {location!r} leads out of {base}; remove the link there.")
+            raise ResultLocationError(f"The result location {location!r} leads outside {base}; remove the link there.")
         return folder, path.name
 
 
 def _make(folder: Path) -> None:
-    """The folder and all above it that are missing, for their owner only."""
+    """Create the folder and its missing parents, accessible only to their owner."""
     if not folder.is_dir():
         _make(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _write(folder: Path, name: str, content: bytes) -> None:
-    """After a power cut the name stands for the old content or the new; what is not there is made again."""
+    """Write so that after a power cut the name has either the old content or the new. A missing result is computed again."""
     draft = folder / f".{ids.uuid7()}.draft"
     file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""Results in this process's memory: for tests of flows, and gone with the object."""
+"""Stores results in this process's memory, for tests of flows. They are lost with the object."""
 
 from __future__ import annotations
 

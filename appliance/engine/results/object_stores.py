@@ -1,4 +1,4 @@
-"""Results in the object stores of S3 (and all that speak like it), Google Cloud Storage and Azure, through obstore.
+"""Stores results in S3 (and compatible stores), Google Cloud Storage and Azure, through obstore.
 
 Credentials come from each service's own environment, such as AWS_ACCESS_KEY_ID or an instance's role.
 """
@@ -20,7 +20,7 @@ _PATIENCE: dict[str, Any] = {"max_retries": 3, "retry_timeout": timedelta(second
 
 
 class ObjectStoreResult(Result):
-    """Objects in one bucket, below `prefix`. `options` and `client_options` go to obstore as its config and client_options."""
+    """Objects in one bucket, below `prefix`. `options` and `client_options` are obstore's config and client_options."""
 
     scheme: ClassVar[str]
 
@@ -50,13 +50,13 @@ class ObjectStoreResult(Result):
     def put(self, location: str, content: bytes) -> None:
         import obstore
 
-        with self._asking("written to", location) as store:
+        with self._use("written to", location) as store:
             obstore.put(store, location, content)
 
     def get(self, location: str) -> memoryview:
         import obstore
 
-        with self._asking("read from", location) as store:
+        with self._use("read from", location) as store:
             try:
                 return memoryview(obstore.get(store, location).bytes())
             except _missing():
@@ -65,7 +65,7 @@ class ObjectStoreResult(Result):
     def has(self, location: str) -> bool:
         import obstore
 
-        with self._asking("looked for at", location) as store:
+        with self._use("looked for at", location) as store:
             try:
                 obstore.head(store, location)
             except _missing():
@@ -73,11 +73,11 @@ class ObjectStoreResult(Result):
         return True
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_opened": None}  # connections don't travel
+        return {**self.__dict__, "_opened": None}  # connections can't be pickled
 
     @contextmanager
-    def _asking(self, verb: str, location: str) -> Iterator[Any]:
-        """obstore's store for a valid location; what it raises becomes a ResultError."""
+    def _use(self, verb: str, location: str) -> Iterator[Any]:
+        """Use obstore's store for a valid location, and turn its exceptions into ResultErrors."""
         check_location(location)
         store = self._store()
         import obstore
@@ -99,7 +99,7 @@ class ObjectStoreResult(Result):
                     retry_config=_PATIENCE,
                 )
             except (obstore.exceptions.BaseError, ValueError, TypeError) as error:
-                raise ResultError(f"The place {self.address} can't be used: {_why(error)}.") from None
+                raise ResultError(f"The place {self.address} can't be opened: {_why(error)}.") from None
         return self._opened
 
     @abstractmethod
@@ -108,7 +108,7 @@ class ObjectStoreResult(Result):
 
 
 class S3Result(ObjectStoreResult):
-    """A bucket of S3, or of a store that speaks like it: AWS_ENDPOINT_URL or `options={"endpoint": ...}` says where that is."""
+    """A bucket in S3 or a compatible store, whose address is in AWS_ENDPOINT_URL or `options={"endpoint": ...}`."""
 
     scheme = "s3"
 
@@ -119,7 +119,7 @@ class S3Result(ObjectStoreResult):
 
 
 class GCSResult(ObjectStoreResult):
-    """A bucket of Google Cloud Storage."""
+    """A bucket in Google Cloud Storage."""
 
     scheme = "gs"
 
@@ -130,7 +130,7 @@ class GCSResult(ObjectStoreResult):
 
 
 class AzureResult(ObjectStoreResult):
-    """A container of Azure Blob Storage; AZURE_STORAGE_ACCOUNT_NAME or `options={"account_name": ...}` says whose."""
+    """A container in Azure Blob Storage. AZURE_STORAGE_ACCOUNT_NAME or `options={"account_name": ...}` is its account."""
 
     scheme = "az"
 
@@ -147,11 +147,11 @@ def _missing() -> tuple[type[Exception], ...]:
 
 
 def _why(error: Exception) -> str:
-    """The first line of what the store says, without what could be a signature or a password."""
+    """The first line of the store's message, without anything that could be a signature or a password."""
     import obstore
 
     if isinstance(error, obstore.exceptions.PermissionDeniedError | obstore.exceptions.UnauthenticatedError):
-        return "the store refuses these credentials"
+        return "the store rejects these credentials"
     if isinstance(error, _missing()):
         return "there is no such bucket"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

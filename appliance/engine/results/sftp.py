@@ -1,4 +1,4 @@
-"""Results as files on another machine, over SSH's file transfer. The other machine's key must be known."""
+"""Stores results as files on another machine, over SFTP. The other machine's host key must be known."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ T = TypeVar("T")
 
 
 class SFTPResult(Result):
-    """Files below `path` on `host`. Signs in by SSH agent or key files, or by the password in the variable SFTP_PASSWORD.
+    """Files below `path` on `host`. Signs in with an SSH agent, key files, or the password in the variable SFTP_PASSWORD.
 
-    The host's key is looked up in `known_hosts`, else in the file that SFTP_KNOWN_HOSTS names, else in the user's own.
+    The host's key is looked up in `known_hosts`, otherwise in the file named in SFTP_KNOWN_HOSTS, otherwise in the user's own.
     """
 
     _lock: threading.Lock
@@ -78,7 +78,7 @@ class SFTPResult(Result):
             folder, name = self._folder(files, location)
             path = posixpath.join(folder, name)
             if not stat.S_ISREG(files.lstat(path).st_mode):
-                raise ResultError(f"There is no file at {self.where(location)} but something else; remove it.")
+                raise ResultError(f"There is something other than a file at {self.where(location)}; remove it.")
             with files.open(path, "rb") as file:
                 file.prefetch()
                 content: bytes = file.read()
@@ -123,9 +123,9 @@ class SFTPResult(Result):
             return self._sftp
         client = paramiko.SSHClient()
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        known = self.known_hosts or os.environ.get("SFTP_KNOWN_HOSTS")
-        if known:
-            client.load_host_keys(str(Path(known).expanduser()))
+        hosts = self.known_hosts or os.environ.get("SFTP_KNOWN_HOSTS")
+        if hosts:
+            client.load_host_keys(str(Path(hosts).expanduser()))
         else:
             client.load_system_host_keys()
         client.connect(
@@ -144,7 +144,7 @@ class SFTPResult(Result):
         return self._sftp
 
     def close(self) -> None:
-        """Let go of the connection; the next use makes a new one."""
+        """Close the connection. The next use opens a new one."""
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -155,20 +155,20 @@ class SFTPResult(Result):
         self._process = 0
 
     def _folder(self, files: Any, location: str, make: bool = False) -> tuple[str, str]:
-        """The real folder of a location, and the name in it. Raises ResultLocationError when a link leads out of the path."""
+        """The real folder of a location, and the name in it. Raises ResultLocationError if a link leads outside the path."""
         folder, name = posixpath.split(posixpath.join(self.path, location))
         if make:
             _make(files, folder)
         base, real = files.normalize(self.path), files.normalize(folder)
         if real != base and not real.startswith(base.rstrip("/") + "/"):
             raise ResultLocationError(
-                f"The result location {location!r} leads out of {self.path}; remove the link there."
+                f"The result location {location!r} leads outside {self.path}; remove the link there."
             )
         return real, name
 
 
 def _make(files: Any, folder: str) -> None:
-    """The folder and all above it that are missing, for their owner only."""
+    """Create the folder and its missing parents, accessible only to their owner."""
     try:
         files.stat(folder)
     except FileNotFoundError:
@@ -176,21 +176,21 @@ def _make(files: Any, folder: str) -> None:
         try:
             files.mkdir(folder, 0o700)
         except OSError:
-            files.stat(folder)  # somebody else was faster; otherwise this says what is wrong
+            files.stat(folder)  # another process was faster; otherwise this raises the real error
 
 
 def _paramiko() -> Any:
     try:
         import paramiko
     except ImportError:
-        raise ResultError("Results over SFTP need a library; run: pip install 'appliance[sftp]'") from None
+        raise ResultError("Results over SFTP need another library; run: pip install 'appliance[sftp]'") from None
     return paramiko
 
 
 def _why(error: Exception) -> str:
     name = type(error).__name__
     if name == "AuthenticationException":
-        return "the host refuses these credentials"
+        return "the host rejects these credentials"
     if name in ("BadHostKeyException", "SSHException") and (
         "known_hosts" in str(error) or "host key" in str(error).lower()
     ):

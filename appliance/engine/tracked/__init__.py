@@ -1,1 +1,1 @@
-"""The plain runners with reports: every state and log line goes to the server in numbered batches, in the background."""
+"""The plain runners with reporting: every state and log line is sent to the server in numbered batches, in the background."""

@@ -1,6 +1,6 @@
-"""From what the server knows of earlier attempts to the states that this one starts from.
+"""Converts the server's record of earlier attempts to the states that this attempt starts from.
 
-What has finished is not run again, unless its value is needed and can't be had any more: then its task makes it anew.
+Finished tasks are not run again, unless a value is needed that is no longer available: then its task computes it again.
 """
 
 from __future__ import annotations
@@ -21,34 +21,32 @@ from appliance.protocol.run_protocol import EarlierTask
 Key = tuple[str, int]
 Places = Callable[[Task], Result | None]
 _ALL = None
-"""Stands for every child of a mapped task, however many there will be."""
+"""Represents every child of a mapped task, however many there will be."""
 
 
 def initial_states(flow: Flow, tasks: Iterable[EarlierTask], place_of: Places) -> dict[Key, State]:
-    """The `initial_task_states` of the next attempt. `place_of` says where the results of a task lie."""
-    found = {(one.task_slug, one.map_index): one for one in tasks}
+    """The `initial_task_states` of the next attempt. `place_of` returns the place for the results of a task."""
+    by_key = {(one.task_slug, one.map_index): one for one in tasks}
     by_slug = {slug: task for task, slug in flow.slugs.items()}
     states: dict[Key, State] = {}
-    for key, one in found.items():
-        state = _restored(one)
+    for key, one in by_key.items():
+        state = _restore(one)
         if isinstance(state, Scheduled) and key[0] in by_slug:
-            state = loops.restored(state, one, place_of(by_slug[key[0]]))
+            state = loops.restore(state, one, place_of(by_slug[key[0]]))
         if isinstance(state, Finished | Scheduled):
             states[key] = state
-    lost = {key for key, state in states.items() if _has_value(state) and found[key].result_location is None}
+    lost = {key for key, state in states.items() if _has_value(state) and by_key[key].result_location is None}
     reuse = _Reuse(flow, states, lost, place_of)
     return {key: state for key, state in states.items() if key not in reuse.dropped}
 
 
-def _restored(one: EarlierTask) -> State:
+def _restore(one: EarlierTask) -> State:
     state = from_wire(one.type, one.name, one.message, {"run_count": one.run_count, **one.data})
     if one.result_location and _has_value(state):
         sha256 = one.data.get("result_sha256")
         data = {**state.data, "result_location": one.result_location}
         return replace(state, result=Unloaded(one.result_location, sha256), data=data)
-    if isinstance(
-        state, Failed
-    ):  # a task that runs whatever came before it receives the exception; its kind is not known
+    if isinstance(state, Failed):  # a downstream task may receive the exception, whose original type is unknown
         return replace(state, result=RuntimeError(one.message))
     return state
 
@@ -58,7 +56,7 @@ def _has_value(state: State) -> bool:
 
 
 class _Reuse:
-    """Decides, from the end of the graph to its start, which finished task runs have to run again."""
+    """Decides, from the end of the graph to its start, which finished task runs must run again."""
 
     def __init__(self, flow: Flow, states: Mapping[Key, State], lost: set[Key], place_of: Places) -> None:
         self._flow, self._states, self._lost, self._place_of = flow, states, lost, place_of
@@ -74,19 +72,19 @@ class _Reuse:
     def _look_at(self, task: Task) -> None:
         slug = self._flow.slugs[task]
         indices = self._children.get(slug, [])
-        if task.runs_on_cancel:  # what it tidies up is set up again
+        if task.runs_on_cancel:  # the resource that it cleans up is set up again
             self.dropped.update((slug, index) for index in (-1, *indices))
             return
-        wanted: set[int] | None = set()
+        needs: set[int] | None = set()
         for edge in self._flow.edges_from(task):
-            more = self._wanted_by(edge)
-            wanted = _ALL if wanted is _ALL or more is _ALL else wanted | more
-        known = [*indices, -1] if wanted is _ALL else [index for index in wanted if (slug, index) in self._states]
-        place = self._place_of(task) if known else None
-        self.dropped.update((slug, index) for index in known if self._is_gone((slug, index), place))
+            more = self._needs_of(edge)
+            needs = _ALL if needs is _ALL or more is _ALL else needs | more
+        existing = [*indices, -1] if needs is _ALL else [index for index in needs if (slug, index) in self._states]
+        place = self._place_of(task) if existing else None
+        self.dropped.update((slug, index) for index in existing if self._is_gone((slug, index), place))
 
-    def _wanted_by(self, edge: Edge[Task]) -> set[int] | None:
-        """Of which task runs the downstream task needs the values: none, some children, or all there are."""
+    def _needs_of(self, edge: Edge[Task]) -> set[int] | None:
+        """The task runs whose values the downstream task needs: none, some children, or all."""
         task = edge.downstream_task
         if edge.mapped and not edge.flattened and edge.upstream_task in self._mapped:
             return set() if edge.key is None else self._running(task)
@@ -95,7 +93,7 @@ class _Reuse:
         return _ALL if edge.key is not None and self._running(task) != set() else set()
 
     def _running(self, task: Task) -> set[int] | None:
-        """The task runs of a task that will run."""
+        """The indices of the task runs that will run."""
         slug = self._flow.slugs[task]
         if task not in self._mapped:
             return set() if self._is_kept(task, -1) else {-1}
@@ -107,7 +105,7 @@ class _Reuse:
         return {index for index in range(parent.n_map_states) if not self._is_kept(task, index)}
 
     def _resolves(self, task: Task) -> bool:
-        """Does the parent of a mapped task run? It does in every attempt, unless it ended without children."""
+        """Does the parent of a mapped task run? It runs in every attempt, unless it ended without children."""
         return isinstance(self._states.get((self._flow.slugs[task], -1)), Mapped) or not self._is_kept(task, -1)
 
     def _is_kept(self, task: Task, index: int) -> bool:
@@ -115,7 +113,7 @@ class _Reuse:
         return isinstance(self._states.get(key), Finished) and key not in self.dropped and not task.always_rerun
 
     def _is_gone(self, key: Key, place: Result | None) -> bool:
-        """Is this the state of a value that can't be read any more?"""
+        """Does this state refer to a value that can no longer be read?"""
         state = self._states.get(key)
         if key in self._lost:
             return True
@@ -123,5 +121,7 @@ class _Reuse:
             return False
         try:
             return place is None or not place.has(state.result.location)
-        except ResultError:  # the place can't be asked now; whoever needs the value will ask again and say so
+        except (
+            ResultError
+        ):  # the place can't be reached now; the task that needs the value will try again and report it
             return False

@@ -1,4 +1,4 @@
-"""From the cheap tuples that the runner's threads leave behind to the events of the protocol, cut to what the server takes."""
+"""Converts the cheap tuples that the runner's threads produce to events of the protocol, within the server's limits."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from appliance.protocol.logs import MAX_MESSAGE, Level
 from appliance.protocol.run_protocol import Event, FlowStateEvent, LogEvent, Report, TaskStateEvent
 
 TaskItem = tuple[str, int, State, datetime, int, str | None, bool]
-"""Slug, map index, state, at, run count, name of the task run, does it give back its slots."""
+"""Slug, map index, state, at, run count, name of the task run, whether it releases its slots."""
 FlowItem = tuple[State, datetime]
 LogItem = tuple[datetime, int, str, str, str | None, int]  # at, level, logger, message, slug, map index
 Item = TaskItem | FlowItem | LogItem
 
-_CUT = "\n... cut: longer than a message may be."
+_CUT = "\n... truncated: the message is too long."
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 def event(item: Item) -> Event:
-    """The event that an item stands for."""
+    """The event for an item."""
     if len(item) == 2:
         state, at = item
         kind, name, message, data = state.to_wire()
@@ -40,7 +40,7 @@ def _task(item: TaskItem) -> TaskStateEvent:
     kind, name, message, data = state.to_wire()
     location = data.pop("result_location", None)
     if location is None and state.result is None and isinstance(state, Success) and not isinstance(state, Mapped):
-        location = ""  # a later attempt needs no more than this to go on with the result
+        location = ""  # enough for a later attempt to continue with the result None
     return TaskStateEvent(
         slug=slug,
         map_index=map_index,
@@ -64,14 +64,14 @@ def _log(item: LogItem) -> LogEvent:
 
 
 def weight(one: Event) -> int:
-    """Roughly how many characters an event takes beyond its fixed part."""
+    """The approximate number of characters in an event beyond its fixed part."""
     if isinstance(one, LogEvent) or one.data is None:
         return len(one.message)
     return len(one.message) + sum(len(value) for value in one.data.values() if isinstance(value, str))
 
 
 def text(message: str | None) -> str:
-    """A message that any database takes: no NUL, no half characters, not too long."""
+    """A message that any database accepts: no NUL, no lone surrogates, not too long."""
     if not message:
         return ""
     if "\0" in message:
@@ -95,18 +95,18 @@ def level_name(level: int) -> Level:
 
 
 def encode(attempt: int, seq: int, events: Iterable[Event]) -> bytes:
-    """A numbered report as bytes. Data that is no JSON is left out rather than losing the states around it."""
-    found = list(events)
+    """A numbered report as bytes. Data that isn't valid JSON is converted to text, so that no state is lost."""
+    batch = list(events)
     try:
-        return _encoder.encode(Report(attempt=attempt, seq=seq, events=found))
+        return _encoder.encode(Report(attempt=attempt, seq=seq, events=batch))
     except (TypeError, ValueError, OverflowError, RecursionError):
-        return _encoder.encode(Report(attempt=attempt, seq=seq, events=[_encodable(one) for one in found]))
+        return _encoder.encode(Report(attempt=attempt, seq=seq, events=[_encodable(one) for one in batch]))
 
 
 def bare(report: bytes) -> bytes:
-    """The same states without messages and data, and a line that says so: for a report that the server refused as invalid."""
+    """The same states without data and log lines, plus a line that says so: for a report that the server rejected as invalid."""
     full = msgspec.json.decode(report, type=Report)
-    note = "The server refused details of some states or log lines of this run; they were left out."
+    note = "The server rejected details of some states or log lines of this run; they were omitted."
     events: list[Event] = [LogEvent(at=clock.now(), level="WARNING", logger="appliance.run", message=note)]
     events += [
         msgspec.structs.replace(one, data=None, message=one.message.encode("ascii", "replace").decode()[:1000])

@@ -1,4 +1,4 @@
-"""The flow runner that reports, and that stops when it is told to."""
+"""The flow runner that reports to the server and can be cancelled."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from appliance.protocol.run_protocol import EarlierTask
 
 
 class TrackedFlowRunner(FlowRunner):
-    """Cancelled by `cancel(reason)`, from any thread; whoever calls it interrupts the main thread as well."""
+    """Can be cancelled with `cancel(reason)` from any thread. The caller must also interrupt the main thread."""
 
-    checkpointing = True  # a restart goes on with the results of what has succeeded
+    checkpointing = True  # a restart continues with the results of successful tasks
 
     def __init__(self, flow: Flow, reporter: Reporter, **options: Any) -> None:
         super().__init__(flow, **options)
@@ -28,17 +28,17 @@ class TrackedFlowRunner(FlowRunner):
         self._reason: str | None = None
         self._tasks: TrackedTaskRunner | None = None
         self.slots: TaskSlots | None = None
-        """Set to have tasks with limited tags ask before they run."""
+        """If set, tasks with limited tags request slots before they run."""
         self.final: State | None = None  # reported by the caller, as the very last event
 
     def go_on_from(self, tasks: Iterable[EarlierTask]) -> None:
-        """Start from what earlier attempts of the run have come to."""
+        """Start from the outcomes of earlier attempts of the run."""
         self.initial_task_states = earlier.initial_states(
             self.flow, tasks, lambda task: checkpoints.place_of(task, self.context)
         )
 
     def cancel(self, reason: str) -> None:
-        """Start no further task and end Cancelled, with `reason` as the message."""
+        """Start no more tasks and end Cancelled, with `reason` as the message."""
         if self._reason is None:
             self._reason = reason
 
@@ -47,9 +47,9 @@ class TrackedFlowRunner(FlowRunner):
 
     def state_changed(self, old: State, new: State) -> None:
         if not isinstance(new, Finished | Scheduled):
-            return  # the server set the run Running when it let it begin
+            return  # the server set the run Running when it allowed it to begin
         if isinstance(new, Scheduled) and self.should_stop():
-            new = Cancelled(result=new.result)  # what waits for later, waits no more
+            new = Cancelled(result=new.result)  # a cancelled run doesn't wait for retries or pauses
         if isinstance(new, Cancelled):
             self._cancel_running_tasks()
             new = Cancelled(self._reason or new.message, new.result)
@@ -67,7 +67,7 @@ class TrackedFlowRunner(FlowRunner):
         return self._tasks
 
     def _cancel_running_tasks(self) -> None:
-        """Tasks in other threads can't be interrupted; they end with the process."""
+        """Report tasks in other threads as Cancelled: they can't be interrupted, but end with the process."""
         tasks = self._tasks
         if tasks is not None:
             for (slug, map_index), run_count in list(tasks.running.items()):

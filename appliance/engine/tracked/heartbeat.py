@@ -1,19 +1,19 @@
-"""When the next sign of life is due: any report is one, an empty report fills the gaps."""
+"""Determines when the next heartbeat is due. Any report counts as one; empty reports fill the gaps."""
 
 from __future__ import annotations
 
 
 class Heartbeat:
-    """Keeps the time of the last report; knows no clock of its own."""
+    """Holds the time of the last report. It never reads a clock itself."""
 
     def __init__(self, interval: float, now: float) -> None:
         self.interval = interval
         self._last = now
 
     def sent(self, now: float) -> None:
-        """A report was answered."""
+        """Record that a report was acknowledged."""
         self._last = now
 
     def due_in(self, now: float) -> float:
-        """Seconds until an empty report is due; 0 when it is."""
+        """Seconds until an empty report is due, or 0 if it is due now."""
         return max(0.0, self._last + self.interval - now)

@@ -1,4 +1,4 @@
-"""Log lines of a run on their way to the server: a logging handler that hands records to the reporter."""
+"""Sends the log lines of a run to the server, with a logging handler that passes records to the reporter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RunLogHandler(logging.Handler):
             message = record.getMessage()
             if record.exc_info:
                 message = f"{message}\n{logging.Formatter().formatException(record.exc_info)}"
-        except Exception:  # noqa: BLE001 - user arguments; logging's own way of telling is the answer
+        except Exception:  # noqa: BLE001 - user arguments; logging reports these in its own way
             self.handleError(record)
             return
         at = datetime.fromtimestamp(record.created, UTC)
@@ -34,7 +34,7 @@ class RunLogHandler(logging.Handler):
 
 @contextmanager
 def reported(reporter: Reporter) -> Iterator[None]:
-    """Inside the block, the lines of `appliance.run` and its children are reported, besides being shown as before."""
+    """Inside the block, also report the lines of `appliance.run` and its child loggers to the server."""
     logger = logging.getLogger(ROOT)
     handler = RunLogHandler(reporter)
     before = logger.level

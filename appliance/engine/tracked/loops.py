@@ -1,4 +1,4 @@
-"""Where a loop stands when its task waits for another attempt: the round, and the result of the one before, stored like any other."""
+"""Saves the progress of a loop for the next attempt: the round, and the result of the previous one, stored like any other."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _logger = get_logger()
 _COUNT, _LOCATION, _SHA256 = "loop_count", "loop_result_location", "loop_result_sha256"
 
 
-def stored(state: State, run: TaskRun) -> State:
-    """The state with what the next attempt needs to go on in this round. Without a place for results the loop begins anew."""
+def store(state: State, run: TaskRun) -> State:
+    """The state with what the next attempt needs to continue with this round. Without a place for results, the loop starts over."""
     count, value = state.context["task_loop"]
     if value is None:
         return replace(state, data={**state.data, _COUNT: count})
@@ -25,15 +25,15 @@ def stored(state: State, run: TaskRun) -> State:
     try:
         if place is None:
             return state
-        kept = place.store(value, place.default_location(run.flow_run.flow_run_id or "", f"{run.task_slug}-loop"))
+        result = place.store(value, place.default_location(run.flow_run.flow_run_id or "", f"{run.task_slug}-loop"))
     except ResultError as error:
-        _logger.warning("The loop of task %s begins anew in another attempt: %s", run, error)
+        _logger.warning("The loop of task %s will start over in the next attempt: %s", run, error)
         return state
-    return replace(state, data={**state.data, _COUNT: count, _LOCATION: kept.location, _SHA256: kept.sha256})
+    return replace(state, data={**state.data, _COUNT: count, _LOCATION: result.location, _SHA256: result.sha256})
 
 
-def restored(state: State, one: EarlierTask, place: Result | None) -> State:
-    """The state in the round in which the earlier attempt left it."""
+def restore(state: State, one: EarlierTask, place: Result | None) -> State:
+    """The state with the round in which the earlier attempt ended."""
     count, location = one.data.get(_COUNT), one.data.get(_LOCATION)
     if not isinstance(count, int):
         return state
@@ -44,6 +44,6 @@ def restored(state: State, one: EarlierTask, place: Result | None) -> State:
                 return state
             value = place.read(location, one.data.get(_SHA256))
         except ResultError as error:
-            _logger.warning("The loop of task %r begins anew: %s", one.task_slug, error)
+            _logger.warning("The loop of task %r starts over: %s", one.task_slug, error)
             return state
     return replace(state, context={**state.context, "task_loop": (count, value)})

@@ -1,6 +1,6 @@
-"""Sends what a run does to the server, in the background: numbered batches, spooled while the server is away, replayed in order.
+"""Reports a run's progress to the server in the background: in numbered batches, spooled while the server can't be reached.
 
-The threads of the run only append tuples to a queue; the reporter's own thread turns them into events, numbers and sends them.
+The threads of the run only append tuples to a queue. The reporter's own thread turns them into events, numbers them and sends them in order.
 """
 
 from __future__ import annotations
@@ -43,7 +43,14 @@ MOST_BATCHES = 20
 LONGEST_PAUSE = 2.0
 _LOOK = 0.2
 
-_AWAY = (Unreachable, Unavailable, TooManyRequests, ServerFault, BadAnswer, Conflict)  # Conflict: somebody was faster
+_AWAY = (
+    Unreachable,
+    Unavailable,
+    TooManyRequests,
+    ServerFault,
+    BadAnswer,
+    Conflict,
+)  # Conflict: another change was faster
 _DEAD = (StaleAttempt, SequenceGap, Unauthenticated, Forbidden, NotFound)
 _logger = logging.getLogger("appliance.reporter")
 
@@ -68,11 +75,11 @@ class Reporter:
         self._send = send
         self._attempt = attempt
         self.limited_tags = frozenset(limited_tags)
-        """The task tags that have a limit, as the server's last answer says."""
+        """The task tags that have a limit, according to the server's last response."""
         self._seq = self._acked = last_seq
         self._queue: deque[events.Item] = deque()
-        self._asking: deque[threading.Event] = deque()  # whoever waits for an acknowledgement
-        self._asked: deque[tuple[int, threading.Event]] = deque()  # ... and of which batch
+        self._waiters: deque[threading.Event] = deque()  # threads that wait for an acknowledgement
+        self._numbered: deque[tuple[int, threading.Event]] = deque()  # ... and the batch that they wait for
         self._spool = Spool(spool)
         self._heartbeat = Heartbeat(heartbeat_interval, clock.monotonic())
         self._on_cancel, self._on_dead = on_cancel, on_dead
@@ -96,39 +103,39 @@ class Reporter:
         task_run_name: str | None = None,
         freed: bool = False,
     ) -> None:
-        """A task run reached a state; `freed`: others wait for the slots that it gives back with it."""
+        """Report a task run's state. `freed` says that it releases slots that others wait for."""
         self._put((slug, map_index, state, clock.now(), run_count, task_run_name, freed))
         if freed:
             self._full.set()
 
     def flow_state(self, state: State) -> None:
-        """The flow run reached a state; after one that ends the attempt nothing more is taken, for the server would refuse it."""
+        """Report the flow run's state. After one that ends the attempt, nothing more is accepted, because the server would reject it."""
         self._put((state, clock.now()))
         self._sealed = isinstance(state, Finished | Scheduled)
 
     def log(self, at: datetime, level: int, logger: str, message: str, slug: str | None, map_index: int) -> None:
-        """A log line was written."""
+        """Report a log line."""
         self._put((at, level, logger, message, slug, map_index))
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start sending."""
         self._thread.start()
 
     def settle(self, timeout: float, stop: Callable[[], bool]) -> bool:
-        """Send at once all that this thread has put, and wait until the server has acknowledged it, for up to `timeout` seconds or
-        until `stop` says so. True when it has."""
-        known = threading.Event()
-        self._asking.append(known)
+        """Send everything that this thread has reported at once, and wait until the server has acknowledged it, for up to `timeout`
+        seconds or until `stop` returns True. Returns whether it has."""
+        acknowledged = threading.Event()
+        self._waiters.append(acknowledged)
         self._full.set()
         self._wake.set()
         until = clock.monotonic() + timeout
-        while not known.wait(max(0.0, min(_LOOK, until - clock.monotonic()))):
+        while not acknowledged.wait(max(0.0, min(_LOOK, until - clock.monotonic()))):
             if stop() or self._done.is_set() or clock.monotonic() >= until:
                 return False
         return True
 
     def close(self, timeout: float) -> bool:
-        """Send all that is left, trying for up to `timeout` seconds; True when the server has acknowledged everything."""
+        """Send everything that is left, for up to `timeout` seconds. Returns whether the server has acknowledged all of it."""
         self._closing = True
         self._full.set()
         self._wake.set()
@@ -147,7 +154,7 @@ class Reporter:
                 and not self._done.is_set()
                 and threading.current_thread() is not self._thread
             ):
-                self._done.wait(0.01)  # the run writes faster than a disk takes it: memory stays bounded
+                self._done.wait(0.01)  # the run reports faster than the disk can store: keep memory bounded
 
     # --- the reporter's thread
 
@@ -157,7 +164,7 @@ class Reporter:
                 self._await_events()
                 self._number()
                 self._deliver()
-                self._tell_acknowledged()
+                self._wake_waiters()
         except Exception as error:
             _logger.exception("The reporter of this run failed.")
             self._die(f"the reporter failed: {error}")
@@ -165,7 +172,7 @@ class Reporter:
             self._done.set()
 
     def _await_events(self) -> None:
-        """Wait for events and a little longer for company, or until a heartbeat or another try is due."""
+        """Wait for events, and a little longer for more of them, or until a heartbeat or a retry is due."""
         now = clock.monotonic()
         waiting = len(self._spool) > 0
         pause = max(0.0 if waiting else self._heartbeat.due_in(now), self._retry_at - now)
@@ -173,7 +180,7 @@ class Reporter:
             self._full.wait(pause)
         else:
             self._idle = True
-            if not self._queue and not self._asking and not self._closing:
+            if not self._queue and not self._waiters and not self._closing:
                 self._wake.wait(pause)
             self._idle = False
             self._wake.clear()
@@ -182,12 +189,12 @@ class Reporter:
         self._full.clear()
 
     def _number(self) -> None:
-        """Cut what is queued into numbered batches; a batch never changes afterwards."""
+        """Divide the queue into numbered batches. A batch never changes afterwards."""
         queue = self._queue
-        asking = len(self._asking)  # what they have put is in the queue by now
-        for _ in range(MOST_BATCHES):  # a run that writes without pause must not keep us from sending
+        waiters = len(self._waiters)  # everything they wait for is in the queue by now
+        for _ in range(MOST_BATCHES):  # a run that reports without pause must not block sending
             if not queue:
-                self._asked.extend((self._seq, self._asking.popleft()) for _ in range(asking))
+                self._numbered.extend((self._seq, self._waiters.popleft()) for _ in range(waiters))
                 return
             batch: list[Event] = []
             size = 0
@@ -200,7 +207,7 @@ class Reporter:
             crash.point("runner.state.numbered")
 
     def _deliver(self) -> None:
-        """Send what is numbered, in order, or a heartbeat, until it is all out or the server is away."""
+        """Send the numbered batches in order, or a heartbeat, until all are sent or the server can't be reached."""
         if clock.monotonic() < self._retry_at:
             return
         if not len(self._spool):
@@ -218,7 +225,7 @@ class Reporter:
                 self._spool.replace_first(events.bare(self._spool.first()))
                 repaired = True
             elif outcome == "invalid":
-                self._die("the server refuses its reports as invalid")
+                self._die("the server rejects its reports as invalid")
             else:
                 self._spool.to_disk()
                 crash.point("runner.state.spooled")
@@ -233,11 +240,11 @@ class Reporter:
             return "dead"
         except _AWAY as error:
             if not self._retry_at:
-                _logger.warning("Reports wait on this machine: %s", error)
+                _logger.warning("Can't send reports to the server; keeping them on this machine: %s", error)
             self._retry_at = clock.monotonic() + next(self._pauses)
             return "away"
         except (Invalid, Refused) as error:
-            _logger.error("The server refused a report: %s", error)
+            _logger.error("The server rejected a report: %s", error)
             return "invalid"
         self._acked = max(self._acked, answer.acked)
         self.limited_tags = frozenset(answer.limited_tags)
@@ -248,9 +255,9 @@ class Reporter:
             self._on_cancel()
         return "sent"
 
-    def _tell_acknowledged(self) -> None:
-        while self._asked and (self._asked[0][0] <= self._acked or self._dead):
-            self._asked.popleft()[1].set()
+    def _wake_waiters(self) -> None:
+        while self._numbered and (self._numbered[0][0] <= self._acked or self._dead):
+            self._numbered.popleft()[1].set()
 
     def _die(self, reason: str) -> None:
         if not self._dead:

@@ -1,4 +1,4 @@
-"""Slots under the limits of task tags: asked for before a task that has such a tag runs, given back with the report of its end."""
+"""Slots under the limits of task tags: requested before a task with such a tag runs, released with the report of its end."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from appliance.protocol.run_protocol import LONGEST_SLOT_WAIT, AskSlots, Slots
 Ask = Callable[[AskSlots], Slots]
 _TURN = timedelta(seconds=0.05)
 _AWAY = 2.0
-_TOLD_AGAIN_AFTER = timedelta(seconds=10)
+_REPORT_AGAIN_AFTER = timedelta(seconds=10)
 
 
 class TaskSlots:
-    """The slots that one attempt holds. Without a limit on a task's tags there is nothing to ask."""
+    """The slots that one attempt holds. If a task's tags have no limit, no request is made."""
 
     def __init__(self, ask: Ask, attempt: int, reporter: Reporter) -> None:
         self._ask, self._attempt, self._reporter = ask, attempt, reporter
@@ -27,16 +27,16 @@ class TaskSlots:
         self._freed: set[tuple[str, int]] = set()
 
     def take(self, runner: Runner, run: TaskRun) -> State | None:
-        """A step: nothing to say when the task may run; Queued, to be run again soon, when it has to wait. The first question is
-        answered at once, so that the wait is seen; later ones wait at the server, where whoever waits is woken."""
+        """A step: None if the task may run; Queued, to run again soon, if it has to wait. The first request is answered at once, so
+        that the wait is visible. Later ones wait at the server, which wakes them."""
         limited = self._reporter.limited_tags
-        if not limited or limited.isdisjoint(run.task.tags) or run.found is not None:
+        if not limited or limited.isdisjoint(run.task.tags) or run.existing is not None:
             return None
         key = run.task_slug, run.map_index
         if key in self._held:
             return None  # another round of a loop
         first = not isinstance(run.state, Queued)
-        answer = self._asked(key, sorted(limited & run.task.tags), 0.0 if first else LONGEST_SLOT_WAIT, runner)
+        answer = self._request(key, sorted(limited & run.task.tags), 0.0 if first else LONGEST_SLOT_WAIT, runner)
         if answer.granted:
             self._held.add(key)
             if not runner.should_stop() or run.task.runs_on_cancel:
@@ -45,8 +45,8 @@ class TaskSlots:
             return Cancelled("The flow run was cancelled before this task started.")
         return _queued(run, answer)
 
-    def let_go(self, task_slug: str, map_index: int, new: State) -> bool:
-        """Does the task run give back slots by this state?"""
+    def release(self, task_slug: str, map_index: int, new: State) -> bool:
+        """Release the task run's slots if it ends or waits. Returns whether it did."""
         key = task_slug, map_index
         if key not in self._held or not isinstance(new, Finished | Scheduled):
             return False
@@ -54,27 +54,27 @@ class TaskSlots:
         self._freed.add(key)
         return True
 
-    def _asked(self, key: tuple[str, int], tags: list[str], wait: float, runner: Runner) -> Slots:
+    def _request(self, key: tuple[str, int], tags: list[str], wait: float, runner: Runner) -> Slots:
         slug, index = key
-        if key in self._freed:  # the server must have taken them back before it gives them out again
+        if key in self._freed:  # the server must learn of the release before it grants these slots again
             if not self._reporter.settle(LONGEST_SLOT_WAIT, runner.should_stop):
-                return Slots(granted=False, reason="The server has not yet answered.", retry_after=_AWAY)
+                return Slots(granted=False, reason="The server has not responded yet.", retry_after=_AWAY)
             self._freed.discard(key)
-        asked = AskSlots(attempt=self._attempt, task_slug=slug, map_index=index, tags=tags, wait_s=wait)
+        message = AskSlots(attempt=self._attempt, task_slug=slug, map_index=index, tags=tags, wait_s=wait)
         try:
-            return self._ask(asked)
-        except ClientError as error:  # if the attempt is over, the reporter hears it too and ends the process
-            return Slots(granted=False, reason=f"The task waits for a slot: {error}", retry_after=_AWAY)
+            return self._ask(message)
+        except ClientError as error:  # if the attempt is over, the reporter learns that too and ends the process
+            return Slots(granted=False, reason=f"The task is waiting for a slot: {error}", retry_after=_AWAY)
 
 
 def _queued(run: TaskRun, answer: Slots) -> State | None:
-    """To be asked again a moment later, after others had their turn. A wait that goes on is told again at most every 10 s."""
+    """Queued, to request again a moment later, after others have had their turn. A long wait is reported at most every 10 s."""
     now = clock.now()
     again = now + max(_TURN, timedelta(seconds=answer.retry_after))
     state = Queued(answer.reason, start_time=again)
     run.ended = True
-    told = run.told.start_time if isinstance(run.told, Queued) else None
-    if told is not None and (answer.reason == run.told.message or now < told + _TOLD_AGAIN_AFTER):
+    last = run.reported.start_time if isinstance(run.reported, Queued) else None
+    if last is not None and (answer.reason == run.reported.message or now < last + _REPORT_AGAIN_AFTER):
         run.state = state
         return None
     return state

@@ -1,4 +1,4 @@
-"""Batches that are not yet acknowledged: in memory while the server answers, in an append-only file while it is away."""
+"""Stores batches that are not yet acknowledged: in memory while the server responds, otherwise in an append-only file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _logger = logging.getLogger("appliance.reporter")
 
 
 class Spool:
-    """A queue of encoded reports in the order of their numbers. One thread uses it."""
+    """A queue of encoded reports in the order of their numbers. Used by one thread."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -22,13 +22,13 @@ class Spool:
         self._file: BinaryIO | None = None
         self._read_at = 0
         self._on_disk = 0
-        self._overflow: deque[bytes] = deque()  # the newest, when the disk takes no more
+        self._overflow: deque[bytes] = deque()  # the newest, if they can't be written to disk
 
     def __len__(self) -> int:
         return len(self._memory) + self._on_disk + len(self._overflow)
 
     def append(self, report: bytes) -> None:
-        """Add a report at the end: to the file as soon as anything is there, so that the order holds."""
+        """Add a report at the end: to the file if there is one, so that the order is kept."""
         if self._file is None:
             self._memory.append(report)
         elif self._overflow or not self._write([report]):
@@ -43,7 +43,7 @@ class Spool:
         return self._file.readline().rstrip(b"\n")
 
     def drop_first(self) -> None:
-        """The oldest report was acknowledged."""
+        """Remove the oldest report, which has been acknowledged."""
         if self._memory:
             self._memory.popleft()
             return
@@ -55,19 +55,19 @@ class Spool:
             self._remove()
 
     def replace_first(self, report: bytes) -> None:
-        """Put another report in the oldest one's place."""
+        """Replace the oldest report."""
         self.drop_first()
         self._memory.appendleft(report)
 
     def to_disk(self) -> None:
-        """The server is away: from now on a killed process loses nothing that was numbered."""
+        """Move everything to the file while the server can't be reached, so that a killed process loses no numbered report."""
         if self._file is not None or not self._memory:
             return
         try:
             self.path.touch(mode=0o600)
             self._file = self.path.open("w+b")
         except OSError as error:
-            _logger.warning("Reports wait in memory, since the spool can't be written: %s", error)
+            _logger.warning("Keeping reports in memory, because the spool can't be written: %s", error)
             return
         waiting, self._memory = self._memory, deque()
         if not self._write(list(waiting)):
@@ -75,21 +75,21 @@ class Spool:
             self._memory = waiting
 
     def _write(self, reports: list[bytes]) -> bool:
-        """All of them or none, as on a full disk."""
+        """Write all of them or, as on a full disk, none."""
         assert self._file is not None
         end = self._file.seek(0, os.SEEK_END)
         try:
             self._file.writelines(report + b"\n" for report in reports)
             self._file.flush()
         except OSError as error:
-            _logger.warning("Reports wait in memory, since the spool can't be written: %s", error)
+            _logger.warning("Keeping reports in memory, because the spool can't be written: %s", error)
             self._reopen(end)
             return False
         self._on_disk += len(reports)
         return True
 
     def _reopen(self, end: int) -> None:
-        """Forget what was half written, in the file and in its buffer."""
+        """Discard a partial write, in the file and in its buffer."""
         assert self._file is not None
         os.truncate(self.path, end)
         fd = self._file.fileno()

@@ -17,7 +17,7 @@ from appliance.kit import crash
 
 
 class TrackedTaskRunner(TaskRunner):
-    """Knows, besides, which task runs are at work: those are the ones to cancel when their threads can't be interrupted."""
+    """Also tracks which task runs are running, because they must be reported Cancelled if their threads can't be interrupted."""
 
     def __init__(self, reporter: Reporter, *args: Any) -> None:
         super().__init__(*args)
@@ -26,18 +26,18 @@ class TrackedTaskRunner(TaskRunner):
         self._slots: TaskSlots | None = None
 
     def limit(self, slots: TaskSlots) -> None:
-        """From now on tasks with limited tags ask for slots before they run."""
+        """From now on, tasks with limited tags request slots before they run."""
         self._slots = slots
         at = self.run_steps.index(steps.set_running)
         self.run_steps = (*self.run_steps[:at], slots.take, *self.run_steps[at:])
 
     def be_strict(self) -> None:
-        """From now on the server has acknowledged that a task is Running before its code runs."""
+        """From now on, the server must acknowledge that a task is Running before its code runs."""
         at = self.run_steps.index(steps.set_running) + 1
-        self.run_steps = (*self.run_steps[:at], self._acknowledged, *self.run_steps[at:])
+        self.run_steps = (*self.run_steps[:at], self._acknowledge, *self.run_steps[at:])
 
-    def _acknowledged(self, _runner: Runner, run: TaskRun) -> State | None:
-        """A step: wait for the server, also while it is away, unless the run is to stop."""
+    def _acknowledge(self, _runner: Runner, run: TaskRun) -> State | None:
+        """A step: wait for the server, even while it can't be reached, unless the run must stop."""
         if not isinstance(run.state, Running) or self._reporter.settle(math.inf, self.should_stop):
             return None
         run.ended = True
@@ -52,7 +52,7 @@ class TrackedTaskRunner(TaskRunner):
             crash.point("runner.task.after")
         run = current_task_run.get()
         if "task_loop" in new.context and isinstance(run, TaskRun):
-            new = loops.stored(new, run)
-        freed = self._slots is not None and self._slots.let_go(task_slug, map_index, new)
+            new = loops.store(new, run)
+        freed = self._slots is not None and self._slots.release(task_slug, map_index, new)
         name = None if run is None else run.task_run_name
         self._reporter.task_state(task_slug, map_index, new, run_count, name, freed)

@@ -89,7 +89,7 @@ def test_a_result_is_used_until_it_is_too_old(place: Result | None, time: Clock)
     assert isinstance(second, Cached) and second.result == 1
     assert (
         second.message
-        == "The result of 2026-01-31T12:00:00.000000Z is used; it holds until 2026-01-31T13:00:00.000000Z."
+        == "Using the result of 2026-01-31T12:00:00.000000Z, which is valid until 2026-01-31T13:00:00.000000Z."
     )
     time.now += timedelta(minutes=1)
     assert run_once(code, place).result == 2
@@ -272,7 +272,7 @@ def test_a_broken_record_is_a_miss_with_a_warning(
     run_once(code, place)
     damage(place)
     assert run_once(code, place).result == 2
-    assert len([line for line in caplog.messages if "does not use its cache" in line]) == 1
+    assert len([line for line in caplog.messages if "The cache of task" in line]) == 1
     assert run_once(code, place).result == 2
 
 
@@ -283,7 +283,7 @@ def test_a_place_that_is_away_only_costs_a_run(caplog: pytest.LogCaptureFixture)
     for expected in (1, 2):
         state = run_once(code, place)
         assert type(state) is Success and state.result == expected
-    assert any("is not cached: The place can't be reached." in line for line in caplog.messages)
+    assert any("can't be cached: The place can't be reached." in line for line in caplog.messages)
 
 
 def test_inputs_without_content_only_cost_a_run(place: Result | None, caplog: pytest.LogCaptureFixture) -> None:
@@ -300,7 +300,7 @@ def test_a_validator_that_raises_only_costs_a_run(caplog: pytest.LogCaptureFixtu
 
     code = Counted()
     assert [run_once(code, None, cache_validator=broken).result for _ in range(2)] == [1, 2]
-    assert any("whose validator failed: KeyError: 'day'" in line for line in caplog.messages)
+    assert any("its validator failed: KeyError: 'day'" in line for line in caplog.messages)
 
 
 def test_a_duration_without_end_is_no_failure() -> None:

@@ -187,7 +187,7 @@ def test_a_site_that_can_not_store_fails_nobody(
     monkeypatch.setenv("APPLIANCE_CHECKPOINTING", "true")
     found = states(flow_of(made(load), made(lambda values: (value for value in values))))
     assert all(isinstance(state, Success) and state.data == {} for state in found.values())
-    assert len([line for line in caplog.messages if "is not kept for a restart" in line]) == 2
+    assert len([line for line in caplog.messages if "can't be stored for a restart" in line]) == 2
 
 
 def test_handlers_and_trackers_hear_of_one_success_with_its_location() -> None:
@@ -212,7 +212,7 @@ def test_every_executor_stores_and_finds_in_the_same_way(tmp_path: Path, make: C
     before, after = run(), run()
     assert [state.result for state in before] == [state.result for state in after] == [[1, 2, 3], 2, 4, 6, 12]
     assert [type(state) for state in before] == [Success, Cached, Cached, Cached, Success]
-    assert [str(state.message).split()[0] for state in after] == ["Result", "The", "The", "The", "Task"]
+    assert [str(state.message).split()[0] for state in after] == ["Result", "Using", "Using", "Using", "Task"]
     assert all(state.data["result_sha256"] for state in (*before, *after))
 
 
@@ -477,7 +477,7 @@ def test_a_target_that_can_not_be_one_fails_the_task_before_it_runs(target: Any,
 
 def test_a_target_needs_a_place() -> None:
     found = states(flow_of(made(load, target="x")))["load"]
-    assert isinstance(found, Failed) and "give the task or its flow result=LocalResult(...)" in str(found.message)
+    assert isinstance(found, Failed) and "set result=LocalResult(...) on the task or its flow" in str(found.message)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage"])

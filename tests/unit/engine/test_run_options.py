@@ -64,7 +64,7 @@ def test_a_slip_in_an_option_is_named() -> None:
         flow.run(excutor=LocalExecutor())
     with pytest.raises(UnknownParameterError, match="has no parameter 'm'"):
         flow.run(m=1)
-    with pytest.raises(ParameterError, match="'n' is given twice"):
+    with pytest.raises(ParameterError, match="'n' is passed twice"):
         flow.run(parameters={"n": 1}, n=2)
     with pytest.raises(ParameterError, match="must be a dict of values by name, not list"):
         flow.run([1])  # type: ignore[arg-type]
@@ -106,7 +106,7 @@ def test_a_scheduled_flow_runs_at_each_of_its_times(time: StoppedClock, log: Log
     assert state is not None and state.is_successful()
     assert seen == [(START + timedelta(hours=n), START + timedelta(hours=n)) for n in (1, 2, 3)]
     assert time.waits == [timedelta(hours=1)] * 3
-    assert log.messages[0] == "Flow 'f' waits for its next run at 2026-03-01T01:00:00.000000Z; Ctrl-C ends it."
+    assert log.messages[0] == "Flow 'f' is waiting for its next run at 2026-03-01T01:00:00.000000Z; press Ctrl-C to stop."
     assert log.messages[-1] == "Flow 'f' has no more scheduled runs."
 
 
@@ -183,10 +183,10 @@ def test_ctrl_c_ends_the_wait_with_a_sentence(tmp_path: Path) -> None:
     )
     assert process.stderr is not None
     assert select.select([process.stderr], [], [], 30)[0]
-    assert "waits for its next run" in process.stderr.readline()
+    assert "is waiting for its next run" in process.stderr.readline()
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
-    assert err.endswith("Flow 'f' was interrupted while it waited for its schedule.\n")
+    assert err.endswith("Flow 'f' was interrupted while waiting for its next scheduled run.\n")
     assert out == "END Cancelled\n"
     assert process.returncode == 0
 
@@ -204,7 +204,7 @@ def test_a_pause_without_a_person_ends_the_run_and_another_goes_on(log: LogLines
     paused = flow.run()
     assert isinstance(paused, states.Paused)
     assert_states(paused, {first: "Success", last: "Paused"})
-    assert "'last-1' is paused and nobody can be asked" in log.messages[-1]
+    assert "'last-1' is paused, and there is no terminal to ask at" in log.messages[-1]
     earlier = earlier_states(flow, paused.result) | {("last-1", -1): states.Resume()}
     state = flow.run(task_states=earlier)
     assert state is not None and state.is_successful()

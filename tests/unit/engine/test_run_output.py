@@ -51,7 +51,7 @@ def test_the_summary_names_place_and_cause_first_and_counts_the_rest() -> None:
     )
     assert re.fullmatch(r"  test_run_output\.py:\d+ in odd: ValueError: 1 is odd \(task 'odd-1'\[1\]\)", lines[1])
     assert len(lines) == 12
-    assert lines[-1] == "  and 5 more that failed"
+    assert lines[-1] == "  and 5 more failed tasks"
 
 
 def test_a_long_cause_is_cut_and_a_paused_flow_stops() -> None:
@@ -65,7 +65,7 @@ def test_a_long_cause_is_cut_and_a_paused_flow_stops() -> None:
     with Flow("g") as other:
         task(lambda: None, name="ask")(task_args={"trigger": lambda _: True})
     paused = states.Paused("Waits.", {other.tasks[0]: states.Paused("Waits.")})
-    assert list(summary(other, paused, 0)) == ["Flow 'g' stops after 0.00 s: Paused. Waits. 1 not finished."]
+    assert list(summary(other, paused, 0)) == ["Flow 'g' stopped after 0.00 s: Paused. Waits. 1 not finished."]
     assert list(summary(other, states.Cancelled("Stopped."), 0)) == ["Flow 'g' ended after 0.00 s: Cancelled. Stopped."]
 
 
@@ -272,7 +272,7 @@ def at_terminal(tmp_path: Path, *arguments: str, answers: str = "", size: str = 
 def test_live_on_a_terminal(tmp_path: Path) -> None:
     text = at_terminal(tmp_path)
     assert "\x1b[?25l" in text and "\x1b[?25h" in text, "the cursor is hidden and comes back"
-    assert "flaky-1  tries again in 1 s" in text
+    assert "flaky-1  retrying in 1 s" in text
     assert "speak-1  3/3, 1 failed" in text
     assert "of 5 tasks done" in text
     for hidden in ("\x1b[2J", "evil \x1b[31m"):
@@ -310,7 +310,7 @@ def test_is_live_needs_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not progress.is_live(), "pytest captures standard error"
     monkeypatch.setattr(sys, "stderr", None)
     assert not progress.is_live()
-    assert not progress.is_someone_there()
+    assert not progress.is_interactive()
 
 
 def test_a_long_run_tells_now_and_then(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -258,7 +258,7 @@ def test_timeouts(in_thread: bool) -> None:
         found.append(run_flow(flow))
     result = found[0].result
     assert [type(result[t]) for t in (s, q, a)] == [states.TimedOut, states.Success, states.TimedOut]
-    assert ("goes on in the background" in result[s].message) is in_thread
+    assert ("continues in the background" in result[s].message) is in_thread
     assert "0.05 s" in result[a].message
 
 
@@ -327,7 +327,7 @@ def test_a_pause_leaves_the_flow_unfinished() -> None:
     state = flow.run()
     assert isinstance(state, states.Paused)
     assert state.start_time is None
-    assert state.message == "The flow is not finished: 'one' is paused and waits for a person."
+    assert state.message == "The flow has not finished: 'one' is paused and waits for a person."
     assert isinstance(state.result[asks], states.Paused)
     assert isinstance(state.result[after], states.Pending)
     resumed = flow.run(task_states={("one-1", -1): states.Resume()})
