@@ -205,7 +205,7 @@ def _run_flow(assignment: Assignment, begun: Begun, reporter: Reporter, slots: T
     duration = clock.monotonic() - started_at
     _logger.log(
         logging.ERROR if state.is_failed() else logging.INFO, "Flow %r %s after %.2f s: %s. %s",
-        runner.flow.name, "ended" if state.is_finished() else "stops", duration, type(state).__name__, state.message,
+        runner.flow.name, "ended" if state.is_finished() else "stopped", duration, type(state).__name__, state.message,
     )  # fmt: skip
     reporter.flow_state(runner.final or state)
 

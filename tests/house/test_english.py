@@ -12,10 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 NOT_YET = (
-    "appliance/core",
-    "appliance/engine",
-    "appliance/schedules",
-    "appliance/server",
+    "appliance/server/actions",
+    "appliance/server/db",
+    "appliance/server/domain",
     "ui/src",
 )
 """Files and folders still to be rewritten. Remove an entry once its sentences are clean; add none."""
@@ -24,8 +23,9 @@ PAGES = ("docs/pages", "docs/dev", "README.md", "CHANGELOG.md", "DECISIONS.md", 
 CODE = (
     *sorted(
         str(path.relative_to(ROOT))
-        for path in (ROOT / "appliance").iterdir()
-        if path.suffix == ".py" or (path / "__init__.py").exists()
+        for folder in ("appliance", "appliance/server")
+        for path in (ROOT / folder).iterdir()
+        if path.suffix == ".py" or (path.name != "server" and (path / "__init__.py").exists())
     ),
     "deploy/example",
     "ui/src",
