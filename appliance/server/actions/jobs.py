@@ -138,9 +138,10 @@ def _create(
         row = jobs.row(kind, document, actor.name, now, idempotency_key(key)) | {"total": total}
         if not jobs.add(session, row):
             assert key is not None
-            known: UUID = reads.of_key(session, key).id  # type: ignore[union-attr]  # its key was in the way just now
-            return known
-        job_id: UUID = row["id"]
+            existing = reads.of_key(session, key)
+            assert existing is not None, "its key was in the way just now"
+            return existing.id
+        job_id = row["id"]
         announce(session, "job", job_id, "job.changed", {"state": "queued"}, actor, now)
         return job_id
 

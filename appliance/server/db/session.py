@@ -224,7 +224,7 @@ class Database:
             else:
                 self.space.admit(self.reusable_bytes)
         except OSError as error:
-            raise Unavailable(f"The database's directory can't be looked at ({error.strerror}).") from error
+            raise Unavailable(f"The database's directory can't be read ({error.strerror}).") from error
 
     @contextmanager
     def _turn(self, essential: bool = False) -> Iterator[None]:
@@ -295,7 +295,7 @@ def _commit(connection: Connection) -> None:
     except DBAPIError as error:
         if error.connection_invalidated:  # was it committed? Only a retry with the same key can tell
             log.warning("The connection was lost during a commit: %s", error.orig)
-            raise Unavailable("The database went away and may have kept the change; look, or ask again.") from error
+            raise Unavailable("The connection to the database was lost, and it may have kept the change; check, or retry.") from error
         raise
     _thread.commits = commits_of_this_thread() + 1
 
@@ -412,7 +412,7 @@ def _answer(error: DBAPIError) -> Unavailable:
     if error.connection_invalidated:
         return Interrupted("The connection to the database was lost and nothing was changed; try again in a moment.")
     if state == _PG_READ_ONLY:
-        return Unavailable("The database takes no changes right now; it is read-only.")
+        return Unavailable("The database is read-only right now, so nothing can be changed.")
     return Unavailable("The database can't be used right now; try again in a moment.")
 
 

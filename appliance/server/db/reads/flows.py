@@ -10,10 +10,9 @@ from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.kit.documents import JsonDocument
-from appliance.server.db.reads.pages import RowPage, encode, like, text_key
+from appliance.server.db.reads.pages import RowPage, encode, like, text_key, unusable
 from appliance.server.db.rows.flows import FlowRow, FlowVersionRow, RunnableFlow, RunnableVersion, VersionWork
 from appliance.server.db.tables import metadata
-from appliance.server.errors import Invalid
 
 _flow = metadata.tables["flow"]
 _version = metadata.tables["flow_version"]
@@ -106,7 +105,7 @@ def _key(cursor: str) -> tuple[UUID, str]:
     try:
         return UUID(id_text), name
     except ValueError as error:
-        raise Invalid("This page cursor can't be used here; ask for the first page again.") from error
+        raise unusable() from error
 
 
 def work_of_versions(session: Session, version_ids: list[UUID]) -> dict[UUID, VersionWork]:

@@ -95,4 +95,4 @@ def _decode(cursor: str) -> str:
 
 def unusable() -> Invalid:
     """The error for a cursor that we did not issue."""
-    return Invalid("This page cursor can't be used here; ask for the first page again.")
+    return Invalid("This page cursor is not valid here; request the first page again.")

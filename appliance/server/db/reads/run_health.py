@@ -22,7 +22,7 @@ def expired(session: Session, now: datetime, limit: int) -> list[UUID]:
 
 
 def stuck(session: Session, taken_before: datetime, stopped_before: datetime, limit: int) -> list[UUID]:
-    """Live runs that were taken by `taken_before` and have not started, or were told to stop by `stopped_before` and have not ended."""
+    """Live runs that were taken by `taken_before` and have not started, or were cancelled by `stopped_before` and have not ended."""
     statement = select(_run.c.id).where(
         LIVE_NOW,
         or_(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.states import StateType
-from appliance.server.db.reads.pages import RowPage, encode, text_key
+from appliance.server.db.reads.pages import RowPage, encode, text_key, unusable
 from appliance.server.db.rows.task_runs import (
     EarlierTaskRun,
     PausedTaskRun,
@@ -25,7 +25,6 @@ from appliance.server.db.rows.task_runs import (
     TimedTaskRun,
 )
 from appliance.server.db.tables import metadata
-from appliance.server.errors import Invalid
 
 _task = metadata.tables["task_run"]
 _state = metadata.tables["task_run_state"]
@@ -137,7 +136,7 @@ def _key(cursor: str) -> tuple[int, str]:
     try:
         return int(index), slug
     except ValueError as error:
-        raise Invalid("This page cursor can't be used here; ask for the first page again.") from error
+        raise unusable() from error
 
 
 def by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredTaskRun]:

@@ -112,7 +112,7 @@ def delete_one(session: Session, flow_run_id: UUID) -> None:
 
 
 def become_late(session: Session, due_before: datetime, message: str, now: datetime, limit: int) -> list[LateRun]:
-    """Mark the runs Late that were due by then, the longest overdue first."""
+    """Mark runs Late that were due by then, the most overdue first."""
     chosen = waiting_since(due_before).order_by(runs.c.scheduled_time).limit(limit).with_for_update(skip_locked=True)
     chosen_ids = select(chosen.cte("chosen").prefix_with("MATERIALIZED").c.id)
     statement = (

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, or_, select
+from sqlalchemy import Delete, Row, and_, delete, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads.disk import unused_pages
@@ -44,7 +44,7 @@ def numbered(
 
 def lock_ended_runs(session: Session, before: datetime, limit: int = RUNS_AT_ONCE) -> list[UUID]:
     """The ids of runs that ended before a time, in the order in which they were due; locked until the transaction ends."""
-    rows: list[Any] = []
+    rows: list[Row[Any]] = []
     for type in ENDED:
         statement = (
             select(_run.c.scheduled_time, _run.c.id)
@@ -116,5 +116,5 @@ def give_back_pages(session: Session, most: int) -> int:
     return before - unused_pages(session) if before else 0
 
 
-def _removed(session: Session, statement: Any) -> int:
+def _removed(session: Session, statement: Delete) -> int:
     return int(session.connection().execute(statement).rowcount)

@@ -29,7 +29,7 @@ _runs = table(TaskRun)
 _states = table(TaskRunState)
 _CHUNK = 500
 _IS_OPEN = and_(*(_runs.c.state_type != type for type in sorted(TERMINAL)))
-"""Not a list: SQLAlchemy would write it into the statement anew each time."""
+"""Not an IN list: SQLAlchemy would render it into the statement on every execution."""
 _OPEN = select(_runs.c.id, _runs.c.version).where(_runs.c.flow_run_id == bindparam("flow_run"), _IS_OPEN)
 _insert = BulkInsert(_runs)
 _UPDATE = (
@@ -50,12 +50,12 @@ def store(session: Session, new: list[NewTaskRun], changed: list[TaskRunUpdate],
 
 
 def columns_of(row: StoredTaskRun) -> TaskRunColumns:
-    """A copy of what is stored, to be changed; the state's message, data and time come with its next state."""
+    """A copy of the stored columns to change; the message, data and time of the state come with the next state."""
     return cast(TaskRunColumns, dict(cast(Row[Any], row)._mapping))
 
 
 def update_of(id: UUID, run: TaskRunColumns) -> TaskRunUpdate:
-    """The values that `store` sets a stored task run to."""
+    """The values with which `store` updates a stored task run."""
     return {
         "run": id,
         "new_name": run["name"],
