@@ -163,8 +163,8 @@ export function makeRouter(queries: QueryClient) {
     defaultErrorComponent: ({ error, reset }) => <Failure error={error as Error} retry={reset} what="This page" />,
     parseSearch: (search) => Object.fromEntries(new URLSearchParams(search)),
     stringifySearch: (search) => {
-      const given = Object.entries(search).filter(([, value]) => value !== undefined && value !== "");
-      const printed = new URLSearchParams(given.map(([key, value]) => [key, String(value)])).toString();
+      const entries = Object.entries(search).filter(([, value]) => value !== undefined && value !== "");
+      const printed = new URLSearchParams(entries.map(([key, value]) => [key, String(value)])).toString();
       return printed && `?${printed}`;
     },
   });

@@ -5,12 +5,12 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 
 function format(key: string, options: Intl.DateTimeFormatOptions, zone?: string): Intl.DateTimeFormat {
   const name = `${key} ${zone ?? ""}`;
-  let found = formats.get(name);
-  if (!found) {
-    found = new Intl.DateTimeFormat("en-GB", { ...options, timeZone: zone, hourCycle: "h23" });
-    formats.set(name, found);
+  let format = formats.get(name);
+  if (!format) {
+    format = new Intl.DateTimeFormat("en-GB", { ...options, timeZone: zone, hourCycle: "h23" });
+    formats.set(name, format);
   }
-  return found;
+  return format;
 }
 
 const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit" } as const;

@@ -13,20 +13,20 @@ const LEAST = 5;
 
 /** The last runs of a flow, oldest left: height is duration, failures stand full height with a notch. */
 export function Strip({ runs, size = 30 }: { runs: readonly StripRun[]; size?: number }) {
-  const shown = runs.slice(0, size).reverse();
-  const longest = Math.max(1, ...shown.map((run) => elapsed(run.startTime, run.endTime, Date.now()) ?? 0));
-  const failed = shown.filter((run) => run.state.type === "FAILED").length;
-  const latest = shown.at(-1);
+  const visible = runs.slice(0, size).reverse();
+  const longest = Math.max(1, ...visible.map((run) => elapsed(run.startTime, run.endTime, Date.now()) ?? 0));
+  const failed = visible.filter((run) => run.state.type === "FAILED").length;
+  const latest = visible.at(-1);
   const summary = latest
-    ? `Last ${shown.length} runs, ${failed} failed, most recent: ${lookOf(latest.state).word}`
+    ? `Last ${visible.length} runs, ${failed} failed, most recent: ${lookOf(latest.state).word}`
     : "No runs yet";
-  if (shown.length === 0) return null;
+  if (visible.length === 0) return null;
   return (
     <span className="strip" role="img" aria-label={summary} title={summary}>
-      {Array.from({ length: size - shown.length }, (_, gap) => (
+      {Array.from({ length: size - visible.length }, (_, gap) => (
         <i key={gap} className="strip-gap" />
       ))}
-      {shown.map((run) => {
+      {visible.map((run) => {
         const { family } = lookOf(run.state);
         const took = elapsed(run.startTime, run.endTime, Date.now()) ?? 0;
         const share = Math.log1p(took) / Math.log1p(longest);

@@ -130,12 +130,12 @@ const SHOWN = 3;
 
 function Holders({ limit }: { limit: Limit }) {
   const [isOpen, setOpen] = useState(false);
-  const shown = isOpen ? limit.holders : limit.holders.slice(0, SHOWN);
+  const visible = isOpen ? limit.holders : limit.holders.slice(0, SHOWN);
   if (limit.used === 0) return null;
   return (
     <>
       <ul className="holders">
-        {shown.map((holder, index) => (
+        {visible.map((holder, index) => (
           <li key={index}>
             <HolderLine holder={holder} />
           </li>

@@ -7,9 +7,9 @@ import { toast } from "../../ui/toasts";
 export function RemoveLimitDialog({ limit, onClose }: { limit: Limit | null; onClose: () => void }) {
   const client = useQueryClient();
   const remove = useMutation({
-    mutationFn: (wanted: Limit) => removeLimit(wanted.id),
-    onSuccess: (_, wanted) => {
-      toast(`${kindWord(wanted.kind)} ${wanted.name} has no limit any more.`);
+    mutationFn: (target: Limit) => removeLimit(target.id),
+    onSuccess: (_, target) => {
+      toast(`${kindWord(target.kind)} ${target.name} has no limit any more.`);
       onClose();
       return client.invalidateQueries();
     },

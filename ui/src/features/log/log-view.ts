@@ -35,8 +35,8 @@ export function useGoal(
       return;
     }
     const line = lines.findIndex((one) => one.record.id >= (goal.id as number));
-    const wanted = line > 0 || (lines[0]?.record.level ?? 0) >= ERROR;
-    mark(wanted ? line : -1);
+    const isGoal = line > 0 || (lines[0]?.record.level ?? 0) >= ERROR;
+    mark(isGoal ? line : -1);
     scrollTo(line);
   }, [goal, lines, box, mark, scrollTo]);
 }
@@ -88,12 +88,12 @@ export function useNews(records: readonly LogRecord[], isSeen: boolean): number 
 }
 
 /** The text that is looked for: at once in the log, a moment after the last key in the address. */
-export function useFind(given: string, keep: (text: string) => void): [string, (text: string) => void] {
-  const [text, setText] = useState(given);
-  const latest = useRef({ keep, given });
-  latest.current = { keep, given };
+export function useFind(initial: string, keep: (text: string) => void): [string, (text: string) => void] {
+  const [text, setText] = useState(initial);
+  const latest = useRef({ keep, initial });
+  latest.current = { keep, initial };
   useEffect(() => {
-    if (text === latest.current.given) return;
+    if (text === latest.current.initial) return;
     const timer = window.setTimeout(() => latest.current.keep(text), TYPED_FOR);
     return () => window.clearTimeout(timer);
   }, [text]);

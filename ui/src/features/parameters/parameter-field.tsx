@@ -106,14 +106,14 @@ function Help({ field, id }: { field: Field; id: string }) {
 }
 
 function HelpText({ field }: { field: Field }) {
-  const shown = field.initial.replace(/\s+/g, " ").slice(0, 80);
+  const preset = field.initial.replace(/\s+/g, " ").slice(0, 80);
   return (
     <>
       {field.description && `${field.description} `}
       {TYPE_WORDS[field.kind]}
       {field.hasDefault && (
         <>
-          , default <span className="mono">{shown === "" ? "none" : shown}</span>
+          , default <span className="mono">{preset === "" ? "none" : preset}</span>
         </>
       )}
     </>

@@ -111,16 +111,17 @@ function Preview({ run, from }: { run: Run; from: string | null }) {
   const { data, hasNextPage } = useInfiniteQuery(taskRunsQuery(run.id));
   const all = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data]);
   const again = useMemo(() => new Set(toRunAgain(run.version.edges, all, from)), [run.version.edges, all, from]);
-  const shown = withoutPlumbing(all, run.version.tasks);
+  const visible = withoutPlumbing(all, run.version.tasks);
   const place = new Map(run.version.tasks.map((task, index) => [task.slug, index]));
-  const shownAgain = shown
+  const visibleAgain = visible
     .filter((task) => again.has(task))
     .sort((a, b) => (place.get(a.taskSlug) ?? 0) - (place.get(b.taskSlug) ?? 0));
   if (!data || hasNextPage) return null;
-  const kept = shown.length - shownAgain.length;
+  const kept = visible.length - visibleAgain.length;
   return (
     <p role="status">
-      {shownAgain.length === 0 ? "No task that ran runs again" : `Runs again: ${againInWords(shownAgain, shown)}`}.{" "}
+      {visibleAgain.length === 0 ? "No task that ran runs again" : `Runs again: ${againInWords(visibleAgain, visible)}`}
+      .{" "}
       <span className="muted">
         {kept === 1 ? "1 task run keeps its result." : `${kept.toLocaleString("en")} task runs keep their results.`}
       </span>

@@ -34,9 +34,9 @@ export function ParametersPanel({ run }: { run: Run }) {
         </thead>
         <tbody>
           {rows.map((parameter) => {
-            const given = parameter.name in run.parameters;
-            const value = given ? run.parameters[parameter.name] : parameter.default;
-            const changed = given && !parameter.required && show(value) !== show(parameter.default);
+            const isSet = parameter.name in run.parameters;
+            const value = isSet ? run.parameters[parameter.name] : parameter.default;
+            const changed = isSet && !parameter.required && show(value) !== show(parameter.default);
             return (
               <tr key={parameter.name}>
                 <td className="strong">{parameter.name}</td>

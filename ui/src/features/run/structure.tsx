@@ -42,14 +42,14 @@ export function Structure({ run, list, search, go }: Props) {
 
 function Body({ run, list, search, go, family, showAll }: Props & { family: Family | null; showAll: () => void }) {
   const { expanded, toggle } = useExpanded(run, list, family);
-  const shown = ofFamily(list.tasks, family);
+  const visible = ofFamily(list.tasks, family);
   const selected = search.task ?? "";
   const select = (selection: string) => go({ task: selection === search.task ? undefined : selection });
   if (list.isPending) return <Skeleton rows={10} label="the tasks" />;
   if (list.error) return <Failure error={list.error} retry={list.retry} what="The tasks" />;
   if (list.tasks.length === 0)
     return <Empty title={isTerminal(run.state.type) ? "No task ran." : "Tasks appear when the run starts."} />;
-  if (shown.length === 0)
+  if (visible.length === 0)
     return (
       <Empty
         title="No task is in this state any more."
@@ -61,10 +61,10 @@ function Body({ run, list, search, go, family, showAll }: Props & { family: Fami
       />
     );
   if (search.view === "table")
-    return <TaskTable tasks={shown} order={list.order} selected={selected} onSelect={select} />;
+    return <TaskTable tasks={visible} order={list.order} selected={selected} onSelect={select} />;
   return (
     <Timeline
-      tasks={shown}
+      tasks={visible}
       order={list.order}
       startTime={run.startTime}
       endTime={run.endTime}
@@ -97,7 +97,7 @@ function toggled(slugs: ReadonlySet<string>, slug: string): ReadonlySet<string> 
   return next;
 }
 
-/** Says what part of a very wide run is shown; nothing when it is all of it. */
+/** Says what part of a very wide run is visible; nothing when it is all of it. */
 function Extent({ run, list }: { run: Run; list: Tasks }) {
   if (!list.isCapped && !list.isLoadingMore) return null;
   const loaded = list.tasks.length.toLocaleString("en");

@@ -23,7 +23,7 @@ export function useGoOn(run: Run): GoOn | null {
   const writing = useWriting();
   const step = nextStepOf(run);
   const change = useMutation({
-    mutationFn: (wanted: { step: NextStep; key: string }) => goOn(run.id, wanted.step, wanted.key),
+    mutationFn: (request: { step: NextStep; key: string }) => goOn(run.id, request.step, request.key),
     onSuccess: async (_, { step: done }) => {
       toast(`${WORDS[done].done} ${run.flow.name} / ${run.name}.`);
       await client.invalidateQueries();

@@ -14,9 +14,9 @@ export interface Stoppable {
 export function StopDialog({ run, onClose }: { run: Stoppable | null; onClose: () => void }) {
   const client = useQueryClient();
   const stop = useMutation({
-    mutationFn: ({ wanted, reason }: { wanted: Stoppable; reason: string }) => stopRun(wanted.id, reason),
-    onSuccess: async (_, { wanted }) => {
-      toast(`Stopping ${wanted.flow.name} / ${wanted.name}.`);
+    mutationFn: ({ target, reason }: { target: Stoppable; reason: string }) => stopRun(target.id, reason),
+    onSuccess: async (_, { target }) => {
+      toast(`Stopping ${target.flow.name} / ${target.name}.`);
       onClose();
       await client.invalidateQueries();
     },
@@ -36,7 +36,7 @@ export function StopDialog({ run, onClose }: { run: Stoppable | null; onClose: (
       isDanger
       isPending={stop.isPending}
       error={stop.error}
-      onConfirm={(reason) => run && stop.mutate({ wanted: run, reason })}
+      onConfirm={(reason) => run && stop.mutate({ target: run, reason })}
     >
       <p className="muted">
         {started
