@@ -54,7 +54,7 @@ def create_backfill(db: Database, actor: Actor, request: Backfill, *, now: datet
     """Create missing runs for past due times, at the rate that the request allows, as a job."""
     now = now or clock.now()
     with db.read() as session:
-        document = backfills.checked(session, request, now)
+        document = backfills.job_document(session, request, now)
     total = backfills.preview(db, request, now=now).count
     job_id = _create(db, actor, BACKFILL, document, request.idempotency_key, total, now)
     step(db, job_id, now)

@@ -1,4 +1,4 @@
-"""Giving a schedule its next runs, inside the transaction of an action: the scheduler and every change of a schedule use this."""
+"""Planning a schedule's next runs inside the transaction of an action: used by the scheduler and by every change of a schedule."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ from appliance.server.db.rows.schedules import NewSkip, PlanUpdate
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import flow_runs, schedules
-from appliance.server.domain.scheduling import CatchUp, Plan, Skip, cut, plan
+from appliance.server.domain.scheduling import CatchUp, Plan, Skip, cut
+from appliance.server.domain.scheduling import plan as plan_times
 from appliance.server.errors import Invalid
 from appliance.server.events.outbox import announce
 
 MALFORMED = (ScheduleError, Invalid, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
-"""What a document raises that no schedule could have been made of by our own doors, but that lies in the table all the same."""
+"""What a stored document raises that could not have been stored through our own API."""
 
 
 @dataclass(frozen=True)
-class Planned:
-    """How many schedules were looked after, the runs created for them, the due times that get none, and the schedules set aside."""
+class PlanCounts:
+    """How many schedules were planned, runs created for them, due times skipped, and malformed schedules switched off."""
 
     schedules: int = 0
     created: int = 0
@@ -38,32 +39,34 @@ class Planned:
     malformed: int = 0
 
 
-def plan_runs(session: Session, found: Sequence[Schedule], actor: Actor, now: datetime, ahead: int) -> Planned:
-    """Create the runs that these schedules lack. One that can't be computed is switched off, with an event that says why."""
-    known = mapped_flows.by_ids(session, {schedule.flow_id for schedule in found})
-    versions = mapped_flows.newest_versions(session, set(known))
+def plan_runs(
+    session: Session, due_schedules: Sequence[Schedule], actor: Actor, now: datetime, ahead: int
+) -> PlanCounts:
+    """Create the missing runs of these schedules. A schedule that can't be computed is switched off, with an event that says why."""
+    flows = mapped_flows.by_ids(session, {schedule.flow_id for schedule in due_schedules})
+    versions = mapped_flows.newest_versions(session, set(flows))
     rows: list[NewFlowRun] = []
     skips: list[NewSkip] = []
-    deleted = read_schedules.deleted_times(session, [schedule.id for schedule in found], now)
+    deleted = read_schedules.deleted_times(session, [schedule.id for schedule in due_schedules], now)
     planned: list[PlanUpdate] = []
     malformed = 0
-    for schedule in found:
-        flow, version = known[schedule.flow_id], versions.get(schedule.flow_id)
+    for schedule in due_schedules:
+        flow, version = flows[schedule.flow_id], versions.get(schedule.flow_id)
         if version is None or flow.archived or not schedule.active:
             continue
         try:
-            wanted = _plan_of(schedule, now, ahead)
-            due = [time for time in wanted.due if (schedule.id, time) not in deleted]
+            plan = _plan_of(schedule, now, ahead)
+            due = [time for time in plan.due if (schedule.id, time) not in deleted]
             rows += _rows(flow, version, schedule, due, actor, now)
         except MALFORMED as error:
             reason = str(error) if isinstance(error, (ScheduleError, Invalid)) else "Its document can't be read."
-            _step_aside(session, schedule, reason, actor, now)
+            _switch_off(session, schedule, reason, actor, now)
             malformed += 1
             continue
-        if wanted.skip is not None:
-            skips.append(_skip_row(schedule, wanted.skip, now))
-        schedule.scheduled_until, schedule.plan_at = wanted.until, wanted.again
-        planned.append({"schedule": schedule.id, "until": wanted.until, "again": wanted.again})
+        if plan.skip is not None:
+            skips.append(_skip_row(schedule, plan.skip, now))
+        schedule.scheduled_until, schedule.plan_at = plan.until, plan.again
+        planned.append({"schedule": schedule.id, "until": plan.until, "again": plan.again})
     crash.point("sched.run.built")
     created = insert_runs(session, rows, actor, now)
     crash.point("sched.run.inserted")
@@ -75,24 +78,24 @@ def plan_runs(session: Session, found: Sequence[Schedule], actor: Actor, now: da
     for skip in skips:
         data = {"count": skip["count"], "first": isoformat(skip["first"]), "last": isoformat(skip["last"])}
         announce(session, "schedule", skip["schedule_id"], "schedule.missed", data, actor, now)
-    return Planned(len(planned), len(created), sum(skip["count"] for skip in skips), malformed)
+    return PlanCounts(len(planned), len(created), sum(skip["count"] for skip in skips), malformed)
 
 
 def catch_up_missed(session: Session, schedule: Schedule, actor: Actor, now: datetime, ahead: int) -> None:
-    """Before a schedule is changed or planned again from now on: due times that nobody has looked after, as when the services were
-    away, get their runs or their record by what the schedule says until now."""
+    """Before a schedule is changed or planned again: past due times that were never planned, as when the services were down, get
+    their runs or their skips by the schedule as it was until now."""
     if schedule.active and schedule.scheduled_until is not None and schedule.scheduled_until < now:
         plan_runs(session, [schedule], actor, now, ahead)
 
 
-def plan_again(session: Session, schedule: Schedule, actor: Actor, now: datetime, ahead: int) -> Planned:
-    """Remove the runs that are only planned and plan from now on, by what the schedule and the flow say now."""
+def plan_again(session: Session, schedule: Schedule, actor: Actor, now: datetime, ahead: int) -> PlanCounts:
+    """Remove the runs that are only planned, and plan again by the schedule and the flow as they are now."""
     unplan(session, schedule, now)
     return plan_runs(session, [schedule], actor, now, ahead)
 
 
 def forget_future_skips(session: Session, schedule: Schedule, now: datetime) -> None:
-    """What was recorded as missed by a clock that has been set back since has not come yet, and gets its runs."""
+    """Skips recorded by a wrong clock that was set back since: their due times are still to come, and get runs."""
     if skips := read_schedules.skips_after(session, schedule, now):
         rule = parse(schedule.document)
         for row in skips:
@@ -108,11 +111,11 @@ def unplan(session: Session, schedule: Schedule, now: datetime) -> int:
 
 def _plan_of(schedule: Schedule, now: datetime, ahead: int) -> Plan:
     catch_up = CatchUp(schedule.catch_up, schedule.catch_up_cap, schedule.catch_up_window)
-    return plan(parse(schedule.document), schedule.scheduled_until or now, now, ahead, catch_up)
+    return plan_times(parse(schedule.document), schedule.scheduled_until or now, now, ahead, catch_up)
 
 
 def _skip_row(schedule: Schedule, skip: Skip, now: datetime) -> NewSkip:
-    reason = skip.reason if skip.counted else f"{skip.reason} There were more of them than are counted."
+    reason = skip.reason if skip.counted else f"{skip.reason} There were too many to count them all."
     return {
         "schedule_id": schedule.id,
         "version": schedule.version,
@@ -147,7 +150,7 @@ def _rows(
     ]
 
 
-def _step_aside(session: Session, schedule: Schedule, reason: str, actor: Actor, now: datetime) -> None:
+def _switch_off(session: Session, schedule: Schedule, reason: str, actor: Actor, now: datetime) -> None:
     schedule.active = False
     schedule.version += 1
     schedule.updated = now

@@ -1,11 +1,10 @@
-"""Schedules: made, edited, switched and deleted by people, or declared in a flow's code. Runs that are only planned go along."""
+"""Schedules: created, edited, switched and deleted by people, or declared in a flow's code. Their planned runs follow every change."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -18,7 +17,7 @@ from appliance.server.actions.flow_runs.new_runs import merge_parameters
 from appliance.server.actions.names import labels_of
 from appliance.server.actions.planning import (
     MALFORMED,
-    Planned,
+    PlanCounts,
     catch_up_missed,
     forget_future_skips,
     plan_again,
@@ -48,9 +47,9 @@ _BESIDE = frozenset({"parameters", "labels"})  # kept in columns of their own
 
 @dataclass(frozen=True)
 class Policy:
-    """What becomes of due times that were missed, and of runs that overlap; None leaves a part as it is.
+    """What happens to missed due times and to runs that overlap; None leaves a part as it is.
 
-    `catch_up_window` is in seconds; 0 takes the window away.
+    `catch_up_window` is in seconds; 0 removes the window.
     """
 
     catch_up: str | None = None
@@ -120,7 +119,7 @@ def edit(
     policy: Policy | None = None,
     now: datetime | None = None,
 ) -> Schedule:
-    """Change when, with what or by which policies a schedule starts runs, or whether it does; those already planned are replaced."""
+    """Change a schedule's times, parameters or policies, or switch it on or off; its planned runs are replaced."""
     now = now or clock.now()
     with db.write("schedule.edit") as session:
         schedule = _locked(session, schedule_id)
@@ -151,23 +150,23 @@ def delete(db: Database, actor: Actor, schedule_id: UUID, *, now: datetime | Non
 
 
 @retried
-def keep_ahead(db: Database, ids: Sequence[UUID], *, now: datetime | None = None, actor: Actor = SYSTEM) -> Planned:
-    """Give these schedules the runs that they lack now. Two schedulers may do this at once; each due time gets one run."""
+def keep_ahead(db: Database, ids: Sequence[UUID], *, now: datetime | None = None, actor: Actor = SYSTEM) -> PlanCounts:
+    """Create the missing runs of these schedules. Two schedulers may do this at once; each due time gets one run."""
     now = now or clock.now()
     with db.write("sched.run") as session:
-        found = schedules.lock_active(session, ids)
-        return plan_runs(session, found, actor, now, db.rules.scheduled_runs_ahead)
+        due_schedules = schedules.lock_active(session, ids)
+        return plan_runs(session, due_schedules, actor, now, db.rules.scheduled_runs_ahead)
 
 
 def to_plan(db: Database, now: datetime) -> list[UUID]:
-    """The schedules that must be looked after now."""
+    """The schedules that must be planned now."""
     with db.read() as session:
         return read_schedules.to_plan(session, now)
 
 
 def out_of_date(db: Database, now: datetime, *, steady: bool = False) -> list[UUID]:
-    """The schedules whose planned runs lie at times that aren't due any more: the rules of their time zone have changed. With a `steady`
-    clock also those whose runs lie too far ahead: they were planned by a wrong clock."""
+    """The schedules with planned runs at times that aren't due any more: the rules of their time zone have changed. With a `steady`
+    clock also those with runs too far ahead: they were planned by a wrong clock."""
     with db.read() as session:
         planned = read_schedules.planned(session, now)
         documents = read_schedules.documents(session, list(planned))
@@ -177,7 +176,7 @@ def out_of_date(db: Database, now: datetime, *, steady: bool = False) -> list[UU
 
 @retried
 def move_planned(db: Database, schedule_id: UUID, *, now: datetime | None = None, actor: Actor = SYSTEM) -> bool:
-    """Plan a schedule again by the rules of today, with an event that says so; False when it is gone or switched off."""
+    """Plan a schedule again by the current rules of its time zone, with an event that says so; False when it was deleted or is off."""
     now = now or clock.now()
     with db.write("schedule.move") as session:
         schedule = schedules.lock(session, schedule_id)
@@ -190,20 +189,22 @@ def move_planned(db: Database, schedule_id: UUID, *, now: datetime | None = None
         return True
 
 
-def _is_out_of_date(document: Any, planned: list[datetime], now: datetime, ahead: int | None) -> bool:
+def _is_out_of_date(document: JsonDocument | None, planned: list[datetime], now: datetime, ahead: int | None) -> bool:
+    if document is None:
+        return False  # the schedule was deleted in between
     try:
         rule = parse(document)
         return has_moved(rule, planned) or (ahead is not None and too_far_ahead(rule, now, planned, ahead))
     except MALFORMED:
-        return False  # planning sets it aside
+        return False  # planning switches it off
 
 
 def sync_with_code(
     session: Session, flow: Flow, version: FlowVersion, active: bool, actor: Actor, now: datetime, ahead: int
 ) -> None:
-    """Bring the schedules that come from code in line with the version: the same stay as they are, new ones are added, others go.
+    """Synchronize the schedules declared in code with the version: unchanged ones stay, new ones are added, all others are removed.
 
-    All active schedules of the flow are planned again, because their planned runs belong to the version before.
+    All active schedules of the flow are planned again, because their planned runs belong to the previous version.
     """
     declared = {
         _key(document, document.get("parameters"), document.get("labels")): document for document in version.schedules
@@ -225,9 +226,7 @@ def sync_with_code(
         _announce(session, schedule, "schedule.created", actor, now)
 
 
-def _new(
-    session: Session, flow: Flow, document: Mapping[str, Any], origin: str, active: bool, now: datetime
-) -> Schedule:
+def _new(session: Session, flow: Flow, document: JsonDocument, origin: str, active: bool, now: datetime) -> Schedule:
     schedule = Schedule(
         id=ids.uuid7(), flow_id=flow.id, kind="", document={}, active=active, origin=origin, created=now, updated=now
     )
@@ -238,16 +237,16 @@ def _new(
     return schedule
 
 
-def _fill(schedule: Schedule, document: Mapping[str, Any]) -> None:
+def _fill(schedule: Schedule, document: JsonDocument) -> None:
     try:
         validate(document).next(1, schedule.updated)
     except ScheduleError as error:
         raise Invalid(str(error)) from error
     except ArithmeticError as error:
-        raise Invalid("The schedule's times lie too far in the future or the past to be computed.") from error
+        raise Invalid("The schedule's times are too far in the future or the past to be computed.") from error
     parameters, labels = document.get("parameters") or {}, document.get("labels") or []
     if not isinstance(parameters, dict) or not isinstance(labels, list) or not all(isinstance(x, str) for x in labels):
-        raise Invalid("A schedule's parameters must be an object and its labels a list of texts.")
+        raise Invalid("A schedule's parameters must be an object and its labels a list of strings.")
     schedule.document = {key: value for key, value in document.items() if key not in _BESIDE}
     schedule.kind = document["kind"]
     schedule.timezone = document.get("timezone") or "UTC"
@@ -262,11 +261,11 @@ def _set_policy(schedule: Schedule, policy: Policy) -> None:
         schedule.catch_up = policy.catch_up
     if policy.catch_up_cap is not None:
         if not 1 <= policy.catch_up_cap <= MOST_CAUGHT_UP:
-            raise Invalid(f"The cap of catching up must be a number from 1 to {MOST_CAUGHT_UP}.")
+            raise Invalid(f"The catch-up cap must be a number from 1 to {MOST_CAUGHT_UP}.")
         schedule.catch_up_cap = policy.catch_up_cap
     if policy.catch_up_window is not None:
         if not 0 <= policy.catch_up_window <= _LONGEST_WINDOW:
-            raise Invalid("The window of catching up must be a number of seconds, at most ten years; 0 takes it away.")
+            raise Invalid("The catch-up window must be a number of seconds, at most ten years; 0 removes it.")
         schedule.catch_up_window = policy.catch_up_window or None
     if policy.overlap is not None:
         if policy.overlap not in OVERLAP:
@@ -275,9 +274,9 @@ def _set_policy(schedule: Schedule, policy: Policy) -> None:
 
 
 def _require_runnable(flow: Flow, version: FlowVersion, schedule: Schedule) -> None:
-    lacking = parameter_rules.missing(version.parameters, flow.overrides.get("parameters") or {}, schedule.parameters)
-    if lacking:
-        names = ", ".join(map(repr, lacking))
+    missing = parameter_rules.missing(version.parameters, flow.overrides.get("parameters") or {}, schedule.parameters)
+    if missing:
+        names = ", ".join(map(repr, missing))
         raise Invalid(
             f"Flow {flow.name!r} can't be scheduled because its required parameter {names} has no value; "
             "give the parameter a default or the schedule a value for it."
@@ -288,7 +287,7 @@ def _require_runnable(flow: Flow, version: FlowVersion, schedule: Schedule) -> N
 def _flow(session: Session, flow_id: UUID) -> tuple[Flow, FlowVersion]:
     flow, version = session.get(Flow, flow_id), mapped_flows.newest_version(session, flow_id)
     if flow is None or version is None:
-        raise NotFound("There is no such flow; look at the list of flows.")
+        raise NotFound("There is no such flow; check the list of flows.")
     if flow.archived:
         raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive first.")
     return flow, version
@@ -318,6 +317,6 @@ def _announce(session: Session, schedule: Schedule, kind: str, actor: Actor, now
     announce(session, "schedule", schedule.id, kind, {"flow_id": str(schedule.flow_id)}, actor, now)
 
 
-def _key(document: Mapping[str, Any], parameters: Any, labels: Any) -> bytes:
+def _key(document: JsonDocument, parameters: object, labels: Iterable[str] | None) -> bytes:
     own = {key: value for key, value in document.items() if key not in _BESIDE}
     return msgspec.json.encode([own, parameters or {}, sorted(labels or [])], order="sorted")

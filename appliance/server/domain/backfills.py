@@ -1,20 +1,19 @@
-"""How many runs a backfill may create now: from its progress, the runs of it that have not ended, and the rate that was asked for."""
+"""How many runs a backfill may create now: from its progress, its runs that have not ended, and the requested rate."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from appliance.kit.clock import isoformat, parse
+from appliance.kit.documents import JsonDocument
 
 _MINUTE = 60.0
 
 
 def room(
-    progress: Mapping[str, Any], now: datetime, unfinished: int, at_once: int, per_minute: int | None, most: int
-) -> tuple[int, dict[str, Any]]:
-    """The number, and what to note of the running minute when so many are created."""
+    progress: JsonDocument, now: datetime, unfinished: int, at_once: int, per_minute: int | None, most: int
+) -> tuple[int, JsonDocument]:
+    """The number, and what to record about the current minute when that many are created."""
     free = min(most, at_once - unfinished)
     if per_minute is None or free <= 0:
         return max(0, free), {}

@@ -6,7 +6,7 @@ One clear sentence per problem, each with the parameter's name.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache, partial
 from typing import Any
@@ -15,6 +15,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, UnknownType, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
+
+from appliance.kit.documents import JsonDocument, Parameters
 
 _NOUNS = {
     "integer": "an integer",
@@ -43,7 +45,7 @@ _UNREADABLE = (
 )
 
 
-def is_readable(schema: Mapping[str, Any]) -> bool:
+def is_readable(schema: JsonDocument) -> bool:
     """Is this a JSON schema that values can be checked against, without any other document?"""
     try:
         Draft202012Validator.check_schema(schema)
@@ -53,7 +55,7 @@ def is_readable(schema: Mapping[str, Any]) -> bool:
     return True
 
 
-def merge(declared: Sequence[Mapping[str, Any]], *layers: Mapping[str, Any]) -> dict[str, Any]:
+def merge(declared: Sequence[JsonDocument], *layers: Parameters) -> Parameters:
     """The declared defaults, each later layer over them. A default of 0, False or "" counts like any other."""
     values = {item["name"]: item.get("default") for item in declared if not item.get("required")}
     for layer in layers:
@@ -61,7 +63,7 @@ def merge(declared: Sequence[Mapping[str, Any]], *layers: Mapping[str, Any]) -> 
     return values
 
 
-def problems(declared: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> list[str]:
+def problems(declared: Sequence[JsonDocument], values: Parameters) -> list[str]:
     """What is wrong with `values`, one sentence each; empty when they fit."""
     names = [item["name"] for item in declared]
     sentences = [_unknown(name, names) for name in values if name not in names]
@@ -75,7 +77,7 @@ def problems(declared: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -
     return sentences
 
 
-def missing(declared: Sequence[Mapping[str, Any]], *layers: Mapping[str, Any]) -> list[str]:
+def missing(declared: Sequence[JsonDocument], *layers: Parameters) -> list[str]:
     """Required parameters that no layer gives a value."""
     return [
         item["name"] for item in declared if item.get("required") and not any(item["name"] in layer for layer in layers)

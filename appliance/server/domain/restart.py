@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+
+from appliance.kit.documents import JsonDocument
 
 TaskKey = tuple[str, int]
 """A task's slug and the index of a mapped child; -1 for what is not mapped and for the parent of children."""
 
 
 def to_run_again(
-    edges: Sequence[Mapping[str, Any]], types: Mapping[TaskKey, str], from_task: str | None = None
+    edges: Sequence[JsonDocument], types: Mapping[TaskKey, str], from_task: str | None = None
 ) -> set[TaskKey]:
     """The keys of `types` (recorded task runs by the type of their state) that are to run again; also those of the task that is
     named, with all of its children.
@@ -21,7 +22,7 @@ def to_run_again(
     indices: dict[str, list[int]] = defaultdict(list)
     for slug, index in types:
         indices[slug].append(index)
-    after: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    after: dict[str, list[JsonDocument]] = defaultdict(list)
     for edge in edges:
         after[edge["upstream"]].append(edge)
     again = {key for key, type in types.items() if type != "SUCCESS" or key[0] == from_task}
@@ -40,7 +41,7 @@ def nothing_failed(type: str, again: set[TaskKey], from_task: str | None) -> boo
     return type == "SUCCESS" and not again and from_task is None
 
 
-def _following(edge: Mapping[str, Any], index: int, indices: Mapping[str, list[int]]) -> Iterable[TaskKey]:
+def _following(edge: JsonDocument, index: int, indices: Mapping[str, list[int]]) -> Iterable[TaskKey]:
     """The task runs that come after one child, or after a whole task."""
     slug = edge["downstream"]
     if index >= 0 and edge.get("mapped") and not edge.get("flattened"):

@@ -1,4 +1,4 @@
-"""Which runs a schedule needs now, and which due times get none: from how far it is planned, and the time. No I/O, no clock."""
+"""Which runs a schedule needs now, and which due times are skipped: from how far it is planned, and the time. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ MOST_CAUGHT_UP = 10_000
 _PAGE = 500
 _INSTANT = timedelta(microseconds=1)
 _COUNTED = 10_000
-"""After a longer absence the newest due times are looked up from the end, and the others are no longer counted one by one."""
+"""With more missed due times than this, the newest ones are found from the end, and the others are not counted one by one."""
 
 
 @dataclass(frozen=True)
 class CatchUp:
-    """What becomes of due times that nobody planned in time. `cap` bounds `all`; `window` is in seconds."""
+    """What happens to due times that were not planned in time. `cap` bounds `all`; `window` is in seconds."""
 
     policy: str = "latest"
     cap: int = 100
@@ -32,7 +32,7 @@ class CatchUp:
 
 @dataclass(frozen=True)
 class Skip:
-    """The due times from `first` to `last` that have no run. `count` is a lower bound where `counted` is false."""
+    """The due times from `first` to `last` that get no run. `count` is a lower bound where `counted` is false."""
 
     first: datetime
     last: datetime
@@ -43,8 +43,8 @@ class Skip:
 
 @dataclass(frozen=True)
 class Plan:
-    """`due` are the times that shall have a run, in order; every due time up to `until` is then dealt with. The next look is
-    due at `again`; None: there is nothing more to come."""
+    """`due` are the times that get a run, in order; every due time up to `until` is settled then. The schedule must be planned
+    again at `again`; None: no due time is left."""
 
     due: list[datetime] = field(default_factory=list)
     skip: Skip | None = None
@@ -55,7 +55,7 @@ class Plan:
 def plan(rule: Rule, planned_until: datetime, now: datetime, ahead: int, catch_up: CatchUp) -> Plan:
     """The runs to add so that the next `ahead` due times after `now` have one. Raises ScheduleError.
 
-    Due times between `planned_until` and `now` were missed because nobody planned; the policy says what becomes of them.
+    Due times between `planned_until` and `now` were missed because no scheduler was running; the policy says what happens to them.
     """
     past, skip = _missed(rule, planned_until, now, catch_up)
     future = rule.next(ahead, now)
@@ -65,7 +65,7 @@ def plan(rule: Rule, planned_until: datetime, now: datetime, ahead: int, catch_u
 
 
 def has_moved(rule: Rule, planned: Collection[datetime]) -> bool:
-    """Are there planned runs at times that the schedule doesn't give any more, as after a change of a time zone's rules?"""
+    """Are there planned runs at times that are no longer due, as after a change of a time zone's rules?"""
     return any(rule.next(1, time - _INSTANT) != [time] for time in planned)
 
 
@@ -75,7 +75,7 @@ def too_far_ahead(rule: Rule, now: datetime, planned: Collection[datetime], ahea
 
 
 def cut(rule: Rule, first: datetime, now: datetime) -> list[datetime]:
-    """Of due times from `first` on that were skipped, those that have come, so many as are counted."""
+    """Of the skipped due times from `first` on, those in the past, up to the number that is counted."""
     return _between(rule, first - _INSTANT, now, _COUNTED)
 
 
@@ -86,24 +86,24 @@ def _missed(
         return [], None
     times = _between(rule, planned_until, now, _COUNTED + 1)
     if len(times) <= _COUNTED:
-        kept = _kept(times, now, catch_up)
-        skipped = times[: len(times) - len(kept)]
+        caught_up = _caught_up(times, now, catch_up)
+        skipped = times[: len(times) - len(caught_up)]
         if not skipped:
-            return kept, None
-        return kept, Skip(skipped[0], skipped[-1], len(skipped), _reason(catch_up))
+            return caught_up, None
+        return caught_up, Skip(skipped[0], skipped[-1], len(skipped), _reason(catch_up))
     latest = _latest(rule, planned_until, now, max(1, catch_up.keep) + 1)
-    kept = _kept(latest, now, catch_up)
-    if len(kept) == len(latest):
-        return kept, None
-    return kept, Skip(times[0], latest[-len(kept) - 1], _COUNTED, _reason(catch_up), counted=False)
+    caught_up = _caught_up(latest, now, catch_up)
+    if len(caught_up) == len(latest):
+        return caught_up, None
+    return caught_up, Skip(times[0], latest[-len(caught_up) - 1], _COUNTED, _reason(catch_up), counted=False)
 
 
-def _kept(times: list[datetime], now: datetime, catch_up: CatchUp) -> list[datetime]:
-    kept = times[len(times) - min(catch_up.keep, len(times)) :]
+def _caught_up(times: list[datetime], now: datetime, catch_up: CatchUp) -> list[datetime]:
+    newest = times[len(times) - min(catch_up.keep, len(times)) :]
     if catch_up.window is None:
-        return kept
+        return newest
     since = now - timedelta(seconds=catch_up.window)
-    return [time for time in kept if time >= since]
+    return [time for time in newest if time >= since]
 
 
 def _between(rule: Rule, after: datetime, until: datetime, most: int) -> list[datetime]:
@@ -118,21 +118,21 @@ def _latest(rule: Rule, after: datetime, until: datetime, number: int) -> list[d
     span, few = timedelta(seconds=1), timedelta(0)
     while True:
         since = max(after, until - span)
-        found = _between(rule, since, until, most + 1)
-        if len(found) > most:
+        times = _between(rule, since, until, most + 1)
+        if len(times) > most:
             span = few + (span - few) / 2
-        elif len(found) >= number or since == after:
-            return found[-number:]
+        elif len(times) >= number or since == after:
+            return times[-number:]
         else:
             few, span = span, span * 2
 
 
 def _reason(catch_up: CatchUp) -> str:
     if catch_up.keep == 0:
-        kept = "what was missed gets no run"
+        runs = "they get no run"
     elif catch_up.policy == "latest":
-        kept = "only the newest of what was missed gets a run"
+        runs = "only the newest of them gets a run"
     else:
-        kept = f"the newest {catch_up.keep} of what was missed get a run"
-    late = "" if catch_up.window is None else f", unless it is overdue for more than {catch_up.window:g} s"
-    return f"Nobody planned in time; by the schedule's catch-up policy {kept}{late}."
+        runs = f"the newest {catch_up.keep} of them get a run"
+    late = "" if catch_up.window is None else f", unless it is overdue by more than {catch_up.window:g} s"
+    return f"These due times were not planned in time; by the schedule's catch-up policy, {runs}{late}."
