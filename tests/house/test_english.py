@@ -11,12 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-NOT_YET = (
-    "appliance/server/actions",
-    "appliance/server/db",
-    "appliance/server/domain",
-    "ui/src",
-)
+NOT_YET = ("ui/src",)
 """Files and folders still to be rewritten. Remove an entry once its sentences are clean; add none."""
 
 PAGES = ("docs/pages", "docs/dev", "README.md", "CHANGELOG.md", "DECISIONS.md", "CONTRIBUTING.md")
