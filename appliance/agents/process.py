@@ -143,7 +143,7 @@ class ProcessAgent(Agent):
         configured = {str(name): str(value) for name, value in (work.run_config.get("env") or {}).items()}
         return {
             **inherited,
-            **crash.handed_on(os.environ),
+            **crash.forward(os.environ),
             **self._results,
             **configured,
             "APPLIANCE_RUN_ID": str(work.flow_run_id),

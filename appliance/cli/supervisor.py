@@ -1,4 +1,4 @@
-"""Keeps the appliance's processes running: forks each, restarts those that die with back-off, and stops them in order.
+"""Keeps the appliance's processes running: forks each, restarts with back-off those that die, and stops them in order.
 
 Forking after the imports lets the three processes share memory. The supervisor itself has no threads or connections, so
 that a fork is always clean.

@@ -48,7 +48,7 @@ def arm_from(environ: Mapping[str, str]) -> None:
         arm(environ[VARIABLE])
 
 
-def handed_on(environ: Mapping[str, str]) -> dict[str, str]:
+def forward(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that pass this process's crash point on to a process with its own environment."""
     return {VARIABLE: environ[VARIABLE]} if VARIABLE in environ else {}
 

@@ -64,6 +64,9 @@ BANNED = {
     r"\bis to stop\b": "must stop",
     r"\b(is|are|was|were) at work\b": "is running, is active",
     r"\bwhere (\w+ ){1,3}lies?\b": "where ... is, where ... is stored",
+    r"\bwritten down\b": "recorded, written to disk",
+    r"\bput(s|ting)? (it |them )?aside\b": "archive, set apart",
+    r"\bwhat (is|was) (named|given|left out)\b": "the fields that are set, omitted fields",
 }
 
 SAMPLES = (
@@ -102,6 +105,9 @@ SAMPLES = (
     "The agent is to stop.",
     "A run is at work.",
     "The place where results lie.",
+    "The exit code could not be written down.",
+    "Its files are put aside.",
+    "What is left out stays.",
 )
 """One for each phrase above, so that none of them is a pattern that can't match."""
 
