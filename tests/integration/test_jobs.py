@@ -180,7 +180,7 @@ def test_a_job_that_fails_steps_aside(database: Database, small: None) -> None:
     assert Jobs(database).run_once(kit_clock.now())["failed"] == 1
     assert job(database, good).state == "done"
     failed = rows(database, "select state, message from job where state <> 'done'")
-    assert [row["state"] for row in failed] == ["failed"] and "error of its own" in failed[0]["message"]
+    assert [row["state"] for row in failed] == ["failed"] and "internal error" in failed[0]["message"]
 
 
 def test_old_jobs_are_forgotten(database: Database, clock: StoppedClock, small: None) -> None:
