@@ -228,7 +228,7 @@ def test_a_batch_that_is_refused_as_invalid_loses_its_details_but_not_its_states
     assert run.reporter.close(WAIT)
     kinds = [event for event in server.events if isinstance(event, TaskStateEvent)]
     assert [event.name for event in kinds] == ["Running", "Success"]
-    assert any(isinstance(event, LogEvent) and "left out" in event.message for event in server.events)
+    assert any(isinstance(event, LogEvent) and "they were omitted" in event.message for event in server.events)
 
 
 def test_data_that_is_no_json_does_not_stop_the_reports(server: Server, run: Run) -> None:

@@ -88,5 +88,5 @@ def test_a_heartbeat_is_due_one_interval_after_the_last_report() -> None:
 def test_long_texts_are_cut_and_say_so() -> None:
     cut = text("x" * 100_000)
     assert len(cut) == 64 * 1024
-    assert cut.endswith("longer than a message may be.")
+    assert cut.endswith("truncated: the message is too long.")
     assert text(None) == ""
