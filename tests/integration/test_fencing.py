@@ -101,7 +101,7 @@ def test_outside_of_rounds_nothing_is_fenced(database: Database) -> None:
 STOPPED = """
 import sys
 from appliance.server.db.session import Database
-from appliance.server.services import run
+from appliance.server.services import process as run
 from tests.integration.test_fencing import Writing
 
 db = Database(sys.argv[1])

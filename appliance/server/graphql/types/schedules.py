@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 import strawberry
 
+from appliance.kit.documents import JsonDocument
 from appliance.schedules import ScheduleError, describe, parse
 from appliance.server.db.rows.schedules import ScheduleRow
 from appliance.server.db.tables.schedules import Schedule as StoredSchedule
@@ -37,7 +39,7 @@ class Schedule:
         if not 1 <= n <= MOST_TIMES:
             raise Invalid(f"The argument n must be between 1 and {MOST_TIMES}.")
         try:
-            return parse(self.document).next(n, info.context.now)  # type: ignore[arg-type]
+            return parse(cast(JsonDocument, self.document)).next(n, info.context.now)
         except ScheduleError:
             return []  # a document from an older version that is no longer valid is listed, not hidden
 
