@@ -291,7 +291,9 @@ def test_a_module_that_is_missing_there(remote: Executor, monkeypatch: pytest.Mo
     made.Thing = type("Thing", (), {"__module__": "only_here"})  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "only_here", made)
     state = outcome(remote, double, made.Thing())
-    assert "can't be loaded in the worker process: ModuleNotFoundError: No module named 'only_here'" in str(state.message)
+    assert "can't be loaded in the worker process: ModuleNotFoundError: No module named 'only_here'" in str(
+        state.message
+    )
 
 
 @pytest.mark.parametrize("how", ["exits", "is killed", "crashes"])

@@ -295,7 +295,9 @@ def _commit(connection: Connection) -> None:
     except DBAPIError as error:
         if error.connection_invalidated:  # was it committed? Only a retry with the same key can tell
             log.warning("The connection was lost during a commit: %s", error.orig)
-            raise Unavailable("The connection to the database was lost, and it may have kept the change; check, or retry.") from error
+            raise Unavailable(
+                "The connection to the database was lost, and it may have kept the change; check, or retry."
+            ) from error
         raise
     _thread.commits = commits_of_this_thread() + 1
 

@@ -106,7 +106,9 @@ def test_a_scheduled_flow_runs_at_each_of_its_times(time: StoppedClock, log: Log
     assert state is not None and state.is_successful()
     assert seen == [(START + timedelta(hours=n), START + timedelta(hours=n)) for n in (1, 2, 3)]
     assert time.waits == [timedelta(hours=1)] * 3
-    assert log.messages[0] == "Flow 'f' is waiting for its next run at 2026-03-01T01:00:00.000000Z; press Ctrl-C to stop."
+    assert (
+        log.messages[0] == "Flow 'f' is waiting for its next run at 2026-03-01T01:00:00.000000Z; press Ctrl-C to stop."
+    )
     assert log.messages[-1] == "Flow 'f' has no more scheduled runs."
 
 
