@@ -185,7 +185,7 @@ def test_a_truncated_result_is_refused(place: Result) -> None:
     place.put(stored.location, bytes(place.get(stored.location))[:-1])
     with pytest.raises(ResultCorruptError):
         place.read(stored.location, stored.sha256)
-    with pytest.raises(ResultCorruptError, match="can't be read by PickleSerializer"):
+    with pytest.raises(ResultCorruptError, match="can't be deserialized by PickleSerializer"):
         place.read(stored.location)  # without a hash the pickle itself tells
 
 
