@@ -176,7 +176,9 @@ def test_a_missing_result_is_a_clear_failure(place: Result) -> None:
 def test_what_was_replaced_is_not_unpickled(place: Result, content: bytes) -> None:
     stored = place.write("a value")
     place.put(stored.location, content)
-    with pytest.raises(ResultCorruptError, match="is empty" if not content else "does not have the content that was written"):
+    with pytest.raises(
+        ResultCorruptError, match="is empty" if not content else "does not have the content that was written"
+    ):
         place.read(stored.location, stored.sha256)
 
 

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "appliance"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "static" not in path.parts)
 LONGEST_FILE = 500
 WRITING = {"insert", "update", "delete", "BulkInsert", "with_for_update"}
+PARTICIPLES = {"found", "wanted", "asked", "told", "shown"}
 SENDING = ("execute", "exec_driver_sql", "scalars")
 SQLALCHEMY_EVERYWHERE = {("sqlalchemy.orm", "Session")}
 """What the server may know of SQLAlchemy outside db; its errors besides."""
@@ -71,6 +72,14 @@ def commits(text: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Attribute) and node.attr == "commit":
             yield f"{node.lineno}: commits"
+
+
+def has_participles_as_names(text: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
+        stored = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        name = node.id if stored else getattr(node, "arg", None) or getattr(node, "name", None)
+        if name in PARTICIPLES and not isinstance(node, ast.keyword | ast.alias):
+            yield f"{node.lineno}: {name}"
 
 
 def only_reads(text: str) -> Iterator[str]:
@@ -143,6 +152,12 @@ RULES = {
         only_reads,
         below("server/db/writes"),
         ("_ONE = select(x)\n\ndef one(session):\n    return session.execute(_ONE).one()\n",),
+    ),
+    "names": Rule(
+        "name a value by what it is and a function by what it does",
+        has_participles_as_names,
+        MODULES,
+        ("found = rows()", "def f(wanted): ...", "def told(): ..."),
     ),
     "root": Rule(
         "import the module that you need; the front door is for users",

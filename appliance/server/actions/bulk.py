@@ -1,4 +1,4 @@
-"""One thing done to many runs, in batches: each batch is a transaction that also notes how far the job has come."""
+"""Bulk actions: one verb on many runs, in batches. Each batch is one transaction, which also records the progress of the job."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from appliance.server.errors import Conflict, Invalid, NotFound
 
 BATCH = 50
 MOST_REFUSALS = 100
-"""So many refusals are kept with their reasons; of the others the number."""
+"""How many refusals are kept with their reasons; of further ones only the number is."""
 
 
 def check(actor: Actor, request: Bulk) -> None:
-    """Raise Invalid or Forbidden for a request that could not be carried out on any run."""
+    """Raise Invalid or Forbidden for a request that no run could take."""
     require(actor, Permission(VERBS[request.action].permission))
     if (request.ids is None) == (request.filter is None):
         raise Invalid("Name the runs by their ids or by a filter.")
     if request.filter is not None and request.filter == RunFilter(include_future=request.filter.include_future):
-        raise Invalid("The filter has no condition, so it would find every run; name at least one.")
+        raise Invalid("The filter has no conditions, so it would match every run; name at least one.")
     for time in (request.filter.since, request.filter.until) if request.filter is not None else ():
         if time is not None and time.tzinfo is None:
             raise Invalid("A time of the filter must have an offset, like 2026-01-31T06:30:00+00:00.")
@@ -41,14 +41,14 @@ def check(actor: Actor, request: Bulk) -> None:
 
 
 def of_each(request: Bulk, key: str | None = None) -> ChangeFlowRun:
-    """What a bulk action asks of each of its runs, under a key of its own."""
+    """The request for each of the runs, with an idempotency key."""
     message = VERBS[request.action].request
     values = {name: getattr(request, name) for name in message.__struct_fields__ if name in request.__struct_fields__}
     return message(**values | {"idempotency_key": key})
 
 
 def total(session: Session, request: Bulk, now: datetime) -> int:
-    """How many runs it is about."""
+    """How many runs the action is for."""
     if request.ids is not None:
         return len(set(request.ids))
     assert request.filter is not None
@@ -56,35 +56,35 @@ def total(session: Session, request: Bulk, now: datetime) -> int:
 
 
 def step(session: Session, job: JobRow, now: datetime) -> JobColumns:
-    """Do it to the next batch of runs; the columns of the job that change. Every run is looked at once, in the order of ids."""
+    """Change the next batch of runs, in the order of ids, each once. Returns the columns of the job that change."""
     request = msgspec.convert(job.request, Bulk)
-    found = _next(session, request, job, now)
+    batch = _next(session, request, job, now)
     each = of_each(request, f"job-{job.id}")
     change = change_of(request.action, Actor("user", job.created_by), each)
     refusals = list(job.progress.get("refusals", ()))
     refused = 0
-    for run in found:
+    for run in batch:
         reason = _refused(session, run, each, change, now)
         if reason is not None:
             refused += 1
             refusals.append({"id": str(run), "reason": reason})
-    progress = {"after": str(found[-1]) if found else None, "refusals": refusals[:MOST_REFUSALS]}
+    progress = {"after": str(batch[-1]) if batch else None, "refusals": refusals[:MOST_REFUSALS]}
     return {
-        "done": job.done + len(found) - refused,
+        "done": job.done + len(batch) - refused,
         "refused": job.refused + refused,
         "progress": progress,
-        "state": "done" if len(found) < BATCH else "running",
+        "state": "done" if len(batch) < BATCH else "running",
     }
 
 
 def _refused(session: Session, run: UUID, request: ChangeFlowRun, change: Change, now: datetime) -> str | None:
-    """Change one run; the sentence that says why not. A refused run leaves nothing behind in the batch."""
-    told = list(session.info.get("announcements", ()))
+    """Change one run. Returns the reason if it was refused; then nothing of the change is left in the batch."""
+    announcements = list(session.info.get("announcements", ()))
     try:
         with session.begin_nested():
             once_within(session, run, request, now, change)
     except (Conflict, Invalid, NotFound) as error:
-        session.info["announcements"] = told
+        session.info["announcements"] = announcements
         return error.message
     return None
 
