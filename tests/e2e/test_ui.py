@@ -141,7 +141,7 @@ def test_the_setup_link_makes_the_first_administrator_once(browser: Browser, tmp
         page = context.new_page()
         page.goto(f"{site.url}/setup?token={token.group(1)}")
         page.get_by_label("Password").fill("short")
-        expect(page.get_by_text("7 more characters are needed.")).to_be_visible()
+        expect(page.get_by_text("7 more characters needed.")).to_be_visible()
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Create administrator").click()
         expect(page.get_by_text("No runs yet.")).to_be_visible()
@@ -196,7 +196,7 @@ def test_twenty_rows_fit_and_the_keyboard_opens_one(page: Page, site: Appliance,
     page.keyboard.press("f")
     expect(page).to_have_url(f"{site.url}/flows")
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys of this page")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
 
 
 # --- one run --------------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def test_a_thousand_tasks_fold_into_one_bar(page: Page, site: Appliance, runs: R
     page.goto(f"{site.url}/runs/{runs.wide}")
     timeline = page.get_by_role("region", name="Timeline of tasks")
     expect(timeline.get_by_role("button", name=re.compile("^one-1 · 1,000 ok"))).to_be_visible()
-    timeline.get_by_role("button", name="Unfold one-1").click()
+    timeline.get_by_role("button", name="Expand one-1").click()
     expect(timeline.get_by_role("button", name=re.compile(r"^one-1\[0\]"))).to_be_visible()
     assert page.locator("*").count() < 1_500
     page.keyboard.press("v")
@@ -232,7 +232,7 @@ def test_a_thousand_tasks_fold_into_one_bar(page: Page, site: Appliance, runs: R
 def test_attempts_are_pieces_and_a_task_filters_the_log(page: Page, site: Appliance, runs: Runs) -> None:
     page.goto(f"{site.url}/runs/{runs.orders}")
     expect(page.get_by_role("region", name="Why it failed")).to_contain_text("failed after 3 attempts")
-    expect(page.get_by_role("region", name="Why it failed")).to_contain_text("1 task did not run because of it")
+    expect(page.get_by_role("region", name="Why it failed")).to_contain_text("1 task did not run as a result")
     page.get_by_role("button", name=re.compile(r"^fetch-1\[3\] · Failed")).click()
     expect(page).to_have_url(re.compile(r"task=fetch-1%5B3%5D"))
     expect(page.get_by_role("log")).to_contain_text("page 3 is slow")
@@ -281,7 +281,7 @@ def test_a_schedule_is_paused_and_goes_on(page: Page, site: Appliance, runs: Run
     toggle = page.get_by_role("switch")
     expect(toggle).to_be_checked()
     page.locator(".switch").click()
-    expect(page.get_by_text("Paused: it starts no runs.")).to_be_visible()
+    expect(page.get_by_text("Paused: starts no runs.")).to_be_visible()
     expect(toggle).not_to_be_checked()
     page.locator(".switch").click()
     expect(toggle).to_be_checked()
@@ -293,12 +293,12 @@ def test_the_form_checks_before_it_asks_and_leads_to_the_run(page: Page, site: A
     page.get_by_label("limit").fill("many")
     page.get_by_role("button", name="Run now").click()
     summary = page.locator("#form-summary")
-    expect(summary).to_contain_text("2 values need another look")
+    expect(summary).to_contain_text("2 values need attention")
     expect(summary).to_contain_text("limit: Enter a whole number.")
     page.get_by_label("region").fill("eu")
     page.get_by_label("limit").fill("25")
     page.get_by_label("mode").select_option("delta")
-    expect(page.get_by_label("The same as a command and as a request")).to_contain_text('"mode": "delta"')
+    expect(page.get_by_label("Equivalent command and request")).to_contain_text('"mode": "delta"')
     page.get_by_label("region").press("Control+Enter")
     expect(page).to_have_url(re.compile(r"/runs/[0-9a-f-]{36}$"))
     made = site.run(page.url.rsplit("/", 1)[1])
@@ -373,9 +373,9 @@ def test_the_light_is_honest_when_the_server_dies(browser: Browser, tmp_path: Pa
 
 def test_nothing_is_at_a_wrong_address(page: Page, site: Appliance) -> None:
     page.goto(f"{site.url}/nowhere")
-    expect(page.get_by_role("heading", name="There is nothing at this address")).to_be_visible()
+    expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
     page.goto(f"{site.url}/runs/00000000-0000-7000-8000-000000000000")
-    expect(page.get_by_text("There is no run with this id.")).to_be_visible()
+    expect(page.get_by_text("There is no run with this ID.")).to_be_visible()
 
 
 # --- for everybody --------------------------------------------------------------------------------------------------

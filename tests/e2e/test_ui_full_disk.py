@@ -33,10 +33,10 @@ def test_an_administrator_heals_a_full_disk(on_small_disk: Appliance, small_disk
         page.get_by_role("menuitem", name="Mark as…").click()
         page.get_by_role("button", name="Mark", exact=True).click()
         expect(page.get_by_text("Nothing was changed: the disk of the database is full.")).to_be_visible()
-        page.get_by_role("button", name="Leave as it is").click()
+        page.get_by_role("button", name="Keep as is").click()
         banner.get_by_role("button", name="Free space…").click()
         dialog = page.get_by_role("dialog")
-        dialog.get_by_label("Keep what is younger than (days)").fill("0")
+        dialog.get_by_label("Keep everything newer than (days)").fill("0")
         assert axe_violations(page) == []
         dialog.get_by_role("button", name="Delete and free space").click()
         expect(dialog).to_contain_text("are free now.", timeout=40_000)

@@ -57,7 +57,7 @@ def test_all_of_the_ui_works_under_a_prefix(page: Page) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"**{PREFIX}/runs?show=failed")  # the way back keeps the search
-    expect(page.get_by_role("button", name="Live. Pause updating this page")).to_be_visible()
+    expect(page.get_by_role("button", name="Live. Pause live updates")).to_be_visible()
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Flows").click()
     page.wait_for_url(f"**{PREFIX}/flows")
     page.get_by_role("link", name="small", exact=True).click()

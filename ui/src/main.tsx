@@ -38,7 +38,7 @@ const router = makeRouter(queries);
 
 whenSignedOut(() => {
   forgetUser();
-  // The door first: queries that are cleared while their page is shown would be asked again, without a session.
+  // Show the sign-in page first: queries cleared while their page is visible would refetch without a session.
   void router.invalidate().then(() => queries.clear());
 });
 
@@ -59,12 +59,12 @@ async function start(): Promise<void> {
   );
 }
 
-/** Without the server there is no page yet: say so and try again, never stay white. */
+/** No server, no page: say so and retry instead of staying blank. */
 function showUnreachable(element: HTMLElement): void {
   element.replaceChildren();
   const box = document.createElement("main");
   box.className = "notice";
-  box.textContent = "The appliance can't be reached. Trying again every 3 s.";
+  box.textContent = "The appliance can't be reached. Retrying every 3 s.";
   element.append(box);
   window.setTimeout(() => {
     void start();

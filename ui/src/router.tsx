@@ -1,4 +1,4 @@
-/** Every page and its address. A page's first query starts with the navigation, beside the loading of its code. */
+/** Every page and its address. A page's first query starts with the navigation, in parallel with loading its code. */
 
 import type { QueryClient } from "@tanstack/react-query";
 import {
@@ -143,7 +143,7 @@ const job = createRoute({
   component: lazyRouteComponent(() => import("./pages/job"), "JobPage"),
 });
 
-/** Addresses that lead nowhere keep the frame around them. */
+/** Unknown addresses keep the frame. */
 const nowhere = createRoute({ getParentRoute: () => app, path: "$", component: NotFoundPage });
 
 const tree = root.addChildren([

@@ -1,4 +1,4 @@
-/** Flow runs: the list, one run with its cause, and what can be done with it. */
+/** Flow runs: the list, one run with its cause, and the changes to it. */
 
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import type { BulkAction, BulkFilter, MarkedState } from "../lib/bulk";
@@ -30,7 +30,7 @@ import { execute } from "./graphql";
 import { flowRunKeys } from "./keys";
 
 export type RunRow = RunRowFragment;
-/** Its flow's `version` is the flow's newest. */
+/** `flow.version` is the flow's latest version. */
 export type Run = NonNullable<RunQuery["flowRun"]>;
 export type Cause = NonNullable<Run["cause"]>;
 export type Count = RunCountFragment;
@@ -54,7 +54,7 @@ export function runQuery(id: string) {
   });
 }
 
-/** How many runs each of the filters finds, in one question. */
+/** How many runs match each of the filters, in one query. */
 export function countsQuery(filters: Partial<Record<BulkAction, BulkFilter>>) {
   return queryOptions({
     queryKey: flowRunKeys.counts(filters),
@@ -74,7 +74,7 @@ function countVariables(filters: Partial<Record<BulkAction, BulkFilter>>): Count
   };
 }
 
-/** With every change comes why, and a key: sent again under the same key it changes nothing more. */
+/** Every change carries a reason and an idempotency key: sending it again under the same key changes nothing. */
 interface Change {
   reason: string;
   idempotencyKey: string;
@@ -95,7 +95,7 @@ export async function goOn(flowRunId: string, step: NextStep, idempotencyKey: st
   await (step === "restart" ? execute(RestartRunDocument, { input }) : execute(ResumeRunDocument, { input }));
 }
 
-/** Lets a scheduled run be due now. */
+/** Makes a scheduled run due now. */
 export async function startNow(flowRunId: string, idempotencyKey: string): Promise<void> {
   await execute(StartRunNowDocument, { input: { flowRunId, idempotencyKey } });
 }
@@ -130,7 +130,7 @@ export async function pauseRun(flowRunId: string, change: Change): Promise<void>
   await execute(PauseRunDocument, { input: { flowRunId, ...change } });
 }
 
-/** Lets one task of a paused run go on. */
+/** Resumes one task of a paused run. */
 export async function approveTask(
   flowRunId: string,
   taskSlug: string,

@@ -4,7 +4,7 @@ import { ApiError, request } from "./http";
 
 export interface Document<Result, Variables> {
   text: string;
-  /** Never set; they carry the types. */
+  /** Never set; they only hold the types. */
   readonly result?: Result;
   readonly variables?: Variables;
 }
@@ -22,6 +22,6 @@ export async function execute<Result, Variables>(
   const answer = await request<Answer<Result>>("POST", "/graphql", { query: document.text, variables }, signal);
   const error = answer.errors?.[0];
   if (error) throw new ApiError(200, error.extensions?.code ?? "graphql", error.message, error.extensions?.request_id);
-  if (!answer.data) throw new ApiError(200, "malformed", "The server's answer held no data. Try again.");
+  if (!answer.data) throw new ApiError(200, "malformed", "The server's response had no data. Try again.");
   return answer.data;
 }

@@ -1,4 +1,5 @@
-/** The one way to the server: same origin, the session's cookie, the CSRF token, one error type with a sentence for people. */
+/** Every request to the server: same origin, the session's cookie, the CSRF token, one error type with a readable
+ * message. */
 
 import { addressOf } from "../lib/base";
 
@@ -15,7 +16,7 @@ export class ApiError extends Error {
   }
 }
 
-const UNREACHABLE = "The appliance can't be reached. It is asked again by itself.";
+const UNREACHABLE = "The appliance can't be reached. Retrying automatically.";
 let csrfToken = "";
 let onSignedOut: () => void = () => {};
 
@@ -23,12 +24,12 @@ export function setCsrfToken(token: string): void {
   csrfToken = token;
 }
 
-/** What to do when the server says that nobody is signed in. */
+/** Called when the server says that no one is signed in. */
 export function whenSignedOut(callback: () => void): void {
   onSignedOut = callback;
 }
 
-/** Nobody is signed in any more: by their own wish, or because the server said so. */
+/** The session has ended: the user signed out, or the server said so. */
 export function signedOut(): void {
   onSignedOut();
 }
@@ -67,7 +68,7 @@ async function parse(response: Response): Promise<unknown> {
     return JSON.parse(text);
   } catch {
     if (!response.ok) return null;
-    throw new ApiError(response.status, "malformed", "The server's answer could not be read. Try again.");
+    throw new ApiError(response.status, "malformed", "The server's response could not be read. Try again.");
   }
 }
 
@@ -84,8 +85,7 @@ function toError(response: Response, answer: unknown): ApiError {
 }
 
 function fallback(status: number): string {
-  if (status === 502 || status === 503 || status === 504)
-    return "The appliance is not ready. It is asked again by itself.";
-  if (status >= 500) return "The server failed to answer. Try again; if it stays, its log says why.";
-  return `The server refused the request (${status}).`;
+  if (status === 502 || status === 503 || status === 504) return "The appliance is not ready. Retrying automatically.";
+  if (status >= 500) return "The server failed to answer. Try again; if the error persists, check the server's log.";
+  return `The server rejected the request (${status}).`;
 }

@@ -1,4 +1,4 @@
-/** Things done to many runs at once, and the jobs that do them. */
+/** Changes to many runs at once, and the jobs that make them. */
 
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import type { BulkAction, BulkFilter, MarkedState } from "../lib/bulk";
@@ -14,10 +14,10 @@ import { execute } from "./graphql";
 import { jobKeys } from "./keys";
 import { read, readPage } from "./rest";
 
-/** How far a job is. */
+/** A job's progress. */
 export type JobProgress = JobProgressFragment;
 
-/** By REST, since GraphQL's job doesn't say what was requested. */
+/** From REST, because GraphQL's job lacks the request. */
 export interface Job {
   id: string;
   kind: string;
@@ -26,7 +26,7 @@ export interface Job {
   total: number;
   done: number;
   refused: number;
-  /** The first hundred: a run's id or a due time, and why it was left as it was. */
+  /** The first hundred: a run's id or a due time, and why it was not changed. */
   refusals: { id: string; reason: string }[];
   created: string;
   updated: string;
@@ -36,7 +36,7 @@ export interface Job {
 
 export const isOver = (job: Pick<Job, "state">): boolean => job.state !== "queued" && job.state !== "running";
 
-/** Each step sends an event; asking now and then is the net below. */
+/** Each step sends an event; polling is the fallback. */
 const ASK_EVERY = 5_000;
 
 export function jobQuery(id: string) {
@@ -71,12 +71,12 @@ export interface Bulk {
   ids?: string[];
   filter?: BulkFilter;
   reason: string;
-  /** Of those that are marked. */
+  /** The new state, for marking. */
   state?: MarkedState;
   idempotencyKey: string;
 }
 
-/** Up to 200 runs are done when this answers; with more, the job goes on. */
+/** Up to 200 runs are done when this returns; with more, the job continues. */
 export async function bulk({ action, state, ...rest }: Bulk): Promise<JobProgress> {
   const input = { ...rest, action: ACTION_NAMES[action], ...(state && { state: MARKED_STATE_NAMES[state] }) };
   return (await execute(BulkDocument, { input })).bulkFlowRuns.job;

@@ -1,4 +1,4 @@
-/** The keys of all queries, one family per noun. The first part says what is asked, the second of which object. */
+/** The keys of all queries, one family per noun. The first part names the noun, the second the object. */
 
 export const flowRunKeys = {
   lists: ["runs"] as const,

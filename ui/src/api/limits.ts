@@ -1,4 +1,4 @@
-/** Limits on what runs at a time, with what holds their slots. By REST: GraphQL has no limits. */
+/** Concurrency limits and the holders of their slots. From REST: GraphQL has no limits. */
 
 import { queryOptions } from "@tanstack/react-query";
 import type { LimitKind } from "../lib/limits";
@@ -9,7 +9,7 @@ export interface Holder {
   flow_run_id: string;
   flow_run: string;
   since: string;
-  /** Of a limit of tasks: the task that holds the slot. */
+  /** For a limit on tasks: the task that holds the slot. */
   task_slug: string | null;
   map_index: number;
 }
@@ -21,7 +21,7 @@ export interface Limit {
   name: string;
   slots: number;
   used: number;
-  /** The longest holding first, at most 50. */
+  /** The longest holders first, at most 50. */
   holders: Holder[];
 }
 
@@ -30,7 +30,7 @@ export const limitsQuery = queryOptions({
   queryFn: async ({ signal }) => (await read<{ items: Limit[] }>("/concurrency-limits", signal)).items,
 });
 
-/** Sets a limit; one of the same kind and name gets the new number. */
+/** Creates a limit, or changes the slots of the one with the same kind and name. */
 export function putLimit(limit: Pick<Limit, "kind" | "name" | "slots">): Promise<Limit> {
   return write<Limit>("PUT /concurrency-limits", limit);
 }

@@ -1,4 +1,5 @@
-/** One event stream per browser: the tab that holds the lock reads it, the others listen on a channel. Falls back to asking every 5 s. */
+/** One event stream per browser: the tab that holds the lock reads it, the others listen on a channel. Falls back to
+ * polling every 5 s. */
 
 import { useEffect, useSyncExternalStore } from "react";
 import { addressOf, nameHere } from "../lib/base";
@@ -14,12 +15,12 @@ export type Light = "live" | "paused" | "reconnecting" | "offline";
 
 export interface Connection {
   light: Light;
-  /** When the server was last heard, by this machine's clock. */
+  /** When the last message from the server arrived, by this machine's clock. */
   heard: number;
-  /** When the next try is due; only while offline. */
+  /** When the next attempt is due; only while offline. */
   retryAt: number;
   polling: boolean;
-  /** Nothing was heard yet: the page has just opened. */
+  /** No message yet: the page has just opened. */
   fresh?: boolean;
 }
 
@@ -91,7 +92,7 @@ class LiveConnection {
 
   readonly snapshot = (): Connection => this.seen;
 
-  /** `null` means: something may have been missed, ask again. */
+  /** `null`: changes may have been missed, so refetch. */
   listen(listener: (change: Change | null) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -129,7 +130,7 @@ class LiveConnection {
     this.after(OPEN_WITHIN, () => this.lost());
   }
 
-  /** An open stream may still be held back by a proxy; only what came through it proves that it works. */
+  /** A proxy may hold back an open stream; only a message through it proves that it works. */
   private heard(proven: boolean): void {
     const recovered = this.connection.light !== "live" || this.connection.polling;
     if (proven) {
@@ -154,7 +155,8 @@ class LiveConnection {
     this.after(wait, () => (offline ? void this.poll() : this.open()));
   }
 
-  /** The server answers but the stream does not get through, perhaps for a proxy: ask, and try the stream again now and then. */
+  /** The server responds but the stream doesn't get through, perhaps because of a proxy: poll, and retry the stream now
+   * and then. */
   private async poll(): Promise<void> {
     try {
       await read("/info");
@@ -220,7 +222,8 @@ export function useConnection(): Connection {
   return useSyncExternalStore(live.subscribe, live.snapshot);
 }
 
-/** Calls back for changes, at most once per `every` ms, with all that came since; `null` stands for "anything". */
+/** Calls back with the changes since the last call, at most once per `every` ms; `null` means that anything may have
+ * changed. */
 export function useChanges(callback: (changes: (Change | null)[]) => void, every = 500): void {
   useEffect(() => {
     let waiting: (Change | null)[] = [];

@@ -1,4 +1,4 @@
-/** Log lines of a run, in pages around any place. */
+/** A run's log lines, in pages around any position. */
 
 import { addressOf } from "../lib/base";
 import type { LogFilter, LogsQuery } from "./generated";

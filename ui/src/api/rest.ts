@@ -5,7 +5,7 @@ import { request } from "./http";
 
 const ROOT = "/api/v1";
 
-/** A page of a list whose cursor goes by `after`. */
+/** A page of a list whose cursor is the parameter `after`. */
 export interface Page<T> {
   items: T[];
   next: string | null;
@@ -27,7 +27,7 @@ type WithoutMutation =
   | "POST /system/free-space"
   | "DELETE /system/maintenance";
 
-/** Only these: whoever adds one looks for the mutation first. */
+/** Only these routes: look for a mutation before adding one. */
 export function write<T = unknown>(route: Session | WithoutMutation, body?: unknown): Promise<T> {
   const [method, path] = route.split(" ", 2) as [string, string];
   return request<T>(method, ROOT + path, body);

@@ -8,7 +8,7 @@ import type { JobProgress } from "./jobs";
 import { scheduleKeys } from "./keys";
 import { readPage, write } from "./rest";
 
-/** Due times from `first` to `last` that have no run. By REST: GraphQL doesn't carry them. */
+/** Due times from `first` to `last` that have no run. From REST: GraphQL doesn't have them. */
 export interface Skip {
   first: string;
   last: string;
@@ -31,7 +31,7 @@ export async function setScheduleActive(scheduleId: string, active: boolean): Pr
   await execute(SetScheduleActiveDocument, { input: { scheduleId, active } });
 }
 
-/** A window of 0 seconds takes the window away. */
+/** A window of 0 seconds removes the window. */
 export function setPolicy(scheduleId: string, policy: Policy): Promise<unknown> {
   return write(`PATCH /schedules/${scheduleId}`, {
     catch_up: policy.catchUp,
@@ -41,7 +41,7 @@ export function setPolicy(scheduleId: string, policy: Policy): Promise<unknown> 
   });
 }
 
-/** From `start` until before `end`, as ISO times. */
+/** From `start` (inclusive) to `end` (exclusive), as ISO times. */
 export interface Range {
   scheduleId: string;
   start: string;

@@ -1,4 +1,4 @@
-/** Who is signed in. The page carries it as boot JSON; without that it is asked for. */
+/** Who is signed in: from the page's boot JSON, or fetched if it has none. */
 
 import { useSyncExternalStore } from "react";
 import { ApiError, setCsrfToken, signedOut } from "./http";
@@ -99,7 +99,7 @@ export async function signOut(): Promise<void> {
   signedOut();
 }
 
-/** The session is over: signed out here, or the server said so. */
+/** The session has ended: signed out here, or the server said so. */
 export function forgetUser(): void {
   set({ ...session, me: null });
 }

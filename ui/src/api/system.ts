@@ -1,4 +1,4 @@
-/** What concerns the whole appliance: its disk, runs that are held after an outage, maintenance. */
+/** The state of the whole appliance: disk, runs held after an outage, maintenance. */
 
 import { queryOptions } from "@tanstack/react-query";
 import { ReleaseHoldDocument, SkipHeldDocument, SystemDocument, type SystemQuery } from "./generated";
@@ -7,10 +7,10 @@ import type { JobProgress } from "./jobs";
 import { systemKeys } from "./keys";
 import { write } from "./rest";
 
-/** The disk's bytes are null where the database is Postgres, whose disks are its own. */
+/** The disk's bytes are null on Postgres, which has disks of its own. */
 export type System = SystemQuery;
 
-/** A disk that fills up can't send an event. */
+/** A disk that is filling up sends no event. */
 const ASK_EVERY = 60_000;
 
 export const systemQuery = queryOptions({
@@ -21,7 +21,7 @@ export const systemQuery = queryOptions({
 });
 
 export interface Freed {
-  /** Rows by what they were. */
+  /** Deleted rows by kind. */
   deleted: Record<string, number>;
   freed_bytes: number;
   disk: { writable: boolean; free_bytes: number | null };

@@ -1,4 +1,4 @@
-/** The task runs of a flow run, page after page. */
+/** The task runs of a flow run, page by page. */
 
 import { infiniteQueryOptions } from "@tanstack/react-query";
 import { TaskRunsDocument } from "./generated";

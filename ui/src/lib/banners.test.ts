@@ -55,7 +55,7 @@ describe("banners", () => {
     expect(ids(until(1_000))).toEqual(["maintenance"]);
     expect(ids(until(0))).toEqual([]);
     expect(bannersOf({ ...WELL, maintenance: MAINTENANCE }, NOW, admin)[0]?.text).toBe(
-      "Maintenance by alice (new disks): no run starts until it is ended. What runs goes on.",
+      "Maintenance by alice (new disks): no runs start until someone ends it. Active runs continue.",
     );
   });
 });

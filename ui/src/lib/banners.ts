@@ -1,10 +1,10 @@
-/** What the strips under the top bar say: one line each, the gravest first, at most two. */
+/** The text of the banners below the top bar: one line each, the most serious first, at most two. */
 
 import { runsIn } from "./bulk";
 import type { Permission } from "./permissions";
 import { formatInstant } from "./time";
 
-/** What concerns the whole appliance, as far as a strip tells of it. */
+/** The parts of the appliance's state that banners report. */
 export interface System {
   disk: { writable: boolean; warnings: readonly string[] };
   hold: { held: boolean; runs: number; before: string | null };
@@ -15,12 +15,12 @@ export interface Banner {
   id: "disk" | "hold" | "maintenance";
   tone: "failed" | "attention";
   text: string;
-  /** What the button says; null for people who may not do it. */
+  /** The button's label; null for people without the permission. */
   action: string | null;
 }
 
 const MOST = 2;
-/** The server counts no further. */
+/** The server stops counting here. */
 const COUNTED = 10_000;
 
 export function bannersOf(system: System, now: number, may: (permission: Permission) => boolean): Banner[] {
@@ -32,7 +32,7 @@ export function bannersOf(system: System, now: number, may: (permission: Permiss
     found.push({
       id: "disk",
       tone: "failed",
-      text: `The disk of the database is full: changes are refused, reading works.${who}`,
+      text: `The disk of the database is full: changes are rejected, but reading still works.${who}`,
       action: canFree ? "Free space…" : null,
     });
   }
@@ -66,16 +66,16 @@ function heldBanner(hold: System["hold"], canManage: boolean): Banner {
 function maintenanceBanner(maintenance: System["maintenance"], now: number, canManage: boolean): Banner {
   const { until, by, reason } = maintenance;
   const why = reason ? ` (${reason})` : "";
-  const end = until ? formatInstant(new Date(until), new Date(now)) : "it is ended";
+  const end = until ? formatInstant(new Date(until), new Date(now)) : "someone ends it";
   return {
     id: "maintenance",
     tone: "attention",
-    text: `Maintenance by ${by}${why}: no run starts until ${end}. What runs goes on.`,
+    text: `Maintenance by ${by}${why}: no runs start until ${end}. Active runs continue.`,
     action: canManage ? "End maintenance" : null,
   };
 }
 
-/** What a full disk's healing did, in a sentence. */
+/** What freeing space did, in a sentence. */
 export function freedInWords(deleted: Record<string, number>, bytes: number): string {
   const parts = Object.entries(deleted)
     .filter(([name, count]) => count > 0 && name !== "pages")

@@ -1,4 +1,4 @@
-/** What can be done to many runs at once: to which of them, in which words. */
+/** The bulk actions: which runs they apply to, and their words. */
 
 import type { RunFilter } from "./run-filter";
 import { canStop, isAtRest, nextStepOf } from "./states";
@@ -27,10 +27,10 @@ interface Selectable {
 export interface BulkKind {
   action: BulkAction;
   permission: "runs:restart" | "runs:edit" | "runs:cancel" | "runs:mark" | "runs:delete";
-  /** The types of states in which a run can take it; of a filter only these are asked for. */
+  /** The state types in which it applies to a run; a filter is narrowed to these. */
   types: readonly string[];
   isValid: (run: Selectable) => boolean;
-  /** On the button, in the question and when it is done; `runs` is "1 run" or "12 runs". */
+  /** For the button, the dialog and the toast; `runs` is "1 run" or "12 runs". */
   button: (count: string) => string;
   title: (runs: string) => string;
   explanation: string;
@@ -47,9 +47,8 @@ export const BULK: readonly BulkKind[] = [
     types: ["FAILED", "CANCELLED"],
     isValid: (run) => nextStepOf(run) === "restart",
     button: (count) => `Restart ${count} from failed…`,
-    title: (runs) => `Restart ${runs} from what failed?`,
-    explanation:
-      "What did not succeed of them runs again, with all that comes after it; the results of the rest are kept.",
+    title: (runs) => `Restart ${runs} from failed?`,
+    explanation: "Their unsuccessful tasks and everything downstream run again; the other results are kept.",
     confirm: "Restart",
     done: (runs) => `${runs} restarted`,
   },
@@ -60,7 +59,7 @@ export const BULK: readonly BulkKind[] = [
     isValid: canStartNow,
     button: (count) => `Start ${count} now…`,
     title: (runs) => `Start ${runs} now?`,
-    explanation: "They are due at once, instead of at their own time.",
+    explanation: "They become due now instead of at their scheduled time.",
     confirm: "Start now",
     done: (runs) => `${runs} due now`,
   },
@@ -71,8 +70,7 @@ export const BULK: readonly BulkKind[] = [
     isValid: (run) => canStop(run.state.type),
     button: (count) => `Stop ${count}…`,
     title: (runs) => `Stop ${runs}?`,
-    explanation:
-      "Those that run are asked to end, and are ended if they don't within the grace period. Those that wait will not start.",
+    explanation: "Running runs are asked to stop, and are killed after the grace period. Waiting runs will not start.",
     confirm: "Stop runs",
     done: (runs) => `${runs} stopped`,
   },
@@ -82,8 +80,8 @@ export const BULK: readonly BulkKind[] = [
     types: AT_REST,
     isValid: (run) => isAtRest(run.state.type),
     button: (count) => `Mark ${count} as…`,
-    title: (runs) => `Set how ${runs} ended?`,
-    explanation: "It is recorded that you say so. Nothing runs again by it.",
+    title: (runs) => `Set the final state of ${runs}?`,
+    explanation: "The history records that you set it. Nothing runs again.",
     confirm: "Mark",
     done: (runs) => `${runs} marked`,
   },
@@ -93,8 +91,8 @@ export const BULK: readonly BulkKind[] = [
     types: AT_REST,
     isValid: (run) => isAtRest(run.state.type),
     button: (count) => `Delete ${count}…`,
-    title: (runs) => `Delete ${runs} for good?`,
-    explanation: "They go with their task runs, history and logs. This can't be undone.",
+    title: (runs) => `Delete ${runs} permanently?`,
+    explanation: "Their task runs, history and logs are deleted with them. This can't be undone.",
     confirm: "Delete",
     done: (runs) => `${runs} deleted`,
   },

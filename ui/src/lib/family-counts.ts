@@ -1,4 +1,4 @@
-/** How many task runs there are in each family of states. */
+/** The number of task runs in each family of states. */
 
 import { FAMILIES, lookOf, type StateLook } from "./states";
 import { mappedSlugs, type TaskRun } from "./timeline";
@@ -7,7 +7,7 @@ export interface FamilyCount extends StateLook {
   count: number;
 }
 
-/** How many task runs are in each family; a mapped task counts by its children. */
+/** The number of task runs in each family; a mapped task counts by its children. */
 export function familyCounts(tasks: readonly TaskRun[]): FamilyCount[] {
   const mapped = mappedSlugs(tasks);
   const counts = new Map<string, FamilyCount>();

@@ -1,4 +1,5 @@
-/** The model of a form that is made from parameters' JSON schemas: kinds of fields, their texts, and the values they stand for. */
+/** The model of a form made from the parameters' JSON schemas: kinds of fields, their texts, and the values of these.
+ * */
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type Schema = { [key: string]: unknown };
@@ -18,10 +19,10 @@ export interface Field {
   required: boolean;
   nullable: boolean;
   description: string;
-  /** Texts of a choice, each standing for the JSON value beside it. */
+  /** A choice's texts, each with its JSON value. */
   choices: { text: string; value: Json }[];
   schema: Schema;
-  /** What the field shows when nothing was changed. */
+  /** The field's text before any change. */
   initial: string;
   hasDefault: boolean;
 }
@@ -46,7 +47,7 @@ export function toField(parameter: Parameter): Field {
   return { ...field, initial: hasDefault ? toText(field, parameter.default) : "" };
 }
 
-/** Follows a `$ref` into `$defs`, and takes `null` out of a union of a type and null. */
+/** Follows a `$ref` into `$defs`, and removes `null` from a union of a type and null. */
 function resolve(root: Schema): { schema: Schema; nullable: boolean } {
   let schema = dereference(root, root);
   const options = (schema.anyOf ?? schema.oneOf) as Schema[] | undefined;
@@ -108,7 +109,7 @@ export function toText(field: Field, value: Json): string {
   }
 }
 
-/** `2026-11-22T06:30:00Z` as an input of type datetime-local wants it: in this browser's zone. */
+/** `2026-11-22T06:30:00Z` as the value of a datetime-local input, in the browser's time zone. */
 export function toLocalInput(value: string): string {
   const at = new Date(value);
   if (Number.isNaN(at.getTime())) return value;
@@ -117,7 +118,7 @@ export function toLocalInput(value: string): string {
   return `${day}T${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
 
-/** The value that a field's text stands for, or one sentence why there is none. */
+/** Parses a field's text: its value, or an error message. */
 export function read(field: Field, text: string): Reading {
   const wanted = field.kind === "text" ? text : text.trim();
   if (wanted === "" && field.kind !== "text") {
@@ -185,7 +186,7 @@ function readJson(field: Field, text: string): Reading {
   try {
     value = JSON.parse(text) as Json;
   } catch {
-    return { ok: false, error: 'Enter JSON, for example ["a", "b"] or {"key": 1}; texts need double quotes.' };
+    return { ok: false, error: 'Enter JSON, for example ["a", "b"] or {"key": 1}; strings need double quotes.' };
   }
   if (field.schema.type === "array" && !Array.isArray(value)) return { ok: false, error: "Enter a list: [ ... ]." };
   if (field.schema.type === "object" && (value === null || typeof value !== "object" || Array.isArray(value)))
@@ -193,7 +194,7 @@ function readJson(field: Field, text: string): Reading {
   return { ok: true, value };
 }
 
-/** Whether the field would send something else than the flow's default. */
+/** Whether the field's value differs from the flow's default. */
 export function isChanged(field: Field, text: string): boolean {
   return text !== field.initial;
 }
@@ -215,7 +216,7 @@ export function readAll(
   return { parameters, errors };
 }
 
-/** The same request for a terminal. */
+/** The equivalent command for a terminal. */
 export function toCommand(flow: string, project: string, parameters: Record<string, Json>): string {
   const quote = (text: string) => (/^[\w./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
   const given = Object.entries(parameters).map(([name, value]) => `-p ${quote(`${name}=${JSON.stringify(value)}`)}`);

@@ -6,9 +6,9 @@ const job = (more: object) => ({ state: "running" as JobState, total: 15, done: 
 
 describe("jobs in words", () => {
   it("count what was done, refused and is to do", () => {
-    expect(countsInWords(job({}))).toBe("11 done · 1 left as it was · 3 to do");
-    expect(countsInWords(job({ state: "cancelled" }))).toBe("11 done · 1 left as it was · 3 not looked at");
-    expect(countsInWords(job({ refused: 2, done: 1_200, total: 1_202 }))).toBe("1,200 done · 2 left as they were");
+    expect(countsInWords(job({}))).toBe("11 done · 1 not changed · 3 remaining");
+    expect(countsInWords(job({ state: "cancelled" }))).toBe("11 done · 1 not changed · 3 not processed");
+    expect(countsInWords(job({ refused: 2, done: 1_200, total: 1_202 }))).toBe("1,200 done · 2 not changed");
     expect(countsInWords(job({ state: "done", refused: 0 }))).toBe("11 done");
   });
 
@@ -58,14 +58,14 @@ describe("the counts of a job", () => {
   it("say of a job that is done nothing that is left", () => {
     for (const one of every.filter((each) => each.state === "done")) {
       expect(shareOf(one)).toBe(1);
-      expect(countsInWords(one)).not.toMatch(/to do|not looked at/);
+      expect(countsInWords(one)).not.toMatch(/remaining|not processed/);
     }
   });
 
   it("say what is left in the words of a job that goes on, or that is over", () => {
     for (const one of every.filter((each) => each.state !== "done" && leftOf(each) > 0)) {
       const isOver = one.state === "cancelled" || one.state === "failed";
-      expect(countsInWords(one)).toContain(`${leftOf(one)} ${isOver ? "not looked at" : "to do"}`);
+      expect(countsInWords(one)).toContain(`${leftOf(one)} ${isOver ? "not processed" : "remaining"}`);
     }
   });
 

@@ -36,12 +36,12 @@ const STATES = {
   failed: { word: "Failed", family: "failed", name: "Failed" },
 } as const;
 
-/** The name of a run's state whose icon fits, and the word to show beside it. */
+/** The run state whose icon fits, and the word next to it. */
 export function jobState(state: JobState): (typeof STATES)[keyof typeof STATES] {
   return STATES[state];
 }
 
-/** What is to do yet; the total is an estimate where runs come and go meanwhile. */
+/** What remains; the total is an estimate, since runs may come and go in the meantime. */
 export function leftOf(job: Pick<Described, "state" | "total" | "done" | "refused">): number {
   return Math.max(0, job.total - job.done - job.refused);
 }
@@ -51,13 +51,13 @@ export function shareOf(job: Pick<Described, "state" | "total" | "done" | "refus
   return job.total === 0 ? 0 : Math.min(1, (job.done + job.refused) / job.total);
 }
 
-/** `11 done · 1 left as it was · 3 to do` */
+/** `11 done · 1 not changed · 3 remaining` */
 export function countsInWords(job: Omit<Described, "kind" | "request">): string {
   const number = (count: number) => count.toLocaleString("en");
   const parts = [`${number(job.done)} done`];
-  if (job.refused > 0) parts.push(`${number(job.refused)} left as ${job.refused === 1 ? "it was" : "they were"}`);
+  if (job.refused > 0) parts.push(`${number(job.refused)} not changed`);
   const left = job.state === "done" ? 0 : leftOf(job);
   const over = job.state === "cancelled" || job.state === "failed";
-  if (left > 0) parts.push(`${number(left)} ${over ? "not looked at" : "to do"}`);
+  if (left > 0) parts.push(`${number(left)} ${over ? "not processed" : "remaining"}`);
   return parts.join(" · ");
 }

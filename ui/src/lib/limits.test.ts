@@ -20,7 +20,7 @@ describe("how full a limit is", () => {
     [3, 2, "2 of 3 in use"],
     [0, 0, "paused: nothing starts"],
     [0, 2, "paused: nothing new starts, 2 still in use"],
-    [2, 4, "4 of 2 in use; no more start until it is below"],
+    [2, 4, "4 of 2 in use; nothing starts until usage drops below the limit"],
   ])("%i slots, %i used", (slots, used, words) => {
     expect(usageInWords({ slots, used })).toBe(words);
   });

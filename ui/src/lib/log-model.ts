@@ -1,4 +1,4 @@
-/** Log records as lines of one fixed height: a record of many lines is many rows. Nothing is ever measured in the page. */
+/** Log records as rows of fixed height: a record of many lines is many rows. Nothing is ever measured on the page. */
 
 export interface LogRecord {
   id: number;
@@ -12,21 +12,21 @@ export interface LogRecord {
 
 export interface LogLine {
   record: LogRecord;
-  /** 0 for the line that carries time and level. */
+  /** 0 for the line with the time and level. */
   part: number;
   text: string;
-  /** The physical line, counted from the first that is loaded. */
+  /** The physical line, counted from the first loaded one. */
   number: number;
-  /** The whole physical line, and where this row begins in it; 0 but for the further rows of a wrapped line. */
+  /** The whole physical line, and where this row begins in it: 0, except for the further rows of a wrapped line. */
   whole: string;
   from: number;
 }
 
 const LONGEST = 4_000;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences of terminals are what we take out
+// biome-ignore lint/suspicious/noControlCharactersInRegex: this removes terminal escape sequences
 const ANSI = /\u001b\[[0-9;?]*[ -/]*[@-~]/g;
 
-/** With `columns`, lines that are longer go on in further rows: their number is arithmetic, not measured. */
+/** With `columns`, longer lines continue in further rows: their number is computed, not measured. */
 export function toLines(records: readonly LogRecord[], columns = Number.POSITIVE_INFINITY): LogLine[] {
   const lines: LogLine[] = [];
   let number = 0;
@@ -47,7 +47,7 @@ export function toLines(records: readonly LogRecord[], columns = Number.POSITIVE
   return lines;
 }
 
-/** Where a row of the old lines stands in the new ones, when only the width changed; -1 when it is gone. */
+/** The index of an old row among the new ones after the width has changed; -1 if it is gone. */
 export function sameRow(old: LogLine | undefined, lines: readonly LogLine[]): number {
   if (!old) return -1;
   return lines.findLastIndex((line) => line.number === old.number && line.from <= old.from);
@@ -78,7 +78,7 @@ export function findMatches(lines: readonly LogLine[], text: string): number[] {
   return found;
 }
 
-/** The index of the first line of the next (or previous) error record, seen from a line; -1 when there is none. */
+/** The index of the first line of the next (or previous) error record after a line; -1 if there is none. */
 export function nextError(lines: readonly LogLine[], from: number, step: 1 | -1): number {
   for (let index = from + step; index >= 0 && index < lines.length; index += step) {
     const line = lines[index];
@@ -87,7 +87,7 @@ export function nextError(lines: readonly LogLine[], from: number, step: 1 | -1)
   return -1;
 }
 
-/** Merges a page into what is loaded: by id, in order, without doubles. */
+/** Merges a page into the loaded records: by id, in order, without duplicates. */
 export function merge(loaded: readonly LogRecord[], page: readonly LogRecord[]): LogRecord[] {
   if (page.length === 0) return loaded as LogRecord[];
   const first = page[0] as LogRecord;
@@ -97,7 +97,7 @@ export function merge(loaded: readonly LogRecord[], page: readonly LogRecord[]):
   return [...before, ...page, ...after];
 }
 
-/** The server's cursor of a line: the keyset of logs is their id. */
+/** The server's cursor for a line: log pages are keyed by id. */
 export function cursorOf(id: number): string {
   return btoa(String(id)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }

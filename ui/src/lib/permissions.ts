@@ -1,4 +1,4 @@
-/** What the UI asks a person's permissions for. */
+/** The permissions that the UI checks. */
 
 /** The names are the server's. */
 export type Permission =

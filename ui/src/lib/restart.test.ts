@@ -15,7 +15,7 @@ const names = (tasks: { taskSlug: string; mapIndex: number }[]) =>
 describe("what runs again", () => {
   const edges = [edge("a", "b"), edge("b", "c"), edge("a", "d")];
 
-  it("is what did not succeed, and all that comes after it", () => {
+  it("is the unsuccessful tasks and everything downstream", () => {
     const tasks = [ran("a"), ran("b", "FAILED"), ran("c"), ran("d")];
     expect(names(toRunAgain(edges, tasks, null))).toEqual(["b", "c"]);
   });

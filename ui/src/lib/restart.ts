@@ -1,4 +1,4 @@
-/** What a restart runs again: the same rule as the server's, so that a person sees it before. */
+/** Which tasks a restart runs again: the server's rule, so that the dialog can show it beforehand. */
 
 export interface Edge {
   upstream: string;
@@ -15,8 +15,8 @@ interface Ran {
 
 const keyOf = (slug: string, index: number) => `${index}:${slug}`;
 
-/** Those without success and those of the chosen task, with all that comes after them. Of a mapped task only the children that did
- * not succeed, and of what is mapped over them only the children that follow those. */
+/** The unsuccessful tasks, the chosen task, and everything downstream. Of a mapped task only the unsuccessful children,
+ * and of tasks mapped over it only their counterparts. */
 export function toRunAgain<T extends Ran>(edges: readonly Edge[], tasks: readonly T[], fromTask: string | null): T[] {
   const bySlug = new Map<string, T[]>();
   for (const task of tasks) bySlug.set(task.taskSlug, [...(bySlug.get(task.taskSlug) ?? []), task]);
@@ -42,7 +42,7 @@ export function toRunAgain<T extends Ran>(edges: readonly Edge[], tasks: readonl
   return [...again.values()];
 }
 
-/** `load-1, fetch-1 (2 of 6)`: the tasks by name, with how many children where not all. */
+/** `load-1, fetch-1 (2 of 6)`: the tasks by name, with the number of children unless it is all of them. */
 export function againInWords(again: readonly Ran[], all: readonly Ran[]): string {
   const count = (tasks: readonly Ran[]) => {
     const counts = new Map<string, number>();

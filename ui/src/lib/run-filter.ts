@@ -24,7 +24,7 @@ export interface RunFilter {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Reads the URL. What can't be understood falls back to the default, so an old link never breaks the page. */
+/** Parses the URL. Unknown values fall back to the default, so an old link never breaks the page. */
 export function parseRunView(search: Record<string, unknown>): RunView {
   const show = SHOWS.find((one) => one.id === search.show)?.id ?? "all";
   const flow = typeof search.flow === "string" && UUID.test(search.flow) ? search.flow : "";
@@ -46,7 +46,7 @@ const TYPES: Record<Exclude<Show, "all">, string[]> = {
   waiting: ["SCHEDULED", "PENDING", "PAUSED"],
 };
 
-/** What to ask the API for. Waiting runs include the future ones: that is what they wait for. */
+/** The API's filter. Waiting runs include those planned for later, which wait for their time. */
 export function toRunFilter(view: RunView): RunFilter {
   const filter: RunFilter = {};
   if (view.show !== "all") filter.stateTypes = TYPES[view.show];

@@ -16,12 +16,12 @@ const words = (change: Partial<Policy>) => policyInWords({ ...POLICY, ...change 
 
 describe("a schedule's policies in words", () => {
   it("say what becomes of missed times and of overlaps", () => {
-    expect(words({})).toBe("Makes up for the newest missed time; runs may overlap");
+    expect(words({})).toBe("Catches up on the latest missed time; runs may overlap");
     expect(words({ catchUp: "all", catchUpCap: 1_000, catchUpWindow: 7_200, overlap: "queue" })).toBe(
-      "Makes up for at most 1,000 missed times, within 2 h; runs wait for each other",
+      "Catches up on at most 1,000 missed times, within 2 h; runs wait for each other",
     );
     expect(words({ catchUp: "none", catchUpWindow: 60, overlap: "skip" })).toBe(
-      "Skips missed times; a run is skipped while another is at work",
+      "Skips missed times; a run is skipped while another is active",
     );
     expect(words({ catchUpWindow: 90 })).toContain("within 90 s");
   });
@@ -52,7 +52,7 @@ describe("fields", () => {
 
 it("says what a backfill would do", () => {
   const preview = (count: number, existing: number) => previewInWords({ count, existing, first: null, last: null });
-  expect(preview(0, 0)).toBe("There is no due time in this range.");
+  expect(preview(0, 0)).toBe("No due times in this range.");
   expect(preview(1, 0)).toBe("1 due time, none has a run yet: 1 to create.");
   expect(preview(1_000, 1)).toBe("1,000 due times, 1 has a run already: 999 to create.");
   expect(preview(5, 5)).toBe("5 due times, all have runs already: nothing to create.");

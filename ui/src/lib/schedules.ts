@@ -1,9 +1,9 @@
-/** A schedule's policies and backfills in words. */
+/** Words for a schedule's policies and backfills. */
 
 export const CATCH_UP = [
-  { value: "latest", text: "the newest one gets a run" },
-  { value: "all", text: "all of them get runs" },
-  { value: "none", text: "none gets a run" },
+  { value: "latest", text: "only the latest gets a run" },
+  { value: "all", text: "each gets a run" },
+  { value: "none", text: "none of them gets a run" },
 ] as const;
 export type CatchUp = (typeof CATCH_UP)[number]["value"];
 
@@ -23,19 +23,19 @@ export interface Policy {
 }
 
 const MISSED: Record<CatchUp, (cap: number) => string> = {
-  latest: () => "Makes up for the newest missed time",
-  all: (cap) => `Makes up for at most ${cap.toLocaleString("en")} missed times`,
+  latest: () => "Catches up on the latest missed time",
+  all: (cap) => `Catches up on at most ${cap.toLocaleString("en")} missed times`,
   none: () => "Skips missed times",
 };
 
 const OVERLAPPING: Record<Overlap, string> = {
   allow: "runs may overlap",
   queue: "runs wait for each other",
-  skip: "a run is skipped while another is at work",
+  skip: "a run is skipped while another is active",
   cancel: "a new run stops the older one",
 };
 
-/** `Makes up for the newest missed time, within 2 h; runs may overlap` */
+/** `Catches up on the latest missed time, within 2 h; runs may overlap` */
 export function policyInWords({ catchUp, catchUpCap, catchUpWindow, overlap }: Policy): string {
   const window = catchUpWindow !== null && catchUp !== "none" ? `, within ${hours(catchUpWindow)}` : "";
   return `${MISSED[catchUp]?.(catchUpCap) ?? catchUp}${window}; ${OVERLAPPING[overlap] ?? overlap}`;
@@ -51,7 +51,7 @@ export function windowText(seconds: number | null): string {
   return seconds === null ? "" : String(seconds / 60);
 }
 
-/** Seconds of a window that is typed in minutes, 0 for none; null when it can't be used. */
+/** Parses minutes as a window in seconds: 0 for none, null if they are invalid. */
 export function readWindow(text: string): number | null {
   const trimmed = text.trim();
   if (trimmed === "") return 0;
@@ -73,7 +73,7 @@ export interface Preview {
 }
 
 export function previewInWords({ count, existing }: Preview): string {
-  if (count === 0) return "There is no due time in this range.";
+  if (count === 0) return "No due times in this range.";
   const number = (n: number) => n.toLocaleString("en");
   const times = `${number(count)} due time${count === 1 ? "" : "s"}`;
   if (existing === 0) return `${times}, none has a run yet: ${number(count)} to create.`;

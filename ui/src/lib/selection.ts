@@ -1,10 +1,10 @@
-/** Which rows of a list are selected: some by their ids, or all that match, also those that are not loaded. */
+/** The selected rows of a list: some by id, or all matches, including those not loaded. */
 
 export interface Selection {
   ids: ReadonlySet<string>;
-  /** Where a range starts: the row that was changed last. */
+  /** Where a range starts: the last changed row. */
   anchor: string | null;
-  /** Set when all that match are meant: since when, as an ISO time. What comes later is not part of it. */
+  /** Set when all matches are selected: the ISO time when they were. Later ones are not included. */
   allSince: string | null;
 }
 
@@ -14,9 +14,9 @@ export function isSelected(selection: Selection, id: string): boolean {
   return selection.allSince !== null || selection.ids.has(id);
 }
 
-/** Changes one row, or with `range` all from the one that was changed last to this one, as that one is. */
+/** Changes one row, or with `range` all from the last changed row to this one, to that row's state. */
 export function toggled(selection: Selection, shown: readonly string[], id: string, range: boolean): Selection {
-  // Leaving one out of "all that match" means: those that are in sight, without it.
+  // Deselecting one of all matches leaves the loaded rows without it.
   const ids = new Set(selection.allSince === null ? selection.ids : shown);
   const from = range && selection.anchor !== null ? shown.indexOf(selection.anchor) : -1;
   const to = shown.indexOf(id);
@@ -32,7 +32,7 @@ export function toggled(selection: Selection, shown: readonly string[], id: stri
   return { ids, anchor: id, allSince: null };
 }
 
-/** The checkbox in the head: all that are loaded, or none. */
+/** The checkbox in the header: all loaded rows, or none. */
 export function allToggled(selection: Selection, shown: readonly string[]): Selection {
   if (extentOf(selection, shown) !== "none") return NOTHING;
   return { ids: new Set(shown), anchor: null, allSince: null };

@@ -1,4 +1,5 @@
-/** Single keys and `g x` sequences. Dead in inputs, under open dialogs, with modifiers and while a word is being composed. */
+/** Single keys and `g x` sequences. Inactive in inputs, under open dialogs, with modifiers and during text composition.
+ * */
 
 export interface Shortcut {
   /** `j`, `Shift F`, `g r`, `Enter`, `/` */
@@ -19,7 +20,7 @@ interface KeyPress {
 
 const SEQUENCE_MS = 1_200;
 
-/** The name of a key press as it is written in `keys`; null when it can't be a shortcut. */
+/** The name of a key press as written in `keys`; null if it can't be a shortcut. */
 export function keyName(press: KeyPress): string | null {
   if (press.ctrlKey || press.metaKey || press.altKey || press.isComposing) return null;
   if (press.key === "Shift" || isTyping(press.target)) return null;
@@ -34,7 +35,7 @@ export function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement || target.isContentEditable;
 }
 
-/** Follows the presses and says which shortcut is meant. */
+/** Matches key presses with shortcuts. */
 export class ShortcutMatcher {
   private prefix = "";
   private at = 0;

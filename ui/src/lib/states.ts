@@ -87,7 +87,7 @@ const BY_TYPE: Record<string, string> = {
 const TERMINAL = new Set(["SUCCESS", "FAILED", "CANCELLED"]);
 const LATE_AFTER = 60_000;
 
-/** The look of a state; an unknown name takes its type's look and keeps its own word. */
+/** The look of a state; an unknown name gets its type's look and keeps its own word. */
 export function lookOf(state: { type: string; name: string }): StateLook {
   const known = LOOKS[state.name];
   if (known) return known;
@@ -95,7 +95,7 @@ export function lookOf(state: { type: string; name: string }): StateLook {
   return { ...base, word: state.name || base.word };
 }
 
-/** The look of a flow run: one that is due and still waits is Late. */
+/** The look of a flow run: one that is overdue and still waiting is Late. */
 export function lookOfRun(
   run: { state: { type: string; name: string }; scheduledTime: string },
   now: number,
@@ -118,7 +118,7 @@ export function isTerminal(type: string): boolean {
   return TERMINAL.has(type);
 }
 
-/** Whether no process works on it: it has ended, or it waits. */
+/** Whether it has no process: it has ended, or it is waiting. */
 export function isAtRest(type: string): boolean {
   return TERMINAL.has(type) || type === "SCHEDULED" || type === "PAUSED";
 }
@@ -130,7 +130,7 @@ export function canStop(type: string): boolean {
 
 export type NextStep = "restart" | "resume";
 
-/** How a person can let a run go on: restart what did not succeed, or resume what is paused. */
+/** How a person can continue a run: restart its unsuccessful tasks, or resume the paused ones. */
 export function nextStepOf(run: {
   state: { type: string; name: string };
   attempt: number;

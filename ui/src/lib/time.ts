@@ -1,6 +1,7 @@
 /** Times and durations as people read them: 24 hours, always the same width, never "about 3 hours ago" alone. */
 
-const DAY = 86_400_000;
+/** In seconds. */
+const DAY = 86_400;
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 function format(key: string, options: Intl.DateTimeFormatOptions, zone?: string): Intl.DateTimeFormat {
@@ -73,8 +74,8 @@ export function formatDuration(milliseconds: number): string {
   const seconds = Math.round(ms / 1000);
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return pair(Math.floor(seconds / 60), "min", seconds % 60, "s");
-  if (ms < DAY) return pair(Math.floor(seconds / 3600), "h", Math.floor((seconds % 3600) / 60), "min");
-  return pair(Math.floor(seconds / 86_400), "d", Math.floor((seconds % 86_400) / 3600), "h");
+  if (seconds < DAY) return pair(Math.floor(seconds / 3600), "h", Math.floor((seconds % 3600) / 60), "min");
+  return pair(Math.floor(seconds / DAY), "d", Math.floor((seconds % DAY) / 3600), "h");
 }
 
 function pair(large: number, largeUnit: string, small: number, smallUnit: string): string {

@@ -1,4 +1,4 @@
-/** What waiting runs say: the sentence with the runs that it names, and when it may be another one without an event. */
+/** Why runs wait: the sentence with the runs that it names, and when it may change without an event. */
 
 export interface WaitHolder {
   id: string;
@@ -14,7 +14,7 @@ export interface Piece {
 const NAMES_FOLLOW = /.*(?: in use, by |^limit of .+ \d+\/\d+: )/;
 const NAME_LEADS = "Run ";
 
-/** The sentence in pieces, so that the runs it names can be links. What it doesn't name stays out. */
+/** Splits the sentence into pieces, so that the runs it names can be links. Runs that it doesn't name are left out. */
 export function piecesOf(sentence: string, holders: readonly WaitHolder[]): Piece[] {
   const names = NAMES_FOLLOW.exec(sentence);
   let end = names ? names[0].length : sentence.startsWith(NAME_LEADS) ? NAME_LEADS.length : 0;
@@ -34,7 +34,7 @@ export function piecesOf(sentence: string, holders: readonly WaitHolder[]): Piec
 
 const REACHED = /^The (limit of .+) is reached: (\d+) of (\d+) in use, by (.+)\.$/;
 
-/** The same for a table's cell, so that the names are not what is cut off. */
+/** The same for a table cell, with the names first so that they aren't cut off. */
 export function brief(sentence: string): string {
   return sentence.replace(REACHED, "$1 $2/$3: $4");
 }
@@ -48,8 +48,8 @@ interface Waits {
 const LOOK_AGAIN = 60_000;
 const LONGEST = 3_600_000;
 
-/** Milliseconds after which to ask again why these runs wait: when the next one is due, and now and then for what sends no event,
- * such as an agent that falls silent. */
+/** Milliseconds until the reasons of waiting runs are refetched: when the next run is due, and periodically for causes
+ * without an event, such as an agent that stops responding. */
 export function lookAgainIn(runs: readonly Waits[], now: number): number | false {
   let soonest = Number.POSITIVE_INFINITY;
   for (const { state, scheduledTime, waitReason } of runs) {
@@ -60,7 +60,7 @@ export function lookAgainIn(runs: readonly Waits[], now: number): number | false
   return Number.isFinite(soonest) ? Math.min(soonest, LONGEST) : false;
 }
 
-/** Whether a person can let it start before its time. */
+/** Whether a person can start it before its time. */
 export function canStartNow(run: { state: { type: string; name: string }; waitCode: string | null }): boolean {
   return run.state.type === "SCHEDULED" && run.state.name !== "Paused" && run.waitCode === "not_due";
 }

@@ -1,4 +1,4 @@
-/** The one sentence that a run's row says: why it failed, what it waits for, how far it is. Success is quiet. */
+/** The one sentence in a run's row: why it failed, why it waits, or its progress. Success is quiet. */
 
 import { isTerminal } from "./states";
 

@@ -17,7 +17,7 @@ export function JobPage() {
   if (!job) {
     return (
       <Empty
-        title="There is no job with this id."
+        title="There is no job with this ID."
         isPage
         action={
           <Link to="/jobs" className="button primary">
@@ -25,7 +25,7 @@ export function JobPage() {
           </Link>
         }
       >
-        Jobs are forgotten thirty days after their end.
+        Jobs are deleted 30 days after they end.
       </Empty>
     );
   }

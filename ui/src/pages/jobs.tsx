@@ -16,7 +16,7 @@ export function JobsPage() {
     <div className="page page-full">
       <div className="page-head">
         <h1>Jobs</h1>
-        <span className="muted">what is done to many runs at once; kept for thirty days</span>
+        <span className="muted">changes to many runs at once; kept for 30 days</span>
       </div>
       <div className="card table-card">
         <section className="table-box" aria-label="Jobs" tabIndex={0}>
@@ -33,7 +33,7 @@ export function JobsPage() {
                 </Link>
               }
             >
-              Select runs in the list to do something to many of them, or backfill a schedule on its flow's page.
+              Select runs in the list to change many at once, or backfill a schedule on its flow's page.
             </Empty>
           ) : (
             <table className="table wrap-table jobs-table">
@@ -77,7 +77,7 @@ export function JobsPage() {
         {query.hasNextPage && (
           <div className="row center">
             <BusyButton className="button" isBusy={query.isFetchingNextPage} onPress={() => void query.fetchNextPage()}>
-              Older jobs
+              Show older jobs
             </BusyButton>
           </div>
         )}

@@ -41,8 +41,8 @@ export function LimitsPage() {
             <Failure error={query.error} retry={() => void query.refetch()} what="The limits" />
           ) : limits.length === 0 ? (
             <Empty title="No limits." action={button}>
-              A limit says how much may run at a time: runs of one flow, runs with a label, or tasks with a tag. Without
-              one only the capacity of the agents counts. At the command line:{" "}
+              A limit sets how many may run at once: runs of one flow, runs with a label, or tasks with a tag. Without
+              limits, only the capacity of the agents matters. On the command line:{" "}
               <code>appliance limit set KIND NAME SLOTS</code>.
             </Empty>
           ) : (

@@ -5,8 +5,8 @@ export function NotFoundPage() {
   usePageTitle("Not found");
   return (
     <div className="notice">
-      <h1>There is nothing at this address</h1>
-      <p className="muted">It may have been deleted, or the link was cut short.</p>
+      <h1>Page not found</h1>
+      <p className="muted">It may have been deleted, or the link is incomplete.</p>
       <Link to="/runs" className="button primary">
         Go to runs
       </Link>

@@ -17,7 +17,7 @@ export function RunPage() {
   if (!run) {
     return (
       <Empty
-        title="There is no run with this id."
+        title="There is no run with this ID."
         isPage
         action={
           <Link to="/runs" className="button primary">
@@ -25,7 +25,7 @@ export function RunPage() {
           </Link>
         }
       >
-        It may have been deleted, or the link was cut short.
+        It may have been deleted, or the link is incomplete.
       </Empty>
     );
   }

@@ -14,7 +14,10 @@ export function SetupPage() {
   const { token } = useSearch({ from: "/setup" });
   if (!setupRequired) {
     return (
-      <DoorPage title="Already set up" subtitle="This appliance has an administrator; the link worked once.">
+      <DoorPage
+        title="Already set up"
+        subtitle="This appliance already has an administrator; the setup link works only once."
+      >
         <Link to="/login" className="button primary large">
           Sign in
         </Link>
@@ -22,7 +25,7 @@ export function SetupPage() {
     );
   }
   return (
-    <DoorPage title="Set up" subtitle="Create the first administrator. The link from the terminal works once.">
+    <DoorPage title="Set up" subtitle="Create the first administrator. The link from the terminal works only once.">
       <SetupForm linkToken={token ?? ""} />
     </DoorPage>
   );
@@ -63,7 +66,7 @@ function SetupForm({ linkToken }: { linkToken: string }) {
           label="Setup token"
           value={token}
           onChange={setToken}
-          help="The first start printed it."
+          help="Printed when the appliance first started."
           isRequired
         />
       )}
@@ -74,8 +77,8 @@ function SetupForm({ linkToken }: { linkToken: string }) {
         value={password}
         onChange={setPassword}
         autoComplete="new-password"
-        help={`At least ${SHORTEST} characters; a few words in a row are easy to remember.`}
-        error={short ? `${SHORTEST - password.length} more characters are needed.` : undefined}
+        help={`At least ${SHORTEST} characters; several words in a row are easy to remember.`}
+        error={short ? `${SHORTEST - password.length} more characters needed.` : undefined}
         autoFocus
         isRequired
       />

@@ -1,6 +1,6 @@
 import { Button, type ButtonProps } from "react-aria-components";
 
-/** A button that says while it works that it does, and can't be pressed twice. It keeps the focus. */
+/** A button that shows when it is busy and can't be pressed twice. It keeps the focus. */
 export function BusyButton({
   isBusy,
   children,

@@ -1,4 +1,4 @@
-/** One ticking "now" for all elapsed times on the page; still while the tab is hidden. */
+/** One ticking "now" for all elapsed times on the page; stopped while the tab is hidden. */
 
 import { useSyncExternalStore } from "react";
 

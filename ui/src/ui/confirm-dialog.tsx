@@ -1,4 +1,4 @@
-/** A question before something is done: what it does, an optional reason, and two buttons that say what they do. */
+/** A confirmation dialog: what will happen, an optional reason, and two buttons that say what they do. */
 
 import { type ReactNode, useState } from "react";
 import { Button } from "react-aria-components";
@@ -10,16 +10,16 @@ interface Props {
   title: string;
   isOpen: boolean;
   onClose: () => void;
-  /** The button that leaves all as it is. */
+  /** The label of the button that changes nothing. */
   keep: string;
   confirm: string;
   isDanger?: boolean;
   isPending: boolean;
-  /** Nothing can be confirmed yet. */
+  /** Disables the confirm button. */
   isDisabled?: boolean;
   error: Error | null;
   hasReason?: boolean;
-  /** Where the reason is to be seen later. */
+  /** Where the reason will be shown. */
   reasonHelp?: string;
   onConfirm: (reason: string) => void;
   children?: ReactNode;

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { Dialog as AriaDialog, Heading, Modal, ModalOverlay } from "react-aria-components";
 
-/** A dialog over the page; Escape and a click beside it close it, focus goes back. */
+/** A modal dialog; Escape or a click outside closes it, and the focus returns. */
 export function Dialog(props: {
   title: string;
   isOpen: boolean;

@@ -1,7 +1,7 @@
 import { elapsed, formatDuration, formatFull, formatInstant, formatRelative } from "../lib/time";
 import { useNow } from "./clock";
 
-/** A time in the browser's zone; the tooltip gives the full time, UTC, and how long ago. */
+/** A time in the browser's time zone; the tooltip has the full time, UTC, and how long ago. */
 export function Instant({ at }: { at: string | null }) {
   const now = useNow();
   if (!at) return null;
@@ -15,7 +15,7 @@ export function Instant({ at }: { at: string | null }) {
   );
 }
 
-/** How long something took, or takes so far. */
+/** How long something took, or has taken so far. */
 export function Elapsed({ start, end }: { start: string | null; end: string | null }) {
   const now = useNow();
   const ms = elapsed(start, end, now);

@@ -1,10 +1,10 @@
-/** Empty, failed and loading: in place, with the final geometry, so that nothing jumps. */
+/** Empty, error and loading states: in place, with the final geometry, so that nothing jumps. */
 
 import { type ReactNode, useEffect, useState } from "react";
 import { Button } from "react-aria-components";
 import { ApiError } from "../api/http";
 
-/** `isPage`: it stands for the whole page, so its title is the page's heading. */
+/** `isPage`: it fills the whole page, so its title is the page's heading. */
 export function Empty(props: { title: string; children?: ReactNode; action?: ReactNode; isPage?: boolean }) {
   const { title, children, action, isPage } = props;
   const Title = isPage ? "h1" : "p";
@@ -39,7 +39,7 @@ export function Failure({ error, retry, what }: { error: Error; retry: () => voi
   );
 }
 
-/** True once something has been awaited for longer than 150 ms: until then nothing is shown, so fast answers don't flicker. */
+/** True after 150 ms: until then no skeleton appears, so that fast responses don't flicker. */
 function useWaited(): boolean {
   const [waited, setWaited] = useState(false);
   useEffect(() => {

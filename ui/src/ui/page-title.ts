@@ -1,4 +1,4 @@
-/** The document's title and icon say what a pinned tab should say. */
+/** The document's title and icon, readable in a pinned tab. */
 
 import { useEffect } from "react";
 import { currentSession } from "../api/session";

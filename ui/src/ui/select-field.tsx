@@ -8,7 +8,7 @@ interface Props {
   help?: string;
 }
 
-/** A labelled choice: the system's own control, label above, help below. */
+/** A labelled select: the native control, label above, help below. */
 export function SelectField({ label, value, onChange, options, help }: Props) {
   const id = useId();
   return (

@@ -1,4 +1,4 @@
-/** Shortcuts that a component brings along while it is shown; the sheet under `?` lists them. */
+/** A component's shortcuts while it is mounted; the sheet under `?` lists them. */
 
 import { useEffect, useRef } from "react";
 import { keyName, type Shortcut, ShortcutMatcher } from "../lib/shortcuts";

@@ -1,7 +1,7 @@
 import type { StateLook } from "../lib/states";
 import { StateIcon } from "./state-icon";
 
-/** A state in icon, word and colour. */
+/** A state as icon, word and colour. */
 export function StatePill({ look, text }: { look: StateLook; text?: string }) {
   return (
     <span className={`pill family-${look.family}`}>

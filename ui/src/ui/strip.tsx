@@ -11,7 +11,7 @@ interface StripRun {
 const FULL = 20;
 const LEAST = 5;
 
-/** The last runs of a flow, oldest left: height is duration, failures stand full height with a notch. */
+/** A flow's last runs, oldest on the left: height is duration, failures have full height and a notch. */
 export function Strip({ runs, size = 30 }: { runs: readonly StripRun[]; size?: number }) {
   const visible = runs.slice(0, size).reverse();
   const longest = Math.max(1, ...visible.map((run) => elapsed(run.startTime, run.endTime, Date.now()) ?? 0));

@@ -1,4 +1,4 @@
-/** Light, dark, or as the system says. theme.js applies the choice before the first paint. */
+/** Light, dark, or the system's theme. theme.js applies the choice before the first paint. */
 
 export type Theme = "system" | "light" | "dark";
 

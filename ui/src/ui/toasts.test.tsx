@@ -7,8 +7,7 @@ const LASTS = 6_000;
 const cards = () => [...document.querySelectorAll(".toast")];
 const texts = () => cards().map((card) => card.firstElementChild?.textContent);
 const card = (text: string) => screen.getByText(text).closest(".toast") as Element;
-const close = () =>
-  act(() => fireEvent.click(screen.getAllByRole("button", { name: "Close this notice" })[0] as Element));
+const close = () => act(() => fireEvent.click(screen.getAllByRole("button", { name: "Dismiss" })[0] as Element));
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -42,7 +41,7 @@ describe("a notice of something done", () => {
 
   it("stays while its button has the focus", () => {
     act(() => toast("Saved."));
-    act(() => screen.getByRole("button", { name: "Close this notice" }).focus());
+    act(() => screen.getByRole("button", { name: "Dismiss" }).focus());
     act(() => vi.advanceTimersByTime(10 * LASTS));
     expect(texts()).toEqual(["Saved."]);
   });
@@ -92,7 +91,7 @@ describe("a notice of an error", () => {
 
   it("says of a full disk what still works", () => {
     act(() => toastError(new ApiError(507, "disk_full", "database or disk is full")));
-    expect(texts()[0]).toMatch(/Nothing was changed.*Reading works/);
+    expect(texts()[0]).toMatch(/Nothing was changed.*Reading still works/);
     expect(texts()[0]).not.toContain("database or disk is full");
   });
 

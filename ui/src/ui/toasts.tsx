@@ -1,4 +1,4 @@
-/** Short words on what was done; errors stay until they are closed. */
+/** Toasts: short confirmations; errors stay until they are dismissed. */
 
 import { type ReactNode, useEffect, useState, useSyncExternalStore } from "react";
 import { Button } from "react-aria-components";
@@ -27,7 +27,7 @@ export function toast(text: ReactNode): void {
   set([...toasts, { id: last, tone: "done" as const, text }].slice(-MOST));
 }
 
-/** A refusal is said once, however many tell of it at the same time. */
+/** Shows an error once, however many requests fail with it at the same time. */
 export function toastError(error: unknown): void {
   const text = textOf(error);
   if (toasts.some((one) => one.tone === "error" && one.text === text)) return;
@@ -38,7 +38,7 @@ export function toastError(error: unknown): void {
 
 function textOf(error: unknown): string {
   if (error instanceof ApiError && error.code === "disk_full")
-    return "Nothing was changed: the disk of the database is full. Reading works; an administrator can free space.";
+    return "Nothing was changed: the disk of the database is full. Reading still works; an administrator can free space.";
   return error instanceof Error ? error.message : "Something went wrong.";
 }
 
@@ -71,7 +71,7 @@ function ToastCard({ toast: { id, tone, text, details } }: { toast: Toast }) {
     return () => window.clearTimeout(timer);
   }, [id, tone, held]);
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: hovering only holds the notice; it acts on nothing
+    // biome-ignore lint/a11y/noStaticElementInteractions: hovering only keeps the toast open
     <div
       className={`toast toast-${tone}`}
       onMouseEnter={() => setHeld(true)}
@@ -83,7 +83,7 @@ function ToastCard({ toast: { id, tone, text, details } }: { toast: Toast }) {
         {text}
         {details && <div className="mono subtle">{details}</div>}
       </div>
-      <Button className="button quiet small" aria-label="Close this notice" onPress={() => close(id)}>
+      <Button className="button quiet small" aria-label="Dismiss" onPress={() => close(id)}>
         ✕
       </Button>
     </div>

@@ -147,7 +147,7 @@ describe("the question", () => {
         .getAllByRole("listitem")
         .map((item) => item.textContent),
     ).toEqual(["etl one"]);
-    expect(question().textContent).toContain("2 runs of those selected can't take it");
+    expect(question().textContent).toContain("2 runs in the selection can't be changed and stay as they are.");
   });
 
   it("names five runs at most", async () => {
@@ -190,7 +190,7 @@ describe("the question", () => {
   it("changes nothing when it is closed", async () => {
     const page = await show({ runs: [FAILED] });
     await press(page, /^Delete 1/);
-    await answer(page, "Change nothing");
+    await answer(page, "Keep as is");
     expect(screen.queryByRole("alertdialog")).toBeNull();
     expect(input()).toEqual([]);
     expect(onClear).not.toHaveBeenCalled();
@@ -223,7 +223,7 @@ describe("the outcome", () => {
     const page = await show({ runs: [FAILED, ENDED] });
     await press(page, /^Delete 2/);
     await answer(page, "Delete");
-    expect(notices().at(-1)).toMatch(/^1 done · 1 left as it was\./);
+    expect(notices().at(-1)).toMatch(/^1 done · 1 not changed\./);
     expect(screen.getByRole<HTMLAnchorElement>("link", { name: "See why" }).getAttribute("href")).toBe("/jobs/job-1");
   });
 });

@@ -1,9 +1,8 @@
-/** What can be done to the selected runs, each with the number of those that can take it. */
+/** The actions on the selected runs, each with the number of runs it applies to. */
 
 import { useState } from "react";
 import { Button } from "react-aria-components";
 import type { Count, RunRow } from "../../api/flow-runs";
-import { runsIn } from "../../lib/bulk";
 import type { RunFilter } from "../../lib/run-filter";
 import type { Selection } from "../../lib/selection";
 import { useWriting } from "../session/permissions";
@@ -13,10 +12,10 @@ import "./bulk.css";
 
 interface Props {
   selection: Selection;
-  /** The rows of the selection that are loaded. */
+  /** The loaded rows of the selection. */
   selected: readonly RunRow[];
   filter: RunFilter;
-  /** How many the list has, and whether that is only a lower bound. */
+  /** The length of the list, and whether that is only a lower bound. */
   total: Count;
   onAll: () => void;
   onClear: () => void;
@@ -32,9 +31,7 @@ export function BulkBar({ selection, selected, filter, total, onAll, onClear }: 
   return (
     <section className="bulk-bar" aria-label="Selected runs">
       <b className="number" role="status">
-        {isAll
-          ? `All ${runsIn(total.total, total.totalCapped)} that match`
-          : `${selected.length.toLocaleString("en")} selected`}
+        {isAll ? `All ${countText(total)} matches selected` : `${selected.length.toLocaleString("en")} selected`}
       </b>
       {canHaveMore && (
         <Button className="button quiet small link" onPress={onAll}>

@@ -1,4 +1,4 @@
-/** One question before something is done to many runs: to which, what it does, and what stays. */
+/** The confirmation of a bulk action: which runs, what it does, and which stay as they are. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
@@ -15,7 +15,7 @@ import type { Target } from "./targets";
 
 interface Props {
   target: Target;
-  /** All that are selected, also those that can't take it. */
+  /** The whole selection, including runs that it doesn't apply to. */
   selected: Count;
   onClose: () => void;
   onDone: () => void;
@@ -24,7 +24,7 @@ interface Props {
 export function BulkDialog({ target, selected, onClose, onDone }: Props) {
   const { kind, count, runs, filter } = target;
   const [state, setState] = useState<MarkedState>("Success");
-  const [key] = useState(newKey); // one per question: sent twice it is done once
+  const [key] = useState(newKey); // one per dialog, so that a repeated request has no effect
   const client = useQueryClient();
   const navigate = useNavigate();
   const act = useMutation({
@@ -51,7 +51,7 @@ export function BulkDialog({ target, selected, onClose, onDone }: Props) {
       title={kind.title(runsIn(count.total, count.totalCapped))}
       isOpen
       onClose={onClose}
-      keep="Change nothing"
+      keep="Keep as is"
       confirm={kind.confirm}
       isDanger={kind.action === "delete" || kind.action === "cancel"}
       isPending={act.isPending}
@@ -62,8 +62,7 @@ export function BulkDialog({ target, selected, onClose, onDone }: Props) {
       {runs && <Names runs={runs} />}
       {left > 0 && !count.totalCapped && (
         <p className="muted">
-          {runsIn(left)} of those selected can't take it as {left === 1 ? "it is" : "they are"}, and{" "}
-          {left === 1 ? "stays" : "stay"}.
+          {runsIn(left)} in the selection can't be changed and {left === 1 ? "stays as it is" : "stay as they are"}.
         </p>
       )}
       {kind.action === "mark" && <MarkedStateField value={state} onChange={setState} />}

@@ -1,4 +1,4 @@
-/** What can be done to the selected runs: each action with the runs that can take it. */
+/** The actions on the selected runs, each with the runs it applies to. */
 
 import { useQuery } from "@tanstack/react-query";
 import { type Count, countsQuery, type RunRow } from "../../api/flow-runs";
@@ -7,7 +7,7 @@ import type { RunFilter } from "../../lib/run-filter";
 import type { Selection } from "../../lib/selection";
 import { useMay } from "../session/permissions";
 
-/** The runs that one action is about: named, or all that a filter finds. */
+/** The runs that an action applies to: by id, or all that match a filter. */
 export interface Target {
   kind: BulkKind;
   count: Count;

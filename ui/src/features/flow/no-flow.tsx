@@ -4,7 +4,7 @@ import { Empty } from "../../ui/notice";
 export function NoFlow() {
   return (
     <Empty
-      title="There is no flow with this id."
+      title="There is no flow with this ID."
       isPage
       action={
         <Link to="/flows" className="button primary">
@@ -12,7 +12,7 @@ export function NoFlow() {
         </Link>
       }
     >
-      It may have been deleted, or the link was cut short.
+      It may have been deleted, or the link is incomplete.
     </Empty>
   );
 }

@@ -1,4 +1,4 @@
-/** What a flow's newest version holds: who registered it, its parameters and its tasks. */
+/** A flow's latest version: who registered it, its parameters and its tasks. */
 
 import type { Flow } from "../../api/flows";
 import { Instant } from "../../ui/instant";

@@ -5,7 +5,7 @@ export function NoFlows({ q, clear }: { q: string; clear: () => void }) {
   if (q) {
     return (
       <Empty
-        title={`No flow's name contains “${q}”.`}
+        title={`No flow names contain “${q}”.`}
         action={
           <Button className="button" onPress={clear}>
             Show all flows
@@ -16,7 +16,7 @@ export function NoFlows({ q, clear }: { q: string; clear: () => void }) {
   }
   return (
     <Empty title="No flows yet.">
-      A flow is a Python file with tasks. Register one from where it lies:
+      A flow is a Python file with tasks. Register one:
       <pre className="mono command">appliance register flows.py --project my-project</pre>
     </Empty>
   );

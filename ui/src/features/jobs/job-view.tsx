@@ -1,4 +1,4 @@
-/** One job: how far it is, what it left out, and the way to stop it. */
+/** One job: its progress, what it did not change, and a button to stop it. */
 
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
@@ -61,7 +61,7 @@ export function JobView({ job }: { job: Job }) {
         {typeof job.request.reason === "string" && job.request.reason && (
           <p className="muted">Reason: {job.request.reason}</p>
         )}
-        {!over && <p className="muted">It goes on when you leave this page, and after a restart of the appliance.</p>}
+        {!over && <p className="muted">It continues when you leave this page and after the appliance restarts.</p>}
       </section>
       {job.refusals.length > 0 && <Refusals job={job} />}
       <StopJob job={job} isOpen={isStopping} onClose={() => setStopping(false)} />

@@ -3,12 +3,12 @@ import type { Job } from "../../api/jobs";
 import { isUuid } from "../../lib/run-filter";
 import { Instant } from "../../ui/instant";
 
-/** The runs or due times that a job left as they were, and why. */
+/** The runs or due times that a job did not change, and why. */
 export function Refusals({ job }: { job: Job }) {
   return (
     <section className="card job-refusals" aria-labelledby="refusals">
       <div className="card-head">
-        <h2 id="refusals">Left as they were</h2>
+        <h2 id="refusals">Not changed</h2>
         <span className="muted number">
           {job.refused > job.refusals.length
             ? `the first ${job.refusals.length} of ${job.refused.toLocaleString("en")}`

@@ -24,7 +24,7 @@ export function StopJob({ job, isOpen, onClose }: { job: Job; isOpen: boolean; o
       title={`Stop “${jobTitle(job)}”?`}
       isOpen={isOpen}
       onClose={close}
-      keep="Let it go on"
+      keep="Keep running"
       confirm="Stop job"
       isDanger
       isPending={stop.isPending}
@@ -32,7 +32,7 @@ export function StopJob({ job, isOpen, onClose }: { job: Job; isOpen: boolean; o
       reasonHelp="Shown on this page."
       onConfirm={(reason) => stop.mutate(reason)}
     >
-      <p className="muted">What it has done stays done; the rest is left as it is.</p>
+      <p className="muted">What is done stays done; the rest is not changed.</p>
     </ConfirmDialog>
   );
 }

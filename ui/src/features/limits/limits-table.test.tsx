@@ -20,7 +20,7 @@ let server: FakeServer;
 const onRemove = vi.fn();
 const show = (limits: readonly Limit[], isEditable = true): Promise<Page> =>
   renderPage(<LimitsTable limits={limits} isEditable={isEditable} onRemove={onRemove} />);
-const field = (name = "gpu") => screen.getByRole<HTMLInputElement>("textbox", { name: `Slots of ${name}` });
+const field = (name = "gpu") => screen.getByRole<HTMLInputElement>("textbox", { name: `Slots for ${name}` });
 const row = (name: string) => screen.getByRole("rowheader", { name }).closest("tr") as HTMLElement;
 
 beforeEach(() => {
@@ -177,6 +177,6 @@ describe("who holds a limit", () => {
   it("are said to be only the first ones where there are more than the server names", async () => {
     const page = await show([many(5, 9)]);
     await page.user.click(screen.getByRole("button", { name: /^Show/ }));
-    expect(row("gpu").textContent).toMatch(/The 5 .* longest/);
+    expect(row("gpu").textContent).toMatch(/Showing the 5 longest/);
   });
 });

@@ -63,7 +63,7 @@ export function LimitsTable({ limits, isEditable, onRemove }: Props) {
   );
 }
 
-/** The number, to be changed where it stands: Enter or leaving the field sets it, Escape takes the typing back. */
+/** The number of slots, edited in place: Enter or blur saves it, Escape reverts it. */
 function SlotsField({ limit }: { limit: Limit }) {
   const [text, setText] = useState(String(limit.slots));
   const set = useSetLimit();
@@ -80,7 +80,7 @@ function SlotsField({ limit }: { limit: Limit }) {
       <input
         className="input slots-input number"
         inputMode="numeric"
-        aria-label={`Slots of ${limit.name}`}
+        aria-label={`Slots for ${limit.name}`}
         aria-invalid={error ? true : undefined}
         aria-describedby={error ? id : undefined}
         value={text}
@@ -147,7 +147,7 @@ function Holders({ limit }: { limit: Limit }) {
         </Button>
       )}
       {isOpen && limit.used > limit.holders.length && (
-        <span className="muted">The {limit.holders.length} that hold it longest are shown.</span>
+        <span className="muted">Showing the {limit.holders.length} longest holders.</span>
       )}
     </>
   );

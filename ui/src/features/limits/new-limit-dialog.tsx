@@ -35,7 +35,7 @@ function Form({ known, onClose }: Props) {
     mutationFn: putLimit,
     onSuccess: (limit) => {
       toast(
-        `${kindWord(limit.kind)} ${limit.name}: ${limit.slots === 0 ? "paused" : `at most ${limit.slots} at a time`}.`,
+        `${kindWord(limit.kind)} ${limit.name}: ${limit.slots === 0 ? "paused" : `at most ${limit.slots} at once`}.`,
       );
       onClose();
       return client.invalidateQueries();
@@ -57,7 +57,7 @@ function Form({ known, onClose }: Props) {
       }}
     >
       <SelectField
-        label="Of what"
+        label="Applies to"
         value={kind}
         onChange={(value) => setKind(value as LimitKind)}
         options={LIMIT_KINDS.map(({ id, word }) => ({ value: id, text: word }))}
@@ -86,9 +86,9 @@ function Form({ known, onClose }: Props) {
         onChange={setSlots}
         error={slotsError}
         inputMode="numeric"
-        help="So much may run at a time. With 0 it is paused: nothing starts."
+        help="How many may run at once. 0 pauses it: nothing starts."
       />
-      {existing && <p className="muted">This limit exists: its slots change from {existing.slots} to these.</p>}
+      {existing && <p className="muted">This limit already exists with {existing.slots} slots; saving changes that.</p>}
       {create.error && (
         <p className="form-error" role="alert">
           {create.error.message}

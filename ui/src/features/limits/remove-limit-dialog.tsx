@@ -9,7 +9,7 @@ export function RemoveLimitDialog({ limit, onClose }: { limit: Limit | null; onC
   const remove = useMutation({
     mutationFn: (target: Limit) => removeLimit(target.id),
     onSuccess: (_, target) => {
-      toast(`${kindWord(target.kind)} ${target.name} has no limit any more.`);
+      toast(`${kindWord(target.kind)} ${target.name} no longer has a limit.`);
       onClose();
       return client.invalidateQueries();
     },
@@ -31,7 +31,7 @@ export function RemoveLimitDialog({ limit, onClose }: { limit: Limit | null; onC
       hasReason={false}
       onConfirm={() => limit && remove.mutate(limit)}
     >
-      <p className="muted">What waits for one of its slots may start at once.</p>
+      <p className="muted">Anything that waits for one of its slots can start immediately.</p>
     </ConfirmDialog>
   );
 }

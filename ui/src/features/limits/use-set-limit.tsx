@@ -4,7 +4,7 @@ import { type Limit, putLimit } from "../../api/limits";
 import { kindWord } from "../../lib/limits";
 import { toast, toastError } from "../../ui/toasts";
 
-/** Changes the slots of a limit that exists, and offers the way back for a moment. */
+/** Changes the slots of an existing limit, and offers to undo it for a moment. */
 export function useSetLimit() {
   const client = useQueryClient();
   const set = useMutation({

@@ -10,19 +10,17 @@ export function LiveLight() {
   const now = useNow();
   const since = formatClock(new Date(heard));
   const [word, rest] = {
-    live: ["Live", polling ? ", asking every 5 s" : ""],
+    live: ["Live", polling ? ", polling every 5 s" : ""],
     paused: ["Paused", ""],
     reconnecting: fresh ? ["Connecting", ""] : ["Reconnecting", `, data from ${since}`],
-    offline: ["Offline", `, trying again in ${Math.max(0, Math.ceil((retryAt - now) / 1000))} s`],
+    offline: ["Offline", `, retrying in ${Math.max(0, Math.ceil((retryAt - now) / 1000))} s`],
   }[light] as [string, string];
   return (
     <div className="live-box">
       <Button
         className={`live live-${light}`}
         onPress={() => live.togglePause()}
-        aria-label={
-          light === "paused" ? "Paused. Go on updating this page" : `${word}${rest}. Pause updating this page`
-        }
+        aria-label={light === "paused" ? "Paused. Resume live updates" : `${word}${rest}. Pause live updates`}
       >
         <span className="live-dot" aria-hidden="true" />
         <span>
@@ -32,7 +30,7 @@ export function LiveLight() {
       </Button>
       {light === "offline" && (
         <Button className="button small" onPress={() => live.retryNow()}>
-          Try now
+          Retry now
         </Button>
       )}
     </div>
@@ -44,8 +42,8 @@ export function StaleStrip() {
   if (since === null) return null;
   return (
     <div className="stale-strip" role="status">
-      The appliance can't be reached. What you see is from {formatClock(new Date(since))}; starting and stopping runs
-      waits until it is back.
+      The appliance can't be reached. You see data from {formatClock(new Date(since))}; runs can't be started or stopped
+      until it is back.
     </div>
   );
 }

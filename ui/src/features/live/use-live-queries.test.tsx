@@ -96,9 +96,13 @@ describe("a change", () => {
     expect(await afterChanges({ topic })).toContain("system");
   });
 
-  it("of any run counts the held ones anew, while there are some", async () => {
+  it("of any run counts the held ones again, while there are some", async () => {
     setHeld(true);
     expect(await afterChanges({ topic: "flow_run", id: "run-9" })).toContain("system");
+  });
+
+  it("without an id leaves lists of other nouns alone", async () => {
+    expect(await afterChanges({ topic: "audit", id: "" })).toEqual([]);
   });
 
   it("of what is not known here asks for nothing", async () => {

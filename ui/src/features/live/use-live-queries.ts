@@ -1,4 +1,4 @@
-/** What changed is asked again, as far as it is on screen; after a gap, everything on screen. */
+/** Refetches what has changed and is on screen; after a gap, everything on screen. */
 
 import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { useCallback } from "react";
@@ -7,7 +7,7 @@ import { flowKeys, flowRunKeys, jobKeys, limitKeys, objectOf, systemKeys } from 
 import { type Change, useChanges } from "../../api/live";
 import type { System } from "../../api/system";
 
-/** What may change the reason why some other run waits. */
+/** The topics that may change why some other run waits. */
 const MOVES_OTHERS = new Set(["flow_run", "concurrency", "agent", "flow", "schedule", "hold", "maintenance"]);
 const WAITING = new Set(["SCHEDULED", "PENDING", "PAUSED"]);
 
@@ -28,7 +28,10 @@ function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
   const hasMoved = known.some((change) => change.kind !== "flow_run.progress" && MOVES_OTHERS.has(change.topic));
   if (topics.has("flow_run") || hasMoved) again(flowRunKeys.lists);
   const ids = new Set(known.map((change) => change.id));
-  const isAboutOne = ({ queryKey }: { queryKey: readonly unknown[] }) => ids.has(objectOf(queryKey) ?? "");
+  const isAboutOne = ({ queryKey }: { queryKey: readonly unknown[] }) => {
+    const id = objectOf(queryKey);
+    return id !== null && ids.has(id);
+  };
   void client.invalidateQueries({ predicate: isAboutOne }, { cancelRefetch: false });
   if (topics.has("job")) again(jobKeys.list);
   if (topics.has("flow_run") || topics.has("concurrency")) again(limitKeys.list);
@@ -41,7 +44,7 @@ function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
   if (topics.has("hold") || topics.has("maintenance") || (hasMoved && isHeld(client))) again(systemKeys.all);
 }
 
-/** Runs that wait, wait for others: their reason is asked again whatever has moved. */
+/** Waiting runs wait for others: any change may change the reason, so all of them are refetched. */
 function refreshWaiting(client: QueryClient): void {
   const predicate = (query: { state: { data?: unknown } }) => {
     const run = query.state.data as Run | null | undefined;

@@ -3,7 +3,7 @@ import { useNow } from "../../ui/clock";
 
 const STALE_AFTER = 10_000;
 
-/** Whether what the page shows may be old, and since when. */
+/** Since when the page's data may be stale; null while it isn't. */
 export function useStale(): number | null {
   const { light, heard } = useConnection();
   const now = useNow();

@@ -1,4 +1,4 @@
-/** The ways through a log: to the next error, the next match, the end. */
+/** Navigation in a log: to the next error, the next match, the end. */
 
 import { type LogFilter, logsPage } from "../../api/logs";
 import { cursorOf, nextError } from "../../lib/log-model";
@@ -22,7 +22,7 @@ export function jumpsIn(
   matches: readonly number[],
 ): Jumps {
   const { view, lines, current, show, open, setFollowing } = rows;
-  /** The next match or error beyond what is loaded is the server's to find. */
+  /** Asks the server for the next match or error beyond the loaded lines. */
   const jumpBeyond = async (narrower: LogFilter, what: string, step: Step) => {
     const edge = step === 1 ? view.records.at(-1) : view.records[0];
     const isMore = step === 1 ? view.hasNewer : view.hasOlder;

@@ -1,12 +1,12 @@
-/** The levels to choose from, by their names in the address; without a name, all. */
+/** The levels to choose from, by their names in the URL; without a name, all. */
 export const LEVELS = [
   { value: 0, name: undefined, label: "All levels" },
-  { value: 20, name: "info", label: "Info and worse" },
-  { value: 30, name: "warn", label: "Warnings and worse" },
+  { value: 20, name: "info", label: "Info and above" },
+  { value: 30, name: "warn", label: "Warnings and above" },
   { value: 40, name: "error", label: "Errors" },
 ] as const;
 
-/** What the address says of the log. */
+/** The log's part of the URL. */
 export interface LogSearch {
   level?: "info" | "warn" | "error";
   find?: string;

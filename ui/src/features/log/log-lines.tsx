@@ -1,4 +1,4 @@
-/** The rows of the log that are on screen. */
+/** The log's rows on screen. */
 
 import { type LogLine, levelWord, taskLabel } from "../../lib/log-model";
 import { formatFull, formatPreciseClock } from "../../lib/time";
@@ -42,7 +42,7 @@ export function Lines({ lines, box, current, find, numbered, withTask, onPick }:
                 type="button"
                 className="line-number"
                 tabIndex={-1}
-                aria-label={`${number}: copy the link to this line`}
+                aria-label={`${number}: copy a link to this line`}
                 onClick={() => onPick(index)}
               >
                 {isFirst && number}

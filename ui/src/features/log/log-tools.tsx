@@ -1,4 +1,4 @@
-/** The row above the log: level, search, errors, and how the lines are shown. */
+/** The toolbar above the log: level, search, errors, and how lines are displayed. */
 
 import type { RefObject } from "react";
 import { Button, ToggleButton } from "react-aria-components";

@@ -1,4 +1,4 @@
-/** How the log is looked at: the width of its rows, the place that is kept, the news, the text that is looked for. */
+/** How the log is displayed: the width of its rows, the scroll position, new lines, the search text. */
 
 import { type RefObject, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { type LogLine, type LogRecord, sameRow } from "../../lib/log-model";
@@ -17,7 +17,7 @@ const TYPED_FOR = 300;
 
 export type Box = RefObject<HTMLDivElement | null>;
 
-/** Brings the wished line into view once it is loaded. */
+/** Scrolls to the requested line once it is loaded. */
 export function useGoal(
   goal: { id: number | "end"; turn: number } | null,
   lines: LogLine[],
@@ -41,7 +41,7 @@ export function useGoal(
   }, [goal, lines, box, mark, scrollTo]);
 }
 
-/** Lines that load above must not move what is being read. */
+/** Keeps the visible lines in place while lines load above them. */
 export function useKeepPlace(lines: LogLine[], box: Box, current: number, mark: (line: number) => void): void {
   const first = useRef<number | null>(null);
   useLayoutEffect(() => {
@@ -55,7 +55,7 @@ export function useKeepPlace(lines: LogLine[], box: Box, current: number, mark: 
   }, [lines, box, current, mark]);
 }
 
-/** Another width makes other rows: the line at the top stays there, and the marked one stays marked. */
+/** Another width means other rows: the top line stays at the top, and the current line stays current. */
 export function useSameRows(
   lines: LogLine[],
   columns: number,
@@ -75,7 +75,7 @@ export function useSameRows(
   }, [lines, columns, box, current, mark]);
 }
 
-/** How many records came since the end was last followed. */
+/** How many records have arrived since the end was last followed. */
 export function useNews(records: readonly LogRecord[], isSeen: boolean): number {
   const seen = useRef<number | null>(null);
   const last = records.at(-1)?.id ?? null;
@@ -87,7 +87,7 @@ export function useNews(records: readonly LogRecord[], isSeen: boolean): number 
   );
 }
 
-/** The text that is looked for: at once in the log, a moment after the last key in the address. */
+/** The search text: immediately in the log, and a moment after the last key press in the URL. */
 export function useFind(initial: string, keep: (text: string) => void): [string, (text: string) => void] {
   const [text, setText] = useState(initial);
   const latest = useRef({ keep, initial });
@@ -100,7 +100,7 @@ export function useFind(initial: string, keep: (text: string) => void): [string,
   return [text, setText];
 }
 
-/** How many characters a wrapped row holds: from the width of the box and the advance of the one-width letters. */
+/** How many characters fit in a wrapped row: the width of the box by the width of a monospaced character. */
 export function useColumns(box: Box, wraps: boolean, withTask: boolean): number {
   const [columns, setColumns] = useState(Number.POSITIVE_INFINITY);
   useLayoutEffect(() => {
@@ -133,7 +133,7 @@ export function readWraps(): boolean {
   try {
     return localStorage.getItem(WRAPS_KEPT_AS) === "yes";
   } catch {
-    // Storage may be forbidden; then lines are not wrapped at first.
+    // Storage may be blocked; lines then start unwrapped.
     return false;
   }
 }
@@ -142,6 +142,6 @@ export function keepWraps(on: boolean): void {
   try {
     localStorage.setItem(WRAPS_KEPT_AS, on ? "yes" : "no");
   } catch {
-    // The same: only the memory is lost.
+    // Storage may be blocked; the choice is then not remembered.
   }
 }

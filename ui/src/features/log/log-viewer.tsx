@@ -1,4 +1,4 @@
-/** The log: rows of one fixed height, opened where it matters, searchable beyond what is loaded. */
+/** The log: rows of fixed height, opened at the relevant line, searchable beyond the loaded lines. */
 
 import { useMemo, useRef, useState } from "react";
 import { Button } from "react-aria-components";
@@ -27,7 +27,7 @@ interface Props {
   place: Place;
   isLive: boolean;
   errorCount: number;
-  /** Grows when somebody asks for the first error from outside. */
+  /** Incremented to request a jump to the first error. */
   wish: { id: number; turn: number } | null;
   search: LogSearch;
   onSearch: (search: LogSearch) => void;
@@ -101,9 +101,9 @@ function useLogShortcuts(rows: LogRows, jumps: Jumps, focusFind: () => void, tog
     { keys: "e", label: "Next error", run: () => jumps.toError(1) },
     { keys: "Shift E", label: "Previous error", run: () => jumps.toError(-1) },
     { keys: "/", label: "Find in the log", run: focusFind },
-    { keys: "y", label: "Copy the link to the marked line", run: () => void copyLink(lines[current]) },
+    { keys: "y", label: "Copy a link to the current line", run: () => void copyLink(lines[current]) },
     { keys: "w", label: "Wrap long lines", run: toggleWrap },
-    { keys: "Shift F", label: "Follow the end", run: () => (following ? setFollowing(false) : jumps.toEnd()) },
+    { keys: "Shift F", label: "Follow new lines", run: () => (following ? setFollowing(false) : jumps.toEnd()) },
   ]);
 }
 

@@ -1,4 +1,4 @@
-/** The rows of a log with the place where somebody reads: which line is marked, whether the end is followed. */
+/** The rows of a log with the reading position: the current line, and whether the end is followed. */
 
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { LogFilter } from "../../api/logs";
@@ -6,7 +6,7 @@ import { toLines } from "../../lib/log-model";
 import { LINE, useColumns, useGoal, useKeepPlace, useNews, useSameRows } from "./log-view";
 import { type Place, useLogs } from "./use-logs";
 
-/** How near to an end of what is loaded more is fetched. */
+/** How near to an end of the loaded lines more are fetched. */
 const NEAR = 60 * LINE;
 
 interface Source {
@@ -16,7 +16,7 @@ interface Source {
   isLive: boolean;
   wraps: boolean;
   withTask: boolean;
-  /** A line to open, by a wish from outside. */
+  /** A line to open, requested from outside. */
   wish: { id: number; turn: number } | null;
 }
 

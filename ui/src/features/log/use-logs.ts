@@ -1,4 +1,4 @@
-/** A window into a run's log: opens anywhere, grows at both ends, follows the end while the run runs. */
+/** A window into a run's log: opens anywhere, grows at both ends, follows the end while the run is active. */
 
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useChanges } from "../../api/live";
@@ -15,7 +15,7 @@ export interface LogWindow {
   records: LogRecord[];
   hasOlder: boolean;
   hasNewer: boolean;
-  /** A line to bring into view; `turn` grows with each wish. */
+  /** A line to bring into view; `turn` is incremented with each request. */
   goal: { id: number | "end"; turn: number } | null;
   error: Error | null;
   isPending: boolean;
@@ -73,7 +73,7 @@ export function useLogs(flowRunId: string, filter: LogFilter, place: Place, isLi
           hasNewer: end === "newer" ? page.items.length === PAGE : now.hasNewer,
         }));
       } catch {
-        // The next scroll or the next change asks again; the strip says when the server is away.
+        // The next scroll or change retries; the strip says when the server can't be reached.
       } finally {
         if (mine === generation.current) busy.current[end] = false;
       }
@@ -96,14 +96,14 @@ export function useLogs(flowRunId: string, filter: LogFilter, place: Place, isLi
   );
   useChanges(onChanges, EVERY);
   useEffect(() => {
-    // The last lines may come with the event that ends the run.
+    // The last lines may arrive with the event that ends the run.
     if (!isLive && !latest.current.isPending) void grow("newer");
   }, [isLive, grow]);
 
   return { view, open, grow };
 }
 
-/** A full page may be followed by more; the end of a log is where a page came back short. */
+/** More may follow a full page; a short page is the end of the log. */
 async function pageAt(flowRunId: string, filter: LogFilter, at: Place): Promise<LogPage & { isMore: boolean }> {
   if (at === "start") {
     const page = await logsPage(flowRunId, filter, {});

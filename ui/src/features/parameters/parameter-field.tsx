@@ -9,7 +9,7 @@ const TYPE_WORDS: Record<Field["kind"], string> = {
   boolean: "yes or no",
   choice: "choice",
   date: "date",
-  datetime: "date and time in your zone",
+  datetime: "date and time in your time zone",
   time: "time",
   json: "JSON",
 };
@@ -23,7 +23,8 @@ interface Props {
   onBlur: () => void;
 }
 
-/** One parameter: label above, control, help below. An error takes the help's place, so that nothing moves under the pointer. */
+/** One parameter: label above, control, help below. An error replaces the help, so that nothing moves under the
+ * pointer. */
 export function ParameterField({ field, text, changed, error, onChange, onBlur }: Props) {
   const id = `parameter-${field.name}`;
   const label = (

@@ -1,7 +1,7 @@
 import { useMemo, useState } from "react";
 import { isChanged, type Json, type Parameter, read, toField, toText } from "../../lib/form-model";
 
-/** The texts and errors of a form of parameters; it begins with the values that are given, else with the defaults. */
+/** The texts and errors of a form of parameters; it starts with the current values, or else with the defaults. */
 export function useParameterForm(parameters: readonly Parameter[], given: Record<string, unknown> | undefined) {
   const fields = useMemo(() => parameters.map(toField), [parameters]);
   const [start] = useState<Record<string, string>>(() =>
@@ -22,7 +22,7 @@ export function useParameterForm(parameters: readonly Parameter[], given: Record
     const field = fields.find((one) => one.name === name);
     if (!field || (!isChanged(field, texts[name] ?? "") && field.hasDefault)) return;
     const reading = read(field, texts[name] ?? "");
-    // An empty field is not scolded before it was asked for.
+    // An empty required field is not an error before the form is submitted.
     if (!reading.ok && texts[name]) setErrors((now) => ({ ...now, [name]: reading.error }));
   };
   return { fields, start, texts, errors, setErrors, edit, check };

@@ -1,4 +1,4 @@
-/** What the form would do, as a command and as a request. */
+/** The command and the request equivalent to the form. */
 
 import { Button } from "react-aria-components";
 import type { Flow } from "../../api/flows";
@@ -22,11 +22,11 @@ export function RequestView({ flow, parameters, scheduledTime, name }: RequestPr
     ...(scheduledTime && { scheduled_time: scheduledTime }),
   };
   return (
-    <aside className="request" aria-label="The same as a command and as a request">
+    <aside className="request" aria-label="Equivalent command and request">
       <CodeBlock
         title="As a command"
         text={command}
-        note={scheduledTime || name ? "Starts now, with a name made up." : undefined}
+        note={scheduledTime || name ? "Starts now, with a generated name." : undefined}
       />
       <CodeBlock title="As a request: POST /api/v1/flow-runs" text={JSON.stringify(body, null, 2)} />
     </aside>

@@ -1,4 +1,4 @@
-/** The form that starts a run: parameters, when, a name, and what that is as a request. */
+/** The form that starts a run: parameters, time, name, and the equivalent request. */
 
 import { Link } from "@tanstack/react-router";
 import type { KeyboardEvent } from "react";
@@ -72,7 +72,7 @@ function Summary({ state: { wrong, problem, form } }: { state: RunFormState }) {
   if (wrong.length === 0 && !problem) return null;
   return (
     <div id="form-summary" className="form-error" role="alert" tabIndex={-1}>
-      {problem || (wrong.length === 1 ? "One value needs another look:" : `${wrong.length} values need another look:`)}
+      {problem || (wrong.length === 1 ? "1 value needs attention:" : `${wrong.length} values need attention:`)}
       {wrong.length > 0 && (
         <ul>
           {wrong.map((one) => (
@@ -129,7 +129,7 @@ function When({ state }: { state: RunFormState }) {
             Now
           </Radio>
           <Radio className="radio" value="later">
-            At a time
+            Later
           </Radio>
         </RadioGroup>
         {when === "later" && (
@@ -142,7 +142,7 @@ function When({ state }: { state: RunFormState }) {
               setAt(value);
               form.setErrors(({ [AT]: _, ...rest }) => rest);
             }}
-            help="In your zone."
+            help="In your time zone."
             error={form.errors[AT]}
           />
         )}
@@ -150,7 +150,7 @@ function When({ state }: { state: RunFormState }) {
           label="Run name (optional)"
           value={name}
           onChange={setName}
-          help="A name is made up when you leave it empty."
+          help="Leave it empty for a generated name."
         />
       </div>
     </section>

@@ -1,4 +1,4 @@
-/** The state of the form that starts a run: its texts, what is wrong with them, and the one request that it sends. */
+/** The state of the form that starts a run: its texts, their errors, and the request that it sends. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
@@ -13,7 +13,7 @@ import { toast } from "../../ui/toasts";
 import { useParameterForm } from "../parameters/use-parameter-form";
 import { useWriting } from "../session/permissions";
 
-/** The name of the start time beside those of the parameters, none of which has a colon. */
+/** The name of the start time among those of the parameters, none of which has a colon. */
 export const AT = "when:at";
 
 export type RunFormState = ReturnType<typeof useRunForm>;
@@ -24,7 +24,8 @@ export function useRunForm(flow: Flow, source: Run | null) {
   const [at, setAt] = useState("");
   const [name, setName] = useState("");
   const [problem, setProblem] = useState("");
-  /** Names in the summary: set by a submit only, since a summary that appears on blur would move the button away. */
+  /** The fields in the error summary: set only on submit, since a summary that appears on blur would move the button.
+   * */
   const [refused, setRefused] = useState<string[]>([]);
   const writing = useWriting();
   const { create, submitted, key } = useCreate((error) => {
@@ -82,7 +83,7 @@ export function useRunForm(flow: Flow, source: Run | null) {
   };
 }
 
-/** One key per form: a request that is sent twice is one run. */
+/** One key per form: sending the request twice creates one run. */
 function useCreate(onRefusal: (error: Error) => void) {
   const [key] = useState(() => newKey());
   const submitted = useRef(false);
@@ -104,7 +105,7 @@ function useCreate(onRefusal: (error: Error) => void) {
   return { create, submitted, key };
 }
 
-/** The parameter that a refusal is about: its error stands under its field, any other at the top. */
+/** The parameter that a server error names: that error goes under its field, any other at the top. */
 function refusedName(error: Error, names: string[]): string | undefined {
   if (!(error instanceof ApiError)) return undefined;
   return names.find((name) => error.message.includes(`'${name}'`) || error.message.includes(`"${name}"`));

@@ -1,4 +1,5 @@
-/** The tasks of a paused run that wait for a person, each to be approved alone; "Resume" in the head approves all of them. */
+/** The tasks of a paused run that wait for a person, each approved separately; "Resume" in the header approves all of
+ * them. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Button } from "react-aria-components";
@@ -17,7 +18,7 @@ export function Approvals({ run, tasks }: { run: Run; tasks: readonly TaskRun[] 
   const approve = useMutation({
     mutationFn: (task: TaskRun) => approveTask(run.id, task.taskSlug, task.mapIndex, newKey()),
     onSuccess: (_, task) => {
-      toast(`${selectionOf(task.taskSlug, task.mapIndex)} is approved.`);
+      toast(`Approved ${selectionOf(task.taskSlug, task.mapIndex)}.`);
       return client.invalidateQueries();
     },
     onError: toastError,

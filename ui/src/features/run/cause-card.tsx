@@ -1,4 +1,4 @@
-/** The first thing on any run that is not simply well: what, where, why, and what it blocked. */
+/** The card at the top of any run that did not just succeed: what happened, where, why, and what it blocked. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -20,7 +20,7 @@ import { useMay, useWriting } from "../session/permissions";
 interface Props {
   run: Run;
   showInLog: () => void;
-  /** Of a paused run: its tasks that wait for a person. */
+  /** A paused run's tasks that wait for a person. */
   approvals: ReactNode;
 }
 
@@ -43,7 +43,7 @@ function Card({ family, label, children }: { family: Family; label: string; chil
 
 function Failed({ run, showInLog }: Omit<Props, "approvals">) {
   const cause = run.cause;
-  const message = cause?.message || run.state.message || "No message was given.";
+  const message = cause?.message || run.state.message || "No error message.";
   return (
     <Card family="failed" label="Why it failed">
       <div>
@@ -73,8 +73,8 @@ function Consequences({ cause }: { cause: Cause | null }) {
   if (!cause) return null;
   const facts: ReactNode[] = [];
   if (cause.location) facts.push(cause.location);
-  if (cause.otherRoots > 0) facts.push(`${tasks(cause.otherRoots, "other task")} failed too`);
-  if (cause.notRun > 0) facts.push(`${tasks(cause.notRun, "task")} did not run because of it`);
+  if (cause.otherRoots > 0) facts.push(`${tasks(cause.otherRoots, "other task")} also failed`);
+  if (cause.notRun > 0) facts.push(`${tasks(cause.notRun, "task")} did not run as a result`);
   if (cause.lastSuccess)
     facts.push(
       <>
@@ -97,7 +97,7 @@ function tasks(count: number, noun: string): string {
 
 function Crashed({ run }: { run: Run }) {
   const cause = run.cause;
-  const message = run.state.message || cause?.message || "The run's process ended without a word.";
+  const message = run.state.message || cause?.message || "The run's process ended without a message.";
   return (
     <Card family="failed" label="Why it crashed">
       <div className="cause-message mono text-failed">{message}</div>
@@ -113,7 +113,7 @@ function Crashed({ run }: { run: Run }) {
       </div>
       {cause && cause.tail.length > 0 && (
         <>
-          <div className="muted">The last lines of its output:</div>
+          <div className="muted">Last lines of its output:</div>
           <section className="tail" tabIndex={0} aria-label="Last lines of output">
             <pre className="mono">{cause.tail.join("\n")}</pre>
           </section>
@@ -145,7 +145,7 @@ function Cancelled({ run }: { run: Run }) {
   return (
     <Card family="neutral" label="Why it was stopped">
       <div>
-        {stopping ? "Stopping, asked" : "Stopped"}
+        {stopping ? "Stopping, requested" : "Stopped"}
         {by} {record && <Instant at={record.at} />}
       </div>
       {(record?.message || run.state.message) && (
@@ -188,9 +188,9 @@ function Waiting({ run, approvals }: { run: Run; approvals: ReactNode }) {
   const look = lookOfRun(run, now);
   const isFuture = Date.parse(run.scheduledTime) > now;
   const sentence =
-    run.waitReason || run.state.message || (isFuture ? "It waits for its time." : "It waits for an agent.");
+    run.waitReason || run.state.message || (isFuture ? "Waiting for its scheduled time." : "Waiting for an agent.");
   return (
-    <Card family={look.family} label="What it waits for">
+    <Card family={look.family} label="Why it waits">
       <div>
         <WaitSentence sentence={sentence} holders={run.waitHolders} />
       </div>

@@ -14,14 +14,14 @@ export function DeleteDialog({ run, onClose }: { run: Run; onClose: () => void }
   const remove = useMutation({
     mutationFn: (reason: string) => deleteRun(run.id, { reason, idempotencyKey: key }),
     onSuccess: async () => {
-      toast(`${run.flow.name} / ${run.name} is deleted.`);
+      toast(`Deleted ${run.flow.name} / ${run.name}.`);
       await navigate({ to: "/runs" });
       await client.invalidateQueries({ queryKey: flowRunKeys.lists });
     },
   });
   return (
     <ConfirmDialog
-      title={`Delete ${run.flow.name} / ${run.name} for good?`}
+      title={`Delete ${run.flow.name} / ${run.name} permanently?`}
       isOpen
       onClose={onClose}
       keep="Keep run"
@@ -31,7 +31,7 @@ export function DeleteDialog({ run, onClose }: { run: Run; onClose: () => void }
       error={remove.error}
       onConfirm={(reason) => remove.mutate(reason)}
     >
-      <p className="muted">It goes with its task runs, history and logs. This can't be undone.</p>
+      <p className="muted">Its task runs, history and logs are deleted with it. This can't be undone.</p>
     </ConfirmDialog>
   );
 }

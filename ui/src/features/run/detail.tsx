@@ -1,4 +1,4 @@
-/** The right pane: the log, the parameters or the state history; of the whole run or of the task that is selected. */
+/** The right pane: the log, the parameters or the state history, for the whole run or the selected task. */
 
 import { useMemo, useState } from "react";
 import { Button } from "react-aria-components";

@@ -1,4 +1,4 @@
-/** How many task runs are in which state; a press shows only those. */
+/** The number of task runs in each state; each count filters by its state. */
 
 import { ToggleButton } from "react-aria-components";
 import { familyCounts } from "../../lib/family-counts";

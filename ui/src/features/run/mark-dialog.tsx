@@ -1,4 +1,4 @@
-/** A person says how a run, or one of its tasks, ended. */
+/** Sets the final state of a run or of one of its tasks. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -24,17 +24,17 @@ export function MarkDialog({ run, task, onClose }: { run: Run; task?: TaskRun; o
         ...(task && { taskSlug: task.taskSlug, mapIndex: task.mapIndex }),
       }),
     onSuccess: () => {
-      toast(`${what} is marked as ${state}.`);
+      toast(`Marked ${what} as ${state}.`);
       onClose();
       return client.invalidateQueries();
     },
   });
   return (
     <ConfirmDialog
-      title={`Set how ${what} ended?`}
+      title={`Set the final state of ${what}?`}
       isOpen
       onClose={onClose}
-      keep="Leave as it is"
+      keep="Keep as is"
       confirm="Mark"
       isPending={mark.isPending}
       error={mark.error}
@@ -42,8 +42,8 @@ export function MarkDialog({ run, task, onClose }: { run: Run; task?: TaskRun; o
     >
       <p className="muted">
         {task
-          ? "The run stays as it is: restart or resume it to go on from there. A success without a stored result has no value for what comes after it."
-          : "It is recorded that you say so. Nothing runs again by it."}
+          ? "The run itself does not change: restart or resume it to continue from there. A task marked as Success without a stored result has no value for downstream tasks."
+          : "The history records that you set it. Nothing runs again."}
       </p>
       <MarkedStateField value={state} onChange={setState} />
     </ConfirmDialog>

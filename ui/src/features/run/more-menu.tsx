@@ -1,4 +1,4 @@
-/** What else can be done to a run; only what the signed-in person may do and the run's state allows. */
+/** Further actions on a run: those that the user's role and the run's state allow. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
@@ -48,7 +48,7 @@ export function MoreMenu({ run }: { run: Run }) {
   const pause = useMutation({
     mutationFn: () => pauseRun(run.id, { reason: "", idempotencyKey: newKey() }),
     onSuccess: () => {
-      toast(`${run.flow.name} / ${run.name} is paused until somebody resumes it.`);
+      toast(`Paused ${run.flow.name} / ${run.name} until someone resumes it.`);
       return client.invalidateQueries();
     },
     onError: toastError,

@@ -1,4 +1,5 @@
-/** Restarting a run that has ended: from which task, with which parameters and version, and what that runs again. */
+/** Restarts a run that has ended: from which task, with which parameters and version, and which tasks that runs again.
+ * */
 
 import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
@@ -50,7 +51,7 @@ export default function RestartDialog({ run, onClose }: { run: Run; onClose: () 
       title={`Restart ${run.flow.name} / ${run.name}`}
       isOpen
       onClose={onClose}
-      keep="Leave as it is"
+      keep="Keep as is"
       confirm="Restart"
       isPending={restart.isPending}
       error={restart.error}
@@ -61,7 +62,7 @@ export default function RestartDialog({ run, onClose }: { run: Run; onClose: () 
         value={from}
         onChange={setFrom}
         options={[
-          { value: FAILED_ONLY, text: "what did not succeed, and all that comes after it" },
+          { value: FAILED_ONLY, text: "the unsuccessful tasks and everything downstream" },
           ...choices.map(({ slug }) => ({
             value: slug,
             text: `also from ${run.version.parameters.some((one) => one.name === slug) ? "parameter " : ""}${slug}`,
@@ -81,19 +82,19 @@ export default function RestartDialog({ run, onClose }: { run: Run; onClose: () 
         />
       ))}
       {form.fields.length > 0 && (
-        <p className="muted">Tasks that don't run again keep the results that they had with the old values.</p>
+        <p className="muted">Tasks that don't run again keep their results from the old values.</p>
       )}
       {run.flow.version.number !== run.version.number && (
         <label className="row">
           <input type="checkbox" checked={isNewest} onChange={(event) => setNewest(event.target.checked)} />
-          By the flow's newest version, v{run.flow.version.number}, instead of v{run.version.number}
+          Use the flow's latest version, v{run.flow.version.number}, instead of v{run.version.number}
         </label>
       )}
     </ConfirmDialog>
   );
 }
 
-/** The parameters whose text was changed here, as values, or why one has none. */
+/** The values of the changed parameters, or the errors of those that can't be read. */
 function changed({ fields, start, texts }: ReturnType<typeof useParameterForm>) {
   const parameters: Record<string, Json> = {};
   const errors: Record<string, string> = {};
@@ -120,7 +121,9 @@ function Preview({ run, from }: { run: Run; from: string | null }) {
   const kept = visible.length - visibleAgain.length;
   return (
     <p role="status">
-      {visibleAgain.length === 0 ? "No task that ran runs again" : `Runs again: ${againInWords(visibleAgain, visible)}`}
+      {visibleAgain.length === 0
+        ? "No task that ran will run again"
+        : `Will run again: ${againInWords(visibleAgain, visible)}`}
       .{" "}
       <span className="muted">
         {kept === 1 ? "1 task run keeps its result." : `${kept.toLocaleString("en")} task runs keep their results.`}

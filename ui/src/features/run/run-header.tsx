@@ -72,12 +72,12 @@ export function RunHeader({ run, goOn, onStop }: { run: Run; goOn: GoOn | null; 
 function CopyId({ id }: { id: string }) {
   const copy = async () => {
     await navigator.clipboard?.writeText(id);
-    toast("Id of the run copied.");
+    toast("Run ID copied.");
   };
   return (
     <span title={id}>
       <Button className="button quiet copy-id" onPress={() => void copy()}>
-        Copy id
+        Copy ID
       </Button>
     </span>
   );

@@ -1,4 +1,4 @@
-/** The run page before its run is known: header and both panes stand where they will be. */
+/** The run page before its run has loaded, with the header and both panes in their final places. */
 
 import { Skeleton } from "../../ui/notice";
 

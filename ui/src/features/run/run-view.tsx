@@ -1,4 +1,4 @@
-/** One run: its head, why it is as it is, its tasks on the left and the details on the right. */
+/** One run: its header, its cause, its tasks on the left and the details on the right. */
 
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
@@ -35,7 +35,7 @@ export function RunView({ run }: { run: Run }) {
   };
   useShortcuts("Run", [
     { keys: "t", label: "Timeline", run: () => go({ view: undefined }) },
-    { keys: "v", label: "Table of tasks", run: () => go({ view: "table" }) },
+    { keys: "v", label: "Task table", run: () => go({ view: "table" }) },
     { keys: "l", label: "Logs", run: () => go({ pane: undefined }) },
     { keys: "p", label: "Parameters", run: () => go({ pane: "parameters" }) },
     { keys: "h", label: "State history", run: () => go({ pane: "history" }) },
@@ -63,7 +63,7 @@ export function RunView({ run }: { run: Run }) {
   );
 }
 
-/** Says once, to those who can't see it, that the run reached its end. */
+/** Announces once to screen readers that the run has ended. */
 function Announcer({ run }: { run: Run }) {
   const before = useRef(run.state.type);
   const [text, setText] = useState("");

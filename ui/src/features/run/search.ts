@@ -1,4 +1,4 @@
-/** What the address of a run's page says: which views are open, which task is selected, what the log shows. */
+/** The URL of a run's page: which views are open, which task is selected, what the log shows. */
 
 import { text } from "../../lib/paths";
 import { LEVELS, type LogSearch } from "../log/levels";

@@ -1,4 +1,4 @@
-/** The share of the left pane in percent: pure, so that no pane ever becomes too narrow to be read. */
+/** The left pane's share of the width in percent, bounded so that neither pane becomes too narrow to read. */
 
 export const SMALLEST_SHARE = 25;
 export const MOST_SHARE = 75;
@@ -10,7 +10,7 @@ export function bounded(share: number): number {
   return Math.min(MOST_SHARE, Math.max(SMALLEST_SHARE, share));
 }
 
-/** What was kept, or equal panes when nothing sensible was. */
+/** The stored share, or equal panes if that is unusable. */
 export function keptShare(kept: string | null): number {
   const share = Number(kept);
   return kept && Number.isFinite(share) ? bounded(share) : EQUAL;

@@ -1,4 +1,4 @@
-/** Two panes with a divider between them that is moved by pointer or keys; the share of the left one is remembered. */
+/** Two panes with a divider that moves by pointer or keys; the left pane's share is remembered. */
 
 import { type CSSProperties, type KeyboardEvent, type PointerEvent, type ReactNode, useRef, useState } from "react";
 import { keptShare, MOST_SHARE, movedBy, SMALLEST_SHARE, shareAt } from "./split-share";
@@ -9,7 +9,7 @@ function readShare(): number {
   try {
     return keptShare(localStorage.getItem(KEPT_AS));
   } catch {
-    // Storage may be forbidden; then the panes are as wide as at first.
+    // Storage may be blocked; the panes then start with their default widths.
     return keptShare(null);
   }
 }
@@ -18,7 +18,7 @@ function keepShare(share: number): void {
   try {
     localStorage.setItem(KEPT_AS, String(share));
   } catch {
-    // The same: nothing is lost but the memory of a width.
+    // Storage may be blocked; the width is then not remembered.
   }
 }
 
@@ -49,13 +49,13 @@ export function Split({ left, right }: { left: ReactNode; right: ReactNode }) {
         className="divider"
         role="separator"
         aria-orientation="vertical"
-        aria-label="Share of the tasks"
+        aria-label="Width of the tasks pane"
         aria-valuemin={SMALLEST_SHARE}
         aria-valuemax={MOST_SHARE}
         aria-valuenow={Math.round(share)}
         aria-valuetext={`${Math.round(share)} percent`}
         tabIndex={0}
-        title="Drag, or use the arrow keys; Enter makes the panes equal"
+        title="Drag or use the arrow keys; Enter makes both panes equal"
         onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
         onPointerMove={drag}
         onPointerUp={() => keepShare(share)}

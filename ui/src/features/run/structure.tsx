@@ -52,7 +52,7 @@ function Body({ run, list, search, go, family, showAll }: Props & { family: Fami
   if (visible.length === 0)
     return (
       <Empty
-        title="No task is in this state any more."
+        title="No tasks are in this state anymore."
         action={
           <Button className="button" onPress={showAll}>
             Show all tasks
@@ -76,7 +76,7 @@ function Body({ run, list, search, go, family, showAll }: Props & { family: Fami
   );
 }
 
-/** At first only the task that failed is open; who asks for one state wants to see its children, so there all are. */
+/** Initially only the failed task is expanded; with a state filter all are, since the matches are often children. */
 function useExpanded(run: Run, list: Tasks, family: Family | null) {
   const [open, setOpen] = useState<ReadonlySet<string>>(() => new Set(run.cause?.taskSlug ? [run.cause.taskSlug] : []));
   const [folded, setFolded] = useState<{ family: Family | null; slugs: ReadonlySet<string> }>({
@@ -97,14 +97,14 @@ function toggled(slugs: ReadonlySet<string>, slug: string): ReadonlySet<string> 
   return next;
 }
 
-/** Says what part of a very wide run is visible; nothing when it is all of it. */
+/** Says how much of a very wide run is loaded; nothing once all of it is. */
 function Extent({ run, list }: { run: Run; list: Tasks }) {
   if (!list.isCapped && !list.isLoadingMore) return null;
   const loaded = list.tasks.length.toLocaleString("en");
   const all = Math.max(run.taskCounts.total, list.tasks.length).toLocaleString("en");
   return (
     <div className="extent muted number" role="status">
-      {list.isCapped ? `The first ${loaded} task runs of ${all} are shown.` : `Loading: ${loaded} of ${all} task runs.`}
+      {list.isCapped ? `Showing the first ${loaded} of ${all} task runs.` : `Loading task runs: ${loaded} of ${all}.`}
     </div>
   );
 }

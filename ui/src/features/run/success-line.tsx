@@ -1,4 +1,4 @@
-/** A run that went well says so in one quiet line: what was done, and what is still worth a look. */
+/** One quiet line for a successful run: what it did, and what is still worth a look. */
 
 import type { Run } from "../../api/flow-runs";
 import { familyCounts } from "../../lib/family-counts";
@@ -16,7 +16,7 @@ export function SuccessLine({ run, list }: { run: Run; list: Tasks }) {
   );
 }
 
-/** Counted from the tasks that are shown, so that line, chips and rows say the same. */
+/** Counted from the visible tasks, so that the line, the chips and the rows agree. */
 function resultOf({ tasks }: Tasks, errorCount: number): string[] {
   const counts = familyCounts(tasks);
   const total = counts.reduce((sum, one) => sum + one.count, 0);

@@ -6,7 +6,7 @@ import { toast, toastError } from "../../ui/toasts";
 import { useWriting } from "../session/permissions";
 
 const WORDS = {
-  restart: { label: "Restart from failed", done: "Restarting what did not succeed of" },
+  restart: { label: "Restart from failed", done: "Restarting" },
   resume: { label: "Resume", done: "Resuming" },
 };
 
@@ -17,7 +17,7 @@ export interface GoOn {
   run: () => void;
 }
 
-/** How a person can let the run go on now: restart it, resume it, or not at all. */
+/** How a person can continue the run now: restart it, resume it, or not at all. */
 export function useGoOn(run: Run): GoOn | null {
   const client = useQueryClient();
   const writing = useWriting();

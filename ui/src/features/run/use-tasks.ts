@@ -1,4 +1,4 @@
-/** All task runs of a run, loaded page after page up to a bound. */
+/** All task runs of a run, loaded page by page up to a maximum. */
 
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
@@ -13,11 +13,11 @@ export interface Tasks {
   /** The slugs in the order of the flow. */
   order: readonly string[];
   isPending: boolean;
-  /** Only while there is nothing to show instead. */
+  /** Only while there is no data to display. */
   error: Error | null;
   retry: () => void;
   isLoadingMore: boolean;
-  /** There are more than are ever loaded. */
+  /** Whether the run has more task runs than are ever loaded. */
   isCapped: boolean;
 }
 

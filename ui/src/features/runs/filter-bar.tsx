@@ -1,4 +1,4 @@
-/** What the list of runs is narrowed to: states, a text, one flow. */
+/** The filters of the list of runs: state, text, flow. */
 
 import { useNavigate } from "@tanstack/react-router";
 import { type RefObject, useEffect, useRef, useState } from "react";
@@ -9,7 +9,7 @@ interface Props {
   view: RunView;
   change: (view: RunView) => void;
   input: RefObject<HTMLInputElement | null>;
-  /** Of the flow that the view is narrowed to, once a run of it is there. */
+  /** The name of the flow that the view is filtered by, once one of its runs is loaded. */
   flowName: string | undefined;
 }
 
@@ -60,7 +60,7 @@ function TextFilter({ view, change, input }: Omit<Props, "flowName">) {
       ref={input}
       className="input filter-input"
       type="search"
-      aria-label="Filter by flow or run name; a run's id opens it"
+      aria-label="Filter by flow or run name; a run's ID opens it"
       placeholder="Filter by flow or run name"
       value={text}
       onChange={(event) => setText(event.target.value)}

@@ -3,7 +3,7 @@ import { Button } from "react-aria-components";
 import type { RunView } from "../../lib/run-filter";
 import { Empty } from "../../ui/notice";
 
-/** What stands where no run matches the view. */
+/** The empty state of the list of runs. */
 export function NoRuns({ view, change }: { view: RunView; change: (view: RunView) => void }) {
   const everything: RunView = { show: "all", q: "", flow: "" };
   if (view.q || view.flow) {
@@ -19,7 +19,7 @@ export function NoRuns({ view, change }: { view: RunView; change: (view: RunView
       />
     );
   }
-  if (view.show === "failed") return <Empty title="No failed runs.">Nothing needs you here.</Empty>;
+  if (view.show === "failed") return <Empty title="No failed runs.">Nothing needs your attention.</Empty>;
   if (view.show !== "all") return <Empty title={`No ${view.show} runs at the moment.`} />;
   return (
     <Empty
@@ -30,7 +30,7 @@ export function NoRuns({ view, change }: { view: RunView; change: (view: RunView
         </Link>
       }
     >
-      A run is one execution of a flow. Start one from the flow's page, or by{" "}
+      A run is one execution of a flow. Start one from the flow's page, or with{" "}
       <code>appliance run FLOW --project NAME</code>.
     </Empty>
   );

@@ -23,9 +23,9 @@ interface Props {
   current: number;
   onNearEnd: () => void;
   onStop: ((run: RunRow) => void) | null;
-  /** Where runs can be selected. */
+  /** Makes runs selectable. */
   selecting?: Selecting;
-  /** On a flow's own page: without the columns that say the same in every row. */
+  /** On a flow's own page: without the columns that would be the same in every row. */
   isCompact?: boolean;
 }
 
@@ -134,7 +134,7 @@ function AllBox({ selecting }: { selecting: Selecting }) {
     <label className="check">
       <input
         type="checkbox"
-        aria-label="Select all runs that are shown"
+        aria-label="Select all loaded runs"
         checked={selecting.extent === "all"}
         ref={(element) => {
           if (element) element.indeterminate = selecting.extent === "some";
@@ -145,7 +145,7 @@ function AllBox({ selecting }: { selecting: Selecting }) {
   );
 }
 
-/** Not a stop of its own for Tab: `x` selects the current run. */
+/** Not a tab stop: `x` selects the current run. */
 function RowBox({ run, selecting, isChecked }: { run: RunRow; selecting: Selecting; isChecked: boolean }) {
   return (
     <label className="check above">

@@ -40,8 +40,8 @@ export function StopDialog({ run, onClose }: { run: Stoppable | null; onClose: (
     >
       <p className="muted">
         {started
-          ? "Its process is asked to end, and is ended if it doesn't within the grace period. What it has finished stays recorded."
-          : "It has not started yet and will not start."}
+          ? "Its process is asked to stop, and is killed after the grace period. What it has finished stays recorded."
+          : "It has not started and will not start."}
       </p>
     </ConfirmDialog>
   );

@@ -1,4 +1,4 @@
-/** The runs of a view, page after page, with the new ones held back while somebody reads further down. */
+/** The runs of a view, page by page, with new ones held back while the list is scrolled down. */
 
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { type RefObject, useCallback, useEffect, useMemo, useState } from "react";
@@ -26,7 +26,7 @@ function unique(runs: readonly RunRow[]): RunRow[] {
   return [...new Map(runs.map((run) => [run.id, run])).values()];
 }
 
-/** While somebody reads further down, new runs wait above and don't push the list. */
+/** While the list is scrolled down, new runs wait above and don't push it. */
 function useHeldBack(all: readonly RunRow[], box: RefObject<HTMLDivElement | null>) {
   const [anchor, setAnchor] = useState<string | null>(null);
   const top = all[0]?.id ?? null;

@@ -4,7 +4,7 @@ import { allToggled, extentOf, isSelected, NOTHING, toggled } from "../../lib/se
 import { useMay } from "../session/permissions";
 import type { Selecting } from "./runs-table";
 
-/** Which runs are selected: `all` those that are loaded, `visible` those that the table has. */
+/** The selected runs: `all` are the loaded runs, `visible` those in the table. */
 export function useRunSelection(all: readonly RunRow[], visible: readonly RunRow[]) {
   const may = useMay();
   const [selection, setSelection] = useState(NOTHING);
@@ -24,7 +24,7 @@ export function useRunSelection(all: readonly RunRow[], visible: readonly RunRow
     selecting,
     isAny: selection.allSince !== null || selection.ids.size > 0,
     clear: () => setSelection(NOTHING),
-    /** All that match, loaded or not. */
+    /** Selects all matches, loaded or not. */
     selectMatches: () => setSelection({ ...NOTHING, allSince: new Date().toISOString() }),
   };
 }

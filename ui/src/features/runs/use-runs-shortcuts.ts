@@ -8,17 +8,17 @@ interface Keys {
   view: RunView;
   change: (view: RunView) => void;
   runs: readonly RunRow[];
-  /** The index of the run that the keys are about, -1 for none. */
+  /** The index of the current run, -1 for none. */
   current: number;
   setCurrent: (change: (index: number) => number) => void;
   selecting: Selecting | undefined;
-  /** Takes the selection back; null while there is none. */
+  /** Clears the selection; null while there is none. */
   clear: (() => void) | null;
   focusFilter: () => void;
   showNew: () => void;
 }
 
-/** The keys of the list of runs. */
+/** The keyboard shortcuts of the list of runs. */
 export function useRunsShortcuts(keys: Keys): void {
   const { view, change, runs, selecting, clear } = keys;
   const navigate = useNavigate();
@@ -39,10 +39,10 @@ export function useRunsShortcuts(keys: Keys): void {
     ...(selecting
       ? [
           { keys: "x", label: "Select the run", run: () => select(false) },
-          { keys: "Shift X", label: "Select all from the last one to this", run: () => select(true) },
+          { keys: "Shift X", label: "Select all up to the current run", run: () => select(true) },
         ]
       : []),
-    ...(clear ? [{ keys: "Escape", label: "Select nothing", run: clear }] : []),
+    ...(clear ? [{ keys: "Escape", label: "Clear the selection", run: clear }] : []),
     ...SHOWS.map((show, index) => ({
       keys: String(index + 1),
       label: `Show ${show.label.toLowerCase()}`,

@@ -1,4 +1,4 @@
-/** Why a run waits, with the runs that it waits for as links. */
+/** Why a run waits, with links to the runs that it waits for. */
 
 import { Link } from "@tanstack/react-router";
 import { piecesOf, type WaitHolder } from "../../lib/waiting";

@@ -1,4 +1,4 @@
-/** Runs for due times of the past that have none: the range, what it would do, and at which rate. */
+/** Creates runs for past due times that have none: the range, a preview, and the rate. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
@@ -46,7 +46,7 @@ export default function BackfillDialog({ schedule, onClose }: { schedule: Schedu
   });
   const set = (change: (text: string) => void) => (text: string) => {
     change(text);
-    preview.reset(); // what was said is about another range
+    preview.reset(); // the preview was for another range
   };
   const effect = preview.data;
   const canCreate = effect !== undefined && effect.count > effect.existing && most !== null && rate !== null;
@@ -55,25 +55,25 @@ export default function BackfillDialog({ schedule, onClose }: { schedule: Schedu
       title={`Backfill “${schedule.description}”`}
       isOpen
       onClose={onClose}
-      keep="Create nothing"
+      keep="Don't create"
       confirm={effect ? `Create ${(effect.count - effect.existing).toLocaleString("en")} runs` : "Create runs"}
       isPending={create.isPending}
       isDisabled={!canCreate}
       error={create.error ?? preview.error}
-      reasonHelp="Shown on the page of the job."
+      reasonHelp="Shown on the job's page."
       onConfirm={(reason) => create.mutate(reason)}
     >
       <p className="muted">
-        Due times of the past that have no run get one, which is due at once. None ever runs twice. Times in{" "}
-        {localZone()}.
+        Creates a run for each past due time that has none. These runs are due immediately, and no due time runs twice.
+        Times are in {localZone()}.
       </p>
       <TextInput label="From" type="datetime-local" value={start} onChange={set(setStart)} />
       <TextInput
-        label="Until before"
+        label="Until (exclusive)"
         type="datetime-local"
         value={end}
         onChange={set(setEnd)}
-        error={range ? "" : "Enter a start and an end that is later."}
+        error={range ? "" : "Enter a start and a later end."}
       />
       <PreviewRow
         preview={preview.data}
@@ -114,7 +114,7 @@ function PreviewRow({ preview, isBusy, isDisabled, onPress }: PreviewProps) {
 }
 
 const readMost = (text: string) => readCount(text, MOST_AT_ONCE);
-/** Without a text there is no bound. */
+/** Empty means unlimited. */
 const readRate = (text: string) => (text.trim() === "" ? undefined : readCount(text, MOST_PER_MINUTE));
 
 interface RateProps {
@@ -128,14 +128,14 @@ function Rates({ atOnce, setAtOnce, perMinute, setPerMinute }: RateProps) {
   return (
     <>
       <TextInput
-        label="At most so many at a time"
+        label="Maximum runs at once"
         value={atOnce}
         onChange={setAtOnce}
         inputMode="numeric"
         error={readMost(atOnce) === null ? `Enter a whole number from 1 to ${MOST_AT_ONCE.toLocaleString("en")}.` : ""}
       />
       <TextInput
-        label="And at most so many a minute (optional)"
+        label="Maximum runs per minute (optional)"
         value={perMinute}
         onChange={setPerMinute}
         inputMode="numeric"

@@ -1,4 +1,4 @@
-/** What becomes of due times that were missed, and of runs that would overlap. */
+/** What happens to missed due times and to runs that would overlap. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -45,7 +45,7 @@ export default function PolicyDialog({ schedule, onClose }: { schedule: Schedule
       title={`Policies of “${schedule.description}”`}
       isOpen
       onClose={onClose}
-      keep="Leave as it is"
+      keep="Keep as is"
       confirm="Save"
       isPending={save.isPending}
       isDisabled={policy === null}
@@ -54,14 +54,14 @@ export default function PolicyDialog({ schedule, onClose }: { schedule: Schedule
       onConfirm={() => policy && save.mutate(policy)}
     >
       <SelectField
-        label="Due times that were missed while the appliance was away"
+        label="Due times missed while the appliance was down"
         value={catchUp}
         onChange={(value) => setCatchUp(value as CatchUp)}
         options={CATCH_UP}
       />
       {catchUp === "all" && (
         <TextInput
-          label="At most, the newest first"
+          label="Maximum number, latest first"
           value={cap}
           onChange={setCap}
           inputMode="numeric"
@@ -70,16 +70,16 @@ export default function PolicyDialog({ schedule, onClose }: { schedule: Schedule
       )}
       {catchUp !== "none" && (
         <TextInput
-          label="Not those that are overdue for more than (minutes)"
+          label="Ignore those overdue by more than (minutes)"
           value={minutes}
           onChange={setMinutes}
           inputMode="decimal"
-          help="Empty: however old they are."
-          error={window === null ? "Enter a number of minutes above 0, or nothing." : ""}
+          help="Leave it empty to ignore none."
+          error={window === null ? "Enter a number of minutes above 0, or leave it empty." : ""}
         />
       )}
       <SelectField
-        label="When a run is due while an older one is at work"
+        label="When a run is due while an older one is still active"
         value={overlap}
         onChange={(value) => setOverlap(value as Overlap)}
         options={OVERLAP}

@@ -264,7 +264,7 @@ describe("the missed due times", () => {
     server.on(SKIPS, { items: [], next: null });
     const page = await show([schedule()]);
     const dialog = await open(page, /^Missed due times/);
-    await within(dialog).findByText("None was missed.");
+    await within(dialog).findByText("No missed due times.");
   });
 
   it("go on in older ones while there are more", async () => {
@@ -275,10 +275,10 @@ describe("the missed due times", () => {
     server.on(SKIPS, () => pages.shift() ?? null);
     const page = await show([schedule()]);
     const dialog = await open(page, /^Missed due times/);
-    await page.user.click(await within(dialog).findByRole("button", { name: "Older ones" }));
+    await page.user.click(await within(dialog).findByRole("button", { name: "Show older" }));
     await waitFor(() => expect(within(dialog).getAllByRole("row")).toHaveLength(3));
     expect(server.callsTo(SKIPS).at(-1)?.path).toContain("after=older%2F1");
-    expect(within(dialog).queryByRole("button", { name: "Older ones" })).toBeNull();
+    expect(within(dialog).queryByRole("button", { name: "Show older" })).toBeNull();
   });
 
   it("can be asked again where they could not be loaded", async () => {
@@ -288,6 +288,6 @@ describe("the missed due times", () => {
     expect((await within(dialog).findByRole("alert")).textContent).toContain("It broke.");
     server.on(SKIPS, { items: [], next: null });
     await page.user.click(within(dialog).getByRole("button", { name: "Try again" }));
-    await within(dialog).findByText("None was missed.");
+    await within(dialog).findByText("No missed due times.");
   });
 });

@@ -15,7 +15,7 @@ const SkipsDialog = lazy(() => import("./skips-dialog"));
 const BackfillDialog = lazy(() => import("./backfill-dialog"));
 
 export function ScheduleList({ schedules }: { schedules: readonly Schedule[] }) {
-  if (schedules.length === 0) return <Empty title="No schedules.">This flow runs when somebody starts it.</Empty>;
+  if (schedules.length === 0) return <Empty title="No schedules.">This flow runs only when someone starts it.</Empty>;
   return (
     <ul className="schedules">
       {schedules.map((schedule) => (
@@ -33,7 +33,7 @@ function ScheduleItem({ schedule }: { schedule: Schedule }) {
     mutationFn: (active: boolean) => setScheduleActive(schedule.id, active),
     onSuccess: (_, active) => {
       toast(
-        active ? `${schedule.description}: goes on.` : `${schedule.description}: paused; its future runs are gone.`,
+        active ? `${schedule.description}: resumed.` : `${schedule.description}: paused; its future runs were removed.`,
       );
       return client.invalidateQueries();
     },
@@ -65,7 +65,7 @@ function ScheduleItem({ schedule }: { schedule: Schedule }) {
               </span>
             ))
           ) : (
-            <span>Paused: it starts no runs.</span>
+            <span>Paused: starts no runs.</span>
           )}
         </div>
         {Object.keys(schedule.parameters ?? {}).length > 0 && (

@@ -1,4 +1,4 @@
-/** The due times of a schedule that got no run, the newest first, and why. */
+/** A schedule's due times that got no run, latest first, with the reason. */
 
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Button } from "react-aria-components";
@@ -19,7 +19,7 @@ export default function SkipsDialog({ schedule, onClose }: { schedule: Schedule;
       ) : query.isError && !query.data ? (
         <Failure error={query.error} retry={() => void query.refetch()} what="The missed due times" />
       ) : skips.length === 0 ? (
-        <Empty title="None was missed.">Every due time of this schedule has its run.</Empty>
+        <Empty title="No missed due times.">Every due time of this schedule has a run.</Empty>
       ) : (
         <section className="skips" aria-label="Missed due times" tabIndex={0}>
           <table className="table wrap-table">
@@ -49,7 +49,7 @@ export default function SkipsDialog({ schedule, onClose }: { schedule: Schedule;
       <div className="row end">
         {query.hasNextPage && (
           <BusyButton className="button" isBusy={query.isFetchingNextPage} onPress={() => void query.fetchNextPage()}>
-            Older ones
+            Show older
           </BusyButton>
         )}
         <Button className="button" onPress={onClose}>

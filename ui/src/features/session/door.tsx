@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { addressOf } from "../../lib/base";
 import "./door.css";
 
-/** The frame of the pages before one is signed in. */
+/** The frame of the pages for people who have not signed in. */
 export function DoorPage({ title, subtitle, children }: { title: string; subtitle?: string; children: ReactNode }) {
   return (
     <main className="door">

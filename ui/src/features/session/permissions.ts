@@ -3,7 +3,7 @@ import { useSession } from "../../api/session";
 import type { Permission } from "../../lib/permissions";
 import { useStale } from "../live/use-stale";
 
-/** Whether the signed-in person holds a permission; what they don't hold is not offered. */
+/** Whether the signed-in person has a permission; actions that they don't have permission for are not offered. */
 export function useMay(): (permission: Permission) => boolean {
   const { me } = useSession();
   return (permission) => me?.permissions.includes(permission) ?? false;
@@ -17,6 +17,6 @@ export function useWriting(): { allowed: boolean; reason: string } {
   if (me?.role === "viewer")
     return { allowed: false, reason: "Your role is viewer; an operator or admin can do this." };
   if (stale !== null && light !== "live")
-    return { allowed: false, reason: "The appliance can't be reached at the moment." };
+    return { allowed: false, reason: "The appliance can't be reached right now." };
   return { allowed: true, reason: "" };
 }

@@ -7,7 +7,7 @@ import { toastError } from "../../ui/toasts";
 import "./user-menu.css";
 
 const THEMES: { id: Theme; label: string }[] = [
-  { id: "system", label: "As the system" },
+  { id: "system", label: "Same as system" },
   { id: "light", label: "Light" },
   { id: "dark", label: "Dark" },
 ];

@@ -20,7 +20,7 @@ const PAGES = [
   { to: "/limits", label: "Limits", keys: "g l", icon: "M2 9V4.5H4V9ZM5 9V2H7V9ZM8 9V6H10V9Z" },
 ] as const;
 
-/** The frame of all pages: top bar, navigation, live light, notices. */
+/** The frame of all pages: top bar, navigation, live indicator, banners, toasts. */
 export function Shell() {
   const navigate = useNavigate();
   useLiveQueries();
@@ -30,7 +30,7 @@ export function Shell() {
   }, []);
   useShortcuts("Everywhere", [
     ...PAGES.map((page) => ({ keys: page.keys, label: page.label, run: () => void navigate({ to: page.to }) })),
-    { keys: "Shift L", label: "Pause or go on updating", run: () => live.togglePause() },
+    { keys: "Shift L", label: "Pause or resume live updates", run: () => live.togglePause() },
   ]);
   return (
     <div className="shell">
@@ -82,7 +82,7 @@ function TopBar() {
 function TopClock() {
   const now = useNow();
   return (
-    <span className="muted number wide-only" title="All times are in this zone">
+    <span className="muted number wide-only" title="All times are in this time zone">
       {formatClock(new Date(now))} {localZone()}
     </span>
   );

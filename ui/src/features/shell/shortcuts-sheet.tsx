@@ -2,12 +2,12 @@ import { useState } from "react";
 import { Dialog } from "../../ui/dialog";
 import { shownShortcuts, useShortcuts } from "../../ui/shortcuts";
 
-/** `?` lists the keys that work on this page. */
+/** `?` lists the keyboard shortcuts of the page. */
 export function ShortcutsSheet() {
   const [isOpen, setOpen] = useState(false);
-  useShortcuts("Help", [{ keys: "?", label: "Keys of this page", run: () => setOpen(true) }]);
+  useShortcuts("Help", [{ keys: "?", label: "Keyboard shortcuts", run: () => setOpen(true) }]);
   return (
-    <Dialog title="Keys of this page" isOpen={isOpen} onClose={() => setOpen(false)}>
+    <Dialog title="Keyboard shortcuts" isOpen={isOpen} onClose={() => setOpen(false)}>
       {isOpen &&
         shownShortcuts().map((scope) => (
           <section key={scope.name} className="keys">

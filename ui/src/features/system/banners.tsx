@@ -1,4 +1,4 @@
-/** The strips under the top bar: what concerns everybody, with the one thing to do about it. */
+/** The banners below the top bar: what concerns everyone, with what to do about it. */
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";

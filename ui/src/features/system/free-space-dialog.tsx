@@ -1,4 +1,4 @@
-/** Healing a disk that is full or nearly so: what goes, what stays, and what came of it. */
+/** Frees space on a full or nearly full disk: what is deleted, what is kept, and the result. */
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -22,7 +22,7 @@ export default function FreeSpaceDialog({ disk, onClose }: { disk: System["disk"
   const keep = days.trim() === "" ? Number.NaN : Number(days);
   const error = keep >= 0 && keep <= 36_500 ? "" : "Enter a number of days, 0 or more.";
   return (
-    <Dialog title="Free space on the disk of the database" isOpen onClose={free.isPending ? () => {} : onClose}>
+    <Dialog title="Free space on the database disk" isOpen onClose={free.isPending ? () => {} : onClose}>
       <form
         className="form"
         noValidate
@@ -37,17 +37,17 @@ export default function FreeSpaceDialog({ disk, onClose }: { disk: System["disk"
           </p>
         )}
         <p className="muted">
-          The oldest runs that have ended are deleted with their task runs, history and logs, and the oldest log lines
-          and events, by ever tighter limits until there is room again. Runs that wait, run or are paused stay, whatever
-          their age. This can't be undone.
+          The oldest runs that have ended are deleted with their task runs, history and logs, and so are the oldest log
+          lines and events, down to ever younger ones until there is enough space. Waiting, running and paused runs are
+          kept, whatever their age. This can't be undone.
         </p>
         <TextInput
-          label="Keep what is younger than (days)"
+          label="Keep everything newer than (days)"
           value={days}
           onChange={setDays}
           error={error}
           inputMode="decimal"
-          help="0 lets all go that may go."
+          help="0 deletes everything that can be deleted."
           isDisabled={free.isPending}
           autoFocus
         />
@@ -65,7 +65,7 @@ export default function FreeSpaceDialog({ disk, onClose }: { disk: System["disk"
         {free.data && <Result freed={free.data} />}
         <div className="row end">
           <Button className="button" onPress={onClose} isDisabled={free.isPending}>
-            {free.data ? "Close" : "Delete nothing"}
+            {free.data ? "Close" : "Don't delete"}
           </Button>
           <BusyButton type="submit" className="button danger" isBusy={free.isPending} isDisabled={Boolean(error)}>
             {free.data ? "Free more" : "Delete and free space"}
@@ -83,7 +83,7 @@ function Result({ freed }: { freed: Freed }) {
       {freedInWords(freed.deleted, freed.freed_bytes)}{" "}
       {disk.free_bytes !== null && `${megabytes(disk.free_bytes)} are free now. `}
       {!disk.writable && (
-        <b className="text-failed">That is not enough yet: keep fewer days, or delete something else on this disk.</b>
+        <b className="text-failed">That is not enough: keep fewer days, or delete something else on this disk.</b>
       )}
     </p>
   );

@@ -1,4 +1,4 @@
-/** What becomes of runs that came due during an outage: they start after all, or they are skipped. */
+/** Decides what happens to runs that came due during an outage: release or skip them. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
@@ -24,7 +24,7 @@ export default function HoldDialog({ hold, onClose }: { hold: System["hold"]; on
       choice === "release" ? releaseHold(reason).then(() => null) : skipHeld(reason, key),
     onSuccess: async (job) => {
       onClose();
-      toast(job ? `${runs}: skipping.` : `${runs} released: agents take them in order.`);
+      toast(job ? `Skipping ${runs}.` : `Released ${runs}; agents start them in order.`);
       await client.invalidateQueries();
       if (job && !isOver(job)) await navigate({ to: "/jobs/$jobId", params: { jobId: job.id } });
     },
@@ -39,23 +39,23 @@ export default function HoldDialog({ hold, onClose }: { hold: System["hold"]; on
       isDanger={choice === "skip"}
       isPending={decide.isPending}
       error={decide.error}
-      reasonHelp="Kept with what happened."
+      reasonHelp="Recorded with your decision."
       onConfirm={(reason) => decide.mutate(reason)}
     >
       <p className="muted">
-        They were due {hold.before && <Instant at={hold.before} />} or earlier. Runs that come due later go on as usual.
+        They were due {hold.before && <Instant at={hold.before} />} or earlier. Runs that come due later start as usual.
       </p>
       <RadioGroup
         className="radios radios-down"
-        aria-label="What becomes of them"
+        aria-label="What happens to them"
         value={choice}
         onChange={(value) => setChoice(value as "release" | "skip")}
       >
         <Radio className="radio" value="release">
-          Release: all of them start now, as fast as agents and limits allow
+          Release: they all start now, as fast as agents and limits allow
         </Radio>
         <Radio className="radio" value="skip">
-          Skip: none of them runs; they are marked as Skipped
+          Skip: none of them run; all are marked as Skipped
         </Radio>
       </RadioGroup>
     </ConfirmDialog>

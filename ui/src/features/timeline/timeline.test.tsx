@@ -60,7 +60,7 @@ describe("the rows", () => {
 
   it("unfold a mapped task", async () => {
     const page = await show();
-    await page.user.click(screen.getByRole("button", { name: "Unfold fetch" }));
+    await page.user.click(screen.getByRole("button", { name: "Expand fetch" }));
     expect(onToggle).toHaveBeenCalledExactlyOnceWith("fetch");
   });
 
@@ -69,7 +69,7 @@ describe("the rows", () => {
     expect(rows()).toHaveLength(5);
     const names = rows().map((one) => within(one).getAllByRole("button").at(-1)?.textContent);
     expect(names.slice(1, 4)).toEqual(["fetch (2)", "fetch[1]", "fetch[0]"]);
-    expect(screen.getByRole("button", { name: "Fold fetch" }).getAttribute("aria-expanded")).toBe("true");
+    expect(screen.getByRole("button", { name: "Collapse fetch" }).getAttribute("aria-expanded")).toBe("true");
   });
 
   it("are selected by their task", async () => {

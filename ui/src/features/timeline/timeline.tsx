@@ -20,7 +20,8 @@ interface Props {
   onSelect: (selection: string) => void;
 }
 
-/** Bars over time: light is waiting, solid is running, every attempt its own piece; mapped tasks fold into one bar of density. */
+/** Bars over time: light for waiting, solid for running, one segment per attempt; a collapsed mapped task is one
+ * density bar. */
 export function Timeline({ tasks, order, startTime, endTime, selected, expanded, onToggle, onSelect }: Props) {
   const ticking = useNow();
   const now = endTime ? Date.parse(endTime) : ticking;
@@ -104,7 +105,7 @@ function Label({ row, now, selected, onToggle, onSelect }: LabelProps) {
         <Button
           className="expander"
           aria-expanded={row.expanded}
-          aria-label={`${row.expanded ? "Fold" : "Unfold"} ${row.label}`}
+          aria-label={`${row.expanded ? "Collapse" : "Expand"} ${row.label}`}
           onPress={() => onToggle(row.label)}
         >
           <svg className="state-icon" width="10" height="10" viewBox="0 0 12 12" aria-hidden="true">
