@@ -111,7 +111,7 @@ describe("an answer that can't be read", () => {
   });
 });
 
-describe("a server that is away", () => {
+describe("a server that can't be reached", () => {
   it("has status 0 and a sentence", async () => {
     vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
     const error = await failure(request("GET", "/x"));

@@ -54,7 +54,7 @@ describe("the stream", () => {
     expect(sources.opened.map((source) => source.url)).toEqual(["/api/v1/events"]);
   });
 
-  it("is live once it is open, and whatever was missed before is asked again", () => {
+  it("is live once it is open, and what may have been missed is refetched", () => {
     sources.latest.fail();
     heard = [];
     live.retryNow();
@@ -141,7 +141,7 @@ describe("a stream that breaks", () => {
   });
 });
 
-describe("a server that is away", () => {
+describe("a server that can't be reached", () => {
   it("is offline after three losses", async () => {
     connect();
     await breakThrice();

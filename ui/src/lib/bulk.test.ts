@@ -66,7 +66,7 @@ describe("each action", () => {
     expect([...kind.types].sort()).toEqual(possible.sort());
   });
 
-  it.each(BULK)("$action is told from the others in every word", (kind) => {
+  it.each(BULK)("$action differs from the others in every word", (kind) => {
     for (const other of BULK.filter((one) => one !== kind)) {
       expect(kind.permission).not.toBe(other.permission);
       expect(kind.button("3")).not.toBe(other.button("3"));

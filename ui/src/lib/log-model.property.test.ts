@@ -165,7 +165,7 @@ describe("pages", () => {
       const cuts = [0, 13, 20, 37, 52, 60];
       const pages = cuts.slice(1).map((end, index) => {
         const start = cuts[index] as number;
-        // Neighbours may overlap, as pages that are asked again do.
+        // Neighbours may overlap, as refetched pages do.
         return all.slice(Math.max(0, start - random.integer(0, 5)), end);
       });
       const asked = [...pages, ...random.some(pages)];

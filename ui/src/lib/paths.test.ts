@@ -18,7 +18,7 @@ describe("the way back after signing in", () => {
   });
 
   it.each(["/", "/runs", "/runs/x#L10", "/runs?show=failed&q=a%2Fb", "/flows/1/run?from=//x"])(
-    "%s is a path of ours and stays",
+    "%s is a path of the appliance and stays",
     (next) => {
       expect(safePath(next)).toBe(next);
     },

@@ -15,7 +15,7 @@ const POLICY: Policy = { catchUp: "latest", catchUpCap: 100, catchUpWindow: null
 const words = (change: Partial<Policy>) => policyInWords({ ...POLICY, ...change });
 
 describe("a schedule's policies in words", () => {
-  it("say what becomes of missed times and of overlaps", () => {
+  it("say what happens to missed times and to overlaps", () => {
     expect(words({})).toBe("Catches up on the latest missed time; runs may overlap");
     expect(words({ catchUp: "all", catchUpCap: 1_000, catchUpWindow: 7_200, overlap: "queue" })).toBe(
       "Catches up on at most 1,000 missed times, within 2 h; runs wait for each other",

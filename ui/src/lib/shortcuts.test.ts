@@ -118,7 +118,7 @@ describe("sequences", () => {
     expect(matcher.match("r", all, 2)?.keys).toBe("g r");
   });
 
-  it("don't hold back a key that is a shortcut by itself", () => {
+  it("don't hold back a key that is also a complete shortcut", () => {
     const matcher = new ShortcutMatcher();
     const both = [shortcut("g"), shortcut("g r")];
     expect(matcher.match("g", both, 0)?.keys).toBe("g");

@@ -49,7 +49,7 @@ describe("asking again", () => {
     waitReason,
   });
 
-  it("never for runs that don't wait for something that can change by itself", () => {
+  it("never for runs whose reason can't change without an event", () => {
     expect(lookAgainIn([run("RUNNING", -1, null), run("PAUSED", -1), run("SUCCESS", -1, null)], now)).toBe(false);
     expect(lookAgainIn([], now)).toBe(false);
   });
@@ -85,7 +85,7 @@ function sentence(random: Random, names: readonly string[]): string {
 }
 
 describe("any sentence", () => {
-  it("says the same in pieces, whoever holds what", () => {
+  it("says the same in pieces, whatever the holders", () => {
     repeat(300, (random) => {
       const holders = random.some(NAMES).map((name, index) => ({ id: String(index), name }));
       const names = holders.map((holder) => holder.name);

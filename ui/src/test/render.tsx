@@ -110,7 +110,7 @@ export async function renderPage(element: ReactNode, options: Options = {}): Pro
     </QueryClientProvider>
   );
   const { unmount } = render(view());
-  for (const button of screen.queryAllByRole("button", { name: "Dismiss" })) fireEvent.click(button);
+  for (const button of screen.queryAllByRole("button", { name: "Dismiss notice" })) fireEvent.click(button);
   return {
     user: userEvent.setup({ delay: null, pointerEventsCheck: PointerEventsCheckLevel.Never }),
     queries,

@@ -55,7 +55,7 @@ export class FakeServer {
     if (handler) return toResponse(await handler(call));
     if (path.endsWith("/graphql"))
       return this.answerGraphql(body as { query: string; variables: Record<string, unknown> });
-    throw new Error(`The test's server knows no ${call.method} ${path}.`);
+    throw new Error(`The test's server has no route ${call.method} ${path}.`);
   }
 
   private async answerGraphql({
@@ -67,7 +67,7 @@ export class FakeServer {
   }): Promise<Response> {
     const fields = rootFields(query);
     const resolver = fields.map((field) => this.resolvers.get(field)).find((one) => one !== undefined);
-    if (!resolver) throw new Error(`The test's server knows no field of ${fields.join(", ")}.`);
+    if (!resolver) throw new Error(`The test's server has no resolver for ${fields.join(", ")}.`);
     const answer = await resolver(variables);
     return answer instanceof Response ? answer : toResponse({ data: answer });
   }

@@ -7,7 +7,7 @@ const LASTS = 6_000;
 const cards = () => [...document.querySelectorAll(".toast")];
 const texts = () => cards().map((card) => card.firstElementChild?.textContent);
 const card = (text: string) => screen.getByText(text).closest(".toast") as Element;
-const close = () => act(() => fireEvent.click(screen.getAllByRole("button", { name: "Dismiss" })[0] as Element));
+const close = () => act(() => fireEvent.click(screen.getAllByRole("button", { name: "Dismiss notice" })[0] as Element));
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -20,7 +20,7 @@ afterEach(() => {
 });
 
 describe("a notice of something done", () => {
-  it("goes by itself after six seconds", () => {
+  it("disappears after six seconds", () => {
     act(() => toast("Saved."));
     act(() => vi.advanceTimersByTime(LASTS - 1));
     expect(texts()).toEqual(["Saved."]);
@@ -41,7 +41,7 @@ describe("a notice of something done", () => {
 
   it("stays while its button has the focus", () => {
     act(() => toast("Saved."));
-    act(() => screen.getByRole("button", { name: "Dismiss" }).focus());
+    act(() => screen.getByRole("button", { name: "Dismiss notice" }).focus());
     act(() => vi.advanceTimersByTime(10 * LASTS));
     expect(texts()).toEqual(["Saved."]);
   });
@@ -84,7 +84,7 @@ describe("a notice of an error", () => {
     expect(texts()).toEqual(["The run has ended."]);
   });
 
-  it("carries the code and the request for whoever reads the server's log", () => {
+  it("carries the code and the request ID, to look up in the server's log", () => {
     act(() => toastError(new ApiError(409, "run_ended", "The run has ended.", "request-7")));
     expect(screen.getByText("run_ended request-7")).toBeTruthy();
   });
@@ -95,7 +95,7 @@ describe("a notice of an error", () => {
     expect(texts()[0]).not.toContain("database or disk is full");
   });
 
-  it("has a sentence for what is no error at all", () => {
+  it("has a sentence for a value that is not an error", () => {
     act(() => toastError("odd"));
     expect(texts()).toEqual(["Something went wrong."]);
   });

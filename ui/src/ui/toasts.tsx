@@ -83,7 +83,7 @@ function ToastCard({ toast: { id, tone, text, details } }: { toast: Toast }) {
         {text}
         {details && <div className="mono subtle">{details}</div>}
       </div>
-      <Button className="button quiet small" aria-label="Dismiss" onPress={() => close(id)}>
+      <Button className="button quiet small" aria-label="Dismiss notice" onPress={() => close(id)}>
         ✕
       </Button>
     </div>

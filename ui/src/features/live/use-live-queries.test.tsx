@@ -26,7 +26,7 @@ const MOVED = ["counts", "flow", "flows", "runs", "waiting run"];
 
 let queries: QueryClient;
 
-/** The queries that are asked again after some changes, by their names above. */
+/** The queries that are refetched after some changes, by their names above. */
 async function afterChanges(...changes: { topic: string; id?: string; kind?: string }[]): Promise<string[]> {
   for (const { topic, id = "object-9", kind = `${topic}.changed` } of changes)
     act(() => FakeEventSource.latest.send("change", { topic, id, kind }));
@@ -76,7 +76,7 @@ describe("a change", () => {
     ]);
   });
 
-  it.each(["agent", "flow", "schedule"])("of %s may let what waits go on", async (topic) => {
+  it.each(["agent", "flow", "schedule"])("of %s may change why runs wait", async (topic) => {
     expect(await afterChanges({ topic })).toEqual(MOVED);
   });
 

@@ -7,7 +7,7 @@ import { type FakeServer, fakeServer, graphqlError } from "../../test/server";
 import RestartDialog from "./restart-dialog";
 
 const PARAMETERS = [parameter("region", { type: "string" }), parameter("size", { type: "integer", minimum: 1 }, 20)];
-let onClose = vi.fn();
+const onClose = vi.fn();
 let server: FakeServer;
 
 function show(more: Partial<Run> = {}, search = ""): Promise<Page> {
@@ -28,7 +28,7 @@ const field = (name: string) =>
 
 beforeEach(() => {
   server = fakeServer();
-  onClose = vi.fn(); // a new one: a request that outlives its test closes its own dialog
+  onClose.mockReset();
   server.onField("restartFlowRun", { restartFlowRun: { flowRun: { id: "run-1" } } });
   const items = [
     taskRun("extract"),

@@ -52,7 +52,7 @@ beforeEach(() => {
 });
 
 describe("the rows", () => {
-  it("are the tasks in the flow's order, mapped ones folded with what became of their children", async () => {
+  it("are the tasks in the flow's order, mapped ones collapsed with the outcomes of their children", async () => {
     await show();
     const labels = rows().map((one) => within(one).getAllByRole("button").at(-1)?.getAttribute("aria-label"));
     expect(labels).toEqual(["extract · Success · 50 s", "fetch · 1 ok · 1 failed", "load · Not run"]);
