@@ -57,6 +57,7 @@ SCALARS = {
 
 # What the server promises beyond its schema: the values of a text, the shape of a JSON document. Names are those of HEADER.
 NARROWER = {
+    "ConcurrencyLimit.kind": "LimitKind",
     "FlowRun.parameters": "Record<string, unknown>",
     "Job.state": "JobState",
     "ParameterDef.default": "Json",
@@ -71,6 +72,7 @@ HEADER = """\
 
 import type { Json, Schema } from "../lib/form-model";
 import type { JobState } from "../lib/jobs";
+import type { LimitKind } from "../lib/limits";
 import type { CatchUp, Overlap } from "../lib/schedules";
 import type { Document } from "./graphql";
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -117,7 +117,25 @@ def test_on_a_full_disk_reading_and_signing_in_work_and_changes_are_refused(full
     assert full_site.client.get("/readyz").status_code == 200
 
 
-def test_an_administrator_frees_space_and_the_reserve_is_made_again(full_site: Site, narrow: Narrow) -> None:
+def free_by_rest(site: Site, days: float) -> tuple[dict[str, int], int, bool]:
+    """The deleted rows, the freed bytes, and whether the disk has room afterwards."""
+    answer = site.post("/api/v1/system/free-space", {"keep_days": days}, "admin")
+    assert answer.status_code == 200, answer.text
+    freed = answer.json()
+    return freed["deleted"], freed["freed_bytes"], freed["disk"]["writable"]
+
+
+def free_by_graphql(site: Site, days: float) -> tuple[dict[str, int], int, bool]:
+    text = """mutation($input: FreeSpaceInput!) {
+      freeSpace(input: $input) { deleted { kind count } freedBytes disk { writable } } }"""
+    freed = site.data(text, "admin", input={"keepDays": days})["freeSpace"]
+    return {row["kind"]: row["count"] for row in freed["deleted"]}, freed["freedBytes"], freed["disk"]["writable"]
+
+
+@pytest.mark.parametrize("free", [free_by_rest, free_by_graphql])
+def test_an_administrator_frees_space_and_the_reserve_is_made_again(
+    full_site: Site, narrow: Narrow, free: Callable[[Site, float], tuple[dict[str, int], int, bool]]
+) -> None:
     run, _agent = builders.begun(full_site.database)
     for seq in range(1, 21):
         builders.send(full_site.database, run, seq, *(builders.line("x" * 5_000) for _ in range(100)))
@@ -132,15 +150,11 @@ def test_an_administrator_frees_space_and_the_reserve_is_made_again(full_site: S
 
     type(narrow).left, kept = property(left), type(narrow).left  # type: ignore[assignment]
     try:
-        assert (
-            full_site.post("/api/v1/system/free-space", {"keep_days": 365}, "admin").json()["disk"]["writable"] is False
-        )
+        assert free(full_site, 365)[2] is False
         assert not narrow.reserved(), "it is given up, and there is no room for it yet"
-        answer = full_site.post("/api/v1/system/free-space", {"keep_days": 0}, "admin")
-        assert answer.status_code == 200, answer.text
-        freed = answer.json()
-        assert freed["deleted"]["logs"] >= 1_999 and freed["freed_bytes"] > 8 * MB
-        assert freed["disk"]["writable"] is True
+        deleted, freed_bytes, writable = free(full_site, 0)
+        assert deleted["logs"] >= 1_999 and freed_bytes > 8 * MB
+        assert writable is True
         builders.create(full_site.database, builders.register(full_site.database, "again").flow_id)
     finally:
         type(narrow).left = kept

@@ -311,8 +311,17 @@ def test_every_graphql_field_declares_a_permission(site: Site) -> None:
         "cancelJob": Permission.BULK,
         "releaseHold": Permission.MANAGE_HOLD,
         "skipHeld": Permission.MANAGE_HOLD,
+        "setScheduleActive": Permission.EDIT_SCHEDULE,
+        "editSchedule": Permission.EDIT_SCHEDULE,
+        "setConcurrencyLimit": Permission.EDIT_LIMIT,
+        "removeConcurrencyLimit": Permission.EDIT_LIMIT,
+        "freeSpace": Permission.MANAGE_DISK,
+        "beginMaintenance": Permission.MANAGE_MAINTENANCE,
+        "endMaintenance": Permission.MANAGE_MAINTENANCE,
     }
     assert mutations.items() <= declared.items()
+    mutation_type = schema.build().mutation_type
+    assert mutation_type is not None and set(mutation_type.fields) == set(mutations)
     assert all(permission is not Permission.PUBLIC for permission in declared.values())
     assert len(handlers(site.app)) >= len(TABLE)
 

@@ -32,10 +32,16 @@ const RULES: Rule[] = [
     sample: 'await fetch("/api/v1/info")',
   },
   {
-    name: "requests go by GraphQL, or by the closed list of REST routes",
+    name: "requests go by GraphQL, except reads of the rest and the session",
     pattern: /import[^;]*\brequest\b[^;]*from "[^"]*\/http"/,
-    home: ["api/graphql.ts", "api/rest.ts"],
+    home: ["api/graphql.ts", "api/rest.ts", "api/session.ts"],
     sample: 'import { ApiError, request } from "../api/http";',
+  },
+  {
+    name: "every write is a mutation, except of the session",
+    pattern: /(?<![.\w])request(?:<[^(]*>)?\(\s*(?!"GET"|"POST", "(?:\/graphql|\/api\/v1\/(?:login|logout|setup))")/,
+    home: ["api/http.ts"],
+    sample: 'request<Limit>("PUT", "/api/v1/concurrency-limits", limit)',
   },
   {
     name: "a style sheet belongs to its folder, or is one of the parts in ui",

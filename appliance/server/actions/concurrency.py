@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
+from appliance.protocol.limits import MOST_SLOTS
 from appliance.server.actions.slots import forget_limits
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import mapped_flows
@@ -19,8 +20,6 @@ from appliance.server.domain.concurrency import FLOW, KINDS
 from appliance.server.domain.sanitize import clean
 from appliance.server.errors import Invalid, NotFound
 from appliance.server.events.outbox import announce
-
-MOST_SLOTS = 100_000
 
 
 @retried

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
 from appliance.kit.documents import JsonDocument, Parameters
+from appliance.protocol.schedules import EditSchedule, PolicyFields
 from appliance.schedules import ScheduleError, parse, validate
 from appliance.server.actions.flow_runs.new_runs import merge_parameters
 from appliance.server.actions.names import labels_of
@@ -56,6 +57,11 @@ class Policy:
     catch_up_cap: int | None = None
     catch_up_window: float | None = None
     overlap: str | None = None
+
+
+def policy_of(request: PolicyFields) -> Policy:
+    """The policies in a request."""
+    return Policy(request.catch_up, request.catch_up_cap, request.catch_up_window, request.overlap)
 
 
 @retried
@@ -139,6 +145,18 @@ def edit(
             unplan(session, schedule, now)
         _announce(session, schedule, "schedule.edited", actor, now)
         return schedule
+
+
+def change(db: Database, actor: Actor, schedule_id: UUID, request: EditSchedule) -> Schedule:
+    """Do what a request asks for: switch the schedule on or off if that is all, and edit it otherwise."""
+    policy = policy_of(request)
+    if request.document is not None or request.parameters is not None or policy != Policy():
+        return edit(db, actor, schedule_id, request.document, request.parameters, active=request.active, policy=policy)
+    if request.active is None:
+        raise Invalid(
+            "Nothing to change; send active, document, parameters, catch_up, catch_up_cap, catch_up_window or overlap."
+        )
+    return set_active(db, actor, schedule_id, request.active)
 
 
 @retried

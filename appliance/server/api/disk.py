@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
 from litestar import get, post
 
 from appliance.config import Settings
-from appliance.protocol.message import Answer, Message
+from appliance.protocol.message import Answer
+from appliance.protocol.system import FreeSpace
 from appliance.server.actions import disk
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
@@ -30,12 +28,6 @@ class DiskView(Answer, kw_only=True):
     writable: bool
     days_left: float | None
     warnings: list[str]
-
-
-class FreeSpace(Message, kw_only=True):
-    """Nothing newer than `keep_days` is deleted."""
-
-    keep_days: Annotated[float, msgspec.Meta(ge=0, le=36_500)] = 1.0
 
 
 class FreedView(Answer, kw_only=True):

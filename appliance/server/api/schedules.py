@@ -8,8 +8,8 @@ from uuid import UUID
 from litestar import Router, delete, get, patch, post
 
 from appliance.kit import clock
-from appliance.kit.documents import JsonDocument, Parameters
-from appliance.protocol.message import Answer, Message, Page
+from appliance.protocol.message import Answer, Page
+from appliance.protocol.schedules import CreateSchedule, EditSchedule
 from appliance.schedules import ScheduleError, describe, parse
 from appliance.server.actions import schedules as actions
 from appliance.server.api.bodies import decode
@@ -20,32 +20,9 @@ from appliance.server.db.reads import flows, pages, schedules
 from appliance.server.db.rows.schedules import ScheduleRow
 from appliance.server.db.session import Database
 from appliance.server.db.tables.schedules import Schedule
-from appliance.server.errors import Invalid, NotFound
+from appliance.server.errors import NotFound
 
 _NEXT = 3
-
-
-class PolicyFields(Message, kw_only=True):
-    """`catch_up` is all, latest or none; `overlap` is allow, queue, skip or cancel. The window is in seconds; 0 removes it."""
-
-    catch_up: str | None = None
-    catch_up_cap: int | None = None
-    catch_up_window: float | None = None
-    overlap: str | None = None
-
-    def policy(self) -> actions.Policy:
-        return actions.Policy(self.catch_up, self.catch_up_cap, self.catch_up_window, self.overlap)
-
-
-class CreateSchedule(PolicyFields, kw_only=True):
-    document: JsonDocument
-    parameters: Parameters = {}
-
-
-class EditSchedule(PolicyFields, kw_only=True):
-    active: bool | None = None
-    document: JsonDocument | None = None
-    parameters: Parameters | None = None
 
 
 class SkipView(Answer, kw_only=True):
@@ -77,8 +54,8 @@ def index(database: Database, flow_id: UUID | None = None, limit: int | None = N
 def create(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> ScheduleView:
     """Create a schedule."""
     request = decode(body, CreateSchedule)
-    row = actions.create(database, actor, flow_id, request.document, request.parameters, policy=request.policy())
-    return _one(database, row)
+    policy = actions.policy_of(request)
+    return _one(database, actions.create(database, actor, flow_id, request.document, request.parameters, policy=policy))
 
 
 @patch(
@@ -88,18 +65,7 @@ def create(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> Sche
 )
 def edit(database: Database, actor: Actor, schedule_id: UUID, body: bytes) -> ScheduleView:
     """Change a schedule, or turn it on or off. Its future runs are updated too."""
-    request = decode(body, EditSchedule)
-    policy = request.policy()
-    changed = request.document is not None or request.parameters is not None or policy != actions.Policy()
-    if not changed and request.active is None:
-        raise Invalid(
-            "Nothing to change; send active, document, parameters, catch_up, catch_up_cap, catch_up_window or overlap."
-        )
-    if not changed and request.active is not None:
-        return _one(database, actions.set_active(database, actor, schedule_id, request.active))
-    document, parameters = request.document, request.parameters
-    row = actions.edit(database, actor, schedule_id, document, parameters, active=request.active, policy=policy)
-    return _one(database, row)
+    return _one(database, actions.change(database, actor, schedule_id, decode(body, EditSchedule)))
 
 
 @delete("/schedules/{schedule_id:uuid}", opt={"permission": Permission.EDIT_SCHEDULE}, sync_to_thread=True)

@@ -12,7 +12,7 @@ from appliance.server.errors import Invalid
 M = TypeVar("M")
 
 
-def message(kind: type[M], **fields: Any) -> M:
+def message(kind: type[M], /, **fields: Any) -> M:
     """The message with these fields. A field that is None keeps its default. Raises Invalid."""
     values = {name: value.value if isinstance(value, Enum) else value for name, value in fields.items()}
     try:

@@ -7,17 +7,18 @@ from uuid import UUID
 import strawberry
 
 from appliance.protocol.flow_runs import CreateFlowRun
-from appliance.server.actions import schedules
 from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.actions.flow_runs.perform import perform
 from appliance.server.auth.guards import Permission
 from appliance.server.errors import NotFound
+from appliance.server.graphql.concurrency import ConcurrencyMutations
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import root_mutation
 from appliance.server.graphql.jobs import JobMutations
 from appliance.server.graphql.queries import one_flow_run
 from appliance.server.graphql.scalars import json_object
-from appliance.server.graphql.types import schedules as schedule_types
+from appliance.server.graphql.schedules import ScheduleMutations
+from appliance.server.graphql.system import SystemMutations
 from appliance.server.graphql.types.flows import FlowRun
 from appliance.server.graphql.types.inputs import (
     CancelFlowRunInput,
@@ -36,16 +37,14 @@ from appliance.server.graphql.types.inputs import (
     RestartFlowRunPayload,
     ResumeFlowRunInput,
     ResumeFlowRunPayload,
-    SetScheduleActiveInput,
     StartFlowRunNowInput,
     StartFlowRunNowPayload,
 )
-from appliance.server.graphql.types.schedules import Schedule
 from appliance.server.graphql.verbs import VerbInput, permission_of, request_of
 
 
 @strawberry.type
-class Mutation(JobMutations):
+class Mutation(JobMutations, ScheduleMutations, ConcurrencyMutations, SystemMutations):
     @root_mutation(Permission.CREATE_RUN)
     def create_flow_run(self, info: Info, input: CreateFlowRunInput) -> CreateFlowRunPayload:
         request = CreateFlowRun(
@@ -92,12 +91,6 @@ class Mutation(JobMutations):
         perform(info.context.database, info.context.actor, input.flow_run_id, "delete", request_of("delete", input))
         info.context.changed()
         return DeleteFlowRunPayload(flow_run_id=input.flow_run_id)
-
-    @root_mutation(Permission.EDIT_SCHEDULE)
-    def set_schedule_active(self, info: Info, input: SetScheduleActiveInput) -> Schedule:
-        row = schedules.set_active(info.context.database, info.context.actor, input.schedule_id, input.active)
-        info.context.changed()
-        return schedule_types.schedule(row)
 
 
 def _perform(info: Info, verb: str, input: VerbInput) -> FlowRun:

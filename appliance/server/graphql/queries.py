@@ -8,7 +8,6 @@ from uuid import UUID
 import strawberry
 
 from appliance.kit.version import VERSION
-from appliance.server.actions import disk
 from appliance.server.actions.rollups import check_span
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.db.reads import (
@@ -17,7 +16,6 @@ from appliance.server.db.reads import (
     flows,
     leases,
     logs,
-    maintenance,
     pages,
     projects,
     rollups,
@@ -27,11 +25,13 @@ from appliance.server.db.reads import (
 )
 from appliance.server.domain.waiting import agent_health
 from appliance.server.errors import Invalid
+from appliance.server.graphql.concurrency import ConcurrencyQueries
 from appliance.server.graphql.context import Context, Info
 from appliance.server.graphql.fields import root_field
 from appliance.server.graphql.filters import run_filter, search_text, state_types
 from appliance.server.graphql.jobs import JobQueries
 from appliance.server.graphql.scalars import BigInt
+from appliance.server.graphql.system import SystemQueries
 from appliance.server.graphql.types import agents as agent_types
 from appliance.server.graphql.types import flows as flow_types
 from appliance.server.graphql.types import logs as log_types
@@ -43,12 +43,12 @@ from appliance.server.graphql.types.inputs import FlowFilter, FlowRunFilter, Log
 from appliance.server.graphql.types.logs import LogPage
 from appliance.server.graphql.types.projects import Project
 from appliance.server.graphql.types.rollups import RunRollup, run_rollup
-from appliance.server.graphql.types.system import Disk, Maintenance, Me, Server
+from appliance.server.graphql.types.system import Me, Server
 from appliance.server.graphql.types.task_runs import TaskRunPage
 
 
 @strawberry.type
-class Query(JobQueries):
+class Query(JobQueries, ConcurrencyQueries, SystemQueries):
     @root_field(Permission.SELF)
     def me(self, info: Info) -> Me:
         actor = info.context.actor
@@ -72,24 +72,6 @@ class Query(JobQueries):
             database_bytes=BigInt(size.database_bytes(context.session())),
             agents_online=sum(agent_health(row.state, row.last_seen, context.now) == "online" for row in rows),
         )
-
-    @root_field(Permission.READ)
-    def disk(self, info: Info) -> Disk:
-        state = disk.measure(info.context.database, info.context.settings.disk_budget_bytes)
-        return Disk(
-            writable=state.writable,
-            free_bytes=None if state.free is None else BigInt(state.free),
-            total_bytes=None if state.total is None else BigInt(state.total),
-            days_left=state.days_left,
-            warnings=state.warnings,
-        )
-
-    @root_field(Permission.READ)
-    def maintenance(self, info: Info) -> Maintenance:
-        active = maintenance.find(info.context.session(), info.context.now)
-        if active is None:
-            return Maintenance(active=False)
-        return Maintenance(active=True, since=active.since, until=active.until, by=active.by, reason=active.reason)
 
     @root_field(Permission.READ)
     def projects(self, info: Info) -> list[Project]:

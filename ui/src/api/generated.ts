@@ -2,6 +2,7 @@
 
 import type { Json, Schema } from "../lib/form-model";
 import type { JobState } from "../lib/jobs";
+import type { LimitKind } from "../lib/limits";
 import type { CatchUp, Overlap } from "../lib/schedules";
 import type { Document } from "./graphql";
 
@@ -68,6 +69,17 @@ export interface DeleteFlowRunInput {
   version?: number | null;
 }
 
+export interface EditScheduleInput {
+  scheduleId: string;
+  active?: boolean | null;
+  document?: unknown;
+  parameters?: unknown;
+  catchUp?: string | null;
+  catchUpCap?: number | null;
+  catchUpWindow?: number | null;
+  overlap?: string | null;
+}
+
 export interface FlowFilter {
   project?: string | null;
   name?: string | null;
@@ -84,6 +96,10 @@ export interface FlowRunFilter {
   since?: string | null;
   until?: string | null;
   includeFuture?: boolean | null;
+}
+
+export interface FreeSpaceInput {
+  keepDays?: number | null;
 }
 
 export interface LogFilter {
@@ -116,6 +132,10 @@ export interface ReleaseHoldInput {
   reason?: string | null;
 }
 
+export interface RemoveConcurrencyLimitInput {
+  concurrencyLimitId: string;
+}
+
 export interface RestartFlowRunInput {
   flowRunId: string;
   newestVersion?: boolean;
@@ -133,6 +153,12 @@ export interface ResumeFlowRunInput {
   reason?: string | null;
   idempotencyKey?: string | null;
   version?: number | null;
+}
+
+export interface SetConcurrencyLimitInput {
+  kind: string;
+  name: string;
+  slots: number;
 }
 
 export interface SetScheduleActiveInput {
@@ -158,6 +184,21 @@ export type JobProgressFragment = {
   total: number;
   done: number;
   refused: number;
+};
+
+export type LimitRowFragment = {
+  id: string;
+  kind: LimitKind;
+  name: string;
+  slots: number;
+  used: number;
+  holders: {
+    flowRunId: string;
+    flowRunName: string;
+    since: string;
+    taskSlug: string | null;
+    mapIndex: number;
+  }[];
 };
 
 export type RunCountFragment = {
@@ -339,6 +380,36 @@ export const DeleteRunDocument: Document<DeleteRunMutation, DeleteRunMutationVar
   text: "mutation DeleteRun($input:DeleteFlowRunInput!){deleteFlowRun(input:$input){flowRunId}}",
 };
 
+export type EditScheduleMutation = {
+  editSchedule: {
+    schedule: {
+      id: string;
+    };
+  };
+};
+
+export type EditScheduleMutationVariables = {
+  input: EditScheduleInput;
+};
+
+export const EditScheduleDocument: Document<EditScheduleMutation, EditScheduleMutationVariables> = {
+  text: "mutation EditSchedule($input:EditScheduleInput!){editSchedule(input:$input){schedule{id}}}",
+};
+
+export type EndMaintenanceMutation = {
+  endMaintenance: {
+    maintenance: {
+      active: boolean;
+    };
+  };
+};
+
+export type EndMaintenanceMutationVariables = Record<string, never>;
+
+export const EndMaintenanceDocument: Document<EndMaintenanceMutation, EndMaintenanceMutationVariables> = {
+  text: "mutation EndMaintenance{endMaintenance{maintenance{active}}}",
+};
+
 export type FlowQuery = {
   flow: {
     id: string;
@@ -449,6 +520,38 @@ export const FlowsDocument: Document<FlowsQuery, FlowsQueryVariables> = {
   text: "query Flows($filter:FlowFilter$after:String){flows(filter:$filter first:50 after:$after){items{id name archived project{name}version{number}schedules{id description timezone active}recentRuns(first:30){id name state{type name message at}scheduledTime startTime endTime}nextRun{id scheduledTime}}next}}",
 };
 
+export type FreeSpaceMutation = {
+  freeSpace: {
+    deleted: {
+      kind: string;
+      count: number;
+    }[];
+    freedBytes: number;
+    disk: {
+      writable: boolean;
+      freeBytes: number | null;
+    };
+  };
+};
+
+export type FreeSpaceMutationVariables = {
+  input: FreeSpaceInput;
+};
+
+export const FreeSpaceDocument: Document<FreeSpaceMutation, FreeSpaceMutationVariables> = {
+  text: "mutation FreeSpace($input:FreeSpaceInput!){freeSpace(input:$input){deleted{kind count}freedBytes disk{writable freeBytes}}}",
+};
+
+export type LimitsQuery = {
+  concurrencyLimits: LimitRowFragment[];
+};
+
+export type LimitsQueryVariables = Record<string, never>;
+
+export const LimitsDocument: Document<LimitsQuery, LimitsQueryVariables> = {
+  text: "query Limits{concurrencyLimits{...LimitRow}}fragment LimitRow on ConcurrencyLimit{id kind name slots used holders{flowRunId flowRunName since taskSlug mapIndex}}",
+};
+
 export type LogsQuery = {
   logs: {
     items: {
@@ -523,6 +626,20 @@ export type ReleaseHoldMutationVariables = {
 
 export const ReleaseHoldDocument: Document<ReleaseHoldMutation, ReleaseHoldMutationVariables> = {
   text: "mutation ReleaseHold($input:ReleaseHoldInput!){releaseHold(input:$input){hold{held}}}",
+};
+
+export type RemoveLimitMutation = {
+  removeConcurrencyLimit: {
+    concurrencyLimitId: string;
+  };
+};
+
+export type RemoveLimitMutationVariables = {
+  input: RemoveConcurrencyLimitInput;
+};
+
+export const RemoveLimitDocument: Document<RemoveLimitMutation, RemoveLimitMutationVariables> = {
+  text: "mutation RemoveLimit($input:RemoveConcurrencyLimitInput!){removeConcurrencyLimit(input:$input){concurrencyLimitId}}",
 };
 
 export type RestartRunMutation = {
@@ -678,6 +795,20 @@ export type RunsQueryVariables = {
 
 export const RunsDocument: Document<RunsQuery, RunsQueryVariables> = {
   text: "query Runs($filter:FlowRunFilter$first:Int$after:String){flowRuns(filter:$filter first:$first after:$after){items{...RunRow}next total totalCapped}}fragment RunRow on FlowRun{id name state{type name message at}flow{id name}scheduledTime startTime endTime attempt agent{name}trigger createdBy waitReason waitCode waitHolders{id name}cause{taskSlug mapIndex message}taskCounts{total success failed running waiting other}}",
+};
+
+export type SetLimitMutation = {
+  setConcurrencyLimit: {
+    concurrencyLimit: LimitRowFragment;
+  };
+};
+
+export type SetLimitMutationVariables = {
+  input: SetConcurrencyLimitInput;
+};
+
+export const SetLimitDocument: Document<SetLimitMutation, SetLimitMutationVariables> = {
+  text: "mutation SetLimit($input:SetConcurrencyLimitInput!){setConcurrencyLimit(input:$input){concurrencyLimit{...LimitRow}}}fragment LimitRow on ConcurrencyLimit{id kind name slots used holders{flowRunId flowRunName since taskSlug mapIndex}}",
 };
 
 export type SetScheduleActiveMutation = {

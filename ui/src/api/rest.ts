@@ -1,5 +1,4 @@
-/** The REST routes that the UI needs beside GraphQL. Reads of what GraphQL doesn't carry in full, and two kinds of writes: who is
- * signed in, which is about the session's cookie, and what GraphQL has no mutation for. Every other write is a mutation. */
+/** Reads by REST, of what GraphQL doesn't carry in full. Every write is a mutation, except signing in and out. */
 
 import { request } from "./http";
 
@@ -17,18 +16,4 @@ export function read<T>(path: string, signal?: AbortSignal): Promise<T> {
 
 export function readPage<T>(path: string, after: string, signal?: AbortSignal): Promise<Page<T>> {
   return read(`${path}?limit=50${after && `&after=${encodeURIComponent(after)}`}`, signal);
-}
-
-type Session = "POST /login" | "POST /logout" | "POST /setup";
-type WithoutMutation =
-  | "PUT /concurrency-limits"
-  | `DELETE /concurrency-limits/${string}`
-  | `PATCH /schedules/${string}`
-  | "POST /system/free-space"
-  | "DELETE /system/maintenance";
-
-/** Only these routes: look for a mutation before adding one. */
-export function write<T = unknown>(route: Session | WithoutMutation, body?: unknown): Promise<T> {
-  const [method, path] = route.split(" ", 2) as [string, string];
-  return request<T>(method, ROOT + path, body);
 }

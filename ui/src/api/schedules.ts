@@ -2,11 +2,17 @@
 
 import { infiniteQueryOptions } from "@tanstack/react-query";
 import type { Policy, Preview } from "../lib/schedules";
-import { BackfillDocument, type BackfillInput, BackfillPreviewDocument, SetScheduleActiveDocument } from "./generated";
+import {
+  BackfillDocument,
+  type BackfillInput,
+  BackfillPreviewDocument,
+  EditScheduleDocument,
+  SetScheduleActiveDocument,
+} from "./generated";
 import { execute } from "./graphql";
 import type { JobProgress } from "./jobs";
 import { scheduleKeys } from "./keys";
-import { readPage, write } from "./rest";
+import { readPage } from "./rest";
 
 /** Due times from `first` to `last` that have no run. From REST: GraphQL doesn't have them. */
 export interface Skip {
@@ -32,13 +38,9 @@ export async function setScheduleActive(scheduleId: string, active: boolean): Pr
 }
 
 /** A window of 0 seconds removes the window. */
-export function setPolicy(scheduleId: string, policy: Policy): Promise<unknown> {
-  return write(`PATCH /schedules/${scheduleId}`, {
-    catch_up: policy.catchUp,
-    catch_up_cap: policy.catchUpCap,
-    catch_up_window: policy.catchUpWindow ?? 0,
-    overlap: policy.overlap,
-  });
+export async function setPolicy(scheduleId: string, policy: Policy): Promise<void> {
+  const input = { scheduleId, ...policy, catchUpWindow: policy.catchUpWindow ?? 0 };
+  await execute(EditScheduleDocument, { input });
 }
 
 /** From `start` (inclusive) to `end` (exclusive), as ISO times. */

@@ -1,8 +1,7 @@
-/** Who is signed in: from the page's boot JSON, or fetched if it has none. */
+/** Who is signed in: from the page's boot JSON, or fetched if it has none. By REST, which sets the session's cookie. */
 
 import { useSyncExternalStore } from "react";
-import { ApiError, setCsrfToken, signedOut } from "./http";
-import { read, write } from "./rest";
+import { ApiError, request, setCsrfToken, signedOut } from "./http";
 
 export interface Me {
   username: string;
@@ -60,7 +59,7 @@ export async function loadSession(): Promise<void> {
     set(boot);
     return;
   }
-  const info = await read<WireInfo>("/info");
+  const info = await request<WireInfo>("GET", "/api/v1/info");
   const me = info.setup_required ? null : await askMe();
   set({ me, siteName: info.site_name, version: info.version, setupRequired: info.setup_required });
 }
@@ -72,7 +71,7 @@ function readBoot(): Session | null {
 
 async function askMe(): Promise<Me | null> {
   try {
-    return toMe(await read<WireMe>("/me"));
+    return toMe(await request<WireMe>("GET", "/api/v1/me"));
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) return null;
     throw error;
@@ -84,18 +83,18 @@ function toMe({ csrf_token, ...me }: WireMe): Me {
 }
 
 export async function signIn(username: string, password: string): Promise<void> {
-  const me = await write<WireMe>("POST /login", { username, password });
+  const me = await request<WireMe>("POST", "/api/v1/login", { username, password });
   set({ ...session, me: toMe(me), setupRequired: false });
 }
 
 export async function setUp(token: string, username: string, password: string): Promise<void> {
-  await write("POST /setup", { token, username, password });
+  await request("POST", "/api/v1/setup", { token, username, password });
   set({ ...session, setupRequired: false });
   await signIn(username, password);
 }
 
 export async function signOut(): Promise<void> {
-  await write("POST /logout", {});
+  await request("POST", "/api/v1/logout", {});
   signedOut();
 }
 

@@ -1,11 +1,18 @@
 /** The state of the whole appliance: disk, runs held after an outage, maintenance. */
 
 import { queryOptions } from "@tanstack/react-query";
-import { ReleaseHoldDocument, SkipHeldDocument, SystemDocument, type SystemQuery } from "./generated";
+import {
+  EndMaintenanceDocument,
+  FreeSpaceDocument,
+  type FreeSpaceMutation,
+  ReleaseHoldDocument,
+  SkipHeldDocument,
+  SystemDocument,
+  type SystemQuery,
+} from "./generated";
 import { execute } from "./graphql";
 import type { JobProgress } from "./jobs";
 import { systemKeys } from "./keys";
-import { write } from "./rest";
 
 /** The disk's bytes are null on Postgres, which has disks of its own. */
 export type System = SystemQuery;
@@ -20,15 +27,10 @@ export const systemQuery = queryOptions({
   refetchInterval: ASK_EVERY,
 });
 
-export interface Freed {
-  /** Deleted rows by kind. */
-  deleted: Record<string, number>;
-  freed_bytes: number;
-  disk: { writable: boolean; free_bytes: number | null };
-}
+export type Freed = FreeSpaceMutation["freeSpace"];
 
-export function freeSpace(keepDays: number): Promise<Freed> {
-  return write<Freed>("POST /system/free-space", { keep_days: keepDays });
+export async function freeSpace(keepDays: number): Promise<Freed> {
+  return (await execute(FreeSpaceDocument, { input: { keepDays } })).freeSpace;
 }
 
 export async function releaseHold(reason: string): Promise<void> {
@@ -39,6 +41,6 @@ export async function skipHeld(reason: string, idempotencyKey: string): Promise<
   return (await execute(SkipHeldDocument, { input: { reason, idempotencyKey } })).skipHeld.job;
 }
 
-export function endMaintenance(): Promise<unknown> {
-  return write("DELETE /system/maintenance");
+export async function endMaintenance(): Promise<void> {
+  await execute(EndMaintenanceDocument, {});
 }

@@ -12,6 +12,7 @@ const HELD = { held: true, runs: 1_204, before: null };
 const MAINTENANCE = { active: true, until: null, by: "alice", reason: "new disks" };
 const admin = () => true;
 const viewer = () => false;
+const row = (kind: string, count: number) => ({ kind, count });
 const ids = (system: System) => bannersOf(system, NOW, admin).map((banner) => banner.id);
 
 describe("banners", () => {
@@ -61,10 +62,10 @@ describe("banners", () => {
 });
 
 it("says what was freed", () => {
-  expect(freedInWords({ runs: 1, logs: 2_000, pages: 9 }, 3 * 2 ** 20)).toBe(
+  expect(freedInWords([row("runs", 1), row("logs", 2_000), row("pages", 9)], 3 * 2 ** 20)).toBe(
     "Deleted 1 run, 2,000 log lines; 3.0 MB freed.",
   );
-  expect(freedInWords({}, 0)).toBe("There was nothing to delete.");
-  expect(freedInWords({ pages: 4 }, 64 * 2 ** 20)).toBe("64 MB freed; nothing was deleted.");
+  expect(freedInWords([], 0)).toBe("There was nothing to delete.");
+  expect(freedInWords([row("pages", 4)], 64 * 2 ** 20)).toBe("64 MB freed; nothing was deleted.");
   expect(megabytes(3 * 2 ** 30)).toBe("3.0 GB");
 });

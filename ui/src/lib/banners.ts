@@ -76,10 +76,10 @@ function maintenanceBanner(maintenance: System["maintenance"], now: number, canM
 }
 
 /** What freeing space did, in a sentence. */
-export function freedInWords(deleted: Record<string, number>, bytes: number): string {
-  const parts = Object.entries(deleted)
-    .filter(([name, count]) => count > 0 && name !== "pages")
-    .map(([name, count]) => `${count.toLocaleString("en")} ${WORDS[name]?.[count === 1 ? 0 : 1] ?? name}`);
+export function freedInWords(deleted: readonly { kind: string; count: number }[], bytes: number): string {
+  const parts = deleted
+    .filter(({ kind, count }) => count > 0 && kind !== "pages")
+    .map(({ kind, count }) => `${count.toLocaleString("en")} ${WORDS[kind]?.[count === 1 ? 0 : 1] ?? kind}`);
   if (parts.length === 0)
     return bytes > 0 ? `${megabytes(bytes)} freed; nothing was deleted.` : "There was nothing to delete.";
   return `Deleted ${parts.join(", ")}; ${megabytes(bytes)} freed.`;

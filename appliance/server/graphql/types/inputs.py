@@ -146,12 +146,6 @@ class DeleteFlowRunInput:
     version: int | None = None
 
 
-@strawberry.input
-class SetScheduleActiveInput:
-    schedule_id: UUID
-    active: bool
-
-
 @strawberry.type
 class CreateFlowRunPayload:
     flow_run: FlowRun

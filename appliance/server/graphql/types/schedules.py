@@ -1,4 +1,4 @@
-"""Schedules in GraphQL."""
+"""Schedules in GraphQL, and the inputs of their mutations."""
 
 from __future__ import annotations
 
@@ -42,6 +42,32 @@ class Schedule:
             return parse(cast(JsonDocument, self.document)).next(n, info.context.now)
         except ScheduleError:
             return []  # a document from an older version that is no longer valid is listed, not hidden
+
+
+@strawberry.input
+class SetScheduleActiveInput:
+    schedule_id: UUID
+    active: bool
+
+
+@strawberry.input(
+    description="Omitted fields keep their values. catchUp is all, latest or none; overlap is allow, queue, skip or cancel. "
+    "The window is in seconds; 0 removes it."
+)
+class EditScheduleInput:
+    schedule_id: UUID
+    active: bool | None = None
+    document: JSON | None = None
+    parameters: JSON | None = None
+    catch_up: str | None = None
+    catch_up_cap: int | None = None
+    catch_up_window: float | None = None
+    overlap: str | None = None
+
+
+@strawberry.type
+class EditSchedulePayload:
+    schedule: Schedule
 
 
 def schedule(row: ScheduleRow | StoredSchedule) -> Schedule:

@@ -1,4 +1,4 @@
-"""The caller and the server in GraphQL."""
+"""The caller, the server, its disk and its maintenance in GraphQL, and the inputs of their mutations."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from datetime import datetime
 
 import strawberry
 
+from appliance.server.actions.disk import Disk as DiskState
+from appliance.server.actions.disk import Freed
+from appliance.server.db.reads.maintenance import Maintenance as ActiveMaintenance
 from appliance.server.graphql.scalars import BigInt
 
 
@@ -44,3 +47,61 @@ class Maintenance:
     until: datetime | None = None
     by: str = ""
     reason: str = ""
+
+
+@strawberry.type(description="How many rows of a kind were deleted.")
+class DeletedRows:
+    kind: str
+    count: BigInt
+
+
+@strawberry.input(description="Nothing newer than keepDays is deleted.")
+class FreeSpaceInput:
+    keep_days: float | None = None
+
+
+@strawberry.input(description="Maintenance ends automatically at until; without it, an administrator must end it.")
+class BeginMaintenanceInput:
+    reason: str | None = None
+    until: datetime | None = None
+
+
+@strawberry.type
+class FreeSpacePayload:
+    deleted: list[DeletedRows]
+    freed_bytes: BigInt
+    disk: Disk
+
+
+@strawberry.type
+class BeginMaintenancePayload:
+    maintenance: Maintenance
+
+
+@strawberry.type
+class EndMaintenancePayload:
+    maintenance: Maintenance
+
+
+def disk(state: DiskState) -> Disk:
+    return Disk(
+        writable=state.writable,
+        free_bytes=None if state.free is None else BigInt(state.free),
+        total_bytes=None if state.total is None else BigInt(state.total),
+        days_left=state.days_left,
+        warnings=state.warnings,
+    )
+
+
+def freed(result: Freed) -> FreeSpacePayload:
+    return FreeSpacePayload(
+        deleted=[DeletedRows(kind=kind, count=BigInt(count)) for kind, count in result.deleted.items()],
+        freed_bytes=BigInt(result.freed),
+        disk=disk(result.disk),
+    )
+
+
+def maintenance(active: ActiveMaintenance | None) -> Maintenance:
+    if active is None:
+        return Maintenance(active=False)
+    return Maintenance(active=True, since=active.since, until=active.until, by=active.by, reason=active.reason)

@@ -3,20 +3,22 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Limit } from "../../api/limits";
 import { limit } from "../../test/builders";
 import { notices, type Page, renderPage } from "../../test/render";
-import { type FakeServer, fakeServer, held, refusal } from "../../test/server";
+import { type FakeServer, fakeServer, graphqlError, held } from "../../test/server";
 import { LimitsTable } from "./limits-table";
 
-const PUT = "PUT /api/v1/concurrency-limits";
+const SET = "setConcurrencyLimit";
 const holder = (index: number, more: object = {}) => ({
-  flow_run_id: `run-${index}`,
-  flow_run: `otter ${index}`,
+  flowRunId: `run-${index}`,
+  flowRunName: `otter ${index}`,
   since: "2026-11-22T06:00:00Z",
-  task_slug: null,
-  map_index: -1,
+  taskSlug: null,
+  mapIndex: -1,
   ...more,
 });
 
 let server: FakeServer;
+const answerOf = (one: Limit) => ({ [SET]: { concurrencyLimit: one } });
+const inputs = () => server.variables(SET).map(({ input }) => input);
 const onRemove = vi.fn();
 const show = (limits: readonly Limit[], isEditable = true): Promise<Page> =>
   renderPage(<LimitsTable limits={limits} isEditable={isEditable} onRemove={onRemove} />);
@@ -25,7 +27,7 @@ const row = (name: string) => screen.getByRole("rowheader", { name }).closest("t
 
 beforeEach(() => {
   server = fakeServer();
-  server.on(PUT, ({ body }: { body: unknown }) => body as object);
+  server.onField(SET, ({ input }: Record<string, unknown>) => answerOf(limit(input as Partial<Limit>)));
   onRemove.mockReset();
 });
 
@@ -68,7 +70,7 @@ describe("the slots, where they stand", () => {
     const page = await show([limit()]);
     await page.user.clear(field());
     await page.user.type(field(), "5{Enter}");
-    expect(server.bodies(PUT)).toEqual([{ kind: "label", name: "gpu", slots: 5 }]);
+    expect(inputs()).toEqual([{ kind: "label", name: "gpu", slots: 5 }]);
   });
 
   it("are set by leaving the field", async () => {
@@ -76,19 +78,19 @@ describe("the slots, where they stand", () => {
     await page.user.clear(field());
     await page.user.type(field(), "0");
     await page.user.tab();
-    expect(server.bodies(PUT)).toEqual([{ kind: "label", name: "gpu", slots: 0 }]);
+    expect(inputs()).toEqual([{ kind: "label", name: "gpu", slots: 0 }]);
   });
 
   it("are sent once, by Enter and leaving the field", async () => {
     const answer = held<object>();
-    server.on(PUT, () => answer.promise);
+    server.onField(SET, () => answer.promise);
     const page = await show([limit()]);
     await page.user.clear(field());
     await page.user.type(field(), "5{Enter}");
     fireEvent.blur(field());
-    expect(server.bodies(PUT)).toHaveLength(1);
+    expect(inputs()).toHaveLength(1);
     expect(field().disabled).toBe(true);
-    answer.release(limit({ slots: 5 }));
+    answer.release(answerOf(limit({ slots: 5 })));
     await waitFor(() => expect(field().disabled).toBe(false));
   });
 
@@ -96,7 +98,7 @@ describe("the slots, where they stand", () => {
     const page = await show([limit()]);
     await page.user.type(field(), "{Enter}");
     fireEvent.blur(field());
-    expect(server.bodies(PUT)).toEqual([]);
+    expect(inputs()).toEqual([]);
   });
 
   it("go back to what they were by Escape", async () => {
@@ -105,7 +107,7 @@ describe("the slots, where they stand", () => {
     await page.user.type(field(), "77{Escape}");
     expect(field().value).toBe("3");
     fireEvent.blur(field());
-    expect(server.bodies(PUT)).toEqual([]);
+    expect(inputs()).toEqual([]);
   });
 
   it("say at the field what is wrong with them, and are not sent", async () => {
@@ -117,7 +119,7 @@ describe("the slots, where they stand", () => {
     expect(field().getAttribute("aria-invalid")).toBe("true");
     fireEvent.blur(field());
     expect(field().value).toBe("3");
-    expect(server.bodies(PUT)).toEqual([]);
+    expect(inputs()).toEqual([]);
   });
 
   it("follow what somebody else has set", async () => {
@@ -133,12 +135,12 @@ describe("the slots, where they stand", () => {
     await waitFor(() => expect(notices()).toHaveLength(1));
     expect(notices()[0]).toContain("3 → 5 slots");
     await page.user.click(screen.getByRole("button", { name: "Undo" }));
-    expect(server.bodies(PUT).at(-1)).toEqual({ kind: "label", name: "gpu", slots: 3 });
+    expect(inputs().at(-1)).toEqual({ kind: "label", name: "gpu", slots: 3 });
     await waitFor(() => expect(notices().at(-1)).toContain("3 slots again"));
   });
 
   it("say why the server refused them", async () => {
-    server.on(PUT, () => refusal(403, "forbidden", "You may not."));
+    server.onField(SET, () => graphqlError("forbidden", "You may not."));
     const page = await show([limit()]);
     await page.user.clear(field());
     await page.user.type(field(), "5{Enter}");
@@ -160,7 +162,7 @@ describe("who holds a limit", () => {
   });
 
   it("is a link to the run, with the task of a limit of tasks", async () => {
-    await show([limit({ used: 1, holders: [holder(7, { task_slug: "fetch", map_index: 2 })] })]);
+    await show([limit({ used: 1, holders: [holder(7, { taskSlug: "fetch", mapIndex: 2 })] })]);
     expect(within(row("gpu")).getByRole("link").getAttribute("href")).toBe("/runs/run-7");
     expect(row("gpu").textContent).toContain("fetch[2]");
   });

@@ -156,10 +156,10 @@ function Holders({ limit }: { limit: Limit }) {
 function HolderLine({ holder }: { holder: Holder }) {
   return (
     <>
-      <Link to="/runs/$runId" params={{ runId: holder.flow_run_id }} className="link">
-        {holder.flow_run}
+      <Link to="/runs/$runId" params={{ runId: holder.flowRunId }} className="link">
+        {holder.flowRunName}
       </Link>
-      {holder.task_slug && <span className="mono"> {selectionOf(holder.task_slug, holder.map_index)}</span>}
+      {holder.taskSlug && <span className="mono"> {selectionOf(holder.taskSlug, holder.mapIndex)}</span>}
       <span className="muted number">
         {" "}
         since <Instant at={holder.since} />

@@ -2,7 +2,7 @@ import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-q
 import { useState } from "react";
 import { Button } from "react-aria-components";
 import { flowsQuery } from "../../api/flows";
-import { type Limit, putLimit } from "../../api/limits";
+import { type Limit, setLimit } from "../../api/limits";
 import { kindWord, LIMIT_KINDS, type LimitKind, readSlots } from "../../lib/limits";
 import { BusyButton } from "../../ui/busy-button";
 import { Dialog } from "../../ui/dialog";
@@ -32,7 +32,7 @@ function Form({ known, onClose }: Props) {
   const [isAsked, setAsked] = useState(false);
   const flows = useInfiniteQuery({ ...flowsQuery(""), enabled: kind === "flow" });
   const create = useMutation({
-    mutationFn: putLimit,
+    mutationFn: setLimit,
     onSuccess: (limit) => {
       toast(
         `${kindWord(limit.kind)} ${limit.name}: ${limit.slots === 0 ? "paused" : `at most ${limit.slots} at once`}.`,

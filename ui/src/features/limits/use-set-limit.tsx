@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Button } from "react-aria-components";
-import { type Limit, putLimit } from "../../api/limits";
+import { type Limit, setLimit } from "../../api/limits";
 import { kindWord } from "../../lib/limits";
 import { toast, toastError } from "../../ui/toasts";
 
@@ -8,7 +8,7 @@ import { toast, toastError } from "../../ui/toasts";
 export function useSetLimit() {
   const client = useQueryClient();
   const set = useMutation({
-    mutationFn: ({ limit, slots }: { limit: Limit; slots: number }) => putLimit({ ...pick(limit), slots }),
+    mutationFn: ({ limit, slots }: { limit: Limit; slots: number }) => setLimit({ ...pick(limit), slots }),
     onSuccess: (_, { limit, slots }) => {
       toast(
         <>
@@ -23,7 +23,7 @@ export function useSetLimit() {
     onError: toastError,
   });
   const back = useMutation({
-    mutationFn: (limit: Limit) => putLimit(pick(limit)),
+    mutationFn: (limit: Limit) => setLimit(pick(limit)),
     onSuccess: (_, limit) => {
       toast(`${kindWord(limit.kind)} ${limit.name} has ${limit.slots} slots again.`);
       return client.invalidateQueries();

@@ -74,12 +74,13 @@ describe("pausing a schedule", () => {
 });
 
 describe("the policies", () => {
-  const PATCH = "PATCH /api/v1/schedules/schedule-1";
+  const EDIT = "editSchedule";
+  const inputs = () => server.variables(EDIT).map(({ input }) => input);
   const save = (page: Page) => page.user.click(screen.getByRole("button", { name: "Save" }));
   const boxes = () => screen.getAllByRole<HTMLSelectElement>("combobox");
   const fields = () => screen.queryAllByRole<HTMLInputElement>("textbox");
 
-  beforeEach(() => server.on(PATCH, {}));
+  beforeEach(() => server.onField(EDIT, { editSchedule: { schedule: { id: "schedule-1" } } }));
 
   it("begin as they are", async () => {
     const page = await show([schedule({ catchUp: "all", catchUpCap: 50, catchUpWindow: 7_200, overlap: "queue" })]);
@@ -104,8 +105,8 @@ describe("the policies", () => {
     await page.user.selectOptions(boxes()[1] as HTMLElement, "cancel");
     await page.user.type(fields()[0] as HTMLElement, "1.5");
     await save(page);
-    expect(server.bodies(PATCH)).toEqual([
-      { catch_up: "latest", catch_up_cap: 100, catch_up_window: 90, overlap: "cancel" },
+    expect(inputs()).toEqual([
+      { scheduleId: "schedule-1", catchUp: "latest", catchUpCap: 100, catchUpWindow: 90, overlap: "cancel" },
     ]);
     await waitFor(() => expect(notices()[0]).toMatch(/^At 06:00: /));
     expect(screen.queryByRole("alertdialog")).toBeNull();
@@ -116,7 +117,7 @@ describe("the policies", () => {
     await open(page, /^Policies of/);
     await page.user.clear(fields()[0] as HTMLElement);
     await save(page);
-    expect(server.bodies(PATCH)).toMatchObject([{ catch_up_window: 0 }]);
+    expect(inputs()).toMatchObject([{ catchUpWindow: 0 }]);
   });
 
   it.each(["0", "-5", "soon"])("can't be saved with a window of %s", async (text) => {
@@ -128,7 +129,7 @@ describe("the policies", () => {
   });
 
   it("stay open with the server's sentence where they were refused", async () => {
-    server.on(PATCH, () => refusal(409, "conflict", "Somebody else changed it."));
+    server.onField(EDIT, () => graphqlError("conflict", "Somebody else changed it."));
     const page = await show([schedule()]);
     await open(page, /^Policies of/);
     await save(page);

@@ -80,8 +80,8 @@ function Result({ freed }: { freed: Freed }) {
   const { disk } = freed;
   return (
     <p role="status">
-      {freedInWords(freed.deleted, freed.freed_bytes)}{" "}
-      {disk.free_bytes !== null && `${megabytes(disk.free_bytes)} are free now. `}
+      {freedInWords(freed.deleted, freed.freedBytes)}{" "}
+      {disk.freeBytes !== null && `${megabytes(disk.freeBytes)} are free now. `}
       {!disk.writable && (
         <b className="text-failed">That is not enough: keep fewer days, or delete something else on this disk.</b>
       )}

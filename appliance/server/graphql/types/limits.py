@@ -1,0 +1,76 @@
+"""Limits on how many runs or tasks run at once in GraphQL, and the inputs of their mutations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import strawberry
+
+from appliance.server.db.reads.limit_use import Holder, LimitUse
+
+
+@strawberry.type(description="A run that holds a slot, or its task, under the limit of a task tag.")
+class SlotHolder:
+    flow_run_id: UUID
+    flow_run_name: str
+    since: datetime
+    task_slug: str | None
+    map_index: int
+
+
+@strawberry.type(
+    description="How many may run at once. The name is a label, a task tag, or a flow written as project/flow."
+)
+class ConcurrencyLimit:
+    id: UUID
+    kind: str
+    name: str
+    slots: int
+    used: int
+    holders: list[SlotHolder] = strawberry.field(description="The longest-held first, at most 50.")
+
+
+@strawberry.input(
+    description="The kind is flow, label or task_tag. A limit of the same kind and name gets the new number."
+)
+class SetConcurrencyLimitInput:
+    kind: str
+    name: str
+    slots: int
+
+
+@strawberry.input
+class RemoveConcurrencyLimitInput:
+    concurrency_limit_id: UUID
+
+
+@strawberry.type
+class SetConcurrencyLimitPayload:
+    concurrency_limit: ConcurrencyLimit
+
+
+@strawberry.type
+class RemoveConcurrencyLimitPayload:
+    concurrency_limit_id: UUID
+
+
+def limit(use: LimitUse) -> ConcurrencyLimit:
+    return ConcurrencyLimit(
+        id=use.id,
+        kind=use.kind,
+        name=use.name,
+        slots=use.slots,
+        used=use.used,
+        holders=[_holder(holder) for holder in use.holders],
+    )
+
+
+def _holder(holder: Holder) -> SlotHolder:
+    return SlotHolder(
+        flow_run_id=holder.flow_run_id,
+        flow_run_name=holder.flow_run,
+        since=holder.since,
+        task_slug=holder.task_slug,
+        map_index=holder.map_index,
+    )
