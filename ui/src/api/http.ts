@@ -73,15 +73,21 @@ async function parse(response: Response): Promise<unknown> {
 }
 
 function toError(response: Response, answer: unknown): ApiError {
-  const said = (answer ?? {}) as {
+  const problem = (answer ?? {}) as {
     code?: string;
     message?: string;
     request_id?: string;
     details?: Record<string, unknown>;
   };
-  const message = said.message ?? fallback(response.status);
-  const requestId = said.request_id || response.headers.get("X-Request-Id") || "";
-  return new ApiError(response.status, said.code ?? `http_${response.status}`, message, requestId, said.details ?? {});
+  const message = problem.message ?? fallback(response.status);
+  const requestId = problem.request_id || response.headers.get("X-Request-Id") || "";
+  return new ApiError(
+    response.status,
+    problem.code ?? `http_${response.status}`,
+    message,
+    requestId,
+    problem.details ?? {},
+  );
 }
 
 function fallback(status: number): string {

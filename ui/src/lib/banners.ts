@@ -25,31 +25,31 @@ const COUNTED = 10_000;
 
 export function bannersOf(system: System, now: number, may: (permission: Permission) => boolean): Banner[] {
   const { disk, hold, maintenance } = system;
-  const found: Banner[] = [];
+  const banners: Banner[] = [];
   const canFree = may("disk:manage");
   if (!disk.writable) {
     const who = canFree ? "" : " An administrator can free space.";
-    found.push({
+    banners.push({
       id: "disk",
       tone: "failed",
       text: `The disk of the database is full: changes are rejected, but reading still works.${who}`,
       action: canFree ? "Free space…" : null,
     });
   }
-  if (hold.held) found.push(heldBanner(hold, may("hold:manage")));
+  if (hold.held) banners.push(heldBanner(hold, may("hold:manage")));
   if (maintenance.active && !(maintenance.until && Date.parse(maintenance.until) <= now))
-    found.push(maintenanceBanner(maintenance, now, may("maintenance:manage")));
+    banners.push(maintenanceBanner(maintenance, now, may("maintenance:manage")));
   const warning = disk.warnings[0];
   if (disk.writable && warning) {
     const who = canFree ? "" : " An administrator can free space.";
-    found.push({
+    banners.push({
       id: "disk",
       tone: "attention",
       text: `${warning}${who}`,
       action: canFree ? "Free space…" : null,
     });
   }
-  return found.slice(0, MOST);
+  return banners.slice(0, MOST);
 }
 
 function heldBanner(hold: System["hold"], canManage: boolean): Banner {

@@ -14,8 +14,8 @@ export function familyCounts(tasks: readonly TaskRun[]): FamilyCount[] {
   for (const task of tasks) {
     if (task.mapIndex < 0 && mapped.has(task.taskSlug)) continue;
     const look = lookOf(task.state);
-    const known = counts.get(look.family);
-    if (known) known.count += 1;
+    const entry = counts.get(look.family);
+    if (entry) entry.count += 1;
     else counts.set(look.family, { ...look, count: 1 });
   }
   return [...counts.values()].sort((a, b) => FAMILIES.indexOf(a.family) - FAMILIES.indexOf(b.family));

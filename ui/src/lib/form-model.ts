@@ -69,10 +69,10 @@ function resolve(root: Schema): { schema: Schema; nullable: boolean } {
 function dereference(schema: Schema, root: Schema): Schema {
   const path = schema.$ref;
   if (typeof path !== "string" || !path.startsWith("#/")) return schema;
-  let found: unknown = root;
-  for (const part of path.slice(2).split("/")) found = (found as Schema | undefined)?.[part];
+  let target: unknown = root;
+  for (const part of path.slice(2).split("/")) target = (target as Schema | undefined)?.[part];
   const { $ref: _ref, ...rest } = schema;
-  return { ...((found as Schema | undefined) ?? {}), ...rest };
+  return { ...((target as Schema | undefined) ?? {}), ...rest };
 }
 
 function kindOf(schema: Schema): Kind {
@@ -120,13 +120,13 @@ export function toLocalInput(value: string): string {
 
 /** Parses a field's text: its value, or an error message. */
 export function read(field: Field, text: string): Reading {
-  const wanted = field.kind === "text" ? text : text.trim();
-  if (wanted === "" && field.kind !== "text") {
+  const input = field.kind === "text" ? text : text.trim();
+  if (input === "" && field.kind !== "text") {
     return field.nullable ? { ok: true, value: null } : { ok: false, error: "Enter a value." };
   }
-  if (wanted === "" && field.nullable) return { ok: true, value: null };
-  if (wanted === "" && field.required) return { ok: false, error: "Enter a value." };
-  return readKind(field, wanted);
+  if (input === "" && field.nullable) return { ok: true, value: null };
+  if (input === "" && field.required) return { ok: false, error: "Enter a value." };
+  return readKind(field, input);
 }
 
 function readKind(field: Field, text: string): Reading {
@@ -219,6 +219,6 @@ export function readAll(
 /** The equivalent command for a terminal. */
 export function toCommand(flow: string, project: string, parameters: Record<string, Json>): string {
   const quote = (text: string) => (/^[\w./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
-  const given = Object.entries(parameters).map(([name, value]) => `-p ${quote(`${name}=${JSON.stringify(value)}`)}`);
-  return ["appliance run", quote(flow), "--project", quote(project), ...given].join(" ");
+  const options = Object.entries(parameters).map(([name, value]) => `-p ${quote(`${name}=${JSON.stringify(value)}`)}`);
+  return ["appliance run", quote(flow), "--project", quote(project), ...options].join(" ");
 }

@@ -79,8 +79,8 @@ describe("rows of one width", () => {
     ["\u001b[2K\u001b[1Gdone", "done"],
     ["\u001b[?25lhidden\u001b[?25h", "hidden"],
     ["[31m is no escape", "[31m is no escape"],
-  ])("leave a terminal's signs out of %j", (message, shown) => {
-    expect(toLines([record(1, message)])[0]?.text).toBe(shown);
+  ])("leave a terminal's signs out of %j", (message, text) => {
+    expect(toLines([record(1, message)])[0]?.text).toBe(text);
   });
 
   it("cut a line at 4000 characters and say how much is left out", () => {
@@ -168,8 +168,8 @@ describe("pages", () => {
         // Neighbours may overlap, as refetched pages do.
         return all.slice(Math.max(0, start - random.integer(0, 5)), end);
       });
-      const asked = [...pages, ...random.some(pages)];
-      const loaded = random.shuffle(asked).reduce((now: LogRecord[], page) => merge(now, page), []);
+      const requested = [...pages, ...random.some(pages)];
+      const loaded = random.shuffle(requested).reduce((now: LogRecord[], page) => merge(now, page), []);
       expect(loaded.map((one) => one.id)).toEqual(all.map((one) => one.id));
     });
   });

@@ -68,14 +68,14 @@ export function taskLabel(record: { taskSlug: string | null; mapIndex: number })
 
 /** The indexes of the rows in which the text begins; it may end in the next row of a wrapped line. */
 export function findMatches(lines: readonly LogLine[], text: string): number[] {
-  const wanted = text.trim().toLowerCase();
-  if (!wanted) return [];
-  const found: number[] = [];
+  const needle = text.trim().toLowerCase();
+  if (!needle) return [];
+  const matches: number[] = [];
   lines.forEach((line, index) => {
-    const at = line.whole.toLowerCase().indexOf(wanted, line.from);
-    if (at >= 0 && (at < line.from + line.text.length || at === line.from)) found.push(index);
+    const at = line.whole.toLowerCase().indexOf(needle, line.from);
+    if (at >= 0 && (at < line.from + line.text.length || at === line.from)) matches.push(index);
   });
-  return found;
+  return matches;
 }
 
 /** The index of the first line of the next (or previous) error record after a line; -1 if there is none. */

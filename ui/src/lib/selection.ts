@@ -15,16 +15,16 @@ export function isSelected(selection: Selection, id: string): boolean {
 }
 
 /** Changes one row, or with `range` all from the last changed row to this one, to that row's state. */
-export function toggled(selection: Selection, shown: readonly string[], id: string, range: boolean): Selection {
+export function toggled(selection: Selection, visible: readonly string[], id: string, range: boolean): Selection {
   // Deselecting one of all matches leaves the loaded rows without it.
-  const ids = new Set(selection.allSince === null ? selection.ids : shown);
-  const from = range && selection.anchor !== null ? shown.indexOf(selection.anchor) : -1;
-  const to = shown.indexOf(id);
+  const ids = new Set(selection.allSince === null ? selection.ids : visible);
+  const from = range && selection.anchor !== null ? visible.indexOf(selection.anchor) : -1;
+  const to = visible.indexOf(id);
   if (from < 0 || to < 0) {
     if (!ids.delete(id)) ids.add(id);
   } else {
     const isAdding = ids.has(selection.anchor as string);
-    for (const one of shown.slice(Math.min(from, to), Math.max(from, to) + 1)) {
+    for (const one of visible.slice(Math.min(from, to), Math.max(from, to) + 1)) {
       if (isAdding) ids.add(one);
       else ids.delete(one);
     }
@@ -33,14 +33,14 @@ export function toggled(selection: Selection, shown: readonly string[], id: stri
 }
 
 /** The checkbox in the header: all loaded rows, or none. */
-export function allToggled(selection: Selection, shown: readonly string[]): Selection {
-  if (extentOf(selection, shown) !== "none") return NOTHING;
-  return { ids: new Set(shown), anchor: null, allSince: null };
+export function allToggled(selection: Selection, visible: readonly string[]): Selection {
+  if (extentOf(selection, visible) !== "none") return NOTHING;
+  return { ids: new Set(visible), anchor: null, allSince: null };
 }
 
-export function extentOf(selection: Selection, shown: readonly string[]): "none" | "some" | "all" {
+export function extentOf(selection: Selection, visible: readonly string[]): "none" | "some" | "all" {
   if (selection.allSince !== null) return "all";
-  const count = shown.filter((id) => selection.ids.has(id)).length;
+  const count = visible.filter((id) => selection.ids.has(id)).length;
   if (count === 0) return "none";
-  return count === shown.length ? "all" : "some";
+  return count === visible.length ? "all" : "some";
 }

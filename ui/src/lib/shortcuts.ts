@@ -42,10 +42,10 @@ export class ShortcutMatcher {
 
   match(name: string, shortcuts: readonly Shortcut[], now: number): Shortcut | null {
     const sequence = this.prefix && now - this.at < SEQUENCE_MS ? `${this.prefix} ${name}` : name;
-    const found = shortcuts.find((one) => one.keys === sequence) ?? null;
-    const opens = !found && shortcuts.some((one) => one.keys.startsWith(`${name} `));
+    const match = shortcuts.find((one) => one.keys === sequence) ?? null;
+    const opens = !match && shortcuts.some((one) => one.keys.startsWith(`${name} `));
     this.prefix = opens ? name : "";
     this.at = now;
-    return found;
+    return match;
   }
 }

@@ -89,8 +89,8 @@ const LATE_AFTER = 60_000;
 
 /** The look of a state; an unknown name gets its type's look and keeps its own word. */
 export function lookOf(state: { type: string; name: string }): StateLook {
-  const known = LOOKS[state.name];
-  if (known) return known;
+  const look = LOOKS[state.name];
+  if (look) return look;
   const base = LOOKS[BY_TYPE[state.type] ?? "Finished"] as StateLook;
   return { ...base, word: state.name || base.word };
 }

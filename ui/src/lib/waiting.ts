@@ -18,17 +18,17 @@ const NAME_LEADS = "Run ";
 export function piecesOf(sentence: string, holders: readonly WaitHolder[]): Piece[] {
   const names = NAMES_FOLLOW.exec(sentence);
   let end = names ? names[0].length : sentence.startsWith(NAME_LEADS) ? NAME_LEADS.length : 0;
-  let shown = 0;
+  let position = 0;
   const pieces: Piece[] = [];
   for (const { id, name } of holders) {
     const at = name ? sentence.indexOf(name, end) : -1;
     if (at < 0) break;
-    if (at > shown) pieces.push({ text: sentence.slice(shown, at) });
+    if (at > position) pieces.push({ text: sentence.slice(position, at) });
     pieces.push({ text: name, id });
     end = at + name.length;
-    shown = end;
+    position = end;
   }
-  if (shown < sentence.length) pieces.push({ text: sentence.slice(shown) });
+  if (position < sentence.length) pieces.push({ text: sentence.slice(position) });
   return pieces;
 }
 

@@ -50,7 +50,7 @@ export function LimitsPage() {
           )}
         </section>
       </div>
-      <NewLimitDialog known={limits} isOpen={isAdding} onClose={() => setAdding(false)} />
+      <NewLimitDialog limits={limits} isOpen={isAdding} onClose={() => setAdding(false)} />
       <RemoveLimitDialog limit={removing} onClose={() => setRemoving(null)} />
     </div>
   );

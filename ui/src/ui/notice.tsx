@@ -18,9 +18,9 @@ export function Empty(props: { title: string; children?: ReactNode; action?: Rea
 }
 
 export function Failure({ error, retry, what }: { error: Error; retry: () => void; what: string }) {
-  const known = error instanceof ApiError ? error : null;
-  const details = known
-    ? `${known.code} (${known.status}) ${known.requestId} ${location.pathname}`
+  const apiError = error instanceof ApiError ? error : null;
+  const details = apiError
+    ? `${apiError.code} (${apiError.status}) ${apiError.requestId} ${location.pathname}`
     : `${error.name} ${location.pathname}`;
   return (
     <div className="notice" role="alert">

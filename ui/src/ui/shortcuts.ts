@@ -15,11 +15,11 @@ window.addEventListener("keydown", (event) => {
   const name = keyName(event);
   if (!name) return;
   const shortcuts = [...scopes].reverse().flatMap((scope) => scope.shortcuts());
-  const found = matcher.match(name, shortcuts, event.timeStamp);
-  if (!found) return;
+  const shortcut = matcher.match(name, shortcuts, event.timeStamp);
+  if (!shortcut) return;
   if (name === "Enter" && event.target instanceof HTMLElement && event.target.closest("a,button,summary")) return;
   event.preventDefault();
-  found.run();
+  shortcut.run();
 });
 
 export function useShortcuts(name: string, shortcuts: readonly Shortcut[]): void {

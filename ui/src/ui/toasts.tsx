@@ -47,7 +47,7 @@ function close(id: number): void {
 }
 
 export function Toasts() {
-  const shown = useSyncExternalStore(
+  const visible = useSyncExternalStore(
     (watcher) => {
       watchers.add(watcher);
       return () => watchers.delete(watcher);
@@ -56,7 +56,7 @@ export function Toasts() {
   );
   return (
     <section className="toasts" aria-label="Notices" aria-live="polite">
-      {shown.map((one) => (
+      {visible.map((one) => (
         <ToastCard key={one.id} toast={one} />
       ))}
     </section>

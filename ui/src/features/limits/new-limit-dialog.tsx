@@ -11,7 +11,7 @@ import { TextInput } from "../../ui/text-input";
 import { toast } from "../../ui/toasts";
 
 interface Props {
-  known: readonly Limit[];
+  limits: readonly Limit[];
   isOpen: boolean;
   onClose: () => void;
 }
@@ -24,12 +24,12 @@ export function NewLimitDialog(props: Props) {
   );
 }
 
-function Form({ known, onClose }: Props) {
+function Form({ limits, onClose }: Props) {
   const client = useQueryClient();
   const [kind, setKind] = useState<LimitKind>("label");
   const [name, setName] = useState("");
   const [slots, setSlots] = useState("1");
-  const [isAsked, setAsked] = useState(false);
+  const [isSubmitted, setSubmitted] = useState(false);
   const flows = useInfiniteQuery({ ...flowsQuery(""), enabled: kind === "flow" });
   const create = useMutation({
     mutationFn: setLimit,
@@ -42,16 +42,16 @@ function Form({ known, onClose }: Props) {
     },
   });
   const reading = readSlots(slots);
-  const existing = known.find((limit) => limit.kind === kind && limit.name === name.trim());
-  const nameError = isAsked && !name.trim() ? "Enter a name." : "";
-  const slotsError = isAsked && "error" in reading ? reading.error : "";
+  const existing = limits.find((limit) => limit.kind === kind && limit.name === name.trim());
+  const nameError = isSubmitted && !name.trim() ? "Enter a name." : "";
+  const slotsError = isSubmitted && "error" in reading ? reading.error : "";
   return (
     <form
       className="form"
       noValidate
       onSubmit={(event) => {
         event.preventDefault();
-        setAsked(true);
+        setSubmitted(true);
         if (name.trim() && "slots" in reading && !create.isPending)
           create.mutate({ kind, name: name.trim(), slots: reading.slots });
       }}

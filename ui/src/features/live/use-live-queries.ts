@@ -22,12 +22,12 @@ function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
     void client.invalidateQueries();
     return;
   }
-  const known = changes as Change[];
+  const events = changes as Change[];
   const again = (queryKey: readonly unknown[]) => void client.invalidateQueries({ queryKey }, { cancelRefetch: false });
-  const topics = new Set(known.map((change) => change.topic));
-  const hasMoved = known.some((change) => change.kind !== "flow_run.progress" && MOVES_OTHERS.has(change.topic));
+  const topics = new Set(events.map((change) => change.topic));
+  const hasMoved = events.some((change) => change.kind !== "flow_run.progress" && MOVES_OTHERS.has(change.topic));
   if (topics.has("flow_run") || hasMoved) again(flowRunKeys.lists);
-  const ids = new Set(known.map((change) => change.id));
+  const ids = new Set(events.map((change) => change.id));
   const isAboutOne = ({ queryKey }: { queryKey: readonly unknown[] }) => {
     const id = objectOf(queryKey);
     return id !== null && ids.has(id);

@@ -59,7 +59,7 @@ function show(more: Partial<Parameters<typeof LogViewer>[0]> = {}): Promise<Page
     place: "end" as const,
     isLive: false,
     errorCount: 0,
-    wish: null,
+    request: null,
     search: {},
     onSearch,
     ...more,
@@ -74,7 +74,7 @@ const lines = () => [...box().querySelectorAll(".line")].map((line) => line.last
 const marked = () => box().querySelector(".line-current")?.lastElementChild?.textContent ?? null;
 const questions = () => server.variables("logs") as unknown as Question[];
 const loaded = (text: string) => waitFor(() => expect(lines()).toContain(text));
-const said = (sentence: string) => waitFor(() => expect(box().textContent).toContain(sentence));
+const expectText = (sentence: string) => waitFor(() => expect(box().textContent).toContain(sentence));
 const numberOf = (line: number) => box().querySelector<HTMLElement>(`[aria-label^="${line}:"]`);
 const find = () => document.querySelector("input[type=search]") as HTMLInputElement;
 const counts = () => box().closest("body")?.querySelector(".find-count")?.textContent;
@@ -168,7 +168,7 @@ describe("a log without lines", () => {
     [{ task: { taskSlug: "load", mapIndex: null } }, "No lines match this level and task."],
   ])("%j: %s", async (props, sentence) => {
     await show(props);
-    await said(sentence);
+    await expectText(sentence);
   });
 
   it("that could not be loaded can be asked again", async () => {
@@ -341,7 +341,7 @@ describe("the errors", () => {
 
   it("are opened by a wish from outside", async () => {
     errors(450);
-    await show({ place: "start", wish: { id: 450, turn: 1 } });
+    await show({ place: "start", request: { id: 450, turn: 1 } });
     await loaded("error 450");
     expect(marked()).toBe("error 450");
   });
@@ -398,7 +398,7 @@ describe("a run at work", () => {
       task: null,
       place: "end" as const,
       errorCount: 0,
-      wish: null,
+      request: null,
       search: {},
       onSearch,
     };

@@ -28,19 +28,19 @@ interface Props {
   isLive: boolean;
   errorCount: number;
   /** Incremented to request a jump to the first error. */
-  wish: { id: number; turn: number } | null;
+  request: { id: number; turn: number } | null;
   search: LogSearch;
   onSearch: (search: LogSearch) => void;
 }
 
 export function LogViewer(props: Props) {
-  const { flowRunId, task, place, isLive, errorCount, wish, search, onSearch } = props;
+  const { flowRunId, task, place, isLive, errorCount, request, search, onSearch } = props;
   const [find, setFind] = useFind(search.find ?? "", (text) => onSearch({ find: text || undefined }));
   const [wraps, setWraps] = useState(readWraps);
   const findInput = useRef<HTMLInputElement>(null);
   const filter = useFilter(lowestLevel(search), task);
   const withTask = !(task && task.mapIndex !== null);
-  const rows = useLogRows({ flowRunId, filter, place, isLive, wraps, withTask, wish });
+  const rows = useLogRows({ flowRunId, filter, place, isLive, wraps, withTask, request });
   const matches = useMemo(() => findMatches(rows.lines, find), [rows.lines, find]);
   const jumps = jumpsIn(rows, flowRunId, filter, find, matches);
   const wrap = (on: boolean) => {

@@ -17,12 +17,12 @@ interface Source {
   wraps: boolean;
   withTask: boolean;
   /** A line to open, requested from outside. */
-  wish: { id: number; turn: number } | null;
+  request: { id: number; turn: number } | null;
 }
 
 export type LogRows = ReturnType<typeof useLogRows>;
 
-export function useLogRows({ flowRunId, filter, place, isLive, wraps, withTask, wish }: Source) {
+export function useLogRows({ flowRunId, filter, place, isLive, wraps, withTask, request }: Source) {
   const [current, setCurrent] = useState(-1);
   const [following, setFollowing] = useState(isLive && place === "end");
   const box = useRef<HTMLDivElement>(null);
@@ -49,8 +49,8 @@ export function useLogRows({ flowRunId, filter, place, isLive, wraps, withTask, 
     if (following && lines.length > 0 && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [following, lines]);
   useEffect(() => {
-    if (wish) void open(wish.id);
-  }, [wish, open]);
+    if (request) void open(request.id);
+  }, [request, open]);
   const onScroll = () => {
     const element = box.current;
     if (!element) return;

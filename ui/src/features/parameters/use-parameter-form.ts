@@ -2,12 +2,12 @@ import { useMemo, useState } from "react";
 import { isChanged, type Json, type Parameter, read, toField, toText } from "../../lib/form-model";
 
 /** The texts and errors of a form of parameters; it starts with the current values, or else with the defaults. */
-export function useParameterForm(parameters: readonly Parameter[], given: Record<string, unknown> | undefined) {
+export function useParameterForm(parameters: readonly Parameter[], values: Record<string, unknown> | undefined) {
   const fields = useMemo(() => parameters.map(toField), [parameters]);
   const [start] = useState<Record<string, string>>(() =>
     Object.fromEntries(
       fields.map((field) => {
-        const value = given?.[field.name];
+        const value = values?.[field.name];
         return [field.name, value === undefined ? field.initial : toText(field, value as Json)];
       }),
     ),

@@ -15,7 +15,7 @@ import { ParametersPanel, StateHistory } from "./run-panels";
 import type { RunSearch } from "./search";
 import { Tab } from "./tab";
 
-export interface Wish {
+export interface LineRequest {
   id: number;
   turn: number;
 }
@@ -25,10 +25,10 @@ interface Props {
   tasks: readonly TaskRun[];
   search: RunSearch;
   go: (change: Partial<RunSearch>) => void;
-  wish: Wish | null;
+  request: LineRequest | null;
 }
 
-export function Detail({ run, tasks, search, go, wish }: Props) {
+export function Detail({ run, tasks, search, go, request }: Props) {
   const task = useMemo(() => (search.task ? parseSelection(search.task) : null), [search.task]);
   return (
     <section className="card pane" aria-label="Details">
@@ -54,7 +54,7 @@ export function Detail({ run, tasks, search, go, wish }: Props) {
           place={openAt(run, search.task)}
           isLive={!isTerminal(run.state.type)}
           errorCount={run.errorCount}
-          wish={wish}
+          request={request}
           search={search}
           onSearch={go}
         />

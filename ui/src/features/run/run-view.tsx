@@ -8,7 +8,7 @@ import { useShortcuts } from "../../ui/shortcuts";
 import { StopDialog } from "../runs/stop-dialog";
 import { Approvals } from "./approvals";
 import { CauseCard } from "./cause-card";
-import { Detail, type Wish } from "./detail";
+import { Detail, type LineRequest } from "./detail";
 import { RunHeader } from "./run-header";
 import type { RunSearch } from "./search";
 import { Split } from "./split";
@@ -25,13 +25,13 @@ export function RunView({ run }: { run: Run }) {
   const list = useTasks(run);
   const [stopping, setStopping] = useState(false);
   const goOn = useGoOn(run);
-  const [wish, setWish] = useState<Wish | null>(null);
+  const [request, setRequest] = useState<LineRequest | null>(null);
   const go = (change: Partial<RunSearch>) =>
     void navigate({ to: "/runs/$runId", params: { runId: run.id }, search: { ...search, ...change }, replace: true });
   const showInLog = () => {
     const id = Number(run.cause?.firstErrorLogId ?? 0);
     go({ pane: undefined, task: undefined });
-    if (id) setWish((last) => ({ id, turn: (last?.turn ?? 0) + 1 }));
+    if (id) setRequest((last) => ({ id, turn: (last?.turn ?? 0) + 1 }));
   };
   useShortcuts("Run", [
     { keys: "t", label: "Timeline", run: () => go({ view: undefined }) },
@@ -56,7 +56,7 @@ export function RunView({ run }: { run: Run }) {
       <SuccessLine run={run} list={list} />
       <Split
         left={<Structure run={run} list={list} search={search} go={go} />}
-        right={<Detail run={run} tasks={list.tasks} search={search} go={go} wish={wish} />}
+        right={<Detail run={run} tasks={list.tasks} search={search} go={go} request={request} />}
       />
       <StopDialog run={stopping ? run : null} onClose={() => setStopping(false)} />
     </div>
