@@ -1,5 +1,4 @@
-/** Every request to the server: same origin, the session's cookie, the CSRF token, one error type with a readable
- * message. */
+/** Every request to the server: same origin, session cookie, CSRF token, and one error type with a readable message. */
 
 import { addressOf } from "../lib/base";
 

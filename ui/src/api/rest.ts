@@ -1,4 +1,4 @@
-/** Reads by REST, of what GraphQL doesn't carry in full. Every write is a mutation, except signing in and out. */
+/** Reads from REST of what GraphQL doesn't have in full. Every write is a mutation, except signing in and out. */
 
 import { request } from "./http";
 

@@ -106,8 +106,8 @@ export function runsIn(count: number, capped = false): string {
   return `${count.toLocaleString("en")}${capped ? "+" : ""} ${count === 1 && !capped ? "run" : "runs"}`;
 }
 
-/** The runs of the list that this can be done to; null when there can be none. `since`: when they were selected. A list that
- * leaves out what is only planned must not take it in just because states are named. */
+/** The list's filter narrowed to the runs that an action applies to; null if there can be none. `since`: when they were
+ * selected. If the list leaves out planned runs, naming their states must not include them. */
 export function filterFor(kind: BulkKind, list: RunFilter, since: string): BulkFilter | null {
   const listed = list.stateTypes;
   const stateTypes = listed ? kind.types.filter((type) => listed.includes(type)) : [...kind.types];

@@ -1,5 +1,4 @@
-/** The model of a form made from the parameters' JSON schemas: kinds of fields, their texts, and the values of these.
- * */
+/** The model of a form made from the parameters' JSON schemas: kinds of fields, their texts, and their values. */
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type Schema = { [key: string]: unknown };

@@ -30,8 +30,7 @@ export function usageInWords({ slots, used }: { slots: number; used: number }): 
 
 const MOST_BLOCKS = 24;
 
-/** One block per slot while they can be counted by eye; null means draw a bar. Above the limit, the surplus is marked.
- * */
+/** One block per slot while they can be counted by eye, else null for a bar. Above the limit, the surplus is marked. */
 export function blocksOf({ slots, used }: { slots: number; used: number }): ("used" | "free" | "over")[] | null {
   const count = Math.max(slots, used);
   if (count === 0 || count > MOST_BLOCKS) return null;

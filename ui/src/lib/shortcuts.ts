@@ -1,5 +1,4 @@
-/** Single keys and `g x` sequences. Inactive in inputs, under open dialogs, with modifiers and during text composition.
- * */
+/** Single keys and `g x` sequences. Inactive in inputs, under open dialogs, with modifiers and during composition. */
 
 export interface Shortcut {
   /** `j`, `Shift F`, `g r`, `Enter`, `/` */

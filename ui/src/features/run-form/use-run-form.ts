@@ -24,8 +24,7 @@ export function useRunForm(flow: Flow, source: Run | null) {
   const [at, setAt] = useState("");
   const [name, setName] = useState("");
   const [problem, setProblem] = useState("");
-  /** The fields in the error summary: set only on submit, since a summary that appears on blur would move the button.
-   * */
+  /** The fields in the error summary: set on submit only, as a summary that appears on blur would move the button. */
   const [refused, setRefused] = useState<string[]>([]);
   const writing = useWriting();
   const { create, submitted, key } = useCreate((error) => {

@@ -1,5 +1,4 @@
-/** The tasks of a paused run that wait for a person, each approved separately; "Resume" in the header approves all of
- * them. */
+/** The tasks of a paused run that wait for a person, with a button for each; "Resume" in the header approves all. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Button } from "react-aria-components";

@@ -1,5 +1,4 @@
-/** Restarts a run that has ended: from which task, with which parameters and version, and which tasks that runs again.
- * */
+/** Restarts a run that has ended: from which task, with which parameters and version, and what that runs again. */
 
 import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
