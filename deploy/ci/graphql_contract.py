@@ -59,6 +59,7 @@ SCALARS = {
 NARROWER = {
     "ConcurrencyLimit.kind": "LimitKind",
     "FlowRun.parameters": "Record<string, unknown>",
+    "Job.request": "Record<string, unknown>",
     "Job.state": "JobState",
     "ParameterDef.default": "Json",
     "ParameterDef.schema": "Schema",

@@ -77,6 +77,8 @@ def test_the_client_backfills(site: Site, transport: Transport) -> None:
     made = client.backfill(transport, Backfill(**times))
     assert (made.state, made.done) == ("done", 5)
     assert "scope" not in made.request
+    shown = site.data("query($id: UUID!) { job(id: $id) { request } }", "viewer", id=str(made.id))["job"]
+    assert shown["request"] == made.request
     assert client.preview(transport, BackfillRange(**times)).existing == 5
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from appliance.kit import clock
 from appliance.server.actions import concurrency, maintenance
+from appliance.server.db.rows.schedules import NewSkip
+from appliance.server.db.writes.schedules import add_skips
 from tests.integration import builders
 from tests.integration.server_fixtures import Site
 from tests.integration.test_backfills import HOURLY
@@ -201,6 +204,37 @@ def test_a_schedule_is_edited(site: Site) -> None:
     kinds = [row["kind"] for row in builders.rows(site.database, "select kind from event order by id")]
     assert kinds[-1] == "schedule.paused", "switching alone is not an edit"
     assert builders.rows(site.database, "select id from flow_run where state_type = 'SCHEDULED'") == []
+
+
+SKIPS = """query($id: UUID!, $first: Int, $after: String) { scheduleSkips(scheduleId: $id, first: $first, after: $after) {
+  items { first last count code reason at scheduleVersion } next } }"""
+
+
+def skips_of(site: Site, id: str, **page: Any) -> Any:
+    return site.data(SKIPS, "viewer", id=id, **page)["scheduleSkips"]
+
+
+def new_skip(id: str, time: datetime) -> NewSkip:
+    return NewSkip(
+        schedule_id=UUID(id), version=1, first=time, last=time, count=1, code="late", reason="Too late.", at=time
+    )
+
+
+def test_skips_are_listed_in_pages(site: Site) -> None:
+    id = a_schedule(site)
+    assert skips_of(site, id, first=1) == {"items": [], "next": None}
+    times = [clock.parse(f"2026-01-0{day}T00:00:00Z") for day in (1, 2, 3)]
+    with site.database.write() as session:
+        add_skips(session, [new_skip(id, time) for time in times])
+    newest = skips_of(site, id, first=2)
+    assert [item["first"] for item in newest["items"]] == [clock.isoformat(time) for time in reversed(times[1:])]
+    oldest = skips_of(site, id, first=2, after=newest["next"])
+    assert [item["reason"] for item in oldest["items"]] == ["Too late."] and oldest["next"] is None
+    by_rest = site.get(f"/api/v1/schedules/{id}/skips?limit=1").json()["items"][0]
+    same = newest["items"][0]
+    assert (by_rest["code"], by_rest["schedule_version"]) == (same["code"], same["scheduleVersion"])
+    unknown = site.graphql(SKIPS, "viewer", id=str(uuid4()))
+    assert unknown["errors"][0]["extensions"]["code"] == "not_found"
 
 
 def test_space_is_freed(site: Site) -> None:

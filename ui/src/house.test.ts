@@ -32,14 +32,15 @@ const RULES: Rule[] = [
     sample: 'await fetch("/api/v1/info")',
   },
   {
-    name: "requests go by GraphQL, except reads of the rest and the session",
+    name: "requests go by GraphQL, except those of the session and of the live stream",
     pattern: /import[^;]*\brequest\b[^;]*from "[^"]*\/http"/,
-    home: ["api/graphql.ts", "api/rest.ts", "api/session.ts"],
+    home: ["api/graphql.ts", "api/live.ts", "api/session.ts"],
     sample: 'import { ApiError, request } from "../api/http";',
   },
   {
-    name: "every write is a mutation, except of the session",
-    pattern: /(?<![.\w])request(?:<[^(]*>)?\(\s*(?!"GET"|"POST", "(?:\/graphql|\/api\/v1\/(?:login|logout|setup))")/,
+    name: "REST is only for signing in and out, and for whether the server and the session are there",
+    pattern:
+      /(?<![.\w])request(?:<[^(]*>)?\(\s*(?!"GET", "\/api\/v1\/(?:info|me)"|"POST", "(?:\/graphql|\/api\/v1\/(?:login|logout|setup))")/,
     home: ["api/http.ts"],
     sample: 'request<Limit>("PUT", "/api/v1/concurrency-limits", limit)',
   },

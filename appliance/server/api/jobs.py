@@ -142,7 +142,7 @@ def view(row: JobRow) -> JobView:
         created=row.created,
         updated=row.updated,
         created_by=row.created_by,
-        request={key: value for key, value in row.request.items() if key != "scope"},
+        request=reads.public_request(row),
     )
 
 

@@ -31,6 +31,7 @@ from appliance.server.graphql.fields import root_field
 from appliance.server.graphql.filters import run_filter, search_text, state_types
 from appliance.server.graphql.jobs import JobQueries
 from appliance.server.graphql.scalars import BigInt
+from appliance.server.graphql.schedules import ScheduleQueries
 from appliance.server.graphql.system import SystemQueries
 from appliance.server.graphql.types import agents as agent_types
 from appliance.server.graphql.types import flows as flow_types
@@ -48,7 +49,7 @@ from appliance.server.graphql.types.task_runs import TaskRunPage
 
 
 @strawberry.type
-class Query(JobQueries, ConcurrencyQueries, SystemQueries):
+class Query(JobQueries, ScheduleQueries, ConcurrencyQueries, SystemQueries):
     @root_field(Permission.SELF)
     def me(self, info: Info) -> Me:
         actor = info.context.actor

@@ -1,18 +1,36 @@
-"""Mutations about schedules."""
+"""Queries and mutations about schedules."""
 
 from __future__ import annotations
+
+from uuid import UUID
 
 import strawberry
 
 from appliance.protocol.schedules import EditSchedule
 from appliance.server.actions import schedules
 from appliance.server.auth.guards import Permission
+from appliance.server.db.reads import pages
+from appliance.server.db.reads import schedules as reads
+from appliance.server.errors import NotFound
 from appliance.server.graphql.context import Info
-from appliance.server.graphql.fields import root_mutation
+from appliance.server.graphql.fields import root_field, root_mutation
 from appliance.server.graphql.messages import message
 from appliance.server.graphql.scalars import json_object
 from appliance.server.graphql.types import schedules as types
-from appliance.server.graphql.types.schedules import Schedule
+from appliance.server.graphql.types.schedules import Schedule, SkipPage
+
+
+@strawberry.type
+class ScheduleQueries:
+    @root_field(Permission.READ)
+    def schedule_skips(
+        self, info: Info, schedule_id: UUID, first: int | None = None, after: str | None = None
+    ) -> SkipPage:
+        session = info.context.session()
+        if reads.get(session, schedule_id) is None:
+            raise NotFound("There is no such schedule; it may have been deleted.")
+        page = reads.skips(session, schedule_id, pages.size(first), after)
+        return SkipPage(items=[types.skip(row) for row in page.rows], next=page.next)
 
 
 @strawberry.type

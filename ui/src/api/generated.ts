@@ -186,6 +186,19 @@ export type JobProgressFragment = {
   refused: number;
 };
 
+export type JobRowFragment = {
+  id: string;
+  state: JobState;
+  total: number;
+  done: number;
+  refused: number;
+  kind: string;
+  created: string;
+  updated: string;
+  createdBy: string;
+  request: Record<string, unknown>;
+};
+
 export type LimitRowFragment = {
   id: string;
   kind: LimitKind;
@@ -542,6 +555,49 @@ export const FreeSpaceDocument: Document<FreeSpaceMutation, FreeSpaceMutationVar
   text: "mutation FreeSpace($input:FreeSpaceInput!){freeSpace(input:$input){deleted{kind count}freedBytes disk{writable freeBytes}}}",
 };
 
+export type JobQuery = {
+  job: {
+    id: string;
+    state: JobState;
+    total: number;
+    done: number;
+    refused: number;
+    kind: string;
+    created: string;
+    updated: string;
+    createdBy: string;
+    request: Record<string, unknown>;
+    message: string;
+    refusals: {
+      id: string;
+      reason: string;
+    }[];
+  } | null;
+};
+
+export type JobQueryVariables = {
+  id: string;
+};
+
+export const JobDocument: Document<JobQuery, JobQueryVariables> = {
+  text: "query Job($id:UUID!){job(id:$id){...JobRow message refusals{id reason}}}fragment JobProgress on Job{id state total done refused}fragment JobRow on Job{...JobProgress kind created updated createdBy request}",
+};
+
+export type JobsQuery = {
+  jobs: {
+    items: JobRowFragment[];
+    next: string | null;
+  };
+};
+
+export type JobsQueryVariables = {
+  after?: string | null;
+};
+
+export const JobsDocument: Document<JobsQuery, JobsQueryVariables> = {
+  text: "query Jobs($after:String){jobs(first:50 after:$after){items{...JobRow}next}}fragment JobProgress on Job{id state total done refused}fragment JobRow on Job{...JobProgress kind created updated createdBy request}",
+};
+
 export type LimitsQuery = {
   concurrencyLimits: LimitRowFragment[];
 };
@@ -837,6 +893,28 @@ export type SkipHeldMutationVariables = {
 
 export const SkipHeldDocument: Document<SkipHeldMutation, SkipHeldMutationVariables> = {
   text: "mutation SkipHeld($input:SkipHeldInput!){skipHeld(input:$input){job{...JobProgress}}}fragment JobProgress on Job{id state total done refused}",
+};
+
+export type SkipsQuery = {
+  scheduleSkips: {
+    items: {
+      first: string;
+      last: string;
+      count: number;
+      reason: string;
+      at: string;
+    }[];
+    next: string | null;
+  };
+};
+
+export type SkipsQueryVariables = {
+  scheduleId: string;
+  after?: string | null;
+};
+
+export const SkipsDocument: Document<SkipsQuery, SkipsQueryVariables> = {
+  text: "query Skips($scheduleId:UUID!$after:String){scheduleSkips(scheduleId:$scheduleId first:50 after:$after){items{first last count reason at}next}}",
 };
 
 export type StartRunNowMutation = {

@@ -2,37 +2,25 @@
 
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import type { BulkAction, BulkFilter, MarkedState } from "../lib/bulk";
-import type { JobState } from "../lib/jobs";
+import { isUuid } from "../lib/run-filter";
 import { MARKED_STATE_NAMES } from "./flow-runs";
 import {
   type BulkAction as BulkActionName,
   BulkDocument,
   CancelJobDocument,
+  JobDocument,
   type JobProgressFragment,
+  type JobQuery,
+  JobsDocument,
 } from "./generated";
 import { execute } from "./graphql";
 import { jobKeys } from "./keys";
-import { read, readPage } from "./rest";
 
 /** A job's progress. */
 export type JobProgress = JobProgressFragment;
 
-/** From REST, because GraphQL's job lacks the request. */
-export interface Job {
-  id: string;
-  kind: string;
-  state: JobState;
-  message: string;
-  total: number;
-  done: number;
-  refused: number;
-  /** The first hundred: a run's id or a due time, and why it was not changed. */
-  refusals: { id: string; reason: string }[];
-  created: string;
-  updated: string;
-  created_by: string;
-  request: Record<string, unknown>;
-}
+/** A job with its first hundred refusals, each with a run's id or a due time. */
+export type Job = NonNullable<JobQuery["job"]>;
 
 export const isOver = (job: Pick<Job, "state">): boolean => job.state !== "queued" && job.state !== "running";
 
@@ -42,15 +30,15 @@ const ASK_EVERY = 5_000;
 export function jobQuery(id: string) {
   return queryOptions({
     queryKey: jobKeys.one(id),
-    queryFn: ({ signal }) => read<Job>(`/jobs/${id}`, signal),
+    queryFn: async ({ signal }) => (isUuid(id) ? (await execute(JobDocument, { id }, signal)).job : null),
     refetchInterval: ({ state: { data } }) => (data && !isOver(data) ? ASK_EVERY : false),
   });
 }
 
 export const jobsQuery = infiniteQueryOptions({
   queryKey: jobKeys.list,
-  queryFn: ({ pageParam, signal }) => readPage<Job>("/jobs", pageParam, signal),
-  initialPageParam: "",
+  queryFn: async ({ pageParam, signal }) => (await execute(JobsDocument, { after: pageParam }, signal)).jobs,
+  initialPageParam: null as string | null,
   getNextPageParam: (page) => page.next,
 });
 

@@ -3,7 +3,7 @@
 
 import { useEffect, useSyncExternalStore } from "react";
 import { addressOf, nameHere } from "../lib/base";
-import { read } from "./rest";
+import { request } from "./http";
 
 export interface Change {
   topic: string;
@@ -159,7 +159,7 @@ class LiveConnection {
    * and then. */
   private async poll(): Promise<void> {
     try {
-      await read("/info");
+      await request("GET", "/api/v1/info");
     } catch {
       this.connection = { ...this.connection, polling: false };
       if (this.leader) this.lost();

@@ -8,27 +8,22 @@ import {
   BackfillPreviewDocument,
   EditScheduleDocument,
   SetScheduleActiveDocument,
+  SkipsDocument,
+  type SkipsQuery,
 } from "./generated";
 import { execute } from "./graphql";
 import type { JobProgress } from "./jobs";
 import { scheduleKeys } from "./keys";
-import { readPage } from "./rest";
 
-/** Due times from `first` to `last` that have no run. From REST: GraphQL doesn't have them. */
-export interface Skip {
-  first: string;
-  last: string;
-  count: number;
-  code: string;
-  reason: string;
-  at: string;
-}
+/** Due times from `first` to `last` that have no run. */
+export type Skip = SkipsQuery["scheduleSkips"]["items"][number];
 
 export function skipsQuery(scheduleId: string) {
   return infiniteQueryOptions({
     queryKey: scheduleKeys.skips(scheduleId),
-    queryFn: ({ pageParam, signal }) => readPage<Skip>(`/schedules/${scheduleId}/skips`, pageParam, signal),
-    initialPageParam: "",
+    queryFn: async ({ pageParam, signal }) =>
+      (await execute(SkipsDocument, { scheduleId, after: pageParam }, signal)).scheduleSkips,
+    initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
   });
 }

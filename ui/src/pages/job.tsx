@@ -12,8 +12,7 @@ export function JobPage() {
   const job = query.data;
   usePageTitle(job ? jobTitle(job) : "Job", job ? jobState(job.state).family : undefined);
   if (query.isPending) return <Skeleton rows={8} label="the job" />;
-  if (!job && query.isError && (query.error as { status?: number }).status !== 404)
-    return <Failure error={query.error} retry={() => void query.refetch()} what="The job" />;
+  if (!job && query.isError) return <Failure error={query.error} retry={() => void query.refetch()} what="The job" />;
   if (!job) {
     return (
       <Empty

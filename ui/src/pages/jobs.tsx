@@ -67,7 +67,7 @@ export function JobsPage() {
                     <td className="right">
                       <Elapsed start={job.created} end={isOver(job) ? job.updated : null} />
                     </td>
-                    <td className="muted">{job.created_by}</td>
+                    <td className="muted">{job.createdBy}</td>
                   </tr>
                 ))}
               </tbody>

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from appliance.kit.documents import JsonDocument
 from appliance.server.db.reads.pages import RowPage, encode, only_id
 from appliance.server.db.rows.jobs import JobRow
 from appliance.server.db.tables import metadata
@@ -20,6 +21,11 @@ OPEN = ("queued", "running")
 
 def get(session: Session, job_id: UUID) -> JobRow | None:
     return cast(JobRow | None, session.execute(select(_job).where(_job.c.id == job_id)).one_or_none())
+
+
+def public_request(row: JobRow) -> JsonDocument:
+    """What was requested, without the scope that the server works out from it."""
+    return {key: value for key, value in row.request.items() if key != "scope"}
 
 
 def page(session: Session, limit: int, after: str | None, state: str | None = None) -> RowPage[JobRow]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import strawberry
 
+from appliance.server.db.reads.jobs import public_request
 from appliance.server.db.rows.jobs import JobRow
 from appliance.server.graphql.scalars import JSON
 from appliance.server.graphql.types.inputs import FlowRunFilter, MarkedState
@@ -32,6 +33,7 @@ class Job:
     created: datetime
     updated: datetime
     created_by: str
+    request: JSON = strawberry.field(description="What was requested, with the names that REST uses.")
 
 
 @strawberry.type
@@ -162,4 +164,5 @@ def job(row: JobRow) -> Job:
         created=row.created,
         updated=row.updated,
         created_by=row.created_by,
+        request=public_request(row),
     )

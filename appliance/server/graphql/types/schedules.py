@@ -10,7 +10,7 @@ import strawberry
 
 from appliance.kit.documents import JsonDocument
 from appliance.schedules import ScheduleError, describe, parse
-from appliance.server.db.rows.schedules import ScheduleRow
+from appliance.server.db.rows.schedules import ScheduleRow, SkipRow
 from appliance.server.db.tables.schedules import Schedule as StoredSchedule
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Info
@@ -42,6 +42,23 @@ class Schedule:
             return parse(cast(JsonDocument, self.document)).next(n, info.context.now)
         except ScheduleError:
             return []  # a document from an older version that is no longer valid is listed, not hidden
+
+
+@strawberry.type(description="Due times from first to last that got no run, and why.")
+class Skip:
+    first: datetime
+    last: datetime
+    count: int
+    code: str
+    reason: str
+    at: datetime
+    schedule_version: int
+
+
+@strawberry.type
+class SkipPage:
+    items: list[Skip]
+    next: str | None
 
 
 @strawberry.input
@@ -83,4 +100,16 @@ def schedule(row: ScheduleRow | StoredSchedule) -> Schedule:
         catch_up_cap=row.catch_up_cap,
         catch_up_window=row.catch_up_window,
         overlap=row.overlap,
+    )
+
+
+def skip(row: SkipRow) -> Skip:
+    return Skip(
+        first=row.first,
+        last=row.last,
+        count=row.count,
+        code=row.code,
+        reason=row.reason,
+        at=row.at,
+        schedule_version=row.version,
     )

@@ -34,7 +34,7 @@ export function JobView({ job }: { job: Job }) {
             <Elapsed start={job.created} end={over ? job.updated : null} />
             {")"}
           </span>
-          <span className="muted">by {job.created_by}</span>
+          <span className="muted">by {job.createdBy}</span>
           <span className="spring" />
           {!over && may && (
             <Button className="button" isDisabled={!writing.allowed} onPress={() => setStopping(true)}>
