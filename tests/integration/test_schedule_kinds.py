@@ -39,7 +39,7 @@ def test_a_schedule_of_each_kind_is_added_over_rest(site: Site, kind: str) -> No
     ("rules", "says"),
     [
         ({"filters": [{"kind": "is_holiday"}]}, "kind is one of"),
-        ({"filters": [{"kind": "is_weekday"}, {"kind": "is_weekend"}]}, "10,000 times"),
+        ({"filters": [{"kind": "is_weekday"}, {"kind": "is_weekend"}]}, "10,000 consecutive times"),
         ({"calendar": {"holidays": ["soon"]}}, "12-25"),
         ({"adjustments": {}}, "must be a list"),
     ],
