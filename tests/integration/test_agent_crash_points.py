@@ -120,6 +120,10 @@ class Host:
         self._agents.append(agent)
         return agent
 
+    def is_running(self, run: UUID, task_slug: str) -> bool:
+        tasks = flow_runs.task_runs(self.server.client, run)
+        return any(task.task_slug == task_slug and task.state_type == "RUNNING" for task in tasks)
+
     def create(self, flow: str) -> UUID:
         asked = CreateFlowRun(project="p", flow=flow, parameters={"ledger": str(self.ledger)}, labels=[self.name])
         return flow_runs.create(self.server.client, asked).id
@@ -215,7 +219,7 @@ def test_a_run_that_dies_while_the_server_is_away(host: Host, point: str) -> Non
     os.mkfifo(f"{host.ledger}.held")
     run = host.create("holds")
     host.start(point)
-    host.server.until(run, lambda view: view.state_type == "RUNNING")
+    host.server.until(run, lambda _view: host.is_running(run, "held-1"))  # so that only its end is left to spool
     host.server.kill()
     (job,) = [job for _, job, end in AttemptStore(host.state_dir).load() if end is None]
     process = os.pidfd_open(job.pid)
