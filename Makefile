@@ -34,13 +34,14 @@ run: install ui docs ## start the appliance at http://127.0.0.1:4200 and run the
 
 test: install ui docs ## set everything up and run the whole test suite
 	@deploy/ci/browser
+	cd ui && npm run --silent test
 	$(BIN)/python -m pytest -q -n 3 --dist loadgroup --durations=20 tests
 
 test-full: install ui docs ## run everything in its long form, storms on several seeds included (hours)
 	@deploy/ci/browser
 	$(BIN)/python -m tests.full_run $(ARGS)
 
-lint: install ui/node_modules/.installed ## check style, types and architecture, and run the UI's unit tests
+lint: install ui/node_modules/.installed ## check style, types and architecture, and test the UI's rules
 	@$(TWO_AT_A_TIME) $(LINTS)
 
 check: install ui/node_modules/.installed ## run the linters and the unit tests, in under 90 seconds
@@ -72,7 +73,7 @@ lint-ui-types:
 	cd ui && npm run --silent types
 
 lint-ui-tests:
-	cd ui && npm run --silent test
+	cd ui && npm run --silent test -- --project lib
 
 format: install ## format the code and apply the linter's fixes
 	$(BIN)/ruff format .

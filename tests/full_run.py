@@ -17,6 +17,7 @@ from appliance.kit import clock
 from tests import process_guard
 
 ROOT = Path(__file__).resolve().parents[1]
+VITEST_COUNTS = r"Tests .*"
 PYTEST_COUNTS = r"\d+ (?:passed|failed|error)[^=]* in [\d.]+s.*"
 STORM_COUNTS = r"acknowledged \d+, lost \d+, doubled \d+"
 
@@ -47,6 +48,7 @@ class Result:
 def parts(seconds: float, seeds: int) -> list[Part]:
     """Everything, the part that says most about a change first."""
     return [
+        Part("tests of the UI", ("npm", "--prefix", "ui", "run", "test"), VITEST_COUNTS),
         _tests(),
         *(_storm(seed, seconds, postgres) for postgres in (False, True) for seed in range(1, seeds + 1)),
         *(
