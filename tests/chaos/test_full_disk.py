@@ -106,7 +106,7 @@ def test_an_administrator_frees_space_while_the_disk_stays_full(on_small_disk: A
     assert create(on_small_disk, flow).status_code == 201
     fill(small_disk)
     assert create(on_small_disk, flow).status_code == 503
-    assert "Changes are refused" in on_small_disk.cli("disk", "show").stdout
+    assert "Changes are rejected" in on_small_disk.cli("disk", "show").stdout
     done = on_small_disk.cli("disk", "free", "--keep-days", "0", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["disk"]["free_bytes"] >= 15 * MB, "the reserve was given up"

@@ -57,7 +57,7 @@ def test_a_resource_tag_that_is_not_understood(cluster: Any) -> None:
     with Flow("f") as flow:
         tagged = pid.copy(tags=["dask-resource:GPU"]).bind()
     state = run(flow, DaskExecutor(address=cluster.scheduler_address))
-    assert "write it like dask-resource:GPU=1" in str(state.result[tagged].message)
+    assert "write it as dask-resource:GPU=1" in str(state.result[tagged].message)
 
 
 def test_code_that_runs_too_long_on_a_foreign_cluster_goes_on(cluster: Any, trace: Trace) -> None:
