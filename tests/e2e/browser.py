@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.e2e.appliance_process import PASSWORD, Appliance
 
@@ -19,6 +19,10 @@ AXE = ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
+# Milliseconds that any wait may take: on a machine three times as slow that also runs other tests, pages take many seconds.
+PATIENCE = 60_000
+
+expect.set_options(timeout=PATIENCE)
 
 
 def chromium() -> str | None:
@@ -84,7 +88,7 @@ def visitor(browser: Browser, appliance: Appliance, **options: Any) -> Iterator[
     """A fresh browser profile on the appliance. Afterwards: no outside request, no error on the console."""
     settings = {"viewport": DESK, "reduced_motion": "reduce", "timezone_id": "Europe/Berlin", "locale": "en-GB"}
     context: BrowserContext = browser.new_context(base_url=appliance.url, **{**settings, **options})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     watch = Watch(appliance.url)
     context.on("page", watch.follow)
     try:

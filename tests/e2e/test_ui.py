@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.e2e import ui_fixtures as ui
 from tests.e2e.appliance_process import PASSWORD, Appliance, running
-from tests.e2e.browser import axe_violations
+from tests.e2e.browser import PATIENCE, axe_violations
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -83,6 +83,7 @@ def signed_in(browser: Browser, site: Appliance) -> str:
 
 def context_of(browser: Browser, site: Appliance, session: str, **options: Any) -> BrowserContext:
     context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+    context.set_default_timeout(PATIENCE)
     context.add_cookies([{"name": "appliance_session", "value": session, "url": site.url}])
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)
     return context
@@ -177,9 +178,9 @@ def test_a_new_run_appears_and_ends_without_a_reload(page: Page, site: Appliance
     stop = tmp_path / "stop"
     ui.start(site, "talks", path=str(stop))
     row = page.get_by_role("row", name=re.compile("talks")).first
-    expect(row).to_contain_text("Running", timeout=10_000)
+    expect(row).to_contain_text("Running")
     stop.touch()
-    expect(row).to_contain_text("Success", timeout=10_000)
+    expect(row).to_contain_text("Success")
 
 
 def test_twenty_rows_fit_and_the_keyboard_opens_one(page: Page, site: Appliance, runs: Runs) -> None:
@@ -261,14 +262,14 @@ def test_a_running_run_is_followed_and_stopped(page: Page, site: Appliance, runs
     run_id = ui.start(site, "talks", path=str(tmp_path / "never"))
     site.wait_for(run_id, "RUNNING")
     page.goto(f"{site.url}/runs/{run_id}")
-    expect(page.get_by_role("log")).to_contain_text("line 60", timeout=15_000)
+    expect(page.get_by_role("log")).to_contain_text("line 60")
     expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Stop…").click()
     dialog = page.get_by_role("alertdialog")
     expect(dialog.get_by_role("button", name="Keep running")).to_be_visible()
     dialog.get_by_label("Reason (optional)").fill("enough")
     dialog.get_by_role("button", name="Stop run").click()
-    expect(page.get_by_role("region", name="Why it was stopped")).to_contain_text("Stopped", timeout=30_000)
+    expect(page.get_by_role("region", name="Why it was stopped")).to_contain_text("Stopped")
     assert site.run(run_id)["state_type"] == "CANCELLED"
 
 
@@ -363,10 +364,10 @@ def test_the_light_is_honest_when_the_server_dies(browser: Browser, tmp_path: Pa
         ui.sign_in(page, site, "/flows")
         expect(page.get_by_role("link", name="orders", exact=True)).to_be_visible()
         site.kill()
-        expect(page.get_by_text("The appliance can't be reached.")).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("The appliance can't be reached.")).to_be_visible()
         expect(page.get_by_role("link", name="orders", exact=True)).to_be_visible()
         site.start()
-        expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
         expect(page.get_by_text("The appliance can't be reached.")).to_have_count(0)
         context.close()
 

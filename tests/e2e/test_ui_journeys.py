@@ -265,7 +265,6 @@ def test_a_long_list_is_read_to_its_end_with_few_rows_in_the_page(page: Page, pl
             return document.querySelector(`tr[aria-rowindex='${last}']`);
         }""",
         arg=str(planned + 1),
-        timeout=60_000,  # many pages, one after the other
     )
     assert page.locator("tbody tr").count() < 120
     assert page.evaluate("document.querySelectorAll('*').length") < 1_500

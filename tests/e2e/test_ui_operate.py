@@ -190,7 +190,7 @@ def test_all_that_match_become_a_job_that_survives_a_reload(page: Page, applianc
     ends = {"start": clock.isoformat(start), "end": clock.isoformat(start + timedelta(hours=230))}
     made = appliance.api("POST", "/api/v1/backfills", span | ends).json()
     page.goto(f"/jobs/{made['id']}")
-    expect(page.get_by_text("230 done")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("230 done")).to_be_visible()
     page.goto("/runs?show=waiting&q=fails")
     page.get_by_role("checkbox", name="Select all loaded runs").click()
     page.get_by_role("button", name="Select all 230 matches").click()
@@ -199,7 +199,7 @@ def test_all_that_match_become_a_job_that_survives_a_reload(page: Page, applianc
     page.wait_for_url(re.compile(r"/jobs/[0-9a-f-]{36}"))
     page.reload()
     expect(page.get_by_role("heading", name="Stop runs")).to_be_visible()
-    expect(page.get_by_text("230 done")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("230 done")).to_be_visible()
     expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "100")
     accessible(page)
     page.get_by_role("link", name="Jobs", exact=True).first.click()
