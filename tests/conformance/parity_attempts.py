@@ -17,7 +17,7 @@ from appliance.core.task_decorator import task
 from appliance.core.triggers import all_finished, manual_only
 from appliance.kit import clock
 from tests.conformance.parity_cases import SOON, carried_out, numbered, retried, work
-from tests.conformance.twice import World
+from tests.conformance.world import World
 
 # --- pauses
 

@@ -9,7 +9,7 @@ from typing import Any
 from appliance.core.flow import Flow
 from appliance.core.task import Task
 from appliance.core.task_decorator import task
-from tests.conformance.twice import World
+from tests.conformance.world import World
 
 SOON = timedelta(milliseconds=20)
 CASES: dict[str, tuple[Callable[[World], Flow], int]] = {}
@@ -59,5 +59,5 @@ def kept_for_an_hour(world: World) -> Task:
         return world.note("cached")
 
     made: Task = cached
-    made.cache_for, made.cache_key = timedelta(hours=1), f"of world {id(world)}"
+    made.cache_for, made.cache_key = timedelta(hours=1), f"of world {world.folder}"
     return made

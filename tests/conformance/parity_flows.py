@@ -17,7 +17,7 @@ from appliance.core.task_decorator import task
 from appliance.core.triggers import all_failed, all_finished, any_failed
 from appliance.kit import clock
 from tests.conformance.parity_cases import SOON, carried_out, kept_for_an_hour, numbered, retried, work
-from tests.conformance.twice import World
+from tests.conformance.world import World
 
 # --- graphs
 

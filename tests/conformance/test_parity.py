@@ -10,11 +10,18 @@ import pytest
 
 from appliance.core.flow import Flow
 from appliance.core.task_decorator import task
-from appliance.engine.executors import ThreadExecutor
+from appliance.engine.executors import Executor, ThreadExecutor
 from tests.conformance import parity_flows  # noqa: F401 - its flows enter the list
 from tests.conformance.parity_attempts import a_pause_within_a_resource, a_restart_of_the_end
 from tests.conformance.parity_cases import CASES, work
-from tests.conformance.twice import AT_ONCE, Site, World, opened, untracked
+from tests.conformance.twice import AT_ONCE, Site, opened, untracked
+from tests.conformance.world import World
+
+OFTEN = (
+    *("a_failure_at_the_start", "mapping", "retries", "mapped_retries", "signals_of_tasks", "loops", "timeouts"),
+    *("handlers", "mapped_pauses", "a_pause_within_a_resource", "a_mapped_restart", "two_restarts"),
+)
+"""What every test run carries out in other processes; the rest takes minutes and is for full runs."""
 
 
 @pytest.fixture(scope="module")
@@ -32,21 +39,30 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_a_flow_ends_alike(site: Site, tmp_path: Path, name: str, longest_wait: float) -> None:
     build, restarts = CASES[name]
-    tracked = site.tracked(build, tmp_path / "spool", restarts=restarts, longest_wait=longest_wait)
-    assert tracked == untracked(build, restarts=restarts)
+    tracked = site.tracked(build, tmp_path / "tracked", restarts=restarts, longest_wait=longest_wait)
+    assert tracked == untracked(build, tmp_path / "untracked", restarts=restarts)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_flow_ends_alike_in_threads(site: Site, tmp_path: Path, name: str) -> None:
     build, restarts = CASES[name]
-    tracked = site.tracked(build, tmp_path / "spool", restarts=restarts, executor=ThreadExecutor(4))
-    assert tracked == untracked(build, restarts=restarts, executor=ThreadExecutor(4))
+    tracked = site.tracked(build, tmp_path / "tracked", restarts=restarts, executor=ThreadExecutor(4))
+    assert tracked == untracked(build, tmp_path / "untracked", restarts=restarts, executor=ThreadExecutor(4))
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in OFTEN else pytest.param(name, marks=pytest.mark.full) for name in CASES]
+)
+def test_a_flow_ends_alike_in_other_processes(site: Site, tmp_path: Path, name: str, remote: Executor) -> None:
+    build, restarts = CASES[name]
+    tracked = site.tracked(build, tmp_path / "tracked", restarts=restarts, executor=remote)
+    assert tracked == untracked(build, tmp_path / "untracked", restarts=restarts, executor=remote)
 
 
 def test_what_is_stored_nowhere_is_made_again(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("APPLIANCE_RESULTS_URL")
-    tracked = site.tracked(a_restart_of_the_end, tmp_path / "spool", restarts=1)
-    expected = untracked(a_restart_of_the_end, restarts=1)
+    tracked = site.tracked(a_restart_of_the_end, tmp_path / "tracked", restarts=1)
+    expected = untracked(a_restart_of_the_end, tmp_path / "untracked", restarts=1)
     assert (tracked.flow, tracked.tasks) == (expected.flow, expected.tasks)
     assert tracked.calls == {"a": 2, "b": 2, "c": 2, "none": 1, "d": 1}
 
@@ -64,12 +80,12 @@ def test_what_was_removed_is_made_again(site: Site, tmp_path: Path) -> None:
             work(world, "c", until_restart=1)(x=b, upstream_tasks=[clear(upstream_tasks=[b])])
         return flow
 
-    tracked = site.tracked(build, tmp_path / "spool", restarts=1)
+    tracked = site.tracked(build, tmp_path / "tracked", restarts=1)
     assert (tracked.flow, tracked.calls) == ("Success", {"a": 2, "b": 2, "c": 2})
 
 
 def test_a_resource_is_not_left_open_while_a_run_waits_for_a_person(site: Site, tmp_path: Path) -> None:
-    calls = site.tracked(a_pause_within_a_resource, tmp_path / "spool").calls
+    calls = site.tracked(a_pause_within_a_resource, tmp_path / "tracked").calls
     assert calls == {"set up pool": 2, "clean up pool": 2, "what": 1, "before": 1, "asked": 1}
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,26 +33,12 @@ from appliance.server.app import create_app
 from appliance.server.db import migrate
 from appliance.server.db.session import Database
 from appliance.server.domain.restart import to_run_again
+from tests.conformance.world import World
 
 TOKEN = "apl_user_" + "t" * 43
 AT_ONCE = -1.0
 """The longest wait of attempts that wait for nothing: every retry that is not due at once hands the run back."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+(Z| UTC|\+00:00)?")
-
-
-class World:
-    """What the tasks of a flow see of the test, and the test of them: how often each was called, and how often the run was restarted."""
-
-    def __init__(self) -> None:
-        self.calls: Counter[str] = Counter()
-        self.restarts = 0
-        self._lock = threading.Lock()
-
-    def note(self, name: str) -> int:
-        """A task was called; how often by now."""
-        with self._lock:
-            self.calls[name] += 1
-            return self.calls[name]
 
 
 @dataclass
@@ -70,9 +54,11 @@ class Outcome:
 Build = Callable[[World], Flow]
 
 
-def untracked(build: Build, *, restarts: int = 0, executor: Executor | None = None, **parameters: Any) -> Outcome:
+def untracked(
+    build: Build, folder: Path, *, restarts: int = 0, executor: Executor | None = None, **parameters: Any
+) -> Outcome:
     """Run as `flow.run()` does, with a person who resumes what is paused and restarts what has failed."""
-    world = World()
+    world = World(folder)
     flow = build(world)
     earlier: dict[tuple[str, int], State] = {}
     while True:
@@ -81,12 +67,12 @@ def untracked(build: Build, *, restarts: int = 0, executor: Executor | None = No
         if state.is_paused():
             earlier = {key: Resume(context=one.context) if one.is_paused() else one for key, one in earlier.items()}
         elif world.restarts < restarts:
-            world.restarts += 1
+            world.restart()
             for key in to_run_again(_edges(flow), {key: one.type for key, one in earlier.items()}):
                 del earlier[key]
         else:
             found = {key: (one.name, _sense(one.message)) for key, one in earlier.items()}
-            return Outcome(state.name, found, dict(world.calls))
+            return Outcome(state.name, found, world.calls)
 
 
 class Site:
@@ -100,7 +86,7 @@ class Site:
     def tracked(
         self,
         build: Build,
-        spool: Path,
+        folder: Path,
         *,
         restarts: int = 0,
         executor: Executor | None = None,
@@ -108,21 +94,21 @@ class Site:
         **parameters: Any,
     ) -> Outcome:
         """Run in as many attempts as it takes, and have the server resume and restart it."""
-        world = World()
+        world = World(folder)
         flow = build(world)
         register(flow, "p", transport=self.client, storage=_Nowhere())
         created = flow_runs.create(self.client, CreateFlowRun(project="p", flow=flow.name, parameters=parameters))
         run = created.id
         while True:
-            self.attempt(run, flow, spool, executor, longest_wait)
+            self.attempt(run, flow, folder / "spool", executor, longest_wait)
             view = flow_runs.get(self.client, run)
             if view.state_type == "PAUSED":
                 flow_runs.resume(self.client, run)
             elif view.state_type in TERMINAL and world.restarts < restarts:
-                world.restarts += 1
+                world.restart()
                 flow_runs.restart(self.client, run)
             elif view.state_type in TERMINAL:
-                return Outcome(view.state, self.tasks(run), dict(world.calls), view.attempt)
+                return Outcome(view.state, server_tasks(self.client, run), world.calls, view.attempt)
 
     def attempt(
         self,
@@ -168,12 +154,13 @@ class Site:
         assert reporter.close(20.0), dead
         return runner.final
 
-    def tasks(self, run: UUID) -> dict[tuple[str, int], tuple[str, str]]:
-        """The task runs as the server knows them."""
-        return {
-            (one.task_slug, one.map_index): (one.state, _sense(one.state_message))
-            for one in flow_runs.task_runs(self.client, run)
-        }
+
+def server_tasks(client: Transport, run: UUID) -> dict[tuple[str, int], tuple[str, str]]:
+    """The task runs as the server knows them."""
+    return {
+        (one.task_slug, one.map_index): (one.state, _sense(one.state_message))
+        for one in flow_runs.task_runs(client, run)
+    }
 
 
 @contextmanager

@@ -20,5 +20,5 @@ def test_a_flow_ends_alike(postgres_database: str, tmp_path: Path, monkeypatch: 
     empty(postgres_database)
     build, restarts = CASES[name]
     with opened(tmp_path, postgres_database) as site:
-        tracked = site.tracked(build, tmp_path / "spool", restarts=restarts)
-    assert tracked == untracked(build, restarts=restarts)
+        tracked = site.tracked(build, tmp_path / "tracked", restarts=restarts)
+    assert tracked == untracked(build, tmp_path / "untracked", restarts=restarts)
