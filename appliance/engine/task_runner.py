@@ -20,6 +20,7 @@ from appliance.core.states import (
     Looped,
     Queued,
     Resume,
+    Retrying,
     Scheduled,
     State,
     TriggerFailed,
@@ -128,8 +129,6 @@ class TaskRunner:
     def change(self, run: TaskRun, new: State) -> None:
         """The one place where a task run changes its state: handlers first, then the hook."""
         old = run.state
-        if run.task_loop_count > 1 and isinstance(new, Scheduled):  # the next attempt continues with this round
-            new = replace(new, context={**new.context, "task_loop": (run.task_loop_count, run.task_loop_result)})
         for handler in run.task.state_handlers:
             try:
                 result = handler(run.task, old, new)
@@ -142,6 +141,8 @@ class TaskRunner:
                 run.ended = True
             if result is not None:
                 new = result if isinstance(result, State) else failures.invalid_handler_result(handler, result)
+        if isinstance(new, Scheduled):
+            new = _for_next_attempt(run, new)
         new = masking.mask_state(new)
         run.state = new
         if isinstance(new, Looped) or (isinstance(new, Failed) and not run.ended and steps.retry_is_due(run, new)):
@@ -155,3 +156,13 @@ class TaskRunner:
             _logger.error("Task %s failed: %s%s", run, new.message, f"\n{trace}" if trace else "")
         elif isinstance(new, Finished):
             _logger.debug("Task %s finished: %s", run, type(new).__name__)
+
+
+def _for_next_attempt(run: TaskRun, new: Scheduled) -> Scheduled:
+    """With what the next attempt continues from, which may be in another process: the count of tries, and the round of a loop."""
+    if isinstance(new, Retrying) and "task_run_count" not in new.context:  # a handler wants the retry
+        count = run.task_run_count
+        new = replace(new, run_count=count, context={**new.context, "task_run_count": count})
+    if run.task_loop_count > 1:
+        new = replace(new, context={**new.context, "task_loop": (run.task_loop_count, run.task_loop_result)})
+    return new
