@@ -20,6 +20,8 @@ R = TypeVar("R")
 class _Argument(Task):
     """A placeholder for one argument while the mapped part is being built; no flow ever runs it."""
 
+    auto_generated = True
+
     def __init__(self, value: Any, is_mapped: bool, flattened: bool) -> None:
         super().__init__(name="argument")
         self.source, self.is_mapped, self.flattened = as_task(value), is_mapped, flattened
@@ -51,7 +53,10 @@ def apply_map(func: Callable[..., R], *args: Any, flow: Flow | None = None, **kw
     if not any(argument.is_mapped for argument in arguments):
         raise FlowBuildError("apply_map needs at least one argument to map over; not all of them can be unmapped.")
     piece = Flow(outer.name)
-    piece.graph.home = outer.graph.home  # its tasks are tasks of the flow around
+    piece.graph.home, piece.graph.unused = (
+        outer.graph.home,
+        outer.graph.unused,
+    )  # its tasks are tasks of the flow around
     for known in (*outer.tasks, *arguments):  # `case` tells by what is there beforehand what is called inside of it
         piece.add_task(known)
     with piece:

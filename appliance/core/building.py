@@ -18,8 +18,15 @@ class FlowBuilder(Protocol[T]):
         """The token by which a task remembers the flow it was called in."""
 
     @property
+    def unused(self) -> dict[T, None]:
+        """The tasks made while the flow was open that are not in it and were not called."""
+
+    @property
     def slugs(self) -> Mapping[T, str]:
         """The flow's tasks in the order they were added, each with its slug."""
+
+    def is_mapped(self, task: T) -> bool:
+        """Does the task run once per element?"""
 
     def add_task(self, task: T) -> T:
         """Add a task that depends on nothing yet."""

@@ -7,19 +7,22 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Token
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Never
 
 from appliance.core.annotations import unwrap
 from appliance.core.building import FlowBuilder, active_flow, loading_flow
 from appliance.core.collections import as_task, holds_task
 from appliance.core.edge import Edge
 from appliance.core.errors import FlowBuildError
+from appliance.core.flow_options import FORMS
 from appliance.core.graph import Graph
+from appliance.core.option_names import refuse_unknown
 from appliance.core.parameter import Parameter
 from appliance.core.run_config import RunConfig
 from appliance.core.states import State
 from appliance.core.task import Task
 from appliance.core.task_options import StateHandler, state_handlers_of
+from appliance.core.unused_tasks import warn_of_unused
 from appliance.schedules.clocks import Clock
 from appliance.schedules.schedule import Schedule
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from appliance.core.results import Result
 
+OPTIONS = (*FORMS, "tasks", "edges", "reference_tasks", "on_failure", "validate")
 TerminalStateHandler = Callable[["Flow", State, Mapping[Task, State]], State | None]
 
 
@@ -51,13 +55,13 @@ class Flow:
         result: Result | None = None,
         validate: bool = False,
         strict_tracking: bool = False,
+        **unknown: Never,
     ) -> None:
         """With `strict_tracking`, in a run that a server tracks, the server has stored that a task is Running before the task's
         code runs; without, reports follow within a moment."""
-        if not isinstance(name, str) or not name:
-            raise FlowBuildError('A flow needs a name: Flow("my-flow").')
+        refuse_unknown("A flow", unknown, OPTIONS)
         self.name = name
-        self.schedule = Schedule([schedule]) if isinstance(schedule, Clock) else schedule
+        self.schedule: Schedule | None = schedule  # type: ignore[assignment]  # see __setattr__
         self.executor = executor
         self.run_config = run_config
         self.storage = storage
@@ -73,10 +77,15 @@ class Flow:
         for task in tasks:
             self.add_task(task)
         for edge in edges:
+            if not isinstance(edge, Edge):
+                raise TypeError(f"edges must be a list of Edge(upstream_task, downstream_task); {edge!r} is not one.")
             self.add_edge(*edge.tasks, edge.key, edge.mapped, edge.flattened)
         self.set_reference_tasks(reference_tasks)
         if validate:
             self.validate()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, FORMS[name](value) if name in FORMS else value)
 
     def __enter__(self) -> Flow:
         self._tokens.append(active_flow.set(self))
@@ -254,7 +263,7 @@ class Flow:
 
     def _become(self, changed: Flow) -> None:
         """Apply a complete change at once, so that one that fails half-way leaves no trace."""
-        changed.graph.home = self.graph.home
+        changed.graph.home, changed.graph.unused = self.graph.home, self.graph.unused
         self.graph, self.constants = changed.graph, changed.constants
         self._reference_tasks = changed._reference_tasks
 
@@ -267,6 +276,11 @@ class Flow:
     def home(self) -> object:
         """The token by which tasks that are called in this flow remember it; a copy has its own."""
         return self.graph.home
+
+    @property
+    def unused(self) -> dict[Task, None]:
+        """The tasks made in its block that are not in it and were not called; `validate` warns about them."""
+        return self.graph.unused
 
     @property
     def tasks(self) -> list[Task]:
@@ -287,6 +301,10 @@ class Flow:
 
     def edges_from(self, task: Task) -> list[Edge[Task]]:
         return self.graph.edges_from(task)
+
+    def is_mapped(self, task: Task) -> bool:
+        """Does the task run once per element of an argument?"""
+        return task in self.graph.slugs and any(edge.mapped for edge in self.graph.edges_to(task))
 
     def upstream_tasks(self, task: Task) -> list[Task]:
         """The tasks that the task waits for, without duplicates."""
@@ -356,6 +374,9 @@ class Flow:
         if self._validated is not ordered:
             for task in ordered:
                 self._check_values(task)
+            if self.graph.unused:
+                warn_of_unused(self, self.name, [task for task in self.graph.unused if task not in self.graph.slugs])
+                self.graph.unused.clear()
             self._validated = ordered
 
     def _check_values(self, task: Task) -> None:

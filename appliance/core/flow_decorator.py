@@ -10,7 +10,8 @@ from typing import Any, overload
 
 from appliance.core.building import active_flow
 from appliance.core.errors import FlowBuildError
-from appliance.core.flow import Flow
+from appliance.core.flow import OPTIONS, Flow
+from appliance.core.option_names import refuse_unknown
 from appliance.core.parameter import NO_DEFAULT, Parameter
 from appliance.core.task import Task
 
@@ -63,6 +64,7 @@ def flow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     hyphens. Raises FlowBuildError.
     """
     if fn is None:
+        refuse_unknown("A flow", options, OPTIONS)
         return functools.partial(FunctionFlow, **options)
     if not inspect.isfunction(fn):
         raise TypeError("A flow must be made from a function; write @flow above a def.")

@@ -21,6 +21,7 @@ class Graph:
         self._taken: set[str] = set()
         self._sorted: tuple[Task, ...] | None = None
         self.home = object()  # what tasks that are called in this graph remember it by
+        self.unused: dict[Task, None] = {}
 
     def add_task(self, task: Task) -> None:
         """Add a task under its own slug, or else under the next free one: `name[-tags]-N`."""
@@ -43,6 +44,7 @@ class Graph:
 
     def _place(self, task: Task, slug: str) -> None:
         self._taken.add(slug)
+        self.unused.pop(task, None)
         self.slugs[task] = slug
         self._to[task], self._from[task] = {}, []
         self._sorted = None

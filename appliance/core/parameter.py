@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Never
 
 from appliance.core.building import active_flow
 from appliance.core.context import context
 from appliance.core.errors import TaskDefinitionError
+from appliance.core.option_names import refuse_unknown
 from appliance.core.signals import FAIL
 from appliance.core.task import Task
 
@@ -31,7 +32,9 @@ class Parameter(Task):
         required: bool | None = None,
         type: Any = None,
         tags: Iterable[str] | None = None,
+        **unknown: Never,
     ) -> None:
+        refuse_unknown("A parameter", unknown, ("default", "required", "tags", "type"))
         if not isinstance(name, str) or not name:
             raise TaskDefinitionError('A parameter needs a name: Parameter("n").')
         super().__init__(name=name, slug=name, tags=tags)

@@ -140,5 +140,5 @@ def resource_manager(resource_class: Callable[..., Any] | None = None, /, **opti
     mypy ignores class decorators that change the type; to satisfy it, write `connection = resource_manager(Connection)`.
     """
     if resource_class is not None:
-        return ResourceManager(resource_class)
+        return ResourceManager(resource_class, **options)
     return lambda cls: ResourceManager(cls, **options)

@@ -6,16 +6,27 @@ import copy
 import inspect
 import random
 import typing
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Never, NoReturn
 
 from appliance.core import retries, triggers
+from appliance.core.annotations import mapped
 from appliance.core.building import FlowBuilder, active_flow, active_tags
 from appliance.core.errors import FlowBuildError, NoActiveFlowError, TaskDefinitionError
 from appliance.core.operators import FUNCTIONS, OperatorMethods
+from appliance.core.option_names import refuse_unknown
 from appliance.core.states import State
-from appliance.core.task_options import FORMS, StateHandler, check_together, state_handlers_of, tags_of
+from appliance.core.task_options import (
+    FORMS,
+    StateHandler,
+    changed_options,
+    check_inputs,
+    check_together,
+    state_handlers_of,
+    tags_of,
+)
 
 if TYPE_CHECKING:
     from appliance.core.cache_validators import Validator
@@ -72,14 +83,16 @@ class Task(OperatorMethods["Task"]):
         cache_key: str | None = None,
         result: Result | None = None,
         target: Template | None = None,
+        **unknown: Never,
     ) -> None:
+        refuse_unknown("A task", unknown, FORMS)
         if name is not None and not isinstance(name, str):
             kind = type(self).__name__
             raise TaskDefinitionError(
                 f"The name of a task must be a string; to call a task class, first create a task: {kind}()(...)."
             )
         self.name: str = name or type(self).__name__
-        self.slug: str | None = slug
+        self.slug: str | None = FORMS["slug"](slug)
         self.tags: frozenset[str] = tags_of(tags) | active_tags.get()
         self.max_retries = retries.count_of(max_retries)
         self.retry_delay: retries.Delay | None = retries.delay_of(retry_delay)
@@ -87,12 +100,11 @@ class Task(OperatorMethods["Task"]):
         self.retry_jitter = retries.jitter_of(retry_jitter)
         self.timeout: float | None = FORMS["timeout"](timeout)
         self.trigger: triggers.Trigger[Task] = FORMS["trigger"](trigger or self.default_trigger)
-        self.skip_on_upstream_skip = (
-            self.default_skip_on_upstream_skip if skip_on_upstream_skip is None else skip_on_upstream_skip
-        )
-        self.checkpoint = checkpoint
+        skips = FORMS["skip_on_upstream_skip"](skip_on_upstream_skip)
+        self.skip_on_upstream_skip: bool = self.default_skip_on_upstream_skip if skips is None else skips
+        self.checkpoint: bool | None = FORMS["checkpoint"](checkpoint)
         self.state_handlers: tuple[StateHandler, ...] = state_handlers_of(state_handlers, on_failure)
-        self.log_stdout = log_stdout
+        self.log_stdout: bool = FORMS["log_stdout"](log_stdout)
         self.task_run_name: str | Callable[..., str] | None = FORMS["task_run_name"](task_run_name)
         self.nout: int | None = FORMS["nout"](nout)
         caching = {"cache_for": cache_for, "cache_validator": cache_validator, "cache_key": cache_key}
@@ -101,6 +113,10 @@ class Task(OperatorMethods["Task"]):
                 setattr(self, key, FORMS[key](value))
         check_together(self)
         self._signature = _signature_of(self)
+        check_inputs(self)
+        flow = active_flow.get()
+        if flow is not None and not self.auto_generated:
+            flow.unused[self] = None
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """What the task does. Override it."""
@@ -109,18 +125,14 @@ class Task(OperatorMethods["Task"]):
     # --- calls build the graph
 
     def copy(self, **changes: Any) -> typing.Self:
-        """A new task like this one, for use elsewhere in a flow."""
+        """A new task like this one, for use elsewhere in a flow, with other options; tags and `on_failure` are added to its own."""
         new = copy.copy(self)
         new.called_in = None
         if changes:
-            unknown = [key for key in changes if key not in FORMS]
-            if unknown:
-                raise TaskDefinitionError(
-                    f"task_args has no option {unknown[0]!r}; the options are {', '.join(sorted(FORMS))}."
-                )
-            for key, value in changes.items():
-                setattr(new, key, FORMS[key](value))
+            for key, value in changed_options(self, changes).items():
+                setattr(new, key, value)
             check_together(new)
+            check_inputs(new)
         if active_tags.get():
             new.tags = new.tags | active_tags.get()
         return new
@@ -135,6 +147,7 @@ class Task(OperatorMethods["Task"]):
         **kwargs: Any,
     ) -> typing.Self:
         flow = self._flow(flow)
+        flow.unused.pop(self, None)
         return self.copy(**(task_args or {})).bind(
             *args, upstream_tasks=upstream_tasks, mapped=mapped, flow=flow, **kwargs
         )
@@ -177,6 +190,7 @@ class Task(OperatorMethods["Task"]):
         own upstream child is done; a task that is called with a mapped task gets the list of all its results.
         """
         flow = self._flow(flow)
+        flow.unused.pop(self, None)
         return self.copy(**(task_args or {})).bind(
             *args, upstream_tasks=upstream_tasks, mapped=True, flow=flow, **kwargs
         )
@@ -266,7 +280,13 @@ class Task(OperatorMethods["Task"]):
             raise TypeError(
                 f"Task {self.name!r} can't be unpacked; say how many results it returns with @task(nout=...)."
             )
-        return iter([self[index] for index in range(count)])
+        return iter([self._item(index) for index in range(count)])
+
+    def _item(self, index: int) -> Task:
+        """The result number `index`; of a mapped task, that of each child."""
+        if self._flow(None).is_mapped(self):
+            return GetItem().bind(mapped(self), index)
+        return self[index]
 
     def __bool__(self) -> NoReturn:
         raise FlowBuildError(
@@ -278,6 +298,26 @@ class Task(OperatorMethods["Task"]):
         raise FlowBuildError(
             f"Task {self.name!r} has no result while the flow is being built, so it can't be searched; search inside a task."
         )
+
+    def __str__(self) -> str:
+        if active_flow.get() is not None:
+            warnings.warn(
+                f"Task {self.name!r} has no result while the flow is being built, so the text contains {self!r} instead; "
+                "pass the task to another task, and make the text there.",
+                stacklevel=2,
+            )
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        if self is not other and not isinstance(other, Task) and active_flow.get() is not None:
+            warnings.warn(
+                f"Task {self.name!r} has no result while the flow is being built, so it equals nothing; "
+                "use task.is_equal(value), or `with case(task, value):`.",
+                stacklevel=2,
+            )
+        return self is other
+
+    __hash__ = object.__hash__
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"

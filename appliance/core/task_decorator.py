@@ -8,9 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from appliance.core import retries, triggers
+from appliance.core.option_names import refuse_unknown
+from appliance.core.positional import by_name
 from appliance.core.states import State
 from appliance.core.task import Task
-from appliance.core.task_options import StateHandler
+from appliance.core.task_options import FORMS, StateHandler
 
 if TYPE_CHECKING:
     from appliance.core.cache_validators import Validator
@@ -30,7 +32,7 @@ class FunctionTask(Task, Generic[P, R]):
     def __init__(self, fn: Callable[P, R], name: str | None = None, **options: Any) -> None:
         if not callable(fn):
             raise TypeError("A task must be made from a function; write @task above a def.")
-        self.run = fn  # type: ignore[method-assign]
+        self.run = by_name(fn)  # type: ignore[method-assign]
         super().__init__(name=name or _name_of(fn), **options)
         functools.update_wrapper(self, fn, updated=())
 
@@ -66,6 +68,7 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a task from a function: `@task` or `@task(max_retries=3, retry_delay=timedelta(seconds=10))`."""
     if fn is not None:
         return FunctionTask(fn, **options)
+    refuse_unknown("A task", options, FORMS)
     return functools.partial(FunctionTask, **options)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 
 from appliance.core import retries
 from appliance.core.errors import TaskDefinitionError
+from appliance.core.option_names import refuse_unknown
 from appliance.core.states import Failed, State
 
 StateHandler = Callable[[Any, State, State], State | None]
@@ -22,6 +24,29 @@ def tags_of(tags: Iterable[str] | None) -> frozenset[str]:
     if not all(isinstance(tag, str) for tag in names):
         raise TypeError("tags must be a list of strings.")
     return names
+
+
+def name_of(name: Any) -> str:
+    if not isinstance(name, str) or not name:
+        raise TaskDefinitionError("The name of a task must be a string that is not empty.")
+    return name
+
+
+def slug_of(slug: Any) -> str | None:
+    if slug is not None and (not isinstance(slug, str) or not slug):
+        raise TaskDefinitionError("slug must be a string that is not empty.")
+    return slug
+
+
+def flag_of(name: str) -> Callable[[Any], bool | None]:
+    """For options that are on, off, or None where the default applies."""
+
+    def flag(value: Any) -> bool | None:
+        if value is not None and not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False.")
+        return value
+
+    return flag
 
 
 def timeout_of(timeout: float | timedelta | None) -> float | None:
@@ -45,6 +70,7 @@ def nout_of(nout: int | None) -> int | None:
 
 
 def trigger_of(trigger: Any) -> Any:
+    _refuse_uncalled(trigger)
     if not callable(trigger):
         raise TypeError("trigger must be a function of the upstream states, such as triggers.any_failed.")
     return trigger
@@ -70,7 +96,8 @@ def cache_for_of(period: Any) -> timedelta | None:
 
 
 def validator_of(validator: Any) -> Any:
-    if validator is not None and not callable(validator):
+    _refuse_uncalled(validator)
+    if validator is not None and not takes(validator, 3):
         raise TypeError("cache_validator must be a function of (state, inputs, parameters), such as all_inputs.")
     return validator
 
@@ -93,14 +120,13 @@ def state_handlers_of(
     handlers: Any, on_failure: Callable[[Any, State], State | None] | None = None
 ) -> tuple[StateHandler, ...]:
     """The handlers of a task or a flow, with `on_failure` last."""
-    if handlers is not None and (callable(handlers) or isinstance(handlers, str)):
-        raise TypeError("state_handlers must be a list of functions (task, old_state, new_state).")
-    functions: tuple[StateHandler, ...] = tuple(handlers or ())
-    if not all(callable(handler) for handler in functions):
+    listed = handlers is None or (isinstance(handlers, Iterable) and not callable(handlers))
+    functions: tuple[StateHandler, ...] = tuple(handlers or ()) if listed else ()
+    if not listed or not all(takes(handler, 3) for handler in functions):
         raise TypeError("state_handlers must be a list of functions (task, old_state, new_state).")
     if on_failure is None:
         return functions
-    if not callable(on_failure):
+    if not takes(on_failure, 2):
         raise TypeError("on_failure must be a function (task, state).")
 
     def when_failed(target: Any, _old: State, new: State) -> State | None:
@@ -109,12 +135,37 @@ def state_handlers_of(
     return (*functions, when_failed)
 
 
-def same(value: Any) -> Any:
-    return value
+def takes(function: Any, count: int) -> bool:
+    """Can it be called with so many arguments by position?"""
+    if not callable(function):
+        return False
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # written in C, and silent about its arguments
+        return True
+    return True
+
+
+_FACTORIES = {
+    "partial_inputs_only": "partial_inputs_only(['x'])",
+    "partial_parameters_only": "partial_parameters_only(['x'])",
+    "some_failed": "some_failed(at_least=1)",
+    "some_successful": "some_successful(at_least=1)",
+}
+
+
+def _refuse_uncalled(value: Any) -> None:
+    """Passed as they are, these would be taken for what they make, and always hold."""
+    if inspect.isfunction(value) and value.__module__.startswith("appliance.core.") and value.__name__ in _FACTORIES:
+        raise TypeError(f"{value.__name__} must be called first; write {_FACTORIES[value.__name__]}.")
 
 
 FORMS: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("name", "slug", "skip_on_upstream_skip", "checkpoint", "log_stdout"), same),
+    "name": name_of,
+    "slug": slug_of,
+    **{name: flag_of(name) for name in ("skip_on_upstream_skip", "checkpoint", "log_stdout")},
     "tags": tags_of,
     "max_retries": retries.count_of,
     "retry_delay": retries.delay_of,
@@ -125,12 +176,24 @@ FORMS: dict[str, Callable[[Any], Any]] = {
     "task_run_name": template_of("task_run_name"),
     "nout": nout_of,
     "state_handlers": state_handlers_of,
+    "on_failure": lambda function: state_handlers_of(None, function),
     "cache_for": cache_for_of,
     "cache_validator": validator_of,
     "cache_key": cache_key_of,
     "result": result_of,
     "target": template_of("target"),
 }
+
+
+def changed_options(task: Options, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that these options change. Tags and `on_failure` are added to what the task has."""
+    refuse_unknown("task_args", changes, FORMS)
+    new = {key: FORMS[key](value) for key, value in changes.items()}
+    if "tags" in new:
+        new["tags"] |= task.tags
+    if "on_failure" in new:
+        new["state_handlers"] = (*new.get("state_handlers", task.state_handlers), *new.pop("on_failure"))
+    return new
 
 
 class Located(Protocol):
@@ -146,6 +209,10 @@ class Options(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def tags(self) -> frozenset[str]: ...
+    @property
+    def state_handlers(self) -> tuple[StateHandler, ...]: ...
+    @property
     def max_retries(self) -> int: ...
     @property
     def retry_delay(self) -> retries.Delay | None: ...
@@ -154,9 +221,14 @@ class Options(Protocol):
     @property
     def cache_validator(self) -> object | None: ...
     @property
+    def cache_key(self) -> str | None: ...
+    @property
+    def checkpoint(self) -> bool | None: ...
+    @property
     def target(self) -> object | None: ...
     @property
     def result(self) -> Located | None: ...
+    def accepts(self, key: str) -> bool: ...
 
 
 def check_together(task: Options) -> None:
@@ -173,11 +245,26 @@ def check_together(task: Options) -> None:
             raise TaskDefinitionError(
                 f"Task {task.name!r} has {article}{option} but no max_retries; give max_retries=... too."
             )
-    if task.cache_validator is not None and task.cache_for is None:
-        warnings.warn(
-            f"Task {task.name!r} has a cache_validator but is not cached; give cache_for=... too.", stacklevel=4
-        )
+    for option in ("cache_validator", "cache_key"):
+        if getattr(task, option) is not None and task.cache_for is None:
+            warnings.warn(f"Task {task.name!r} has a {option} but is not cached; give cache_for=... too.", stacklevel=4)
+    if task.checkpoint is False:
+        for option in ("target", "result", "cache_for"):
+            if getattr(task, option) is not None:
+                warnings.warn(
+                    f"Task {task.name!r} has {option}=... but its result is not stored; remove checkpoint=False.",
+                    stacklevel=4,
+                )
     if task.target is not None and task.result is not None and task.result.location is not None:
         warnings.warn(
             f"Task {task.name!r} has a target and a result with a location; the target is used.", stacklevel=4
         )
+
+
+def check_inputs(task: Options) -> None:
+    """Refuse a validator that compares inputs which the task does not have."""
+    for name in sorted(getattr(task.cache_validator, "inputs", None) or ()):
+        if not task.accepts(name):
+            raise TaskDefinitionError(
+                f"The cache_validator of task {task.name!r} compares {name!r}, which run() does not take."
+            )

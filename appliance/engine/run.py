@@ -15,13 +15,12 @@ from appliance.core.states import Cancelled, Resume, State
 from appliance.engine import progress as progress_
 from appliance.engine.executors.executor import Executor
 from appliance.engine.flow_runner import FlowRunner, earlier_states
+from appliance.engine.task_states import States, task_states_of, warn_of_missing_children
 from appliance.kit import clock
 from appliance.schedules import Schedule, ScheduleError
 
 _logger = get_logger()
 _OPTIONS = ("parameters", "executor", "run_on_schedule", "context", "task_states", "progress", "runner_class")
-
-States = Mapping[tuple[str, int], State]
 
 
 def run_flow(
@@ -32,7 +31,7 @@ def run_flow(
     executor: Executor | None = None,
     run_on_schedule: bool | None = None,
     context: Mapping[str, Any] | None = None,
-    task_states: States | None = None,
+    task_states: Mapping[Any, State] | None = None,
     progress: bool | None = None,
     runner_class: Callable[..., FlowRunner] = FlowRunner,
     **more_parameters: Any,
@@ -46,26 +45,33 @@ def run_flow(
     - `executor`: used instead of the flow's own.
     - `run_on_schedule`: False runs a flow with a schedule once, right now; True requires a schedule.
     - `context`: additional values that tasks find in `appliance.context`.
-    - `task_states`: `{(slug, map index): state}` of an earlier run. Tasks that had finished are not run again (first run only).
+    - `task_states`: `{(slug, map index): state}` of an earlier run, or its `{task: state}`. Tasks that had finished are not run
+      again (first run only).
     - `progress`: False turns the progress display off, as does APPLIANCE_PROGRESS=off. By default, a terminal shows it live.
 
     At a terminal, you are asked whether to resume a paused task. Elsewhere, the run ends Paused, and `task_states` continues it.
     Raises ParameterError for invalid parameters and ScheduleError for a schedule without future times.
     """
-    _check_options(executor, context, task_states)
+    _check_options(
+        executor, context, task_states, runner_class, {"run_on_schedule": run_on_schedule, "progress": progress}
+    )
     values = _merge_parameters(flow, parameters, more_parameters)
-    runs = _Runs(flow, executor, context, task_states, runner_class, progress)
+    states = None if task_states is None else task_states_of(flow, task_states)
+    runs = _Runs(flow, executor, context, states, runner_class, progress)
     with progress_.log_lines():
         scheduled = flow.schedule is not None if run_on_schedule is None else run_on_schedule
         return runs.on_schedule(values) if scheduled else runs.once(values, None)
 
 
-def _check_options(executor: Any, context: Any, task_states: Any) -> None:
-    for name, value, kind, description in (
+def _check_options(executor: Any, context: Any, task_states: Any, runner_class: Any, flags: Mapping[str, Any]) -> None:
+    options: list[tuple[str, Any, Any, str]] = [
         ("executor", executor, Executor, "an executor such as ThreadExecutor()"),
         ("context", context, Mapping, "a dict of values by name"),
         ("task_states", task_states, Mapping, "a dict of states by (slug, map index)"),
-    ):
+        ("runner_class", runner_class, Callable, "a subclass of FlowRunner"),
+        *((name, value, bool, "True or False") for name, value in flags.items()),
+    ]
+    for name, value, kind, description in options:
         if value is not None and not isinstance(value, kind):
             raise TypeError(
                 f"{name} is an option of flow.run() and must be {description}; "
@@ -141,7 +147,8 @@ class _Runs:
     def once(self, values: Mapping[str, Any], at: datetime | None) -> State:
         """Run once. At a terminal, continue after each pause."""
         at = at or clock.now()
-        states, self._states = self._states, None
+        given = states = self._states
+        self._states = None
         while True:
             runner = self._runner_class(
                 self._flow,
@@ -153,6 +160,8 @@ class _Runs:
             )
             state = progress_.run_with_progress(runner, self._progress)
             self._interrupted = runner.stopped
+            if given and isinstance(state.result, Mapping):
+                warn_of_missing_children(self._flow, given, state.result)
             if not state.is_paused() or not isinstance(state.result, Mapping):
                 return state
             states = earlier_states(self._flow, state.result)

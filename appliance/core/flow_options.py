@@ -1,0 +1,64 @@
+"""What each option of a flow may be. Each function takes the author's value and returns it in the form that the flow keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from appliance.core.errors import FlowBuildError
+from appliance.core.run_config import RunConfig
+from appliance.core.task_options import flag_of, result_of, state_handlers_of, takes
+from appliance.schedules.clocks import Clock
+from appliance.schedules.schedule import Schedule
+
+
+def name_of(name: Any) -> str:
+    if not isinstance(name, str) or not name:
+        raise FlowBuildError('A flow needs a name: Flow("my-flow").')
+    return name
+
+
+def schedule_of(schedule: Any) -> Schedule | None:
+    if isinstance(schedule, Clock):
+        return Schedule([schedule])
+    if schedule is not None and not isinstance(schedule, Schedule):
+        raise TypeError("schedule must be a schedule or a clock, such as CronSchedule('0 6 * * *').")
+    return schedule
+
+
+def instance_of(option: str, methods: tuple[str, ...], example: str) -> Callable[[Any], Any]:
+    """For options whose class belongs to a layer above: an object with these methods, and not its class."""
+
+    def instance(value: Any) -> Any:
+        fits = all(callable(getattr(value, method, None)) for method in methods)
+        if value is not None and (isinstance(value, type) or not fits):
+            raise TypeError(f"{option} must be {example}.")
+        return value
+
+    return instance
+
+
+def run_config_of(config: Any) -> RunConfig | None:
+    if config is not None and not isinstance(config, RunConfig):
+        raise TypeError("run_config must be a run config, such as LocalRun(env={...}).")
+    return config
+
+
+def terminal_state_handler_of(handler: Any) -> Any:
+    if handler is not None and not takes(handler, 3):
+        raise TypeError("terminal_state_handler must be a function (flow, state, states of the reference tasks).")
+    return handler
+
+
+FORMS: dict[str, Callable[[Any], Any]] = {
+    "name": name_of,
+    "schedule": schedule_of,
+    "executor": instance_of("executor", ("submit", "wait"), "an executor such as ThreadExecutor()"),
+    "run_config": run_config_of,
+    "storage": instance_of("storage", ("describe",), "a storage such as LocalStorage(...)"),
+    "state_handlers": state_handlers_of,
+    "terminal_state_handler": terminal_state_handler_of,
+    "result": result_of,
+    "strict_tracking": flag_of("strict_tracking"),
+}
+"""The attributes of a flow that are options; they are checked whenever they are set."""

@@ -1,0 +1,70 @@
+"""`task_states` of `flow.run()`: the states of an earlier run that a run continues from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from appliance.core.flow import Flow
+from appliance.core.logs import get_logger
+from appliance.core.states import Mapped, State
+from appliance.core.task import Task
+from appliance.engine.flow_runner import earlier_states
+
+_logger = get_logger()
+
+States = Mapping[tuple[str, int], State]
+
+
+def task_states_of(flow: Flow, given: Mapping[Any, Any]) -> States:
+    """`given` by slug and map index; its keys may also be tasks of the flow. Raises TypeError or ValueError for other entries."""
+    states: dict[tuple[str, int], State] = {}
+    for key, state in given.items():
+        if not isinstance(state, State):
+            raise TypeError(f"task_states has {state!r} for {key!r}; it must be a state, such as Success(result=1).")
+        if isinstance(key, Task):
+            _refuse_stranger(flow, key)
+            states |= earlier_states(flow, {key: state})
+        else:
+            states[_key_of(flow, key)] = state
+    return states
+
+
+def warn_of_missing_children(flow: Flow, given: States, result: Any) -> None:
+    """Name the children that had a state in `given` and that the mapped task, by its last state, does not have."""
+    widths = {flow.slugs[task]: state.n_map_states for task, state in result.items() if isinstance(state, Mapped)}
+    for slug, index in given:
+        if slug in widths and index >= widths[slug]:
+            _logger.warning(
+                "task_states has a state for child %d of task %r, which has only %d children; it was not used.",
+                index,
+                slug,
+                widths[slug],
+            )
+
+
+def _refuse_stranger(flow: Flow, task: Task) -> None:
+    if task not in flow.slugs:
+        raise ValueError(f"task_states has a state for task {task.name!r}, which is not in flow {flow.name!r}.")
+
+
+def _key_of(flow: Flow, key: Any) -> tuple[str, int]:
+    match key:
+        case (str() as slug, int() as index) if not isinstance(index, bool) and index >= -1:
+            pass
+        case _:
+            raise TypeError(
+                f"task_states has the key {key!r}; it must be (slug, map index), with -1 for a task that is not a mapped child."
+            )
+    task = next((task for task, own in flow.slugs.items() if own == slug), None)
+    if task is None:
+        known = list(flow.slugs.values())
+        close = get_close_matches(slug, known, 1)
+        advice = f"did you mean {close[0]!r}?" if close else f"its tasks are {', '.join(map(repr, known))}."
+        raise ValueError(f"task_states has a state for {slug!r}, but flow {flow.name!r} has no such task; {advice}")
+    if index >= 0 and not flow.is_mapped(task):
+        raise ValueError(
+            f"task_states has a state for child {index} of {slug!r}, which is not mapped; use ({slug!r}, -1)."
+        )
+    return slug, index
