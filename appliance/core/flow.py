@@ -9,6 +9,7 @@ from contextvars import Token
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, Never
 
+from appliance.core import parameter_types
 from appliance.core.annotations import unwrap
 from appliance.core.building import FlowBuilder, active_flow, loading_flow
 from appliance.core.collections import as_task, holds_task
@@ -91,8 +92,10 @@ class Flow:
         self._tokens.append(active_flow.set(self))
         return self
 
-    def __exit__(self, *_exception: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_details: object) -> None:
         active_flow.reset(self._tokens.pop())
+        if error is None:
+            parameter_types.check_defaults(self)
 
     def __repr__(self) -> str:
         return f"<Flow {self.name}>"
@@ -369,11 +372,13 @@ class Flow:
         return [task for task in self.graph.slugs if isinstance(task, Parameter)]
 
     def validate(self) -> None:
-        """Raise FlowBuildError unless the graph can run: no cycle, and a value for each argument that needs one."""
+        """Raise FlowBuildError unless the graph can run: no cycle, and a value for each argument that needs one; and
+        ParameterTypeError for a default that doesn't fit."""
         ordered = self.graph.sorted_tasks()  # another one after each change of the graph
         if self._validated is not ordered:
             for task in ordered:
                 self._check_values(task)
+            parameter_types.check_defaults(self)
             if self.graph.unused:
                 warn_of_unused(self, self.name, [task for task in self.graph.unused if task not in self.graph.slugs])
                 self.graph.unused.clear()

@@ -15,7 +15,7 @@ _shortened.maxstring = _shortened.maxother = 60
 _shortened.maxlist = _shortened.maxdict = _shortened.maxset = _shortened.maxtuple = 4
 
 
-def sentences(name: str, value: Any, error: ValidationError) -> Iterator[str]:
+def sentences(name: str, value: Any, error: ValidationError, subject: str) -> Iterator[str]:
     """`Parameter 'order.items[2].price': must be greater than 0, got -1.`; at most twenty of them."""
     problems: dict[str, tuple[list[str], Any]] = {}
     for one in error.errors(include_url=False, include_context=False):
@@ -24,11 +24,11 @@ def sentences(name: str, value: Any, error: ValidationError) -> Iterator[str]:
             reasons.append(reason)
     for number, (path, (reasons, wrong)) in enumerate(problems.items()):
         if number == _MOST:
-            yield f"Parameter {name!r}: {len(problems) - _MOST} more fields don't fit."
+            yield f"{subject} {name!r}: {len(problems) - _MOST} more fields don't fit."
             return
         is_missing = reasons == ["is required"]
         got = "" if is_missing else f", got {_shortened.repr(wrong)}"
-        yield f"Parameter {path!r}: {' or '.join(reasons)}{got}."
+        yield f"{subject} {path!r}: {' or '.join(reasons)}{got}."
 
 
 def _path(value: Any, error: Mapping[str, Any]) -> str:

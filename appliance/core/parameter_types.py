@@ -1,4 +1,4 @@
-"""Which values fit a parameter: checks before a run, and the JSON schemas that the server uses for the same checks.
+"""Which values fit a parameter: checks of defaults and of given values, and the JSON schemas by which the server checks the same.
 
 pydantic does the work and is imported only when a value is not of a plain type that can be checked without it.
 """
@@ -9,19 +9,33 @@ import json
 import typing
 from collections.abc import Mapping
 from difflib import get_close_matches
-from types import GenericAlias
-from typing import Any
+from enum import Enum
+from types import GenericAlias, NoneType, UnionType
+from typing import Any, Protocol
 
+from appliance.core.edge import Edge
 from appliance.core.errors import MissingParameterError, ParameterError, ParameterTypeError, UnknownParameterError
-from appliance.core.flow import Flow
 from appliance.core.parameter import DateTimeParameter, Parameter
+from appliance.core.task import Task
 
-_PLAIN: frozenset[Any] = frozenset({bool, int, float, str, list, dict})
+_PLAIN: frozenset[Any] = frozenset({bool, int, float, str, list, dict, NoneType})
 
 Problem = tuple[type[ParameterError], str]
 
 
-def resolve(flow: Flow, arguments: Mapping[str, Any]) -> dict[str, Any]:
+class Consumers(Protocol):
+    """What the checks need to know about a flow."""
+
+    name: str
+
+    def parameters(self) -> list[Parameter]:
+        """The parameters in the order they were added."""
+
+    def edges_from(self, task: Task) -> list[Edge[Task]]:
+        """Where the result of a task goes."""
+
+
+def resolve(flow: Consumers, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The values of all parameters of a run: the defaults, overridden by `arguments`, all checked. Raises ParameterError with one
     sentence for each thing that is wrong."""
     parameters = {parameter.name: parameter for parameter in flow.parameters()}
@@ -31,19 +45,33 @@ def resolve(flow: Flow, arguments: Mapping[str, Any]) -> dict[str, Any]:
         for name, parameter in parameters.items()
         if parameter.required and name not in arguments
     ]
-    values = {name: parameter.default for name, parameter in parameters.items() if parameter.has_default}
-    for name, value in arguments.items():
-        if name in parameters:
-            try:
-                values[name] = convert(flow, parameters[name], value)
-            except ParameterTypeError as error:
-                problems.append((ParameterTypeError, str(error)))
+    values: dict[str, Any] = {}
+    for name, parameter in parameters.items():
+        try:
+            if name in arguments:
+                values[name] = convert(flow, parameter, arguments[name])
+            elif parameter.has_default:
+                values[name] = default(flow, parameter)
+        except ParameterTypeError as error:
+            problems.append((ParameterTypeError, str(error)))
     if problems:
         raise problems[0][0]("\n".join(sentence for _, sentence in problems))
     return values
 
 
-def _unknown(flow: Flow, name: Any, parameters: Mapping[str, Parameter]) -> Problem:
+def check_defaults(flow: Consumers) -> None:
+    """Raise ParameterTypeError with one sentence for each thing that is wrong with the defaults."""
+    problems = []
+    for parameter in flow.parameters():
+        try:
+            default(flow, parameter)
+        except ParameterTypeError as error:
+            problems.append(str(error))
+    if problems:
+        raise ParameterTypeError("\n".join(problems))
+
+
+def _unknown(flow: Consumers, name: Any, parameters: Mapping[str, Parameter]) -> Problem:
     if not isinstance(name, str):
         return UnknownParameterError, f"Parameter names must be strings; {name!r} is of type {type(name).__name__}."
     close = get_close_matches(name, parameters, 1)
@@ -54,13 +82,20 @@ def _unknown(flow: Flow, name: Any, parameters: Mapping[str, Parameter]) -> Prob
     return UnknownParameterError, f"Flow {flow.name!r} has no parameter {name!r}; {rest}"
 
 
-def convert(flow: Flow, parameter: Parameter, value: Any) -> Any:
+def default(flow: Consumers, parameter: Parameter) -> Any:
+    """The default as the type of the parameter, like a value given in its place. Raises ParameterTypeError."""
+    if parameter.default is None:
+        return None
+    return convert(flow, parameter, parameter.default, "Default of parameter")
+
+
+def convert(flow: Consumers, parameter: Parameter, value: Any, subject: str = "Parameter") -> Any:
     """`value` as the type of the parameter; JSON forms of richer types (dates, models) are converted. Without a known type
-    every value fits. Raises ParameterTypeError."""
-    if value is parameter.default and not parameter.required:
+    every value fits. Raises ParameterTypeError, whose sentences begin with `subject`."""
+    if value is None and parameter.default is None and not parameter.required:
         return value
     hint = type_hint(flow, parameter)
-    if hint is None or hint is Any or (hint in _PLAIN and type(value) is hint):
+    if hint is None or hint is Any or _is_member(value, hint):
         return value
     from pydantic import ValidationError
 
@@ -80,10 +115,10 @@ def convert(flow: Flow, parameter: Parameter, value: Any) -> Any:
         pass
     from appliance.core.parameter_problems import sentences
 
-    raise ParameterTypeError("\n".join(sentences(parameter.name, value, wrong))) from None
+    raise ParameterTypeError("\n".join(sentences(parameter.name, value, wrong, subject))) from None
 
 
-def schema(flow: Flow, parameter: Parameter) -> dict[str, Any]:
+def schema(flow: Consumers, parameter: Parameter) -> dict[str, Any]:
     """The JSON schema of the parameter's values; {} allows anything."""
     hint = type_hint(flow, parameter)
     if hint is None or hint is Any:
@@ -104,22 +139,24 @@ def schema(flow: Flow, parameter: Parameter) -> dict[str, Any]:
     return document
 
 
-def json_default(parameter: Parameter) -> Any:
+def json_default(flow: Consumers, parameter: Parameter) -> Any:
     """The default in its JSON form. Raises ParameterTypeError when it has none."""
-    value = parameter.default
-    if value is None or type(value) in (bool, int, float, str):
+    value = default(flow, parameter)
+    if value is None or type(value) in (bool, int, str):
         return value
     from pydantic_core import PydanticSerializationError, to_jsonable_python
 
     try:
-        return to_jsonable_python(value)
+        plain = to_jsonable_python(value)
+        json.dumps(plain, allow_nan=False)  # NaN would be registered as null
+        return plain
     except (PydanticSerializationError, ValueError) as error:  # ValueError: a value that holds itself
         raise ParameterTypeError(
             f"The default of parameter {parameter.name!r} can't be written as JSON; use a plain value."
         ) from error
 
 
-def type_hint(flow: Flow, parameter: Parameter) -> Any:
+def type_hint(flow: Consumers, parameter: Parameter) -> Any:
     """The explicit type, else that of the argument the parameter feeds, else that of its default; None if there is no hint."""
     if isinstance(parameter, DateTimeParameter):
         from appliance.protocol.parameter_schemas import AwareTime
@@ -136,8 +173,19 @@ def type_hint(flow: Flow, parameter: Parameter) -> Any:
             continue
         if hint is not None and hint is not Any:
             return GenericAlias(list, (hint,)) if edge.mapped else hint
-    default = type(parameter.default)
-    return default if parameter.has_default and default in _PLAIN else None
+    kind = type(parameter.default)
+    return kind if kind in _PLAIN and parameter.default is not None else None
+
+
+def _is_member(value: Any, hint: Any) -> bool:
+    """Whether a value obviously fits as it is, so that most flows do without pydantic."""
+    if isinstance(hint, type):
+        return type(value) is hint and (hint in _PLAIN or issubclass(hint, Enum))
+    if isinstance(hint, UnionType) or typing.get_origin(hint) is typing.Union:
+        return any(_is_member(value, option) for option in typing.get_args(hint))
+    if typing.get_origin(hint) is typing.Literal:
+        return any(type(value) is type(option) and value == option for option in typing.get_args(hint))
+    return False
 
 
 def _adapter(hint: Any) -> Any:

@@ -33,7 +33,7 @@ def serialize(flow: Flow) -> dict[str, Any]:
             {
                 "name": parameter.name,
                 "required": parameter.required,
-                "default": parameter_types.json_default(parameter),
+                "default": parameter_types.json_default(flow, parameter),
                 "schema": parameter_types.schema(flow, parameter),
             }
             for parameter in flow.parameters()

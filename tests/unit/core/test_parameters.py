@@ -27,6 +27,7 @@ from appliance.core.errors import (
 )
 from appliance.core.flow import Flow
 from appliance.core.parameter import NO_DEFAULT, Parameter
+from appliance.core.serialize import serialize
 from appliance.core.states import State
 from appliance.core.task_decorator import task
 from appliance.server.domain.parameters import problems
@@ -106,6 +107,60 @@ def test_json_forms_become_the_type(hint: Any, value: Any, becomes: Any) -> None
     assert resolved(hint, value) == becomes
     assert type(resolved(hint, becomes)) is type(becomes), "and the real thing fits as it is"
     assert resolved(hint, becomes) == becomes
+    for form in (value, becomes):
+        flow = flow_of(hint, form)
+        default = parameter_types.resolve(flow, {})["p"]
+        assert (default, type(default)) == (becomes, type(becomes)), "a default is a value like any other"
+        registered = json.loads(json.dumps(parameter_types.json_default(flow, *flow.parameters())))
+        assert parameter_types.resolve(flow, {"p": registered})["p"] == becomes, "and the same under an agent"
+
+
+@task
+def typed(currency: Colour, amount: float = 1, when: date | None = None) -> list[Any]:
+    return [currency, amount, when]
+
+
+def test_defaults_take_the_hint_of_the_argument_that_they_feed() -> None:
+    with Flow("f") as flow:
+        outcome = typed(Parameter("a", default="red"), Parameter("b", default=3), Parameter("c", default="2026-01-31"))
+    state = flow.run(progress=False)
+    assert isinstance(state, State)
+    assert state.result[outcome].result == [Colour.RED, 3.0, date(2026, 1, 31)]
+
+
+@pytest.mark.parametrize(
+    ("hint", "default", "reason"),
+    [
+        (float, "much", "'p': must be a valid number, got 'much'."),
+        (Colour, "green", "'p': must be 'red' or 'blue', got 'green'."),
+        (date, "2026-02-30", "'p': must be a valid date"),
+        (list[int], [1, "x"], "'p[1]': must be a valid integer, got 'x'."),
+        (Annotated[int, Field(le=3)], 4, "'p': must be less than or equal to 3, got 4."),
+        (Literal["a", 1], "b", "'p': must be 'a' or 1, got 'b'."),
+        (int, True, "'p': must be a valid integer, got True."),
+    ],
+)
+def test_a_default_that_does_not_fit_is_refused_when_the_flow_is_built(hint: Any, default: Any, reason: str) -> None:
+    with pytest.raises(ParameterTypeError) as caught:
+        flow_of(hint, default)
+    assert str(caught.value).startswith(f"Default of parameter {reason}")
+    with pytest.raises(ParameterTypeError):
+        Flow("f", tasks=[Parameter("p", type=hint, default=default)], validate=True)
+
+
+def test_all_wrong_defaults_are_named_at_once_and_never_hide_an_error_of_the_block() -> None:
+    with pytest.raises(ParameterTypeError) as caught, Flow("f"):
+        typed(Parameter("a", default="green"), Parameter("b", default="much"))
+    assert len(str(caught.value).splitlines()) == 2
+    with pytest.raises(KeyError), Flow("f"):
+        typed(Parameter("a", default="green"))
+        raise KeyError
+
+
+def test_a_default_without_a_json_form_is_not_registered() -> None:
+    for default in (float("nan"), [float("inf")], object()):
+        with pytest.raises(ParameterTypeError, match="'p' can't be written as JSON"):
+            serialize(flow_of(None, default))
 
 
 def test_each_field_has_its_sentence_and_all_come_at_once() -> None:
@@ -230,6 +285,8 @@ def test_times_of_date_time_parameters_are_instants() -> None:
     with Flow("f") as flow:
         found = same(DateTimeParameter("at"))
         DateTimeParameter("end", default=None)
+        DateTimeParameter("start", default="2026-01-31T07:30:00+01:00")
+    assert serialize(flow)["parameters"][2]["default"] == "2026-01-31T06:30:00Z"
     state = flow.run(at="2026-01-31T07:30:00+01:00")
     assert isinstance(state, State)
     assert state.result[found].result == datetime(2026, 1, 31, 6, 30, tzinfo=UTC)
@@ -239,6 +296,8 @@ def test_times_of_date_time_parameters_are_instants() -> None:
     for naive in ("2026-01-31T07:30:00", NAIVE, "1767225600"):
         with pytest.raises(ParameterTypeError, match="'at': must have an offset from UTC"):
             parameter_types.resolve(flow, {"at": naive})
+        with pytest.raises(ParameterTypeError, match="Default of parameter 'at': must have an offset"), Flow("f"):
+            DateTimeParameter("at", default=naive)
 
 
 def test_none_fits_what_is_not_required() -> None:
@@ -254,7 +313,7 @@ def test_none_fits_what_is_not_required() -> None:
 def _declared(flow: Flow) -> list[dict[str, Any]]:
     return [
         {"name": one.name, "required": one.required, "schema": parameter_types.schema(flow, one)}
-        | ({"default": parameter_types.json_default(one)} if one.has_default else {})
+        | ({"default": parameter_types.json_default(flow, one)} if one.has_default else {})
         for one in flow.parameters()
     ]
 
