@@ -141,7 +141,18 @@ def schema(flow: Consumers, parameter: Parameter) -> dict[str, Any]:
 
 def json_default(flow: Consumers, parameter: Parameter) -> Any:
     """The default in its JSON form. Raises ParameterTypeError when it has none."""
-    value = default(flow, parameter)
+    return _json_form(default(flow, parameter), f"The default of parameter {parameter.name!r}")
+
+
+def json_values(flow: Consumers, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A schedule's values in their JSON form. Raises ParameterTypeError for one that has none or doesn't fit."""
+    for parameter in flow.parameters():
+        if parameter.name in values:
+            convert(flow, parameter, values[parameter.name])
+    return {name: _json_form(value, f"The schedule's value of parameter {name!r}") for name, value in values.items()}
+
+
+def _json_form(value: Any, subject: str) -> Any:
     if value is None or type(value) in (bool, int, str):
         return value
     from pydantic_core import PydanticSerializationError, to_jsonable_python
@@ -150,10 +161,8 @@ def json_default(flow: Consumers, parameter: Parameter) -> Any:
         plain = to_jsonable_python(value)
         json.dumps(plain, allow_nan=False)  # NaN would be registered as null
         return plain
-    except (PydanticSerializationError, ValueError) as error:  # ValueError: a value that holds itself
-        raise ParameterTypeError(
-            f"The default of parameter {parameter.name!r} can't be written as JSON; use a plain value."
-        ) from error
+    except (PydanticSerializationError, ValueError) as error:  # ValueError: also a value that holds itself
+        raise ParameterTypeError(f"{subject} can't be written as JSON; use a plain value.") from error
 
 
 def type_hint(flow: Consumers, parameter: Parameter) -> Any:

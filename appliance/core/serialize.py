@@ -10,6 +10,7 @@ from appliance.core.flow import Flow
 from appliance.core.run_config import UniversalRun
 from appliance.core.task import Task
 from appliance.kit.version import VERSION
+from appliance.schedules.clocks import Clock
 
 
 def serialize(flow: Flow) -> dict[str, Any]:
@@ -39,11 +40,15 @@ def serialize(flow: Flow) -> dict[str, Any]:
             for parameter in flow.parameters()
         ],
         "reference_tasks": [slugs[task] for task in flow.reference_tasks()],
-        "schedules": [clock.to_document() for clock in flow.schedule.clocks] if flow.schedule is not None else [],
+        "schedules": [_clock(flow, clock) for clock in flow.schedule.clocks] if flow.schedule is not None else [],
         "run_config": (flow.run_config or UniversalRun()).to_document(),
         "sdk_version": VERSION,
         "python_version": platform.python_version(),
     }
+
+
+def _clock(flow: Flow, clock: Clock) -> dict[str, Any]:
+    return clock.to_document() | {"parameters": parameter_types.json_values(flow, clock.parameters)}
 
 
 def _task(flow: Flow, task: Task) -> dict[str, Any]:

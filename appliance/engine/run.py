@@ -116,7 +116,7 @@ class _Runs:
         self._interrupted = False
 
     def on_schedule(self, values: Mapping[str, Any]) -> State:
-        """Run at each time of the schedule. Times that pass during a run are skipped."""
+        """Run at each time of the schedule, once for each clock that is due. Times that pass during a run are skipped."""
         schedule, name = self._flow.schedule, self._flow.name
         if schedule is None:
             raise ScheduleError(f"Flow {name!r} has no schedule; add one or omit run_on_schedule.")
@@ -134,12 +134,13 @@ class _Runs:
     def _follow(self, schedule: Schedule, values: Mapping[str, Any]) -> None:
         after, name = clock.now(), self._flow.name
         while (due := schedule.due(after)) is not None:
-            at, source = due
+            at, sources = due
             _logger.info("Flow %r is waiting for its next run at %s; press Ctrl-C to stop.", name, clock.isoformat(at))
             clock.sleep_until(at)
-            self._last = self.once({**source.parameters, **values}, at)
-            if self._interrupted:
-                return
+            for source in sources:
+                self._last = self.once({**source.parameters, **values}, at)
+                if self._interrupted:
+                    return
             after = max(at, clock.now())
         if self._last is not None:
             _logger.info("Flow %r has no more scheduled runs.", name)

@@ -55,13 +55,17 @@ class Schedule:
         merged = heapq.merge(*(item.next(n, after) for item in self.clocks))
         return list(islice(dict.fromkeys(merged), n))
 
-    def due(self, after: datetime) -> tuple[datetime, Clock] | None:
-        """The next time and its clock, the first if several share it; None when there are no more."""
-        next_times = [(times[0], index) for index, item in enumerate(self.clocks) if (times := item.next(1, after))]
+    def due(self, after: datetime) -> tuple[datetime, list[Clock]] | None:
+        """The next time and the clocks that share it, equal ones once; None when there are no more."""
+        next_times = [(times[0], item) for item in self.clocks if (times := item.next(1, after))]
         if not next_times:
             return None
-        time, index = min(next_times)
-        return time, self.clocks[index]
+        at = min(time for time, _ in next_times)
+        sharing: list[Clock] = []
+        for time, item in next_times:
+            if time == at and all(item.to_document() != other.to_document() for other in sharing):
+                sharing.append(item)
+        return at, sharing
 
     def describe(self) -> str:
         """The schedule in words, its clocks separated by semicolons."""

@@ -34,10 +34,11 @@ def run_scheduled(flow: Flow, count: int, /, **parameters: Any) -> list[State]:
     states: list[State] = []
     after = clock.now()
     while len(states) < count and (due := flow.schedule.due(after)) is not None:
-        after, source = due
+        after, sources = due
         clock.sleep_until(after)
-        values = {**source.parameters, **parameters}
-        states.append(run_flow(flow, values, run_on_schedule=False, progress=False))
+        for source in sources[: count - len(states)]:
+            values = {**source.parameters, **parameters}
+            states.append(run_flow(flow, values, run_on_schedule=False, progress=False))
     return states
 
 

@@ -30,6 +30,8 @@ from appliance.core.parameter import NO_DEFAULT, Parameter
 from appliance.core.serialize import serialize
 from appliance.core.states import State
 from appliance.core.task_decorator import task
+from appliance.schedules.clocks import CronClock
+from appliance.schedules.schedule import Schedule
 from appliance.server.domain.parameters import problems
 from tests import depth
 
@@ -113,6 +115,17 @@ def test_json_forms_become_the_type(hint: Any, value: Any, becomes: Any) -> None
         assert (default, type(default)) == (becomes, type(becomes)), "a default is a value like any other"
         registered = json.loads(json.dumps(parameter_types.json_default(flow, *flow.parameters())))
         assert parameter_types.resolve(flow, {"p": registered})["p"] == becomes, "and the same under an agent"
+
+
+def test_a_schedule_registers_the_json_forms_of_its_values() -> None:
+    values = {"p": Order(items=[Item(name="a", price=1)], colour=Colour.BLUE, due=date(2026, 1, 31))}
+    flow = flow_of(Order)
+    flow.schedule = Schedule([CronClock("0 6 * * *", parameters=values)])
+    (registered,) = json.loads(json.dumps(serialize(flow)["schedules"]))
+    assert parameter_types.resolve(flow, registered["parameters"]) == values
+    flow.schedule = Schedule([CronClock("0 6 * * *", parameters={"p": "x"})])
+    with pytest.raises(ParameterTypeError, match="Parameter 'p': must be "):
+        serialize(flow)
 
 
 @task

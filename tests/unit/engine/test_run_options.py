@@ -25,7 +25,7 @@ from appliance.core.triggers import manual_only
 from appliance.engine.executors import LocalExecutor
 from appliance.engine.flow_runner import earlier_states
 from appliance.kit import clock
-from appliance.schedules.clocks import CronClock, IntervalClock
+from appliance.schedules.clocks import CronClock, DatesClock, IntervalClock
 from appliance.schedules.errors import ScheduleError
 from appliance.schedules.schedule import IntervalSchedule, Schedule
 from appliance.testing import LogLines, StoppedClock, assert_states, log_lines, stopped_clock
@@ -165,6 +165,25 @@ def test_an_interrupt_of_a_run_ends_the_schedule(time: StoppedClock) -> None:
     state = flow.run()
     assert isinstance(state, states.Cancelled)
     assert len(time.waits) == 1
+
+
+def test_each_clock_due_at_one_instant_runs_with_its_own_parameters(time: StoppedClock) -> None:
+    seen = []
+
+    @task
+    def see(region: str) -> None:
+        seen.append((region, context.scheduled_start_time))
+
+    at = clock.now() + timedelta(hours=1)
+    clocks = [
+        DatesClock([at], parameters={"region": "EU"}),
+        DatesClock([at, at + timedelta(days=1)], parameters={"region": "US"}),
+        DatesClock([at], parameters={"region": "EU"}),  # the same clock once more
+    ]
+    with Flow("f", schedule=Schedule(clocks)) as flow:
+        see(Parameter("region"))
+    flow.run(progress=False)
+    assert seen == [("EU", at), ("US", at), ("US", at + timedelta(days=1))]
 
 
 WAITING = """

@@ -161,10 +161,10 @@ def test_a_flow_registers_one_document_for_each_clock_with_all_rules() -> None:
     assert documents[1]["calendar"]["holidays"] == ["12-25"]
     due = schedule.due(FRIDAY)
     assert due is not None
-    assert (due[0], due[1].parameters) == (datetime(2026, 3, 6, 13, tzinfo=UTC), {})
+    assert (due[0], [clock.parameters for clock in due[1]]) == (datetime(2026, 3, 6, 13, tzinfo=UTC), [{}])
     due = schedule.due(FRIDAY.replace(hour=23, minute=30))
     assert due is not None
-    assert (due[0], due[1].parameters) == (datetime(2026, 3, 9, tzinfo=UTC), {"n": 1})
+    assert (due[0], [clock.parameters for clock in due[1]]) == (datetime(2026, 3, 9, tzinfo=UTC), [{"n": 1}, {}])
 
 
 def test_dates_and_recurrences() -> None:
