@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
 from appliance.core.logs import get_logger
@@ -10,10 +11,15 @@ from appliance.core.run_context import current_flow_run, current_task_run
 
 _FLOW_RUN_KEYS = ("flow_name", "parameters", "flow_run_id", "flow_run_name", "scheduled_start_time")
 _TASK_RUN_KEYS = (
-    *("map_index", "resume", "task_loop_count", "task_loop_result", "task_name"),
-    *("task_run_count", "task_run_name", "task_slug", "task_tags"),
+    *("map_index", "resume", "task_full_name", "task_loop_count", "task_loop_result", "task_name"),
+    *("task_run_count", "task_run_id", "task_run_name", "task_slug", "task_tags"),
 )
-_DAYS = {"date": 0, "today": 0, "yesterday": -1, "tomorrow": 1}
+_DAYS = {"today": 0, "yesterday": -1, "tomorrow": 1}
+KEYS = (
+    *(*_FLOW_RUN_KEYS, *_TASK_RUN_KEYS, "date"),
+    *(f"{day}{form}" for day, form in product(("today", "yesterday", "tomorrow"), ("", "_nodash"))),
+)
+"""All names but `logger` and those that a run adds: the same in local runs, under an agent, and in templates."""
 
 
 class RunContext:
@@ -41,7 +47,7 @@ class RunContext:
             return flow_run.extra[name]
         if name in _FLOW_RUN_KEYS:
             return getattr(flow_run, name)
-        return _dates(flow_run.scheduled_start_time, name)
+        return _dates(flow_run.date, name)
 
     def __contains__(self, name: str) -> bool:
         return self.get(name, _MISSING) is not _MISSING
@@ -53,13 +59,13 @@ class RunContext:
             return default
 
 
-def _dates(scheduled: datetime, name: str) -> Any:
+def _dates(date: datetime, name: str) -> Any:
+    if name == "date":
+        return date
     plain = name.removesuffix("_nodash")
     if plain not in _DAYS:
         raise KeyError(name)
-    if name == "date":
-        return scheduled
-    return (scheduled + timedelta(days=_DAYS[plain])).strftime("%Y%m%d" if name.endswith("_nodash") else "%Y-%m-%d")
+    return (date + timedelta(days=_DAYS[plain])).strftime("%Y-%m-%d" if plain == name else "%Y%m%d")
 
 
 _MISSING = object()

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
+from appliance.core.errors import ParameterError
 from appliance.kit import clock
+
+_TIMES = ("date", "scheduled_start_time")
 
 
 @dataclass(slots=True)
@@ -26,6 +29,31 @@ class FlowRunContext:
     extra: Mapping[str, Any] = field(default_factory=dict)
     checkpointing: bool = False  # are results to be stored wherever there is a place for them?
     result: Any = None  # where the flow's results are stored unless a task says otherwise
+
+    def __post_init__(self) -> None:
+        """Raises ParameterError for a time in `extra` that isn't one."""
+        self.extra = {**self.extra, **{name: _instant(name, self.extra[name]) for name in _TIMES if name in self.extra}}
+
+    @property
+    def date(self) -> datetime:
+        """The time that the run stands for; today, yesterday and tomorrow follow from it."""
+        at: datetime = self.extra.get("date") or self.extra.get("scheduled_start_time") or self.scheduled_start_time
+        return at
+
+
+def _instant(name: str, value: Any) -> datetime:
+    """A time given in the run's context, as an aware datetime; UTC is meant where no offset is given."""
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        at = None
+    if isinstance(at, date) and not isinstance(at, datetime):
+        at = datetime.combine(at, time())
+    if not isinstance(at, datetime):
+        raise ParameterError(
+            f"context[{name!r}] must be a date or a time in ISO 8601, such as 2026-01-31, not {value!r}."
+        )
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 class TaskRunContext:
@@ -49,6 +77,25 @@ class TaskRunContext:
         self.task_loop_count = 1
         self.task_loop_result: Any = None
         self.resume = False
+
+    @property
+    def task_full_name(self) -> str:
+        """The name, with the index of a mapped child."""
+        return self.task_name if self.map_index < 0 else f"{self.task_name}[{self.map_index}]"
+
+    @property
+    def task_run_id(self) -> str:
+        """The id of this task run, which is also that on the server."""
+        from uuid import NAMESPACE_OID, UUID, uuid5  # with what it needs, this would double the time to import the SDK
+
+        from appliance.kit import ids
+
+        run = self.flow_run.flow_run_id or ""
+        try:
+            parent = UUID(run)
+        except ValueError:  # the caller's own kind of id
+            parent = uuid5(NAMESPACE_OID, run)
+        return str(ids.derived(parent, self.task_slug, self.map_index))
 
     def snapshot(self) -> TaskRunContext:
         """A copy that can be sent to another process; results are stored where the run is."""

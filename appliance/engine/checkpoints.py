@@ -8,7 +8,7 @@ from typing import Any
 from appliance.core import cache_validators as caching
 from appliance.core import results
 from appliance.core.cache_validators import NotComparable, Record
-from appliance.core.context import context
+from appliance.core.context import KEYS, context
 from appliance.core.edge import Edge
 from appliance.core.errors import ResultError, ResultLocationError, ResultNotFoundError
 from appliance.core.logs import get_logger
@@ -23,13 +23,7 @@ from appliance.kit import clock
 
 _logger = get_logger()
 
-_DAYS = ("today", "yesterday", "tomorrow")
-_NAMES = (
-    *("flow_name", "flow_run_id", "flow_run_name", "scheduled_start_time", "date"),
-    *(*_DAYS, *(f"{day}_nodash" for day in _DAYS)),
-    *("map_index", "task_name", "task_slug", "task_run_count", "task_run_name", "task_loop_count"),
-)
-_OF_A_CHILD = {"map_index", "task_run_name"}
+_OF_A_CHILD = {"map_index", "task_full_name", "task_run_id", "task_run_name"}
 
 
 def load_results(runner: Runner, run: TaskRun) -> State | None:
@@ -168,7 +162,7 @@ def target_of(run: TaskRun) -> tuple[Result, str]:
 
 def names_of(run: TaskRun) -> dict[str, Any]:
     """The names for templates: the flow's parameters, the run's context, the task's inputs. Later ones take precedence."""
-    facts = {name: value for name in _NAMES if (value := context.get(name)) is not None}
+    facts = {name: value for name in KEYS if (value := context.get(name)) is not None}
     return {**run.flow_run.parameters, **run.flow_run.extra, **facts, **run.inputs}
 
 

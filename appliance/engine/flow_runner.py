@@ -34,7 +34,7 @@ from appliance.engine.executors.executor import Executor, Handle, never, reduced
 from appliance.engine.executors.local import LocalExecutor
 from appliance.engine.results import addresses
 from appliance.engine.task_runner import TaskRunner
-from appliance.kit import clock
+from appliance.kit import clock, ids
 
 _logger = get_logger()
 
@@ -66,8 +66,8 @@ class FlowRunner:
         scheduled_start_time: datetime | None = None,
         initial_task_states: Mapping[tuple[str, int], State] | None = None,
     ) -> None:
-        """Raises ParameterError for invalid parameters, CycleError for a graph that can't run and ResultError for an invalid place
-        for results."""
+        """Raises ParameterError for invalid parameters or times in the context, CycleError for a graph that can't run and ResultError
+        for an invalid place for results."""
         flow.validate()
         self.flow = flow
         self.executor: Executor = executor or flow.executor or LocalExecutor()
@@ -75,8 +75,8 @@ class FlowRunner:
         self.context = FlowRunContext(
             flow_name=flow.name,
             parameters=parameter_types.resolve(flow, parameters or {}),
-            flow_run_id=flow_run_id,
-            flow_run_name=flow_run_name,
+            flow_run_id=flow_run_id or str(ids.uuid7()),
+            flow_run_name=flow_run_name or ids.readable_name(),
             scheduled_start_time=scheduled_start_time or clock.now(),
             extra=dict(context or {}),
             checkpointing=self.checkpointing or addresses.checkpointing(),

@@ -16,7 +16,7 @@ from appliance.engine import progress as progress_
 from appliance.engine.executors.executor import Executor
 from appliance.engine.flow_runner import FlowRunner, earlier_states
 from appliance.engine.task_states import States, task_states_of, warn_of_missing_children
-from appliance.kit import clock
+from appliance.kit import clock, ids
 from appliance.schedules import Schedule, ScheduleError
 
 _logger = get_logger()
@@ -150,12 +150,15 @@ class _Runs:
         at = at or clock.now()
         given = states = self._states
         self._states = None
+        run_id, name = str(ids.uuid7()), ids.readable_name()
         while True:
             runner = self._runner_class(
                 self._flow,
                 self._executor,
                 values,
                 context=self._context,
+                flow_run_id=run_id,
+                flow_run_name=name,
                 scheduled_start_time=at,
                 initial_task_states=states,
             )
