@@ -1,12 +1,15 @@
 """All settings, in one frozen object that is built once and passed along.
 
 Values come, in order of precedence, from `APPLIANCE_*` environment variables (each also available as `APPLIANCE_*_FILE`), from
-the TOML file that `APPLIANCE_CONFIG` names, and from the defaults below. An unknown key is an error.
+the TOML file that `APPLIANCE_CONFIG` names, and from the defaults below. An unknown key is an error in the file, which is the
+appliance's own; in the environment it is a warning, since others set variables there too.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -18,8 +21,15 @@ import msgspec
 from appliance.kit import env
 
 PREFIX = "APPLIANCE"
-_CLIENT_VARIABLES = frozenset({"url", "token", "config", "checkpointing", "progress", "crash"})
-_RUN_PREFIXES = ("run_", "agent_")  # set by agents for the processes that they start
+_OTHER_VARIABLES = (
+    *("url", "token", "config", "checkpointing", "progress", "crash"),
+    *("run_id", "run_attempt", "run_token", "run_dir"),  # set by agents for the processes that they start
+)
+_SECRETS = "secret_"
+_SERVICE_LINK = re.compile(r"(.+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
+_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+
+_logger = logging.getLogger("appliance.config")
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -98,11 +108,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
     """Build the settings. `overrides` (command-line options) take precedence where they are not None.
 
-    Raises SettingsError for an unknown key, a wrong type, or an unreadable file.
+    Raises SettingsError for an unknown key in the file, a wrong type, or an unreadable file.
     """
     environ = os.environ if environ is None else environ
     known = Settings.__struct_fields__
-    _refuse_unknown_variables(environ, known)
+    links = {variable for variable, value in environ.items() if _is_service_link(variable, value)}
+    environ = {variable: value for variable, value in environ.items() if variable not in links}
+    _warn_of_strangers(links, environ, known)
     values: dict[str, Any] = _from_file(environ.get(f"{PREFIX}_CONFIG"))
     try:
         values.update(env.read(environ, PREFIX, known))
@@ -142,13 +154,27 @@ def _from_file(path: str | None) -> dict[str, Any]:
     return values
 
 
-def _refuse_unknown_variables(environ: Mapping[str, str], known: tuple[str, ...]) -> None:
+def _is_service_link(variable: str, value: str) -> bool:
+    """Is this a variable that Kubernetes sets in every pod for a service named appliance, such as APPLIANCE_PORT=tcp://10.0.0.1:80?"""
+    name = variable.removeprefix(f"{PREFIX}_")
+    if name == variable or name.lower().startswith(_SECRETS):
+        return False
+    return _SERVICE_LINK.fullmatch(name) is not None or (name.endswith("PORT") and _ADDRESS.match(value) is not None)
+
+
+def _warn_of_strangers(links: set[str], environ: Mapping[str, str], known: tuple[str, ...]) -> None:
+    if links:
+        _logger.warning(
+            "Ignoring %s, which Kubernetes sets for a service of that name; enableServiceLinks: false in the pod removes them.",
+            ", ".join(sorted(links)),
+        )
+    ours = (*known, *_OTHER_VARIABLES)
     for variable in environ:
-        if not variable.startswith(f"{PREFIX}_"):
-            continue
         name = variable.removeprefix(f"{PREFIX}_").removesuffix("_FILE").lower()
-        if name not in known and name not in _CLIENT_VARIABLES and not name.startswith(_RUN_PREFIXES):
-            raise SettingsError(f"Unknown setting {variable}{_suggest(name, known, PREFIX + '_')}.")
+        if variable.startswith(f"{PREFIX}_") and name not in ours and not name.startswith(_SECRETS):
+            _logger.warning(
+                "Ignoring %s: there is no such setting%s", variable, _suggest(name, ours, PREFIX + "_") or "."
+            )
 
 
 def _suggest(name: str, known: tuple[str, ...], prefix: str = "") -> str:

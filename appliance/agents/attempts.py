@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from appliance.agents.execute import EXIT_FILE, STOP_FILE
+from appliance.core import masking
 from appliance.protocol.agents import Exited
 
 OUTPUT = "output.log"
@@ -128,7 +129,7 @@ def _tail(directory: Path) -> list[str]:
         with (directory / OUTPUT).open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - _TAIL_BYTES))
-            lines = file.read().decode("utf-8", "replace").splitlines()
+            lines = masking.mask(file.read().decode("utf-8", "replace")).splitlines()
     except OSError:
         return []
     return [line[:2000] for line in lines[-_TAIL_LINES:]]

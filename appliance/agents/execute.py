@@ -22,6 +22,7 @@ import msgspec
 from appliance.client import run_protocol as runs
 from appliance.client.errors import ClientError, Forbidden, NotFound, StaleAttempt, Unauthenticated
 from appliance.client.transport import Transport
+from appliance.core import secrets
 from appliance.core.logs import get_logger
 from appliance.core.states import Cancelled, Failed, State
 from appliance.engine import failures
@@ -119,6 +120,7 @@ def main() -> int:
     crash.arm_from(os.environ)
     crash.point("runner.start")
     assignment = Assignment.take(os.environ)
+    secrets.hide_all(os.environ)
     logs.configure()
     stopping = Stopping(assignment.directory)
     stopping.listen()

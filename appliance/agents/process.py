@@ -24,6 +24,7 @@ from appliance.agents.exit_reports import ExitReports
 from appliance.agents.warm_pool import PoolUnusable, WarmPool
 from appliance.agents.watch import LiveProcess, Watcher
 from appliance.client.transport import Transport
+from appliance.core import secrets
 from appliance.kit import crash
 from appliance.protocol.agents import Enrolled, Held, Work
 
@@ -59,6 +60,7 @@ class ProcessAgent(Agent):
     # --- called by the loop
 
     def open(self) -> None:
+        secrets.hide_all(os.environ)
         self._pool = _pool() if self._warm else None
         for directory, record, exited in self._attempts.load():
             if exited is not None:
@@ -138,11 +140,12 @@ class ProcessAgent(Agent):
         return LiveProcess(_record(work, pid), directory, handle, child, warm=child is None)
 
     def _environ(self, work: Work, directory: Path) -> dict[str, str]:
-        """The agent's own environment without the appliance's settings and secrets, plus the results URL, the flow's variables, and the attempt."""
+        """The agent's own environment without the appliance's settings, plus the results URL, the flow's variables, and the attempt."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
         configured = {str(name): str(value) for name, value in (work.run_config.get("env") or {}).items()}
         return {
             **inherited,
+            **secrets.variables(os.environ),
             **crash.forward(os.environ),
             **self._results,
             **configured,

@@ -10,6 +10,7 @@ import ctypes
 import gc
 import logging
 import multiprocessing
+import os
 import signal
 import socket
 import sys
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from appliance.config import Settings
+from appliance.core import secrets
 from appliance.kit import clock
 from appliance.kit.lifecycle import die_with_parent
 
@@ -139,8 +141,16 @@ def _child(name: str, work: Callable[[], int | None]) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_NAME, f"appl-{name}".encode(), 0, 0, 0)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
+    if name != "agent":
+        _drop_secrets()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides the order
     sys.exit(work() or 0)
+
+
+def _drop_secrets() -> None:
+    """Only runs read the secrets of flows; the environment of server and services shows them to no one."""
+    for name in secrets.variables(os.environ):
+        del os.environ[name]
 
 
 def _preload(settings: Settings) -> Litestar | None:

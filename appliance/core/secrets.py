@@ -1,7 +1,7 @@
 """Secrets in flows: `Secret("NAME").get()` inside tasks, and tasks whose result is a secret.
 
 A value comes from the run context (`flow.run(context={"secrets": {...}})`), from `APPLIANCE_SECRET_<NAME>` in the environment, or
-from the file that `APPLIANCE_SECRET_<NAME>_FILE` names. Every value read is masked in the run's log lines, in output that
+from the file that `APPLIANCE_SECRET_<NAME>_FILE` names; an agent passes these variables on to its runs. Every value read is masked in the run's log lines, in output that
 `log_stdout` takes, in tracebacks and in state messages: plain, as repr, in JSON, in URLs and in base64. Not masked: values of fewer
 than four characters, values that were split or changed, results, other loggers, and what is printed without `log_stdout`.
 """
@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from appliance.core import masking
@@ -23,6 +25,30 @@ from appliance.kit import env
 
 PREFIX = "APPLIANCE_SECRET"
 _STORING = ("target", "result", "cache_for", "cache_key", "cache_validator")
+
+
+def variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that hold secrets, for a process with another working directory."""
+    own = {name: value for name, value in environ.items() if name.startswith(f"{PREFIX}_")}
+    return {name: str(Path(value).absolute()) if _is_file(name, value) else value for name, value in own.items()}
+
+
+def hide_all(environ: Mapping[str, str]) -> None:
+    """Mask every secret in the environment, even if no task reads it: a task may print its environment."""
+    for name, value in variables(environ).items():
+        if not _is_file(name, value):
+            masking.hide(value)
+            continue
+        with suppress(OSError, UnicodeDecodeError):  # reading the secret says what is wrong with its file
+            masking.hide(Path(value).read_text(encoding="utf-8").rstrip("\r\n"))
+
+
+def _is_file(name: str, value: str) -> bool:
+    """Does the variable name a file? A secret's own name may end in _FILE, too."""
+    try:
+        return name.endswith("_FILE") and Path(value).is_file()
+    except OSError:  # such as a value that is too long for a path
+        return False
 
 
 class Secret:

@@ -12,9 +12,11 @@ import msgspec
 import pytest
 
 from appliance.agents.agent import StartFailed
+from appliance.agents.attempts import OUTPUT
 from appliance.agents.execute import Stopping
 from appliance.agents.process import ProcessAgent
 from appliance.client.transport import Transport
+from appliance.core import masking
 from appliance.protocol.agents import AgentReport, AgentReported, Enrolled, Exited, Work
 
 
@@ -76,6 +78,38 @@ def test_a_full_disk_neither_ends_the_agent_nor_hides_the_end_of_a_run(
     assert ends.told.acquire(timeout=10)
     agent.close()
     assert [exited.code for exited in ends.exited] == [1]
+
+
+SHOW_ENVIRONMENT = "#!/bin/sh\nenv\ncat $APPLIANCE_SECRET_KEY_FILE\nexit 1\n"
+
+
+def test_secrets_reach_runs_and_nothing_that_the_agent_reports(
+    agent: ProcessAgent, ends: Ends, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(masking, "_values", ())
+    monkeypatch.setattr(masking, "_forms", ())
+    program = tmp_path / "program"
+    program.write_text(SHOW_ENVIRONMENT)
+    program.chmod(0o700)
+    (tmp_path / "key").write_text("from a file\n")
+    monkeypatch.chdir(tmp_path)  # a run has a working directory of its own
+    monkeypatch.setenv("APPLIANCE_SECRET_DOOR", "open sesame")
+    monkeypatch.setenv("APPLIANCE_SECRET_KEY_FILE", "key")
+    monkeypatch.setenv("APPLIANCE_SECRET_LONG_FILE", "x" * 5000)
+    monkeypatch.setenv("APPLIANCE_ADMIN_PASSWORD", "of the appliance itself")
+    enrol(agent)
+    run = work(str(program))
+    agent.start(run)
+    assert ends.told.acquire(timeout=10)
+    agent.close()
+    output = (agent._attempts.directory(run.flow_run_id, 1) / OUTPUT).read_text()
+    assert "APPLIANCE_SECRET_DOOR=open sesame\n" in output
+    assert "from a file\n" in output
+    assert "APPLIANCE_ADMIN_PASSWORD" not in output
+    tail = ends.exited[0].tail
+    assert "APPLIANCE_SECRET_DOOR=***" in tail
+    assert "***" in tail
+    assert not any("sesame" in line or "from a file" in line for line in tail)
 
 
 def test_after_a_run_whose_directory_could_not_be_made_other_ends_are_reported(

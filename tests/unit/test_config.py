@@ -1,0 +1,82 @@
+"""Settings from the environment: variables that others set there are ignored with a warning, never the end."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance import config
+from appliance.config import SettingsError
+
+SERVICE_LINKS = {  # what Kubernetes sets in every pod of a namespace that has the services appliance and appliance-ui
+    "APPLIANCE_SERVICE_HOST": "10.0.0.1",
+    "APPLIANCE_SERVICE_PORT": "80",
+    "APPLIANCE_SERVICE_PORT_HTTP": "80",
+    "APPLIANCE_PORT": "tcp://10.0.0.1:80",
+    "APPLIANCE_PORT_80_TCP": "tcp://10.0.0.1:80",
+    "APPLIANCE_PORT_80_TCP_PROTO": "tcp",
+    "APPLIANCE_PORT_80_TCP_PORT": "80",
+    "APPLIANCE_PORT_80_TCP_ADDR": "10.0.0.1",
+    "APPLIANCE_PORT_53_UDP": "udp://10.0.0.1:53",
+    "APPLIANCE_UI_SERVICE_HOST": "10.0.0.2",
+    "APPLIANCE_UI_PORT": "tcp://10.0.0.2:8080",
+    "APPLIANCE_UI_PORT_8080_TCP_ADDR": "10.0.0.2",
+}
+
+
+@pytest.mark.parametrize("variable", SERVICE_LINKS)
+def test_a_service_link_is_named_and_ignored(variable: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert config.load({variable: SERVICE_LINKS[variable]}) == config.load({})
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith(f"Ignoring {variable}, which Kubernetes sets")
+
+
+def test_many_service_links_are_one_warning_and_other_settings_count(caplog: pytest.LogCaptureFixture) -> None:
+    settings = config.load(SERVICE_LINKS | {"APPLIANCE_HOST": "0.0.0.0"}, port=4711)
+    assert (settings.host, settings.port) == ("0.0.0.0", 4711)
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "advice"),
+    [
+        ("APPLIANCE_PROT", "; did you mean APPLIANCE_PORT?"),
+        ("APPLIANCE_AGENT_LABEL", "; did you mean APPLIANCE_AGENT_LABELS?"),
+        ("APPLIANCE_DATADIR", "; did you mean APPLIANCE_DATA_DIR?"),
+        ("APPLIANCE_TOKN_FILE", "; did you mean APPLIANCE_TOKEN?"),
+        ("APPLIANCE_XYZZY", "."),
+    ],
+)
+def test_an_unknown_variable_is_a_warning_with_advice(
+    variable: str, advice: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert config.load({variable: "1"}) == config.load({})
+    assert caplog.messages == [f"Ignoring {variable}: there is no such setting{advice}"]
+
+
+def test_what_clients_runs_and_secrets_use_is_no_stranger(caplog: pytest.LogCaptureFixture) -> None:
+    names = [
+        "URL",
+        "TOKEN_FILE",
+        "PROGRESS",
+        "RUN_ID",
+        "RUN_DIR",
+        "SECRET_DB_PORT",
+        "SECRET_SERVICE_HOST",
+        "SECRET_X_FILE",
+    ]
+    config.load({f"APPLIANCE_{name}": "1" for name in names})
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("port", ["http://10.0.0.1:80", "tcp", "0", "80 "])
+def test_a_wrong_port_is_still_refused(port: str) -> None:
+    with pytest.raises(SettingsError, match=r"Invalid setting: .*`\$\.port`"):
+        config.load({"APPLIANCE_PORT": port})
+
+
+def test_an_unknown_key_in_the_appliances_own_file_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
+    file = tmp_path_factory.mktemp("config") / "appliance.toml"
+    file.write_text("prot = 1")
+    with pytest.raises(SettingsError, match="Unknown setting 'prot' in the settings file; did you mean port"):
+        config.load({"APPLIANCE_CONFIG": str(file)})
