@@ -78,7 +78,7 @@ def test_the_first_flow_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     assert "Success" in done.stderr
 
 
-GUIDES = ("tutorial.md", "writing-flows.md")
+GUIDES = ("tutorial.md", "writing-flows.md", "coming-from-prefect.md")
 FILES = [
     (page, name, text)
     for page in GUIDES
