@@ -6,17 +6,25 @@ Different contents never share one; equal contents of a custom class may differ,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-_TEXTUAL = (bool, int, complex, Decimal, Fraction, UUID, range, date, datetime, time, timedelta)
+from appliance.core import table_fingerprints
+
+_TEXTUAL = (bool, complex, Decimal, Fraction, UUID, range, date, timedelta)
+_BUILT_IN = (str, bytes, bytearray, int, float, complex, list, tuple, dict, set, frozenset, deque, BaseException)
+"""What a class may inherit content from that none of its fields shows."""
+_LONGEST = 10_000
+"""Bits of integers that Python writes in decimal without being asked to."""
 
 
 def fingerprint(value: Any) -> str | None:
@@ -47,29 +55,44 @@ def _parts(value: Any) -> tuple[str, Iterable[Any]]:
         return kind.__name__, [value]
     if kind is float:
         return "float", [value.hex().encode()]
+    if kind is int:
+        return "int", [(repr(value) if value.bit_length() < _LONGEST else hex(value)).encode()]
     if kind in _TEXTUAL:
         return kind.__name__, [repr(value).encode()]
+    if kind is datetime or kind is time:
+        return kind.__name__, _time(value)
+    return _parts_of_collection(value, kind) or _parts_of_object(value, kind)
+
+
+def _time(value: datetime | time) -> Iterable[bytes]:
+    zone: tzinfo | None = value.tzinfo
+    if zone is None or type(zone) is timezone or (type(zone) is ZoneInfo and zone.key is not None):
+        return [repr(value).encode()]
+    return [repr(value.replace(tzinfo=None)).encode(), _digest(zone)]  # the repr of any other may say little
+
+
+def _parts_of_collection(value: Any, kind: type) -> tuple[str, Iterable[Any]] | None:
     if kind is list or kind is tuple:
         return kind.__name__, map(_digest, value)
-    if kind is dict:
-        return "dict", sorted(_digest(key) + _digest(one) for key, one in value.items())
+    if kind is dict or kind is Counter or kind is defaultdict:
+        pairs = sorted(_digest(key) + _digest(one) for key, one in value.items())
+        return kind.__name__, pairs if kind is not defaultdict else [*pairs, _digest(value.default_factory)]
     if kind is set or kind is frozenset:
         return kind.__name__, sorted(map(_digest, value))
+    if kind is deque:
+        return "deque", map(_digest, (value.maxlen, *value))
     if isinstance(value, PurePath):
         return _name(kind), [str(value).encode("utf-8", "surrogatepass")]
-    return _parts_of_object(value, kind)
+    return None
 
 
 def _parts_of_object(value: Any, kind: type) -> tuple[str, Iterable[bytes]]:
     if isinstance(value, Enum):
         return _name(kind), [_digest(value.name), _digest(value.value)]
-    library = kind.__module__.partition(".")[0]
-    reader = _LIBRARIES.get(library)
-    if reader is not None:
-        parts = reader(value)
-        if parts is not None:
-            return _name(kind), map(_digest, parts)
-    names = _field_names(value, kind)
+    parts = table_fingerprints.parts(value)
+    if parts is not None:
+        return _name(kind), map(_digest, parts)
+    names = None if isinstance(value, _BUILT_IN) else _field_names(value, kind)
     if names is not None:
         return _name(kind), (_digest((name, getattr(value, name))) for name in names)
     import cloudpickle  # type: ignore[import-untyped]
@@ -78,40 +101,25 @@ def _parts_of_object(value: Any, kind: type) -> tuple[str, Iterable[bytes]]:
 
 
 def _field_names(value: Any, kind: type) -> list[str] | None:
-    """The field names of a dataclass, a pydantic model or a msgspec struct, including attributes that are not fields."""
+    """The field names of a dataclass, a pydantic model, a msgspec struct or an attrs class, including attributes that are not fields."""
     if is_dataclass(kind):
         names = [field.name for field in fields(value)]
     elif isinstance(getattr(kind, "model_fields", None), dict):
         names = [*kind.model_fields, "__pydantic_extra__", "__pydantic_private__"]  # type: ignore[attr-defined]
     elif isinstance(getattr(kind, "__struct_fields__", None), tuple):
         names = list(kind.__struct_fields__)  # type: ignore[attr-defined]
+    elif isinstance(getattr(kind, "__attrs_attrs__", None), tuple):
+        names = [field.name for field in kind.__attrs_attrs__]  # type: ignore[attr-defined]
     else:
         return None
-    return sorted({*names, *getattr(value, "__dict__", ())})
+    slots = {name for name in _slots(kind) if hasattr(value, name)}
+    return sorted({*names, *slots, *getattr(value, "__dict__", ())} - {"__dict__", "__weakref__"})
 
 
-def _numpy(value: Any) -> list[Any] | None:
-    if not hasattr(value, "dtype") or not hasattr(value, "tobytes"):
-        return None
-    content = value.ravel().tolist() if value.dtype.hasobject else value.tobytes()
-    return [str(value.dtype.descr), list(value.shape), content]
-
-
-def _pandas(value: Any) -> list[Any] | None:
-    kind = type(value).__name__
-    if kind == "DataFrame":
-        columns = [value.iloc[:, place] for place in range(value.shape[1])]
-        return [value.columns, value.index, *[column.array for column in columns]]
-    if kind == "Series":
-        return [value.name, value.index, value.array]
-    if kind.endswith("Index"):
-        return [list(value.names), str(value.dtype), value.to_numpy()]
-    if hasattr(value, "dtype") and hasattr(value, "to_numpy"):
-        return [str(value.dtype), value.to_numpy()]
-    return None
-
-
-_LIBRARIES: dict[str, Callable[[Any], list[Any] | None]] = {"numpy": _numpy, "pandas": _pandas}
+def _slots(kind: type) -> Iterable[str]:
+    for cls in kind.__mro__:
+        names = cls.__dict__.get("__slots__", ())
+        yield from [names] if isinstance(names, str) else names
 
 
 def _name(kind: type) -> str:
