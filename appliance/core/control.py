@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from appliance.core import triggers
+from appliance.core import comparisons, triggers
 from appliance.core.annotations import mapped as deal_out
 from appliance.core.collections import Constant
 from appliance.core.errors import FlowBuildError
@@ -27,8 +27,10 @@ class CompareValue(Task):
         self.expected = expected
 
     def run(self, value: Any) -> None:
-        if value != self.expected:
-            raise SKIP(f"Provided value {str(value)!r} did not match {str(self.expected)!r}.")
+        if not comparisons.is_equal(value, self.expected):
+            raise SKIP(
+                f"Provided value {comparisons.summary(value)} did not match {comparisons.summary(self.expected)}."
+            )
 
 
 class Merge(Task):
@@ -48,7 +50,7 @@ class IsTrue(Task):
     auto_generated = True
 
     def run(self, value: Any) -> bool:
-        return bool(value)
+        return comparisons.truth(value)
 
 
 class FilterTask(Task):

@@ -7,15 +7,17 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from appliance.core.comparisons import truth
+
 T = TypeVar("T")
 
 
 def _and(a: Any, b: Any) -> Any:
-    return a and b
+    return b if truth(a) else a
 
 
 def _or(a: Any, b: Any) -> Any:
-    return a or b
+    return a if truth(a) else b
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Never, NoReturn
 from appliance.core import retries, triggers
 from appliance.core.annotations import mapped
 from appliance.core.building import FlowBuilder, active_flow, active_tags
+from appliance.core.comparisons import truth
 from appliance.core.errors import FlowBuildError, NoActiveFlowError, TaskDefinitionError
 from appliance.core.operators import FUNCTIONS, OperatorMethods
 from appliance.core.option_names import refuse_unknown
@@ -49,6 +50,8 @@ class Task(OperatorMethods["Task"]):
     """Is it run again in every attempt of a flow run because its result can't be kept?"""
     called_in: object = None
     """The `home` of the flow in which it was called and got its arguments."""
+    shares_result: typing.ClassVar[bool] = False
+    """Is its result one thing for all tasks that use it, such as a connection? Others' small containers are copied for each."""
     runs_on_cancel: typing.ClassVar[bool] = False
     """Does it run even when the flow run is cancelled, to clean up?"""
     default_trigger: triggers.Trigger[Task] = staticmethod(triggers.all_successful)
@@ -183,9 +186,10 @@ class Task(OperatorMethods["Task"]):
     ) -> typing.Self:
         """Run once per element of the arguments; wrap one in `unmapped(...)` to pass it whole to every child.
 
-        Anything with a length and an index can be mapped over: list, tuple, range, and str and bytes item by item. The shortest
-        argument decides how many children there are. An empty one gives no children, which is a success. None, numbers,
-        dicts, sets and generators can't be mapped over: the task fails and says so. `flatten(...)` removes one level of nesting
+        Anything with a length and an order can be mapped over: list, tuple, range, array, series, and str and bytes item by item.
+        Its elements are dealt out in that order, whatever an index means to it. The shortest argument decides how many children
+        there are. An empty one gives no children, which is a success. None, numbers, dicts, sets and data frames can't be mapped
+        over: the task fails and says so. `flatten(...)` removes one level of nesting
         first, so that `[[1, 2], []]` gives two children. Over a mapped task the children are matched one to one, each as soon as its
         own upstream child is done; a task that is called with a mapped task gets the list of all its results.
         """
@@ -347,7 +351,7 @@ class Not(Task):
     """The negation of a result."""
 
     def run(self, value: Any) -> Any:
-        return not value
+        return not truth(value)
 
 
 def _signature_of(task: Task) -> inspect.Signature:

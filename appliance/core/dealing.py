@@ -1,0 +1,34 @@
+"""The elements of a collection in their order, as `for` gives them, for the children of a mapped task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sized
+from itertools import islice
+from typing import Any, cast
+
+
+def in_order(values: Any) -> list[Any]:
+    """All elements by position: what an index means to a table or a series doesn't matter. Raises TypeError for what has no order."""
+    if not isinstance(values, Sized) or not hasattr(values, "__getitem__") or _has_keys(values):
+        raise TypeError
+    count, collection = len(values), cast(Any, values)
+    if not hasattr(type(values), "__iter__"):
+        return [collection[index] for index in range(count)]
+    items = list(islice(collection, count))
+    if len(items) != count:
+        raise TypeError
+    return items
+
+
+def _has_keys(values: Any) -> bool:
+    """Is this a mapping or a table, which could be dealt out by rows or by columns? A series has keys, too, but also an order."""
+    if isinstance(values, Mapping):
+        return True
+    names = {base.__name__ for base in type(values).__mro__}
+    return "DataFrame" in names or (hasattr(type(values), "keys") and "Series" not in names)
+
+
+def advice(values: Any) -> str:
+    """What to return instead of a value that can't be dealt out."""
+    is_frame = any(base.__name__ == "DataFrame" for base in type(values).__mro__)
+    return 'return its rows, such as frame.to_dict("records")' if is_frame else "return a list"
