@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 
-from appliance.client.errors import BadAnswer
+from appliance.client.errors import BadAnswer, ClientError
+from appliance.core import scalars
+from appliance.kit.json_numbers import not_finite
 from appliance.protocol.message import Page
 
 T = TypeVar("T")
-
-_encoder = msgspec.json.Encoder()
-
 
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 
 def encode(message: Any) -> bytes:
-    """A message as JSON bytes."""
+    """A message as JSON bytes. Raises ClientError for NaN and infinity, which JSON would hold as null."""
+    name = not_finite(msgspec.to_builtins(message, builtin_types=(UUID, datetime), enc_hook=_hook))
+    if name is not None:
+        raise ClientError(f"JSON can't hold the number {name}; pass null or a text such as {name!r} instead.")
     return _encoder.encode(message)
+
+
+def _hook(value: Any) -> Any:
+    if scalars.is_numpy_scalar(value):
+        return value.item()
+    raise TypeError(f"JSON can't hold a value of type {type(value).__name__}; convert it to text, a number or a list.")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_hook)
 
 
 def decode(content: bytes, kind: type[T]) -> T:

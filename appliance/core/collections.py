@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
+from appliance.core import copies
 from appliance.core.annotations import Annotation
 from appliance.core.building import active_flow
 from appliance.core.errors import FlowBuildError
+from appliance.core.iterators import listed_where_possible
 from appliance.core.task import Task
 
 
@@ -19,10 +21,10 @@ class Constant(Task):
 
     def __init__(self, value: Any, name: str | None = None) -> None:
         super().__init__(name=name or type(self).__name__)
-        self.value = value
+        self.value = listed_where_possible(value)
 
     def run(self) -> Any:
-        return self.value
+        return copies.own(self.value)
 
 
 class _Sequence(Task):

@@ -11,6 +11,7 @@ ApplianceError
 │  └─ ParameterTypeError
 ├─ ScheduleError             a schedule that can't be computed, or has no further times
 ├─ SecretError              a secret can't be found or read
+├─ OneShotError             a value can be read only once, and more than one may read it
 └─ ResultError               a result can't be written, found or read
    ├─ ResultLocationError    its location leaves its store or can't be rendered
    ├─ ResultNotFoundError    there is nothing at its location
@@ -57,6 +58,10 @@ class ParameterTypeError(ParameterError):
 
 class SecretError(ApplianceError, LookupError):
     """A secret can't be found or read."""
+
+
+class OneShotError(ApplianceError, TypeError):
+    """A value can be read only once, such as an open file, where more than one may read it."""
 
 
 class ResultError(ApplianceError):

@@ -18,6 +18,7 @@ from appliance.core.errors import FlowBuildError
 from appliance.core.flow_options import FORMS
 from appliance.core.graph import Graph
 from appliance.core.option_names import refuse_unknown
+from appliance.core.iterators import listed_where_possible
 from appliance.core.parameter import Parameter
 from appliance.core.run_config import RunConfig
 from appliance.core.states import State
@@ -184,7 +185,7 @@ class Flow:
         self._check_argument(task, key)
         if key in self.constants.get(task, ()) or self.graph.edge_into(task, key) is not None:
             raise _second_value(task, key)
-        self.constants.setdefault(task, {})[key] = value
+        self.constants.setdefault(task, {})[key] = listed_where_possible(value)
 
     def _check_argument(self, task: Task, key: str) -> None:
         if not task.accepts(key):

@@ -10,6 +10,7 @@ from appliance.core.building import active_flow
 from appliance.core.context import context
 from appliance.core.errors import TaskDefinitionError
 from appliance.core.option_names import refuse_unknown
+from appliance.core.iterators import listed_where_possible
 from appliance.core.signals import FAIL
 from appliance.core.task import Task
 
@@ -39,7 +40,7 @@ class Parameter(Task):
             raise TaskDefinitionError('A parameter needs a name: Parameter("n").')
         super().__init__(name=name, slug=name, tags=tags)
         self.has_default = default is not NO_DEFAULT
-        self.default = default if self.has_default else None
+        self.default = listed_where_possible(default) if self.has_default else None
         self.required = not self.has_default if required is None else required
         self.type = type
         flow = active_flow.get()

@@ -13,8 +13,15 @@ from enum import Enum
 from types import GenericAlias, NoneType, UnionType
 from typing import Any, Protocol
 
+from appliance.core import copies, iterators, scalars
 from appliance.core.edge import Edge
-from appliance.core.errors import MissingParameterError, ParameterError, ParameterTypeError, UnknownParameterError
+from appliance.core.errors import (
+    MissingParameterError,
+    OneShotError,
+    ParameterError,
+    ParameterTypeError,
+    UnknownParameterError,
+)
 from appliance.core.parameter import DateTimeParameter, Parameter
 from appliance.core.task import Task
 
@@ -56,7 +63,7 @@ def resolve(flow: Consumers, arguments: Mapping[str, Any]) -> dict[str, Any]:
             problems.append((ParameterTypeError, str(error)))
     if problems:
         raise problems[0][0]("\n".join(sentence for _, sentence in problems))
-    return values
+    return {name: copies.own(value) for name, value in values.items()}  # so that the next run gets them as written
 
 
 def check_defaults(flow: Consumers) -> None:
@@ -92,6 +99,10 @@ def default(flow: Consumers, parameter: Parameter) -> Any:
 def convert(flow: Consumers, parameter: Parameter, value: Any, subject: str = "Parameter") -> Any:
     """`value` as the type of the parameter; JSON forms of richer types (dates, models) are converted. Without a known type
     every value fits. Raises ParameterTypeError, whose sentences begin with `subject`."""
+    try:
+        value = iterators.listed(value)
+    except OneShotError as error:
+        raise ParameterTypeError(f"{subject} {parameter.name!r}: {error}") from None
     if value is None and parameter.default is None and not parameter.required:
         return value
     hint = type_hint(flow, parameter)
@@ -99,13 +110,18 @@ def convert(flow: Consumers, parameter: Parameter, value: Any, subject: str = "P
         return value
     from pydantic import ValidationError
 
-    adapter = _adapter(hint)
+    adapter = _validator(hint)
     if adapter is None:
         return value
     try:
         return adapter.validate_python(value, strict=True)
     except ValidationError as error:
         wrong = error
+    value = scalars.plain(value)
+    try:
+        return adapter.validate_python(value, strict=True)
+    except ValidationError:
+        pass
     try:
         return adapter.validate_json(json.dumps(_whole_numbers(value)), strict=True)
     except ValidationError as error:
@@ -158,7 +174,7 @@ def _json_form(value: Any, subject: str) -> Any:
     from pydantic_core import PydanticSerializationError, to_jsonable_python
 
     try:
-        plain = to_jsonable_python(value)
+        plain = to_jsonable_python(scalars.plain(value))
         json.dumps(plain, allow_nan=False)  # NaN would be registered as null
         return plain
     except (PydanticSerializationError, ValueError) as error:  # ValueError: also a value that holds itself
@@ -197,8 +213,18 @@ def _is_member(value: Any, hint: Any) -> bool:
     return False
 
 
+def _validator(hint: Any) -> Any:
+    """What checks values of this type; None for a type that pydantic doesn't support."""
+    adapter = _adapter(hint)
+    if adapter is None:
+        return None
+    from appliance.core import parameter_iterables
+
+    return parameter_iterables.validator(adapter)
+
+
 def _adapter(hint: Any) -> Any:
-    """The adapter that checks values of this type; None for a type that pydantic doesn't support."""
+    """pydantic's adapter for this type; None for a type that it doesn't support."""
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticUserError
 

@@ -29,6 +29,7 @@ class ResourceInit(Task):
     """Creates the object that sets up and cleans up."""
 
     always_rerun = True
+    shares_result = True
 
     def __init__(self, resource_class: Callable[..., Any], **options: Any) -> None:
         self.run = resource_class  # type: ignore[method-assign]
@@ -39,6 +40,7 @@ class ResourceSetup(Task):
     """Its result is the resource."""
 
     always_rerun = True
+    shares_result = True
 
     def run(self, owner: Any) -> Any:
         return owner.setup()

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from appliance.core.errors import TaskDefinitionError
+from appliance.core.scalars import is_number, is_whole
 
 MOST_RETRIES = 100_000
 LONGEST_WAIT = timedelta(days=365)
@@ -45,18 +46,18 @@ def exponential_backoff(
     most = LONGEST_WAIT if limit is None else duration(limit, "limit of exponential_backoff")
     if not first:
         raise TaskDefinitionError("base of exponential_backoff must be more than zero seconds.")
-    if not _is_number(factor) or not 1 <= factor < math.inf:
+    if not is_number(factor) or not 1 <= factor < math.inf:
         raise TaskDefinitionError("factor of exponential_backoff must be a number, 1 or more.")
     if most < first:
         raise TaskDefinitionError("limit of exponential_backoff must not be less than its base.")
-    return ExponentialBackoff(first, factor, most)
+    return ExponentialBackoff(first, float(factor), most)
 
 
 def delay_of(option: Any) -> Delay | None:
     """The option `retry_delay` in a single form. Raises TaskDefinitionError for negative and infinite ones, TypeError for others."""
     if option is None or isinstance(option, ExponentialBackoff):
         return option
-    if isinstance(option, timedelta) or _is_number(option):
+    if isinstance(option, timedelta) or is_number(option):
         return duration(option, "retry_delay")
     if isinstance(option, str | bytes | dict) or not isinstance(option, Iterable):
         raise TypeError(
@@ -79,10 +80,10 @@ def wait(delay: Delay, run_count: int, jitter: float, draw: float) -> timedelta:
 
 def duration(value: Any, name: str) -> timedelta:
     """Seconds or a timedelta as a timedelta of 0 to 365 days."""
-    if _is_number(value):
+    if is_number(value):
         if not 0 <= value <= LONGEST_WAIT.total_seconds():  # NaN is not, either
             raise TaskDefinitionError(f"{name} must be between 0 seconds and 365 days.")
-        return timedelta(seconds=value)
+        return timedelta(seconds=float(value))
     if not isinstance(value, timedelta):
         raise TypeError(f"{name} must be a timedelta or a number of seconds.")
     if not timedelta(0) <= value <= LONGEST_WAIT:
@@ -92,14 +93,14 @@ def duration(value: Any, name: str) -> timedelta:
 
 def count_of(option: Any) -> int:
     """The option `max_retries`."""
-    if isinstance(option, bool) or not isinstance(option, int) or not 0 <= option <= MOST_RETRIES:
+    if not is_whole(option) or not 0 <= option <= MOST_RETRIES:
         raise TaskDefinitionError(f"max_retries must be a whole number from 0 to {MOST_RETRIES:,}.")
-    return option
+    return int(option)
 
 
 def jitter_of(option: Any) -> float:
     """The option `retry_jitter`."""
-    if not _is_number(option) or not 0 <= option <= 1:
+    if not is_number(option) or not 0 <= option <= 1:
         raise TaskDefinitionError("retry_jitter must be a fraction of the delay, from 0 to 1.")
     return float(option)
 
@@ -112,7 +113,3 @@ def exceptions_of(option: Any) -> tuple[type[BaseException], ...]:
     if not all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in classes):
         raise TypeError("retry_on must be an exception class or a list of them.")
     return classes
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from appliance.core import retries
 from appliance.core.errors import TaskDefinitionError
 from appliance.core.option_names import refuse_unknown
+from appliance.core.scalars import is_number, is_whole
 from appliance.core.states import Failed, State
 
 StateHandler = Callable[[Any, State, State], State | None]
@@ -54,19 +55,19 @@ def timeout_of(timeout: float | timedelta | None) -> float | None:
     if timeout is None:
         return None
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+    if not is_number(seconds):
         raise TypeError("timeout must be a number of seconds or a timedelta.")
     if not 0 < seconds <= retries.LONGEST_WAIT.total_seconds():  # NaN is not, either
         raise TaskDefinitionError("timeout must be more than zero seconds and at most 365 days.")
-    return seconds
+    return int(seconds) if is_whole(seconds) else float(seconds)
 
 
 def nout_of(nout: int | None) -> int | None:
     if nout is None:
         return None
-    if isinstance(nout, bool) or not isinstance(nout, int) or not 0 <= nout <= MOST_RESULTS:
+    if not is_whole(nout) or not 0 <= nout <= MOST_RESULTS:
         raise TaskDefinitionError(f"nout must be a whole number from 0 to {MOST_RESULTS:,}.")
-    return nout
+    return int(nout)
 
 
 def trigger_of(trigger: Any) -> Any:

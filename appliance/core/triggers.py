@@ -12,6 +12,7 @@ from typing import TypeVar
 from appliance.core.context import context
 from appliance.core.edge import Edge, Named
 from appliance.core.errors import TaskDefinitionError
+from appliance.core.scalars import is_number
 from appliance.core.signals import PAUSE, SKIP, TRIGGERFAIL
 from appliance.core.states import Failed, Mapped, State, Success
 
@@ -102,7 +103,7 @@ def some_successful(at_least: float | None = None, at_most: float | None = None)
 def _some(kind: str, state_class: type[State], at_least: float | None, at_most: float | None) -> Trigger[T]:
     name = f"{kind}(at_least={at_least}, at_most={at_most})"
     for bound in (at_least, at_most):
-        if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int | float) or not bound >= 0):
+        if bound is not None and (not is_number(bound) or not bound >= 0):
             raise TaskDefinitionError(f"The bounds of {name} must be counts, or proportions below 1.")
 
     def trigger(upstream: Upstream[T]) -> bool:

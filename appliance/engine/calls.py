@@ -11,13 +11,15 @@ import logging
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from types import CoroutineType, FrameType
+from dataclasses import dataclass, field, replace
+from types import AsyncGeneratorType, CoroutineType, FrameType
 from typing import Any
 
-from appliance.core import masking
+from appliance.core import iterators, masking
+from appliance.core.copies import SCALARS
+from appliance.core.errors import OneShotError
 from appliance.core.logs import get_logger
 from appliance.core.run_context import TaskRunContext, current_task_run
 from appliance.core.signals import StateSignal
@@ -60,12 +62,14 @@ def carry_out(
     try:
         if timeout is None and not log_stdout:
             result = function(**inputs)
-            if type(result) is CoroutineType:
-                result = finish(result, None)
+            if type(result) not in SCALARS:
+                result = _value(function, result)
         else:
             result = call(function, inputs, timeout, get_logger(context.task_name) if log_stdout else None)
     except StateSignal as signal:
         return _state_of(context, signal)
+    except OneShotError as error:
+        return Failed(f"The task's result can't be used: {error}", error)
     except SoftTimeout:
         return TimedOut(
             f"The task ran longer than its timeout of {timeout:g} s; outside the main thread it can't be stopped, "
@@ -82,8 +86,29 @@ def carry_out(
     return Success("Task run succeeded.", result, {"task_run_count": context.task_run_count})
 
 
+def _value(function: Function, result: Any) -> Any:
+    """What the function returned, as a value that can be read again: a coroutine's result, and a list of what an iterator yields."""
+    if type(result) is CoroutineType:
+        result = finish(result, None)
+    if type(result) is AsyncGeneratorType:
+        return finish(_collected(result), None)
+    if getattr(getattr(function, "__self__", None), "shares_result", False):  # a resource may be anything
+        return result
+    return iterators.listed(result)
+
+
+async def _collected(items: AsyncIterator[Any]) -> list[Any]:
+    return [item async for item in items]
+
+
 def _state_of(context: TaskRunContext, signal: StateSignal) -> State:
     state = signal.state
+    try:
+        result = iterators.listed(state.result)
+    except OneShotError as error:
+        return Failed(f"The task's result can't be used: {error}", error)
+    if result is not state.result:
+        state = replace(state, result=result)
     if isinstance(state, Looped):
         return Looped(state.message, state.result, loop_count=context.task_loop_count)
     if isinstance(state, Failed):
@@ -107,19 +132,17 @@ def call(function: Function, inputs: dict[str, Any], timeout: float | None, log:
     with nullcontext() if log is None else stdout.capture(log):
         if timeout is not None:
             return _limited(function, inputs, timeout)
-        result = function(**inputs)
-        return finish(result, None) if inspect.iscoroutine(result) else result
+        return _value(function, function(**inputs))
 
 
 def _limited(function: Function, inputs: dict[str, Any], timeout: float) -> Any:
     timeout = min(timeout, _LONGEST)
     if inspect.iscoroutinefunction(function):
-        return finish(function(**inputs), timeout)
+        return _value(function, finish(function(**inputs), timeout))
     if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
         with _alarm(timeout):
-            result = function(**inputs)
-            return finish(result, None) if inspect.iscoroutine(result) else result
-    return _in_thread(lambda: function(**inputs), timeout)
+            return _value(function, function(**inputs))
+    return _in_thread(lambda: _value(function, function(**inputs)), timeout)
 
 
 @contextmanager

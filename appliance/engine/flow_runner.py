@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from appliance.core import masking, parameter_types
+from appliance.core import copies, masking, parameter_types
 from appliance.core.edge import Edge
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
@@ -78,7 +78,7 @@ class FlowRunner:
             flow_run_id=flow_run_id or str(ids.uuid7()),
             flow_run_name=flow_run_name or ids.readable_name(),
             scheduled_start_time=scheduled_start_time or clock.now(),
-            extra=dict(context or {}),
+            extra=copies.own(dict(context or {})),
             checkpointing=self.checkpointing or addresses.checkpointing(),
             result=flow.result if flow.result is not None else addresses.default_result(),
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
-from appliance.core import masking
+from appliance.core import dealing, masking
+from appliance.core.copies import SCALARS, own
 from appliance.core.edge import Edge
 from appliance.core.logs import get_logger
 from appliance.core.signals import StateSignal
@@ -108,7 +109,7 @@ def check_mappable(runner: Runner, run: TaskRun) -> State | None:
         except Exception:  # noqa: BLE001 - methods of a user's class; whatever they raise, the result can't be mapped over
             return Failed(
                 f"At least one upstream state has an unmappable result: task {name!r} returned "
-                f"{type(state.result).__name__}; return a list."
+                f"{type(state.result).__name__}; {dealing.advice(state.result)}."
             )
         widths.append(len(values))
     if not widths:
@@ -117,13 +118,18 @@ def check_mappable(runner: Runner, run: TaskRun) -> State | None:
 
 
 def get_inputs(runner: Runner, run: TaskRun) -> State | None:
-    """Collect the arguments of run(): constants, and the results of upstream tasks with a key."""
-    inputs = dict(run.constants) if run.constants else {}
+    """Collect the arguments of run(): constants, and the results of upstream tasks with a key. Each attempt has its own copy."""
+    inputs = {key: own(value) for key, value in run.constants.items()} if run.constants else {}
+    combines = run.task.auto_generated  # and changes nothing
     for edge, state in run.upstream.items():
-        if edge.key is not None:
-            inputs[edge.key] = (
-                flat(state.result) if edge.flattened and not edge.mapped and state.is_successful() else state.result
-            )
+        if edge.key is None:
+            continue
+        value = state.result
+        if edge.flattened and not edge.mapped and state.is_successful():
+            value = flat(value)
+        if type(value) not in SCALARS and not combines and not edge.upstream_task.shares_result:
+            value = own(value)
+        inputs[edge.key] = value
     run.inputs = inputs
     return None
 
@@ -259,11 +265,9 @@ def retry_is_due(run: TaskRun, state: Failed) -> bool:
 
 
 def elements(state: State, edge: Edge[Task]) -> Any:
-    """The upstream result as something with a length and an index. Raises TypeError, or whatever a user's class raises."""
+    """The upstream result as something with a length and an index, from 0. Raises TypeError, or whatever a user's class raises."""
     values = flat(state.result) if edge.flattened else state.result
-    if not isinstance(values, Sized) or not hasattr(values, "__getitem__") or isinstance(values, Mapping):
-        raise TypeError
-    return values if type(values) in _INDEXED else [values[index] for index in range(len(values))]
+    return values if type(values) in _INDEXED else dealing.in_order(values)
 
 
 def flat(values: Any) -> list[Any]:

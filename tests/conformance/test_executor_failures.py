@@ -260,11 +260,11 @@ def test_a_reduce_that_raises(remote: Executor, error: BaseException) -> None:
 def test_results_that_cannot_be_pickled(remote: Executor) -> None:
     @task
     def makes() -> Any:
-        return (x for x in range(3))
+        return threading.Lock()
 
     state = outcome(remote, makes)
     assert isinstance(state, states.Failed)
-    assert "The result of the task, a generator, can't be pickled to leave its process" in str(state.message)
+    assert "The result of the task, a lock, can't be pickled to leave its process" in str(state.message)
 
 
 def test_exceptions_that_cannot_travel_leave_their_text(remote: Executor) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from appliance.core.states import Mapped, State, Success
 from appliance.kit import clock
+from appliance.kit.json_numbers import not_finite
 from appliance.protocol.logs import MAX_MESSAGE, Level
 from appliance.protocol.run_protocol import Event, FlowStateEvent, LogEvent, Report, TaskStateEvent
 
@@ -29,7 +30,7 @@ def event(item: Item) -> Event:
     if len(item) == 2:
         state, at = item
         kind, name, message, data = state.to_wire()
-        return FlowStateEvent(type=kind, name=name, message=text(message), data=data or None, at=at)  # type: ignore[arg-type]
+        return FlowStateEvent(type=kind, name=name, message=text(message), data=_finite(data) or None, at=at)  # type: ignore[arg-type]
     if isinstance(item[0], datetime):
         return _log(item)
     return _task(item)
@@ -47,7 +48,7 @@ def _task(item: TaskItem) -> TaskStateEvent:
         type=kind,  # type: ignore[arg-type]
         name=name,
         message=text(message),
-        data=data or None,
+        data=_finite(data) or None,
         at=at,
         run_count=run_count,
         result_location=location,
@@ -122,6 +123,13 @@ def _encodable(one: Event) -> Event:
     except (TypeError, ValueError, OverflowError, RecursionError):
         return one if isinstance(one, LogEvent) else msgspec.structs.replace(one, data=_plain(one.data))
     return one
+
+
+def _finite(data: dict[str, Any]) -> dict[str, Any]:
+    """The data as it is, unless JSON would hold null for a number in it."""
+    if not_finite(data) is None:
+        return data
+    return {key: value if not_finite(value) is None else text(repr(value)[:1000]) for key, value in data.items()}
 
 
 def _plain(data: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from strawberry.types.scalar import ScalarDefinition
 
 from appliance.kit import clock
 from appliance.kit.documents import JsonDocument
+from appliance.kit.json_numbers import not_finite
 from appliance.server.errors import Invalid
 
 if TYPE_CHECKING:  # the schema needs types of their own, code needs none: nothing has to be converted
@@ -48,6 +49,13 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _parse_document(value: Any) -> Any:
+    """A literal such as 1e999 is infinite, which a JSON document can't hold."""
+    if not_finite(value) is not None:
+        raise GraphQLError("A JSON document can't hold NaN or infinity; use a smaller number, null or a string.")
+    return value
+
+
 def json_object(value: Any, name: str) -> JsonDocument:
     """The value of a JSON input that must be an object. None means an empty one. Raises Invalid."""
     document = {} if value is None else value
@@ -66,5 +74,5 @@ SCALARS: dict[object, ScalarDefinition] = {
     BigInt: strawberry.scalar(
         name="BigInt", description="A whole number of up to 64 bits.", serialize=int, parse_value=_parse_big
     ),
-    JSON: strawberry.scalar(name="JSON", description="A JSON document.", serialize=_same, parse_value=_same),
+    JSON: strawberry.scalar(name="JSON", description="A JSON document.", serialize=_same, parse_value=_parse_document),
 }

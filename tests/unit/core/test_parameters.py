@@ -229,7 +229,7 @@ def test_an_untyped_parameter_takes_anything_as_it_is(value: Any) -> None:
         found = same(Parameter("p"))
     state = flow.run(p=value)
     assert isinstance(state, State)
-    assert state.result[found].result is value
+    assert state.result[found].result == value and type(state.result[found].result) is type(value)
 
 
 @pytest.mark.parametrize(

@@ -81,17 +81,13 @@ class Ambiguous:
 
 
 class HostileElements(list[int]):
-    def __getitem__(self, index: Any) -> Any:
-        raise RuntimeError("hostile item")
+    def __iter__(self) -> Any:
+        raise RuntimeError("hostile items")
 
 
 class LyingLength(list[int]):
     def __len__(self) -> int:
         return 10**12
-
-
-def counter() -> Iterator[int]:
-    yield 1
 
 
 async def coroutine() -> int:
@@ -100,7 +96,6 @@ async def coroutine() -> int:
 
 HOSTILE: dict[str, Callable[[], Any]] = {
     "a lock": threading.Lock,
-    "a generator": counter,
     "hostile repr": HostileRepr,
     "endless repr": EndlessRepr,
     "hostile eq, bool and len": HostileComparison,
@@ -113,7 +108,7 @@ HOSTILE: dict[str, Callable[[], Any]] = {
     "a task": lambda: Task("returned"),
     "a class": lambda: HostileRepr,
 }
-UNPICKLABLE = {"a lock", "a generator", "hostile reduce", "hostile attributes"}
+UNPICKLABLE = {"a lock", "hostile reduce", "hostile attributes"}
 
 
 @pytest.fixture(autouse=True)

@@ -130,7 +130,7 @@ def mapping(value: Any, make: Callable[[], Executor], wrap: Callable[[Any], Any]
 
 
 @in_process
-@pytest.mark.parametrize("value", [None, {"a": 1}, {1, 2}, 5, iter([1]), (x for x in [1]), float("nan"), object()])
+@pytest.mark.parametrize("value", [None, {"a": 1}, {1, 2}, 5, float("nan"), object()])
 def test_case_97_what_has_no_elements_in_order_is_refused_with_its_type(
     value: Any, make: Callable[[], Executor]
 ) -> None:

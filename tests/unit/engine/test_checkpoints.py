@@ -262,7 +262,7 @@ def test_values_that_are_neither_true_nor_equal_are_stored_and_cached(kind: str)
             assert found["<lambda>"].result == type(value).__name__
 
 
-@pytest.mark.parametrize("make", [Awkward, lambda: (n for n in [1]), lambda: [Awkward()]])
+@pytest.mark.parametrize("make", [Awkward, lambda: [Awkward()]])
 @pytest.mark.parametrize("options", [{}, {"cache_for": timedelta(1)}, {"target": "t"}])
 def test_values_that_can_not_be_pickled_are_a_clear_failure(make: Any, options: dict[str, Any]) -> None:
     one = made(lambda: make(), **options)

@@ -210,18 +210,6 @@ def test_what_can_be_mapped_over(value: Any, expected: list[Any] | str) -> None:
         assert state.result[whole].result == expected
 
 
-def test_a_generator_can_not_be_mapped_over() -> None:
-    @task
-    def generate() -> Any:
-        return (x for x in (1, 2))
-
-    with Flow("f") as flow:
-        mapped = give.map(generate())
-    state = flow.run()
-    assert state is not None
-    assert "generator; return a list" in state.result[mapped].message
-
-
 def test_the_shortest_argument_decides_and_empty_lists_flatten_to_nothing() -> None:
     with Flow("f") as flow:
         short = add.map([1, 2, 3], [10, 20])

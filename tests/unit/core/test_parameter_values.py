@@ -1,0 +1,180 @@
+"""A checked value stays a value: it can be read any number of times, numpy's numbers are numbers, and JSON never loses a NaN."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from pydantic import BaseModel
+
+from appliance import Flow, Parameter, ThreadExecutor, exponential_backoff, task
+from appliance.client import wire
+from appliance.client.errors import ClientError
+from appliance.core import parameter_types
+from appliance.core.errors import ParameterTypeError
+from appliance.core.parameter import NO_DEFAULT
+from appliance.engine.tracked import events
+from appliance.kit.json_numbers import not_finite
+from appliance.protocol.flow_runs import CreateFlowRun
+
+
+class Model(BaseModel):
+    values: Iterable[int]
+
+
+@dataclass
+class Record:
+    values: Iterable[int]
+    day: date | None = None
+
+
+def resolved(hint: Any, value: Any, default: Any = NO_DEFAULT) -> Any:
+    with Flow("f") as flow:
+        Parameter("p", type=hint, default=default)
+    return parameter_types.resolve(flow, {"p": value})["p"]
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "becomes"),
+    [
+        (Iterable[int], [1, 2], [1, 2]),
+        (Iterable[int], (1, 2), (1, 2)),
+        (Iterable[int], range(2), range(2)),
+        (Iterable[int], deque([1]), deque([1])),
+        (Iterable[int], {1}, {1}),
+        (Iterable[int], (number for number in (1, 2)), [1, 2]),
+        (Iterable[int], [numpy.int64(1)], [1]),
+        (Iterable[float], [1], [1.0]),
+        (Iterable[date], ["2026-01-31"], [date(2026, 1, 31)]),
+        (Iterable, [1, "a"], [1, "a"]),
+        (Generator[int, None, None], [1], [1]),
+        (Iterator[int], iter([1]), [1]),
+        (Iterable[int] | None, [1], [1]),
+        (dict[str, Iterable[int]], {"a": [1]}, {"a": [1]}),
+        (list[Iterable[int]], [[1], [2]], [[1], [2]]),
+        (tuple[Iterable[int], ...], ([1],), ([1],)),
+        (Any, map(str, [1]), ["1"]),
+        (Any, {"a": zip([1], [2], strict=True)}, {"a": [(1, 2)]}),
+    ],
+    ids=repr,
+)
+def test_what_is_given_for_an_iterable_can_be_read_again(hint: Any, value: Any, becomes: Any) -> None:
+    found = resolved(hint, value)
+    assert type(found) is type(becomes)
+    assert found == becomes
+
+
+@pytest.mark.parametrize("hint", [Model, Record])
+def test_fields_of_models_can_be_read_again(hint: Any) -> None:
+    found = resolved(hint, {"values": [1, 2]})
+    assert (list(found.values), list(found.values)) == ([1, 2], [1, 2])
+    assert [list(one.values) for one in resolved(list[hint], [{"values": [1]}])] == [[1]]
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "says"),
+    [
+        (Iterable[int], ["a"], r"'p\[0\]': must be a valid integer, got 'a'"),
+        (Iterable[str], "text", "'p': must be a valid array"),
+        (Model, {"values": [1, "a"]}, r"'p.values\[1\]': must be a valid integer"),
+        (Iterable[int], itertools.count(), "count can be read only once"),
+        (Any, Path(__file__).open, None),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_run(hint: Any, value: Any, says: str | None) -> None:
+    with pytest.raises(ParameterTypeError, match=says or "TextIOWrapper can be read only once"):
+        if says is None:
+            with value() as file:
+                resolved(hint, file)
+        resolved(hint, value)
+
+
+def test_a_default_that_can_be_read_once_is_a_list_in_every_run() -> None:
+    @task
+    def total(values: Any) -> int:
+        return sum(values)
+
+    with Flow("f") as flow:
+        default, constant = total(Parameter("p", default=iter([1, 2]))), total(iter([3, 4]))
+    for _ in range(2):
+        state = flow.run()
+        assert state is not None
+        assert (state.result[default].result, state.result[constant].result) == (3, 7)
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "becomes"),
+    [
+        (int, numpy.int64(3), 3),
+        (int, numpy.uint8(3), 3),
+        (int, numpy.float64(3), 3),
+        (float, numpy.float32(1.5), 1.5),
+        (float, numpy.int64(3), 3.0),
+        (bool, numpy.bool_(True), True),
+        (str, numpy.str_("a"), "a"),
+        (list[int], [numpy.int64(1)], [1]),
+        (dict[str, int], {numpy.str_("a"): numpy.int8(1)}, {"a": 1}),
+        (int | None, numpy.int16(1), 1),
+    ],
+)
+def test_numbers_of_numpy_are_numbers(hint: Any, value: Any, becomes: Any) -> None:
+    found = resolved(hint, value)
+    assert found == becomes and type(found) is type(becomes)
+
+
+@pytest.mark.parametrize(
+    ("hint", "value"), [(int, numpy.float64(3.5)), (int, numpy.bool_(True)), (bool, numpy.int64(1))]
+)
+def test_other_numbers_of_numpy_are_refused_like_pythons(hint: Any, value: Any) -> None:
+    with pytest.raises(ParameterTypeError):
+        resolved(hint, value)
+
+
+def test_options_take_numbers_of_numpy() -> None:
+    two, half = numpy.int64(2), numpy.float32(0.5)
+    made = task(lambda: 1, nout=two, max_retries=two, retry_delay=two, retry_jitter=half, timeout=half, name="t")
+    assert (made.nout, made.max_retries, made.retry_jitter, made.timeout) == (2, 2, 0.5, 0.5)
+    assert all(type(value) in (int, float) for value in (made.nout, made.max_retries, made.retry_jitter, made.timeout))
+    assert exponential_backoff(two, factor=two).after(2).total_seconds() == 4
+    assert ThreadExecutor(two).max_workers == 2  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, numpy.float64("nan")])
+@pytest.mark.parametrize("shape", [lambda x: x, lambda x: [1, x], lambda x: {"a": {"b": (x,)}}])
+def test_json_never_turns_a_number_into_null(number: float, shape: Any) -> None:
+    value = shape(number)
+    assert not_finite(value) is not None
+    with pytest.raises(ClientError, match="JSON can't hold the number"):
+        wire.encode(CreateFlowRun(flow="f", parameters={"p": value}))
+    with Flow("f") as flow:
+        parameter = Parameter("p", default=value, type=Any)
+    with pytest.raises(ParameterTypeError, match="can't be written as JSON"):
+        parameter_types.json_default(flow, parameter)
+    assert resolved(Any, value) is not None, "and a local run takes it as it is"
+    assert flow.run() is not None
+
+
+def test_requests_take_numbers_of_numpy() -> None:
+    request = CreateFlowRun(flow="f", parameters={"n": numpy.int64(3), "x": [numpy.float64(1.5), numpy.str_("a")]})
+    assert b'{"n":3,"x":[1.5,"a"]}' in wire.encode(request)
+    with Flow("f") as flow:
+        parameter = Parameter("p", default={"n": numpy.int64(3)})
+    assert parameter_types.json_default(flow, parameter) == {"n": 3}
+    with pytest.raises(TypeError, match="can't hold a value of type object"):
+        wire.encode({"x": object()})
+
+
+def test_details_of_a_state_keep_nan_as_text() -> None:
+    from appliance.core.states import Success
+    from appliance.kit import clock
+
+    event = events.event((Success(data={"loss": math.nan, "n": 1}), clock.now()))
+    assert event.data == {"loss": "nan", "n": 1}  # type: ignore[union-attr]

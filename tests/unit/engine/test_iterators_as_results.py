@@ -1,0 +1,189 @@
+"""A result is the same for everybody who reads it: iterators become lists, and what can be read only once fails its own task."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance import (
+    Flow,
+    LocalExecutor,
+    MemoryResult,
+    ProcessExecutor,
+    ThreadExecutor,
+    context,
+    resource_manager,
+    signals,
+    task,
+)
+from appliance.core import states
+
+
+def yields() -> Iterator[int]:
+    yield from range(4)
+
+
+async def yields_async() -> AsyncIterator[int]:
+    for number in range(4):
+        yield number
+
+
+async def awaits_and_returns() -> Iterator[int]:
+    return yields()
+
+
+def succeeds() -> None:
+    raise signals.SUCCESS(result=yields())
+
+
+ITERATORS: list[Callable[[], Any]] = [
+    *(yields, yields_async, awaits_and_returns, succeeds),
+    lambda: map(int, "0123"),
+    lambda: filter(lambda n: True, range(4)),
+    lambda: (number for number in range(4)),
+    lambda: iter([0, 1, 2, 3]),
+    lambda: iter({0: 0, 1: 1, 2: 2, 3: 3}),
+    lambda: reversed([3, 2, 1, 0]),
+    lambda: itertools.chain([0, 1], [2, 3]),
+    lambda: itertools.islice(itertools.count(), 4),
+    lambda: (n for n, _ in zip(range(4), range(4), strict=True)),
+]
+
+
+@task
+def total(values: Any) -> Any:
+    return sum(values)
+
+
+@task
+def top(values: Any) -> Any:
+    return max(values, default=None)
+
+
+def read_twice(function: Callable[[], Any], executor: Any = None, **options: Any) -> Any:
+    with Flow("f", **options) as flow:
+        numbers = task(function, name="numbers", log_stdout=False)()
+        a, b = total(numbers), top(numbers)
+    state = flow.run(executor=executor, progress=False)
+    assert isinstance(state, states.State) and state.is_successful(), state.result
+    return state.result[a].result, state.result[b].result
+
+
+@pytest.mark.parametrize("function", ITERATORS)
+def test_an_iterator_is_a_list_to_every_reader(function: Callable[[], Any]) -> None:
+    assert read_twice(function) == (6, 3)
+
+
+@pytest.mark.parametrize("executor", [LocalExecutor, ThreadExecutor, ProcessExecutor])
+def test_on_every_executor_and_where_results_are_stored(executor: Any) -> None:
+    for function in (yields, yields_async, succeeds):
+        assert read_twice(function, executor(), result=MemoryResult()) == (6, 3)
+
+
+@pytest.mark.parametrize("options", [{"timeout": 60}, {"log_stdout": True}, {"timeout": 60, "log_stdout": True}])
+def test_with_options_that_change_the_call(options: Any) -> None:
+    for function in (yields, yields_async, awaits_and_returns):
+        with Flow("f") as flow:
+            values = task(function, **options)()
+        for executor in (LocalExecutor(), ThreadExecutor()):
+            state = flow.run(executor=executor, progress=False)
+            assert state is not None
+            assert state.result[values].result == [0, 1, 2, 3]
+
+
+def test_what_a_generator_does_belongs_to_its_task() -> None:
+    @task
+    def named() -> Any:
+        yield context.task_name
+        raise ValueError("in the middle")
+
+    with Flow("f") as flow:
+        failed = named()
+    state = flow.run(progress=False)
+    assert state is not None
+    assert state.result[failed].message == "ValueError: in the middle"
+
+
+def test_items_of_a_result_are_lists_too_and_children_can_be_made_of_them() -> None:
+    @task(nout=2)
+    def pair() -> Any:
+        return yields(), {"rows": yields(), "more": [yields(), 1]}
+
+    with Flow("f") as flow:
+        first, second = pair()
+        children = total.map([yields(), yields()])
+        mapped = task(lambda x: x + 1, name="next").map(task(yields)())
+    state = flow.run(progress=False)
+    assert state is not None
+    assert state.result[first].result == [0, 1, 2, 3]
+    assert state.result[children].result == [6, 6]
+    assert state.result[mapped].result == [1, 2, 3, 4]
+    assert state.result[second].result == {"rows": [0, 1, 2, 3], "more": [[0, 1, 2, 3], 1]}
+
+
+class Once:
+    """An iterator that is not only its items."""
+
+    def __iter__(self) -> Once:
+        return self
+
+    def __next__(self) -> int:
+        raise StopIteration
+
+
+ONE_SHOT: dict[str, Callable[[], Any]] = {
+    "TextIOWrapper": partial(Path(__file__).open, encoding="utf-8"),
+    "reader": lambda: csv.reader(["a,b"]),
+    "Cursor": lambda: sqlite3.connect(":memory:").execute("select 1"),
+    "Once": Once,
+    "count": itertools.count,
+    "cycle": lambda: itertools.cycle([1]),
+}
+
+
+@pytest.mark.parametrize("name", ONE_SHOT)
+@pytest.mark.parametrize("by_signal", [False, True])
+def test_what_can_be_read_only_once_fails_its_task(name: str, by_signal: bool) -> None:
+    opened = []
+
+    def give() -> Any:
+        opened.append(ONE_SHOT[name]())
+        if by_signal:
+            raise signals.SUCCESS(result=opened[0])
+        return opened[0]
+
+    with Flow("f") as flow:
+        given = task(give)()
+        total(given)
+    state = flow.run(progress=False)
+    for one in opened:
+        getattr(one, "close", int)()
+    assert state is not None
+    assert isinstance(state.result[given], states.Failed)
+    assert state.result[given].message == (
+        f"The task's result can't be used: A value of type {name} can be read only once, so it can't be shared by tasks; "
+        "use a list of its items instead, or the path of its file."
+    )
+
+
+def test_a_resource_may_be_read_once() -> None:
+    @resource_manager
+    class Lines:
+        def setup(self) -> Any:
+            return iter("ab")
+
+        def cleanup(self, resource: Any) -> None:
+            assert next(resource, None) is None
+
+    with Flow("f") as flow, Lines() as lines:
+        read = task(lambda x: list(x), name="all")(lines)
+    state = flow.run(progress=False)
+    assert isinstance(state, states.Success)
+    assert state.result[read].result == ["a", "b"]

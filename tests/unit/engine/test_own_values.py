@@ -1,0 +1,180 @@
+"""A run, a child and an attempt start from what was written, not from what an earlier one made of it."""
+
+from __future__ import annotations
+
+import sys
+from collections import ChainMap, Counter, OrderedDict, UserDict, UserList, defaultdict, deque, namedtuple
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from appliance import Flow, LocalExecutor, Parameter, ThreadExecutor, context, resource_manager, task, unmapped
+from appliance.core.copies import MOST_BYTES, own
+from appliance.core.states import State
+
+Pair = namedtuple("Pair", "left right")
+
+EXECUTORS = [LocalExecutor, ThreadExecutor]
+
+
+@task
+def add(items: Any) -> Any:
+    items.append(1)
+    return list(items)
+
+
+@task
+def make() -> Any:
+    return []
+
+
+def results(flow: Flow, *tasks: Any, executor: Any = None, **options: Any) -> list[Any]:
+    state = flow.run(executor=executor, progress=False, **options)
+    assert isinstance(state, State) and state.is_successful(), state
+    return [state.result[one].result for one in tasks]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_run_does_not_see_what_an_earlier_one_did(executor: Any) -> None:
+    given: list[int] = []
+    with Flow("f") as flow:
+        default = add(Parameter("default", default=[]))
+        passed = add(Parameter("passed", type=list))
+        constant = add([])
+        element = add.map([[], []])
+    expected = [[1], [1], [1], [[1], [1]]]
+    for _ in range(2):
+        assert results(flow, default, passed, constant, element, executor=executor(), passed=given) == expected
+    assert given == []
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_tasks_and_children_do_not_see_what_their_siblings_did(executor: Any) -> None:
+    @task
+    def both(number: int, items: Any) -> Any:
+        items.append(number)
+        return items
+
+    with Flow("f") as flow:
+        shared = make()
+        first, second = add(shared), add(shared)
+        constant = both.map([1, 2, 3], unmapped([]))
+        result = both.map([1, 2, 3], unmapped(shared))
+        reduced = add(constant)
+    each = [[1], [2], [3]]
+    assert results(flow, shared, first, second, constant, result, reduced, executor=executor()) == [
+        *([], [1], [1], each, each, [*each, 1])
+    ]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_an_attempt_does_not_see_what_an_earlier_one_did(executor: Any) -> None:
+    @task(max_retries=2, retry_delay=timedelta(0))
+    def picky(constant: Any, result: Any, given: Any) -> Any:
+        for items in (constant, result["deep"], given):
+            items.append(context.task_run_count)
+        if context.task_run_count < 3:
+            raise ValueError("not yet")
+        return constant, result["deep"], given
+
+    @task
+    def nested() -> Any:
+        return {"deep": []}
+
+    with Flow("f") as flow:
+        picked = picky([], nested(), Parameter("given", default=[]))
+    assert results(flow, picked, executor=executor()) == [([3], [3], [3])]
+
+
+def test_parameters_in_the_context_are_of_this_run() -> None:
+    @task
+    def change() -> Any:
+        context.parameters["items"].append(1)
+        context.extra.append(1)
+        return context.parameters["items"]
+
+    with Flow("f") as flow:
+        Parameter("items", default=[])
+        changed = change()
+    extra: list[int] = []
+    for _ in range(2):
+        assert results(flow, changed, context={"extra": extra}) == [[1]]
+    assert extra == []
+
+
+def test_a_resource_is_one_thing_for_all_that_use_it() -> None:
+    seen = []
+
+    @resource_manager
+    class Log:
+        def setup(self) -> Any:
+            return []
+
+        def cleanup(self, resource: Any) -> None:
+            seen.append(list(resource))
+
+    with Flow("f") as flow, Log() as log:
+        first = add(log)
+        add(log, upstream_tasks=[first])
+    results(flow)
+    assert seen == [[1, 1]]
+
+
+def _nested() -> list[Any]:
+    inner: list[int] = [1]
+    return [
+        *(inner, {"a": inner}, (inner,), Pair(inner, 2), deque([inner], 3), defaultdict(list, a=inner), OrderedDict(a=inner)),
+        *(UserDict(a=inner), UserList([inner]), ChainMap({"a": inner}), [[[inner]]], {"a": ({"b": inner},)}),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value", [*_nested(), {1}, bytearray(b"a"), Counter("aab")], ids=lambda value: type(value).__name__
+)
+def test_small_containers_are_copied_at_every_depth(value: Any) -> None:
+    found = own(value)
+    assert found == value and type(found) is type(value) and found is not value
+    assert repr(found) == repr(value)
+    stack = [(found, value)]
+    while stack:
+        a, b = stack.pop()
+        if isinstance(b, int | str):
+            continue
+        assert a is not b
+        if isinstance(b, dict | UserDict | ChainMap):
+            stack += [(a[key], b[key]) for key in b]
+        elif isinstance(b, list | tuple | deque | UserList):
+            stack += zip(a, b, strict=True)
+
+
+def test_what_was_one_object_stays_one_and_may_contain_itself() -> None:
+    inner: list[Any] = []
+    inner.append(inner)
+    found = own({"a": inner, "b": inner, "plain": (1, 2)})
+    assert found["a"] is found["b"] is found["a"][0] and found["a"] is not inner
+
+
+class Custom(list[int]):
+    """A class of a user, which may not be copied like a list."""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, 1, "text", b"bytes", (1, "a"), frozenset({1}), object(), Custom([1])),
+        *(list(range(MOST_BYTES)), [bytearray(MOST_BYTES)], [{"a": number} for number in range(1000)]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_everything_else_is_shared(value: Any) -> None:
+    assert own(value) is value
+
+
+def test_text_in_a_container_does_not_make_it_large() -> None:
+    value = ["x" * MOST_BYTES]
+    assert own(value) is not value
+    depth: list[Any] = []
+    for _ in range(sys.getrecursionlimit()):
+        depth = [depth]
+    assert own(depth) is depth, "nested more deeply than Python can follow"
