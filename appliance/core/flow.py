@@ -17,8 +17,8 @@ from appliance.core.edge import Edge
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow_options import FORMS
 from appliance.core.graph import Graph
-from appliance.core.option_names import refuse_unknown
 from appliance.core.iterators import listed_where_possible
+from appliance.core.option_names import refuse_unknown
 from appliance.core.parameter import Parameter
 from appliance.core.run_config import RunConfig
 from appliance.core.states import State

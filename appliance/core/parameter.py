@@ -9,8 +9,8 @@ from typing import Any, Never
 from appliance.core.building import active_flow
 from appliance.core.context import context
 from appliance.core.errors import TaskDefinitionError
-from appliance.core.option_names import refuse_unknown
 from appliance.core.iterators import listed_where_possible
+from appliance.core.option_names import refuse_unknown
 from appliance.core.signals import FAIL
 from appliance.core.task import Task
 
