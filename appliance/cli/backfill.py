@@ -30,7 +30,12 @@ Examples:
     "--end", type=AwareTime(), required=True, help="End of the period (exclusive), in ISO 8601 with a UTC offset."
 )
 @click.option(
-    "-p", "--param", "parameters", multiple=True, type=Assignment(), help="A parameter of the runs (repeatable)."
+    "-p",
+    "--param",
+    "parameters",
+    multiple=True,
+    type=Assignment(),
+    help="A parameter of the runs (repeatable); appliance run --help explains values.",
 )
 @click.option(
     "--priority",

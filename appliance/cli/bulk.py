@@ -92,7 +92,12 @@ for _verb in VERBS.values():
 @click.option("--newest-version", is_flag=True, help="Use the latest version of each flow.")
 @click.option("--from-task", help="Slug of a task to rerun too, with everything downstream of it.")
 @click.option(
-    "-p", "--param", "parameters", multiple=True, type=Assignment(), help="A new value for a parameter (repeatable)."
+    "-p",
+    "--param",
+    "parameters",
+    multiple=True,
+    type=Assignment(),
+    help="A new value for a parameter (repeatable); appliance run --help explains values.",
 )
 @_selection
 def restart(

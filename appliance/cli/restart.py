@@ -27,7 +27,12 @@ from appliance.protocol.verbs import VERBS
 )
 @click.option("--from-task", help="Slug of a task to rerun too, with everything downstream of it.")
 @click.option(
-    "-p", "--param", "parameters", multiple=True, type=Assignment(), help="A new value for a parameter (repeatable)."
+    "-p",
+    "--param",
+    "parameters",
+    multiple=True,
+    type=Assignment(),
+    help="A new value for a parameter (repeatable); appliance run --help explains values.",
 )
 @click.option("--idempotency-key", help="Repeating the command with the same key does not restart the run again.")
 @as_json

@@ -9,17 +9,18 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.output import as_json, print_json
-from appliance.cli.values import Assignment, AwareTime
+from appliance.cli.values import VALUES_HELP, Assignment, AwareTime
 from appliance.protocol.flow_runs import CreateFlowRun
 
-EPILOG = """\b
+EPILOG = f"""\b
 Examples:
   appliance run etl --project finance
   appliance run etl --project finance -p day='"2026-01-31"' -p pages=20 --watch
   appliance run etl --project finance --at 2026-01-31T06:00:00+01:00
 
-Parameter values are JSON; anything else is used as text. With --watch, the exit code is 0 if the run succeeds and 1 if it fails
-or is cancelled."""
+{VALUES_HELP}
+
+With --watch, the exit code is 0 if the run succeeds and 1 if it fails or is cancelled."""
 
 
 @click.command(epilog=EPILOG)

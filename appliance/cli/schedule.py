@@ -51,7 +51,7 @@ def policy_options(command: F) -> F:
             "parameters",
             multiple=True,
             type=Assignment(),
-            help="A parameter of its runs (repeatable).",
+            help="A parameter of its runs (repeatable); appliance run --help explains values.",
         ),
     ):
         command = option(command)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import math
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, NoReturn
 
 import click
 import msgspec
 
 from appliance.kit import clock
+
+VALUES_HELP = """Parameter values are JSON, such as 20, true, null, [1, 2], or {"a": 1}. Anything that doesn't begin like JSON is text, and
+-p note= is the empty text. Put a text that looks like JSON in double quotes: -p id='"20"' -p title='"[draft]"'."""
+_BEGINNINGS = ("{", "[", '"')
 
 
 class Assignment(click.ParamType[Any]):
@@ -21,9 +28,64 @@ class Assignment(click.ParamType[Any]):
         if not sign or not key:
             self.fail(f"{value!r} is not in the form key=json; write it like -p pages=20.", param, ctx)
         try:
-            return key, msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            return key, text
+            parsed = _parse(text)
+            msgspec.json.encode(parsed)
+            return key, parsed
+        except (ValueError, RecursionError) as error:
+            self.fail(
+                f"the value of {key} looks like JSON but is not valid: {_reason(text, error)}; correct it, or put it in "
+                "double quotes to pass it as text.",
+                param,
+                ctx,
+            )
+
+
+def _parse(text: str) -> Any:
+    """JSON without any loss, or the text itself if it doesn't even begin like JSON. Raises ValueError or RecursionError."""
+    try:
+        return json.loads(text, parse_int=_whole, parse_float=_exact, parse_constant=_no_constant)
+    except (json.JSONDecodeError, _NoNumber):
+        if text.lstrip().startswith(_BEGINNINGS):
+            raise
+        return text
+
+
+class _NoNumber(ValueError):
+    """A word that Python reads as a number, but that isn't JSON."""
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise _NoNumber(f"{name} is not a JSON number")
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"a number of {len(text)} digits is too long") from None
+
+
+def _exact(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is too large for a JSON number")
+    if Decimal(text) != Decimal(repr(value)):
+        raise ValueError(f"{text} has more digits than a JSON number keeps ({value!r})")
+    return value
+
+
+def _reason(text: str, error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeError):
+        return "it is not valid Unicode"
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
+    if error.msg.startswith("Unterminated string"):
+        return f"the text that begins at character {error.pos + 1} has no closing quote"
+    if error.pos >= len(text):
+        return "it ends too early"
+    return f"unexpected {text[error.pos]!r} at character {error.pos + 1}"
 
 
 class AwareTime(click.ParamType[Any]):
