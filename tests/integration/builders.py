@@ -75,9 +75,9 @@ def claim(db: Database, agent_id: UUID, slots: int = 1, **fields: Any) -> list[W
     return agents.claim(db, AGENT, agent_id, Claim(free_slots=slots, **fields)).work
 
 
-def begun(db: Database) -> tuple[UUID, UUID]:
+def begun(db: Database, **parts: Any) -> tuple[UUID, UUID]:
     """A run that is Running in attempt 1, and its agent."""
-    flow = register(db)
+    flow = register(db, **parts)
     run = create(db, flow.flow_id)
     agent = enrol(db)
     assert [work.flow_run_id for work in claim(db, agent)] == [run]
