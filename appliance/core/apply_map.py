@@ -37,8 +37,9 @@ def apply_map(func: Callable[..., R], *args: Any, flow: Flow | None = None, **kw
 
     Every argument is distributed element by element; wrap one in `unmapped(...)` to pass it whole to every element, or in
     `flatten(...)` to remove one level of nesting first. Inside, `func` sees tasks: it may call tasks, use `case`, `switch` and
-    `merge`, and use tasks of the enclosing flow, whose results it gets whole. Its tasks that depend on nothing also run once
-    per element. Raises FlowBuildError for a map or a resource manager inside, since there is only one level of elements.
+    `merge`, and use tasks of the enclosing flow, whose results it gets whole. All its tasks run once per element, even those that
+    depend on nothing; the shortest argument decides how often. Each element waits for its part of every argument.
+    Raises FlowBuildError for a map or a resource manager inside, since there is only one level of elements.
     """
     outer = flow or current_flow()
     if outer is None:
@@ -88,9 +89,9 @@ def _take_over(outer: Flow, piece: Flow, arguments: list[_Argument]) -> None:
         edges = [_outer_edge(edge, dealt) for edge in piece.edges_to(task)]
         for edge in edges:
             outer.add_edge(*edge.tasks, edge.key, edge.mapped, edge.flattened)
-        if task in dealt and not any(edge.mapped for edge in edges):
-            first = next(argument for argument in arguments if argument.is_mapped)
-            _wait_for_element(outer, task, first)
+        if task in dealt and not any(edge.upstream_task in dealt for edge in edges):
+            for argument in sorted(arguments, key=lambda argument: not argument.is_mapped):
+                _wait_for(outer, task, argument)
 
 
 def _outer_edge(edge: Edge[Task], dealt: set[Task]) -> Edge[Task]:
@@ -100,13 +101,20 @@ def _outer_edge(edge: Edge[Task], dealt: set[Task]) -> Edge[Task]:
     return Edge(upstream, edge.downstream_task, edge.key, upstream in dealt)
 
 
-def _wait_for_element(outer: Flow, task: Task, argument: _Argument) -> None:
-    """Make a task that uses none of the elements run once per element."""
-    if argument.source in outer.upstream_tasks(task):
+def _wait_for(outer: Flow, task: Task, argument: _Argument) -> None:
+    """Make a first task of the piece wait for an argument, used or not: so every task of the piece has as many children as the
+    shortest argument has elements, and each runs once its element of every argument is there."""
+    source = argument.source
+    known = [edge for edge in outer.edges_to(task) if edge.upstream_task is source]
+    if any((edge.mapped, edge.flattened) == (argument.is_mapped, argument.flattened) for edge in known):
+        return
+    if not argument.is_mapped and (known or isinstance(source, Constant)):
+        return
+    if any(edge.key is None for edge in known):
         raise FlowBuildError(
             f"Task {task.name!r} uses an argument of apply_map only as a whole; call it outside apply_map."
         )
-    outer.add_edge(argument.source, task, None, True, argument.flattened)
+    outer.add_edge(source, task, None, argument.is_mapped, argument.flattened)
 
 
 def _refuse_nesting(task: Task, edges: list[Edge[Task]]) -> None:

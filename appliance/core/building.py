@@ -35,7 +35,7 @@ class FlowBuilder(Protocol[T]):
         self,
         task: T,
         upstream_tasks: Iterable[Any] | None = None,
-        downstream_tasks: Iterable[T] | None = None,
+        downstream_tasks: Iterable[Any] | None = None,
         keyword_tasks: Mapping[str, Any] | None = None,
         mapped: bool = False,
     ) -> None:

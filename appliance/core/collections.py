@@ -94,6 +94,17 @@ def holds_task(value: Any) -> bool:
     return False
 
 
+def tasks_in(value: Any) -> list[Task]:
+    """The tasks in a value: itself, or those at any depth of plain collections."""
+    if isinstance(value, Task):
+        return [value]
+    if isinstance(value, Annotation):
+        return tasks_in(value.value)
+    if not holds_task(value):
+        return []
+    return [task for item in (value.values() if isinstance(value, dict) else value) for task in tasks_in(item)]
+
+
 def _refuse_tasks_in(value: Any) -> bool:
     """Named tuples and other custom collections can't be rebuilt by a task."""
     items = (*value, *value.values()) if isinstance(value, dict) else value

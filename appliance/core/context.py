@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
 from appliance.core.logs import get_logger
-from appliance.core.run_context import current_flow_run, current_task_run
+from appliance.core.run_context import FlowRunContext, current_flow_run, current_task_run
 
 _FLOW_RUN_KEYS = ("flow_name", "parameters", "flow_run_id", "flow_run_name", "scheduled_start_time")
 _TASK_RUN_KEYS = (
@@ -20,14 +21,19 @@ KEYS = (
     *(f"{day}{form}" for day, form in product(("today", "yesterday", "tomorrow"), ("", "_nodash"))),
 )
 """All names but `logger` and those that a run adds: the same in local runs, under an agent, and in templates."""
+_UNSET = {"map_index": -1, "resume": False}
 
 
-class RunContext:
-    """Read-only view of the run that the calling code is in: `context.parameters["n"]`, `context.map_index`, `context.today`..."""
+class RunContext(Mapping[str, Any]):
+    """Read-only view of the run that the calling code is in: `context.parameters["n"]`, `context.map_index`, `context.today`...
+
+    As a mapping it has only what is set, so that the default of `context.get("task_loop_result", 0)` counts in the first round of
+    a loop. As an attribute, what a task run has not set is None; `map_index` is then -1 and `resume` is False.
+    """
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return self[name]
+            return _value(name)
         except KeyError as error:
             raise AttributeError(f"The run context has no {name!r}; it exists only inside a running flow.") from error
 
@@ -35,28 +41,48 @@ class RunContext:
         raise AttributeError("The run context is read-only.")
 
     def __getitem__(self, name: str) -> Any:
-        task_run = current_task_run.get()
-        flow_run = task_run.flow_run if task_run is not None else current_flow_run.get()
-        if name == "logger":
-            return get_logger(None if task_run is None else task_run.task_name)
-        if task_run is not None and name in _TASK_RUN_KEYS:
-            return getattr(task_run, name)
-        if flow_run is None:
+        value = _value(name)
+        if not _is_set(name, value):
             raise KeyError(name)
-        if name in flow_run.extra:
-            return flow_run.extra[name]
-        if name in _FLOW_RUN_KEYS:
-            return getattr(flow_run, name)
-        return _dates(flow_run.date, name)
+        return value
 
-    def __contains__(self, name: str) -> bool:
-        return self.get(name, _MISSING) is not _MISSING
+    def __iter__(self) -> Iterator[str]:
+        run = _flow_run()
+        extra = () if run is None else run.extra
+        return (name for name in dict.fromkeys(("logger", *KEYS, *extra)) if name in self)
 
-    def get(self, name: str, default: Any = None) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            return default
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _value(name: str) -> Any:
+    """Raises KeyError for what doesn't exist where the caller is."""
+    task_run, flow_run = current_task_run.get(), _flow_run()
+    if name == "logger":
+        return get_logger(None if task_run is None else task_run.task_name)
+    if task_run is not None and name in _TASK_RUN_KEYS:
+        return getattr(task_run, name)
+    if flow_run is None:
+        raise KeyError(name)
+    if name in flow_run.extra:
+        return flow_run.extra[name]
+    if name in _FLOW_RUN_KEYS:
+        return getattr(flow_run, name)
+    return _dates(flow_run.date, name)
+
+
+def _is_set(name: str, value: Any) -> bool:
+    run = current_task_run.get()
+    if run is not None and name == "task_loop_result":
+        return run.task_loop_count > 1
+    if run is not None and name in _UNSET:
+        return bool(value != _UNSET[name])
+    return value is not None or (name not in _TASK_RUN_KEYS and name not in _FLOW_RUN_KEYS)
+
+
+def _flow_run() -> FlowRunContext | None:
+    task_run = current_task_run.get()
+    return task_run.flow_run if task_run is not None else current_flow_run.get()
 
 
 def _dates(date: datetime, name: str) -> Any:
@@ -68,5 +94,4 @@ def _dates(date: datetime, name: str) -> Any:
     return (date + timedelta(days=_DAYS[plain])).strftime("%Y-%m-%d" if plain == name else "%Y%m%d")
 
 
-_MISSING = object()
 context = RunContext()

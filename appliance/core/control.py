@@ -8,7 +8,7 @@ from typing import Any
 
 from appliance.core import comparisons, triggers
 from appliance.core.annotations import mapped as deal_out
-from appliance.core.collections import Constant
+from appliance.core.collections import Constant, as_task, tasks_in
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow import Flow, current_flow
 from appliance.core.logs import get_logger
@@ -21,6 +21,7 @@ class CompareValue(Task):
     """Skips unless the result equals the branch's value."""
 
     auto_generated = True
+    is_gate = True
 
     def __init__(self, expected: Any) -> None:
         super().__init__(name=f"CompareValue: {str(expected)!r}")
@@ -56,7 +57,7 @@ class IsTrue(Task):
 class FilterTask(Task):
     """Keeps the results of a list for which `filter_func` is true: by default all but None and exceptions.
 
-    `log_func` receives each result that is left out; what it returns is logged. The task also runs when upstream tasks failed.
+    `log_func` receives the list that is kept; what it returns is logged. The task also runs when upstream tasks failed.
     """
 
     default_trigger = staticmethod(triggers.all_finished)
@@ -65,7 +66,7 @@ class FilterTask(Task):
     def __init__(
         self,
         filter_func: Callable[[Any], bool] | None = None,
-        log_func: Callable[[Any], str] | None = None,
+        log_func: Callable[[list[Any]], str] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -73,12 +74,9 @@ class FilterTask(Task):
         self.log_func = log_func
 
     def run(self, task_results: Iterable[Any]) -> list[Any]:
-        kept = []
-        for result in task_results:
-            if self.filter_func(result):
-                kept.append(result)
-            elif self.log_func is not None:
-                get_logger(self.name).info(self.log_func(result))
+        kept = [result for result in task_results if self.filter_func(result)]
+        if self.log_func is not None:
+            get_logger(self.name).info("%s", self.log_func(kept))
         return kept
 
 
@@ -107,28 +105,32 @@ class case:
         inside = {task: None for task in self.flow.tasks if task not in self.before and not _is_source(task)}
         if not inside:
             return
-        condition = CompareValue(self.value).bind(value=self.task, flow=self.flow)
+        gate = CompareValue(self.value).bind(value=self.task, flow=self.flow)
         for task in inside:
-            if not any(upstream in inside for upstream in self.flow.upstream_tasks(task)):
-                task.set_upstream(condition, flow=self.flow)
+            before = [upstream for upstream in self.flow.upstream_tasks(task) if upstream in inside]
+            if not any(upstream.is_gate or _follows_skips(task) for upstream in before):
+                task.set_upstream(gate, flow=self.flow)
 
 
-def switch(condition: Task, cases: Mapping[Any, Task], mapped: bool = False) -> None:
-    """Run only the task whose key equals the result of `condition`."""
+def switch(condition: Any, cases: Mapping[Any, Any], mapped: bool = False) -> None:
+    """Run only the task whose key equals the result of `condition`, or all tasks in a list of them; None means do nothing."""
     flow = _active("switch")
-    for value, task in cases.items():
-        comparison = CompareValue(value).bind(value=condition, mapped=mapped, flow=flow)
-        task.set_dependencies(flow=flow, upstream_tasks=[comparison], mapped=mapped)
+    for value, branch in cases.items():
+        if branch is None:
+            continue
+        gate = CompareValue(value).bind(value=condition, mapped=mapped, flow=flow)
+        for task in tasks_in(branch) or [as_task(branch)]:
+            task.set_dependencies(flow=flow, upstream_tasks=[gate], mapped=mapped)
 
 
-def ifelse(condition: Task, true_task: Task | None, false_task: Task | None, mapped: bool = False) -> None:
-    """Run `true_task` when the result of `condition` is true, otherwise `false_task`; None means do nothing."""
+def ifelse(condition: Any, true_task: Any, false_task: Any, mapped: bool = False) -> None:
+    """Run `true_task` when the result of `condition` is true, otherwise `false_task`: a task, or a list of them. None means do
+    nothing."""
     truth = IsTrue().bind(value=condition, mapped=mapped, flow=_active("ifelse"))
-    branches = {True: true_task, False: false_task}
-    switch(truth, {value: task for value, task in branches.items() if task is not None}, mapped=mapped)
+    switch(truth, {True: true_task, False: false_task}, mapped=mapped)
 
 
-def merge(*tasks: Task, flow: Flow | None = None, mapped: bool = False, **options: Any) -> Task:
+def merge(*tasks: Any, flow: Flow | None = None, mapped: bool = False, **options: Any) -> Task:
     """The result of whichever of these tasks was not skipped: the first that is not None. `options` are those of a task."""
     branches: Iterable[Any] = (deal_out(task) for task in tasks) if mapped else tasks
     return Merge(**options).bind(**{f"task_{number}": task for number, task in enumerate(branches, 1)}, flow=flow)
@@ -140,6 +142,11 @@ def _is_usable(result: Any) -> bool:
 
 def _is_source(task: Task) -> bool:
     return isinstance(task, Constant | Parameter)
+
+
+def _follows_skips(task: Task) -> bool:
+    """Is it certain not to run when one of its upstream tasks was skipped or failed?"""
+    return task.skip_on_upstream_skip and task.trigger is triggers.all_successful
 
 
 def _number(key: str) -> int:

@@ -144,7 +144,7 @@ class Flow:
         self,
         task: Task,
         upstream_tasks: Iterable[Any] | None = None,
-        downstream_tasks: Iterable[Task] | None = None,
+        downstream_tasks: Iterable[Any] | None = None,
         keyword_tasks: Mapping[str, Any] | None = None,
         mapped: bool = False,
         validate: bool = False,
@@ -175,7 +175,7 @@ class Flow:
             for name, before, is_mapped, flattened in upstream:
                 self.add_edge(before, task, name, is_mapped, flattened)
             for after in downstream_tasks or ():
-                self.add_edge(task, after)
+                self.add_edge(task, as_task(after))
         finally:
             active_flow.reset(token)
         if validate:
@@ -232,10 +232,15 @@ class Flow:
             merged.validate()
         self._become(merged)
 
-    def replace(self, old: Task, new: Task, validate: bool = False) -> Task:
-        """Replace `old` by `new`, including its edges, constants and place among the reference tasks; returns `new`."""
+    def replace(self, old: Task, new: Any, validate: bool = False) -> Task:
+        """Replace `old` by `new`, including its edges, constants and place among the reference tasks; returns the new task.
+
+        `new` may also be a value, or a list of tasks and values.
+        """
         if old not in self.graph.slugs:
             raise FlowBuildError(f"Task {old.name!r} is not in flow {self.name!r}; there is nothing to replace.")
+        if not isinstance(new, Task):
+            return self._replace_by_value(old, new, validate)
         self._refuse_foreign(new)
         if old is new:
             return new
@@ -255,6 +260,18 @@ class Flow:
         changed._reference_tasks = tuple(dict.fromkeys(references))
         if validate:
             changed.validate()
+        self._become(changed)
+        return new
+
+    def _replace_by_value(self, old: Task, value: Any, validate: bool) -> Task:
+        changed = self.copy()
+        changed.graph.home = self.graph.home
+        token = active_flow.set(changed)
+        try:
+            new = as_task(value)
+        finally:
+            active_flow.reset(token)
+        changed.replace(old, new, validate)
         self._become(changed)
         return new
 

@@ -134,16 +134,22 @@ class Graph:
         return [task for task, edges in self._from.items() if not edges]
 
     def deciding_tasks(self) -> list[Task]:
-        """The terminal tasks; a clean-up among them is replaced by the tasks that it follows, if there are any."""
+        """The terminal tasks; a clean-up among them is replaced by the tasks that it follows, if there are any.
+
+        Of those, a task counts only if nothing but clean-ups follows it: what follows it otherwise decides in its place.
+        """
         tasks: dict[Task, None] = {}
         stack = self.terminal_tasks()[::-1]
         while stack:
             task = stack.pop()
             before = [edge.upstream_task for edge in self._to[task].values() if edge.key is None]
-            if task.runs_on_cancel and before:
-                stack.extend(reversed(before))
-            else:
+            before = [one for one in before if not one.is_gate]
+            if not task.runs_on_cancel or not before:
                 tasks[task] = None
+                continue
+            for one in reversed(before):
+                if all(edge.downstream_task.runs_on_cancel for edge in self._from[one]):
+                    stack.append(one)
         return list(tasks)
 
     def sorted_tasks(self, root_tasks: Iterable[Task] | None = None) -> tuple[Task, ...]:

@@ -1,4 +1,4 @@
-"""Operators on tasks: `a + b`, `a[0]`, `a > b`, `a | b` and so on become small tasks of their own."""
+"""Operators on tasks: `a + b`, `a[0]`, `a > b` and so on become small tasks of their own; `a | b` only sets an order."""
 
 from __future__ import annotations
 
@@ -49,6 +49,14 @@ class OperatorMethods(Generic[T]):
         """The task that applies the operator of that name."""
 
     @abstractmethod
+    def __or__(self, other: Any) -> Any:
+        """`other`, which runs after this task."""
+
+    @abstractmethod
+    def __ror__(self, other: Any) -> T:
+        """This task, which runs after `other`."""
+
+    @abstractmethod
     def __getitem__(self, key: Any) -> T:
         """The task whose result is one item of this one's."""
 
@@ -63,6 +71,7 @@ class OperatorMethods(Generic[T]):
         return self._operate("NotEqual", self, other)
 
     def or_(self, other: Any) -> T:
+        """The first of the two results that is true; `a | b` is an order, not a condition."""
         return self._operate("Or", self, other)
 
     def __add__(self, other: Any) -> T:
@@ -112,12 +121,6 @@ class OperatorMethods(Generic[T]):
 
     def __rand__(self, other: Any) -> T:
         return self._operate("And", other, self)
-
-    def __or__(self, other: Any) -> T:
-        return self._operate("Or", self, other)
-
-    def __ror__(self, other: Any) -> T:
-        return self._operate("Or", other, self)
 
     def __gt__(self, other: Any) -> T:
         return self._operate("GreaterThan", self, other)

@@ -37,13 +37,13 @@ class ResourceInit(Task):
 
 
 class ResourceSetup(Task):
-    """Its result is the resource."""
+    """Its result is the resource: what `setup` returns, or the object itself if it has no `setup`."""
 
     always_rerun = True
     shares_result = True
 
     def run(self, owner: Any) -> Any:
-        return owner.setup()
+        return owner.setup() if hasattr(owner, "setup") else owner
 
 
 class ResourceCleanup(Task):
@@ -100,12 +100,11 @@ class ResourceManager(Generic[P]):
         setup_task_kwargs: Mapping[str, Any] | None = None,
         cleanup_task_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
-        """Raises TaskDefinitionError for a class without `setup` and `cleanup`."""
-        for method in ("setup", "cleanup"):
-            if not callable(getattr(resource_class, method, None)):
-                raise TaskDefinitionError(
-                    f"Resource manager {getattr(resource_class, '__name__', resource_class)!r} has no {method}(); define it."
-                )
+        """Raises TaskDefinitionError for a class without `cleanup`."""
+        if not callable(getattr(resource_class, "cleanup", None)):
+            raise TaskDefinitionError(
+                f"Resource manager {getattr(resource_class, '__name__', resource_class)!r} has no cleanup(); define it."
+            )
         self.resource_class = resource_class
         self.name: str = name or str(getattr(resource_class, "__name__", "resource"))
         self.init_task_kwargs = dict(init_task_kwargs or {})
@@ -134,6 +133,8 @@ def resource_manager(
 ) -> Callable[[Callable[P, Any]], ResourceManager[P]]: ...
 def resource_manager(resource_class: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a resource manager from a class with `setup()`, which returns the resource, and `cleanup(resource)`.
+
+    Without `setup`, the object itself is the resource.
 
     `with Manager(...) as resource:` in a flow: the tasks called inside run between the two. The clean-up runs also when they
     fail and when the run is cancelled; it is skipped when there was no set-up. The last tasks inside decide the state of the

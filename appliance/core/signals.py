@@ -94,11 +94,12 @@ _BY_STATE: dict[type[states.State], type[StateSignal]] = {
 }
 
 
-def signal_from_state(state: states.State) -> StateSignal:
-    """The signal that ends a task in `state`; a more specific state yields the signal of its nearest ancestor."""
+def signal_from_state(state: states.State) -> type[StateSignal]:
+    """The signal class that ends a task in such a state: `raise signal_from_state(state)("why")`.
+
+    A more specific state yields the signal of its nearest ancestor.
+    """
     for cls in type(state).__mro__:
         if cls in _BY_STATE:
-            signal = _BY_STATE[cls](state.message)
-            signal.state = state
-            return signal
+            return _BY_STATE[cls]
     raise ValueError(f"No signal leads to the state {type(state).__name__}.")

@@ -48,6 +48,8 @@ class Task(OperatorMethods["Task"]):
     auto_generated = False
     always_rerun: typing.ClassVar[bool] = False
     """Is it run again in every attempt of a flow run because its result can't be kept?"""
+    is_gate: typing.ClassVar[bool] = False
+    """Does it decide whether a branch is taken? If it is skipped, nothing that waits for it runs, whatever its own rules are."""
     called_in: object = None
     """The `home` of the flow in which it was called and got its arguments."""
     shares_result: typing.ClassVar[bool] = False
@@ -122,8 +124,9 @@ class Task(OperatorMethods["Task"]):
             flow.unused[self] = None
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """What the task does. Override it."""
-        raise TaskDefinitionError(f"Task class {type(self).__name__} has no run(); define it.")
+        """What the task does. Override it. A plain `Task("name")` does nothing, which is enough to join branches."""
+        if type(self) is not Task:
+            raise TaskDefinitionError(f"Task class {type(self).__name__} has no run(); define it.")
 
     # --- calls build the graph
 
@@ -224,7 +227,7 @@ class Task(OperatorMethods["Task"]):
         self,
         flow: FlowBuilder[Task] | None = None,
         upstream_tasks: Iterable[Any] | None = None,
-        downstream_tasks: Iterable[Task] | None = None,
+        downstream_tasks: Iterable[Any] | None = None,
         keyword_tasks: Mapping[str, Any] | None = None,
         mapped: bool = False,
     ) -> typing.Self:
@@ -269,6 +272,14 @@ class Task(OperatorMethods["Task"]):
 
     def _operate(self, name: str, left: Any, right: Any) -> Task:
         return Operation(name).bind(left, right)
+
+    def __or__(self, other: Any) -> Any:
+        """`a | b`: b runs after a, and the expression is b, so that chains read from left to right. Either may be a list of tasks."""
+        self.set_dependencies(downstream_tasks=_listed(other))
+        return other
+
+    def __ror__(self, other: Any) -> Task:
+        return self.set_dependencies(upstream_tasks=_listed(other))
 
     def __getitem__(self, key: Any) -> Task:
         return GetItem().bind(self, key)
@@ -352,6 +363,10 @@ class Not(Task):
 
     def run(self, value: Any) -> Any:
         return not truth(value)
+
+
+def _listed(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def _signature_of(task: Task) -> inspect.Signature:

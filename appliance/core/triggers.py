@@ -6,8 +6,9 @@ task stands for all its mapped children. Skipped counts as success. A task witho
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from appliance.core.context import context
 from appliance.core.edge import Edge, Named
@@ -73,10 +74,34 @@ def all_finished(upstream: Upstream[T]) -> bool:
 always_run = all_finished
 
 
-def manual_only(upstream: Upstream[T]) -> bool:
-    """Wait for a person to resume the task."""
+@overload
+def manual_only(upstream: Upstream[T]) -> bool: ...
+@overload
+def manual_only(upstream: Trigger[T]) -> Trigger[T]: ...
+def manual_only(upstream: Upstream[T] | Trigger[T]) -> bool | Trigger[T]:
+    """Wait for a person to resume the task, once every upstream task has succeeded.
+
+    `manual_only(all_finished)` asks once that other trigger holds.
+    """
+    if not callable(upstream):
+        return _ask(all_successful, upstream, "manual_only")
+    if inspect.iscoroutinefunction(upstream):
+        raise TaskDefinitionError("manual_only needs a plain function as its trigger, not an async one.")
+    first, inner = upstream, getattr(upstream, "__name__", "custom")
+
+    def trigger(upstream: Upstream[T]) -> bool:
+        return _ask(first, upstream, name)
+
+    trigger.__name__ = trigger.__qualname__ = name = f"manual_only({inner})"
+    trigger.__doc__ = f"Wait for a person once {inner} holds."
+    return trigger
+
+
+def _ask(first: Trigger[T], upstream: Upstream[T], name: str) -> bool:
+    if not first(upstream):
+        return False
     if not context.get("resume"):
-        raise PAUSE('Trigger was "manual_only"; resume the task to let it run.')
+        raise PAUSE(f'Trigger was "{name}"; resume the task to let it run.')
     return True
 
 

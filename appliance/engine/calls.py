@@ -83,7 +83,12 @@ def carry_out(
         return failures.failed_state(error)
     except BaseException as error:  # noqa: BLE001 - user code; whatever it raises becomes the state of the task
         return failures.failed_state(error)
-    return Success("Task run succeeded.", result, {"task_run_count": context.task_run_count})
+    count = {"task_run_count": context.task_run_count}
+    if type(result) not in SCALARS and issubclass(
+        type(result), State
+    ):  # the task has decided itself how it ends; isinstance would ask the result
+        return _in_run(context, replace(result, context={**count, **result.context}))
+    return Success("Task run succeeded.", result, count)
 
 
 def _value(function: Function, result: Any) -> Any:
@@ -102,7 +107,15 @@ async def _collected(items: AsyncIterator[Any]) -> list[Any]:
 
 
 def _state_of(context: TaskRunContext, signal: StateSignal) -> State:
-    state = signal.state
+    state = _in_run(context, signal.state)
+    if isinstance(state, Failed):
+        message = None if state.message is None else failures.excerpt(str(state.message))
+        return type(state)(message, state.result, state.context, {**failures.describe(signal), **state.data})
+    return state
+
+
+def _in_run(context: TaskRunContext, state: State) -> State:
+    """A state that the task's code chose, with a result that can be read again and the counts of this run."""
     try:
         result = iterators.listed(state.result)
     except OneShotError as error:
@@ -111,9 +124,6 @@ def _state_of(context: TaskRunContext, signal: StateSignal) -> State:
         state = replace(state, result=result)
     if isinstance(state, Looped):
         return Looped(state.message, state.result, loop_count=context.task_loop_count)
-    if isinstance(state, Failed):
-        message = None if state.message is None else failures.excerpt(str(state.message))
-        return type(state)(message, state.result, state.context, {**failures.describe(signal), **state.data})
     if isinstance(state, Retrying):
         return Retrying(state.message, state.result, start_time=state.start_time, run_count=context.task_run_count)
     return state

@@ -162,7 +162,7 @@ def target_of(run: TaskRun) -> tuple[Result, str]:
 
 def names_of(run: TaskRun) -> dict[str, Any]:
     """The names for templates: the flow's parameters, the run's context, the task's inputs. Later ones take precedence."""
-    facts = {name: value for name in KEYS if (value := context.get(name)) is not None}
+    facts = {name: value for name in KEYS if (value := getattr(context, name, None)) is not None}
     return {**run.flow_run.parameters, **run.flow_run.extra, **facts, **run.inputs}
 
 

@@ -291,15 +291,16 @@ class _Pass:
         self.handles[task] = parent
         if not isinstance(parent, Mapped):
             return
-        elements = {edge: steps.elements(upstream[edge], edge) for edge in others if edge.mapped}
-        whole = {edge: upstream[edge] for edge in others if not edge.mapped}
+        dealt = {edge for edge in others if edge.mapped and not upstream[edge].is_skipped()}
+        elements = {edge: steps.elements(upstream[edge], edge) for edge in others if edge in dealt}
+        whole = {edge: upstream[edge] for edge in others if edge not in dealt}
         children = []
         for index in range(parent.n_map_states):
             handles: dict[Edge[Task], Handle] = dict(whole)
             for edge in linked:
                 handles[edge] = self.children[edge.upstream_task][index]
             for edge, values in elements.items():
-                handles[edge] = Success(result=values[index])
+                handles[edge] = values[index] if edge.flattened else Success(result=values[index])
             children.append(self.executor.submit(self.runner.run, handles, task, index, map_index=index))
         self.children[task] = children
 

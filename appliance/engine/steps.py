@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any
 
 from appliance.core import dealing, masking
@@ -28,8 +27,8 @@ from appliance.core.states import (
     TriggerFailed,
 )
 from appliance.core.task import Task
-from appliance.core.triggers import all_successful
-from appliance.engine import calls, checkpoints, failures
+from appliance.core.triggers import all_successful, expanded, manual_only
+from appliance.engine import calls, checkpoints, failures, flattening
 from appliance.engine.task_run import Runner, TaskRun
 from appliance.kit import clock
 
@@ -57,9 +56,11 @@ def check_ready(runner: Runner, run: TaskRun) -> State | None:
 def check_start_time(runner: Runner, run: TaskRun) -> State | None:
     """Wait for the time of a retry or the end of a pause. A pause without an end waits for a person."""
     state = run.state
-    if not isinstance(state, Scheduled) or isinstance(state, Resume):
+    if not isinstance(state, Scheduled):
         return None
-    if not is_due(state):
+    if isinstance(state, Resume):
+        run.resume = True
+    elif not is_due(state):
         run.ended = True
     elif state.is_paused():
         run.resume = True
@@ -79,12 +80,21 @@ def check_upstream_finished(runner: Runner, run: TaskRun) -> State | None:
 
 
 def check_upstream_skipped(runner: Runner, run: TaskRun) -> State | None:
-    """Skip a task downstream of a skipped one, unless it opts out."""
-    if not run.task.skip_on_upstream_skip:
+    """Skip a task downstream of a skipped one, unless it opts out. It can't opt out of a branch that was not taken."""
+    task = run.task
+    if not task.skip_on_upstream_skip or task.trigger is not all_successful:
+        for edge, state in run.upstream.items():
+            if edge.upstream_task.is_gate and isinstance(state, Skipped | Failed):
+                run.ended = True
+                return _untaken(edge, state)
+    if not task.skip_on_upstream_skip:
         return None
     for edge, state in run.upstream.items():
         if isinstance(state, Skipped) or (
-            isinstance(state, Mapped) and not edge.mapped and any(s.is_skipped() for s in state.map_states)
+            isinstance(state, Mapped)
+            and not edge.mapped
+            and not edge.flattened
+            and any(s.is_skipped() for s in state.map_states)
         ):
             run.ended = True
             return Skipped("Upstream task was skipped; set skip_on_upstream_skip=False on this task to run it anyway.")
@@ -99,21 +109,24 @@ def check_mappable(runner: Runner, run: TaskRun) -> State | None:
         if not edge.mapped:
             continue
         name = edge.upstream_task.name
+        if isinstance(state, Skipped):  # its element is skipped in every child; the others decide how many there are
+            continue
         if not isinstance(state, Success):
             return TriggerFailed(f"Task {name!r} did not succeed, so its result can't be mapped over.")
         if isinstance(state, Mapped) and not edge.flattened:
             widths.append(state.n_map_states)
             continue
         try:
-            values = elements(state, edge)
+            widths.append(len(elements(state, edge)))
+        except flattening.NothingToFlatten as error:
+            return Failed(f"At least one upstream state has an unmappable result: {error}")
         except Exception:  # noqa: BLE001 - methods of a user's class; whatever they raise, the result can't be mapped over
             return Failed(
                 f"At least one upstream state has an unmappable result: task {name!r} returned "
                 f"{type(state.result).__name__}; {dealing.advice(state.result)}."
             )
-        widths.append(len(values))
     if not widths:
-        return Failed("No upstream states can be mapped over.")
+        return Skipped("All upstream tasks that this one is mapped over were skipped.")
     return Mapped("Ready to proceed with mapping.", n_map_states=min(widths))
 
 
@@ -124,9 +137,10 @@ def get_inputs(runner: Runner, run: TaskRun) -> State | None:
     for edge, state in run.upstream.items():
         if edge.key is None:
             continue
+        if edge.flattened and not edge.mapped:
+            state = flattening.whole(state, edge.upstream_task.name)
+            run.flat = {**run.flat, edge: state}
         value = state.result
-        if edge.flattened and not edge.mapped and state.is_successful():
-            value = flat(value)
         if type(value) not in SCALARS and not combines and not edge.upstream_task.shares_result:
             value = own(value)
         inputs[edge.key] = value
@@ -151,17 +165,18 @@ def set_run_name(runner: Runner, run: TaskRun) -> State | None:
 
 
 def check_trigger(runner: Runner, run: TaskRun) -> State | None:
-    """Check whether the upstream states allow the task to run."""
+    """Check whether the upstream states allow the task to run. Custom triggers judge only what authors made the task wait for."""
     trigger = run.task.trigger
+    upstream = {**run.upstream, **run.flat} if run.flat else run.upstream
     try:
-        if trigger(run.upstream):
+        if trigger(upstream if trigger is all_successful else _without_gates(upstream)):
             return None
         message = f'Trigger was "{getattr(trigger, "__name__", "custom")}" but it did not hold.'
         state: State = TriggerFailed(message)
     except StateSignal as signal:
         state = signal.state
-        if trigger is all_successful and isinstance(state, TriggerFailed):
-            state = TriggerFailed(f"{state.message} {_culprits(run.upstream)}", signal)
+        if trigger in (all_successful, manual_only) and isinstance(state, TriggerFailed):
+            state = TriggerFailed(f"{state.message} {_culprits(upstream)}", signal)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - user code; the failure becomes the state of the task
@@ -241,14 +256,34 @@ RUN_KEEPING = (
 MAP_KEEPING = (*MAP[:-1], checkpoints.load_mapped, check_mappable)
 
 
+MOST_RESTARTS = 10_000
+"""How often handlers, triggers and RETRY may start one task run over. Its max_retries and its own LOOP don't count."""
+
+
 def begin_round(run: TaskRun) -> bool:
     """Whether another round follows at once: of a loop, or of a retry or a pause whose time has come. Counts it."""
     state = run.state
-    if run.task_run_count and not is_due(state):
+    if not run.task_run_count:
+        run.task_run_count = 1
+        return True
+    if not is_due(state):
         return False
-    if not run.task_run_count or isinstance(state, Retrying):
-        run.task_run_count += 1
+    if not isinstance(state, Retrying):
+        run.restarts += 1
+        return True
+    if run.task_run_count > run.task.max_retries:
+        run.restarts += 1
+    run.task_run_count += 1
     return True
+
+
+def endless(run: TaskRun) -> Failed:
+    """The end of a task run that is started over again and again."""
+    run.ended = True
+    return Failed(
+        f"The task was started over {MOST_RESTARTS:,} times in one run. Look for a state handler, a trigger or a RETRY that "
+        "asks for another start every time."
+    )
 
 
 def is_due(state: State) -> bool:
@@ -265,17 +300,34 @@ def retry_is_due(run: TaskRun, state: Failed) -> bool:
 
 
 def elements(state: State, edge: Edge[Task]) -> Any:
-    """The upstream result as something with a length and an index, from 0. Raises TypeError, or whatever a user's class raises."""
-    values = flat(state.result) if edge.flattened else state.result
+    """The upstream result as something with a length and an index, from 0: of values, or of states if the edge is flattened.
+
+    Raises TypeError, or whatever a user's class raises.
+    """
+    if edge.flattened:
+        return flattening.elements(state, edge.upstream_task.name)
+    values = state.result
     return values if type(values) in _INDEXED else dealing.in_order(values)
 
 
-def flat(values: Any) -> list[Any]:
-    """The values with one level of nesting removed. Raises TypeError if there is none."""
-    return list(chain.from_iterable(values))
+def _untaken(edge: Edge[Task], state: State) -> State:
+    if isinstance(state, Skipped):
+        return Skipped("The branch that this task is in was not taken.")
+    return TriggerFailed(
+        f"It is not known whether the branch of this task is taken. Look at {edge.upstream_task.name!r}."
+    )
+
+
+def _without_gates(upstream: Mapping[Edge[Task], State]) -> Mapping[Edge[Task], State]:
+    if not any(edge.upstream_task.is_gate for edge in upstream):
+        return upstream
+    return {edge: state for edge, state in upstream.items() if not edge.upstream_task.is_gate}
 
 
 def _culprits(upstream: Mapping[Edge[Task], State]) -> str:
+    for state in expanded(upstream):
+        if isinstance(state, flattening.NotNested):
+            return str(state.message)
     names = [
         edge.upstream_task.name for edge, state in upstream.items() if not state.is_successful() or state.is_mapped()
     ]

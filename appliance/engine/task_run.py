@@ -12,11 +12,25 @@ from appliance.core.states import Pending, State
 from appliance.core.task import Task
 from appliance.engine.calls import Invocation
 
+_NONE: Mapping[Any, Any] = {}
+
 
 class TaskRun(TaskRunContext):
     """One task run as it passes through the steps. It is also the run context that the task's code sees."""
 
-    __slots__ = ("constants", "ended", "existing", "inputs", "lookup", "reported", "state", "task", "upstream")
+    __slots__ = (
+        "constants",
+        "ended",
+        "existing",
+        "flat",
+        "inputs",
+        "lookup",
+        "reported",
+        "restarts",
+        "state",
+        "task",
+        "upstream",
+    )
 
     def __init__(
         self,
@@ -32,9 +46,12 @@ class TaskRun(TaskRunContext):
         self.upstream = upstream
         self.constants = constants
         self.inputs: dict[str, Any] = {}
+        self.flat: Mapping[Edge[Task], State] = _NONE
+        """The upstream states whose results it gets flattened."""
         self.state: State = Pending()
         self.reported: State = self.state
         self.ended = False
+        self.restarts = 0
         self.existing: State | None = None
         """The existing result of an earlier run, or the failure to find it. If set, it is used instead of running the code."""
         self.lookup: Lookup | None = None

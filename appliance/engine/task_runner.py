@@ -32,6 +32,8 @@ from appliance.engine.task_run import Step, TaskRun
 from appliance.kit import clock
 
 _logger = get_logger()
+_UNFINISHED = (Scheduled, Queued, Looped)
+_UNCOUNTED = (Looped, Queued)  # other starts are counted where they begin
 
 
 class TaskRunner:
@@ -114,8 +116,7 @@ class TaskRunner:
         """The run that was waiting, or a new one with the state from an earlier attempt of the flow run."""
         slug = self.slugs[task]
         if self.waiting and (waiting := self.waiting.pop((slug, map_index), None)) is not None:
-            if waiting.state.is_retrying() and steps.is_due(waiting.state):
-                waiting.task_run_count += 1
+            steps.begin_round(waiting)
             return waiting
         run = TaskRun(self.context, task, slug, map_index, upstream, self.constants.get(task))
         earlier = self.initial_states.get((slug, map_index)) if self.initial_states else None
@@ -139,8 +140,11 @@ class TaskRunner:
             except BaseException as error:  # noqa: BLE001 - user code; the failure becomes the state of the task
                 result = failures.handler_failure(error)
                 run.ended = True
-            if result is not None:
+            if result is not None and result is not new:
                 new = result if isinstance(result, State) else failures.invalid_handler_result(handler, result)
+                run.restarts += isinstance(new, _UNCOUNTED)
+        if run.restarts >= steps.MOST_RESTARTS and isinstance(new, _UNFINISHED):
+            new = steps.endless(run)
         if isinstance(new, Scheduled):
             new = _for_next_attempt(run, new)
         new = masking.mask_state(new)

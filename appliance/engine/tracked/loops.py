@@ -1,4 +1,7 @@
-"""Saves the progress of a loop for the next attempt: the round, and the result of the previous one, stored like any other."""
+"""Saves the progress of a loop for the next attempt: the round, and the result of the previous one, stored like any other.
+
+Of a long loop, the server learns only about some rounds, so that its history stays short however long the loop goes on.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,21 @@ from dataclasses import replace
 from appliance.core.errors import ResultError
 from appliance.core.logs import get_logger
 from appliance.core.results import Result
-from appliance.core.states import State
+from appliance.core.states import Pending, Running, State
 from appliance.engine import checkpoints
 from appliance.engine.task_run import TaskRun
 from appliance.protocol.run_protocol import EarlierTask
 
 _logger = get_logger()
 _COUNT, _LOCATION, _SHA256 = "loop_count", "loop_result_location", "loop_result_sha256"
+_ALL_UP_TO = 100
+
+
+def is_quiet(old: State, new: State) -> bool:
+    """Does this change only begin another round of a long loop? The first 100 are reported, then the 128th, 256th and so on."""
+    begun = old if isinstance(new, Running) else new
+    count = begun.data.get(_COUNT, 0) if type(begun) is Pending else 0
+    return count > _ALL_UP_TO and bool(count & (count - 1))
 
 
 def store(state: State, run: TaskRun) -> State:

@@ -102,7 +102,8 @@ def test_signals_lead_to_states_and_back() -> None:
     assert signals.SUCCESS("ok", result=3).state.result == 3
     assert signals.PAUSE().state.start_time is None  # type: ignore[attr-defined]
     assert signals.RETRY(start_time=AT).state.start_time == AT  # type: ignore[attr-defined]
-    assert isinstance(signals.signal_from_state(states.TimedOut("t")), signals.FAIL)
+    assert signals.signal_from_state(states.TimedOut("t")) is signals.FAIL
+    assert signals.signal_from_state(states.Skipped("s"))("why").state.message == "why"
     assert not issubclass(signals.SKIP, Exception)
     with pytest.raises(ValueError, match="No signal"):
         signals.signal_from_state(states.Running())

@@ -86,6 +86,28 @@ def test_skip_and_pause() -> None:
     assert triggers.always_run is triggers.all_finished
 
 
+def test_manual_only_asks_when_its_trigger_holds() -> None:
+    asks: list[tuple[triggers.Trigger, list[State]]] = [
+        (triggers.manual_only, [OK, SKIPPED]),
+        (triggers.manual_only(triggers.all_finished), [OK, BAD]),
+        (triggers.manual_only(triggers.any_failed), [OK, BAD]),
+    ]
+    for trigger, states in asks:
+        with pytest.raises(PAUSE, match="manual_only"):
+            trigger(upstream(*states))
+    for trigger in (triggers.manual_only, triggers.manual_only(triggers.all_successful)):
+        with pytest.raises(TRIGGERFAIL):
+            trigger(upstream(OK, BAD))
+    assert triggers.manual_only(lambda _upstream: False)(upstream(OK)) is False
+    assert triggers.manual_only(triggers.any_failed).__name__ == "manual_only(any_failed)"
+
+    async def later(_upstream: object) -> bool:
+        return True
+
+    with pytest.raises(TaskDefinitionError, match="plain function"):
+        triggers.manual_only(later)  # type: ignore[call-overload]
+
+
 KINDS: dict[str, State] = {
     "ok": OK,
     "cached": Cached(),

@@ -62,11 +62,15 @@ def _mapped(node: Node, number: int, found: list[Outcome], prediction: Predictio
         return Outcome("Skipped")
     widths: list[int] = []
     for one in dealt:
+        if one.name == "Skipped":
+            continue
         if one.name in FAILED:
             return Outcome("TriggerFailed")
         if one.width is None:
             return Outcome("Failed")
         widths.append(one.width)
+    if not widths:
+        return Outcome("Skipped")
     children = [
         _run(node, number, index, [*(_element(one, index) for one in dealt), *whole], prediction)
         for index in range(min(widths))
@@ -75,6 +79,8 @@ def _mapped(node: Node, number: int, found: list[Outcome], prediction: Predictio
 
 
 def _element(upstream: Outcome, index: int) -> Outcome:
+    if upstream.name == "Skipped":
+        return upstream
     return Outcome("Success") if upstream.children is None else upstream.children[index]
 
 

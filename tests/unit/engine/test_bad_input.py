@@ -104,7 +104,6 @@ HOSTILE: dict[str, Callable[[], Any]] = {
     "ambiguous truth": Ambiguous,
     "a NaN": lambda: float("nan"),
     "an exception": lambda: ValueError("returned, not raised"),
-    "a failed state": lambda: states.Failed("returned"),
     "a task": lambda: Task("returned"),
     "a class": lambda: HostileRepr,
 }

@@ -25,7 +25,7 @@ RUN = "0189f7e0-0000-7000-8000-000000000000"
 
 @task(task_run_name="run", tags=["x"])
 def look(n: int, names: list[str]) -> dict[str, Any]:
-    return {name: context[name] for name in names}
+    return {name: context.get(name) for name in names}
 
 
 @pytest.mark.parametrize("executor", [LocalExecutor(), ThreadExecutor(max_workers=2), ProcessExecutor(max_workers=1)])

@@ -107,13 +107,13 @@ def test_a_filter_drops_none_and_exceptions(caplog: pytest.LogCaptureFixture) ->
     with Flow("f") as flow:
         picked = pick.map([0, 1, 2, 3, 4])
         kept = FilterTask()(picked)
-        large = FilterTask(lambda x: x > 3, log_func=lambda x: f"{x} is too small")(kept)
+        large = FilterTask(lambda x: x > 3, log_func=lambda large: f"{len(large)} is large enough: {large}")(kept)
     flow.set_reference_tasks([large])
     state = flow.run()
     assert state is not None
     assert state.result[kept].result == [0, 1, 4]
     assert state.result[large].result == [4]
-    assert "1 is too small" in caplog.text
+    assert [line.getMessage() for line in caplog.records if "large" in line.getMessage()] == ["1 is large enough: [4]"]
 
 
 def test_apply_map_maps_all_that_a_function_builds() -> None:
@@ -157,6 +157,64 @@ def test_apply_map_over_mapped_and_nested_results() -> None:
     assert state.result[first].result == [4, 5]
     assert state.result[second].result == [2, 3, 4]
     assert state.result[again].result == []
+
+
+WIDTHS: dict[str, tuple[list[Any], list[Any], int]] = {
+    "the first is shorter": ([1, 2], [10, 20, 30], 2),
+    "the second is shorter": ([1, 2, 3], [10, 20], 2),
+    "one is empty": ([], [10, 20], 0),
+}
+
+
+@pytest.mark.parametrize("name", WIDTHS)
+def test_apply_map_stops_at_the_shortest_argument_whatever_its_tasks_use(name: str) -> None:
+    first, second, width = WIDTHS[name]
+    calls: list[Any] = []
+
+    @task
+    def note(x: Any = None) -> Any:
+        calls.append(x)
+        return x
+
+    def piece(x: Any, y: Any) -> list[Any]:
+        with case(is_even(x), True):
+            inside = note(y)
+        return [note(x), note(y), note(), merge(inside, y)]
+
+    with Flow("f") as flow:
+        pieces = apply_map(piece, first, give(second))
+    state = flow.run()
+    assert isinstance(state, states.Success)
+    assert [state.result[one].n_map_states for one in pieces] == [width] * 4
+    assert len(calls) == 3 * width + sum(x % 2 == 0 for x in first[:width])
+
+
+def test_a_piece_of_apply_map_waits_for_all_its_arguments() -> None:
+    from appliance import signals
+
+    calls: list[Any] = []
+
+    @task
+    def late(y: int) -> int:
+        if y == 1:
+            raise ValueError("on purpose")
+        if y == 2:
+            raise signals.SKIP
+        return y
+
+    @task
+    def note(x: Any) -> None:
+        calls.append(x)
+
+    with Flow("f") as flow:
+        piece = apply_map(lambda x, y, whole: note(x), [0, 1, 2, 3], late.map([0, 1, 2, 3]), unmapped(give("whole")))
+        never = apply_map(lambda x, whole: note(x), [0, 1], unmapped(late(2)))
+    state = flow.run()
+    assert state is not None
+    kinds = [type(child).__name__ for child in state.result[piece].map_states]
+    assert kinds == ["Success", "TriggerFailed", "Skipped", "Success"]
+    assert isinstance(state.result[never], states.Skipped)
+    assert calls == [0, 3]
 
 
 def test_apply_map_inside_a_case_is_skipped_as_a_whole() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from appliance import Flow, case, resource_manager, signals, states, task
+from appliance import Flow, any_failed, case, resource_manager, signals, states, task
 from appliance.core.errors import FlowBuildError, TaskDefinitionError
 from appliance.engine.flow_runner import FlowRunner, earlier_states
 
@@ -145,9 +145,54 @@ def test_options_of_the_three_tasks() -> None:
 
 
 def test_wrong_use_is_refused() -> None:
-    with pytest.raises(TaskDefinitionError, match="has no setup"):
+    with pytest.raises(TaskDefinitionError, match="has no cleanup"):
         resource_manager(int)
     with pytest.raises(FlowBuildError, match="outside a flow"):
         place_at()
     with Flow("f"), pytest.raises(FlowBuildError, match="can't be called like this"), place_at(1, 2, 3):
         pass
+
+
+def test_without_set_up_the_object_itself_is_the_resource() -> None:
+    events: list[Any] = []
+
+    class Bare:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def cleanup(self, resource: Bare) -> None:
+            events.append(("cleanup", resource is self))
+
+    @task
+    def use(bare: Bare) -> None:
+        events.append(bare.name)
+
+    with Flow("f") as flow, resource_manager(Bare)("bare") as bare:
+        use(bare)
+    assert isinstance(flow.run(), states.Success)
+    assert events == ["bare", ("cleanup", True)]
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_failure_that_is_handled_after_the_block_is_no_failure_of_the_flow(works: bool) -> None:
+    @task
+    def work(_place: Any) -> None:
+        raise ValueError("on purpose")
+
+    @task(trigger=any_failed)
+    def handle() -> None:
+        if not works:
+            raise ValueError("the handler failed too")
+
+    with Flow("f") as flow:
+        with place_at("a") as outer:
+            with place_at("b") as inner:
+                bad = work(inner)
+            good = other()
+        handled = handle(upstream_tasks=[bad])
+    state = flow.run()
+    assert state is not None
+    assert set(flow.reference_tasks()) == {good, handled}
+    assert isinstance(state, states.Success if works else states.Failed)
+    assert isinstance(state.result[bad], states.Failed)
+    del outer

@@ -1,0 +1,292 @@
+"""Nothing inside a branch that is not taken runs, whatever it is made of; what comes after it follows the ordinary rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from appliance import (
+    FilterTask,
+    Flow,
+    Parameter,
+    all_finished,
+    always_run,
+    any_failed,
+    apply_map,
+    case,
+    flatten,
+    ifelse,
+    merge,
+    not_all_skipped,
+    resource_manager,
+    some_successful,
+    states,
+    switch,
+    task,
+    unmapped,
+)
+from appliance.core.states import State
+from appliance.core.task import Task
+from appliance.engine.executors import Executor, LocalExecutor, ThreadExecutor
+
+ran: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_ran_yet() -> Iterator[None]:
+    ran.clear()
+    yield
+
+
+@task
+def give(value: Any) -> Any:
+    return value
+
+
+@task
+def note(value: Any = None) -> Any:
+    ran.append(f"note {value}")
+    return value
+
+
+@task
+def broken() -> None:
+    raise ValueError("on purpose")
+
+
+@task
+def is_even(x: int) -> bool:
+    return x % 2 == 0
+
+
+unskippable = note.copy(skip_on_upstream_skip=False)
+
+
+@resource_manager
+class Desk:
+    def setup(self) -> str:
+        ran.append("setup")
+        return "desk"
+
+    def cleanup(self, _desk: str) -> None:
+        ran.append("cleanup")
+
+
+def piece(x: Any) -> Any:
+    kind = is_even(x)
+    with case(kind, True):
+        even = note(x)
+    with case(kind, False):
+        odd = unskippable(x)
+    return merge(even, odd)
+
+
+def _merge_of_what_is_outside(outside: Task) -> None:
+    note(merge(outside))
+
+
+def _merge_of_what_is_inside(outside: Task) -> None:
+    unskippable(merge(note(outside), outside))
+
+
+def _own_skip_rule(outside: Task) -> None:
+    unskippable(outside)
+
+
+def _own_skip_rule_further_in(outside: Task) -> None:
+    unskippable(unskippable(note(outside)))
+
+
+def _triggers(outside: Task) -> None:
+    for trigger in (all_finished, always_run, not_all_skipped, some_successful(at_least=1)):
+        unskippable.copy(trigger=trigger)(outside)
+    unskippable.copy(trigger=any_failed)(upstream_tasks=[broken()])
+
+
+def _own_trigger_rule(outside: Task) -> None:
+    note.copy(trigger=lambda _upstream: True, skip_on_upstream_skip=False)(outside)
+
+
+def _mapped(outside: Task) -> None:
+    unskippable.map([1, 2, 3])
+    unskippable.map(note.map([1, 2]), upstream_tasks=[unmapped(outside)])
+
+
+def _flattened(outside: Task) -> None:
+    unskippable.map(flatten(give([[1], [2]])))
+
+
+def _filtered(outside: Task) -> None:
+    note(FilterTask()([outside, note(1)]))
+
+
+def _collections(outside: Task) -> None:
+    unskippable({"a": [outside, 1], "b": (note(1), outside)})
+
+
+def _resource(outside: Task) -> None:
+    with Desk() as desk:
+        unskippable(desk)
+
+
+def _empty_resource(outside: Task) -> None:
+    with Desk():
+        pass
+
+
+def _apply_map(outside: Task) -> None:
+    unskippable(apply_map(piece, [1, 2, 3]))
+
+
+def _nested_case(outside: Task) -> None:
+    with case(outside, "outside"):
+        with case(outside, "outside"):
+            unskippable(outside)
+        inner = note(1)
+    unskippable(merge(inner, outside))
+
+
+def _switch(outside: Task) -> None:
+    one, other = unskippable(outside), unskippable(1)
+    switch(outside, {"outside": one, "elsewhere": other})
+
+
+def _ifelse(outside: Task) -> None:
+    ifelse(outside, [unskippable(1), unskippable(2)], unskippable(3))
+
+
+def _operators(outside: Task) -> None:
+    unskippable(outside + "!")
+
+
+def _parameter(outside: Task) -> None:
+    unskippable(Parameter("inside", default=1))
+
+
+INSIDE: dict[str, Callable[[Task], None]] = {
+    name.strip("_").replace("_", " "): build
+    for name, build in list(globals().items())
+    if name.startswith("_") and callable(build) and getattr(build, "__module__", "") == __name__
+}
+
+
+def build(kind: str, outside_value: Any, condition: Any = True, taken: Any = True) -> tuple[Flow, Task]:
+    with Flow(kind) as flow:
+        outside, flag = give(outside_value), give(condition)
+        with case(flag, taken):
+            INSIDE[kind](outside)
+    return flow, flag
+
+
+EXECUTORS = {"local": LocalExecutor, "threads": lambda: ThreadExecutor(3)}
+
+
+@pytest.mark.parametrize("executor", EXECUTORS.values(), ids=EXECUTORS)
+@pytest.mark.parametrize("kind", INSIDE)
+def test_nothing_inside_a_branch_that_is_not_taken_runs(kind: str, executor: Callable[[], Executor]) -> None:
+    flow, _ = build(kind, "outside", taken=False)
+    state = flow.run(progress=False, executor=executor())
+    assert ran == []
+    assert isinstance(state, states.Success)
+    inside = [own for task_, own in state.result.items() if "note" in task_.name or "Desk" in task_.name]
+    assert inside
+    assert all(own.is_skipped() for own in inside)
+
+
+@pytest.mark.parametrize("kind", INSIDE)
+def test_the_same_runs_when_the_branch_is_taken(kind: str) -> None:
+    flow, _ = build(kind, "outside")
+    flow.run(progress=False)
+    assert ran
+
+
+@pytest.mark.parametrize("kind", INSIDE)
+def test_nothing_inside_runs_when_the_condition_failed(kind: str) -> None:
+    with Flow(kind) as flow:
+        outside = give("outside")
+        with case(broken(), True):
+            INSIDE[kind](outside)
+    state = flow.run(progress=False)
+    assert ran == []
+    assert isinstance(state, states.Failed)
+
+
+@pytest.mark.parametrize("kind", INSIDE)
+def test_a_branch_inside_a_branch_that_is_not_taken_does_not_run(kind: str) -> None:
+    with Flow(kind) as flow:
+        outside = give("outside")
+        with case(outside, "elsewhere"), case(outside, "outside"):
+            INSIDE[kind](outside)
+    assert isinstance(flow.run(progress=False), states.Success)
+    assert ran == []
+
+
+def states_of(flow: Flow) -> dict[Task, State]:
+    state = flow.run(progress=False)
+    assert state is not None
+    outcome: dict[Task, State] = state.result
+    return outcome
+
+
+def test_what_comes_after_a_branch_follows_its_own_rules() -> None:
+    with Flow("f") as flow:
+        with case(give(1), 2):
+            inside = note("inside")
+        skipped, anyway = note(inside), unskippable(inside)
+        chosen = merge(inside, give("else"))
+    outcome = states_of(flow)
+    assert isinstance(outcome[skipped], states.Skipped)
+    assert isinstance(outcome[anyway], states.Success)
+    assert outcome[chosen].result == "else"
+    assert ran == ["note None"]
+
+
+def test_a_mapped_merge_takes_the_branch_that_was_mapped() -> None:
+    with Flow("f") as flow:
+        kind, numbers = give("b"), give([1, 2])
+        with case(kind, "a"):
+            one = note.map(numbers)
+        with case(kind, "b"):
+            other = note.map(numbers)
+        with case(kind, "c"):
+            third = note.map(numbers)
+        chosen = merge(one, other, third, mapped=True)
+        nothing = merge(one, third, mapped=True)
+    outcome = states_of(flow)
+    assert outcome[chosen].result == [1, 2]
+    assert isinstance(outcome[nothing], states.Skipped)
+
+
+def test_triggers_inside_a_branch_judge_only_what_their_task_waits_for() -> None:
+    with Flow("f") as flow, case(give(1), 1):
+        bad = broken()
+        alarm = note.copy(trigger=any_failed)("alarm", upstream_tasks=[bad])
+        with case(give(1), 2):
+            one = note(1)
+        with case(give(1), 3):
+            other = note(2)
+        neither = merge(one, other)
+    outcome = states_of(flow)
+    assert isinstance(outcome[alarm], states.Success)
+    assert isinstance(outcome[neither], states.Skipped)
+
+
+@pytest.mark.parametrize(("condition", "expected"), [(True, ["a", "b"]), (False, ["c"]), (None, ["c"])])
+def test_a_list_of_tasks_is_a_branch(condition: Any, expected: list[str]) -> None:
+    with Flow("f") as flow:
+        one, other = [note("a"), note("b")], note("c")
+        ifelse(give(condition), one, other)
+        chosen = merge(one, other)
+    assert states_of(flow)[chosen].result == (expected if condition else "c")
+    assert ran == [f"note {name}" for name in expected]
+
+
+def test_values_are_conditions_and_branches() -> None:
+    with Flow("f") as flow:
+        one, other = note("a"), note("b")
+        switch("y", {"x": one, "y": {"of": [other]}, "z": "a value", "w": None})
+        ifelse([], "a value", None)
+    assert isinstance(flow.run(progress=False), states.Success)
+    assert ran == ["note b"]
