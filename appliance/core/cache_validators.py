@@ -16,6 +16,7 @@ from typing import Any
 
 from appliance.core.fingerprints import fingerprint
 from appliance.core.states import Cached
+from appliance.kit import options
 
 Validator = Callable[[Cached, Mapping[str, Any], Mapping[str, Any]], bool]
 
@@ -132,6 +133,7 @@ def same(hashed: Mapping[str, str] | None, values: Mapping[str, Any], names: fro
 
 
 def _names(validate_on: Iterable[str]) -> frozenset[str]:
+    options.require("validate_on", validate_on, Iterable, "a list of at least one name")
     names = frozenset([validate_on] if isinstance(validate_on, str) else validate_on)
     if not names or not all(isinstance(name, str) for name in names):
         raise ValueError("validate_on must be a list of at least one name.")

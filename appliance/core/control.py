@@ -15,6 +15,7 @@ from appliance.core.logs import get_logger
 from appliance.core.parameter import Parameter
 from appliance.core.signals import SKIP
 from appliance.core.task import Task
+from appliance.core.task_options import takes
 
 
 class CompareValue(Task):
@@ -69,6 +70,9 @@ class FilterTask(Task):
         log_func: Callable[[list[Any]], str] | None = None,
         **options: Any,
     ) -> None:
+        for name, function in (("filter_func", filter_func), ("log_func", log_func)):
+            if function is not None and not takes(function, 1):
+                raise TypeError(f"{name} must be a function of one result.")
         super().__init__(**options)
         self.filter_func = filter_func or _is_usable
         self.log_func = log_func

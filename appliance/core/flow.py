@@ -25,6 +25,7 @@ from appliance.core.states import State
 from appliance.core.task import Task
 from appliance.core.task_options import StateHandler, state_handlers_of
 from appliance.core.unused_tasks import warn_of_unused
+from appliance.kit.options import flag, require
 from appliance.schedules.clocks import Clock
 from appliance.schedules.schedule import Schedule
 
@@ -76,6 +77,8 @@ class Flow:
         self._reference_tasks: tuple[Task, ...] = ()
         self._validated: Sequence[Task] | None = None
         self._tokens: list[Token[FlowBuilder[Any] | None]] = []
+        for option, items in (("tasks", tasks), ("edges", edges), ("reference_tasks", reference_tasks)):
+            require(option, items, Iterable, "a list")
         for task in tasks:
             self.add_task(task)
         for edge in edges:
@@ -83,7 +86,7 @@ class Flow:
                 raise TypeError(f"edges must be a list of Edge(upstream_task, downstream_task); {edge!r} is not one.")
             self.add_edge(*edge.tasks, edge.key, edge.mapped, edge.flattened)
         self.set_reference_tasks(reference_tasks)
-        if validate:
+        if flag("validate", validate):
             self.validate()
 
     def __setattr__(self, name: str, value: Any) -> None:

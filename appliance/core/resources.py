@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, overload
@@ -9,11 +10,14 @@ from typing import Any, Generic, ParamSpec, overload
 from appliance.core.edge import Edge
 from appliance.core.errors import FlowBuildError, TaskDefinitionError
 from appliance.core.flow import Flow, current_flow
+from appliance.core.option_names import refuse_unknown
 from appliance.core.signals import SKIP
 from appliance.core.states import State
 from appliance.core.task import Task
+from appliance.kit import options
 
 P = ParamSpec("P")
+_OPTIONS = ("name", "init_task_kwargs", "setup_task_kwargs", "cleanup_task_kwargs")
 
 
 def resource_is_there(upstream: Mapping[Edge[Task], State]) -> bool:
@@ -106,10 +110,10 @@ class ResourceManager(Generic[P]):
                 f"Resource manager {getattr(resource_class, '__name__', resource_class)!r} has no cleanup(); define it."
             )
         self.resource_class = resource_class
-        self.name: str = name or str(getattr(resource_class, "__name__", "resource"))
-        self.init_task_kwargs = dict(init_task_kwargs or {})
-        self.setup_task_kwargs = dict(setup_task_kwargs or {})
-        self.cleanup_task_kwargs = dict(cleanup_task_kwargs or {})
+        self.name: str = options.text("name", name) or str(getattr(resource_class, "__name__", "resource"))
+        self.init_task_kwargs = options.mapping("init_task_kwargs", init_task_kwargs)
+        self.setup_task_kwargs = options.mapping("setup_task_kwargs", setup_task_kwargs)
+        self.cleanup_task_kwargs = options.mapping("cleanup_task_kwargs", cleanup_task_kwargs)
 
     def __call__(self, *args: Any, flow: Flow | None = None, **kwargs: Any) -> ResourceBlock:
         """The arguments of the class, each of which may be a task."""
@@ -131,7 +135,7 @@ def resource_manager(
     setup_task_kwargs: Mapping[str, Any] | None = None,
     cleanup_task_kwargs: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, Any]], ResourceManager[P]]: ...
-def resource_manager(resource_class: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+def resource_manager(resource_class: Callable[..., Any] | None = None, /, **task_options: Any) -> Any:
     """Make a resource manager from a class with `setup()`, which returns the resource, and `cleanup(resource)`.
 
     Without `setup`, the object itself is the resource.
@@ -143,5 +147,6 @@ def resource_manager(resource_class: Callable[..., Any] | None = None, /, **opti
     mypy ignores class decorators that change the type; to satisfy it, write `connection = resource_manager(Connection)`.
     """
     if resource_class is not None:
-        return ResourceManager(resource_class, **options)
-    return lambda cls: ResourceManager(cls, **options)
+        return ResourceManager(resource_class, **task_options)
+    refuse_unknown("A resource manager", task_options, _OPTIONS)
+    return functools.partial(ResourceManager, **task_options)

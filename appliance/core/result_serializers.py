@@ -10,6 +10,7 @@ from io import BytesIO, StringIO
 from typing import Any, ClassVar, Literal
 
 from appliance.core import unpickle
+from appliance.kit import options
 
 Buffer = bytes | memoryview
 
@@ -69,7 +70,7 @@ class JSONSerializer(Serializer):
         return json.dumps(_to_json(value), ensure_ascii=False, indent=self.indent).encode()
 
     def __init__(self, indent: int | None = None) -> None:
-        self.indent = indent
+        self.indent = options.whole_number("indent", indent, 0)
 
     def deserialize(self, content: Buffer) -> Any:
         import json
@@ -94,8 +95,11 @@ class PandasSerializer(Serializer):
             raise ValueError(f"PandasSerializer supports csv, parquet and json, not {file_type!r}; choose one of them.")
         self.file_type = file_type
         self.suffix = f".{file_type}"  # type: ignore[misc]  # it depends on the file type
-        self.write_options = {**({"index": False} if file_type == "csv" else {}), **(write_options or {})}
-        self.read_options = dict(read_options or {})
+        self.write_options = {
+            **({"index": False} if file_type == "csv" else {}),
+            **options.mapping("write_options", write_options),
+        }
+        self.read_options = options.mapping("read_options", read_options)
 
     def serialize(self, value: Any) -> bytes:
         pandas = _library("pandas", "pandas")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from appliance.kit import options
+
 
 class RunConfig:
     """Environment variables for the run and labels that its agent must have."""
@@ -12,10 +14,8 @@ class RunConfig:
     kind: ClassVar[str] = "universal"
 
     def __init__(self, env: Mapping[str, str] | None = None, labels: Iterable[str] = ()) -> None:
-        if isinstance(labels, str):
-            raise TypeError(f"labels must be a list of strings; write [{labels!r}].")
-        self.env = {str(key): str(value) for key, value in (env or {}).items()}
-        self.labels = frozenset(labels)
+        self.env = {str(key): str(value) for key, value in options.mapping("env", env).items()}
+        self.labels = options.strings("labels", labels)
 
     def to_document(self) -> dict[str, Any]:
         """The JSON form that is registered; the same config always gives the same bytes."""
@@ -35,7 +35,7 @@ class LocalRun(RunConfig):
         self, env: Mapping[str, str] | None = None, labels: Iterable[str] = (), working_dir: str | None = None
     ) -> None:
         super().__init__(env, labels)
-        self.working_dir = working_dir
+        self.working_dir = options.text("working_dir", working_dir)
 
     def to_document(self) -> dict[str, Any]:
         return super().to_document() | {"working_dir": self.working_dir}

@@ -22,6 +22,7 @@ from appliance.core.errors import FlowBuildError, SecretError, TaskDefinitionErr
 from appliance.core.states import State, Success
 from appliance.core.task import Task
 from appliance.kit import env
+from appliance.kit.options import flag
 
 PREFIX = "APPLIANCE_SECRET"
 _STORING = ("target", "result", "cache_for", "cache_key", "cache_validator")
@@ -130,10 +131,10 @@ class SecretTask(_Secretive):
     def __init__(self, name: str, as_json: bool = False, **options: Any) -> None:
         """Takes the options of Task; its result is never stored."""
         super().__init__(name, **options)
-        self.secret, self.as_json = Secret(name), as_json
+        self.secret, self.as_json = Secret(name), flag("as_json", as_json)
 
     def run(self) -> Any:
-        return self.secret.get(as_json=self.as_json)
+        return self.secret.get(as_json=bool(self.as_json))
 
 
 class EnvVarSecret(_Secretive):
@@ -142,7 +143,7 @@ class EnvVarSecret(_Secretive):
     def __init__(self, name: str, raise_if_missing: bool = False, **options: Any) -> None:
         """Takes the options of Task; its result is never stored."""
         super().__init__(name, **options)
-        self.variable, self.raise_if_missing = name, raise_if_missing
+        self.variable, self.raise_if_missing = name, flag("raise_if_missing", raise_if_missing)
 
     def run(self) -> str | None:
         value = os.environ.get(self.variable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -13,18 +14,14 @@ from appliance.core.errors import TaskDefinitionError
 from appliance.core.option_names import refuse_unknown
 from appliance.core.scalars import is_number, is_whole
 from appliance.core.states import Failed, State
+from appliance.kit import options
 
 StateHandler = Callable[[Any, State, State], State | None]
 MOST_RESULTS = 10_000
 
 
 def tags_of(tags: Iterable[str] | None) -> frozenset[str]:
-    if isinstance(tags, str):
-        raise TypeError(f"tags must be a list of strings; write [{tags!r}].")
-    names = frozenset(tags or ())
-    if not all(isinstance(tag, str) for tag in names):
-        raise TypeError("tags must be a list of strings.")
-    return names
+    return options.strings("tags", tags)
 
 
 def name_of(name: Any) -> str:
@@ -41,13 +38,7 @@ def slug_of(slug: Any) -> str | None:
 
 def flag_of(name: str) -> Callable[[Any], bool | None]:
     """For options that are on, off, or None where the default applies."""
-
-    def flag(value: Any) -> bool | None:
-        if value is not None and not isinstance(value, bool):
-            raise TypeError(f"{name} must be True or False.")
-        return value
-
-    return flag
+    return functools.partial(options.flag, name)
 
 
 def timeout_of(timeout: float | timedelta | None) -> float | None:

@@ -15,6 +15,7 @@ from appliance.client.transport import Transport
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow import Flow
 from appliance.core.serialize import serialize
+from appliance.kit import options
 from appliance.packaging.local import LocalStorage
 from appliance.packaging.storage import Storage
 from appliance.protocol.flows import Registered, Registration
@@ -50,8 +51,8 @@ def registration(
     storage: Storage | None = None,
 ) -> Registration:
     """The request. Raises FlowBuildError for a flow whose file can't be determined."""
-    if isinstance(labels, str):
-        raise TypeError(f"labels must be a list of strings; write [{labels!r}].")
+    given = options.strings("labels", labels)
+    options.flag("set_schedules_active", set_schedules_active)
     document = serialize(flow)
     storage_document = (storage or flow.storage or LocalStorage.of(_file_of(flow), flow.name)).describe()
     own = flow.run_config.labels if flow.run_config is not None else ()
@@ -61,7 +62,7 @@ def registration(
         content_hash=content_hash(document, storage_document),
         document=document,
         storage=storage_document,
-        labels=sorted({*labels, *own}),
+        labels=sorted({*given, *own}),
         set_schedules_active=set_schedules_active,
     )
 

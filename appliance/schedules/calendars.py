@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from appliance.kit import clock
+from appliance.kit import clock, options
 from appliance.schedules import fields
 from appliance.schedules.errors import ScheduleError
 from appliance.schedules.zones import instant_of, wall_of
@@ -37,7 +37,7 @@ class Blackout:
     ) -> None:
         self._document: dict[str, Any] = {"start": _text(start), "end": _text(end)}
         if days is not None:
-            self._document["days"] = [fields.weekday(day, "A blackout's day") for day in days]
+            self._document["days"] = [fields.weekday(day, "A blackout's day") for day in _listed("days", days)]
         _window(self._document, ZoneInfo("UTC"))
 
     def to_document(self) -> dict[str, Any]:
@@ -62,11 +62,11 @@ class Calendar:
     ) -> None:
         self._document: dict[str, Any] = {
             "name": name,
-            "holidays": [str(day) for day in holidays],
+            "holidays": [str(day) for day in _listed("holidays", holidays)],
             "business_days": None
             if business_days is None
-            else sorted({fields.weekday(day, "A business day") for day in business_days}),
-            "blackouts": [blackout.to_document() for blackout in blackouts],
+            else sorted({fields.weekday(day, "A business day") for day in _listed("business_days", business_days)}),
+            "blackouts": [blackout.to_document() for blackout in _blackouts(blackouts)],
             "when_closed": when_closed,
         }
         Opening(self._document, ZoneInfo("UTC"))
@@ -74,6 +74,18 @@ class Calendar:
     def to_document(self) -> dict[str, Any]:
         """The JSON form."""
         return dict(self._document)
+
+
+def _listed(name: str, items: Iterable[Any]) -> list[Any]:
+    if isinstance(items, str):
+        raise TypeError(f"{name} must be a list; write [{items!r}].")
+    return list(options.require(name, items, Iterable, "a list"))
+
+
+def _blackouts(items: Iterable[Any]) -> list[Blackout]:
+    return [
+        options.require("each of blackouts", item, Blackout, "a Blackout(...)") for item in _listed("blackouts", items)
+    ]
 
 
 class Opening:
@@ -89,7 +101,9 @@ class Opening:
         days = calendar.get("business_days")
         business_days = fields.items(days, "The business days", 7)
         self.weekdays = (
-            set(range(7)) if days is None else {fields.weekday(day, "A business day") for day in business_days}
+            set(range(7))
+            if days is None
+            else {fields.weekday(day, "A business day") for day in _listed("business_days", business_days)}
         )
         if not self.weekdays:
             raise ScheduleError("A calendar needs at least one business day.")
@@ -215,6 +229,7 @@ def _window(document: object, zone: ZoneInfo) -> _Dated | _Daily:
 
 
 def _text(edge: datetime | time | str) -> str:
+    options.require("start and end of a Blackout", edge, (datetime, time, str), "datetimes, times of day, or strings")
     if isinstance(edge, datetime) and edge.tzinfo is not None:
         return clock.isoformat(edge)
     return edge if isinstance(edge, str) else edge.isoformat()

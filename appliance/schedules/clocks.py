@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from appliance.kit import clock
+from appliance.kit import clock, options
 from appliance.schedules.errors import ScheduleError
 from appliance.schedules.rule import Rule, parse, validate
 from appliance.schedules.zones import zone_of
@@ -22,8 +22,8 @@ class Clock:
     ) -> None:
         validate(document)
         self.document = dict(document)
-        self.parameters = dict(parameters or {})
-        self.labels = sorted(set(labels))
+        self.parameters = options.mapping("parameters", parameters)
+        self.labels = sorted(options.strings("labels", labels))
 
     @cached_property
     def rule(self) -> Rule:
@@ -96,7 +96,7 @@ class DatesClock(Clock):
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
     ) -> None:
-        items = list(dates)
+        items = list(options.require("dates", dates, Iterable, "a list of datetimes or dates"))
         first = next((item for item in items if isinstance(item, datetime)), None)
         document = {"kind": "dates", "dates": [_wall(item) for item in items], "timezone": timezone or _zone_of(first)}
         super().__init__(document, parameters, labels)
@@ -126,12 +126,14 @@ class RRuleClock(Clock):
 
 
 def _zone_of(start: datetime | None) -> str:
+    options.require("start_date", start, datetime, "a datetime")
     return start.tzinfo.key if start is not None and isinstance(start.tzinfo, ZoneInfo) else "UTC"
 
 
 def _instant(value: datetime | None, zone: str) -> str | None:
     if value is None:
         return None
+    options.require("start_date and end_date", value, datetime, "datetimes")
     if value.tzinfo is None:  # a naive time is meant in the zone of the schedule
         value = value.replace(tzinfo=zone_of(zone))
     return clock.isoformat(value)

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from appliance.kit import clock
+from appliance.kit import clock, options
 from appliance.schedules.adjustments import Adjustment
 from appliance.schedules.calendars import Calendar
 from appliance.schedules.clocks import Clock, CronClock, DatesClock, IntervalClock, RRuleClock
@@ -31,14 +31,15 @@ class Schedule:
         adjustments: Iterable[Adjustment] = (),
         calendar: Calendar | None = None,
     ) -> None:
-        items = list(clocks)
+        items = list(options.require("clocks", clocks, Iterable, "a list of clocks"))
         if not all(isinstance(item, Clock) for item in items):
             raise TypeError("A schedule is made of clocks: Schedule([CronClock(...), IntervalClock(...)]).")
+        options.require("calendar", calendar, Calendar, "a Calendar(...)")
         selected: dict[str, Any] = {
-            "filters": _documents(filters, Filter),
-            "or_filters": _documents(or_filters, Filter),
-            "not_filters": _documents(not_filters, Filter),
-            "adjustments": _documents(adjustments, Adjustment),
+            "filters": _documents("filters", filters, Filter),
+            "or_filters": _documents("or_filters", or_filters, Filter),
+            "not_filters": _documents("not_filters", not_filters, Filter),
+            "adjustments": _documents("adjustments", adjustments, Adjustment),
             "calendar": calendar.to_document() if calendar is not None else None,
         }
         selected = {key: value for key, value in selected.items() if value}
@@ -101,8 +102,8 @@ def RRuleSchedule(
     return Schedule([RRuleClock(rrule, start_date, timezone, end_date)])
 
 
-def _documents(items: Iterable[Any], kind: type) -> list[dict[str, Any]]:
-    objects = list(items)
+def _documents(option: str, items: Iterable[Any], kind: type) -> list[dict[str, Any]]:
+    objects = list(options.require(option, items, Iterable, f"a list of {kind.__name__.lower()}s"))
     for item in objects:
         if not isinstance(item, kind):
             raise TypeError(

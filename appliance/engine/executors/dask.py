@@ -23,7 +23,7 @@ from appliance.engine.calls import Invocation
 from appliance.engine.executors import pickling, remote_logs
 from appliance.engine.executors.channel import Content
 from appliance.engine.executors.threads import ThreadExecutor
-from appliance.kit import clock, ids
+from appliance.kit import clock, ids, options
 from appliance.kit.errors import ApplianceError
 
 TAG = "dask-resource:"
@@ -60,12 +60,14 @@ class DaskExecutor(ThreadExecutor):
     ) -> None:
         if address is not None and (cluster_class or cluster_kwargs or adapt_kwargs):
             raise ValueError("Pass DaskExecutor the address of a cluster or the options of a temporary one, not both.")
-        super().__init__(max_concurrent)
-        self.address = address
+        super().__init__(options.whole_number("max_concurrent", max_concurrent, 1))
+        self.address = options.text("address", address)
+        if cluster_class is not None and not isinstance(cluster_class, str) and not callable(cluster_class):
+            raise TypeError("cluster_class must be a class, or the dotted name of one.")
         self.cluster_class = cluster_class
-        self.cluster_kwargs = dict(cluster_kwargs or {})
-        self.adapt_kwargs = dict(adapt_kwargs or {})
-        self.client_kwargs = dict(client_kwargs or {})
+        self.cluster_kwargs = options.mapping("cluster_kwargs", cluster_kwargs)
+        self.adapt_kwargs = options.mapping("adapt_kwargs", adapt_kwargs)
+        self.client_kwargs = options.mapping("client_kwargs", client_kwargs)
         self._session: _Session | None = None
 
     def start(self) -> None:

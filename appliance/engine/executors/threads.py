@@ -17,7 +17,7 @@ from typing import Any
 
 from appliance.core.states import Finished, State
 from appliance.engine.executors.executor import Call, Due, Executor, Handle, Upstream, reduced
-from appliance.kit import clock
+from appliance.kit import clock, options
 
 _LONGEST_NAP = 1.0  # so that a jump of the wall clock is noticed
 
@@ -45,9 +45,7 @@ class ThreadExecutor(Executor):
     """
 
     def __init__(self, max_workers: int | None = None) -> None:
-        if max_workers is not None and max_workers < 1:
-            raise ValueError("max_workers must be at least 1.")
-        self.max_workers = max_workers
+        self.max_workers = options.whole_number("max_workers", max_workers, 1)
         self._crew: _Crew | None = None
 
     def start(self) -> None:

@@ -8,13 +8,14 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from appliance.core.errors import ResultError
 from appliance.core.results import Result
-from appliance.kit import env
+from appliance.kit import env, options
 
 _FORMS = "file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or sftp://user@host/folder"
 
 
 def result_from_url(url: str) -> Result:
     """The backend for an address such as `s3://bucket/prefix`. Raises ResultError for an invalid address."""
+    options.require("url", url, str, f"a string: {_FORMS}")
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -10,7 +10,7 @@ from pathlib import Path
 from appliance.core.errors import ResultError, ResultLocationError
 from appliance.core.result_serializers import Serializer
 from appliance.core.results import Result, Template, check_location
-from appliance.kit import ids
+from appliance.kit import ids, options
 
 
 class LocalResult(Result):
@@ -24,7 +24,7 @@ class LocalResult(Result):
         serializer: Serializer | None = None,
     ) -> None:
         super().__init__(location=location, serializer=serializer)
-        self.dir = Path(dir)
+        self.dir = Path(options.require("dir", dir, (str, os.PathLike), "a path"))
 
     @property
     def address(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from appliance.core.errors import ResultError
 from appliance.core.result_serializers import Serializer
 from appliance.core.results import Result, Template, check_location
+from appliance.kit.options import mapping, require
 
 _PATIENCE: dict[str, Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
 
@@ -35,12 +36,12 @@ class ObjectStoreResult(Result):
         serializer: Serializer | None = None,
     ) -> None:
         super().__init__(location=location, serializer=serializer)
-        self.bucket = bucket
-        self.prefix = prefix.strip("/")
+        self.bucket = require("bucket", bucket, str, "a string")
+        self.prefix = require("prefix", prefix, str, "a string").strip("/")
         if self.prefix:
             check_location(self.prefix)
-        self._options = dict(options or {})
-        self._client_options = dict(client_options or {})
+        self._options = mapping("options", options)
+        self._client_options = mapping("client_options", client_options)
         self._opened: Any = None
 
     @property

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from appliance.core.errors import ResultError, ResultLocationError, ResultNotFoundError
 from appliance.core.result_serializers import Serializer
 from appliance.core.results import Result, Template, check_location
-from appliance.kit import ids
+from appliance.kit import ids, options
 
 _PATIENCE = 20.0
 T = TypeVar("T")
@@ -44,6 +44,10 @@ class SFTPResult(Result):
         serializer: Serializer | None = None,
     ) -> None:
         super().__init__(location=location, serializer=serializer)
+        for name, value in (("host", host), ("path", path), ("username", username), ("key_filename", key_filename)):
+            options.text(name, value)
+        options.whole_number("port", port, 1)
+        options.require("known_hosts", known_hosts, (str, Path), "a path")
         if not path.startswith("/"):
             raise ValueError("path must be absolute, such as /srv/results.")
         self.host, self.path, self.port, self.username = host, "/" + path.strip("/"), port, username
