@@ -18,6 +18,7 @@ from appliance.core.errors import FlowBuildError
 from appliance.core.flow_options import FORMS
 from appliance.core.graph import Graph
 from appliance.core.iterators import listed_where_possible
+from appliance.core.logs import OwnLogger
 from appliance.core.option_names import refuse_unknown
 from appliance.core.parameter import Parameter
 from appliance.core.run_config import RunConfig
@@ -42,6 +43,10 @@ TerminalStateHandler = Callable[["Flow", State, Mapping[Task, State]], State | N
 class Flow:
     """`with Flow("name") as flow:` collects the tasks that are called inside; `flow.run()` runs them here and now."""
 
+    logger = OwnLogger()
+    """The run's logger with the name of the flow."""
+    log_stdout: bool | None = None
+
     def __init__(
         self,
         name: str,
@@ -58,10 +63,12 @@ class Flow:
         result: Result | None = None,
         validate: bool = False,
         strict_tracking: bool = False,
+        log_stdout: bool | None = None,
         **unknown: Never,
     ) -> None:
         """With `strict_tracking`, in a run that a server tracks, the server has stored that a task is Running before the task's
-        code runs; without, reports follow within a moment."""
+        code runs; without, reports follow within a moment. `log_stdout` says whether the output of tasks goes to the run's log, for
+        tasks that don't say it themselves; None stands for yes in runs that a server tracks, and for no otherwise."""
         refuse_unknown("A flow", unknown, OPTIONS)
         self.name = name
         self.schedule: Schedule | None = schedule  # type: ignore[assignment]  # see __setattr__
@@ -72,6 +79,7 @@ class Flow:
         self.terminal_state_handler = terminal_state_handler
         self.result = result
         self.strict_tracking = strict_tracking
+        self.log_stdout = log_stdout
         self.graph = Graph()
         self.constants: dict[Task, dict[str, Any]] = {}
         self._reference_tasks: tuple[Task, ...] = ()

@@ -60,5 +60,6 @@ FORMS: dict[str, Callable[[Any], Any]] = {
     "terminal_state_handler": terminal_state_handler_of,
     "result": result_of,
     "strict_tracking": flag_of("strict_tracking"),
+    "log_stdout": flag_of("log_stdout"),
 }
 """The attributes of a flow that are options; they are checked whenever they are set."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from appliance.core import masking
 from appliance.core.run_context import current_task_run
@@ -27,19 +28,32 @@ class RunContextFilter(logging.Filter):
 _formatter = logging.Formatter()
 
 
-def _mask(record: logging.LogRecord) -> None:
-    """Replace message and arguments by the masked text when it, or the traceback below it, contains a secret."""
+def message_of(record: logging.LogRecord) -> str:
+    """The whole text of a record: message, traceback and stack. A message that can't be formatted is replaced by what is wrong with it."""
     try:
         text = record.getMessage()
-        trace = record.exc_text or (_formatter.formatException(record.exc_info) if record.exc_info else "")
-    except Exception:  # noqa: BLE001 - arguments of the user's that can't be printed: the handlers will say so
-        return
-    masked_text, masked_trace = masking.mask(text), masking.mask(trace)
-    if masked_text != text:
-        record.msg, record.args = masked_text, None
-    if masked_trace != trace:
-        record.msg, record.args = f"{masked_text}\n{masked_trace}", None
-        record.exc_info = record.exc_text = None
+    except Exception as error:  # noqa: BLE001 - arguments of the user's
+        text = _unformatted(record, error)
+    trace = record.exc_text or (_formatter.formatException(record.exc_info) if record.exc_info else "")
+    return "\n".join(part for part in (text, trace, record.stack_info) if part)
+
+
+def _unformatted(record: logging.LogRecord, error: Exception) -> str:
+    try:
+        call = f"{record.msg!r} with the arguments {record.args!r}"
+    except Exception:  # noqa: BLE001 - a __repr__ of the user's
+        call = "a message"
+    place = f"{record.pathname}:{record.lineno}"
+    return f"Logging error at {place}: {call} can't be formatted: {type(error).__name__}: {error}"
+
+
+def _mask(record: logging.LogRecord) -> None:
+    """Replace message and arguments by the masked text when it, or what follows it, contains a secret."""
+    text = message_of(record)
+    masked = masking.mask(text)
+    if masked != text:
+        record.msg, record.args = masked, None
+        record.exc_info = record.exc_text = record.stack_info = None
 
 
 _filter = RunContextFilter()
@@ -49,4 +63,12 @@ def get_logger(name: str | None = None) -> logging.Logger:
     """The logger whose lines belong to the run; with a name, its child for that part of your code."""
     logger = logging.getLogger(ROOT if not name else f"{ROOT}.{name}")
     logger.addFilter(_filter)  # does nothing when it is there already
+    logger.disabled = False  # as dictConfig and fileConfig do by default to every logger that they don't name
     return logger
+
+
+class OwnLogger:
+    """An attribute: the run's logger named after its owner. An owner may set another one."""
+
+    def __get__(self, owner: Any, _cls: type) -> logging.Logger:
+        return get_logger(getattr(owner, "name", None))

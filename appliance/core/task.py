@@ -16,6 +16,7 @@ from appliance.core.annotations import mapped
 from appliance.core.building import FlowBuilder, active_flow, active_tags
 from appliance.core.comparisons import truth
 from appliance.core.errors import FlowBuildError, NoActiveFlowError, TaskDefinitionError
+from appliance.core.logs import OwnLogger
 from appliance.core.operators import FUNCTIONS, OperatorMethods
 from appliance.core.option_names import refuse_unknown
 from appliance.core.states import State
@@ -46,6 +47,8 @@ class Task(OperatorMethods["Task"]):
     """
 
     auto_generated = False
+    logger = OwnLogger()
+    """The run's logger with the name of the task."""
     always_rerun: typing.ClassVar[bool] = False
     """Is it run again in every attempt of a flow run because its result can't be kept?"""
     is_gate: typing.ClassVar[bool] = False
@@ -80,7 +83,7 @@ class Task(OperatorMethods["Task"]):
         checkpoint: bool | None = None,
         state_handlers: Iterable[StateHandler] | None = None,
         on_failure: Callable[[Any, State], State | None] | None = None,
-        log_stdout: bool = False,
+        log_stdout: bool | None = None,
         task_run_name: str | Callable[..., str] | None = None,
         nout: int | None = None,
         cache_for: timedelta | None = None,
@@ -109,7 +112,7 @@ class Task(OperatorMethods["Task"]):
         self.skip_on_upstream_skip: bool = self.default_skip_on_upstream_skip if skips is None else skips
         self.checkpoint: bool | None = FORMS["checkpoint"](checkpoint)
         self.state_handlers: tuple[StateHandler, ...] = state_handlers_of(state_handlers, on_failure)
-        self.log_stdout: bool = FORMS["log_stdout"](log_stdout)
+        self.log_stdout: bool | None = FORMS["log_stdout"](log_stdout)
         self.task_run_name: str | Callable[..., str] | None = FORMS["task_run_name"](task_run_name)
         self.nout: int | None = FORMS["nout"](nout)
         caching = {"cache_for": cache_for, "cache_validator": cache_validator, "cache_key": cache_key}

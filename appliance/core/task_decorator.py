@@ -55,7 +55,7 @@ def task(
     checkpoint: bool | None = None,
     state_handlers: Iterable[StateHandler] | None = None,
     on_failure: Callable[[Any, State], State | None] | None = None,
-    log_stdout: bool = False,
+    log_stdout: bool | None = None,
     task_run_name: str | Callable[..., str] | None = None,
     nout: int | None = None,
     cache_for: timedelta | None = None,

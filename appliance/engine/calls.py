@@ -1,4 +1,4 @@
-"""Calls the function of a task: plain or async, with or without a timeout, optionally with its print output sent to the log.
+"""Calls the function of a task: plain or async, with or without a timeout, optionally with its output sent to the log.
 
 `carry_out` turns every outcome of the call into a state. An `Invocation` is the same call as a value that can be sent to another process.
 """
@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import contextvars
 import inspect
-import logging
 import math
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import AsyncGeneratorType, CoroutineType, FrameType
 from typing import Any
@@ -20,11 +19,11 @@ from typing import Any
 from appliance.core import iterators, masking
 from appliance.core.copies import SCALARS
 from appliance.core.errors import OneShotError
-from appliance.core.logs import get_logger
 from appliance.core.run_context import TaskRunContext, current_task_run
 from appliance.core.signals import StateSignal
 from appliance.core.states import Failed, Looped, Retrying, State, Success, TimedOut
-from appliance.engine import failures, stdout
+from appliance.engine import failures, thread_context
+from appliance.engine.output import streams
 from appliance.kit import clock
 
 Function = Callable[..., Any]
@@ -40,32 +39,40 @@ class Invocation:
     function: Function
     inputs: dict[str, Any]
     timeout: float | None
-    log_stdout: bool
+    output: streams.Streams | None
     context: TaskRunContext
     hidden: tuple[str, ...] = field(default_factory=masking.hidden, repr=False)  # secrets to mask where the code runs
 
     def __call__(self) -> State:
         """Never raises, except KeyboardInterrupt."""
         masking.hide(*self.hidden)
+        thread_context.follow()
         token = current_task_run.set(self.context)
         try:
-            state = carry_out(self.function, self.inputs, self.timeout, self.log_stdout, self.context)
+            state = carry_out(self.function, self.inputs, self.timeout, self.output, self.context)
             return masking.mask_state(state)
         finally:
             current_task_run.reset(token)
 
 
 def carry_out(
-    function: Function, inputs: dict[str, Any], timeout: float | None, log_stdout: bool, context: TaskRunContext
+    function: Function,
+    inputs: dict[str, Any],
+    timeout: float | None,
+    output: streams.Streams | None,
+    context: TaskRunContext,
 ) -> State:
-    """Run a task's code, in the thread whose task run is `context`, and turn its outcome into a state."""
+    """Run a task's code, in the thread whose task run is `context`, and turn its outcome into a state.
+
+    The streams of `output` go to the log. If it is empty, the code's output is dropped; if None, it goes where it would without us.
+    """
     try:
-        if timeout is None and not log_stdout:
+        if timeout is None and output is None:
             result = function(**inputs)
             if type(result) not in SCALARS:
                 result = _value(function, result)
         else:
-            result = call(function, inputs, timeout, get_logger(context.task_name) if log_stdout else None)
+            result = call(function, inputs, timeout, output, context.task_name)
     except StateSignal as signal:
         return _state_of(context, signal)
     except OneShotError as error:
@@ -137,12 +144,16 @@ class SoftTimeout(TaskTimeout):
     """The timeout has passed, but the task's thread can't be stopped and continues."""
 
 
-def call(function: Function, inputs: dict[str, Any], timeout: float | None, log: logging.Logger | None) -> Any:
-    """The result of `function(**inputs)`. With `log`, its print output becomes log lines."""
-    with nullcontext() if log is None else stdout.capture(log):
-        if timeout is not None:
-            return _limited(function, inputs, timeout)
-        return _value(function, function(**inputs))
+def call(
+    function: Function, inputs: dict[str, Any], timeout: float | None, output: streams.Streams | None, name: str
+) -> Any:
+    """The result of `function(**inputs)`. The streams of `output` become log lines of the task `name`."""
+    if output is not None:
+        with streams.capture(streams.logged(output, name)):
+            return call(function, inputs, timeout, None, name)
+    if timeout is not None:
+        return _limited(function, inputs, timeout)
+    return _value(function, function(**inputs))
 
 
 def _limited(function: Function, inputs: dict[str, Any], timeout: float) -> Any:

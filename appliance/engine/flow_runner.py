@@ -29,7 +29,7 @@ from appliance.core.states import (
     Success,
 )
 from appliance.core.task import Task
-from appliance.engine import failures, steps
+from appliance.engine import failures, steps, thread_context
 from appliance.engine.executors.executor import Executor, Handle, never, reduced
 from appliance.engine.executors.local import LocalExecutor
 from appliance.engine.results import addresses
@@ -105,6 +105,7 @@ class FlowRunner:
     def run(self) -> State:
         """Run the flow to its end. If all remaining tasks wait for a person or for longer than `longest_wait`, the state is Paused, or
         Retrying with the time to continue; the next attempt starts from the `earlier_states` of its result."""
+        thread_context.follow()
         token = current_flow_run.set(self.context)
         try:
             self.change(Running("Running flow."))
@@ -152,6 +153,8 @@ class FlowRunner:
     def _run_tasks(self) -> State:
         tasks = self.make_task_runner()
         tasks.invoke, tasks.longest_wait = self.executor.invoke, self.longest_wait
+        if self.flow.log_stdout is not None:
+            tasks.output = tasks.outputs[self.flow.log_stdout]
         tasks.kept = dict.fromkeys(_feeding_cleanup(self.flow))
         self.executor.due = tasks.due
         pass_ = _Pass(self.flow, self.executor, tasks)

@@ -196,9 +196,10 @@ def call(runner: Runner, run: TaskRun) -> State | None:
         run.ended = True
         return None
     task = run.task
+    output = runner.output if task.log_stdout is None else runner.outputs[task.log_stdout]
     if runner.invoke is None or task.auto_generated:  # those only combine values in this process
-        return calls.carry_out(task.run, run.inputs, task.timeout, task.log_stdout, run)
-    return runner.invoke(calls.Invocation(task.run, run.inputs, task.timeout, task.log_stdout, run.snapshot()))
+        return calls.carry_out(task.run, run.inputs, task.timeout, output, run)
+    return runner.invoke(calls.Invocation(task.run, run.inputs, task.timeout, output, run.snapshot()))
 
 
 def call_and_keep(runner: Runner, run: TaskRun) -> State | None:

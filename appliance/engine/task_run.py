@@ -11,6 +11,7 @@ from appliance.core.run_context import FlowRunContext, TaskRunContext
 from appliance.core.states import Pending, State
 from appliance.core.task import Task
 from appliance.engine.calls import Invocation
+from appliance.engine.output.streams import Streams
 
 _NONE: Mapping[Any, Any] = {}
 
@@ -69,6 +70,12 @@ class Runner(Protocol):
 
     invoke: Callable[[Invocation], State] | None
     """Runs the code of tasks elsewhere. If None, it runs in place."""
+
+    outputs: tuple[Streams | None, Streams | None]
+    """What happens to the output of tasks without and with `log_stdout`; see `calls.carry_out`."""
+
+    output: Streams | None
+    """The same for tasks that don't say."""
 
 
 Step = Callable[[Runner, TaskRun], State | None]

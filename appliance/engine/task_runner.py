@@ -28,6 +28,7 @@ from appliance.core.states import (
 from appliance.core.task import Task
 from appliance.engine import checkpoints, failures, steps
 from appliance.engine.calls import Invocation
+from appliance.engine.output.streams import STDOUT, Streams
 from appliance.engine.task_run import Step, TaskRun
 from appliance.kit import clock
 
@@ -44,7 +45,11 @@ class TaskRunner:
 
     `invoke` runs the code of tasks elsewhere; if None, it runs in place. A run that ends in a retry or pause of at most `longest_wait`
     seconds stays in `waiting` until it is called again (see `due`). `kept` holds the last states of the tasks that are its keys.
+    `outputs` and `output` are described in `task_run.Runner`.
     """
+
+    outputs: tuple[Streams | None, Streams | None] = (None, (STDOUT,))
+    output: Streams | None = None
 
     def __init__(
         self,

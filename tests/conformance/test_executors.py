@@ -291,7 +291,7 @@ def test_log_lines_belong_to_their_task(executor: Executor) -> None:
         if getattr(r, "task_slug", None) and r.levelno >= logging.INFO
     )
     assert mine == [
-        *(("prints-1", i, "appliance.run.prints", f"printed {i + 5}") for i in range(2)),
+        *(("prints-1", i, "appliance.run.prints.stdout", f"printed {i + 5}") for i in range(2)),
         *(
             ("speak-1", i, name, text)
             for i in range(2)

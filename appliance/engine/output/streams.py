@@ -1,0 +1,256 @@
+"""Sends what code writes to sys.stdout and sys.stderr to a sink, which may differ from task to task.
+
+The stream objects themselves stay in place and keep their attributes; only their `write` and `flush` are shadowed while something is
+captured. So whatever else replaces, wraps or inspects the streams works as always.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Any
+
+from appliance.core.logs import get_logger
+from appliance.engine.output.lines import Lines
+
+STDOUT, STDERR = "stdout", "stderr"
+Streams = tuple[str, ...]
+BOTH: Streams = (STDOUT, STDERR)
+
+Emit = Callable[[str, str], None]
+"""Receives the name of a stream and a line."""
+
+
+class Sink:
+    """Receives what is written to `streams`. Each thread's lines are kept apart."""
+
+    def __init__(self, streams: Streams, emit: Emit) -> None:
+        self.streams = streams
+        self._emit = emit
+        self._lines: dict[tuple[int, str], Lines] = {}
+
+    def lines(self, stream: str) -> Lines:
+        """The lines that this thread writes to the stream."""
+        key = threading.get_ident(), stream
+        lines = self._lines.get(key)
+        if lines is None:
+            lines = self._lines[key] = Lines(lambda line: self._emit(stream, line))
+        return lines
+
+    def close(self) -> None:
+        """Emit the lines that have no end yet."""
+        for lines in list(self._lines.values()):
+            lines.close()
+
+
+class _Nowhere(Sink):
+    """Drops what is written to `streams`."""
+
+    def __init__(self, streams: Streams) -> None:
+        super().__init__(streams, lambda _stream, _line: None)
+
+    def lines(self, stream: str) -> Lines:
+        return _NO_LINES
+
+
+class _NoLines(Lines):
+    def write(self, text: str) -> None:
+        pass
+
+    def write_bytes(self, data: bytes) -> None:
+        pass
+
+
+_NO_LINES = _NoLines(lambda _line: None)
+
+UNTOUCHED: Sink = _Nowhere(())
+"""The output goes to the streams themselves."""
+DROPPED: Sink = _Nowhere(BOTH)
+"""The output goes nowhere."""
+
+current_sink: ContextVar[Sink | None] = ContextVar("current_sink", default=None)
+_default: Sink = UNTOUCHED
+_forked = False
+"""Is this a child that a task has forked? It writes to the streams themselves, as any program would."""
+
+
+def logged(streams: Streams, name: str | None = None) -> Sink:
+    """A sink that logs each line at level INFO, by the run's logger `NAME.stdout` or `NAME.stderr`."""
+    if not streams:
+        return DROPPED
+    return Sink(streams, lambda stream, line: log_line(stream, line, name))
+
+
+def log_line(stream: str, line: str, name: str | None = None, **fields: Any) -> None:
+    """Log a line that was written to a stream. What log handlers write in turn is not captured again."""
+    logger = get_logger(f"{name}.{stream}" if name else stream)
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    record = logging.LogRecord(logger.name, logging.INFO, f"<{stream}>", 0, line, None, None)
+    vars(record).update(fields, stream=stream)
+    token = current_sink.set(UNTOUCHED)
+    try:
+        logger.handle(record)
+    finally:
+        current_sink.reset(token)
+
+
+@contextmanager
+def capture(sink: Sink) -> Iterator[None]:
+    """Inside the block, what this thread writes goes to the sink, and so does what threads that the task starts write."""
+    taps = _open(sink.streams)
+    token = current_sink.set(sink)
+    try:
+        yield
+    finally:
+        _flush_wrappers()
+        current_sink.reset(token)
+        sink.close()
+        _close(taps)
+
+
+@contextmanager
+def capture_process(sink: Sink) -> Iterator[None]:
+    """Inside the block, whatever this process writes outside of `capture` goes to the sink."""
+    global _default
+    taps = _open(sink.streams)
+    before, _default = _default, sink
+    try:
+        yield
+    finally:
+        _flush_wrappers()
+        _default = before
+        sink.close()
+        _close(taps)
+
+
+@contextmanager
+def dropped() -> Iterator[None]:
+    """Inside the block, what this thread writes to captured streams goes nowhere."""
+    token = current_sink.set(DROPPED)
+    try:
+        yield
+    finally:
+        current_sink.reset(token)
+
+
+def in_forked_child() -> bool:
+    """Is this a process that was forked while output was captured? Nothing reports from there."""
+    return _forked
+
+
+def _target(stream: str) -> Sink | None:
+    if _forked:
+        return None
+    sink = current_sink.get() or _default
+    return sink if stream in sink.streams else None
+
+
+class _Tap:
+    """Shadows the methods of one stream object, as long as anyone captures it."""
+
+    def __init__(self, name: str, stream: Any) -> None:
+        self.stream = stream
+        self.users = 0
+        self._name = name
+        self._shadowed: list[tuple[Any, str, Any, Any]] = []  # object, attribute, ours, what it had itself before
+        write, flush = stream.write, getattr(stream, "flush", lambda: None)
+
+        def write_text(text: str) -> Any:
+            sink = _target(name)
+            if sink is None:
+                return write(text)
+            if not isinstance(text, str):
+                raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+            sink.lines(name).write(text)
+            return len(text)
+
+        def flush_unless_captured() -> None:
+            if _target(name) is None:
+                flush()
+
+        self._shadow(stream, "write", write_text)
+        self._shadow(stream, "flush", flush_unless_captured)
+        self._shadow_buffer()
+
+    def _shadow_buffer(self) -> None:
+        try:
+            buffer = self.stream.buffer
+            write = buffer.write
+        except (AttributeError, ValueError):  # it has none, or was detached
+            return
+
+        def write_bytes(data: Any) -> Any:
+            sink = _target(self._name)
+            if sink is None:
+                return write(data)
+            view = memoryview(data)
+            sink.lines(self._name).write_bytes(view.tobytes())
+            return view.nbytes
+
+        self._shadow(buffer, "write", write_bytes)
+
+    def _shadow(self, target: Any, attribute: str, ours: Any) -> None:
+        before = getattr(target, "__dict__", {}).get(attribute)
+        with suppress(AttributeError, TypeError):  # an object that can't be changed is left alone
+            setattr(target, attribute, ours)
+            self._shadowed.append((target, attribute, ours, before))
+
+    def remove(self) -> None:
+        for target, attribute, ours, before in self._shadowed:
+            if target.__dict__.get(attribute) is not ours:  # someone else has shadowed it after us
+                continue
+            if before is None:
+                delattr(target, attribute)
+            else:
+                setattr(target, attribute, before)
+
+
+_lock = threading.Lock()
+_taps: dict[int, _Tap] = {}  # by the id of the stream object, which the tap keeps alive
+
+
+def _open(streams: Streams) -> list[_Tap]:
+    taps = []
+    with _lock:
+        for name in streams:
+            stream = getattr(sys, name)
+            if not hasattr(stream, "write"):
+                continue
+            tap = _taps.get(id(stream))
+            if tap is None:
+                tap = _taps[id(stream)] = _Tap(name, stream)
+            tap.users += 1
+            taps.append(tap)
+    return taps
+
+
+def _close(taps: list[_Tap]) -> None:
+    with _lock:
+        for tap in taps:
+            tap.users -= 1
+            if not tap.users:
+                del _taps[id(tap.stream)]
+                tap.remove()
+
+
+def _flush_wrappers() -> None:
+    """Flush objects that code has put in front of the streams, so that what they hold back arrives in time."""
+    for stream in (sys.stdout, sys.stderr):
+        if id(stream) not in _taps:
+            with suppress(Exception):  # an object of the user's, or a closed one
+                stream.flush()
+
+
+def _on_fork() -> None:
+    global _forked
+    _forked = bool(_taps)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_on_fork)
