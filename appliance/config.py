@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -37,11 +37,51 @@ Days = Annotated[float, msgspec.Meta(ge=0, le=36_500)]
 Bytes = Annotated[int, msgspec.Meta(ge=0)]
 
 
+_LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50, "OFF": 1000}
+
+
 class SettingsError(ValueError):
     """A setting is invalid. The message is one sentence that names it."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RunLogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What runs send to their logs. Agents pass these settings on to the runs that they start; a flow may set its own."""
+
+    run_log_stdout: bool = True
+    run_log_level: Literal["", "DEBUG", "INFO", "WARNING", "ERROR"] = ""
+    run_loggers: str = ""
+    run_log_rate: Annotated[int, msgspec.Meta(ge=0)] = 1000
+    run_log_bytes: Bytes = 100 * 1024**2
+
+    @property
+    def logger_levels(self) -> dict[str, int]:
+        """The levels by logger name in `run_loggers`. Raises SettingsError."""
+        levels: dict[str, int] = {}
+        for item in filter(None, (item.strip() for item in self.run_loggers.split(","))):
+            name, _, level = (part.strip() for part in item.partition("="))
+            if not name or level.upper() not in _LEVELS:
+                raise SettingsError(
+                    f"{PREFIX}_RUN_LOGGERS can't contain {item!r}; write it as mylib=DEBUG,other=ERROR, with the levels "
+                    f"{', '.join(_LEVELS)}."
+                )
+            levels[name] = _LEVELS[level.upper()]
+        return levels
+
+    def run_environ(self) -> dict[str, str]:
+        """The settings that differ from the defaults, as variables for the processes of runs."""
+        changed = {name: getattr(self, name) for name in RunLogSettings.__struct_fields__}
+        default = RunLogSettings()
+        return {
+            f"{PREFIX}_{name.upper()}": str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in changed.items()
+            if value != getattr(default, name)
+        }
+
+
+_S = TypeVar("_S", bound=RunLogSettings)
+
+
+class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The appliance's settings. Durations are in seconds unless the name says otherwise."""
 
     data_dir: str = "./data"
@@ -121,10 +161,24 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
     except ValueError as error:
         raise SettingsError(str(error)) from error
     values.update({key: value for key, value in overrides.items() if value is not None})
+    return _convert(values, Settings)
+
+
+def run_log(environ: Mapping[str, str]) -> RunLogSettings:
+    """The settings of a run's log, in the run's process. Raises SettingsError."""
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        return _convert(env.read(environ, PREFIX, RunLogSettings.__struct_fields__), RunLogSettings)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _convert(values: Mapping[str, Any], kind: type[_S]) -> _S:
+    try:
+        settings = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"Invalid setting: {error}.") from error
+    settings.logger_levels  # noqa: B018 - raises SettingsError
+    return settings
 
 
 def client_address(environ: Mapping[str, str] | None = None) -> tuple[str, str]:

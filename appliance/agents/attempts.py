@@ -11,6 +11,7 @@ import msgspec
 
 from appliance.agents.execute import EXIT_FILE, STOP_FILE
 from appliance.core import masking
+from appliance.engine.output.streams import BOTH
 from appliance.protocol.agents import Exited
 
 OUTPUT = "output.log"
@@ -125,14 +126,20 @@ def exit_report(
 
 
 def _tail(directory: Path) -> list[str]:
+    """The last lines of the process: those that it has logged, and then what nobody has read."""
+    lines = [line for name in (OUTPUT, *BOTH) for line in _end_of(directory / name)]
+    return [line[:2000] for line in lines[-_TAIL_LINES:]]
+
+
+def _end_of(path: Path) -> list[str]:
+    """The last lines of a file. What has been removed from it reads as zeros."""
     try:
-        with (directory / OUTPUT).open("rb") as file:
+        with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - _TAIL_BYTES))
-            lines = masking.mask(file.read().decode("utf-8", "replace")).splitlines()
+            return masking.mask(file.read().strip(b"\0").decode("utf-8", "replace")).splitlines()
     except OSError:
         return []
-    return [line[:2000] for line in lines[-_TAIL_LINES:]]
 
 
 def _write(path: Path, content: bytes) -> None:

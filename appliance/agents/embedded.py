@@ -19,5 +19,6 @@ def main(settings: Settings, token: str) -> int:
         capacity=settings.agent_capacity,
         state_dir=settings.data_path / "agent" / settings.agent_name,
         results_url=settings.results,
+        run_environ=settings.run_environ(),
     )
     return agent.run(stop)

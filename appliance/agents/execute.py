@@ -19,6 +19,7 @@ from uuid import UUID
 
 import msgspec
 
+from appliance import config
 from appliance.client import run_protocol as runs
 from appliance.client.errors import ClientError, Forbidden, NotFound, StaleAttempt, Unauthenticated
 from appliance.client.transport import Transport
@@ -27,7 +28,7 @@ from appliance.core.logs import get_logger
 from appliance.core.states import Cancelled, Failed, State
 from appliance.engine import failures
 from appliance.engine.tracked.flow_runner import TrackedFlowRunner
-from appliance.engine.tracked.logs import reported
+from appliance.engine.tracked.logs import RunLog, reported
 from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.slots import TaskSlots
 from appliance.engine.tracked.spool import FILE_NAME
@@ -176,23 +177,37 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
         on_dead=on_dead,
     )
     reporter.start()
-    with reported(reporter):
+    settings, problem = _log_settings()
+    with reported(reporter, settings, assignment.directory) as log:
+        if problem:
+            _logger.warning("%s This run uses the defaults.", problem)
         slots = TaskSlots(
             lambda request: runs.slots(transport, assignment.flow_run_id, request), assignment.attempt, reporter
         )
-        _run_flow(assignment, begun, reporter, slots, stopping)
+        _run_flow(assignment, begun, reporter, log, slots, stopping)
     return DONE if reporter.close(PATIENCE) else AWAY
 
 
-def _run_flow(assignment: Assignment, begun: Begun, reporter: Reporter, slots: TaskSlots, stopping: Stopping) -> None:
+def _log_settings() -> tuple[config.RunLogSettings, str]:
+    """How the run logs, and what is wrong with the settings, since a mistake in them must not end the run."""
+    try:
+        return config.run_log(os.environ), ""
+    except config.SettingsError as error:
+        return config.RunLogSettings(), str(error)
+
+
+def _run_flow(
+    assignment: Assignment, begun: Begun, reporter: Reporter, log: RunLog, slots: TaskSlots, stopping: Stopping
+) -> None:
     """Load and run the flow. The last event reported is its final state."""
     crash.point("runner.begun")
     try:
         runner = _load(assignment, begun, reporter)
-        runner.slots = slots
+        runner.slots, runner.log = slots, log
     except (LoadError, ApplianceError) as error:
         cause = error.__cause__
         trace = failures.describe(cause).get("traceback") if cause is not None else None
+        log.finish()
         _logger.error("%s%s", error, f"\n{trace}" if trace else "")
         reporter.flow_state(Failed(str(error), data={"traceback": trace} if trace else {}))
         return
@@ -200,6 +215,7 @@ def _run_flow(assignment: Assignment, begun: Begun, reporter: Reporter, slots: T
     started_at = clock.monotonic()
     try:
         state = stopping.run(runner)
+        log.finish()
     except BaseException as error:
         _logger.exception("The run was aborted by an unexpected error.")
         reporter.flow_state(failures.failed_state(error))

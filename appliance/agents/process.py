@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -47,11 +47,12 @@ class ProcessAgent(Agent):
         warm: bool = True,
         wait: float = WAIT,
         results_url: str = "",
+        run_environ: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(transport, name=name, labels=labels, capacity=capacity, wait=wait)
         self._attempts = AttemptStore(state_dir)
         self._warm = warm
-        self._results = {"APPLIANCE_RESULTS_URL": results_url} if results_url else {}
+        self._settings = dict(run_environ or {}) | ({"APPLIANCE_RESULTS_URL": results_url} if results_url else {})
         self._grace = 10.0
         self._pool: WarmPool | None = None
         self._exits = ExitReports(transport, self._attempts)
@@ -140,14 +141,14 @@ class ProcessAgent(Agent):
         return LiveProcess(_record(work, pid), directory, handle, child, warm=child is None)
 
     def _environ(self, work: Work, directory: Path) -> dict[str, str]:
-        """The agent's own environment without the appliance's settings, plus the results URL, the flow's variables, and the attempt."""
+        """The agent's own environment without the appliance's settings, plus those of runs, secrets, the flow's variables, and the attempt."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
         configured = {str(name): str(value) for name, value in (work.run_config.get("env") or {}).items()}
         return {
             **inherited,
             **secrets.variables(os.environ),
             **crash.forward(os.environ),
-            **self._results,
+            **self._settings,
             **configured,
             "APPLIANCE_RUN_ID": str(work.flow_run_id),
             "APPLIANCE_RUN_ATTEMPT": str(work.attempt),

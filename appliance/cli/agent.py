@@ -52,5 +52,6 @@ def process(name: str, labels: tuple[str, ...], capacity: int, state_dir: str | 
         capacity=capacity,
         state_dir=directory,
         results_url=settings.results_url,  # none by default: a restart on another machine could not read a local folder
+        run_environ=settings.run_environ(),
     )
     return worker.run(stop)

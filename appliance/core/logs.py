@@ -28,14 +28,24 @@ class RunContextFilter(logging.Filter):
 _formatter = logging.Formatter()
 
 
-def message_of(record: logging.LogRecord) -> str:
-    """The whole text of a record: message, traceback and stack. A message that can't be formatted is replaced by what is wrong with it."""
+def text_of(record: logging.LogRecord) -> str:
+    """The message of a record. If its arguments don't fit, the message says so and where to look."""
     try:
-        text = record.getMessage()
+        return record.getMessage()
     except Exception as error:  # noqa: BLE001 - arguments of the user's
-        text = _unformatted(record, error)
+        return _unformatted(record, error)
+
+
+def trace_of(record: logging.LogRecord) -> str:
+    """The traceback and the stack below a record's message."""
     trace = record.exc_text or (_formatter.formatException(record.exc_info) if record.exc_info else "")
-    return "\n".join(part for part in (text, trace, record.stack_info) if part)
+    return "\n".join(part for part in (trace, record.stack_info) if part)
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """The whole text of a record."""
+    text, trace = text_of(record), trace_of(record)
+    return f"{text}\n{trace}" if trace else text
 
 
 def _unformatted(record: logging.LogRecord, error: Exception) -> str:

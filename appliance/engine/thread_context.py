@@ -5,14 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
 from appliance.core.run_context import current_flow_run, current_task_run
 from appliance.engine.output.streams import current_sink
 
+_carried: list[ContextVar[Any]] = [current_flow_run, current_sink]
 _lock = threading.Lock()
 _followed = False
+
+
+def carry(variable: ContextVar[Any]) -> None:
+    """Let threads of tasks see this variable, too. It needs a default."""
+    _carried.append(variable)
 
 
 def follow() -> None:
@@ -31,7 +38,7 @@ def _follow_threads() -> None:
     @wraps(start)
     def start_in_task(self: threading.Thread) -> None:
         if current_task_run.get() is not None:
-            self.run = _in_task(self.run)  # type: ignore[method-assign]
+            self.run = _in_task(self.run, lasting=True)  # type: ignore[method-assign]
         start(self)
 
     threading.Thread.start = start_in_task  # type: ignore[method-assign]
@@ -48,20 +55,20 @@ def _follow_pools() -> None:
     ThreadPoolExecutor.submit = submit_in_task  # type: ignore[assignment,method-assign]
 
 
-def _in_task(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, to be called in another thread as part of the current task."""
-    run, flow_run, sink = current_task_run.get(), current_flow_run.get(), current_sink.get()
+def _in_task(function: Callable[..., Any], lasting: bool = False) -> Callable[..., Any]:
+    """The function, to be called in another thread as part of the current task. With `lasting`, the thread remains part of it: Python
+    reports an exception that ends a thread after its function has returned."""
+    run = current_task_run.get()
     # A snapshot, because a thread that outlives its task must not keep the task's inputs in memory.
-    snapshot = None if run is None else run.snapshot()
+    values = [(current_task_run, run and run.snapshot()), *((variable, variable.get()) for variable in _carried)]
 
     @wraps(function, updated=())
     def call(*args: Any, **kwargs: Any) -> Any:
-        tokens = current_task_run.set(snapshot), current_flow_run.set(flow_run), current_sink.set(sink)
+        tokens = [(variable, variable.set(value)) for variable, value in values]
         try:
             return function(*args, **kwargs)
         finally:
-            current_task_run.reset(tokens[0])
-            current_flow_run.reset(tokens[1])
-            current_sink.reset(tokens[2])
+            for variable, token in () if lasting else tokens:
+                variable.reset(token)
 
     return call

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,14 +89,14 @@ def server(tmp_path_factory: pytest.TempPathFactory, flow_file: Path) -> Iterato
 class Host:
     """An agent in a thread, as it would run on a host of its own."""
 
-    def __init__(self, server: LiveServer, state_dir: Path, warm: bool = True) -> None:
-        self._server, self._state_dir, self._warm = server, state_dir, warm
+    def __init__(self, server: LiveServer, state_dir: Path, warm: bool = True, **options: Any) -> None:
+        self._server, self._state_dir, self._options = server, state_dir, {"warm": warm, **options}
         self.attempts = AttemptStore(state_dir)
 
     def start(self) -> None:
         self._stop = threading.Event()
         transport = Transport(self._server.url, TOKEN)
-        agent = ProcessAgent(transport, name="host", state_dir=self._state_dir, warm=self._warm, wait=0.3)
+        agent = ProcessAgent(transport, name="host", state_dir=self._state_dir, wait=0.3, **self._options)
         self._thread = threading.Thread(target=agent.run, args=(self._stop,))
         self._thread.start()
 

@@ -16,9 +16,8 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
-from appliance.core.logs import ROOT
 from appliance.core.states import Cancelled, Crashed, Failed, State, TimedOut
-from appliance.engine import failures
+from appliance.engine import failures, thread_context
 from appliance.engine.calls import Invocation
 from appliance.engine.executors import pickling, remote_logs
 from appliance.engine.executors.channel import Content
@@ -309,6 +308,7 @@ def _refuse_bootstrap() -> None:
 # --- on the cluster
 
 _send: ContextVar[Callable[[remote_logs.Fields], None] | None] = ContextVar("dask_send", default=None)
+thread_context.carry(_send)
 
 
 def _forward(fields: remote_logs.Fields) -> None:
@@ -340,9 +340,7 @@ def work(payload: bytes, identity: tuple[str, int], levels: remote_logs.Levels) 
         next(lines)
         tell(_LOG, json.dumps(fields))
 
-    logging.root.addHandler(_forwarder)  # has no effect if it has been added before
-    logging.root.setLevel(min(logging.root.level, levels[0]))
-    logging.getLogger(ROOT).setLevel(levels[1])
+    remote_logs.forward(levels, _forwarder)
     token = _send.set(send)
     try:
         (state, result), overran = pickling.run(payload, begun)

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
-from appliance.core.logs import ROOT, RunContextFilter
+from appliance.core.logs import ROOT, RunContextFilter, text_of, trace_of
+from appliance.engine import log_intake
+from appliance.kit.logs import PlainFormatter
 
 Fields = dict[str, Any]
-Levels = tuple[int, int]
+Levels = tuple[int, int, tuple[int, int, dict[str, int]] | None]
 _PLAIN = (str, int, float, bool, type(None))
-_formatter = logging.Formatter()
+_SILENT = logging.NullHandler()
+_formatter = PlainFormatter()
 
 
 def levels() -> Levels:
-    """The levels from which this process wants records: for all loggers, and for the run's logger."""
-    return logging.getLogger().getEffectiveLevel(), logging.getLogger(ROOT).getEffectiveLevel()
+    """The levels from which this process handles records, of all loggers and of the run's logger, and what a tracked run wants."""
+    taken = log_intake.levels()
+    return (
+        logging.getLogger().getEffectiveLevel(),
+        logging.getLogger(ROOT).getEffectiveLevel(),
+        None if taken is None else (taken.own, taken.others, dict(taken.named)),
+    )
 
 
 class Forwarder(logging.Handler):
-    """Forwards each record as a dict of plain values. Records of the worker's forked children are dropped."""
+    """Forwards each record as a dict of plain values. The worker's forked children print theirs, because the channel isn't theirs."""
 
     def __init__(self, send: Callable[[Fields], None]) -> None:
         super().__init__()
@@ -31,15 +40,33 @@ class Forwarder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if os.getpid() != self._pid:
+            print(_formatter.format(record), file=sys.stderr)  # noqa: T201
             return
         try:
             fields = {key: value for key, value in vars(record).items() if type(value) in _PLAIN}
-            fields |= {"msg": record.getMessage(), "args": None}
-            if record.exc_info and not record.exc_text:
-                fields["exc_text"] = _formatter.formatException(record.exc_info)
+            fields |= {"msg": text_of(record), "args": None, "exc_text": trace_of(record) or None, "stack_info": None}
             self._send(fields)
-        except Exception:  # noqa: BLE001 - user arguments or a closed channel; logging reports these in its own way
+        except Exception:  # noqa: BLE001 - a closed channel; logging reports this in its own way
             self.handleError(record)
+
+    def send(self, record: logging.LogRecord) -> None:
+        """Forward a record that no handler has seen."""
+        if self.filter(record):
+            self.emit(record)
+
+
+def forward(levels: Levels, handler: Forwarder) -> None:
+    """From now on, send the records of this process: those that a tracked run wants, or else those that its process would handle."""
+    everything, run, taken = levels
+    logging.getLogger(ROOT).setLevel(run)
+    if taken is None:
+        log_intake.replace(None)
+        logging.root.addHandler(handler)  # has no effect if it has been added before
+        logging.root.setLevel(min(logging.root.level, everything))
+    else:
+        logging.root.removeHandler(handler)
+        logging.root.addHandler(_SILENT)  # otherwise Python would print warnings, too
+        log_intake.replace(log_intake.Intake(log_intake.Levels(*taken), handler.send))
 
 
 def replay(fields: Fields) -> None:

@@ -26,10 +26,8 @@ from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]  # noqa: F401 - so that workers don't have to
 
-from appliance.core.logs import ROOT
-from appliance.engine.executors import pickling
+from appliance.engine.executors import pickling, remote_logs
 from appliance.engine.executors.channel import Channel, Closed
-from appliance.engine.executors.remote_logs import Fields, Forwarder
 
 ORDER = struct.Struct("!cQ")
 SPAWN, KILL = b"s", b"k"
@@ -175,13 +173,11 @@ def _set_up(channel: Channel, setup: dict[str, Any]) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)
 
-    def send(fields: Fields) -> None:
+    def send(fields: remote_logs.Fields) -> None:
         channel.send(LOG, json.dumps(fields).encode())
 
-    everything, run = setup["levels"]
-    logging.root.handlers[:] = [Forwarder(send)]
-    logging.root.setLevel(everything)
-    logging.getLogger(ROOT).setLevel(run)
+    logging.root.handlers[:] = []
+    remote_logs.forward(setup["levels"], remote_logs.Forwarder(send))
 
 
 def _order() -> tuple[Any, ...]:

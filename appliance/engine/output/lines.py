@@ -41,18 +41,16 @@ class Lines:
             self._end()
 
     def _add(self, piece: str) -> None:
-        if not piece:
-            return
-        if self._returned:
-            self._clear()
-        bare = piece.rstrip("\r")
-        _, overwrites, bare = bare.rpartition("\r")
-        if overwrites:
-            self._clear()
-        self._returned = piece.endswith("\r")
-        if bare and self._room > 0:
-            self._parts.append(bare[: self._room])
-        self._room -= len(bare)
+        text = piece.rstrip("\r")
+        if text:
+            _, overwrites, text = text.rpartition("\r")
+            if overwrites or self._returned:
+                self._clear()
+            if self._room > 0:
+                self._parts.append(text[: self._room])
+            self._room -= len(text)
+        if piece:
+            self._returned = piece.endswith("\r")
 
     def _end(self) -> None:
         line, more = "".join(self._parts), -self._room

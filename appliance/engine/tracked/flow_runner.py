@@ -11,6 +11,7 @@ from appliance.engine import checkpoints
 from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.task_runner import TaskRunner
 from appliance.engine.tracked import earlier
+from appliance.engine.tracked.logs import RunLog
 from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.slots import TaskSlots
 from appliance.engine.tracked.task_runner import TrackedTaskRunner
@@ -29,6 +30,8 @@ class TrackedFlowRunner(FlowRunner):
         self._tasks: TrackedTaskRunner | None = None
         self.slots: TaskSlots | None = None
         """If set, tasks with limited tags request slots before they run."""
+        self.log: RunLog | None = None
+        """If set, it learns which tasks run."""
         self.final: State | None = None  # reported by the caller, as the very last event
 
     def go_on_from(self, tasks: Iterable[EarlierTask]) -> None:
@@ -62,6 +65,8 @@ class TrackedFlowRunner(FlowRunner):
         )
         if self.slots is not None:
             self._tasks.limit(self.slots)
+        if self.log is not None:
+            self._tasks.write_to(self.log)
         if flow.strict_tracking:
             self._tasks.be_strict()
         return self._tasks

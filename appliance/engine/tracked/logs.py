@@ -1,48 +1,166 @@
-"""Sends the log lines of a run to the server, with a logging handler that passes records to the reporter."""
+"""The log of a tracked run: everything that it logs and writes is reported to the server, with the task that it belongs to."""
 
 from __future__ import annotations
 
 import logging
+import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
-from appliance.core.logs import ROOT, RunContextFilter
+from appliance.config import RunLogSettings
+from appliance.core.logs import ROOT, RunContextFilter, message_of
+from appliance.core.run_context import TaskRunContext
+from appliance.engine.log_intake import Levels, intake
+from appliance.engine.output import streams
+from appliance.engine.tracked.last_lines import LastLines
+from appliance.engine.tracked.log_limit import LogLimit
+from appliance.engine.tracked.output_files import OutputFiles
 from appliance.engine.tracked.reporter import Reporter
+from appliance.kit import clock
+from appliance.kit.logs import PlainFormatter
+
+_READ_EVERY = 0.1
+"""Seconds between two looks at what child processes have written."""
+_OURS = str(Path(__file__).parents[2])
+_TaskKey = tuple[str, int]
 
 
-class RunLogHandler(logging.Handler):
-    """Reports each record with the task that wrote it."""
+class RunLog:
+    """Takes records and lines from any thread. Lines of child processes belong to the task that runs, if it is the only one."""
 
-    def __init__(self, reporter: Reporter) -> None:
-        super().__init__()
+    def __init__(self, reporter: Reporter, settings: RunLogSettings) -> None:
+        self.logs_output = settings.run_log_stdout
+        """Does the output of tasks that don't say it themselves go to the log?"""
         self._reporter = reporter
-        self.addFilter(RunContextFilter())
+        self._limit = LogLimit(settings.run_log_rate, settings.run_log_bytes)
+        self._limiting, self._reading = threading.Lock(), threading.Lock()
+        self._context, self._formatter = RunContextFilter(), PlainFormatter()
+        self._running: dict[_TaskKey, tuple[TaskRunContext, bool]] = {}
+        self._files: OutputFiles | None = None
+        self._read_at = 0.0
+        self._sink = streams.logged(streams.BOTH if self.logs_output else ())
+        self._last: LastLines | None = None
 
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            message = record.getMessage()
-            if record.exc_info:
-                message = f"{message}\n{logging.Formatter().formatException(record.exc_info)}"
-        except Exception:  # noqa: BLE001 - user arguments; logging reports these in its own way
-            self.handleError(record)
+    def take(self, record: logging.LogRecord) -> None:
+        """Report a record."""
+        self._context.filter(record)
+        if streams.in_forked_child():
+            print(self._formatter.format(record), file=sys.stderr)  # noqa: T201 - the parent reads it from there
             return
-        at = datetime.fromtimestamp(record.created, UTC)
-        slug, map_index = getattr(record, "task_slug", None), getattr(record, "map_index", -1)
-        self._reporter.log(at, record.levelno, record.name, message, slug, map_index)
+        if self._reading.acquire(blocking=False):  # what children wrote until now comes first
+            self._read(at=record.created)
+        message = message_of(record)
+        output = hasattr(record, "stream")
+        ours = record.pathname.startswith(_OURS) and not output
+        with self._limiting:
+            if not (ours or self._limit.admits(message)):
+                return
+            self._report_gap()
+            at = datetime.fromtimestamp(record.created, UTC)
+            slug, map_index = getattr(record, "task_slug", None), getattr(record, "map_index", -1)
+            self._reporter.log(at, record.levelno, record.name, message, slug, map_index)
+        if self._last is not None:
+            self._last.add(message if output else self._line(record, message))
+
+    def task_starts(self, run: TaskRunContext, logs_output: bool) -> None:
+        """From now on, child processes may write for this task, too."""
+        self._read_all()
+        self._running[run.task_slug, run.map_index] = run, logs_output
+
+    def task_ends(self, task_slug: str, map_index: int) -> None:
+        """What child processes have written for the task is complete."""
+        if self._running:
+            self._read_all(end_lines=len(self._running) == 1)
+            self._running.pop((task_slug, map_index), None)
+
+    def finish(self) -> None:
+        """Report everything that has been written so far, with or without the end of a line."""
+        self._sink.close()
+        self._read_all(end_lines=True)
+        with self._limiting:
+            self._report_gap()
+
+    @contextmanager
+    def process(self, directory: Path) -> Iterator[None]:
+        """Inside the block, all that this process and its children write belongs to the run, and logging is as Python starts it."""
+        root, over = logging.getLogger(), threading.Event()
+        before = root.handlers[:], root.level
+        root.handlers[:] = []
+        root.setLevel(logging.WARNING)
+        self._last = LastLines()
+        self._files = OutputFiles(directory, self._on_line)
+        self._files.open()
+        reader = threading.Thread(target=self._watch, args=(over,), name="appliance-output", daemon=True)
+        reader.start()
+        try:
+            with streams.capture_process(self._sink):
+                yield
+        finally:
+            over.set()
+            reader.join()
+            self.finish()
+            self._files.close()
+            self._last.close()
+            self._files = self._last = None
+            root.handlers[:], root.level = before
+
+    def _watch(self, over: threading.Event) -> None:
+        while not over.wait(_READ_EVERY):
+            self._read_all()
+
+    def _read_all(self, end_lines: bool = False) -> None:
+        if self._files is not None:
+            self._reading.acquire()
+            self._read(end_lines)
+
+    def _read(self, end_lines: bool = False, at: float | None = None) -> None:
+        """Read the files. The caller has acquired `_reading`."""
+        self._read_at = clock.now().timestamp() if at is None else at
+        try:
+            if self._files is not None:
+                self._files.read()
+                if end_lines:
+                    self._files.end_lines()
+        finally:
+            self._reading.release()
+
+    def _on_line(self, stream: str, line: str) -> None:
+        owners = list(self._running.values())
+        (run, logs_output) = owners[0] if len(owners) == 1 else (None, self.logs_output)
+        if logs_output:
+            name, slug, index = (None, None, -1) if run is None else (run.task_name, run.task_slug, run.map_index)
+            streams.log_line(stream, line, name, task_slug=slug, map_index=index, created=self._read_at)
+
+    def _report_gap(self) -> None:
+        gap = self._limit.gap()
+        if gap is not None:
+            self._reporter.log(clock.now(), logging.WARNING, ROOT, gap, None, -1)
+
+    def _line(self, record: logging.LogRecord, message: str) -> str:
+        plain = logging.LogRecord(record.name, record.levelno, "", 0, message, None, None)
+        plain.created = record.created
+        return self._formatter.format(plain)
 
 
 @contextmanager
-def reported(reporter: Reporter) -> Iterator[None]:
-    """Inside the block, also report the lines of `appliance.run` and its child loggers to the server."""
-    logger = logging.getLogger(ROOT)
-    handler = RunLogHandler(reporter)
-    before = logger.level
-    if before == logging.NOTSET:
-        logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
+def reported(
+    reporter: Reporter, settings: RunLogSettings | None = None, directory: Path | None = None
+) -> Iterator[RunLog]:
+    """Inside the block, report the records of all loggers; with a directory for files, also what the whole process writes."""
+    settings = settings or RunLogSettings()
+    log = RunLog(reporter, settings)
+    with ExitStack() as stack:
+        stack.enter_context(intake(_levels(settings), log.take))
+        if directory is not None:
+            stack.enter_context(log.process(directory))
+        yield log
+        log.finish()
+
+
+def _levels(settings: RunLogSettings) -> Levels:
+    names = logging.getLevelNamesMapping()
+    level = names[settings.run_log_level] if settings.run_log_level else None
+    return Levels(level or logging.INFO, level or logging.WARNING, settings.logger_levels)

@@ -114,8 +114,9 @@ class Reporter:
         self._sealed = isinstance(state, Finished | Scheduled)
 
     def log(self, at: datetime, level: int, logger: str, message: str, slug: str | None, map_index: int) -> None:
-        """Report a log line."""
-        self._put((at, level, logger, message, slug, map_index))
+        """Report a log line. The reporter's own would never end, because each report could write another one."""
+        if threading.current_thread() is not self._thread:
+            self._put((at, level, logger, message, slug, map_index))
 
     def start(self) -> None:
         """Start sending."""

@@ -8,9 +8,11 @@ from typing import Any
 from appliance.core.run_context import current_task_run
 from appliance.core.states import Cancelled, Running, State
 from appliance.engine import steps
+from appliance.engine.output.streams import BOTH, Streams
 from appliance.engine.task_run import Runner, TaskRun
 from appliance.engine.task_runner import TaskRunner
 from appliance.engine.tracked import loops
+from appliance.engine.tracked.logs import RunLog
 from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.slots import TaskSlots
 from appliance.kit import crash
@@ -19,11 +21,20 @@ from appliance.kit import crash
 class TrackedTaskRunner(TaskRunner):
     """Also tracks which task runs are running, because they must be reported Cancelled if their threads can't be interrupted."""
 
+    outputs: tuple[Streams | None, Streams | None] = ((), BOTH)
+    output: Streams | None = BOTH
+
     def __init__(self, reporter: Reporter, *args: Any) -> None:
         super().__init__(*args)
         self._reporter = reporter
         self.running: dict[tuple[str, int], int] = {}
         self._slots: TaskSlots | None = None
+        self._log: RunLog | None = None
+
+    def write_to(self, log: RunLog) -> None:
+        """From now on, tell the log which tasks run, and let it decide about the output of tasks that don't say."""
+        self._log = log
+        self.output = self.outputs[log.logs_output]
 
     def limit(self, slots: TaskSlots) -> None:
         """From now on, tasks with limited tags request slots before they run."""
@@ -44,13 +55,18 @@ class TrackedTaskRunner(TaskRunner):
         return Cancelled("The flow run was cancelled before this task started.")
 
     def state_changed(self, task_slug: str, map_index: int, old: State, new: State, run_count: int) -> None:
+        run = current_task_run.get()
         if isinstance(new, Running):
             self.running[task_slug, map_index] = run_count
+            if self._log is not None and isinstance(run, TaskRun):
+                choice = run.task.log_stdout
+                self._log.task_starts(run, bool(self.output if choice is None else choice))
             crash.point("runner.task.before")
         else:
             self.running.pop((task_slug, map_index), None)
+            if self._log is not None:
+                self._log.task_ends(task_slug, map_index)
             crash.point("runner.task.after")
-        run = current_task_run.get()
         if "task_loop" in new.context and isinstance(run, TaskRun):
             new = loops.store(new, run)
         freed = self._slots is not None and self._slots.release(task_slug, map_index, new)

@@ -1,0 +1,97 @@
+"""Collects what a process and its children write to file descriptors 1 and 2, by way of two files.
+
+Pipes would block writers that hold the interpreter's lock, and kill children that outlive the run. What has been read is removed from
+the files, so that they stay small, and what has not been read when the process dies is there for the agent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from appliance.engine.output.lines import Lines
+from appliance.engine.output.streams import BOTH, STDERR, STDOUT
+
+_NUMBERS = {STDOUT: 1, STDERR: 2}
+_CHUNK = 1 << 20
+_TRUNCATE_ABOVE = 64 << 20
+_PUNCH_HOLE = 0x03  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
+
+
+class OutputFiles:
+    """From `open` to `close`, the descriptors lead to the files `stdout` and `stderr` in a directory. Not thread-safe."""
+
+    def __init__(self, directory: Path, emit: Callable[[str, str], None]) -> None:
+        self._directory = directory
+        self._files: list[_OutputFile] = []
+        self._emit = emit
+
+    def open(self) -> None:
+        for name in BOTH:
+            with suppress(OSError):  # no such descriptor, or no place for a file: the output stays where it is
+                self._files.append(_OutputFile(name, self._directory / name, self._emit))
+
+    def read(self) -> None:
+        """Emit the lines that are complete by now."""
+        for file in self._files:
+            file.read()
+
+    def end_lines(self) -> None:
+        """Emit the lines that have no end yet."""
+        for file in self._files:
+            file.lines.close()
+
+    def close(self) -> None:
+        for file in self._files:
+            file.close()
+        self._files.clear()
+
+
+class _OutputFile:
+    def __init__(self, name: str, path: Path, emit: Callable[[str, str], None]) -> None:
+        self.lines = Lines(lambda line: emit(name, line))
+        self._number, self._at = _NUMBERS[name], 0
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        self._before = os.dup(self._number)
+        _flush(name)
+        os.dup2(self._file, self._number)
+
+    def read(self) -> None:
+        while os.fstat(self._file).st_size > self._at:
+            data = os.pread(self._file, _CHUNK, self._at)
+            if not data:
+                break
+            self.lines.write_bytes(data)
+            self._at += len(data)
+            self._forget()
+
+    def _forget(self) -> None:
+        """Remove what has been read. Where no holes are possible, the file starts over from time to time."""
+        if _punch(self._file, self._at) or self._at < _TRUNCATE_ABOVE:
+            return
+        if os.fstat(self._file).st_size == self._at:
+            os.ftruncate(self._file, 0)
+            self._at = 0
+
+    def close(self) -> None:
+        os.dup2(self._before, self._number)
+        for fd in (self._before, self._file):
+            os.close(fd)
+
+
+def _flush(name: str) -> None:
+    with suppress(AttributeError, OSError, ValueError):  # there is none, or it is closed
+        getattr(sys, name).flush()
+
+
+def _punch(fd: int, end: int) -> bool:
+    """Free the disk space of a file up to `end`, which then reads as zeros. Its size stays, and other processes may be writing."""
+    try:
+        fallocate = ctypes.CDLL(None).fallocate64
+    except AttributeError:
+        return False
+    return bool(fallocate(fd, _PUNCH_HOLE, ctypes.c_int64(0), ctypes.c_int64(end)) == 0)
