@@ -60,6 +60,7 @@ def backfill(
     cron: str | None,
     every: float | None,
     timezone: str | None,
+    day_and: bool,
     start: datetime,
     end: datetime,
     **options: Any,
@@ -74,9 +75,9 @@ def backfill(
     if schedule_id is None:
         if project is None or flow is None:
             raise click.UsageError("Specify --schedule, or --flow and --project.")
-        document = document_of(cron, every, timezone)
+        document = document_of(cron, every, timezone, day_and)
         where |= {"flow_id": flow_named(transport, project, flow), "document": document}
-    elif flow is not None or cron is not None or every is not None:
+    elif day_and or any(option is not None for option in (flow, cron, every)):
         raise click.UsageError("Specify --schedule, or --flow with --cron or --every, but not both.")
     json_output = options.pop("json_output")
     preview, yes, wait = options.pop("preview"), options.pop("yes"), options.pop("wait")

@@ -73,13 +73,14 @@ def add(
     cron: str | None,
     every: float | None,
     timezone: str | None,
+    day_and: bool,
     json_output: bool,
     **policies: Any,
 ) -> None:
     """Add a schedule to FLOW. Its next runs are created at once."""
     from appliance.client import schedules
 
-    document, transport = document_of(cron, every, timezone), connect()
+    document, transport = document_of(cron, every, timezone, day_and), connect()
     fields = _fields(policies) | {"document": document}
     _print(schedules.create(transport, flow_named(transport, project, flow), fields), json_output)
 
@@ -92,14 +93,20 @@ def add(
 @policy_options
 @as_json
 def edit(
-    schedule_id: UUID, cron: str | None, every: float | None, timezone: str | None, json_output: bool, **policies: Any
+    schedule_id: UUID,
+    cron: str | None,
+    every: float | None,
+    timezone: str | None,
+    day_and: bool,
+    json_output: bool,
+    **policies: Any,
 ) -> None:
     """Change a schedule and replace its planned runs. Options that you omit stay unchanged."""
     from appliance.client import schedules
 
     fields = _fields(policies)
-    if cron is not None or every is not None or timezone is not None:
-        fields["document"] = document_of(cron, every, timezone)
+    if day_and or any(option is not None for option in (cron, every, timezone)):
+        fields["document"] = document_of(cron, every, timezone, day_and)
     if not fields:
         raise click.UsageError("Specify at least one option to change; see --help.")
     _print(schedules.edit(connect(), schedule_id, fields), json_output)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -68,7 +68,10 @@ class IntervalClock(Clock):
 
 
 class CronClock(Clock):
-    """At the times of a cron expression, or of an alias such as @daily, in `timezone`."""
+    """At the times of a cron expression, or of an alias such as @daily, in `timezone`.
+
+    When both day fields are restricted, a day that matches either of them counts; with `day_or=False`, one that matches both.
+    """
 
     def __init__(
         self,
@@ -78,9 +81,12 @@ class CronClock(Clock):
         end_date: datetime | None = None,
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
+        day_or: bool = True,
     ) -> None:
         zone = timezone or _zone_of(start_date)
-        document = {"kind": "cron", "cron": cron, "timezone": zone}
+        document: dict[str, Any] = {"kind": "cron", "cron": cron, "timezone": zone}
+        if day_or is not True:  # what older servers know is all that most schedules need
+            document["day_or"] = day_or
         super().__init__(
             document | {"start": _instant(start_date, zone), "end": _instant(end_date, zone)}, parameters, labels
         )
@@ -118,7 +124,7 @@ class RRuleClock(Clock):
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
     ) -> None:
-        rule, begins = _rule_of(str(rrule))
+        rule, begins = _rule_of(_text_of(rrule))
         start = start_date or getattr(rrule, "_dtstart", None) or begins  # dateutil's text leaves the zone out
         zone = timezone or _zone_of(start)
         document = {"kind": "rrule", "rrule": rule, "anchor": _wall(start) if start else None, "timezone": zone}
@@ -147,18 +153,26 @@ def _wall(value: datetime | date) -> str:
     return clock.isoformat(value) if value.tzinfo is not None else value.isoformat()
 
 
+def _text_of(rrule: Any) -> str:
+    """The text of a rule; dateutil's leaves out that its UNTIL is in UTC."""
+    text, until = str(rrule), getattr(rrule, "_until", None)
+    if isinstance(until, datetime) and until.tzinfo is not None:
+        text = text.replace(f"UNTIL={until:%Y%m%dT%H%M%S}", f"UNTIL={until.astimezone(UTC):%Y%m%dT%H%M%SZ}")
+    return text
+
+
 def _rule_of(text: str) -> tuple[str, datetime | None]:
     """The rule of an iCalendar text, and its DTSTART."""
     begins, rule = None, ""
     for line in text.split():
         name, _, value = line.partition(":")
-        if name.upper() == "DTSTART" and not value.upper().endswith("Z"):
+        name, _, zone = name.partition(";TZID=")
+        if name.upper() == "DTSTART":
             try:
-                begins = datetime.fromisoformat(value)
+                begins = datetime.fromisoformat(value.upper())
             except ValueError as error:
-                raise ScheduleError(
-                    f"DTSTART must be a wall time such as 20260101T063000, not {value[:40]!r}."
-                ) from error
+                raise ScheduleError(f"DTSTART must be a time such as 20260101T063000, not {value[:40]!r}.") from error
+            begins = begins.replace(tzinfo=zone_of(zone)) if zone else begins
         else:
             rule = f"{rule} {line}".strip().removeprefix("RRULE:")
     return rule, begins

@@ -6,7 +6,8 @@ Months are 1-12 or JAN-DEC; days of the week 0-7 or SUN-SAT, where 0 and 7 are b
 Day-of-month supports `L`, the last day of the month, and `LW`, its last weekday; day-of-week supports `5L`, the last
 Friday, and `5#2`, the second Friday of the month. Aliases: @hourly @daily @midnight @weekly @monthly @yearly @annually.
 
-When neither day field starts with `*`, a day that matches either counts; otherwise it must match both.
+When neither day field starts with `*`, a day that matches either counts, or, without `day_or`, one that matches both. Otherwise it must
+match both.
 An expression is fixed when no field of its time of day starts with `*`: a time in a gap is due once, at the first instant after it, and
 a time in an overlap once, at its first occurrence. Any other is wild: due at every instant whose wall time matches, so not in a gap
 and twice in an overlap. Nothing else is in the grammar: no W, ?, H, R and no @reboot.
@@ -128,7 +129,7 @@ class Cron:
 
 
 @lru_cache(maxsize=512)
-def parse(expression: str) -> Cron:
+def parse(expression: str, day_or: bool = True) -> Cron:
     """Parse an expression. Raises ScheduleError with one sentence, also for one that is never due."""
     if len(expression) > LONGEST:
         raise ScheduleError(f"A cron expression has at most {LONGEST} characters; write ranges and steps.")
@@ -151,7 +152,7 @@ def parse(expression: str) -> Cron:
         months=plain[4],
         weekdays=frozenset(x % 7 for x in plain[5]),
         nth_weekdays=frozenset(x for x in values[5] if isinstance(x, tuple)),
-        both_days=fields[3].startswith("*") or fields[5].startswith("*"),
+        both_days=not day_or or fields[3].startswith("*") or fields[5].startswith("*"),
         wild=any(field.startswith("*") for field in fields[:3]),
     )
     years = range(2000, 2000 + _YEARS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from calendar import isleap, monthrange
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from math import prod
@@ -48,6 +48,7 @@ class Rule:
     interval: int
     count: int | None
     until: datetime | None
+    last: datetime | None  # the instant of an UNTIL in UTC; `until` is then a wall time that no zone reaches before
     week_start: int
     parts: dict[str, tuple[int, ...]]
     weekdays: tuple[tuple[int, int], ...]
@@ -275,7 +276,7 @@ def parse(text: str) -> Rule:
         frequency,
         _single(text, "INTERVAL", parts.pop("INTERVAL", "1"), 1, 100_000),
         _single(text, "COUNT", parts.pop("COUNT"), 1, MOST_COUNTED) if "COUNT" in parts else None,
-        _until(text, parts.pop("UNTIL")) if "UNTIL" in parts else None,
+        *(_until(text, parts.pop("UNTIL")) if "UNTIL" in parts else (None, None)),
         _DAYS.index(week_start),
         weekdays=tuple(_weekday(text, item) for item in parts.pop("BYDAY").split(",")) if "BYDAY" in parts else (),
         parts={name: _numbers(text, name, value) for name, value in parts.items()},
@@ -327,14 +328,18 @@ def _weekday(text: str, item: str) -> tuple[int, int]:
     return _DAYS.index(day), nth
 
 
-def _until(text: str, value: str) -> datetime:
+def _until(text: str, value: str) -> tuple[datetime, datetime | None]:
+    """The last wall time, and the last instant if the value has a Z."""
     try:
         until = datetime.fromisoformat(value.removesuffix("Z"))
     except ValueError:
-        _refuse(text, "UNTIL must be a time such as 20261231T235959")
-    if value.endswith("Z") or until.tzinfo is not None:
-        _refuse(text, "UNTIL is a wall time without Z; use the schedule's end for an instant")
-    return until.replace(hour=23, minute=59, second=59) if "T" not in value else until
+        _refuse(text, "UNTIL must be a time such as 20261231T235959, or 20261231T235959Z in UTC")
+    if until.tzinfo is not None:
+        _refuse(text, "UNTIL is a wall time, or a time in UTC with Z at its end")
+    until = until.replace(hour=23, minute=59, second=59) if "T" not in value else until
+    if not value.endswith("Z"):
+        return until, None
+    return until + timedelta(days=2 if until.year <= _LAST_YEAR else 0), until.replace(tzinfo=UTC)
 
 
 def _refuse(text: str, why: str) -> NoReturn:

@@ -84,10 +84,14 @@ def IntervalSchedule(
 
 
 def CronSchedule(
-    cron: str, timezone: str | None = None, start_date: datetime | None = None, end_date: datetime | None = None
+    cron: str,
+    timezone: str | None = None,
+    start_date: datetime | None = None,
+    end_date: datetime | None = None,
+    day_or: bool = True,
 ) -> Schedule:
     """A schedule of one cron clock."""
-    return Schedule([CronClock(cron, timezone, start_date, end_date)])
+    return Schedule([CronClock(cron, timezone, start_date, end_date, day_or=day_or)])
 
 
 def DatesSchedule(dates: Iterable[datetime | date], timezone: str | None = None) -> Schedule:

@@ -1,6 +1,6 @@
 """The four kinds of schedules: each reads its fields of a document once and computes its times after any instant.
 
-cron: cron, an expression (see `cron`).   interval: seconds, anchor.   dates: dates, a list.   rrule: rrule, a rule; anchor.
+cron: cron, an expression (see `cron`); day_or.   interval: seconds, anchor.   dates: dates, a list.   rrule: rrule, a rule; anchor.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,7 @@ Series = Callable[[datetime], Iterator[datetime]]
 """The times strictly after an instant, increasing, in UTC."""
 
 FIELDS_OF_KIND = {
-    "cron": frozenset({"cron"}),
+    "cron": frozenset({"cron", "day_or"}),
     "interval": frozenset({"seconds", "anchor"}),
     "dates": frozenset({"dates"}),
     "rrule": frozenset({"rrule", "anchor"}),
@@ -47,7 +48,12 @@ def _cron(document: Mapping[str, Any], zone: ZoneInfo) -> Series:
     expression = document.get("cron")
     if not isinstance(expression, str) or not expression.strip():
         raise ScheduleError("A cron schedule needs an expression such as '30 6 * * 1-5'.")
-    parsed = cron.parse(expression)
+    day_or = document.get("day_or", True)
+    if not isinstance(day_or, bool):
+        raise ScheduleError(
+            "day_or of a cron schedule must be true, for a day that matches either day field, or false."
+        )
+    parsed = cron.parse(expression, day_or)
     return lambda after: parsed.instants(zone, after)
 
 
@@ -102,7 +108,9 @@ def _rrule(document: Mapping[str, Any], zone: ZoneInfo) -> Series:
 
     def series(after: datetime) -> Iterator[datetime]:
         walls = rule.walls(start, wall_of(after, zone) - _DAY)
-        return _increasing((instant_of(wall, zone) for wall in walls), after)
+        instants = (instant_of(wall, zone) for wall in walls)
+        last = rule.last
+        return _increasing(instants if last is None else takewhile(lambda time: time <= last, instants), after)
 
     return series
 

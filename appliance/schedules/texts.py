@@ -56,7 +56,7 @@ def _rrule(document: Mapping[str, Any]) -> tuple[str, list[str]]:
 
 
 def _cron(document: Mapping[str, Any]) -> tuple[str, list[str]]:
-    cron = parse_cron(document["cron"])
+    cron = parse_cron(document["cron"], document.get("day_or", True))
     when = _time_of_day(cron)
     days = _days(cron)
     if when.startswith("at ") and not any("the " in text for text in days):

@@ -19,7 +19,7 @@ from appliance.schedules import adjustments, filters, parse, validate
 from appliance.schedules.calendars import Blackout, Calendar
 from appliance.schedules.clocks import Clock, CronClock, DatesClock, IntervalClock
 from appliance.schedules.errors import ScheduleError
-from appliance.schedules.schedule import DatesSchedule, RRuleSchedule, Schedule
+from appliance.schedules.schedule import CronSchedule, DatesSchedule, RRuleSchedule, Schedule
 from tests import depth
 
 BERLIN = "Europe/Berlin"
@@ -178,9 +178,53 @@ def test_dates_and_recurrences() -> None:
     assert hits(RRuleSchedule("FREQ=DAILY;COUNT=3", datetime(2026, 3, 5, 9), BERLIN), 9) == ["07.03 09:00"]  # noqa: DTZ001
 
 
+def test_a_day_may_have_to_match_both_day_fields() -> None:
+    friday_13 = CronSchedule("0 6 13 * 5", timezone=BERLIN, day_or=False)
+    assert hits(friday_13, 3) == ["13.03 06:00", "13.11 06:00", "13.08 06:00"]
+    assert hits(CronSchedule("0 6 13 * 5", timezone=BERLIN), 3) == ["13.03 06:00", "20.03 06:00", "27.03 06:00"]
+    assert friday_13.describe() == "At 06:00 (Europe/Berlin), on the 13th of the month if that is also on Fridays"
+    (clock,) = friday_13.clocks
+    assert Clock(clock.to_document() | {"parameters": {}, "labels": []}).next(1, FRIDAY) == clock.next(1, FRIDAY)
+    assert "day_or" not in CronClock("0 6 13 * 5").to_document(), "a server one release older knows no such field"
+
+
+UNTIL: dict[str, tuple[Any, list[str]]] = {
+    "a wall time": ("FREQ=DAILY;BYHOUR=0;UNTIL=20260308T000000", ["07.03 00:00", "08.03 00:00"]),
+    "an instant in UTC": ("FREQ=DAILY;BYHOUR=0;UNTIL=20260307T230000Z", ["07.03 00:00", "08.03 00:00"]),
+    "an instant before midnight": ("FREQ=DAILY;BYHOUR=0;UNTIL=20260307T225959Z", ["07.03 00:00"]),
+    "a start with its zone": (
+        "DTSTART;TZID=Europe/Berlin:20260301T000000\nRRULE:FREQ=DAILY;UNTIL=20260307T230000Z",
+        ["07.03 00:00", "08.03 00:00"],
+    ),
+    "a start in UTC": (
+        "DTSTART:20260301T230000Z\nRRULE:FREQ=DAILY;UNTIL=20260307T230000Z",
+        ["07.03 00:00", "08.03 00:00"],
+    ),
+    "the last year of all": ("FREQ=YEARLY;UNTIL=99991231T235959Z", ["01.01 00:00", "01.01 00:00", "01.01 00:00"]),
+}
+
+
+@pytest.mark.parametrize("name", UNTIL)
+def test_the_end_of_a_rule_may_be_an_instant(name: str) -> None:
+    text, times = UNTIL[name]
+    assert hits(RRuleSchedule(text, timezone=BERLIN), 3) == times
+
+
+def test_the_end_of_a_dateutil_rule_is_in_utc() -> None:
+    from dateutil import rrule
+
+    berlin = ZoneInfo(BERLIN)
+    rule = rrule.rrule(
+        rrule.DAILY, dtstart=datetime(2026, 3, 1, tzinfo=berlin), until=datetime(2026, 3, 7, 23, tzinfo=UTC)
+    )
+    assert hits(RRuleSchedule(rule), 9) == ["07.03 00:00", "08.03 00:00"]
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
+        (lambda: CronClock("@daily", day_or="no"), "day_or of a cron schedule must be true"),
+        (lambda: RRuleSchedule("FREQ=DAILY;UNTIL=20270101T000000+01:00"), "with Z at its end"),
         (lambda: filters.on_date(2, 30), "a date"),
         (lambda: filters.on_date(13, 1), "from 1 to 12"),
         (lambda: filters.at_time("25:00"), "time of day"),
