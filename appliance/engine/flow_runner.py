@@ -30,7 +30,7 @@ from appliance.core.states import (
 )
 from appliance.core.task import Task
 from appliance.engine import failures, steps, thread_context
-from appliance.engine.executors.executor import Executor, Handle, never, reduced
+from appliance.engine.executors.executor import Executor, ExecutorError, Handle, reduced
 from appliance.engine.executors.local import LocalExecutor
 from appliance.engine.results import addresses
 from appliance.engine.task_runner import TaskRunner
@@ -152,30 +152,37 @@ class FlowRunner:
 
     def _run_tasks(self) -> State:
         tasks = self.make_task_runner()
-        tasks.invoke, tasks.longest_wait = self.executor.invoke, self.longest_wait
+        tasks.longest_wait = self.longest_wait
         if self.flow.log_stdout is not None:
             tasks.output = tasks.outputs[self.flow.log_stdout]
         tasks.kept = dict.fromkeys(_feeding_cleanup(self.flow))
-        self.executor.due = tasks.due
-        pass_ = _Pass(self.flow, self.executor, tasks)
-        interrupted = True
-        self.executor.start()
         try:
-            pass_.submit_all()
-            states = pass_.collect()
-            interrupted = False
+            with self.executor.open(tasks.due) as pool:
+                tasks.invoke = pool.invoke
+                states = self._pass_over(_Pass(self.flow, pool, tasks))
         except KeyboardInterrupt:
             self.stopped = True
-        finally:
-            self.executor.shutdown(cancel=interrupted)
-            self.executor.due = never  # the executor may outlive the run
-        if interrupted:
             self._clean_up(tasks)
             return Cancelled("The flow run was interrupted.")
+        except ExecutorError as error:
+            return self._without_executor(error)
         final = self._judge(states)
         if not isinstance(final, Finished):  # resources set up in this process don't last until the next attempt
             self._clean_up(tasks)
         return final
+
+    def _pass_over(self, pass_: _Pass) -> dict[Task, State]:
+        try:
+            pass_.submit_all()
+            return pass_.collect()
+        except KeyboardInterrupt:
+            self.stopped = True  # before the executor shuts down, so that it starts no more tasks
+            raise
+
+    def _without_executor(self, error: ExecutorError) -> State:
+        """The final state of a run whose executor can't start."""
+        states: dict[Task, State] = dict.fromkeys(self.flow.sorted_tasks(), Pending("The executor could not start."))
+        return self._ended(Failed(str(error), states, data=failures.describe(error.__cause__ or error)), states)
 
     def _clean_up(self, tasks: TaskRunner) -> None:
         """After an interrupt, run the clean-up tasks that have not run yet, in this process, with the latest upstream states."""
@@ -200,6 +207,9 @@ class FlowRunner:
             final = Success("All reference tasks succeeded.", states)
         else:
             final = Success("No reference tasks failed.", states)
+        return self._ended(final, states)
+
+    def _ended(self, final: State, states: Mapping[Task, State]) -> State:
         handler = self.flow.terminal_state_handler
         if handler is not None:
             key_states = {task: states[task] for task in self.flow.reference_tasks()}

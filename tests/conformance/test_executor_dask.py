@@ -15,6 +15,7 @@ from appliance.core import states
 from appliance.core.flow import Flow
 from appliance.core.states import State
 from appliance.core.task_decorator import task
+from appliance.engine.executors import dask_settings
 from appliance.engine.executors.dask import DaskExecutor, wanted_resources
 from appliance.kit.errors import ApplianceError
 from tests.conformance.executor_cases import Trace
@@ -47,6 +48,19 @@ def test_a_cluster_that_is_not_there() -> None:
     executor = DaskExecutor(address="tcp://127.0.0.1:1", client_kwargs={"timeout": 0.3})
     with pytest.raises(ApplianceError, match=r"Can't connect to the Dask cluster at tcp://127\.0\.0\.1:1"):
         executor.start()
+
+
+def test_the_settings_of_dask_are_restored_after_the_last_of_overlapping_runs() -> None:
+    import dask
+
+    name = "distributed.scheduler.allowed-failures"
+    before = dask.config.get(name)
+    dask_settings.apply()
+    dask_settings.apply()
+    dask_settings.release()
+    assert dask.config.get(name) == 0
+    dask_settings.release()
+    assert dask.config.get(name) == before
 
 
 def test_resources_come_from_tags() -> None:
@@ -116,7 +130,7 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
+    assert "Failed. DaskExecutor can't start" in done.stderr
     assert 'if __name__ == "__main__":' in done.stderr
 
 

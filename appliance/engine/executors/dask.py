@@ -19,8 +19,9 @@ from typing import Any
 from appliance.core.states import Cancelled, Crashed, Failed, State, TimedOut
 from appliance.engine import failures, thread_context
 from appliance.engine.calls import Invocation
-from appliance.engine.executors import pickling, remote_logs
+from appliance.engine.executors import dask_settings, pickling, remote_logs
 from appliance.engine.executors.channel import Content
+from appliance.engine.executors.executor import not_open
 from appliance.engine.executors.threads import ThreadExecutor
 from appliance.kit import clock, ids, options
 from appliance.kit.errors import ApplianceError
@@ -87,7 +88,8 @@ class DaskExecutor(ThreadExecutor):
             resources = wanted_resources(invocation.context.task_tags)
         except (pickling.NotPicklable, ValueError) as error:
             return Failed(str(error), error)
-        assert self._session is not None, "start() comes first"
+        if self._session is None:
+            raise not_open(self)
         return self._session.call(payload, invocation, resources)
 
     def shutdown(self, cancel: bool = False) -> None:
@@ -120,15 +122,9 @@ class _Session:
     """The connection to the cluster during one flow run."""
 
     def __init__(self, options: DaskExecutor) -> None:
-        import dask
         import distributed
 
-        settings = {
-            "distributed.scheduler.allowed-failures": 0,
-            "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
-            "distributed.admin.large-graph-warning-threshold": "1TB",
-        }
-        self._settings: Any = dask.config.set(settings)
+        dask_settings.apply()
         self._cluster: Any = None
         try:
             self._cluster = None if options.address else _cluster(options)
@@ -136,8 +132,10 @@ class _Session:
             self._client = connect(
                 self._cluster or options.address, **{"set_as_default": False} | options.client_kwargs
             )
-        except Exception as error:
+        except BaseException as error:
             self._release()
+            if not isinstance(error, Exception):
+                raise
             what = f"connect to the Dask cluster at {options.address}" if options.address else "start a Dask cluster"
             raise ApplianceError(f"Can't {what}: {failures.summary(error)}.") from error
         self._run = str(ids.uuid7())
@@ -182,7 +180,7 @@ class _Session:
     def _release(self) -> None:
         if self._cluster is not None:
             self._cluster.close()
-        self._settings.__exit__(None, None, None)
+        dask_settings.release()
 
     def _on_event(self, event: tuple[float, Any]) -> None:
         (run, number), kind, content = event[1]
@@ -297,10 +295,10 @@ def _cluster(options: DaskExecutor) -> Any:
 
 
 def _refuse_bootstrap() -> None:
-    """Raise ApplianceError in a worker process that is importing the script: it can't start a cluster itself."""
+    """End a worker process that is importing the script: it can't start a cluster itself, and must not go on with the script."""
     processes = sys.modules.get("multiprocessing.process")
     if processes is not None and getattr(processes.current_process(), "_inheriting", False):
-        raise ApplianceError(
+        raise SystemExit(
             'Dask starts processes that import this script again; put flow.run() under `if __name__ == "__main__":`.'
         )
 

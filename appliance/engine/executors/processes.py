@@ -17,6 +17,7 @@ from appliance.engine import failures
 from appliance.engine.calls import Invocation
 from appliance.engine.executors import pickling, remote_logs, worker
 from appliance.engine.executors.channel import Channel, Closed, Content
+from appliance.engine.executors.executor import not_open
 from appliance.engine.executors.threads import ThreadExecutor
 from appliance.kit import clock
 from appliance.kit.errors import ApplianceError
@@ -56,7 +57,8 @@ class ProcessExecutor(ThreadExecutor):
             payload = pickling.pack(invocation)
         except pickling.NotPicklable as error:
             return Failed(str(error), error)
-        assert self._pool is not None, "start() comes first"
+        if self._pool is None:
+            raise not_open(self)
         return self._pool.call(payload, invocation.timeout)
 
     def shutdown(self, cancel: bool = False) -> None:

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from appliance.core.states import Finished, State
-from appliance.engine.executors.executor import Call, Due, Executor, Handle, Upstream, reduced
+from appliance.engine.executors.executor import Call, Due, Executor, ExecutorError, Handle, Upstream, not_open, reduced
 from appliance.kit import clock, options
 
 _LONGEST_NAP = 1.0  # so that a jump of the wall clock is noticed
@@ -52,13 +52,15 @@ class ThreadExecutor(Executor):
         self._crew = _Crew(self.max_workers or self._default_workers(), self.due)
 
     def submit(self, call: Call, upstream: Upstream, *args: Any, map_index: int = -1) -> Handle:
-        assert self._crew is not None, "start() comes first"
+        if self._crew is None:
+            raise not_open(self)
         return self._crew.submit(_Call(call, upstream, args, map_index))
 
     def wait(self, handles: Iterable[Handle]) -> list[State]:
         handles = list(handles)
-        if self._crew is not None:
-            self._crew.wait(handles)
+        if self._crew is None:
+            raise not_open(self)
+        self._crew.wait(handles)
         return [_state(one) for one in handles]
 
     def shutdown(self, cancel: bool = False) -> None:
@@ -154,9 +156,9 @@ class _Crew:
             thread = threading.Thread(target=self._serve, name=name, daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # the system allows no more threads; the existing ones will do all the work
+            except RuntimeError as error:  # the system allows no more threads; the existing ones will do all the work
                 if not self._threads:
-                    raise
+                    raise ExecutorError(f"No thread can be started for the tasks of the run: {error}.") from error
                 self._most = len(self._threads)
                 return
             self._threads.append(thread)
