@@ -5,15 +5,10 @@
 
 from __future__ import annotations
 
-import contextvars
-import inspect
-import math
-import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from types import AsyncGeneratorType, CoroutineType, FrameType
+from functools import partial
 from typing import Any
 
 from appliance.core import iterators, masking
@@ -21,15 +16,13 @@ from appliance.core.copies import SCALARS
 from appliance.core.errors import OneShotError
 from appliance.core.run_context import TaskRunContext, current_task_run
 from appliance.core.signals import StateSignal
-from appliance.core.states import Failed, Looped, Retrying, State, Success, TimedOut
+from appliance.core.states import Failed, Looped, Retrying, State, Success
 from appliance.engine import failures, thread_context
+from appliance.engine.coroutines import ASYNC, finish
+from appliance.engine.deadlines import Deadline, TaskTimeout
 from appliance.engine.output import streams
-from appliance.kit import clock
 
 Function = Callable[..., Any]
-
-_LONGEST = 1e8
-"""Seconds. Longer timeouts exceed the limits of the system's timers."""
 
 
 @dataclass(slots=True)
@@ -66,24 +59,22 @@ def carry_out(
 
     The streams of `output` go to the log. If it is empty, the code's output is dropped; if None, it goes where it would without us.
     """
+    deadline = None if timeout is None else Deadline(timeout)
     try:
-        if timeout is None and output is None:
+        if deadline is None and output is None:
             result = function(**inputs)
             if type(result) not in SCALARS:
                 result = _value(function, result)
         else:
-            result = call(function, inputs, timeout, output, context.task_name)
+            result = call(function, inputs, deadline, output, context.task_name)
     except StateSignal as signal:
         return _state_of(context, signal)
     except OneShotError as error:
         return Failed(f"The task's result can't be used: {error}", error)
-    except SoftTimeout:
-        return TimedOut(
-            f"The task ran longer than its timeout of {timeout:g} s; outside the main thread it can't be stopped, "
-            "so it continues in the background and its result is dropped."
-        )
-    except TaskTimeout:
-        return TimedOut(f"The task ran longer than its timeout of {timeout:g} s and was stopped.")
+    except TaskTimeout as late:
+        if late.deadline is not deadline:  # of a task that runs a flow with this one
+            raise
+        return late.state()
     except KeyboardInterrupt as error:
         if threading.current_thread() is threading.main_thread():  # a person or the server is stopping the run
             raise
@@ -99,18 +90,14 @@ def carry_out(
 
 
 def _value(function: Function, result: Any) -> Any:
-    """What the function returned, as a value that can be read again: a coroutine's result, and a list of what an iterator yields."""
-    if type(result) is CoroutineType:
-        result = finish(result, None)
-    if type(result) is AsyncGeneratorType:
-        return finish(_collected(result), None)
+    return _kept(function, finish(result) if type(result) in ASYNC else result)
+
+
+def _kept(function: Function, result: Any) -> Any:
+    """What the function returned, as a value that can be read again."""
     if getattr(getattr(function, "__self__", None), "shares_result", False):  # a resource may be anything
         return result
     return iterators.listed(result)
-
-
-async def _collected(items: AsyncIterator[Any]) -> list[Any]:
-    return [item async for item in items]
 
 
 def _state_of(context: TaskRunContext, signal: StateSignal) -> State:
@@ -136,90 +123,13 @@ def _in_run(context: TaskRunContext, state: State) -> State:
     return state
 
 
-class TaskTimeout(BaseException):
-    """Raised inside a task that exceeds its timeout. It is not an Exception, so that user code doesn't swallow it by accident."""
-
-
-class SoftTimeout(TaskTimeout):
-    """The timeout has passed, but the task's thread can't be stopped and continues."""
-
-
 def call(
-    function: Function, inputs: dict[str, Any], timeout: float | None, output: streams.Streams | None, name: str
+    function: Function, inputs: dict[str, Any], deadline: Deadline | None, output: streams.Streams | None, name: str
 ) -> Any:
     """The result of `function(**inputs)`. The streams of `output` become log lines of the task `name`."""
     if output is not None:
         with streams.capture(streams.logged(output, name)):
-            return call(function, inputs, timeout, None, name)
-    if timeout is not None:
-        return _limited(function, inputs, timeout)
+            return call(function, inputs, deadline, None, name)
+    if deadline is not None:
+        return deadline.call(function, inputs, partial(_kept, function))
     return _value(function, function(**inputs))
-
-
-def _limited(function: Function, inputs: dict[str, Any], timeout: float) -> Any:
-    timeout = min(timeout, _LONGEST)
-    if inspect.iscoroutinefunction(function):
-        return _value(function, finish(function(**inputs), timeout))
-    if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
-        with _alarm(timeout):
-            return _value(function, function(**inputs))
-    return _in_thread(lambda: _value(function, function(**inputs)), timeout)
-
-
-@contextmanager
-def _alarm(timeout: float) -> Iterator[None]:
-    def ring(_number: int, _frame: FrameType | None) -> None:
-        raise TaskTimeout
-
-    handler = signal.signal(signal.SIGALRM, ring)
-    began = clock.monotonic()
-    outer, _ = signal.setitimer(signal.ITIMER_REAL, timeout)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
-        if outer:  # a flow run inside a task that has its own timeout: restore that timer
-            signal.setitimer(signal.ITIMER_REAL, max(outer - (clock.monotonic() - began), 0.001))
-
-
-def finish(coroutine: Any, timeout: float | None) -> Any:
-    """Run a coroutine to completion, in a separate thread if this one already has an event loop."""
-    import asyncio  # takes 30 ms, which a flow without async tasks can save
-
-    async def limited() -> Any:
-        try:
-            async with asyncio.timeout(timeout) as limit:
-                return await coroutine
-        except TimeoutError:
-            if limit.expired():
-                raise TaskTimeout from None
-            raise
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        busy = False
-    else:
-        busy = True
-    return _in_thread(lambda: asyncio.run(limited()), math.inf) if busy else asyncio.run(limited())
-
-
-def _in_thread(function: Callable[[], Any], timeout: float) -> Any:
-    outcome: dict[str, Any] = {}
-    context = contextvars.copy_context()
-
-    def work() -> None:
-        try:
-            outcome["result"] = context.run(function)
-        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
-            outcome["error"] = error
-
-    thread = threading.Thread(target=work, name="appliance-timeout", daemon=True)
-    thread.start()
-    thread.join(None if timeout == math.inf else timeout)
-    if thread.is_alive():
-        raise SoftTimeout
-    if "error" in outcome:
-        raise outcome["error"]
-    return outcome["result"]

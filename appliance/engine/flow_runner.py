@@ -29,7 +29,7 @@ from appliance.core.states import (
     Success,
 )
 from appliance.core.task import Task
-from appliance.engine import failures, steps, thread_context
+from appliance.engine import failures, overruns, steps, thread_context
 from appliance.engine.executors.executor import Executor, ExecutorError, Handle, reduced
 from appliance.engine.executors.local import LocalExecutor
 from appliance.engine.results import addresses
@@ -166,6 +166,9 @@ class FlowRunner:
             return Cancelled("The flow run was interrupted.")
         except ExecutorError as error:
             return self._without_executor(error)
+        finally:
+            if overruns.alive:
+                overruns.report(self.context)
         final = self._judge(states)
         if not isinstance(final, Finished):  # resources set up in this process don't last until the next attempt
             self._clean_up(tasks)

@@ -28,7 +28,8 @@ from appliance.core.states import (
 )
 from appliance.core.task import Task
 from appliance.core.triggers import all_successful, expanded, manual_only
-from appliance.engine import calls, checkpoints, failures, flattening
+from appliance.engine import calls, checkpoints, failures, flattening, overruns
+from appliance.engine.deadlines import timed_out
 from appliance.engine.task_run import Runner, TaskRun
 from appliance.kit import clock
 
@@ -62,9 +63,18 @@ def check_start_time(runner: Runner, run: TaskRun) -> State | None:
         run.resume = True
     elif not is_due(state):
         run.ended = True
+    elif state.is_retrying() and overruns.alive:
+        return _outlast_earlier_attempt(runner, run)
     elif state.is_paused():
         run.resume = True
     return None
+
+
+def _outlast_earlier_attempt(runner: Runner, run: TaskRun) -> State | None:
+    if overruns.outlast_earlier_attempt(run, runner.should_stop):
+        return check_stop(runner, run)
+    run.ended = True
+    return timed_out("The last attempt has timed out and still runs, so the task is not retried.")
 
 
 def check_upstream_finished(runner: Runner, run: TaskRun) -> State | None:

@@ -16,9 +16,10 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
-from appliance.core.states import Cancelled, Crashed, Failed, State, TimedOut
+from appliance.core.states import Cancelled, Crashed, Failed, State
 from appliance.engine import failures, thread_context
 from appliance.engine.calls import Invocation
+from appliance.engine.deadlines import timed_out
 from appliance.engine.executors import dask_settings, pickling, remote_logs
 from appliance.engine.executors.channel import Content
 from appliance.engine.executors.executor import not_open
@@ -265,8 +266,8 @@ class _DaskCall:
     def _timed_out(self) -> State:
         message = f"The task ran longer than its timeout of {self._timeout:g} s"
         if self.kill():
-            return TimedOut(f"{message} and its Dask worker was killed.")
-        return TimedOut(f"{message}; its code may continue in its Dask worker, but its result is dropped.")
+            return timed_out(f"{message} and its Dask worker was killed.")
+        return timed_out(f"{message}; its code may continue in its Dask worker, but its result is dropped.")
 
     def kill(self) -> bool:
         """Kill the code's process, if it is on this machine and runs nothing else."""

@@ -12,9 +12,10 @@ import sys
 import threading
 from contextlib import suppress
 
-from appliance.core.states import Cancelled, Crashed, Failed, State, TimedOut
+from appliance.core.states import Cancelled, Crashed, Failed, State
 from appliance.engine import failures
 from appliance.engine.calls import Invocation
+from appliance.engine.deadlines import timed_out
 from appliance.engine.executors import pickling, remote_logs, worker
 from appliance.engine.executors.channel import Channel, Closed, Content
 from appliance.engine.executors.executor import not_open
@@ -218,7 +219,7 @@ class _Worker:
         except TimeoutError:
             self.kill()
             message = f"The task ran longer than its timeout of {timeout:g} s and its process was killed."
-            return TimedOut(message), False
+            return timed_out(message), False
 
     def _call(self, payload: bytes, timeout: float | None) -> tuple[State, bool]:
         self._channel.send(worker.CALL, payload)

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from appliance.core.states import Finished, State
+from appliance.engine import overruns
 from appliance.engine.executors.executor import Call, Due, Executor, ExecutorError, Handle, Upstream, not_open, reduced
 from appliance.kit import clock, options
 
@@ -88,6 +89,7 @@ class _Crew:
         self._idle, self._missing = 0, 0
         self._broken: BaseException | None = None
         self._threads: list[threading.Thread] = []
+        self._outlasting: set[threading.Thread] = set()  # they wait for code that goes on after its timeout
         self._context = contextvars.copy_context()
 
     def submit(self, new: _Call) -> _Call:
@@ -132,7 +134,8 @@ class _Crew:
                 self._children.clear()
             self._wake(len(self._children))
             self._work.notify_all()
-        for thread in self._threads:
+            working = [thread for thread in self._threads if thread not in self._outlasting]
+        for thread in working:
             thread.join()
 
     # --- the queue; all of this holds the lock
@@ -200,6 +203,19 @@ class _Crew:
             if not self._missing:
                 self._done.notify()
 
+    def _outlast(self) -> None:
+        """Have this thread start nothing else while the code of its last call goes on after its timeout, unless the run is over."""
+        if self._closed:
+            return
+        thread = threading.current_thread()
+        self._outlasting.add(thread)
+        self._lock.release()
+        try:
+            overruns.outlast_those_of_this_thread()
+        finally:
+            self._lock.acquire()
+            self._outlasting.discard(thread)
+
     # --- the threads
 
     def _serve(self) -> None:
@@ -211,7 +227,9 @@ class _Crew:
             with self._lock:
                 if at is None:
                     self._finish(call, state, error)
-                elif not self._closed:
+                if overruns.alive:
+                    self._outlast()
+                if at is not None and not self._closed:
                     self._count += 1
                     heapq.heappush(self._timed, (at, self._count, call))
                 call = self._next()
