@@ -9,12 +9,13 @@ from datetime import datetime
 from io import BytesIO, StringIO
 from typing import Any, ClassVar, Literal
 
-from appliance.core import unpickle
+from appliance.core import frame_changes, scalars, unpickle
 from appliance.kit import options
 
 Buffer = bytes | memoryview
 
-_DATETIME = "$datetime"
+_DATETIME, _TUPLE = "$datetime", "$tuple"
+_MARKS = frozenset({_DATETIME, _TUPLE})
 _JSON_TYPES = (str, int, float, bool, type(None))
 
 
@@ -57,9 +58,9 @@ class PickleSerializer(Serializer):
 class JSONSerializer(Serializer):
     """Text that other programs read: strings, numbers, booleans, None, lists, dicts with text keys, and datetimes.
 
-    A datetime is written as `{"$datetime": "2026-01-31T06:30:00+00:00"}` and comes back as one, its zone as an offset; a tuple
-    comes back as a list.
-    Anything else raises TypeError rather than being altered.
+    A datetime is written as `{"$datetime": "2026-01-31T06:30:00+00:00"}` and comes back as one, its zone as an offset; a tuple is
+    written as `{"$tuple": [...]}`. Numbers of numpy become Python's. NaN and infinity are written as `NaN` and `Infinity`, which
+    not every program reads. Anything else raises TypeError rather than being altered.
     """
 
     suffix = ".json"
@@ -79,9 +80,11 @@ class JSONSerializer(Serializer):
 
 
 class PandasSerializer(Serializer):
-    """Data frames as files of a well-known type. `csv` leaves the index out; `parquet` also needs pyarrow.
+    """Data frames as CSV, JSON or Parquet files, which other programs can read.
 
-    The keyword arguments go to pandas, `DataFrame.to_csv(**write_options)` and `read_csv(**read_options)` for instance.
+    `write_options` and `read_options` are passed to pandas. CSV and JSON know little of a frame: without options, CSV keeps numbers,
+    booleans and text in columns, and no index. What would come back as something else, such as an index, "00123", "NA" or dates,
+    raises TypeError with its name.
     """
 
     def __init__(
@@ -109,17 +112,43 @@ class PandasSerializer(Serializer):
             buffer = BytesIO()
             value.to_parquet(buffer, **self.write_options)
             return buffer.getvalue()
-        text: str = getattr(value, f"to_{self.file_type}")(**self.write_options)
-        return text.encode()
+        return self._text(value).encode()
+
+    def _text(self, frame: Any) -> str:
+        """The frame as text from which it comes back as it is. Raises TypeError."""
+        try:
+            text: str = getattr(frame, f"to_{self.file_type}")(**self.write_options)
+            changes = frame_changes.of(frame, self.deserialize(text.encode()))
+            if changes and self.file_type == "json" and not self.write_options:  # pandas writes at most 15 digits
+                exact = frame_changes.json_text(frame)
+                if exact is not None and not frame_changes.of(frame, self.deserialize(exact.encode())):
+                    return exact
+        except (ValueError, OverflowError) as error:  # of pandas: repeated names, for example, or nothing to read
+            changes = [f"this frame ({str(error)[:200].rstrip('.')})"]
+        if changes:
+            raise TypeError(
+                f"{self.file_type.upper()} doesn't keep {' or '.join(changes)}; convert it, give write_options and "
+                "read_options that keep it, or use PickleSerializer()"
+            )
+        return text
 
     def deserialize(self, content: Buffer) -> Any:
         pandas = _library("pandas", "pandas")
         if self.file_type == "parquet":
             return pandas.read_parquet(BytesIO(content), **self.read_options)
-        return getattr(pandas, f"read_{self.file_type}")(StringIO(bytes(content).decode()), **self.read_options)
+        options = {**_exact_floats(self.file_type, self.read_options, pandas.__version__), **self.read_options}
+        return getattr(pandas, f"read_{self.file_type}")(StringIO(bytes(content).decode()), **options)
 
     def __repr__(self) -> str:
         return f"PandasSerializer({self.file_type!r})"
+
+
+def _exact_floats(file_type: str, options: Mapping[str, Any], version: str) -> dict[str, Any]:
+    """What has pandas read a float as exactly the one that was written."""
+    if file_type == "json":
+        return {"precise_float": True} if options.get("engine", "ujson") == "ujson" else {}
+    exact_anyway = int(version.partition(".")[0]) >= 3 or options.get("engine", "c") != "c"
+    return {} if exact_anyway else {"float_precision": "round_trip"}
 
 
 class CompressedSerializer(Serializer):
@@ -169,14 +198,18 @@ def _to_json(value: Any) -> Any:
     kind = type(value)
     if kind in _JSON_TYPES:
         return value
-    if kind is list or kind is tuple:
+    if kind is list:
         return [_to_json(one) for one in value]
+    if kind is tuple:
+        return {_TUPLE: [_to_json(one) for one in value]}
     if kind is dict:
-        if value.keys() == {_DATETIME}:
-            raise TypeError(f"JSONSerializer can't write a dict whose only key is {_DATETIME!r}")
+        if len(value) == 1 and not _MARKS.isdisjoint(value):
+            raise TypeError(f"JSONSerializer can't write a dict whose only key is {next(iter(value))!r}")
         return {_text_key(key): _to_json(one) for key, one in value.items()}
     if kind is datetime:
         return {_DATETIME: value.isoformat()}
+    if scalars.is_numpy_scalar(value):
+        return _to_json(value.item())
     raise TypeError(f"JSON can't hold a value of type {kind.__name__}; convert it or use PickleSerializer()")
 
 
@@ -187,4 +220,8 @@ def _text_key(key: Any) -> str:
 
 
 def _from_json(value: dict[str, Any]) -> Any:
-    return datetime.fromisoformat(value[_DATETIME]) if value.keys() == {_DATETIME} else value
+    if len(value) != 1:
+        return value
+    if _DATETIME in value:
+        return datetime.fromisoformat(value[_DATETIME])
+    return tuple(value[_TUPLE]) if type(value.get(_TUPLE)) is list else value

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import IntEnum
 from typing import Any
 
+import numpy
 import pandas
 import pytest
 from hypothesis import given, settings
@@ -38,6 +41,7 @@ def test_pickles_take_nearly_everything(value: Any) -> None:
     "value",
     [
         *(None, True, 0, -1, 1.5, "", "ü\n\0", [], {}, [1, [2, {"a": None}]], 10**30),
+        *((), (1, "a"), [(1,), ((2,), [3])], {"a": (1, 2)}, {"$tuple": [1], "b": 2}, {"$datetime": 1, "$tuple": 2}),
         *(datetime(2026, 1, 31, 6, 30, 0, 5, tzinfo=UTC), datetime(2026, 1, 31, tzinfo=None), {"at": datetime(2026, 1, 1, tzinfo=UTC)}),  # noqa: DTZ001
     ],
 )  # fmt: skip
@@ -48,11 +52,21 @@ def test_json_comes_back_as_it_was(value: Any) -> None:
 
 
 def test_json_is_text_for_others() -> None:
-    assert JSONSerializer().serialize({"ü": (1, 2)}) == '{"ü": [1, 2]}'.encode()
+    assert JSONSerializer().serialize({"ü": [1, 2]}) == '{"ü": [1, 2]}'.encode()
     assert math.isnan(JSONSerializer().deserialize(JSONSerializer().serialize(math.nan)))
+    assert JSONSerializer().deserialize(b'{"$tuple": 1}') == {"$tuple": 1}, "which an earlier release could write"
 
 
-@pytest.mark.parametrize("value", [{1: 2}, {1, 2}, b"x", object(), [{"a": {None: 1}}], {"$datetime": "x"}, FRAME])
+def test_json_takes_numbers_of_numpy() -> None:
+    value = {"n": numpy.int64(1), "x": numpy.float32(1.5), "b": numpy.bool_(True), "s": numpy.str_("a")}
+    assert JSONSerializer().serialize(value) == b'{"n": 1, "x": 1.5, "b": true, "s": "a"}'
+
+
+@pytest.mark.parametrize("value", [
+        *({1: 2}, {1, 2}, b"x", object(), [{"a": {None: 1}}], {"$datetime": "x"}, {"$tuple": [1]}, FRAME),
+        *(date(2026, 1, 31), timedelta(1), Decimal("0.1"), IntEnum("Size", "S")(1), numpy.array([1]), numpy.datetime64("2026-01-31")),
+    ],
+)  # fmt: skip
 def test_json_refuses_what_would_come_back_as_something_else(value: Any) -> None:
     with pytest.raises(TypeError, match=r"JSON"):
         JSONSerializer().serialize(value)
@@ -71,6 +85,93 @@ def test_frames_take_the_options_of_pandas() -> None:
     )
     assert serializer.serialize(FRAME) == ";n;name\n0;1;a\n1;2;ü\n".encode()
     assert serializer.deserialize(serializer.serialize(FRAME)).equals(FRAME)
+
+
+def frame(**columns: Any) -> pandas.DataFrame:
+    return pandas.DataFrame(columns)
+
+
+def attributed() -> pandas.DataFrame:
+    made = frame(n=[1])
+    made.attrs["unit"] = "m"
+    return made
+
+
+at = pandas.to_datetime(["2026-01-31 06:30"])
+ODD: dict[str, pandas.DataFrame] = {
+    "the column 'zip'": frame(zip=["00123"]),
+    "the column 'missing'": frame(missing=["NA", "a"]),
+    "the column 'empty'": frame(empty=["", "a"]),
+    "the column 'none'": frame(none=pandas.Series(["a", None], dtype=object)),
+    "the column 'day'": frame(n=[1], day=at),
+    "the column 'created_at'": frame(created_at=at),
+    "the column 'zoned'": frame(zoned=at.tz_localize("Europe/Berlin")),
+    "the column 'category'": frame(category=pandas.Categorical(["a"])),
+    "the column 'small'": frame(small=numpy.array([1], dtype="int8")),
+    "the column 'nullable'": frame(nullable=pandas.array([1, None], dtype="Int64")),
+    "the column 'flag'": frame(flag=["True", "False"]),
+    "the column 'number'": frame(number=["1e5"]),
+    "the column 'exact'": frame(exact=[Decimal("1.10")]),
+    "the column 'lists'": frame(lists=[[1, 2]]),
+    "the column 'zero'": frame(zero=[-0.0]),
+    "the column 'mixed'": frame(mixed=[1, "a"]),
+    "no rows": frame(nothing=pandas.Series([], dtype="float64")),
+    "the names of the columns": pandas.DataFrame([[1]], columns=[""]),
+    "numbers as names": pandas.DataFrame([[1]], columns=[7]),
+    "repeated names": pandas.DataFrame([[1, 2]], columns=["a", "a"]),
+    "the index": pandas.DataFrame({"n": [1, 2]}, index=[5, 7]),
+    "text as index": pandas.DataFrame({"n": [1, 2]}, index=["01", "02"]),
+    "a named index": pandas.DataFrame({"n": [1]}, index=pandas.Index([0], name="i")),
+    "several indexes": pandas.DataFrame({"n": [1]}, index=pandas.MultiIndex.from_tuples([(0, 1)])),
+    "the attrs": attributed(),
+    "infinity": frame(x=[math.inf]),
+    "floats": frame(x=[0.1 + 0.2, 1 / 3, 1e-300, 123456789.123456789, math.nan]),
+    "large integers": frame(n=[2**63 - 1, -(2**63)]),
+    "odd text": frame(s=[' a,"', "b\nc", "d\re", "\0", "é", "\ud800"]),
+    "no columns": pandas.DataFrame(),
+}
+
+
+@pytest.mark.parametrize("file_type", ["csv", "json"])
+@pytest.mark.parametrize("kind", ODD)
+def test_a_frame_comes_back_as_it_was_or_is_refused(kind: str, file_type: Any) -> None:
+    serializer, value = PandasSerializer(file_type), ODD[kind]
+    try:
+        content = serializer.serialize(value)
+    except TypeError as error:
+        assert f"{file_type.upper()} doesn't keep" in str(error)
+        if kind.startswith("the "):
+            assert kind in str(error)
+    else:
+        pandas.testing.assert_frame_equal(
+            serializer.deserialize(content), value, check_exact=True, check_index_type=False
+        )
+
+
+def test_plain_columns_and_every_digit_are_kept() -> None:
+    for file_type in ("csv", "json"):
+        serializer = PandasSerializer(file_type)  # type: ignore[arg-type]
+        for kind in ("floats", "large integers"):
+            assert serializer.deserialize(serializer.serialize(ODD[kind])).equals(ODD[kind])
+
+
+def test_options_can_keep_more() -> None:
+    value = pandas.DataFrame({"zip": ["00123", "NA"]}, index=[5, 7])
+    serializer = PandasSerializer(
+        write_options={"index": True}, read_options={"index_col": 0, "dtype": {"zip": "str"}, "keep_default_na": False}
+    )
+    assert serializer.deserialize(serializer.serialize(value)).equals(value)
+    with pytest.raises(TypeError, match="CSV doesn't keep the index"):
+        PandasSerializer(write_options={"index": False}).serialize(value)
+
+
+def test_files_of_earlier_releases_are_read() -> None:
+    assert PandasSerializer("csv").deserialize(b"n,name\n1,a\n2,\xc3\xbc\n").equals(FRAME)
+    assert PandasSerializer("json").deserialize(b'{"n":{"0":1,"1":2},"name":{"0":"a","1":"\\u00fc"}}').equals(FRAME)
+    assert JSONSerializer().deserialize(b'{"a": [1, 2], "at": {"$datetime": "2026-01-31T00:00:00+00:00"}}') == {
+        "a": [1, 2],
+        "at": datetime(2026, 1, 31, tzinfo=UTC),
+    }
 
 
 def test_only_frames_become_frames() -> None:
