@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+import numpy
+import pandas
 import pytest
 
 from appliance.core.cache_validators import all_inputs, all_parameters, never_use, partial_inputs_only
@@ -17,11 +19,13 @@ from appliance.core.results import Result
 from appliance.core.states import Cached, State, Success, TriggerFailed
 from appliance.core.task import Task
 from appliance.engine import cache_records as caches
+from appliance.engine import memory_sizes
 from appliance.engine.executors.threads import ThreadExecutor
 from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.results.local import LocalResult
 from appliance.engine.results.memory import MemoryResult
 from appliance.kit import clock
+from tests.unit.core.test_results_templates import Awkward
 from tests.unit.engine.test_checkpoints import Down, made
 
 HOUR = timedelta(hours=1)
@@ -335,3 +339,62 @@ def test_the_memory_of_the_process_is_bounded(monkeypatch: pytest.MonkeyPatch, t
     assert len(caches._memory) == 3
     assert run_once(code, None, cache_key="4").result == 5
     assert run_once(code, None, cache_key="0").result == 6
+
+
+def test_the_memory_of_the_process_is_bounded_by_bytes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(caches, "_MOST_BYTES", 1_000_000)
+    code = Counted(lambda runs: bytes(400_000))
+    for number in range(5):
+        run_once(code, None, cache_key=str(number))
+    assert len(caches._memory) == 2
+    assert caches._memory.size <= 1_000_000
+    assert run_once(code, None, cache_key="4").result is not None and code.runs == 5
+    run_once(code, None, cache_key="0")
+    assert code.runs == 6
+    large = Counted(lambda runs: bytes(2_000_000))
+    with caplog.at_level("WARNING"):
+        assert not run_once(large, None, cache_key="large").is_cached()
+    assert "can't be cached: it takes about 1 MB of memory" in caplog.text
+    assert len(caches._memory) == 2, "and nothing was forgotten for it"
+
+
+def test_a_remembered_list_is_not_what_others_changed() -> None:
+    code = Counted(lambda runs: [])
+    for _ in range(2):
+        state = run_once(code, None, cache_key="list")
+        assert state.result == []
+        state.result.append(1)
+    assert code.runs == 1
+
+
+class SlotsOnly:
+    __slots__ = ("content", "unset")
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+
+FRAME = pandas.DataFrame({"n": numpy.arange(1000), "s": ["x" * 100] * 1000})
+
+
+@pytest.mark.parametrize(
+    ("value", "least", "most"),
+    [
+        (None, 0, 100),
+        (bytes(1_000_000), 1_000_000, 1_001_000),
+        (numpy.zeros(100_000), 800_000, 801_000),
+        (FRAME, 100_000, 400_000),
+        ([bytes(1000)] * 1000, 1_000, 20_000),
+        ([bytes(1000) + bytes([n % 256]) for n in range(1000)], 1_000_000, 1_100_000),
+        ([{"a": bytes(1000)} for _ in range(100_000)], 10_000_000, 200_000_000),
+        (Counted(), 0, 2_000),
+        (SlotsOnly(bytes(100_000)), 100_000, 101_000),
+        (Awkward(), 0, 2_000),
+        (numpy.array([bytes(1000) + b"a", bytes(1000) + b"b"], dtype=object), 2_000, 3_000),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_sizes_are_about_right(value: Any, least: int, most: int) -> None:
+    assert least <= memory_sizes.estimate(value) <= most
