@@ -1,4 +1,4 @@
-"""What of a data frame comes back from a file as something else."""
+"""Finds the parts of a data frame that come back from a file as something else."""
 
 from __future__ import annotations
 
