@@ -143,11 +143,11 @@ class PandasSerializer(Serializer):
         return f"PandasSerializer({self.file_type!r})"
 
 
-def _exact_floats(file_type: str, options: Mapping[str, Any], version: str) -> dict[str, Any]:
+def _exact_floats(file_type: str, given: Mapping[str, Any], version: str) -> dict[str, Any]:
     """What has pandas read a float as exactly the one that was written."""
     if file_type == "json":
-        return {"precise_float": True} if options.get("engine", "ujson") == "ujson" else {}
-    exact_anyway = int(version.partition(".")[0]) >= 3 or options.get("engine", "c") != "c"
+        return {"precise_float": True} if given.get("engine", "ujson") == "ujson" else {}
+    exact_anyway = int(version.partition(".")[0]) >= 3 or given.get("engine", "c") != "c"
     return {} if exact_anyway else {"float_precision": "round_trip"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -26,12 +27,14 @@ def text(name: str, value: str | None) -> str | None:
 
 
 def whole_number(name: str, value: int | None, least: int) -> int | None:
-    """An option that is a whole number, `least` or more. Raises TypeError or ValueError."""
-    if isinstance(value, bool):
+    """An option that is a whole number, numpy's included, `least` or more. Raises TypeError or ValueError."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number.")
-    if require(name, value, int, "a whole number") is not None and value is not None and value < least:
+    if value < least:
         raise ValueError(f"{name} must be at least {least}.")
-    return value
+    return int(value)
 
 
 def mapping(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
