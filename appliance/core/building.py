@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 
+from appliance.kit.options import strings
+
 T = TypeVar("T")
 
 
@@ -60,7 +62,7 @@ def loading() -> Iterator[None]:
 @contextmanager
 def tags(*names: str) -> Iterator[None]:
     """Add tags to every task that is created inside the block."""
-    token = active_tags.set(active_tags.get() | frozenset(names))
+    token = active_tags.set(active_tags.get() | strings("tags", names))
     try:
         yield
     finally:

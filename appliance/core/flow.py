@@ -26,7 +26,7 @@ from appliance.core.states import State
 from appliance.core.task import Task
 from appliance.core.task_options import StateHandler, state_handlers_of
 from appliance.core.unused_tasks import warn_of_unused
-from appliance.kit.options import flag, require
+from appliance.kit.options import flag, require, strings
 from appliance.schedules.clocks import Clock
 from appliance.schedules.schedule import Schedule
 
@@ -85,11 +85,9 @@ class Flow:
         self._reference_tasks: tuple[Task, ...] = ()
         self._validated: Sequence[Task] | None = None
         self._tokens: list[Token[FlowBuilder[Any] | None]] = []
-        for option, items in (("tasks", tasks), ("edges", edges), ("reference_tasks", reference_tasks)):
-            require(option, items, Iterable, "a list")
-        for task in tasks:
+        for task in _listed("tasks", tasks):
             self.add_task(task)
-        for edge in edges:
+        for edge in _listed("edges", edges):
             if not isinstance(edge, Edge):
                 raise TypeError(f"edges must be a list of Edge(upstream_task, downstream_task); {edge!r} is not one.")
             self.add_edge(*edge.tasks, edge.key, edge.mapped, edge.flattened)
@@ -168,7 +166,7 @@ class Flow:
         try:
             upstream: list[tuple[str | None, Task, bool, bool]] = []
             constants: dict[str, Any] = {}
-            for argument in upstream_tasks or ():
+            for argument in _listed("upstream_tasks", upstream_tasks):
                 value, is_mapped, flattened = unwrap(argument, mapped)
                 upstream.append((None, as_task(value), is_mapped, flattened))
             for key, argument in (keyword_tasks or {}).items():
@@ -185,7 +183,7 @@ class Flow:
                 self._set_constant(task, key, value)
             for name, before, is_mapped, flattened in upstream:
                 self.add_edge(before, task, name, is_mapped, flattened)
-            for after in downstream_tasks or ():
+            for after in _listed("downstream_tasks", downstream_tasks):
                 self.add_edge(task, as_task(after))
         finally:
             active_flow.reset(token)
@@ -224,6 +222,7 @@ class Flow:
         Parameters of the same name are an error, unless `merge_parameters` makes them one. `merge_reference_tasks`
         lets the reference tasks of both decide the state of the flow; otherwise they stay as they are here.
         """
+        require("The flow to merge", flow, Flow, "a flow")
         merged = self.copy()
         own = {parameter.name: parameter for parameter in self.parameters()} if merge_parameters else {}
         place = {task: own.get(task.name, task) if isinstance(task, Parameter) else task for task in flow.tasks}
@@ -373,7 +372,7 @@ class Flow:
 
     def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
         """Let these tasks decide the state of the flow."""
-        references = tuple(tasks)
+        references = tuple(_listed("reference tasks", tasks))
         for task in references:
             if task not in self.graph.slugs:
                 raise FlowBuildError(f"Reference task {task.name!r} is not in flow {self.name!r}; add it first.")
@@ -387,7 +386,7 @@ class Flow:
         task_type: type[Task] | None = None,
     ) -> list[Task]:
         """The tasks that match every argument: name, slug, all of the tags, and the class."""
-        required_tags = frozenset(tags or ())
+        required_tags = strings("tags", tags)
         return [
             task
             for task, own in self.graph.slugs.items()
@@ -435,10 +434,10 @@ class Flow:
         With the final state of a run, tasks have the colours of their states. The extension of `filename` decides the
         format when none is given. Raises FlowBuildError for a graph with a cycle.
         """
-        from appliance.core.drawing.drawing import draw
+        from appliance.core.drawing.drawing import draw, format_of
 
         if format is None:
-            format = "ascii" if filename is not None and not str(filename).lower().endswith(".svg") else "svg"
+            format = "svg" if filename is None else format_of(filename)
         text = draw(self.name, self.graph, state, format)
         if filename is not None:
             from appliance.packaging.saved import write_drawing
@@ -475,12 +474,19 @@ class Flow:
 
         return run_flow(self, parameters, **options)
 
-    def register(self, project: str, **options: Any) -> Any:
-        """Send the flow's metadata to the server, so that it can be scheduled and started there."""
+    def register(self, project: str = "", **options: Any) -> Any:
+        """Send the flow's metadata to the server, so that it can be scheduled and started there.
+
+        See `appliance.packaging.register.register` for the options.
+        """
         if self._is_loading("register"):
             return None
+        from appliance.packaging.register import OPTIONS as KNOWN
         from appliance.packaging.register import register
 
+        refuse_unknown("flow.register()", options, KNOWN)
+        if not isinstance(project, str) or not project:
+            raise TypeError("flow.register() needs a project: flow.register('sales').")
         return register(self, project=project, **options)
 
     def _is_loading(self, verb: str) -> bool:
@@ -494,6 +500,14 @@ class Flow:
             )
             return True
         return False
+
+
+def _listed(option: str, items: Iterable[Any] | None) -> Iterable[Any]:
+    """The items of a list; a single task is none, although it can be unpacked."""
+    if isinstance(items, Task | str | bytes | Mapping):
+        raise TypeError(f"{option} must be a list; write [...] around what you have.")
+    require(option, items, Iterable, "a list")
+    return () if items is None else items
 
 
 def _second_value(task: Task, key: str) -> FlowBuildError:

@@ -34,6 +34,7 @@ _MEANT = {
     "schedules": "schedule",
     "task_runner": "executor",
     "environment": "run_config",
+    "project_name": "project",
 }
 """What other orchestrators call an option, and people by memory, where spelling alone does not lead to ours."""
 

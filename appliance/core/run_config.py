@@ -7,6 +7,10 @@ from typing import Any, ClassVar
 
 from appliance.kit import options
 
+_SET_BY_THE_AGENT = frozenset(
+    {"APPLIANCE_URL", *(f"APPLIANCE_RUN_{name}" for name in ("ID", "ATTEMPT", "TOKEN", "DIR"))}
+)
+
 
 class RunConfig:
     """Environment variables for the run and labels that its agent must have."""
@@ -14,6 +18,9 @@ class RunConfig:
     kind: ClassVar[str] = "universal"
 
     def __init__(self, env: Mapping[str, str] | None = None, labels: Iterable[str] = ()) -> None:
+        for name in options.mapping("env", env):
+            if str(name) in _SET_BY_THE_AGENT:
+                raise ValueError(f"env can't set {name}, because the agent does; remove it.")
         self.env = {str(key): str(value) for key, value in options.mapping("env", env).items()}
         self.labels = options.strings("labels", labels)
 

@@ -93,6 +93,12 @@ class State:
         return f"<{kind}>" if self.message is None else f"<{kind}: {self.message}>"
 
 
+def _require_zone(state: Scheduled | Queued) -> None:
+    start = state.start_time
+    if start is not None and (not isinstance(start, datetime) or start.tzinfo is None):
+        raise ValueError(f"start_time of {type(state).__name__} must be a datetime with a time zone offset.")
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Pending(State):
     """Not started."""
@@ -107,6 +113,9 @@ class Scheduled(Pending):
     wire_fields: ClassVar[tuple[str, ...]] = ("start_time",)
 
     start_time: datetime | None = field(default_factory=clock.now)
+
+    def __post_init__(self) -> None:
+        _require_zone(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -178,6 +187,10 @@ class Queued(MetaState):
     wire_fields: ClassVar[tuple[str, ...]] = ("start_time",)
 
     start_time: datetime | None = field(default_factory=clock.now)
+
+    def __post_init__(self) -> None:
+        MetaState.__post_init__(self)
+        _require_zone(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

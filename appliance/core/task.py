@@ -179,6 +179,11 @@ class Task(OperatorMethods["Task"]):
             if parameter.kind is parameter.VAR_KEYWORD and parameter.name in bound:
                 bound.update(bound.pop(parameter.name))
         flow.set_dependencies(self, upstream_tasks=upstream_tasks, keyword_tasks=bound, mapped=mapped)
+        if mapped and not flow.is_mapped(self):
+            warnings.warn(
+                f"Task {self.name!r} is mapped over nothing, so it runs once; call it without .map(), or pass it a list.",
+                stacklevel=3,
+            )
         self.called_in = flow.home
         return self
 

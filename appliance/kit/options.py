@@ -48,7 +48,7 @@ def strings(name: str, value: Iterable[str] | None) -> frozenset[str]:
     if isinstance(value, str):
         raise TypeError(f"{name} must be a list of strings; write [{value!r}].")
     require(name, value, Iterable, "a list of strings")
-    items = frozenset(value or ())
+    items = list(value or ())
     if not all(isinstance(item, str) for item in items):
         raise TypeError(f"{name} must be a list of strings.")
-    return items
+    return frozenset(items)

@@ -23,6 +23,9 @@ from appliance.protocol.flows import Registered, Registration
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
+OPTIONS = ("project", "url", "token", "labels", "set_schedules_active", "storage", "transport")
+
+
 def register(
     flow: Flow,
     project: str,

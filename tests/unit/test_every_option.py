@@ -305,7 +305,7 @@ TASK: dict[str, Callable[[Path], bool]] = {
     "retry_on": lambda _: str(ends(fail, max_retries=2, retry_delay=0, retry_on=KeyError).result) == "1",
     "retry_jitter": lambda _: delays(retry_delay=10, retry_jitter=0.5) == 5,
     "timeout": lambda _: isinstance(ends(wait_in_vain, timeout=0.01), states.TimedOut),
-    "trigger": lambda _: isinstance(ends(upstream=Task("t"), trigger=all_failed), states.Success),
+    "trigger": lambda _: isinstance(ends(upstream=task(fail), trigger=all_failed), states.Success),
     "skip_on_upstream_skip": lambda _: not ends(upstream=task(skip), skip_on_upstream_skip=False).is_skipped(),
     "checkpoint": lambda at: (
         ends(flow={"result": LocalResult(at)}, checkpoint=False).is_successful() and not stored(at)
@@ -342,9 +342,10 @@ def test_each_option_of_a_task_has_an_effect(option: str, tmp_path: Path) -> Non
     assert TASK[option](tmp_path)
 
 
-def test_log_stdout_has_an_effect(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("options", [{"log_stdout": True}, {"flow": {"log_stdout": True}}], ids=["task", "flow"])
+def test_log_stdout_has_an_effect(options: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
-        ends(lambda: print("spoken"), log_stdout=True)
+        ends(lambda: print("spoken"), **options)
     assert "spoken" in caplog.messages
 
 
@@ -406,7 +407,9 @@ FLOW: dict[str, Callable[[Path], bool]] = {
 }
 
 
-@pytest.mark.parametrize("option", [option for option in options_of(Flow) if option != "strict_tracking"])
+@pytest.mark.parametrize(
+    "option", [option for option in options_of(Flow) if option not in ("strict_tracking", "log_stdout")]
+)
 def test_each_option_of_a_flow_has_an_effect(option: str, tmp_path: Path) -> None:
     """Only a tracked run shows the effect of `strict_tracking`: see test_parity."""
     assert FLOW[option](tmp_path)

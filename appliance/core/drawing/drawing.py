@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Literal
 
 from appliance.core.drawing.picture import picture_of
 from appliance.core.drawing.svg import svg
@@ -12,6 +15,15 @@ from appliance.core.states import State
 from appliance.core.task import Task
 
 FORMATS = {"svg": svg, "ascii": text}
+_BINARY = frozenset({".png", ".pdf", ".jpg", ".jpeg", ".gif", ".webp", ".ps", ".eps"})
+
+
+def format_of(filename: str | os.PathLike[str]) -> Literal["svg", "ascii"]:
+    """The format that the extension of a file names. Raises ValueError for one that would need other software."""
+    suffix = PurePath(filename).suffix.lower()
+    if suffix in _BINARY:
+        raise ValueError(f"A flow can't be drawn as {suffix[1:]!r}; name the file .svg or .txt.")
+    return "svg" if suffix == ".svg" else "ascii"
 
 
 def draw(name: str, graph: Graph, state: State | Mapping[Task, State] | None, format: str) -> str:

@@ -11,13 +11,18 @@ import types
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from appliance import (
+    Calendar,
+    DateTimeParameter,
     FilterTask,
     Flow,
+    IntervalClock,
+    LocalRun,
     Parameter,
     Task,
     all_inputs,
@@ -31,7 +36,9 @@ from appliance import (
     some_failed,
     some_successful,
     switch,
+    tags,
     task,
+    unmapped,
 )
 from appliance import flow as flow_decorator
 from appliance.core import option_names
@@ -99,7 +106,7 @@ def test_an_option_that_does_not_exist_is_named_with_the_one_meant(
 
 def test_what_is_meant_exists() -> None:
     known = {*Task("t").__dict__, *Flow("f").__dict__, *dir(Task), "on_failure"}
-    assert set(option_names._MEANT.values()) <= known
+    assert set(option_names._MEANT.values()) <= known | {"project"}
 
 
 @pytest.mark.parametrize("make", [lambda **options: Flow("f", **options), flow_decorator], ids=["Flow", "@flow"])
@@ -207,6 +214,63 @@ def test_a_resource_manager_made_in_one_call_uses_its_options() -> None:
     with Flow("f") as flow, resource_manager(Place, **options)() as resource:
         double(resource)
     assert {"place", "opened", "place.cleanup"} <= {each.name for each in flow.tasks}
+
+
+@pytest.mark.parametrize(
+    ("use", "says"),
+    [
+        (lambda flow, at: flow.get_tasks(tags="big"), r"tags must be a list of strings; write \['big'\]"),
+        (lambda flow, at: flow.set_reference_tasks(flow.tasks[0]), "reference tasks must be a list"),
+        (lambda flow, at: flow.set_dependencies(flow.tasks[0], upstream_tasks=one), "upstream_tasks must be a list"),
+        (lambda flow, at: flow.set_dependencies(flow.tasks[0], upstream_tasks="ab"), "upstream_tasks must be a list"),
+        (
+            lambda flow, at: flow.set_dependencies(flow.tasks[0], downstream_tasks=one),
+            "downstream_tasks must be a list",
+        ),
+        (lambda flow, at: flow.update(flow.tasks[0]), "must be a flow"),
+        (lambda flow, at: Flow("f", tasks=one), "tasks must be a list"),
+        (lambda flow, at: Flow("f", edges=[("a", "b")]), "edges must be a list of Edge"),
+        (lambda flow, at: tags("big", 3).__enter__(), "tags must be a list of strings"),
+        (lambda flow, at: tags(["big"]).__enter__(), "tags must be a list of strings"),
+        (
+            lambda flow, at: flow.visualize(filename=at / "flow.png"),
+            "can't be drawn as 'png'; name the file .svg or .txt",
+        ),
+        (
+            lambda flow, at: flow.register(project_name="p"),
+            r"flow.register\(\) has no option 'project_name'; did you mean project=",
+        ),
+        (lambda flow, at: flow.register("p", set_schedule_active=True), "did you mean set_schedules_active="),
+        (
+            lambda flow, at: flow.register("p", idempotency_key="k"),
+            "no option 'idempotency_key'; its options are labels",
+        ),
+        (lambda flow, at: flow.register(), r"needs a project: flow.register\('sales'\)"),
+        (lambda flow, at: Parameter("x", default=1)(task_args={"name": "y"}, flow=flow), "takes no task_args"),
+        (lambda flow, at: Parameter("x", type=3), "type must be a type"),
+        (lambda flow, at: DateTimeParameter("x", **{"type": int}), "no option 'type'"),
+        (lambda flow, at: LocalRun(env={"APPLIANCE_URL": "x"}), "env can't set APPLIANCE_URL"),
+        (lambda flow, at: IntervalClock(HOUR, labels="big"), r"labels must be a list of strings; write \['big'\]"),
+        (lambda flow, at: Calendar(holidays="12-25"), r"holidays must be a list; write \['12-25'\]"),
+    ],
+    ids=map(str, range(99)),
+)
+def test_an_argument_without_effect_is_refused(use: Callable[[Flow, Path], Any], says: str, tmp_path: Path) -> None:
+    flow = Flow("f", tasks=[Task("a", tags=["big"])])
+    with pytest.raises((TypeError, ValueError), match=says):
+        use(flow, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_required_parameter_with_a_default_warns() -> None:
+    with pytest.warns(UserWarning, match="its default is never used"):
+        Parameter("x", default=1, required=True)
+
+
+@pytest.mark.parametrize("build", [lambda: double.map(unmapped(3)), lambda: task(lambda x=1: x).map()])
+def test_a_map_over_nothing_warns(build: Callable[[], Any]) -> None:
+    with Flow("f"), pytest.warns(UserWarning, match="is mapped over nothing, so it runs once"):
+        build()
 
 
 # --- what a task can be made of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -107,3 +108,13 @@ def test_signals_lead_to_states_and_back() -> None:
     assert not issubclass(signals.SKIP, Exception)
     with pytest.raises(ValueError, match="No signal"):
         signals.signal_from_state(states.Running())
+
+
+@pytest.mark.parametrize(
+    "kind", [states.Scheduled, states.Late, states.Paused, states.Resume, states.Retrying, states.Queued]
+)
+@pytest.mark.parametrize("start", ["soon", datetime(2026, 1, 2), 3], ids=str)  # noqa: DTZ001 - that is what is refused
+def test_a_start_time_without_a_zone_is_refused(kind: Any, start: Any) -> None:
+    with pytest.raises(ValueError, match=f"start_time of {kind.__name__} must be a datetime with a time zone"):
+        kind(start_time=start)
+    assert kind(start_time=AT).start_time == AT

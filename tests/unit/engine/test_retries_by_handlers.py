@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -89,3 +89,12 @@ def test_a_retry_by_a_handler_continues_the_round_of_a_loop() -> None:
     ends = attempts(loop, 3, state_handlers=[on(Failed, raised=True)])
     assert [type(state).__name__ for state in ends] == ["Retrying", "Success"]
     assert ends[-1].result == 32
+
+
+def test_a_handler_that_returns_a_time_without_a_zone_fails_the_task() -> None:
+    def handler(_task: Any, _old: State, new: State) -> State | None:
+        return Retrying(start_time=datetime(2030, 1, 1)) if isinstance(new, Failed) else None  # noqa: DTZ001
+
+    (state,) = attempts(fail, 1, state_handlers=[handler])
+    assert isinstance(state, Failed)
+    assert "must be a datetime with a time zone offset" in str(state.message)
