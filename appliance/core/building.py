@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 
+from appliance.core.errors import FlowBuildError
 from appliance.kit.options import strings
 
 T = TypeVar("T")
@@ -67,3 +69,18 @@ def tags(*names: str) -> Iterator[None]:
         yield
     finally:
         active_tags.reset(token)
+
+
+def is_loading(flow: object, name: str, verb: str) -> bool:
+    """Is the file of the flow being loaded, so that `flow.run()` and the like at its bottom do nothing but warn?
+
+    Raises FlowBuildError inside the flow's own block.
+    """
+    if active_flow.get() is flow:
+        raise FlowBuildError(
+            f"flow.{verb}() was called inside its own `with Flow(...)` block; call it after the block."
+        )
+    if loading_flow.get():
+        warnings.warn(f"flow.{verb}() is ignored while the file of flow {name!r} is being loaded.", stacklevel=3)
+        return True
+    return False

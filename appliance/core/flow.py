@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Token
 from itertools import pairwise
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, Never
 
 from appliance.core import parameter_types
 from appliance.core.annotations import unwrap
-from appliance.core.building import FlowBuilder, active_flow, loading_flow
+from appliance.core.building import FlowBuilder, active_flow, is_loading
 from appliance.core.collections import as_task, holds_task
 from appliance.core.edge import Edge
 from appliance.core.errors import FlowBuildError
+from appliance.core.flow_checks import check_values, warn_of_unused
 from appliance.core.flow_options import FORMS
 from appliance.core.graph import Graph
 from appliance.core.iterators import listed_where_possible
@@ -25,8 +25,7 @@ from appliance.core.run_config import RunConfig
 from appliance.core.states import State
 from appliance.core.task import Task
 from appliance.core.task_options import StateHandler, state_handlers_of
-from appliance.core.unused_tasks import warn_of_unused
-from appliance.kit.options import flag, require, strings
+from appliance.kit.options import flag, listed, require, strings
 from appliance.schedules.clocks import Clock
 from appliance.schedules.schedule import Schedule
 
@@ -85,9 +84,9 @@ class Flow:
         self._reference_tasks: tuple[Task, ...] = ()
         self._validated: Sequence[Task] | None = None
         self._tokens: list[Token[FlowBuilder[Any] | None]] = []
-        for task in _listed("tasks", tasks):
+        for task in listed("tasks", tasks, Task):
             self.add_task(task)
-        for edge in _listed("edges", edges):
+        for edge in listed("edges", edges, Task):
             if not isinstance(edge, Edge):
                 raise TypeError(f"edges must be a list of Edge(upstream_task, downstream_task); {edge!r} is not one.")
             self.add_edge(*edge.tasks, edge.key, edge.mapped, edge.flattened)
@@ -166,7 +165,7 @@ class Flow:
         try:
             upstream: list[tuple[str | None, Task, bool, bool]] = []
             constants: dict[str, Any] = {}
-            for argument in _listed("upstream_tasks", upstream_tasks):
+            for argument in listed("upstream_tasks", upstream_tasks, Task):
                 value, is_mapped, flattened = unwrap(argument, mapped)
                 upstream.append((None, as_task(value), is_mapped, flattened))
             for key, argument in (keyword_tasks or {}).items():
@@ -183,7 +182,7 @@ class Flow:
                 self._set_constant(task, key, value)
             for name, before, is_mapped, flattened in upstream:
                 self.add_edge(before, task, name, is_mapped, flattened)
-            for after in _listed("downstream_tasks", downstream_tasks):
+            for after in listed("downstream_tasks", downstream_tasks, Task):
                 self.add_edge(task, as_task(after))
         finally:
             active_flow.reset(token)
@@ -372,7 +371,7 @@ class Flow:
 
     def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
         """Let these tasks decide the state of the flow."""
-        references = tuple(_listed("reference tasks", tasks))
+        references = tuple(listed("reference tasks", tasks, Task))
         for task in references:
             if task not in self.graph.slugs:
                 raise FlowBuildError(f"Reference task {task.name!r} is not in flow {self.name!r}; add it first.")
@@ -404,22 +403,10 @@ class Flow:
         ParameterTypeError for a default that doesn't fit."""
         ordered = self.graph.sorted_tasks()  # another one after each change of the graph
         if self._validated is not ordered:
-            for task in ordered:
-                self._check_values(task)
+            check_values(self.name, self.graph, self.constants)
             parameter_types.check_defaults(self)
-            if self.graph.unused:
-                warn_of_unused(self, self.name, [task for task in self.graph.unused if task not in self.graph.slugs])
-                self.graph.unused.clear()
+            warn_of_unused(self, self.name, self.graph)
             self._validated = ordered
-
-    def _check_values(self, task: Task) -> None:
-        constants = self.constants.get(task, ())
-        for key in task.required_inputs():
-            if key not in constants and self.graph.edge_into(task, key) is None:
-                raise FlowBuildError(
-                    f"Task {self.graph.slugs[task]!r} of flow {self.name!r} has no value for its argument {key!r}; "
-                    "pass one, or give the argument a default."
-                )
 
     # --- drawing
 
@@ -468,7 +455,7 @@ class Flow:
 
         See `appliance.engine.run.run_flow` for the options; other keywords are taken as parameters.
         """
-        if self._is_loading("run"):
+        if is_loading(self, self.name, "run"):
             return None
         from appliance.engine.run import run_flow
 
@@ -479,7 +466,7 @@ class Flow:
 
         See `appliance.packaging.register.register` for the options.
         """
-        if self._is_loading("register"):
+        if is_loading(self, self.name, "register"):
             return None
         from appliance.packaging.register import OPTIONS as KNOWN
         from appliance.packaging.register import register
@@ -488,26 +475,6 @@ class Flow:
         if not isinstance(project, str) or not project:
             raise TypeError("flow.register() needs a project: flow.register('sales').")
         return register(self, project=project, **options)
-
-    def _is_loading(self, verb: str) -> bool:
-        if active_flow.get() is self:
-            raise FlowBuildError(
-                f"flow.{verb}() was called inside its own `with Flow(...)` block; call it after the block."
-            )
-        if loading_flow.get():
-            warnings.warn(
-                f"flow.{verb}() is ignored while the file of flow {self.name!r} is being loaded.", stacklevel=3
-            )
-            return True
-        return False
-
-
-def _listed(option: str, items: Iterable[Any] | None) -> Iterable[Any]:
-    """The items of a list; a single task is none, although it can be unpacked."""
-    if isinstance(items, Task | str | bytes | Mapping):
-        raise TypeError(f"{option} must be a list; write [...] around what you have.")
-    require(option, items, Iterable, "a list")
-    return () if items is None else items
 
 
 def _second_value(task: Task, key: str) -> FlowBuildError:

@@ -43,6 +43,14 @@ def mapping(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
     return dict(value or {})
 
 
+def listed(name: str, items: Iterable[T] | None, single: type) -> Iterable[T]:
+    """An option that is a list; None is an empty one. A `single` item is refused, even if it can be iterated over."""
+    if isinstance(items, (single, str, bytes, Mapping)):
+        raise TypeError(f"{name} must be a list; write [...] around what you have.")
+    require(name, items, Iterable, "a list")
+    return () if items is None else items
+
+
 def strings(name: str, value: Iterable[str] | None) -> frozenset[str]:
     """An option that is a list of strings, in any order; None is an empty one. A single string is refused: it is many letters."""
     if isinstance(value, str):
