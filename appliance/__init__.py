@@ -190,7 +190,7 @@ _LAZY = {
     "GCSResult": "appliance.engine.results.object_stores",
     "S3Result": "appliance.engine.results.object_stores",
     "SFTPResult": "appliance.engine.results.sftp",
-    "executors": "appliance.engine.executors",
+    "executors": "appliance.executors",
     "DaskExecutor": "appliance.engine.executors.dask",
     "LocalExecutor": "appliance.engine.executors.local",
     "ProcessExecutor": "appliance.engine.executors.processes",

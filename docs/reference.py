@@ -60,7 +60,7 @@ def markdown() -> str:
         if name != "__version__":
             chapters[_subject(origin)].append(name)
     parts = [
-        "# Python reference\n\nEvery name you can import from `appliance`. `appliance.__version__` is the version as a string.\n"
+        "# Python reference\n\nEvery name you can import from `appliance`. [Modules](coming-from-prefect.md#imports) have those of one subject. `appliance.__version__` is the version as a string.\n"
     ]
     for subject, names in chapters.items():
         if names:

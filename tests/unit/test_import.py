@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
+from types import FunctionType
 
 import pytest
 
@@ -64,6 +66,54 @@ def test_building_a_flow_loads_nothing_heavy() -> None:
 
 def test_running_a_flow_loads_the_engine_and_nothing_else_that_is_heavy() -> None:
     assert loaded(f"{BUILD}\nassert flow.run().is_successful()") == {"appliance.engine"}
+
+
+MODULES = {
+    "adjustments": "appliance.schedules.adjustments",
+    "cache_validators": "appliance.core.cache_validators",
+    "control_flow": "appliance.core.control",
+    "executors": "appliance.engine.executors",
+    "filters": "appliance.schedules.filters",
+    "results": "appliance.engine.results",
+    "run_configs": "appliance.core.run_config",
+    "secrets": "appliance.core.secrets",
+    "serializers": "appliance.core.result_serializers",
+    "signals": "appliance.core.signals",
+    "states": "appliance.core.states",
+    "triggers": "appliance.core.triggers",
+}
+"""The modules that authors import from, and where their names are defined."""
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_has_the_names_of_its_subject(name: str) -> None:
+    import appliance
+
+    module = importlib.import_module(f"appliance.{name}")
+    for public in module.__all__:
+        thing = getattr(module, public)
+        assert getattr(appliance, public, thing) is thing, public
+    for public in appliance.__all__:
+        thing = getattr(appliance, public)
+        if getattr(thing, "__module__", "").startswith(MODULES[name]):
+            assert public in module.__all__, public
+
+
+@pytest.mark.parametrize("name", ["states", "signals", "triggers"])
+def test_a_module_that_is_also_a_name_of_the_sdk_has_all_of_it(name: str) -> None:
+    home = importlib.import_module(MODULES[name])
+    module = importlib.import_module(f"appliance.{name}")
+    own = {
+        key
+        for key, thing in vars(home).items()
+        if isinstance(thing, type | FunctionType) and thing.__module__ == home.__name__ and key[0] != "_"
+    }
+    assert own - set(module.__all__) <= {"from_wire", "expanded"}, "what only the engine needs"
+
+
+@pytest.mark.parametrize("name", ["control_flow", "filters", "signals", "states", "triggers"])
+def test_importing_a_module_of_the_sdk_loads_nothing_heavy(name: str) -> None:
+    assert loaded(f"import appliance.{name}") == set()
 
 
 @pytest.mark.parametrize("name", ["EnvVarSecret", "LocalResult", "ProcessExecutor", "S3Result"])
