@@ -52,6 +52,16 @@ loading_flow: ContextVar[bool] = ContextVar("loading_flow", default=False)
 
 
 @contextmanager
+def building(flow: FlowBuilder[Any]) -> Iterator[None]:
+    """Add the tasks that are called inside the block to that flow."""
+    token = active_flow.set(flow)
+    try:
+        yield
+    finally:
+        active_flow.reset(token)
+
+
+@contextmanager
 def loading() -> Iterator[None]:
     """Mark that a flow file is being loaded, so that `flow.run()` and `flow.register()` at its bottom only warn."""
     token = loading_flow.set(True)

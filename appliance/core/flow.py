@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Never
 
 from appliance.core import parameter_types
 from appliance.core.annotations import unwrap
-from appliance.core.building import FlowBuilder, active_flow, is_loading
+from appliance.core.building import FlowBuilder, active_flow, building, is_loading
 from appliance.core.collections import as_task, holds_task
 from appliance.core.edge import Edge
 from appliance.core.errors import FlowBuildError
@@ -244,43 +244,33 @@ class Flow:
     def replace(self, old: Task, new: Any, validate: bool = False) -> Task:
         """Replace `old` by `new`, including its edges, constants and place among the reference tasks; returns the new task.
 
-        `new` may also be a value, or a list of tasks and values.
+        `new` may also be a value, or a list of tasks and values, which gets none of the arguments of `old`.
         """
         if old not in self.graph.slugs:
             raise FlowBuildError(f"Task {old.name!r} is not in flow {self.name!r}; there is nothing to replace.")
+        changed = self.copy()
+        constants = changed.constants.pop(old, {})
         if not isinstance(new, Task):
-            return self._replace_by_value(old, new, validate)
+            constants, changed.graph.home = {}, self.graph.home
+            changed.graph.drop_arguments(old)
+            with building(changed):
+                new = as_task(new)
         self._refuse_foreign(new)
         if old is new:
             return new
-        constants = self.constants.get(old, {})
-        for key in [*(edge.key for edge in self.graph.edges_to(old)), *constants]:
+        for key in [*(edge.key for edge in changed.graph.edges_to(old)), *constants]:
             if key is not None:
                 self._check_argument(new, key)
         for key in constants:
-            if key in self.constants.get(new, ()) or self.graph.edge_into(new, key) is not None:
+            if key in changed.constants.get(new, ()) or changed.graph.edge_into(new, key) is not None:
                 raise _second_value(new, key)
-        changed = self.copy()
-        changed.graph = self.graph.replaced(old, new)
-        changed.constants.pop(old, None)
+        changed.graph = changed.graph.replaced(old, new)
         if constants:
             changed.constants.setdefault(new, {}).update(constants)
         references = (new if task is old else task for task in self._reference_tasks)
         changed._reference_tasks = tuple(dict.fromkeys(references))
         if validate:
             changed.validate()
-        self._become(changed)
-        return new
-
-    def _replace_by_value(self, old: Task, value: Any, validate: bool) -> Task:
-        changed = self.copy()
-        changed.graph.home = self.graph.home
-        token = active_flow.set(changed)
-        try:
-            new = as_task(value)
-        finally:
-            active_flow.reset(token)
-        changed.replace(old, new, validate)
         self._become(changed)
         return new
 

@@ -81,6 +81,14 @@ class Graph:
         new._names, new.home = dict(self._names), object()
         return new
 
+    def drop_arguments(self, task: Task) -> None:
+        """Remove the edges that feed arguments of the task; it still waits for what it waited for without data."""
+        for edge in self.edges_to(task):
+            if edge.key is not None:
+                del self._to[task][_slot(edge)]
+                self._from[edge.upstream_task].remove(edge)
+        self._sorted = None
+
     def replaced(self, old: Task, new: Task) -> Graph:
         """This graph with `new` in the place of `old`: it gets the edges of `old` beside those it may already have.
 

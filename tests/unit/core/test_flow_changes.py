@@ -121,6 +121,41 @@ def test_replace_takes_over_edges_constants_and_references() -> None:
     assert serialize(flow) == before
 
 
+VALUES: dict[str, Any] = {"a value": 5, "none": None, "a list": [1, 2], "a dict": {"a": 1}}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_task_may_be_replaced_by_a_value(name: str) -> None:
+    with Flow("f") as flow:
+        first = one()
+        b = add(first, y=2)
+        c = task(lambda x: x, name="same")(b)
+    new = flow.replace(b, VALUES[name])
+    assert flow.upstream_tasks(c) == [new]
+    assert b not in flow.tasks
+    assert flow.run(progress=False).result[c].result == VALUES[name]  # type: ignore[union-attr]
+
+
+def test_a_task_may_be_replaced_by_a_list_of_tasks() -> None:
+    with Flow("f") as flow:
+        first = one()
+        before = task(lambda: None, name="before")()
+        b = add(first, y=2, upstream_tasks=[before])
+        c = task(lambda x: x, name="same")(b)
+    flow.set_reference_tasks([b])
+    extra = task(lambda: "extra", name="extra").copy()
+    new = flow.replace(b, [first, extra, 7])
+    assert flow.reference_tasks() == [new]
+    assert set(flow.upstream_tasks(new)) == {first, extra, before}
+    assert flow.run(progress=False).result[c].result == [1, "extra", 7]  # type: ignore[union-attr]
+    with Flow("elsewhere"):
+        foreign = one()
+    known = serialize(flow)
+    with pytest.raises(FlowBuildError, match="called in a flow other than"):
+        flow.replace(new, [foreign])
+    assert serialize(flow) == known
+
+
 def test_a_copy_can_be_changed_alone() -> None:
     with Flow("f") as flow:
         a = one()
