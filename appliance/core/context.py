@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
+from appliance.core.copies import own
 from appliance.core.logs import get_logger
 from appliance.core.run_context import FlowRunContext, current_flow_run, current_task_run
 
@@ -26,6 +27,7 @@ _UNSET = {"map_index": -1, "resume": False}
 
 class RunContext(Mapping[str, Any]):
     """Read-only view of the run that the calling code is in: `context.parameters["n"]`, `context.map_index`, `context.today`...
+    Small collections in it are copies, as a task's arguments are.
 
     As a mapping it has only what is set, so that the default of `context.get("task_loop_result", 0)` counts in the first round of
     a loop. As an attribute, what a task run has not set is None; `map_index` is then -1 and `resume` is False.
@@ -61,11 +63,13 @@ def _value(name: str) -> Any:
     if name == "logger":
         return get_logger(None if task_run is None else task_run.task_name)
     if task_run is not None and name in _TASK_RUN_KEYS:
-        return getattr(task_run, name)
+        return own(getattr(task_run, name))
     if flow_run is None:
         raise KeyError(name)
     if name in flow_run.extra:
-        return flow_run.extra[name]
+        return own(flow_run.extra[name])
+    if name == "parameters":
+        return {key: own(value) for key, value in flow_run.parameters.items()}
     if name in _FLOW_RUN_KEYS:
         return getattr(flow_run, name)
     return _dates(flow_run.date, name)

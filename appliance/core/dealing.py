@@ -24,11 +24,18 @@ def _has_keys(values: Any) -> bool:
     """Is this a mapping or a table, which could be dealt out by rows or by columns? A series has keys, too, but also an order."""
     if isinstance(values, Mapping):
         return True
-    names = {base.__name__ for base in type(values).__mro__}
-    return "DataFrame" in names or (hasattr(type(values), "keys") and "Series" not in names)
+    return is_frame(values) or (hasattr(type(values), "keys") and not is_series(values))
+
+
+def is_series(value: Any) -> bool:
+    """Is its index a label rather than a position?"""
+    return any(base.__name__ == "Series" for base in type(value).__mro__)
+
+
+def is_frame(value: Any) -> bool:
+    return any(base.__name__ == "DataFrame" for base in type(value).__mro__)
 
 
 def advice(values: Any) -> str:
     """What to return instead of a value that can't be dealt out."""
-    is_frame = any(base.__name__ == "DataFrame" for base in type(values).__mro__)
-    return 'return its rows, such as frame.to_dict("records")' if is_frame else "return a list"
+    return 'return its rows, such as frame.to_dict("records")' if is_frame(values) else "return a list"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Never, NoReturn
 
-from appliance.core import retries, triggers
+from appliance.core import dealing, retries, triggers
 from appliance.core.annotations import mapped
 from appliance.core.building import FlowBuilder, active_flow, active_tags
 from appliance.core.comparisons import truth
@@ -307,9 +307,9 @@ class Task(OperatorMethods["Task"]):
 
     def _item(self, index: int) -> Task:
         """The result number `index`; of a mapped task, that of each child."""
-        if self._flow(None).is_mapped(self):
-            return GetItem().bind(mapped(self), index)
-        return self[index]
+        item = GetItem()
+        item.by_position = True
+        return item.bind(mapped(self) if self._flow(None).is_mapped(self) else self, index)
 
     def __bool__(self) -> NoReturn:
         raise FlowBuildError(
@@ -358,12 +358,13 @@ class Operation(Task):
 
 
 class GetItem(Task):
-    """One item of a result: `task[key]`."""
+    """One item of a result: `task[key]`. An unpacked task counts the items of a series, whatever their labels."""
 
     auto_generated = True
+    by_position = False
 
     def run(self, result: Any, key: Any) -> Any:
-        return result[key]
+        return dealing.in_order(result)[key] if self.by_position and dealing.is_series(result) else result[key]
 
 
 class Not(Task):

@@ -11,14 +11,23 @@ import pytest
 from appliance.core.flow import Flow
 from appliance.core.task_decorator import task
 from appliance.engine.executors import Executor, ThreadExecutor
-from tests.conformance import parity_flows  # noqa: F401 - its flows enter the list
+from tests.conformance import parity_flows, parity_values  # noqa: F401 - their flows enter the list
 from tests.conformance.parity_attempts import a_pause_within_a_resource, a_restart_of_the_end
 from tests.conformance.parity_cases import CASES, work
 from tests.conformance.twice import AT_ONCE, Site, opened, untracked
 from tests.conformance.world import World
 
 OFTEN = (
-    *("a_failure_at_the_start", "mapping", "retries", "mapped_retries", "signals_of_tasks", "loops", "timeouts"),
+    *(
+        "a_failure_at_the_start",
+        "mapping",
+        "retries",
+        "mapped_retries",
+        "signals_of_tasks",
+        "loops",
+        "timeouts",
+        "iterators_as_results",
+    ),
     *("handlers", "mapped_pauses", "a_pause_within_a_resource", "a_mapped_restart", "two_restarts"),
 )
 """What every test run carries out in other processes; the rest takes minutes and is for full runs."""

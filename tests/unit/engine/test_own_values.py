@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from appliance import Flow, LocalExecutor, Parameter, ThreadExecutor, context, resource_manager, task, unmapped
+from appliance import Flow, LocalExecutor, Parameter, ThreadExecutor, context, resource_manager, signals, task, unmapped
 from appliance.core.copies import MOST_BYTES, own
 from appliance.core.states import State
 
@@ -87,19 +87,30 @@ def test_an_attempt_does_not_see_what_an_earlier_one_did(executor: Any) -> None:
     assert results(flow, picked, executor=executor()) == [([3], [3], [3])]
 
 
-def test_parameters_in_the_context_are_of_this_run() -> None:
-    @task
+def test_what_the_context_holds_stays_as_it_was_given() -> None:
+    @task(max_retries=1, retry_delay=timedelta(0))
     def change() -> Any:
-        context.parameters["items"].append(1)
-        context.extra.append(1)
-        return context.parameters["items"]
+        for items in (context.parameters["items"], context.extra, context["extra"]):
+            items.append(1)
+        if context.task_run_count == 1:
+            raise ValueError("not yet")
+        return context.parameters["items"], context.extra
+
+    @task(max_retries=1, retry_delay=timedelta(0))
+    def rounds() -> Any:
+        if context.task_loop_count == 1:
+            raise signals.LOOP(result=[1])
+        context.task_loop_result.append(2)
+        if context.task_run_count == 1:
+            raise ValueError("not yet")
+        return context.task_loop_result
 
     with Flow("f") as flow:
         Parameter("items", default=[])
-        changed = change()
+        changed, looped = change(), rounds()
     extra: list[int] = []
     for _ in range(2):
-        assert results(flow, changed, context={"extra": extra}) == [[1]]
+        assert results(flow, changed, looped, context={"extra": extra}) == [([], []), [1]]
     assert extra == []
 
 
