@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy
 import pytest
+from graphql import GraphQLError
 from pydantic import BaseModel
 
 from appliance import Flow, Parameter, ThreadExecutor, exponential_backoff, task
@@ -24,6 +25,7 @@ from appliance.core.parameter import NO_DEFAULT
 from appliance.engine.tracked import events
 from appliance.kit.json_numbers import not_finite
 from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.server.graphql.scalars import JSON, SCALARS
 
 
 class Model(BaseModel):
@@ -178,3 +180,12 @@ def test_details_of_a_state_keep_nan_as_text() -> None:
 
     event = events.event((Success(data={"loss": math.nan, "n": 1}), clock.now()))
     assert event.data == {"loss": "nan", "n": 1}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("document", [math.inf, {"a": [math.nan]}])
+def test_graphql_refuses_literals_that_json_can_not_hold(document: Any) -> None:
+    parse = SCALARS[JSON].parse_value
+    assert parse is not None
+    with pytest.raises(GraphQLError, match="can't hold NaN or infinity"):
+        parse(document)
+    assert parse({"a": [1.5, None, "nan"]}) == {"a": [1.5, None, "nan"]}
