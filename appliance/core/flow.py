@@ -255,24 +255,25 @@ class Flow:
             changed.graph.drop_arguments(old)
             with building(changed):
                 new = as_task(new)
-        self._refuse_foreign(new)
-        if old is new:
-            return new
+        successor: Task = new
+        self._refuse_foreign(successor)
+        if old is successor:
+            return successor
         for key in [*(edge.key for edge in changed.graph.edges_to(old)), *constants]:
             if key is not None:
-                self._check_argument(new, key)
+                self._check_argument(successor, key)
         for key in constants:
-            if key in changed.constants.get(new, ()) or changed.graph.edge_into(new, key) is not None:
-                raise _second_value(new, key)
-        changed.graph = changed.graph.replaced(old, new)
+            if key in changed.constants.get(successor, ()) or changed.graph.edge_into(successor, key) is not None:
+                raise _second_value(successor, key)
+        changed.graph = changed.graph.replaced(old, successor)
         if constants:
-            changed.constants.setdefault(new, {}).update(constants)
-        references = (new if task is old else task for task in self._reference_tasks)
+            changed.constants.setdefault(successor, {}).update(constants)
+        references = (successor if task is old else task for task in self._reference_tasks)
         changed._reference_tasks = tuple(dict.fromkeys(references))
         if validate:
             changed.validate()
         self._become(changed)
-        return new
+        return successor
 
     def copy(self) -> Flow:
         """A flow with the same tasks and settings whose graph can be changed without affecting this one."""

@@ -271,12 +271,14 @@ def parse(text: str) -> Rule:
     week_start = parts.pop("WKST", "MO")
     if week_start not in _DAYS:
         _refuse(text, "WKST must be a day such as MO")
+    until, last = _until(text, parts.pop("UNTIL")) if "UNTIL" in parts else (None, None)
     rule = Rule(
         text,
         frequency,
         _single(text, "INTERVAL", parts.pop("INTERVAL", "1"), 1, 100_000),
         _single(text, "COUNT", parts.pop("COUNT"), 1, MOST_COUNTED) if "COUNT" in parts else None,
-        *(_until(text, parts.pop("UNTIL")) if "UNTIL" in parts else (None, None)),
+        until,
+        last,
         _DAYS.index(week_start),
         weekdays=tuple(_weekday(text, item) for item in parts.pop("BYDAY").split(",")) if "BYDAY" in parts else (),
         parts={name: _numbers(text, name, value) for name, value in parts.items()},
