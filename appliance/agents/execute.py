@@ -7,6 +7,7 @@ reached for too long.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import signal
@@ -23,7 +24,7 @@ from appliance import config
 from appliance.client import run_protocol as runs
 from appliance.client.errors import ClientError, Forbidden, NotFound, StaleAttempt, Unauthenticated
 from appliance.client.transport import Transport
-from appliance.core import secrets
+from appliance.core import flow_file, secrets
 from appliance.core.logs import get_logger
 from appliance.core.states import Cancelled, Failed, State
 from appliance.engine import failures
@@ -229,6 +230,8 @@ def _run_flow(
 
 
 def _load(assignment: Assignment, begun: Begun, reporter: Reporter) -> TrackedFlowRunner:
+    sys.argv = [str(begun.storage.get("path", ""))]  # as if the file had been run
+    sys.modules["__main__"] = importlib.import_module(flow_file.MAIN)
     runner = TrackedFlowRunner(
         load_flow(begun.storage),
         reporter,

@@ -1,4 +1,4 @@
-"""`appliance register PATH...`: finds the flows in files and folders, and sends their metadata to the server."""
+"""`appliance register PATH...`: finds the flows in files, folders and modules, and sends their metadata to the server."""
 
 from __future__ import annotations
 
@@ -12,26 +12,38 @@ from appliance.cli.output import as_json, print_json
 EPILOG = """\b
 Examples:
   appliance register flow.py --project finance
-  appliance register flows/ --project finance --no-schedule"""
+  appliance register flows/ --project finance --no-schedule
+  appliance register -m reports.daily --project finance"""
 
 
 @click.command(epilog=EPILOG)
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATH]...")
+@click.option("-m", "--module", "modules", multiple=True, help="A module, named as for `python -m` (repeatable).")
 @click.option("--project", required=True, help="The flows' project; it is created if it does not exist.")
 @click.option("--label", "labels", multiple=True, help="A label that the agent must have (repeatable).")
 @click.option(
     "--schedule/--no-schedule", default=True, help="Turn the flows' schedules on at once, or register them paused."
 )
 @as_json
-def register(paths: tuple[Path, ...], project: str, labels: tuple[str, ...], schedule: bool, json_output: bool) -> None:
-    """Register every flow in files and folders. Registering the same content again does not create a new version."""
+def register(
+    paths: tuple[Path, ...],
+    modules: tuple[str, ...],
+    project: str,
+    labels: tuple[str, ...],
+    schedule: bool,
+    json_output: bool,
+) -> None:
+    """Register every flow in files, folders, and modules. Registering the same content again does not create a new version."""
     from appliance.kit.errors import ApplianceError
-    from appliance.packaging.discover import flows_in
+    from appliance.packaging.discover import flows_in, flows_in_module
     from appliance.packaging.register import register as send
     from appliance.packaging.register import registration
 
+    if not paths and not modules:
+        raise click.UsageError("Name a file or a folder with flows, or a module with -m.")
     try:
         pairs = [pair for path in paths for pair in flows_in(path)]
+        pairs += [pair for module in modules for pair in flows_in_module(module)]
         for flow, storage in pairs:  # every flow is checked before the first one is sent
             registration(flow, project, labels=labels, storage=storage)
     except ApplianceError as error:

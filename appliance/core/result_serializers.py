@@ -9,7 +9,7 @@ from datetime import datetime
 from io import BytesIO, StringIO
 from typing import Any, ClassVar, Literal
 
-from appliance.core import frame_changes, scalars, unpickle
+from appliance.core import frame_changes, pickles, scalars, unpickle
 from appliance.kit import options
 
 Buffer = bytes | memoryview
@@ -46,10 +46,7 @@ class PickleSerializer(Serializer):
     suffix = ".pickle"
 
     def serialize(self, value: Any) -> bytes:
-        import cloudpickle  # type: ignore[import-untyped]
-
-        content: bytes = cloudpickle.dumps(value)
-        return content
+        return pickles.dumps(value)
 
     def deserialize(self, content: Buffer) -> Any:
         return unpickle.loads(content)  # the content's hash was checked, and its store belongs to the author

@@ -13,6 +13,9 @@ from io import BytesIO
 from types import ModuleType
 from typing import Any
 
+from appliance.core import flow_file
+from appliance.core.pickles import MARK, class_at
+
 MODULES: Mapping[str, tuple[str, ...]] = {
     "appliance.core.caching": ("appliance.core.cache_validators",),
     "appliance.core.calendars": ("appliance.schedules.calendars",),
@@ -71,13 +74,20 @@ NAMES: Mapping[tuple[str, str], tuple[str, str]] = {
 """Former (module, name) -> the current one, for what was renamed."""
 
 
-def loads(content: bytes | memoryview) -> Any:
-    """Unpickle, whichever release wrote it. Only read what you trust: a pickle is code."""
-    return _unpickler()(BytesIO(content)).load()
+def loads(content: bytes | memoryview | bytearray, main: ModuleType | None = None) -> Any:
+    """Unpickle, whichever release wrote it. Only read what you trust: a pickle is code.
+
+    Classes of a script, which come by value, are replaced by those of the same script in this process. In a worker process, which
+    has no script, `main` becomes what the script's `__main__` is: libraries find its functions and classes there.
+    """
+    return _unpickler()(BytesIO(content), main).load()
 
 
 def current_places(module: str, name: str) -> Iterator[tuple[str, str]]:
     """Where to look for a name that is no longer at its former place."""
+    own = flow_file.own_module(module)
+    if own is not None and own.__name__ != module:
+        yield own.__name__, name
     if (module, name) in NAMES:
         yield NAMES[module, name]
     for other in MODULES.get(module, ()):
@@ -98,13 +108,19 @@ def module_of(name: str) -> ModuleType:
 
 
 @functools.cache
-def _unpickler() -> Callable[[BytesIO], Any]:
+def _unpickler() -> Callable[[BytesIO, ModuleType | None], Any]:
     import pickle  # deferred: importing the SDK stays cheap
 
     class Unpickler(pickle.Unpickler):
+        def __init__(self, file: BytesIO, main: ModuleType | None) -> None:
+            super().__init__(file)
+            self._rebuilding = Rebuilding(main)
+
         def find_class(self, module: str, name: str) -> Any:
-            if (module, name) == ("cloudpickle.cloudpickle", "subimport"):
-                return module_of
+            if module == "cloudpickle.cloudpickle":
+                return self._rebuilding.adapt(name, super().find_class(module, name))
+            if module == flow_file.script():
+                module = "__main__"
             try:
                 return super().find_class(module, name)
             except (ModuleNotFoundError, AttributeError):
@@ -116,3 +132,49 @@ def _unpickler() -> Callable[[BytesIO], Any]:
                 raise
 
     return Unpickler
+
+
+class Rebuilding:
+    """Adapts the functions with which cloudpickle rebuilds classes and functions that come by value."""
+
+    def __init__(self, main: ModuleType | None) -> None:
+        self._main = main
+        self._own: list[type] = []
+
+    def adapt(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """What to call in place of cloudpickle's function, or that function itself."""
+        if name == "subimport":
+            return module_of
+        if name in ("_make_skeleton_class", "_make_skeleton_enum"):
+            return functools.partial(self._class, function)
+        if name == "_class_setstate":
+            return functools.partial(self._fill, function)
+        if name == "_make_function" and self._main is not None:
+            return functools.partial(self._function, function)
+        return function
+
+    def _class(self, make: Callable[..., type], *args: Any) -> type:
+        module, qualname = (args[-1] or {}).get(MARK, (None, ""))
+        own: type | None = class_at(flow_file.own_module(module), qualname) if module else None
+        if own is not None:
+            self._own.append(own)
+            return own
+        cls = make(*args)
+        if module:
+            cls.__qualname__ = qualname  # cloudpickle keeps only the last part
+        if self._main is not None and cls.__module__ == "__main__" and qualname == cls.__name__:
+            setattr(self._main, qualname, cls)
+        return cls
+
+    def _fill(self, fill: Callable[[type, Any], Any], cls: type, state: Any) -> Any:
+        """What this process has already is complete."""
+        return cls if any(cls is own for own in self._own) else fill(cls, state)
+
+    def _function(self, make: Callable[..., Any], code: Any, variables: dict[str, Any], *args: Any) -> Any:
+        if variables.get("__name__") != "__main__":
+            return make(code, variables, *args)
+        assert self._main is not None
+        function = make(code, vars(self._main), *args)
+        if code.co_qualname.isidentifier():
+            setattr(self._main, code.co_qualname, function)
+        return function

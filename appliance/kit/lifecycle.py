@@ -1,8 +1,11 @@
-"""Shuts processes down cleanly: an event that SIGTERM or SIGINT sets, and children that die with their parent."""
+"""Shuts processes down cleanly: an event that SIGTERM or SIGINT sets, handlers that children don't inherit, and children that die with
+their parent."""
 
 from __future__ import annotations
 
 import ctypes
+import functools
+import os
 import signal
 import sys
 import threading
@@ -10,6 +13,8 @@ from collections.abc import Callable
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1  # from linux/prctl.h
+
+Handler = Callable[[int, FrameType | None], None]
 
 
 def stop_on_signals() -> threading.Event:
@@ -22,6 +27,54 @@ def stop_on_signals() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, handle)
     return stop
+
+
+def on_signal(number: signal.Signals, handler: Handler) -> None:
+    """Handle a signal in this process only: its children start with the default action, whether they are forks or programs."""
+    _restore_in_forks()
+    signal.signal(number, handler)
+    _handlers[number] = handler
+
+
+def start_afresh() -> None:
+    """Undo what a parent ignored or blocked, since whatever this process starts would inherit it."""
+    for number in signal.valid_signals() - {
+        signal.SIGPIPE,
+        signal.SIGXFSZ,
+    }:  # Python itself ignores these two, but not for children
+        if signal.getsignal(number) is signal.SIG_IGN:
+            _set_default(number)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+@functools.cache
+def _restore_in_forks() -> None:
+    os.register_at_fork(before=_hold_signals, after_in_parent=_release_signals, after_in_child=_restore_defaults)
+
+
+def _hold_signals() -> None:
+    """A signal for the child must meet the child's handlers."""
+    _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, _handlers)
+
+
+def _release_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+
+
+def _restore_defaults() -> None:
+    for number, handler in _handlers.items():
+        if signal.getsignal(number) is handler:  # otherwise the user's code has set another
+            _set_default(number)
+    _handlers.clear()
+    _release_signals()
+
+
+def _set_default(number: int) -> None:
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+_handlers: dict[int, Handler] = {}
+_mask = threading.local()
 
 
 def die_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None]:

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from appliance.core.building import loading
 from appliance.core.flow import Flow
+from appliance.core.flow_file import FlowFile
 from appliance.packaging.storage import LoadError
 
 
 class LocalStorage:
-    """The flow `flow` in the file `path`, with the file's content as it was when it was registered."""
+    """The flow `flow` in the file `path`, with the file's content as it was when it was registered. `module` is the name under which
+    the file is imported, if it doesn't follow from the path."""
 
-    def __init__(self, path: Path, flow: str, sha256: str) -> None:
-        self.path, self.flow, self.sha256 = path, flow, sha256
+    def __init__(self, path: Path, flow: str, sha256: str, module: str | None = None) -> None:
+        self.path, self.flow, self.sha256, self.module = path, flow, sha256, module
 
     @classmethod
-    def of(cls, path: Path, flow: str) -> LocalStorage:
+    def of(cls, path: Path, flow: str, module: str | None = None) -> LocalStorage:
         """The storage of a flow in a file as it is now."""
         path = path.resolve()
-        return cls(path, flow, _digest(_content(path)))
+        if module is not None and module == FlowFile.of(path).name:
+            module = None
+        return cls(path, flow, _digest(_content(path)), module)
 
     def describe(self) -> dict[str, Any]:
-        return {"type": "local", "path": str(self.path), "flow": self.flow, "sha256": self.sha256}
+        module = {} if self.module is None else {"module": self.module}
+        return {"type": "local", "path": str(self.path), "flow": self.flow, "sha256": self.sha256, **module}
 
     @classmethod
     def load(cls, document: dict[str, Any]) -> Flow:
@@ -38,7 +40,7 @@ class LocalStorage:
             raise LoadError(
                 f"The flow file {path.name} has changed since it was registered (hash {expected[:12]}, now {current[:12]}): register it again."
             )
-        flows = flows_of(import_file(path))
+        flows = flows_of(import_file(path, document.get("module")))
         for flow in flows:
             if flow.name == name:
                 return flow
@@ -46,24 +48,17 @@ class LocalStorage:
         raise LoadError(f"The flow file {path.name} has no flow named {name!r} (it has: {names}): register it again.")
 
 
-def import_file(path: Path) -> ModuleType:
-    """Import a file as a module with a private name. `if __name__ == "__main__"` is false, and the flow's own door
-    functions only warn. Raises LoadError with the first user frame when the file is broken."""
+def import_file(path: Path, name: str | None = None) -> ModuleType:
+    """Import a flow's file as a module, under its real name or the given one. `if __name__ == "__main__"` is false, and the flow's
+    own door functions only warn. Raises LoadError with the first user frame when the file is broken."""
     path = path.resolve()
-    name = f"_appliance_flow_{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise LoadError(f"{path.name} is not a Python file; flows are defined in files that end in .py.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # pickling and dataclasses look a module up by its name
+    file = FlowFile.of(path, name)
     try:
-        _make_importable(path.parent)
-        with loading():
-            spec.loader.exec_module(module)
+        return file.load()
     except (Exception, SystemExit) as error:
-        sys.modules.pop(name, None)
         raise LoadError(_broken(path, error)) from error
-    return module
 
 
 def flows_of(module: ModuleType) -> list[Flow]:
@@ -83,13 +78,12 @@ def _broken(path: Path, error: BaseException) -> str:
         trace = trace.tb_next
     where = f" in line {line}" if line is not None else ""
     text = str(error).strip().splitlines()
-    return f"The flow file {path.name} can't be loaded: {type(error).__name__}{': ' + text[0].rstrip('.') if text else ''}{where}."
+    advice = _PACKAGE_ADVICE if isinstance(error, ImportError) and "no known parent package" in str(error) else ""
+    what = f"{type(error).__name__}{': ' + text[0].rstrip('.') if text else ''}"
+    return f"The flow file {path.name} can't be loaded: {what}{where}.{advice}"
 
 
-def _make_importable(directory: Path) -> None:
-    """Make the modules beside a flow file importable, now and while it runs, as they are when it is run as a script."""
-    if str(directory) not in sys.path:
-        sys.path.insert(0, str(directory))
+_PACKAGE_ADVICE = " Put an __init__.py into its folder to make it a package, or register it as a module: appliance register -m package.module."
 
 
 def _content(path: Path) -> bytes:

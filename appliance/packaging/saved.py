@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from appliance.core import unpickle
+from appliance.core import flow_file, unpickle
 from appliance.core.building import loading
 from appliance.core.flow import Flow
 from appliance.kit.errors import ApplianceError
@@ -111,7 +111,7 @@ def _pickle(flow: Flow) -> bytes:
     import cloudpickle  # type: ignore[import-untyped]
 
     try:
-        with _own_modules_by_value(flow):
+        with _own_module_by_value():
             body: bytes = cloudpickle.dumps(flow)
     except Exception as error:  # values of any class may be part of a flow, and refuse in their own ways
         raise SaveError(
@@ -122,20 +122,20 @@ def _pickle(flow: Flow) -> bytes:
 
 
 @contextmanager
-def _own_modules_by_value(flow: Flow) -> Iterator[None]:
-    """Pickle the code of flow files that were loaded under a private name by value, since it exists nowhere else."""
+def _own_module_by_value() -> Iterator[None]:
+    """Pickle the code of the flow's file by value, since it may not exist elsewhere."""
     import cloudpickle
 
-    kinds = {type(flow), *(type(task) for task in flow.slugs)}
-    names = {kind.__module__ for kind in kinds if kind.__module__.startswith("_appliance_flow_")}
-    modules = [sys.modules[name] for name in sorted(names) if name in sys.modules]
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
+    file = flow_file.current()
+    module = None if file is None else sys.modules.get(file.name)
+    if module is None:
+        yield
+        return
+    cloudpickle.register_pickle_by_value(module)
     try:
         yield
     finally:
-        for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)
+        cloudpickle.unregister_pickle_by_value(module)
 
 
 def _split(path: Path, content: bytes) -> tuple[dict[str, Any], bytes]:

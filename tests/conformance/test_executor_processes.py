@@ -251,11 +251,7 @@ def test_flows_from_flow_files(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     module = import_file(path)
-    try:
-        state = run(flows_of(module)[0])
-    finally:
-        cloudpickle.unregister_pickle_by_value(module)
-        del sys.modules[module.__name__]
+    state = run(flows_of(module)[0])
     assert state.result[module.a].result == 2
     assert state.result[module.r].result == "again"
 

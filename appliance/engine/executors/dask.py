@@ -78,7 +78,7 @@ class DaskExecutor(ThreadExecutor):
         except ImportError as error:
             raise ApplianceError("DaskExecutor needs Dask: pip install 'appliance[dask]'.") from error
         _refuse_bootstrap()
-        pickling.choose_what_travels_whole()
+        pickling.choose_what_travels_whole(elsewhere=self.address is not None)
         self._session = _Session(self)
         super().start()
 

@@ -11,20 +11,18 @@ import importlib
 import sys
 from collections.abc import Callable
 from functools import reduce
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
+from appliance.core import flow_file, unpickle
 from appliance.core.building import loading
+from appliance.core.pickles import dumps
 from appliance.core.states import Failed, State, Success
 from appliance.core.task import Task
 from appliance.engine import failures
 from appliance.engine.calls import Invocation
 from appliance.engine.executors.channel import Content
 from appliance.kit.errors import ApplianceError
-
-FLOW_FILE = "_appliance_flow_"
-"""Prefix of the module names of flow files. Other processes can't import these, so their contents are pickled by value."""
-
 
 Packed = tuple[Content, Content]
 _STAYING = {"cache_validator", "result", "retry_on", "state_handlers", "target", "trigger"}
@@ -49,18 +47,22 @@ class _Named:
         return function
 
 
-def choose_what_travels_whole() -> None:
-    """From now on, pickle the contents of flow files, and of modules that run their flow on import, by value.
+def choose_what_travels_whole(elsewhere: bool = False) -> None:
+    """From now on, pickle the contents of modules that run their flow on import by value, and those of the flow's file too if the
+    workers are `elsewhere`, where it may not exist.
 
-    A worker that imports such a module would wait for the thread that is importing it, which is waiting for the flow.
+    A worker that imports a module of the former kind would wait for the thread that is importing it, which is waiting for the flow.
     """
     import cloudpickle  # type: ignore[import-untyped]
 
     registry = cloudpickle.list_registry_pickle_by_value()
+    file = flow_file.current() if elsewhere else None
     for name, module in list(sys.modules.items()):
         if name in registry or name == "__main__":
             continue
-        if name.startswith(FLOW_FILE) or getattr(getattr(module, "__spec__", None), "_initializing", False):
+        if (file is not None and name == file.name) or getattr(
+            getattr(module, "__spec__", None), "_initializing", False
+        ):
             cloudpickle.register_pickle_by_value(module)
 
 
@@ -68,21 +70,20 @@ def pack(invocation: Invocation) -> bytes:
     """The invocation as bytes. Raises NotPicklable with a sentence that names the part that can't be pickled."""
     payload = dataclasses.replace(invocation, function=_travelling(invocation.function))
     try:
-        return _dumps(payload)
+        return dumps(payload)
     except BaseException as error:
         raise NotPicklable(_culprit(payload, error)) from error
 
 
-def run(payload: Content, begun: Callable[[], None]) -> tuple[Packed, bool]:
+def run(payload: Content, begun: Callable[[], None], main: ModuleType | None = None) -> tuple[Packed, bool]:
     """In the other process: run an invocation from `pack` and pack its state. Calls `begun` just before the code runs.
 
-    The second value says whether the code was stopped, or left running, because of its timeout.
+    The code of a script becomes part of `main`, where libraries look for it. The second value says whether the code was stopped,
+    or left running, because of its timeout.
     """
-    import cloudpickle
-
     try:
         with loading():  # a module that runs its flow on import must not do so here
-            invocation: Invocation = cloudpickle.loads(payload)
+            invocation: Invocation = unpickle.loads(payload, main)
             if isinstance(invocation.function, _Named):
                 invocation.function = invocation.function.find()
     except BaseException as error:  # noqa: BLE001 - imports and constructors of user code; reported as the task's failure
@@ -99,22 +100,20 @@ def run(payload: Content, begun: Callable[[], None]) -> tuple[Packed, bool]:
 def pack_state(state: State) -> Packed:
     """The state as bytes. Never raises: a state that can't be pickled becomes a failure that says so."""
     try:
-        result = _dumps(state.result)
+        result = dumps(state.result)
     except BaseException as error:  # noqa: BLE001 - __reduce__ of user objects; reported as the task's failure
-        state, result = _not_sent(state, error), _dumps(None)
+        state, result = _not_sent(state, error), dumps(None)
     try:
-        return _dumps(dataclasses.replace(state, result=None)), result
+        return dumps(dataclasses.replace(state, result=None)), result
     except BaseException as error:  # noqa: BLE001 - a state's context may contain anything
-        return _dumps(Failed(f"The state of the task can't be pickled: {failures.summary(error)}.")), _dumps(None)
+        return dumps(Failed(f"The state of the task can't be pickled: {failures.summary(error)}.")), dumps(None)
 
 
 def unpack_state(packed: Packed) -> State:
     """The state with its result. Never raises: a result that can't be unpickled here becomes a failure that says so."""
-    import cloudpickle
-
-    state: State = cloudpickle.loads(packed[0])
+    state: State = unpickle.loads(packed[0])
     try:
-        return dataclasses.replace(state, result=cloudpickle.loads(packed[1]))
+        return dataclasses.replace(state, result=unpickle.loads(packed[1]))
     except BaseException as error:  # noqa: BLE001 - constructors of user classes; reported as the task's failure
         reason = failures.summary(error)
     if isinstance(state, Failed):
@@ -157,13 +156,6 @@ def _travels_whole(module: str) -> bool:
     return module in cloudpickle.list_registry_pickle_by_value()
 
 
-def _dumps(value: Any) -> bytes:
-    import cloudpickle
-
-    content: bytes = cloudpickle.dumps(value)
-    return content
-
-
 def _culprit(invocation: Invocation, error: BaseException) -> str:
     name = invocation.context.task_name
     parts: dict[str, Any] = {"its code": invocation.function}
@@ -171,7 +163,7 @@ def _culprit(invocation: Invocation, error: BaseException) -> str:
     parts |= {"the run's context or parameters": invocation.context}
     for part, value in parts.items():
         try:
-            _dumps(value)
+            dumps(value)
         except BaseException as cause:  # noqa: BLE001 - the search for the part that can't be pickled
             return f"Task {name!r} can't be sent to another process because {part} can't be pickled: {failures.summary(cause)}. {_ADVICE}"
     return f"Task {name!r} can't be sent to another process: {failures.summary(error)}. {_ADVICE}"

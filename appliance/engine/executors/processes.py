@@ -16,7 +16,7 @@ from appliance.core.states import Cancelled, Crashed, Failed, State
 from appliance.engine import failures
 from appliance.engine.calls import Invocation
 from appliance.engine.deadlines import timed_out
-from appliance.engine.executors import pickling, remote_logs, worker
+from appliance.engine.executors import main_module, pickling, remote_logs, worker
 from appliance.engine.executors.channel import Channel, Closed, Content
 from appliance.engine.executors.executor import not_open
 from appliance.engine.executors.threads import ThreadExecutor
@@ -158,10 +158,10 @@ class _Nursery:
             f"import sys; sys.path[:] = {sys.path!r}; "
             f"from appliance.engine.executors.worker import nurse; nurse({theirs.fileno()})"
         )
-        optimized = ["-" + "O" * sys.flags.optimize] if sys.flags.optimize else []
+        options = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # as multiprocessing does
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, *optimized, "-c", code],
+                [sys.executable, *options, "-c", code],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
@@ -282,5 +282,6 @@ def _setup() -> bytes:
         "argv": sys.argv,
         "directory": worker.directory(),
         "levels": remote_logs.levels(),
+        "main": main_module.describe(),
     }
     return json.dumps(setup).encode()

@@ -22,12 +22,14 @@ import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]  # noqa: F401 - so that workers don't have to
 
-from appliance.engine.executors import pickling, remote_logs
+from appliance.engine.executors import main_module, pickling, remote_logs
 from appliance.engine.executors.channel import Channel, Closed
+from appliance.kit import lifecycle
 
 ORDER = struct.Struct("!cQ")
 SPAWN, KILL = b"s", b"k"
@@ -81,6 +83,8 @@ class _Nursery:
                 _kill_group(self.pids[number])
             return True
         channel, report = fds
+        for fd in fds:
+            os.set_inheritable(fd, False)  # programs that outlive their task must not hold the connection open
         nursery = os.getpid()
         with suppress(OSError):  # can't fork: the other end sees its channel close
             pid = os.fork()
@@ -118,7 +122,7 @@ class _Nursery:
             _die_with(nursery)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, _ignore)  # not SIG_IGN, which programs started by a task would inherit
+            lifecycle.on_signal(signal.SIGINT, _ignore)  # not SIG_IGN, which programs started by a task would inherit
             self.control.close()
             for fd in (self.reader, self.writer, report, *self.reports.values()):
                 os.close(fd)
@@ -138,19 +142,19 @@ def work(channel: Channel) -> None:
     """Run one call after another until there are no more, or until a task has left the process in a changed state."""
     try:
         _, content = channel.receive()
-        _set_up(channel, json.loads(content))
+        main = _set_up(channel, json.loads(content))
         before = _order()
-        while _work_once(channel, before):
+        while _work_once(channel, main, before):
             pass
     except Closed:
         return
 
 
-def _work_once(channel: Channel, before: tuple[Any, ...]) -> bool:
+def _work_once(channel: Channel, main: ModuleType | None, before: tuple[Any, ...]) -> bool:
     """Run the next call. Returns False if no other may follow it."""
     pid = os.getpid()
     _, payload = channel.receive()
-    (state, result), overran = pickling.run(payload, lambda: channel.send(BEGUN, b""))
+    (state, result), overran = pickling.run(payload, lambda: channel.send(BEGUN, b""), main)
     if os.getpid() != pid:  # a process that the task forked and that returned from the call
         os._exit(0)
     _flush()
@@ -160,8 +164,8 @@ def _work_once(channel: Channel, before: tuple[Any, ...]) -> bool:
     return orderly
 
 
-def _set_up(channel: Channel, setup: dict[str, Any]) -> None:
-    """Match the state of the flow's process when it requested this worker."""
+def _set_up(channel: Channel, setup: dict[str, Any]) -> ModuleType | None:
+    """Match the state of the flow's process when it requested this worker. Returns the module for the code of a script."""
     os.environ.clear()
     os.environ.update(setup["env"])
     time.tzset()
@@ -178,6 +182,7 @@ def _set_up(channel: Channel, setup: dict[str, Any]) -> None:
 
     logging.root.handlers[:] = []
     remote_logs.forward(setup["levels"], remote_logs.Forwarder(send))
+    return main_module.become(setup["main"])
 
 
 def _order() -> tuple[Any, ...]:

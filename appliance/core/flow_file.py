@@ -1,0 +1,214 @@
+"""A flow's file as a module: under its real name in the run, and in every process that the run starts.
+
+`python etl.py` and `import etl` give one file two names. Here, it is the module `etl`, or `package.etl` in a package, so that what one
+process pickles can be unpickled in another. A file that can't have its real name, because a library has it, gets a private one.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from appliance.core.building import loading
+
+PRIVATE = "_appliance_flow_"
+"""Prefix of private names. Earlier releases gave one to every flow file, and stored results contain them."""
+_VARIABLE = "APPLIANCE_RUN_FLOW_FILE"  # tells child processes what to import
+_INIT = "__init__"
+MAIN = "appliance.core.flow_main"
+"""The main module of processes that run a flow by its file."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFile:
+    """The file `path` as the module `name`, found from the folder `root`."""
+
+    name: str
+    path: Path
+    root: Path
+
+    @classmethod
+    def of(cls, path: Path, name: str | None = None) -> FlowFile:
+        """The file under the name that `import` has for it, or under the one that the author gave."""
+        path = path.resolve()
+        root, names = path.parent, [path.stem]
+        if name is not None:
+            above = name.count(".") + (path.stem == _INIT)
+            return cls(name, path, path.parents[above])
+        while (root / f"{_INIT}.py").is_file() and root != root.parent:
+            root, names = root.parent, [root.name, *names]
+        if names[-1] == _INIT:
+            names.pop()
+        if any("." in one for one in names) or _is_taken(names[0], root):
+            return cls(private_name(path), path, path.parent)
+        return cls(".".join(names), path, root)
+
+    @property
+    def is_private(self) -> bool:
+        """Is the real name taken?"""
+        return self.name.startswith(PRIVATE)
+
+    def load(self) -> ModuleType:
+        """Import the file, even if it has been imported before. Raises whatever its code raises."""
+        self.install()
+        sys.modules.pop(self.name, None)
+        before = set(sys.modules)
+        try:
+            return importlib.import_module(self.name)
+        except BaseException:
+            sys.modules.pop(self.name, None)
+            raise
+        finally:
+            _neighbors.extend(name for name in sys.modules.keys() - before if self._is_beside(name))
+
+    def install(self) -> None:
+        """Make the file importable here and in child processes, and the modules beside it too. One file at a time has this."""
+        global _current
+        if _current is not None and _current.root != self.root:
+            _forget()
+        _current = self
+        if str(self.root) not in sys.path and not self.is_private:  # or the file would hide the library of its name
+            sys.path.insert(0, str(self.root))
+            _folders.append(str(self.root))
+        if str(self.path.parent) not in sys.path:  # behind the libraries, as packages have modules named like those
+            sys.path.append(str(self.path.parent))
+            _folders.append(str(self.path.parent))
+        if _finder not in sys.meta_path:
+            sys.meta_path.insert(0, _finder)
+        os.environ[_VARIABLE] = self.describe()
+
+    def describe(self) -> str:
+        """As text for another process; see `adopt`."""
+        return json.dumps([self.name, str(self.path), str(self.root)])
+
+    def _is_beside(self, module: str) -> bool:
+        top = sys.modules.get(module.partition(".")[0])
+        places = [getattr(top, "__file__", None), *getattr(top, "__path__", ())]
+        return any(Path(place).parent == self.root for place in places if place is not None)
+
+
+def current() -> FlowFile | None:
+    """The file that was loaded last."""
+    return _current
+
+
+def adopt(description: str | None) -> None:
+    """In a child process: make the file of its parent importable."""
+    if description:
+        name, path, root = json.loads(description)
+        FlowFile(name, Path(path), Path(root)).install()
+
+
+def adopt_from(environ: Mapping[str, str]) -> None:
+    """In a child process that has only its environment: make the file of its parent importable."""
+    adopt(environ.get(_VARIABLE))
+
+
+def private_name(path: Path) -> str:
+    """The name that earlier releases gave the module of a file."""
+    return PRIVATE + hashlib.sha256(str(path).encode()).hexdigest()[:16]
+
+
+def script() -> str | None:
+    """The real name of the module that runs as `__main__`; None in a notebook, for instance."""
+    main = sys.modules.get("__main__")
+    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    if spec is not None:
+        return str(spec.name).removesuffix(".__main__")
+    return None if file is None else _real_name(str(file))
+
+
+def own_module(name: str) -> ModuleType | None:
+    """The module in this process whose real name it is: the script, or one that was imported."""
+    main = sys.modules["__main__"]
+    if name == script():
+        return main
+    if name.startswith(PRIVATE):  # written by an earlier release
+        if _current is not None and name == private_name(_current.path):
+            name = _current.name
+        elif name == private_name(Path(getattr(main, "__file__", None) or ".").resolve()):
+            return main
+    return sys.modules.get(name)
+
+
+def attribute(name: str) -> Any:
+    """What `__main__` has under this name in the process of a run: what the flow's file has."""
+    if _current is None:
+        raise AttributeError(f"module '__main__' has no attribute {name!r}")
+    if name == "__file__":
+        return str(_current.path)
+    if name.startswith("__"):
+        raise AttributeError(f"module '__main__' has no attribute {name!r}")
+    return getattr(importlib.import_module(_current.name), name)
+
+
+def clear() -> None:
+    """At the end of the process: let go of the variables of the file and of the modules beside it, as the interpreter does."""
+    names = [*_neighbors, *([] if _current is None else [_current.name])]
+    for module in [sys.modules[name] for name in names if name in sys.modules]:
+        for name in sorted(vars(module), key=lambda name: not name.startswith("_")):
+            if not name.startswith("__"):
+                setattr(module, name, None)
+
+
+@functools.lru_cache(16)
+def _real_name(file: str) -> str:
+    return FlowFile.of(Path(file)).name
+
+
+def _is_taken(name: str, root: Path) -> bool:
+    """Would `import name` give something other than what is in this folder?"""
+    if name in sys.stdlib_module_names or name in ("appliance", "__main__"):
+        return True
+    module = sys.modules.get(name)
+    if module is None or name in _neighbors:
+        return False
+    places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+    return not any(Path(place).resolve().parent in (root, root / name) for place in places if place is not None)
+
+
+def _forget() -> None:
+    """Another file may have modules of the same names beside it."""
+    for name in _neighbors:
+        sys.modules.pop(name, None)
+    for folder in _folders:
+        if folder in sys.path:
+            sys.path.remove(folder)
+    _neighbors.clear()
+    _folders.clear()
+
+
+class _Loader(SourceFileLoader):
+    """Loads the file so that `flow.run()` at its bottom only warns, whoever imports it."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        with loading():
+            super().exec_module(module)
+
+
+class _Finder(MetaPathFinder):
+    """Finds the current file under its name."""
+
+    def find_spec(self, fullname: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
+        if _current is None or fullname != _current.name:
+            return None
+        path = str(_current.path)
+        return spec_from_file_location(fullname, path, loader=_Loader(fullname, path))
+
+
+_finder = _Finder()
+_current: FlowFile | None = None
+_neighbors: list[str] = []
+_folders: list[str] = []

@@ -1,0 +1,132 @@
+"""Functions and classes of a flow's file are found by every process that needs them, whatever the file is called and whoever runs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.client import flow_runs
+from tests.conformance import identity_flow
+from tests.integration.live import LiveServer
+from tests.integration.test_process_agent import Host
+
+SOURCE = Path(identity_flow.__file__)
+NAMES = ["etl.py", "my-flow.py", "my flow.py", "queue.py", "types.py", "v1.2.py", "package/inner/etl.py"]
+FLOWS = ["LocalExecutor", "ThreadExecutor", "ProcessExecutor"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    live = LiveServer(tmp_path_factory.mktemp("server") / "data").start()
+    yield live
+    live.kill()
+
+
+def place(folder: Path, name: str, text: str | None = None) -> Path:
+    """A copy of the flows under this name, in packages if it has folders."""
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    for above in Path(name).parents[:-1]:
+        (folder / above / "__init__.py").touch()
+    file.write_text(SOURCE.read_text() if text is None else text)
+    return file
+
+
+def test_it_runs_as_a_script(tmp_path: Path) -> None:
+    file = place(tmp_path, "etl.py")
+    done = subprocess.run([sys.executable, file.name], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
+@pytest.mark.parametrize("name", NAMES)
+def test_it_runs_under_an_agent(server: LiveServer, tmp_path: Path, name: str, warm: bool) -> None:
+    host = Host(server, tmp_path / "agent", warm)
+    host.start()
+    try:
+        server.register(place(tmp_path / "flows", name))
+        for run in [server.create(flow) for flow in (FLOWS if name == "etl.py" else FLOWS[-1:])]:
+            end = server.ended(run)
+            assert end.state == "Success", [line.message for line in flow_runs.logs(server.client, run)]
+    finally:
+        host.stop()
+
+
+WRITER = """
+import pickle
+from pathlib import Path
+from appliance import Flow, task
+
+class Row:
+    pass
+
+def square(x):
+    return x * x
+
+@task
+def write():
+    Path("values.pickle").write_bytes(pickle.dumps([Row(), square]))
+
+with Flow("writer") as flow:
+    write()
+"""
+
+
+def test_other_programs_read_what_a_run_pickled(server: LiveServer, tmp_path: Path) -> None:
+    host = Host(server, tmp_path / "agent")
+    host.start()
+    try:
+        server.register(place(tmp_path / "flows", "writer.py", WRITER))
+        assert server.ended(server.create("writer")).state == "Success"
+    finally:
+        host.stop()
+    code = "import pickle; row, square = pickle.load(open('values.pickle', 'rb')); print(type(row), square(3))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "flows", capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "<class 'writer.Row'> 9\n"
+
+
+UNGUARDED = """
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from appliance import Flow, task
+
+def square(x):
+    return x * x
+
+@task
+def spawned():
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(square, [3]))
+
+with Flow("unguarded") as flow:
+    spawned()
+
+flow.run()
+"""
+
+
+def test_child_processes_never_run_the_flow(server: LiveServer, tmp_path: Path) -> None:
+    host = Host(server, tmp_path / "agent")
+    host.start()
+    try:
+        with pytest.warns(UserWarning, match="ignored while"):
+            server.register(place(tmp_path / "flows", "unguarded.py", UNGUARDED))
+        assert server.ended(server.create("unguarded")).state == "Success"
+    finally:
+        host.stop()
+
+
+def test_files_of_one_name_do_not_get_each_others_neighbors(server: LiveServer, tmp_path: Path) -> None:
+    text = "from appliance import Flow\nfrom beside import NAME\n\nflow = Flow(NAME)\n"
+    for name in ("first", "second"):
+        file = place(tmp_path / name, "etl.py", text)
+        (file.parent / "beside.py").write_text(f"NAME = {name!r}\n")
+    server.register(tmp_path)
+    assert server.create("first") != server.create("second")
