@@ -21,6 +21,7 @@ from uuid import UUID
 import msgspec
 
 from appliance import config
+from appliance.agents.exit import end_user_code, leave
 from appliance.client import run_protocol as runs
 from appliance.client.errors import ClientError, Forbidden, NotFound, StaleAttempt, Unauthenticated
 from appliance.client.transport import Transport
@@ -33,7 +34,7 @@ from appliance.engine.tracked.logs import RunLog, reported
 from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.slots import TaskSlots
 from appliance.engine.tracked.spool import FILE_NAME
-from appliance.kit import clock, crash, logs
+from appliance.kit import clock, crash, lifecycle, logs
 from appliance.kit.backoff import delays
 from appliance.kit.errors import ApplianceError
 from appliance.packaging.loading import load_flow
@@ -79,8 +80,9 @@ class Stopping:
         self._interruptible = False
 
     def listen(self) -> None:
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C on a terminal is meant for the agent, whose runs continue
+        lifecycle.start_afresh()
+        lifecycle.on_signal(signal.SIGTERM, self._on_signal)
+        lifecycle.on_signal(signal.SIGINT, _ignore)  # not SIG_IGN, which programs that a task starts would inherit
 
     def ask(self, reason: str) -> None:
         """Request a stop, from any thread."""
@@ -107,6 +109,7 @@ class Stopping:
             return runner.state
         finally:
             self._interruptible = False
+            self.runner = None  # the signal handler would keep the flow's objects alive
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.reason = self.reason or _stop_reason(self._directory)
@@ -160,12 +163,11 @@ def _begin(assignment: Assignment, transport: Transport, stopping: Stopping) -> 
 
 
 def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: Stopping) -> int:
-
     def on_dead(reason: str) -> None:
         """The results of this attempt are no longer needed: stop at once, whatever the tasks are doing."""
         _logger.error("This attempt of the run is stopped: %s", reason)
         _write_exit_code(assignment, REPLACED)
-        _exit(REPLACED)
+        leave(REPLACED)
 
     reporter = Reporter(
         lambda report: runs.report(transport, assignment.flow_run_id, report),
@@ -185,7 +187,21 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
         slots = TaskSlots(
             lambda request: runs.slots(transport, assignment.flow_run_id, request), assignment.attempt, reporter
         )
-        _run_flow(assignment, begun, reporter, log, slots, stopping)
+        final = _run_flow(assignment, begun, reporter, log, slots, stopping)
+
+        def cut(sentence: str) -> None:
+            _logger.warning("%s", sentence)
+            code = _report_end(reporter, final)
+            _write_exit_code(assignment, code)
+            leave(code)
+
+        end_user_code(lambda: stopping.reason is not None, cut)
+        log.finish()
+    return _report_end(reporter, final)
+
+
+def _report_end(reporter: Reporter, final: State) -> int:
+    reporter.flow_state(final)
     return DONE if reporter.close(PATIENCE) else AWAY
 
 
@@ -199,8 +215,8 @@ def _log_settings() -> tuple[config.RunLogSettings, str]:
 
 def _run_flow(
     assignment: Assignment, begun: Begun, reporter: Reporter, log: RunLog, slots: TaskSlots, stopping: Stopping
-) -> None:
-    """Load and run the flow. The last event reported is its final state."""
+) -> State:
+    """Load and run the flow. Returns its final state."""
     crash.point("runner.begun")
     try:
         runner = _load(assignment, begun, reporter)
@@ -210,8 +226,7 @@ def _run_flow(
         trace = failures.describe(cause).get("traceback") if cause is not None else None
         log.finish()
         _logger.error("%s%s", error, f"\n{trace}" if trace else "")
-        reporter.flow_state(Failed(str(error), data={"traceback": trace} if trace else {}))
-        return
+        return Failed(str(error), data={"traceback": trace} if trace else {})
     _logger.info("Flow %r started with %d tasks.", runner.flow.name, len(runner.flow.tasks))
     started_at = clock.monotonic()
     try:
@@ -219,14 +234,13 @@ def _run_flow(
         log.finish()
     except BaseException as error:
         _logger.exception("The run was aborted by an unexpected error.")
-        reporter.flow_state(failures.failed_state(error))
-        return
+        return failures.failed_state(error)
     duration = clock.monotonic() - started_at
     _logger.log(
         logging.ERROR if state.is_failed() else logging.INFO, "Flow %r %s after %.2f s: %s. %s",
         runner.flow.name, "ended" if state.is_finished() else "stopped", duration, type(state).__name__, state.message,
     )  # fmt: skip
-    reporter.flow_state(runner.final or state)
+    return runner.final or state
 
 
 def _load(assignment: Assignment, begun: Begun, reporter: Reporter) -> TrackedFlowRunner:
@@ -262,15 +276,9 @@ def _write_exit_code(assignment: Assignment, code: int) -> None:
         _logger.warning("Could not write the exit code to disk: %s", error)
 
 
-def _exit(code: int) -> None:
-    """Exit without waiting for threads of the flow that may never end."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):  # closed by the flow's own code
-            continue
-    os._exit(code)
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Ctrl-C on a terminal is meant for the agent, whose runs continue."""
 
 
 if __name__ == "__main__":
-    _exit(main())
+    leave(main())

@@ -70,8 +70,7 @@ def _fork(channel: socket.socket, request: dict[str, Any], pipe: tuple[int, int]
 
 
 def _become_run(channel: socket.socket, request: dict[str, Any], pipe: tuple[int, int]) -> None:
-    """In the child: drop everything that belongs to the zygote, run, and never return."""
-    code = 1
+    """In the child: drop everything that belongs to the zygote, run, and exit."""
     try:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGINT):
@@ -88,18 +87,13 @@ def _become_run(channel: socket.socket, request: dict[str, Any], pipe: tuple[int
         random.seed()
         gc.unfreeze()
         from appliance.agents import execute
+        from appliance.agents.exit import leave
 
-        sys.argv = [execute.__file__]
         code = execute.main()
     except BaseException:  # noqa: BLE001 - the last resort: a child must never serve as a zygote
         traceback.print_exc()
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except (OSError, ValueError):
-                continue
-        os._exit(code)
+        os._exit(1)
+    leave(code)
 
 
 def _redirect(output: str) -> None:

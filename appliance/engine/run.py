@@ -16,6 +16,7 @@ from appliance.engine import progress as progress_
 from appliance.engine.executors.executor import Executor
 from appliance.engine.flow_runner import FlowRunner, earlier_states
 from appliance.engine.task_states import States, task_states_of, warn_of_missing_children
+from appliance.engine.termination import on_sigterm
 from appliance.kit import clock, ids
 from appliance.schedules import Schedule, ScheduleError
 
@@ -49,6 +50,7 @@ def run_flow(
       again (first run only).
     - `progress`: False turns the progress display off, as does APPLIANCE_PROGRESS=off. By default, a terminal shows it live.
 
+    SIGTERM cancels the run as Ctrl-C does, and then ends the process with status 143, unless you have set a handler for it.
     At a terminal, you are asked whether to resume a paused task. Elsewhere, the run ends Paused, and `task_states` continues it.
     Raises ParameterError for invalid parameters and ScheduleError for a schedule without future times.
     """
@@ -58,7 +60,7 @@ def run_flow(
     values = _merge_parameters(flow, parameters, more_parameters)
     states = None if task_states is None else task_states_of(flow, task_states)
     runs = _Runs(flow, executor, context, states, runner_class, progress)
-    with progress_.log_lines():
+    with progress_.log_lines(), on_sigterm():
         scheduled = flow.schedule is not None if run_on_schedule is None else run_on_schedule
         return runs.on_schedule(values) if scheduled else runs.once(values, None)
 
