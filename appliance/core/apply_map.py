@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from appliance.core.annotations import Annotation, unwrap
+from appliance.core.async_functions import plain_value, refuse_async
 from appliance.core.building import active_flow
 from appliance.core.collections import Constant, as_task
 from appliance.core.edge import Edge
@@ -44,6 +45,7 @@ def apply_map(func: Callable[..., R], *args: Any, flow: Flow | None = None, **kw
     outer = flow or current_flow()
     if outer is None:
         raise FlowBuildError("apply_map was used outside a flow; use it inside `with Flow(...)`.")
+    refuse_async("The function of apply_map", func)
     token = active_flow.set(outer)  # collections among the arguments become tasks of the flow around
     try:
         positional = [_argument(value) for value in args]
@@ -61,7 +63,7 @@ def apply_map(func: Callable[..., R], *args: Any, flow: Flow | None = None, **kw
     for known in (*outer.tasks, *arguments):  # `case` tells by what is there beforehand what is called inside of it
         piece.add_task(known)
     with piece:
-        returned = func(*positional, **named)
+        returned: R = plain_value("The function of apply_map", func(*positional, **named))
     _take_over(outer, piece, arguments)
     return returned
 

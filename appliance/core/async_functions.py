@@ -27,12 +27,18 @@ def refuse_async(name: str, function: Any) -> None:
         )
 
 
-def plain(name: str, value: Any) -> Any:
+def discard(value: Any) -> Any:
+    """Close a coroutine that nobody will await, so that Python doesn't warn about it. Returns the value."""
+    if inspect.iscoroutine(value):
+        value.close()
+    return value
+
+
+def plain_value(name: str, value: Any) -> Any:
     """What the function given as `name` returned. Raises TypeError for something to await, which nobody will."""
     if not (inspect.isawaitable(value) or inspect.isasyncgen(value)):
         return value
-    if inspect.iscoroutine(value):
-        value.close()  # so that Python doesn't warn that it was never awaited
+    discard(value)
     raise TypeError(
         f"{name} returned a {type(value).__name__}, which is not awaited; give a plain function that returns the value itself."
     )

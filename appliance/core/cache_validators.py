@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from appliance.core.async_functions import plain_value
 from appliance.core.fingerprints import fingerprint
 from appliance.core.states import Cached
 from appliance.kit import options
@@ -121,7 +122,7 @@ def holds(
     record: Record, validator: Validator, now: datetime, inputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> bool:
     """Has the result not expired, and does the validator accept it?"""
-    return now < record.expires and bool(validator(record.state(), inputs, parameters))
+    return now < record.expires and bool(plain_value("cache_validator", validator(record.state(), inputs, parameters)))
 
 
 def same(hashed: Mapping[str, str] | None, values: Mapping[str, Any], names: frozenset[str] | None) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from appliance.core import comparisons, triggers
 from appliance.core.annotations import mapped as deal_out
+from appliance.core.async_functions import plain_value, refuse_async
 from appliance.core.collections import Constant, as_task, tasks_in
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow import Flow, current_flow
@@ -73,14 +74,15 @@ class FilterTask(Task):
         for name, function in (("filter_func", filter_func), ("log_func", log_func)):
             if function is not None and not takes(function, 1):
                 raise TypeError(f"{name} must be a function of one result.")
+            refuse_async(name, function)
         super().__init__(**options)
         self.filter_func = filter_func or _is_usable
         self.log_func = log_func
 
     def run(self, task_results: Iterable[Any]) -> list[Any]:
-        kept = [result for result in task_results if self.filter_func(result)]
+        kept = [result for result in task_results if plain_value("filter_func", self.filter_func(result))]
         if self.log_func is not None:
-            get_logger(self.name).info("%s", self.log_func(kept))
+            get_logger(self.name).info("%s", plain_value("log_func", self.log_func(kept)))
         return kept
 
 

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Callable
 from typing import Any, overload
 
+from appliance.core.async_functions import plain_value
 from appliance.core.building import active_flow
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow import OPTIONS, Flow
@@ -37,7 +38,7 @@ class FunctionFlow(Flow):
                 )
                 for key, argument in self._signature.parameters.items()
             }
-            returned = fn(**arguments)
+            returned = plain_value(f"The function of flow {self.name!r}", fn(**arguments))
         if returned is not None:
             self.set_reference_tasks(_tasks_of(returned, self.name))
         functools.update_wrapper(self, fn, updated=())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from appliance.core.async_functions import refuse_async
 from appliance.core.errors import FlowBuildError
 from appliance.core.run_config import RunConfig
 from appliance.core.task_options import flag_of, result_of, state_handlers_of, takes
@@ -47,13 +48,14 @@ def run_config_of(config: Any) -> RunConfig | None:
 def terminal_state_handler_of(handler: Any) -> Any:
     if handler is not None and not takes(handler, 3):
         raise TypeError("terminal_state_handler must be a function (flow, state, states of the reference tasks).")
+    refuse_async("terminal_state_handler", handler)
     return handler
 
 
 FORMS: dict[str, Callable[[Any], Any]] = {
     "name": name_of,
     "schedule": schedule_of,
-    "executor": instance_of("executor", ("submit", "wait"), "an executor such as ThreadExecutor()"),
+    "executor": instance_of("executor", ("open", "submit", "wait"), "an executor such as ThreadExecutor()"),
     "run_config": run_config_of,
     "storage": instance_of("storage", ("describe",), "a storage such as LocalStorage(...)"),
     "state_handlers": state_handlers_of,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, overload
 
@@ -58,8 +59,13 @@ class ResourceCleanup(Task):
     default_trigger = staticmethod(resource_is_there)
     default_skip_on_upstream_skip = False
 
-    def run(self, owner: Any, resource: Any) -> None:
-        owner.cleanup(resource)
+    def run(self, owner: Any, resource: Any) -> Any:
+        done = owner.cleanup(resource)
+        return _awaited(done) if inspect.isawaitable(done) else None
+
+
+async def _awaited(done: Awaitable[Any]) -> None:
+    await done
 
 
 class ResourceBlock:

@@ -10,6 +10,7 @@ from io import BytesIO, StringIO
 from typing import Any, ClassVar, Literal
 
 from appliance.core import frame_changes, pickles, scalars, unpickle
+from appliance.core.async_functions import refuse_async
 from appliance.kit import options
 
 Buffer = bytes | memoryview
@@ -178,6 +179,8 @@ def require_serializer(serializer: Any) -> Any:
         callable(getattr(serializer, name, None)) for name in ("serialize", "deserialize")
     ):
         raise TypeError(f"A serializer has the methods serialize and deserialize; {serializer!r} lacks them.")
+    for name in ("serialize", "deserialize"):
+        refuse_async(f"{name} of a serializer", getattr(serializer, name))
     return serializer
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
+from appliance.core.async_functions import plain_value, refuse_async
 from appliance.core.errors import (
     ResultCorruptError,
     ResultError,
@@ -58,6 +59,9 @@ class Result(ABC):
         """Raises TypeError for a location or serializer that can't be one."""
         if location is not None and not isinstance(location, str) and not callable(location):
             raise TypeError("location must be a template such as '{flow_name}/{date:%Y-%m-%d}.pickle' or a function.")
+        refuse_async("location", location)
+        for method in ("put", "get", "has"):
+            refuse_async(f"{method} of {type(self).__name__}", getattr(self, method))
         self.location = location
         self.serializer: Any = PickleSerializer() if serializer is None else require_serializer(serializer)
 
@@ -90,7 +94,7 @@ class Result(ABC):
         """Write a value to exactly this location. Raises ResultError."""
         check_location(location)
         try:
-            content = self.serializer.serialize(value)
+            content = plain_value("serialize", self.serializer.serialize(value))
         except Exception as error:  # code of the value's own class may raise anything
             raise ResultTypeError(
                 f"A value of type {type(value).__name__} can't be serialized by {self.serializer!r}: {_short(error)}; "
@@ -112,7 +116,7 @@ class Result(ABC):
             what = f"does not have the content that was written ({len(content)} bytes)" if len(content) else "is empty"
             raise ResultCorruptError(f"The result at {self.where(location)} {what}; run its task again to replace it.")
         try:
-            return self.serializer.deserialize(content), stored
+            return plain_value("deserialize", self.serializer.deserialize(content)), stored
         except Exception as error:  # code of the value's own class may raise anything
             why = f"can't be deserialized by {self.serializer!r}: {_short(error)}" if len(content) else "is empty"
             raise ResultCorruptError(
@@ -179,7 +183,8 @@ def render(template: Template, names: Mapping[str, Any]) -> str:
     """The location that a template yields for these names. Raises ResultLocationError, which lists the available names."""
     try:
         if callable(template):
-            return template(**_accepted(template, names))
+            location: str = plain_value("The function", template(**_accepted(template, names)))
+            return location
         return _Names(names).vformat(template, (), names)
     except ResultError:
         raise

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from appliance.core import retries
+from appliance.core.async_functions import refuse_async
 from appliance.core.errors import TaskDefinitionError
 from appliance.core.option_names import refuse_unknown
 from appliance.core.scalars import is_number, is_whole
@@ -65,6 +66,7 @@ def trigger_of(trigger: Any) -> Any:
     _refuse_uncalled(trigger)
     if not callable(trigger):
         raise TypeError("trigger must be a function of the upstream states, such as triggers.any_failed.")
+    refuse_async("trigger", trigger)
     return trigger
 
 
@@ -74,6 +76,7 @@ def template_of(name: str) -> Callable[[Any], Any]:
     def template(value: Any) -> Any:
         if value is not None and not isinstance(value, str) and not callable(value):
             raise TypeError(f"{name} must be a template such as '{{flow_name}}-{{date:%Y-%m-%d}}' or a function.")
+        refuse_async(name, value)
         return value
 
     return template
@@ -91,6 +94,7 @@ def validator_of(validator: Any) -> Any:
     _refuse_uncalled(validator)
     if validator is not None and not takes(validator, 3):
         raise TypeError("cache_validator must be a function of (state, inputs, parameters), such as all_inputs.")
+    refuse_async("cache_validator", validator)
     return validator
 
 
@@ -116,11 +120,15 @@ def state_handlers_of(
     functions: tuple[StateHandler, ...] = tuple(handlers or ()) if listed else ()
     if not listed or not all(takes(handler, 3) for handler in functions):
         raise TypeError("state_handlers must be a list of functions (task, old_state, new_state).")
+    for handler in functions:
+        refuse_async("A state handler", handler)
     if on_failure is None:
         return functions
     if not takes(on_failure, 2):
         raise TypeError("on_failure must be a function (task, state).")
+    refuse_async("on_failure", on_failure)
 
+    @functools.wraps(on_failure, assigned=("__name__",), updated=())
     def when_failed(target: Any, _old: State, new: State) -> State | None:
         return on_failure(target, new) if isinstance(new, Failed) else None
 

@@ -6,10 +6,10 @@ task stands for all its mapped children. Skipped counts as success. A task witho
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import TypeVar, overload
 
+from appliance.core.async_functions import is_async, plain_value
 from appliance.core.context import context
 from appliance.core.edge import Edge, Named
 from appliance.core.errors import TaskDefinitionError
@@ -85,7 +85,7 @@ def manual_only(upstream: Upstream[T] | Trigger[T]) -> bool | Trigger[T]:
     """
     if not callable(upstream):
         return _ask(all_successful, upstream, "manual_only")
-    if inspect.iscoroutinefunction(upstream):
+    if is_async(upstream):
         raise TaskDefinitionError("manual_only needs a plain function as its trigger, not an async one.")
     first, inner = upstream, getattr(upstream, "__name__", "custom")
 
@@ -98,7 +98,7 @@ def manual_only(upstream: Upstream[T] | Trigger[T]) -> bool | Trigger[T]:
 
 
 def _ask(first: Trigger[T], upstream: Upstream[T], name: str) -> bool:
-    if not first(upstream):
+    if not plain_value("The trigger of manual_only", first(upstream)):
         return False
     if not context.get("resume"):
         raise PAUSE(f'Trigger was "{name}"; resume the task to let it run.')

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from appliance.core import masking
+from appliance.core.async_functions import discard
 from appliance.core.states import Failed
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
@@ -33,6 +34,7 @@ def handler_failure(error: BaseException) -> Failed:
 
 def invalid_handler_result(handler: object, result: object) -> Failed:
     """The failed state of a run whose state handler returned something other than a state."""
+    discard(result)
     name = getattr(handler, "__name__", "of the run")
     return Failed(
         f"State handler {name} returned {type(result).__name__}; return a state, or None to keep the new one."

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from appliance.core import dealing, masking
+from appliance.core.async_functions import plain_value
 from appliance.core.copies import SCALARS, own
 from appliance.core.edge import Edge
 from appliance.core.logs import get_logger
@@ -165,7 +166,7 @@ def set_run_name(runner: Runner, run: TaskRun) -> State | None:
         return None
     values = checkpoints.names_of(run)
     try:
-        name = template(**values) if callable(template) else template.format(**values)
+        name = plain_value("task_run_name", template(**values)) if callable(template) else template.format(**values)
         run.task_run_name = masking.mask(str(name))
     except KeyboardInterrupt:
         raise
@@ -179,7 +180,8 @@ def check_trigger(runner: Runner, run: TaskRun) -> State | None:
     trigger = run.task.trigger
     upstream = {**run.upstream, **run.flat} if run.flat else run.upstream
     try:
-        if trigger(upstream if trigger is all_successful else _without_gates(upstream)):
+        verdict = trigger(upstream if trigger is all_successful else _without_gates(upstream))
+        if verdict is True or plain_value("The trigger", verdict):
             return None
         message = f'Trigger was "{getattr(trigger, "__name__", "custom")}" but it did not hold.'
         state: State = TriggerFailed(message)

@@ -16,6 +16,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
+from appliance.core.async_functions import refuse_async
 from appliance.core.states import Cancelled, Crashed, Failed, State
 from appliance.engine import failures, thread_context
 from appliance.engine.calls import Invocation
@@ -65,6 +66,7 @@ class DaskExecutor(ThreadExecutor):
         self.address = options.text("address", address)
         if cluster_class is not None and not isinstance(cluster_class, str) and not callable(cluster_class):
             raise TypeError("cluster_class must be a class, or the dotted name of one.")
+        refuse_async("cluster_class", cluster_class)
         self.cluster_class = cluster_class
         self.cluster_kwargs = options.mapping("cluster_kwargs", cluster_kwargs)
         self.adapt_kwargs = options.mapping("adapt_kwargs", adapt_kwargs)
