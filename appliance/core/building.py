@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from appliance.core.errors import FlowBuildError
 from appliance.kit.options import strings
 
 T = TypeVar("T")
+Line = tuple[str, int]
+"""A file and the number of a line in it."""
+
+_PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
 class FlowBuilder(Protocol[T]):
@@ -22,8 +28,8 @@ class FlowBuilder(Protocol[T]):
         """The token by which a task remembers the flow it was called in."""
 
     @property
-    def unused(self) -> dict[T, None]:
-        """The tasks made while the flow was open that are not in it and were not called."""
+    def unused(self) -> dict[T, Line]:
+        """The tasks made while the flow was open that are not in it and were not called, each with where it was made."""
 
     @property
     def slugs(self) -> Mapping[T, str]:
@@ -94,3 +100,11 @@ def is_loading(flow: object, name: str, verb: str) -> bool:
         warnings.warn(f"flow.{verb}() is ignored while the file of flow {name!r} is being loaded.", stacklevel=3)
         return True
     return False
+
+
+def authors_line() -> Line:
+    """The line outside of this package that the current call comes from."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno

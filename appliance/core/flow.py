@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Never
 
 from appliance.core import parameter_types
 from appliance.core.annotations import unwrap
-from appliance.core.building import FlowBuilder, active_flow, building, is_loading
+from appliance.core.building import FlowBuilder, Line, active_flow, building, is_loading
 from appliance.core.collections import as_task, holds_task
 from appliance.core.edge import Edge
 from appliance.core.errors import FlowBuildError
@@ -299,7 +299,7 @@ class Flow:
         return self.graph.home
 
     @property
-    def unused(self) -> dict[Task, None]:
+    def unused(self) -> dict[Task, Line]:
         """The tasks made in its block that are not in it and were not called; `validate` warns about them."""
         return self.graph.unused
 

@@ -25,12 +25,14 @@ def check_values(name: str, graph: Graph, constants: Mapping[Task, Mapping[str, 
 
 def warn_of_unused(flow: Any, name: str, graph: Graph) -> None:
     """Name, once, the tasks that were made in the flow's block and never called there, so that they never run."""
-    for task in graph.unused:
+    for task, (file, line) in graph.unused.items():
         if task not in graph.slugs and not _is_kept_elsewhere(task, flow):
-            warnings.warn(
+            warnings.warn_explicit(
                 f"Task {task.name!r} was made in flow {name!r} but never called there, so it does not run; "
                 "call it, as in my_task(...), add it with flow.add_task(my_task), or make it outside the flow.",
-                stacklevel=4,
+                UserWarning,
+                file,
+                line,
             )
     graph.unused.clear()
 

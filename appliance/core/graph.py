@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from appliance.core.building import Line
 from appliance.core.edge import Edge
 from appliance.core.errors import CycleError, FlowBuildError
 from appliance.core.task import Task
@@ -21,7 +22,7 @@ class Graph:
         self._taken: set[str] = set()
         self._sorted: tuple[Task, ...] | None = None
         self.home = object()  # what tasks that are called in this graph remember it by
-        self.unused: dict[Task, None] = {}
+        self.unused: dict[Task, Line] = {}
 
     def add_task(self, task: Task) -> None:
         """Add a task under its own slug, or else under the next free one: `name[-tags]-N`."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Never, NoReturn
 
 from appliance.core import dealing, retries, triggers
 from appliance.core.annotations import mapped
-from appliance.core.building import FlowBuilder, active_flow, active_tags
+from appliance.core.building import FlowBuilder, active_flow, active_tags, authors_line
 from appliance.core.comparisons import truth
 from appliance.core.errors import FlowBuildError, NoActiveFlowError, TaskDefinitionError
 from appliance.core.logs import OwnLogger
@@ -124,7 +124,7 @@ class Task(OperatorMethods["Task"]):
         check_inputs(self)
         flow = active_flow.get()
         if flow is not None and not self.auto_generated:
-            flow.unused[self] = None
+            flow.unused[self] = authors_line()
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """What the task does. Override it. A plain `Task("name")` does nothing, which is enough to join branches."""

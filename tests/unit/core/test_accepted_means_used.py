@@ -450,8 +450,9 @@ def test_a_task_made_in_a_flow_and_never_called_is_named_once(
 ) -> None:
     with Flow("f") as flow:
         build()
-    with pytest.warns(UserWarning, match="Task 'lost' was made in flow 'f' but never called there"):
+    with pytest.warns(UserWarning, match="Task 'lost' was made in flow 'f' but never called there") as warned:
         use(flow)
+    assert [warning.filename for warning in warned] == [__file__]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         use(flow)
