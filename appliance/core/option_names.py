@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 
 _MEANT = {
     "retries": "max_retries",
@@ -47,6 +46,8 @@ def refuse_unknown(subject: str, given: Iterable[str], known: Collection[str]) -
 
 
 def _advice(name: str, known: Collection[str]) -> str:
+    from difflib import get_close_matches  # only a mistake needs it
+
     meant = _MEANT.get(name.lower())
     close = [meant] if meant in known else get_close_matches(name, known, 1)
     return f"did you mean {close[0]}=...?" if close else f"its options are {', '.join(sorted(known))}."

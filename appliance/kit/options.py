@@ -45,10 +45,11 @@ def mapping(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def listed(name: str, items: Iterable[T] | None, single: type) -> Iterable[T]:
     """An option that is a list; None is an empty one. A `single` item is refused, even if it can be iterated over."""
+    if items is None:
+        return ()
     if isinstance(items, (single, str, bytes, Mapping)):
         raise TypeError(f"{name} must be a list; write [...] around what you have.")
-    require(name, items, Iterable, "a list")
-    return () if items is None else items
+    return require(name, items, Iterable, "a list")
 
 
 def strings(name: str, value: Iterable[str] | None) -> frozenset[str]:
