@@ -128,10 +128,10 @@ def state_handlers_of(
         raise TypeError("on_failure must be a function (task, state).")
     refuse_async("on_failure", on_failure)
 
-    @functools.wraps(on_failure, assigned=("__name__",), updated=())
     def when_failed(target: Any, _old: State, new: State) -> State | None:
         return on_failure(target, new) if isinstance(new, Failed) else None
 
+    when_failed.__name__ = getattr(on_failure, "__name__", "on_failure")
     return (*functions, when_failed)
 
 
