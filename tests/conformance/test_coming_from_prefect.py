@@ -16,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import click
+import pandas
 import pytest
 
 import appliance
@@ -23,14 +24,21 @@ from appliance import (
     DaskExecutor,
     DateTimeParameter,
     Flow,
+    JSONSerializer,
     LocalResult,
+    PandasSerializer,
     Parameter,
     ProcessExecutor,
     Result,
     Secret,
     Task,
     ThreadExecutor,
+    always_run,
+    case,
     exponential_backoff,
+    flatten,
+    ifelse,
+    signals,
     states,
     task,
 )
@@ -183,6 +191,29 @@ def conditions() -> None:
                 use()
 
 
+def strict_branches() -> None:
+    def build() -> list[Task]:
+        with case(give("a"), "b"):
+            late = task(lambda: 1, trigger=always_run, skip_on_upstream_skip=False)()
+        listed = task(lambda: 1)()
+        ifelse(give(True), None, [listed])  # type: ignore[arg-type,list-item]
+        return [late, listed]
+
+    flow, made = built(build)
+    assert all(run(flow)[each].is_skipped() for each in made)
+
+
+def flatten_per_element() -> None:
+    def lists(x: int) -> list[int]:
+        if x == 2:
+            raise signals.SKIP
+        return [x, x]
+
+    flow, made = built(lambda: give.map(flatten(task(lists).map([1, 2, 3]))))
+    results = [state.result for state in run(flow)[made].map_states if not state.is_skipped()]
+    assert results == [1, 1, 3, 3]
+
+
 def builtins() -> None:
     flow, made = built(lambda: [task(len)("ab"), task(max)(1, 2)])
     assert [run(flow)[each].result for each in made] == [2, 2]
@@ -228,10 +259,53 @@ def zones() -> None:
     assert (type(at), at) == (datetime, datetime(2026, 1, 31, tzinfo=UTC))
 
 
+def copies() -> None:
+    values = [1]
+    flow, made = built(lambda: task(lambda x: x.append(2) or x)(values))
+    assert (run(flow)[made].result, values) == ([1, 2], [1])
+
+
+def generators() -> None:
+    def numbers() -> Any:
+        yield from (1, 2)
+
+    with Path(__file__).open() as file:
+        flow, made = built(lambda: [task(numbers)(), task(lambda: file)()])
+        ends = run(flow)
+    assert ends[made[0]].result == [1, 2]
+    assert ends[made[1]].is_failed()
+
+
+def by_position() -> None:
+    series = pandas.Series([3, 1], index=[1, 0])
+    flow, made = built(lambda: [give.map(series), give.map(pandas.DataFrame({"a": [1]})), give.map({"a": 1})])
+    ends = run(flow)
+    assert ends[made[0]].result == [3, 1]
+    assert ends[made[1]].is_failed()
+    assert ends[made[2]].is_failed()
+
+
+def tables() -> None:
+    def build() -> Task:
+        with case(task(lambda: pandas.DataFrame({"a": [1]}))(), None):
+            return give(1)
+
+    flow, made = built(build)
+    assert run(flow)[made].is_skipped()
+
+
 def context_keys() -> None:
     names = ("config", "project_name")
     flow, made = built(lambda: task(lambda: [name in appliance.context for name in names])())
     assert run(flow)[made].result == [False, False]
+
+
+def files_kept(tmp_path: Path) -> None:
+    frame = pandas.DataFrame({"a": [1]}, index=["x"])
+    with pytest.raises(ResultError):
+        LocalResult(tmp_path, serializer=PandasSerializer("csv")).write(frame)
+    place = LocalResult(tmp_path, serializer=JSONSerializer())
+    assert place.read(place.write((1, 2)).location) == (1, 2)
 
 
 def a_place_is_enough(tmp_path: Path) -> None:
@@ -305,6 +379,17 @@ def states_are_values() -> None:
         state.message = "changed"
 
 
+def restarts_bounded() -> None:
+    def again(_task: Any, _old: Any, new: Any) -> None:
+        if new.is_failed():
+            raise signals.RETRY
+
+    flow, made = built(lambda: task(lambda: 1 / 0, state_handlers=[again])())
+    state = run(flow)[made]
+    assert state.is_failed()
+    assert "10,000" in str(state.message)
+
+
 def secrets_are_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APPLIANCE_SECRET_X", "42")
     flow, made = built(lambda: task(lambda: (Secret("X").get(), Secret("x").get(as_json=True)))())
@@ -319,6 +404,8 @@ CLAIMS: dict[str, Callable[..., None]] = {
     "Text and comparisons warn.": text_and_comparisons,
     "Unused tasks warn.": unused,
     "Conditions are rejected.": conditions,
+    "Branches are strict.": strict_branches,
+    "`flatten` is per element.": flatten_per_element,
     "Builtins can be tasks.": builtins,
     "Unpacking a mapped task is per element.": unpacking,
     "Tags in `task_args` are added.": tags_added,
@@ -326,7 +413,12 @@ CLAIMS: dict[str, Callable[..., None]] = {
     "Retry delays can grow.": growth,
     "Parameters have types.": types_of_parameters,
     "Times have a zone.": zones,
+    "Arguments are copies.": copies,
+    "Generators become lists.": generators,
+    "Mapping is by position.": by_position,
+    "Tables are compared as wholes.": tables,
     "The context has no configuration.": context_keys,
+    "Files keep what was written.": files_kept,
     "A place is enough to store results.": a_place_is_enough,
     "Caches outlive the process.": caches,
     "Results are checked.": results_checked,
@@ -335,6 +427,7 @@ CLAIMS: dict[str, Callable[..., None]] = {
     "Some Dask options are missing.": dask_options,
     "Two states are new.": two_more_states,
     "States can't be changed.": states_are_values,
+    "Restarts are bounded.": restarts_bounded,
     "Secrets are texts.": secrets_are_texts,
 }
 
