@@ -8,7 +8,7 @@ from typing import Any
 
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
-from appliance.core.states import Mapped, State
+from appliance.core.states import Finished, Mapped, State
 from appliance.core.task import Task
 from appliance.engine.flow_runner import earlier_states
 
@@ -28,7 +28,8 @@ def task_states_of(flow: Flow, given: Mapping[Any, Any]) -> States:
             states |= earlier_states(flow, {key: state})
         else:
             states[_key_of(flow, key)] = state
-    return states
+    shifted = {flow.slugs[task] for task in _shifted(flow, states)}
+    return {(slug, index): state for (slug, index), state in states.items() if index < 0 or slug not in shifted}
 
 
 def warn_of_missing_children(flow: Flow, given: States, result: Any) -> None:
@@ -42,6 +43,26 @@ def warn_of_missing_children(flow: Flow, given: States, result: Any) -> None:
                 slug,
                 widths[slug],
             )
+
+
+def _shifted(flow: Flow, states: States) -> set[Task]:
+    """The mapped tasks whose children may get other elements than before: those over flattened children of which some run again."""
+    tasks: set[Task] = set()
+    for task in flow.sorted_tasks():
+        for edge in flow.edges_to(task):
+            upstream = edge.upstream_task
+            again = edge.flattened and flow.is_mapped(upstream) and not _is_whole(flow.slugs[upstream], states)
+            if edge.mapped and (again or upstream in tasks):
+                tasks.add(task)
+    return tasks
+
+
+def _is_whole(slug: str, states: States) -> bool:
+    """Have all children of this mapped task finished?"""
+    parent = states.get((slug, -1))
+    if not isinstance(parent, Mapped):
+        return False
+    return all(isinstance(states.get((slug, index)), Finished) for index in range(parent.n_map_states))
 
 
 def _refuse_stranger(flow: Flow, task: Task) -> None:

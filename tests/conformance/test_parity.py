@@ -11,7 +11,7 @@ import pytest
 from appliance.core.flow import Flow
 from appliance.core.task_decorator import task
 from appliance.engine.executors import Executor, ThreadExecutor
-from tests.conformance import parity_flows, parity_values  # noqa: F401 - their flows enter the list
+from tests.conformance import parity_branches, parity_flows, parity_values  # noqa: F401 - their flows enter the list
 from tests.conformance.parity_attempts import a_pause_within_a_resource, a_restart_of_the_end
 from tests.conformance.parity_cases import CASES, work
 from tests.conformance.twice import AT_ONCE, Site, opened, untracked
@@ -27,6 +27,7 @@ OFTEN = (
         "loops",
         "timeouts",
         "iterators_as_results",
+        "flattening",
     ),
     *("handlers", "mapped_pauses", "a_pause_within_a_resource", "a_mapped_restart", "two_restarts"),
 )

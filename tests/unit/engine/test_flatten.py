@@ -10,6 +10,7 @@ from appliance import FilterTask, Flow, all_finished, flatten, signals, states, 
 from appliance.core.states import Mapped, State
 from appliance.core.task import Task
 from appliance.engine.executors import Executor, LocalExecutor, ThreadExecutor
+from appliance.engine.flow_runner import earlier_states
 
 
 @task
@@ -135,3 +136,25 @@ def test_a_retried_reduce_gets_the_same_elements_again() -> None:
         last = total(unmapped(flatten(pairs.map([0, 1, 2], unmapped([5])))))
     assert run(flow)[last].result == 9
     assert tries == [[0, 0, 5, 2, 2]] * 2
+
+
+@pytest.mark.parametrize("fixed", [[1, 1], [], [5]])
+def test_a_run_that_continues_gives_each_element_its_own_child_again(fixed: list[int]) -> None:
+    broken: list[bool] = [True]
+
+    @task
+    def maybe(n: int) -> list[int]:
+        if n == 1 and broken:
+            raise ConnectionError
+        return fixed if n == 1 else [n, n]
+
+    with Flow("f") as flow:
+        parts = maybe.map([0, 1, 2])
+        flat = same.map(flatten(parts))
+        after = same.map(flat)
+    first = earlier_states(flow, run(flow))
+    broken.clear()
+    again = {key: state for key, state in first.items() if not state.is_failed()}
+    state = flow.run(progress=False, task_states=again)
+    assert state is not None
+    assert [state.result[task_].result for task_ in (flat, after)] == [[0, 0, *fixed, 2, 2]] * 2
