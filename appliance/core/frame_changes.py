@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from appliance.core import table_fingerprints
 from appliance.core.fingerprints import fingerprint
 
 _MOST = 5
@@ -30,7 +31,7 @@ def _changes(frame: Any, back: Any) -> Iterator[str]:
         yield "the attrs"
     for place, name in enumerate(frame.columns):
         column, other = frame.iloc[:, place], back.iloc[:, place]
-        if fingerprint(column.array) != fingerprint(other.array):
+        if fingerprint(table_fingerprints.column(column.array)) != fingerprint(table_fingerprints.column(other.array)):
             became = f" as {other.dtype}" if column.dtype != other.dtype else ""
             yield f"the column {name!r} (of type {column.dtype}, which comes back{became or ' with other values'})"
 
@@ -46,14 +47,14 @@ def _same_labels(labels: Any, back: Any) -> bool:
     )
 
 
-def json_text(frame: Any) -> str | None:
+def json_text(frame: Any) -> bytes | None:
     """The frame as pandas writes it in JSON without options, but with every digit. None for what JSON can't hold."""
     columns = {}
     for place, name in enumerate(frame.columns):
         cells = zip(map(str, frame.index), frame.iloc[:, place].tolist(), strict=True)
         columns[str(name)] = {label: None if _is_nan(cell) else cell for label, cell in cells}
     try:
-        return json.dumps(columns, allow_nan=False)
+        return json.dumps(columns, allow_nan=False).encode()
     except (TypeError, ValueError):
         return None
 

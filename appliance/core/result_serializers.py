@@ -17,6 +17,7 @@ Buffer = bytes | memoryview
 
 _DATETIME, _TUPLE = "$datetime", "$tuple"
 _MARKS = frozenset({_DATETIME, _TUPLE})
+_TITLES = {"csv": "CSV", "json": "JSON", "parquet": "Parquet"}
 _JSON_TYPES = (str, int, float, bool, type(None))
 
 
@@ -80,9 +81,9 @@ class JSONSerializer(Serializer):
 class PandasSerializer(Serializer):
     """Data frames as CSV, JSON or Parquet files, which other programs can read.
 
-    `write_options` and `read_options` are passed to pandas. CSV and JSON know little of a frame: without options, CSV keeps numbers,
-    booleans and text in columns, and no index. What would come back as something else, such as an index, "00123", "NA" or dates,
-    raises TypeError with its name.
+    `write_options` and `read_options` are passed to pandas. `parquet` also needs pyarrow. CSV and JSON know little of a frame: without
+    options, CSV keeps numbers, booleans and text in columns, and no index. What was written is read to check it; what would come back
+    as something else, such as an index, "00123", "NA" or dates in CSV, and lists in Parquet, raises TypeError with its name.
     """
 
     def __init__(
@@ -106,29 +107,33 @@ class PandasSerializer(Serializer):
         pandas = _library("pandas", "pandas")
         if not isinstance(value, pandas.DataFrame):
             raise TypeError(f"PandasSerializer writes data frames, not {type(value).__name__}")
-        if self.file_type == "parquet":
-            buffer = BytesIO()
-            value.to_parquet(buffer, **self.write_options)
-            return buffer.getvalue()
-        return self._text(value).encode()
-
-    def _text(self, frame: Any) -> str:
-        """The frame as text from which it comes back as it is. Raises TypeError."""
         try:
-            text: str = getattr(frame, f"to_{self.file_type}")(**self.write_options)
-            changes = frame_changes.of(frame, self.deserialize(text.encode()))
+            content = self._written(value)
+            changes = frame_changes.of(value, self.deserialize(content))
             if changes and self.file_type == "json" and not self.write_options:  # pandas writes at most 15 digits
-                exact = frame_changes.json_text(frame)
-                if exact is not None and not frame_changes.of(frame, self.deserialize(exact.encode())):
+                exact = frame_changes.json_text(value)
+                if exact is not None and not frame_changes.of(value, self.deserialize(exact)):
                     return exact
-        except (ValueError, OverflowError) as error:  # of pandas: repeated names, for example, or nothing to read
+        except (
+            ValueError,
+            OverflowError,
+            NotImplementedError,
+        ) as error:  # repeated names, for example, or nothing to read
             changes = [f"this frame ({str(error)[:200].rstrip('.')})"]
         if changes:
             raise TypeError(
-                f"{self.file_type.upper()} doesn't keep {' or '.join(changes)}; convert it, give write_options and "
+                f"{_TITLES[self.file_type]} doesn't keep {' or '.join(changes)}; convert it, give write_options and "
                 "read_options that keep it, or use PickleSerializer()"
             )
-        return text
+        return content
+
+    def _written(self, frame: Any) -> bytes:
+        if self.file_type == "parquet":
+            buffer = BytesIO()
+            frame.to_parquet(buffer, **self.write_options)
+            return buffer.getvalue()
+        text: str = getattr(frame, f"to_{self.file_type}")(**self.write_options)
+        return text.encode()
 
     def deserialize(self, content: Buffer) -> Any:
         pandas = _library("pandas", "pandas")

@@ -40,13 +40,13 @@ def _content(value: Any) -> Any:
 
 def _pandas(value: Any, bases: set[str]) -> list[Any] | None:
     if _FRAME in bases:
-        columns = [value.iloc[:, place].array for place in range(value.shape[1])]
+        columns = [column(value.iloc[:, place].array) for place in range(value.shape[1])]
         return [value.columns, value.index, *columns, *_beside(value)]
     if _SERIES in bases:
-        return [value.name, value.index, value.array, *_beside(value)]
+        return [value.name, value.index, column(value.array), *_beside(value)]
     if _INDEX in bases:
         return [list(value.names), *_index(value, bases)]
-    return [repr(value.dtype), *_array(value, bases)] if _ARRAY in bases else None
+    return column(value) if _ARRAY in bases else None
 
 
 def _beside(value: Any) -> Iterable[Any]:
@@ -59,10 +59,16 @@ def _beside(value: Any) -> Iterable[Any]:
 def _index(value: Any, bases: set[str]) -> Iterable[Any]:
     if "MultiIndex" in bases:
         return [*value.levels, *value.codes]
-    return [repr(value.dtype), str(getattr(value, "freq", None)), value.array]
+    return [str(getattr(value, "freq", None)), column(value.array)]
 
 
-def _array(value: Any, bases: set[str]) -> Iterable[Any]:
+def column(array: Any) -> list[Any]:
+    """The type and the content of a column. How text is kept in memory doesn't matter."""
+    dtype = array.dtype
+    return [f"{dtype} {dtype.na_value}" if hasattr(dtype, "storage") else repr(dtype), *_array(array)]
+
+
+def _array(value: Any) -> Iterable[Any]:
     """The content of a column, without a Python object for each element where that is possible."""
     if hasattr(value, "categories"):
         return value.categories, value.ordered, value.codes
@@ -70,6 +76,6 @@ def _array(value: Any, bases: set[str]) -> Iterable[Any]:
         return [value.asi8]
     if hasattr(value, "closed") and hasattr(value, "left"):
         return value.left, value.right
-    if "BaseMaskedArray" in bases and value.isna().any():
+    if any(base.__name__ == "BaseMaskedArray" for base in type(value).__mro__) and value.isna().any():
         return [value.to_numpy(dtype=object, na_value=None)]  # only objects show that NA is not NaN
     return [value.to_numpy()]

@@ -155,6 +155,21 @@ def test_plain_columns_and_every_digit_are_kept() -> None:
             assert serializer.deserialize(serializer.serialize(ODD[kind])).equals(ODD[kind])
 
 
+def test_parquet_is_checked_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without pyarrow, which is not among what tests need: it makes arrays of lists."""
+
+    def read(buffer: Any) -> pandas.DataFrame:
+        back: pandas.DataFrame = pandas.read_pickle(buffer)
+        return back.map(lambda cell: numpy.array(cell) if isinstance(cell, list) else cell)
+
+    monkeypatch.setattr(pandas.DataFrame, "to_parquet", lambda frame, buffer: frame.to_pickle(buffer))
+    monkeypatch.setattr(pandas, "read_parquet", read)
+    serializer, value = PandasSerializer("parquet"), frame(n=[1.5], text=["a"])
+    pandas.testing.assert_frame_equal(serializer.deserialize(serializer.serialize(value)), value)
+    with pytest.raises(TypeError, match="Parquet doesn't keep the column 'lists'"):
+        serializer.serialize(ODD["the column 'lists'"])
+
+
 def test_options_can_keep_more() -> None:
     value = pandas.DataFrame({"zip": ["00123", "NA"]}, index=[5, 7])
     serializer = PandasSerializer(
