@@ -19,12 +19,12 @@ from appliance.core.flow_options import FORMS
 from appliance.core.graph import Graph
 from appliance.core.iterators import listed_where_possible
 from appliance.core.logs import OwnLogger
-from appliance.core.option_names import refuse_unknown
 from appliance.core.parameter import Parameter
 from appliance.core.run_config import RunConfig
 from appliance.core.states import State
 from appliance.core.task import Task
 from appliance.core.task_options import StateHandler, state_handlers_of
+from appliance.kit.option_names import refuse_unknown
 from appliance.kit.options import flag, listed, require, strings
 from appliance.schedules.clocks import Clock
 from appliance.schedules.schedule import Schedule

@@ -12,9 +12,9 @@ from appliance.core.async_functions import plain_value
 from appliance.core.building import active_flow
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow import OPTIONS, Flow
-from appliance.core.option_names import refuse_unknown
 from appliance.core.parameter import NO_DEFAULT, Parameter
 from appliance.core.task import Task
+from appliance.kit.option_names import refuse_unknown
 
 
 class FunctionFlow(Flow):

@@ -11,10 +11,10 @@ from appliance.core.building import active_flow
 from appliance.core.context import context
 from appliance.core.errors import TaskDefinitionError
 from appliance.core.iterators import listed_where_possible
-from appliance.core.option_names import refuse_unknown
 from appliance.core.signals import FAIL
 from appliance.core.task import Task
 from appliance.kit import options
+from appliance.kit.option_names import refuse_unknown
 
 NO_DEFAULT: Any = type("NoDefault", (), {"__repr__": lambda self: "no default"})()
 

@@ -11,11 +11,11 @@ from typing import Any, Generic, ParamSpec, overload
 from appliance.core.edge import Edge
 from appliance.core.errors import FlowBuildError, TaskDefinitionError
 from appliance.core.flow import Flow, current_flow
-from appliance.core.option_names import refuse_unknown
 from appliance.core.signals import SKIP
 from appliance.core.states import State
 from appliance.core.task import Task
 from appliance.kit import options
+from appliance.kit.option_names import refuse_unknown
 
 P = ParamSpec("P")
 _OPTIONS = ("name", "init_task_kwargs", "setup_task_kwargs", "cleanup_task_kwargs")

@@ -18,7 +18,6 @@ from appliance.core.comparisons import truth
 from appliance.core.errors import FlowBuildError, NoActiveFlowError, TaskDefinitionError
 from appliance.core.logs import OwnLogger
 from appliance.core.operators import FUNCTIONS, OperatorMethods
-from appliance.core.option_names import refuse_unknown
 from appliance.core.states import State
 from appliance.core.task_options import (
     FORMS,
@@ -29,6 +28,7 @@ from appliance.core.task_options import (
     state_handlers_of,
     tags_of,
 )
+from appliance.kit.option_names import refuse_unknown
 
 if TYPE_CHECKING:
     from appliance.core.cache_validators import Validator

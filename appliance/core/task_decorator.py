@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from appliance.core import retries, triggers
-from appliance.core.option_names import refuse_unknown
 from appliance.core.positional import by_name
 from appliance.core.states import State
 from appliance.core.task import Task
 from appliance.core.task_options import FORMS, StateHandler
+from appliance.kit.option_names import refuse_unknown
 
 if TYPE_CHECKING:
     from appliance.core.cache_validators import Validator

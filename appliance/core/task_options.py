@@ -12,10 +12,10 @@ from typing import Any, Protocol
 from appliance.core import retries
 from appliance.core.async_functions import refuse_async
 from appliance.core.errors import TaskDefinitionError
-from appliance.core.option_names import refuse_unknown
 from appliance.core.scalars import is_number, is_whole
 from appliance.core.states import Failed, State
 from appliance.kit import options
+from appliance.kit.option_names import refuse_unknown
 
 StateHandler = Callable[[Any, State, State], State | None]
 MOST_RESULTS = 10_000

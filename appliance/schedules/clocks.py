@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Never
 from zoneinfo import ZoneInfo
 
 from appliance.kit import clock, options
+from appliance.kit.option_names import refuse_unknown
 from appliance.schedules.errors import ScheduleError
 from appliance.schedules.rule import Rule, parse, validate
 from appliance.schedules.zones import zone_of
@@ -57,7 +59,9 @@ class IntervalClock(Clock):
         end_date: datetime | None = None,
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
+        **unknown: Never,
     ) -> None:
+        _refuse_unknown(type(self), unknown)
         if not isinstance(interval, timedelta):
             raise TypeError("interval must be a timedelta.")
         zone = timezone or _zone_of(start_date)
@@ -82,7 +86,9 @@ class CronClock(Clock):
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
         day_or: bool = True,
+        **unknown: Never,
     ) -> None:
+        _refuse_unknown(type(self), unknown)
         zone = timezone or _zone_of(start_date)
         document: dict[str, Any] = {"kind": "cron", "cron": cron, "timezone": zone}
         if day_or is not True:  # what older servers know is all that most schedules need
@@ -101,7 +107,9 @@ class DatesClock(Clock):
         timezone: str | None = None,
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
+        **unknown: Never,
     ) -> None:
+        _refuse_unknown(type(self), unknown)
         items = list(options.require("dates", dates, Iterable, "a list of datetimes or dates"))
         first = next((item for item in items if isinstance(item, datetime)), None)
         document = {"kind": "dates", "dates": [_wall(item) for item in items], "timezone": timezone or _zone_of(first)}
@@ -123,12 +131,19 @@ class RRuleClock(Clock):
         end_date: datetime | None = None,
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
+        **unknown: Never,
     ) -> None:
+        _refuse_unknown(type(self), unknown)
         rule, begins = _rule_of(_text_of(rrule))
         start = start_date or getattr(rrule, "_dtstart", None) or begins  # dateutil's text leaves the zone out
         zone = timezone or _zone_of(start)
         document = {"kind": "rrule", "rrule": rule, "anchor": _wall(start) if start else None, "timezone": zone}
         super().__init__(document | {"end": _instant(end_date, zone)}, parameters, labels)
+
+
+def _refuse_unknown(kind: type[Clock], unknown: Mapping[str, Any]) -> None:
+    if unknown:
+        refuse_unknown(kind.__name__, unknown, [*inspect.signature(kind).parameters][:-1])
 
 
 def _zone_of(start: datetime | None) -> str:

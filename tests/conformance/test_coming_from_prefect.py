@@ -89,6 +89,15 @@ def test_each_import_leads_to_something_that_exists(before: str, after: str) -> 
         assert hasattr(importlib.import_module(module), attribute), name
 
 
+def test_the_modules_by_subject_exist() -> None:
+    paragraph = section("Imports").rpartition("\n\n")[2]
+    names = [name.removeprefix("appliance") for name in codes(paragraph) if not name.startswith("from ")]
+    assert len(names) == 7
+    for name in names:
+        importlib.import_module(f"appliance{name}")
+    exec(next(name for name in codes(paragraph) if name.startswith("from ")).replace("\n", " "), {})
+
+
 @pytest.mark.parametrize(("before", "after"), COMMANDS, ids=[before[:50] for before, _after in COMMANDS])
 def test_each_command_exists_with_its_options(
     before: str, after: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

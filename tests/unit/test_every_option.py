@@ -159,7 +159,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "name": "site",
     },
     "CompressedSerializer": {"serializer": JSONSerializer(), "format": "lzma"},
-    "CronClock": {"cron": "0 7 * * *", **COMMON, **LIMITS},
+    "CronClock": {"cron": "0 7 * * *", "day_or": False, **COMMON, **LIMITS},
     "DaskExecutor": {
         "address": "tcp://host:8786",
         "cluster_class": "x.Cluster",
@@ -237,6 +237,15 @@ def trace(made: Any) -> Any:
         key: trace(value) if isinstance(value, JSONSerializer | PickleSerializer) else value
         for key, value in kept.items()
     }
+
+
+ELSEWHERE = {"Flow", "Task", "Parameter", "DateTimeParameter", "EnvVarSecret", "SecretTask", "FilterTask"}
+"""Options of these have their effects in runs."""
+
+
+@pytest.mark.parametrize(("name", "option"), public(), ids=lambda value: value)
+def test_every_option_is_in_a_table(name: str, option: str) -> None:
+    assert name in ELSEWHERE or f"{name}.{option}" in ANY_VALUE or option in VALUES[name]
 
 
 @pytest.mark.parametrize(

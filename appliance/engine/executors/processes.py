@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from typing import Never
 
 from appliance.core.states import Cancelled, Crashed, Failed, State
 from appliance.engine import failures
@@ -40,8 +41,8 @@ class ProcessExecutor(ThreadExecutor):
     signal handlers is replaced. Nothing outlives the flow's process. Requires Linux.
     """
 
-    def __init__(self, max_workers: int | None = None) -> None:
-        super().__init__(max_workers)
+    def __init__(self, max_workers: int | None = None, **unknown: Never) -> None:
+        super().__init__(max_workers, **unknown)
         self._pool: _Pool | None = None
 
     def start(self) -> None:

@@ -13,12 +13,13 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Never
 
 from appliance.core.states import Finished, State
 from appliance.engine import overruns
 from appliance.engine.executors.executor import Call, Due, Executor, ExecutorError, Handle, Upstream, not_open, reduced
 from appliance.kit import clock, options
+from appliance.kit.option_names import refuse_unknown
 
 _LONGEST_NAP = 1.0  # so that a jump of the wall clock is noticed
 
@@ -45,7 +46,8 @@ class ThreadExecutor(Executor):
     run to completion, because a thread can't be stopped; the run waits for them.
     """
 
-    def __init__(self, max_workers: int | None = None) -> None:
+    def __init__(self, max_workers: int | None = None, **unknown: Never) -> None:
+        refuse_unknown(type(self).__name__, unknown, ("max_workers",))
         self.max_workers = options.whole_number("max_workers", max_workers, 1)
         self._crew: _Crew | None = None
 

@@ -25,6 +25,7 @@ from appliance import (
     LocalRun,
     Parameter,
     Task,
+    ThreadExecutor,
     all_inputs,
     apply_map,
     case,
@@ -41,8 +42,8 @@ from appliance import (
     unmapped,
 )
 from appliance import flow as flow_decorator
-from appliance.core import option_names
 from appliance.core.errors import TaskDefinitionError
+from appliance.kit import option_names
 
 HOUR = timedelta(hours=1)
 
@@ -106,7 +107,7 @@ def test_an_option_that_does_not_exist_is_named_with_the_one_meant(
 
 def test_what_is_meant_exists() -> None:
     known = {*Task("t").__dict__, *Flow("f").__dict__, *dir(Task), "on_failure"}
-    assert set(option_names._MEANT.values()) <= known | {"project"}
+    assert set(option_names._MEANT.values()) <= known | {"project", "parameters", "max_workers"}
 
 
 @pytest.mark.parametrize("make", [lambda **options: Flow("f", **options), flow_decorator], ids=["Flow", "@flow"])
@@ -251,6 +252,14 @@ def test_a_resource_manager_made_in_one_call_uses_its_options() -> None:
         (lambda flow, at: DateTimeParameter("x", **{"type": int}), "no option 'type'"),
         (lambda flow, at: LocalRun(env={"APPLIANCE_URL": "x"}), "env can't set APPLIANCE_URL"),
         (lambda flow, at: IntervalClock(HOUR, labels="big"), r"labels must be a list of strings; write \['big'\]"),
+        (
+            lambda flow, at: IntervalClock(HOUR, **{"parameter_defaults": {}}),
+            "no option 'parameter_defaults'; did you mean parameters=",
+        ),
+        (
+            lambda flow, at: ThreadExecutor(**{"num_workers": 4}),
+            "ThreadExecutor has no option 'num_workers'; did you mean max_workers=",
+        ),
         (lambda flow, at: Calendar(holidays="12-25"), r"holidays must be a list; write \['12-25'\]"),
     ],
     ids=map(str, range(99)),

@@ -34,6 +34,11 @@ _MEANT = {
     "task_runner": "executor",
     "environment": "run_config",
     "project_name": "project",
+    "parameter_defaults": "parameters",
+    "num_workers": "max_workers",
+    "n_workers": "max_workers",
+    "processes": "max_workers",
+    "threads": "max_workers",
 }
 """What other orchestrators call an option, and people by memory, where spelling alone does not lead to ours."""
 
