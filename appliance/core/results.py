@@ -24,6 +24,7 @@ from appliance.core.errors import (
     ResultTypeError,
 )
 from appliance.core.result_serializers import Buffer, PickleSerializer, Serializer, require_serializer
+from appliance.core.signals import StateSignal
 from appliance.kit import clock, ids
 
 Template = str | Callable[..., str]
@@ -188,7 +189,7 @@ def render(template: Template, names: Mapping[str, Any]) -> str:
         return _Names(names).vformat(template, (), names)
     except ResultError:
         raise
-    except Exception as error:
+    except (Exception, StateSignal) as error:  # a signal ends a task only if the task's own code raises it
         name = getattr(template, "__name__", repr(template))
         raise ResultLocationError(f"The result location {name} can't be rendered: {_short(error)}.") from error
 

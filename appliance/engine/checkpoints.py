@@ -14,6 +14,7 @@ from appliance.core.errors import ResultError, ResultLocationError, ResultNotFou
 from appliance.core.logs import get_logger
 from appliance.core.results import Result, Template, Unloaded
 from appliance.core.run_context import FlowRunContext
+from appliance.core.signals import StateSignal
 from appliance.core.states import Cached, Failed, Mapped, State, Success
 from appliance.core.task import Task
 from appliance.engine import cache_records as caches
@@ -85,7 +86,7 @@ def check_cache(run: TaskRun) -> State | None:
     except (NotComparable, ResultError) as error:
         _logger.warning("The cache of task %s can't be used: %s", run, error)
         return None
-    except Exception as error:  # noqa: BLE001 - the author's validator; a broken cache must not fail the task
+    except (Exception, StateSignal) as error:  # noqa: BLE001 - the author's validator; a broken cache must not fail the task
         _logger.warning("The cache of task %s can't be used; its validator failed: %s", run, failures.summary(error))
         return None
     message = f"Using the result of {clock.isoformat(record.created)}, which is valid until {clock.isoformat(record.expires)}."

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from appliance import Flow, context, manual_only, signals, states, task
+from appliance import Flow, MemoryResult, context, manual_only, signals, states, task
 from appliance.core.states import Mapped, State
 from appliance.core.task import Task
 from appliance.engine import steps
@@ -177,3 +177,24 @@ def test_a_loop_without_end_can_be_cancelled() -> None:
     assert isinstance(state, states.Cancelled)
     assert isinstance(state.result[only], states.Cancelled)
     assert len(rounds) == 50
+
+
+def again(*_given: Any, **_names: Any) -> Any:
+    raise signals.RETRY("again")
+
+
+CALLABLES: dict[str, tuple[dict[str, Any], type[State]]] = {
+    "cache_validator": ({"cache_for": timedelta(hours=1), "cache_validator": again}, states.Cached),
+    "target": ({"target": again, "result": MemoryResult()}, states.Failed),
+    "location": ({"result": MemoryResult(location=again)}, states.Failed),
+    "task_run_name": ({"task_run_name": again}, states.Success),
+}
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_a_signal_from_a_callable_that_is_no_task_is_an_error_of_that_callable(name: str) -> None:
+    options, kind = CALLABLES[name]
+    watched = give.copy(**options)
+    for _ in range(2):
+        state = ends(lambda: watched("a value"), LocalExecutor())
+    assert type(state) is kind, state
