@@ -30,6 +30,7 @@ from appliance.core.states import (
 )
 from appliance.core.task import Task
 from appliance.engine import failures, overruns, steps, thread_context
+from appliance.engine.deadlines import TaskTimeout
 from appliance.engine.executors.executor import Executor, ExecutorError, Handle, reduced
 from appliance.engine.executors.local import LocalExecutor
 from appliance.engine.results import addresses
@@ -178,7 +179,7 @@ class FlowRunner:
         try:
             pass_.submit_all()
             return pass_.collect()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, TaskTimeout):  # the latter of a task that runs this flow
             self.stopped = True  # before the executor shuts down, so that it starts no more tasks
             raise
 

@@ -41,6 +41,10 @@ def add(ended: threading.Event) -> None:
 def outlast_those_of_this_thread() -> None:
     """Return when all code has ended that this thread has stopped waiting for; that code occupies its place."""
     for overrun in _those(lambda one: one.caller == threading.get_ident()):
+        _logger.warning(
+            "Task %s goes on after its timeout. Until it ends, its worker starts no other task, and it is not retried.",
+            _name(overrun),
+        )
         if not overrun.ended.wait(PATIENCE):
             _logger.warning(
                 "Task %s has not ended %d s after its timeout. Its worker is given to other tasks now, so there may be more at work "

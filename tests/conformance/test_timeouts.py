@@ -196,6 +196,24 @@ def test_the_timeout_of_an_outer_task_ends_the_run_inside_it() -> None:
     assert began == ["step 1"]
 
 
+def test_the_timeout_of_an_outer_task_starts_no_more_tasks_in_the_threads_of_a_run_inside_it() -> None:
+    began: list[int] = []
+
+    @task
+    def inner(step: int) -> int:
+        began.append(step)
+        pause(5 * TIMEOUT)
+        return step + 1
+
+    def outer() -> None:
+        with Flow("inner") as flow:
+            inner(inner(1))
+        flow.run(executor=ThreadExecutor(1), progress=False)
+
+    assert type(outcome(LocalExecutor(), outer)) is states.TimedOut
+    assert began == [1]
+
+
 # --- code that goes on
 
 
@@ -273,12 +291,22 @@ def test_tasks_downstream_of_a_timeout_do_not_wait_for_its_code(log: LogLines) -
     )
 
 
-def test_a_retry_that_waits_says_so(log: LogLines) -> None:
+@pytest.mark.parametrize(
+    ("delay", "sentence"),
+    [
+        (0, "Task 'slow' waits with its retry until its last attempt, which has timed out, ends."),
+        (
+            TIMEOUT,
+            "Task 'slow' goes on after its timeout. Until it ends, its worker starts no other task, and it is not retried.",
+        ),
+    ],
+)
+def test_a_retry_that_waits_says_so(delay: float, sentence: str, log: LogLines) -> None:
     work = Work()
     with Flow("f") as flow:
-        task(lambda: work(1), name="slow", timeout=TIMEOUT, max_retries=1, retry_delay=0)()
+        task(lambda: work(1), name="slow", timeout=TIMEOUT, max_retries=1, retry_delay=delay)()
     flow.run(executor=ThreadExecutor(2), progress=False)
-    assert "Task 'slow' waits with its retry until its last attempt, which has timed out, ends." in log.messages
+    assert sentence in log.messages
 
 
 def test_code_that_never_ends_is_not_retried_and_loses_its_worker(
