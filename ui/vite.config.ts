@@ -1,13 +1,15 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
+if (process.env.VITEST) process.env.TZ = "Europe/Berlin"; // its clocks change, so that mistakes with that show
+
 const server = process.env.APPLIANCE_URL ?? "http://127.0.0.1:4200";
 
 /** What nearly every page needs comes in two files instead of twenty; what only one page needs stays with it. */
 function chunkOf(id: string): string | undefined {
   if (/node_modules\/(react|react-dom|scheduler)\//.test(id)) return "react";
   if (/node_modules\/|src\/(ui|api)\/.+\.(tsx?|css)$/.test(id)) return "parts";
-  if (/src\/lib\/(base|keys|states|waiting|why|bulk|jobs|run-filter|time|selection)\.ts$/.test(id)) return "parts";
+  if (/src\/lib\/(base|json|keys|states|waiting|why|bulk|jobs|run-filter|time|selection)\.ts$/.test(id)) return "parts";
   if (/src\/features\/(bulk|live|runs|session|shell|system)\/.+\.css$/.test(id)) return "parts";
   if (/src\/features\/runs\/(runs-table|stop-dialog|wait-sentence)\.tsx$/.test(id)) return "parts";
   return undefined;

@@ -45,6 +45,12 @@ const RULES: Rule[] = [
     sample: 'request<Limit>("PUT", "/api/v1/concurrency-limits", limit)',
   },
   {
+    name: "JSON is read and printed without loss",
+    pattern: /\bJSON\.(?:parse|stringify)\(/,
+    home: ["lib/json.ts", "api/live.ts", "api/session.ts"],
+    sample: "JSON.stringify(run.parameters, null, 2)",
+  },
+  {
     name: "a style sheet belongs to its folder, or is one of the parts in ui",
     pattern: /import "(?!\.\/|(?:\.\.\/)+ui\/)[^"]*\.css"/,
     home: [],

@@ -2,7 +2,7 @@
 
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import type { BulkAction, BulkFilter, MarkedState } from "../lib/bulk";
-import type { Json } from "../lib/form-model";
+import type { Json } from "../lib/json";
 import type { RunFilter } from "../lib/run-filter";
 import type { NextStep } from "../lib/states";
 import { lookAgainIn } from "../lib/waiting";

@@ -1,6 +1,7 @@
 /** Every request to the server: same origin, session cookie, CSRF token, and one error type with a readable message. */
 
 import { addressOf } from "../lib/base";
+import { parseAnswer, printJson } from "../lib/json";
 
 export class ApiError extends Error {
   constructor(
@@ -50,7 +51,7 @@ async function send(method: string, path: string, body: unknown, signal?: AbortS
     return await fetch(addressOf(path), {
       method,
       headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined ? undefined : printJson(body),
       credentials: "same-origin",
       signal,
     });
@@ -64,7 +65,7 @@ async function parse(response: Response): Promise<unknown> {
   const text = await response.text();
   if (!text) return null;
   try {
-    return JSON.parse(text);
+    return parseAnswer(text);
   } catch {
     if (!response.ok) return null;
     throw new ApiError(response.status, "malformed", "The server's response could not be read. Try again.");

@@ -1,6 +1,8 @@
 /** The model of a form made from the parameters' JSON schemas: kinds of fields, their texts, and their values. */
 
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+import { type Json, losesDigits, Numeral, numberOf, parseJson, printJson } from "./json";
+import { instantsOf, toLocalInput, withOffset } from "./local-time";
+
 export type Schema = { [key: string]: unknown };
 
 export interface Parameter {
@@ -10,7 +12,20 @@ export interface Parameter {
   schema: Schema;
 }
 
-export type Kind = "text" | "integer" | "number" | "boolean" | "choice" | "date" | "datetime" | "time" | "json";
+export type Kind =
+  | "text"
+  | "integer"
+  | "number"
+  | "decimal"
+  | "boolean"
+  | "choice"
+  | "date"
+  | "datetime"
+  | "time"
+  | "json";
+
+/** The text of a field whose value is the empty text, where a field without any text has no value. Nobody can type it. */
+export const EMPTY = "\0";
 
 export interface Field {
   name: string;
@@ -36,7 +51,10 @@ export function toField(parameter: Parameter): Field {
     name: parameter.name,
     kind,
     required: parameter.required,
-    nullable: nullable || (hasDefault && parameter.default === null),
+    nullable:
+      nullable ||
+      (hasDefault && parameter.default === null) ||
+      (Array.isArray(schema.enum) && schema.enum.includes(null)),
     description: typeof schema.description === "string" ? schema.description : "",
     choices: choicesOf(schema),
     schema,
@@ -58,8 +76,9 @@ function resolve(root: Schema): { schema: Schema; nullable: boolean } {
   }
   const rest = options.filter((option) => option.type !== "null");
   const nullable = rest.length < options.length;
-  const only = rest[0];
-  if (rest.length !== 1 || !only) return { schema: { ...schema, type: undefined }, nullable };
+  const decimal = rest.find((option) => option.format === "decimal");
+  const only = decimal ?? rest[0];
+  if ((rest.length !== 1 && !decimal) || !only) return { schema: { ...schema, type: undefined }, nullable };
   const { anyOf: _any, oneOf: _one, ...outer } = schema;
   schema = { ...dereference(only, root), ...outer };
   return { schema, nullable };
@@ -79,14 +98,24 @@ function kindOf(schema: Schema): Kind {
   if (schema.type === "integer" || schema.type === "number" || schema.type === "boolean") return schema.type;
   if (schema.type === "string") {
     if (schema.format === "date" || schema.format === "time") return schema.format;
+    if (schema.format === "decimal") return schema.format;
     return schema.format === "date-time" ? "datetime" : "text";
   }
   return "json";
 }
 
+/** Texts stand for themselves, unless one could be taken for another value or for none. */
 function choicesOf(schema: Schema): { text: string; value: Json }[] {
-  const values = Array.isArray(schema.enum) ? (schema.enum as Json[]) : "const" in schema ? [schema.const as Json] : [];
-  return values.map((value) => ({ text: typeof value === "string" ? value : JSON.stringify(value), value }));
+  const all = Array.isArray(schema.enum) ? (schema.enum as Json[]) : "const" in schema ? [schema.const as Json] : [];
+  const values = all.filter((value) => value !== null);
+  const plain = values.map((value) => (typeof value === "string" ? value : printJson(value)));
+  const isClear = new Set(plain).size === plain.length && !plain.includes("");
+  return values.map((value, index) => ({ text: isClear ? (plain[index] ?? "") : printJson(value), value }));
+}
+
+/** Whether an empty field and the empty text are different values. */
+export function tellsEmptyFromNone(field: Field): boolean {
+  return field.kind === "text" && (field.nullable || field.required);
 }
 
 /** The text that a field shows for a value. */
@@ -94,31 +123,25 @@ export function toText(field: Field, value: Json): string {
   if (value === null && field.kind !== "json") return "";
   switch (field.kind) {
     case "text":
-    case "date":
-    case "time":
-      return typeof value === "string" ? value : JSON.stringify(value);
+      return value === "" && tellsEmptyFromNone(field) ? EMPTY : plainText(value);
     case "datetime":
       return typeof value === "string" ? toLocalInput(value) : "";
     case "choice":
-      return typeof value === "string" ? value : JSON.stringify(value);
+      return field.choices.find((one) => printJson(one.value) === printJson(value))?.text ?? plainText(value);
     case "json":
-      return JSON.stringify(value, null, 2);
+      return printJson(value, 2);
     default:
-      return String(value);
+      return plainText(value);
   }
 }
 
-/** `2026-11-22T06:30:00Z` as the value of a datetime-local input, in the browser's time zone. */
-export function toLocalInput(value: string): string {
-  const at = new Date(value);
-  if (Number.isNaN(at.getTime())) return value;
-  const two = (n: number) => String(n).padStart(2, "0");
-  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  return `${day}T${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+function plainText(value: Json): string {
+  return typeof value === "string" ? value : printJson(value);
 }
 
 /** Parses a field's text: its value, or an error message. */
 export function read(field: Field, text: string): Reading {
+  if (text === EMPTY) return readText(field, "");
   const input = field.kind === "text" ? text : text.trim();
   if (input === "" && field.kind !== "text") {
     return field.nullable ? { ok: true, value: null } : { ok: false, error: "Enter a value." };
@@ -131,22 +154,21 @@ export function read(field: Field, text: string): Reading {
 function readKind(field: Field, text: string): Reading {
   switch (field.kind) {
     case "integer":
-      return /^[+-]?\d+$/.test(text) ? inRange(field, Number(text)) : { ok: false, error: "Enter a whole number." };
-    case "number": {
-      const value = Number(text);
-      return Number.isFinite(value) ? inRange(field, value) : { ok: false, error: "Enter a number." };
-    }
+      return /^[+-]?\d+$/.test(text) ? inRange(field, whole(text)) : { ok: false, error: "Enter a whole number." };
+    case "number":
+      return readNumber(field, text);
+    case "decimal":
+      return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)
+        ? { ok: true, value: text }
+        : { ok: false, error: "Enter a number." };
     case "boolean":
       return { ok: true, value: text === "true" };
     case "choice": {
       const choice = field.choices.find((one) => one.text === text);
       return choice ? { ok: true, value: choice.value } : { ok: false, error: "Choose one of the values." };
     }
-    case "datetime": {
-      const at = new Date(text);
-      if (Number.isNaN(at.getTime())) return { ok: false, error: "Enter a date and a time." };
-      return { ok: true, value: at.toISOString() };
-    }
+    case "datetime":
+      return readTime(text);
     case "json":
       return readJson(field, text);
     default:
@@ -154,15 +176,50 @@ function readKind(field: Field, text: string): Reading {
   }
 }
 
-function inRange(field: Field, value: number): Reading {
-  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = field.schema as Record<string, number | undefined>;
-  if (minimum !== undefined && value < minimum) return { ok: false, error: `Enter ${minimum} or more.` };
-  if (maximum !== undefined && value > maximum) return { ok: false, error: `Enter ${maximum} or less.` };
-  if (exclusiveMinimum !== undefined && value <= exclusiveMinimum)
-    return { ok: false, error: `Enter more than ${exclusiveMinimum}.` };
-  if (exclusiveMaximum !== undefined && value >= exclusiveMaximum)
-    return { ok: false, error: `Enter less than ${exclusiveMaximum}.` };
+/** The value of a whole number's text, which may have a plus sign and leading zeros. */
+function whole(text: string): number | Numeral {
+  return numberOf(BigInt(text.replace(/^\+/, "")).toString());
+}
+
+function readNumber(field: Field, text: string): Reading {
+  const value = Number(text);
+  if (!Number.isFinite(value)) return { ok: false, error: "Enter a number." };
+  if (/^[+-]?\d+$/.test(text)) return inRange(field, whole(text));
+  return inRange(field, /^-?\d+\.0+$/.test(text) ? numberOf(text) : value);
+}
+
+/** A time with its offset as it is; without one, a time in the browser's zone. */
+export function readTime(text: string): Reading {
+  if (Number.isNaN(Date.parse(text))) return { ok: false, error: "Enter a date and a time." };
+  if (/T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/i.test(text)) return { ok: true, value: text };
+  const [at, again] = instantsOf(text);
+  if (!at)
+    return { ok: false, error: "This time does not exist: the clocks in your time zone skip it. Enter another." };
+  if (again) {
+    const error = `This time occurs twice. Enter it as text: ${withOffset(at)} or ${withOffset(again)}.`;
+    return { ok: false, error };
+  }
+  return { ok: true, value: at.toISOString() };
+}
+
+function inRange(field: Field, value: number | Numeral): Reading {
+  const at = magnitude(value);
+  const bound = (name: string) => {
+    const limit = field.schema[name] as number | Numeral | undefined;
+    return limit === undefined ? undefined : magnitude(limit);
+  };
+  const [least, most] = [bound("minimum"), bound("maximum")];
+  const [above, below] = [bound("exclusiveMinimum"), bound("exclusiveMaximum")];
+  if (least !== undefined && at < least) return { ok: false, error: `Enter ${least} or more.` };
+  if (most !== undefined && at > most) return { ok: false, error: `Enter ${most} or less.` };
+  if (above !== undefined && at <= above) return { ok: false, error: `Enter more than ${above}.` };
+  if (below !== undefined && at >= below) return { ok: false, error: `Enter less than ${below}.` };
   return { ok: true, value };
+}
+
+/** A number for comparisons, exact for whole ones. */
+function magnitude(value: number | Numeral): number | bigint {
+  return /^-?\d+$/.test(String(value)) ? BigInt(String(value)) : Number(value);
 }
 
 function readText(field: Field, text: string): Reading {
@@ -183,14 +240,24 @@ function readText(field: Field, text: string): Reading {
 function readJson(field: Field, text: string): Reading {
   let value: Json;
   try {
-    value = JSON.parse(text) as Json;
+    value = parseJson(text);
   } catch {
     return { ok: false, error: 'Enter JSON, for example ["a", "b"] or {"key": 1}; strings need double quotes.' };
   }
+  const rounded = numeralsIn(value).find((one) => /\D/.test(one.text.replace(/^-/, "")) && losesDigits(one));
+  if (rounded) return { ok: false, error: `${rounded} has more digits than JSON keeps; put it in double quotes.` };
   if (field.schema.type === "array" && !Array.isArray(value)) return { ok: false, error: "Enter a list: [ ... ]." };
-  if (field.schema.type === "object" && (value === null || typeof value !== "object" || Array.isArray(value)))
+  if (
+    field.schema.type === "object" &&
+    (value === null || typeof value !== "object" || Array.isArray(value) || value instanceof Numeral)
+  )
     return { ok: false, error: "Enter an object: { ... }." };
   return { ok: true, value };
+}
+
+function numeralsIn(value: Json): Numeral[] {
+  if (value instanceof Numeral) return [value];
+  return value !== null && typeof value === "object" ? Object.values(value).flatMap(numeralsIn) : [];
 }
 
 /** Whether the field's value differs from the flow's default. */
@@ -198,17 +265,20 @@ export function isChanged(field: Field, text: string): boolean {
   return text !== field.initial;
 }
 
-/** The parameters to send (only those that differ from the defaults) and the errors by name. */
+/** The parameters to send (only those that differ from the defaults) and the errors by name. What was not edited is sent as it came. */
 export function readAll(
   fields: readonly Field[],
   texts: Record<string, string>,
+  values: Record<string, Json> = {},
 ): { parameters: Record<string, Json>; errors: Record<string, string> } {
   const parameters: Record<string, Json> = {};
   const errors: Record<string, string> = {};
   for (const field of fields) {
     const text = texts[field.name] ?? field.initial;
     if (field.hasDefault && !isChanged(field, text)) continue;
-    const reading = read(field, text);
+    const given = values[field.name];
+    const isUntouched = given !== undefined && text === toText(field, given);
+    const reading: Reading = isUntouched ? { ok: true, value: given } : read(field, text);
     if (reading.ok) parameters[field.name] = reading.value;
     else errors[field.name] = reading.error;
   }
@@ -218,6 +288,6 @@ export function readAll(
 /** The equivalent command for a terminal. */
 export function toCommand(flow: string, project: string, parameters: Record<string, Json>): string {
   const quote = (text: string) => (/^[\w./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
-  const options = Object.entries(parameters).map(([name, value]) => `-p ${quote(`${name}=${JSON.stringify(value)}`)}`);
+  const options = Object.entries(parameters).map(([name, value]) => `-p ${quote(`${name}=${printJson(value)}`)}`);
   return ["appliance run", quote(flow), "--project", quote(project), ...options].join(" ");
 }

@@ -7,6 +7,8 @@ export interface Call {
   path: string;
   headers: Headers;
   body: unknown;
+  /** The body as it was sent. */
+  text: string;
 }
 
 type Answer = Response | object | null;
@@ -48,8 +50,9 @@ export class FakeServer {
   }
 
   async answer(path: string, init: RequestInit = {}): Promise<Response> {
-    const body = typeof init.body === "string" ? (JSON.parse(init.body) as unknown) : undefined;
-    const call = { method: init.method ?? "GET", path, headers: new Headers(init.headers), body };
+    const text = typeof init.body === "string" ? init.body : "";
+    const body = text ? (JSON.parse(text) as unknown) : undefined;
+    const call = { method: init.method ?? "GET", path, headers: new Headers(init.headers), body, text };
     this.calls.push(call);
     const handler = [...this.handlers].find(([route]) => isRoute(route, call))?.[1];
     if (handler) return toResponse(await handler(call));

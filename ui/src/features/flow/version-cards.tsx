@@ -1,6 +1,7 @@
 /** A flow's latest version: who registered it, its parameters and its tasks. */
 
 import type { Flow } from "../../api/flows";
+import { printJson } from "../../lib/json";
 import { Instant } from "../../ui/instant";
 import { Empty } from "../../ui/notice";
 
@@ -70,7 +71,7 @@ export function ParametersCard({ flow }: { flow: Flow }) {
                 <td className="strong">{parameter.name}</td>
                 <td className="muted">{typeOf(parameter.schema)}</td>
                 <td className="mono">
-                  {parameter.required ? <span className="mark">required</span> : JSON.stringify(parameter.default)}
+                  {parameter.required ? <span className="mark">required</span> : printJson(parameter.default)}
                 </td>
               </tr>
             ))}

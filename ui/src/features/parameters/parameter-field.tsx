@@ -1,11 +1,21 @@
-import { FieldError, Input, Label, Text, TextArea, TextField } from "react-aria-components";
-import type { Field } from "../../lib/form-model";
+import { type ReactNode, useState } from "react";
+import { Button, FieldError, Input, Label, Text, TextArea, TextField } from "react-aria-components";
+import { EMPTY, type Field, tellsEmptyFromNone } from "../../lib/form-model";
+import { isLocal } from "../../lib/local-time";
 
-const INPUT_TYPES = { date: "date", datetime: "datetime-local", time: "time" } as const;
+/** The kinds with a picker of the browser's, each with the texts that it can show. */
+const PICKERS: {
+  [kind in Field["kind"]]?: { type: "date" | "datetime-local" | "time"; shows: (text: string) => boolean };
+} = {
+  date: { type: "date", shows: (text) => /^(?:\d{4}-\d\d-\d\d)?$/.test(text) },
+  datetime: { type: "datetime-local", shows: isLocal },
+  time: { type: "time", shows: (text) => /^(?:\d\d:\d\d(?::\d\d)?)?$/.test(text) },
+};
 const TYPE_WORDS: Record<Field["kind"], string> = {
   text: "text",
   integer: "whole number",
   number: "number",
+  decimal: "decimal number",
   boolean: "yes or no",
   choice: "choice",
   date: "date",
@@ -64,29 +74,52 @@ export function ParameterField({ field, text, changed, error, onChange, onBlur }
       </div>
     );
   }
-  const type = INPUT_TYPES[field.kind as keyof typeof INPUT_TYPES];
+  return <TextControl field={field} text={text} error={error} onChange={onChange} onBlur={onBlur} label={label} />;
+}
+
+function TextControl({ field, text, error, onChange, onBlur, label }: Omit<Props, "changed"> & { label: ReactNode }) {
+  const id = `parameter-${field.name}`;
+  const [isTyped, setTyped] = useState(false);
+  const [isLong] = useState(() => text.includes("\n"));
+  const picker = PICKERS[field.kind];
+  const picks = picker !== undefined && !isTyped && picker.shows(text);
   return (
     <TextField
       className="field"
       id={id}
-      value={text}
+      value={text === EMPTY ? "" : text}
       onChange={onChange}
       onBlur={onBlur}
       isInvalid={Boolean(error)}
       isRequired={field.required && field.kind !== "text"}
       validationBehavior="aria"
-      inputMode={field.kind === "integer" ? "numeric" : field.kind === "number" ? "decimal" : undefined}
-      type={type ?? "text"}
+      inputMode={field.kind === "integer" ? "numeric" : isNumber(field) ? "decimal" : undefined}
+      type={picks ? picker.type : "text"}
     >
       <Label className="field-label">{label}</Label>
-      {field.kind === "json" ? (
+      {field.kind === "json" || isLong ? (
         <TextArea
           className="input area mono"
           rows={Math.min(12, Math.max(3, text.split("\n").length))}
           spellCheck={false}
         />
       ) : (
-        <Input className="input" step={type === "datetime-local" ? 1 : undefined} />
+        <Input className="input" step={picks && picker.type !== "date" ? 1 : undefined} />
+      )}
+      {picks && (
+        <Button className="button small quiet" onPress={() => setTyped(true)}>
+          Enter as text
+        </Button>
+      )}
+      {tellsEmptyFromNone(field) && (text === "" || text === EMPTY) && (
+        <label className="row">
+          <input
+            type="checkbox"
+            checked={text === EMPTY}
+            onChange={(event) => onChange(event.target.checked ? EMPTY : "")}
+          />
+          Empty text
+        </label>
       )}
       {!error && (
         <Text slot="description" className="field-help">
@@ -98,6 +131,10 @@ export function ParameterField({ field, text, changed, error, onChange, onBlur }
   );
 }
 
+function isNumber(field: Field): boolean {
+  return field.kind === "number" || field.kind === "decimal";
+}
+
 function Help({ field, id }: { field: Field; id: string }) {
   return (
     <div className="field-help" id={`${id}-help`}>
@@ -107,7 +144,7 @@ function Help({ field, id }: { field: Field; id: string }) {
 }
 
 function HelpText({ field }: { field: Field }) {
-  const preset = field.initial.replace(/\s+/g, " ").slice(0, 80);
+  const preset = field.initial === EMPTY ? '""' : field.initial.replace(/\s+/g, " ").slice(0, 80);
   return (
     <>
       {field.description && `${field.description} `}

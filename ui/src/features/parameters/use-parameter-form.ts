@@ -1,5 +1,6 @@
 import { useMemo, useState } from "react";
-import { isChanged, type Json, type Parameter, read, toField, toText } from "../../lib/form-model";
+import { isChanged, type Parameter, read, readAll, toField, toText } from "../../lib/form-model";
+import type { Json } from "../../lib/json";
 
 /** The texts and errors of a form of parameters; it starts with the current values, or else with the defaults. */
 export function useParameterForm(parameters: readonly Parameter[], values: Record<string, unknown> | undefined) {
@@ -25,5 +26,6 @@ export function useParameterForm(parameters: readonly Parameter[], values: Recor
     // An empty required field is not an error before the form is submitted.
     if (!reading.ok && texts[name]) setErrors((now) => ({ ...now, [name]: reading.error }));
   };
-  return { fields, start, texts, errors, setErrors, edit, check };
+  const readTexts = () => readAll(fields, texts, values as Record<string, Json> | undefined);
+  return { fields, start, texts, errors, setErrors, edit, check, readTexts };
 }

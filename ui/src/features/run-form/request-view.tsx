@@ -2,7 +2,8 @@
 
 import { Button } from "react-aria-components";
 import type { Flow } from "../../api/flows";
-import { type Json, toCommand } from "../../lib/form-model";
+import { toCommand } from "../../lib/form-model";
+import { type Json, printJson } from "../../lib/json";
 import { toast } from "../../ui/toasts";
 
 interface RequestProps {
@@ -28,7 +29,7 @@ export function RequestView({ flow, parameters, scheduledTime, name }: RequestPr
         text={command}
         note={scheduledTime || name ? "Starts now, with a generated name." : undefined}
       />
-      <CodeBlock title="As a request: POST /api/v1/flow-runs" text={JSON.stringify(body, null, 2)} />
+      <CodeBlock title="As a request: POST /api/v1/flow-runs" text={printJson(body, 2)} />
     </aside>
   );
 }

@@ -2,6 +2,7 @@ import { fireEvent, screen, waitFor } from "@testing-library/react";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Run } from "../../api/flow-runs";
 import type { Parameter } from "../../lib/form-model";
+import { Numeral } from "../../lib/json";
 import { flow, parameter, run } from "../../test/builders";
 import { type Page, renderPage } from "../../test/render";
 import { type FakeServer, fakeServer, graphqlError, held } from "../../test/server";
@@ -168,6 +169,65 @@ describe("what is wrong", () => {
     submit();
     await waitFor(() => expect(inputs()).toHaveLength(2));
     expect(inputs()[0]?.idempotencyKey).toBe(inputs()[1]?.idempotencyKey);
+  });
+});
+
+describe("a value that is easily changed on the way", () => {
+  const sent = () => server.callsTo("POST /graphql").at(-1)?.text ?? "";
+  const submitted = async () => {
+    submit();
+    await waitFor(() => expect(inputs()).toHaveLength(1));
+    return sent();
+  };
+
+  it("arrives as it was typed", async () => {
+    await show([parameter("id", { type: "integer" }), parameter("any", {})]);
+    write("id", "9007199254740993");
+    write("any", '{"rate": 1.0}');
+    expect(codes().join()).toContain("-p id=9007199254740993");
+    expect(codes().join()).toContain(`-p 'any={"rate":1.0}'`);
+    expect(await submitted()).toContain('"parameters":{"id":9007199254740993,"any":{"rate":1.0}}');
+  });
+
+  it("of another run arrives as that run had it", async () => {
+    const time = { type: "string", format: "date-time" };
+    const parameters = [parameter("id", { type: "integer" }), parameter("at", time), parameter("rate", {})];
+    const values = {
+      id: new Numeral("9007199254740993"),
+      at: "2026-10-25T02:30:00.123456+01:00",
+      rate: new Numeral("1.0"),
+    };
+    await show(parameters, run({ parameters: values }));
+    expect(control("at").type).toBe("text");
+    expect(control("at").value).toBe("2026-10-25T02:30:00.123456+01:00");
+    expect(await submitted()).toContain(
+      '"parameters":{"id":9007199254740993,"at":"2026-10-25T02:30:00.123456+01:00","rate":1.0}',
+    );
+  });
+
+  it("can be the empty text, which is not the same as none", async () => {
+    const page = await show([parameter("note", { anyOf: [{ type: "string" }, { type: "null" }] }, "x")]);
+    write("note", "");
+    expect(codes().join()).toContain("-p note=null");
+    await page.user.click(screen.getByRole("checkbox", { name: "Empty text" }));
+    expect(codes().join()).toContain(`-p 'note=""'`);
+    expect(await submitted()).toContain('"parameters":{"note":""}');
+  });
+
+  it("can be the text of a number beside that number", async () => {
+    await show([parameter("level", { enum: ["1", 1] })]);
+    write("level", '"1"');
+    expect(await submitted()).toContain('"parameters":{"level":"1"}');
+  });
+
+  it("can be either of two times on one clock", async () => {
+    const page = await show([parameter("at", { type: "string", format: "date-time" })]);
+    write("at", "2026-10-25T02:30");
+    submit();
+    expect(control("at").closest(".field")?.textContent).toContain("This time occurs twice.");
+    await page.user.click(screen.getByRole("button", { name: "Enter as text" }));
+    write("at", "2026-10-25T02:30:00+01:00");
+    expect(await submitted()).toContain('"parameters":{"at":"2026-10-25T02:30:00+01:00"}');
   });
 });
 

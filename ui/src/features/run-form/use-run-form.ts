@@ -7,7 +7,7 @@ import { createRun, type Run } from "../../api/flow-runs";
 import type { Flow } from "../../api/flows";
 import { ApiError } from "../../api/http";
 import { flowKeys, flowRunKeys } from "../../api/keys";
-import { readAll } from "../../lib/form-model";
+import { readTime } from "../../lib/form-model";
 import { newKey } from "../../lib/keys";
 import { toast } from "../../ui/toasts";
 import { useParameterForm } from "../parameters/use-parameter-form";
@@ -39,11 +39,12 @@ export function useRunForm(flow: Flow, source: Run | null) {
     form.setErrors({ [named]: error.message });
     setRefused([named]);
   });
-  const { parameters, errors } = readAll(form.fields, form.texts);
-  const scheduledTime = when === "later" && at ? toIso(at) : undefined;
+  const { parameters, errors } = form.readTexts();
+  const start = readTime(at);
+  const scheduledTime = when === "later" && start.ok ? String(start.value) : undefined;
   const submit = () => {
     if (submitted.current || !writing.allowed) return;
-    const all = { ...errors, ...(when === "later" && !scheduledTime ? { [AT]: "Enter a date and a time." } : {}) };
+    const all = { ...errors, ...(when === "later" && !start.ok ? { [AT]: start.error } : {}) };
     form.setErrors(all);
     setRefused(Object.keys(all));
     setProblem("");
@@ -108,9 +109,4 @@ function useCreate(onRefusal: (error: Error) => void) {
 function refusedName(error: Error, names: string[]): string | undefined {
   if (!(error instanceof ApiError)) return undefined;
   return names.find((name) => error.message.includes(`'${name}'`) || error.message.includes(`"${name}"`));
-}
-
-function toIso(local: string): string | undefined {
-  const date = new Date(local);
-  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 }

@@ -2,7 +2,8 @@
 
 import { Button } from "react-aria-components";
 import type { Run } from "../../api/flow-runs";
-import { type Json, toCommand } from "../../lib/form-model";
+import { toCommand } from "../../lib/form-model";
+import { type Json, printJson } from "../../lib/json";
 import { isUuid } from "../../lib/run-filter";
 import { lookOf } from "../../lib/states";
 import { formatDuration } from "../../lib/time";
@@ -11,7 +12,7 @@ import { Empty } from "../../ui/notice";
 import { StatePill } from "../../ui/state-pill";
 import { toast } from "../../ui/toasts";
 
-const show = (value: unknown) => (value === undefined ? "" : JSON.stringify(value));
+const show = (value: unknown) => (value === undefined ? "" : printJson(value));
 
 export function ParametersPanel({ run }: { run: Run }) {
   const defined = run.version.parameters;
@@ -50,7 +51,7 @@ export function ParametersPanel({ run }: { run: Run }) {
         </tbody>
       </table>
       <div className="row panel-foot">
-        <Button className="button" onPress={() => void copy(JSON.stringify(run.parameters, null, 2), "JSON")}>
+        <Button className="button" onPress={() => void copy(printJson(run.parameters, 2), "JSON")}>
           Copy as JSON
         </Button>
         <Button

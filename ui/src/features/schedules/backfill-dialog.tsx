@@ -5,8 +5,8 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Schedule } from "../../api/flows";
 import { backfill, previewBackfill } from "../../api/schedules";
-import { toLocalInput } from "../../lib/form-model";
 import { newKey } from "../../lib/keys";
+import { wall } from "../../lib/local-time";
 import { type Preview, previewInWords, readCount } from "../../lib/schedules";
 import { localZone } from "../../lib/time";
 import { BusyButton } from "../../ui/busy-button";
@@ -150,7 +150,7 @@ function Rates({ atOnce, setAtOnce, perMinute, setPerMinute }: RateProps) {
 function midnight(at: number): string {
   const day = new Date(at);
   day.setHours(0, 0, 0, 0);
-  return toLocalInput(day.toISOString()).slice(0, 16);
+  return wall(day).slice(0, 16);
 }
 
 function rangeOf(scheduleId: string, start: string, end: string) {

@@ -3,6 +3,7 @@ import { lazy, Suspense, useState } from "react";
 import { Button, Switch } from "react-aria-components";
 import type { Schedule } from "../../api/flows";
 import { setScheduleActive } from "../../api/schedules";
+import { printJson } from "../../lib/json";
 import { policyInWords } from "../../lib/schedules";
 import { Instant } from "../../ui/instant";
 import { Empty } from "../../ui/notice";
@@ -69,7 +70,7 @@ function ScheduleItem({ schedule }: { schedule: Schedule }) {
           )}
         </div>
         {Object.keys(schedule.parameters ?? {}).length > 0 && (
-          <div className="mono muted">{JSON.stringify(schedule.parameters)}</div>
+          <div className="mono muted">{printJson(schedule.parameters)}</div>
         )}
         <div className="muted policy">{policyInWords(schedule)}</div>
         <ScheduleActions schedule={schedule} />
