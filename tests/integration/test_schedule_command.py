@@ -25,6 +25,8 @@ def test_a_schedule_is_added_changed_switched_and_deleted(site: Site, run: Calla
     assert len(rows(site.database, "select id from flow_run where due_at is not null")) > 1
     told = run("schedule", "edit", added["id"], "--catch-up", "all", "--catch-up-cap", "7", "--catch-up-window", "2d")
     assert "Missed times: all, at most 7, from the last 2 days. Overlapping runs: skip." in told
+    days = ("--cron", "0 6 13 * 5", "--day-and")
+    assert msgspec.json.decode(run("schedule", "edit", added["id"], *days, "--json"))["document"]["day_or"] is False
     assert "every 15 minutes" in run("schedule", "edit", added["id"], "--every", "900").lower()
     assert "The schedule is off" in run("schedule", "pause", added["id"])
     assert rows(site.database, "select id from flow_run where due_at is not null") == []
@@ -41,6 +43,7 @@ def test_what_can_not_be_meant_is_refused(site: Site, run: Callable[..., str]) -
         [],
         ["--cron", "0 * * * *", "--every", "60"],
         ["--cron", "no"],
+        ["--every", "60", "--day-and"],
         ["--every", "60", "--timezone", "Moon"],
     ):
         run("schedule", "add", "etl", "--project", "demo", *wrong, code=2)

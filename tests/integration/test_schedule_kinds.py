@@ -17,6 +17,8 @@ KINDS = {
     "filtered": Schedule([CronClock("30 6 * * *", BERLIN)], [filters.is_weekday], calendar=Calendar(["03-10"])),
     "moved": Schedule([CronClock("0 9 1 * *", BERLIN)], adjustments=[adjustments.add(timedelta(days=-1))]),
     "dates": Schedule([DatesClock([datetime(2090, 1, day, tzinfo=UTC) for day in range(1, 5)])]),
+    "a day of both fields": Schedule([CronClock("0 6 13 * 5", BERLIN, day_or=False)]),
+    "rule until an instant": Schedule([RRuleClock("FREQ=DAILY;UNTIL=20900101T000000Z", timezone=BERLIN)]),
     "rule": Schedule([RRuleClock("FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=6", timezone=BERLIN)]),
 }
 
@@ -42,6 +44,7 @@ def test_a_schedule_of_each_kind_is_added_over_rest(site: Site, kind: str) -> No
         ({"filters": [{"kind": "is_weekday"}, {"kind": "is_weekend"}]}, "10,000 consecutive times"),
         ({"calendar": {"holidays": ["soon"]}}, "12-25"),
         ({"adjustments": {}}, "must be a list"),
+        ({"day_or": "no"}, "day_or of a cron schedule must be true"),
     ],
 )
 def test_rules_that_make_no_sense_are_refused(site: Site, rules: dict[str, Any], says: str) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, seed, settings
+from hypothesis import note as hypothesis_note
 
 from appliance import (
     FilterTask,
@@ -30,6 +32,10 @@ from appliance import (
 from appliance.core.states import State
 from appliance.core.task import Task
 from appliance.engine.executors import Executor, LocalExecutor, ThreadExecutor
+from tests import depth
+from tests.unit.engine.graphs import FlowPlan, plans
+from tests.unit.engine.graphs import build as build_plan
+from tests.unit.engine.test_properties import QUICK, SEED
 
 ran: list[str] = []
 
@@ -221,6 +227,20 @@ def test_a_branch_inside_a_branch_that_is_not_taken_does_not_run(kind: str) -> N
             INSIDE[kind](outside)
     assert isinstance(flow.run(progress=False), states.Success)
     assert ran == []
+
+
+@seed(SEED)
+@settings(QUICK, max_examples=depth.examples(60))
+@given(plan=plans())
+def test_no_flow_at_all_runs_inside_a_branch_that_is_not_taken(plan: FlowPlan) -> None:
+    hypothesis_note(f"APPLIANCE_TEST_SEED={SEED}, {plan!r}")
+    inner, tasks, calls = build_plan(plan)
+    with Flow("outer") as outer, case(give(1), 2):
+        outer.update(inner)
+    state = outer.run(progress=False)
+    assert isinstance(state, states.Success)
+    assert not +calls
+    assert {type(state.result[one]) for one in tasks} == {states.Skipped}
 
 
 def states_of(flow: Flow) -> dict[Task, State]:
