@@ -12,13 +12,13 @@ from appliance.core.logs import get_logger
 from appliance.core.run_context import FlowRunContext, current_flow_run, current_task_run
 
 _FLOW_RUN_KEYS = ("flow_name", "parameters", "flow_run_id", "flow_run_name", "scheduled_start_time")
-_TASK_RUN_KEYS = (
+TASK_RUN_KEYS = (
     *("map_index", "resume", "task_full_name", "task_loop_count", "task_loop_result", "task_name"),
     *("task_run_count", "task_run_id", "task_run_name", "task_slug", "task_tags"),
 )
 _DAYS = {"today": 0, "yesterday": -1, "tomorrow": 1}
 KEYS = (
-    *(*_FLOW_RUN_KEYS, *_TASK_RUN_KEYS, "date"),
+    *(*_FLOW_RUN_KEYS, *TASK_RUN_KEYS, "date"),
     *(f"{day}{form}" for day, form in product(("today", "yesterday", "tomorrow"), ("", "_nodash"))),
 )
 """All names but `logger` and those that a run adds: the same in local runs, under an agent, and in templates."""
@@ -62,7 +62,7 @@ def _value(name: str) -> Any:
     task_run, flow_run = current_task_run.get(), _flow_run()
     if name == "logger":
         return get_logger(None if task_run is None else task_run.task_name)
-    if task_run is not None and name in _TASK_RUN_KEYS:
+    if task_run is not None and name in TASK_RUN_KEYS:
         return own(getattr(task_run, name))
     if flow_run is None:
         raise KeyError(name)
@@ -81,7 +81,7 @@ def _is_set(name: str, value: Any) -> bool:
         return run.task_loop_count > 1
     if run is not None and name in _UNSET:
         return bool(value != _UNSET[name])
-    return value is not None or (name not in _TASK_RUN_KEYS and name not in _FLOW_RUN_KEYS)
+    return value is not None or (name not in TASK_RUN_KEYS and name not in _FLOW_RUN_KEYS)
 
 
 def _flow_run() -> FlowRunContext | None:

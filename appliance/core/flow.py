@@ -15,7 +15,7 @@ from appliance.core.collections import as_task, holds_task
 from appliance.core.edge import Edge
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow_checks import check_values, warn_of_unused
-from appliance.core.flow_options import FORMS
+from appliance.core.flow_options import FORMS, warn_of_idle_attribute
 from appliance.core.graph import Graph
 from appliance.core.iterators import listed_where_possible
 from appliance.core.logs import OwnLogger
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from appliance.core.results import Result
 
+_OWN = frozenset({"graph", "constants", "fn"})
 OPTIONS = (*FORMS, "tasks", "edges", "reference_tasks", "on_failure", "validate")
 TerminalStateHandler = Callable[["Flow", State, Mapping[Task, State]], State | None]
 
@@ -95,6 +96,8 @@ class Flow:
             self.validate()
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in FORMS or name in _OWN or name.startswith("_")):
+            warn_of_idle_attribute(name)
         object.__setattr__(self, name, FORMS[name](value) if name in FORMS else value)
 
     def __enter__(self) -> Flow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from appliance.core.async_functions import refuse_async
 from appliance.core.errors import FlowBuildError
 from appliance.core.run_config import RunConfig
 from appliance.core.task_options import flag_of, result_of, state_handlers_of, takes
+from appliance.kit.option_names import meant
 from appliance.schedules.clocks import Clock
 from appliance.schedules.schedule import Schedule
 
@@ -65,3 +67,10 @@ FORMS: dict[str, Callable[[Any], Any]] = {
     "log_stdout": flag_of("log_stdout"),
 }
 """The attributes of a flow that are options; they are checked whenever they are set."""
+
+
+def warn_of_idle_attribute(name: str) -> None:
+    """Warn if an attribute that someone sets on a flow looks like an option and is none."""
+    option = meant(name, FORMS, 0.8)
+    if option is not None:
+        warnings.warn(f"A flow has no option {name!r}; did you mean flow.{option} = ...?", stacklevel=3)

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from appliance.core import parameter_types
+from appliance.core.context import TASK_RUN_KEYS
 from appliance.core.errors import ParameterError, UnknownParameterError
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
@@ -79,6 +80,9 @@ def _check_options(executor: Any, context: Any, task_states: Any, runner_class: 
                 f"{name} is an option of flow.run() and must be {description}; "
                 f"pass a parameter of that name as parameters={{{name!r}: ...}}."
             )
+    for name in TASK_RUN_KEYS:
+        if name in (context or ()):
+            raise ValueError(f"context can't set {name!r}, because each task run has its own; use another name.")
 
 
 def _merge_parameters(flow: Flow, parameters: Any, more: Mapping[str, Any]) -> dict[str, Any]:

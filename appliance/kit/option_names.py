@@ -51,8 +51,13 @@ def refuse_unknown(subject: str, given: Iterable[str], known: Collection[str]) -
 
 
 def _advice(name: str, known: Collection[str]) -> str:
+    close = meant(name, known)
+    return f"did you mean {close}=...?" if close else f"its options are {', '.join(sorted(known))}."
+
+
+def meant(name: str, known: Collection[str], likeness: float = 0.6) -> str | None:
+    """The known name that was probably meant; `likeness` is the least that counts, up to 1 for the same."""
     from difflib import get_close_matches  # only a mistake needs it
 
-    meant = _MEANT.get(name.lower())
-    close = [meant] if meant in known else get_close_matches(name, known, 1)
-    return f"did you mean {close[0]}=...?" if close else f"its options are {', '.join(sorted(known))}."
+    close = [other] if (other := _MEANT.get(name.lower())) in known else get_close_matches(name, known, 1, likeness)
+    return close[0] if close else None

@@ -197,6 +197,19 @@ def test_an_option_of_a_flow_is_checked_when_it_is_given_and_when_it_is_set(opti
         setattr(flow, name, value)
 
 
+@pytest.mark.parametrize(
+    ("name", "option"), [("excutor", "executor"), ("environment", "run_config"), ("schedules", "schedule")]
+)
+def test_an_attribute_that_looks_like_an_option_warns(name: str, option: str) -> None:
+    flow = Flow("f")
+    with pytest.warns(UserWarning, match=rf"no option '{name}'; did you mean flow\.{option} = "):
+        setattr(flow, name, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        flow.description = "mine"  # type: ignore[attr-defined]
+        flow.executor = None
+
+
 def test_tags_and_on_failure_in_task_args_are_added() -> None:
     made = Task("t", tags=["a"], on_failure=lambda task, state: None)
     new = made.copy(tags=["b"], on_failure=lambda task, state: None)

@@ -84,6 +84,13 @@ def test_a_child_that_the_mapped_task_does_not_have_is_named(caplog: pytest.LogC
     assert "child 1" not in caplog.text
 
 
+@pytest.mark.parametrize("name", ["task_name", "map_index", "task_run_count", "resume"])
+def test_context_of_each_task_run_is_not_to_be_set(name: str) -> None:
+    flow, _added, _last = example()
+    with pytest.raises(ValueError, match=f"context can't set '{name}'"):
+        run(flow, context={name: 1})
+
+
 @pytest.mark.parametrize("option", ["progress", "run_on_schedule", "runner_class"])
 def test_other_options_of_run_are_checked(option: str) -> None:
     flow, _added, _last = example()
