@@ -127,7 +127,7 @@ def script() -> str | None:
     spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
     if spec is not None:
         return str(spec.name).removesuffix(".__main__")
-    return None if file is None else _real_name(str(file))
+    return None if file is None else real_name(str(file))
 
 
 def own_module(name: str) -> ModuleType | None:
@@ -164,7 +164,8 @@ def clear() -> None:
 
 
 @functools.lru_cache(16)
-def _real_name(file: str) -> str:
+def real_name(file: str) -> str:
+    """The name that a file has, or had, as a module."""
     return FlowFile.of(Path(file)).name
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from functools import reduce
 from io import BytesIO
+from types import FunctionType
 from typing import Any
 
 from appliance.core import flow_file
@@ -25,28 +26,34 @@ def dumps(value: Any) -> bytes:
     return file.getvalue()
 
 
-def class_at(module: Any, qualname: str) -> Any:
-    """The class of this name in the module, or None."""
+def value_at(module: Any, qualname: str) -> Any:
+    """What has this name in the module, or None."""
     try:
-        value = reduce(getattr, qualname.split("."), module)
+        return reduce(getattr, qualname.split("."), module)
     except AttributeError:
         return None
-    return value if isinstance(value, type) else None
 
 
-def _completed(cls: type, args: tuple[Any, ...]) -> tuple[Any, ...]:
+def _completed_class(cls: type, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """What cloudpickle makes a class of, with what it forgets: the mark and the slots."""
-    *others, namespace, tracker, nothing = args
+    *others, namespace, tracker, extra = args
     if vars(cls).get("__slots__") and isinstance(namespace, dict):
         namespace["__slots__"] = cls.__slots__  # type: ignore[attr-defined]
     mark = _mark(cls)
-    return *others, namespace, tracker, nothing if mark is None else {MARK: mark}
+    return *others, namespace, tracker, extra if mark is None else {MARK: mark}
+
+
+def _completed_function(function: FunctionType, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What cloudpickle makes a function of, with a preliminary name if the script has it under that name."""
+    code, variables, name, *others = args
+    is_at_its_name = value_at(sys.modules.get(function.__module__), function.__qualname__) is function
+    return code, variables, function.__qualname__ if is_at_its_name else name, *others
 
 
 def _mark(cls: type) -> tuple[str, str] | None:
     """The real module and the name of a class that other processes of the same script have too."""
     name = cls.__module__
-    if class_at(sys.modules.get(name), cls.__qualname__) is not cls:
+    if value_at(sys.modules.get(name), cls.__qualname__) is not cls:
         return None
     real = flow_file.script() if name in ("__main__", "__mp_main__") else name
     return None if real is None else (real, cls.__qualname__)
@@ -59,7 +66,11 @@ def _pickler() -> Callable[[BytesIO], Any]:
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         def reducer_override(self, value: Any) -> Any:
             reduced = super().reducer_override(value)
-            by_value = isinstance(value, type) and isinstance(reduced, tuple) and reduced[1][-1:] == (None,)
-            return (reduced[0], _completed(value, reduced[1]), *reduced[2:]) if by_value else reduced
+            if isinstance(reduced, tuple):
+                if isinstance(value, FunctionType):
+                    return reduced[0], _completed_function(value, reduced[1]), *reduced[2:]
+                if isinstance(value, type) and reduced[1][-1:] == (None,):
+                    return reduced[0], _completed_class(value, reduced[1]), *reduced[2:]
+            return reduced
 
     return Pickler

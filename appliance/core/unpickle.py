@@ -10,11 +10,11 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from appliance.core import flow_file
-from appliance.core.pickles import MARK, class_at
+from appliance.core.pickles import MARK, value_at
 
 MODULES: Mapping[str, tuple[str, ...]] = {
     "appliance.core.caching": ("appliance.core.cache_validators",),
@@ -139,7 +139,7 @@ class Rebuilding:
 
     def __init__(self, main: ModuleType | None) -> None:
         self._main = main
-        self._own: list[type] = []
+        self._own: list[object] = []
 
     def adapt(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """What to call in place of cloudpickle's function, or that function itself."""
@@ -147,16 +147,16 @@ class Rebuilding:
             return module_of
         if name in ("_make_skeleton_class", "_make_skeleton_enum"):
             return functools.partial(self._class, function)
-        if name == "_class_setstate":
-            return functools.partial(self._fill, function)
-        if name == "_make_function" and self._main is not None:
+        if name == "_make_function":
             return functools.partial(self._function, function)
+        if name in ("_class_setstate", "_function_setstate"):
+            return functools.partial(self._fill, function)
         return function
 
     def _class(self, make: Callable[..., type], *args: Any) -> type:
         module, qualname = (args[-1] or {}).get(MARK, (None, ""))
-        own: type | None = class_at(flow_file.own_module(module), qualname) if module else None
-        if own is not None:
+        own = value_at(flow_file.own_module(module), qualname) if module else None
+        if isinstance(own, type):
             self._own.append(own)
             return own
         cls = make(*args)
@@ -166,15 +166,23 @@ class Rebuilding:
             setattr(self._main, qualname, cls)
         return cls
 
-    def _fill(self, fill: Callable[[type, Any], Any], cls: type, state: Any) -> Any:
-        """What this process has already is complete."""
-        return cls if any(cls is own for own in self._own) else fill(cls, state)
-
-    def _function(self, make: Callable[..., Any], code: Any, variables: dict[str, Any], *args: Any) -> Any:
+    def _function(
+        self, make: Callable[..., Any], code: CodeType, variables: dict[str, Any], name: Any, *args: Any
+    ) -> Any:
         if variables.get("__name__") != "__main__":
-            return make(code, variables, *args)
-        assert self._main is not None
-        function = make(code, vars(self._main), *args)
-        if code.co_qualname.isidentifier():
-            setattr(self._main, code.co_qualname, function)
+            return make(code, variables, name, *args)
+        if self._main is None:
+            file = variables.get("__file__")
+            own = value_at(flow_file.own_module(flow_file.real_name(file)), name) if name and file else None
+            if isinstance(own, FunctionType) and own.__code__ == code:
+                self._own.append(own)
+                return own
+            return make(code, variables, name, *args)
+        function = make(code, vars(self._main), name, *args)
+        if name and name.isidentifier():
+            setattr(self._main, name, function)
         return function
+
+    def _fill(self, fill: Callable[[Any, Any], Any], value: Any, state: Any) -> Any:
+        """What this process has already is complete."""
+        return value if any(value is own for own in self._own) else fill(value, state)

@@ -9,7 +9,10 @@ from typing import Any
 
 from appliance.core.flow import Flow
 from appliance.core.flow_file import FlowFile
+from appliance.core.logs import get_logger
 from appliance.packaging.storage import LoadError
+
+_logger = get_logger()
 
 
 class LocalStorage:
@@ -55,6 +58,12 @@ def import_file(path: Path, name: str | None = None) -> ModuleType:
     if path.suffix != ".py":
         raise LoadError(f"{path.name} is not a Python file; flows are defined in files that end in .py.")
     file = FlowFile.of(path, name)
+    if file.is_private:
+        _logger.warning(
+            "The flow file %s has the name of another module, or one that can't be imported, so it gets a private name: other programs "
+            "can't read what it pickles. Rename the file to change this.",
+            path.name,
+        )
     try:
         return file.load()
     except (Exception, SystemExit) as error:

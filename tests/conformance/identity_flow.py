@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import __main__
-from appliance import Flow, LocalExecutor, ProcessExecutor, ThreadExecutor, all_finished, task
+from appliance import DaskExecutor, Flow, LocalExecutor, ProcessExecutor, ThreadExecutor, all_finished, task
 
 
 class Color(enum.Enum):
@@ -153,18 +153,20 @@ def judge(results, error):
     assert type(error) is Odd and error.code == 7, f"wrong: {error!r}"
 
 
-def build(executor):
+def build(executor, checked=CHECKED):
     with Flow(type(executor).__name__, executor=executor) as flow:
-        results = {one.name: one() for one in CHECKED} | {"checks": checks(gives())}
+        results = {one.name: one() for one in checked} | {"checks": checks(gives())}
         judge(results, fails(), task_args={"trigger": all_finished})
     return flow
 
 
 local, threads, processes = build(LocalExecutor()), build(ThreadExecutor(2)), build(ProcessExecutor(2))
+on_dask = build(DaskExecutor(cluster_kwargs={"n_workers": 1, "threads_per_worker": 1}), [pickles, in_a_thread])
+"""Its workers are daemons, which must not have children."""
 
 
 if __name__ == "__main__":
-    for flow in (local, threads, processes):
+    for flow in (local, threads, processes, on_dask):
         state = flow.run(progress=False)
         if not state.is_successful():
             raise SystemExit(f"{flow.name}: {[each.message for each in state.result.values()]}")

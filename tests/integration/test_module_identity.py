@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,12 +12,12 @@ import pytest
 
 from appliance.client import flow_runs
 from tests.conformance import identity_flow
-from tests.integration.live import LiveServer
+from tests.integration.live import TOKEN, LiveServer
 from tests.integration.test_process_agent import Host
 
 SOURCE = Path(identity_flow.__file__)
 NAMES = ["etl.py", "my-flow.py", "my flow.py", "queue.py", "types.py", "v1.2.py", "package/inner/etl.py"]
-FLOWS = ["LocalExecutor", "ThreadExecutor", "ProcessExecutor"]
+FLOWS = ["DaskExecutor", "LocalExecutor", "ThreadExecutor", "ProcessExecutor"]
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,15 @@ def place(folder: Path, name: str, text: str | None = None) -> Path:
         (folder / above / "__init__.py").touch()
     file.write_text(SOURCE.read_text() if text is None else text)
     return file
+
+
+def register(server: LiveServer, folder: Path, *arguments: str) -> str:
+    """The command in this folder. Returns what it says besides its answer."""
+    environ = {**os.environ, "APPLIANCE_URL": server.url, "APPLIANCE_TOKEN": TOKEN}
+    command = [sys.executable, "-m", "appliance", "register", *arguments, "--project", "p"]
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
 def test_it_runs_as_a_script(tmp_path: Path) -> None:
@@ -110,6 +120,70 @@ with Flow("unguarded") as flow:
 
 flow.run()
 """
+START_METHOD = """
+import multiprocessing
+from appliance import Flow, task
+
+multiprocessing.set_start_method("spawn", force=True)
+
+class Row:
+    pass
+
+def is_row(value):
+    return type(value) is Row
+
+@task
+def pooled():
+    with multiprocessing.Pool(1) as pool:
+        assert pool.map(is_row, [Row(), Row()]) == [True, True]
+
+with Flow("start method") as flow:
+    pooled()
+"""
+
+
+def test_a_file_may_choose_how_processes_start(server: LiveServer, tmp_path: Path) -> None:
+    host = Host(server, tmp_path / "agent")
+    host.start()
+    try:
+        place(tmp_path, "start.py", START_METHOD)
+        register(server, tmp_path, "start.py")
+        assert server.ended(server.create("start method")).state == "Success"
+    finally:
+        host.stop()
+
+
+RELATIVE = """
+from appliance import Flow, task
+from .conf import VALUE
+
+@task
+def check():
+    assert VALUE == 5
+
+with Flow("relative") as flow:
+    check()
+"""
+
+
+@pytest.mark.parametrize("arguments", [["-m", "reports.daily"], ["reports/daily.py"]], ids=["module", "file"])
+def test_a_flow_in_a_package_may_import_relatively(server: LiveServer, tmp_path: Path, arguments: list[str]) -> None:
+    host = Host(server, tmp_path / "agent")
+    host.start()
+    try:
+        place(tmp_path, "reports/daily.py", RELATIVE)
+        (tmp_path / "reports" / "conf.py").write_text("VALUE = 5\n")
+        if arguments[0] == "-m":
+            (tmp_path / "reports" / "__init__.py").unlink()
+        assert register(server, tmp_path, *arguments) == ""
+        assert server.ended(server.create("relative")).state == "Success"
+    finally:
+        host.stop()
+
+
+def test_a_name_that_is_taken_is_said(server: LiveServer, tmp_path: Path) -> None:
+    place(tmp_path, "queue.py", "from appliance import Flow\n\nflow = Flow('taken')\n")
+    assert "Rename the file" in register(server, tmp_path, "queue.py")
 
 
 def test_child_processes_never_run_the_flow(server: LiveServer, tmp_path: Path) -> None:

@@ -53,7 +53,16 @@ class Odd(Exception):
     def __eq__(self, other):
         return type(self) is type(other) and self.args == other.args
 
-VALUES = [Color.RED, Right.READ | Right.WRITE, Row(1), Slim(2), Pair(3), Circle.Part.EDGE, Odd(7), [{"x": Color.RED}], Color, Circle]
+def square(x):
+    return x * x
+
+SAME_NAME = []
+for factor in (2, 3):
+    def times(x, factor=factor):
+        return x * factor
+    SAME_NAME.append(times)
+
+VALUES = [Color.RED, Right.READ | Right.WRITE, Row(1), Slim(2), Pair(3), Circle.Part.EDGE, Odd(7), [{"x": Color.RED}], Color, Circle, square, times]
 
 def wrong(read):
     same = [type(one) is type(other) and one == other for one, other in zip(read, VALUES, strict=True)]
@@ -127,6 +136,16 @@ def test_another_script_gets_the_classes_as_they_were(stored: tuple[Path, Path],
         "print(read[2].number, isinstance(read[2], Row), read[3].number, hasattr(read[3], '__dict__'), read[5])\n"
     )
     assert run(other, stored[1]) == "1 False 2 False Part.EDGE\n"
+
+
+def test_functions_of_one_name_stay_apart(stored: tuple[Path, Path]) -> None:
+    code = (
+        "import runpy, sys\nfrom appliance.core.pickles import dumps\nfrom appliance.core.unpickle import loads\n"
+        "print([times(10) for times in loads(dumps(SAME_NAME))], loads(dumps(times)) is times)\n"
+    )
+    script = stored[0].parent / "of_one_name.py"
+    script.write_text(SCRIPT + code)
+    assert run(script, stored[1]) == "[20, 30] True\n"
 
 
 def test_plain_pickle_reads_it_too(stored: tuple[Path, Path]) -> None:
