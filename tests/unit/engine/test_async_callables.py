@@ -154,6 +154,11 @@ def made(**options: Any) -> Task:
     return Task(**options)
 
 
+def mapped_apply(function: Function) -> object:
+    with Flow("f"):
+        return apply_map(function, [1])
+
+
 PLACES: dict[str, Callable[[Function], object]] = {
     "Task.trigger": lambda f: made(trigger=f),
     "Task.state_handlers": lambda f: made(state_handlers=[f]),
@@ -173,7 +178,7 @@ PLACES: dict[str, Callable[[Function], object]] = {
     "Result.has": lambda f: backend(has=f),
     "Serializer.serialize": lambda f: Memory(serializer=serializer(f, dump)),
     "Serializer.deserialize": lambda f: Memory(serializer=serializer(dump, f)),
-    "apply_map": lambda f: Flow("f").__enter__() and apply_map(f, [1]),
+    "apply_map": mapped_apply,
 }
 
 
