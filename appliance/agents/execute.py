@@ -233,6 +233,7 @@ def _run_flow(
         state = stopping.run(runner)
         log.finish()
     except BaseException as error:
+        log.finish()
         _logger.exception("The run was aborted by an unexpected error.")
         return failures.failed_state(error)
     duration = clock.monotonic() - started_at

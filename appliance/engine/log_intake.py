@@ -26,16 +26,27 @@ class Levels:
     def want(self, logger: logging.Logger, level: int) -> bool:
         """A level by name applies to child loggers too. Levels that code has set can only add records of the run's own loggers, and
         only leave out records of others. The level of the root logger is of no interest, because any configuration changes it."""
-        limit, explicit = self.named.get(logger.name), 0
-        at: logging.Logger | None = logger
-        while limit is None and at is not None and at.parent is not None:
-            explicit = explicit or at.level
-            at = at.parent
-            limit = self.named.get(at.name)
+        limit = self._level_by_name(logger.name) if self.named else None
         if limit is None:
+            explicit = _explicit_level(logger)
             own = logger.name == ROOT or logger.name.startswith(f"{ROOT}.")
             limit = min(self.own, explicit or self.own) if own else max(self.others, explicit)
         return level >= limit
+
+    def _level_by_name(self, name: str) -> int | None:
+        while name and name not in self.named:
+            name = name.rpartition(".")[0]
+        return self.named.get(name or "root")
+
+
+def _explicit_level(logger: logging.Logger) -> int:
+    """The level that code has set for the logger or for the closest of its parents below the root."""
+    at: logging.Logger | None = logger
+    while at is not None and at.parent is not None:
+        if at.level:
+            return at.level
+        at = at.parent
+    return logging.NOTSET
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -43,8 +43,9 @@ def tracked(flow: Any, spool: Path) -> float:
     reporter = Reporter(acknowledge, 1, spool, on_cancel=lambda: None, on_dead=lambda _reason: None)
     reporter.start()
     began = time.perf_counter()
-    with reported(reporter):
+    with reported(reporter, directory=spool.parent) as log:
         runner = TrackedFlowRunner(flow, reporter)
+        runner.log = log
         assert runner.run().is_successful()
         assert runner.final is not None
         reporter.flow_state(runner.final)

@@ -44,8 +44,9 @@ class Sink:
 
     def close(self) -> None:
         """Emit the lines that have no end yet."""
-        for lines in list(self._lines.values()):
-            lines.close()
+        if self._lines:
+            for lines in list(self._lines.values()):
+                lines.close()
 
 
 class _Nowhere(Sink):
@@ -75,6 +76,10 @@ DROPPED: Sink = _Nowhere(BOTH)
 
 current_sink: ContextVar[Sink | None] = ContextVar("current_sink", default=None)
 _default: Sink = UNTOUCHED
+_drops: Callable[[str], bool] | None = None
+_UNTAPPED = object()
+_tapped: tuple[Any, Any] = (_UNTAPPED, _UNTAPPED)
+"""The streams for which there is a tap until the process's capture ends."""
 _forked = False
 """Is this a child that a task has forked? It writes to the streams themselves, as any program would."""
 
@@ -88,6 +93,8 @@ def logged(streams: Streams, name: str | None = None) -> Sink:
 
 def log_line(stream: str, line: str, name: str | None = None, **fields: Any) -> None:
     """Log a line that was written to a stream. What log handlers write in turn is not captured again."""
+    if _drops is not None and _drops(line):
+        return
     logger = get_logger(f"{name}.{stream}" if name else stream)
     if not logger.isEnabledFor(logging.INFO):
         return
@@ -100,31 +107,39 @@ def log_line(stream: str, line: str, name: str | None = None, **fields: Any) -> 
         current_sink.reset(token)
 
 
-@contextmanager
-def capture(sink: Sink) -> Iterator[None]:
+class capture:
     """Inside the block, what this thread writes goes to the sink, and so does what threads that the task starts write."""
-    taps = _open(sink.streams)
-    token = current_sink.set(sink)
-    try:
-        yield
-    finally:
-        _flush_wrappers()
-        current_sink.reset(token)
-        sink.close()
-        _close(taps)
+
+    __slots__ = ("_sink", "_taps", "_token")
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def __enter__(self) -> None:
+        self._taps = () if _are_tapped_already() else _open(self._sink.streams)
+        self._token = current_sink.set(self._sink)
+
+    def __exit__(self, *_error: object) -> None:
+        if not _are_tapped_already():
+            _flush_wrappers()
+        current_sink.reset(self._token)
+        self._sink.close()
+        if self._taps:
+            _close(self._taps)
 
 
 @contextmanager
-def capture_process(sink: Sink) -> Iterator[None]:
-    """Inside the block, whatever this process writes outside of `capture` goes to the sink."""
-    global _default
-    taps = _open(sink.streams)
-    before, _default = _default, sink
+def capture_process(sink: Sink, drops: Callable[[str], bool]) -> Iterator[None]:
+    """Inside the block, whatever this process writes outside of `capture` goes to the sink. Lines for which `drops` is true are not logged."""
+    global _default, _drops, _tapped
+    taps = _open(BOTH)
+    before = _default, _drops, _tapped
+    _default, _drops, _tapped = sink, drops, (sys.stdout, sys.stderr)
     try:
         yield
     finally:
         _flush_wrappers()
-        _default = before
+        _default, _drops, _tapped = before
         sink.close()
         _close(taps)
 
@@ -215,7 +230,11 @@ _lock = threading.Lock()
 _taps: dict[int, _Tap] = {}  # by the id of the stream object, which the tap keeps alive
 
 
-def _open(streams: Streams) -> list[_Tap]:
+def _are_tapped_already() -> bool:
+    return sys.stdout is _tapped[0] and sys.stderr is _tapped[1]
+
+
+def _open(streams: Streams) -> tuple[_Tap, ...]:
     taps = []
     with _lock:
         for name in streams:
@@ -227,10 +246,10 @@ def _open(streams: Streams) -> list[_Tap]:
                 tap = _taps[id(stream)] = _Tap(name, stream)
             tap.users += 1
             taps.append(tap)
-    return taps
+    return tuple(taps)
 
 
-def _close(taps: list[_Tap]) -> None:
+def _close(taps: tuple[_Tap, ...]) -> None:
     with _lock:
         for tap in taps:
             tap.users -= 1

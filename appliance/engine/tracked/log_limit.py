@@ -14,27 +14,30 @@ class LogLimit:
     """At most `rate` lines a second and `size` bytes in all; 0 is no limit. Not thread-safe."""
 
     def __init__(self, rate: int, size: int) -> None:
-        self._rate, self._size = rate, size
+        self._most, self._size = rate * WINDOW, size
         self._window_ends, self._lines, self._bytes = 0.0, 0, 0
         self._dropped_lines = self._dropped_characters = 0
 
-    def admits(self, message: str) -> bool:
-        """Count a message, and say whether it may be logged."""
+    def reached(self) -> bool:
+        """Must the next line be dropped?"""
+        if self._size and self._bytes >= self._size:
+            return True
+        if not self._most or self._lines < self._most:
+            return False
+        return clock.monotonic() < self._window_ends
+
+    def add(self, characters: int) -> None:
+        """Count a line that is logged."""
         now = clock.monotonic()
         if now >= self._window_ends:
             self._window_ends, self._lines = now + WINDOW, 0
         self._lines += 1
-        fits = not self.full and not (self._rate and self._lines > self._rate * WINDOW)
-        if fits:
-            self._bytes += len(message) + _OVERHEAD
-        else:
-            self._dropped_lines += 1
-            self._dropped_characters += len(message)
-        return fits
+        self._bytes += characters + _OVERHEAD
 
-    @property
-    def full(self) -> bool:
-        return bool(self._size) and self._bytes >= self._size
+    def drop(self, lines: int, characters: int) -> None:
+        """Count lines that are not."""
+        self._dropped_lines += lines
+        self._dropped_characters += characters
 
     def gap(self) -> str | None:
         """A line that says how much is missing since the last call, if anything is."""
@@ -44,7 +47,8 @@ class LogLimit:
         self._dropped_lines = self._dropped_characters = 0
         reason = (
             f"the run's log has reached {self._size:,} bytes (APPLIANCE_RUN_LOG_BYTES)"
-            if self.full
-            else f"the run wrote more than {self._rate:,} lines a second (APPLIANCE_RUN_LOG_RATE)"
+            if self._size and self._bytes >= self._size
+            else f"the run wrote more than {self._most / WINDOW:,.0f} lines a second (APPLIANCE_RUN_LOG_RATE)"
         )
-        return f"{lines:,} {'line' if lines == 1 else 'lines'} ({characters:,} characters) were dropped here, because {reason}."
+        noun = "line" if lines == 1 else "lines"
+        return f"{lines:,} {noun} ({characters:,} characters) were dropped here, because {reason}."

@@ -45,7 +45,10 @@ class RunLog:
         self._last: LastLines | None = None
 
     def take(self, record: logging.LogRecord) -> None:
-        """Report a record."""
+        """Report a record, unless there are too many. The engine's own are always reported."""
+        output = hasattr(record, "stream")
+        if (output or not record.pathname.startswith(_OURS)) and self.drops(str(record.msg)):
+            return
         self._context.filter(record)
         if streams.in_forked_child():
             print(self._formatter.format(record), file=sys.stderr)  # noqa: T201 - the parent reads it from there
@@ -53,14 +56,11 @@ class RunLog:
         if self._reading.acquire(blocking=False):  # what children wrote until now comes first
             self._read(at=record.created)
         message = message_of(record)
-        output = hasattr(record, "stream")
-        ours = record.pathname.startswith(_OURS) and not output
+        at = datetime.fromtimestamp(record.created, UTC)
+        slug, map_index = getattr(record, "task_slug", None), getattr(record, "map_index", -1)
         with self._limiting:
-            if not (ours or self._limit.admits(message)):
-                return
+            self._limit.add(len(message))
             self._report_gap()
-            at = datetime.fromtimestamp(record.created, UTC)
-            slug, map_index = getattr(record, "task_slug", None), getattr(record, "map_index", -1)
             self._reporter.log(at, record.levelno, record.name, message, slug, map_index)
         if self._last is not None:
             self._last.add(message if output else self._line(record, message))
@@ -83,6 +83,14 @@ class RunLog:
         with self._limiting:
             self._report_gap()
 
+    def drops(self, text: str | bytes) -> bool:
+        """Is the limit reached? Then one line of text, or all lines of the data, count as dropped."""
+        with self._limiting:
+            reached = self._limit.reached()
+            if reached:
+                self._limit.drop(1 if isinstance(text, str) else text.count(b"\n"), len(text))
+            return reached
+
     @contextmanager
     def process(self, directory: Path) -> Iterator[None]:
         """Inside the block, all that this process and its children write belongs to the run, and logging is as Python starts it."""
@@ -91,12 +99,12 @@ class RunLog:
         root.handlers[:] = []
         root.setLevel(logging.WARNING)
         self._last = LastLines()
-        self._files = OutputFiles(directory, self._on_line)
+        self._files = OutputFiles(directory, self._on_line, self.drops)
         self._files.open()
         reader = threading.Thread(target=self._watch, args=(over,), name="appliance-output", daemon=True)
         reader.start()
         try:
-            with streams.capture_process(self._sink):
+            with streams.capture_process(self._sink, self.drops):
                 yield
         finally:
             over.set()

@@ -11,10 +11,12 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from appliance.engine.output.lines import Lines
-from appliance.engine.output.streams import BOTH, STDERR, STDOUT
+from appliance.engine.output.streams import BOTH, STDERR, STDOUT, Emit
 
 _NUMBERS = {STDOUT: 1, STDERR: 2}
 _CHUNK = 1 << 20
@@ -22,18 +24,22 @@ _TRUNCATE_ABOVE = 64 << 20
 _PUNCH_HOLE = 0x03  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
 
 
+Skip = Callable[[bytes], bool]
+"""Is this data, of any number of lines, to be skipped?"""
+
+
 class OutputFiles:
     """From `open` to `close`, the descriptors lead to the files `stdout` and `stderr` in a directory. Not thread-safe."""
 
-    def __init__(self, directory: Path, emit: Callable[[str, str], None]) -> None:
+    def __init__(self, directory: Path, emit: Emit, skip: Skip) -> None:
         self._directory = directory
         self._files: list[_OutputFile] = []
-        self._emit = emit
+        self._emit, self._skip = emit, skip
 
     def open(self) -> None:
         for name in BOTH:
             with suppress(OSError):  # no such descriptor, or no place for a file: the output stays where it is
-                self._files.append(_OutputFile(name, self._directory / name, self._emit))
+                self._files.append(_OutputFile(name, self._directory / name, self._emit, self._skip))
 
     def read(self) -> None:
         """Emit the lines that are complete by now."""
@@ -52,8 +58,9 @@ class OutputFiles:
 
 
 class _OutputFile:
-    def __init__(self, name: str, path: Path, emit: Callable[[str, str], None]) -> None:
+    def __init__(self, name: str, path: Path, emit: Emit, skip: Skip) -> None:
         self.lines = Lines(lambda line: emit(name, line))
+        self._skip, self._skipping = skip, False
         self._number, self._at = _NUMBERS[name], 0
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         self._before = os.dup(self._number)
@@ -65,9 +72,20 @@ class _OutputFile:
             data = os.pread(self._file, _CHUNK, self._at)
             if not data:
                 break
-            self.lines.write_bytes(data)
             self._at += len(data)
+            self._pass_on(data)
             self._forget()
+
+    def _pass_on(self, data: bytes) -> None:
+        """Emit the lines, or skip all of them at once, since a program may write faster than lines can be cut."""
+        if self._skip(data):
+            self.lines.close()
+            self._skipping = True
+            return
+        if self._skipping:  # the rest of a line
+            data = data.partition(b"\n")[2]
+            self._skipping = False
+        self.lines.write_bytes(data)
 
     def _forget(self) -> None:
         """Remove what has been read. Where no holes are possible, the file starts over from time to time."""
@@ -90,8 +108,10 @@ def _flush(name: str) -> None:
 
 def _punch(fd: int, end: int) -> bool:
     """Free the disk space of a file up to `end`, which then reads as zeros. Its size stays, and other processes may be writing."""
-    try:
-        fallocate = ctypes.CDLL(None).fallocate64
-    except AttributeError:
-        return False
-    return bool(fallocate(fd, _PUNCH_HOLE, ctypes.c_int64(0), ctypes.c_int64(end)) == 0)
+    fallocate = _fallocate()
+    return bool(fallocate and fallocate(fd, _PUNCH_HOLE, ctypes.c_int64(0), ctypes.c_int64(end)) == 0)
+
+
+@cache
+def _fallocate() -> Any:
+    return getattr(ctypes.CDLL(None), "fallocate64", None)
