@@ -29,7 +29,7 @@ class _TooLarge(Exception):
 
 def own(value: Any) -> Any:
     """A copy of a container if it is small, otherwise the value itself."""
-    if not _is_container(value):
+    if not is_container(value):
         return value
     try:
         return _Copy().of(value)
@@ -37,7 +37,8 @@ def own(value: Any) -> Any:
         return value
 
 
-def _is_container(value: Any) -> bool:
+def is_container(value: Any) -> bool:
+    """Is this of a class that is copied?"""
     kind = type(value)
     if kind in SCALARS:
         return False
@@ -54,7 +55,7 @@ class _Copy:
         self.copies: dict[int, Any] = {}
 
     def of(self, value: Any) -> Any:
-        if not _is_container(value):
+        if not is_container(value):
             return value
         if id(value) in self.copies:
             return self.copies[id(value)]

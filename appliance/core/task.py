@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Never, NoReturn
 
-from appliance.core import dealing, retries, triggers
+from appliance.core import copies, dealing, retries, triggers
 from appliance.core.annotations import mapped
 from appliance.core.building import FlowBuilder, active_flow, active_tags, authors_line
 from appliance.core.comparisons import truth
@@ -57,6 +57,8 @@ class Task(OperatorMethods["Task"]):
     """The `home` of the flow in which it was called and got its arguments."""
     shares_result: typing.ClassVar[bool] = False
     """Is its result one thing for all tasks that use it, such as a connection? Others' small containers are copied for each."""
+    default_containers: Mapping[str, Any] = {}
+    """Defaults of run() such as `[]`, of which every attempt gets its own copy."""
     runs_on_cancel: typing.ClassVar[bool] = False
     """Does it run even when the flow run is cancelled, to clean up?"""
     default_trigger: triggers.Trigger[Task] = staticmethod(triggers.all_successful)
@@ -121,6 +123,11 @@ class Task(OperatorMethods["Task"]):
                 setattr(self, key, FORMS[key](value))
         check_together(self)
         self._signature = _signature_of(self)
+        self.default_containers = {
+            name: parameter.default
+            for name, parameter in self._signature.parameters.items()
+            if copies.is_container(parameter.default)
+        }
         check_inputs(self)
         flow = active_flow.get()
         if flow is not None and not self.auto_generated:

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypedDict
 
 import numpy
 import pytest
@@ -72,6 +72,26 @@ def test_what_is_given_for_an_iterable_can_be_read_again(hint: Any, value: Any, 
     found = resolved(hint, value)
     assert type(found) is type(becomes)
     assert found == becomes
+
+
+class Tree(BaseModel):
+    values: Iterable[int] = ()
+    children: list[Tree] = []
+
+
+class Typed(TypedDict):
+    values: Iterable[int]
+
+
+class Pair(NamedTuple):
+    values: Iterable[int]
+
+
+def test_every_other_type_with_fields_is_searched() -> None:
+    tree = resolved(Tree, {"values": [1], "children": [{"values": [2]}]})
+    assert (tree.values, tree.children[0].values) == ([1], [2])
+    assert resolved(list[Typed], [{"values": [1]}]) == [{"values": [1]}]
+    assert resolved(Pair, [[1]]) == Pair([1])
 
 
 @pytest.mark.parametrize("hint", [Model, Record])

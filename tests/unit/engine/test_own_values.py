@@ -69,6 +69,22 @@ def test_tasks_and_children_do_not_see_what_their_siblings_did(executor: Any) ->
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
+def test_defaults_of_a_function_are_as_they_were_written(executor: Any) -> None:
+    @task(max_retries=1, retry_delay=timedelta(0))
+    def collect(number: int, items: Any = [], *, more: Any = {"a": []}) -> Any:  # noqa: B006 - what authors write
+        items.append(number)
+        more["a"].append(number)
+        if context.task_run_count == 1:
+            raise ValueError("not yet")
+        return items, more["a"]
+
+    with Flow("f") as flow:
+        mapped, given = collect.map([1, 2]), collect(3, [0])
+    for _ in range(2):
+        assert results(flow, mapped, given, executor=executor()) == [[([1], [1]), ([2], [2])], ([0, 3], [3])]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
 def test_an_attempt_does_not_see_what_an_earlier_one_did(executor: Any) -> None:
     @task(max_retries=2, retry_delay=timedelta(0))
     def picky(constant: Any, result: Any, given: Any) -> Any:
