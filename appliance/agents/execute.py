@@ -191,6 +191,7 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
 
         def cut(sentence: str) -> None:
             _logger.warning("%s", sentence)
+            log.finish()
             code = _report_end(reporter, final)
             _write_exit_code(assignment, code)
             leave(code)

@@ -16,6 +16,7 @@ from appliance.core.states import Cancelled, Resume, State
 from appliance.engine import progress as progress_
 from appliance.engine.executors.executor import Executor
 from appliance.engine.flow_runner import FlowRunner, earlier_states
+from appliance.engine.output import streams
 from appliance.engine.task_states import States, task_states_of, warn_of_missing_children
 from appliance.engine.termination import on_sigterm
 from appliance.kit import clock, ids
@@ -61,7 +62,7 @@ def run_flow(
     values = _merge_parameters(flow, parameters, more_parameters)
     states = None if task_states is None else task_states_of(flow, task_states)
     runs = _Runs(flow, executor, context, states, runner_class, progress)
-    with progress_.log_lines(), on_sigterm():
+    with streams.kept(), progress_.log_lines(), on_sigterm():
         scheduled = flow.schedule is not None if run_on_schedule is None else run_on_schedule
         return runs.on_schedule(values) if scheduled else runs.once(values, None)
 

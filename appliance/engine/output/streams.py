@@ -6,12 +6,13 @@ captured. So whatever else replaces, wraps or inspects the streams works as alwa
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -142,6 +143,25 @@ def capture_process(sink: Sink, drops: Callable[[str], bool]) -> Iterator[None]:
         _default, _drops, _tapped = before
         sink.close()
         _close(taps)
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """After the block, sys.stdout and sys.stderr are what they were, unless a redirect that someone else has begun is still in effect."""
+    before = sys.stdout, sys.stderr
+    try:
+        yield
+    finally:
+        if (sys.stdout is not before[0] or sys.stderr is not before[1]) and not _is_redirected():
+            sys.stdout, sys.stderr = before
+
+
+def _is_redirected() -> bool:
+    """Is a block of `contextlib.redirect_stdout` or `redirect_stderr` active in any thread? This takes a while."""
+    return any(
+        isinstance(one, redirect_stdout | redirect_stderr) and getattr(one, "_old_targets", None)
+        for one in gc.get_objects()
+    )
 
 
 @contextmanager

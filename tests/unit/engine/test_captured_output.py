@@ -334,3 +334,38 @@ def test_tasks_and_flows_have_a_logger() -> None:
     assert names["from self"] == "appliance.run.own"
     assert names["from the flow"] == "appliance.run.nightly"
     assert log.of("own-1") == ["from self"]
+
+
+@pytest.mark.parametrize("executor", [None, ThreadExecutor(2)])
+@pytest.mark.parametrize("log_stdout", [True, False])
+def test_a_task_that_replaces_stdout_and_leaves_it_affects_only_its_run(log_stdout: bool, executor: Any) -> None:
+    def replace() -> None:
+        sys.stdout = io.StringIO()
+        sys.stderr = io.StringIO()
+
+    with Flow("f", executor=executor) as flow:
+        task(replace, log_stdout=log_stdout)()
+    before = sys.stdout, sys.stderr
+    flow.run(progress=False)
+    assert (sys.stdout, sys.stderr) == before
+
+
+def test_a_redirect_elsewhere_outlasts_a_run(tmp_path: Path) -> None:
+    captured, redirected = threading.Event(), threading.Event()
+
+    def prints() -> None:
+        captured.set()
+        assert redirected.wait(30)
+
+    with Flow("f") as flow:
+        task(prints, log_stdout=True)()
+    with stdout_to(tmp_path / "stdout"):
+        thread = threading.Thread(target=flow.run, kwargs={"progress": False})
+        thread.start()
+        assert captured.wait(30)
+        with contextlib.redirect_stdout(io.StringIO()) as text:
+            print("during")
+            redirected.set()
+            thread.join()
+            print("after")
+    assert text.getvalue() == "during\nafter\n"
