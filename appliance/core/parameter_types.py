@@ -123,7 +123,7 @@ def convert(flow: Consumers, parameter: Parameter, value: Any, subject: str = "P
     except ValidationError:
         pass
     try:
-        return adapter.validate_json(json.dumps(_whole_numbers(value)), strict=True)
+        return _from_json(adapter, value)
     except ValidationError as error:
         if isinstance(value, Mapping | list | str):  # that is how a value looks that came as JSON
             wrong = error
@@ -232,6 +232,16 @@ def _adapter(hint: Any) -> Any:
         return TypeAdapter(hint)
     except (PydanticUserError, NameError):  # NameError: a hint within it that can't be evaluated
         return None
+
+
+def _from_json(adapter: Any, value: Any) -> Any:
+    """The value read as JSON. Raises ValidationError, or another error if it has no JSON form."""
+    from pydantic import ValidationError
+
+    try:
+        return adapter.validate_json(json.dumps(value), strict=True)
+    except ValidationError:  # 2.0 is the integer 2 only where nothing else fits
+        return adapter.validate_json(json.dumps(_whole_numbers(value)), strict=True)
 
 
 def _whole_numbers(value: Any) -> Any:

@@ -176,6 +176,40 @@ def test_a_default_without_a_json_form_is_not_registered() -> None:
             serialize(flow_of(None, default))
 
 
+class Twins(Enum):
+    TEXT = "1"
+    NUMBER = 1
+    NONE = ""
+
+
+class Loose(BaseModel):
+    anything: Any
+    twin: Twins
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "becomes"),
+    [
+        (Twins, "1", Twins.TEXT),
+        (Twins, 1, Twins.NUMBER),
+        (Twins, "", Twins.NONE),
+        (Literal["1", 1], "1", "1"),
+        (int | float, 1.0, 1.0),
+        (int | float, 1, 1),
+        (str | None, "", ""),
+        (Any, 1.0, 1.0),
+        (dict[str, Any], {"a": 1.0}, {"a": 1.0}),
+        (Loose, {"anything": 1.0, "twin": "1"}, Loose(anything=1.0, twin=Twins.TEXT)),
+        (Loose, {"anything": [2**70, 1], "twin": 1}, Loose(anything=[2**70, 1], twin=Twins.NUMBER)),
+        (Decimal, "0.1000000000000000000000001", Decimal("0.1000000000000000000000001")),
+        (Decimal, 2**70, Decimal(2**70)),
+        (int, 2**53 + 1, 2**53 + 1),
+    ],
+)
+def test_values_that_look_alike_stay_apart(hint: Any, value: Any, becomes: Any) -> None:
+    assert repr(resolved(hint, value)) == repr(becomes)
+
+
 def test_each_field_has_its_sentence_and_all_come_at_once() -> None:
     with Flow("shop") as flow:
         same(Parameter("order", type=Order))
