@@ -1,6 +1,7 @@
 import { screen, waitFor } from "@testing-library/react";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Run } from "../../api/flow-runs";
+import { Numeral } from "../../lib/json";
 import { parameter, run, state, taskRun } from "../../test/builders";
 import { type Page, renderPage } from "../../test/render";
 import { type FakeServer, fakeServer, graphqlError } from "../../test/server";
@@ -95,6 +96,17 @@ describe("the request", () => {
     await page.user.type(field("size"), "7");
     await restart(page);
     expect(inputs()).toMatchObject([{ fromTask: "load", parameters: { size: 7 } }]);
+  });
+
+  it("carries exactly what was typed, from a field that shows exactly what was", async () => {
+    const page = await show({ ...withParameters(), parameters: { region: "", size: new Numeral("9007199254740993") } });
+    expect(field("size").value).toBe("9007199254740993");
+    expect(screen.getByRole<HTMLInputElement>("checkbox", { name: "Empty text" }).checked).toBe(true);
+    await page.user.clear(field("size"));
+    await page.user.type(field("size"), "9007199254740995");
+    await restart(page);
+    const sent = server.callsTo("POST /graphql").map((call) => call.text);
+    expect(sent.join()).toContain('"parameters":{"size":9007199254740995}');
   });
 
   it("is not sent with a value that can't be read", async () => {
