@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from appliance.kit import ids
 from tests.e2e.appliance_process import Appliance, running
-from tests.e2e.browser import chromium_running, sign_in, visitor, why_not
+from tests.e2e.browser import axe_violations, chromium_running, sign_in, visitor, why_not
 
 pytestmark = pytest.mark.slow
 
@@ -108,6 +108,7 @@ def test_values_of_the_command_line_arrive_exactly(appliance: Appliance) -> None
 def test_values_of_the_browser_arrive_exactly_and_again(appliance: Appliance, page: Page) -> None:
     page.goto(f"/flows/{flow_id(appliance, 'values')}/run")
     page.get_by_label("number").fill("9007199254740993")
+    assert axe_violations(page) == []
     page.get_by_label("price").fill("0.1000000000000000000000001")
     page.get_by_label("note").fill("")
     page.get_by_label("Empty text").check()
