@@ -45,7 +45,6 @@ class Flow:
 
     logger = OwnLogger()
     """The run's logger with the name of the flow."""
-    log_stdout: bool | None = None
 
     def __init__(
         self,
@@ -79,7 +78,7 @@ class Flow:
         self.terminal_state_handler = terminal_state_handler
         self.result = result
         self.strict_tracking = strict_tracking
-        self.log_stdout = log_stdout
+        self.log_stdout: bool | None = log_stdout
         self.graph = Graph()
         self.constants: dict[Task, dict[str, Any]] = {}
         self._reference_tasks: tuple[Task, ...] = ()
@@ -293,6 +292,9 @@ class Flow:
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_tokens": [], "_validated": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({"log_stdout": None} | state)  # flows of earlier releases have none
 
     # --- the graph
 

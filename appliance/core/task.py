@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from appliance.core.cache_validators import Validator
     from appliance.core.results import Result, Template
 
+_HAS_CHOICE = "log_stdout may be None"
 RESERVED = frozenset({"upstream_tasks", "mapped", "task_args", "flow"})
 
 
@@ -137,6 +138,15 @@ class Task(OperatorMethods["Task"]):
         """What the task does. Override it. A plain `Task("name")` does nothing, which is enough to join branches."""
         if type(self) is not Task:
             raise TaskDefinitionError(f"Task class {type(self).__name__} has no run(); define it.")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {_HAS_CHOICE: True}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """In earlier releases, False was the default of `log_stdout`."""
+        if not state.pop(_HAS_CHOICE, False):
+            state["log_stdout"] = state.get("log_stdout") or None
+        self.__dict__.update(state)
 
     # --- calls build the graph
 

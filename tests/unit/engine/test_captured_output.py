@@ -18,6 +18,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any, TextIO
 
+import cloudpickle  # type: ignore[import-untyped]
 import pytest
 
 from appliance import Flow, ThreadExecutor, context, get_logger, task
@@ -316,6 +317,13 @@ def test_log_stdout_is_off_unless_the_task_or_else_the_flow_says_so(
     with log_lines() as log:
         flow.run(progress=False)
     assert log.messages.count("x") == captured
+
+
+@pytest.mark.parametrize("choice", [True, False, None])
+def test_the_choice_of_a_saved_task_stays(choice: bool | None) -> None:
+    saved = cloudpickle.loads(cloudpickle.dumps(task(speak, log_stdout=choice)))
+    assert saved.log_stdout is choice
+    assert vars(saved).keys() == vars(task(speak)).keys()
 
 
 def test_tasks_and_flows_have_a_logger() -> None:
