@@ -89,64 +89,87 @@ def piece(x: Any) -> Any:
     return merge(even, odd)
 
 
-def _merge_of_what_is_outside(outside: Task) -> None:
+INSIDE: dict[str, Callable[[Task], None]] = {}
+"""By name: what stands in a branch. `outside` is a task that runs in any case."""
+
+
+def inside(build: Callable[[Task], None]) -> Callable[[Task], None]:
+    INSIDE[build.__name__.replace("_", " ")] = build
+    return build
+
+
+@inside
+def merge_of_what_is_outside(outside: Task) -> None:
     note(merge(outside))
 
 
-def _merge_of_what_is_inside(outside: Task) -> None:
+@inside
+def merge_of_what_is_inside(outside: Task) -> None:
     unskippable(merge(note(outside), outside))
 
 
-def _own_skip_rule(outside: Task) -> None:
+@inside
+def own_skip_rule(outside: Task) -> None:
     unskippable(outside)
 
 
-def _own_skip_rule_further_in(outside: Task) -> None:
+@inside
+def own_skip_rule_further_in(outside: Task) -> None:
     unskippable(unskippable(note(outside)))
 
 
-def _triggers(outside: Task) -> None:
+@inside
+def own_triggers(outside: Task) -> None:
     for trigger in (all_finished, always_run, not_all_skipped, some_successful(at_least=1)):
         unskippable.copy(trigger=trigger)(outside)
     unskippable.copy(trigger=any_failed)(upstream_tasks=[broken()])
 
 
-def _own_trigger_rule(outside: Task) -> None:
+@inside
+def own_trigger_rule(outside: Task) -> None:
     note.copy(trigger=lambda _upstream: True, skip_on_upstream_skip=False)(outside)
 
 
-def _mapped(outside: Task) -> None:
+@inside
+def a_map(outside: Task) -> None:
     unskippable.map([1, 2, 3])
     unskippable.map(note.map([1, 2]), upstream_tasks=[unmapped(outside)])
 
 
-def _flattened(outside: Task) -> None:
+@inside
+def a_flattened_map(outside: Task) -> None:
     unskippable.map(flatten(give([[1], [2]])))
 
 
-def _filtered(outside: Task) -> None:
+@inside
+def a_filter(outside: Task) -> None:
     note(FilterTask()([outside, note(1)]))
 
 
-def _collections(outside: Task) -> None:
+@inside
+def collections(outside: Task) -> None:
     unskippable({"a": [outside, 1], "b": (note(1), outside)})
 
 
-def _resource(outside: Task) -> None:
+@inside
+def a_resource(outside: Task) -> None:
     with Desk() as desk:
         unskippable(desk)
 
 
-def _empty_resource(outside: Task) -> None:
+@inside
+def an_empty_resource(outside: Task) -> None:
     with Desk():
         pass
 
 
-def _apply_map(outside: Task) -> None:
+@inside
+def a_piece_per_element(outside: Task) -> None:
     unskippable(apply_map(piece, [1, 2, 3]))
 
 
-def _nested_case(outside: Task) -> None:
+@inside
+def nested_case(outside: Task) -> None:
     with case(outside, "outside"):
         with case(outside, "outside"):
             unskippable(outside)
@@ -154,36 +177,33 @@ def _nested_case(outside: Task) -> None:
     unskippable(merge(inner, outside))
 
 
-def _switch(outside: Task) -> None:
+@inside
+def a_switch(outside: Task) -> None:
     one, other = unskippable(outside), unskippable(1)
     switch(outside, {"outside": one, "elsewhere": other})
 
 
-def _ifelse(outside: Task) -> None:
+@inside
+def an_ifelse(outside: Task) -> None:
     ifelse(outside, [unskippable(1), unskippable(2)], unskippable(3))
 
 
-def _operators(outside: Task) -> None:
+@inside
+def operators(outside: Task) -> None:
     unskippable(outside + "!")
 
 
-def _parameter(outside: Task) -> None:
+@inside
+def a_parameter(outside: Task) -> None:
     unskippable(Parameter("inside", default=1))
 
 
-INSIDE: dict[str, Callable[[Task], None]] = {
-    name.strip("_").replace("_", " "): build
-    for name, build in list(globals().items())
-    if name.startswith("_") and callable(build) and getattr(build, "__module__", "") == __name__
-}
-
-
-def build(kind: str, outside_value: Any, condition: Any = True, taken: Any = True) -> tuple[Flow, Task]:
+def build(kind: str, taken: bool) -> Flow:
     with Flow(kind) as flow:
-        outside, flag = give(outside_value), give(condition)
-        with case(flag, taken):
+        outside = give("outside")
+        with case(give(taken), True):
             INSIDE[kind](outside)
-    return flow, flag
+    return flow
 
 
 EXECUTORS = {"local": LocalExecutor, "threads": lambda: ThreadExecutor(3)}
@@ -192,19 +212,17 @@ EXECUTORS = {"local": LocalExecutor, "threads": lambda: ThreadExecutor(3)}
 @pytest.mark.parametrize("executor", EXECUTORS.values(), ids=EXECUTORS)
 @pytest.mark.parametrize("kind", INSIDE)
 def test_nothing_inside_a_branch_that_is_not_taken_runs(kind: str, executor: Callable[[], Executor]) -> None:
-    flow, _ = build(kind, "outside", taken=False)
-    state = flow.run(progress=False, executor=executor())
+    state = build(kind, taken=False).run(progress=False, executor=executor())
     assert ran == []
     assert isinstance(state, states.Success)
-    inside = [own for task_, own in state.result.items() if "note" in task_.name or "Desk" in task_.name]
-    assert inside
-    assert all(own.is_skipped() for own in inside)
+    own_states = [own for task_, own in state.result.items() if "note" in task_.name or "Desk" in task_.name]
+    assert own_states
+    assert all(own.is_skipped() for own in own_states)
 
 
 @pytest.mark.parametrize("kind", INSIDE)
 def test_the_same_runs_when_the_branch_is_taken(kind: str) -> None:
-    flow, _ = build(kind, "outside")
-    flow.run(progress=False)
+    build(kind, taken=True).run(progress=False)
     assert ran
 
 
@@ -253,9 +271,9 @@ def states_of(flow: Flow) -> dict[Task, State]:
 def test_what_comes_after_a_branch_follows_its_own_rules() -> None:
     with Flow("f") as flow:
         with case(give(1), 2):
-            inside = note("inside")
-        skipped, anyway = note(inside), unskippable(inside)
-        chosen = merge(inside, give("else"))
+            branch = note("inside")
+        skipped, anyway = note(branch), unskippable(branch)
+        chosen = merge(branch, give("else"))
     outcome = states_of(flow)
     assert isinstance(outcome[skipped], states.Skipped)
     assert isinstance(outcome[anyway], states.Success)
