@@ -124,11 +124,7 @@ class Task(OperatorMethods["Task"]):
                 setattr(self, key, FORMS[key](value))
         check_together(self)
         self._signature = _signature_of(self)
-        self.default_containers = {
-            name: parameter.default
-            for name, parameter in self._signature.parameters.items()
-            if copies.is_container(parameter.default)
-        }
+        self.default_containers = _default_containers(self._signature)
         check_inputs(self)
         flow = active_flow.get()
         if flow is not None and not self.auto_generated:
@@ -143,10 +139,12 @@ class Task(OperatorMethods["Task"]):
         return self.__dict__ | {_HAS_CHOICE: True}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """In earlier releases, False was the default of `log_stdout`."""
+        """In earlier releases, False was the default of `log_stdout`, and `default_containers` was missing."""
         if not state.pop(_HAS_CHOICE, False):
             state["log_stdout"] = state.get("log_stdout") or None
         self.__dict__.update(state)
+        if "default_containers" not in state:
+            self.default_containers = _default_containers(self._signature)
 
     # --- calls build the graph
 
@@ -393,6 +391,14 @@ class Not(Task):
 
 def _listed(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list | tuple) else [value]
+
+
+def _default_containers(signature: inspect.Signature) -> Mapping[str, Any]:
+    return {
+        name: parameter.default
+        for name, parameter in signature.parameters.items()
+        if copies.is_container(parameter.default)
+    }
 
 
 def _signature_of(task: Task) -> inspect.Signature:
