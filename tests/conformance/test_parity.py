@@ -11,9 +11,10 @@ import pytest
 from appliance.core.flow import Flow
 from appliance.core.task_decorator import task
 from appliance.engine.executors import Executor, ThreadExecutor
-from tests.conformance import parity_branches, parity_flows, parity_values  # noqa: F401 - their flows enter the list
+from tests.conformance import parity_branches, parity_engine, parity_flows, parity_values  # noqa: F401 - their flows enter the list
 from tests.conformance.parity_attempts import a_pause_within_a_resource, a_restart_of_the_end
 from tests.conformance.parity_cases import CASES, work
+from tests.conformance.parity_engine import an_executor_that_cannot_start
 from tests.conformance.twice import AT_ONCE, Site, opened, untracked
 from tests.conformance.world import World
 
@@ -67,6 +68,13 @@ def test_a_flow_ends_alike_in_other_processes(site: Site, tmp_path: Path, name: 
     build, restarts = CASES[name]
     tracked = site.tracked(build, tmp_path / "tracked", restarts=restarts, executor=remote)
     assert tracked == untracked(build, tmp_path / "untracked", restarts=restarts, executor=remote)
+
+
+def test_a_run_whose_executor_cannot_start_fails(site: Site, tmp_path: Path) -> None:
+    tracked = site.tracked(an_executor_that_cannot_start, tmp_path / "tracked")
+    expected = untracked(an_executor_that_cannot_start, tmp_path / "untracked")
+    assert (tracked.flow, tracked.calls) == (expected.flow, expected.calls)
+    assert (tracked.flow, tracked.calls) == ("Failed", {"flow Running": 1, "flow Failed": 1})
 
 
 def test_what_is_stored_nowhere_is_made_again(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
