@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
@@ -46,9 +47,11 @@ def end_user_code(is_stopping: Callable[[], bool], cut: Callable[[str], None]) -
                 cut(_obstacle(limit))
 
     threading.Thread(target=watch, name="appliance-exit", daemon=True).start()
-    threading._shutdown()  # type: ignore[attr-defined]  # as the interpreter does
-    atexit._run_exitfuncs()
-    _destroy()
+    for step in (threading._shutdown, atexit._run_exitfuncs, _destroy):  # type: ignore[attr-defined]  # as the interpreter does
+        try:
+            step()
+        except Exception:  # noqa: BLE001 - the interpreter, too, goes on
+            traceback.print_exc()
     turn.acquire()  # waits for ever if the process is being ended
     done.set()
 

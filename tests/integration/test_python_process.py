@@ -42,11 +42,11 @@ def leave_open(folder):
     atexit.register(broken)
 
     def later():
-        time.sleep(0.3)
+        threading.main_thread().join()
         Path(folder, "thread.txt").write_text("ran")
 
     threading.Thread(target=later).start()
-    ThreadPoolExecutor(1).submit(lambda: (time.sleep(0.3), Path(folder, "pool.txt").write_text("ran")))
+    ThreadPoolExecutor(1).submit(lambda: (threading.Event().wait(0.3), Path(folder, "pool.txt").write_text("ran")))
     multiprocessing.Process(target=lambda: Path(folder, "process.txt").write_text("ran")).start()
     kept.append(tempfile.TemporaryDirectory(dir=folder))
 
@@ -80,7 +80,7 @@ def interrupted():
 
 def forked(ready):
     ready.set()
-    time.sleep(30)
+    threading.Event().wait(30)
 
 @task
 def forks():

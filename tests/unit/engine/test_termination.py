@@ -102,7 +102,7 @@ thread = threading.Thread(target=flow.run, kwargs={"progress": False})
 thread.start()
 thread.join()
 say("ready")
-time.sleep(30)
+threading.Event().wait(30)
 """
     assert end(code) == (-signal.SIGTERM, [])
 
@@ -112,7 +112,7 @@ def test_a_forked_child_ends_on_sigterm_as_ever() -> None:
 import multiprocessing
 @task
 def fork():
-    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=[30])
+    child = multiprocessing.get_context("fork").Process(target=threading.Event().wait, args=[30])
     child.start()
     child.terminate()
     child.join()
