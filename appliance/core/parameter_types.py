@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from enum import Enum
 from types import GenericAlias, NoneType, UnionType
@@ -239,9 +239,16 @@ def _from_json(adapter: Any, value: Any) -> Any:
     from pydantic import ValidationError
 
     try:
-        return adapter.validate_json(json.dumps(value), strict=True)
+        return adapter.validate_json(json.dumps(value, default=_sequence), strict=True)
     except ValidationError:  # 2.0 is the integer 2 only where nothing else fits
-        return adapter.validate_json(json.dumps(_whole_numbers(value)), strict=True)
+        return adapter.validate_json(json.dumps(_whole_numbers(value), default=_sequence), strict=True)
+
+
+def _sequence(value: Any) -> list[Any]:
+    """What JSON holds for a range, or another sequence that it doesn't know."""
+    if not isinstance(value, Sequence) or isinstance(value, bytes | bytearray):
+        raise TypeError
+    return list(value)
 
 
 def _whole_numbers(value: Any) -> Any:

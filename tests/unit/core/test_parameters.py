@@ -100,6 +100,8 @@ def resolved(hint: Any, value: Any, default: Any = NO_DEFAULT) -> Any:
         (dict[int, date], {"1": "2026-01-31"}, {1: date(2026, 1, 31)}),
         (Point, {"x": 1}, Point(1)),
         (list[Point], [{"x": 1, "y": 2}], [Point(1, 2)]),
+        (list[int], range(3), [0, 1, 2]),
+        (list[int], (0, 1), [0, 1]),
         (Item, {"name": "n", "price": 1}, Item(name="n", price=1)),
         (list[Colour], ["red"], [Colour.RED]),
         (bytes, "abc", b"abc"),
