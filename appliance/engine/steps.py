@@ -108,6 +108,8 @@ def check_upstream_skipped(runner: Runner, run: TaskRun) -> State | None:
             and any(s.is_skipped() for s in state.map_states)
         ):
             run.ended = True
+            if edge.upstream_task.is_gate:
+                return _untaken(edge, state)
             return Skipped("Upstream task was skipped; set skip_on_upstream_skip=False on this task to run it anyway.")
     return None
 
@@ -327,11 +329,11 @@ def elements(state: State, edge: Edge[Task]) -> Any:
 
 
 def _untaken(edge: Edge[Task], state: State) -> State:
-    if isinstance(state, Skipped):
-        return Skipped("The branch that this task is in was not taken.")
-    return TriggerFailed(
-        f"It is not known whether the branch of this task is taken. Look at {edge.upstream_task.name!r}."
-    )
+    if isinstance(state, Failed):
+        return TriggerFailed(
+            f"It is not known whether the branch of this task is taken. Look at {edge.upstream_task.name!r}."
+        )
+    return Skipped("The branch that this task is in was not taken.")
 
 
 def _without_gates(upstream: Mapping[Edge[Task], State]) -> Mapping[Edge[Task], State]:
