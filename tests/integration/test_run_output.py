@@ -15,7 +15,7 @@ from tests.integration.test_process_agent import Host
 FLOWS = """
 import ctypes, faulthandler, io, logging, logging.config, multiprocessing, os, subprocess, sys, threading, warnings
 from concurrent.futures import ThreadPoolExecutor
-from appliance import Flow, LocalRun, ProcessExecutor, Secret, get_logger, task
+from appliance import Flow, LocalRun, ProcessExecutor, ThreadExecutor, Secret, get_logger, task
 
 print("imported")
 
@@ -159,6 +159,17 @@ with Flow("kinds-in-processes", executor=ProcessExecutor(1)) as kinds_in_process
     )
 
 @task
+def runs_beside(number):
+    both.wait(30)
+    subprocess.run(["sh", "-c", f"echo child {number}; echo error {number} >&2"])
+    subprocess.run(["echo", f"passed {number}"], stdout=sys.stdout)
+    both.wait(30)
+
+both = threading.Barrier(2)
+with Flow("beside", executor=ThreadExecutor(2)) as beside:
+    runs_beside.map([0, 1])
+
+@task
 def floods():
     for number in range(3000):
         print(number)
@@ -229,8 +240,9 @@ def logs(server: LiveServer, host: Host) -> dict[str, list[LogView]]:
 
 
 def of(lines: list[LogView], slug: str) -> list[tuple[str, str]]:
-    """The last part of the logger's name, and the message, of each line of a task."""
-    return [(line.logger.rpartition(".")[2], line.message) for line in lines if line.task_slug == slug]
+    """The last part of the logger's name, and the message, of each line of a task, in whose worker the file may be imported again."""
+    own = [line for line in lines if line.task_slug == slug and line.message != "imported"]
+    return [(line.logger.rpartition(".")[2], line.message) for line in own]
 
 
 @pytest.mark.parametrize(
@@ -281,6 +293,17 @@ def test_no_setup_of_logging_silences_the_run(logs: dict[str, list[LogView]], fl
     first, last = logs[flow][1], logs[flow][-1]
     assert "started with" in first.message
     assert "ended after" in last.message
+
+
+def test_programs_of_tasks_that_run_at_the_same_time_are_told_apart(server: LiveServer, host: Host) -> None:
+    lines = log_of(server, "beside")
+    for number in range(2):
+        own = [line for line in lines if (line.task_slug, line.map_index) == ("runs_beside-1", number)]
+        assert {(line.logger.rpartition(".")[2], line.message) for line in own} == {
+            (OUT, f"child {number}"),
+            (ERR, f"error {number}"),
+            (OUT, f"passed {number}"),
+        }
 
 
 def test_a_flood_is_limited_and_says_by_how_much(server: LiveServer, host: Host) -> None:

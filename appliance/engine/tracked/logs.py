@@ -6,15 +6,17 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from appliance.config import RunLogSettings
 from appliance.core.logs import ROOT, RunContextFilter, message_of
-from appliance.core.run_context import TaskRunContext
+from appliance.core.run_context import TaskRunContext, current_task_run
 from appliance.engine.log_intake import Levels, intake
 from appliance.engine.output import streams
+from appliance.engine.tracked.child_output import ChildOutput, programs_write_to
 from appliance.engine.tracked.last_lines import LastLines
 from appliance.engine.tracked.log_limit import LogLimit
 from appliance.engine.tracked.output_files import OutputFiles
@@ -36,10 +38,11 @@ class RunLog:
         """Does the output of tasks that don't say it themselves go to the log?"""
         self._reporter = reporter
         self._limit = LogLimit(settings.run_log_rate, settings.run_log_bytes)
-        self._limiting, self._reading = threading.Lock(), threading.Lock()
+        self._limiting, self._reading, self._opening = threading.Lock(), threading.Lock(), threading.Lock()
         self._context, self._formatter = RunContextFilter(), PlainFormatter()
         self._running: dict[_TaskKey, tuple[TaskRunContext, bool]] = {}
         self._files: OutputFiles | None = None
+        self._children: ChildOutput | None = None
         self._read_at = 0.0
         self._sink = streams.logged(streams.BOTH if self.logs_output else ())
         self._last: LastLines | None = None
@@ -73,8 +76,9 @@ class RunLog:
     def task_ends(self, task_slug: str, map_index: int) -> None:
         """What child processes have written for the task is complete."""
         if self._running:
-            self._read_all(end_lines=len(self._running) == 1)
-            self._running.pop((task_slug, map_index), None)
+            key = task_slug, map_index
+            self._read_all(end_lines=len(self._running) == 1, ended=key)
+            self._running.pop(key, None)
 
     def finish(self) -> None:
         """Report everything that has been written so far, with or without the end of a line."""
@@ -101,43 +105,65 @@ class RunLog:
         self._last = LastLines()
         self._files = OutputFiles(directory, self._on_line, self.drops)
         self._files.open()
+        self._children = ChildOutput(directory, self.drops)
         reader = threading.Thread(target=self._watch, args=(over,), name="appliance-output", daemon=True)
         reader.start()
         try:
-            with streams.capture_process(self._sink, self.drops):
+            with streams.capture_process(self._sink, self.drops), programs_write_to(self._descriptors):
                 yield
         finally:
             over.set()
             reader.join()
             self.finish()
+            self._children.close()
             self._files.close()
             self._last.close()
-            self._files = self._last = None
+            self._children = self._files = self._last = None
             root.handlers[:], root.level = before
 
     def _watch(self, over: threading.Event) -> None:
         while not over.wait(_READ_EVERY):
             self._read_all()
 
-    def _read_all(self, end_lines: bool = False) -> None:
+    def _descriptors(self) -> dict[str, int]:
+        """Where a program that this thread starts writes, if another task could be writing to the process's files, too."""
+        run = current_task_run.get()
+        one = None if run is None else self._running.get((run.task_slug, run.map_index))
+        if one is None or len(self._running) < 2 or self._children is None:
+            return {}
+        with self._opening, suppress(OSError):  # too many files: the lines then belong to no task
+            return self._children.of((one[0].task_slug, one[0].map_index), partial(self._log_line, *one))
+        return {}
+
+    def _read_all(self, end_lines: bool = False, ended: _TaskKey | None = None) -> None:
         if self._files is not None:
             self._reading.acquire()
-            self._read(end_lines)
+            self._read(end_lines, ended)
 
-    def _read(self, end_lines: bool = False, at: float | None = None) -> None:
+    def _read(self, end_lines: bool = False, ended: _TaskKey | None = None, at: float | None = None) -> None:
         """Read the files. The caller has acquired `_reading`."""
         self._read_at = clock.now().timestamp() if at is None else at
         try:
             if self._files is not None:
                 self._files.read()
+                self._read_children(ended)
                 if end_lines:
                     self._files.end_lines()
         finally:
             self._reading.release()
 
+    def _read_children(self, ended: _TaskKey | None) -> None:
+        if self._children is not None:
+            self._children.read()
+            if ended is not None:
+                self._children.end(ended)
+
     def _on_line(self, stream: str, line: str) -> None:
         owners = list(self._running.values())
-        (run, logs_output) = owners[0] if len(owners) == 1 else (None, self.logs_output)
+        run, logs_output = owners[0] if len(owners) == 1 else (None, self.logs_output)
+        self._log_line(run, logs_output, stream, line)
+
+    def _log_line(self, run: TaskRunContext | None, logs_output: bool, stream: str, line: str) -> None:
         if logs_output:
             name, slug, index = (None, None, -1) if run is None else (run.task_name, run.task_slug, run.map_index)
             streams.log_line(stream, line, name, task_slug=slug, map_index=index, created=self._read_at)

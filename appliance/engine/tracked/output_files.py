@@ -33,43 +33,47 @@ class OutputFiles:
 
     def __init__(self, directory: Path, emit: Emit, skip: Skip) -> None:
         self._directory = directory
-        self._files: list[_OutputFile] = []
+        self._files: list[tuple[OutputFile, int, int]] = []  # with the descriptor and a duplicate of what it was
         self._emit, self._skip = emit, skip
 
     def open(self) -> None:
         for name in BOTH:
             with suppress(OSError):  # no such descriptor, or no place for a file: the output stays where it is
-                self._files.append(_OutputFile(name, self._directory / name, self._emit, self._skip))
+                number = _NUMBERS[name]
+                file = OutputFile(name, self._directory / name, self._emit, self._skip)
+                self._files.append((file, number, os.dup(number)))
+                _flush(name)
+                os.dup2(file.fd, number)
 
     def read(self) -> None:
         """Emit the lines that are complete by now."""
-        for file in self._files:
+        for file, _, _ in self._files:
             file.read()
 
     def end_lines(self) -> None:
         """Emit the lines that have no end yet."""
-        for file in self._files:
+        for file, _, _ in self._files:
             file.lines.close()
 
     def close(self) -> None:
-        for file in self._files:
+        for file, number, before in self._files:
+            os.dup2(before, number)
+            os.close(before)
             file.close()
         self._files.clear()
 
 
-class _OutputFile:
+class OutputFile:
+    """A file to which processes append, and from which one thread reads lines."""
+
     def __init__(self, name: str, path: Path, emit: Emit, skip: Skip) -> None:
         self.lines = Lines(lambda line: emit(name, line))
-        self._skip, self._skipping = skip, False
-        self._number, self._at = _NUMBERS[name], 0
-        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-        self._before = os.dup(self._number)
-        _flush(name)
-        os.dup2(self._file, self._number)
+        self.fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        self._skip, self._skipping, self._at = skip, False, 0
 
     def read(self) -> None:
-        while os.fstat(self._file).st_size > self._at:
-            data = os.pread(self._file, _CHUNK, self._at)
+        while os.fstat(self.fd).st_size > self._at:
+            data = os.pread(self.fd, _CHUNK, self._at)
             if not data:
                 break
             self._at += len(data)
@@ -89,16 +93,14 @@ class _OutputFile:
 
     def _forget(self) -> None:
         """Remove what has been read. Where no holes are possible, the file starts over from time to time."""
-        if _punch(self._file, self._at) or self._at < _TRUNCATE_ABOVE:
+        if _punch(self.fd, self._at) or self._at < _TRUNCATE_ABOVE:
             return
-        if os.fstat(self._file).st_size == self._at:
-            os.ftruncate(self._file, 0)
+        if os.fstat(self.fd).st_size == self._at:
+            os.ftruncate(self.fd, 0)
             self._at = 0
 
     def close(self) -> None:
-        os.dup2(self._before, self._number)
-        for fd in (self._before, self._file):
-            os.close(fd)
+        os.close(self.fd)
 
 
 def _flush(name: str) -> None:
