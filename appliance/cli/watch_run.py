@@ -64,10 +64,12 @@ def state_line(state: StateView) -> str:
 
 
 def log_line(log: LogView) -> str:
-    """A log entry as a line, with its task."""
+    """A log entry as a line, with its task, and with the stream if it was written to standard error."""
     level = click.style(f"{log.level:<7}", fg=LEVEL_COLOURS.get(log.level))
-    task = f" {log.task_slug}{f'[{log.map_index}]' if log.map_index >= 0 else ''}:" if log.task_slug else ""
-    return f"{_clock(log)}  {level}{task} {log.message}"
+    task = f" {log.task_slug}{f'[{log.map_index}]' if log.map_index >= 0 else ''}" if log.task_slug else ""
+    stream = " (stderr)" if log.logger.endswith(".stderr") else ""
+    source = f"{task}{stream}"
+    return f"{_clock(log)}  {level}{source}{':' if source else ''} {log.message}"
 
 
 def _clock(line: StateView | LogView) -> str:
