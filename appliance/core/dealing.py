@@ -1,4 +1,4 @@
-"""The elements of a collection in their order, as `for` gives them, for the children of a mapped task."""
+"""The elements of a collection in their order, as `for` gives them, for mapped children and unpacked tasks."""
 
 from __future__ import annotations
 
@@ -25,6 +25,15 @@ def _has_keys(values: Any) -> bool:
     if isinstance(values, Mapping):
         return True
     return is_frame(values) or (hasattr(type(values), "keys") and not is_series(values))
+
+
+class Position(int):
+    """An index that counts from 0, also where an index is a label."""
+
+
+def item(values: Any, key: Any) -> Any:
+    """`values[key]`, as the collection understands the key unless it is a position."""
+    return in_order(values)[key] if type(key) is Position and is_series(values) else values[key]
 
 
 def is_series(value: Any) -> bool:

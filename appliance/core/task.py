@@ -322,9 +322,8 @@ class Task(OperatorMethods["Task"]):
 
     def _item(self, index: int) -> Task:
         """The result number `index`; of a mapped task, that of each child."""
-        item = GetItem()
-        item.by_position = True
-        return item.bind(mapped(self) if self._flow(None).is_mapped(self) else self, index)
+        source = mapped(self) if self._flow(None).is_mapped(self) else self
+        return GetItem().bind(source, dealing.Position(index))
 
     def __bool__(self) -> NoReturn:
         raise FlowBuildError(
@@ -373,13 +372,12 @@ class Operation(Task):
 
 
 class GetItem(Task):
-    """One item of a result: `task[key]`. An unpacked task counts the items of a series, whatever their labels."""
+    """One item of a result: `task[key]`."""
 
     auto_generated = True
-    by_position = False
 
     def run(self, result: Any, key: Any) -> Any:
-        return dealing.in_order(result)[key] if self.by_position and dealing.is_series(result) else result[key]
+        return dealing.item(result, key)
 
 
 class Not(Task):
