@@ -11,7 +11,10 @@ from appliance.core.copies import own
 from appliance.core.logs import get_logger
 from appliance.core.run_context import FlowRunContext, current_flow_run, current_task_run
 
-_FLOW_RUN_KEYS = ("flow_name", "parameters", "flow_run_id", "flow_run_name", "scheduled_start_time")
+_FLOW_RUN_KEYS = (
+    *("flow_name", "parameters", "flow_run_id", "flow_run_name", "scheduled_start_time"),
+    "running_with_backend",
+)
 TASK_RUN_KEYS = (
     *("map_index", "resume", "task_full_name", "task_loop_count", "task_loop_result", "task_name"),
     *("task_run_count", "task_run_id", "task_run_name", "task_slug", "task_tags"),

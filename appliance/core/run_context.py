@@ -28,6 +28,7 @@ class FlowRunContext:
     scheduled_start_time: datetime = field(default_factory=clock.now)
     extra: Mapping[str, Any] = field(default_factory=dict)
     checkpointing: bool = False  # are results to be stored wherever there is a place for them?
+    running_with_backend: bool = False  # does a server track the run?
     result: Any = None  # where the flow's results are stored unless a task says otherwise
 
     def __post_init__(self) -> None:

@@ -48,12 +48,14 @@ class FlowRunner:
     - `make_task_runner()`: the TaskRunner to use; its own hook is `TaskRunner.state_changed(slug, map_index, old, new, run_count)`.
     - `should_stop()`: called before each task, possibly from other threads, so it must be cheap. True cancels all tasks not yet started.
     - `initial_task_states`: {(slug, map_index): state} of an earlier attempt. Finished tasks are not run again.
+    - `running_with_backend`: whether a server tracks the run, as the context says.
     - `checkpointing`: whether results are stored wherever there is a place, even if authors didn't ask for it.
     - `longest_wait`: how many seconds this process waits for a retry or the end of a pause; for longer waits it ends.
     """
 
     longest_wait: float = math.inf
     checkpointing: bool = False
+    running_with_backend: bool = False
 
     def __init__(
         self,
@@ -81,6 +83,7 @@ class FlowRunner:
             scheduled_start_time=scheduled_start_time or clock.now(),
             extra=copies.own(dict(context or {})),
             checkpointing=self.checkpointing or addresses.checkpointing(),
+            running_with_backend=self.running_with_backend,
             result=flow.result if flow.result is not None else addresses.default_result(),
         )
         self.state: State = Pending()

@@ -144,6 +144,7 @@ def test_the_names_of_the_context_are_those_of_the_server(appliance: Appliance) 
     )
     assert seen["flow_run_id"] == run
     assert seen["flow_run_name"] == name
+    assert seen["running_with_backend"] == "True"
     assert seen["task_run_id"] == str(ids.derived(UUID(run), task["task_slug"], -1))
     assert task.get("id", seen["task_run_id"]) == seen["task_run_id"]
     assert (seen["task_full_name"], seen["task_run_name"]) == ("look", f"{name} look 7")

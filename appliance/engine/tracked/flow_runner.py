@@ -21,6 +21,7 @@ from appliance.protocol.run_protocol import EarlierTask
 class TrackedFlowRunner(FlowRunner):
     """Can be cancelled with `cancel(reason)` from any thread. The caller must also interrupt the main thread."""
 
+    running_with_backend = True
     checkpointing = True  # a restart continues with the results of successful tasks
 
     def __init__(self, flow: Flow, reporter: Reporter, **options: Any) -> None:

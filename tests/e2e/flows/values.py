@@ -44,7 +44,16 @@ with Flow("values") as values:
 
 @task(task_run_name="{flow_run_name} {task_full_name} {parameters[n]}", tags=["x"])
 def look(n: int) -> None:
-    names = ["flow_name", "flow_run_id", "flow_run_name", "task_run_id", "task_full_name", "task_run_name", "today"]
+    names = [
+        "flow_name",
+        "flow_run_id",
+        "flow_run_name",
+        "task_run_id",
+        "task_full_name",
+        "task_run_name",
+        "today",
+        "running_with_backend",
+    ]
     get_logger().info("NAMES %s", json.dumps({name: str(context[name]) for name in names}))
 
 

@@ -37,6 +37,7 @@ def test_every_name_is_there_on_every_executor(executor: Executor) -> None:
     (seen,) = state.result[children].result
     assert {name for name, value in seen.items() if value is not None} >= ALWAYS
     assert seen["parameters"] == {"region": "eu"}
+    assert seen["running_with_backend"] is False
     assert (seen["task_full_name"], seen["task_tags"]) == ("look[0]", {"x"})
     assert seen["task_run_id"] == str(ids.derived(UUID(RUN), seen["task_slug"], 0)), "the id that the server stores"
     assert (seen["flow_run_id"], seen["flow_run_name"]) == (RUN, "calm-otter")
