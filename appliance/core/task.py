@@ -124,7 +124,7 @@ class Task(OperatorMethods["Task"]):
                 setattr(self, key, FORMS[key](value))
         check_together(self)
         self._signature = _signature_of(self)
-        self.default_containers = _default_containers(self._signature)
+        self.default_containers = _default_containers(self)
         check_inputs(self)
         flow = active_flow.get()
         if flow is not None and not self.auto_generated:
@@ -144,7 +144,7 @@ class Task(OperatorMethods["Task"]):
             state["log_stdout"] = state.get("log_stdout") or None
         self.__dict__.update(state)
         if "default_containers" not in state:
-            self.default_containers = _default_containers(self._signature)
+            self.default_containers = _default_containers(self)
 
     # --- calls build the graph
 
@@ -391,12 +391,13 @@ def _listed(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _default_containers(signature: inspect.Signature) -> Mapping[str, Any]:
-    return {
-        name: parameter.default
-        for name, parameter in signature.parameters.items()
-        if copies.is_container(parameter.default)
-    }
+def _default_containers(task: Task) -> Mapping[str, Any]:
+    if hasattr(
+        task.run, "__wrapped__"
+    ):  # the signature is that of the function inside, which alone takes these arguments
+        return {}
+    defaults = {name: parameter.default for name, parameter in task._signature.parameters.items()}
+    return {name: default for name, default in defaults.items() if copies.is_container(default)}
 
 
 def _signature_of(task: Task) -> inspect.Signature:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections import ChainMap, Counter, OrderedDict, UserDict, UserList, defaultdict, deque, namedtuple
 from datetime import timedelta
@@ -82,6 +83,19 @@ def test_defaults_of_a_function_are_as_they_were_written(executor: Any) -> None:
         mapped, given = collect.map([1, 2]), collect(3, [0])
     for _ in range(2):
         assert results(flow, mapped, given, executor=executor()) == [[([1], [1]), ([2], [2])], ([0, 3], [3])]
+
+
+def test_a_decorated_function_is_called_as_before() -> None:
+    def inside(number: int, items: Any = []) -> Any:  # noqa: B006 - what authors write
+        return number, items
+
+    @functools.wraps(inside)
+    def around(number: int) -> Any:
+        return inside(number, [0])
+
+    with Flow("f") as flow:
+        found = task(around)(1)
+    assert results(flow, found) == [(1, [0])]
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
