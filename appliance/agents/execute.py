@@ -21,7 +21,6 @@ from uuid import UUID
 import msgspec
 
 from appliance import config
-from appliance.agents.exit import end_user_code, leave
 from appliance.client import run_protocol as runs
 from appliance.client.errors import ClientError, Forbidden, NotFound, StaleAttempt, Unauthenticated
 from appliance.client.transport import Transport
@@ -29,6 +28,7 @@ from appliance.core import flow_file, secrets
 from appliance.core.logs import get_logger
 from appliance.core.states import Cancelled, Failed, State
 from appliance.engine import failures
+from appliance.engine.process_exit import end_user_code, leave
 from appliance.engine.tracked.flow_runner import TrackedFlowRunner
 from appliance.engine.tracked.logs import RunLog, reported
 from appliance.engine.tracked.reporter import Reporter

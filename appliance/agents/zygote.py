@@ -87,7 +87,7 @@ def _become_run(channel: socket.socket, request: dict[str, Any], pipe: tuple[int
         random.seed()
         gc.unfreeze()
         from appliance.agents import execute
-        from appliance.agents.exit import leave
+        from appliance.engine.process_exit import leave
 
         code = execute.main()
     except BaseException:  # noqa: BLE001 - the last resort: a child must never serve as a zygote

@@ -155,8 +155,8 @@ def attribute(name: str) -> Any:
 
 
 def clear() -> None:
-    """At the end of the process: let go of the variables of the file and of the modules beside it, as the interpreter does."""
-    names = [*_neighbors, *([] if _current is None else [_current.name])]
+    """At the end of the process: let go of the variables of the file and its neighbors, or of the script, as the interpreter does."""
+    names = [*_neighbors, "__main__" if _current is None else _current.name]
     for module in [sys.modules[name] for name in names if name in sys.modules]:
         for name in sorted(vars(module), key=lambda name: not name.startswith("_")):
             if not name.startswith("__"):

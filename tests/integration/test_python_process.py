@@ -53,6 +53,9 @@ def leave_open(folder):
 with Flow("leave_open") as leave_open_flow:
     leave_open(Parameter("folder"))
 
+with Flow("leave_open in workers", executor=ProcessExecutor(1)) as leave_open_in_workers:
+    leave_open(Parameter("folder"))
+
 def endless():
     threading.Event().wait()
 
@@ -132,10 +135,11 @@ def messages(server: LiveServer, run: UUID) -> list[str]:
     return [line.message for line in flow_runs.logs(server.client, run)]
 
 
+@pytest.mark.parametrize("flow", ["leave_open", "leave_open in workers"])
 def test_what_the_flow_leaves_open_is_finished_before_the_run_ends(
-    server: LiveServer, host: Host, tmp_path: Path
+    server: LiveServer, host: Host, tmp_path: Path, flow: str
 ) -> None:
-    run = server.create("leave_open", folder=str(tmp_path))
+    run = server.create(flow, folder=str(tmp_path))
     assert server.ended(run).state == "Success"
     names = ["open.txt", "atexit.txt", "thread.txt", "pool.txt", "process.txt"]
     assert [(tmp_path / name).read_text() for name in names] == ["some text", "ran", "ran", "ran", "ran"]

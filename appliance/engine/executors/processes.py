@@ -114,6 +114,8 @@ class _Pool:
     def close(self) -> None:
         """Let idle workers exit, then stop everything else."""
         for one in self._free:
+            one.release()
+        for one in self._free:
             one.dismiss()
         self._nursery.close()
 
@@ -243,9 +245,12 @@ class _Worker:
     def kill(self) -> None:
         self._nursery.kill(self._number)
 
-    def dismiss(self) -> None:
+    def release(self) -> None:
         """Let it exit."""
         self._channel.close()
+
+    def dismiss(self) -> None:
+        """Wait for its exit."""
         self._has_exited(_LAST_WORD)
         os.close(self._report)
 

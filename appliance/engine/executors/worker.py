@@ -6,7 +6,6 @@ workers and all processes that they have started.
 
 from __future__ import annotations
 
-import atexit
 import gc
 import json
 import locale
@@ -27,6 +26,7 @@ from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]  # noqa: F401 - so that workers don't have to
 
+from appliance.engine import process_exit
 from appliance.engine.executors import main_module, pickling, remote_logs
 from appliance.engine.executors.channel import Channel, Closed
 from appliance.kit import lifecycle
@@ -129,13 +129,18 @@ class _Nursery:
             random.seed()
             gc.unfreeze()
             work(Channel(socket.socket(fileno=channel)))
-            atexit._run_exitfuncs()
             code = 0
+            process_exit.end_user_code(lambda: True, _cut)
         except BaseException:  # noqa: BLE001 - the last line of defence: a worker must never continue as a nursery
             traceback.print_exc()
         finally:
             _flush()
             os._exit(code)
+
+
+def _cut(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+    process_exit.leave(0)
 
 
 def work(channel: Channel) -> None:
@@ -159,6 +164,8 @@ def _work_once(channel: Channel, main: ModuleType | None, before: tuple[Any, ...
         os._exit(0)
     _flush()
     orderly = not overran and _order() == before
+    if not orderly:
+        process_exit.flush_files()  # the flow's process kills this one when it has the result
     channel.send(STATE, state)
     channel.send(RESULT if orderly else LAST_RESULT, result)
     return orderly

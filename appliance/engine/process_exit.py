@@ -1,6 +1,7 @@
-"""A run's process ends like any Python process: threads are joined, exit handlers and destructors run, files are written, within a limit.
+"""A process that ran user code ends like any Python process, within a limit: threads are joined, exit handlers and destructors run, and
+files are written.
 
-All of it is done before the final state is reported, so that what the flow leaves behind is complete when its run has ended.
+A run does so before its final state is reported, so that what the flow leaves behind is complete when its run has ended.
 """
 
 from __future__ import annotations
@@ -56,6 +57,11 @@ def end_user_code(is_stopping: Callable[[], bool], cut: Callable[[str], None]) -
     done.set()
 
 
+def flush_files() -> None:
+    """Write what is in the buffers of open files."""
+    _flush(*[one for one in _with_destructors() if issubclass(type(one), _FILE)])
+
+
 def leave(code: int) -> None:
     """Exit without waiting for anything: after `end_user_code`, only libraries could have something left to do, and may crash in it."""
     _flush(sys.stdout, sys.stderr)
@@ -69,7 +75,7 @@ def _obstacle(limit: float) -> str:
         if threads
         else "exit handlers are still running"
     )
-    return f"The run's process ends although {what}: they had {limit:g} s after the last task."
+    return f"The process ends although {what}: they had {limit:g} s after the last task."
 
 
 def _main() -> threading.Thread:
