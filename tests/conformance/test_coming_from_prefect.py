@@ -309,6 +309,13 @@ def context_keys() -> None:
     assert run(flow)[made].result == [False, False]
 
 
+def local_ids() -> None:
+    names = ("flow_run_id", "flow_run_name", "running_with_backend")
+    flow, made = built(lambda: task(lambda: [appliance.context[name] for name in names])())
+    run_id, name, tracked = run(flow)[made].result
+    assert (bool(run_id), bool(name), tracked) == (True, True, False)
+
+
 def files_kept(tmp_path: Path) -> None:
     frame = pandas.DataFrame({"a": [1]}, index=["x"])
     with pytest.raises(ResultError):
@@ -427,6 +434,7 @@ CLAIMS: dict[str, Callable[..., None]] = {
     "Mapping is by position.": by_position,
     "Tables are compared as wholes.": tables,
     "The context has no configuration.": context_keys,
+    "Local runs have an id.": local_ids,
     "Files keep what was written.": files_kept,
     "A place is enough to store results.": a_place_is_enough,
     "Caches outlive the process.": caches,
