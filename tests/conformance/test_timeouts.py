@@ -121,12 +121,12 @@ class Callable_:
 WAYS: list[Callable[[], Any]] = [
     *(returns_late, swallows, raises_something_else, raises_late, succeeds_late, skips_late, loops_late, retries_late),
     *(blocks_the_loop, swallows_the_cancellation, waits_for_ever, raises_its_own_timeout, returns_a_coroutine),
-    *(Callable_(), functools.partial(blocks_the_loop)),
+    *(Callable_(), functools.partial(waits_for_ever)),
 ]
 
 
 def name_of(way: Any) -> str:
-    return getattr(way, "__name__", type(way).__name__)
+    return str(getattr(way, "__name__", type(way).__name__))
 
 
 def outcome(executor: Executor, code: Callable[[], Any], **options: Any) -> State:
@@ -137,13 +137,16 @@ def outcome(executor: Executor, code: Callable[[], Any], **options: Any) -> Stat
     return state
 
 
-@pytest.mark.parametrize("way", WAYS, ids=name_of)
-def test_a_timeout_that_passes_ends_the_attempt_as_timed_out(executor: Executor, way: Callable[[], Any]) -> None:
-    state = outcome(executor, way)
-    assert type(state) is states.TimedOut
-    assert f"longer than its timeout of {TIMEOUT} s" in str(state.message)
-    assert isinstance(state.result, TimeoutError)
-    assert str(state.result) == state.message
+def test_a_timeout_that_passes_ends_the_attempt_as_timed_out(executor: Executor) -> None:
+    with Flow("f") as flow:
+        tested = [task(way, name=name_of(way), timeout=TIMEOUT)() for way in WAYS]
+    final = flow.run(executor=executor, progress=False)
+    ends = {late.name: final.result[late] for late in tested}
+    assert {name: type(state).__name__ for name, state in ends.items()} == dict.fromkeys(ends, "TimedOut")
+    for state in ends.values():
+        assert f"longer than its timeout of {TIMEOUT} s" in str(state.message)
+        assert isinstance(state.result, TimeoutError)
+        assert str(state.result) == state.message
 
 
 @pytest.mark.parametrize("named", [TimeoutError, [KeyError, TimeoutError], OSError, None], ids=str)

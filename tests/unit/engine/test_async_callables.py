@@ -122,7 +122,7 @@ def test_everything_else_is_not_async(value: Any) -> None:
 
 
 class Memory(Result):
-    address = "memory://"  # type: ignore[assignment]
+    address = "memory://"
 
     def put(self, location: str, content: bytes) -> None: ...
     def get(self, location: str) -> bytes:
@@ -359,7 +359,7 @@ def test_every_method_of_a_resource_manager_is_awaited(fails: bool, disguised: b
         if timeout is None
         else {"setup_task_kwargs": {"timeout": timeout}, "cleanup_task_kwargs": {"timeout": timeout}}
     )
-    with Flow("f") as flow, resource_manager(**options)(Connection)() as resource:  # type: ignore[arg-type,call-overload]
+    with Flow("f") as flow, resource_manager(**options)(Connection)() as resource:  # type: ignore[call-overload]
         use(resource)
     final = run(flow)
     assert calls == ["setup", "use of connected", "cleanup of connected"]
