@@ -114,11 +114,7 @@ class PandasSerializer(Serializer):
                 exact = frame_changes.json_text(value)
                 if exact is not None and not frame_changes.of(value, self.deserialize(exact)):
                     return exact
-        except (
-            ValueError,
-            OverflowError,
-            NotImplementedError,
-        ) as error:  # repeated names, for example, or nothing to read
+        except (ValueError, OverflowError, RuntimeError) as error:  # repeated names, for example, or nothing to read
             changes = [f"this frame ({str(error)[:200].rstrip('.')})"]
         if changes:
             raise TypeError(
