@@ -87,7 +87,7 @@ class _Crew:
         self._timed: list[tuple[datetime, int, _Call]] = []
         self._count = 0  # numbers the entries of the queues
         self._held = True  # children start only when the submitter waits, so that low indices are not overtaken
-        self._closed = False
+        self._closed = self._cancelled = False
         self._idle, self._missing = 0, 0
         self._broken: BaseException | None = None
         self._threads: list[threading.Thread] = []
@@ -131,6 +131,7 @@ class _Crew:
         with self._lock:
             self._closed, self._held = True, False
             self._timed.clear()
+            self._cancelled = cancel
             if cancel:
                 self._plain.clear()
                 self._children.clear()
@@ -143,6 +144,8 @@ class _Crew:
     # --- the queue; all of this holds the lock
 
     def _enqueue(self, call: _Call) -> None:
+        if self._cancelled:  # it became ready because a call was stopped
+            return
         if call.map_index < 0:
             self._plain.append(call)
         else:

@@ -11,7 +11,7 @@ import pytest
 START = """
 import atexit, signal, sys, threading, time
 from datetime import timedelta
-from appliance import Flow, IntervalSchedule, resource_manager, task
+from appliance import Flow, IntervalSchedule, ProcessExecutor, ThreadExecutor, resource_manager, task
 say = lambda text: print(text, flush=True)
 atexit.register(say, "exit handler")
 
@@ -23,18 +23,20 @@ class Cluster:
         say("cleaned up")
 
 @task
-def wait(one):
+def wait(one, seconds=30):
     say("ready")
-    threading.Event().wait(30)
+    threading.Event().wait(seconds)
 
-def build():
-    with Flow("f") as flow:
+def build(executor=None, seconds=30):
+    with Flow("f", executor=executor) as flow:
         with Cluster() as cluster:
-            wait(cluster)
+            wait(cluster, seconds)
     return flow
 """
 RUNS = {
     "in this thread": "build().run(progress=False)",
+    "on threads": "build(ThreadExecutor(1), 2).run(progress=False)",
+    "on processes": "build(ProcessExecutor(1)).run(progress=False)",
     "within another run": """
 @task
 def outer():
@@ -64,8 +66,9 @@ def test_resources_are_cleaned_up_and_the_status_is_that_of_sigterm(run: str) ->
     assert end(code) == (143, ["cleaned up", "exit handler"])
 
 
-def test_ctrl_c_still_returns_to_the_script() -> None:
-    code = "say(type(build().run(progress=False)).__name__)"
+@pytest.mark.parametrize("executor", ["None", "ProcessExecutor(1)"])
+def test_ctrl_c_still_returns_to_the_script(executor: str) -> None:
+    code = f"say(type(build({executor}).run(progress=False)).__name__)"
     assert end(code, signal.SIGINT) == (0, ["cleaned up", "Cancelled", "exit handler"])
 
 
