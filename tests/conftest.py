@@ -24,6 +24,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    differing = [item.nodeid for item in items if " at 0x" in item.nodeid]
+    if differing:
+        raise pytest.UsageError(f"Every worker gives these tests another name; use ids=stable_id: {differing[:3]}")
     deselected = {item for item in items if depth.excluding_marker({marker.name for marker in item.iter_markers()})}
     if deselected:
         items[:] = [item for item in items if item not in deselected]

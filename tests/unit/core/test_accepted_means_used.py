@@ -44,6 +44,7 @@ from appliance import (
 from appliance import flow as flow_decorator
 from appliance.core.errors import TaskDefinitionError
 from appliance.kit import option_names
+from tests.ids import stable_id
 
 HOUR = timedelta(hours=1)
 
@@ -148,7 +149,7 @@ def test_options_of_parameters_are_named_too() -> None:
         ({"trigger": some_failed}, r"write some_failed\(at_least=1\)"),
         ({"trigger": some_successful}, r"write some_successful\(at_least=1\)"),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_a_value_without_effect_is_refused_in_the_constructor_and_in_task_args(
     options: dict[str, Any], says: str
@@ -166,7 +167,7 @@ def test_a_value_without_effect_is_refused_in_the_constructor_and_in_task_args(
         ({"checkpoint": False, "target": "t"}, "has target=... but its result is not stored"),
         ({"checkpoint": False, "cache_for": HOUR}, "has cache_for=... but its result is not stored"),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_options_without_effect_beside_others_warn(options: dict[str, Any], says: str) -> None:
     with pytest.warns(UserWarning, match=says):
@@ -186,7 +187,7 @@ def test_options_without_effect_beside_others_warn(options: dict[str, Any], says
         {"strict_tracking": "yes"},
         {"state_handlers": print},
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_an_option_of_a_flow_is_checked_when_it_is_given_and_when_it_is_set(options: dict[str, Any]) -> None:
     ((name, value),) = options.items()

@@ -26,6 +26,7 @@ from appliance.engine.tracked import events
 from appliance.kit.json_numbers import not_finite
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.server.graphql.scalars import JSON, SCALARS
+from tests.ids import stable_id
 
 
 class Model(BaseModel):
@@ -66,7 +67,7 @@ def resolved(hint: Any, value: Any, default: Any = NO_DEFAULT) -> Any:
         (Any, map(str, [1]), ["1"]),
         (Any, {"a": zip([1], [2], strict=True)}, {"a": [(1, 2)]}),
     ],
-    ids=repr,
+    ids=stable_id,
 )
 def test_what_is_given_for_an_iterable_can_be_read_again(hint: Any, value: Any, becomes: Any) -> None:
     found = resolved(hint, value)

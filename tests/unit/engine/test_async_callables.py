@@ -31,6 +31,7 @@ from appliance.core.triggers import manual_only
 from appliance.engine import cache_records
 from appliance.engine.results.local import LocalResult
 from appliance.testing import LogLines, log_lines
+from tests.ids import stable_id
 
 Function = Callable[..., Any]
 
@@ -112,7 +113,7 @@ def test_async_functions_are_known_for_what_they_are(kind: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [len, int, WithAsyncCall, WithPlainCall(), functools.partial(len), print, 5, None, *IN_DISGUISE.values()],
-    ids=str,
+    ids=stable_id,
 )
 def test_everything_else_is_not_async(value: Any) -> None:
     assert not is_async(value)
