@@ -336,7 +336,7 @@ CALLABLES: list[tuple[Any, list[Any], list[Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("made_of", "elements", "results"), CALLABLES, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("made_of", "elements", "results"), CALLABLES, ids=lambda value: stable_id(value)[:40])
 def test_a_task_can_be_made_of_anything_callable_and_mapped(made_of: Any, elements: Any, results: Any) -> None:
     assert result_of(lambda: task(made_of)(elements[0])) == results[0]
     assert result_of(lambda: task(made_of).map(elements)) == results
