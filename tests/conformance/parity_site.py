@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.conformance import parity_attempts, parity_branches, parity_flows, parity_values  # noqa: F401 - their flows enter the list
-from tests.conformance.parity_cases import CASES
+from tests.conformance.parity_suite import CASES
 from tests.conformance.world import World
 
 for _name, (_build, _restarts) in CASES.items():

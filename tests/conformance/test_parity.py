@@ -11,10 +11,10 @@ import pytest
 from appliance.core.flow import Flow
 from appliance.core.task_decorator import task
 from appliance.engine.executors import Executor, ThreadExecutor
-from tests.conformance import parity_branches, parity_engine, parity_flows, parity_values  # noqa: F401 - their flows enter the list
 from tests.conformance.parity_attempts import a_pause_within_a_resource, a_restart_of_the_end
-from tests.conformance.parity_cases import CASES, work
+from tests.conformance.parity_cases import work
 from tests.conformance.parity_engine import an_executor_that_cannot_start
+from tests.conformance.parity_suite import CASES
 from tests.conformance.twice import AT_ONCE, Site, opened, untracked
 from tests.conformance.world import World
 

@@ -13,8 +13,7 @@ from appliance.client import flow_runs
 from appliance.client.transport import Transport
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.protocol.states import TERMINAL
-from tests.conformance import parity_attempts, parity_branches, parity_flows, parity_values  # noqa: F401 - their flows enter the list
-from tests.conformance.parity_cases import CASES
+from tests.conformance.parity_suite import CASES
 from tests.conformance.twice import Outcome, server_tasks, untracked
 from tests.conformance.world import World
 from tests.e2e.appliance_process import TOKEN, Appliance, until

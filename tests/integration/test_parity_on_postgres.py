@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance import parity_attempts, parity_flows  # noqa: F401 - their flows enter the list
-from tests.conformance.parity_cases import CASES
+from tests.conformance.parity_suite import CASES
 from tests.conformance.twice import opened, untracked
 from tests.integration.conftest import empty
 
