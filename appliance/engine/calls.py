@@ -132,4 +132,5 @@ def call(
             return call(function, inputs, deadline, None, name)
     if deadline is not None:
         return deadline.call(function, inputs, partial(_kept, function))
-    return _value(function, function(**inputs))
+    result = function(**inputs)
+    return result if type(result) in SCALARS else _value(function, result)

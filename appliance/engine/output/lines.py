@@ -35,6 +35,10 @@ class Lines:
             self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.write(self._decoder.decode(data))
 
+    def is_empty(self) -> bool:
+        """Has everything been emitted?"""
+        return not self._parts
+
     def close(self) -> None:
         """Emit the last line if it has no end, except the blanks with which progress bars disappear."""
         if any(not part.isspace() for part in self._parts):

@@ -42,6 +42,10 @@ class ChildOutput:
         path.unlink()
         return file
 
+    def is_quiet(self) -> bool:
+        """Has no task files of its own?"""
+        return not self._files and not self._left
+
     def read(self) -> None:
         """Emit the lines that are complete by now."""
         for files in (*self._files.values(), *self._left):

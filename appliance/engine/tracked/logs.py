@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import threading
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from appliance.kit.logs import PlainFormatter
 
 _READ_EVERY = 0.1
 """Seconds between two looks at what child processes have written."""
+_JUST_NOW = 0.001
+"""Seconds after which a task that starts looks again: usually another has just ended, and that took a look."""
 _OURS = str(Path(__file__).parents[2])
 _TaskKey = tuple[str, int]
 
@@ -44,6 +47,7 @@ class RunLog:
         self._files: OutputFiles | None = None
         self._children: ChildOutput | None = None
         self._read_at = 0.0
+        self._looked_at = -math.inf
         self._sink = streams.logged(streams.BOTH if self.logs_output else ())
         self._last: LastLines | None = None
 
@@ -70,7 +74,8 @@ class RunLog:
 
     def task_starts(self, run: TaskRunContext, logs_output: bool) -> None:
         """From now on, child processes may write for this task, too."""
-        self._read_all()
+        if clock.monotonic() - self._looked_at > _JUST_NOW:
+            self._read_all()
         self._running[run.task_slug, run.map_index] = run, logs_output
 
     def task_ends(self, task_slug: str, map_index: int) -> None:
@@ -79,6 +84,7 @@ class RunLog:
             key = task_slug, map_index
             self._read_all(end_lines=len(self._running) == 1, ended=key)
             self._running.pop(key, None)
+            self._looked_at = clock.monotonic()
 
     def finish(self) -> None:
         """Report everything that has been written so far, with or without the end of a line."""
@@ -136,9 +142,17 @@ class RunLog:
         return {}
 
     def _read_all(self, end_lines: bool = False, ended: _TaskKey | None = None) -> None:
-        if self._files is not None:
-            self._reading.acquire()
+        if self._files is None:
+            return
+        self._reading.acquire()
+        if self._is_quiet():  # as before and after nearly every task
+            self._reading.release()
+        else:
             self._read(end_lines, ended)
+
+    def _is_quiet(self) -> bool:
+        files, children = self._files, self._children
+        return (files is None or files.is_quiet()) and (children is None or children.is_quiet())
 
     def _read(self, end_lines: bool = False, ended: _TaskKey | None = None, at: float | None = None) -> None:
         """Read the files. The caller has acquired `_reading`."""

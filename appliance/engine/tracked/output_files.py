@@ -45,6 +45,10 @@ class OutputFiles:
                 _flush(name)
                 os.dup2(file.fd, number)
 
+    def is_quiet(self) -> bool:
+        """Is there nothing to read, and no line without an end?"""
+        return all(file.is_quiet() for file, _, _ in self._files)
+
     def read(self) -> None:
         """Emit the lines that are complete by now."""
         for file, _, _ in self._files:
@@ -70,6 +74,10 @@ class OutputFile:
         self.lines = Lines(lambda line: emit(name, line))
         self.fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         self._skip, self._skipping, self._at = skip, False, 0
+
+    def is_quiet(self) -> bool:
+        """Is there nothing to read, and no line without an end? Appending ignores the position that this sets."""
+        return os.lseek(self.fd, 0, os.SEEK_END) <= self._at and self.lines.is_empty()
 
     def read(self) -> None:
         while os.fstat(self.fd).st_size > self._at:
