@@ -36,6 +36,8 @@ class Load(threading.Thread):
         self._unanswered: list[tuple[str, Callable[[], None]]] = []
         self._known: list[UUID] = []
         self._paused: list[UUID] = []
+        self._pause_of: dict[UUID, str] = {}
+        """The key of the first request to pause a run."""
         self._number = 0
 
     def run(self) -> None:
@@ -94,8 +96,9 @@ class Load(threading.Thread):
 
     def _change(self, verb: str, run: UUID, key: str) -> None:
         wanted = ChangeFlowRun(idempotency_key=key)
+        first = self._pause_of.setdefault(run, key) if verb == "pause" else ""
         view = self._transport.post(path("flow-runs", run, verb), wanted, FlowRunView, idempotent=True)
-        if verb == "restart" or (verb, view.state) == ("pause", "Paused"):
+        if verb == "restart" or (view.state == "Paused" and first == key):  # pausing again changes nothing
             self._journal.acknowledged("change", run, key)
         if view.state == "Paused":
             self._paused.append(run)

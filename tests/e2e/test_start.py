@@ -64,7 +64,6 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
-        ({"APPLIANCE_PROT": "1"}, "APPLIANCE_PORT"),
         ({"APPLIANCE_PORT": "many"}, "port"),
         ({"APPLIANCE_PORT": "70000"}, "port"),
     ],
