@@ -157,9 +157,8 @@ def get_inputs(runner: Runner, run: TaskRun) -> State | None:
         if type(value) not in SCALARS and not combines and not edge.upstream_task.shares_result:
             value = own(value)
         inputs[edge.key] = value
-    for key, value in run.task.default_containers.items():
-        if key not in inputs:
-            inputs[key] = own(value)
+    if run.task.default_containers:
+        inputs |= {key: own(value) for key, value in run.task.default_containers.items() if key not in inputs}
     run.inputs = inputs
     return None
 

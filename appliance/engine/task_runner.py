@@ -148,10 +148,11 @@ class TaskRunner:
             if result is not None and result is not new:
                 new = result if isinstance(result, State) else failures.invalid_handler_result(handler, result)
                 run.restarts += isinstance(new, _UNCOUNTED)
-        if run.restarts >= steps.MOST_RESTARTS and isinstance(new, _UNFINISHED):
-            new = steps.endless(run)
-        if isinstance(new, Scheduled):
-            new = _for_next_attempt(run, new)
+        if isinstance(new, _UNFINISHED):
+            if run.restarts >= steps.MOST_RESTARTS:
+                new = steps.endless(run)
+            elif isinstance(new, Scheduled):
+                new = _for_next_attempt(run, new)
         new = masking.mask_state(new)
         run.state = new
         if isinstance(new, Looped) or (isinstance(new, Failed) and not run.ended and steps.retry_is_due(run, new)):
