@@ -134,20 +134,8 @@ class TaskRunner:
 
     def change(self, run: TaskRun, new: State) -> None:
         """The one place where a task run changes its state: handlers first, then the hook."""
-        old = run.state
-        for handler in run.task.state_handlers:
-            try:
-                result = handler(run.task, old, new)
-            except StateSignal as signal:
-                result = signal.state
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # noqa: BLE001 - user code; the failure becomes the state of the task
-                result = failures.handler_failure(error)
-                run.ended = True
-            if result is not None and result is not new:
-                new = result if isinstance(result, State) else failures.invalid_handler_result(handler, result)
-                run.restarts += isinstance(new, _UNCOUNTED)
+        if run.task.state_handlers:
+            new = self._call_handlers(run, new)
         if isinstance(new, _UNFINISHED):
             if run.restarts >= steps.MOST_RESTARTS:
                 new = steps.endless(run)
@@ -166,6 +154,24 @@ class TaskRunner:
             _logger.error("Task %s failed: %s%s", run, new.message, f"\n{trace}" if trace else "")
         elif isinstance(new, Finished):
             _logger.debug("Task %s finished: %s", run, type(new).__name__)
+
+    def _call_handlers(self, run: TaskRun, new: State) -> State:
+        """The state as the handlers of the task want it."""
+        old = run.state
+        for handler in run.task.state_handlers:
+            try:
+                result = handler(run.task, old, new)
+            except StateSignal as signal:
+                result = signal.state
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - user code; the failure becomes the state of the task
+                result = failures.handler_failure(error)
+                run.ended = True
+            if result is not None and result is not new:
+                new = result if isinstance(result, State) else failures.invalid_handler_result(handler, result)
+                run.restarts += isinstance(new, _UNCOUNTED)
+        return new
 
 
 def _for_next_attempt(run: TaskRun, new: Scheduled) -> Scheduled:
