@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any
 
 _PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None)})
+_COLLECTIONS = (list, tuple, dict)
 _LONGEST = 100
 
 
@@ -19,11 +20,15 @@ def is_equal(value: Any, expected: Any) -> bool:
         return _same_content(value, expected)
     try:
         answer = value == expected
-        return bool(answer)
     except Exception:
-        if type(value) is type(expected) and _content(value) is not None:  # a list of tables, for example
+        is_decided = type(value) is type(expected) and _content(value) is not None
+        if is_decided or isinstance(value, _COLLECTIONS):  # of tables, for example
             return _same_content(value, expected)
         raise
+    try:
+        return bool(answer)
+    except Exception:  # noqa: BLE001 - code of the value's own class: what is neither true nor false decides nothing
+        return _same_content(value, expected)
 
 
 def truth(value: Any) -> bool:

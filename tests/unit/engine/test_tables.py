@@ -110,6 +110,33 @@ class Holder:
     frame: Any
 
 
+class Lazy:
+    """Compares like the frames of some libraries: `==` gives another one, which is neither true nor false."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, content: int = 1) -> None:
+        self.content = content
+
+    def __eq__(self, other: object) -> Any:
+        return Lazy()
+
+    def __bool__(self) -> bool:
+        raise TypeError("ambiguous")
+
+
+class Subclass(list[Any]):
+    pass
+
+
+UNDECIDED: list[tuple[Any, Any, bool]] = [
+    *((pandas.NA, 1, False), (1, pandas.NA, False), (pandas.NA, "a", False), (pandas.NA, True, False)),
+    *((Lazy(), 1, False), ("full", Lazy(), False), (Lazy(), Lazy(), True), (Lazy(1), Lazy(2), False), (Lazy(), pandas.NA, False)),
+    *(([pandas.NA], [1], False), ([pandas.NA], [pandas.NA], True), ((1, Lazy()), (1, 2), False), ({"k": Lazy()}, {"k": Lazy()}, True)),
+    *((Holder(pandas.NA), Holder(1), False), ({"k": pandas.NA}, OrderedDict(k=1), False), (Subclass([pandas.NA]), [1], False)),
+]  # fmt: skip
+"""Values whose `==` gives something that is neither true nor false."""
+
 COMPARED: list[tuple[Any, Any, bool]] = [
     *((FRAME, None, False), (FRAME, FRAME.copy(), True), (FRAME, FRAME + 1, False), (FRAME, FRAME.iloc[:1], False)),
     *((FRAME, 1, False), (FRAME, "a", False), (FRAME, [1, 2], False), (FRAME, ARRAY, False), (None, FRAME, False)),
@@ -120,6 +147,7 @@ COMPARED: list[tuple[Any, Any, bool]] = [
     *((numpy.int64(1), 1, True), (numpy.bool_(True), True, True), (numpy.float64(1.5), 1.5, True), (numpy.int64(1), 2, False)),
     *((1, 1.0, True), (1, True, True), ("a", "a", True), ("a", "b", False), (None, None, True), (0, None, False)),
     *((pandas.NA, None, False), (pandas.NA, pandas.NA, True), (pandas.Timestamp("2026-01-31"), pandas.Timestamp("2026-01-31"), True)),
+    *UNDECIDED,
 ]  # fmt: skip
 
 
