@@ -193,6 +193,12 @@ def check_trigger(runner: Runner, run: TaskRun) -> State | None:
         state = signal.state
         if trigger in (all_successful, manual_only) and isinstance(state, TriggerFailed):
             state = TriggerFailed(f"{state.message} {_culprits(upstream)}", signal)
+        elif not isinstance(state, Finished | Scheduled) or isinstance(state, Looped | Mapped):
+            state = TriggerFailed(
+                f"The trigger raised {type(signal).__name__}, which only the task's own code can; return True or False, "
+                "or raise TRIGGERFAIL, SKIP, or PAUSE.",
+                signal,
+            )
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - user code; the failure becomes the state of the task

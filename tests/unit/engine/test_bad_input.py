@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -332,6 +333,20 @@ def exits(*_arguments: Any, **_more: Any) -> Any:
     raise SystemExit(1)
 
 
+def loops(*_arguments: Any, **_more: Any) -> Any:
+    raise signals.LOOP(result=1)
+
+
+class Unfinished(signals.StateSignal):
+    """A signal of an author."""
+
+    state_class = states.Running
+
+
+def unfinished(*_arguments: Any, **_more: Any) -> Any:
+    raise Unfinished("on its way")
+
+
 @in_process
 @pytest.mark.parametrize(
     ("options", "kind", "says"),
@@ -340,6 +355,18 @@ def exits(*_arguments: Any, **_more: Any) -> Any:
         ({"state_handlers": [lambda *_: 5]}, states.Failed, "returned int; return a state"),
         ({"trigger": exits}, states.TriggerFailed, "SystemExit: 1"),
         ({"trigger": lambda _: None}, states.TriggerFailed, "did not hold"),
+        (
+            {"trigger": loops},
+            states.TriggerFailed,
+            "The trigger raised LOOP, which only the task's own code can; return True or",
+        ),
+        (
+            {"trigger": unfinished},
+            states.TriggerFailed,
+            "The trigger raised Unfinished, which only the task's own code can",
+        ),
+        ({"task_run_name": loops}, states.Success, "succeeded"),
+        ({"cache_for": timedelta(1), "cache_validator": loops}, states.Cached, "succeeded"),
         ({"task_run_name": exits}, states.Success, "succeeded"),
         ({"task_run_name": "{nothing.there}"}, states.Success, "succeeded"),
     ],
