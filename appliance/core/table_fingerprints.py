@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 _FRAME, _SERIES, _INDEX, _ARRAY = "DataFrame", "Series", "Index", "ExtensionArray"
-_INTERNAL = frozenset({"_mgr", "_item_cache", "_attrs", "_flags", "_cacher", "_is_copy"})
-"""Attributes in which pandas keeps what is read here by its public names."""
+_INTERNAL = frozenset(
+    {"_mgr", "_typ", "_attrs", "_flags", "_metadata", "_cache", "_item_cache", "_cacher", "_is_copy", "_subtyp"}
+)
+"""Attributes in which pandas keeps what is read here by its public names, and what it adds to a table that was pickled."""
 
 
 def parts(value: Any) -> list[Any] | None:

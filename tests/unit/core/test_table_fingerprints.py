@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -212,3 +213,27 @@ EQUAL: dict[str, tuple[Any, Any]] = {
 def test_equal_values_share(kind: str) -> None:
     one, other = EQUAL[kind]
     assert fingerprint(one) == fingerprint(other) is not None
+
+
+PICKLED: dict[str, Any] = {
+    "a frame": Frame({"a": [1]}),
+    "a frame that was read": Frame({"a": [1], "b": ["x"]}).query("a == 1"),
+    "a frame with attributes": attributed(unit="m"),
+    "a subclass": rows("a"),
+    "a series": Series([1]),
+    "a series with a name": Series([1], name="a"),
+    "a column": Frame({"a": [1]})["a"],
+    "an index": Index([1], name="i"),
+    "a multi-index": pandas.MultiIndex.from_tuples([(0, 1)]),
+    "times": pandas.date_range("2026-01-31", periods=2, tz="UTC"),
+    "categories": Series(Categorical(["a"])),
+    "an array": numpy.arange(2),
+    "a masked array": numpy.ma.array([1, 2], mask=[False, True]),
+}
+
+
+@pytest.mark.parametrize("kind", PICKLED)
+def test_a_value_that_was_pickled_shares_with_itself(kind: str) -> None:
+    value = PICKLED[kind]
+    once = pickle.loads(pickle.dumps(value))
+    assert fingerprint(value) == fingerprint(once) == fingerprint(pickle.loads(pickle.dumps(once))) is not None
