@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from numbers import Integral, Real
 from typing import Any, TypeGuard
 
 _PLAIN = frozenset({bool, int, float, str, bytes, type(None)})
+_COLLECTIONS = frozenset({list, tuple, set, frozenset})
 
 
 def is_whole(value: Any) -> TypeGuard[int]:
@@ -20,14 +22,18 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 
 def plain(value: Any) -> Any:
-    """A value in which numpy's integers, floats, booleans and strings, at any depth of lists, tuples and dicts, are Python's."""
+    """A value in which numpy's integers, floats, booleans and strings, at any depth of plain collections, are Python's."""
     kind = type(value)
     if kind in _PLAIN:
         return value
-    if kind is list or kind is tuple:
+    if kind in _COLLECTIONS:
         return kind(map(plain, value))
     if kind is dict:
         return {plain(key): plain(item) for key, item in value.items()}
+    if kind is deque:
+        return deque(map(plain, value), value.maxlen)
+    if isinstance(value, tuple) and hasattr(kind, "_make"):  # a named tuple
+        return kind._make(map(plain, value))
     return value.item() if is_numpy_scalar(value) else value
 
 

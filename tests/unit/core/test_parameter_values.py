@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import typing
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Set
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -88,6 +89,10 @@ class Pair(NamedTuple):
     values: Iterable[int]
 
 
+class Count(NamedTuple):
+    number: int
+
+
 def test_every_other_type_with_fields_is_searched() -> None:
     tree = resolved(Tree, {"values": [1], "children": [{"values": [2]}]})
     assert (tree.values, tree.children[0].values) == ([1], [2])
@@ -146,11 +151,39 @@ def test_a_default_that_can_be_read_once_is_a_list_in_every_run() -> None:
         (list[int], [numpy.int64(1)], [1]),
         (dict[str, int], {numpy.str_("a"): numpy.int8(1)}, {"a": 1}),
         (int | None, numpy.int16(1), 1),
+        (set[int], {numpy.int64(1)}, {1}),
+        (set[int] | None, {numpy.int64(1)}, {1}),
+        (frozenset[int], frozenset({numpy.int64(1)}), frozenset({1})),
+        (deque[int], deque([numpy.int64(1)], 3), deque([1], 3)),
+        (tuple[int, ...], (numpy.int64(1),), (1,)),
+        (dict[str, set[int]], {"a": {numpy.int64(1)}}, {"a": {1}}),
+        (Count, Count(numpy.int64(1)), Count(1)),
+        (list[Count], [Count(numpy.int64(1))], [Count(1)]),
     ],
 )
 def test_numbers_of_numpy_are_numbers(hint: Any, value: Any, becomes: Any) -> None:
     found = resolved(hint, value)
-    assert found == becomes and type(found) is type(becomes)
+    assert repr(found) == repr(becomes)
+
+
+@pytest.mark.parametrize("hint", [Set[int], typing.AbstractSet[int], frozenset[int], Set[int] | None])
+@pytest.mark.parametrize(
+    "value", [{1, 2}, frozenset({1, 2}), {1: "a", 2: "b"}.keys(), {numpy.int64(1), 2}, [1, 2]], ids=stable_id
+)
+def test_every_set_is_a_set(hint: Any, value: Any) -> None:
+    assert repr(resolved(hint, value)) == "frozenset({1, 2})"
+
+
+@pytest.mark.parametrize("hint", [frozenset[int] | set[int], set[int] | frozenset[int]])
+def test_a_set_stays_what_it_is_where_it_may(hint: Any) -> None:
+    assert repr(resolved(hint, {1})) == "{1}"
+    assert repr(resolved(hint, frozenset({1}))) == "frozenset({1})"
+
+
+def test_what_is_no_set_of_the_right_items_is_refused() -> None:
+    for value in ({"a"}, {"1"}, {True}, "a", {1.5}, 1):
+        with pytest.raises(ParameterTypeError):
+            resolved(Set[int], value)
 
 
 @pytest.mark.parametrize(
