@@ -23,8 +23,8 @@ class Overrun:
     def __init__(self, ended: threading.Event) -> None:
         self.ended = ended
         self.run: TaskRunContext | None = current_task_run.get()
-        self.caller = threading.get_ident()
-        """The thread that was waiting for the code."""
+        self.caller: threading.Thread | None = threading.current_thread()
+        """The thread that was waiting for the code, until it gives up. Its number may be that of another one later."""
 
 
 alive: list[Overrun] = []
@@ -40,12 +40,13 @@ def add(ended: threading.Event) -> None:
 
 def outlast_those_of_this_thread() -> None:
     """Return when all code has ended that this thread has stopped waiting for; that code occupies its place."""
-    for overrun in _those(lambda one: one.caller == threading.get_ident()):
+    for overrun in _those(lambda one: one.caller is threading.current_thread()):
         _logger.warning(
             "Task %s goes on after its timeout. Until it ends, its worker starts no other task, and it is not retried.",
             _name(overrun),
         )
         if not overrun.ended.wait(PATIENCE):
+            overrun.caller = None
             _logger.warning(
                 "Task %s has not ended %d s after its timeout. Its worker is given to other tasks now, so there may be more at work "
                 "than max_workers.", _name(overrun), PATIENCE,

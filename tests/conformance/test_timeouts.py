@@ -273,6 +273,44 @@ def test_attempts_of_a_run_in_another_thread_never_overlap() -> None:
     assert (work.attempts, work.most) == (3, 1)
 
 
+@pytest.mark.parametrize("mapped", [False, True], ids=["tasks", "children"])
+def test_tasks_of_a_run_in_another_thread_wait_for_code_that_goes_on(mapped: bool, log: LogLines) -> None:
+    work = Work()
+    late = task(lambda x: work(x), name="late", timeout=TIMEOUT)
+    with Flow("f") as flow:
+        if mapped:
+            late.map([1, 2, 3])
+        else:
+            late(1)
+            task(lambda x: work(x), name="after")(2)
+            late(3)
+    thread = threading.Thread(target=flow.run, kwargs={"progress": False})
+    thread.start()
+    thread.join(WAIT)
+    assert (work.attempts, work.most) == (3, 1)
+    name = "'late'[0]" if mapped else "'late'"
+    waits = (
+        f"Task {name} goes on after its timeout. Until it ends, its worker starts no other task, and it is not retried."
+    )
+    assert waits in log.messages
+
+
+@pytest.mark.parametrize("make", [LocalExecutor, lambda: ThreadExecutor(1)], ids=["local", "threads"])
+def test_code_that_never_ends_is_waited_for_once(
+    make: Callable[[], Executor], monkeypatch: pytest.MonkeyPatch, log: LogLines
+) -> None:
+    monkeypatch.setattr(overruns, "PATIENCE", TIMEOUT)
+    release = threading.Event()
+    with Flow("f") as flow:
+        task(lambda: release.wait(WAIT), name="hangs", timeout=TIMEOUT)()
+        task(lambda x: x, name="other").map([1, 2, 3])
+    thread = threading.Thread(target=flow.run, kwargs={"executor": make(), "progress": False})
+    thread.start()
+    thread.join(WAIT)
+    release.set()
+    assert sum("more at work than max_workers" in message for message in log.messages) == 1
+
+
 def test_tasks_downstream_of_a_timeout_do_not_wait_for_its_code(log: LogLines) -> None:
     release = threading.Event()
 

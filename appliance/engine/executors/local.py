@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from appliance.core.states import Finished, State
+from appliance.engine import overruns
 from appliance.engine.executors.executor import Call, Executor, Handle, Upstream, reduced
 from appliance.kit import clock
 
@@ -33,6 +34,8 @@ class LocalExecutor(Executor):
                 break
         else:
             if map_index < 0:
+                if overruns.alive:  # outside the main thread, where code can't be interrupted
+                    overruns.outlast_those_of_this_thread()
                 state = call(upstream, *args)
                 return state if isinstance(state, Finished) else self._later(state, call, upstream, args)
         deferred = _Deferred(call, upstream, args)
@@ -80,6 +83,8 @@ class LocalExecutor(Executor):
         if deferred.at is not None and deferred.at > clock.now():
             return False
         states = {edge: _finished(value) for edge, value in deferred.upstream.items()}
+        if overruns.alive:
+            overruns.outlast_those_of_this_thread()
         state = deferred.call(states, *deferred.args)
         deferred.at = None if isinstance(state, Finished) else self.due(state)
         if deferred.at is not None:
