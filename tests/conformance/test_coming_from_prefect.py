@@ -395,6 +395,15 @@ def states_are_values() -> None:
         state.message = "changed"
 
 
+def dict_of_reference_tasks() -> None:
+    seen: list[Any] = []
+    flow, made = built(lambda: give(1))
+    flow.terminal_state_handler = lambda _flow, _state, references: seen.append(references)
+    state = run(flow)[made]
+    assert seen == [{made: state}]
+    assert all(one.is_successful() for one in seen[0].values())
+
+
 def restarts_bounded() -> None:
     def again(_task: Any, _old: Any, new: Any) -> None:
         if new.is_failed():
@@ -444,6 +453,7 @@ CLAIMS: dict[str, Callable[..., None]] = {
     "Some Dask options are missing.": dask_options,
     "Two states are new.": two_more_states,
     "States can't be changed.": states_are_values,
+    "`terminal_state_handler` gets a dict.": dict_of_reference_tasks,
     "Restarts are bounded.": restarts_bounded,
     "Secrets are texts.": secrets_are_texts,
 }
