@@ -61,8 +61,8 @@ class TaskRunContext:
     """What one task run knows about itself."""
 
     __slots__ = (
-        *("flow_run", "map_index", "resume", "task_loop_count", "task_loop_result", "task_name"),
-        *("task_run_count", "task_run_name", "task_slug", "task_tags"),
+        *("flow_run", "map_index", "rendered_name", "resume", "task_loop_count", "task_loop_result", "task_name"),
+        *("task_run_count", "task_slug", "task_tags"),
     )
 
     def __init__(
@@ -73,7 +73,8 @@ class TaskRunContext:
         self.task_slug = task_slug
         self.task_tags = task_tags
         self.map_index = map_index
-        self.task_run_name: str | None = None
+        self.rendered_name: str | None = None
+        """The name from the task's template, if it has one."""
         self.task_run_count = 1
         self.task_loop_count = 1
         self.task_loop_result: Any = None
@@ -83,6 +84,13 @@ class TaskRunContext:
     def task_full_name(self) -> str:
         """The name, with the index of a mapped child."""
         return self.task_name if self.map_index < 0 else f"{self.task_name}[{self.map_index}]"
+
+    @property
+    def task_run_name(self) -> str:
+        """The name from the task's template; otherwise the slug, with the index of a mapped child."""
+        if self.rendered_name is not None:
+            return self.rendered_name
+        return self.task_slug if self.map_index < 0 else f"{self.task_slug}[{self.map_index}]"
 
     @property
     def task_run_id(self) -> str:
@@ -103,7 +111,7 @@ class TaskRunContext:
         copy = TaskRunContext(
             replace(self.flow_run, result=None), self.task_name, self.task_slug, self.task_tags, self.map_index
         )
-        for key in ("resume", "task_loop_count", "task_loop_result", "task_run_count", "task_run_name"):
+        for key in ("rendered_name", "resume", "task_loop_count", "task_loop_result", "task_run_count"):
             setattr(copy, key, getattr(self, key))
         return copy
 

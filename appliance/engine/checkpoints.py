@@ -161,9 +161,12 @@ def target_of(run: TaskRun) -> tuple[Result, str]:
     return place, _render(run, target)
 
 
-def names_of(run: TaskRun) -> dict[str, Any]:
-    """The names for templates: the flow's parameters, the run's context, the task's inputs. Later ones take precedence."""
-    facts = {name: value for name in KEYS if (value := getattr(context, name, None)) is not None}
+def names_of(run: TaskRun, but: str = "") -> dict[str, Any]:
+    """The names for templates: the flow's parameters, the run's context, the task's inputs. Later ones take precedence.
+
+    The template of a name of the context gets all `but` that one.
+    """
+    facts = {name: value for name in KEYS if name != but and (value := getattr(context, name, None)) is not None}
     return {**run.flow_run.parameters, **run.flow_run.extra, **facts, **run.inputs}
 
 

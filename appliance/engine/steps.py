@@ -168,10 +168,10 @@ def set_run_name(runner: Runner, run: TaskRun) -> State | None:
     template = run.task.task_run_name
     if template is None:
         return None
-    values = checkpoints.names_of(run)
+    values = checkpoints.names_of(run, but="task_run_name")
     try:
         name = plain_value("task_run_name", template(**values)) if callable(template) else template.format(**values)
-        run.task_run_name = masking.mask(str(name))
+        run.rendered_name = masking.mask(str(name))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - user code; a bad name must not fail the task

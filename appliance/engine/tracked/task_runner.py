@@ -72,5 +72,5 @@ class TrackedTaskRunner(TaskRunner):
         freed = self._slots is not None and self._slots.release(task_slug, map_index, new)
         if (old.data or new.data) and loops.is_quiet(old, new):
             return
-        name = None if run is None else run.task_run_name
+        name = None if run is None else run.rendered_name
         self._reporter.task_state(task_slug, map_index, new, run_count, name, freed)

@@ -51,7 +51,7 @@ def test_what_is_not_set_is_the_callers_default() -> None:
         "task_run_count": 1,
         "map_index": "none",
         "resume": "no",
-        "task_run_name": "unnamed",
+        "task_run_name": "look-1",
         "flow_run_name": "unnamed",
         "nonsense": "nothing",
         "mine": "a default",
@@ -95,6 +95,6 @@ def test_attributes_that_are_not_set_are_neutral() -> None:
         only = neutral()
     state = flow.run(progress=False)
     assert state is not None
-    assert state.result[only].result == (None, -1, False, None)
+    assert state.result[only].result == (None, -1, False, "neutral-1")
     assert getattr(context, "map_index", "outside") == "outside"
     assert list(context) == ["logger"]

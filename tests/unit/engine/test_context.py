@@ -19,7 +19,7 @@ from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.results.memory import MemoryResult
 from appliance.kit import ids
 
-ALWAYS = set(KEYS) - {"task_loop_result", "task_run_name", "resume"}
+ALWAYS = set(KEYS) - {"task_loop_result", "resume"}
 RUN = "0189f7e0-0000-7000-8000-000000000000"
 
 
@@ -51,7 +51,8 @@ def test_every_name_is_there_in_every_template(where: str) -> None:
         seen.update(names)
         return "place"
 
-    text = "/".join(f"{{{name}}}" for name in sorted(ALWAYS)) + "/{parameters[region]}"
+    always = ALWAYS - {"task_run_name"} if where == "task_run_name" else ALWAYS
+    text = "/".join(f"{{{name}}}" for name in sorted(always)) + "/{parameters[region]}"
     rendered = ""
     for form in (template, text):
         place = MemoryResult(location=form if where == "location" else None)
@@ -63,9 +64,31 @@ def test_every_name_is_there_in_every_template(where: str) -> None:
         assert state is not None and state.is_successful(), state
         final = state.result[outcome]
         rendered = final.result if where == "task_run_name" else final.data["result_location"]
-    assert seen.keys() >= ALWAYS
+    assert seen.keys() & ALWAYS == always
     assert "None" not in rendered
     assert rendered.endswith("/eu")
+
+
+@pytest.mark.parametrize("executor", [LocalExecutor(), ThreadExecutor(max_workers=2), ProcessExecutor(max_workers=1)])
+def test_a_task_run_without_a_name_of_its_own_is_called_by_its_slug(executor: Executor) -> None:
+    @task
+    def name(_element: int = 0) -> str:
+        return str(context["task_run_name"])
+
+    place = MemoryResult()
+    with Flow("f", result=place) as flow:
+        one, children = name(), name.map([1, 2])
+        bad = name(task_args={"task_run_name": "{task_run_name}!"})
+        kept = name.map([1, 2], task_args={"target": "{task_run_name}.txt"})
+    state = flow.run(executor=executor, progress=False)
+    assert state is not None and state.is_successful(), state
+    assert state.result[one].result == "name-1"
+    assert state.result[children].result == ["name-2[0]", "name-2[1]"]
+    assert state.result[bad].result == "name-3", "a name can't be made of itself"
+    assert [child.data["result_location"] for child in state.result[kept].map_states] == [
+        "name-4[0].txt",
+        "name-4[1].txt",
+    ]
 
 
 def test_local_runs_have_an_id_and_a_name_of_their_own() -> None:
