@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from io import BytesIO, StringIO
 from typing import Any, ClassVar, Literal
+from zoneinfo import ZoneInfo
 
 from appliance.core import frame_changes, pickles, scalars, unpickle
 from appliance.core.async_functions import refuse_async
@@ -57,8 +58,8 @@ class PickleSerializer(Serializer):
 class JSONSerializer(Serializer):
     """Text that other programs read: strings, numbers, booleans, None, lists, dicts with text keys, and datetimes.
 
-    A datetime is written as `{"$datetime": "2026-01-31T06:30:00+00:00"}` and comes back as one, its zone as an offset; a tuple is
-    written as `{"$tuple": [...]}`. Numbers of numpy become Python's. NaN and infinity are written as `NaN` and `Infinity`, which
+    A datetime is written as `{"$datetime": "2026-01-31T06:30:00+00:00"}` and comes back as one, with a `ZoneInfo` as
+    `{"$datetime": {"at": "2026-01-31T06:30:00+01:00", "zone": "Europe/Berlin"}}`; a tuple is written as `{"$tuple": [...]}`. Numbers of numpy become Python's. NaN and infinity are written as `NaN` and `Infinity`, which
     not every program reads. Anything else raises TypeError rather than being altered.
     """
 
@@ -208,10 +209,32 @@ def _to_json(value: Any) -> Any:
             raise TypeError(f"JSONSerializer can't write a dict whose only key is {next(iter(value))!r}")
         return {_text_key(key): _to_json(one) for key, one in value.items()}
     if kind is datetime:
-        return {_DATETIME: value.isoformat()}
+        return {_DATETIME: _time(value)}
     if scalars.is_numpy_scalar(value):
         return _to_json(value.item())
     raise TypeError(f"JSON can't hold a value of type {kind.__name__}; convert it or use PickleSerializer()")
+
+
+def _time(value: datetime) -> str | dict[str, Any]:
+    """The text alone if that is the whole time, else with what it can't say."""
+    zone, text = value.tzinfo, value.isoformat()
+    more: dict[str, Any] = {}
+    if type(zone) is ZoneInfo and zone.key is not None:
+        more["zone"] = zone.key
+    elif zone is not None and zone.utcoffset(None) is None:  # only a zone with one offset has an answer
+        raise TypeError(
+            f"JSON can't hold the time zone {zone!r}; convert it, such as with `astimezone(UTC)`, or use PickleSerializer()"
+        )
+    if value.fold:
+        more["fold"] = value.fold
+    return {"at": text, **more} if more else text
+
+
+def _from_time(written: str | dict[str, Any]) -> datetime:
+    if isinstance(written, str):
+        return datetime.fromisoformat(written)
+    value = datetime.fromisoformat(written["at"]).replace(fold=written.get("fold", 0))
+    return value.replace(tzinfo=ZoneInfo(written["zone"])) if "zone" in written else value
 
 
 def _text_key(key: Any) -> str:
@@ -224,5 +247,5 @@ def _from_json(value: dict[str, Any]) -> Any:
     if len(value) != 1:
         return value
     if _DATETIME in value:
-        return datetime.fromisoformat(value[_DATETIME])
+        return _from_time(value[_DATETIME])
     return tuple(value[_TUPLE]) if type(value.get(_TUPLE)) is list else value

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import IntEnum
+from importlib import resources
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy
 import pandas
@@ -49,6 +52,60 @@ def test_json_comes_back_as_it_was(value: Any) -> None:
     for serializer in (JSONSerializer(), JSONSerializer(indent=2)):
         found = serializer.deserialize(serializer.serialize(value))
         assert found == value and type(found) is type(value)
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+TIMES = [
+    *(datetime(2026, 3, 28, 12, tzinfo=BERLIN), datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN), datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC"))),
+    *(datetime(2026, 10, 25, 2, 30, fold=1), datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=BERLIN)),  # noqa: DTZ001
+    *(datetime(2026, 3, 29, 2, 30, tzinfo=BERLIN), datetime(1890, 1, 1, tzinfo=BERLIN)),  # a gap; an offset with seconds
+    *(datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=9))), datetime(2026, 1, 1, fold=1, tzinfo=UTC)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("time", TIMES, ids=repr)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_json_keeps_the_zone_and_the_fold_of_a_time(time: datetime, indent: int | None) -> None:
+    serializer = JSONSerializer(indent)
+    (back,) = serializer.deserialize(serializer.serialize((time,)))
+    assert repr(back) == repr(time)
+    assert (back + timedelta(1)).isoformat() == (time + timedelta(1)).isoformat(), (
+        "the next day, across a change of clocks"
+    )
+
+
+def test_json_shows_the_offset_of_a_time_to_others_beside_its_zone() -> None:
+    content = {"$datetime": {"at": "2026-03-28T12:00:00+01:00", "zone": "Europe/Berlin"}}
+    assert json.loads(JSONSerializer().serialize(TIMES[0])) == content
+    assert json.loads(JSONSerializer().serialize(TIMES[-2])) == {"$datetime": "2026-01-01T00:00:00+09:00"}
+
+
+class Zone(tzinfo):
+    """Has no fixed offset and no name to find it by."""
+
+    def utcoffset(self, at: datetime | None) -> timedelta | None:
+        return None if at is None else timedelta(hours=1)
+
+
+class Fixed(Zone):
+    """Like those of other libraries."""
+
+    def utcoffset(self, at: datetime | None) -> timedelta:
+        return timedelta(hours=1)
+
+
+def test_json_refuses_a_zone_that_it_can_not_name() -> None:
+    with resources.files("tzdata").joinpath("zoneinfo/Europe/Berlin").open("rb") as file:
+        unnamed = ZoneInfo.from_file(file)
+    for zone in (Zone(), unnamed):
+        with pytest.raises(
+            TypeError, match=r"JSON can't hold the time zone .*; convert it, such as with `astimezone\(UTC\)`"
+        ):
+            JSONSerializer().serialize([datetime(2026, 1, 1, tzinfo=zone)])
+    assert (
+        JSONSerializer().serialize(datetime(2026, 1, 1, tzinfo=Fixed()))
+        == b'{"$datetime": "2026-01-01T00:00:00+01:00"}'
+    )
 
 
 def test_json_is_text_for_others() -> None:
