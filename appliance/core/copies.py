@@ -14,9 +14,9 @@ MOST_BYTES = 64 * 1024
 """The size of the containers themselves. Text and numbers in them count only as references: they never change."""
 
 SCALARS: frozenset[type] = frozenset(
-    {type(None), bool, int, float, complex, str, bytes, date, datetime, timedelta, frozenset, range}
+    {type(None), bool, int, float, complex, str, bytes, date, datetime, timedelta, range}
 )
-"""Common classes of values that can't change."""
+"""Common classes of values that can't change, and hold nothing that can."""
 
 _LISTS = frozenset({list, deque, UserList})
 _DICTS = frozenset({dict, OrderedDict, defaultdict, Counter, UserDict})

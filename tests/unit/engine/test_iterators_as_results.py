@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import itertools
 import sqlite3
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -23,7 +25,7 @@ from appliance import (
     signals,
     task,
 )
-from appliance.core import states
+from appliance.core import iterators, states
 
 
 def yields() -> Iterator[int]:
@@ -128,6 +130,72 @@ def test_items_of_a_result_are_lists_too_and_children_can_be_made_of_them() -> N
     assert state.result[second].result == {"rows": [0, 1, 2, 3], "more": [[0, 1, 2, 3], 1]}
 
 
+class Row(NamedTuple):
+    name: str
+    rows: Any
+
+
+class Rows(list[Any]):
+    """A list with a field beside its items."""
+
+    source = "none"
+
+
+def rows(source: str) -> Rows:
+    made = Rows([yields()])
+    made.source = source
+    return made
+
+
+LISTED: dict[str, tuple[Callable[[], Any], Any]] = {
+    "a list": (lambda: [yields(), 1], [[0, 1, 2, 3], 1]),
+    "a tuple": (lambda: (yields(), 1), ([0, 1, 2, 3], 1)),
+    "a named tuple": (lambda: Row("a", yields()), Row("a", [0, 1, 2, 3])),
+    "a named tuple in a list": (lambda: [Row("a", yields())], [Row("a", [0, 1, 2, 3])]),
+    "a deque": (lambda: deque([yields()], 3), deque([[0, 1, 2, 3]], 3)),
+    "an ordered dict": (lambda: OrderedDict(a=yields()), OrderedDict(a=[0, 1, 2, 3])),
+    "a default dict": (lambda: defaultdict(list, a=yields()), defaultdict(list, a=[0, 1, 2, 3])),
+    "a subclass": (lambda: rows("file"), [[0, 1, 2, 3]]),
+    "pairs": (lambda: [("a", yields())], [("a", [0, 1, 2, 3])]),
+    "iterators of an iterator": (lambda: map(iter, ["ab", "c"]), [["a", "b"], ["c"]]),
+    "groups": (lambda: itertools.groupby("aab"), [("a", ["a", "a"]), ("b", ["b"])]),
+    "groups in a dict": (lambda: {"by": itertools.groupby("a")}, {"by": [("a", ["a"])]}),
+    "a long list": (lambda: [iter("a") for _ in range(1000)], [["a"]] * 1000),
+    "a long list of pairs": (lambda: [(1, iter("a")) for _ in range(1000)], [(1, ["a"])] * 1000),
+    "a long deque": (lambda: deque(iter("a") for _ in range(1000)), deque([["a"]] * 1000)),
+    "a long dict": (lambda: {n: iter("a") for n in range(1000)}, {n: ["a"] for n in range(1000)}),
+    "the end of a long list": (lambda: [*range(1000), iter("a")], [*range(1000), ["a"]]),
+}
+
+
+@pytest.mark.parametrize("kind", LISTED)
+def test_iterators_in_collections_are_lists_to_every_reader(kind: str) -> None:
+    make, expected = LISTED[kind]
+    with Flow("f") as flow:
+        given = task(make, name="given")()
+        one, other = (task(lambda x: repr(x), name=name)(given) for name in "ab")
+    state = flow.run(progress=False)
+    assert state is not None
+    assert state.result[given].result == expected
+    assert type(state.result[given].result) is (Rows if kind == "a subclass" else type(expected))
+    assert state.result[one].result == state.result[other].result == repr(expected)
+
+
+def test_a_collection_with_lists_keeps_what_it_holds_besides_its_items() -> None:
+    assert iterators.listed(rows("file")).source == "file"
+    assert iterators.listed(defaultdict(list, a=iter("a")))["b"] == []
+    assert iterators.listed(deque([iter("a")], 3)).maxlen == 3
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[1, [2]], (1, (2,)), {1: {2: 3}}, Row("a", [1]), {1}, deque([1]), list(range(1000)), {1: "a"}.keys()],
+    ids=repr,
+)
+def test_a_collection_without_iterators_is_itself(value: Any) -> None:
+    assert iterators.listed(value) is value
+
+
 class Once:
     """An iterator that is not only its items."""
 
@@ -145,6 +213,12 @@ ONE_SHOT: dict[str, Callable[[], Any]] = {
     "Once": Once,
     "count": itertools.count,
     "cycle": lambda: itertools.cycle([1]),
+    "_grouper": lambda: [group for _, group in itertools.groupby("aab")],
+    "list_iterator": lambda: {iter([1])},
+    "tuple_iterator": lambda: frozenset({(1, iter((1,)))}),
+    "set_iterator": lambda: {iter({1}): 1},
+    "generator": lambda: MappingProxyType({"a": yields()}),
+    "map": lambda: [{"a": {map(str, [1])}}],
 }
 
 
