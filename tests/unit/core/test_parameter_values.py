@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import pickle
 import typing
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Set
@@ -17,10 +18,10 @@ import pytest
 from graphql import GraphQLError
 from pydantic import BaseModel
 
-from appliance import Flow, Parameter, ThreadExecutor, exponential_backoff, task
+from appliance import Flow, Parameter, ThreadExecutor, exponential_backoff, task, unmapped
 from appliance.client import wire
 from appliance.client.errors import ClientError
-from appliance.core import parameter_types
+from appliance.core import parameter_types, pickles
 from appliance.core.errors import ParameterTypeError
 from appliance.core.parameter import NO_DEFAULT
 from appliance.engine.tracked import events
@@ -136,6 +137,28 @@ def test_a_default_that_can_be_read_once_is_a_list_in_every_run() -> None:
         state = flow.run()
         assert state is not None
         assert (state.result[default].result, state.result[constant].result) == (3, 7)
+
+
+@pytest.mark.parametrize("make", [lambda: iter([1, 2]), lambda: map(int, "12"), lambda: (number for number in (1, 2))])
+def test_an_iterator_that_is_given_to_several_tasks_is_one_list(make: Any) -> None:
+    @task
+    def total(values: Any, more: Any = 0) -> int:
+        return sum(values)
+
+    @task
+    def more(one: int, values: Any) -> int:
+        return one + sum(values)
+
+    shared = make()
+    with Flow("f") as flow:
+        totals = [total(shared), total(values=shared, more=shared)]
+        mapped = [more.map([0, 1], unmapped(shared)), more.map(shared, unmapped(shared))]
+    copied = pickle.loads(pickles.dumps(flow))
+    assert copied.name == "f", "a flow can be saved, whatever it was given"
+    for _ in range(2):
+        state = flow.run(progress=False)
+        assert state is not None
+        assert [state.result[one].result for one in (*totals, *mapped)] == [3, 3, [3, 4], [4, 5]]
 
 
 @pytest.mark.parametrize(
