@@ -6,8 +6,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain, repeat
-from types import FrameType
 from typing import Any
 
 from appliance.core.async_functions import is_async
@@ -57,8 +55,8 @@ class Deadline:
         """`read(function(**inputs))`, where `read` may run code, too. Raises TaskTimeout in place of any outcome that comes late."""
         if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
             return self._in_time(lambda: self._in_thread(function, inputs, read))
-        with descendants.killed_on(TaskTimeout, KeyboardInterrupt) as kill:
-            return self._in_time(lambda: self._interruptible(function, inputs, read, kill))
+        with descendants.killed_on(TaskTimeout, KeyboardInterrupt, after=self._left() + _GRACE, every=_GRACE):
+            return self._in_time(lambda: self._interruptible(function, inputs, read))
 
     def _in_time(self, call: Callable[[], Any]) -> Any:
         """Code may swallow a TaskTimeout, and blocks in an event loop or in C, so what counts is when it ends."""
@@ -74,16 +72,13 @@ class Deadline:
             raise TaskTimeout(self, _LATE)
         return result
 
-    def _interruptible(
-        self, function: Function, inputs: Mapping[str, Any], read: Read, kill: Callable[[], None]
-    ) -> Any:
-        """Raise TaskTimeout in the code. If it is busy afterwards, it may be waiting for what it has started, so `kill` that."""
-        with _alarm(self._left(), self._raise, kill):
+    def _interruptible(self, function: Function, inputs: Mapping[str, Any], read: Read) -> Any:
+        """Raise TaskTimeout in the code."""
+        with _alarm(self._left(), self._raise):
             result = function(**inputs)
             if type(result) not in coroutines.ASYNC:
                 return read(result)
-        with _alarm(self._left() + _GRACE, kill, kill):
-            return read(self._finish(result))
+        return read(self._finish(result))
 
     def _in_thread(self, function: Function, inputs: Mapping[str, Any], read: Read) -> Any:
         if is_async(function):  # an event loop can stop it
@@ -112,16 +107,11 @@ class Deadline:
 
 
 @contextmanager
-def _alarm(seconds: float, first: Callable[[], None], then: Callable[[], None]) -> Iterator[None]:
-    """After so many seconds in the block, call `first`, and `then` again and again."""
-    calls = chain([first], repeat(then))
-
-    def ring(_number: int, _frame: FrameType | None) -> None:
-        next(calls)()
-
-    handler = signal.signal(signal.SIGALRM, ring)
+def _alarm(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
+    """After so many seconds in the block, call `ring`."""
+    handler = signal.signal(signal.SIGALRM, lambda _number, _frame: ring())
     began = clock.monotonic()
-    outer = signal.setitimer(signal.ITIMER_REAL, max(seconds, _SHORTEST), _GRACE)
+    outer = signal.setitimer(signal.ITIMER_REAL, max(seconds, _SHORTEST))
     try:
         yield
     finally:

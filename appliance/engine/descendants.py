@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from appliance.engine.watchdog import watched
 from appliance.kit import clock
 
 _SET_SUBREAPER, _GET_SUBREAPER = 36, 37
@@ -22,14 +23,15 @@ _PAUSE = 0.002
 
 
 @contextmanager
-def killed_on(*errors: type[BaseException]) -> Iterator[Callable[[], None]]:
+def killed_on(*errors: type[BaseException], after: float, every: float) -> Iterator[None]:
     """If one of these errors ends the block, kill what this thread, and threads that begin in the block, have started in it.
 
-    The block may also call the given function, which kills it at once. Meanwhile this process adopts the orphans among its
-    descendants, which it could not tell from strangers otherwise.
+    If the block lasts longer than `after` seconds, kill it then, too, and again `every` so many seconds: the block may be waiting for it,
+    even in C, where no signal handler interrupts it. Meanwhile this process adopts the orphans among its descendants, which it
+    could not tell from strangers otherwise.
     """
     if sys.platform != "linux":
-        yield lambda: None
+        yield
         return
     other_threads = {str(thread.native_id) for thread in threading.enumerate()} - {str(threading.get_native_id())}
     earlier = _below(_children_of_this_process()) if _has_children() else set[int]()
@@ -40,7 +42,8 @@ def killed_on(*errors: type[BaseException]) -> Iterator[Callable[[], None]]:
 
     before = _adopt_orphans(True)
     try:
-        yield lambda: _signal(started())
+        with watched(lambda: _signal(started()), after, every):
+            yield
     except errors:
         _kill(started)
         raise

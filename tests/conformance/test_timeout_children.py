@@ -49,6 +49,10 @@ def background(shell: Shell) -> None:
     subprocess.run(shell.command("SLEEP & PID; SLEEP & PID; SLEEP"), shell=True, check=False)
 
 
+def in_c(shell: Shell) -> None:
+    os.system(shell.command("SLEEP & PID; wait"))
+
+
 def orphan(shell: Shell) -> None:
     subprocess.run(shell.command("SLEEP & PID"), shell=True, check=False)
     threading.Event().wait(LONG)
@@ -89,7 +93,7 @@ async def in_a_loop(shell: Shell) -> None:
     await process.wait()
 
 
-WAYS = (foreground, background, orphan, deep, own_session, own_thread, forked, swallowing, in_a_loop)
+WAYS = (foreground, background, in_c, orphan, deep, own_session, own_thread, forked, swallowing, in_a_loop)
 
 
 @pytest.fixture

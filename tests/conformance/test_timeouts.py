@@ -199,6 +199,17 @@ def test_the_timeout_of_an_outer_task_ends_the_run_inside_it() -> None:
     assert began == ["step 1"]
 
 
+def test_the_timeout_of_an_outer_task_ends_an_async_task_with_a_longer_one() -> None:
+    def outer() -> None:
+        with Flow("inner") as flow:
+            task(waits_for_ever, timeout=WAIT)()
+        flow.run(progress=False)
+
+    began = time.monotonic()
+    assert type(outcome(LocalExecutor(), outer)) is states.TimedOut
+    assert time.monotonic() - began < WAIT / 2
+
+
 def test_the_timeout_of_an_outer_task_starts_no_more_tasks_in_the_threads_of_a_run_inside_it() -> None:
     began: list[int] = []
 
