@@ -54,7 +54,8 @@ class Deadline:
     def call(self, function: Function, inputs: Mapping[str, Any], read: Read) -> Any:
         """`read(function(**inputs))`, where `read` may run code, too. Raises TaskTimeout in place of any outcome that comes late."""
         if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-            return self._in_time(lambda: self._in_thread(function, inputs, read))
+            with descendants.of_this_thread_killed_on(TaskTimeout):
+                return self._in_time(lambda: self._in_thread(function, inputs, read))
         with descendants.killed_on(TaskTimeout, KeyboardInterrupt, after=self._left() + _GRACE, every=_GRACE):
             return self._in_time(lambda: self._interruptible(function, inputs, read))
 

@@ -51,6 +51,21 @@ def killed_on(*errors: type[BaseException], after: float, every: float) -> Itera
         _adopt_orphans(before)
 
 
+@contextmanager
+def of_this_thread_killed_on(*errors: type[BaseException]) -> Iterator[None]:
+    """If one of these errors ends the block, kill what this thread has started in it, unless its parent has ended."""
+    if sys.platform != "linux":
+        yield
+        return
+    thread = str(threading.get_native_id())
+    earlier = set(_children(os.getpid(), thread)) if _has_children() else set[int]()
+    try:
+        yield
+    except errors:
+        _kill(lambda: _below(set(_children(os.getpid(), thread)) - earlier))
+        raise
+
+
 def kill_those_of(thread: int) -> None:
     """Kill the processes that a thread of this process has started. `thread` is its native id."""
     if sys.platform == "linux":

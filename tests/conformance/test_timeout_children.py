@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,7 +119,21 @@ def test_what_a_timed_out_task_started_dies_with_it(
     assert not [child for child in _zombies() if child in shell.pids()]
 
 
-@pytest.mark.parametrize("way", [foreground, background, own_session], ids=lambda way: way.__name__)
+async def blocks_its_loop(shell: Shell) -> None:
+    process = await asyncio.create_subprocess_shell(shell.command("SLEEP & PID; echo; wait"), stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    await process.stdout.readline()
+    threading.Event().wait(2 * TIMEOUT)
+
+
+def returns_a_coroutine(shell: Shell) -> Any:
+    return in_a_loop(shell)
+
+
+IN_THREADS = (foreground, background, in_c, own_session, in_a_loop, blocks_its_loop, returns_a_coroutine)
+
+
+@pytest.mark.parametrize("way", IN_THREADS, ids=lambda way: way.__name__)
 def test_what_a_timed_out_task_in_a_thread_started_dies_and_so_its_code_can_end(
     way: Callable[[Shell], None], shell: Shell
 ) -> None:
@@ -129,6 +144,25 @@ def test_what_a_timed_out_task_in_a_thread_started_dies_and_so_its_code_can_end(
     assert isinstance(state.result[late], states.TimedOut)
     assert state.result[after].result == 1
     assert shell.pids() and all(gone(pid) for pid in shell.pids())
+
+
+def test_what_an_earlier_task_in_the_same_thread_started_lives_on(shell: Shell) -> None:
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        processes.append(subprocess.Popen(["sleep", str(LONG)]))
+
+    with Flow("f") as flow:
+        late = task(in_a_loop, timeout=TIMEOUT)(shell, upstream_tasks=[task(start)()])
+    try:
+        state = flow.run(executor=ThreadExecutor(1), progress=False)
+        assert isinstance(state.result[late], states.TimedOut)
+        assert [process.poll() for process in processes] == [None]
+        assert shell.pids() and all(gone(pid) for pid in shell.pids())
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def test_what_was_started_before_or_elsewhere_lives_on(shell: Shell) -> None:
