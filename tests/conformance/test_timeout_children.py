@@ -119,18 +119,11 @@ def test_what_a_timed_out_task_started_dies_with_it(
     assert not [child for child in _zombies() if child in shell.pids()]
 
 
-async def blocks_its_loop(shell: Shell) -> None:
-    process = await asyncio.create_subprocess_shell(shell.command("SLEEP & PID; echo; wait"), stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    await process.stdout.readline()
-    threading.Event().wait(2 * TIMEOUT)
-
-
 def returns_a_coroutine(shell: Shell) -> Any:
     return in_a_loop(shell)
 
 
-IN_THREADS = (foreground, background, in_c, own_session, in_a_loop, blocks_its_loop, returns_a_coroutine)
+IN_THREADS = (foreground, background, in_c, own_session, in_a_loop, returns_a_coroutine)
 
 
 @pytest.mark.parametrize("way", IN_THREADS, ids=lambda way: way.__name__)
