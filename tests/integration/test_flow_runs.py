@@ -17,11 +17,13 @@ from appliance.protocol.run_protocol import Begin
 from appliance.server.actions import run_protocol as runs
 from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.actions.flow_runs.create import create_run
+from appliance.server.actions.schedules import create as create_schedule
 from appliance.server.db.reads import run_lists
 from appliance.server.db.session import Database
 from appliance.server.errors import Conflict, Invalid, NotFound
 from tests.integration.builders import (
     ALICE,
+    MINUTELY,
     RUN,
     N,
     begun,
@@ -119,10 +121,20 @@ def test_a_finished_run_is_not_cancelled(database: Database) -> None:
         cancel_run(database, ALICE, run)
 
 
-def test_names_and_documents_with_nul_are_stored(database: Database) -> None:
-    text_parameter = {"name": "t", "required": True, "schema": {"type": "string"}}
-    run = create(database, register(database, parameters=[text_parameter]).flow_id, parameters={"t": "a\0b"})
-    assert "a�b" in str(run_row(database, run)["parameters"]) or "\\ufffd" in str(run_row(database, run)["parameters"])
+@pytest.mark.parametrize("value", ["a\0b", ["\0"], {"k": ["\0"]}, {"\0": 1}])
+def test_a_value_with_nul_is_refused_rather_than_changed(database: Database, value: object) -> None:
+    sentence = "Parameter 't' contains a NUL character, which the server can't store; remove it."
+    flow_id = register(database, parameters=[{"name": "t", "required": True, "schema": {}}]).flow_id
+    with pytest.raises(Invalid, match=sentence):
+        create(database, flow_id, parameters={"t": value})
+    with pytest.raises(Invalid, match=sentence):
+        register(database, parameters=[{"name": "t", "required": False, "default": value, "schema": {}}])
+    with pytest.raises(Invalid, match=sentence):
+        create_schedule(database, ALICE, flow_id, MINUTELY | {"parameters": {"t": value}})
+    create(database, flow_id, parameters={"t": "\\u0000"})
+
+
+def test_names_with_nul_are_refused(database: Database) -> None:
     with pytest.raises(Invalid, match="unprintable characters"):
         create(database, register(database).flow_id, name="a\0b")
 

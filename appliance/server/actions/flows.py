@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -42,6 +43,7 @@ class EdgeDocument(msgspec.Struct):
 class ParameterDocument(msgspec.Struct):
     name: str
     required: bool = False
+    default: Any = None
     schema: JsonDocument = {}
 
 
@@ -109,6 +111,9 @@ def _parse(document: JsonDocument) -> FlowDocument:
             raise Invalid(
                 f"The schema of parameter {parameter.name!r} is not a valid JSON schema; correct its type hint."
             )
+        problems = parameters.unstorable({parameter.name: parameter.default})
+        if problems:
+            raise Invalid(problems[0])
     return flow
 
 

@@ -34,7 +34,6 @@ from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import schedules
 from appliance.server.domain import parameters as parameter_rules
-from appliance.server.domain.sanitize import clean_document
 from appliance.server.domain.scheduling import MOST_CAUGHT_UP, has_moved, too_far_ahead
 from appliance.server.domain.scheduling import POLICIES as CATCH_UP
 from appliance.server.errors import Conflict, Invalid, NotFound
@@ -133,7 +132,7 @@ def edit(
         if document is not None:
             _fill(schedule, {"parameters": schedule.parameters, "labels": schedule.labels} | document)
         if parameters is not None:
-            schedule.parameters = clean_document(parameters)
+            schedule.parameters = _storable(parameters)
         _set_policy(schedule, policy or Policy(catch_up=catch_up))
         schedule.active = schedule.active if active is None else active
         _touch(session, schedule, now)
@@ -268,8 +267,15 @@ def _fill(schedule: Schedule, document: JsonDocument) -> None:
     schedule.document = {key: value for key, value in document.items() if key not in _BESIDE}
     schedule.kind = document["kind"]
     schedule.timezone = document.get("timezone") or "UTC"
-    schedule.parameters = clean_document(parameters)
+    schedule.parameters = _storable(parameters)
     schedule.labels = labels_of(labels)
+
+
+def _storable(parameters: Parameters) -> Parameters:
+    problems = parameter_rules.unstorable(parameters)
+    if problems:
+        raise Invalid(problems[0])
+    return parameters
 
 
 def _set_policy(schedule: Schedule, policy: Policy) -> None:

@@ -17,6 +17,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from appliance.kit.documents import JsonDocument, Parameters
+from appliance.server.domain.sanitize import clean_document
 
 _NOUNS = {
     "integer": "an integer",
@@ -74,7 +75,16 @@ def problems(declared: Sequence[JsonDocument], values: Parameters) -> list[str]:
                 sentences.append(f"Parameter {name!r} is required; give it a value.")
         elif not (values[name] is None and not item.get("required") and item.get("default") is None):
             sentences.extend(_misfits(name, item.get("schema") or {}, values[name]))
-    return sentences
+    return sentences + unstorable(values)
+
+
+def unstorable(values: Parameters) -> list[str]:
+    """A sentence for each value with a NUL character. To replace it would be to run the flow with another value."""
+    return [
+        f"Parameter {name!r} contains a NUL character, which the server can't store; remove it."
+        for name, value in values.items()
+        if clean_document({name: value}) != {name: value}
+    ]
 
 
 def missing(declared: Sequence[JsonDocument], *layers: Parameters) -> list[str]:

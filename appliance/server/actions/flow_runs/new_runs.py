@@ -16,7 +16,7 @@ from appliance.server.db.rows.flow_runs import NewFlowRun
 from appliance.server.db.rows.flows import FlowDefaults, VersionDefaults
 from appliance.server.db.writes import flow_runs
 from appliance.server.domain import parameters as rules
-from appliance.server.domain.sanitize import clean, clean_document
+from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import FIRST
 from appliance.server.errors import Invalid
 
@@ -28,8 +28,7 @@ def merge_parameters(flow: FlowDefaults, version: VersionDefaults, values: Param
     problems = rules.problems(version.parameters, merged)
     if problems:
         raise Invalid(" ".join(problems[:5]), problems=problems[:50])
-    cleaned: Parameters = clean_document(merged)
-    return cleaned
+    return merged
 
 
 def run_config_of(flow: FlowDefaults, version: VersionDefaults) -> JsonDocument:
