@@ -71,8 +71,11 @@ def _one_shot_in(values: Any, depth: int) -> type | None:
     """The class of an iterator among the items that are looked at."""
     if depth <= 0:
         return None
-    items = _looked_at(values)
-    kinds = set(map(type, items)) - SCALARS
+    try:
+        items = _looked_at(values)
+        kinds = set(map(type, items)) - SCALARS
+    except Exception:  # noqa: BLE001 - methods of a user's class; whoever reads the value will say what is wrong
+        return None
     one_shot = next(filter(is_one_shot, kinds), None)
     if one_shot is not None:
         return one_shot
