@@ -10,9 +10,9 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.due_times import document_of, due_time_options, flow_named
-from appliance.cli.options import reason_option, wait_option, yes_option
+from appliance.cli.options import parameter_option, reason_option, wait_option, yes_option
 from appliance.cli.output import as_json, print_json
-from appliance.cli.values import Assignment, AwareTime
+from appliance.cli.values import AwareTime
 
 EPILOG = """\b
 Examples:
@@ -29,14 +29,7 @@ Examples:
 @click.option(
     "--end", type=AwareTime(), required=True, help="End of the period (exclusive), in ISO 8601 with a UTC offset."
 )
-@click.option(
-    "-p",
-    "--param",
-    "parameters",
-    multiple=True,
-    type=Assignment(),
-    help="A parameter of the runs (repeatable); appliance run --help explains values.",
-)
+@parameter_option("A parameter of the runs")
 @click.option(
     "--priority",
     type=int,

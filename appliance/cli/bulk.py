@@ -12,9 +12,9 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
 from appliance.cli.mark import MARKED_STATES
-from appliance.cli.options import reason_option, wait_option, yes_option
+from appliance.cli.options import parameter_option, reason_option, wait_option, yes_option
 from appliance.cli.output import as_json
-from appliance.cli.values import Assignment, AwareTime
+from appliance.cli.values import AwareTime
 from appliance.protocol.verbs import VERBS, Verb
 
 _WITH_OPTIONS = ("restart", "mark", "edit")  # defined below; the others only need to know which runs
@@ -91,14 +91,7 @@ for _verb in VERBS.values():
 @bulk.command(help=VERBS["restart"].bulk_summary, epilog=_examples("restart"))
 @click.option("--newest-version", is_flag=True, help="Use the latest version of each flow.")
 @click.option("--from-task", help="Slug of a task to rerun too, with everything downstream of it.")
-@click.option(
-    "-p",
-    "--param",
-    "parameters",
-    multiple=True,
-    type=Assignment(),
-    help="A new value for a parameter (repeatable); appliance run --help explains values.",
-)
+@parameter_option("A new value for a parameter")
 @_selection
 def restart(
     newest_version: bool, from_task: str | None, parameters: tuple[tuple[str, Any], ...], **options: Any

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from appliance.cli.values import Assignment
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 yes_option = click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
@@ -16,6 +18,12 @@ wait_option = click.option("--wait/--no-wait", default=True, help="Follow the jo
 def reason_option(place: str) -> Callable[[F], F]:
     """--reason, recorded in this place."""
     return click.option("--reason", default="", help=f"Reason to record {place}.")
+
+
+def parameter_option(subject: str) -> Callable[[F], F]:
+    """-p/--param, repeatable: `subject` says what one of them is."""
+    help_text = f"{subject} (repeatable); appliance run --help explains values."
+    return click.option("-p", "--param", "parameters", multiple=True, type=Assignment(), help=help_text)
 
 
 def limit_option(default: int = 20, maximum: int | None = 10_000) -> Callable[[F], F]:

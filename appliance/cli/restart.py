@@ -9,9 +9,8 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
-from appliance.cli.options import reason_option
+from appliance.cli.options import parameter_option, reason_option
 from appliance.cli.output import as_json, print_run
-from appliance.cli.values import Assignment
 from appliance.protocol.verbs import VERBS
 
 
@@ -26,14 +25,7 @@ from appliance.protocol.verbs import VERBS
     "--newest-version", is_flag=True, help="Use the latest version of the flow, for example after fixing its code."
 )
 @click.option("--from-task", help="Slug of a task to rerun too, with everything downstream of it.")
-@click.option(
-    "-p",
-    "--param",
-    "parameters",
-    multiple=True,
-    type=Assignment(),
-    help="A new value for a parameter (repeatable); appliance run --help explains values.",
-)
+@parameter_option("A new value for a parameter")
 @click.option("--idempotency-key", help="Repeating the command with the same key does not restart the run again.")
 @as_json
 def restart(

@@ -12,9 +12,8 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.due_times import document_of, due_time_options, flow_named
 from appliance.cli.durations import Duration
-from appliance.cli.options import limit_option
+from appliance.cli.options import limit_option, parameter_option
 from appliance.cli.output import as_json, print_json, print_table
-from appliance.cli.values import Assignment
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,14 +44,7 @@ def policy_options(command: F) -> F:
             type=click.Choice(["none", "latest", "all"]),
             help="Which due times that passed while the appliance was down still get their runs.",
         ),
-        click.option(
-            "-p",
-            "--param",
-            "parameters",
-            multiple=True,
-            type=Assignment(),
-            help="A parameter of its runs (repeatable); appliance run --help explains values.",
-        ),
+        parameter_option("A parameter of its runs"),
     ):
         command = option(command)
     return command

@@ -20,7 +20,7 @@ def is_equal(value: Any, expected: Any) -> bool:
         return _same_content(value, expected)
     try:
         answer = value == expected
-    except Exception:
+    except Exception:  # code of the value's own class: compared by content where that can be, raised again where not
         is_decided = type(value) is type(expected) and _content(value) is not None
         if is_decided or isinstance(value, _COLLECTIONS):  # of tables, for example
             return _same_content(value, expected)

@@ -233,8 +233,6 @@ def test_writers_of_one_name_never_tear_it(place: Result) -> None:
 def test_it_travels_with_a_flow(place: Result) -> None:
     import cloudpickle
 
-    if isinstance(place, MemoryResult):
-        pytest.skip("memory doesn't travel")
     stored = place.write("value")
     copy = cloudpickle.loads(cloudpickle.dumps(place))
     assert copy.read(stored.location, stored.sha256) == "value"
