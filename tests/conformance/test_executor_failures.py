@@ -92,13 +92,15 @@ def test_signals(executor: Executor, made: signals.StateSignal, kind: type[State
 
 @pytest.mark.parametrize("kind", [SystemExit, RecursionError, MemoryError, GeneratorExit, Rude, KeyboardInterrupt])
 def test_whatever_a_task_raises_fails_it(executor: Executor, kind: type[BaseException]) -> None:
-    if kind is KeyboardInterrupt and isinstance(executor, LocalExecutor):
-        pytest.skip("in the main thread that is Ctrl-C")
-
     @task
     def raises() -> None:
         raise kind("x")
 
+    if kind is KeyboardInterrupt and isinstance(executor, LocalExecutor):  # in the main thread that is Ctrl-C
+        with Flow("f", executor=executor) as flow:
+            raises()
+        assert isinstance(flow.run(progress=False), states.Cancelled)
+        return
     state = outcome(executor, raises)
     assert isinstance(state, states.Failed)
     assert state.message == f"{kind.__name__}: x"
