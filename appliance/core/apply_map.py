@@ -56,10 +56,8 @@ def apply_map(func: Callable[..., R], *args: Any, flow: Flow | None = None, **kw
     if not any(argument.is_mapped for argument in arguments):
         raise FlowBuildError("apply_map needs at least one argument to map over; not all of them can be unmapped.")
     piece = Flow(outer.name)
-    piece.graph.home, piece.graph.unused = (
-        outer.graph.home,
-        outer.graph.unused,
-    )  # its tasks are tasks of the flow around
+    # Its tasks are tasks of the flow around.
+    piece.graph.home, piece.graph.unused = outer.graph.home, outer.graph.unused
     for known in (*outer.tasks, *arguments):  # `case` tells by what is there beforehand what is called inside of it
         piece.add_task(known)
     with piece:

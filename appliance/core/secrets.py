@@ -1,10 +1,10 @@
 """Secrets in flows: `Secret("NAME").get()` inside tasks, and tasks whose result is a secret.
 
 A value comes from the run context (`flow.run(context={"secrets": {...}})`), from `APPLIANCE_SECRET_<NAME>` in the environment, or
-from the file that `APPLIANCE_SECRET_<NAME>_FILE` names; an agent passes these variables on to its runs. Every value read is masked in the run's log lines, in output that
-`log_stdout` takes, in tracebacks and in state messages: plain, as repr, in JSON, in URLs and in base64. Not masked: values of fewer
-than four characters, values that were split or changed, and results; in a plain `flow.run()`, other loggers and what is printed without
-`log_stdout` either. Under an agent, everything that reaches the log of the run is masked.
+from the file that `APPLIANCE_SECRET_<NAME>_FILE` names; an agent passes these variables on to its runs. Every value read is masked in
+the run's log lines, in output that `log_stdout` takes, in tracebacks and in state messages: plain, as repr, in JSON, in URLs and in
+base64. Not masked: values of fewer than four characters, values that were split or changed, and results; in a plain `flow.run()`,
+neither are other loggers and what is printed without `log_stdout`. Under an agent, everything that reaches the log of the run is masked.
 """
 
 from __future__ import annotations

@@ -82,9 +82,8 @@ def carry_out(
     except BaseException as error:  # noqa: BLE001 - user code; whatever it raises becomes the state of the task
         return failures.failed_state(error)
     count = {"task_run_count": context.task_run_count}
-    if type(result) not in SCALARS and issubclass(
-        type(result), State
-    ):  # the task has decided itself how it ends; isinstance would ask the result
+    # If the task has decided itself how it ends; isinstance would ask the result.
+    if type(result) not in SCALARS and issubclass(type(result), State):
         return _in_run(context, replace(result, context={**count, **result.context}))
     return Success("Task run succeeded.", result, count)
 

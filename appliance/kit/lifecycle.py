@@ -38,10 +38,8 @@ def on_signal(number: signal.Signals, handler: Handler) -> None:
 
 def start_afresh() -> None:
     """Undo what a parent ignored or blocked, since whatever this process starts would inherit it."""
-    for number in signal.valid_signals() - {
-        signal.SIGPIPE,
-        signal.SIGXFSZ,
-    }:  # Python itself ignores these two, but not for children
+    ignored_by_python = {signal.SIGPIPE, signal.SIGXFSZ}  # but not for children
+    for number in signal.valid_signals() - ignored_by_python:
         if signal.getsignal(number) is signal.SIG_IGN:
             _set_default(number)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
