@@ -29,6 +29,7 @@ from appliance.core.logs import get_logger
 from appliance.core.states import Cancelled, Failed, State
 from appliance.engine import failures
 from appliance.engine.process_exit import end_user_code, leave
+from appliance.engine.progress import start_line
 from appliance.engine.tracked.flow_runner import TrackedFlowRunner
 from appliance.engine.tracked.logs import RunLog, reported
 from appliance.engine.tracked.reporter import Reporter
@@ -228,7 +229,7 @@ def _run_flow(
         log.finish()
         _logger.error("%s%s", error, f"\n{trace}" if trace else "")
         return Failed(str(error), data={"traceback": trace} if trace else {})
-    _logger.info("Flow %r started with %d tasks.", runner.flow.name, len(runner.flow.tasks))
+    _logger.info("%s", start_line(runner.flow))
     started_at = clock.monotonic()
     try:
         state = stopping.run(runner)

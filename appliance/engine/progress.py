@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TextIO
 
+from appliance.core.flow import Flow
 from appliance.core.logs import ROOT, get_logger
 from appliance.core.states import State
 from appliance.engine.flow_runner import FlowRunner
@@ -27,14 +28,20 @@ _PLAIN_EVERY = 30.0
 
 def run_with_progress(runner: FlowRunner, enabled: bool | None) -> State:
     """Run the flow and show its progress."""
-    name, began = runner.flow.name, clock.monotonic()
-    _logger.info("Flow %r started with %d tasks.", name, len(runner.flow.slugs))
+    began = clock.monotonic()
+    _logger.info("%s", start_line(runner.flow))
     with _display(runner, enabled):
         state = runner.run()
     level = logging.ERROR if state.is_failed() else logging.INFO
     for line in summary(runner.flow, state, clock.monotonic() - began):
         _logger.log(level, "%s", line)
     return state
+
+
+def start_line(flow: Flow) -> str:
+    """The first line of the run's log."""
+    number = len(flow.slugs)
+    return f"Flow {flow.name!r} started with {number:,} {'task' if number == 1 else 'tasks'}."
 
 
 def is_live() -> bool:

@@ -184,7 +184,7 @@ def test_lines_go_to_standard_error_and_leave_nothing_behind(capsys: pytest.Capt
     flow.run()
     out, err = capsys.readouterr()
     assert out == ""
-    assert "INFO run: Flow 'f' started with 1 tasks." in err
+    assert "INFO run: Flow 'f' started with 1 task." in err
     assert ENDED.search(err)
     assert "\x1b" not in err
     assert (root.level, root.handlers) == before
