@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
-from appliance.core.copies import own
+from appliance.core.copies import is_container, own
 from appliance.core.logs import get_logger
-from appliance.core.run_context import FlowRunContext, current_flow_run, current_task_run
+from appliance.core.run_context import FlowRunContext, TaskRunContext, current_flow_run, current_task_run
 
 _FLOW_RUN_KEYS = (
     *("flow_name", "parameters", "flow_run_id", "flow_run_name", "scheduled_start_time"),
@@ -30,7 +30,7 @@ _UNSET = {"map_index": -1, "resume": False}
 
 class RunContext(Mapping[str, Any]):
     """Read-only view of the run that the calling code is in: `context.parameters["n"]`, `context.map_index`, `context.today`...
-    Small collections in it are copies, as a task's arguments are.
+    Small collections in it are copies, as a task's arguments are: each attempt of a task has its own, the same one at every access.
 
     As a mapping it has only what is set, so that the default of `context.get("task_loop_result", 0)` counts in the first round of
     a loop. As an attribute, what a task run has not set is None; `map_index` is then -1 and `resume` is False.
@@ -66,16 +66,33 @@ def _value(name: str) -> Any:
     if name == "logger":
         return get_logger(None if task_run is None else task_run.task_name)
     if task_run is not None and name in TASK_RUN_KEYS:
-        return own(getattr(task_run, name))
+        return _own(task_run, name, getattr(task_run, name))
     if flow_run is None:
         raise KeyError(name)
     if name in flow_run.extra:
-        return own(flow_run.extra[name])
+        return _own(task_run, name, flow_run.extra[name])
     if name == "parameters":
-        return {key: own(value) for key, value in flow_run.parameters.items()}
+        return _own(task_run, name, flow_run.parameters)
     if name in _FLOW_RUN_KEYS:
         return getattr(flow_run, name)
     return _dates(flow_run.date, name)
+
+
+def _own(task_run: TaskRunContext | None, name: str, value: Any) -> Any:
+    """A copy of a collection: one for each attempt of a task, outside tasks one for each access."""
+    if name != "parameters" and not is_container(value):
+        return value
+    if task_run is None:
+        return _copy(name, value)
+    if task_run.own_values is None:
+        task_run.own_values = {}
+    if name in task_run.own_values:
+        return task_run.own_values[name]
+    return task_run.own_values.setdefault(name, _copy(name, value))  # another thread of the task may have been faster
+
+
+def _copy(name: str, value: Any) -> Any:
+    return {key: own(item) for key, item in value.items()} if name == "parameters" else own(value)
 
 
 def _is_set(name: str, value: Any) -> bool:

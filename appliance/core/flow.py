@@ -17,7 +17,7 @@ from appliance.core.errors import FlowBuildError
 from appliance.core.flow_checks import check_values, warn_of_unused
 from appliance.core.flow_options import FORMS, warn_of_idle_attribute
 from appliance.core.graph import Graph
-from appliance.core.iterators import is_one_shot, listed_where_possible
+from appliance.core.iterators import Lists
 from appliance.core.logs import OwnLogger
 from appliance.core.parameter import Parameter
 from appliance.core.run_config import RunConfig
@@ -84,7 +84,7 @@ class Flow:
         self._reference_tasks: tuple[Task, ...] = ()
         self._validated: Sequence[Task] | None = None
         self._tokens: list[Token[FlowBuilder[Any] | None]] = []
-        self._iterators: dict[int, tuple[Any, Any]] = {}
+        self._lists = Lists(refuse=False)
         for task in listed("tasks", tasks, Task):
             self.add_task(task)
         for edge in listed("edges", edges, Task):
@@ -173,7 +173,7 @@ class Flow:
                 upstream.append((None, as_task(value), is_mapped, flattened))
             for key, argument in (keyword_tasks or {}).items():
                 value, is_mapped, flattened = unwrap(argument, mapped)
-                value = self._read_once(value)
+                value = self._lists.of(value)  # an iterator is one list, however many tasks it is given to
                 if is_mapped or holds_task(value):
                     upstream.append((key, as_task(value), is_mapped, flattened))
                 else:
@@ -197,15 +197,7 @@ class Flow:
         self._check_argument(task, key)
         if key in self.constants.get(task, ()) or self.graph.edge_into(task, key) is not None:
             raise _second_value(task, key)
-        self.constants.setdefault(task, {})[key] = listed_where_possible(value)
-
-    def _read_once(self, value: Any) -> Any:
-        """An iterator as one list, however many tasks it is given to; any other value as it is."""
-        if not is_one_shot(type(value)):
-            return value
-        if id(value) not in self._iterators:
-            self._iterators[id(value)] = value, listed_where_possible(value)
-        return self._iterators[id(value)][1]
+        self.constants.setdefault(task, {})[key] = self._lists.of(value)
 
     def _check_argument(self, task: Task, key: str) -> None:
         if not task.accepts(key):
@@ -301,10 +293,13 @@ class Flow:
         self._reference_tasks = changed._reference_tasks
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_tokens": [], "_iterators": {}, "_validated": None}
+        state = self.__dict__ | {"_tokens": [], "_validated": None}
+        del state["_lists"]
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({"log_stdout": None, "_iterators": {}} | state)  # flows of earlier releases have none
+        self.__dict__.update({"log_stdout": None} | state)  # flows of earlier releases have none
+        self._lists = Lists(refuse=False)
 
     # --- the graph
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import io
 import itertools
+import operator
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import MappingProxyType
 from typing import Any
 
 from appliance.core.copies import SCALARS
 from appliance.core.errors import OneShotError
 
-_LISTED = frozenset({"builtins", "itertools", "collections", "_collections", "array"})
-"""The modules whose iterators have no purpose but their items: generators, `map`, `zip`, `itertools.chain`, `iter([])`..."""
+_LISTED = frozenset({"builtins", "itertools", "collections", "_collections", "array", "pydantic_core._pydantic_core"})
+"""The modules whose iterators have no purpose but their items: generators, `map`, `zip`, `itertools.chain`, `iter([])`,
+and what pydantic makes of values for `Iterable`..."""
 _GROUP: type = type(next(itertools.groupby("a"))[1])
 _REFUSED = (itertools.count, itertools.cycle, itertools.repeat, _GROUP)
 """Those without an end, and a group of `groupby`, which is lost as soon as the next one is read."""
@@ -25,23 +28,17 @@ _MOST, _ENDS, _DEPTH = 100, 3, 3
 a `return`."""
 
 
-def listed(value: Any, depth: int = _DEPTH) -> Any:
+def listed(value: Any) -> Any:
     """The value, with a list in place of an iterator that it is or that is in it. Raises OneShotError."""
     kind = type(value)
-    if kind in SCALARS:
+    if kind in SCALARS or not (is_one_shot(kind) or _has_items(kind)):
         return value
-    if is_one_shot(kind):
-        return _list(value, depth)
-    one_shot = _one_shot_in(value, depth) if issubclass(kind, _COLLECTIONS) else None
-    return value if one_shot is None else _with_lists(value, depth, one_shot)
+    return Lists().of(value)
 
 
 def listed_where_possible(value: Any) -> Any:
     """The same for a value that the author wrote into the flow: what can't be listed, such as an open file, is shared as it is."""
-    try:
-        return listed(value)
-    except OneShotError:
-        return value
+    return Lists(refuse=False).of(value)
 
 
 def is_one_shot(kind: type) -> bool:
@@ -50,14 +47,69 @@ def is_one_shot(kind: type) -> bool:
     return one_shot and not issubclass(kind, io.BytesIO | io.StringIO)
 
 
-def _list(value: Any, depth: int) -> list[Any]:
-    kind = type(value)
-    if kind.__module__ not in _LISTED or kind in _REFUSED or not hasattr(kind, "__next__"):
-        raise _refusal(kind)
-    if kind is itertools.groupby:
-        return [(key, list(group)) for key, group in value]
-    items: list[Any] = listed(list(value), depth - 1)
-    return items
+class Lists:
+    """The lists that iterators have become. One that is met again, in whatever value, is the same list again."""
+
+    def __init__(self, refuse: bool = True) -> None:
+        self._refuse = refuse
+        self._known: dict[int, tuple[Any, Any]] = {}  # with the iterator, so that no other one gets its id
+
+    def of(self, value: Any, depth: int = _DEPTH) -> Any:
+        """The value with lists. Raises OneShotError for what can't be listed, unless that is to stay as it is."""
+        kind = type(value)
+        if kind in SCALARS:
+            return value
+        if is_one_shot(kind):
+            return self._list(value, depth)
+        one_shot = _one_shot_in(value, depth) if _has_items(kind) else None
+        return value if one_shot is None else self._with_lists(value, depth, one_shot)
+
+    def _list(self, value: Any, depth: int) -> Any:
+        if id(value) in self._known:
+            return self._known[id(value)][1]
+        kind = type(value)
+        if kind.__module__ not in _LISTED or kind in _REFUSED or not hasattr(kind, "__next__"):
+            return self._as_it_is(value, kind)
+        items: list[Any] = (
+            list(value) if kind is not itertools.groupby else [(key, list(group)) for key, group in value]
+        )
+        self._known[id(value)] = value, items
+        if _one_shot_in(items, depth - 1) is not None:
+            items[:] = [self.of(item, depth - 1) for item in items]
+        return items
+
+    def _with_lists(self, values: Any, depth: int, one_shot: type) -> Any:
+        """A copy of the collection with lists in it; there can't be any in sets and in keys."""
+        kind = type(values)
+        if issubclass(kind, tuple):
+            make = tuple if kind is tuple else getattr(kind, "_make", None)
+            if make is not None:
+                return make([self.of(item, depth - 1) for item in values])
+        elif issubclass(kind, list | deque):
+            return self._changed(values, enumerate(values), depth)
+        elif issubclass(kind, dict) and _one_shot_in(tuple(values), depth) is None:
+            return self._changed(values, values.items(), depth)
+        elif not issubclass(kind, _COLLECTIONS):
+            return self._changed(values, _fields(values), depth, object.__setattr__)
+        return self._as_it_is(values, one_shot)
+
+    def _changed(
+        self,
+        values: Any,
+        items: Iterable[tuple[Any, Any]],
+        depth: int,
+        put: Callable[[Any, Any, Any], None] = operator.setitem,
+    ) -> Any:
+        new = copy.copy(values)  # also of a subclass, with what it holds besides its items
+        for key, item in items:
+            if (listed := self.of(item, depth - 1)) is not item:
+                put(new, key, listed)
+        return new
+
+    def _as_it_is(self, value: Any, one_shot: type) -> Any:
+        if self._refuse:
+            raise _refusal(one_shot)
+        return value
 
 
 def _refusal(kind: type) -> OneShotError:
@@ -65,6 +117,17 @@ def _refusal(kind: type) -> OneShotError:
         f"A value of type {kind.__name__} can be read only once, so it can't be shared by tasks; "
         "use a list of its items instead, or the path of its file."
     )
+
+
+def _has_items(kind: type) -> bool:
+    """Is this a collection, or a data class, whose fields are looked at like the items of a collection?"""
+    return issubclass(kind, _COLLECTIONS) or hasattr(kind, "__dataclass_fields__")
+
+
+def _fields(value: Any) -> list[tuple[str, Any]]:
+    return [
+        (field.name, getattr(value, field.name)) for field in dataclasses.fields(value) if hasattr(value, field.name)
+    ]
 
 
 def _one_shot_in(values: Any, depth: int) -> type | None:
@@ -79,7 +142,7 @@ def _one_shot_in(values: Any, depth: int) -> type | None:
     one_shot = next(filter(is_one_shot, kinds), None)
     if one_shot is not None:
         return one_shot
-    nested = {kind for kind in kinds if issubclass(kind, _COLLECTIONS)}
+    nested = set(filter(_has_items, kinds))
     inner = (_one_shot_in(item, depth - 1) for item in items if type(item) in nested) if nested else ()
     return next(filter(None, inner), None)
 
@@ -87,6 +150,8 @@ def _one_shot_in(values: Any, depth: int) -> type | None:
 def _looked_at(values: Any) -> Iterable[Any]:
     if isinstance(values, _MAPPINGS):
         return [*_part(values), *_part(values.values())]
+    if not isinstance(values, _COLLECTIONS):
+        return [item for _, item in _fields(values)]
     return _part(values)
 
 
@@ -96,24 +161,3 @@ def _part(items: Any) -> Iterable[Any]:
         return items  # type: ignore[no-any-return]
     first = list(itertools.islice(items, _ENDS))
     return first if isinstance(items, set | frozenset) else [*first, *itertools.islice(reversed(items), _ENDS)]
-
-
-def _with_lists(values: Any, depth: int, one_shot: type) -> Any:
-    """A copy of the collection with lists in it. Raises OneShotError where there can't be any: in sets and in keys."""
-    kind = type(values)
-    if issubclass(kind, tuple):
-        make = tuple if kind is tuple else getattr(kind, "_make", None)
-        if make is not None:
-            return make([listed(item, depth - 1) for item in values])
-    elif issubclass(kind, list | deque):
-        return _changed(values, enumerate(values), depth)
-    elif issubclass(kind, dict) and _one_shot_in(tuple(values), depth) is None:
-        return _changed(values, values.items(), depth)
-    raise _refusal(one_shot)
-
-
-def _changed(values: Any, items: Iterable[tuple[Any, Any]], depth: int) -> Any:
-    new = copy.copy(values)  # also of a subclass, with what it holds besides its items
-    for key, item in items:
-        new[key] = listed(item, depth - 1)
-    return new

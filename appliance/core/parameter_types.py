@@ -53,10 +53,11 @@ def resolve(flow: Consumers, arguments: Mapping[str, Any]) -> dict[str, Any]:
         if parameter.required and name not in arguments
     ]
     values: dict[str, Any] = {}
+    lists = iterators.Lists()  # for an iterator that several parameters got
     for name, parameter in parameters.items():
         try:
             if name in arguments:
-                values[name] = convert(flow, parameter, arguments[name])
+                values[name] = convert(flow, parameter, arguments[name], lists=lists)
             elif parameter.has_default:
                 values[name] = default(flow, parameter)
         except ParameterTypeError as error:
@@ -96,11 +97,13 @@ def default(flow: Consumers, parameter: Parameter) -> Any:
     return convert(flow, parameter, parameter.default, "Default of parameter")
 
 
-def convert(flow: Consumers, parameter: Parameter, value: Any, subject: str = "Parameter") -> Any:
+def convert(
+    flow: Consumers, parameter: Parameter, value: Any, subject: str = "Parameter", lists: iterators.Lists | None = None
+) -> Any:
     """`value` as the type of the parameter; JSON forms of richer types (dates, models) are converted. Without a known type
     every value fits. Raises ParameterTypeError, whose sentences begin with `subject`."""
     try:
-        value = iterators.listed(value)
+        value = (lists or iterators.Lists()).of(value)
     except OneShotError as error:
         raise ParameterTypeError(f"{subject} {parameter.name!r}: {error}") from None
     if value is None and parameter.default is None and not parameter.required:

@@ -61,8 +61,8 @@ class TaskRunContext:
     """What one task run knows about itself."""
 
     __slots__ = (
-        *("flow_run", "map_index", "rendered_name", "resume", "task_loop_count", "task_loop_result", "task_name"),
-        *("task_run_count", "task_slug", "task_tags"),
+        *("flow_run", "map_index", "own_values", "rendered_name", "resume", "task_loop_count", "task_loop_result"),
+        *("task_name", "task_run_count", "task_slug", "task_tags"),
     )
 
     def __init__(
@@ -73,6 +73,8 @@ class TaskRunContext:
         self.task_slug = task_slug
         self.task_tags = task_tags
         self.map_index = map_index
+        self.own_values: dict[str, Any] | None = None
+        """This attempt's copies of collections in the context, made when its code first asks for them."""
         self.rendered_name: str | None = None
         """The name from the task's template, if it has one."""
         self.task_run_count = 1

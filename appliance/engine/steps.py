@@ -160,6 +160,7 @@ def get_inputs(runner: Runner, run: TaskRun) -> State | None:
     if run.task.default_containers:
         inputs |= {key: own(value) for key, value in run.task.default_containers.items() if key not in inputs}
     run.inputs = inputs
+    run.own_values = None
     return None
 
 

@@ -7,6 +7,7 @@ import itertools
 import sqlite3
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from appliance import (
     Flow,
     LocalExecutor,
     MemoryResult,
+    Parameter,
     ProcessExecutor,
     ThreadExecutor,
     context,
@@ -147,6 +149,18 @@ def rows(source: str) -> Rows:
     return made
 
 
+@dataclass
+class Table:
+    name: str
+    lines: Any
+    rest: Any = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    lines: Any
+
+
 LISTED: dict[str, tuple[Callable[[], Any], Any]] = {
     "a list": (lambda: [yields(), 1], [[0, 1, 2, 3], 1]),
     "a tuple": (lambda: (yields(), 1), ([0, 1, 2, 3], 1)),
@@ -157,6 +171,12 @@ LISTED: dict[str, tuple[Callable[[], Any], Any]] = {
     "a default dict": (lambda: defaultdict(list, a=yields()), defaultdict(list, a=[0, 1, 2, 3])),
     "a subclass": (lambda: rows("file"), [[0, 1, 2, 3]]),
     "pairs": (lambda: [("a", yields())], [("a", [0, 1, 2, 3])]),
+    "a data class": (lambda: Table("a", yields()), Table("a", [0, 1, 2, 3])),
+    "a frozen data class": (lambda: Frozen(yields()), Frozen([0, 1, 2, 3])),
+    "a data class in a data class": (lambda: Table("a", Frozen(yields())), Table("a", Frozen([0, 1, 2, 3]))),
+    "data classes in a list": (lambda: [Frozen(iter("a")), Frozen(1)], [Frozen(["a"]), Frozen(1)]),
+    "a list in a data class": (lambda: Frozen([iter("a"), 1]), Frozen([["a"], 1])),
+    "one iterator twice": (lambda: [iter("ab")] * 2, [["a", "b"], ["a", "b"]]),
     "iterators of an iterator": (lambda: map(iter, ["ab", "c"]), [["a", "b"], ["c"]]),
     "groups": (lambda: itertools.groupby("aab"), [("a", ["a", "a"]), ("b", ["b"])]),
     "groups in a dict": (lambda: {"by": itertools.groupby("a")}, {"by": [("a", ["a"])]}),
@@ -181,6 +201,40 @@ def test_iterators_in_collections_are_lists_to_every_reader(kind: str) -> None:
     assert state.result[one].result == state.result[other].result == repr(expected)
 
 
+@pytest.mark.parametrize("kind", LISTED)
+def test_an_iterator_given_to_two_tasks_is_the_same_list_to_both(kind: str) -> None:
+    make, expected = LISTED[kind]
+    with Flow("f") as flow:
+        value = make()
+        one, other = (task(lambda x: repr(x), name=name)(value) for name in "ab")
+        items = [task(lambda x: repr(x), name=name)([value, "x"]) for name in "cd"]
+    for _ in range(2):
+        state = flow.run(progress=False)
+        assert state is not None
+        assert [state.result[one].result, state.result[other].result] == [repr(expected)] * 2
+        if kind not in ("a long list of pairs",):
+            assert [state.result[item].result for item in items] == [repr([expected, "x"])] * 2
+
+
+def test_one_iterator_for_two_parameters_is_the_same_list_to_both() -> None:
+    with Flow("f") as flow:
+        one, other = Parameter("one"), Parameter("other")
+    items = iter("ab")
+    state = flow.run(parameters={"one": [items], "other": items}, progress=False)
+    assert state is not None
+    assert (state.result[one].result, state.result[other].result) == ([["a", "b"]], ["a", "b"])
+
+
+def test_what_cannot_be_listed_leaves_the_iterator_beside_it_alone() -> None:
+    with Path(__file__).open(encoding="utf-8") as file:
+        value = [iter("ab"), file]
+        with Flow("f") as flow:
+            one, other = (task(lambda x: x[0], name=name)(value) for name in "ab")
+        state = flow.run(progress=False)
+    assert state is not None
+    assert state.result[one].result == state.result[other].result == ["a", "b"]
+
+
 def test_a_collection_with_lists_keeps_what_it_holds_besides_its_items() -> None:
     assert iterators.listed(rows("file")).source == "file"
     assert iterators.listed(defaultdict(list, a=iter("a")))["b"] == []
@@ -189,7 +243,17 @@ def test_a_collection_with_lists_keeps_what_it_holds_besides_its_items() -> None
 
 @pytest.mark.parametrize(
     "value",
-    [[1, [2]], (1, (2,)), {1: {2: 3}}, Row("a", [1]), {1}, deque([1]), list(range(1000)), {1: "a"}.keys()],
+    [
+        [1, [2]],
+        (1, (2,)),
+        {1: {2: 3}},
+        Row("a", [1]),
+        Table("a", [1]),
+        {1},
+        deque([1]),
+        list(range(1000)),
+        {1: "a"}.keys(),
+    ],
     ids=repr,
 )
 def test_a_collection_without_iterators_is_itself(value: Any) -> None:

@@ -124,7 +124,7 @@ def test_what_the_context_holds_stays_as_it_was_given() -> None:
             items.append(1)
         if context.task_run_count == 1:
             raise ValueError("not yet")
-        return context.parameters["items"], context.extra
+        return list(context.parameters["items"]), list(context.extra)
 
     @task(max_retries=1, retry_delay=timedelta(0))
     def rounds() -> Any:
@@ -140,8 +140,50 @@ def test_what_the_context_holds_stays_as_it_was_given() -> None:
         changed, looped = change(), rounds()
     extra: list[int] = []
     for _ in range(2):
-        assert results(flow, changed, looped, context={"extra": extra}) == [([], []), [1]]
+        assert results(flow, changed, looped, context={"extra": extra}) == [([1], [1, 1]), [1, 2]]
     assert extra == []
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_what_a_task_does_to_its_context_stays_with_its_attempt(executor: Any) -> None:
+    def add(number: int) -> Any:
+        for items in (context.parameters["items"], context["parameters"]["items"], context.extra):
+            items.append(number)
+        context.parameters["more"] = number
+        return list(context.parameters["items"]), list(context.extra), context.parameters["more"]
+
+    @task(max_retries=1, retry_delay=timedelta(0))
+    def adds(number: int) -> Any:
+        seen = add(number)
+        if context.task_run_count == 1:
+            raise ValueError("not yet")
+        return seen, "more" in context.parameters
+
+    @task
+    def has() -> Any:
+        return list(context.parameters["items"]), list(context.extra), "more" in context.parameters
+
+    with Flow("f") as flow:
+        Parameter("items", default=[0])
+        one, other = adds(1), adds(2)
+        after = has(upstream_tasks=[one, other])
+    expected = [(([0, 1, 1], [1], 1), True), (([0, 2, 2], [2], 2), True), ([0], [], False)]
+    for _ in range(2):
+        assert results(flow, one, other, after, executor=executor(), context={"extra": []}) == expected
+
+
+def test_every_round_of_a_loop_has_its_own_context() -> None:
+    @task
+    def rounds() -> Any:
+        context.parameters["items"].append(context.task_loop_count)
+        if context.task_loop_count < 3:
+            raise signals.LOOP(result=[])
+        return context.parameters["items"]
+
+    with Flow("f") as flow:
+        Parameter("items", default=[])
+        looped = rounds()
+    assert results(flow, looped) == [[3]]
 
 
 def test_a_resource_is_one_thing_for_all_that_use_it() -> None:
