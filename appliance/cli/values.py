@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
-from appliance.kit import clock
+from appliance.kit import clock, json_texts
 
 VALUES_HELP = """Parameter values are JSON, such as 20, true, null, [1, 2], or {"a": 1}. Anything that doesn't begin like JSON is text, and
 -p note= is the empty text. Put a text that looks like JSON in double quotes: -p id='"20"' -p title='"[draft]"'."""
@@ -43,7 +43,9 @@ class Assignment(click.ParamType[Any]):
 def _parse(text: str) -> Any:
     """JSON without any loss, or the text itself if it doesn't even begin like JSON. Raises ValueError or RecursionError."""
     try:
-        return json.loads(text, parse_int=_whole, parse_float=_exact, parse_constant=_no_constant)
+        return json.loads(
+            text, parse_int=_whole, parse_float=_exact, parse_constant=_no_constant, object_pairs_hook=json_texts.unique
+        )
     except (json.JSONDecodeError, _NoNumber):
         if text.lstrip().startswith(_BEGINNINGS):
             raise

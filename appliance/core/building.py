@@ -28,8 +28,8 @@ class FlowBuilder(Protocol[T]):
         """The token by which a task remembers the flow it was called in."""
 
     @property
-    def unused(self) -> dict[T, Line]:
-        """The tasks made while the flow was open that are not in it and were not called, each with where it was made."""
+    def unused(self) -> dict[Any, Line]:
+        """The tasks and resources made while the flow was open that are not in it and were not called, each with where it was made."""
 
     @property
     def slugs(self) -> Mapping[T, str]:

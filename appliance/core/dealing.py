@@ -9,7 +9,7 @@ from typing import Any, cast
 
 def in_order(values: Any) -> list[Any]:
     """All elements by position: what an index means to a table or a series doesn't matter. Raises TypeError for what has no order."""
-    if not isinstance(values, Sized) or not hasattr(values, "__getitem__") or _has_keys(values):
+    if not isinstance(values, Sized) or not hasattr(values, "__getitem__") or has_keys(values):
         raise TypeError
     count, collection = len(values), cast(Any, values)
     if not hasattr(type(values), "__iter__"):
@@ -20,7 +20,7 @@ def in_order(values: Any) -> list[Any]:
     return items
 
 
-def _has_keys(values: Any) -> bool:
+def has_keys(values: Any) -> bool:
     """Is this a mapping or a table, which could be dealt out by rows or by columns? A series has keys, too, but also an order."""
     if isinstance(values, Mapping):
         return True

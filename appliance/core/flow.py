@@ -309,8 +309,8 @@ class Flow:
         return self.graph.home
 
     @property
-    def unused(self) -> dict[Task, Line]:
-        """The tasks made in its block that are not in it and were not called; `validate` warns about them."""
+    def unused(self) -> dict[Any, Line]:
+        """The tasks and resources made in its block that are not in it and were not called; `validate` warns about them."""
         return self.graph.unused
 
     @property

@@ -11,6 +11,15 @@ from appliance.core.errors import FlowBuildError
 from appliance.core.graph import Graph
 from appliance.core.task import Task
 
+_UNUSED_TASK = (
+    "Task {made!r} was made in flow {flow!r} but never called there, so it does not run; "
+    "call it, as in my_task(...), add it with flow.add_task(my_task), or make it outside the flow."
+)
+_UNUSED_RESOURCE = (
+    "Resource {made!r} was made in flow {flow!r} but never entered there, so it is not set up; "
+    "call the tasks that need it inside a block of its own, as in `with my_resource(...) as resource:`."
+)
+
 
 def check_values(name: str, graph: Graph, constants: Mapping[Task, Mapping[str, Any]]) -> None:
     """Raises FlowBuildError for an argument without a value; `name` is that of the flow."""
@@ -24,20 +33,15 @@ def check_values(name: str, graph: Graph, constants: Mapping[Task, Mapping[str, 
 
 
 def warn_of_unused(flow: Any, name: str, graph: Graph) -> None:
-    """Name, once, the tasks that were made in the flow's block and never called there, so that they never run."""
-    for task, (file, line) in graph.unused.items():
-        if task not in graph.slugs and not _is_kept_elsewhere(task, flow):
-            warnings.warn_explicit(
-                f"Task {task.name!r} was made in flow {name!r} but never called there, so it does not run; "
-                "call it, as in my_task(...), add it with flow.add_task(my_task), or make it outside the flow.",
-                UserWarning,
-                file,
-                line,
-            )
+    """Name, once, the tasks and resources that were made in the flow's block and never used there, so that they never run."""
+    for made, (file, line) in graph.unused.items():
+        if made not in graph.slugs and not _is_kept_elsewhere(made, flow):
+            sentence = _UNUSED_TASK if isinstance(made, Task) else _UNUSED_RESOURCE
+            warnings.warn_explicit(sentence.format(made=made.name, flow=name), UserWarning, file, line)
     graph.unused.clear()
 
 
-def _is_kept_elsewhere(task: Task, flow: Any) -> bool:
+def _is_kept_elsewhere(task: Any, flow: Any) -> bool:
     """Does a module that the block imported hold it, for others to call?"""
     for module in list(sys.modules.values()):
         values = list(getattr(module, "__dict__", {}).values())

@@ -22,7 +22,7 @@ class Graph:
         self._taken: set[str] = set()
         self._sorted: tuple[Task, ...] | None = None
         self.home = object()  # what tasks that are called in this graph remember it by
-        self.unused: dict[Task, Line] = {}
+        self.unused: dict[Any, Line] = {}
 
     def add_task(self, task: Task) -> None:
         """Add a task under its own slug, or else under the next free one: `name[-tags]-N`."""

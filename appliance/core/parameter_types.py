@@ -24,6 +24,7 @@ from appliance.core.errors import (
 )
 from appliance.core.parameter import DateTimeParameter, Parameter
 from appliance.core.task import Task
+from appliance.protocol import parameter_values
 
 _PLAIN: frozenset[Any] = frozenset({bool, int, float, str, list, dict, NoneType})
 
@@ -106,6 +107,8 @@ def convert(
         value = (lists or iterators.Lists()).of(value)
     except OneShotError as error:
         raise ParameterTypeError(f"{subject} {parameter.name!r}: {error}") from None
+    if parameter_values.has_nul(value):
+        raise ParameterTypeError(parameter_values.nul_problem(f"{subject} {parameter.name!r}"))
     if value is None and parameter.default is None and not parameter.required:
         return value
     hint = type_hint(flow, parameter)
@@ -227,13 +230,23 @@ def _validator(hint: Any) -> Any:
 
 
 def _adapter(hint: Any) -> Any:
-    """pydantic's adapter for this type; None for a type that it doesn't support."""
+    """pydantic's adapter for this type; None for a type that it doesn't support. Raises ParameterTypeError for a TypedDict that must
+    be written in another way."""
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticUserError
 
+    from appliance.core import typed_dicts
+
     try:
-        return TypeAdapter(hint)
-    except (PydanticUserError, NameError):  # NameError: a hint within it that can't be evaluated
+        return TypeAdapter(typed_dicts.readable(hint))
+    except PydanticUserError as error:
+        if error.code != "typed-dict-version":
+            return None
+        raise ParameterTypeError(
+            f"Type {hint} contains a TypedDict that can't be checked before Python 3.12; make it a "
+            "typing_extensions.TypedDict instead."
+        ) from None
+    except (NameError, TypeError):  # a hint within it that can't be evaluated
         return None
 
 

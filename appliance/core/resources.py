@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, overload
 
+from appliance.core.building import authors_line
 from appliance.core.edge import Edge
 from appliance.core.errors import FlowBuildError, TaskDefinitionError
 from appliance.core.flow import Flow, current_flow
@@ -73,10 +74,12 @@ class ResourceBlock:
 
     def __init__(self, owner: ResourceManager[Any], flow: Flow, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._owner, self._flow, self._args, self._kwargs = owner, flow, args, kwargs
+        self.name = owner.name
 
     def __enter__(self) -> Task:
         """The task whose result is the resource."""
         owner, flow = self._owner, self._flow
+        flow.unused.pop(self, None)
         init = ResourceInit(owner.resource_class, **{"name": owner.name, **owner.init_task_kwargs})
         self._init = init.bind(*self._args, flow=flow, **self._kwargs)
         setup = ResourceSetup(**{"name": f"{owner.name}.setup", **owner.setup_task_kwargs})
@@ -128,7 +131,9 @@ class ResourceManager(Generic[P]):
             raise FlowBuildError(
                 f"Resource manager {self.name!r} was used outside a flow; use it inside `with Flow(...)`."
             )
-        return ResourceBlock(self, flow, args, kwargs)
+        block = ResourceBlock(self, flow, args, kwargs)
+        flow.unused[block] = authors_line()
+        return block
 
 
 @overload

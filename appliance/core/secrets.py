@@ -22,7 +22,7 @@ from appliance.core.context import context
 from appliance.core.errors import FlowBuildError, SecretError, TaskDefinitionError
 from appliance.core.states import State, Success
 from appliance.core.task import Task
-from appliance.kit import env
+from appliance.kit import env, json_texts
 from appliance.kit.options import flag
 
 PREFIX = "APPLIANCE_SECRET"
@@ -100,7 +100,9 @@ class Secret:
 
     def _parsed(self, text: str) -> Any:
         try:
-            return json.loads(text)
+            return json.loads(text, object_pairs_hook=json_texts.unique)
+        except json_texts.RepeatedKey:  # whose name may be secret, too
+            raise SecretError(f"Secret {self.name!r} has the same key twice in one JSON object; remove one.") from None
         except ValueError:
             raise SecretError(f"Secret {self.name!r} is not valid JSON; read it as text.") from None
 

@@ -159,7 +159,14 @@ class Task(OperatorMethods["Task"]):
             check_inputs(new)
         if active_tags.get():
             new.tags = new.tags | active_tags.get()
+        flow = active_flow.get()
+        if flow is not None:
+            flow.unused[new] = authors_line()
         return new
+
+    def _is_used(self, flow: FlowBuilder[Task]) -> None:
+        for one in (flow, active_flow.get() or flow):  # which differ in a call with flow=
+            one.unused.pop(self, None)
 
     def __call__(
         self,
@@ -171,7 +178,7 @@ class Task(OperatorMethods["Task"]):
         **kwargs: Any,
     ) -> typing.Self:
         flow = self._flow(flow)
-        flow.unused.pop(self, None)
+        self._is_used(flow)
         return self.copy(**(task_args or {})).bind(
             *args, upstream_tasks=upstream_tasks, mapped=mapped, flow=flow, **kwargs
         )
@@ -186,6 +193,7 @@ class Task(OperatorMethods["Task"]):
     ) -> typing.Self:
         """Add this very task to the flow, with these arguments."""
         flow = self._flow(flow)
+        self._is_used(flow)
         try:
             bound = self._signature.bind(*args, **kwargs).arguments
         except TypeError as error:
@@ -220,7 +228,7 @@ class Task(OperatorMethods["Task"]):
         own upstream child is done; a task that is called with a mapped task gets the list of all its results.
         """
         flow = self._flow(flow)
-        flow.unused.pop(self, None)
+        self._is_used(flow)
         return self.copy(**(task_args or {})).bind(
             *args, upstream_tasks=upstream_tasks, mapped=True, flow=flow, **kwargs
         )

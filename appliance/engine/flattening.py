@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from appliance.core import dealing
 from appliance.core.states import Failed, Mapped, Skipped, State, Success
 
 
@@ -42,7 +43,9 @@ def _parts(state: State, name: str) -> Iterator[State]:
     """The children of a mapped task, or the items of a plain result, each of which is to be flattened."""
     if isinstance(state, Mapped):
         for index, child in enumerate(state.map_states):
-            yield _checked(child, f"child {index} of task {name!r} returned {_kind(child.result)}; return a list.")
+            yield _checked(
+                child, f"child {index} of task {name!r} returned {_kind(child.result)}; {dealing.advice(child.result)}."
+            )
         return
     if not _is_nested(state.result):
         raise NothingToFlatten(f"task {name!r} returned {_kind(state.result)}; return a list of lists.")
@@ -67,7 +70,9 @@ def _elements(part: State) -> Iterable[State]:
 
 
 def _is_nested(value: Any) -> bool:
-    """Can it be iterated over, as often as needed?"""
+    """Can it be iterated over, as often as needed and in the same order? As when mapping, a mapping, a table and a set can't."""
+    if isinstance(value, set | frozenset) or dealing.has_keys(value):
+        return False
     try:
         return iter(value) is not value
     except TypeError:

@@ -17,7 +17,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from appliance.kit.documents import JsonDocument, Parameters
-from appliance.server.domain.sanitize import clean_document
+from appliance.protocol import parameter_values
 
 _NOUNS = {
     "integer": "an integer",
@@ -81,9 +81,9 @@ def problems(declared: Sequence[JsonDocument], values: Parameters) -> list[str]:
 def unstorable(values: Parameters) -> list[str]:
     """A sentence for each value with a NUL character. To replace it would be to run the flow with another value."""
     return [
-        f"Parameter {name!r} contains a NUL character, which the server can't store; remove it."
+        parameter_values.nul_problem(f"Parameter {name!r}")
         for name, value in values.items()
-        if clean_document({name: value}) != {name: value}
+        if parameter_values.has_nul({name: value})
     ]
 
 

@@ -75,6 +75,8 @@ def test_json_arrives_as_it_was_written(value: Any) -> None:
         ("0.1000000000000000000000001", "has more digits than a JSON number keeps (0.1)"),
         ('{"a": [12345678901234567.5]}', "has more digits than a JSON number keeps (1.2345678901234568e+16)"),
         ("1e400", "1e400 is too large for a JSON number"),
+        ('{"a": 1, "a": 2}', "the key 'a' occurs twice in one object"),
+        ('[{"b": {"a": 1, "\\u0061": 1}}]', "the key 'a' occurs twice in one object"),
         ("9" * 5000, "a number of 5000 digits is too long"),
     ],
 )

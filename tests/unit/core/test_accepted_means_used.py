@@ -446,10 +446,23 @@ class Named(Task):
         return self.name
 
 
+def _use_resource() -> None:
+    with resource_manager(Connection)():
+        one()
+
+
+OUTSIDE = Named("outside")
+
+
+class Connection:
+    def cleanup(self, resource: Any) -> None: ...
+
+
 UNUSED: dict[str, Callable[[], Any]] = {
     "made from a function": lambda: task(lambda: 1, name="lost"),
     "made from a class": lambda: Named("lost"),
     "a join": lambda: Task("lost"),
+    "a copy": lambda: OUTSIDE.copy(name="lost"),
     "inside a case": lambda: _inside_a_case(),
     "inside apply_map": lambda: apply_map(_lose, [1]),
 }
@@ -481,8 +494,37 @@ def test_a_task_made_in_a_flow_and_never_called_is_named_once(
         use(flow)
 
 
+def test_a_resource_made_in_a_flow_and_never_entered_is_named_once() -> None:
+    with Flow("f") as flow:
+        resource_manager(name="lost")(Connection)()
+    with pytest.warns(UserWarning, match="Resource 'lost' was made in flow 'f' but never entered there") as warned:
+        flow.validate()
+    assert [warning.filename for warning in warned] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        flow.validate()
+
+
+def test_a_call_for_another_flow_is_a_use() -> None:
+    other = Flow("other")
+    with Flow("f") as flow:
+        OUTSIDE(flow=other)
+        OUTSIDE.copy()(flow=other)
+        with resource_manager(Connection)(flow=other):
+            one(flow=other)
+        one()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        flow.validate()
+        other.validate()
+
+
 USED: dict[str, Callable[[], Any]] = {
     "called": lambda: Named("a")(),
+    "a copy": lambda: OUTSIDE.copy()(),
+    "a copy that is bound": lambda: OUTSIDE.copy().bind(),
+    "called with options": lambda: OUTSIDE(task_args={"name": "b"}),
+    "a resource": lambda: _use_resource(),
     "called later": lambda: [made() for made in [Named("a")]],
     "bound": lambda: Named("a").bind(),
     "mapped": lambda: task(lambda x: x).map([1]),

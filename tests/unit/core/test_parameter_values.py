@@ -5,18 +5,19 @@ from __future__ import annotations
 import itertools
 import math
 import pickle
+import sys
 import typing
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Set
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Required, TypedDict, get_origin
 
 import numpy
 import pytest
 from graphql import GraphQLError
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from appliance import Flow, Parameter, ThreadExecutor, exponential_backoff, task, unmapped
 from appliance.client import wire
@@ -99,6 +100,75 @@ def test_every_other_type_with_fields_is_searched() -> None:
     assert (tree.values, tree.children[0].values) == ([1], [2])
     assert resolved(list[Typed], [{"values": [1]}]) == [{"values": [1]}]
     assert resolved(Pair, [[1]]) == Pair([1])
+
+
+class Base(TypedDict):
+    name: str
+
+
+class Order(Base, total=False):
+    size: Annotated[int, Field(gt=0)]
+    parts: list[Base]
+    code: Required[Literal["x", "y"]]
+    note: NotRequired[str | None]
+
+
+@dataclass
+class Holds:
+    order: Base
+
+
+ORDER = {"name": "a", "code": "x"}
+
+
+@pytest.mark.parametrize("hint", [Order, Order | None, list[Order], Annotated[Order, "meta"], dict[str, Order]])
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (ORDER | {"size": 1, "parts": [{"name": "b"}], "note": None}, None),
+        (ORDER, None),
+        ({"code": "x"}, "name': is required"),
+        ({"name": "a"}, "code': is required"),
+        (ORDER | {"size": 0}, "size': must be greater than 0"),
+        (ORDER | {"parts": [{"name": 1}]}, "name': must be a valid string"),
+    ],
+)
+def test_typed_dicts_are_checked_on_every_python(hint: Any, value: Any, says: str | None) -> None:
+    value = {"list": [value], "dict": {"k": value}}.get(getattr(get_origin(hint), "__name__", ""), value)
+    if says is None:
+        assert resolved(hint, value) == value
+    else:
+        with pytest.raises(ParameterTypeError, match=says):
+            resolved(hint, value)
+
+
+def test_the_server_gets_the_fields_of_a_typed_dict() -> None:
+    with Flow("f") as flow:
+        parameter = Parameter("p", type=Order)
+    document = parameter_types.schema(flow, parameter)
+    assert document["required"] == ["name", "code"]
+    assert document["properties"]["size"] == {"exclusiveMinimum": 0, "title": "Size", "type": "integer"}
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="pydantic reads them all")
+def test_a_typed_dict_that_cannot_be_checked_is_refused_with_what_to_write() -> None:
+    with pytest.raises(
+        ParameterTypeError, match=r"Holds.* contains a TypedDict .* typing_extensions\.TypedDict instead"
+    ):
+        resolved(Holds, {"order": {"name": "a"}})
+
+
+@pytest.mark.parametrize("value", ["a\0b", ["\0"], {"k": ("\0",)}, {"\0": 1}, [[{"a": {"\0"}}]]], ids=repr)
+def test_a_nul_character_is_refused_as_the_server_refuses_it(value: Any) -> None:
+    sentence = "'p' contains a NUL character, which the server can't store; remove it."
+    with pytest.raises(ParameterTypeError, match=f"^Parameter {sentence}"):
+        resolved(Any, value)
+    with pytest.raises(ParameterTypeError, match=f"^Default of parameter {sentence}"), Flow("f") as flow:
+        Parameter("p", default=value)
+    with Flow("f") as flow:
+        Parameter("p", default=1)
+    with pytest.raises(ParameterTypeError, match=sentence):
+        parameter_types.json_values(flow, {"p": value})
 
 
 @pytest.mark.parametrize("hint", [Model, Record])

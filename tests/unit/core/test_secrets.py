@@ -120,6 +120,13 @@ def test_case_98_text_that_is_no_json_is_not_shown_in_the_error(monkeypatch: pyt
     assert VALUE not in str(caught.value)
 
 
+def test_a_key_that_occurs_twice_in_a_json_secret_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APPLIANCE_SECRET_KEY", '{"hunter2": 1, "hunter2": 2}')
+    with pytest.raises(SecretError, match="has the same key twice in one JSON object; remove one") as caught:
+        Secret("KEY").get(as_json=True)
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["", "a b", "ä", "A=B", 5])
 def test_case_98_impossible_names_are_refused(name: Any) -> None:
     with pytest.raises(SecretError, match="is not a valid name of a secret"):

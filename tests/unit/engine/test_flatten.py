@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas
 import pytest
 
 from appliance import FilterTask, Flow, all_finished, flatten, signals, states, task, unmapped
@@ -40,6 +41,10 @@ ODD: dict[str, tuple[Any, list[str], str]] = {
     "failed": (ValueError("broken"), ["TriggerFailed"], "Look at 'pairs'"),
     "None": (None, ["TriggerFailed"], "child 1 of task 'pairs' returned NoneType; return a list."),
     "a number": (7, ["TriggerFailed"], "child 1 of task 'pairs' returned int; return a list."),
+    "a dict": ({"a": 1}, ["TriggerFailed"], "child 1 of task 'pairs' returned dict; return a list."),
+    "a set": ({1}, ["TriggerFailed"], "child 1 of task 'pairs' returned set; return a list."),
+    "a table": (pandas.DataFrame({"a": [1]}), ["TriggerFailed"], "return its rows, such as frame.to_dict("),
+    "a text": ("xy", ["Success", "Success"], ""),
     "empty": ([], [], ""),
     "short": ([5], ["Success"], ""),
 }
@@ -104,6 +109,8 @@ PLAIN: dict[str, tuple[Any, str]] = {
         "item 1 of what task 'same' returned is NoneType; return a list of lists.",
     ),
     "an item that is a number": ([[1], 5], "item 1 of what task 'same' returned is int; return a list of lists."),
+    "an item that is a dict": ([[1], {"a": 2}], "item 1 of what task 'same' returned is dict; return a list of lists."),
+    "a dict": ({"ab": [1]}, "task 'same' returned dict; return a list of lists."),
     "a number": (5, "task 'same' returned int; return a list of lists."),
     "nothing": (None, "task 'same' returned NoneType; return a list of lists."),
 }

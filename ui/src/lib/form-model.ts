@@ -1,6 +1,6 @@
 /** The model of a form made from the parameters' JSON schemas: kinds of fields, their texts, and their values. */
 
-import { type Json, losesDigits, Numeral, numberOf, parseJson, printJson } from "./json";
+import { type Json, losesDigits, Numeral, numberOf, parseJson, printJson, repeatedKey } from "./json";
 import { instantsOf, toLocalInput, withOffset } from "./local-time";
 
 export type Schema = { [key: string]: unknown };
@@ -244,6 +244,9 @@ function readJson(field: Field, text: string): Reading {
   } catch {
     return { ok: false, error: 'Enter JSON, for example ["a", "b"] or {"key": 1}; strings need double quotes.' };
   }
+  const repeated = repeatedKey(text);
+  if (repeated !== null)
+    return { ok: false, error: `The key ${repeated} occurs twice in one object; remove or rename one.` };
   const rounded = numeralsIn(value).find((one) => /\D/.test(one.text.replace(/^-/, "")) && losesDigits(one));
   if (rounded) return { ok: false, error: `${rounded} has more digits than JSON keeps; put it in double quotes.` };
   if (field.schema.type === "array" && !Array.isArray(value)) return { ok: false, error: "Enter a list: [ ... ]." };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { repeat } from "../test/random";
-import { losesDigits, Numeral, parseAnswer, parseJson, printJson } from "./json";
+import { losesDigits, Numeral, parseAnswer, parseJson, printJson, repeatedKey } from "./json";
 
 const NUMBERS = [
   ...["0", "1", "-1", "1.5", "9007199254740991", "9007199254740993", "-123456789012345678901234567890"],
@@ -43,6 +43,17 @@ describe("a number", () => {
 it("what JSON refuses is refused", () => {
   for (const text of ["", "01", "1.", ".5", "+1", "1.2.3", "1e", "--1", '{"a": 1.0,}', "[1.0", "NaN", "1.0 2.0"])
     expect(() => parseJson(text), text).toThrow(SyntaxError);
+});
+
+it("a key that occurs twice in one object is found", () => {
+  for (const [text, key] of [
+    ['{"a": 1, "a": 2}', '"a"'],
+    ['[{"b": {"a": 1, "c": [], "\\u0061": 2}}]', '"\\u0061"'],
+    ['{"a": {"a": 1}, "b": [{"a": 1}, {"a": ":"}]}', null],
+    ['{"a": "a", "b": ["a", "{", "a"]}', null],
+    ['"a"', null],
+  ] as const)
+    expect(repeatedKey(text), text).toBe(key);
 });
 
 it("any document comes back as it was", () => {

@@ -38,6 +38,25 @@ export function parseJson(text: string): Json {
   ) as Json;
 }
 
+/** The first key that occurs twice in one object of a valid JSON text, as it is written there. */
+export function repeatedKey(text: string): string | null {
+  const objects: (Set<string> | null)[] = [];
+  let last = "";
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]:]/g)) {
+    if (token === "{") objects.push(new Set());
+    else if (token === "[") objects.push(null);
+    else if (token === "}" || token === "]") objects.pop();
+    else if (token === ":") {
+      const keys = objects.at(-1);
+      const key = JSON.parse(last) as string;
+      if (keys?.has(key)) return last;
+      keys?.add(key);
+    }
+    last = token;
+  }
+  return null;
+}
+
 export function printJson(value: unknown, indent?: number): string {
   const tagged = JSON.stringify(
     value,
