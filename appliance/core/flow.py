@@ -248,13 +248,13 @@ class Flow:
     def replace(self, old: Task, new: Any, validate: bool = False) -> Task:
         """Replace `old` by `new`, including its edges, constants and place among the reference tasks; returns the new task.
 
-        `new` may also be a value, or a list of tasks and values, which gets none of the arguments of `old`.
+        `new` may also be a value, a parameter, or a list of tasks and values, which get none of the arguments of `old`.
         """
         if old not in self.graph.slugs:
             raise FlowBuildError(f"Task {old.name!r} is not in flow {self.name!r}; there is nothing to replace.")
         changed = self.copy()
         constants = changed.constants.pop(old, {})
-        if not isinstance(new, Task):
+        if not isinstance(new, Task) or isinstance(new, Parameter):
             constants, changed.graph.home = {}, self.graph.home
             changed.graph.drop_arguments(old)
             with building(changed):

@@ -18,6 +18,7 @@ class ByName:
 
     def __init__(self, function: Callable[..., Any], names: list[str], signature: inspect.Signature) -> None:
         self.function, self.names, self.__signature__ = function, names, signature
+        self.__wrapped__ = function
 
     def __call__(self, /, *args: Any, **inputs: Any) -> Any:
         names = self.names[len(args) :]
@@ -40,6 +41,8 @@ def by_name(function: Callable[..., Any]) -> Callable[..., Any]:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:  # silent about its arguments
         parameters = [Parameter("args", Parameter.VAR_POSITIONAL), Parameter("kwargs", Parameter.VAR_KEYWORD)]
+    if _dispatches(function):  # on the class of its first argument, which it doesn't look for among the named ones
+        parameters[:1] = [parameter.replace(kind=Parameter.POSITIONAL_ONLY) for parameter in parameters[:1]]
     by_position = [named for parameter in parameters for named in _named(parameter)]
     others = [parameter for parameter in parameters if parameter.kind not in _UNNAMED]
     names = [parameter.name for parameter in by_position]
@@ -53,8 +56,15 @@ def _named(parameter: Parameter) -> list[Parameter]:
     return [parameter.replace(kind=kind)] if parameter.kind is Parameter.POSITIONAL_ONLY else []
 
 
+def _dispatches(function: Any) -> bool:
+    """Is it a function of `functools.singledispatch`?"""
+    return inspect.isfunction(function) and hasattr(function, "dispatch") and hasattr(function, "registry")
+
+
 def _is_python(function: Any) -> bool:
-    """Is its signature one that its author wrote in Python?"""
+    """Is its signature one that its author wrote in Python, and that says how to call it?"""
+    if _dispatches(function):
+        return False
     while isinstance(function, functools.partial):
         function = function.func
     if isinstance(function, type):

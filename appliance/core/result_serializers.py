@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from io import BytesIO, StringIO
 from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
@@ -59,7 +59,7 @@ class JSONSerializer(Serializer):
     """Text that other programs read: strings, numbers, booleans, None, lists, dicts with text keys, and datetimes.
 
     A datetime is written as `{"$datetime": "2026-01-31T06:30:00+00:00"}` and comes back as one, with a `ZoneInfo` as
-    `{"$datetime": {"at": "2026-01-31T06:30:00+01:00", "zone": "Europe/Berlin"}}`; a tuple is written as `{"$tuple": [...]}`. Numbers of numpy become Python's. NaN and infinity are written as `NaN` and `Infinity`, which
+    `{"$datetime": {"at": "2026-01-31T06:30:00+01:00", "zone": "Europe/Berlin"}}`, with the name of another zone in `name`; a tuple is written as `{"$tuple": [...]}`. Numbers of numpy become Python's. NaN and infinity are written as `NaN` and `Infinity`, which
     not every program reads. Anything else raises TypeError rather than being altered.
     """
 
@@ -221,20 +221,36 @@ def _time(value: datetime) -> str | dict[str, Any]:
     more: dict[str, Any] = {}
     if type(zone) is ZoneInfo and zone.key is not None:
         more["zone"] = zone.key
-    elif zone is not None and zone.utcoffset(None) is None:  # only a zone with one offset has an answer
-        raise TypeError(
-            f"JSON can't hold the time zone {zone!r}; convert it, such as with `astimezone(UTC)`, or use PickleSerializer()"
-        )
+    elif zone is not None:
+        if zone.utcoffset(None) is None:  # only a zone with one offset has an answer
+            raise TypeError(
+                f"JSON can't hold the time zone {zone!r}; convert it, such as with `astimezone(UTC)`, or use PickleSerializer()"
+            )
+        name = _zone_name(value)
+        if name is not None and name != datetime.fromisoformat(text).tzname():
+            more["name"] = name
     if value.fold:
         more["fold"] = value.fold
     return {"at": text, **more} if more else text
+
+
+def _zone_name(value: datetime) -> str | None:
+    try:
+        return value.tzname()
+    except Exception:  # noqa: BLE001 - code of the zone's own class, which may have no names
+        return None
 
 
 def _from_time(written: str | dict[str, Any]) -> datetime:
     if isinstance(written, str):
         return datetime.fromisoformat(written)
     value = datetime.fromisoformat(written["at"]).replace(fold=written.get("fold", 0))
-    return value.replace(tzinfo=ZoneInfo(written["zone"])) if "zone" in written else value
+    if "zone" in written:
+        return value.replace(tzinfo=ZoneInfo(written["zone"]))
+    offset = value.utcoffset()
+    return (
+        value.replace(tzinfo=timezone(offset, written["name"])) if offset is not None and "name" in written else value
+    )
 
 
 def _text_key(key: Any) -> str:

@@ -135,6 +135,16 @@ class Task(OperatorMethods["Task"]):
         if type(self) is not Task:
             raise TaskDefinitionError(f"Task class {type(self).__name__} has no run(); define it.")
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Options may also be set later; `on_failure` is added to the state handlers. Raises as the constructor does."""
+        if name in FORMS:
+            if value is None and name == "skip_on_upstream_skip":
+                value = self.default_skip_on_upstream_skip
+            value = FORMS[name](value)
+            if name == "on_failure":
+                name, value = "state_handlers", (*self.state_handlers, *value)
+        object.__setattr__(self, name, value)
+
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {_HAS_CHOICE: True}
 

@@ -63,7 +63,7 @@ def nout_of(nout: int | None) -> int | None:
 
 
 def trigger_of(trigger: Any) -> Any:
-    _refuse_uncalled(trigger)
+    refuse_uncalled(trigger)
     if not callable(trigger):
         raise TypeError("trigger must be a function of the upstream states, such as triggers.any_failed.")
     refuse_async("trigger", trigger)
@@ -91,7 +91,7 @@ def cache_for_of(period: Any) -> timedelta | None:
 
 
 def validator_of(validator: Any) -> Any:
-    _refuse_uncalled(validator)
+    refuse_uncalled(validator)
     if validator is not None and not takes(validator, 3):
         raise TypeError("cache_validator must be a function of (state, inputs, parameters), such as all_inputs.")
     refuse_async("cache_validator", validator)
@@ -156,7 +156,7 @@ _FACTORIES = {
 }
 
 
-def _refuse_uncalled(value: Any) -> None:
+def refuse_uncalled(value: Any) -> None:
     """Passed as they are, these would be taken for what they make, and always hold."""
     if inspect.isfunction(value) and value.__module__.startswith("appliance.core.") and value.__name__ in _FACTORIES:
         raise TypeError(f"{value.__name__} must be called first; write {_FACTORIES[value.__name__]}.")

@@ -16,6 +16,7 @@ from appliance.core.errors import TaskDefinitionError
 from appliance.core.scalars import is_number
 from appliance.core.signals import PAUSE, SKIP, TRIGGERFAIL
 from appliance.core.states import Failed, Mapped, State, Success
+from appliance.core.task_options import refuse_uncalled
 
 T = TypeVar("T", bound=Named)
 Upstream = Mapping[Edge[T], State]
@@ -85,6 +86,7 @@ def manual_only(upstream: Upstream[T] | Trigger[T]) -> bool | Trigger[T]:
     """
     if not callable(upstream):
         return _ask(all_successful, upstream, "manual_only")
+    refuse_uncalled(upstream)
     if is_async(upstream):
         raise TaskDefinitionError("manual_only needs a plain function as its trigger, not an async one.")
     first, inner = upstream, getattr(upstream, "__name__", "custom")

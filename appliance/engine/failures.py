@@ -11,7 +11,7 @@ from types import TracebackType
 
 from appliance.core import masking
 from appliance.core.async_functions import discard
-from appliance.core.states import Failed
+from appliance.core.states import Failed, Mapped, State
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _AROUND = (_PACKAGE, str(Path(sysconfig.get_path("stdlib"), "asyncio")))
@@ -38,6 +38,15 @@ def invalid_handler_result(handler: object, result: object) -> Failed:
     name = getattr(handler, "__name__", "of the run")
     return Failed(
         f"State handler {name} returned {type(result).__name__}; return a state, or None to keep the new one."
+    )
+
+
+def impossible_handler_result(handler: object, state: State) -> Failed:
+    """The failed state of a task run whose state handler chose a state that says something untrue about it."""
+    name = getattr(handler, "__name__", "of the run")
+    untrue = "the task is not mapped" if isinstance(state, Mapped) else "the task's code has not run"
+    return Failed(
+        f"State handler {name} chose {type(state).__name__}, but {untrue}; return another state, or None to keep the new one."
     )
 
 

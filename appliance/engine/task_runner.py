@@ -18,9 +18,11 @@ from appliance.core.states import (
     Failed,
     Finished,
     Looped,
+    Mapped,
     Queued,
     Resume,
     Retrying,
+    Running,
     Scheduled,
     State,
     TriggerFailed,
@@ -169,9 +171,20 @@ class TaskRunner:
                 result = failures.handler_failure(error)
                 run.ended = True
             if result is not None and result is not new:
-                new = result if isinstance(result, State) else failures.invalid_handler_result(handler, result)
+                if not isinstance(result, State):
+                    result = failures.invalid_handler_result(handler, result)
+                elif not _is_possible(result, new, old):
+                    result = failures.impossible_handler_result(handler, result)
+                new = result
                 run.restarts += isinstance(new, _UNCOUNTED)
         return new
+
+
+def _is_possible(chosen: State, new: State, old: State) -> bool:
+    """May a handler choose this state? A loop goes on after the task's code has run, and only a mapped task has children."""
+    if isinstance(chosen, Looped):
+        return isinstance(old, Running | Failed)
+    return isinstance(new, Mapped) or not isinstance(chosen, Mapped)
 
 
 def _for_next_attempt(run: TaskRun, new: Scheduled) -> Scheduled:

@@ -23,9 +23,11 @@ from appliance import (
     Flow,
     IntervalClock,
     LocalRun,
+    MemoryResult,
     Parameter,
     Task,
     ThreadExecutor,
+    all_failed,
     all_inputs,
     apply_map,
     case,
@@ -36,6 +38,7 @@ from appliance import (
     resource_manager,
     some_failed,
     some_successful,
+    states,
     switch,
     tags,
     task,
@@ -43,6 +46,7 @@ from appliance import (
 )
 from appliance import flow as flow_decorator
 from appliance.core.errors import TaskDefinitionError
+from appliance.core.task_options import FORMS
 from appliance.kit import option_names
 from tests.ids import stable_id
 
@@ -211,6 +215,63 @@ def test_an_attribute_that_looks_like_an_option_warns(name: str, option: str) ->
         flow.executor = None
 
 
+def handler(_task: Task, _old: states.State, _new: states.State) -> None:
+    pass
+
+
+async def awaited(*_args: Any) -> bool:
+    return True
+
+
+SET_LATER: dict[str, tuple[Any, Any]] = {
+    "timeout": (timedelta(seconds=5), "5"),
+    "retry_delay": (5, "5"),
+    "retry_on": ([ValueError], "ValueError"),
+    "retry_jitter": (1, 2),
+    "max_retries": (2, "2"),
+    "tags": (["a"], "a"),
+    "trigger": (all_failed, awaited),
+    "state_handlers": ([handler], handler),
+    "skip_on_upstream_skip": (None, "no"),
+    "checkpoint": (False, "no"),
+    "log_stdout": (True, "yes"),
+    "nout": (2, "2"),
+    "name": ("n", 5),
+    "slug": ("s", 5),
+    "task_run_name": ("{x}", awaited),
+    "target": ("x.txt", 5),
+    "result": (MemoryResult(), MemoryResult),
+    "cache_for": (timedelta(1), 5),
+    "cache_validator": (all_inputs, "all_inputs"),
+    "cache_key": ("k", 5),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Task 't' has a cache")
+@pytest.mark.parametrize("name", SET_LATER)
+def test_an_option_that_a_task_gets_later_is_taken_like_one_in_the_constructor(name: str) -> None:
+    good, bad = SET_LATER[name]
+    made = Task("t")
+    setattr(made, name, good)
+    given = Task("t").copy(**{"max_retries": 1, "retry_delay": 0, name: good})
+    assert getattr(made, name) == getattr(given, name)
+    with pytest.raises((TypeError, ValueError)) as refused:
+        setattr(made, name, bad)
+    assert name in str(refused.value)
+    assert getattr(made, name) == getattr(given, name)
+
+
+def test_every_option_of_a_task_can_be_set_later() -> None:
+    assert {*SET_LATER, "on_failure"} == set(FORMS)
+    with Flow("f") as flow:
+        failing = task(lambda: 1 / 0, name="failing", state_handlers=[handler])()
+    failed: list[str] = []
+    failing.on_failure = lambda _task, state: failed.append(state.message)  # type: ignore[attr-defined]
+    failing.retry_delay, failing.max_retries, failing.timeout = 0, 1, timedelta(seconds=9)  # type: ignore[assignment]
+    flow.run(progress=False)
+    assert failed == ["ZeroDivisionError: division by zero"] * 2
+
+
 def test_tags_and_on_failure_in_task_args_are_added() -> None:
     made = Task("t", tags=["a"], on_failure=lambda task, state: None)
     new = made.copy(tags=["b"], on_failure=lambda task, state: None)
@@ -315,6 +376,16 @@ class Scale:
     __hash__ = None  # type: ignore[assignment]
 
 
+@functools.singledispatch
+def size(x: Any, unit: int = 1) -> int:
+    return len(x) * unit
+
+
+@size.register
+def _(x: int, unit: int = 10) -> int:
+    return x * unit
+
+
 CALLABLES: list[tuple[Any, list[Any], list[Any]]] = [
     (len, ["ab", ""], [2, 0]),
     (max, [[1, 2], [3]], [2, 3]),
@@ -333,6 +404,7 @@ CALLABLES: list[tuple[Any, list[Any], list[Any]]] = [
     (Scale(3), [2], [6]),
     (Scale(3).times, [2], [6]),
     (lambda x: x, [5], [5]),
+    (size, ["ab", 3], [2, 30]),
 ]
 
 

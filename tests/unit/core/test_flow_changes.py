@@ -156,6 +156,17 @@ def test_a_task_may_be_replaced_by_a_list_of_tasks() -> None:
     assert serialize(flow) == known
 
 
+def test_a_task_may_be_replaced_by_a_parameter() -> None:
+    with Flow("f") as flow:
+        first = one()
+        b = add(first, y=2)
+        c = task(lambda x: x, name="same")(b)
+    new = flow.replace(b, Parameter("n", default=4))
+    assert flow.upstream_tasks(c) == [new]
+    assert flow.upstream_tasks(new) == []
+    assert flow.run(progress=False, n=7).result[c].result == 7  # type: ignore[union-attr]
+
+
 def test_a_copy_can_be_changed_alone() -> None:
     with Flow("f") as flow:
         a = one()

@@ -160,3 +160,9 @@ def test_bounds_must_be_counts_or_proportions(bound: float) -> None:
         triggers.some_failed(at_least=bound)
     with pytest.raises(TaskDefinitionError, match="must be counts"):
         triggers.some_successful(at_most=bound)
+
+
+@pytest.mark.parametrize("factory", [triggers.some_failed, triggers.some_successful])
+def test_manual_only_takes_no_trigger_that_was_not_made(factory: Callable[..., object]) -> None:
+    with pytest.raises(TypeError, match=f"{factory.__name__} must be called first; write {factory.__name__}"):
+        triggers.manual_only(factory)

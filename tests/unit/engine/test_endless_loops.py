@@ -198,3 +198,23 @@ def test_a_signal_from_a_callable_that_is_no_task_is_an_error_of_that_callable(n
     for _ in range(2):
         state = ends(lambda: watched("a value"), LocalExecutor())
     assert type(state) is kind, state
+
+
+UNTRUE: dict[str, Handler] = {
+    "Looped to Running": answer(states.Running, states.Looped),
+    "LOOP to Running": raising(states.Running, signals.LOOP),
+    "Mapped to Running": answer(states.Running, states.Mapped),
+    "Mapped to Success": answer(states.Success, states.Mapped),
+}
+
+
+@pytest.mark.parametrize("name", UNTRUE)
+def test_a_handler_can_not_choose_a_state_that_is_untrue(name: str) -> None:
+    state = ends(lambda: give.copy(name="given", state_handlers=[UNTRUE[name]])(), LocalExecutor())
+    assert type(state) is states.Failed
+    assert "State handler handler chose" in (state.message or "")
+    state = ends(lambda: give.copy(name="given", state_handlers=[UNTRUE[name]]).map([1, 2]), LocalExecutor())
+    assert isinstance(state, Mapped)
+    assert [type(child) for child in state.map_states] == [states.Failed] * 2
+    state = ends(lambda: give.copy(state_handlers=[answer(Mapped, states.Looped)]).map([1, 2]), LocalExecutor())
+    assert type(state) is states.Failed
