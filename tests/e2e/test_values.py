@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from appliance.kit import ids
-from tests.e2e.appliance_process import Appliance, running
+from tests.e2e.appliance_process import Appliance, running, until
 from tests.e2e.browser import axe_violations, chromium_running, sign_in, visitor, why_not
 
 pytestmark = pytest.mark.slow
@@ -38,9 +38,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, appliance: Appliance) -> Iterator[Page]:
-    with visitor(browser, appliance) as (guest, _watch):
+    with visitor(browser, appliance) as (guest, watch):
         sign_in(guest)
         yield guest
+        watch.forgive("400", "422")  # what the tests have refused
 
 
 def messages(appliance: Appliance, run: str) -> list[str]:
@@ -120,6 +121,11 @@ def test_values_of_the_browser_arrive_exactly_and_again(appliance: Appliance, pa
     expect(page.locator("#form-summary")).to_contain_text("This time occurs twice.")
     page.get_by_role("button", name="Enter as text").click()
     page.get_by_label(re.compile("^at(changed)?$")).fill("2026-10-25T02:30:00.123456+01:00")
+    page.get_by_label("note").fill("a\0b")
+    page.get_by_role("button", name="Run now").click()
+    expect(page.locator("#form-summary")).to_contain_text("contains a NUL character, which the server can't store")
+    page.get_by_label("note").fill("")
+    page.get_by_label("Empty text").check()
     page.get_by_role("button", name="Run now").click()
     expect(page).to_have_url(re.compile(r"/runs/[0-9a-f-]{36}"))
     first = page.url.rsplit("/", 1)[1][:36]
@@ -133,6 +139,66 @@ def test_values_of_the_browser_arrive_exactly_and_again(appliance: Appliance, pa
     page.wait_for_url(lambda url: "/runs/" in url and first not in url)
     again = page.url.rsplit("/", 1)[1][:36]
     assert {k: v for one in logged(appliance, again, "VALUES") for k, v in one.items()} == SEEN
+
+
+BEFORE: dict[str, Any] = {
+    "at": "2026-10-25T02:30:00.123456+02:00",
+    "big": -0.0,
+    "number": 9007199254740993,
+    "note": "",
+    "loose": {"a": [18446744073709551617, 1.0, 1e300]},
+}
+AFTER = {
+    "at": "'2026-10-25T01:30:00.000001+00:00'",
+    "big": "1e+20",
+    "number": "9007199254740993",
+    "note": "''",
+    "loose": "{'a': [18446744073709551619, -0.0, 1.7976931348623157e+308, {'b': ''}]}",
+}
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")
+@pytest.mark.xdist_group("ui")
+def test_values_of_the_restart_form_arrive_exactly(appliance: Appliance, page: Page) -> None:
+    run = appliance.create_run("refused", **BEFORE)
+    appliance.wait_for(run, "FAILED")
+    page.goto(f"/runs/{run}")
+    page.get_by_role("button", name="More actions").click()
+    page.get_by_role("menuitem", name="Restart from a task…").click()
+    form = page.get_by_role("alertdialog")
+
+    def field(name: str) -> Locator:
+        return form.get_by_label(re.compile(f"^{name}( required)?(changed)?$"))
+
+    restart = form.get_by_role("button", name="Restart")
+    expect(field("at")).to_have_value(BEFORE["at"])
+    expect(field("big")).to_have_value("-0.0")
+    expect(field("number")).to_have_value("9007199254740993")
+    expect(field("note")).to_have_value("")
+    expect(field("loose")).to_have_value(re.compile(r"18446744073709551617,\s+1\.0,\s+1e\+?300"))
+    field("at").fill("")
+    field("at").press_sequentially("2026-10-25T02:30:00.000001")
+    restart.click()
+    expect(form).to_contain_text(
+        "Enter it as text: 2026-10-25T02:30:00.000001+02:00 or 2026-10-25T02:30:00.000001+01:00."
+    )
+    field("at").fill("2026-10-25T02:30:00.000001+01:00")
+    field("big").fill("1e20")
+    field("loose").fill('{"a": [18446744073709551619, -0.0, 1.7976931348623157e308, {"b": "\\u0000"}]}')
+    restart.click()
+    expect(form).to_contain_text("Parameter 'loose' contains a NUL character, which the server can't store; remove it.")
+    field("loose").fill('{"a": [18446744073709551619, -0.0, 1.7976931348623157e308, {"b": ""}]}')
+    restart.click()
+    expect(form).to_have_count(0)
+    until("the run ended again", lambda: len(refusals(appliance, run)) == 2)
+    assert refusals(appliance, run)[1] == AFTER
+
+
+def refusals(appliance: Appliance, run: str) -> list[Any]:
+    """What the attempts of a run of the flow `refused` got."""
+    lines = appliance.get(f"/api/v1/flow-runs/{run}/logs?limit=200")["items"]
+    texts = [line["message"].removeprefix("REFUSED ") for line in lines if line["message"].startswith("REFUSED ")]
+    return [json.loads(text) for text in texts]
 
 
 def test_the_names_of_the_context_are_those_of_the_server(appliance: Appliance) -> None:

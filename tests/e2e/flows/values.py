@@ -42,6 +42,23 @@ with Flow("values") as values:
     show(loose=Parameter("loose", default=None))
 
 
+@task
+def refuse(at: datetime, big: float, **values: Any) -> None:
+    exact = {"at": at.isoformat(), "big": big, **values}
+    get_logger().info("REFUSED %s", json.dumps({name: repr(value) for name, value in exact.items()}))
+    raise ValueError("so that it can be restarted")
+
+
+with Flow("refused") as refused:
+    refuse(
+        DateTimeParameter("at"),
+        Parameter("big"),
+        number=Parameter("number"),
+        note=Parameter("note", default="x"),
+        loose=Parameter("loose", default=None),
+    )
+
+
 @task(task_run_name="{flow_run_name} {task_full_name} {parameters[n]}", tags=["x"])
 def look(n: int) -> None:
     names = [

@@ -38,7 +38,7 @@ describe("reading a text", () => {
   it.each<[Schema, string, Json]>([
     [{ type: "integer" }, " 42 ", 42],
     [{ type: "integer" }, "-3", -3],
-    [{ type: "number" }, "1e3", 1000],
+    [{ type: "number" }, "1.5e-3", 0.0015],
     [{ type: "boolean" }, "false", false],
     [{ enum: ["a", 2] }, "2", 2],
     [{ type: "array" }, '["a"]', ["a"]],
@@ -195,6 +195,17 @@ describe("typing a value", () => {
     [{ type: "integer" }, "+007", "7"],
     [{ type: "integer", minimum: new Numeral("9007199254740993") }, "9007199254740995", "9007199254740995"],
     [{ type: "number" }, "1.0", "1.0"],
+    [{ type: "number" }, "1e3", "1000.0"],
+    [{ type: "number" }, "1e22", "1e+22"],
+    [{ type: "number" }, "1.7976931348623157e308", "1.7976931348623157e+308"],
+    [{ type: "number" }, "0", "0"],
+    ...["-0", "-0.0", "-.0", "-0e0", "-1e-400"].map((text): [Schema, string, string] => [
+      { type: "number" },
+      text,
+      "-0.0",
+    ]),
+    [{ type: "number" }, "1e309", "1e309 is too large; enter a number below 1.8e308."],
+    [{ type: "number" }, "0x10", "Enter a number."],
     [{ type: "number" }, "-9007199254740993", "-9007199254740993"],
     [decimal, "0.1000000000000000000000001", '"0.1000000000000000000000001"'],
     [decimal, "many", "Enter a number."],
@@ -212,6 +223,7 @@ describe("typing a value", () => {
       "[0.1000000000000000000000001]",
       "0.1000000000000000000000001 has more digits than JSON keeps; put it in double quotes.",
     ],
+    [{}, "[1e400]", "1e400 is too large for JSON; put it in double quotes."],
     [{ type: "object" }, "1.0", "Enter an object: { ... }."],
   ])("%j: %j", (schema, text, value) => {
     expect(sent(schema, text)).toBe(value);
@@ -230,13 +242,22 @@ describe("a time when the clocks in this zone (vite.config.ts) go back or forwar
   });
 
   it("occurs twice, and the offset says which is meant", () => {
-    expect(instantsOf("2026-10-25T02:30").map(withOffset)).toEqual([
+    expect(instantsOf("2026-10-25T02:30").map((at) => withOffset(at))).toEqual([
       "2026-10-25T02:30:00+02:00",
       "2026-10-25T02:30:00+01:00",
     ]);
     expect(read(field, "2026-10-25T02:30")).toMatchObject({
       error: "This time occurs twice. Enter it as text: 2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00.",
     });
+  });
+
+  it("may have a fraction of a second, with or without an offset", () => {
+    const error =
+      "This time occurs twice. Enter it as text: 2026-10-25T02:30:00.123456+02:00 or 2026-10-25T02:30:00.123456+01:00.";
+    expect(read(field, "2026-10-25T02:30:00.123456")).toEqual({ ok: false, error });
+    expect(read(field, "2026-01-31 06:30:00.123456")).toEqual({ ok: true, value: "2026-01-31T05:30:00.123456Z" });
+    for (const text of ["2026-01-31", "31.1.2026 06:30", "2026-13-31T06:30"])
+      expect(read(field, text)).toMatchObject({ error: "Enter a date and a time, such as 2026-01-31T06:30." });
   });
 
   it("or never", () => {

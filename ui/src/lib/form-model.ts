@@ -41,6 +41,8 @@ export interface Field {
   hasDefault: boolean;
 }
 
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+
 export type Reading = { ok: true; value: Json } | { ok: false; error: string };
 
 export function toField(parameter: Parameter): Field {
@@ -158,9 +160,7 @@ function readKind(field: Field, text: string): Reading {
     case "number":
       return readNumber(field, text);
     case "decimal":
-      return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)
-        ? { ok: true, value: text }
-        : { ok: false, error: "Enter a number." };
+      return DECIMAL.test(text) ? { ok: true, value: text } : { ok: false, error: "Enter a number." };
     case "boolean":
       return { ok: true, value: text === "true" };
     case "choice": {
@@ -183,23 +183,31 @@ function whole(text: string): number | Numeral {
 
 function readNumber(field: Field, text: string): Reading {
   const value = Number(text);
-  if (!Number.isFinite(value)) return { ok: false, error: "Enter a number." };
-  if (/^[+-]?\d+$/.test(text)) return inRange(field, whole(text));
-  return inRange(field, /^-?\d+\.0+$/.test(text) ? numberOf(text) : value);
+  if (!DECIMAL.test(text)) return { ok: false, error: "Enter a number." };
+  if (!Number.isFinite(value)) return { ok: false, error: `${text} is too large; enter a number below 1.8e308.` };
+  const isNegativeZero = Object.is(value, -0);
+  if (/^[+-]?\d+$/.test(text) && !isNegativeZero) return inRange(field, whole(text));
+  const digits = isNegativeZero ? "-0" : String(value);
+  // With a point, because Python tells 1000.0 from 1000.
+  return inRange(field, numberOf(/^-?\d+$/.test(digits) ? `${digits}.0` : digits));
 }
+
+const TIME = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(\.\d+)?(Z|[+-]\d\d:\d\d)?$/i;
 
 /** A time with its offset as it is; without one, a time in the browser's zone. */
 export function readTime(text: string): Reading {
-  if (Number.isNaN(Date.parse(text))) return { ok: false, error: "Enter a date and a time." };
-  if (/T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/i.test(text)) return { ok: true, value: text };
-  const [at, again] = instantsOf(text);
+  const [, day, clock, fraction = "", offset] = TIME.exec(text) ?? [];
+  if (!day || Number.isNaN(Date.parse(text)))
+    return { ok: false, error: "Enter a date and a time, such as 2026-01-31T06:30." };
+  if (offset) return { ok: true, value: text };
+  const [at, again] = instantsOf(`${day}T${clock}`);
   if (!at)
     return { ok: false, error: "This time does not exist: the clocks in your time zone skip it. Enter another." };
   if (again) {
-    const error = `This time occurs twice. Enter it as text: ${withOffset(at)} or ${withOffset(again)}.`;
-    return { ok: false, error };
+    const [first, second] = [withOffset(at, fraction), withOffset(again, fraction)];
+    return { ok: false, error: `This time occurs twice. Enter it as text: ${first} or ${second}.` };
   }
-  return { ok: true, value: at.toISOString() };
+  return { ok: true, value: at.toISOString().replace(".000", fraction || ".000") };
 }
 
 function inRange(field: Field, value: number | Numeral): Reading {
@@ -248,7 +256,10 @@ function readJson(field: Field, text: string): Reading {
   if (repeated !== null)
     return { ok: false, error: `The key ${repeated} occurs twice in one object; remove or rename one.` };
   const rounded = numeralsIn(value).find((one) => /\D/.test(one.text.replace(/^-/, "")) && losesDigits(one));
-  if (rounded) return { ok: false, error: `${rounded} has more digits than JSON keeps; put it in double quotes.` };
+  if (rounded) {
+    const what = Number.isFinite(Number(rounded)) ? "has more digits than JSON keeps" : "is too large for JSON";
+    return { ok: false, error: `${rounded} ${what}; put it in double quotes.` };
+  }
   if (field.schema.type === "array" && !Array.isArray(value)) return { ok: false, error: "Enter a list: [ ... ]." };
   if (
     field.schema.type === "object" &&

@@ -26,11 +26,11 @@ export function instantsOf(local: string): Date[] {
     .sort((one, other) => one.getTime() - other.getTime());
 }
 
-/** The time here with its offset, such as `2026-10-25T02:30:00+01:00`. */
-export function withOffset(at: Date): string {
+/** The time here with its fraction of a second and its offset, such as `2026-10-25T02:30:00.5+01:00`. */
+export function withOffset(at: Date, fraction = ""): string {
   const minutes = -at.getTimezoneOffset();
   const size = Math.abs(minutes);
-  return `${wall(at)}${minutes < 0 ? "-" : "+"}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+  return `${wall(at)}${fraction}${minutes < 0 ? "-" : "+"}${two(Math.floor(size / 60))}:${two(size % 60)}`;
 }
 
 /** The time that the clocks here show, to the second. */

@@ -79,9 +79,10 @@ export function ParameterField({ field, text, changed, error, onChange, onBlur }
 
 function TextControl({ field, text, error, onChange, onBlur, label }: Omit<Props, "changed"> & { label: ReactNode }) {
   const id = `parameter-${field.name}`;
-  const [isTyped, setTyped] = useState(false);
   const [isLong] = useState(() => text.includes("\n"));
   const picker = PICKERS[field.kind];
+  // Once it is a field of text, it stays one: it must not turn into a picker under the hands of somebody who types.
+  const [isTyped, setTyped] = useState(() => picker !== undefined && !picker.shows(text));
   const picks = picker !== undefined && !isTyped && picker.shows(text);
   return (
     <TextField

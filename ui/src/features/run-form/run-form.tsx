@@ -7,6 +7,7 @@ import type { Run } from "../../api/flow-runs";
 import type { Flow } from "../../api/flows";
 import { isChanged } from "../../lib/form-model";
 import { TextInput } from "../../ui/text-input";
+import { TimeInput } from "../../ui/time-input";
 import { ParameterField } from "../parameters/parameter-field";
 import { useWriting } from "../session/permissions";
 import { RequestView } from "./request-view";
@@ -133,10 +134,9 @@ function When({ state }: { state: RunFormState }) {
           </Radio>
         </RadioGroup>
         {when === "later" && (
-          <TextInput
+          <TimeInput
             id={`parameter-${AT}`}
             label="Start time"
-            type="datetime-local"
             value={at}
             onChange={(value) => {
               setAt(value);

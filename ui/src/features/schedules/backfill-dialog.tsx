@@ -5,6 +5,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Schedule } from "../../api/flows";
 import { backfill, previewBackfill } from "../../api/schedules";
+import { type Reading, readTime } from "../../lib/form-model";
 import { newKey } from "../../lib/keys";
 import { wall } from "../../lib/local-time";
 import { type Preview, previewInWords, readCount } from "../../lib/schedules";
@@ -13,6 +14,7 @@ import { BusyButton } from "../../ui/busy-button";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
 import { Instant } from "../../ui/instant";
 import { TextInput } from "../../ui/text-input";
+import { TimeInput } from "../../ui/time-input";
 
 const MOST_AT_ONCE = 1_000;
 const MOST_PER_MINUTE = 10_000;
@@ -26,7 +28,8 @@ export default function BackfillDialog({ schedule, onClose }: { schedule: Schedu
   const [key] = useState(newKey);
   const client = useQueryClient();
   const navigate = useNavigate();
-  const range = rangeOf(schedule.id, start, end);
+  const [from, until] = [readTime(start), readTime(end)];
+  const range = rangeOf(schedule.id, from, until);
   const preview = useMutation({ mutationFn: previewBackfill });
   const [most, rate] = [readMost(atOnce), readRate(perMinute)];
   const create = useMutation({
@@ -67,13 +70,12 @@ export default function BackfillDialog({ schedule, onClose }: { schedule: Schedu
         Creates a run for each past due time that has none. These runs are due immediately, and no due time runs twice.
         Times are in {localZone()}.
       </p>
-      <TextInput label="From" type="datetime-local" value={start} onChange={set(setStart)} />
-      <TextInput
+      <TimeInput label="From" value={start} onChange={set(setStart)} error={errorOf(from)} />
+      <TimeInput
         label="Until (exclusive)"
-        type="datetime-local"
         value={end}
         onChange={set(setEnd)}
-        error={range ? "" : "Enter a start and a later end."}
+        error={errorOf(until) || (from.ok && !range ? "Enter a start and a later end." : "")}
       />
       <PreviewRow
         preview={preview.data}
@@ -153,8 +155,10 @@ function midnight(at: number): string {
   return wall(day).slice(0, 16);
 }
 
-function rangeOf(scheduleId: string, start: string, end: string) {
-  const [from, until] = [new Date(start), new Date(end)];
-  if (!(from.getTime() < until.getTime())) return null;
-  return { scheduleId, start: from.toISOString(), end: until.toISOString() };
+const errorOf = (reading: Reading) => (reading.ok ? "" : reading.error);
+
+function rangeOf(scheduleId: string, from: Reading, until: Reading) {
+  if (!from.ok || !until.ok) return null;
+  const [start, end] = [String(from.value), String(until.value)];
+  return Date.parse(start) < Date.parse(end) ? { scheduleId, start, end } : null;
 }
