@@ -126,9 +126,13 @@ def call(
     function: Function, inputs: dict[str, Any], deadline: Deadline | None, output: streams.Streams | None, name: str
 ) -> Any:
     """The result of `function(**inputs)`. The streams of `output` become log lines of the task `name`."""
-    if output is not None:
-        with streams.capture(streams.logged(output, name)):
-            return call(function, inputs, deadline, None, name)
+    if output is None:
+        return _call(function, inputs, deadline)
+    with streams.capture(streams.logged(output, name)):
+        return _call(function, inputs, deadline)
+
+
+def _call(function: Function, inputs: dict[str, Any], deadline: Deadline | None) -> Any:
     if deadline is not None:
         return deadline.call(function, inputs, partial(_kept, function))
     result = function(**inputs)

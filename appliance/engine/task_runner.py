@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -73,6 +74,7 @@ class TaskRunner:
         self.longest_wait = math.inf
         self.waiting: dict[tuple[str, int], TaskRun] = {}
         self.kept: dict[Task, State | None] = {}
+        self._logs_all = _logger.isEnabledFor(logging.DEBUG)
 
     def state_changed(self, task_slug: str, map_index: int, old: State, new: State, run_count: int) -> None:
         """Hook: a task run has changed to `new`. A failure that will be retried appears only as Retrying, a loop round not at all."""
@@ -154,7 +156,7 @@ class TaskRunner:
         elif isinstance(new, Failed):
             trace = new.data.get("traceback")
             _logger.error("Task %s failed: %s%s", run, new.message, f"\n{trace}" if trace else "")
-        elif isinstance(new, Finished):
+        elif self._logs_all and isinstance(new, Finished):
             _logger.debug("Task %s finished: %s", run, type(new).__name__)
 
     def _call_handlers(self, run: TaskRun, new: State) -> State:

@@ -12,12 +12,13 @@ LONGEST = 16 * 1024
 class Lines:
     """Passes each complete line to `emit`, without its end. Text that a carriage return overwrites is dropped, as on a terminal."""
 
-    __slots__ = ("_decoder", "_emit", "_parts", "_returned", "_room")
+    __slots__ = ("_decoder", "_emit", "_returned", "_room", "unfinished")
 
     def __init__(self, emit: Callable[[str], None]) -> None:
         self._emit = emit
         self._decoder: codecs.IncrementalDecoder | None = None
-        self._parts: list[str] = []
+        self.unfinished: list[str] = []
+        """The pieces of a line that has no end yet."""
         self._room = LONGEST
         self._returned = False  # the next text overwrites the line, unless it ends it
 
@@ -35,13 +36,9 @@ class Lines:
             self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.write(self._decoder.decode(data))
 
-    def is_empty(self) -> bool:
-        """Has everything been emitted?"""
-        return not self._parts
-
     def close(self) -> None:
         """Emit the last line if it has no end, except the blanks with which progress bars disappear."""
-        if any(not part.isspace() for part in self._parts):
+        if any(not part.isspace() for part in self.unfinished):
             self._end()
 
     def _add(self, piece: str) -> None:
@@ -51,17 +48,17 @@ class Lines:
             if overwrites or self._returned:
                 self._clear()
             if self._room > 0:
-                self._parts.append(text[: self._room])
+                self.unfinished.append(text[: self._room])
             self._room -= len(text)
         if piece:
             self._returned = piece.endswith("\r")
 
     def _end(self) -> None:
-        line, more = "".join(self._parts), -self._room
+        line, more = "".join(self.unfinished), -self._room
         self._clear()
         self._emit(line if more <= 0 else f"{line} ... ({more:,} more characters)")
 
     def _clear(self) -> None:
-        self._parts = []
+        self.unfinished = []
         self._room = LONGEST
         self._returned = False

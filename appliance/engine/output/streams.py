@@ -28,11 +28,13 @@ Emit = Callable[[str, str], None]
 
 
 class Sink:
-    """Receives what is written to `streams`. Each thread's lines are kept apart."""
+    """Logs what is written to `streams`, as lines of the task `name`, if any. Each thread's lines are kept apart."""
 
-    def __init__(self, streams: Streams, emit: Emit) -> None:
+    __slots__ = ("_lines", "_name", "streams")
+
+    def __init__(self, streams: Streams, name: str | None = None) -> None:
         self.streams = streams
-        self._emit = emit
+        self._name = name
         self._lines: dict[tuple[int, str], Lines] = {}
 
     def lines(self, stream: str) -> Lines:
@@ -40,11 +42,11 @@ class Sink:
         key = threading.get_ident(), stream
         lines = self._lines.get(key)
         if lines is None:
-            lines = self._lines[key] = Lines(lambda line: self._emit(stream, line))
+            lines = self._lines[key] = Lines(lambda line: log_line(stream, line, self._name))
         return lines
 
     def close(self) -> None:
-        """Emit the lines that have no end yet."""
+        """Log the lines that have no end yet."""
         if self._lines:
             for lines in list(self._lines.values()):
                 lines.close()
@@ -53,8 +55,7 @@ class Sink:
 class _Nowhere(Sink):
     """Drops what is written to `streams`."""
 
-    def __init__(self, streams: Streams) -> None:
-        super().__init__(streams, lambda _stream, _line: None)
+    __slots__ = ()
 
     def lines(self, stream: str) -> Lines:
         return _NO_LINES
@@ -87,9 +88,7 @@ _forked = False
 
 def logged(streams: Streams, name: str | None = None) -> Sink:
     """A sink that logs each line at level INFO, by the run's logger `NAME.stdout` or `NAME.stderr`."""
-    if not streams:
-        return DROPPED
-    return Sink(streams, lambda stream, line: log_line(stream, line, name))
+    return Sink(streams, name) if streams else DROPPED
 
 
 def log_line(stream: str, line: str, name: str | None = None, **fields: Any) -> None:
@@ -117,11 +116,12 @@ class capture:
         self._sink = sink
 
     def __enter__(self) -> None:
-        self._taps = () if _are_tapped_already() else _open(self._sink.streams)
+        tapped = sys.stdout is _tapped[0] and sys.stderr is _tapped[1]
+        self._taps = () if tapped else _open(self._sink.streams)
         self._token = current_sink.set(self._sink)
 
     def __exit__(self, *_error: object) -> None:
-        if not _are_tapped_already():
+        if sys.stdout is not _tapped[0] or sys.stderr is not _tapped[1]:
             _flush_wrappers()
         current_sink.reset(self._token)
         self._sink.close()
@@ -248,10 +248,6 @@ class _Tap:
 
 _lock = threading.Lock()
 _taps: dict[int, _Tap] = {}  # by the id of the stream object, which the tap keeps alive
-
-
-def _are_tapped_already() -> bool:
-    return sys.stdout is _tapped[0] and sys.stderr is _tapped[1]
 
 
 def _open(streams: Streams) -> tuple[_Tap, ...]:

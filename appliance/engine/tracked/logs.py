@@ -74,16 +74,18 @@ class RunLog:
 
     def task_starts(self, run: TaskRunContext, logs_output: bool) -> None:
         """From now on, child processes may write for this task, too."""
-        if clock.monotonic() - self._looked_at > _JUST_NOW:
+        if clock.monotonic() - self._looked_at > _JUST_NOW and not self._is_quiet():
             self._read_all()
         self._running[run.task_slug, run.map_index] = run, logs_output
 
     def task_ends(self, task_slug: str, map_index: int) -> None:
         """What child processes have written for the task is complete."""
-        if self._running:
+        running = self._running
+        if running:
             key = task_slug, map_index
-            self._read_all(end_lines=len(self._running) == 1, ended=key)
-            self._running.pop(key, None)
+            if not self._is_quiet():
+                self._read_all(end_lines=len(running) == 1, ended=key)
+            running.pop(key, None)
             self._looked_at = clock.monotonic()
 
     def finish(self) -> None:
@@ -129,7 +131,8 @@ class RunLog:
 
     def _watch(self, over: threading.Event) -> None:
         while not over.wait(_READ_EVERY):
-            self._read_all()
+            if not self._is_quiet():
+                self._read_all()
 
     def _descriptors(self) -> dict[str, int]:
         """Where a program that this thread starts writes, if another task could be writing to the process's files, too."""
@@ -142,17 +145,17 @@ class RunLog:
         return {}
 
     def _read_all(self, end_lines: bool = False, ended: _TaskKey | None = None) -> None:
-        if self._files is None:
-            return
-        self._reading.acquire()
-        if self._is_quiet():  # as before and after nearly every task
-            self._reading.release()
-        else:
+        if self._files is not None:
+            self._reading.acquire()
             self._read(end_lines, ended)
 
     def _is_quiet(self) -> bool:
+        """Has everything been read and logged, as before and after nearly every task? Another thread may be logging what it has read,
+        so the lock comes last."""
         files, children = self._files, self._children
-        return (files is None or files.is_quiet()) and (children is None or children.is_quiet())
+        return files is None or (
+            files.is_quiet() and (children is None or children.is_quiet()) and not self._reading.locked()
+        )
 
     def _read(self, end_lines: bool = False, ended: _TaskKey | None = None, at: float | None = None) -> None:
         """Read the files. The caller has acquired `_reading`."""
