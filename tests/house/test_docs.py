@@ -6,6 +6,7 @@ import inspect
 import os
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,28 @@ def test_every_command_is_documented(name: str, command: click.Command) -> None:
         for option in parameter.opts:
             if option.startswith("--") and option not in ("--help", "--json"):
                 assert option in page, f"{option} of {name}"
+
+
+_COMMANDS = {name: command for name, command in commands(cli)}
+_SHOWN = sorted(
+    {
+        line.partition("#")[0].strip()
+        for page in (*PAGES.glob("*.md"), ROOT / "README.md")
+        for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.S)
+        for line in block.replace("\\\n", " ").splitlines()
+        if re.match(r"(docker compose exec appliance |\S*bin/)?appliance ", line)
+    }
+)
+
+
+@pytest.mark.parametrize("line", _SHOWN)
+def test_every_command_that_a_page_shows_exists(line: str) -> None:
+    words = shlex.split(line[line.index("appliance ") :])[1:]
+    name = next((name for n in (3, 2, 1) if (name := " ".join(words[:n])) in _COMMANDS), None)
+    assert name is not None, f"no such command: {line}"
+    known = {option for parameter in _COMMANDS[name].params for option in (*parameter.opts, *parameter.secondary_opts)}
+    unknown = [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
+    assert not unknown, f"{unknown} of {line}"
 
 
 def test_every_metric_is_documented() -> None:
