@@ -57,5 +57,5 @@ def test_what_is_held_of_a_line_is_bounded_so_that_time_is_linear(piece: str) ->
     lines = Lines(lambda _line: None)
     for _ in range(3 * LONGEST):
         lines.write(piece)
-    assert len(lines._parts) <= LONGEST
-    assert sum(map(len, lines._parts)) <= LONGEST
+    assert len(lines.unfinished) <= LONGEST
+    assert sum(map(len, lines.unfinished)) <= LONGEST
