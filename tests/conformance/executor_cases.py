@@ -13,6 +13,7 @@ import pytest
 
 from appliance.engine.executors import Executor, LocalExecutor, ProcessExecutor, ThreadExecutor
 from appliance.engine.executors.dask import DaskExecutor
+from tests.conformance.parity_surroundings import SECRETS
 
 IN_PROCESS: dict[str, Callable[[], Executor]] = {
     "local": LocalExecutor,
@@ -29,7 +30,9 @@ def dask_cluster() -> Iterator[Any]:
     import dask
     import distributed
 
-    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+    with pytest.MonkeyPatch.context() as environment, dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+        for name, value in SECRETS.items():
+            environment.setenv(name, value)
         cluster: Any = distributed.LocalCluster
         with cluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50) as made:
             yield made

@@ -7,6 +7,7 @@ from tests.conformance import (  # noqa: F401 - their flows enter the list
     parity_branches,
     parity_engine,
     parity_flows,
+    parity_surroundings,
     parity_values,
 )
 from tests.conformance.parity_cases import CASES

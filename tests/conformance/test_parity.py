@@ -1,4 +1,4 @@
-"""The same flows untracked and tracked, in one attempt and in as many as their waits make: equal states, messages and calls."""
+"""The same flows untracked and tracked, in one attempt and in as many as their waits make: equal states, messages, calls and lines."""
 
 from __future__ import annotations
 
@@ -14,25 +14,10 @@ from appliance.engine.executors import Executor, ThreadExecutor
 from tests.conformance.parity_attempts import a_pause_within_a_resource, a_restart_of_the_end
 from tests.conformance.parity_cases import work
 from tests.conformance.parity_engine import an_executor_that_cannot_start
+from tests.conformance.parity_sample import SAMPLE, surround
 from tests.conformance.parity_suite import CASES
 from tests.conformance.twice import AT_ONCE, Site, opened, untracked
 from tests.conformance.world import World
-
-OFTEN = (
-    *(
-        "a_failure_at_the_start",
-        "mapping",
-        "retries",
-        "mapped_retries",
-        "signals_of_tasks",
-        "loops",
-        "timeouts",
-        "iterators_as_results",
-        "flattening",
-    ),
-    *("handlers", "mapped_pauses", "a_pause_within_a_resource", "a_mapped_restart", "two_restarts"),
-)
-"""What every test run carries out in other processes; the rest takes minutes and is for full runs."""
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +27,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture(autouse=True)
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("APPLIANCE_RESULTS_URL", (tmp_path / "results").as_uri())
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    surround(monkeypatch, tmp_path)
 
 
 @pytest.mark.parametrize("longest_wait", [AT_ONCE, 60.0], ids=["many attempts", "one attempt"])
@@ -56,18 +41,21 @@ def test_a_flow_ends_alike(site: Site, tmp_path: Path, name: str, longest_wait: 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_flow_ends_alike_in_threads(site: Site, tmp_path: Path, name: str) -> None:
-    build, restarts = CASES[name]
-    tracked = site.tracked(build, tmp_path / "tracked", restarts=restarts, executor=ThreadExecutor(4))
-    assert tracked == untracked(build, tmp_path / "untracked", restarts=restarts, executor=ThreadExecutor(4))
+    assert_alike(site, tmp_path, name, ThreadExecutor(4))
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in OFTEN else pytest.param(name, marks=pytest.mark.full) for name in CASES]
-)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_a_flow_ends_alike_in_other_processes(site: Site, tmp_path: Path, name: str, remote: Executor) -> None:
+    assert_alike(site, tmp_path, name, remote)
+
+
+def assert_alike(site: Site, folder: Path, name: str, executor: Executor) -> None:
+    """On the executor as on the default one, and there tracked as untracked."""
     build, restarts = CASES[name]
-    tracked = site.tracked(build, tmp_path / "tracked", restarts=restarts, executor=remote)
-    assert tracked == untracked(build, tmp_path / "untracked", restarts=restarts, executor=remote)
+    tracked = site.tracked(build, folder / "tracked", restarts=restarts, executor=executor)
+    assert tracked == untracked(build, folder / "untracked", restarts=restarts, executor=executor)
+    here = untracked(build, folder / "here", restarts=restarts)
+    assert tracked.on_any_executor() == here.on_any_executor()
 
 
 def test_a_run_whose_executor_cannot_start_fails(site: Site, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The flows of the parity suite under a real agent: states, messages and calls as with `flow.run()`."""
+"""The flows of the parity suite under a real agent: states, messages, calls and lines as with `flow.run()`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from appliance.client import flow_runs
 from appliance.client.transport import Transport
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.protocol.states import TERMINAL
+from tests.conformance.parity_sample import surround
 from tests.conformance.parity_suite import CASES
+from tests.conformance.parity_surroundings import SECRETS
+from tests.conformance.run_lines import server_lines
 from tests.conformance.twice import Outcome, server_tasks, untracked
 from tests.conformance.world import World
 from tests.e2e.appliance_process import TOKEN, Appliance, until
@@ -42,7 +45,13 @@ class Site:
                 world.restart()
                 flow_runs.restart(self.client, run)
             else:
-                return Outcome(view.state, server_tasks(self.client, run), world.calls, view.attempt)
+                return Outcome(
+                    view.state,
+                    server_tasks(self.client, run),
+                    world.calls,
+                    server_lines(self.client, run),
+                    view.attempt,
+                )
 
     def _stopped(self, run: UUID) -> flow_runs.FlowRun | None:
         view = flow_runs.get(self.client, run)
@@ -53,7 +62,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("parity")
     appliance = Appliance(folder / "data", APPLIANCE_RESULTS_URL=(folder / "results").as_uri())
-    environment = {"PARITY_WORLDS": str(folder / "worlds"), "PYTHONPATH": str(ROOT)}
+    environment = {"PARITY_WORLDS": str(folder / "worlds"), "PYTHONPATH": str(ROOT), **SECRETS}
     appliance.environment |= environment
     try:
         appliance.start()
@@ -71,5 +80,5 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def test_a_flow_ends_alike(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     build, restarts = CASES[name]
     outcome = site.outcome(name, restarts)
-    monkeypatch.setenv("APPLIANCE_RESULTS_URL", (tmp_path / "results").as_uri())
+    surround(monkeypatch, tmp_path)
     assert outcome == untracked(build, tmp_path, restarts=restarts)

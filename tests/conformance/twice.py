@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -33,6 +33,7 @@ from appliance.server.app import create_app
 from appliance.server.db import migrate
 from appliance.server.db.session import Database
 from appliance.server.domain.restart import to_run_again
+from tests.conformance.run_lines import Lines, Log, server_lines
 from tests.conformance.world import World
 
 TOKEN = "apl_user_" + "t" * 43
@@ -43,12 +44,18 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+(Z| UTC|\+00:00)?")
 
 @dataclass
 class Outcome:
-    """How a run ended: its state, the states and messages of its task runs, the calls of its tasks."""
+    """How a run ended: its state, the states and messages of its task runs, the calls of its tasks, the lines that they logged."""
 
     flow: str
     tasks: dict[tuple[str, int], tuple[str, str]]
     calls: dict[str, int]
+    lines: Lines
     attempts: int = field(default=1, compare=False)
+
+    def on_any_executor(self) -> Outcome:
+        """Without the one thing in which executors may differ: what becomes of code whose time is up."""
+        tasks = {key: (name, "" if name == "TimedOut" else message) for key, (name, message) in self.tasks.items()}
+        return replace(self, tasks=tasks)
 
 
 Build = Callable[[World], Flow]
@@ -61,8 +68,10 @@ def untracked(
     world = World(folder)
     flow = build(world)
     earlier: dict[tuple[str, int], State] = {}
+    log = Log()
     while True:
-        state = FlowRunner(flow, executor, parameters, initial_task_states=earlier).run()
+        with log.of_runs():
+            state = FlowRunner(flow, executor, parameters, initial_task_states=earlier).run()
         earlier = earlier_states(flow, state.result)
         if state.is_paused():
             earlier = {key: Resume(context=one.context) if one.is_paused() else one for key, one in earlier.items()}
@@ -72,7 +81,7 @@ def untracked(
                 del earlier[key]
         else:
             found = {key: (one.name, _sense(one.message)) for key, one in earlier.items()}
-            return Outcome(state.name, found, world.calls)
+            return Outcome(state.name, found, world.calls, log.lines)
 
 
 class Site:
@@ -108,7 +117,13 @@ class Site:
                 world.restart()
                 flow_runs.restart(self.client, run)
             elif view.state_type in TERMINAL:
-                return Outcome(view.state, server_tasks(self.client, run), world.calls, view.attempt)
+                return Outcome(
+                    view.state,
+                    server_tasks(self.client, run),
+                    world.calls,
+                    server_lines(self.client, run),
+                    view.attempt,
+                )
 
     def attempt(
         self,
