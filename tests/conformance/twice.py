@@ -53,9 +53,10 @@ class Outcome:
     attempts: int = field(default=1, compare=False)
 
     def on_any_executor(self) -> Outcome:
-        """Without the one thing in which executors may differ: what becomes of code whose time is up."""
+        """Without what executors may do differently: whether code whose time is up is interrupted, and how the message says so."""
         tasks = {key: (name, "" if name == "TimedOut" else message) for key, (name, message) in self.tasks.items()}
-        return replace(self, tasks=tasks)
+        calls = {name: number for name, number in self.calls.items() if name != "caught"}
+        return replace(self, tasks=tasks, calls=calls)
 
 
 Build = Callable[[World], Flow]
