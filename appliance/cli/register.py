@@ -33,9 +33,13 @@ def register(
     schedule: bool,
     json_output: bool,
 ) -> None:
-    """Register every flow in files, folders, and modules. Registering the same content again does not create a new version."""
+    """Register every flow in files, folders, and modules.
+
+    Files that define no flow are not executed. Registering the newest content again makes no version; older content makes a new version
+    that restores it.
+    """
     from appliance.kit.errors import ApplianceError
-    from appliance.packaging.discover import flows_in, flows_in_module
+    from appliance.packaging.discover import distinct, flows_in, flows_in_module
     from appliance.packaging.register import register as send
     from appliance.packaging.register import registration
 
@@ -44,6 +48,7 @@ def register(
     try:
         pairs = [pair for path in paths for pair in flows_in(path)]
         pairs += [pair for module in modules for pair in flows_in_module(module)]
+        pairs = distinct(pairs)
         for flow, storage in pairs:  # every flow is checked before the first one is sent
             registration(flow, project, labels=labels, storage=storage)
     except ApplianceError as error:
@@ -58,11 +63,12 @@ def register(
                 "project": project,
                 "version": answer.version,
                 "created": answer.created,
+                "restores": answer.restores,
+                "changes": answer.changes,
                 "id": answer.flow_id,
             }
         )
         if not json_output:
-            news = "registered as version" if answer.created else "is unchanged, version"
-            click.echo(f"{project}/{flow.name}: {news} {answer.version}")
+            click.echo(f"{project}/{flow.name}: {answer}")
     if json_output:
         print_json(answers)

@@ -13,7 +13,9 @@ class Registration(Message, kw_only=True):
 
     project: str
     name: str
-    content_hash: str  # hex SHA-256 of the canonical JSON of `document` and `storage`
+    content_hash: (
+        str  # hex SHA-256 of the canonical JSON of `document` and `storage`; finds what earlier releases stored
+    )
     document: dict[str, Any]  # core.serialize.serialize(flow): tasks, edges, parameters, schedules, run_config, ...
     storage: dict[str, Any]  # {"type": "local", "path": ..., "flow": ..., "sha256": ...}
     labels: list[str] = []
@@ -24,5 +26,15 @@ class Registered(Answer, kw_only=True):
     flow_id: UUID
     version_id: UUID
     version: int
-    created: bool  # False if the same content was already registered
+    created: bool  # whether this is a new version; False if the newest has the same content
     url: str  # path of the flow's page
+    restores: int | None = None  # the older version whose content a new one has again
+    changes: list[str] = []  # what differs from the version before, one phrase each: "the code", "label gpu added"
+
+    def __str__(self) -> str:
+        """What happened, in words."""
+        if not self.created:
+            return f"unchanged, version {self.version}"
+        restores = "" if self.restores is None else f", restores version {self.restores}"
+        changes = f" ({'; '.join(self.changes)})" if self.changes else ""
+        return f"registered as version {self.version}{restores}{changes}"

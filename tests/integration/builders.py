@@ -56,7 +56,7 @@ def register(
         name=name,
         content_hash=ids.sha256(content or repr(doc)),
         document=doc,
-        storage={"type": "local", "path": "etl.py"},
+        storage={"type": "local", "path": "etl.py"} | ({"sha256": ids.sha256(content)} if content else {}),
         set_schedules_active=active,
     )
     return flows.register(db, ALICE, request)

@@ -1,15 +1,19 @@
-"""Registering flows: one content is one version, and the schedules of the code follow it."""
+"""Registering flows: versions never change, older content is a new version, and the schedules of the code follow."""
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
 
-from appliance.server.actions import schedules
+from appliance.kit import ids
+from appliance.protocol.flows import Registered, Registration
+from appliance.server.actions import flows, schedules
 from appliance.server.db.session import Database
 from appliance.server.errors import Invalid, NotFound
-from tests.integration.builders import ALICE, MINUTELY, N, claim, create, enrol, register, rows, run_row
+from tests.integration.builders import ALICE, MINUTELY, N, claim, create, document, enrol, register, rows, run_row
 from tests.integration.conftest import StoppedClock
 
 HOURLY = {"kind": "interval", "seconds": 3600.0, "timezone": "UTC"}
@@ -25,13 +29,94 @@ def test_the_same_content_is_one_version(database: Database) -> None:
     assert (other.version, other.created, other.flow_id) == (2, True, first.flow_id)
 
 
-def test_going_back_to_older_content_makes_it_the_newest(database: Database) -> None:
+def test_going_back_to_older_content_is_a_new_version_that_restores_it(database: Database) -> None:
     first = register(database, content="a")
     register(database, content="b")
-    back = register(database, content="a")
-    assert (back.version_id, back.version, back.created) == (first.version_id, 3, False)
     run = create(database, first.flow_id)
-    assert str(run_row(database, run)["flow_version_id"]).replace("-", "") == first.version_id.hex
+    back = register(database, content="a")
+    assert (back.version, back.created, back.restores, back.changes) == (3, True, 1, ["the code"])
+    assert back.version_id != first.version_id
+    again = register(database, content="a")
+    assert (again.version, again.created, again.restores, again.version_id) == (3, False, None, back.version_id)
+    assert register(database, content="b").restores == 2
+    assert register(database, content="a").restores == 1
+    stored = rows(database, "select number, restores, id from flow_version order by number")
+    assert [(row["number"], row["restores"]) for row in stored] == [(1, None), (2, None), (3, 1), (4, 2), (5, 1)]
+    assert run_row(database, run)["flow_version_id"] == stored[1]["id"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_history_of_registrations_changes_a_version(database: Database, seed: int) -> None:
+    """Whatever is registered, in whatever order: numbers, contents and times of what was there stay, and the newest is what came last."""
+    draw, before, contents = random.Random(seed), [], []
+    for _ in range(12):
+        content = draw.choice("abcd")
+        answer = register(database, content=content)
+        assert answer.created == (not contents or contents[-1] != content)
+        if answer.created:
+            first = contents.index(content) + 1 if content in contents else None
+            assert (answer.version, answer.restores) == (len(contents) + 1, first)
+            contents.append(content)
+        after = rows(database, "select * from flow_version order by number")
+        assert after[: len(before)] == before and len(after) == len(contents)
+        before = after
+
+
+EXTRA = {"slug": "check-1", "name": "check", "tags": []}
+X = {"name": "x", "required": False, "default": 1, "schema": {"type": "integer"}}
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"tasks": [*document()["tasks"], EXTRA]}, ["task check-1 added"]),
+        (
+            {"tasks": document()["tasks"][:1], "edges": [], "reference_tasks": ["extract-1"]},
+            ["task load-1 removed", "the reference tasks"],
+        ),
+        ({"tasks": [document()["tasks"][0] | {"tags": []}, document()["tasks"][1]]}, ["task extract-1 changed"]),
+        ({"edges": []}, ["the dependencies between the tasks"]),
+        ({"parameters": [N, X]}, ["parameters n, x added"]),
+        ({"schedules": [MINUTELY]}, ['schedule "Every minute" added']),
+        ({"run_config": {"type": "universal", "env": {"A": "1"}, "labels": []}}, ["the run config"]),
+        ({"run_config": {"type": "universal", "env": {}, "labels": ["gpu"]}}, ["label gpu added"]),
+    ],
+)
+def test_every_part_of_the_content_takes_effect_and_the_answer_says_so(
+    database: Database, part: dict[str, object], words: list[str]
+) -> None:
+    send(database)
+    changed = send(database, part)
+    assert (changed.version, changed.created, changed.changes) == (2, True, words)
+    assert not send(database, part).created
+    back = send(database)
+    assert (back.version, back.restores) == (3, 1)
+
+
+def test_labels_of_the_command_line_take_effect(database: Database) -> None:
+    flow = send(database)
+    assert send(database, labels=["gpu", "edge"]).changes == ["labels edge, gpu added"]
+    run = create(database, flow.flow_id)
+    assert run_row(database, run)["labels"] in (["edge", "gpu"], '["edge","gpu"]', '["edge", "gpu"]')
+    back = send(database)
+    assert (back.restores, back.changes) == (1, ["labels edge, gpu removed"])
+
+
+def test_the_releases_of_sdk_and_python_are_not_content(database: Database) -> None:
+    send(database)
+    assert not send(database, {"sdk_version": "99.0", "python_version": "3.99"}).created
+
+
+def test_versions_of_earlier_releases_are_recognized(database: Database) -> None:
+    """They have the hash that the client sent."""
+    register(database, content="a")
+    register(database, content="b")
+    with database.write("test") as session:
+        for number, content in ((1, "a"), (2, "b")):
+            values = {"hash": ids.sha256(content), "number": number}
+            session.execute(text("update flow_version set content_hash = :hash where number = :number"), values)
+    assert not register(database, content="b").created
+    assert register(database, content="a").restores == 1
 
 
 def test_many_at_once_get_distinct_numbers(database: Database) -> None:
@@ -39,6 +124,25 @@ def test_many_at_once_get_distinct_numbers(database: Database) -> None:
         found = list(pool.map(lambda number: register(database, content=f"content {number}"), range(18)))
     assert sorted(item.version for item in found) == list(range(1, 19))
     assert len({item.flow_id for item in found}) == 1
+
+
+def test_of_the_same_content_at_once_one_is_new(database: Database) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _: register(database, content="same"), range(18)))
+    assert sorted(item.created for item in found) == [False] * 17 + [True]
+    assert {item.version for item in found} == {1}
+
+
+def send(database: Database, change: dict[str, object] | None = None, labels: list[str] | None = None) -> Registered:
+    request = Registration(
+        project="demo",
+        name="etl",
+        content_hash=ids.sha256("x"),
+        document=document() | (change or {}),
+        storage={},
+        labels=labels or [],
+    )
+    return flows.register(database, ALICE, request)
 
 
 @pytest.mark.parametrize(
@@ -55,16 +159,8 @@ def test_many_at_once_get_distinct_numbers(database: Database) -> None:
     ],
 )
 def test_a_broken_document_is_refused_whole(database: Database, change: dict[str, object], sentence: str) -> None:
-    from appliance.kit import ids
-    from appliance.protocol.flows import Registration
-    from appliance.server.actions import flows
-    from tests.integration.builders import document
-
-    request = Registration(
-        project="demo", name="etl", content_hash=ids.sha256("x"), document=document() | change, storage={}
-    )
     with pytest.raises(Invalid, match=sentence.replace("*", r"\*")):
-        flows.register(database, ALICE, request)
+        send(database, change)
     assert rows(database, "select id from project") == []
 
 

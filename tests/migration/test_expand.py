@@ -1,6 +1,6 @@
 """Each migration only adds: what the version before reads and writes stays possible while several nodes are upgraded in turn.
 
-What no version uses any more is dropped by a later migration, which names it in CONTRACTED.
+What no version uses any more is dropped by a later migration, which names it in CONTRACTED. A unique key may go, and none may come.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ __all__ = ["postgres_server", "url"]
 
 CONTRACTED: dict[str, set[str]] = {}
 """By revision: the tables and columns (`table.column`) that it drops, unused since the version before."""
+LOOSENED: dict[str, set[str]] = {"0005": {"flow_version(content_hash, flow_id)"}}
+"""By revision: the unique keys that it drops. The version before must not fail where it finds several rows instead of one."""
 
 
 def columns(url: str) -> dict[str, Any]:
@@ -30,6 +32,20 @@ def columns(url: str) -> dict[str, Any]:
         for table in inspector.get_table_names():
             found[table] = None
             found |= {f"{table}.{column['name']}": column for column in inspector.get_columns(table)}
+        return found
+    finally:
+        database.dispose()
+
+
+def unique_keys(url: str) -> set[str]:
+    """As `table(columns)`: unique constraints and unique indexes."""
+    database = Database(url)
+    try:
+        inspector, found = inspect(database.engine), set()
+        for table in inspector.get_table_names():
+            keys = [key["column_names"] for key in inspector.get_unique_constraints(table)]
+            keys += [index["column_names"] for index in inspector.get_indexes(table) if index["unique"]]
+            found |= {f"{table}({', '.join(sorted(filter(None, key)))})" for key in keys}
         return found
     finally:
         database.dispose()
@@ -58,9 +74,14 @@ def test_a_migration_takes_nothing_from_the_version_before(url: str, before: str
     newest = revisions.head()
     if after != newest:
         migrate.downgrade(url, after)
-    new = columns(url)
+    new, new_keys = columns(url), unique_keys(url)
     migrate.downgrade(url, before)
-    assert complaints(columns(url), new, CONTRACTED.get(after, set())) == []
+    old = columns(url)
+    assert complaints(old, new, CONTRACTED.get(after, set())) == []
+    old_keys = unique_keys(url)
+    assert old_keys - new_keys == LOOSENED.get(after, set())
+    on_old_tables = {key for key in new_keys - old_keys if key.partition("(")[0] in old}
+    assert on_old_tables == set(), "a new unique key refuses what the version before writes"
 
 
 def test_what_takes_something_away_is_noticed() -> None:

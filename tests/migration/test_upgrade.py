@@ -28,6 +28,8 @@ from appliance.server.db import migrate
 left = int(sys.argv[2])
 def count(connection, cursor, sql, values, context, many):
     global left
+    if sql.lstrip()[:6].upper() in ("PRAGMA", "SELECT"):
+        return  # a read changes nothing: killed before it is killed before the next write
     left -= 1
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)

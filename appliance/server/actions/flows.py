@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -21,7 +20,7 @@ from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import flows
-from appliance.server.domain import parameters
+from appliance.server.domain import parameters, versions
 from appliance.server.domain.sanitize import clean, clean_document
 from appliance.server.errors import Conflict, Invalid
 from appliance.server.events.outbox import announce
@@ -61,9 +60,9 @@ class FlowDocument(msgspec.Struct):
 
 @retried
 def register(db: Database, actor: Actor, request: Registration, *, now: datetime | None = None) -> Registered:
-    """Store the flow as a new version, or find the version with the same content; synchronize the schedules that its code declares.
+    """Store the flow as a new version, unless the newest has the same content; the schedules that its code declares follow.
 
-    Older content becomes the newest version again, so that a rollback works.
+    Older content becomes a new version that says which one it restores, so that a rollback works and no version changes.
     """
     now = now or clock.now()
     name = required_name(request.name, "flow")
@@ -77,16 +76,20 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
             raise Conflict(
                 f"Flow {name!r} is archived; take it out of the archive first, or register under another name."
             )
-        version, created = _version(session, flow, request, document, actor, now)
-        if created or version.number != mapped_flows.next_number(session, flow.id) - 1:
-            _make_newest(session, flow, version, now)
-            schedules.sync_with_code(
-                session, flow, version, request.set_schedules_active, actor, now, db.rules.scheduled_runs_ahead
-            )
-            announce(session, "flow", flow.id, "flow.registered", {"version": version.number}, actor, now)
-        return Registered(
-            flow_id=flow.id, version_id=version.id, version=version.number, created=created, url=_url(flow.id)
+        newest = mapped_flows.newest_version(session, flow.id)
+        version = _new_version(flow, request, document, actor, now)
+        if newest is not None and _is_same(newest, version):
+            return _registered(newest, created=False)
+        _number(session, version, newest, request.content_hash)
+        session.add(version)
+        flow.updated = now
+        session.flush()
+        schedules.sync_with_code(
+            session, flow, version, request.set_schedules_active, actor, now, db.rules.scheduled_runs_ahead
         )
+        data = {"version": version.number, "restores": version.restores, "changes": version.changes}
+        announce(session, "flow", flow.id, "flow.registered", data, actor, now)
+        return _registered(version, created=True)
 
 
 def _parse(document: JsonDocument) -> FlowDocument:
@@ -117,19 +120,15 @@ def _parse(document: JsonDocument) -> FlowDocument:
     return flow
 
 
-def _version(
-    session: Session, flow: Flow, request: Registration, document: FlowDocument, actor: Actor, now: datetime
-) -> tuple[FlowVersion, bool]:
-    existing = mapped_flows.version_of_content(session, flow.id, request.content_hash)
-    if existing is not None:
-        return existing, False
+def _new_version(flow: Flow, request: Registration, document: FlowDocument, actor: Actor, now: datetime) -> FlowVersion:
+    """The version that this would be, without a number."""
     raw = clean_document(request.document)
     run_labels = document.run_config.get("labels") or []
     version = FlowVersion(
         id=ids.uuid7(),
         flow_id=flow.id,
-        number=mapped_flows.next_number(session, flow.id),
-        content_hash=request.content_hash,
+        number=0,
+        content_hash="",
         graph={key: raw.get(key, []) for key in ("tasks", "edges", "reference_tasks")},
         parameters=raw.get("parameters", []),
         schedules=document.schedules,
@@ -140,19 +139,30 @@ def _version(
         created=now,
         created_by=clean(actor.name, 200),
     )
-    session.add(version)
-    session.flush()
-    return version, True
+    version.content_hash = versions.fingerprint(version)
+    return version
 
 
-def _make_newest(session: Session, flow: Flow, version: FlowVersion, now: datetime) -> None:
-    """New runs execute the version with the highest number."""
-    newest = mapped_flows.next_number(session, flow.id) - 1
-    if version.number != newest:
-        version.number = newest + 1
-    flow.updated = now
-    session.flush()
+def _is_same(stored: FlowVersion, version: FlowVersion) -> bool:
+    """Whether both have the same content; earlier releases stored other hashes."""
+    return version.content_hash in (stored.content_hash, versions.fingerprint(stored))
 
 
-def _url(flow_id: UUID) -> str:
-    return f"/flows/{flow_id}"
+def _number(session: Session, version: FlowVersion, newest: FlowVersion | None, earlier_hash: str) -> None:
+    """Give a version its place after the newest, and say what it restores."""
+    version.number = 1 if newest is None else newest.number + 1
+    version.changes = [] if newest is None else versions.changes(newest, version)
+    candidates = mapped_flows.versions_with(session, version.flow_id, (version.content_hash, earlier_hash))
+    version.restores = next((stored.number for stored in candidates if _is_same(stored, version)), None)
+
+
+def _registered(version: FlowVersion, *, created: bool) -> Registered:
+    return Registered(
+        flow_id=version.flow_id,
+        version_id=version.id,
+        version=version.number,
+        created=created,
+        url=f"/flows/{version.flow_id}",
+        restores=version.restores if created else None,
+        changes=(version.changes or []) if created else [],
+    )

@@ -50,11 +50,7 @@ def by_ids(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, Flow]:
     return {flow.id: flow for flow in session.execute(select(Flow).where(_flows.c.id.in_(flow_ids))).scalars()}
 
 
-def version_of_content(session: Session, flow_id: UUID, content_hash: str) -> FlowVersion | None:
-    statement = select(FlowVersion).where(_versions.c.flow_id == flow_id, _versions.c.content_hash == content_hash)
-    return session.execute(statement).scalar_one_or_none()
-
-
-def next_number(session: Session, flow_id: UUID) -> int:
-    newest = session.execute(select(func.max(_versions.c.number)).where(_versions.c.flow_id == flow_id)).scalar()
-    return int(newest or 0) + 1
+def versions_with(session: Session, flow_id: UUID, hashes: Collection[str]) -> list[FlowVersion]:
+    """The versions with one of these content hashes, oldest first."""
+    statement = select(FlowVersion).where(_versions.c.flow_id == flow_id, _versions.c.content_hash.in_(hashes))
+    return list(session.execute(statement.order_by(_versions.c.number)).scalars())

@@ -76,6 +76,8 @@ class FlowVersionRow(RowType):
     flow_id: UUID
     number: int
     content_hash: str
+    restores: int | None
+    changes: list[str] | None
     graph: JsonDocument
     parameters: list[JsonDocument]
     schedules: list[JsonDocument]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument
@@ -29,12 +29,19 @@ class Flow(SQLModel, table=True):
 
 class FlowVersion(SQLModel, table=True):
     __tablename__ = "flow_version"
-    __table_args__ = (UniqueConstraint("flow_id", "number"), UniqueConstraint("flow_id", "content_hash"))
+    __table_args__ = (
+        UniqueConstraint("flow_id", "number"),
+        Index("ix_flow_version_content", "flow_id", "content_hash"),
+    )
 
     id: UUID = Field(primary_key=True)
     flow_id: UUID = Field(foreign_key="flow.id", ondelete="CASCADE")
     number: int
-    content_hash: str = Field(max_length=64)
+    content_hash: str = Field(
+        max_length=64
+    )  # domain.versions.fingerprint; until schema 0005, the hash that the client sent
+    restores: int | None = None  # the number of the first version with this content
+    changes: list[str] | None = Field(default=None, sa_type=Document)  # what differs from the version before, in words
     graph: JsonDocument = Field(sa_type=Document)  # tasks, edges, reference_tasks
     parameters: list[JsonDocument] = Field(sa_type=Document)  # name, required, default, schema
     schedules: list[JsonDocument] = Field(default_factory=list, sa_type=Document)  # as declared in code
