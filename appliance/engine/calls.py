@@ -17,7 +17,7 @@ from appliance.core.errors import OneShotError
 from appliance.core.run_context import TaskRunContext, current_task_run
 from appliance.core.signals import StateSignal
 from appliance.core.states import Failed, Looped, Retrying, State, Success
-from appliance.engine import failures, thread_context
+from appliance.engine import failures, forks, thread_context
 from appliance.engine.coroutines import ASYNC, finish
 from appliance.engine.deadlines import Deadline, TaskTimeout
 from appliance.engine.output import streams
@@ -61,12 +61,13 @@ def carry_out(
     """
     deadline = None if timeout is None else Deadline(timeout)
     try:
-        if deadline is None and output is None:
-            result = function(**inputs)
-            if type(result) not in SCALARS:
-                result = _value(function, result)
-        else:
-            result = call(function, inputs, deadline, output, context.task_name)
+        with forks.contained():
+            if deadline is None and output is None:
+                result = function(**inputs)
+                if type(result) not in SCALARS:
+                    result = _value(function, result)
+            else:
+                result = call(function, inputs, deadline, output, context.task_name)
     except StateSignal as signal:
         return _state_of(context, signal)
     except OneShotError as error:

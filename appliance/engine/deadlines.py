@@ -10,7 +10,7 @@ from typing import Any
 
 from appliance.core.async_functions import is_async
 from appliance.core.states import TimedOut
-from appliance.engine import coroutines, descendants, failures, overruns
+from appliance.engine import coroutines, descendants, failures, forks, overruns
 from appliance.engine.background import Background
 from appliance.kit import clock
 
@@ -86,8 +86,9 @@ class Deadline:
             return read(self._finish(function(**inputs)))
 
         def work() -> Any:
-            result = function(**inputs)
-            return result if type(result) in coroutines.ASYNC else read(result)
+            with forks.contained():
+                result = function(**inputs)
+                return result if type(result) in coroutines.ASYNC else read(result)
 
         code = Background(work, "appliance-timeout")
         if not code.ended.wait(self._left()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -64,10 +65,13 @@ def import_file(path: Path, name: str | None = None) -> ModuleType:
             "can't read what it pickles. Rename the file to change this.",
             path.name,
         )
+    arguments, sys.argv = sys.argv, [str(path)]  # as for the script; those of this program are not for the file
     try:
         return file.load()
     except (Exception, SystemExit) as error:
         raise LoadError(_broken(path, error)) from error
+    finally:
+        sys.argv = arguments
 
 
 def flows_of(module: ModuleType) -> list[Flow]:

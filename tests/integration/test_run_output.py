@@ -55,6 +55,46 @@ def writes_below():
     sys.__stderr__.write("original\\n")
 
 @task
+def leads_elsewhere():
+    before, (reading, writing) = os.dup(1), os.pipe()
+    os.dup2(writing, 1)
+    print("through the pipe", flush=True)
+    os.dup2(before, 1)
+    os.close(writing)
+    print("read", open(reading).read().strip())
+
+@task
+def forks_and_leaves(how):
+    pid = os.fork()
+    if pid == 0:
+        if how == "raise":
+            raise ValueError("of the child")
+        return
+    os.waitpid(pid, 0)
+
+EXTRAS = [{"task_slug": 5}, {"map_index": "x"}, {"task_slug": None, "map_index": None}, {"task_slug": "other", "map_index": 10**30}]
+
+@task
+def logs_oddly():
+    for number, extra in enumerate(EXTRAS):
+        get_logger().info("extra %d", number, extra=extra)
+    for fields in ({"created": 1e15}, {"created": "then"}, {"name": "n" * 5000}, {"name": "a\\0b"}, {"levelno": 10**30}):
+        logging.getLogger("lib").handle(logging.makeLogRecord({"name": "lib", "levelno": 40, "msg": "made", **fields}))
+
+class Unprintable:
+    def __str__(self):
+        raise ValueError("no text")
+
+    __repr__ = __str__
+
+@task
+def logs_objects():
+    get_logger().info(Unprintable())
+    get_logger().info("%s", Unprintable())
+    get_logger().info({"a": 1})
+    print("goes on")
+
+@task
 def forks():
     def work():
         print("from a fork")
@@ -150,13 +190,47 @@ def silenced():
 with Flow("kinds", run_config=LocalRun(env={"APPLIANCE_SECRET_WORD": "open-sesame"})) as kinds:
     kinds.chain(
         prints(), warns(), starts_programs(), leaves_a_program(), writes_below(), forks(), uses_threads(), shows_progress(),
-        prints_much(), hides(), logs(), opts_out(), silenced(),
+        prints_much(), hides(), logs(), leads_elsewhere(), logs_oddly(), logs_objects(), forks_and_leaves("return"), forks_and_leaves("raise"),
+        opts_out(), silenced(),
     )
 
 with Flow("kinds-in-processes", executor=ProcessExecutor(1)) as kinds_in_processes:
     kinds_in_processes.chain(
-        prints(), warns(), leaves_a_program(), writes_below(), forks(), uses_threads(), shows_progress(), logs(), opts_out(), silenced()
+        prints(), warns(), leaves_a_program(), writes_below(), forks(), uses_threads(), shows_progress(), logs(),
+        leads_elsewhere(), logs_oddly(), logs_objects(), forks_and_leaves("return"), forks_and_leaves("raise"), opts_out(), silenced(),
     )
+
+class Tee:
+    def __init__(self, *streams):
+        self.streams = streams
+
+    def write(self, text):
+        for stream in self.streams:
+            stream.write(text)
+
+    def flush(self):
+        pass
+
+    def __getattr__(self, name):
+        return getattr(self.streams[0], name)
+
+copy = io.StringIO()
+
+@task
+def prints_to_a_tee():
+    print("through a tee")
+
+@task
+def reads_the_copy():
+    print("copied", repr(copy.getvalue()))
+
+def put_a_tee(flow, old, new):
+    if new.is_running():
+        sys.stdout = Tee(sys.stdout, copy)
+    return new
+
+with Flow("tee", state_handlers=[put_a_tee]) as tee:
+    tee.chain(prints_to_a_tee(), reads_the_copy())
 
 @task
 def runs_beside(number):
@@ -202,6 +276,7 @@ EXPECTED: list[tuple[str, tuple[str, ...], list[tuple[str, str]]]] = [
     ("writes_below-1", ("kinds",), [(OUT, "by descriptor"), (OUT, "from C"), (OUT, "bytés"), (ERR, "original")]),
     ("shows_progress-1", BOTH, [(ERR, "100%")]),
     ("hides-1", ("kinds",), [(OUT, "print ***"), (OUT, "child ***"), (LIB, "library ***")]),
+    ("leads_elsewhere-1", BOTH, [(OUT, "read through the pipe")]),
     ("opts_out-1", BOTH, [(RUN, "still logged")]),
 ]
 ENVIRON = {
@@ -278,6 +353,38 @@ def test_records_of_all_loggers_are_there_once(logs: dict[str, list[LogView]], f
     assert "ZeroDivisionError" in lines[2][2]
     assert "'bad %d' with the arguments ('argument',) can't be formatted: TypeError" in lines[3][2]
     assert lines[4:] == [("own.handler", "WARNING", "once")]
+
+
+@pytest.mark.parametrize("flow", BOTH)
+def test_objects_without_a_text_are_said_and_the_task_goes_on(logs: dict[str, list[LogView]], flow: str) -> None:
+    lines = [message for _, message in of(logs[flow], "logs_objects-1")]
+    assert [message.partition(" at ")[0] for message in lines] == [
+        "Logging error",
+        "Logging error",
+        "{'a': 1}",
+        "goes on",
+    ]
+
+
+@pytest.mark.parametrize("flow", BOTH)
+def test_fields_of_records_may_be_anything(logs: dict[str, list[LogView]], flow: str) -> None:
+    lines = [message for _, message in of(logs[flow], "logs_oddly-1")]
+    assert lines == ["extra 0", "extra 1", "extra 2", "extra 3", *["made"] * 5]
+
+
+@pytest.mark.parametrize("flow", BOTH)
+def test_a_forked_process_ends_where_it_leaves_its_task(logs: dict[str, list[LogView]], flow: str) -> None:
+    returned, raised = ("\n".join(line for _, line in of(logs[flow], f"forks_and_leaves-{n}")) for n in (1, 2))
+    assert "a task runs only once" in returned
+    assert raised.count("ValueError: of the child") == 1
+    assert sum("Flow" in line.message and "ended" in line.message for line in logs[flow]) == 1
+
+
+def test_what_stands_before_the_streams_gets_what_is_written(server: LiveServer, host: Host) -> None:
+    lines = log_of(server, "tee")
+    assert (OUT, "through a tee") in of(lines, "prints_to_a_tee-1")
+    (copied,) = of(lines, "reads_the_copy-1")
+    assert "through a tee" in copied[1]
 
 
 @pytest.mark.parametrize("flow", BOTH)

@@ -7,6 +7,7 @@ captured. So whatever else replaces, wraps or inspects the streams works as alwa
 from __future__ import annotations
 
 import gc
+import io
 import logging
 import os
 import sys
@@ -17,6 +18,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from appliance.core.logs import get_logger
+from appliance.engine.output.descriptors import leads_elsewhere, place_of
 from appliance.engine.output.lines import Lines
 
 STDOUT, STDERR = "stdout", "stderr"
@@ -46,8 +48,8 @@ class Sink:
         return lines
 
     def close(self) -> None:
-        """Log the lines that have no end yet."""
-        if self._lines:
+        """Log the lines that have no end yet. In a forked child, these are the parent's."""
+        if self._lines and not _forked:
             for lines in list(self._lines.values()):
                 lines.close()
 
@@ -143,6 +145,9 @@ def capture_process(sink: Sink, drops: Callable[[str], bool]) -> Iterator[None]:
         _default, _drops, _tapped = before
         sink.close()
         _close(taps)
+        for tap in taps:  # what code wrote while it had led the descriptor elsewhere
+            with suppress(Exception):
+                tap.stream.flush()
 
 
 @contextmanager
@@ -192,12 +197,13 @@ class _Tap:
     def __init__(self, name: str, stream: Any) -> None:
         self.stream = stream
         self.users = 0
+        self.place = place_of(stream)
         self._name = name
         self._shadowed: list[tuple[Any, str, Any, Any]] = []  # object, attribute, ours, what it had itself before
         write, flush = stream.write, getattr(stream, "flush", lambda: None)
 
         def write_text(text: str) -> Any:
-            sink = _target(name)
+            sink = self._sink()
             if sink is None:
                 return write(text)
             if not isinstance(text, str):
@@ -206,12 +212,17 @@ class _Tap:
             return len(text)
 
         def flush_unless_captured() -> None:
-            if _target(name) is None:
+            if self._sink() is None:
                 flush()
 
         self._shadow(stream, "write", write_text)
         self._shadow(stream, "flush", flush_unless_captured)
         self._shadow_buffer()
+
+    def _sink(self) -> Sink | None:
+        """Where the output goes now. If code has led the stream's descriptor elsewhere, with `os.dup2`, it wants the output there."""
+        sink = _target(self._name)
+        return None if sink is None or (self.place and leads_elsewhere(self.place)) else sink
 
     def _shadow_buffer(self) -> None:
         try:
@@ -221,7 +232,7 @@ class _Tap:
             return
 
         def write_bytes(data: Any) -> Any:
-            sink = _target(self._name)
+            sink = self._sink()
             if sink is None:
                 return write(data)
             view = memoryview(data)
@@ -246,6 +257,15 @@ class _Tap:
                 setattr(target, attribute, before)
 
 
+def _is_to_be_tapped(name: str, stream: Any) -> bool:
+    """What code has put in front of a captured stream does its work first, and is not tapped unless it is merely another file object
+    for the same descriptor."""
+    tapped = _tapped[BOTH.index(name)]
+    if tapped is _UNTAPPED or stream is tapped:
+        return True
+    return type(stream) is io.TextIOWrapper and place_of(stream) == place_of(tapped)
+
+
 _lock = threading.Lock()
 _taps: dict[int, _Tap] = {}  # by the id of the stream object, which the tap keeps alive
 
@@ -255,7 +275,7 @@ def _open(streams: Streams) -> tuple[_Tap, ...]:
     with _lock:
         for name in streams:
             stream = getattr(sys, name)
-            if not hasattr(stream, "write"):
+            if not hasattr(stream, "write") or not _is_to_be_tapped(name, stream):
                 continue
             tap = _taps.get(id(stream))
             if tap is None:

@@ -18,6 +18,8 @@ from appliance.protocol.run_protocol import Event, FlowStateEvent, LogEvent, Rep
 TaskItem = tuple[str, int, State, datetime, int, str | None, bool]
 """Slug, map index, state, at, run count, name of the task run, whether it releases its slots."""
 FlowItem = tuple[State, datetime]
+_LONGEST_LOGGER, _LONGEST_SLUG = 200, 300
+"""Characters; as long as the server keeps them."""
 LogItem = tuple[datetime, int, str, str, str | None, int]  # at, level, logger, message, slug, map index
 Item = TaskItem | FlowItem | LogItem
 
@@ -60,7 +62,12 @@ def _task(item: TaskItem) -> TaskStateEvent:
 def _log(item: LogItem) -> LogEvent:
     at, level, logger, message, slug, map_index = item
     return LogEvent(
-        at=at, level=level_name(level), logger=logger, message=text(message), slug=slug, map_index=map_index
+        at=at,
+        level=level_name(level),
+        logger=text(logger)[:_LONGEST_LOGGER],
+        message=text(message),
+        slug=None if slug is None else text(slug)[:_LONGEST_SLUG],
+        map_index=map_index,
     )
 
 

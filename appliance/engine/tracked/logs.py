@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from appliance.core.logs import ROOT, RunContextFilter, message_of
 from appliance.core.run_context import TaskRunContext, current_task_run
 from appliance.engine.log_intake import Levels, intake
 from appliance.engine.output import streams
+from appliance.engine.tracked import records
 from appliance.engine.tracked.child_output import ChildOutput, programs_write_to
 from appliance.engine.tracked.last_lines import LastLines
 from appliance.engine.tracked.log_limit import LogLimit
@@ -54,21 +54,20 @@ class RunLog:
     def take(self, record: logging.LogRecord) -> None:
         """Report a record, unless there are too many. The engine's own are always reported."""
         output = hasattr(record, "stream")
-        if (output or not record.pathname.startswith(_OURS)) and self.drops(str(record.msg)):
+        if (output or not record.pathname.startswith(_OURS)) and self.drops(record.msg):
             return
         self._context.filter(record)
         if streams.in_forked_child():
             print(self._formatter.format(record), file=sys.stderr)  # noqa: T201 - the parent reads it from there
             return
         if self._reading.acquire(blocking=False):  # what children wrote until now comes first
-            self._read(at=record.created)
+            self._read(at=records.time_of(record).timestamp())
         message = message_of(record)
-        at = datetime.fromtimestamp(record.created, UTC)
-        slug, map_index = getattr(record, "task_slug", None), getattr(record, "map_index", -1)
+        at, level, task = records.time_of(record), records.level_of(record), records.task_of(record)
         with self._limiting:
             self._limit.add(len(message))
             self._report_gap()
-            self._reporter.log(at, record.levelno, record.name, message, slug, map_index)
+            self._reporter.log(at, level, str(record.name), message, *task)
         if self._last is not None:
             self._last.add(message if output else self._line(record, message))
 
@@ -95,12 +94,13 @@ class RunLog:
         with self._limiting:
             self._report_gap()
 
-    def drops(self, text: str | bytes) -> bool:
-        """Is the limit reached? Then one line of text, or all lines of the data, count as dropped."""
+    def drops(self, text: object) -> bool:
+        """Is the limit reached? Then one message, or all lines of the data, count as dropped."""
         with self._limiting:
             reached = self._limit.reached()
             if reached:
-                self._limit.drop(1 if isinstance(text, str) else text.count(b"\n"), len(text))
+                lines = text.count(b"\n") if isinstance(text, bytes) else 1
+                self._limit.drop(lines, len(text) if isinstance(text, str | bytes) else 0)
             return reached
 
     @contextmanager

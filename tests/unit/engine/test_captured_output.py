@@ -125,6 +125,22 @@ def use_its_file() -> None:
     print("child done")
 
 
+def lead_the_descriptor_elsewhere() -> None:
+    """As pytest, IPython, and wrappers of C libraries do."""
+    fd = sys.stdout.fileno()
+    before, (reading, writing) = os.dup(fd), os.pipe()
+    os.dup2(writing, fd)
+    print("through the pipe", flush=True)
+    sys.stdout.buffer.write(b"bytes, too\n")
+    sys.stdout.flush()
+    os.dup2(before, fd)
+    os.close(before)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        assert pipe.read() == "through the pipe\nbytes, too\n"
+    print("back")
+
+
 def log_to_stdout() -> None:
     """A log handler of the author's that writes to the stream that is captured."""
     logger, handler = logging.getLogger("appliance.run"), logging.StreamHandler(sys.stdout)
@@ -148,6 +164,7 @@ def log_to_stdout() -> None:
         (write_without_end, ["a bc"]),
         (reconfigure, ["reconfigured"]),
         (use_its_file, ["child done"]),
+        (lead_the_descriptor_elsewhere, ["back"]),
         (log_to_stdout, ["once"]),
     ],
 )

@@ -1,0 +1,49 @@
+"""Ends processes that a task's code has forked when they leave that code: only the process that began a task continues with the run."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from contextlib import suppress
+from typing import NoReturn
+
+
+class contained:
+    """A process that is forked inside the block ends where it leaves the block."""
+
+    __slots__ = ("_process",)
+
+    def __enter__(self) -> None:
+        self._process = os.getpid()
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if os.getpid() != self._process:
+            _end(error)
+
+
+def _end(error: BaseException | None) -> NoReturn:
+    """End this process with the exit code that Python would give it, without `atexit` handlers, as `multiprocessing` does."""
+    code = 1
+    try:
+        code = _say_why(error)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):  # an object of the user's, or a closed one
+                stream.flush()
+    finally:
+        os._exit(code)
+
+
+def _say_why(error: BaseException | None) -> int:
+    if error is None:
+        sys.stderr.write(
+            "A process that a task forked returned from the task's code, and was ended: a task runs only once.\n"
+        )
+        return 0
+    if not isinstance(error, SystemExit):
+        traceback.print_exception(error)
+        return 1
+    if error.code is None or isinstance(error.code, int):
+        return (error.code or 0) & 0xFF
+    sys.stderr.write(f"{error.code}\n")
+    return 1
