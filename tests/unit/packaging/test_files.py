@@ -36,6 +36,15 @@ def test_modules_beside_the_file_can_be_imported(tmp_path: Path) -> None:
     assert [flow.name for flow in flows_of(import_file(write(tmp_path / "f.py", text)))] == ["from beside"]
 
 
+def test_a_file_may_read_its_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = ["appliance", "register", "f.py"]
+    monkeypatch.setattr(sys, "argv", ours)
+    text = "import argparse, sys\nargparse.ArgumentParser().parse_args()\narguments = list(sys.argv)\n"
+    file = write(tmp_path / "f.py", text)
+    assert import_file(file).arguments == [str(file)]
+    assert sys.argv is ours
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
