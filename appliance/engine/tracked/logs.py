@@ -192,7 +192,7 @@ class RunLog:
 
     def _line(self, record: logging.LogRecord, message: str) -> str:
         plain = logging.LogRecord(record.name, record.levelno, "", 0, message, None, None)
-        plain.created = record.created
+        plain.created = records.time_of(record).timestamp()
         return self._formatter.format(plain)
 
 
