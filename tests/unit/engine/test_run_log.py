@@ -13,6 +13,7 @@ import pytest
 from appliance import config
 from appliance.core.logs import ROOT
 from appliance.engine.log_intake import Levels
+from appliance.engine.tracked import records
 from appliance.engine.tracked.last_lines import LastLines
 from appliance.engine.tracked.log_limit import WINDOW, LogLimit
 from appliance.kit import clock
@@ -58,7 +59,8 @@ def test_without_limits_nothing_is_dropped() -> None:
 
 def test_the_copy_of_the_last_lines_stays_small(tmp_path: Path) -> None:
     script = (
-        "from appliance.engine.tracked.last_lines import LastLines\n"
+        "from appliance.engine.tracked import records
+from appliance.engine.tracked.last_lines import LastLines\n"
         "last = LastLines()\nfor number in range(100_000): last.add(f'line {number}')\nlast.close()"
     )
     with (tmp_path / "output.log").open("ab") as file:
@@ -127,3 +129,10 @@ def test_a_setting_that_cannot_be_used_is_refused(name: str, value: str, message
     for read in (config.load, config.run_log):
         with pytest.raises(config.SettingsError, match=message):
             read({f"APPLIANCE_{name}": value})
+
+
+@pytest.mark.parametrize("created", [1e15, "then", None, float("nan")])
+def test_a_record_without_a_time_was_made_now(created: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
+    assert records.time_of(logging.makeLogRecord({"created": created})) == now
