@@ -59,8 +59,7 @@ def test_without_limits_nothing_is_dropped() -> None:
 
 def test_the_copy_of_the_last_lines_stays_small(tmp_path: Path) -> None:
     script = (
-        "from appliance.engine.tracked import records
-from appliance.engine.tracked.last_lines import LastLines\n"
+        "from appliance.engine.tracked.last_lines import LastLines\n"
         "last = LastLines()\nfor number in range(100_000): last.add(f'line {number}')\nlast.close()"
     )
     with (tmp_path / "output.log").open("ab") as file:
