@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import multiprocessing
 import os
 import socket
@@ -15,10 +16,11 @@ import click
 
 from appliance.config import Settings
 from appliance.server.actions import setup
-from appliance.server.db import migrate
+from appliance.server.db import migrate, sqlite, start_check
 from appliance.server.db.session import Database, open_database
 from appliance.server.errors import ServerError
 
+log = logging.getLogger(__name__)
 _FORK = multiprocessing.get_context("fork")
 
 
@@ -66,13 +68,39 @@ def free_port(settings: Settings) -> None:
 
 
 def database(settings: Settings) -> Database:
-    """Upgrade the schema and open the database. A schema newer than this version is refused."""
+    """Check SQLite's files, upgrade the schema and open the database. A schema newer than this version is refused."""
+    file = sqlite.file_of(settings.database)
     try:
+        if file is not None:
+            _check_library()
+            start_check.check(file)
         if not migrate.is_current(settings.database):
             _migrate_in_subprocess(settings)
+        if file is not None:
+            start_check.begin_generation(file)
         return open_database(settings)
     except ServerError as error:
         raise StartError(error.message) from error
+    except OSError as error:
+        raise StartError(
+            f"The database can't be used ({_reason(error)}); check the disk and the rights of its file."
+        ) from error
+
+
+def _check_library() -> None:
+    if not sqlite.is_sound():
+        log.warning(
+            "SQLite %s can corrupt a database in rare cases; install the wheel pysqlite3, or SQLite %s or newer.",
+            sqlite.VERSION,
+            ".".join(map(str, sqlite.SOUND)),
+        )
+
+
+def leave_one_file(settings: Settings) -> None:
+    """After everything has stopped: fold SQLite's write-ahead log, so that the database is one file again."""
+    file = sqlite.file_of(settings.database)
+    if file is not None:
+        start_check.fold(file)
 
 
 def _migrate_in_subprocess(settings: Settings) -> None:

@@ -43,6 +43,7 @@ def server(**options: Any) -> None:
     db.dispose()
     try:
         serve(settings)
+        prepare.leave_one_file(settings)
     finally:
         if lock is not None:
             lock.close()

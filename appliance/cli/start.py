@@ -37,4 +37,6 @@ def start(agent: bool, **options: Any) -> int:
     db.dispose()
     prepare.announce(settings, link)
     with lock:
-        return supervisor.supervise(settings, agent=agent, agent_token=token)
+        code = supervisor.supervise(settings, agent=agent, agent_token=token)
+        prepare.leave_one_file(settings)
+        return code

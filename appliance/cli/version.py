@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import platform
-import sqlite3
 
 import click
 
 from appliance.cli.output import as_json, print_json
 from appliance.kit.version import VERSION
+from appliance.server.db import sqlite
 
 
 @click.command()
 @as_json
 def version(json_output: bool) -> None:
     """Print the versions of Appliance, Python, and SQLite."""
-    facts = {"appliance": VERSION, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    facts = {"appliance": VERSION, "python": platform.python_version(), "sqlite": sqlite.VERSION}
     if json_output:
         print_json(facts)
     else:

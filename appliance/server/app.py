@@ -154,6 +154,7 @@ async def _life(
         stopping.set()
         broadcast.stop()
         turn_queue.close()
+        app.state["database"].dispose()
 
 
 def _on_signals(act: Callable[[], object]) -> Callable[[], None]:

@@ -14,6 +14,7 @@ ServerError
    |- Contended     503 contended        the change collided with another and was rolled back; send it again
    |- Interrupted   503 interrupted      the connection was lost before anything was committed; send it again
    |- DiskFull      503 disk_full        the disk has no room for changes; reading works
+   |- Damaged       503 database_damaged  the database's files are damaged or don't belong together
    `- NewerSchema   503 newer_schema     a newer version has written the database
 """
 
@@ -102,6 +103,10 @@ class MustWait(Unavailable):
 
 class DiskFull(Unavailable):
     code = "disk_full"
+
+
+class Damaged(Unavailable):
+    code = "database_damaged"
 
 
 class NewerSchema(Unavailable):

@@ -147,6 +147,12 @@ RULES = {
             "rows = session.execute(statement).all()",
         ),
     ),
+    "sqlite": Rule(
+        "open SQLite through server/db/sqlite.py: a second library in one process breaks the first one's locks",
+        lines_with(r"^\s*(import|from) (sqlite3|pysqlite3|apsw)\b"),
+        [*without(MODULES, "server/db/sqlite.py"), *in_tests("integration")],
+        ("import sqlite3", "from sqlite3 import connect"),
+    ),
     "read": Rule(
         "what only reads belongs into db/reads; db/writes has locking reads besides what it writes",
         only_reads,

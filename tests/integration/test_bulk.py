@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from appliance.kit import ids
 from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.session import Database
+from appliance.server.db.sqlite import dbapi as sqlite3
 from appliance.server.db.tables import metadata
 from tests.integration import builders
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +18,7 @@ from appliance.server.app import create_app
 from appliance.server.auth import passwords
 from appliance.server.db.session import Database, open_database, passing_faults
 from appliance.server.db.space import FILE, Space
+from appliance.server.db.sqlite import dbapi as sqlite3
 from appliance.server.errors import DiskFull
 from appliance.server.services.disk import Disk
 from tests.integration import builders

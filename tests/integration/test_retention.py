@@ -302,7 +302,7 @@ def test_deleting_finds_its_rows_by_index(tmp_path: Path, sqlite_template: Path,
 def test_a_new_file_can_give_pages_back_and_an_old_one_still_works(tmp_path: Path, sqlite_template: Path) -> None:
     with Database(f"sqlite:///{sqlite_template}").read() as session:
         assert disk.gives_back(session)
-    import sqlite3
+    from appliance.server.db.sqlite import dbapi as sqlite3
 
     old = sqlite3.connect(tmp_path / "old.db")
     with sqlite3.connect(sqlite_template) as made:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from appliance.server.actions import leases, projects
 from appliance.server.db import migrate
 from appliance.server.db.reads import settings as read_settings
 from appliance.server.db.session import Announcement, Database, address
+from appliance.server.db.sqlite import dbapi as sqlite3
 from appliance.server.db.writes import settings
 from appliance.server.errors import Invalid, Unavailable
 from appliance.server.events.outbox import announce

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from sqlalchemy import text
 from appliance.kit import clock
 from appliance.server.api.turns import SLOW, SPARED, Turns
 from appliance.server.db.session import Database
+from appliance.server.db.sqlite import dbapi as sqlite3
 from appliance.server.errors import MustWait
 
 LIMIT = 20

@@ -106,9 +106,15 @@ def download(database: Database, run_id: UUID) -> Stream:
 
 
 def _text(database: Database, run_id: UUID) -> Iterator[bytes]:
-    with database.read() as session:
-        for rows in logs.lines(session, run_id):
-            yield "".join(_line(row) for row in rows).encode("utf-8", "replace")
+    last = 0
+    while True:
+        with database.read() as session:  # for each chunk: a slow reader must not hold a snapshot
+            rows = logs.chunk(session, run_id, last)
+            text = "".join(_line(row) for row in rows)
+            last = rows[-1].id if rows else last
+        if not rows:
+            return
+        yield text.encode("utf-8", "replace")
 
 
 def _line(row: LogRow) -> str:

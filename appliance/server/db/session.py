@@ -7,7 +7,6 @@ halfway. Postgres: psycopg 3 with a pool.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,8 +26,9 @@ from appliance.config import Settings
 from appliance.kit import backoff, clock, crash
 from appliance.server.db import fence
 from appliance.server.db.space import Space
+from appliance.server.db.sqlite import dbapi, is_damage
 from appliance.server.domain.rules import Rules
-from appliance.server.errors import Contended, DiskFull, Interrupted, Invalid, MustWait, Unavailable
+from appliance.server.errors import Contended, Damaged, DiskFull, Interrupted, Invalid, MustWait, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -209,7 +209,7 @@ class Database:
             driver.execute("PRAGMA busy_timeout=200")
             try:
                 return bool(driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
-            except sqlite3.Error as error:  # not even that fits on the disk: the log stays as it is
+            except dbapi.Error as error:  # not even that fits on the disk: the log stays as it is
                 log.warning("The write-ahead log can't be folded into the database: %s", error)
                 return False
             finally:
@@ -359,7 +359,7 @@ def _engine(url: str, pool_size: int, patience: float | None) -> Engine:
         engine = create_engine(url, **(options | _PG_POOL))
         postgres.watch(engine, patience)
         return engine
-    engine = create_engine(url, connect_args={"check_same_thread": False}, **options)
+    engine = create_engine(url, module=dbapi, connect_args={"check_same_thread": False}, **options)
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
@@ -372,7 +372,7 @@ def _enter_wal(cursor: Any) -> None:
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
             return
-        except sqlite3.OperationalError as error:
+        except dbapi.OperationalError as error:
             if "locked" not in str(error) or clock.monotonic() > deadline:
                 raise
         threading.Event().wait(pause)
@@ -397,6 +397,11 @@ def passing_faults() -> Iterator[None]:
     except PoolTimeout as error:
         raise Unavailable("The database has too many requests at once; try again in a moment.") from error
     except DBAPIError as error:
+        if is_damage(error.orig):
+            log.error("The database is damaged: %s", error.orig)
+            raise Damaged(
+                "The database is damaged; stop the appliance and restore a backup with `appliance backup restore`."
+            ) from error
         if not _passes(error):
             raise
         log.warning("The database can't be used: %s", error.orig)
@@ -429,4 +434,4 @@ def _passes(error: DBAPIError) -> bool:
     if not isinstance(error, OperationalError):
         return False
     reason = str(error.orig).lower()
-    return not type(error.orig).__module__.startswith("sqlite3") or any(word in reason for word in _PASSING)
+    return not isinstance(error.orig, dbapi.Error) or any(word in reason for word in _PASSING)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import make_url
 
+from appliance.server.db.sqlite import dbapi
 from appliance.server.errors import Unavailable
 
 FOLDER = "snapshots"
@@ -31,7 +31,7 @@ def before_migration(url: str, revision: str, target: str, now: datetime) -> Pat
         copy(Path(database), path)
         for old in sorted(folder.glob("before-*.db"), key=lambda file: file.stat().st_mtime_ns)[:-_COPIES]:
             old.unlink(missing_ok=True)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, dbapi.Error) as error:
         raise Unavailable(
             f"The database could not be copied before its tables are changed ({_reason(error)}); "
             "free some space in the data directory, or make it writable, and start again."
@@ -40,18 +40,18 @@ def before_migration(url: str, revision: str, target: str, now: datetime) -> Pat
 
 
 def copy(database: Path, path: Path) -> None:
-    """Write a copy that only its owner can read; it is complete or absent. Raises OSError and sqlite3.Error."""
+    """Write a copy that only its owner can read; it is complete or absent. Raises OSError and dbapi.Error."""
     draft = path.with_suffix(".part")
     draft.unlink(missing_ok=True)
     try:
-        with closing(sqlite3.connect(database)) as connection:
+        with closing(dbapi.connect(database)) as connection:
             connection.execute("PRAGMA busy_timeout=30000")
             connection.execute("VACUUM INTO ?", (str(draft),))
         draft.chmod(0o600)
-        with closing(sqlite3.connect(draft)) as connection:
+        with closing(dbapi.connect(draft)) as connection:
             verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if verdict != "ok":
-                raise sqlite3.DatabaseError("the copy is not sound")
+                raise dbapi.DatabaseError("the copy is not sound")
         _to_disk(draft)
         draft.rename(path)
         _to_disk(path.parent)
@@ -67,7 +67,7 @@ def _to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def _reason(error: OSError | sqlite3.Error) -> str:
+def _reason(error: OSError | dbapi.Error) -> str:
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno).lower()
     return str(error).lower()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -47,18 +47,10 @@ def page(
     return RowPage(rows, following), encode(rows[0].id) if rows and earlier else None
 
 
-def lines(session: Session, flow_run_id: UUID) -> Iterator[Sequence[LogRow]]:
-    """All lines of a run in chunks, for a download."""
-    last = 0
-    while True:
-        query = (
-            select(_log).where(_log.c.flow_run_id == flow_run_id, _log.c.id > last).order_by(_log.c.id).limit(_CHUNK)
-        )
-        rows = cast(Sequence[LogRow], session.execute(query).all())
-        if not rows:
-            return
-        yield rows
-        last = rows[-1].id
+def chunk(session: Session, flow_run_id: UUID, after: int) -> Sequence[LogRow]:
+    """The run's next lines behind the line `after`, for a download."""
+    query = select(_log).where(_log.c.flow_run_id == flow_run_id, _log.c.id > after).order_by(_log.c.id).limit(_CHUNK)
+    return cast(Sequence[LogRow], session.execute(query).all())
 
 
 def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:

@@ -1,0 +1,41 @@
+"""A client that stops reading must not hold a snapshot: SQLite's log could not be folded and would grow as long as it stalls."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from sqlalchemy import insert
+
+from appliance.kit import clock
+from appliance.server.api.flow_runs import download
+from appliance.server.db.session import Database
+from appliance.server.db.tables import metadata
+from tests.integration import builders
+
+LINES = 5_000
+
+
+@pytest.fixture
+def run_with_many_lines(database: Database) -> UUID:
+    run = builders.create(database, builders.register(database).flow_id)
+    with database.write() as session:
+        line = {"flow_run_id": run, "at": clock.now(), "level": 20, "logger": "flow", "map_index": -1}
+        lines = [{**line, "message": f"line {number}"} for number in range(LINES)]
+        session.execute(insert(metadata.tables["log"]), lines)
+    return run
+
+
+def test_a_stalled_download_of_logs_holds_no_snapshot(database: Database, run_with_many_lines: UUID) -> None:
+    chunks = iter(download.fn(database, run_with_many_lines).iterator)
+    received = [next(chunks)]
+    with database.write() as session:
+        session.execute(metadata.tables["log"].update().values(logger="changed"))
+    assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    if database.dialect == "sqlite":
+        assert database.fold_log()
+        assert database.log_bytes() == 0
+    received += chunks
+    assert [line.rpartition(": ")[2] for line in b"".join(received).decode().splitlines()] == [
+        f"line {number}" for number in range(LINES)
+    ]
