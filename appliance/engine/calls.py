@@ -136,5 +136,6 @@ def call(
 def _call(function: Function, inputs: dict[str, Any], deadline: Deadline | None) -> Any:
     if deadline is not None:
         return deadline.call(function, inputs, partial(_kept, function))
-    result = function(**inputs)
-    return result if type(result) in SCALARS else _value(function, result)
+    with forks.contained():
+        result = function(**inputs)
+        return result if type(result) in SCALARS else _value(function, result)

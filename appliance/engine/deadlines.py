@@ -75,11 +75,12 @@ class Deadline:
 
     def _interruptible(self, function: Function, inputs: Mapping[str, Any], read: Read) -> Any:
         """Raise TaskTimeout in the code."""
-        with _alarm(self._left(), self._raise):
+        with _alarm(self._left(), self._raise), forks.contained():
             result = function(**inputs)
             if type(result) not in coroutines.ASYNC:
                 return read(result)
-        return read(self._finish(result))
+        with forks.contained():
+            return read(self._finish(result))
 
     def _in_thread(self, function: Function, inputs: Mapping[str, Any], read: Read) -> Any:
         if is_async(function):  # an event loop can stop it

@@ -10,7 +10,8 @@ from typing import NoReturn
 
 
 class contained:
-    """A process that is forked inside the block ends where it leaves the block."""
+    """A process that is forked inside the block ends where it leaves the block. Put it around the code of a task, inside all else:
+    what would be cleaned up after the code may need a lock that a thread of the parent held, which the child doesn't have."""
 
     __slots__ = ("_process",)
 

@@ -47,6 +47,7 @@ async def fork_in_a_coroutine(how: str) -> int:
         (LocalExecutor(), fork, {}),
         (LocalExecutor(), fork, {"log_stdout": True, "timeout": 30}),
         (LocalExecutor(), fork_in_a_coroutine, {}),
+        (LocalExecutor(), fork_in_a_coroutine, {"timeout": 30}),
         (ThreadExecutor(2), fork, {"timeout": 30}),
         (ProcessExecutor(1), fork, {}),
     ],
