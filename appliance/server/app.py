@@ -35,6 +35,7 @@ from appliance.server.api import (
 )
 from appliance.server.api import run_protocol as runs
 from appliance.server.api.gate import Gate, check_every_route
+from appliance.server.api.query_parameters import QueryCheck
 from appliance.server.auth.throttle import LoginThrottle
 from appliance.server.db.session import Database
 from appliance.server.errors import ServerError
@@ -72,7 +73,7 @@ def create_app(settings: Settings, database: Database) -> Litestar:
             **{name: Provide(_always(value), sync_to_thread=False) for name, value in dependencies.items()},
             "actor": Provide(_actor, sync_to_thread=False),
         },
-        middleware=[DefineMiddleware(_Clock), DefineMiddleware(Gate, database=database)],
+        middleware=[DefineMiddleware(_Clock), DefineMiddleware(Gate, database=database), QueryCheck],
         before_send=[answers.add_headers, collector.observe],
         exception_handlers={
             ServerError: answers.answer_server_error,

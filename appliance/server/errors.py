@@ -5,6 +5,7 @@ ServerError
 |- Unauthenticated  401 unauthenticated  no credential, or an invalid one
 |- Forbidden        403 forbidden        the caller is known but lacks the permission
 |- NotFound         404 not_found
+|- UnknownName      422 unknown_name     a filter or a query parameter names something that doesn't exist
 |- Conflict         409 conflict         the object's state doesn't allow this, or it has just changed
 |  |- StaleAttempt  409 stale_attempt    the attempt was replaced or has ended
 |  `- SequenceGap   409 sequence_gap     an earlier numbered batch is missing
@@ -55,6 +56,11 @@ class Forbidden(ServerError):
 class NotFound(ServerError):
     code = "not_found"
     status = 404
+
+
+class UnknownName(ServerError):
+    code = "unknown_name"
+    status = 422
 
 
 class Conflict(ServerError):

@@ -16,13 +16,12 @@ from litestar import Litestar, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import ServerSentEvent, Stream
 from litestar.routes import HTTPRoute
-from litestar.types import Empty
-from litestar.typing import FieldDefinition
 
 from appliance.kit.documents import JsonDocument
 from appliance.kit.version import VERSION
 from appliance.protocol.errors import ErrorAnswer
 from appliance.protocol.message import Page
+from appliance.server.api.query_parameters import declared
 from appliance.server.auth import sessions
 from appliance.server.auth.guards import Permission
 
@@ -105,7 +104,7 @@ def _kinds(handler: HTTPRouteHandler) -> Iterator[Any]:
     """Every type that the handler's part of the document refers to."""
     yield ErrorAnswer
     yield from (handler.opt[name] for name in ("body", "items") if name in handler.opt)
-    yield from (_without_none(field.annotation) for _name, field in _query(handler))
+    yield from (_without_none(field.annotation) for _name, field in declared(handler))
     answer = _answer(handler)
     if answer is not NoneType and answer not in _TEXTS:
         yield answer
@@ -134,15 +133,8 @@ def _path_parameters(route: HTTPRoute) -> Iterator[JsonDocument]:
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 
 
-def _query(handler: HTTPRouteHandler) -> Iterator[tuple[str, FieldDefinition]]:
-    """The query parameters: those with a default. All others come from the app or the path."""
-    for name, field in handler.parsed_fn_signature.parameters.items():
-        if field.default is not Empty:
-            yield getattr(field.kwarg_definition, "query", None) or name, field
-
-
 def _query_parameters(handler: HTTPRouteHandler, schemas: _Schemas) -> Iterator[JsonDocument]:
-    for name, field in _query(handler):
+    for name, field in declared(handler):
         schema = dict(schemas.of(_without_none(field.annotation)))
         if field.default is not None:
             schema["default"] = field.default

@@ -1,0 +1,46 @@
+"""Refuses query parameters that a route doesn't have: a filter that is misspelt must not select everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import parse_qsl
+
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp, Empty, Receive, Scope, Send
+from litestar.typing import FieldDefinition
+
+from appliance.kit import suggestions
+from appliance.server.errors import UnknownName
+
+_MOST = 100
+
+
+class QueryCheck:
+    """ASGI middleware around every route but the files of the UI and the documentation."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["query_string"]:
+            handler = scope["route_handler"]
+            if isinstance(handler, HTTPRouteHandler) and handler.include_in_schema is not False:
+                _check(handler, scope["query_string"])
+        await self.app(scope, receive, send)
+
+
+def declared(handler: HTTPRouteHandler) -> Iterator[tuple[str, FieldDefinition]]:
+    """The query parameters of a route: the handler's with a default. All others come from the app or the path."""
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        if field.default is not Empty:
+            yield getattr(field.kwarg_definition, "query", None) or name, field
+
+
+def _check(handler: HTTPRouteHandler, query: bytes) -> None:
+    known = {name for name, _field in declared(handler)}
+    for name, _value in parse_qsl(query.decode("latin-1"), keep_blank_values=True)[:_MOST]:
+        if name not in known:
+            otherwise = "this address takes" if known else "this address takes none"
+            raise UnknownName(
+                f"There is no query parameter {name[:80]!r}; {suggestions.hint(name[:80], known, otherwise)}"
+            )
