@@ -56,6 +56,7 @@ def _selection(command: F) -> F:
                 multiple=True,
                 help="Only runs in this state, by name or type, such as Failed or RUNNING (repeatable).",
             ),
+            click.option("--run-name", "name", help="Only runs of this name."),
             click.option("--text", help="Only runs whose name or flow name contains this text."),
             click.option(
                 "--since", type=AwareTime(), help="Only runs due at or after this time, in ISO 8601 with a UTC offset."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable
 from uuid import UUID
 
 import click
@@ -12,7 +12,7 @@ from appliance.client import errors, flow_runs
 from appliance.client.transport import Transport
 from appliance.kit import backoff
 from appliance.protocol.flow_runs import FlowRunView
-from appliance.protocol.logs import LogView
+from appliance.protocol.logs import LogView, Stream, stream_of
 from appliance.protocol.states import TERMINAL, StateView
 
 POLL_SECONDS = 0.4
@@ -23,14 +23,27 @@ _SOON = (None, "soon", "starting")
 """Reasons that are gone in a moment are not worth a line."""
 
 
-def follow(transport: Transport, flow_run_id: UUID, *, quiet: bool = False) -> FlowRunView:
-    """Print what happens until the run ends, and return the run. Keeps trying while the server can't be reached."""
+def follow(
+    transport: Transport,
+    flow_run_id: UUID,
+    *,
+    quiet: bool = False,
+    level: str | None = None,
+    stream: Stream | None = None,
+) -> FlowRunView:
+    """Print what happens until the run ends, and return the run. Of its log lines, only those of a level or higher or of a stream. Keeps trying while the server can't be reached."""
     seen_version, seen_log, reason = 0, 0, None
     pause, away = threading.Event(), backoff.delays(0.5, 5.0)
     while True:
         try:
             run = flow_runs.get(transport, flow_run_id)
-            lines = [] if quiet else list(_news(transport, flow_run_id, seen_version, seen_log))
+            states = [] if quiet else flow_runs.states(transport, flow_run_id)
+            logs = (
+                []
+                if quiet
+                else flow_runs.logs(transport, flow_run_id, after=seen_log or None, level=level, stream=stream)
+            )
+            lines = _in_order([state for state in states if state.version > seen_version], logs)
         except (errors.Unreachable, errors.Unavailable):
             pause.wait(next(away))
             continue
@@ -49,12 +62,10 @@ def follow(transport: Transport, flow_run_id: UUID, *, quiet: bool = False) -> F
         pause.wait(POLL_SECONDS)
 
 
-def _news(transport: Transport, flow_run_id: UUID, version: int, log_id: int) -> Iterator[StateView | LogView]:
-    """New states and log lines, in chronological order."""
-    states = [state for state in flow_runs.states(transport, flow_run_id) if state.version > version]
-    logs = list(flow_runs.logs(transport, flow_run_id, after=log_id or None))
+def _in_order(states: Iterable[StateView], logs: Iterable[LogView]) -> list[StateView | LogView]:
+    """States and log lines in chronological order."""
     news: list[StateView | LogView] = [*states, *logs]
-    yield from sorted(news, key=lambda line: line.at)
+    return sorted(news, key=lambda line: line.at)
 
 
 def state_line(state: StateView) -> str:
@@ -67,7 +78,7 @@ def log_line(log: LogView) -> str:
     """A log entry as a line, with its task, and with the stream if it was written to standard error."""
     level = click.style(f"{log.level:<7}", fg=LEVEL_COLOURS.get(log.level))
     task = f" {log.task_slug}{f'[{log.map_index}]' if log.map_index >= 0 else ''}" if log.task_slug else ""
-    stream = " (stderr)" if log.logger.endswith(".stderr") else ""
+    stream = " (stderr)" if stream_of(log.logger) == "stderr" else ""
     source = f"{task}{stream}"
     return f"{_clock(log)}  {level}{source}{':' if source else ''} {log.message}"
 

@@ -20,7 +20,7 @@ from appliance.protocol.flow_runs import (
     RestartFlowRun,
     ResumeFlowRun,
 )
-from appliance.protocol.logs import LogView
+from appliance.protocol.logs import LogView, Stream
 from appliance.protocol.message import Page
 from appliance.protocol.states import MarkedState, StateView
 from appliance.protocol.task_runs import TaskRunView
@@ -135,10 +135,13 @@ def each(
     state: str | None = None,
     flow: str | None = None,
     project: str | None = None,
+    name: str | None = None,
+    include_future: bool | None = None,
     limit: int | None = None,
 ) -> Iterator[FlowRunView]:
     """Runs, newest first, at most `limit`."""
-    filters = {"state": state, "flow": flow, "project": project}
+    future = None if include_future is None else str(include_future).lower()
+    filters = {"state": state, "flow": flow, "project": project, "name": name, "include_future": future}
     return _each(transport, path("flow-runs"), FlowRunView, filters, limit)
 
 
@@ -153,14 +156,19 @@ def task_runs(transport: Transport, flow_run_id: UUID) -> Iterator[TaskRunView]:
 
 
 def logs(
-    transport: Transport, flow_run_id: UUID, *, after: int | str | None = None, level: str | None = None
+    transport: Transport,
+    flow_run_id: UUID,
+    *,
+    after: int | str | None = None,
+    level: str | None = None,
+    stream: Stream | None = None,
 ) -> Iterator[LogView]:
     """The log lines of a run, oldest first. To follow a run, call this again with the last line's id as `after`."""
     return _each(
         transport,
         path("flow-runs", flow_run_id, "logs"),
         LogView,
-        {"level": level, "after": _cursor(after) if isinstance(after, int) else after},
+        {"level": level, "stream": stream, "after": _cursor(after) if isinstance(after, int) else after},
         None,
     )
 
@@ -175,7 +183,7 @@ def _each(transport: Transport, where: str, kind: type[T], params: Mapping[str, 
         yield from items
         left = None if left is None else left - len(items)
         after = page.next
-        if after is None or len(items) < size:  # the cursor of log lines stays usable at the end
+        if after is None or (kind is LogView and len(items) < size):  # the cursor of log lines stays usable at the end
             return
 
 

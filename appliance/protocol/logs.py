@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from appliance.protocol.message import Answer
 
+Stream = Literal["stdout", "stderr"]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
@@ -16,9 +17,21 @@ class LogView(Answer, kw_only=True):
     level: Level
     logger: str
     message: str
+    stream: Stream | None = None
+    """Where code wrote the line; None if it was logged."""
     task_slug: str | None = None
     map_index: int = -1
 
 
 MAX_MESSAGE = 64 * 1024
 """Maximum length of a log or state message in characters. The client cuts longer ones and says so at the end of the text."""
+
+
+LOGGER = "appliance.run"
+"""The logger of runs. Those of their tasks, and of what was written to a stream, are below it: `appliance.run.TASK.stderr`."""
+
+
+def stream_of(logger: str) -> Stream | None:
+    """The stream that a line was written to, by the name of its logger."""
+    name = logger.rpartition(".")[2] if logger.startswith(f"{LOGGER}.") else ""
+    return cast(Stream, name) if name in get_args(Stream) else None

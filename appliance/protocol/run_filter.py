@@ -10,12 +10,14 @@ from appliance.protocol.message import Message
 
 class RunFilter(Message, kw_only=True):
     """Conditions that select flow runs. `states` are state names or types; without them, runs that are not due yet are excluded
-    unless `include_future` is set. `since` (inclusive) and `until` (exclusive) refer to due times."""
+    unless `include_future` is set. `name` is a run's whole name, `text` a part of its name or its flow's. `since` (inclusive) and
+    `until` (exclusive) refer to due times."""
 
     states: list[str] = []
     flow_id: UUID | None = None
     flow: str | None = None
     project: str | None = None
+    name: str | None = None
     text: str | None = None
     since: datetime | None = None
     until: datetime | None = None

@@ -49,13 +49,14 @@ def index(
     flow: str | None = None,
     project: str | None = None,
     state_filter: Annotated[str | None, Parameter(query="state")] = None,
+    name: str | None = None,
     limit: int | None = None,
     after: str | None = None,
     include_future: bool = False,
 ) -> Page:
-    """List runs, newest first. `state` is a state's name or type."""
+    """List runs, newest first. `state` is a state's name or type, and `name` the whole name of runs."""
     states = [] if state_filter is None else [state_filter]
-    filter = RunFilter(states=states, flow=flow, project=project, include_future=include_future)
+    filter = RunFilter(states=states, flow=flow, project=project, name=name, include_future=include_future)
     with database.read() as session:
         page = run_lists.page(session, filter, pages.size(limit), after, clock.now())
         return Page(items=views.flow_runs(session, page.rows), next=page.next)
@@ -86,10 +87,16 @@ def tasks(database: Database, run_id: UUID, limit: int | None = None, after: str
 
 @get("/{run_id:uuid}/logs", opt={"permission": Permission.READ, "items": LogView}, sync_to_thread=True)
 def log_page(
-    database: Database, run_id: UUID, limit: int | None = None, after: str | None = None, level: str | None = None
+    database: Database,
+    run_id: UUID,
+    limit: int | None = None,
+    after: str | None = None,
+    level: str | None = None,
+    stream: str | None = None,
 ) -> Page:
-    """List log lines, oldest first. `next` is set on the last page too: use it to fetch lines that arrive later."""
-    filter = logs.LogFilter(min_level=views.level_number(level))
+    """List log lines, oldest first: those of a level or higher, or of what was written to `stream`, stdout or stderr. `next` is set
+    on the last page too: use it to fetch lines that arrive later."""
+    filter = logs.LogFilter(min_level=views.level_number(level), stream=views.stream(stream))
     with database.read() as session:
         _require(session, run_id)
         page, _previous = logs.page(session, run_id, filter, pages.size(limit), after, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from types import SimpleNamespace
-from typing import cast
+from typing import cast, get_args
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock
 from appliance.kit.documents import JsonDocument, Parameters
 from appliance.protocol.flow_runs import FlowRunView
-from appliance.protocol.logs import Level, LogView
+from appliance.protocol.logs import Level, LogView, Stream, stream_of
 from appliance.protocol.message import Answer
 from appliance.protocol.states import StateView
 from appliance.protocol.task_runs import TaskRunView
@@ -137,6 +137,7 @@ def log(row: LogRow) -> LogView:
         level=level_name(row.level),
         logger=row.logger,
         message=row.message,
+        stream=stream_of(row.logger),
         task_slug=row.task_slug,
         map_index=row.map_index,
     )
@@ -169,6 +170,13 @@ _LEVELS: tuple[tuple[int, Level], ...] = (
 
 def level_name(number: int) -> Level:
     return next((name for least, name in _LEVELS if number >= least), "DEBUG")
+
+
+def stream(name: str | None) -> Stream | None:
+    """A stream by its name. Raises Invalid for an unknown name."""
+    if name is None or name in get_args(Stream):
+        return cast(Stream | None, name)
+    raise Invalid("The parameter stream must be stdout or stderr.")
 
 
 def level_number(name: str | None) -> int | None:

@@ -23,6 +23,7 @@ def run_filter(input: FlowRunFilter) -> RunFilter:
         flow_id=input.flow_id,
         flow=input.flow,
         project=input.project,
+        name=input.name,
         text=search_text(input.text),
         since=input.since,
         until=input.until,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 import strawberry
 
 from appliance.kit.version import VERSION
+from appliance.protocol.logs import Stream
 from appliance.server.actions.rollups import check_span
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.db.reads import (
@@ -143,7 +145,9 @@ class Query(JobQueries, ScheduleQueries, ConcurrencyQueries, SystemQueries):
         if after is not None and before is not None:
             raise Invalid("The arguments after and before exclude each other; use one of them.")
         filter = filter or LogFilter()
-        lines = logs.LogFilter(filter.min_level, filter.task_slug, filter.map_index, search_text(filter.text))
+        stream = None if filter.stream is None else cast(Stream, filter.stream.value)
+        text = search_text(filter.text)
+        lines = logs.LogFilter(filter.min_level, filter.task_slug, filter.map_index, text, stream)
         page, previous = logs.page(info.context.session(), flow_run_id, lines, pages.size(first), after, before)
         return LogPage(items=[log_types.log(row) for row in page.rows], next=page.next, previous=previous)
 

@@ -93,6 +93,7 @@ export interface FlowRunFilter {
   flowId?: string | null;
   flow?: string | null;
   project?: string | null;
+  name?: string | null;
   text?: string | null;
   since?: string | null;
   until?: string | null;
@@ -108,7 +109,10 @@ export interface LogFilter {
   taskSlug?: string | null;
   mapIndex?: number | null;
   text?: string | null;
+  stream?: LogStream | null;
 }
+
+export type LogStream = "STDOUT" | "STDERR";
 
 export interface MarkFlowRunInput {
   flowRunId: string;
@@ -617,6 +621,7 @@ export type LogsQuery = {
       level: number;
       logger: string;
       message: string;
+      stream: LogStream | null;
       taskSlug: string | null;
       mapIndex: number;
     }[];
@@ -634,7 +639,7 @@ export type LogsQueryVariables = {
 };
 
 export const LogsDocument: Document<LogsQuery, LogsQueryVariables> = {
-  text: "query Logs($id:UUID!$filter:LogFilter$first:Int$after:String$before:String){logs(flowRunId:$id filter:$filter first:$first after:$after before:$before){items{id at level logger message taskSlug mapIndex}next previous}}",
+  text: "query Logs($id:UUID!$filter:LogFilter$first:Int$after:String$before:String){logs(flowRunId:$id filter:$filter first:$first after:$after before:$before){items{id at level logger message stream taskSlug mapIndex}next previous}}",
 };
 
 export type MarkRunMutation = {

@@ -15,7 +15,7 @@ import {
 const LEVELS = [5, 10, 20, 30, 40, 50];
 
 function record(id: number, message: string, level = 20): LogRecord {
-  return { id, at: "2026-11-22T06:30:00Z", level, logger: "flow", message, taskSlug: null, mapIndex: -1 };
+  return { id, at: "2026-11-22T06:30:00Z", level, logger: "flow", message, stream: null, taskSlug: null, mapIndex: -1 };
 }
 
 function text(random: Random, longest: number): string {

@@ -16,6 +16,7 @@ const record = (id: number, message = `line ${id}`, level = 20): LogRecord => ({
   at: "2026-11-22T06:30:00Z",
   level,
   logger: "flow",
+  stream: null,
   message,
   taskSlug: null,
   mapIndex: -1,

@@ -6,6 +6,7 @@ export interface LogRecord {
   level: number;
   logger: string;
   message: string;
+  stream: "STDOUT" | "STDERR" | null;
   taskSlug: string | null;
   mapIndex: number;
 }

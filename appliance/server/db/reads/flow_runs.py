@@ -192,6 +192,8 @@ def _filtered(query: Select[Any], criteria: RunFilter, now: datetime) -> Select[
         conditions.append(_run.c.scheduled_time < criteria.until)
     if criteria.flow is not None or criteria.project is not None:
         conditions.append(_run.c.flow_id.in_(flows_named(criteria)))
+    if criteria.name is not None:
+        conditions.append(_run.c.name == criteria.name)
     if criteria.text:
         flows = select(_flow.c.id).where(_flow.c.name.ilike(like(criteria.text), escape="\\"))
         conditions.append(or_(_run.c.name.ilike(like(criteria.text), escape="\\"), _run.c.flow_id.in_(flows)))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
+from appliance.protocol.logs import LOGGER, Stream
 from appliance.server.db.reads.pages import RowPage, encode, like, number
 from appliance.server.db.rows.logs import LogRow
 from appliance.server.db.tables import metadata
@@ -27,6 +28,7 @@ class LogFilter:
     task_slug: str | None = None
     map_index: int | None = None
     text: str | None = None
+    stream: Stream | None = None
 
 
 def page(
@@ -81,6 +83,9 @@ def _filtered(flow_run_id: UUID, criteria: LogFilter) -> Select[Any]:
         query = query.where(_log.c.task_slug == criteria.task_slug)
     if criteria.map_index is not None:
         query = query.where(_log.c.map_index == criteria.map_index)
+    if criteria.stream is not None:
+        own = f"{LOGGER}.{criteria.stream}"
+        query = query.where(or_(_log.c.logger == own, _log.c.logger.like(f"{LOGGER}.%.{criteria.stream}")))
     if criteria.text:
         query = query.where(_log.c.message.ilike(like(criteria.text), escape="\\"))
     return query

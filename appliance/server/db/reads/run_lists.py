@@ -130,6 +130,8 @@ def _list(session: Session, criteria: RunFilter, now: datetime, after: _Place | 
     types = [_run.c.state_type == type for type in criteria.state_types]
     names = [_run.c.state_name == name for name in criteria.state_names]
     rest: list[_Condition] = [_text(criteria.text)] if criteria.text else []
+    if criteria.name is not None:
+        rest.append(_run.c.name == criteria.name)
     flows = _flows(session, criteria)
     if flows is not None and len(flows) <= _MOST_PARTS:
         states = [or_(*some) for some in (types, names) if some]

@@ -10,6 +10,7 @@ import strawberry
 
 from appliance.server.graphql.scalars import JSON
 from appliance.server.graphql.types.flows import FlowRun
+from appliance.server.graphql.types.logs import LogStream
 
 
 @strawberry.input
@@ -26,6 +27,7 @@ class FlowRunFilter:
     flow_id: UUID | None = None
     flow: str | None = None
     project: str | None = None
+    name: str | None = None
     text: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -44,6 +46,7 @@ class LogFilter:
     task_slug: str | None = None
     map_index: int | None = None
     text: str | None = None
+    stream: LogStream | None = None
 
 
 @strawberry.input

@@ -6,9 +6,17 @@ export const LEVELS = [
   { value: 40, name: "error", label: "Errors" },
 ] as const;
 
+/** The streams to choose from, by their names in the URL. */
+export const STREAMS = [
+  { name: undefined, label: "All sources" },
+  { name: "stdout", label: "Standard output" },
+  { name: "stderr", label: "Standard error" },
+] as const;
+
 /** The log's part of the URL. */
 export interface LogSearch {
   level?: "info" | "warn" | "error";
+  stream?: "stdout" | "stderr";
   find?: string;
 }
 

@@ -7,7 +7,7 @@ import { useWindow } from "../../ui/virtual-list";
 import { type Box, ERROR, LINE } from "./log-view";
 
 export function NoLines({ isLive, filtered }: { isLive: boolean; filtered: boolean }) {
-  if (filtered) return <Empty title="No lines match this level and task." />;
+  if (filtered) return <Empty title="No lines match this level, stream, and task." />;
   return <Empty title={isLive ? "No lines yet." : "This run wrote no log lines."} />;
 }
 
@@ -61,7 +61,14 @@ export function Lines({ lines, box, current, find, numbered, withTask, onPick }:
                   {head && taskLabel(record)}
                 </span>
               )}
-              <span>{find ? <Marked text={line.text} find={find} /> : line.text}</span>
+              <span>
+                {head && record.stream === "STDERR" && (
+                  <span className="line-stream" title="Written to standard error">
+                    stderr
+                  </span>
+                )}
+                {find ? <Marked text={line.text} find={find} /> : line.text}
+              </span>
             </div>
           );
         })}

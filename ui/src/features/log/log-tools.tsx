@@ -4,7 +4,7 @@ import type { RefObject } from "react";
 import { Button, ToggleButton } from "react-aria-components";
 import { downloadPath } from "../../api/logs";
 import type { Jumps } from "./jumps";
-import { LEVELS, type LogSearch } from "./levels";
+import { LEVELS, type LogSearch, STREAMS } from "./levels";
 import type { LogRows } from "./use-log-rows";
 
 interface Props {
@@ -36,6 +36,18 @@ export function LogTools(props: Props) {
         {LEVELS.map((level) => (
           <option key={level.value} value={level.name ?? ""}>
             {level.label}
+          </option>
+        ))}
+      </select>
+      <select
+        className="select"
+        aria-label="Source"
+        value={search.stream ?? ""}
+        onChange={(event) => onSearch({ stream: (event.target.value || undefined) as LogSearch["stream"] })}
+      >
+        {STREAMS.map((stream) => (
+          <option key={stream.label} value={stream.name ?? ""}>
+            {stream.label}
           </option>
         ))}
       </select>

@@ -24,7 +24,7 @@ class Log {
   add(count: number, more: (id: number) => Partial<LogRecord> = () => ({})): this {
     for (let added = 0; added < count; added += 1) {
       const id = this.records.length + 1;
-      const plain = { id, at: "2026-11-22T06:30:00Z", level: 20, logger: "flow", taskSlug: null, mapIndex: -1 };
+      const plain = { id, at: "2026-11-22T06:30:00Z", level: 20, logger: "flow", stream: null, taskSlug: null, mapIndex: -1 };
       this.records.push({ ...plain, message: `line ${id}`, ...more(id) });
     }
     return this;

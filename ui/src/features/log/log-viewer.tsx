@@ -38,7 +38,7 @@ export function LogViewer(props: Props) {
   const [find, setFind] = useFind(search.find ?? "", (text) => onSearch({ find: text || undefined }));
   const [wraps, setWraps] = useState(readWraps);
   const findInput = useRef<HTMLInputElement>(null);
-  const filter = useFilter(lowestLevel(search), task);
+  const filter = useFilter(lowestLevel(search), search.stream, task);
   const withTask = !(task && task.mapIndex !== null);
   const rows = useLogRows({ flowRunId, filter, place, isLive, wraps, withTask, request });
   const matches = useMemo(() => findMatches(rows.lines, find), [rows.lines, find]);
@@ -82,16 +82,17 @@ export function LogViewer(props: Props) {
   );
 }
 
-function useFilter(minLevel: number, task: Task | null): LogFilter {
+function useFilter(minLevel: number, stream: LogSearch["stream"], task: Task | null): LogFilter {
   const slug = task?.taskSlug;
   const index = task?.mapIndex ?? undefined;
   return useMemo(
     () => ({
       ...(minLevel && { minLevel }),
+      ...(stream && { stream: stream === "stderr" ? "STDERR" : "STDOUT" }),
       ...(slug && { taskSlug: slug }),
       ...(index !== undefined && { mapIndex: index }),
     }),
-    [minLevel, slug, index],
+    [minLevel, stream, slug, index],
   );
 }
 
@@ -131,7 +132,10 @@ function Log({ rows, find, withTask, ...props }: Props & { rows: LogRows; find: 
       ) : view.error ? (
         <Failure error={view.error} retry={() => void open(props.place)} what="The log" />
       ) : lines.length === 0 ? (
-        <NoLines isLive={props.isLive} filtered={lowestLevel(props.search) > 0 || props.task !== null} />
+        <NoLines
+          isLive={props.isLive}
+          filtered={lowestLevel(props.search) > 0 || props.search.stream !== undefined || props.task !== null}
+        />
       ) : (
         <Lines
           lines={lines}

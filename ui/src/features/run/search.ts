@@ -1,7 +1,7 @@
 /** The URL of a run's page: which views are open, which task is selected, what the log shows. */
 
 import { text } from "../../lib/paths";
-import { LEVELS, type LogSearch } from "../log/levels";
+import { LEVELS, type LogSearch, STREAMS } from "../log/levels";
 
 export interface RunSearch extends LogSearch {
   view?: "table";
@@ -15,6 +15,7 @@ export function parseRunSearch(search: Record<string, unknown>): RunSearch {
     pane: search.pane === "parameters" || search.pane === "history" ? search.pane : undefined,
     task: text(search.task),
     level: LEVELS.find((level) => level.name !== undefined && level.name === search.level)?.name,
+    stream: STREAMS.find((stream) => stream.name !== undefined && stream.name === search.stream)?.name,
     find: text(search.find),
   };
 }
