@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import cast
 from uuid import UUID
 
 import strawberry
@@ -145,7 +144,7 @@ class Query(JobQueries, ScheduleQueries, ConcurrencyQueries, SystemQueries):
         if after is not None and before is not None:
             raise Invalid("The arguments after and before exclude each other; use one of them.")
         filter = filter or LogFilter()
-        stream = None if filter.stream is None else cast(Stream, filter.stream.value)
+        stream: Stream | None = None if filter.stream is None else filter.stream.value
         text = search_text(filter.text)
         lines = logs.LogFilter(filter.min_level, filter.task_slug, filter.map_index, text, stream)
         page, previous = logs.page(info.context.session(), flow_run_id, lines, pages.size(first), after, before)
