@@ -34,8 +34,8 @@ def find_run(transport: Transport, id_or_name: str) -> UUID:
         return UUID(id_or_name)
     except ValueError:
         pass
-    found = flow_runs.each(transport, name=id_or_name, include_future=True)
-    named = list(islice((run for run in found if run.name == id_or_name), _MOST_LISTED + 1))
+    runs = flow_runs.each(transport, name=id_or_name, include_future=True)
+    named = list(islice((run for run in runs if run.name == id_or_name), _MOST_LISTED + 1))
     if not named:
         raise click.UsageError(f"There is no run {id_or_name!r}; run `appliance get flow-runs` to list runs.")
     if len(named) == 1:

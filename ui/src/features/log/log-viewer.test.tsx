@@ -24,7 +24,15 @@ class Log {
   add(count: number, more: (id: number) => Partial<LogRecord> = () => ({})): this {
     for (let added = 0; added < count; added += 1) {
       const id = this.records.length + 1;
-      const plain = { id, at: "2026-11-22T06:30:00Z", level: 20, logger: "flow", stream: null, taskSlug: null, mapIndex: -1 };
+      const plain = {
+        id,
+        at: "2026-11-22T06:30:00Z",
+        level: 20,
+        logger: "flow",
+        stream: null,
+        taskSlug: null,
+        mapIndex: -1,
+      };
       this.records.push({ ...plain, message: `line ${id}`, ...more(id) });
     }
     return this;
@@ -164,8 +172,8 @@ describe("a log without lines", () => {
   it.each([
     [{}, "This run wrote no log lines."],
     [{ isLive: true }, "No lines yet."],
-    [{ search: { level: "error" as const } }, "No lines match this level and task."],
-    [{ task: { taskSlug: "load", mapIndex: null } }, "No lines match this level and task."],
+    [{ search: { level: "error" as const } }, "No lines match this level, stream, and task."],
+    [{ task: { taskSlug: "load", mapIndex: null } }, "No lines match this level, stream, and task."],
   ])("%j: %s", async (props, sentence) => {
     await show(props);
     await expectText(sentence);
