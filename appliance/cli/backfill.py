@@ -10,7 +10,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.due_times import document_of, due_time_options, flow_named
-from appliance.cli.options import parameter_option, reason_option, wait_option, yes_option
+from appliance.cli.options import key_option, parameter_option, reason_option, wait_option, yes_option
 from appliance.cli.output import as_json, print_json
 from appliance.cli.values import AwareTime
 
@@ -45,6 +45,7 @@ Examples:
 @click.option("--preview", is_flag=True, help="Only show what would be created.")
 @yes_option
 @wait_option
+@key_option
 @as_json
 def backfill(
     schedule_id: UUID | None,

@@ -12,7 +12,7 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
 from appliance.cli.mark import MARKED_STATES
-from appliance.cli.options import parameter_option, reason_option, wait_option, yes_option
+from appliance.cli.options import key_option, parameter_option, reason_option, wait_option, yes_option
 from appliance.cli.output import as_json
 from appliance.cli.values import AwareTime
 from appliance.protocol.verbs import VERBS, Verb
@@ -68,6 +68,7 @@ def _selection(command: F) -> F:
             reason_option("in the history of each run"),
             yes_option,
             wait_option,
+            key_option,
             as_json,
         )
     ):

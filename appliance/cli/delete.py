@@ -8,13 +8,14 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
-from appliance.cli.options import reason_option
+from appliance.cli.options import key_option, reason_option
 from appliance.protocol.verbs import VERBS
 
 
 @click.command(help=VERBS["delete"].summary)
 @click.argument("run_id", type=RunId(), metavar="RUN")
 @reason_option("in the audit log")
+@key_option
 def delete(run_id: UUID, reason: str) -> None:
     from appliance.client import flow_runs
 

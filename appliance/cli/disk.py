@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from appliance.cli.connection import connect
+from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json
 
 
@@ -36,6 +37,7 @@ def show(json_output: bool) -> None:
     show_default=True,
     help="Keep everything younger than this many days.",
 )
+@key_option
 @as_json
 def free(keep_days: float, json_output: bool) -> None:
     """Delete the oldest runs, logs, and events until there is enough space. Requires an administrator's token."""

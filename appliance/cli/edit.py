@@ -9,7 +9,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
-from appliance.cli.options import reason_option
+from appliance.cli.options import key_option, reason_option
 from appliance.cli.output import as_json, print_run
 from appliance.cli.values import AwareTime
 from appliance.protocol.verbs import VERBS
@@ -28,6 +28,7 @@ from appliance.protocol.verbs import VERBS
 @click.option("--priority", type=int, help="New priority, from -1000 to 1000; higher starts first.")
 @click.option("--at", "scheduled_time", type=AwareTime(), help="New due time, in ISO 8601 with a UTC offset.")
 @reason_option("in the run's history")
+@key_option
 @as_json
 def edit(
     run_id: UUID,

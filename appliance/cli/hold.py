@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from appliance.cli.connection import connect
-from appliance.cli.options import reason_option, wait_option
+from appliance.cli.options import key_option, reason_option, wait_option
 from appliance.cli.output import as_json, print_json
 
 
@@ -37,6 +37,7 @@ def show(json_output: bool) -> None:
 
 @hold.command()
 @reason_option("in the audit log")
+@key_option
 def release(reason: str) -> None:
     """Release the held runs to agents."""
     from appliance.client import jobs
@@ -48,6 +49,7 @@ def release(reason: str) -> None:
 @hold.command()
 @reason_option("in the history of each run")
 @wait_option
+@key_option
 @as_json
 def skip(reason: str, wait: bool, json_output: bool) -> int:
     """Mark all held runs as Skipped."""

@@ -7,7 +7,7 @@ from uuid import UUID
 import click
 
 from appliance.cli.connection import connect
-from appliance.cli.options import limit_option, reason_option
+from appliance.cli.options import key_option, limit_option, reason_option
 from appliance.cli.output import as_json, print_json, print_table
 
 
@@ -54,6 +54,7 @@ def show(job_id: UUID, json_output: bool) -> int:
 @job.command()
 @click.argument("job_id", type=click.UUID, metavar="ID")
 @reason_option("with the job")
+@key_option
 @as_json
 def cancel(job_id: UUID, reason: str, json_output: bool) -> int:
     """Cancel a job. Changes that it has already made are kept."""

@@ -8,6 +8,7 @@ from uuid import UUID
 import click
 
 from appliance.cli.connection import connect
+from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json, print_table
 
 KINDS = {"flow": "flow", "label": "label", "task-tag": "task_tag"}
@@ -29,6 +30,7 @@ def limit() -> None:
 @click.argument("kind", type=click.Choice(list(KINDS)))
 @click.argument("name")
 @click.argument("slots", type=click.IntRange(0, 100_000))
+@key_option
 @as_json
 def set_limit(kind: str, name: str, slots: int, json_output: bool) -> None:
     """Set or change a limit. With 0 slots nothing starts; active runs continue."""
@@ -57,6 +59,7 @@ def list_limits(json_output: bool) -> None:
 
 @limit.command()
 @click.argument("limit_id", type=click.UUID, metavar="ID")
+@key_option
 def remove(limit_id: UUID) -> None:
     """Remove a limit. Work that waited for it starts at once."""
     from appliance.client import concurrency

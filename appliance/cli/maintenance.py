@@ -8,6 +8,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.durations import Duration
+from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json
 from appliance.kit import clock
 from appliance.protocol.maintenance import MaintenanceView
@@ -27,6 +28,7 @@ def maintenance() -> None:
 @maintenance.command(epilog=EPILOG)
 @click.option("--reason", default="", help="Reason to show for every run that waits.")
 @click.option("--for", "length", type=Duration(), help="End automatically after this time, such as 90m, 12h, or 2d.")
+@key_option
 @as_json
 def begin(reason: str, length: timedelta | None, json_output: bool) -> None:
     """Begin maintenance, or change its reason and end. Requires an administrator's token."""
@@ -37,6 +39,7 @@ def begin(reason: str, length: timedelta | None, json_output: bool) -> None:
 
 
 @maintenance.command()
+@key_option
 @as_json
 def end(json_output: bool) -> None:
     """End maintenance, so that runs start again. Requires an administrator's token."""

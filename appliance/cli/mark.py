@@ -9,7 +9,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
-from appliance.cli.options import reason_option
+from appliance.cli.options import key_option, reason_option
 from appliance.cli.output import as_json, print_run
 from appliance.protocol.verbs import VERBS
 
@@ -34,6 +34,7 @@ MARKED_STATES = (
 @click.option("--task", "task_slug", help="Slug of a task to mark instead of the run.")
 @click.option("--map-index", type=click.IntRange(0), help="Only this mapped child of the task.")
 @reason_option("in the run's history")
+@key_option
 @as_json
 def mark(
     run_id: UUID, state: str, task_slug: str | None, map_index: int | None, reason: str, json_output: bool

@@ -7,12 +7,26 @@ from typing import Any, TypeVar
 
 import click
 
+from appliance.cli.connection import KEY
 from appliance.cli.values import Assignment
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 yes_option = click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 wait_option = click.option("--wait/--no-wait", default=True, help="Follow the job until it ends.")
+
+
+def _remember_key(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.meta[KEY] = value
+
+
+key_option = click.option(
+    "--idempotency-key",
+    expose_value=False,
+    callback=_remember_key,
+    help="Repeating the command with the same key has no further effect [a random key].",
+)
 
 
 def reason_option(place: str) -> Callable[[F], F]:

@@ -8,7 +8,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
-from appliance.cli.options import reason_option
+from appliance.cli.options import key_option, reason_option
 from appliance.cli.output import as_json, print_run
 from appliance.protocol.verbs import VERBS
 
@@ -16,6 +16,7 @@ from appliance.protocol.verbs import VERBS
 @click.command(help=VERBS["pause"].summary)
 @click.argument("run_id", type=RunId(), metavar="RUN")
 @reason_option("in the run's history")
+@key_option
 @as_json
 def pause(run_id: UUID, reason: str, json_output: bool) -> None:
     from appliance.client import flow_runs

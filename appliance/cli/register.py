@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from appliance.cli.connection import connect
+from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json
 
 EPILOG = """\b
@@ -24,6 +25,7 @@ Examples:
 @click.option(
     "--schedule/--no-schedule", default=True, help="Turn the flows' schedules on at once, or register them paused."
 )
+@key_option
 @as_json
 def register(
     paths: tuple[Path, ...],

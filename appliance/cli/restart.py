@@ -9,7 +9,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
-from appliance.cli.options import parameter_option, reason_option
+from appliance.cli.options import key_option, parameter_option, reason_option
 from appliance.cli.output import as_json, print_run
 from appliance.protocol.verbs import VERBS
 
@@ -26,7 +26,7 @@ from appliance.protocol.verbs import VERBS
 )
 @click.option("--from-task", help="Slug of a task to rerun too, with everything downstream of it.")
 @parameter_option("A new value for a parameter")
-@click.option("--idempotency-key", help="Repeating the command with the same key does not restart the run again.")
+@key_option
 @as_json
 def restart(
     run_id: UUID,
@@ -34,7 +34,6 @@ def restart(
     newest_version: bool,
     from_task: str | None,
     parameters: tuple[tuple[str, Any], ...],
-    idempotency_key: str | None,
     json_output: bool,
 ) -> None:
     from appliance.client import flow_runs
@@ -46,6 +45,5 @@ def restart(
         newest_version=newest_version,
         from_task=from_task,
         parameters=dict(parameters),
-        idempotency_key=idempotency_key,
     )
     print_run(run, json_output)

@@ -8,7 +8,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
-from appliance.cli.options import reason_option
+from appliance.cli.options import key_option, reason_option
 from appliance.cli.output import as_json, print_run
 from appliance.protocol.verbs import VERBS
 
@@ -18,6 +18,7 @@ from appliance.protocol.verbs import VERBS
 @click.option("--task", "task_slug", help="Slug of the only task to resume; the others stay paused.")
 @click.option("--map-index", type=int, help="Only this mapped child of the task.")
 @reason_option("in the run's history")
+@key_option
 @as_json
 def resume(run_id: UUID, task_slug: str | None, map_index: int | None, reason: str, json_output: bool) -> None:
     from appliance.client import flow_runs

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from appliance.cli.connection import connect
+from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json
 from appliance.cli.values import VALUES_HELP, Assignment, AwareTime
 from appliance.protocol.flow_runs import CreateFlowRun
@@ -37,7 +38,7 @@ With --watch, the exit code is 0 if the run succeeds and 1 if it fails or is can
 @click.option(
     "--at", "scheduled_time", type=AwareTime(), help="When the run is due, in ISO 8601 with a UTC offset [now]."
 )
-@click.option("--idempotency-key", help="Repeating the command with the same key returns the same run.")
+@key_option
 @click.option("-w", "--watch", is_flag=True, help="Follow states and logs until the run ends.")
 @as_json
 def run(
@@ -47,7 +48,6 @@ def run(
     name: str | None,
     labels: tuple[str, ...],
     scheduled_time: datetime | None,
-    idempotency_key: str | None,
     watch: bool,
     json_output: bool,
 ) -> int:
@@ -62,7 +62,6 @@ def run(
         name=name,
         labels=list(labels) or None,
         scheduled_time=scheduled_time,
-        idempotency_key=idempotency_key,
     )
     transport = connect()
     created = flow_runs.create(transport, request)

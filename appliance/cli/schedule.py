@@ -12,7 +12,7 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.due_times import document_of, due_time_options, flow_named
 from appliance.cli.durations import Duration
-from appliance.cli.options import limit_option, parameter_option
+from appliance.cli.options import key_option, limit_option, parameter_option
 from appliance.cli.output import as_json, print_json, print_table
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,6 +58,7 @@ def policy_options(command: F) -> F:
 @click.option("--project", required=True, help="The flow's project.")
 @due_time_options
 @policy_options
+@key_option
 @as_json
 def add(
     flow: str,
@@ -83,6 +84,7 @@ def add(
 @click.argument("schedule_id", type=click.UUID, metavar="ID")
 @due_time_options
 @policy_options
+@key_option
 @as_json
 def edit(
     schedule_id: UUID,
@@ -106,6 +108,7 @@ def edit(
 
 @schedule.command()
 @click.argument("schedule_id", type=click.UUID, metavar="ID")
+@key_option
 @as_json
 def pause(schedule_id: UUID, json_output: bool) -> None:
     """Turn a schedule off and remove its planned runs."""
@@ -116,6 +119,7 @@ def pause(schedule_id: UUID, json_output: bool) -> None:
 
 @schedule.command()
 @click.argument("schedule_id", type=click.UUID, metavar="ID")
+@key_option
 @as_json
 def resume(schedule_id: UUID, json_output: bool) -> None:
     """Turn a schedule on. Times that passed while it was off get no runs."""
@@ -126,6 +130,7 @@ def resume(schedule_id: UUID, json_output: bool) -> None:
 
 @schedule.command()
 @click.argument("schedule_id", type=click.UUID, metavar="ID")
+@key_option
 def delete(schedule_id: UUID) -> None:
     """Delete a schedule with its planned runs. Runs that are due, active, or finished are kept."""
     from appliance.client import schedules

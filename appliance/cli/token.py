@@ -10,6 +10,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.durations import Duration
+from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json, print_table
 from appliance.kit import clock
 from appliance.protocol.tokens import CreateToken
@@ -36,6 +37,7 @@ def token() -> None:
 )
 @click.option("--user", "username", help="User that the token acts for [you].")
 @click.option("--expires-in", type=Duration(), help="Lifetime of the token, such as 12h, 30d, or 8w [no expiry].")
+@key_option
 @as_json
 def create(
     name: str, scope: Literal["user", "agent"], username: str | None, expires_in: timedelta | None, json_output: bool
@@ -69,6 +71,7 @@ def list_tokens(json_output: bool) -> None:
 
 @token.command()
 @click.argument("token_id", type=click.UUID, metavar="ID")
+@key_option
 def revoke(token_id: UUID) -> None:
     """Revoke a token immediately."""
     from appliance.client import admin

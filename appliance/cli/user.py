@@ -8,6 +8,7 @@ from typing import Literal
 import click
 
 from appliance.cli.connection import connect
+from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json, print_table
 from appliance.protocol.users import CreateUser
 
@@ -34,6 +35,7 @@ def user() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Read the password from a file instead of prompting for it.",
 )
+@key_option
 @as_json
 def create(
     name: str, role: Literal["viewer", "operator", "admin"], password_file: Path | None, json_output: bool

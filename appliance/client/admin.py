@@ -26,7 +26,7 @@ def users(transport: Transport) -> list[UserView]:
 
 def create_user(transport: Transport, request: CreateUser) -> UserView:
     """Create a user."""
-    return transport.post(path("users"), request, UserView)
+    return transport.change("POST", path("users"), request, UserView)
 
 
 def tokens(transport: Transport) -> list[TokenView]:
@@ -36,12 +36,12 @@ def tokens(transport: Transport) -> list[TokenView]:
 
 def create_token(transport: Transport, request: CreateToken) -> TokenCreated:
     """Create a token. Only this answer contains its secret."""
-    return transport.post(path("tokens"), request, TokenCreated)
+    return transport.change("POST", path("tokens"), request, TokenCreated)
 
 
 def delete_token(transport: Transport, token_id: UUID) -> None:
     """Revoke a token immediately."""
-    transport.send("DELETE", path("tokens", token_id))
+    transport.remove(path("tokens", token_id))
 
 
 def _items(content: bytes, kind: type[T]) -> list[T]:

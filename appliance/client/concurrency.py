@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from appliance.client import wire
 from appliance.client.transport import Transport, path
 from appliance.protocol.message import Page
 
@@ -16,11 +15,11 @@ def listed(transport: Transport) -> list[dict[str, Any]]:
 
 
 def put(transport: Transport, kind: str, name: str, slots: int) -> dict[str, Any]:
-    """Set a limit. Sending the request twice is harmless."""
-    content = wire.encode({"kind": kind, "name": name, "slots": slots})
-    return wire.decode(transport.send("PUT", path("concurrency-limits"), content, idempotent=True), dict[str, Any])
+    """Set a limit."""
+    message = {"kind": kind, "name": name, "slots": slots}
+    return transport.change("PUT", path("concurrency-limits"), message, dict[str, Any])
 
 
 def delete(transport: Transport, limit_id: UUID) -> None:
     """Remove a limit."""
-    transport.send("DELETE", path("concurrency-limits", limit_id))
+    transport.remove(path("concurrency-limits", limit_id))

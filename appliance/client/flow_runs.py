@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 
@@ -33,7 +33,7 @@ PAGE = 200
 
 def create(transport: Transport, request: CreateFlowRun) -> FlowRunView:
     """Create a run. A request without an idempotency key gets one, so that a lost answer can't start the run twice."""
-    return transport.post(path("flow-runs"), _with_key(request), FlowRunView, idempotent=True)
+    return transport.change("POST", path("flow-runs"), _with_key(transport, request), FlowRunView)
 
 
 def get(transport: Transport, flow_run_id: UUID) -> FlowRunView:
@@ -107,26 +107,23 @@ def start_now(transport: Transport, flow_run_id: UUID, reason: str = "") -> Flow
 
 def edit(transport: Transport, flow_run_id: UUID, request: EditFlowRun) -> FlowRunView:
     """Change the name, labels, priority, or time of a run that has not started."""
-    content = wire.encode(_with_key(request))
-    answer = transport.send("PATCH", path("flow-runs", flow_run_id), content, idempotent=True)
-    return wire.decode(answer, FlowRunView)
+    return transport.change("PATCH", path("flow-runs", flow_run_id), _with_key(transport, request), FlowRunView)
 
 
 def delete(transport: Transport, flow_run_id: UUID, reason: str = "") -> None:
     """Delete a run that has ended or has not started, with everything that belongs to it."""
-    content = wire.encode(_with_key(ChangeFlowRun(reason=reason)))
-    transport.send("DELETE", path("flow-runs", flow_run_id), content, idempotent=True)
+    transport.remove(path("flow-runs", flow_run_id), _with_key(transport, ChangeFlowRun(reason=reason)))
 
 
 def _change(transport: Transport, flow_run_id: UUID, verb: str, request: ChangeFlowRun) -> FlowRunView:
-    return transport.post(path("flow-runs", flow_run_id, verb), _with_key(request), FlowRunView, idempotent=True)
+    return transport.change("POST", path("flow-runs", flow_run_id, verb), _with_key(transport, request), FlowRunView)
 
 
-def _with_key(request: K) -> K:
+def _with_key(transport: Transport, request: K) -> K:
     """The request with an idempotency key, so that sending it again after a lost answer has no second effect."""
     if request.idempotency_key:
         return request
-    return msgspec.structs.replace(request, idempotency_key=f"client-{uuid4()}")
+    return msgspec.structs.replace(request, idempotency_key=transport.new_key())
 
 
 def each(

@@ -15,7 +15,7 @@ PAGE = 200
 
 def register(transport: Transport, registration: Registration) -> Registered:
     """Register a flow's metadata. The same content is one version, so sending it twice is harmless."""
-    return transport.post(path("flows"), registration, Registered, idempotent=True)
+    return transport.change("POST", path("flows"), registration, Registered)
 
 
 def get(transport: Transport, flow_id: UUID) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 
@@ -20,8 +20,8 @@ PAGE = 200
 def bulk(transport: Transport, request: Bulk) -> JobView:
     """Apply one action to many runs: at once if they are few, otherwise as a job to follow."""
     if request.idempotency_key is None:
-        request = msgspec.structs.replace(request, idempotency_key=_key())
-    return transport.post(path("bulk"), request, JobView, idempotent=True)
+        request = msgspec.structs.replace(request, idempotency_key=transport.new_key())
+    return transport.change("POST", path("bulk"), request, JobView)
 
 
 def preview(transport: Transport, request: BackfillRange) -> BackfillPreview:
@@ -32,8 +32,8 @@ def preview(transport: Transport, request: BackfillRange) -> BackfillPreview:
 def backfill(transport: Transport, request: Backfill) -> JobView:
     """Create missing runs for past due times."""
     if request.idempotency_key is None:
-        request = msgspec.structs.replace(request, idempotency_key=_key())
-    return transport.post(path("backfills"), request, JobView, idempotent=True)
+        request = msgspec.structs.replace(request, idempotency_key=transport.new_key())
+    return transport.change("POST", path("backfills"), request, JobView)
 
 
 def get(transport: Transport, job_id: UUID) -> JobView:
@@ -57,7 +57,7 @@ def each(transport: Transport, *, state: str | None = None, limit: int | None = 
 
 def cancel(transport: Transport, job_id: UUID, reason: str = "") -> JobView:
     """Cancel a job. Changes that it has already made are kept."""
-    return transport.post(path("jobs", job_id, "cancel"), {"reason": reason}, JobView, idempotent=True)
+    return transport.change("POST", path("jobs", job_id, "cancel"), {"reason": reason}, JobView)
 
 
 def hold(transport: Transport) -> HoldView:
@@ -67,14 +67,9 @@ def hold(transport: Transport) -> HoldView:
 
 def release_hold(transport: Transport, reason: str = "") -> HoldView:
     """Release the held runs to agents."""
-    return transport.post(path("system", "hold", "release"), {"reason": reason}, HoldView, idempotent=True)
+    return transport.change("POST", path("system", "hold", "release"), {"reason": reason}, HoldView)
 
 
 def skip_held(transport: Transport, reason: str = "") -> JobView:
     """Mark all held runs as Skipped."""
-    message = {"reason": reason, "idempotency_key": _key()}
-    return transport.post(path("system", "hold", "skip"), message, JobView, idempotent=True)
-
-
-def _key() -> str:
-    return f"client-{uuid4()}"
+    return transport.change("POST", path("system", "hold", "skip"), {"reason": reason}, JobView)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from appliance.client import wire
 from appliance.client.transport import Transport, path
 from appliance.protocol.maintenance import BeginMaintenance, MaintenanceView
 
@@ -18,10 +17,9 @@ def show(transport: Transport) -> MaintenanceView:
 
 def begin(transport: Transport, reason: str = "", until: datetime | None = None) -> MaintenanceView:
     """Hold every run that has not started."""
-    content = wire.encode(BeginMaintenance(reason=reason, until=until))
-    return wire.decode(transport.send("PUT", _PLACE, content, idempotent=True), MaintenanceView)
+    return transport.change("PUT", _PLACE, BeginMaintenance(reason=reason, until=until), MaintenanceView)
 
 
 def end(transport: Transport) -> MaintenanceView:
     """End maintenance, so that runs start again."""
-    return wire.decode(transport.send("DELETE", _PLACE, idempotent=True), MaintenanceView)
+    return transport.change("DELETE", _PLACE, None, MaintenanceView)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from appliance.client import wire
 from appliance.client.transport import Transport, path
 from appliance.protocol.message import Page
 
@@ -26,13 +25,12 @@ def listed(transport: Transport, flow_id: UUID | None = None) -> list[dict[str, 
 
 def create(transport: Transport, flow_id: UUID, fields: dict[str, Any]) -> dict[str, Any]:
     """Add a schedule to a flow: its document, parameters, and policies."""
-    return transport.post(path("flows", flow_id, "schedules"), fields, dict[str, Any])
+    return transport.change("POST", path("flows", flow_id, "schedules"), fields, dict[str, Any])
 
 
 def edit(transport: Transport, schedule_id: UUID, fields: dict[str, Any]) -> dict[str, Any]:
     """Change these fields of a schedule. Its planned runs are replaced."""
-    answer = transport.send("PATCH", path("schedules", schedule_id), wire.encode(fields), idempotent=True)
-    return wire.decode(answer, dict[str, Any])
+    return transport.change("PATCH", path("schedules", schedule_id), fields, dict[str, Any])
 
 
 def skips(transport: Transport, schedule_id: UUID, limit: int = PAGE) -> list[dict[str, Any]]:
@@ -42,11 +40,9 @@ def skips(transport: Transport, schedule_id: UUID, limit: int = PAGE) -> list[di
 
 def set_active(transport: Transport, schedule_id: UUID, active: bool) -> dict[str, Any]:
     """Pause or resume a schedule. Its planned runs are removed or created accordingly."""
-    content = wire.encode({"active": active})
-    answer = transport.send("PATCH", path("schedules", schedule_id), content, idempotent=True)
-    return wire.decode(answer, dict[str, Any])
+    return transport.change("PATCH", path("schedules", schedule_id), {"active": active}, dict[str, Any])
 
 
 def delete(transport: Transport, schedule_id: UUID) -> None:
     """Delete a schedule with its planned runs."""
-    transport.send("DELETE", path("schedules", schedule_id))
+    transport.remove(path("schedules", schedule_id))

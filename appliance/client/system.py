@@ -31,5 +31,4 @@ def disk(transport: Transport) -> dict[str, Any]:
 
 def free_space(transport: Transport, keep_days: float) -> dict[str, Any]:
     """Delete the oldest data until there is enough space, but nothing younger than `keep_days`. Returns what was deleted."""
-    content = wire.encode({"keep_days": keep_days})
-    return wire.decode(transport.send("POST", path("system", "free-space"), content), dict[str, Any])
+    return transport.change("POST", path("system", "free-space"), {"keep_days": keep_days}, dict[str, Any])

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlsplit
+from uuid import uuid4
 
 import msgspec
 
@@ -53,7 +54,8 @@ class Response(Protocol):
 class Transport:
     """Sends requests to the server at `url`, authenticated with `token`.
 
-    `http` replaces the HTTP client in tests. `tries` is how many times an idempotent request is sent before giving up.
+    `http` replaces the HTTP client in tests. `tries` is how many times an idempotent request is sent before giving up. `key` is the
+    idempotency key of the first change; further ones get `KEY/2` and so on. Without it, every change gets a random key.
     """
 
     def __init__(
@@ -64,12 +66,14 @@ class Transport:
         *,
         tries: int = TRIES,
         sleep: Callable[[float], object] = time.sleep,
+        key: str | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self._token = token
         self._http = http
         self._tries = tries
         self._sleep = sleep
+        self._key, self._changes = key, 0
         self._lock = threading.Lock()
 
     @classmethod
@@ -86,6 +90,24 @@ class Transport:
         """Send a message. Retried only if `idempotent`, when sending it twice is harmless."""
         return wire.decode(self.send("POST", path, wire.encode(message), idempotent=idempotent, tries=tries), into)
 
+    def change(self, method: str, path: str, message: Any, into: type[T]) -> T:
+        """Change something. It is retried under the same idempotency key, so that a lost answer has no second effect."""
+        key = getattr(message, "idempotency_key", None) or self.new_key()
+        content = b"" if message is None else wire.encode(message)
+        return wire.decode(self.send(method, path, content, idempotent=True, key=key), into)
+
+    def remove(self, path: str, message: Any = None) -> None:
+        """Delete something, likewise."""
+        key = getattr(message, "idempotency_key", None) or self.new_key()
+        self.send("DELETE", path, b"" if message is None else wire.encode(message), idempotent=True, key=key)
+
+    def new_key(self) -> str:
+        """The idempotency key of the next change."""
+        if self._key is None:
+            return f"client-{uuid4()}"
+        self._changes += 1
+        return self._key if self._changes == 1 else f"{self._key}/{self._changes}"
+
     def send(
         self,
         method: str,
@@ -95,13 +117,14 @@ class Transport:
         params: Mapping[str, Any] | None = None,
         idempotent: bool = False,
         tries: int | None = None,
+        key: str | None = None,
     ) -> bytes:
         """Send one request, with retries, and return the body of the answer. Anything but success raises an error of client.errors."""
         left = (tries or self._tries) if idempotent else 1
         for pause in delays(0.1, 2.0):
             left -= 1
             try:
-                return self._once(method, path, content, params)
+                return self._once(method, path, content, params, key)
             except SetupRequired:
                 raise
             except (Unreachable, Unavailable, TooManyRequests) as error:
@@ -121,13 +144,15 @@ class Transport:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def _once(self, method: str, path: str, content: bytes, params: Mapping[str, Any] | None) -> bytes:
+    def _once(self, method: str, path: str, content: bytes, params: Mapping[str, Any] | None, key: str | None) -> bytes:
         headers = {"Accept": "application/json", "User-Agent": f"appliance/{VERSION}"}
         if content:
             headers["Content-Type"] = "application/json"
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        query = {key: value for key, value in (params or {}).items() if value is not None}
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        query = {name: value for name, value in (params or {}).items() if value is not None}
         response = self._request(method, path, content, query, headers)
         if 200 <= response.status_code < 300:
             return response.content

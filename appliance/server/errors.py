@@ -7,6 +7,7 @@ ServerError
 |- NotFound         404 not_found
 |- UnknownName      422 unknown_name     a filter or a query parameter names something that doesn't exist
 |- Conflict         409 conflict         the object's state doesn't allow this, or it has just changed
+|  |- KeyReused     409 key_reused       the idempotency key stands for another request
 |  |- StaleAttempt  409 stale_attempt    the attempt was replaced or has ended
 |  `- SequenceGap   409 sequence_gap     an earlier numbered batch is missing
 |- TooManyRequests  429 too_many_requests  slow down; `details` say for how long
@@ -66,6 +67,10 @@ class UnknownName(ServerError):
 class Conflict(ServerError):
     code = "conflict"
     status = 409
+
+
+class KeyReused(Conflict):
+    code = "key_reused"
 
 
 class StaleAttempt(Conflict):

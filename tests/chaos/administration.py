@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from tests.integration import builders
 PASSWORD = "correct-horse-battery"
 FROM_ENVIRONMENT = "apl_user_" + "e" * 43
 LIFETIME = timedelta(days=1)
+LATER = datetime(2030, 1, 1, tzinfo=UTC)
 DAILY = {"kind": "cron", "cron": "0 6 * * *", "timezone": "UTC"}
 
 
@@ -74,10 +76,11 @@ class Administration:
     def look_after(self) -> None:
         presence.beat(self.db, self.time)
         flow = builders.register(self.db).flow_id
-        builders.create(self.db, flow, idempotency_key="later", scheduled_time=self.time + timedelta(days=1))
+        builders.create(self.db, flow, idempotency_key="later", scheduled_time=LATER)
         rollups.advance(self.db, self.time + timedelta(minutes=1))
         disk.sample(self.db, self.time)
         Sweep(self.db, keep_of(Settings()), self.time, 5.0).run()
+        disk.free_space(self.db, replace(SYSTEM, key="free"), Settings(), 365.0)
 
     def plan(self) -> None:
         projects.ensure_project(self.db, SYSTEM, "another")

@@ -31,7 +31,7 @@ FAILURE = Path("failure.txt")
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.chaos.warm"])
 ADMINISTRATIVE = (
-    "disk.sample", "presence", "project", "retention", "rollup", "schedule.move", "session", "setup", "token", "user",
+    "disk.sample", "presence", "project", "recorded", "retention", "rollup", "schedule.move", "session", "setup", "token", "user",
 )  # fmt: skip
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from graphql import get_named_type
 
 from appliance.kit import clock as kit_clock
 from appliance.protocol.flow_runs import ChangeFlowRun, EditFlowRun, MarkFlowRun, RestartFlowRun, ResumeFlowRun
@@ -28,7 +27,6 @@ from appliance.server.actions.schedules import Policy
 from appliance.server.actions.schedules import edit as edit_schedule
 from appliance.server.db.session import Database
 from appliance.server.errors import Conflict, NotFound
-from appliance.server.graphql import schema
 from appliance.server.services.scheduler import Scheduler
 from tests.integration.builders import (
     ALICE,
@@ -146,31 +144,6 @@ def test_a_schedule_that_many_edit_as_it_comes_due_has_each_due_time_once(
     assert len(dues) == len(set(dues)) and len(dues) in (10, 11)
     assert one(database, "select version from schedule")["version"] == 1 + len(policies)
     check_histories(database)
-
-
-ALWAYS_THE_SAME = {
-    "beginMaintenance",
-    "cancelJob",
-    "editSchedule",
-    "endMaintenance",
-    "freeSpace",
-    "releaseHold",
-    "removeConcurrencyLimit",
-    "setConcurrencyLimit",
-    "setScheduleActive",
-}
-"""Mutations that set something, so that the second time changes nothing."""
-
-
-def test_every_mutation_can_be_sent_again() -> None:
-    mutations = schema.build().mutation_type
-    assert mutations is not None
-    without = {
-        name
-        for name, field in mutations.fields.items()
-        if "input" not in field.args or "idempotencyKey" not in get_named_type(field.args["input"].type).fields
-    }
-    assert without == ALWAYS_THE_SAME
 
 
 def test_a_bulk_request_that_is_sent_again_at_once_is_one_job(database: Database) -> None:

@@ -134,7 +134,7 @@ def test_what_had_ended_stays_as_it_was_in_its_attempt(database: Database) -> No
     history = rows(database, "select attempt, name from flow_run_state where version > 3 order by version")
     assert [(state["attempt"], state["name"]) for state in history] == [(1, "Failed"), (2, "Success")]
     mark_run(database, ALICE, run, MarkFlowRun(state="Failed"))
-    mark_run(database, ALICE, run, MarkFlowRun(state="Success", reason="sent again", idempotency_key="k1"))
+    mark_run(database, ALICE, run, MarkFlowRun(state="Success", reason="repaired by hand", idempotency_key="k1"))
     assert run_row(database, run)["state_name"] == "Failed"
     restart_run(database, ALICE, run)
     again(database, run, agent, 4)
@@ -230,7 +230,7 @@ def test_a_run_that_has_not_started_is_edited(database: Database, clock: Stopped
     assert (row["name"], row["priority"], row["version"]) == ("urgent", 7, 2)
     assert row["state_message"] == "Edited (labels, name, priority, scheduled_time) by alice: the boss asks"
     edit_run(database, ALICE, run, EditFlowRun(priority=1))
-    edit_run(database, ALICE, run, replace(wanted, reason="sent again", idempotency_key="e1"))
+    edit_run(database, ALICE, run, replace(wanted, reason="the boss asks", idempotency_key="e1"))
     assert run_row(database, run)["priority"] == 1
     clock.move(301)
     assert [work.name for work in claim(database, enrol(database, labels=["big", "gpu"]))] == ["urgent"]

@@ -423,7 +423,8 @@ def test_rest(site: Site) -> None:
     path = f"/api/v1/flow-runs/{run}"
     answer = site.post(f"{path}/restart", {"reason": "once more", "idempotency_key": "1"})
     assert (answer.status_code, answer.json()["state_message"]) == (200, "Restarted by operator: once more")
-    assert site.post(f"{path}/restart", {"idempotency_key": "1"}).status_code == 200
+    assert site.post(f"{path}/restart", {"reason": "once more", "idempotency_key": "1"}).json() == answer.json()
+    assert site.post(f"{path}/restart", {"idempotency_key": "1"}).json()["code"] == "key_reused"
     assert site.post(f"{path}/restart", {}).json()["code"] == "conflict"
     assert site.post(f"{path}/pause", {"reason": "later"}).json()["state_type"] == "PAUSED"
     assert site.post(f"{path}/resume", {"task_slug": "load-1"}).status_code == 409

@@ -19,7 +19,7 @@ OF_AGENTS_AND_RUNS = {"agent.", "runner."}
 
 _POINT = re.compile(r'crash\.point\("([^"]+)"\)')
 _NAMELESS = re.compile(r"(?:db|database)\.write\((?!name\)|\")")
-_TRANSACTION = re.compile(r'\.write\("([^"]+)"[,)]|\bonce\(db, .*, "([^"]+)"\)|\bname: str = "(attempt)"')
+_TRANSACTION = re.compile(r'\.write\("([^"]+)"[,)]|\balone\(db, .*, "([^"]+)"\)|\bname: str = "(attempt)"')
 
 
 def points_in_the_sources() -> set[str]:

@@ -159,7 +159,7 @@ def read_on_behalf_of_others(large: Database) -> None:
         reads.backfills.unfinished(session, flow, "backfill")
         for get in (reads.jobs.get, reads.tokens.get, reads.users.get):
             get(session, run)
-        for find in (reads.sessions.by_hash, reads.users.by_username, reads.jobs.of_key):
+        for find in (reads.sessions.by_hash, reads.users.by_username, reads.request_keys.get):
             find(session, "x")
         reads.mapped_flows.find(session, None, "default", "x")
         read_for_changes(session, run)
@@ -168,14 +168,12 @@ def read_on_behalf_of_others(large: Database) -> None:
 def read_for_changes(session: Session, run: UUID) -> None:
     """What changes of runs and their tasks ask, and the grants of slots."""
     reads.flow_runs.attempt_state(session, run)
-    reads.states.data_of_flow_run(session, run)
     reads.run_health.has_lease_after(session, UNTIL)
     reads.run_health.stuck(session, UNTIL, UNTIL, 20)
     for ask in (reads.task_runs.of_flow_run, reads.task_runs.types_of, reads.task_runs.with_times):
         ask(session, run)
     reads.task_runs.find(session, run, "load", 1)
     reads.task_runs.paused(session, run, "load", 1)
-    reads.task_runs.data_of_task_run(session, run)
     reads.dispatch.live(session)
     reads.concurrency.tag_limits(session, ["db"])
     reads.concurrency.used_by_others(session, [run], run, "load", 1)

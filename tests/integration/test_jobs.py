@@ -175,7 +175,7 @@ def test_every_action_can_be_done_in_bulk(database: Database, clock: StoppedCloc
 def test_a_job_that_fails_steps_aside(database: Database, small: None) -> None:
     many(database, 11)
     with database.write() as session:
-        writes.add(session, writes.row("cancel", {"nonsense": True}, "alice", kit_clock.now(), None))
+        writes.add(session, writes.row("cancel", {"nonsense": True}, "alice", kit_clock.now()))
     good = jobs.create_bulk(database, ALICE, Bulk(action="cancel", filter=ETL))
     assert Jobs(database).run_once(kit_clock.now())["failed"] == 1
     assert job(database, good).state == "done"

@@ -12,7 +12,7 @@ from appliance.protocol.flow_runs import ChangeFlowRun
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.verbs import VERBS
-from appliance.server.actions.flow_runs.change import Change, once_within
+from appliance.server.actions.flow_runs.change import Change, within
 from appliance.server.actions.flow_runs.perform import change_of
 from appliance.server.auth.guards import Permission, require
 from appliance.server.auth.identity import Actor
@@ -40,11 +40,11 @@ def check(actor: Actor, request: Bulk) -> None:
     change_of(request.action, actor, of_each(request))
 
 
-def of_each(request: Bulk, key: str | None = None) -> ChangeFlowRun:
-    """The request for each of the runs, with an idempotency key."""
+def of_each(request: Bulk) -> ChangeFlowRun:
+    """The request for each of the runs."""
     message = VERBS[request.action].request
     values = {name: getattr(request, name) for name in message.__struct_fields__ if name in request.__struct_fields__}
-    return message(**values | {"idempotency_key": key})
+    return message(**values | {"idempotency_key": None})
 
 
 def total(session: Session, request: Bulk, now: datetime) -> int:
@@ -59,12 +59,11 @@ def step(session: Session, job: JobRow, now: datetime) -> JobColumns:
     """Change the next batch of runs, in the order of ids, each once. Returns the columns of the job that change."""
     request = msgspec.convert(job.request, Bulk)
     batch = _next(session, request, job, now)
-    each = of_each(request, f"job-{job.id}")
-    change = change_of(request.action, Actor("user", job.created_by), each)
+    change = change_of(request.action, Actor("user", job.created_by), of_each(request))
     refusals = list(job.progress.get("refusals", ()))
     refused = 0
     for run in batch:
-        reason = _refused(session, run, each, change, now)
+        reason = _refused(session, run, change, now)
         if reason is not None:
             refused += 1
             refusals.append({"id": str(run), "reason": reason})
@@ -77,12 +76,12 @@ def step(session: Session, job: JobRow, now: datetime) -> JobColumns:
     }
 
 
-def _refused(session: Session, run: UUID, request: ChangeFlowRun, change: Change, now: datetime) -> str | None:
+def _refused(session: Session, run: UUID, change: Change, now: datetime) -> str | None:
     """Change one run. Returns the reason if it was refused; then nothing of the change is left in the batch."""
     announcements = list(session.info.get("announcements", ()))
     try:
         with session.begin_nested():
-            once_within(session, run, request, now, change)
+            within(session, run, now, change)
     except (Conflict, Invalid, NotFound) as error:
         session.info["announcements"] = announcements
         return error.message

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
 from appliance.protocol.limits import MOST_SLOTS
+from appliance.server.actions.keyed import keyed
 from appliance.server.actions.slots import forget_limits
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import mapped_flows
-from appliance.server.db.retries import retried
 from appliance.server.db.rows.concurrency import LimitRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import concurrency
@@ -22,32 +22,39 @@ from appliance.server.errors import Invalid, NotFound
 from appliance.server.events.outbox import announce
 
 
-@retried
 def put(db: Database, actor: Actor, kind: str, name: str, slots: int, *, now: datetime | None = None) -> LimitRow:
     """Limit a flow (named `project/flow`), a label or a task tag to this many at once; the same limit set again changes the number."""
-    now = now or clock.now()
     if kind not in KINDS:
         raise Invalid(f"A limit applies to a {', a '.join(KINDS)}, not to {kind!r}.")
     if isinstance(slots, bool) or not 0 <= slots <= MOST_SLOTS:
         raise Invalid(f"The slots of a limit must be a number from 0 to {MOST_SLOTS}.")
-    with db.write("limit.put") as session:
-        key = _flow_id(session, name) if kind == FLOW else _plain(name)
-        row = concurrency.put(session, concurrency.new_row(ids.uuid7(), kind, key, slots, clean(actor.name, 200), now))
-        _announce(session, row, "concurrency.set", actor, now)
+    row = _put(db, actor, kind, name, slots, now=now or clock.now())
     forget_limits(db)
     return row
 
 
-@retried
+@keyed("limit.put")
+def _put(db: Database, actor: Actor, kind: str, name: str, slots: int, *, now: datetime) -> LimitRow:
+    with db.write("limit.put") as session:
+        key = _flow_id(session, name) if kind == FLOW else _plain(name)
+        row = concurrency.put(session, concurrency.new_row(ids.uuid7(), kind, key, slots, clean(actor.name, 200), now))
+        _announce(session, row, "concurrency.set", actor, now)
+        return row
+
+
 def remove(db: Database, actor: Actor, limit_id: UUID, *, now: datetime | None = None) -> None:
     """Remove a limit; what waited under it can start at once."""
-    now = now or clock.now()
+    _remove(db, actor, limit_id, now=now or clock.now())
+    forget_limits(db)
+
+
+@keyed("limit.remove")
+def _remove(db: Database, actor: Actor, limit_id: UUID, *, now: datetime) -> None:
     with db.write("limit.remove") as session:
         row = concurrency.remove(session, limit_id)
         if row is None:
             raise NotFound("There is no such limit; it may have been removed.")
         _announce(session, row, "concurrency.removed", actor, now)
-    forget_limits(db)
 
 
 def _flow_id(session: Session, name: str) -> str:

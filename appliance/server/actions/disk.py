@@ -10,6 +10,7 @@ import msgspec
 
 from appliance.config import Settings
 from appliance.kit import clock
+from appliance.server.actions.keyed import recorded
 from appliance.server.actions.retention import Sweep, keep_of
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import disk as reads
@@ -107,8 +108,9 @@ def keep_log_small(db: Database) -> bool:
     return db.log_bytes() > _LONG_LOG and db.fold_log()
 
 
+@recorded("disk.free_space", beside=("settings", "seconds"))
 def free_space(
-    db: Database, settings: Settings, actor: Actor, keep_days: float, *, seconds: float = _HEALING_SECONDS
+    db: Database, actor: Actor, settings: Settings, keep_days: float, *, seconds: float = _HEALING_SECONDS
 ) -> Freed:
     """Give up the reserve and delete by ever tighter limits until there is room, but nothing younger than `keep_days`; then restore
     the reserve."""

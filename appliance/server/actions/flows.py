@@ -13,10 +13,10 @@ from appliance.kit import clock, ids
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.flows import Registered, Registration
 from appliance.server.actions import projects, schedules
+from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import mapped_flows
-from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import flows
@@ -58,7 +58,7 @@ class FlowDocument(msgspec.Struct):
     sdk_version: str = ""
 
 
-@retried
+@keyed("flow.register")
 def register(db: Database, actor: Actor, request: Registration, *, now: datetime | None = None) -> Registered:
     """Store the flow as a new version, unless the newest has the same content; the schedules that its code declares follow.
 

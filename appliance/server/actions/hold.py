@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock
 from appliance.protocol.run_filter import RunFilter
+from appliance.server.actions.keyed import keyed
 from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.reads import hold as reads
 from appliance.server.db.retries import retried
@@ -58,7 +59,7 @@ def begin_if_many(db: Database, before: datetime, most: int, *, now: datetime) -
         return overdue
 
 
-@retried
+@keyed("hold.release")
 def release(db: Database, actor: Actor, reason: str = "", *, now: datetime | None = None) -> None:
     """Let the held runs start. Releasing again changes nothing."""
     with db.write("hold.release") as session:

@@ -3,6 +3,7 @@ and cancelled."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -16,7 +17,7 @@ from appliance.protocol.backfills import Backfill
 from appliance.protocol.jobs import OVER, Bulk
 from appliance.server.actions import backfills, bulk, hold
 from appliance.server.actions.flow_runs.change import history_message
-from appliance.server.actions.names import idempotency_key
+from appliance.server.actions.keyed import keyed
 from appliance.server.auth.guards import Permission, require
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import jobs as reads
@@ -38,12 +39,22 @@ After = Literal["more", "waiting", "over"]
 def create_bulk(db: Database, actor: Actor, request: Bulk, *, now: datetime | None = None, kind: str = "") -> UUID:
     """Do one thing to many runs. Up to 200 are done when this returns; more become a job for the services."""
     now = now or clock.now()
+    return _at_once(db, _new_bulk(db, actor, request, kind, now=now), now)
+
+
+@keyed("job.bulk")
+def _new_bulk(db: Database, actor: Actor, request: Bulk, kind: str, *, now: datetime) -> UUID:
     bulk.check(actor, request)
     with db.read() as session:
         total = bulk.total(session, request, now)
-    document = msgspec.to_builtins(request)
-    job_id = _create(db, actor, kind or request.action, document, request.idempotency_key, total, now)
-    if total <= AT_ONCE:
+    return _create(db, actor, kind or request.action, msgspec.to_builtins(request), total, now)
+
+
+def _at_once(db: Database, job_id: UUID, now: datetime) -> UUID:
+    """Do all of a short job."""
+    with db.read() as session:
+        job = reads.get(session, job_id)
+    if job is not None and job.total <= AT_ONCE:
         for _ in range(AT_ONCE // bulk.BATCH + 1):
             if step(db, job_id, now) == "over":
                 break
@@ -53,26 +64,36 @@ def create_bulk(db: Database, actor: Actor, request: Bulk, *, now: datetime | No
 def create_backfill(db: Database, actor: Actor, request: Backfill, *, now: datetime | None = None) -> UUID:
     """Create missing runs for past due times, at the rate that the request allows, as a job."""
     now = now or clock.now()
-    with db.read() as session:
-        document = backfills.job_document(session, request, now)
-    total = backfills.preview(db, request, now=now).count
-    job_id = _create(db, actor, BACKFILL, document, request.idempotency_key, total, now)
+    job_id = _new_backfill(db, actor, request, now=now)
     step(db, job_id, now)
     return job_id
 
 
+@keyed("job.backfill")
+def _new_backfill(db: Database, actor: Actor, request: Backfill, *, now: datetime) -> UUID:
+    with db.read() as session:
+        document = backfills.job_document(session, request, now)
+    return _create(db, actor, BACKFILL, document, backfills.preview(db, request, now=now).count, now)
+
+
 def skip_held(db: Database, actor: Actor, reason: str, key: str | None, *, now: datetime | None = None) -> UUID:
     """Mark all runs that are held as Skipped; the hold ends with the job."""
+    now = now or clock.now()
+    return _at_once(db, _new_skip(db, replace(actor, key=key or actor.key), reason, now=now), now)
+
+
+@keyed("hold.skip")
+def _new_skip(db: Database, actor: Actor, reason: str, *, now: datetime) -> UUID:
     require(actor, Permission.MANAGE_HOLD)
     with db.read() as session:
         current = hold.find(session)
     if current is None:
         raise Conflict("No runs are held.")
-    request = Bulk(action="mark", state="Skipped", reason=reason, filter=hold.filter_of(current), idempotency_key=key)
-    return create_bulk(db, actor, request, now=now, kind=SKIP_HELD)
+    request = Bulk(action="mark", state="Skipped", reason=reason, filter=hold.filter_of(current))
+    return _new_bulk(db, actor, request, SKIP_HELD, now=now)
 
 
-@retried
+@keyed("job.cancel")
 def cancel(db: Database, actor: Actor, job_id: UUID, reason: str = "", *, now: datetime | None = None) -> UUID:
     """End a job after its current step. Completed steps stay. Cancelling again changes nothing."""
     now = now or clock.now()
@@ -130,20 +151,12 @@ def forget_old(db: Database, now: datetime) -> int:
         return jobs.delete_old(session, now - KEPT, 500)
 
 
-@retried
-def _create(
-    db: Database, actor: Actor, kind: str, document: JsonDocument, key: str | None, total: int, now: datetime
-) -> UUID:
+def _create(db: Database, actor: Actor, kind: str, document: JsonDocument, total: int, now: datetime) -> UUID:
     with db.write("job.create") as session:
-        row = jobs.row(kind, document, actor.name, now, idempotency_key(key)) | {"total": total}
-        if not jobs.add(session, row):
-            assert key is not None
-            existing = reads.of_key(session, key)
-            assert existing is not None, "its key was in the way just now"
-            return existing.id
-        job_id = row["id"]
-        announce(session, "job", job_id, "job.changed", {"state": "queued"}, actor, now)
-        return job_id
+        row = jobs.row(kind, document, actor.name, now) | {"total": total}
+        jobs.add(session, row)
+        announce(session, "job", row["id"], "job.changed", {"state": "queued"}, actor, now)
+        return row["id"]
 
 
 def _locked(session: Session, job_id: UUID) -> JobRow:

@@ -8,10 +8,10 @@ from uuid import UUID
 import msgspec
 
 from appliance.kit import clock
+from appliance.server.actions.keyed import keyed
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import maintenance as reads
 from appliance.server.db.reads.maintenance import Maintenance
-from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings
 from appliance.server.domain.sanitize import clean
@@ -30,7 +30,7 @@ def find(db: Database, *, now: datetime | None = None) -> Maintenance | None:
         return reads.find(session, now or clock.now())
 
 
-@retried
+@keyed("maintenance.begin")
 def begin(
     db: Database, actor: Actor, reason: str = "", until: datetime | None = None, *, now: datetime | None = None
 ) -> Maintenance:
@@ -52,7 +52,7 @@ def begin(
     return current
 
 
-@retried
+@keyed("maintenance.end")
 def end(db: Database, actor: Actor, reason: str = "", *, now: datetime | None = None) -> None:
     """Let runs start again. Ending again changes nothing."""
     now = now or clock.now()

@@ -92,6 +92,8 @@ class Sweep:
             self._work("tokens", lambda session, limit: _all(writes.tokens(session, events, limit), limit), until)
         if rollups is not None:
             self._work("rollups", lambda session, limit: _all(writes.rollups(session, rollups, limit), limit), until)
+        keys = rules.keys_cutoff(self.keep, self.now)
+        self._work("keys", lambda session, limit: _all(writes.request_keys(session, keys, limit), limit), until)
         self._work("sessions", lambda session, limit: _all(writes.sessions(session, self.now, limit), limit), until)
 
     def _pages(self, until: float) -> None:

@@ -15,6 +15,7 @@ from appliance.kit.documents import JsonDocument, Parameters
 from appliance.protocol.schedules import EditSchedule, PolicyFields
 from appliance.schedules import ScheduleError, parse, validate
 from appliance.server.actions.flow_runs.new_runs import merge_parameters
+from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of
 from appliance.server.actions.planning import (
     MALFORMED,
@@ -63,7 +64,7 @@ def policy_of(request: PolicyFields) -> Policy:
     return Policy(request.catch_up, request.catch_up_cap, request.catch_up_window, request.overlap)
 
 
-@retried
+@keyed("schedule.create")
 def create(
     db: Database,
     actor: Actor,
@@ -90,7 +91,7 @@ def create(
         return schedule
 
 
-@retried
+@keyed("schedule.set_active")
 def set_active(db: Database, actor: Actor, schedule_id: UUID, active: bool, *, now: datetime | None = None) -> Schedule:
     """Switch a schedule off, which removes the runs that are only planned, or on, which plans the next ones at once."""
     now = now or clock.now()
@@ -111,7 +112,7 @@ def set_active(db: Database, actor: Actor, schedule_id: UUID, active: bool, *, n
         return schedule
 
 
-@retried
+@keyed("schedule.edit")
 def edit(
     db: Database,
     actor: Actor,
@@ -158,7 +159,7 @@ def change(db: Database, actor: Actor, schedule_id: UUID, request: EditSchedule)
     return set_active(db, actor, schedule_id, request.active)
 
 
-@retried
+@keyed("schedule.delete")
 def delete(db: Database, actor: Actor, schedule_id: UUID, *, now: datetime | None = None) -> None:
     """Delete a schedule and the runs that are only planned; runs already due stay."""
     now = now or clock.now()

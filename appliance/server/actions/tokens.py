@@ -1,7 +1,14 @@
-"""API tokens: creating one, whose secret is shown once, and revoking it."""
+"""API tokens: creating one, whose secret only its creator gets, and revoking it.
+
+A creation that is sent again, because its answer was lost, is answered with the same secret. The database holds nothing to read it
+from: the secret is worked out from the idempotency key, which only the caller knows, and a salt. A key that could be guessed would
+give it away, so for a short key the secret is random and can't be had again.
+"""
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -10,24 +17,46 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
 from appliance.protocol.tokens import CreateToken, TokenCreated, TokenView
+from appliance.server.actions.keyed import keyed
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import tokens as read_tokens
 from appliance.server.db.reads import users as read_users
-from appliance.server.db.retries import retried
 from appliance.server.db.rows.users import UserRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import tokens as write_tokens
-from appliance.server.errors import Invalid, NotFound
+from appliance.server.errors import Conflict, Invalid, NotFound
 from appliance.server.events.outbox import announce
 
+SAFE_KEY = 20
+"""How many characters a key must have to be taken for a random one."""
 _PREFIX_LENGTH = 12  # "apl_agent_" and the first random characters
 _PREFIX_OF_CHOSEN = 4  # of a secret that a person chose, show hardly anything
+_KINDS = {"agent": "agent", "user": "api"}
 
 
-@retried
+@dataclass(frozen=True)
+class _Issued:
+    """A token as its request's key remembers it. `secret` is there only when it can't be worked out again, and is not remembered."""
+
+    view: TokenView
+    salt: str
+    secret: str = ""
+
+
 def create(db: Database, actor: Actor, request: CreateToken, *, now: datetime | None = None) -> TokenCreated:
     """Create a token that acts as a user, or one that only agents use."""
-    now = now or clock.now()
+    issued = _create(db, actor, request, now=now or clock.now())
+    secret = issued.secret or _secret(actor, request.scope, issued.salt)
+    if secret is None:
+        raise Conflict(
+            f"This request created the token {issued.view.name!r} before, and its secret can't be shown again, because the "
+            "idempotency key is short enough to be guessed; revoke the token, and create one with a random key."
+        )
+    return TokenCreated(token=secret, view=issued.view)
+
+
+@keyed("token.create", keep=lambda issued: replace(issued, secret=""))
+def _create(db: Database, actor: Actor, request: CreateToken, *, now: datetime) -> _Issued:
     name = request.name.strip()
     if not 1 <= len(name) <= 100 or not name.isprintable():
         raise Invalid("A token's name has 1 to 100 printable characters.")
@@ -37,11 +66,20 @@ def create(db: Database, actor: Actor, request: CreateToken, *, now: datetime | 
         if request.expires_at <= now:
             raise Invalid("The field expires_at is in the past; choose a later time or leave it out.")
     with db.write("token") as session:
-        user = _owner(session, actor, request.username)
-        return issue(session, actor, user, name, request.scope, now, expires_at=request.expires_at)
+        user, salt = _owner(session, actor, request.username), secrets.token_hex(16)
+        secret = _secret(actor, request.scope, salt)
+        made = issue(session, actor, user, name, request.scope, now, secret=secret, expires_at=request.expires_at)
+        return _Issued(made.view, salt, made.token if secret is None else "")
 
 
-@retried
+def _secret(actor: Actor, scope: str, salt: str) -> str | None:
+    """The secret that belongs to the request's key and the salt; None without a key that is hard to guess."""
+    if actor.key is None or len(actor.key) < SAFE_KEY:
+        return None
+    return ids.derived_secret(_KINDS[scope], actor.key, salt)
+
+
+@keyed("token.revoke")
 def revoke(db: Database, actor: Actor, token_id: UUID, *, now: datetime | None = None) -> None:
     """End a token at once. Revoking it again changes nothing."""
     now = now or clock.now()
@@ -64,8 +102,8 @@ def issue(
     expires_at: datetime | None = None,
 ) -> TokenCreated:
     """Store a new token inside an action's transaction: `secret`, or a random one."""
-    length = _PREFIX_LENGTH if secret is None else _PREFIX_OF_CHOSEN
-    secret = secret or ids.secret("agent" if scope == "agent" else "api")
+    secret = secret or ids.secret(_KINDS[scope])
+    length = _PREFIX_LENGTH if secret.startswith(f"apl_{_KINDS[scope]}_") else _PREFIX_OF_CHOSEN
     view = TokenView(
         id=ids.uuid7(),
         name=name,

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from appliance.kit import clock, ids
 from appliance.protocol.users import CreateUser, UserView
+from appliance.server.actions.keyed import keyed
 from appliance.server.auth import passwords
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import users as read_users
-from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import users as write_users
 from appliance.server.errors import Conflict, Invalid
@@ -29,13 +29,19 @@ def normal_username(username: str) -> str:
     return name
 
 
-@retried
 def create(db: Database, actor: Actor, request: CreateUser, *, now: datetime | None = None) -> UserView:
     """Add a user who signs in with a password."""
     now = now or clock.now()
     username = normal_username(request.username)
     passwords.check_strength(request.password, username)
     password_hash = passwords.hash_password(request.password)  # before the transaction: it takes some 30 ms
+    return _create(db, actor, request, username, password_hash, now=now)
+
+
+@keyed("user.create", beside=("username", "password_hash"))
+def _create(
+    db: Database, actor: Actor, request: CreateUser, username: str, password_hash: str, *, now: datetime
+) -> UserView:
     user_id = ids.uuid7()
     with db.write("user") as session:
         if read_users.by_username(session, username) is not None:

@@ -51,7 +51,7 @@ def show_disk(database: Database, settings: Settings) -> DiskView:
 def free_space(database: Database, settings: Settings, actor: Actor, body: bytes) -> FreedView:
     """Delete the oldest runs, logs and events, with ever tighter limits, until there is room again. Works on a full disk."""
     request = decode(body, FreeSpace)
-    freed = disk.free_space(database, settings, actor, request.keep_days)
+    freed = disk.free_space(database, actor, settings, request.keep_days)
     return FreedView(deleted=freed.deleted, freed_bytes=freed.freed, disk=_view(freed.disk))
 
 

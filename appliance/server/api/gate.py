@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from appliance.server.errors import Forbidden, SetupRequired, Unauthenticated
 
 SAFE = frozenset({"GET", "HEAD"})
 SMALL_BODY = 64 * 1024
+KEY_HEADER = "idempotency-key"
 
 
 class Gate:
@@ -54,7 +56,8 @@ class Gate:
     def _admit(self, permission: Permission, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         caller = self._authorize(permission, request_credentials(connection, permission))
         _check_csrf(connection, caller)
-        connection.scope["user"] = caller.actor
+        key = connection.headers.get(KEY_HEADER)
+        connection.scope["user"] = caller.actor if key is None else replace(caller.actor, key=key)
         connection.scope["auth"] = caller.credential
 
     def _authorize(self, permission: Permission, credentials: RequestCredentials) -> Caller:

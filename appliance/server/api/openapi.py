@@ -21,10 +21,15 @@ from appliance.kit.documents import JsonDocument
 from appliance.kit.version import VERSION
 from appliance.protocol.errors import ErrorAnswer
 from appliance.protocol.message import Page
+from appliance.server.actions.names import LONGEST_NAME
+from appliance.server.api.gate import SAFE
 from appliance.server.api.query_parameters import declared
 from appliance.server.auth import sessions
 from appliance.server.auth.guards import Permission
 
+_WITHOUT_KEY = frozenset(
+    {Permission.PUBLIC, Permission.READ, Permission.AGENT_PROTOCOL, Permission.RUN_PROTOCOL}
+)  # these change nothing, or make a lost answer harmless by their own means
 _REFERENCE = "#/components/schemas/{name}"
 _TEXTS: dict[object, str] = {Stream: "text/plain", ServerSentEvent: "text/event-stream", bytes: "text/plain"}
 _SIGN_IN = {
@@ -116,7 +121,11 @@ def _operation(route: HTTPRoute, handler: HTTPRouteHandler, method: str, schemas
         "operationId": f"{tag}.{handler.handler_name}",
         "tags": [tag],
         "summary": inspect.getdoc(function(handler)) or "",
-        "parameters": [*_path_parameters(route), *_query_parameters(handler, schemas)],
+        "parameters": [
+            *_path_parameters(route),
+            *_query_parameters(handler, schemas),
+            *_key_parameter(handler, method),
+        ],
         "responses": {str(handler.status_code): _success(handler, schemas)},
         "security": _security(handler.opt["permission"], method),
     }
@@ -139,6 +148,13 @@ def _query_parameters(handler: HTTPRouteHandler, schemas: _Schemas) -> Iterator[
         if field.default is not None:
             schema["default"] = field.default
         yield {"name": name, "in": "query", "required": False, "schema": schema}
+
+
+def _key_parameter(handler: HTTPRouteHandler, method: str) -> Iterator[JsonDocument]:
+    """The header of changes."""
+    if method not in SAFE and handler.opt["permission"] not in _WITHOUT_KEY:
+        schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
+        yield {"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}
 
 
 def _success(handler: HTTPRouteHandler, schemas: _Schemas) -> JsonDocument:

@@ -13,7 +13,8 @@ from appliance.protocol.users import Role
 class Actor:
     """A person or script (user), an agent, one attempt of a run, or one of the server's own services.
 
-    `name` is what histories record: the user's name, the token's name for an agent, or the run's id for a run.
+    `name` is what histories record: the user's name, the token's name for an agent, or the run's id for a run. `key` is the
+    idempotency key of the request, if it has one.
     """
 
     kind: Literal["user", "agent", "run", "service"]
@@ -23,6 +24,7 @@ class Actor:
     agent_id: UUID | None = None
     flow_run_id: UUID | None = None
     attempt: int | None = None
+    key: str | None = None
 
 
 SYSTEM = Actor(kind="service", name="appliance")

@@ -14,6 +14,7 @@ STREAMS_RESUME = timedelta(hours=1)
 DONE_AT = 0.9
 """Deleting by bytes goes this far below the limit, so that it doesn't start again with the next line."""
 
+_KEYS_DAYS = 30.0
 _BATCH_SECONDS = 0.02
 _SMALLEST, _LARGEST = 50, 2_000
 _LEAST_SPAN = timedelta(hours=6)
@@ -37,6 +38,11 @@ class Keep:
 def cutoff(days: float, now: datetime) -> datetime | None:
     """What is older than this may go; None keeps everything."""
     return now - timedelta(days=days) if days > 0 else None
+
+
+def keys_cutoff(keep: Keep, now: datetime) -> datetime:
+    """Idempotency keys used before this are forgotten: after a month, or with the events if those go sooner, but never within a day."""
+    return now - timedelta(days=max(1.0, min(_KEYS_DAYS, keep.events_days or _KEYS_DAYS)))
 
 
 def tighter(keep: Keep, floor_days: float) -> Iterator[Keep]:

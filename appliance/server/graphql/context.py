@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -21,6 +23,7 @@ class Context:
 
     def __init__(self, database: Database, settings: Settings, actor: Actor) -> None:
         self.database, self.settings, self.actor = database, settings, actor
+        self._mutations = 0
         self.now: datetime = clock.now()
         self.loaders = Loaders(self.session, self.now)
         self._session: Session | None = None
@@ -36,6 +39,18 @@ class Context:
         """Discard what was read before an action, so that it is read again."""
         self.close()
         self.loaders = Loaders(self.session, self.now)
+
+    @contextmanager
+    def keyed(self, key: str | None) -> Iterator[None]:
+        """For one mutation the actor has its own idempotency key, or else the request's; the second mutation then has `KEY/2`."""
+        caller, self._mutations = self.actor, self._mutations + 1
+        if key is None and caller.key is not None and self._mutations > 1:
+            key = f"{caller.key}/{self._mutations}"
+        self.actor = caller if key is None else replace(caller, key=key)
+        try:
+            yield
+        finally:
+            self.actor = caller
 
     def close(self) -> None:
         self.loaders.forget()

@@ -27,7 +27,7 @@ def root_mutation(permission: Permission) -> Callable[[Callable[..., Any]], Any]
     """A field of Mutation that requires the permission."""
 
     def decorate(resolver: Callable[..., Any]) -> Any:
-        return strawberry.mutation(resolver=_guarded(resolver, permission), metadata={_KEY: permission})
+        return strawberry.mutation(resolver=_guarded(_keyed(resolver), permission), metadata={_KEY: permission})
 
     return decorate
 
@@ -60,6 +60,18 @@ def permissions(schema: GraphQLSchema) -> dict[str, Permission]:
                 raise RuntimeError(f"The GraphQL field {name} declares no permission; use root_field or root_mutation.")
             by_field[name] = permission
     return by_field
+
+
+def _keyed(resolver: Callable[..., Any]) -> Callable[..., Any]:
+    """The resolver, called under the idempotency key of its input or of the request."""
+
+    @functools.wraps(resolver)
+    def keyed(self: Any, info: Any, **arguments: Any) -> Any:
+        key = getattr(arguments.get("input"), "idempotency_key", None) or arguments.get("idempotency_key")
+        with info.context.keyed(key):
+            return resolver(self, info, **arguments)
+
+    return keyed
 
 
 def _guarded(resolver: Callable[..., Any], permission: Permission) -> Callable[..., Any]:

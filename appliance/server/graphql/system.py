@@ -33,7 +33,7 @@ class SystemMutations:
     def free_space(self, info: Info, input: types.FreeSpaceInput) -> types.FreeSpacePayload:
         context, request = info.context, message(FreeSpace, keep_days=input.keep_days)
         context.changed()  # an open read would keep SQLite's write-ahead log from shrinking
-        return types.freed(disk.free_space(context.database, context.settings, context.actor, request.keep_days))
+        return types.freed(disk.free_space(context.database, context.actor, context.settings, request.keep_days))
 
     @root_mutation(Permission.MANAGE_MAINTENANCE)
     def begin_maintenance(self, info: Info, input: types.BeginMaintenanceInput) -> types.BeginMaintenancePayload:
@@ -43,7 +43,7 @@ class SystemMutations:
         return types.BeginMaintenancePayload(maintenance=types.maintenance(active))
 
     @root_mutation(Permission.MANAGE_MAINTENANCE)
-    def end_maintenance(self, info: Info) -> types.EndMaintenancePayload:
+    def end_maintenance(self, info: Info, idempotency_key: str | None = None) -> types.EndMaintenancePayload:
         maintenance.end(info.context.database, info.context.actor)
         info.context.changed()
         return types.EndMaintenancePayload(maintenance=types.maintenance(None))

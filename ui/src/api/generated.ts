@@ -52,6 +52,7 @@ export interface CancelFlowRunInput {
 export interface CancelJobInput {
   jobId: string;
   reason?: string | null;
+  idempotencyKey?: string | null;
 }
 
 export interface CreateFlowRunInput {
@@ -79,6 +80,7 @@ export interface EditScheduleInput {
   catchUpCap?: number | null;
   catchUpWindow?: number | null;
   overlap?: string | null;
+  idempotencyKey?: string | null;
 }
 
 export interface FlowFilter {
@@ -102,6 +104,7 @@ export interface FlowRunFilter {
 
 export interface FreeSpaceInput {
   keepDays?: number | null;
+  idempotencyKey?: string | null;
 }
 
 export interface LogFilter {
@@ -135,10 +138,12 @@ export interface PauseFlowRunInput {
 
 export interface ReleaseHoldInput {
   reason?: string | null;
+  idempotencyKey?: string | null;
 }
 
 export interface RemoveConcurrencyLimitInput {
   concurrencyLimitId: string;
+  idempotencyKey?: string | null;
 }
 
 export interface RestartFlowRunInput {
@@ -164,11 +169,13 @@ export interface SetConcurrencyLimitInput {
   kind: string;
   name: string;
   slots: number;
+  idempotencyKey?: string | null;
 }
 
 export interface SetScheduleActiveInput {
   scheduleId: string;
   active: boolean;
+  idempotencyKey?: string | null;
 }
 
 export interface SkipHeldInput {

@@ -33,6 +33,36 @@ describe("a question", () => {
   });
 });
 
+describe("a change", () => {
+  const PAUSE: Document<{ pause: null }, { id: string }> = { text: "mutation Pause($id: UUID!) { pause(id: $id) }" };
+  const keys = () => server.calls.map((call) => call.headers.get("Idempotency-Key"));
+
+  it("has a key of its own, and a question has none", async () => {
+    server.onField("pause", { pause: null });
+    server.onField("flow", { flow: null });
+    await execute(PAUSE, { id: "7" });
+    await execute(PAUSE, { id: "7" });
+    await execute(NAME, { id: "7" });
+    const [first, second, question] = keys();
+    expect(first).toMatch(/^[0-9a-f]{32}$/);
+    expect(second).not.toBe(first);
+    expect(question).toBeNull();
+  });
+
+  it("has the same key when it is sent again because no answer came", async () => {
+    server.on("POST /graphql", () => refusal(503, "starting", "It starts."));
+    await expect(execute(PAUSE, { id: "7" })).rejects.toThrow("It starts.");
+    await expect(execute(PAUSE, { id: "8" })).rejects.toThrow("It starts.");
+    server.on("POST /graphql", () => new Response(JSON.stringify({ data: { pause: null } })));
+    await execute(PAUSE, { id: "7" });
+    await execute(PAUSE, { id: "7" });
+    const [first, other, again, later] = keys();
+    expect(again).toBe(first);
+    expect(other).not.toBe(first);
+    expect(later).not.toBe(first);
+  });
+});
+
 describe("an error", () => {
   it("of the field is the server's code and sentence, though the status is 200", async () => {
     server.on("POST /graphql", () => graphqlError("not_found", "There is no such flow."));

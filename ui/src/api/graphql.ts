@@ -1,5 +1,7 @@
 /** One GraphQL operation: its text with the types of its variables and its result, which are generated. */
 
+import { printJson } from "../lib/json";
+import { newKey } from "../lib/keys";
 import { ApiError, request } from "./http";
 
 export interface Document<Result, Variables> {
@@ -19,9 +21,29 @@ export async function execute<Result, Variables>(
   variables: Variables,
   signal?: AbortSignal,
 ): Promise<Result> {
-  const answer = await request<Answer<Result>>("POST", "/graphql", { query: document.text, variables }, signal);
+  const body = { query: document.text, variables };
+  const answer = document.text.trimStart().startsWith("mutation")
+    ? await change<Answer<Result>>(body)
+    : await request<Answer<Result>>("POST", "/graphql", body, signal);
   const error = answer.errors?.[0];
   if (error) throw new ApiError(200, error.extensions?.code ?? "graphql", error.message, error.extensions?.request_id);
   if (!answer.data) throw new ApiError(200, "malformed", "The server's response had no data. Try again.");
   return answer.data;
+}
+
+const unanswered = new Map<string, string>();
+
+/** Send a change with an idempotency key. If no answer arrives, the same change has the same key the next time. */
+async function change<T>(body: unknown): Promise<T> {
+  const content = printJson(body);
+  const key = unanswered.get(content) ?? newKey();
+  unanswered.set(content, key);
+  try {
+    const answer = await request<T>("POST", "/graphql", body, undefined, key);
+    unanswered.delete(content);
+    return answer;
+  } catch (error) {
+    if (error instanceof ApiError && error.status >= 400 && error.status < 500) unanswered.delete(content);
+    throw error;
+  }
 }

@@ -34,8 +34,14 @@ export function signedOut(): void {
   onSignedOut();
 }
 
-export async function request<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-  const response = await send(method, path, body, signal);
+export async function request<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+  key?: string,
+): Promise<T> {
+  const response = await send(method, path, body, signal, key);
   const answer = await parse(response);
   if (response.ok) return answer as T;
   const error = toError(response, answer);
@@ -43,10 +49,17 @@ export async function request<T>(method: string, path: string, body?: unknown, s
   throw error;
 }
 
-async function send(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
+async function send(
+  method: string,
+  path: string,
+  body: unknown,
+  signal?: AbortSignal,
+  key?: string,
+): Promise<Response> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (method !== "GET" && csrfToken) headers["X-CSRF-Token"] = csrfToken;
+  if (key) headers["Idempotency-Key"] = key;
   try {
     return await fetch(addressOf(path), {
       method,

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.protocol.flow_runs import ChangeFlowRun
-from appliance.server.actions.flow_runs.change import Change, once, permit, store
+from appliance.server.actions.flow_runs.change import Change, alone, permit, store
+from appliance.server.actions.keyed import keyed
 from appliance.server.actions.states import close_tasks
 from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.flow_runs import LockedRun
@@ -16,12 +17,13 @@ from appliance.server.db.session import Database
 from appliance.server.domain.sanitize import clean
 
 
+@keyed("flow_run.cancel")
 def cancel_run(
     db: Database, actor: Actor, flow_run_id: UUID, request: ChangeFlowRun | None = None, *, now: datetime | None = None
 ) -> UUID:
     """Cancel a run: at once when it has no process, else the process is asked to stop. Cancelling again changes nothing."""
     request = request or ChangeFlowRun()
-    return once(db, flow_run_id, request, now, change(actor, request), "cancel")
+    return alone(db, flow_run_id, now, change(actor, request), "cancel")
 
 
 def change(actor: Actor, request: ChangeFlowRun) -> Change:

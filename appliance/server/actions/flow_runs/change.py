@@ -1,4 +1,4 @@
-"""A change of one run by a person or a script: with a reason, once per idempotency key; alone, or as one of many in a transaction."""
+"""A change of one run by a person or a script: with a reason; alone, or as one of many in a transaction."""
 
 from __future__ import annotations
 
@@ -14,11 +14,8 @@ from appliance.kit import clock
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.flow_runs import ChangeFlowRun
 from appliance.protocol.state_change import StateChange
-from appliance.server.actions.names import idempotency_key
 from appliance.server.actions.states import change_state, conflict, facts_of
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import states as read_states
-from appliance.server.db.retries import retried
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import states
@@ -41,30 +38,22 @@ def history_message(action: str, actor: Actor, reason: str) -> str:
 
 
 def history_data(request: ChangeFlowRun) -> JsonDocument | None:
-    """What the history keeps besides the message, so that the request's key is known from then on."""
+    """What the history keeps besides the message: under which key the change was made."""
     return None if request.idempotency_key is None else {"idempotency_key": request.idempotency_key}
 
 
-@retried
-def once(
-    db: Database, flow_run_id: UUID, request: ChangeFlowRun, now: datetime | None, change: Change, name: str = "attempt"
-) -> UUID:
-    """Make the change in a transaction of its own, unless it was made before under the same key. `name` is for its crash points."""
+def alone(db: Database, flow_run_id: UUID, now: datetime | None, change: Change, name: str = "attempt") -> UUID:
+    """Make the change in a transaction of its own. `name` is for its crash points."""
     with db.write(name) as session:
-        once_within(session, flow_run_id, request, now or clock.now(), change)
+        within(session, flow_run_id, now or clock.now(), change)
         return flow_run_id
 
 
-def once_within(session: Session, flow_run_id: UUID, request: ChangeFlowRun, now: datetime, change: Change) -> None:
+def within(session: Session, flow_run_id: UUID, now: datetime, change: Change) -> None:
     """The same inside another action's transaction."""
-    key = idempotency_key(request.idempotency_key)
     run = states.lock(session, flow_run_id)
     if run is None:
         raise NotFound("There is no such run; it may have been deleted.")
-    if key is not None and any(
-        data.get("idempotency_key") == key for data in read_states.data_of_flow_run(session, flow_run_id)
-    ):
-        return
     change(session, run, now)
 
 

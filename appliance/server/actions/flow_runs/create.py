@@ -12,10 +12,10 @@ from appliance.kit import clock, ids
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.server.actions import names
 from appliance.server.actions.flow_runs.new_runs import insert_runs, merge_parameters, run_row
+from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flow_runs, flows
-from appliance.server.db.retries import retried
 from appliance.server.db.rows.flow_runs import NewFlowRun
 from appliance.server.db.rows.flows import RunnableFlow, RunnableVersion
 from appliance.server.db.session import Database
@@ -32,7 +32,7 @@ class Created(NamedTuple):
     project: str
 
 
-@retried
+@keyed("flow_run.create", keep=lambda created: created._replace(row=None))
 def create_run(db: Database, actor: Actor, request: CreateFlowRun, *, now: datetime | None = None) -> Created:
     """Create a run of the flow's newest version. The same idempotency key again answers the run that it created the first time."""
     now = now or clock.now()

@@ -7,41 +7,28 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.kit import clock
 from appliance.protocol.flow_runs import ChangeFlowRun
-from appliance.server.actions.flow_runs.change import Change, history_message, once_within, permit
-from appliance.server.actions.names import idempotency_key
+from appliance.server.actions.flow_runs.change import Change, alone, history_message, permit
+from appliance.server.actions.keyed import keyed
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import jobs as read_jobs
-from appliance.server.db.retries import retried
 from appliance.server.db.rows.flow_runs import LockedRun
 from appliance.server.db.rows.schedules import NewSkip
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.schedules import Schedule
-from appliance.server.db.writes import flow_runs, jobs, schedules
+from appliance.server.db.writes import flow_runs, schedules
 from appliance.server.events.outbox import announce
 
-DELETE, DELETED = "delete", "deleted"
-"""The kind of job that is on record for it, and the code of the skip that stands for a due time whose run was deleted."""
+DELETED = "deleted"
+"""The code of the skip that stands for a due time whose run was deleted."""
 
 
-@retried
+@keyed("flow_run.delete")
 def delete_run(
     db: Database, actor: Actor, flow_run_id: UUID, request: ChangeFlowRun | None = None, *, now: datetime | None = None
 ) -> UUID:
     """Delete a run that has ended or that waits for its time, with its task runs, states and logs."""
-    request, now = request or ChangeFlowRun(), now or clock.now()
-    key = idempotency_key(request.idempotency_key)
-    with db.write("delete") as session:
-        if key is not None and read_jobs.of_key(session, key) is not None:
-            return flow_run_id
-        once_within(session, flow_run_id, request, now, change(actor, request))
-        if key is not None:  # what the run's history would have kept
-            record = {"ids": [str(flow_run_id)], "reason": request.reason}
-            job = jobs.row(DELETE, record, actor.name, now, key) | {"state": "done", "total": 1, "done": 1}
-            jobs.add(session, job)
-        return flow_run_id
+    return alone(db, flow_run_id, now, change(actor, request or ChangeFlowRun()), "delete")
 
 
 def change(actor: Actor, request: ChangeFlowRun) -> Change:

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.protocol.flow_runs import EditFlowRun
-from appliance.server.actions.flow_runs.change import Change, history_message, once, permit, store
+from appliance.server.actions.flow_runs.change import Change, alone, history_message, permit, store
+from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
@@ -18,11 +19,12 @@ from appliance.server.errors import Invalid
 HIGHEST_PRIORITY = 1_000
 
 
+@keyed("flow_run.edit")
 def edit_run(
     db: Database, actor: Actor, flow_run_id: UUID, request: EditFlowRun, *, now: datetime | None = None
 ) -> UUID:
     """Change name, labels, priority or time of a run that has not started."""
-    return once(db, flow_run_id, request, now, change(actor, request), "edit")
+    return alone(db, flow_run_id, now, change(actor, request), "edit")
 
 
 def change(actor: Actor, request: EditFlowRun) -> Change:

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.flow_runs import MarkFlowRun
 from appliance.protocol.state_change import StateChange
-from appliance.server.actions.flow_runs.change import Change, history_data, history_message, once, permit, store
+from appliance.server.actions.flow_runs.change import Change, alone, history_data, history_message, permit, store
+from appliance.server.actions.keyed import keyed
 from appliance.server.actions.states import close_tasks, facts_of
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import task_runs as read_task_runs
@@ -26,11 +27,12 @@ from appliance.server.errors import Invalid, NotFound
 from appliance.server.events.outbox import announce
 
 
+@keyed("flow_run.mark")
 def mark_run(
     db: Database, actor: Actor, flow_run_id: UUID, request: MarkFlowRun, *, now: datetime | None = None
 ) -> UUID:
     """Set how a run that is not live ended, or, when the request names a task, one of its task runs."""
-    return once(db, flow_run_id, request, now, change(actor, request), "mark")
+    return alone(db, flow_run_id, now, change(actor, request), "mark")
 
 
 def change(actor: Actor, request: MarkFlowRun) -> Change:
@@ -63,8 +65,6 @@ def _of_task(actor: Actor, request: MarkFlowRun, task_slug: str) -> Change:
         if task is None:
             which = task_slug if map_index < 0 else f"{task_slug}[{map_index}]"
             raise NotFound(f"The run has no task run {which}; `appliance get task-runs` lists them.")
-        if _is_repeated(session, task, request):
-            return
         columns: ClearedColumns = {"end_time": task.end_time or now}
         if has_result(target) and task.result_location is None:
             columns["result_location"] = ""
@@ -84,13 +84,6 @@ def _target(state: str, marks: Mapping[str, Accept]) -> Accept:
 
 def _change(target: Accept, actor: Actor, request: MarkFlowRun, now: datetime) -> StateChange:
     return target.change(now, history_message(f"Marked as {target.name}", actor, request.reason))
-
-
-def _is_repeated(session: Session, task: TaskRunResult, request: MarkFlowRun) -> bool:
-    key = request.idempotency_key
-    return key is not None and any(
-        data.get("idempotency_key") == key for data in read_task_runs.data_of_task_run(session, task.id)
-    )
 
 
 def _result_data(task: TaskRunResult) -> JsonDocument:

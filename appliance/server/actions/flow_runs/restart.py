@@ -13,8 +13,9 @@ from appliance.kit.documents import JsonDocument
 from appliance.protocol.flow_runs import RestartFlowRun
 from appliance.protocol.state_change import StateChange
 from appliance.protocol.states import StateType
-from appliance.server.actions.flow_runs.change import FREE, Change, history_message, once, permit, store
+from appliance.server.actions.flow_runs.change import FREE, Change, alone, history_message, permit, store
 from appliance.server.actions.flow_runs.new_runs import merge_parameters, run_config_of
+from appliance.server.actions.keyed import keyed
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flows, mapped_flows
 from appliance.server.db.reads import task_runs as read_task_runs
@@ -29,13 +30,14 @@ from appliance.server.domain.transitions import PENDING
 from appliance.server.errors import Conflict, Invalid
 
 
+@keyed("flow_run.restart")
 def restart_run(
     db: Database, actor: Actor, flow_run_id: UUID, request: RestartFlowRun | None = None, *, now: datetime | None = None
 ) -> UUID:
     """Run again, as a new attempt, what did not succeed in a run that has ended, the task named in the request, and everything
     downstream of them. The results of all other tasks are reused."""
     request = request or RestartFlowRun()
-    return once(db, flow_run_id, request, now, change(actor, request))
+    return alone(db, flow_run_id, now, change(actor, request))
 
 
 def change(actor: Actor, request: RestartFlowRun) -> Change:

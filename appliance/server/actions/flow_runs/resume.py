@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from appliance.protocol.flow_runs import ResumeFlowRun
 from appliance.protocol.state_change import StateChange
-from appliance.server.actions.flow_runs.change import Change, history_message, once, permit, store
+from appliance.server.actions.flow_runs.change import Change, alone, history_message, permit, store
+from appliance.server.actions.keyed import keyed
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import task_runs as read_task_runs
 from appliance.server.db.rows.flow_runs import LockedRun
@@ -22,12 +23,13 @@ from appliance.server.domain.verbs import due_when_resumed
 from appliance.server.errors import Conflict
 
 
+@keyed("flow_run.resume")
 def resume_run(
     db: Database, actor: Actor, flow_run_id: UUID, request: ResumeFlowRun | None = None, *, now: datetime | None = None
 ) -> UUID:
     """Continue a paused run, as a new attempt: with all of its paused tasks, or with the one named in the request."""
     request = request or ResumeFlowRun()
-    return once(db, flow_run_id, request, now, change(actor, request))
+    return alone(db, flow_run_id, now, change(actor, request))
 
 
 def change(actor: Actor, request: ResumeFlowRun) -> Change:

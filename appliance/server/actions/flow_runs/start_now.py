@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock
 from appliance.protocol.flow_runs import ChangeFlowRun
 from appliance.protocol.state_change import StateChange
-from appliance.server.actions.flow_runs.change import Change, history_message, once, permit, store
+from appliance.server.actions.flow_runs.change import Change, alone, history_message, permit, store
+from appliance.server.actions.keyed import keyed
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import task_runs as read_task_runs
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
@@ -19,12 +20,13 @@ from appliance.server.db.writes import states, task_runs
 from appliance.server.domain.transitions import SCHEDULED
 
 
+@keyed("flow_run.start_now")
 def start_run_now(
     db: Database, actor: Actor, flow_run_id: UUID, request: ChangeFlowRun | None = None, *, now: datetime | None = None
 ) -> UUID:
     """Make a scheduled run due now, also one whose task waits for its retry."""
     request = request or ChangeFlowRun()
-    return once(db, flow_run_id, request, now, change(actor, request), "start_now")
+    return alone(db, flow_run_id, now, change(actor, request), "start_now")
 
 
 def change(actor: Actor, request: ChangeFlowRun) -> Change:

@@ -47,12 +47,6 @@ def any_over_before(session: Session, before: datetime) -> bool:
     return session.execute(query.limit(1)).first() is not None
 
 
-def of_key(session: Session, key: str) -> JobRow | None:
-    """The job with this idempotency key."""
-    statement = select(_job).where(_job.c.idempotency_key == key)
-    return cast(JobRow | None, session.connection().execute(statement).one_or_none())
-
-
 def unfinished(session: Session) -> list[UUID]:
     """The jobs that have not ended, oldest first."""
     statement = select(_job.c.id).where(_job.c.state.in_(OPEN)).order_by(_job.c.id)

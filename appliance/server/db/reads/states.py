@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appliance.kit.documents import JsonDocument
 from appliance.server.db.rows.states import StateRow
 from appliance.server.db.tables import metadata
 
@@ -21,9 +20,3 @@ def of_flow_run(session: Session, flow_run_id: UUID) -> Sequence[StateRow]:
     """A run's states, oldest first; at most a thousand."""
     query = select(_state).where(_state.c.flow_run_id == flow_run_id).order_by(_state.c.version).limit(MOST)
     return cast(Sequence[StateRow], session.execute(query).all())
-
-
-def data_of_flow_run(session: Session, flow_run_id: UUID) -> list[JsonDocument]:
-    """The data of the run's states, newest first."""
-    statement = select(_state.c.data).where(_state.c.flow_run_id == flow_run_id, _state.c.data.is_not(None))
-    return [data for data in session.execute(statement.order_by(_state.c.version.desc())).scalars() if data]

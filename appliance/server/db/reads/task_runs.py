@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import and_, bindparam, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from appliance.kit.documents import JsonDocument
 from appliance.protocol.states import StateType
 from appliance.server.db.reads.pages import RowPage, encode, text_key, unusable
 from appliance.server.db.rows.task_runs import (
@@ -174,12 +173,6 @@ def find(session: Session, flow_run_id: UUID, task_slug: str, map_index: int) ->
         _task.c.flow_run_id == flow_run_id, _task.c.task_slug == task_slug, _task.c.map_index == map_index
     )
     return cast(TaskRunResult | None, session.connection().execute(statement).one_or_none())
-
-
-def data_of_task_run(session: Session, task_run_id: UUID) -> list[JsonDocument]:
-    """The data of the task run's states."""
-    statement = select(_state.c.data).where(_state.c.task_run_id == task_run_id, _state.c.data.is_not(None))
-    return [data for data in session.connection().execute(statement).scalars() if data]
 
 
 def with_times(session: Session, flow_run_id: UUID) -> list[TimedTaskRun]:

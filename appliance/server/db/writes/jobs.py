@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Unpack, cast
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from appliance.kit import ids
@@ -21,7 +20,7 @@ from appliance.server.domain.sanitize import clean, clean_document
 _jobs = table(Job)
 
 
-def row(kind: str, request: JsonDocument, created_by: str, now: datetime, key: str | None) -> NewJob:
+def row(kind: str, request: JsonDocument, created_by: str, now: datetime) -> NewJob:
     """The row of a new job."""
     return {
         "id": ids.uuid7(),
@@ -34,18 +33,16 @@ def row(kind: str, request: JsonDocument, created_by: str, now: datetime, key: s
         "done": 0,
         "refused": 0,
         "cancel_requested": False,
-        "idempotency_key": key,
+        "idempotency_key": None,
         "created": now,
         "updated": now,
         "created_by": clean(created_by, 200),
     }
 
 
-def add(session: Session, new: NewJob) -> bool:
-    """Insert a job; False when another job has its idempotency key."""
-    dialect_insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = dialect_insert(_jobs).values(new).on_conflict_do_nothing().returning(_jobs.c.id)
-    return session.connection().execute(statement).first() is not None
+def add(session: Session, new: NewJob) -> None:
+    """Insert a job."""
+    session.connection().execute(insert(_jobs).values(new))
 
 
 def lock(session: Session, job_id: UUID) -> JobRow | None:

@@ -21,6 +21,7 @@ _log = metadata.tables["log"]
 _rollup = metadata.tables["run_rollup"]
 _job = metadata.tables["job"]
 _session = metadata.tables["session"]
+_key = metadata.tables["request_key"]
 _token = metadata.tables["api_token"]
 _CHUNK = 500
 RUNS_AT_ONCE = 50
@@ -97,6 +98,12 @@ def sessions(session: Session, now: datetime, limit: int) -> int:
     """Delete expired browser sessions."""
     over = select(_session.c.id).where(_session.c.expires_at <= now).limit(limit)
     return _removed(session, delete(_session).where(_session.c.id.in_(over)))
+
+
+def request_keys(session: Session, before: datetime, limit: int) -> int:
+    """Delete idempotency keys that were used before a time."""
+    old = select(_key.c.id).where(_key.c.at < before).limit(limit)
+    return _removed(session, delete(_key).where(_key.c.id.in_(old)))
 
 
 def tokens(session: Session, before: datetime, limit: int) -> int:

@@ -113,11 +113,13 @@ class BackfillInput:
 class CancelJobInput:
     job_id: UUID
     reason: str | None = None
+    idempotency_key: str | None = None
 
 
 @strawberry.input
 class ReleaseHoldInput:
     reason: str | None = None
+    idempotency_key: str | None = None
 
 
 @strawberry.input

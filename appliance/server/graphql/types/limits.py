@@ -38,11 +38,13 @@ class SetConcurrencyLimitInput:
     kind: str
     name: str
     slots: int
+    idempotency_key: str | None = None
 
 
 @strawberry.input
 class RemoveConcurrencyLimitInput:
     concurrency_limit_id: UUID
+    idempotency_key: str | None = None
 
 
 @strawberry.type

@@ -65,6 +65,7 @@ class SkipPage:
 class SetScheduleActiveInput:
     schedule_id: UUID
     active: bool
+    idempotency_key: str | None = None
 
 
 @strawberry.input(
@@ -80,6 +81,7 @@ class EditScheduleInput:
     catch_up_cap: int | None = None
     catch_up_window: float | None = None
     overlap: str | None = None
+    idempotency_key: str | None = None
 
 
 @strawberry.type

@@ -58,12 +58,14 @@ class DeletedRows:
 @strawberry.input(description="Nothing newer than keepDays is deleted.")
 class FreeSpaceInput:
     keep_days: float | None = None
+    idempotency_key: str | None = None
 
 
 @strawberry.input(description="Maintenance ends automatically at until; without it, an administrator must end it.")
 class BeginMaintenanceInput:
     reason: str | None = None
     until: datetime | None = None
+    idempotency_key: str | None = None
 
 
 @strawberry.type

@@ -1,0 +1,190 @@
+"""A sample of every mutation of both schemas: what must exist before it, and the request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from appliance.kit import clock, ids
+from appliance.protocol.backfills import Backfill
+from appliance.protocol.jobs import Bulk
+from appliance.protocol.tokens import CreateToken
+from appliance.server.actions import concurrency, hold, jobs, maintenance, schedules, tokens
+from appliance.server.actions.flow_runs.pause import pause_run
+from appliance.server.auth.identity import SYSTEM
+from appliance.server.db.session import Database
+from tests.integration import builders
+from tests.integration.builders import ALICE, MINUTELY, create, register, rows
+from tests.integration.server_fixtures import Site
+from tests.integration.test_attempts import failed
+
+CRON = {"kind": "cron", "cron": "0 6 * * *", "timezone": "UTC"}
+Request = tuple[str, dict[str, Any] | None]
+Rest = Callable[[Site], Request]
+Variables = Callable[[Site], dict[str, Any]]
+
+
+def flow(site: Site) -> UUID:
+    return register(site.database).flow_id
+
+
+def planned(site: Site) -> UUID:
+    """A run that is due in an hour."""
+    return create(site.database, flow(site), scheduled_time=clock.now() + timedelta(hours=1))
+
+
+def paused(site: Site) -> UUID:
+    run = planned(site)
+    pause_run(site.database, ALICE, run)
+    return run
+
+
+def ended(site: Site) -> UUID:
+    return failed(site.database)[0]
+
+
+def schedule(site: Site) -> UUID:
+    return schedules.create(site.database, ALICE, flow(site), CRON).id
+
+
+def limit(site: Site) -> UUID:
+    return concurrency.put(site.database, ALICE, "label", "gpu", 2).id
+
+
+def job(site: Site) -> UUID:
+    """A job that has not ended."""
+    for _ in range(jobs.AT_ONCE + 1):
+        planned(site)
+    request = Bulk(action="edit", filter=None, ids=[UUID(str(row["id"])) for row in runs(site.database)], priority=1)
+    return jobs.create_bulk(site.database, ALICE, request)
+
+
+def runs(database: Database) -> list[dict[str, Any]]:
+    return rows(database, "select id from flow_run")
+
+
+def held(site: Site) -> dict[str, Any]:
+    create(site.database, flow(site), scheduled_time=clock.now() - timedelta(hours=1))
+    hold.begin_if_many(site.database, clock.now(), 0, now=clock.now())
+    return {"reason": "after the outage"}
+
+
+def in_maintenance(site: Site) -> None:
+    maintenance.begin(site.database, ALICE)
+
+
+def token(site: Site) -> UUID:
+    return tokens.create(site.database, SYSTEM, CreateToken(name="old", username="viewer")).view.id
+
+
+def backfill(site: Site) -> dict[str, Any]:
+    return {"schedule_id": str(schedule(site)), "start": "2026-01-01T00:00:00Z", "end": "2026-01-04T00:00:00Z"}
+
+
+def a_backfill(site: Site) -> Backfill:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    return Backfill(schedule_id=schedule(site), start=start, end=start + timedelta(days=3))
+
+
+def registration() -> dict[str, Any]:
+    document = builders.document()
+    return {
+        "project": "demo",
+        "name": "etl",
+        "content_hash": ids.sha256(repr(document)),
+        "document": document,
+        "storage": {"type": "local", "path": "etl.py"},
+    }
+
+
+def verb(make: Callable[[Site], UUID], name: str, **body: Any) -> Rest:
+    return lambda site: (f"/flow-runs/{make(site)}{name}", body)
+
+
+REST: dict[str, Rest] = {
+    "POST /flow-runs": lambda site: ("/flow-runs", {"flow_id": str(flow(site))}),
+    "POST /flow-runs/{run_id}/cancel": verb(planned, "/cancel", reason="not needed"),
+    "POST /flow-runs/{run_id}/pause": verb(planned, "/pause"),
+    "POST /flow-runs/{run_id}/resume": verb(paused, "/resume"),
+    "POST /flow-runs/{run_id}/restart": verb(ended, "/restart"),
+    "POST /flow-runs/{run_id}/mark": verb(ended, "/mark", state="Success"),
+    "POST /flow-runs/{run_id}/start-now": verb(planned, "/start-now"),
+    "PATCH /flow-runs/{run_id}": verb(planned, "", priority=5),
+    "DELETE /flow-runs/{run_id}": lambda site: (f"/flow-runs/{planned(site)}", None),
+    "POST /flows": lambda _site: ("/flows", registration()),
+    "POST /flows/{flow_id}/schedules": lambda site: (f"/flows/{flow(site)}/schedules", {"document": MINUTELY}),
+    "PATCH /schedules/{schedule_id}": lambda site: (f"/schedules/{schedule(site)}", {"overlap": "skip"}),
+    "DELETE /schedules/{schedule_id}": lambda site: (f"/schedules/{schedule(site)}", None),
+    "PUT /concurrency-limits": lambda _site: ("/concurrency-limits", {"kind": "label", "name": "gpu", "slots": 3}),
+    "DELETE /concurrency-limits/{limit_id}": lambda site: (f"/concurrency-limits/{limit(site)}", None),
+    "POST /bulk": lambda site: ("/bulk", {"action": "edit", "ids": [str(planned(site))], "priority": 3}),
+    "POST /backfills": lambda site: ("/backfills", backfill(site)),
+    "POST /jobs/{job_id}/cancel": lambda site: (f"/jobs/{job(site)}/cancel", {}),
+    "POST /system/hold/release": lambda site: ("/system/hold/release", held(site)),
+    "POST /system/hold/skip": lambda site: ("/system/hold/skip", held(site)),
+    "PUT /system/maintenance": lambda _site: ("/system/maintenance", {"reason": "new disks"}),
+    "DELETE /system/maintenance": lambda site: (in_maintenance(site), ("/system/maintenance", None))[1],
+    "POST /system/free-space": lambda _site: ("/system/free-space", {"keep_days": 1.0}),
+    "POST /users": lambda _site: (
+        "/users",
+        {"username": "dora", "password": "correct horse battery", "role": "operator"},
+    ),
+    "POST /tokens": lambda _site: ("/tokens", {"name": "ci", "username": "viewer"}),
+    "DELETE /tokens/{token_id}": lambda site: (f"/tokens/{token(site)}", None),
+}
+"""By method and path below /api/v1."""
+
+OWN_MEANS = {
+    "POST /graphql": "its mutations have samples of their own",
+    "POST /agents": "an agent is one row per name",
+    "POST /agents/{agent_id}/claim": "an unanswered claim's lease runs out",
+    "POST /agents/{agent_id}/report": "a report says what is the case",
+    "POST /flow-runs/{flow_run_id}/begin": "an attempt begins once",
+    "POST /flow-runs/{flow_run_id}/report": "batches are numbered",
+    "POST /flow-runs/{flow_run_id}/slots": "a task run holds a slot once",
+    "POST /backfills/preview": "it changes nothing",
+    "POST /login": "nobody is known yet; an unused session expires",
+    "POST /setup": "its token works once, and the new user can sign in",
+    "POST /logout": "an ended session stays ended",
+}
+"""Routes that need no key, and why."""
+
+
+def one(make: Callable[[Site], UUID], name: str = "flowRunId", **more: Any) -> Variables:
+    return lambda site: {name: str(make(site)), **more}
+
+
+def range_of(site: Site) -> dict[str, Any]:
+    body = backfill(site)
+    return {"range": {"scheduleId": body["schedule_id"], "start": body["start"], "end": body["end"]}}
+
+
+GRAPHQL: dict[str, Variables] = {
+    "createFlowRun": one(flow, "flowId"),
+    "cancelFlowRun": one(planned),
+    "pauseFlowRun": one(planned),
+    "resumeFlowRun": one(paused),
+    "restartFlowRun": one(ended),
+    "markFlowRun": one(ended, state="SUCCESS"),
+    "startFlowRunNow": one(planned),
+    "editFlowRun": one(planned, priority=5),
+    "deleteFlowRun": one(planned),
+    "setScheduleActive": one(schedule, "scheduleId", active=False),
+    "editSchedule": one(schedule, "scheduleId", overlap="skip"),
+    "setConcurrencyLimit": lambda _site: {"kind": "label", "name": "gpu", "slots": 3},
+    "removeConcurrencyLimit": one(limit, "concurrencyLimitId"),
+    "bulkFlowRuns": lambda site: {"action": "EDIT", "ids": [str(planned(site))], "priority": 3},
+    "backfill": range_of,
+    "cancelJob": one(job, "jobId"),
+    "releaseHold": held,
+    "skipHeld": held,
+    "beginMaintenance": lambda _site: {"reason": "new disks"},
+    "endMaintenance": lambda site: (in_maintenance(site), {})[1],
+    "freeSpace": lambda _site: {"keepDays": 1.0},
+}
+"""The fields of each mutation's input, without the key."""
+
+WITHOUT_EFFECT_HERE = {"POST /system/free-space", "freeSpace"}
+"""There is nothing to delete on a new site."""

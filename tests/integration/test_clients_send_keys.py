@@ -1,0 +1,214 @@
+"""The Python client and the command line send every change under a key: behind a proxy that loses answers, each has one effect."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+import pytest
+
+from appliance.cli.root import cli, invoke
+from appliance.client import admin, concurrency, flow_runs, flows, jobs, maintenance, schedules, system
+from appliance.client.transport import Transport
+from appliance.config import Settings
+from appliance.protocol.flow_runs import CreateFlowRun, EditFlowRun
+from appliance.protocol.flows import Registration
+from appliance.protocol.jobs import Bulk
+from appliance.protocol.tokens import CreateToken
+from appliance.protocol.users import CreateUser
+from appliance.server.app import create_app
+from tests.integration import mutations as make
+from tests.integration.builders import rows
+from tests.integration.server_fixtures import Site, listening
+
+MODULES = (admin, concurrency, flow_runs, flows, jobs, maintenance, schedules, system)
+PASSWORD = "correct horse battery"
+
+
+class Lossy:
+    """An app behind a proxy that loses the first answers to every change, and answers 502 itself."""
+
+    def __init__(self, app: Any, lost: int) -> None:
+        self._app, self._lost, self.state = app, lost, app.state
+        self.keys: list[str] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["method"] == "GET" or scope["path"].endswith("/preview"):
+            await self._app(scope, receive, send)
+            return
+        self.keys.append(dict(scope["headers"])[b"idempotency-key"].decode())
+        if self.keys.count(self.keys[-1]) > self._lost:
+            await self._app(scope, receive, send)
+            return
+        await self._app(scope, receive, _nobody_hears)
+        await send({"type": "http.response.start", "status": 502, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _nobody_hears(_message: Any) -> None:
+    pass
+
+
+@pytest.fixture
+def lossy(site: Site, settings: Settings) -> Lossy:
+    return Lossy(create_app(settings, site.database), 3)
+
+
+@pytest.fixture
+def transport(site: Site, lossy: Lossy) -> Iterator[Transport]:
+    with listening(lossy) as url, Transport(url, site.tokens["admin"], sleep=lambda _seconds: None) as transport:  # type: ignore[arg-type]
+        yield transport
+
+
+Change = Callable[[Transport, Site], object]
+CHANGES: dict[str, Change] = {
+    "admin.create_user": lambda to, _site: admin.create_user(to, CreateUser(username="dora", password=PASSWORD)),
+    "admin.create_token": lambda to, _site: admin.create_token(to, CreateToken(name="ci")),
+    "admin.delete_token": lambda to, site: admin.delete_token(to, make.token(site)),
+    "concurrency.put": lambda to, _site: concurrency.put(to, "label", "gpu", 3),
+    "concurrency.delete": lambda to, site: concurrency.delete(to, make.limit(site)),
+    "flow_runs.create": lambda to, site: flow_runs.create(to, CreateFlowRun(flow_id=make.flow(site))),
+    "flow_runs.cancel": lambda to, site: flow_runs.cancel(to, make.planned(site)),
+    "flow_runs.pause": lambda to, site: flow_runs.pause(to, make.planned(site)),
+    "flow_runs.resume": lambda to, site: flow_runs.resume(to, make.paused(site)),
+    "flow_runs.restart": lambda to, site: flow_runs.restart(to, make.ended(site)),
+    "flow_runs.mark": lambda to, site: flow_runs.mark(to, make.ended(site), "Success"),
+    "flow_runs.start_now": lambda to, site: flow_runs.start_now(to, make.planned(site)),
+    "flow_runs.edit": lambda to, site: flow_runs.edit(to, make.planned(site), EditFlowRun(priority=4)),
+    "flow_runs.delete": lambda to, site: flow_runs.delete(to, make.planned(site)),
+    "flows.register": lambda to, _site: flows.register(to, Registration(**make.registration())),
+    "jobs.bulk": lambda to, site: jobs.bulk(to, Bulk(action="edit", ids=[make.planned(site)], priority=3)),
+    "jobs.backfill": lambda to, site: jobs.backfill(to, make.a_backfill(site)),
+    "jobs.cancel": lambda to, site: jobs.cancel(to, make.job(site)),
+    "jobs.release_hold": lambda to, site: jobs.release_hold(to, make.held(site)["reason"]),
+    "jobs.skip_held": lambda to, site: jobs.skip_held(to, make.held(site)["reason"]),
+    "maintenance.begin": lambda to, _site: maintenance.begin(to, "new disks"),
+    "maintenance.end": lambda to, site: (make.in_maintenance(site), maintenance.end(to)),
+    "schedules.create": lambda to, site: schedules.create(to, make.flow(site), {"document": make.CRON}),
+    "schedules.edit": lambda to, site: schedules.edit(to, make.schedule(site), {"overlap": "skip"}),
+    "schedules.set_active": lambda to, site: schedules.set_active(to, make.schedule(site), False),
+    "schedules.delete": lambda to, site: schedules.delete(to, make.schedule(site)),
+    "system.free_space": lambda to, _site: system.free_space(to, 1.0),
+}
+
+
+def test_every_function_that_changes_something_is_here() -> None:
+    changing = {
+        f"{module.__name__.rpartition('.')[2]}.{name}"
+        for module in MODULES
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_")
+        if any(word in inspect.getsource(function) for word in ("transport.change(", "transport.remove(", "_change("))
+    }
+    assert changing == set(CHANGES)
+
+
+@pytest.mark.parametrize("name", sorted(CHANGES))
+def test_the_client(site: Site, lossy: Lossy, transport: Transport, name: str) -> None:
+    CHANGES[name](transport, site)
+    assert lossy.keys == [lossy.keys[0]] * 4
+    told = rows(site.database, "select verb from request_key")
+    assert len(told) == 1, "the change was carried out once"
+
+
+# --- the command line
+
+COMMANDS: dict[str, Callable[[Site], list[str]]] = {
+    "run": lambda site: ["etl", "--project", f"{make.flow(site) and 'demo'}"],
+    "cancel": lambda site: [str(make.planned(site))],
+    "pause": lambda site: [str(make.planned(site))],
+    "resume": lambda site: [str(make.paused(site))],
+    "restart": lambda site: [str(make.ended(site))],
+    "mark": lambda site: [str(make.ended(site)), "Success"],
+    "start-now": lambda site: [str(make.planned(site))],
+    "edit": lambda site: [str(make.planned(site)), "--priority", "4"],
+    "delete": lambda site: [str(make.planned(site))],
+    "backfill": lambda site: _backfill(site),
+    "schedule add": lambda site: ["etl", "--project", f"{make.flow(site) and 'demo'}", "--cron", "0 6 * * *"],
+    "schedule edit": lambda site: [str(make.schedule(site)), "--overlap", "skip"],
+    "schedule pause": lambda site: [str(make.schedule(site))],
+    "schedule resume": lambda site: [str(make.schedule(site))],
+    "schedule delete": lambda site: [str(make.schedule(site))],
+    "token create": lambda _site: ["ci"],
+    "token revoke": lambda site: [str(make.token(site))],
+    "user create": lambda _site: ["dora", "--password-file", "password"],
+    "limit set": lambda _site: ["label", "gpu", "3"],
+    "limit remove": lambda site: [str(make.limit(site))],
+    "maintenance begin": lambda _site: ["--reason", "new disks"],
+    "maintenance end": lambda site: list(filter(None, [make.in_maintenance(site)])),
+    "disk free": lambda _site: [],
+    "hold release": lambda site: ["--reason", make.held(site)["reason"]],
+    "hold skip": lambda site: ["--reason", make.held(site)["reason"]],
+    "job cancel": lambda site: [str(make.job(site))],
+    "register": lambda _site: ["etl.py", "--project", "demo"],
+    **{
+        f"bulk {verb}": lambda site: ["--run", str(make.planned(site)), "--yes"]
+        for verb in ("cancel", "pause", "start-now", "delete")
+    },
+    "bulk resume": lambda site: ["--run", str(make.paused(site)), "--yes"],
+    "bulk restart": lambda site: ["--run", str(make.ended(site)), "--yes"],
+    "bulk mark": lambda site: ["Success", "--run", str(make.ended(site)), "--yes"],
+    "bulk edit": lambda site: ["--run", str(make.planned(site)), "--priority", "4", "--yes"],
+}
+CHANGE_NOTHING = {
+    *("get flow-runs", "get flows", "get agents", "get schedules", "get task-runs", "logs", "version"),
+    *("schedule skips", "token list", "user list", "limit list", "maintenance show", "disk show", "hold show"),
+    *("job list", "job show", "start", "server", "services", "agent process"),
+}
+"""Commands that only read, or that are the appliance themselves."""
+
+
+def _backfill(site: Site) -> list[str]:
+    body = make.backfill(site)
+    return ["--schedule", body["schedule_id"], "--start", body["start"], "--end", body["end"], "--yes"]
+
+
+def _commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{prefix}{name} ")
+        elif command is not None:
+            yield prefix + name, command
+
+
+def test_every_command_that_changes_something_takes_a_key() -> None:
+    commands = dict(_commands(cli))
+    taking = {
+        name
+        for name, command in commands.items()
+        if any("--idempotency-key" in option.opts for option in command.params)
+    }
+    assert taking == set(COMMANDS)
+    assert set(commands) - taking == CHANGE_NOTHING
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_command_line(
+    site: Site, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "etl.py").write_text("from appliance import Flow\n\nwith Flow('etl') as flow:\n    pass\n")
+    monkeypatch.chdir(tmp_path)
+    lossy = Lossy(create_app(settings, site.database), 1)
+    arguments = COMMANDS[name](site)
+    with listening(lossy) as url:  # type: ignore[arg-type]
+        monkeypatch.setenv("APPLIANCE_URL", url)
+        monkeypatch.setenv("APPLIANCE_TOKEN", site.tokens["admin"])
+        options = [] if name.startswith(("disk", "token", "user")) else ["--idempotency-key", "by hand"]
+        for _ in range(2 if options else 1):
+            assert invoke([*name.split(), *arguments, *options]) == 0
+    assert lossy.keys == [lossy.keys[0]] * (3 if options else 2)
+    assert (lossy.keys[0] == "by hand") == bool(options)
+    assert len(rows(site.database, "select verb from request_key")) == 1
+
+
+def test_a_command_with_several_changes_numbers_their_keys(site: Site) -> None:
+    transport = Transport("http://127.0.0.1:1", key="k")
+    assert [transport.new_key() for _ in range(3)] == ["k", "k/2", "k/3"]
+    assert UUID(Transport("http://127.0.0.1:1").new_key().removeprefix("client-"))
