@@ -15,7 +15,8 @@ from typing import IO
 import click
 
 from appliance.config import Settings
-from appliance.server.actions import setup
+from appliance.kit import clock
+from appliance.server.actions import restored, setup
 from appliance.server.db import migrate, sqlite, start_check
 from appliance.server.db.session import Database, open_database
 from appliance.server.errors import ServerError
@@ -78,7 +79,9 @@ def database(settings: Settings) -> Database:
             _migrate_in_subprocess(settings)
         if file is not None:
             start_check.begin_generation(file)
-        return open_database(settings)
+        opened = open_database(settings)
+        restored.settle(opened, clock.now())
+        return opened
     except ServerError as error:
         raise StartError(error.message) from error
     except OSError as error:

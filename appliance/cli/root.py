@@ -37,6 +37,7 @@ COMMANDS = {
     "maintenance": "appliance.cli.maintenance:maintenance",
     "schedule": "appliance.cli.schedule:schedule",
     "limit": "appliance.cli.limit:limit",
+    "backup": "appliance.cli.backup:backup",
     "disk": "appliance.cli.disk:disk",
     "token": "appliance.cli.token:token",
     "user": "appliance.cli.user:user",

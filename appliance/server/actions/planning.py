@@ -40,9 +40,15 @@ class PlanCounts:
 
 
 def plan_runs(
-    session: Session, due_schedules: Sequence[Schedule], actor: Actor, now: datetime, ahead: int
+    session: Session,
+    due_schedules: Sequence[Schedule],
+    actor: Actor,
+    now: datetime,
+    ahead: int,
+    catch_up: CatchUp | None = None,
 ) -> PlanCounts:
-    """Create the missing runs of these schedules. A schedule that can't be computed is switched off, with an event that says why."""
+    """Create the missing runs of these schedules. A schedule that can't be computed is switched off, with an event that says why.
+    `catch_up` takes the place of the schedules' own policies."""
     flows = mapped_flows.by_ids(session, {schedule.flow_id for schedule in due_schedules})
     versions = mapped_flows.newest_versions(session, set(flows))
     rows: list[NewFlowRun] = []
@@ -55,7 +61,7 @@ def plan_runs(
         if version is None or flow.archived or not schedule.active:
             continue
         try:
-            plan = _plan_of(schedule, now, ahead)
+            plan = _plan_of(schedule, now, ahead, catch_up)
             due = [time for time in plan.due if (schedule.id, time) not in deleted]
             rows += _rows(flow, version, schedule, due, actor, now)
         except MALFORMED as error:
@@ -109,8 +115,8 @@ def unplan(session: Session, schedule: Schedule, now: datetime) -> int:
     return flow_runs.delete_planned(session, schedule.id, now)
 
 
-def _plan_of(schedule: Schedule, now: datetime, ahead: int) -> Plan:
-    catch_up = CatchUp(schedule.catch_up, schedule.catch_up_cap, schedule.catch_up_window)
+def _plan_of(schedule: Schedule, now: datetime, ahead: int, catch_up: CatchUp | None) -> Plan:
+    catch_up = catch_up or CatchUp(schedule.catch_up, schedule.catch_up_cap, schedule.catch_up_window)
     return plan_times(parse(schedule.document), schedule.scheduled_until or now, now, ahead, catch_up)
 
 

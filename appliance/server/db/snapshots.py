@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from appliance.server.db.backups import to_disk
 from appliance.server.db.sqlite import dbapi
 from appliance.server.errors import Unavailable
 
@@ -52,19 +53,11 @@ def copy(database: Path, path: Path) -> None:
             verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if verdict != "ok":
                 raise dbapi.DatabaseError("the copy is not sound")
-        _to_disk(draft)
+        to_disk(draft)
         draft.rename(path)
-        _to_disk(path.parent)
+        to_disk(path.parent)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _reason(error: OSError | dbapi.Error) -> str:

@@ -63,7 +63,7 @@ def check(database: Path) -> None:
     """Raise Damaged if the files are not one sound SQLite database as far as can be seen without opening it. Nothing is changed.
 
     A database that another process has open was checked by that process, and is not looked at."""
-    if _is_open(database):
+    if is_open(database):
         return
     wal, size = beside(database, "-wal"), _size(database)
     if size == 0:
@@ -81,11 +81,24 @@ def check(database: Path) -> None:
         raise Damaged(f"{database.name} is only a part of a database: its end is missing; {_RESTORE}.")
 
 
+def is_open(database: Path) -> bool:
+    """Whether a process has the database open. Never ask in one that has: closing the file would drop its locks."""
+    try:
+        with beside(database, "-shm").open("r+b") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _OPEN_BYTE)
+            except (BlockingIOError, PermissionError):
+                return True
+            return False
+    except OSError:
+        return False
+
+
 def begin_generation(database: Path) -> None:
     """Take the log into the database and mark both with a new number, so that no older copy of the database passes for this one.
 
     Raises Damaged. On a full disk the number stays: reading must work there."""
-    if _is_open(database):
+    if is_open(database):
         return
     try:
         with closing(dbapi.connect(database, isolation_level=None)) as connection:
@@ -109,18 +122,6 @@ def fold(database: Path) -> None:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except dbapi.Error as error:
         log.warning("The write-ahead log can't be folded into the database: %s", error)
-
-
-def _is_open(database: Path) -> bool:
-    try:
-        with beside(database, "-shm").open("r+b") as file:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _OPEN_BYTE)
-            except (BlockingIOError, PermissionError):
-                return True
-            return False
-    except OSError:
-        return False
 
 
 def _first_page(database: Path, size: int) -> _FirstPage:

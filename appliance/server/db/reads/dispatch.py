@@ -13,9 +13,10 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, TextClause, bindparam, select, text
 from sqlalchemy.orm import Session
 
-from appliance.server.db.conditions import LIVE_NOW, MAY_BE_CLAIMED, SCHEDULED_NOW
+from appliance.server.db.conditions import LIVE_NOW, MAY_BE_CLAIMED, SCHEDULED_NOW, has_type
 from appliance.server.db.reads import hold, maintenance, settings
 from appliance.server.db.tables import metadata
+from appliance.server.domain.transitions import PENDING, SCHEDULED
 
 _run = metadata.tables["flow_run"]
 _flow = metadata.tables["flow"]
@@ -50,6 +51,7 @@ NOT_OVERLAPPING = text(
 )
 """A run waits for the one before it, unless its schedule allows overlap."""
 
+_NOT_BEGUN = has_type({SCHEDULED, PENDING})
 _TWO_PROJECTS = select(_project.c.id).limit(2)
 
 
@@ -145,3 +147,9 @@ def _several_projects(session: Session) -> bool:
 def dialect(session: Session) -> str:
     """`sqlite` or `postgresql`."""
     return str(session.connection().dialect.name)
+
+
+def not_begun(session: Session, due: datetime, after: UUID, limit: int) -> list[UUID]:
+    """Runs that were due by then and have not begun, or wait to go on, in the order of their ids."""
+    statement = select(_run.c.id).where(_NOT_BEGUN, _run.c.scheduled_time <= due, _run.c.id > after)
+    return list(session.execute(statement.order_by(_run.c.id).limit(limit)).scalars())

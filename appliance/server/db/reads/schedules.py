@@ -81,6 +81,12 @@ def to_plan(session: Session, now: datetime) -> list[UUID]:
     return list(session.execute(statement).scalars())
 
 
+def behind(session: Session, now: datetime, after: UUID, limit: int) -> list[UUID]:
+    """Active schedules with due times in the past that were not planned, in the order of their ids."""
+    statement = select(_schedule.c.id).where(ACTIVE, _schedule.c.scheduled_until < now, _schedule.c.id > after)
+    return list(session.execute(statement.order_by(_schedule.c.id).limit(limit)).scalars())
+
+
 def planned(session: Session, now: datetime) -> dict[UUID, list[datetime]]:
     """The due times of the runs that are only planned, by schedule, of schedules that are active."""
     statement = (
