@@ -61,13 +61,10 @@ def carry_out(
     """
     deadline = None if timeout is None else Deadline(timeout)
     try:
-        with forks.contained():
-            if deadline is None and output is None:
-                result = function(**inputs)
-                if type(result) not in SCALARS:
-                    result = _value(function, result)
-            else:
-                result = call(function, inputs, deadline, output, context.task_name)
+        if deadline is None and output is None:
+            result = _run(function, inputs)
+        else:
+            result = call(function, inputs, deadline, output, context.task_name)
     except StateSignal as signal:
         return _state_of(context, signal)
     except OneShotError as error:
@@ -136,6 +133,14 @@ def call(
 def _call(function: Function, inputs: dict[str, Any], deadline: Deadline | None) -> Any:
     if deadline is not None:
         return deadline.call(function, inputs, partial(_kept, function))
-    with forks.contained():
+    return _run(function, inputs)
+
+
+def _run(function: Function, inputs: dict[str, Any]) -> Any:
+    generation = forks.generation
+    try:
         result = function(**inputs)
         return result if type(result) in SCALARS else _value(function, result)
+    finally:
+        if forks.generation != generation:
+            forks.end()

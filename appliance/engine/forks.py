@@ -5,29 +5,33 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 
-class contained:
+generation = 0
+"""How many forks lie between this process and the first one. If it differs after a task's code, the code has forked."""
+
+
+@contextmanager
+def contained() -> Iterator[None]:
     """A process that is forked inside the block ends where it leaves the block. Put it around the code of a task, inside all else:
     what would be cleaned up after the code may need a lock that a thread of the parent held, which the child doesn't have."""
-
-    __slots__ = ("_process",)
-
-    def __enter__(self) -> None:
-        self._process = os.getpid()
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if os.getpid() != self._process:
-            _end(error)
+    before = generation
+    try:
+        yield
+    finally:
+        if generation != before:
+            end()
 
 
-def _end(error: BaseException | None) -> NoReturn:
-    """End this process with the exit code that Python would give it, without `atexit` handlers, as `multiprocessing` does."""
+def end() -> NoReturn:
+    """End this process with the exit code that Python would give it after the error that is being handled, if any, without `atexit`
+    handlers, as `multiprocessing` does."""
     code = 1
     try:
-        code = _say_why(error)
+        code = _say_why(sys.exc_info()[1])
         for stream in (sys.stdout, sys.stderr):
             with suppress(Exception):  # an object of the user's, or a closed one
                 stream.flush()
@@ -48,3 +52,12 @@ def _say_why(error: BaseException | None) -> int:
         return (error.code or 0) & 0xFF
     sys.stderr.write(f"{error.code}\n")
     return 1
+
+
+def _on_fork() -> None:
+    global generation
+    generation += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_on_fork)
