@@ -102,6 +102,13 @@ def is_loading(flow: object, name: str, verb: str) -> bool:
     return False
 
 
+def callers_line() -> Line | None:
+    """The line that calls the current function, unless it is in this package."""
+    frame = sys._getframe(2)
+    line = frame.f_code.co_filename, frame.f_lineno
+    return None if line[0].startswith(_PACKAGE) else line
+
+
 def authors_line() -> Line:
     """The line outside of this package that the current call comes from."""
     frame = sys._getframe(1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Never, NoReturn
 
 from appliance.core import copies, dealing, retries, triggers
 from appliance.core.annotations import mapped
-from appliance.core.building import FlowBuilder, active_flow, active_tags, authors_line
+from appliance.core.building import FlowBuilder, active_flow, active_tags, authors_line, callers_line
 from appliance.core.comparisons import truth
 from appliance.core.errors import FlowBuildError, NoActiveFlowError, TaskDefinitionError
 from appliance.core.logs import OwnLogger
@@ -170,13 +170,15 @@ class Task(OperatorMethods["Task"]):
         if active_tags.get():
             new.tags = new.tags | active_tags.get()
         flow = active_flow.get()
-        if flow is not None:
-            flow.unused[new] = authors_line()
+        if flow is not None and (line := callers_line()) is not None:
+            flow.unused[new] = line
         return new
 
     def _is_used(self, flow: FlowBuilder[Task]) -> None:
-        for one in (flow, active_flow.get() or flow):  # which differ in a call with flow=
-            one.unused.pop(self, None)
+        flow.unused.pop(self, None)
+        active = active_flow.get()
+        if active is not None and active is not flow:  # the call says flow=
+            active.unused.pop(self, None)
 
     def __call__(
         self,

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-
 generation = 0
 """How many forks lie between this process and the first one. If it differs after a task's code, the code has forked."""
 
