@@ -17,7 +17,7 @@ from appliance.client.transport import Transport, retry_after
 from appliance.kit import crash
 from appliance.kit.backoff import delays
 from appliance.kit.version import VERSION
-from appliance.protocol.agents import Claim, Claimed, Enrol, Enrolled, Held, Work
+from appliance.protocol.agents import Claim, Claimed, CodeGone, Enrol, Enrolled, Held, Work
 
 WAIT = 3.0
 """How long a claim waits for work. A stopping agent waits for its open claim, whose answer may be work, so this must be short."""
@@ -71,6 +71,10 @@ class Agent(ABC):
     def start(self, work: Work) -> None:
         """Start one attempt. Raises StartFailed."""
 
+    def code_problem(self, work: Work) -> str:
+        """Why the code of an attempt can't be obtained here, in a sentence; empty if it can."""
+        return ""
+
     @abstractmethod
     def stop_run(self, flow_run_id: UUID, attempt: int, reason: str) -> None:
         """Stop one attempt if it is still running. Called repeatedly until the attempt has ended."""
@@ -121,7 +125,7 @@ class Agent(ABC):
                 orders = self._claim(agent_id, stop)
                 if self._left_behind:
                     return 0
-                self._carry_out(orders)
+                self._carry_out(agent_id, orders)
                 if orders.stop and not orders.work:
                     self.changed.wait(STOPPING_PAUSE)
             except NotFound:
@@ -174,13 +178,29 @@ class Agent(ABC):
             self.changed.wait(FULL_PAUSE)
         return answer
 
-    def _carry_out(self, orders: Claimed) -> None:
+    def _carry_out(self, agent_id: UUID, orders: Claimed) -> None:
         for stop in orders.stop:
             self.stop_run(stop.flow_run_id, stop.attempt, stop.reason)
         for work in orders.work:
             crash.point("agent.claimed")
             try:
+                if self._gives_back(agent_id, work):
+                    continue
                 self.start(work)
             except StartFailed as error:
                 _logger.error("Run %s could not be started: %s", work.name, error)
                 self.report_failed_start(work, str(error))
+
+    def _gives_back(self, agent_id: UUID, work: Work) -> bool:
+        """Whether the run must not be started here, because its code is gone and the server has found another way."""
+        problem = self.code_problem(work)
+        if not problem:
+            return False
+        request = CodeGone(flow_run_id=work.flow_run_id, attempt=work.attempt, reason=problem)
+        try:
+            answer = agents.code_gone(self._transport, agent_id, request)
+        except NotFound:  # a server of the release before
+            return False
+        if answer.taken_back:
+            _logger.info("Run %s was given back: %s", work.name, problem)
+        return answer.taken_back

@@ -26,6 +26,7 @@ from appliance.agents.watch import LiveProcess, Watcher
 from appliance.client.transport import Transport
 from appliance.core import secrets
 from appliance.kit import crash
+from appliance.packaging.loading import code_problem
 from appliance.protocol.agents import Enrolled, Held, Work
 
 _logger = logging.getLogger("appliance.agent")
@@ -82,6 +83,9 @@ class ProcessAgent(Agent):
     def holding(self) -> list[Held]:
         records = [process.record for process in self._watcher.live()]
         return [Held(flow_run_id=record.flow_run_id, attempt=record.attempt) for record in records]
+
+    def code_problem(self, work: Work) -> str:
+        return code_problem(work.storage)
 
     def start(self, work: Work) -> None:
         """Raises StartFailed if its process could not be started."""

@@ -6,7 +6,16 @@ from typing import Any
 from uuid import UUID
 
 from appliance.client.transport import Transport, path
-from appliance.protocol.agents import AgentReport, AgentReported, Claim, Claimed, Enrol, Enrolled
+from appliance.protocol.agents import (
+    AgentReport,
+    AgentReported,
+    Claim,
+    Claimed,
+    CodeGone,
+    Enrol,
+    Enrolled,
+    TakenBack,
+)
 
 
 def enrol(transport: Transport, request: Enrol) -> Enrolled:
@@ -22,6 +31,11 @@ def claim(transport: Transport, agent_id: UUID, request: Claim) -> Claimed:
 def report(transport: Transport, agent_id: UUID, request: AgentReport) -> AgentReported:
     """Report which attempts have started and ended. Sending a report twice is harmless."""
     return transport.post(path("agents", agent_id, "report"), request, AgentReported, idempotent=True, tries=1)
+
+
+def code_gone(transport: Transport, agent_id: UUID, request: CodeGone) -> TakenBack:
+    """Report that the code of an attempt can't be obtained. Sending this twice is harmless."""
+    return transport.post(path("agents", agent_id, "code-gone"), request, TakenBack, idempotent=True)
 
 
 def listed(transport: Transport) -> list[dict[str, Any]]:

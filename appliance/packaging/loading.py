@@ -21,3 +21,9 @@ def load_flow(document: dict[str, Any]) -> Flow:
             f"This version does not know the storage {document.get('type')!r} (it knows {', '.join(STORAGES)}); upgrade the agent."
         )
     return storage.load(document)
+
+
+def code_problem(document: dict[str, Any]) -> str:
+    """Why the code can't be obtained, in a sentence; empty if it can, or if this version does not know the storage."""
+    storage = STORAGES.get(str(document.get("type")))
+    return "" if storage is None else storage.problem(document)

@@ -36,6 +36,16 @@ class LocalStorage:
         return {"type": "local", "path": str(self.path), "flow": self.flow, "sha256": self.sha256, **module}
 
     @classmethod
+    def problem(cls, document: dict[str, Any]) -> str:
+        """The file is gone, or another one has taken its place."""
+        path = Path(document["path"])
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            return f"The flow file {path.name} can't be read ({error.strerror})."
+        return "" if _digest(content) == document["sha256"] else f"The flow file {path.name} has changed."
+
+    @classmethod
     def load(cls, document: dict[str, Any]) -> Flow:
         """Raises LoadError when the file is gone, changed or broken, or has no such flow."""
         path, name, expected = Path(document["path"]), document["flow"], document["sha256"]

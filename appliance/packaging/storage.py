@@ -18,4 +18,9 @@ class Storage(Protocol):
     def describe(self) -> dict[str, Any]: ...
 
     @classmethod
+    def problem(cls, document: dict[str, Any]) -> str:
+        """Why the code can't be obtained, in a sentence; empty if it can."""
+        ...
+
+    @classmethod
     def load(cls, document: dict[str, Any]) -> Flow: ...

@@ -96,5 +96,19 @@ class AgentReport(Message, kw_only=True):
     logs: list[InfrastructureLog] = []
 
 
+class CodeGone(Message, kw_only=True):
+    """The agent can't obtain the code of an attempt that it was given and has not started. `reason` is a sentence."""
+
+    flow_run_id: UUID
+    attempt: int
+    reason: str
+
+
+class TakenBack(Answer, kw_only=True):
+    """Whether the attempt is no longer this agent's. If it still is, the agent starts it."""
+
+    taken_back: bool
+
+
 class AgentReported(Answer, kw_only=True):
     stale: list[Held] = []  # attempts that are no longer this agent's

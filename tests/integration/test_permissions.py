@@ -130,6 +130,10 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("GET", "/api/v1/agents"): (READERS, _fixed("/api/v1/agents")),
     ("POST", "/api/v1/agents"): ({"agent", "admin"}, _fixed("/api/v1/agents", {"name": "edge-1", "type": "process"})),
     ("POST", "/api/v1/agents/{agent_id:uuid}/claim"): ({"agent", "admin"}, _of_agent("/claim", {"free_slots": 0})),
+    ("POST", "/api/v1/agents/{agent_id:uuid}/code-gone"): (
+        {"agent", "admin"},
+        _of_agent("/code-gone", {"flow_run_id": str(uuid4()), "attempt": 1, "reason": "gone"}),
+    ),
     ("POST", "/api/v1/agents/{agent_id:uuid}/report"): ({"agent", "admin"}, _of_agent("/report", {})),
     ("GET", "/api/v1/schedules"): (READERS, lambda site: (f"/api/v1/schedules?flow_id={_flow(site)}", None)),
     ("POST", "/api/v1/flows/{flow_id:uuid}/schedules"): (

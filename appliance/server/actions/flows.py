@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock, ids
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.flows import Registered, Registration
-from appliance.server.actions import projects, schedules
+from appliance.server.actions import deploys, projects, schedules
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
@@ -87,6 +87,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
         schedules.sync_with_code(
             session, flow, version, request.set_schedules_active, actor, now, db.rules.scheduled_runs_ahead
         )
+        deploys.follow(session, flow, version, actor, now)
         data = {"version": version.number, "restores": version.restores, "changes": version.changes}
         announce(session, "flow", flow.id, "flow.registered", data, actor, now)
         return _registered(version, created=True)

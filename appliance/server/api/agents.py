@@ -10,9 +10,20 @@ from anyio import to_thread
 from litestar import Request, Router, get, post
 
 from appliance.kit import clock
-from appliance.protocol.agents import MAX_WAIT, AgentReport, AgentReported, Claim, Claimed, Enrol, Enrolled
+from appliance.protocol.agents import (
+    MAX_WAIT,
+    AgentReport,
+    AgentReported,
+    Claim,
+    Claimed,
+    CodeGone,
+    Enrol,
+    Enrolled,
+    TakenBack,
+)
 from appliance.protocol.message import Page
 from appliance.server.actions import agents as actions
+from appliance.server.actions import deploys
 from appliance.server.api import turns
 from appliance.server.api.bodies import decode
 from appliance.server.api.views import AgentView
@@ -97,9 +108,20 @@ def report(request: Request[Actor, Any, Any], agent_id: UUID, body: bytes) -> Ag
     return actions.report(request.app.state["database"], request.user, agent_id, decode(body, AgentReport))
 
 
+@post(
+    "/{agent_id:uuid}/code-gone",
+    opt={"permission": Permission.AGENT_PROTOCOL, "body": CodeGone},
+    status_code=200,
+    sync_to_thread=True,
+)
+def code_gone(database: Database, actor: Actor, agent_id: UUID, body: bytes) -> TakenBack:
+    """Report that the code of a claimed run can't be obtained: the run moves to the newest version, or waits."""
+    return deploys.take_back(database, actor, agent_id, decode(body, CodeGone))
+
+
 async def _disconnected(request: Request[Any, Any, Any]) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
-router = Router("/agents", route_handlers=[index, enrol, claim, report])
+router = Router("/agents", route_handlers=[index, enrol, claim, report, code_gone])

@@ -13,6 +13,7 @@ from appliance.server.domain.concurrency import FLOW, LABEL, Key, full_sentence
 Code = Literal[
     "starting",
     "paused",
+    "no_code",
     "flow_paused",
     "flow_archived",
     "not_due",
@@ -110,6 +111,7 @@ class RunFacts:
     schedule_id: UUID | None = None
     message: str = ""
     """What its state says."""
+    waits_for_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,8 @@ def why(run: RunFacts, situation: Situation) -> Waiting | None:
     """Why the run has not started; None when it is not waiting."""
     if run.state_type == "PENDING":
         return Waiting("starting", "An agent has taken the run and is starting its process.")
+    if run.state_type == "PAUSED" and run.waits_for_code:
+        return Waiting("no_code", run.message)
     if run.state_type == "PAUSED":
         return Waiting("paused", f"{run.message} Resume it to continue." if run.message else _PAUSED)
     if run.state_type != "SCHEDULED":

@@ -18,6 +18,7 @@ from appliance.server.db.reads.pages import like
 from appliance.server.db.rows.concurrency import AttemptState
 from appliance.server.db.rows.flow_runs import FlowRunRow, HeldRun, RunSummary, RunToken
 from appliance.server.db.tables import metadata
+from appliance.server.domain.deploys import waits_for_code
 
 _run = metadata.tables["flow_run"]
 _flow = metadata.tables["flow"]
@@ -229,3 +230,21 @@ def of_attempts(session: Session, attempts: list[tuple[UUID, int]]) -> dict[UUID
     )
     result = session.connection().execute(select(*columns).where(_run.c.id.in_([run for run, _ in attempts])))
     return {row.id: row for row in cast(Iterable[HeldRun], result)}
+
+
+def behind(session: Session, flow_id: UUID, version_id: UUID, limit: int) -> list[UUID]:
+    """Runs of the flow's schedules that have not begun and are of another version, the first due first."""
+    statement = select(_run.c.id).where(
+        _run.c.flow_id == flow_id,
+        _run.c.state_type.in_(("SCHEDULED", "PAUSED")),
+        _run.c.attempt == 0,
+        _run.c.schedule_id.is_not(None),
+        _run.c.flow_version_id != version_id,
+    )
+    return list(session.execute(statement.order_by(_run.c.scheduled_time, _run.c.id).limit(limit)).scalars())
+
+
+def without_code(session: Session, flow_id: UUID) -> list[UUID]:
+    """Runs of the flow that wait for their code."""
+    statement = select(_run.c.id, _run.c.state_data).where(_run.c.flow_id == flow_id, _run.c.state_type == "PAUSED")
+    return [run_id for run_id, data in session.execute(statement) if waits_for_code(data)]

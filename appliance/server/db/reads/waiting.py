@@ -15,6 +15,7 @@ from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.db.rows.flows import FlowRow
 from appliance.server.db.tables import metadata
 from appliance.server.domain.concurrency import FLOW, LABEL, Key
+from appliance.server.domain.deploys import waits_for_code
 from appliance.server.domain.waiting import AgentFacts, Holder, LimitFacts, RunFacts, Situation, Waiting, why
 
 _run = metadata.tables["flow_run"]
@@ -57,6 +58,7 @@ def run_facts(run: FlowRunRow, flow: FlowRow) -> RunFacts:
         flow_id=flow.id,
         flow=flow.name,
         schedule_id=run.schedule_id,
+        waits_for_code=waits_for_code(run.state_data),
     )
 
 

@@ -1,0 +1,48 @@
+"""What a newly registered version means for runs that have not begun: whether they can move to it, and what they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from appliance.kit.documents import JsonDocument, Parameters
+
+WAITS_FOR_CODE: JsonDocument = {"waits_for": "code"}
+"""The data of a paused state: the run goes on when a version is registered, or when someone resumes it."""
+
+
+def waits_for_code(state_data: JsonDocument | None) -> bool:
+    return state_data is not None and state_data.get("waits_for") == "code"
+
+
+def carried_over(values: Parameters, before: Sequence[JsonDocument], after: Sequence[JsonDocument]) -> Parameters:
+    """The values of a run for another version, without parameters that it no longer has and that were left at their defaults."""
+    known = {item["name"] for item in after}
+    defaults = {item["name"]: item.get("default") for item in before if not item.get("required")}
+    return {
+        name: value
+        for name, value in values.items()
+        if name in known or name not in defaults or defaults[name] != value
+    }
+
+
+def moved(before: int, after: int, reason: str = "") -> str:
+    why = (
+        f"; the code of version {before} can't be obtained any more: {reason}" if reason else ", which was registered."
+    )
+    return f"Moved from version {before} to version {after}{why}"
+
+
+def stays(before: int, after: int, reason: str, problem: str) -> str:
+    """`problem`: why it can't move; empty if it has begun already."""
+    if not problem:
+        ways = (
+            "Register that code again and the run continues, or cancel the run and restart it with the newest version."
+        )
+        return (
+            f"The code of version {before}, with which the run has begun, can't be obtained any more: {reason} {ways}"
+        )
+    ways = "Register that code again, or a version that takes them, and the run continues; or cancel the run and create a new one."
+    return (
+        f"The code of version {before} can't be obtained any more: {reason} "
+        f"The run's parameters don't fit version {after}: {problem} {ways}"
+    )
