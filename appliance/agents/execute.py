@@ -26,7 +26,7 @@ from appliance.client.errors import ClientError, Forbidden, NotFound, StaleAttem
 from appliance.client.transport import Transport
 from appliance.core import flow_file, secrets
 from appliance.core.logs import get_logger
-from appliance.core.states import Cancelled, Failed, State
+from appliance.core.states import Cancelled, Failed, Paused, State
 from appliance.engine import failures
 from appliance.engine.process_exit import end_user_code, leave
 from appliance.engine.progress import start_line
@@ -39,7 +39,7 @@ from appliance.kit import clock, crash, lifecycle, logs
 from appliance.kit.backoff import delays
 from appliance.kit.errors import ApplianceError
 from appliance.packaging.loading import load_flow
-from appliance.packaging.storage import LoadError
+from appliance.packaging.storage import CodeMissing, LoadError
 from appliance.protocol.run_protocol import Begun
 
 DONE, REPLACED, AWAY = 0, 75, 76
@@ -223,6 +223,10 @@ def _run_flow(
     try:
         runner = _load(assignment, begun, reporter)
         runner.slots, runner.log = slots, log
+    except CodeMissing as error:  # it was there when the agent looked
+        log.finish()
+        _logger.warning("%s", error)
+        return Paused(str(error), data={"waits_for": "code"})
     except (LoadError, ApplianceError) as error:
         cause = error.__cause__
         trace = failures.describe(cause).get("traceback") if cause is not None else None

@@ -33,6 +33,7 @@ from appliance.engine import failures, overruns, steps, thread_context
 from appliance.engine.deadlines import TaskTimeout
 from appliance.engine.executors.executor import Executor, ExecutorError, Handle, reduced
 from appliance.engine.executors.local import LocalExecutor
+from appliance.engine.failed_runs import failed_run
 from appliance.engine.results import addresses
 from appliance.engine.task_runner import TaskRunner
 from appliance.kit import clock, ids
@@ -173,7 +174,7 @@ class FlowRunner:
         finally:
             if overruns.alive:
                 overruns.report(self.context)
-        final = self._judge(states)
+        final = self._judge(states, tasks.failures)
         if not isinstance(final, Finished):  # resources set up in this process don't last until the next attempt
             self._clean_up(tasks)
         return final
@@ -198,8 +199,8 @@ class FlowRunner:
             if task.runs_on_cancel and not isinstance(tasks.kept[task], Finished):
                 tasks.run({edge: _final(tasks.kept[edge.upstream_task]) for edge in self.flow.edges_to(task)}, task)
 
-    def _judge(self, states: dict[Task, State]) -> State:
-        """The final state, from the states of the reference tasks."""
+    def _judge(self, states: dict[Task, State], failures: Sequence[tuple[str, int]]) -> State:
+        """The final state, from the states of the reference tasks. `failures` has the task runs that failed, the first one first."""
         if self.stopped and any(isinstance(state, Cancelled) for state in _with_children(states.values())):
             return Cancelled("The flow run was cancelled.", states)
         unfinished = [
@@ -209,7 +210,7 @@ class FlowRunner:
             return self._unfinished(states, unfinished)
         keys = _with_children(states[task] for task in self.flow.reference_tasks())
         if any(isinstance(state, Failed) for state in keys):
-            final: State = Failed("Some reference tasks failed.", states, data=_first_failure(states, self.flow))
+            final: State = failed_run(self.flow, states, failures)
         elif all(isinstance(state, Success) for state in keys):
             final = Success("All reference tasks succeeded.", states)
         else:
@@ -381,20 +382,3 @@ def _with_children(states: Any) -> list[State]:
         else:
             flat.append(state)
     return flat
-
-
-def _first_failure(states: dict[Task, State], flow: Flow) -> dict[str, Any]:
-    """Where the reader should look first: the earliest task whose own code failed."""
-    failed = [
-        (flow.slugs[task], index, state)
-        for task, own in states.items()
-        for index, state in (enumerate(own.map_states) if isinstance(own, Mapped) else [(-1, own)])
-        if isinstance(state, Failed)
-    ]
-    slug, index, state = next((item for item in failed if item[2].data), failed[0])
-    return {
-        "task_slug": slug,
-        "map_index": index,
-        "cause": state.message,
-        **{k: v for k, v in state.data.items() if k != "traceback"},
-    }

@@ -37,7 +37,8 @@ def summary(flow: Flow, state: State, seconds: float) -> Iterator[str]:
         for task, own in states.items()
         for index, end in (enumerate(own.map_states) if isinstance(own, Mapped) else [(-1, own)])
     ]
-    yield f"Flow {flow.name!r} {verb} after {seconds:.2f} s: {type(state).__name__}. {state.message} {_counts(ends)}".rstrip()
+    message = "" if "cause" in state.data else f"{state.message} "  # the lines of the tasks say it
+    yield f"Flow {flow.name!r} {verb} after {seconds:.2f} s: {type(state).__name__}. {message}{_counts(ends)}".rstrip()
     failed = [one for one in ends if isinstance(one[2], Failed) and not isinstance(one[2], TriggerFailed)]
     for slug, index, end in failed[:_MOST_LINES]:
         name = repr(slug) if index < 0 else f"{slug!r}[{index}]"

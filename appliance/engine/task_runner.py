@@ -47,7 +47,8 @@ class TaskRunner:
     thread of the task. The flow runner provides `should_stop`. `current_task_run` in core.run_context is set throughout.
 
     `invoke` runs the code of tasks elsewhere; if None, it runs in place. A run that ends in a retry or pause of at most `longest_wait`
-    seconds stays in `waiting` until it is called again (see `due`). `kept` holds the last states of the tasks that are its keys.
+    seconds stays in `waiting` until it is called again (see `due`). `kept` holds the last states of the tasks that are its keys, and `failures` the
+    task runs that failed, the first one first.
     `outputs` and `output` are described in `task_run.Runner`.
     """
 
@@ -74,6 +75,7 @@ class TaskRunner:
         self.longest_wait = math.inf
         self.waiting: dict[tuple[str, int], TaskRun] = {}
         self.kept: dict[Task, State | None] = {}
+        self.failures: list[tuple[str, int]] = []
         self._logs_all = _logger.isEnabledFor(logging.DEBUG)
 
     def state_changed(self, task_slug: str, map_index: int, old: State, new: State, run_count: int) -> None:
@@ -154,6 +156,7 @@ class TaskRunner:
         if isinstance(new, TriggerFailed):
             _logger.info("Task %s was not run: %s", run, new.message)
         elif isinstance(new, Failed):
+            self.failures.append((run.task_slug, run.map_index))
             trace = new.data.get("traceback")
             _logger.error("Task %s failed: %s%s", run, new.message, f"\n{trace}" if trace else "")
         elif self._logs_all and isinstance(new, Finished):

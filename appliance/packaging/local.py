@@ -11,7 +11,7 @@ from typing import Any
 from appliance.core.flow import Flow
 from appliance.core.flow_file import FlowFile
 from appliance.core.logs import get_logger
-from appliance.packaging.storage import LoadError
+from appliance.packaging.storage import CodeMissing, LoadError
 
 _logger = get_logger()
 
@@ -43,7 +43,11 @@ class LocalStorage:
             content = path.read_bytes()
         except OSError as error:
             return f"The flow file {path.name} can't be read ({error.strerror})."
-        return "" if _digest(content) == document["sha256"] else f"The flow file {path.name} has changed."
+        return (
+            ""
+            if _digest(content) == document["sha256"]
+            else f"The flow file {path.name} has changed since it was registered."
+        )
 
     @classmethod
     def load(cls, document: dict[str, Any]) -> Flow:
@@ -51,7 +55,7 @@ class LocalStorage:
         path, name, expected = Path(document["path"]), document["flow"], document["sha256"]
         current = _digest(_content(path))
         if current != expected:
-            raise LoadError(
+            raise CodeMissing(
                 f"The flow file {path.name} has changed since it was registered (hash {expected[:12]}, now {current[:12]}): register it again."
             )
         flows = flows_of(import_file(path, document.get("module")))
@@ -113,7 +117,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise LoadError(
+        raise CodeMissing(
             f"The flow file {path} can't be read ({error.strerror}): put it back or register the flow again."
         ) from error
 

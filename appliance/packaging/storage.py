@@ -12,6 +12,10 @@ class LoadError(ApplianceError):
     """The code of a flow can't be loaded; the message is one sentence that says why and what to do."""
 
 
+class CodeMissing(LoadError):
+    """The code that was registered is not there, or not as it was; a registration helps."""
+
+
 class Storage(Protocol):
     """A place for flow code. `describe()` is the JSON that is registered; `load` turns it back into the flow."""
 

@@ -141,12 +141,15 @@ def test_a_server_that_is_not_there_exits_3(appliance: Appliance) -> None:
     assert "can't be reached" in done.stderr
 
 
-def test_a_flow_file_changed_after_registration_is_refused(appliance: Appliance, tmp_path: Path) -> None:
+def test_a_run_of_a_flow_file_changed_after_registration_waits(appliance: Appliance, tmp_path: Path) -> None:
     file = tmp_path / "changing.py"
     file.write_text(
         "from appliance import Flow, task\n@task\ndef one(): return 1\nwith Flow('changing') as flow:\n    one()\n"
     )
     assert appliance.cli("register", str(file), "--project", "tests").returncode == 0
     file.write_text(file.read_text() + "# changed\n")
-    run = appliance.wait_for(appliance.create_run("changing"), "FAILED")
-    assert "changed since it was registered" in run["state_message"]
+    run = appliance.create_run("changing")
+    waiting = appliance.wait_for(run, "PAUSED")
+    assert "changed since it was registered" in waiting["state_message"]
+    assert appliance.cli("register", str(file), "--project", "tests").returncode == 0
+    appliance.wait_for(run, "SUCCESS")

@@ -37,6 +37,7 @@ from tests.integration.builders import (
     rows,
     run_row,
     send,
+    task,
 )
 from tests.integration.conftest import StoppedClock
 
@@ -120,10 +121,26 @@ def test_a_default_of_a_parameter_that_is_gone_goes_too(database: Database) -> N
     assert version_of(database, run) == 2
 
 
-def test_the_newest_version_stays_with_the_agent(database: Database) -> None:
-    run = create(database, register(database).flow_id)
-    assert give_back(database, enrol(database)) == (run, False)
-    assert run_row(database, run)["state_name"] == "Submitted"
+@pytest.mark.parametrize("content", ["a", "b"])
+def test_code_that_is_changed_before_it_is_registered_is_waited_for(database: Database, content: str) -> None:
+    """Between the copy of a file and its registration: scheduled runs too."""
+    run = create(database, register(database, content="a").flow_id)
+    agent = enrol(database)
+    assert give_back(database, agent) == (run, True)
+    assert (reason(database, run).code, version_of(database, run)) == ("no_code", 1)
+    register(database, content=content)
+    (work,) = claim(database, agent)
+    assert work.flow_run_id == run
+
+
+def test_a_run_whose_code_changes_while_it_starts_moves_as_well(database: Database) -> None:
+    run, agent = begun(database, content="a")
+    waits: dict[str, Any] = {"message": GONE, "data": {"waits_for": "code"}}
+    send(database, run, 1, flow("PAUSED", "Paused", **waits))
+    assert reason(database, run).code == "no_code"
+    register(database, content="b")
+    assert give_back(database, agent) == (run, True)
+    assert version_of(database, run) == 2
 
 
 @pytest.mark.parametrize("way", ["the version again", "one that fits", "resume"])
@@ -151,7 +168,7 @@ def test_one_that_can_not_move_says_so_and_continues(database: Database, way: st
 
 def test_one_that_has_begun_never_moves(database: Database) -> None:
     run, agent = begun(database, content="a")
-    send(database, run, 1, flow("FAILED", "Failed", message="no"))
+    send(database, run, 1, task("extract-1", "SUCCESS", "Success"), flow("FAILED", "Failed", message="no"))
     register(database, content="b")
     restart_run(database, ALICE, run)
     assert give_back(database, agent) == (run, True)

@@ -172,16 +172,24 @@ def test_a_process_that_does_not_heed_sigterm_is_killed_after_the_grace(server: 
     assert server.ended(run).state == "Cancelled"
 
 
-def test_a_changed_flow_file_fails_the_run_with_one_sentence(server: LiveServer, host: Host, tmp_path: Path) -> None:
+def test_a_run_waits_for_the_code_of_a_changed_file_and_continues_when_it_is_registered(
+    server: LiveServer, host: Host, tmp_path: Path
+) -> None:
     file = tmp_path / "changing.py"
     file.write_text(
         "from appliance import Flow, task\n\n@task\ndef a():\n    pass\n\nwith Flow('changing') as flow:\n    a()\n"
     )
     server.register(file)
     file.write_text(file.read_text() + "\n# changed\n")
-    end = server.ended(server.create("changing"))
-    assert end.state == "Failed"
-    assert end.state_message.startswith("The flow file changing.py has changed since it was registered")
+    run = server.create("changing")
+    waiting = server.until(run, lambda view: view.wait_code == "no_code")
+    assert waiting.wait_reason == (
+        "The flow file changing.py has changed since it was registered. Register it again and the run continues, or cancel the run."
+    )
+    server.register(file)
+    assert server.ended(run).state == "Success"
+    history = [state.message for state in flow_runs.states(server.client, run)]
+    assert any(message.startswith("Moved from version 1 to version 2") for message in history)
 
 
 def test_a_restarted_agent_adopts_what_runs_and_notices_its_end(server: LiveServer, host: Host) -> None:

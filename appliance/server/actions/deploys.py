@@ -15,7 +15,7 @@ from appliance.server.actions.names import labels_of
 from appliance.server.actions.states import change_state
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flow_runs, mapped_flows
-from appliance.server.db.reads import states as read_states
+from appliance.server.db.reads import task_runs as read_task_runs
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.session import Database
@@ -24,7 +24,7 @@ from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import states
 from appliance.server.domain import deploys
 from appliance.server.domain.sanitize import clean
-from appliance.server.domain.transitions import FIRST, PAUSED, PENDING, RUNNING
+from appliance.server.domain.transitions import FIRST, PAUSED, PENDING
 from appliance.server.errors import Invalid
 
 MOST_AT_ONCE = 500
@@ -33,12 +33,16 @@ _NO_AGENT: FlowRunColumns = {"agent_id": None, "lease_expires_at": None, "run_to
 
 
 def follow(session: Session, flow: Flow, version: FlowVersion, actor: Actor, now: datetime) -> None:
-    """After a registration: scheduled runs that have not begun get the new version, and runs that wait for their code look for it again."""
+    """After a registration: scheduled runs that have not begun get the new version."""
     for run_id in flow_runs.behind(session, flow.id, version.id, MOST_AT_ONCE):
         run = states.lock(session, run_id)
         if run is not None and run.attempt == 0 and run.state_type in (FIRST.type, PAUSED):
             _follow(session, run, flow, version, actor, now)
-    for run_id in flow_runs.without_code(session, flow.id):
+
+
+def look_again(session: Session, version: FlowVersion, actor: Actor, now: datetime) -> None:
+    """After a registration, even of what is the newest version already: runs that wait for their code look for it again."""
+    for run_id in flow_runs.without_code(session, version.flow_id):
         run = states.lock(session, run_id)
         if run is not None and run.state_type == PAUSED:
             message = f"Version {version.number} was registered; the run looks for its code again."
@@ -49,16 +53,15 @@ def follow(session: Session, flow: Flow, version: FlowVersion, actor: Actor, now
 def take_back(
     db: Database, actor: Actor, agent_id: UUID, request: CodeGone, *, now: datetime | None = None
 ) -> TakenBack:
-    """An agent can't obtain the code of an attempt that it has not started: the run moves to the newest version, or waits and says why.
-    A run of the newest version stays with the agent, which starts it and reports what is wrong."""
+    """An agent can't obtain the code of an attempt that it has not started: the run moves to the newest version, or waits and says why."""
     now = now or clock.now()
     with db.write("exit") as session:
         run = states.lock(session, request.flow_run_id)
         if run is None or run.agent_id != agent_id or run.attempt != request.attempt:
             return TakenBack(taken_back=True)
         newest = mapped_flows.newest_version(session, run.flow_id)
-        if run.state_type != PENDING or newest is None or newest.id == run.flow_version_id:
-            return TakenBack(taken_back=False)
+        if run.state_type != PENDING or newest is None:
+            return TakenBack(taken_back=False)  # it was asked to stop, for instance: starting it reports that it has
         _take_back(session, run, newest, clean(request.reason, 1_000), actor, now)
         return TakenBack(taken_back=True)
 
@@ -66,7 +69,7 @@ def take_back(
 def _take_back(session: Session, run: LockedRun, newest: FlowVersion, reason: str, actor: Actor, now: datetime) -> None:
     before = session.get_one(FlowVersion, run.flow_version_id).number
     problem = ""
-    if not any(state.type == RUNNING for state in read_states.of_flow_run(session, run.id)):
+    if newest.id != run.flow_version_id and not read_task_runs.types_of(session, run.id):
         try:
             columns = _columns(session, run, session.get_one(Flow, run.flow_id), newest)
             message = deploys.moved(before, newest.number, reason)

@@ -79,6 +79,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
         newest = mapped_flows.newest_version(session, flow.id)
         version = _new_version(flow, request, document, actor, now)
         if newest is not None and _is_same(newest, version):
+            deploys.look_again(session, newest, actor, now)
             return _registered(newest, created=False)
         _number(session, version, newest, request.content_hash)
         session.add(version)
@@ -88,6 +89,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
             session, flow, version, request.set_schedules_active, actor, now, db.rules.scheduled_runs_ahead
         )
         deploys.follow(session, flow, version, actor, now)
+        deploys.look_again(session, version, actor, now)
         data = {"version": version.number, "restores": version.restores, "changes": version.changes}
         announce(session, "flow", flow.id, "flow.registered", data, actor, now)
         return _registered(version, created=True)

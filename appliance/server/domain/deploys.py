@@ -34,6 +34,8 @@ def moved(before: int, after: int, reason: str = "") -> str:
 
 def stays(before: int, after: int, reason: str, problem: str) -> str:
     """`problem`: why it can't move; empty if it has begun already."""
+    if before == after:
+        return f"{reason} Register it again and the run continues, or cancel the run."
     if not problem:
         ways = (
             "Register that code again and the run continues, or cancel the run and restart it with the newest version."

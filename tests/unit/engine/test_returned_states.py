@@ -77,4 +77,4 @@ def test_the_state_of_another_flow_is_that_of_the_task_that_ran_it() -> None:
     state = outer.run(progress=False)
     assert state is not None
     assert isinstance(state.result[only], states.Failed)
-    assert state.result[only].message == "Some reference tasks failed."
+    assert state.result[only].message == "Task fail-1 failed: ValueError: inside"

@@ -320,7 +320,7 @@ def test_on_failure_and_handlers_that_fail() -> None:
     state = flow.run()
     assert state is not None
     assert state.result[b].message == "Exception raised while calling state handlers: RuntimeError: handler"
-    assert failures == ["f: Some reference tasks failed."]
+    assert failures == ["f: Task one-1 failed: Exception raised while calling state handlers: RuntimeError: handler"]
 
 
 def test_a_pause_leaves_the_flow_unfinished() -> None:
