@@ -73,6 +73,22 @@ def get_flows(project: str | None, limit: int, json_output: bool) -> None:
     )
 
 
+@get.command("versions")
+@click.option("--flow", "flow_id", type=click.UUID, required=True, help="The id of the flow.")
+@limit_option(maximum=200)
+@as_json
+def get_versions(flow_id: UUID, limit: int, json_output: bool) -> None:
+    """List the versions of a flow, newest first, with what changed."""
+    from appliance.client import flows
+
+    items = flows.versions(connect(), flow_id, limit)
+    if json_output:
+        print_json(items)
+        return
+    rows = ((v["number"], v["restores"], v["created"], v["created_by"], "; ".join(v["changes"])) for v in items)
+    print_table(("VERSION", "RESTORES", "REGISTERED", "BY", "CHANGES"), rows, "The flow has no versions.")
+
+
 @get.command("task-runs")
 @click.argument("run_id", type=RunId(), metavar="RUN")
 @limit_option(1000, maximum=1_000_000)

@@ -35,3 +35,8 @@ def each(
         after, left = page.next, None if left is None else left - len(page.items)
         if after is None or not page.items:
             return
+
+
+def versions(transport: Transport, flow_id: UUID, limit: int = PAGE) -> list[dict[str, Any]]:
+    """A flow's versions, newest first, at most 200."""
+    return transport.get(path("flows", flow_id, "versions"), Page, {"limit": min(limit, PAGE)}).items

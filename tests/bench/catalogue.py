@@ -161,7 +161,7 @@ def _rest(known: Facts) -> Iterator[Ask]:
     flows_after = base64.urlsafe_b64encode(f"{known.cold_flow}|{known.cold_name}".encode()).decode().rstrip("=")
     for path in (
         "flows", "flows?limit=200", "flows?name=load", f"flows?project={known.project}", f"flows?after={flows_after}",
-        f"flows/{known.hot_flow}", "schedules", "schedules?limit=200", f"schedules?flow_id={known.hot_flow}",
+        f"flows/{known.hot_flow}", f"flows/{known.hot_flow}/versions", "schedules", "schedules?limit=200", f"schedules?flow_id={known.hot_flow}",
         f"schedules?after={known.deep_schedule}", f"schedules/{known.schedule}/skips", "agents", "info",
         "users", "tokens", "jobs", "concurrency-limits", "system/disk", "system/hold", "system/maintenance",
         f"flow-runs/{known.failed}/logs/download",

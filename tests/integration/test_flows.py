@@ -11,6 +11,7 @@ from sqlalchemy import text
 from appliance.kit import ids
 from appliance.protocol.flows import Registered, Registration
 from appliance.server.actions import flows, schedules
+from appliance.server.db.reads import flows as read_flows
 from appliance.server.db.session import Database
 from appliance.server.errors import Invalid, NotFound
 from tests.integration.builders import ALICE, MINUTELY, N, claim, create, document, enrol, register, rows, run_row
@@ -117,6 +118,20 @@ def test_versions_of_earlier_releases_are_recognized(database: Database) -> None
             session.execute(text("update flow_version set content_hash = :hash where number = :number"), values)
     assert not register(database, content="b").created
     assert register(database, content="a").restores == 1
+
+
+def test_versions_are_listed_newest_first_in_pages(database: Database) -> None:
+    for content in ("a", "b", "a"):
+        flow = register(database, content=content)
+    with database.read() as session:
+        first = read_flows.version_page(session, flow.flow_id, 2)
+        rest = read_flows.version_page(session, flow.flow_id, 2, first.next)
+    assert [(row.number, row.restores, row.changes) for row in first.rows] == [
+        (3, 1, ["the code"]),
+        (2, None, ["the code"]),
+    ]
+    assert [(row.number, row.restores, row.changes) for row in rest.rows] == [(1, None, [])]
+    assert rest.next is None
 
 
 def test_many_at_once_get_distinct_numbers(database: Database) -> None:

@@ -109,6 +109,10 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("GET", "/api/v1/flows"): (READERS, _fixed("/api/v1/flows")),
     ("POST", "/api/v1/flows"): (OPERATORS, _registration),
     ("GET", "/api/v1/flows/{flow_id:uuid}"): (READERS, lambda site: (f"/api/v1/flows/{_flow(site)}", None)),
+    ("GET", "/api/v1/flows/{flow_id:uuid}/versions"): (
+        READERS,
+        lambda site: (f"/api/v1/flows/{_flow(site)}/versions", None),
+    ),
     ("GET", "/api/v1/flow-runs"): (READERS, _fixed("/api/v1/flow-runs")),
     ("POST", "/api/v1/flow-runs"): (OPERATORS, lambda site: ("/api/v1/flow-runs", {"flow_id": str(_flow(site))})),
     ("GET", R): (READERS, _of_run("")),

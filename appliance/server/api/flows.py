@@ -12,11 +12,11 @@ from appliance.protocol.flows import Registered, Registration
 from appliance.protocol.message import Page
 from appliance.server.actions import flows as actions
 from appliance.server.api.bodies import decode
-from appliance.server.api.views import FlowView
+from appliance.server.api.views import FlowView, VersionView
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flows, pages
-from appliance.server.db.rows.flows import FlowRow
+from appliance.server.db.rows.flows import FlowRow, VersionSummary
 from appliance.server.db.session import Database
 from appliance.server.errors import NotFound
 
@@ -51,6 +51,29 @@ def show(database: Database, flow_id: UUID) -> FlowView:
     return views[0]
 
 
+@get("/{flow_id:uuid}/versions", opt={"permission": Permission.READ, "items": VersionView}, sync_to_thread=True)
+def versions(database: Database, flow_id: UUID, limit: int | None = None, after: str | None = None) -> Page:
+    """List a flow's versions, newest first, with what changed and which older version each restores."""
+    with database.read() as session:
+        if not flows.by_ids(session, [flow_id]):
+            raise NotFound("There is no such flow; it may have been deleted.")
+        page = flows.version_page(session, flow_id, pages.size(limit), after)
+        return Page(items=[_version(row) for row in page.rows], next=page.next)
+
+
+def _version(row: VersionSummary) -> VersionView:
+    return VersionView(
+        id=row.id,
+        number=row.number,
+        restores=row.restores,
+        changes=row.changes or [],
+        labels=row.labels,
+        sdk_version=row.sdk_version,
+        created=row.created,
+        created_by=row.created_by,
+    )
+
+
 def _views(session: Session, rows: Sequence[FlowRow]) -> list[FlowView]:
     ids = [row.id for row in rows]
     names = flows.names(session, ids)
@@ -70,4 +93,4 @@ def _views(session: Session, rows: Sequence[FlowRow]) -> list[FlowView]:
     ]
 
 
-router = Router("/flows", route_handlers=[register, index, show])
+router = Router("/flows", route_handlers=[register, index, show, versions])

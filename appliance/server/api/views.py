@@ -41,6 +41,17 @@ class FlowView(Answer, kw_only=True):
     parameters: list[JsonDocument]
 
 
+class VersionView(Answer, kw_only=True):
+    id: UUID
+    number: int
+    restores: int | None  # the first version with the same content
+    changes: list[str]  # what differs from the version before, one phrase each
+    labels: list[str]
+    sdk_version: str
+    created: datetime
+    created_by: str
+
+
 class ScheduleView(Answer, kw_only=True):
     id: UUID
     flow_id: UUID

@@ -72,6 +72,7 @@ export function run(more: Partial<Run> = {}): Run {
     flow: { id: "flow-1", name: "etl", project: { name: "main" }, version: { number: 3 } },
     version: {
       number: 3,
+      restores: null,
       parameters: [],
       tasks: TASKS,
       edges: [
@@ -132,8 +133,11 @@ export function flow(parameters: Parameter[] = [], more: Partial<Flow> = {}): Fl
     name: "etl",
     created: AT,
     project: { name: "main" },
+    versions: [],
     version: {
       number: 3,
+      restores: null,
+      changes: [],
       created: AT,
       createdBy: "alice",
       sdkVersion: "1",

@@ -11,12 +11,20 @@ from sqlalchemy.orm import Session
 
 from appliance.kit.documents import JsonDocument
 from appliance.server.db.reads.pages import RowPage, encode, like, text_key, unusable
-from appliance.server.db.rows.flows import FlowRow, FlowVersionRow, RunnableFlow, RunnableVersion, VersionWork
+from appliance.server.db.rows.flows import (
+    FlowRow,
+    FlowVersionRow,
+    RunnableFlow,
+    RunnableVersion,
+    VersionSummary,
+    VersionWork,
+)
 from appliance.server.db.tables import metadata
 
 _flow = metadata.tables["flow"]
 _version = metadata.tables["flow_version"]
 _project = metadata.tables["project"]
+_SUMMARY = tuple(_version.c[name] for name in VersionSummary.__annotations__)
 _NAMES = (
     select(_flow.c.id, _flow.c.name, _project.c.name)
     .join(_project, _project.c.id == _flow.c.project_id)
@@ -82,6 +90,24 @@ def newest_versions(session: Session, flow_ids: Collection[UUID]) -> Sequence[Fl
     )
     matches = and_(_version.c.flow_id == newest.c.flow_id, _version.c.number == newest.c.number)
     return cast(Sequence[FlowVersionRow], session.execute(select(_version).join(newest, matches)).all())
+
+
+def version_page(session: Session, flow_id: UUID, limit: int, after: str | None = None) -> RowPage[VersionSummary]:
+    """The flow's versions, newest first."""
+    query = select(*_SUMMARY).where(_version.c.flow_id == flow_id).order_by(_version.c.number.desc())
+    if after is not None:
+        query = query.where(_version.c.number < _number(after))
+    rows = cast(Sequence[VersionSummary], session.execute(query.limit(limit + 1)).all())
+    more, rows = len(rows) > limit, rows[:limit]
+    return RowPage(rows, encode(str(rows[-1].number)) if more else None)
+
+
+def _number(cursor: str) -> int:
+    (text,) = text_key(cursor, 1)
+    try:
+        return int(text)
+    except ValueError as error:
+        raise unusable() from error
 
 
 def task_numbers(session: Session, version_ids: Collection[UUID]) -> dict[UUID, int]:

@@ -89,6 +89,20 @@ class FlowVersionRow(RowType):
     created_by: str
 
 
+class VersionSummary(RowType):
+    """A version in a list of a flow's versions: what was registered when, by whom, and what changed."""
+
+    id: UUID
+    flow_id: UUID
+    number: int
+    restores: int | None
+    changes: list[str] | None
+    labels: list[str]
+    sdk_version: str
+    created: datetime
+    created_by: str
+
+
 class VersionWork(RowType):
     """What an agent needs to start runs of a version."""
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from appliance.server.db.rows.flows import FlowVersionRow
+from appliance.server.db.rows.flows import FlowVersionRow, VersionSummary
 from appliance.server.graphql.scalars import JSON
 
 
@@ -38,11 +38,23 @@ class EdgeDef:
     flattened: bool
 
 
+@strawberry.type(description="A version in the list of a flow's versions.")
+class VersionEntry:
+    id: UUID
+    number: int
+    restores: int | None = strawberry.field(description="The first version with the same content.")
+    changes: list[str] = strawberry.field(description="What differs from the version before, one phrase each.")
+    created: datetime
+    created_by: str
+
+
 @strawberry.type(description="One registered version of a flow. It never changes.")
 class FlowVersion:
     row: strawberry.Private[FlowVersionRow]
     id: UUID
     number: int
+    restores: int | None = strawberry.field(description="The first version with the same content.")
+    changes: list[str] = strawberry.field(description="What differs from the version before, one phrase each.")
     created: datetime
     created_by: str
     sdk_version: str
@@ -94,9 +106,22 @@ def version(row: FlowVersionRow) -> FlowVersion:
         row=row,
         id=row.id,
         number=row.number,
+        restores=row.restores,
+        changes=row.changes or [],
         created=row.created,
         created_by=row.created_by,
         sdk_version=row.sdk_version,
         labels=row.labels,
         storage=row.storage,
+    )
+
+
+def entry(row: VersionSummary) -> VersionEntry:
+    return VersionEntry(
+        id=row.id,
+        number=row.number,
+        restores=row.restores,
+        changes=row.changes or [],
+        created=row.created,
+        created_by=row.created_by,
     )

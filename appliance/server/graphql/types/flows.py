@@ -9,6 +9,7 @@ from uuid import UUID
 import strawberry
 
 from appliance.protocol.states import TERMINAL
+from appliance.server.db.reads import flows as read_flows
 from appliance.server.db.reads import states
 from appliance.server.db.reads.task_runs import Recorded
 from appliance.server.db.reads.waiting import run_facts
@@ -30,7 +31,7 @@ from appliance.server.graphql.types.flow_runs import (
     state,
     task_counts_of,
 )
-from appliance.server.graphql.types.flow_versions import FlowVersion, version
+from appliance.server.graphql.types.flow_versions import FlowVersion, VersionEntry, entry, version
 from appliance.server.graphql.types.projects import Project, project
 from appliance.server.graphql.types.schedules import Schedule, schedule
 
@@ -56,6 +57,12 @@ class Flow:
     @described("The latest version.")
     def version(self, info: Info) -> FlowVersion:
         return version(info.context.loaders.newest_version.load_existing(self.id))
+
+    @described("Its versions, newest first; at most 50.")
+    def versions(self, info: Info, first: int | None = 10) -> list[VersionEntry]:
+        if first is not None and not 1 <= first <= MOST_RECENT:
+            raise Invalid(f"The argument first must be between 1 and {MOST_RECENT} here.")
+        return [entry(row) for row in read_flows.version_page(info.context.session(), self.id, first or 10).rows]
 
     @strawberry.field
     def schedules(self, info: Info) -> list[Schedule]:

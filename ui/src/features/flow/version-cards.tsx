@@ -2,6 +2,7 @@
 
 import type { Flow } from "../../api/flows";
 import { printJson } from "../../lib/json";
+import { versionName } from "../../lib/versions";
 import { Instant } from "../../ui/instant";
 import { Empty } from "../../ui/notice";
 
@@ -10,9 +11,15 @@ export function VersionCard({ flow }: { flow: Flow }) {
   return (
     <section className="card" aria-labelledby="version">
       <div className="card-head">
-        <h2 id="version">Version {version.number}</h2>
+        <h2 id="version">{versionName(version)}</h2>
       </div>
       <dl className="pairs">
+        {version.changes.length > 0 && (
+          <>
+            <dt>Changed</dt>
+            <dd>{version.changes.join("; ")}</dd>
+          </>
+        )}
         <dt>Registered</dt>
         <dd>
           <Instant at={version.created} />
@@ -35,7 +42,25 @@ export function VersionCard({ flow }: { flow: Flow }) {
           </>
         )}
       </dl>
+      <EarlierVersions versions={flow.versions.filter((one) => one.number !== version.number)} />
     </section>
+  );
+}
+
+function EarlierVersions({ versions }: { versions: Flow["versions"] }) {
+  if (versions.length === 0) return null;
+  return (
+    <ul className="task-names" aria-label="Earlier versions">
+      {versions.map((one) => (
+        <li key={one.number}>
+          <span>{versionName(one)}</span>
+          <span className="muted">
+            <Instant at={one.created} />
+            {one.changes.length > 0 && ` · ${one.changes.join("; ")}`}
+          </span>
+        </li>
+      ))}
+    </ul>
   );
 }
 

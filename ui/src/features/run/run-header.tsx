@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { Button } from "react-aria-components";
 import type { Run } from "../../api/flow-runs";
 import { canStop, lookOfRun } from "../../lib/states";
+import { shortVersion } from "../../lib/versions";
 import { BusyButton } from "../../ui/busy-button";
 import { useNow } from "../../ui/clock";
 import { Elapsed, Instant } from "../../ui/instant";
@@ -85,7 +86,7 @@ function CopyId({ id }: { id: string }) {
 
 function RunTimes({ run }: { run: Run }) {
   const facts = [
-    `v${run.version.number}`,
+    shortVersion(run.version),
     run.agent?.name,
     run.attempt > 1 ? `attempt ${run.attempt}` : null,
     run.trigger === "schedule" ? "by schedule" : `by ${run.createdBy || run.trigger}`,
