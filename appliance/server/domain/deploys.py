@@ -1,4 +1,4 @@
-"""What a newly registered version means for runs that have not begun: whether they can move to it, and what they are told."""
+"""What a newly registered version means for runs that have not begun: whether they can move to it, and what their state says."""
 
 from __future__ import annotations
 
