@@ -15,14 +15,28 @@ from appliance.config import Settings
 from appliance.kit import clock, ids
 from appliance.protocol.tokens import CreateToken
 from appliance.protocol.users import CreateUser, Login, Setup
-from appliance.server.actions import disk, presence, projects, rollups, schedules, sessions, setup, tokens, users
+from appliance.server.actions import (
+    disk,
+    presence,
+    projects,
+    restored,
+    rollups,
+    schedules,
+    sessions,
+    setup,
+    soundness,
+    tokens,
+    users,
+)
 from appliance.server.actions.retention import Sweep, keep_of
 from appliance.server.auth import sessions as credentials
 from appliance.server.auth import tokens as bearers
 from appliance.server.auth.identity import SYSTEM
 from appliance.server.auth.throttle import LoginThrottle
+from appliance.server.db.backups import COPIED
 from appliance.server.db.reads import sessions as reads
 from appliance.server.db.session import Database
+from appliance.server.db.writes import settings
 from appliance.server.errors import ServerError
 from tests.integration import builders
 
@@ -41,11 +55,19 @@ class Administration:
 
     def script(self) -> None:
         with clock.stopped(lambda: self.time):
-            for step in (self.claim, self.come_and_go, self.hand_out, self.look_after, self.plan):
+            for step in (self.claim, self.come_and_go, self.hand_out, self.look_after, self.plan, self.restore):
                 step()
 
     def settle(self) -> None:
         """Nothing of it goes on by itself."""
+
+    def restore(self) -> None:
+        """The first start of a copy, in which runs and due times that were not planned lie in the past."""
+        builders.create(self.db, builders.register(self.db, schedules=[DAILY]).flow_id)
+        with self.db.write() as session:
+            settings.put(session, COPIED, clock.isoformat(self.time), self.time)
+        restored.settle(self.db, self.time + timedelta(days=30))
+        soundness.check(self.db, self.time)
 
     def claim(self) -> None:
         once(lambda: setup.use_setup(self.db, self.setup(), LIFETIME))

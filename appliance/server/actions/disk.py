@@ -10,6 +10,7 @@ import msgspec
 
 from appliance.config import Settings
 from appliance.kit import clock
+from appliance.server.actions import soundness
 from appliance.server.actions.keyed import recorded
 from appliance.server.actions.retention import Sweep, keep_of
 from appliance.server.auth.identity import Actor
@@ -65,6 +66,7 @@ def measure(db: Database, budget: int, *, now: datetime | None = None) -> Disk:
     free, total = (None, None) if space is None else (space.free(), space.total())
     held, target = (0, 0) if space is None else (space.reserved(), space.reserve)
     ours = None if free is None or space is None else free - space.least_free
+    checked = soundness.last(db)
     days = rules.days_left([*samples, Sample(now, used, free)], ours, budget)
     return Disk(
         used=used,
@@ -77,7 +79,8 @@ def measure(db: Database, budget: int, *, now: datetime | None = None) -> Disk:
         budget=budget,
         writable=db.has_room(),
         days_left=days,
-        warnings=rules.warnings(
+        warnings=(checked.warnings if checked else [])
+        + rules.warnings(
             free=free,
             total=total,
             used=used,

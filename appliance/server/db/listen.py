@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock
 from appliance.server.db.conditions import SCHEDULED_NOW
+from appliance.server.db.reads import readable
 from appliance.server.db.session import CHANNEL, Announcement, Database
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.events import Event
@@ -56,11 +57,11 @@ def watcher(db: Database, pause: Any) -> Watcher:
 def read_events(session: Session, after: int, until: int | None = None) -> list[Announcement]:
     """Events with ids above `after`, up to `until` if there is one, oldest first."""
     events: list[Announcement] = []
-    statement = select(_events).where(_events.c.id > bindparam("after")).order_by(_events.c.id).limit(_MOST)
+    statement = select(_events).where(_events.c.id > bindparam("after")).order_by(_events.c.id)
     if until is not None:
         statement = statement.where(_events.c.id <= until)
     while True:
-        page = session.execute(statement, {"after": after}).all()
+        page = readable.rows(session, statement, _MOST, {"after": after})
         events += [Announcement(row.id, row.at, row.topic, row.object_id, row.kind, row.data) for row in page]
         if len(page) < _MOST:
             return events

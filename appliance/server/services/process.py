@@ -26,6 +26,7 @@ from appliance.server.services.retention import Retention
 from appliance.server.services.rollups import Rollups
 from appliance.server.services.scheduler import Scheduler
 from appliance.server.services.service import Service
+from appliance.server.services.soundness import Soundness
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +111,7 @@ def services_of(settings: Settings, db: Database) -> list[Service]:
         Rollups(db),
         Retention(db, settings),
         Disk(db),
+        Soundness(db),
     ]
 
 

@@ -33,9 +33,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from appliance.kit import clock
 from appliance.kit.version import VERSION
-from appliance.server.actions import disk
+from appliance.server.actions import disk, soundness
 from appliance.server.auth.guards import Permission
-from appliance.server.db.reads import agents, leases, size
+from appliance.server.db.reads import agents, leases, readable, size
 from appliance.server.db.rows.leases import LeaseRow
 from appliance.server.db.session import Database
 from appliance.server.domain.waiting import agent_health
@@ -142,6 +142,7 @@ class _FromDatabase:
                 _labelled("appliance_agents", "Agents by health.", "health", health, HEALTHS),
                 *_scheduler(lease, now),
                 GaugeMetricFamily("appliance_database_size_bytes", "Size of the database.", value=size_bytes),
+                *_soundness(soundness.last(self._database)),
                 *self._counters(),
             ]
 
@@ -201,6 +202,23 @@ def _disk(state: disk.Disk) -> list[Metric]:
         ),
     ]
     return [GaugeMetricFamily(name, text, value=value) for name, text, value in values if value is not None]
+
+
+def _soundness(last: soundness.Soundness | None) -> list[Metric]:
+    skipped = CounterMetricFamily(
+        "appliance_damaged_rows_skipped",
+        "Times that this process left a damaged row out of a list.",
+        value=readable.skipped(),
+    )
+    if last is None:
+        return [skipped]
+    sound = ("appliance_database_sound", "Whether the last check of SQLite's file found no damage: 1 or 0.")
+    checked = ("appliance_database_checked_timestamp_seconds", "When SQLite's file was last checked, in Unix time.")
+    return [
+        skipped,
+        GaugeMetricFamily(*sound, value=int(not last.problems)),
+        GaugeMetricFamily(*checked, value=last.at.timestamp()),
+    ]
 
 
 def _scheduler(lease: LeaseRow | None, now: datetime) -> list[Metric]:

@@ -8,6 +8,7 @@ from typing import cast
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import readable
 from appliance.server.db.rows.events import CountedEvent, EventRow, RunEvent
 from appliance.server.db.tables import metadata
 
@@ -17,8 +18,8 @@ _run = metadata.tables["flow_run"]
 
 def after(session: Session, event_id: int, limit: int) -> Sequence[EventRow]:
     """The events after this one, oldest first."""
-    statement = select(_event).where(_event.c.id > event_id).order_by(_event.c.id).limit(limit)
-    return cast(Sequence[EventRow], session.execute(statement).all())
+    statement = select(_event).where(_event.c.id > event_id).order_by(_event.c.id)
+    return cast(Sequence[EventRow], readable.rows(session, statement, limit))
 
 
 def newest_id(session: Session) -> int:
@@ -32,7 +33,7 @@ def since(session: Session, event_id: int, kinds: Collection[str], limit: int) -
     query = select(_event.c.id, _event.c.at, _event.c.object_id, _event.c.data).where(
         _event.c.id > event_id, _event.c.kind.in_(kinds)
     )
-    return cast(Sequence[CountedEvent], session.execute(query.order_by(_event.c.id).limit(limit)).all())
+    return cast(Sequence[CountedEvent], readable.rows(session, query.order_by(_event.c.id), limit))
 
 
 def with_runs_after(session: Session, event_id: int, limit: int) -> list[RunEvent]:
@@ -42,6 +43,5 @@ def with_runs_after(session: Session, event_id: int, limit: int) -> list[RunEven
         .outerjoin(_run, _run.c.id == _event.c.object_id)
         .where(_event.c.id > event_id)
         .order_by(_event.c.id)
-        .limit(limit)
     )
-    return cast(list[RunEvent], session.connection().execute(statement).all())
+    return cast(list[RunEvent], readable.rows(session, statement, limit))

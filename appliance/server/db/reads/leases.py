@@ -7,6 +7,7 @@ from typing import cast
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import readable
 from appliance.server.db.rows.leases import LeaseRow
 from appliance.server.db.tables import metadata
 
@@ -15,4 +16,6 @@ SCHEDULER = "scheduler"
 
 
 def get(session: Session, name: str) -> LeaseRow | None:
-    return cast(LeaseRow | None, session.execute(select(_lease).where(_lease.c.name == name)).one_or_none())
+    """The lease, or None if no process has held it or its row can't be read; whoever takes it next writes it again."""
+    rows = readable.rows(session, select(_lease).where(_lease.c.name == name).order_by(_lease.c.name), 1)
+    return cast(LeaseRow, rows[0]) if rows else None

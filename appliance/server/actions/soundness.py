@@ -1,0 +1,61 @@
+"""The result of the last look at SQLite's file for damage, kept for metrics and warnings."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from appliance.server.db import soundness
+from appliance.server.db.reads import settings as read_settings
+from appliance.server.db.retries import retried
+from appliance.server.db.session import Database
+from appliance.server.db.writes import settings as write_settings
+
+log = logging.getLogger(__name__)
+
+_NAME = "database.soundness"
+_MOST = 5
+
+
+@dataclass(frozen=True)
+class Soundness:
+    """When the file was last looked through, and what was wrong."""
+
+    at: datetime
+    problems: list[str]
+
+    @property
+    def warnings(self) -> list[str]:
+        if not self.problems:
+            return []
+        return [
+            "The database is damaged. Save what you need, then stop the appliance and restore a backup; see `appliance backup --help`."
+        ]
+
+
+def check(db: Database, now: datetime) -> Soundness:
+    """Look through the file and record the result."""
+    result = Soundness(now, soundness.problems(db)[:_MOST])
+    for problem in result.problems:
+        log.error("The database is damaged: %s", problem)
+    _record(db, result)
+    return result
+
+
+@retried
+def _record(db: Database, result: Soundness) -> None:
+    with db.write("soundness.record") as session:
+        write_settings.put(session, _NAME, msgspec.json.encode(result).decode(), result.at)
+
+
+def last(db: Database) -> Soundness | None:
+    """The last result; None before the first, and on Postgres."""
+    with db.read() as session:
+        stored = read_settings.get(session, _NAME)
+    try:
+        return None if stored is None else msgspec.json.decode(stored, type=Soundness)
+    except msgspec.MsgspecError:  # damaged too
+        return None
