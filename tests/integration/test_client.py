@@ -56,7 +56,7 @@ def test_schedules_are_listed_over_pages(site: Site, monkeypatch: pytest.MonkeyP
     assert [schedule["flow"] for schedule in schedules.listed(site.client)] == ["a", "b"]
 
 
-def test_runs_are_created_listed_and_cancelled(site: Site) -> None:
+def test_runs_are_created_listed_and_cancelled(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     register(sum_flow, "p", transport=site.client)
     made = [flow_runs.create(site.client, CreateFlowRun(project="p", flow="sum", parameters={"n": n})) for n in (1, 2)]
     listed = list(flow_runs.each(site.client))
@@ -64,6 +64,8 @@ def test_runs_are_created_listed_and_cancelled(site: Site) -> None:
     assert len(list(flow_runs.each(site.client, limit=1))) == 1
     flow_runs.cancel(site.client, made[0].id, "not needed")
     assert flow_runs.get(site.client, made[0].id).state == "Cancelled"
+    assert [state.name for state in flow_runs.states(site.client, made[0].id)] == ["Scheduled", "Cancelled"]
+    monkeypatch.setattr(flow_runs, "PAGE", 1)
     assert [state.name for state in flow_runs.states(site.client, made[0].id)] == ["Scheduled", "Cancelled"]
     assert [run.id for run in flow_runs.each(site.client, state="Cancelled")] == [made[0].id]
     assert list(flow_runs.logs(site.client, made[0].id, after=5)) == []

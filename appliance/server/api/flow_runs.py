@@ -69,11 +69,12 @@ def show(database: Database, run_id: UUID) -> FlowRunView:
 
 
 @get("/{run_id:uuid}/states", opt={"permission": Permission.READ, "items": StateView}, sync_to_thread=True)
-def history(database: Database, run_id: UUID) -> Page:
+def history(database: Database, run_id: UUID, limit: int | None = None, after: str | None = None) -> Page:
     """List the run's states, oldest first."""
     with database.read() as session:
         _require(session, run_id)
-        return Page(items=[views.state(row) for row in states.of_flow_run(session, run_id)])
+        page = states.page(session, run_id, states.MOST if limit is None else pages.size(limit), after)
+        return Page(items=[views.state(row) for row in page.rows], next=page.next)
 
 
 @get("/{run_id:uuid}/task-runs", opt={"permission": Permission.READ, "items": TaskRunView}, sync_to_thread=True)

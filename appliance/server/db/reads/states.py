@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads.pages import RowPage, encode, number
 from appliance.server.db.rows.states import StateRow
 from appliance.server.db.tables import metadata
 
@@ -18,5 +19,14 @@ MOST = 1_000
 
 def of_flow_run(session: Session, flow_run_id: UUID) -> Sequence[StateRow]:
     """A run's states, oldest first; at most a thousand."""
-    query = select(_state).where(_state.c.flow_run_id == flow_run_id).order_by(_state.c.version).limit(MOST)
-    return cast(Sequence[StateRow], session.execute(query).all())
+    return page(session, flow_run_id, MOST, None).rows
+
+
+def page(session: Session, flow_run_id: UUID, limit: int, after: str | None) -> RowPage[StateRow]:
+    """A run's states, oldest first."""
+    query = select(_state).where(_state.c.flow_run_id == flow_run_id)
+    if after is not None:
+        query = query.where(_state.c.version > number(after))
+    rows = cast(Sequence[StateRow], session.execute(query.order_by(_state.c.version).limit(limit + 1)).all())
+    more = len(rows) > limit
+    return RowPage(rows[:limit], encode(rows[limit - 1].version) if more else None)
