@@ -12,14 +12,18 @@ from uuid import UUID
 from appliance.agents.attempts import AttemptRecord, AttemptStore
 from appliance.client import agents
 from appliance.client import run_protocol as runs
-from appliance.client.errors import ClientError, Refused
+from appliance.client.errors import BadAnswer, ClientError, Refused
 from appliance.client.transport import Transport
+from appliance.engine.tracked import events
+from appliance.engine.tracked.reporter import TRIES_AS_A_WHOLE
 from appliance.engine.tracked.spool import FILE_NAME
 from appliance.kit import crash
 from appliance.kit.backoff import delays
 from appliance.protocol.agents import AgentReport, Exited
 
 LONGEST_PAUSE = 3.0
+_ABOUT_THE_WAY = ("conflict", "method_not_allowed", "unsupported_media_type")
+"""Codes that don't reject the report itself: another change was faster, or something on the way changed the request."""
 _logger = logging.getLogger("appliance.agent")
 
 Entry = tuple[Path, AttemptRecord, Exited]
@@ -35,6 +39,7 @@ class ExitReports:
         self._as_run = as_run or (lambda token: Transport(transport.url, token, tries=1))
         self._attempts = attempts
         self._queue: deque[Entry] = deque()
+        self._too_large = 0
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="appliance-exits", daemon=True)
         self.agent_id: UUID | None = None
@@ -85,7 +90,7 @@ class ExitReports:
         try:
             agents.report(self._transport, self.agent_id, AgentReport(exited=[exited]))
         except Refused as error:
-            if error.status >= 500 or error.status in (401, 403, 404, 429):
+            if error.status >= 500 or error.status in (401, 403, 404, 429) or error.code in _ABOUT_THE_WAY:
                 raise  # the cause is the agent or the server, not this report
             _logger.error("The server rejected the exit report of run %s: %s", exited.flow_run_id, error)
         crash.point("agent.reported")
@@ -98,9 +103,20 @@ class ExitReports:
                 if not line.endswith(b"\n"):
                     return  # the process died while writing this line
                 try:
-                    runs.report(transport, record.flow_run_id, line.rstrip(b"\n"))
+                    self._send(transport, record.flow_run_id, line.rstrip(b"\n"))
                 except Refused as error:
-                    if error.status >= 500 or error.code == "conflict":
+                    if error.status >= 500 or error.code in _ABOUT_THE_WAY:
                         raise
                     _logger.warning("The server accepts no more reports of run %s: %s", record.flow_run_id, error)
                     return
+
+    def _send(self, transport: Transport, flow_run_id: UUID, report: bytes) -> None:
+        """Send a batch, with short texts if a proxy keeps finding it too large."""
+        if self._too_large >= TRIES_AS_A_WHOLE:
+            report = events.cut(report)
+        try:
+            runs.report(transport, flow_run_id, report)
+        except BadAnswer as error:
+            self._too_large += events.is_too_large(error, report)
+            raise
+        self._too_large = 0

@@ -111,7 +111,7 @@ def _client_exit_code(error: Exception) -> int | None:
         return None
     from appliance.client import errors
 
-    if isinstance(error, errors.Unreachable):
+    if isinstance(error, errors.Outage):
         return 3
     if isinstance(error, errors.Refused):
         return 2 if error.status < 500 else 1

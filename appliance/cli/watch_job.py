@@ -30,7 +30,7 @@ def finish(transport: Transport, job: JobView, json_output: bool, wait: bool) ->
 
 def follow(transport: Transport, job: JobView, *, quiet: bool) -> JobView:
     """Show a progress bar until the job ends. Keeps trying while the server can't be reached."""
-    pause, away = threading.Event(), backoff.delays(0.5, 5.0)
+    pause, away, is_away = threading.Event(), backoff.delays(0.5, 5.0), False
     with click.progressbar(length=job.total, label=f"{job.kind} {job.id}", file=sys.stderr, hidden=quiet) as bar:
         bar.update(job.done + job.refused)
         while job.state not in OVER:
@@ -38,9 +38,13 @@ def follow(transport: Transport, job: JobView, *, quiet: bool) -> JobView:
             before = job.done + job.refused
             try:
                 job = jobs.get(transport, job.id)
-            except (errors.Unreachable, errors.Unavailable):
+            except errors.PASSING as error:
+                if not is_away:
+                    click.echo(f"Waiting for the server: {error}", err=True)
+                is_away = True
                 pause.wait(next(away))
                 continue
+            is_away = False
             bar.update(job.done + job.refused - before)
     return job
 

@@ -32,7 +32,7 @@ def follow(
     stream: Stream | None = None,
 ) -> FlowRunView:
     """Print what happens until the run ends, and return the run. Of its log lines, only those of a level or higher or of a stream. Keeps trying while the server can't be reached."""
-    seen_version, seen_log, reason = 0, 0, None
+    seen_version, seen_log, reason, is_away = 0, 0, None, False
     pause, away = threading.Event(), backoff.delays(0.5, 5.0)
     while True:
         try:
@@ -44,9 +44,13 @@ def follow(
                 else flow_runs.logs(transport, flow_run_id, after=seen_log or None, level=level, stream=stream)
             )
             lines = _in_order([state for state in states if state.version > seen_version], logs)
-        except (errors.Unreachable, errors.Unavailable):
+        except errors.PASSING as error:
+            if not is_away:
+                click.echo(f"Waiting for the server: {error}", err=True)
+            is_away = True
             pause.wait(next(away))
             continue
+        is_away = False
         away = backoff.delays(0.5, 5.0)
         for line in lines:
             if isinstance(line, StateView):

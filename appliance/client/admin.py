@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
 from uuid import UUID
 
 from appliance.client import wire
@@ -10,8 +9,6 @@ from appliance.client.transport import Transport, path
 from appliance.protocol.message import Page
 from appliance.protocol.tokens import CreateToken, TokenCreated, TokenView
 from appliance.protocol.users import CreateUser, Me, UserView
-
-T = TypeVar("T")
 
 
 def me(transport: Transport) -> Me:
@@ -21,7 +18,7 @@ def me(transport: Transport) -> Me:
 
 def users(transport: Transport) -> list[UserView]:
     """All users."""
-    return _items(transport.send("GET", path("users"), idempotent=True), UserView)
+    return wire.items(transport.get(path("users"), Page), UserView)
 
 
 def create_user(transport: Transport, request: CreateUser) -> UserView:
@@ -31,7 +28,7 @@ def create_user(transport: Transport, request: CreateUser) -> UserView:
 
 def tokens(transport: Transport) -> list[TokenView]:
     """All tokens that the caller may see, without their secrets."""
-    return _items(transport.send("GET", path("tokens"), idempotent=True), TokenView)
+    return wire.items(transport.get(path("tokens"), Page), TokenView)
 
 
 def create_token(transport: Transport, request: CreateToken) -> TokenCreated:
@@ -42,8 +39,3 @@ def create_token(transport: Transport, request: CreateToken) -> TokenCreated:
 def delete_token(transport: Transport, token_id: UUID) -> None:
     """Revoke a token immediately."""
     transport.remove(path("tokens", token_id))
-
-
-def _items(content: bytes, kind: type[T]) -> list[T]:
-    page = Page(items=wire.decode(content, list)) if content.lstrip().startswith(b"[") else wire.decode(content, Page)
-    return wire.items(page, kind)

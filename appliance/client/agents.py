@@ -16,6 +16,7 @@ from appliance.protocol.agents import (
     Enrolled,
     TakenBack,
 )
+from appliance.protocol.message import Page
 
 
 def enrol(transport: Transport, request: Enrol) -> Enrolled:
@@ -40,6 +41,4 @@ def code_gone(transport: Transport, agent_id: UUID, request: CodeGone) -> TakenB
 
 def listed(transport: Transport) -> list[dict[str, Any]]:
     """All agents."""
-    answer = transport.get(path("agents"), object)
-    items = answer.get("items", []) if isinstance(answer, dict) else answer
-    return items if isinstance(items, list) else []
+    return transport.get(path("agents"), Page).items

@@ -1,9 +1,10 @@
 """The errors that talking to a server can raise. Every message says what to do next.
 
 ClientError
-├─ Unreachable               no answer at all: the network, the address, or a server that is down
-├─ BadAnswer                 an answer, but not from an appliance or not from a version that we know
-└─ Refused                   the server refused the request: `code` is for programs, `message` for people
+├─ Outage                    the server could not be asked: wait, then try again
+│  ├─ Unreachable            no answer at all: the network, the address, or a server that is down
+│  └─ BadAnswer              an answer, but not from an appliance (from a proxy, say) or not from a version that we know
+└─ Refused                   the server itself refused the request: `code` is for programs, `message` for people
    ├─ Invalid                400, 413, 422
    ├─ Unauthenticated        401
    ├─ Forbidden              403
@@ -28,7 +29,11 @@ class ClientError(ApplianceError):
     """The root of all errors that talking to a server raises."""
 
 
-class Unreachable(ClientError):
+class Outage(ClientError):
+    """The server could not be asked, so nothing is known about the request. Wait, then try again."""
+
+
+class Unreachable(Outage):
     """The server did not answer."""
 
     def __init__(self, url: str, reason: str = "") -> None:
@@ -37,8 +42,14 @@ class Unreachable(ClientError):
         self.url = url
 
 
-class BadAnswer(ClientError):
+class BadAnswer(Outage):
     """The answer doesn't come from an appliance, or comes from a version that this client doesn't know."""
+
+    def __init__(self, message: str, status: int = 0, retry_after: float = 0.0, reason: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+        self.reason = reason
 
 
 class Refused(ClientError):
@@ -92,16 +103,27 @@ class ServerFault(Refused):
 
 
 class Unavailable(Refused):
-    """The server, or a proxy in front of it, can't answer right now."""
+    """The server can't answer right now."""
 
 
 class SetupRequired(Unavailable):
     """Nobody has set up the appliance yet."""
 
 
+PASSING = (Outage, Unavailable, TooManyRequests)
+"""What passes by itself: the same request may succeed a moment later."""
+
 _BY_CODE: dict[str, type[Refused]] = {
+    "invalid": Invalid,
+    "unauthenticated": Unauthenticated,
+    "forbidden": Forbidden,
+    "not_found": NotFound,
+    "conflict": Conflict,
     "stale_attempt": StaleAttempt,
     "sequence_gap": SequenceGap,
+    "too_many_requests": TooManyRequests,
+    "internal": ServerFault,
+    "unavailable": Unavailable,
     "setup_required": SetupRequired,
 }
 _BY_STATUS: dict[int, type[Refused]] = {
@@ -113,21 +135,12 @@ _BY_STATUS: dict[int, type[Refused]] = {
     429: TooManyRequests,
     **dict.fromkeys((502, 503, 504), Unavailable),
 }
-_SENTENCES = {
-    401: "The token was not accepted; check APPLIANCE_TOKEN.",
-    403: "The token doesn't permit this; use the token of a user with a higher role.",
-    404: "The server doesn't know this address or id; check the id and APPLIANCE_URL.",
-    413: "The request is too large for the server; send less in one request.",
-    429: "The server receives too many requests; try again in a moment.",
-}
 
 
 def refusal(
     code: str, status: int, message: str, request_id: str = "", details: dict[str, Any] | None = None
 ) -> Refused:
-    """The error class that matches a refusal. A refusal without a message gets a default one."""
+    """The error class that matches a refusal of the server."""
     default = ServerFault if status >= 500 else Refused
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status, default)
-    if not message:
-        message = _SENTENCES.get(status, f"The server answered with status {status}; check its log.")
-    return kind(code or f"http_{status}", status, message, request_id, details)
+    return kind(code, status, message, request_id, details)

@@ -175,7 +175,7 @@ def _each(transport: Transport, where: str, kind: type[T], params: Mapping[str, 
     left = limit
     while left is None or left > 0:
         size = PAGE if left is None else min(left, PAGE)
-        page = _page(transport.send("GET", where, params={**params, "limit": size, "after": after}, idempotent=True))
+        page = transport.get(where, Page, {**params, "limit": size, "after": after})
         items = wire.items(page, kind)
         yield from items
         left = None if left is None else left - len(items)
@@ -187,10 +187,3 @@ def _each(transport: Transport, where: str, kind: type[T], params: Mapping[str, 
 def _cursor(log_id: int) -> str:
     """The cursor that continues after a log line."""
     return base64.urlsafe_b64encode(str(log_id).encode()).decode().rstrip("=")
-
-
-def _page(content: bytes) -> Page:
-    """A page, or a short list that the server sends without paging."""
-    if content.lstrip().startswith(b"["):
-        return Page(items=wire.decode(content, list[Any]))
-    return wire.decode(content, Page)

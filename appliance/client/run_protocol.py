@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from appliance.client import wire
 from appliance.client.transport import Transport, path
 from appliance.protocol.run_protocol import AskSlots, Begin, Begun, Reported, Slots
 
@@ -16,7 +15,7 @@ def begin(transport: Transport, flow_run_id: UUID, attempt: int) -> Begun:
 
 def report(transport: Transport, flow_run_id: UUID, report: bytes) -> Reported:
     """Send one encoded `Report`. It is passed as bytes because a numbered batch never changes."""
-    return wire.decode(transport.send("POST", path("flow-runs", flow_run_id, "report"), report), Reported)
+    return transport.ask("POST", path("flow-runs", flow_run_id, "report"), Reported, report)
 
 
 def slots(transport: Transport, flow_run_id: UUID, request: AskSlots) -> Slots:

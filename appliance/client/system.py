@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from appliance.client import wire
 from appliance.client.errors import ClientError
 from appliance.client.transport import Transport, path
 from appliance.protocol.system import ServerInfo
@@ -18,15 +17,14 @@ def info(transport: Transport) -> ServerInfo:
 def is_healthy(transport: Transport) -> bool:
     """Whether the server answers its health check."""
     try:
-        transport.send("GET", "/healthz")
+        return transport.ask("GET", "/healthz", dict[str, Any]).get("status") == "ok"
     except ClientError:
         return False
-    return True
 
 
 def disk(transport: Transport) -> dict[str, Any]:
     """How full the database's disk is, and when it will be full."""
-    return wire.decode(transport.send("GET", path("system", "disk"), idempotent=True), dict[str, Any])
+    return transport.get(path("system", "disk"), dict[str, Any])
 
 
 def free_space(transport: Transport, keep_days: float) -> dict[str, Any]:

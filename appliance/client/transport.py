@@ -8,47 +8,32 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
-from urllib.parse import quote, urlsplit
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import quote
 from uuid import uuid4
 
-import msgspec
-
-from appliance.client import wire
-from appliance.client.errors import (
-    ClientError,
-    Refused,
-    SetupRequired,
-    TooManyRequests,
-    Unavailable,
-    Unreachable,
-    refusal,
-)
+from appliance.client import answers, connection, wire
+from appliance.client.errors import PASSING, BadAnswer, ClientError, Refused, SetupRequired, Unreachable
 from appliance.config import client_address
 from appliance.kit.backoff import delays
 from appliance.kit.version import VERSION
-from appliance.protocol.agents import MAX_WAIT
-from appliance.protocol.errors import ErrorAnswer
 
 T = TypeVar("T")
 
-CONNECT_TIMEOUT = 5.0
-READ_TIMEOUT = MAX_WAIT + 15.0  # a long poll is answered after at most MAX_WAIT
 TRIES = 4
 LONGEST_PAUSE = 10.0
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class Response(Protocol):
-    """The part of a response that we need. httpx2's responses and those of test clients have it."""
+class _Request(NamedTuple):
+    method: str
+    path: str
+    content: bytes
+    params: Mapping[str, Any] | None
+    key: str | None = None
 
-    status_code: int
-
-    @property
-    def content(self) -> bytes: ...
-
-    @property
-    def headers(self) -> Mapping[str, str]: ...
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
 
 
 class Transport:
@@ -69,7 +54,7 @@ class Transport:
         key: str | None = None,
     ) -> None:
         self.url = url.rstrip("/")
-        self._token = token
+        self._token = connection.sendable(token)
         self._http = http
         self._tries = tries
         self._sleep = sleep
@@ -84,17 +69,33 @@ class Transport:
 
     def get(self, path: str, into: type[T], params: Mapping[str, Any] | None = None) -> T:
         """Read a message. Retried if the server can't be reached for a moment."""
-        return wire.decode(self.send("GET", path, params=params, idempotent=True), into)
+        return self.ask("GET", path, into, params=params, idempotent=True)
 
     def post(self, path: str, message: Any, into: type[T], *, idempotent: bool = False, tries: int | None = None) -> T:
         """Send a message. Retried only if `idempotent`, when sending it twice is harmless."""
-        return wire.decode(self.send("POST", path, wire.encode(message), idempotent=idempotent, tries=tries), into)
+        return self.ask("POST", path, into, wire.encode(message), idempotent=idempotent, tries=tries)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        into: type[T],
+        content: bytes = b"",
+        *,
+        params: Mapping[str, Any] | None = None,
+        idempotent: bool = False,
+        tries: int | None = None,
+        key: str | None = None,
+    ) -> T:
+        """Send one request, with retries, and return the message in the answer. Raises an error of client.errors."""
+        request = _Request(method, path, content, params, key)
+        return self._with_retries(request, partial(wire.decode, kind=into), idempotent, tries)
 
     def change(self, method: str, path: str, message: Any, into: type[T]) -> T:
         """Change something. It is retried under the same idempotency key, so that a lost answer has no second effect."""
         key = getattr(message, "idempotency_key", None) or self.new_key()
         content = b"" if message is None else wire.encode(message)
-        return wire.decode(self.send(method, path, content, idempotent=True, key=key), into)
+        return self.ask(method, path, into, content, idempotent=True, key=key)
 
     def remove(self, path: str, message: Any = None) -> None:
         """Delete something, likewise."""
@@ -119,15 +120,18 @@ class Transport:
         tries: int | None = None,
         key: str | None = None,
     ) -> bytes:
-        """Send one request, with retries, and return the body of the answer. Anything but success raises an error of client.errors."""
+        """The same for answers that are empty, or JSON that the caller decodes."""
+        return self._with_retries(_Request(method, path, content, params, key), wire.json, idempotent, tries)
+
+    def _with_retries(self, request: _Request, read: Callable[[bytes], T], idempotent: bool, tries: int | None) -> T:
         left = (tries or self._tries) if idempotent else 1
         for pause in delays(0.1, 2.0):
             left -= 1
             try:
-                return self._once(method, path, content, params, key)
+                return self._once(request, read)
             except SetupRequired:
                 raise
-            except (Unreachable, Unavailable, TooManyRequests) as error:
+            except PASSING as error:
                 if left <= 0:
                     raise
                 self._sleep(max(pause, retry_after(error)))
@@ -144,45 +148,54 @@ class Transport:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def _once(self, method: str, path: str, content: bytes, params: Mapping[str, Any] | None, key: str | None) -> bytes:
-        headers = {"Accept": "application/json", "User-Agent": f"appliance/{VERSION}"}
-        if content:
+    def _once(self, request: _Request, read: Callable[[bytes], T]) -> T:
+        response, content = self._exchange(request)
+        reason = ""
+        if 200 <= response.status_code < 300:
+            try:
+                if content or response.status_code == 204:
+                    return read(content)
+            except BadAnswer as error:
+                reason = error.reason
+        elif refused := answers.verdict(response, content):
+            raise refused
+        raise answers.strange(response, content, self.url, str(request), reason)
+
+    def _exchange(self, request: _Request) -> tuple[answers.Response, bytes]:
+        """One request, and the whole of its answer. Whatever the HTTP library makes of what came back is an outage."""
+        import httpx2
+
+        query = {key: value for key, value in (request.params or {}).items() if value is not None}
+        options = {"content": request.content or None, "params": query, "headers": self._headers(request)}
+        try:
+            with self._client().stream(request.method, request.path, **options) as response:
+                return response, connection.read(response)
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, UnicodeError) as error:
+            raise connection.no_url(self.url) from error
+        except connection.TooLong as error:
+            raise Unreachable(answers.plain(self.url), str(error)) from error
+        except (httpx2.RequestError, httpx2.CookieConflict, OSError, ValueError) as error:
+            raise Unreachable(answers.plain(self.url), self._reason(error)) from error
+
+    def _headers(self, request: _Request) -> dict[str, str]:
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": f"appliance/{VERSION}"}
+        if request.content:
             headers["Content-Type"] = "application/json"
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        if key is not None:
-            headers["Idempotency-Key"] = key
-        query = {name: value for name, value in (params or {}).items() if value is not None}
-        response = self._request(method, path, content, query, headers)
-        if 200 <= response.status_code < 300:
-            return response.content
-        raise _error(response)
+        if request.key is not None:
+            headers["Idempotency-Key"] = request.key
+        return headers
 
-    def _request(
-        self, method: str, path: str, content: bytes, params: dict[str, Any], headers: dict[str, str]
-    ) -> Response:
-        import httpx2
-
-        try:
-            response: Response = self._client().request(
-                method, path, content=content or None, params=params, headers=headers
-            )
-        except httpx2.InvalidURL as error:
-            raise ClientError(
-                f"{self.url!r} is not a valid URL; set APPLIANCE_URL to something like http://127.0.0.1:4200."
-            ) from error
-        except httpx2.UnsupportedProtocol as error:
-            raise ClientError(
-                f"{self.url!r} is not a valid URL; set APPLIANCE_URL to something like http://127.0.0.1:4200."
-            ) from error
-        except (httpx2.TransportError, OSError) as error:
-            raise Unreachable(self.url, _reason(error)) from error
-        return response
+    def _reason(self, error: Exception) -> str:
+        text = str(error).strip()
+        usable = text.isprintable() and 0 < len(text) < 120 and not (self._token and self._token in text)
+        return text if usable else type(error).__name__
 
     def _client(self) -> Any:
         with self._lock:
             if self._http is None:
-                self._http = _http_client(self.url)
+                self._http = connection.http_client(self.url)
             return self._http
 
 
@@ -192,37 +205,6 @@ def path(*segments: object) -> str:
 
 
 def retry_after(error: ClientError) -> float:
-    """How many seconds a refusal asks us to wait, up to LONGEST_PAUSE."""
-    value = error.details.get("retry_after") if isinstance(error, Refused) else None
+    """How many seconds an answer asks us to wait, up to LONGEST_PAUSE."""
+    value = error.details.get("retry_after") if isinstance(error, Refused) else getattr(error, "retry_after", None)
     return min(max(float(value), 0.0), LONGEST_PAUSE) if isinstance(value, int | float) else 0.0
-
-
-def _http_client(url: str) -> Any:
-    import httpx2
-
-    parts = urlsplit(url)
-    plain = parts.scheme == "http"
-    return httpx2.Client(
-        base_url=url,
-        timeout=httpx2.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
-        verify=not plain,  # plain HTTP needs no certificates, and loading them takes longer than a request
-        trust_env=not (plain and parts.hostname in _LOOPBACK),  # there is no proxy between us and this machine
-    )
-
-
-def _error(response: Response) -> Refused:
-    try:
-        answer = msgspec.json.decode(response.content, type=ErrorAnswer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        answer = ErrorAnswer(code="", message="")  # from a proxy, or not an appliance at all
-    details = dict(answer.details)
-    seconds = response.headers.get("retry-after", "")
-    if seconds.isdigit():
-        details["retry_after"] = float(seconds)
-    request_id = answer.request_id or response.headers.get("x-request-id", "")
-    return refusal(answer.code, response.status_code, answer.message, request_id, details)
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip()
-    return text if text and "\n" not in text and len(text) < 120 else type(error).__name__

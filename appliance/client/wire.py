@@ -16,6 +16,8 @@ from appliance.protocol.message import Page
 T = TypeVar("T")
 
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+_optional: dict[Any, frozenset[str]] = {}
+"""The names of the fields of messages that require none of them, so that even `{}` would be one."""
 
 
 def encode(message: Any) -> bytes:
@@ -38,13 +40,41 @@ _encoder = msgspec.json.Encoder(enc_hook=_hook)
 def decode(content: bytes, kind: type[T]) -> T:
     """The message in an answer. Raises BadAnswer if the answer is anything else."""
     try:
-        decoder = _decoders.get(kind) or _decoders.setdefault(kind, msgspec.json.Decoder(kind))
+        decoder = _decoders.get(kind) or _decoder(kind)
         message: T = decoder.decode(content)
+        if kind in _optional and _optional[kind].isdisjoint(msgspec.json.decode(content, type=dict[str, msgspec.Raw])):
+            raise _bad(f"it has no field `{min(_optional[kind])}`")  # the server sends every field
         return message
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadAnswer(
-            f"The answer doesn't come from an appliance of this version ({error}); check APPLIANCE_URL and the versions of client and server."
-        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _bad(str(error)) from error
+
+
+def json(content: bytes) -> bytes:
+    """The content, if it is empty or a JSON object or list. Raises BadAnswer if it is anything else."""
+    if content and content.lstrip()[:1] not in (b"{", b"["):
+        raise _bad("it is neither an object nor a list")
+    try:
+        if content:
+            msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _bad(str(error)) from error
+    return content
+
+
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        fields = msgspec.structs.fields(kind)
+        if not any(field.required for field in fields):
+            _optional[kind] = frozenset(field.encode_name for field in fields)
+    return _decoders.setdefault(kind, msgspec.json.Decoder(kind))
+
+
+def _bad(reason: str) -> BadAnswer:
+    return BadAnswer(
+        f"The answer doesn't come from an appliance of this version ({reason}); check APPLIANCE_URL and the versions of "
+        "client and server.",
+        reason=reason,
+    )
 
 
 def items(page: Page, kind: type[T]) -> list[T]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from appliance.client.errors import BadAnswer, ClientError
 from appliance.core.states import Mapped, State, Success
 from appliance.kit import clock
 from appliance.kit.json_numbers import not_finite
@@ -23,6 +24,8 @@ _LONGEST_LOGGER, _LONGEST_SLUG = 200, 300
 LogItem = tuple[datetime, int, str, str, str | None, int]  # at, level, logger, message, slug, map index
 Item = TaskItem | FlowItem | LogItem
 
+SMALL = 64 * 1024
+_CUT_BY_PROXY = "\n... truncated: a proxy between this run and the server takes only small requests."
 _CUT = "\n... truncated: the message is too long."
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
@@ -122,6 +125,32 @@ def bare(report: bytes) -> bytes:
         if not isinstance(one, LogEvent)
     ]
     return _encoder.encode(Report(attempt=full.attempt, seq=full.seq, events=events))
+
+
+def is_too_large(error: ClientError, report: bytes) -> bool:
+    """Does a proxy find this report too large? None has a limit so small that it would be right about a small one."""
+    return isinstance(error, BadAnswer) and error.status == 413 and len(report) > SMALL
+
+
+def cut(report: bytes) -> bytes:
+    """The same events with texts so short that the report fits through a proxy that found it too large."""
+    full = msgspec.json.decode(report, type=Report)
+    most = max(200, SMALL // (2 * len(full.events) or 1))
+    return _encoder.encode(
+        Report(attempt=full.attempt, seq=full.seq, events=[_shortened(one, most) for one in full.events])
+    )
+
+
+def _shortened(one: Event, most: int) -> Event:
+    message = _short(one.message, most)
+    if isinstance(one, LogEvent) or one.data is None:
+        return msgspec.structs.replace(one, message=message)
+    data = {key: _short(value, most) if isinstance(value, str) else value for key, value in one.data.items()}
+    return msgspec.structs.replace(one, message=message, data=data)
+
+
+def _short(message: str, most: int) -> str:
+    return message if len(message) <= most else message[:most] + _CUT_BY_PROXY
 
 
 def _encodable(one: Event) -> Event:

@@ -13,19 +13,13 @@ from datetime import datetime
 from pathlib import Path
 
 from appliance.client.errors import (
-    BadAnswer,
-    Conflict,
+    ClientError,
     Forbidden,
     Invalid,
     NotFound,
-    Refused,
     SequenceGap,
-    ServerFault,
     StaleAttempt,
-    TooManyRequests,
     Unauthenticated,
-    Unavailable,
-    Unreachable,
 )
 from appliance.core.states import Finished, Scheduled, State
 from appliance.engine.tracked import events
@@ -37,20 +31,16 @@ from appliance.protocol.run_protocol import Event, Reported
 
 FLUSH_AFTER = 0.05
 BATCH_EVENTS = 500
-BATCH_CHARACTERS = 1_000_000
+BATCH_CHARACTERS = 400_000
+BATCH_BYTES = 512 * 1024
+"""Many proxies take requests of up to 1 MB."""
 MOST_QUEUED = 20_000
 MOST_BATCHES = 20
 LONGEST_PAUSE = 2.0
+TRIES_AS_A_WHOLE = 3
+"""How often a proxy may find a report too large before its texts are cut: once may be a whim of an outage."""
 _LOOK = 0.2
 
-_AWAY = (
-    Unreachable,
-    Unavailable,
-    TooManyRequests,
-    ServerFault,
-    BadAnswer,
-    Conflict,
-)  # Conflict: another change was faster
 _DEAD = (StaleAttempt, SequenceGap, Unauthenticated, Forbidden, NotFound)
 _logger = logging.getLogger("appliance.reporter")
 
@@ -88,6 +78,7 @@ class Reporter:
         self._idle = False
         self._pauses = delays(0.1, LONGEST_PAUSE)
         self._retry_at = 0.0
+        self._too_large = 0
         self._cancelled = self._dead = self._closing = self._sealed = False
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._work, name="appliance-reporter", daemon=True)
@@ -203,9 +194,19 @@ class Reporter:
                 event = events.event(queue.popleft())
                 size += events.weight(event)
                 batch.append(event)
-            self._seq += 1
-            self._spool.append(events.encode(self._attempt, self._seq, batch))
-            crash.point("runner.state.numbered")
+            self._number_batch(batch)
+
+    def _number_batch(self, batch: list[Event]) -> None:
+        """Number the batch as a whole, or in halves if it is too large for one request."""
+        report = events.encode(self._attempt, self._seq + 1, batch)
+        if len(report) > BATCH_BYTES and len(batch) > 1:
+            half = len(batch) // 2
+            self._number_batch(batch[:half])
+            self._number_batch(batch[half:])
+            return
+        self._seq += 1
+        self._spool.append(report)
+        crash.point("runner.state.numbered")
 
     def _deliver(self) -> None:
         """Send the numbered batches in order, or a heartbeat, until all are sent or the server can't be reached."""
@@ -225,6 +226,8 @@ class Reporter:
             elif outcome == "invalid" and not repaired:
                 self._spool.replace_first(events.bare(self._spool.first()))
                 repaired = True
+            elif outcome == "too large":
+                self._spool.replace_first(events.cut(self._spool.first()))
             elif outcome == "invalid":
                 self._die("the server rejects its reports as invalid")
             else:
@@ -233,23 +236,30 @@ class Reporter:
                 return
 
     def _try(self, report: bytes) -> str:
-        """One request: "sent", "away", "invalid" or "dead"."""
+        """One request: "sent", "away", "invalid", "too large" or "dead"."""
         try:
             answer = self._send(report)
         except _DEAD as error:
             self._die(str(error))
             return "dead"
-        except _AWAY as error:
+        except Invalid as error:
+            _logger.error("The server rejected a report: %s", error)
+            return "invalid"
+        except (
+            ClientError
+        ) as error:  # the server could not be asked, or not in this moment, or something on the way changes requests
+            self._too_large = self._too_large + 1 if events.is_too_large(error, report) else 0
+            if self._too_large >= TRIES_AS_A_WHOLE:
+                self._too_large = 0
+                return "too large"
             if not self._retry_at:
                 _logger.warning("Can't send reports to the server; keeping them on this machine: %s", error)
             self._retry_at = clock.monotonic() + next(self._pauses)
             return "away"
-        except (Invalid, Refused) as error:
-            _logger.error("The server rejected a report: %s", error)
-            return "invalid"
         self._acked = max(self._acked, answer.acked)
         self.limited_tags = frozenset(answer.limited_tags)
         self._heartbeat.sent(clock.monotonic())
+        self._too_large = 0
         self._retry_at, self._pauses = 0.0, delays(0.1, LONGEST_PAUSE)
         if answer.cancel and not self._cancelled:
             self._cancelled = True

@@ -121,7 +121,7 @@ def test_setup_required_is_told_at_once() -> None:
 def test_something_that_is_no_appliance_is_told_as_such() -> None:
     with pytest.raises(errors.BadAnswer, match="APPLIANCE_URL"):
         system.info(transport(lambda _request: httpx2.Response(200, content=b"<html>")))
-    with pytest.raises(errors.NotFound, match="APPLIANCE_URL"):
+    with pytest.raises(errors.BadAnswer, match="APPLIANCE_URL"):
         system.info(transport(lambda _request: httpx2.Response(404, content=b"<html>")))
 
 
@@ -137,7 +137,7 @@ def test_a_created_run_carries_an_idempotency_key_that_is_the_same_in_every_try(
         keys.append(msgspec.json.decode(request.content)["idempotency_key"])
         return httpx2.Response(503)
 
-    with pytest.raises(errors.Unavailable):
+    with pytest.raises(errors.BadAnswer):
         flow_runs.create(transport(handler), CreateFlowRun(project="p", flow="f"))
     assert len(keys) == 4
     assert len(set(keys)) == 1
