@@ -24,7 +24,7 @@ class TooLong(Exception):
 
 
 def read(response: Any) -> bytes:
-    """The body, unpacked as far as it is packed. Raises TooLong for what no server of ours sends, such as a bomb."""
+    """The body, unpacked as far as it is packed. Raises TooLong for what no appliance sends, such as a bomb."""
     until = clock.monotonic() + LONGEST_ANSWER
     parts, size = [], 0
     for part in response.iter_bytes():

@@ -111,7 +111,7 @@ class SetupRequired(Unavailable):
 
 
 PASSING = (Outage, Unavailable, TooManyRequests)
-"""What passes by itself: the same request may succeed a moment later."""
+"""What passes on its own: the same request may succeed a moment later."""
 
 _BY_CODE: dict[str, type[Refused]] = {
     "invalid": Invalid,
