@@ -170,7 +170,7 @@ class Transport:
         try:
             with self._client().stream(request.method, request.path, **options) as response:
                 return response, connection.read(response)
-        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, UnicodeError) as error:
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             raise connection.no_url(self.url) from error
         except connection.TooLong as error:
             raise Unreachable(answers.plain(self.url), str(error)) from error
