@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from uuid import UUID
 
 from appliance.client import agents
-from appliance.client.errors import ClientError, Forbidden, NotFound, SetupRequired, Unauthenticated
+from appliance.client.errors import PASSING, ClientError, Forbidden, NotFound, SetupRequired, Unauthenticated
 from appliance.client.transport import Transport, retry_after
 from appliance.kit import crash
 from appliance.kit.backoff import delays
@@ -201,6 +201,9 @@ class Agent(ABC):
             answer = agents.code_gone(self._transport, agent_id, request)
         except NotFound:  # a server of the release before
             return False
+        except PASSING as error:  # it learns from the agent's next claims that the attempt was not started
+            _logger.warning("Run %s is not started here: %s %s", work.name, problem, error)
+            return True
         if answer.taken_back:
             _logger.info("Run %s was given back: %s", work.name, problem)
         return answer.taken_back

@@ -16,7 +16,16 @@ from appliance.client import admin, agents, errors, flow_runs, flows, jobs, sche
 from appliance.client import run_protocol as runs
 from appliance.client.answers import MOST_BYTES
 from appliance.client.transport import Transport, path
-from appliance.protocol.agents import AgentReport, AgentReported, Claim, Claimed, Enrol, Enrolled
+from appliance.protocol.agents import (
+    AgentReport,
+    AgentReported,
+    Claim,
+    Claimed,
+    CodeGone,
+    Enrol,
+    Enrolled,
+    TakenBack,
+)
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.protocol.flows import Registration
 from appliance.protocol.run_protocol import AskSlots, Begun, Reported, Slots
@@ -36,6 +45,10 @@ OF_RUNS_AND_AGENTS: dict[str, tuple[Ask, msgspec.Struct]] = {
         Enrolled(agent_id=ID, heartbeat_interval=10, cancel_grace=10),
     ),
     "claim": (lambda to: agents.claim(to, ID, Claim(free_slots=1)), Claimed()),
+    "code gone": (
+        lambda to: agents.code_gone(to, ID, CodeGone(flow_run_id=ID, attempt=1, reason="r")),
+        TakenBack(taken_back=True),
+    ),
     "agent report": (lambda to: agents.report(to, ID, AgentReport()), AgentReported()),
 }
 OF_PEOPLE: dict[str, Ask] = {
