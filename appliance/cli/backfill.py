@@ -54,7 +54,7 @@ def backfill(
     cron: str | None,
     every: float | None,
     timezone: str | None,
-    day_and: bool,
+    day_and: bool | None,
     start: datetime,
     end: datetime,
     **options: Any,
@@ -71,7 +71,7 @@ def backfill(
             raise click.UsageError("Specify --schedule, or --flow and --project.")
         document = document_of(cron, every, timezone, day_and)
         where |= {"flow_id": flow_named(transport, project, flow), "document": document}
-    elif day_and or any(option is not None for option in (flow, cron, every)):
+    elif any(option is not None for option in (flow, cron, every, day_and)):
         raise click.UsageError("Specify --schedule, or --flow with --cron or --every, but not both.")
     json_output = options.pop("json_output")
     preview, yes, wait = options.pop("preview"), options.pop("yes"), options.pop("wait")

@@ -23,7 +23,9 @@ Examples:
 @click.option("--project", required=True, help="The flows' project; it is created if it does not exist.")
 @click.option("--label", "labels", multiple=True, help="A label that the agent must have (repeatable).")
 @click.option(
-    "--schedule/--no-schedule", default=True, help="Turn the flows' schedules on at once, or register them paused."
+    "--schedule/--no-schedule",
+    default=True,
+    help="Turn new schedules on at once, or register the flows' schedules paused.",
 )
 @key_option
 @as_json
@@ -68,6 +70,7 @@ def register(
                 "restores": answer.restores,
                 "changes": answer.changes,
                 "id": answer.flow_id,
+                "schedules": answer.schedules,
             }
         )
         if not json_output:

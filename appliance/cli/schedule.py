@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ from uuid import UUID
 import click
 
 from appliance.cli.connection import connect
-from appliance.cli.due_times import document_of, due_time_options, flow_named
+from appliance.cli.due_times import document_of, due_time_options, edited, flow_named
 from appliance.cli.durations import Duration
 from appliance.cli.options import key_option, limit_option, parameter_option
 from appliance.cli.output import as_json, print_json, print_table
@@ -28,7 +29,7 @@ def schedule() -> None:
 
 
 def policy_options(command: F) -> F:
-    """The policies of a schedule and the parameters of its runs."""
+    """The policies of a schedule, and the parameters and labels of its runs."""
     for option in (
         click.option(
             "--overlap",
@@ -44,6 +45,7 @@ def policy_options(command: F) -> F:
             type=click.Choice(["none", "latest", "all"]),
             help="Which due times that passed while the appliance was down still get their runs.",
         ),
+        click.option("--label", "labels", multiple=True, help="A label that the agent must have (repeatable)."),
         parameter_option("A parameter of its runs"),
     ):
         command = option(command)
@@ -66,24 +68,36 @@ def add(
     cron: str | None,
     every: float | None,
     timezone: str | None,
-    day_and: bool,
+    day_and: bool | None,
     json_output: bool,
-    **policies: Any,
+    **fields: Any,
 ) -> None:
     """Add a schedule to FLOW. Its next runs are created at once."""
     from appliance.client import schedules
 
     document, transport = document_of(cron, every, timezone, day_and), connect()
-    fields = _fields(policies) | {"document": document}
-    _print(schedules.create(transport, flow_named(transport, project, flow), fields), json_output)
+    request = _fields(fields)
+    request["document"] = document | {"labels": request.pop("labels", [])}
+    _print(schedules.create(transport, flow_named(transport, project, flow), request), json_output)
 
 
 @schedule.command(
-    epilog="\b\nExample:\n  appliance schedule edit ID --catch-up all --catch-up-cap 10 --catch-up-window 2d"
+    epilog="\b\nExamples:\n  appliance schedule edit ID --catch-up all --catch-up-cap 10 --catch-up-window 2d"
+    "\n  appliance schedule edit ID --cron '0 5 * * *' -p region=eu\n  appliance schedule edit ID --reset cron --reset parameters"
 )
 @click.argument("schedule_id", type=click.UUID, metavar="ID")
 @due_time_options
 @policy_options
+@click.option("--no-labels", is_flag=True, help="Remove all labels; --label replaces them.")
+@click.option(
+    "--no-param", "dropped", multiple=True, help="Remove a parameter, so that the flow's default applies (repeatable)."
+)
+@click.option(
+    "--reset",
+    multiple=True,
+    metavar="FIELD",
+    help="Take a field's value from the flow's code again, as of cron or overlap (repeatable).",
+)
 @key_option
 @as_json
 def edit(
@@ -91,19 +105,42 @@ def edit(
     cron: str | None,
     every: float | None,
     timezone: str | None,
-    day_and: bool,
+    day_and: bool | None,
+    no_labels: bool,
+    dropped: tuple[str, ...],
     json_output: bool,
-    **policies: Any,
+    **fields: Any,
 ) -> None:
-    """Change a schedule and replace its planned runs. Options that you omit stay unchanged."""
+    """Change a schedule and replace its planned runs. Options that you omit, and parameters that you don't name, stay unchanged."""
     from appliance.client import schedules
 
-    fields = _fields(policies)
-    if day_and or any(option is not None for option in (cron, every, timezone)):
-        fields["document"] = document_of(cron, every, timezone, day_and)
-    if not fields:
+    times = (cron, every, timezone, day_and)
+    request = _fields(fields)
+    if no_labels and "labels" in request:
+        raise click.UsageError("Specify --label or --no-labels, but not both.")
+    if no_labels:
+        request["labels"] = []
+    changes_times = any(option is not None for option in times)
+    if not request and not dropped and not changes_times:
         raise click.UsageError("Specify at least one option to change; see --help.")
-    _print(schedules.edit(connect(), schedule_id, fields), json_output)
+    transport = connect()
+    if dropped or changes_times or "parameters" in request:  # what stays unchanged has to be sent as well
+        now = schedules.get(transport, schedule_id)
+        request["version"] = now["version"]
+        if changes_times:
+            request["document"] = edited(now["document"], *times)
+        if dropped or "parameters" in request:
+            request["parameters"] = _parameters(now["parameters"], dropped, request.get("parameters", {}))
+    _print(schedules.edit(transport, schedule_id, request), json_output)
+
+
+def _parameters(now: dict[str, Any], dropped: tuple[str, ...], values: dict[str, Any]) -> dict[str, Any]:
+    for name in dropped:
+        if name not in now or name in values:
+            raise click.UsageError(
+                f"The schedule has no value of its own for parameter {name!r} that could be removed."
+            )
+    return {name: value for name, value in now.items() if name not in dropped} | values
 
 
 @schedule.command()
@@ -155,9 +192,9 @@ def skips(schedule_id: UUID, limit: int, json_output: bool) -> None:
     print_table(("FIRST", "LAST", "TIMES", "WHY"), rows, "Every due time got a run.")
 
 
-def _fields(policies: dict[str, Any]) -> dict[str, Any]:
+def _fields(options: dict[str, Any]) -> dict[str, Any]:
     """The options that were set, as fields of the request."""
-    fields = {name: value for name, value in policies.items() if value is not None and value != ()}
+    fields = {name: value for name, value in options.items() if value is not None and value != ()}
     if "parameters" in fields:
         fields["parameters"] = dict(fields["parameters"])
     if isinstance(fields.get("catch_up_window"), timedelta):
@@ -175,7 +212,23 @@ def _print(schedule: dict[str, Any], json_output: bool) -> None:
     length = str(timedelta(seconds=schedule["catch_up_window"] or 0)).removesuffix(", 0:00:00")
     window = f", from the last {length}" if schedule["catch_up_window"] else ""
     click.echo(f"Missed times: {schedule['catch_up']}{cap}{window}. Overlapping runs: {schedule['overlap']}.")
+    if schedule["parameters"]:
+        click.echo(
+            "Parameters: " + ", ".join(f"{name}={_short(value)}" for name, value in schedule["parameters"].items())
+        )
+    if schedule["labels"]:
+        click.echo("Labels: " + ", ".join(schedule["labels"]))
+    for edit in schedule["edits"]:
+        click.echo(
+            f"Edited by an operator: {edit['field']} is {_short(edit['value'])}, the code says {_short(edit['code'])}; "
+            f"--reset {edit['field']} goes back."
+        )
     if schedule["active"]:
         click.echo("Next: " + (", ".join(schedule["next_times"]) or "never"))
     else:
         click.echo(f"The schedule is off; turn it on with `appliance schedule resume {schedule['id']}`.")
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return "nothing" if value is None else text if len(text) <= 60 else f"{text[:59]}…"

@@ -23,6 +23,11 @@ def listed(transport: Transport, flow_id: UUID | None = None) -> list[dict[str, 
             return items
 
 
+def get(transport: Transport, schedule_id: UUID) -> dict[str, Any]:
+    """A schedule."""
+    return transport.get(path("schedules", schedule_id), dict[str, Any])
+
+
 def create(transport: Transport, flow_id: UUID, fields: dict[str, Any]) -> dict[str, Any]:
     """Add a schedule to a flow: its document, parameters, and policies."""
     return transport.change("POST", path("flows", flow_id, "schedules"), fields, dict[str, Any])

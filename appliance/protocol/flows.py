@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from appliance.protocol.message import Answer, Message
+from appliance.protocol.schedules import ScheduleNews
 
 
 class Registration(Message, kw_only=True):
@@ -30,11 +31,13 @@ class Registered(Answer, kw_only=True):
     url: str  # path of the flow's page
     restores: int | None = None  # the older version whose content a new one has again
     changes: list[str] = []  # what differs from the version before, one phrase each: "the code", "label gpu added"
+    schedules: list[ScheduleNews] = []  # those of the code that were changed, edited or paused
 
     def __str__(self) -> str:
         """What happened, in words."""
+        schedules = "".join(f"\n  {schedule.text}" for schedule in self.schedules)
         if not self.created:
-            return f"unchanged, version {self.version}"
+            return f"unchanged, version {self.version}{schedules}"
         restores = "" if self.restores is None else f", restores version {self.restores}"
         changes = f" ({'; '.join(self.changes)})" if self.changes else ""
-        return f"registered as version {self.version}{restores}{changes}"
+        return f"registered as version {self.version}{restores}{changes}{schedules}"

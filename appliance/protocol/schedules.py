@@ -1,9 +1,12 @@
-"""Messages about schedules and their policies for missed due times and overlapping runs."""
+"""Messages about schedules, their policies for missed due times and overlapping runs, and what code and operators say of them."""
 
 from __future__ import annotations
 
+from typing import Any, Literal
+from uuid import UUID
+
 from appliance.kit.documents import JsonDocument, Parameters
-from appliance.protocol.message import Message
+from appliance.protocol.message import Answer, Message
 
 
 class PolicyFields(Message, kw_only=True):
@@ -17,10 +20,47 @@ class PolicyFields(Message, kw_only=True):
 
 class CreateSchedule(PolicyFields, kw_only=True):
     document: JsonDocument
-    parameters: Parameters = {}
+    parameters: Parameters | None = None  # None: those of the document
 
 
 class EditSchedule(PolicyFields, kw_only=True):
+    """`document`, `parameters` and `labels` replace what is there; `reset` names fields that get the values that code declares.
+
+    With a `version`, the edit is refused if the schedule has another one by now.
+    """
+
     active: bool | None = None
     document: JsonDocument | None = None
     parameters: Parameters | None = None
+    labels: list[str] | None = None
+    reset: list[str] = []
+    version: int | None = None
+
+
+class FieldEdit(Answer, kw_only=True):
+    """A field that an operator has changed: its value, and the one that code declares; null is none."""
+
+    field: str  # a key of the document, a policy, "parameters.NAME", "labels.NAME", or "times" where kinds differ
+    value: Any
+    code: Any
+
+
+class FieldChange(Answer, kw_only=True):
+    """A field that registering has changed, because code declares another value than before."""
+
+    field: str
+    before: Any
+    after: Any
+    edited: bool  # whether `before` was an operator's edit, which is lost
+
+
+class ScheduleNews(Answer, kw_only=True):
+    """What registering has done with one schedule, and the operators' edits that it has kept."""
+
+    id: UUID | None  # None if it does not exist any more
+    description: str
+    outcome: Literal["added", "changed", "kept", "removed", "left deleted", "turned off"]
+    active: bool
+    text: str  # all of it in one sentence
+    changes: list[FieldChange] = []
+    edits: list[FieldEdit] = []

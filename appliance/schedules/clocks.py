@@ -6,26 +6,40 @@ import inspect
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
-from typing import Any, Never
+from types import MappingProxyType
+from typing import Any, Unpack
 from zoneinfo import ZoneInfo
 
 from appliance.kit import clock, options
 from appliance.kit.option_names import refuse_unknown
+from appliance.schedules import policies as policy_rules
 from appliance.schedules.errors import ScheduleError
+from appliance.schedules.policies import Policies
 from appliance.schedules.rule import Rule, parse, validate
 from appliance.schedules.zones import zone_of
 
 
 class Clock:
-    """One series of times, with parameters and labels for the runs that it starts."""
+    """One series of times, with parameters and labels for the runs that it starts.
+
+    Every clock takes the policies that the server follows: `overlap`, `catch_up`, `catch_up_cap` and `catch_up_window`.
+    """
+
+    policies: Mapping[str, Any] = MappingProxyType({})  # of clocks that earlier releases pickled
 
     def __init__(
-        self, document: Mapping[str, Any], parameters: Mapping[str, Any] | None = None, labels: Iterable[str] = ()
+        self,
+        document: Mapping[str, Any],
+        parameters: Mapping[str, Any] | None = None,
+        labels: Iterable[str] = (),
+        **policies: Unpack[Policies],
     ) -> None:
+        _refuse_unknown(type(self), policies)
         validate(document)
         self.document = dict(document)
         self.parameters = options.mapping("parameters", parameters)
         self.labels = sorted(options.strings("labels", labels))
+        self.policies = policy_rules.declared(policies)
 
     @cached_property
     def rule(self) -> Rule:
@@ -41,7 +55,7 @@ class Clock:
 
     def to_document(self) -> dict[str, Any]:
         """The JSON form that is registered."""
-        return self.document | {"parameters": self.parameters, "labels": self.labels}
+        return self.document | {"parameters": self.parameters, "labels": self.labels, **self.policies}
 
     def describe(self) -> str:
         """The clock in words."""
@@ -59,16 +73,16 @@ class IntervalClock(Clock):
         end_date: datetime | None = None,
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
-        **unknown: Never,
+        **policies: Unpack[Policies],
     ) -> None:
-        _refuse_unknown(type(self), unknown)
+        _refuse_unknown(type(self), policies)
         if not isinstance(interval, timedelta):
             raise TypeError("interval must be a timedelta.")
         zone = timezone or _zone_of(start_date)
         start = _instant(start_date, zone)
         anchor = start or _instant(datetime(2019, 1, 1), zone)  # noqa: DTZ001 - midnight in the schedule's own zone
         document = {"kind": "interval", "seconds": interval.total_seconds(), "anchor": anchor, "timezone": zone}
-        super().__init__(document | {"start": start, "end": _instant(end_date, zone)}, parameters, labels)
+        super().__init__(document | {"start": start, "end": _instant(end_date, zone)}, parameters, labels, **policies)
 
 
 class CronClock(Clock):
@@ -86,16 +100,15 @@ class CronClock(Clock):
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
         day_or: bool = True,
-        **unknown: Never,
+        **policies: Unpack[Policies],
     ) -> None:
-        _refuse_unknown(type(self), unknown)
+        _refuse_unknown(type(self), policies)
         zone = timezone or _zone_of(start_date)
         document: dict[str, Any] = {"kind": "cron", "cron": cron, "timezone": zone}
         if day_or is not True:  # what older servers know is all that most schedules need
             document["day_or"] = day_or
-        super().__init__(
-            document | {"start": _instant(start_date, zone), "end": _instant(end_date, zone)}, parameters, labels
-        )
+        document |= {"start": _instant(start_date, zone), "end": _instant(end_date, zone)}
+        super().__init__(document, parameters, labels, **policies)
 
 
 class DatesClock(Clock):
@@ -107,13 +120,13 @@ class DatesClock(Clock):
         timezone: str | None = None,
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
-        **unknown: Never,
+        **policies: Unpack[Policies],
     ) -> None:
-        _refuse_unknown(type(self), unknown)
+        _refuse_unknown(type(self), policies)
         items = list(options.require("dates", dates, Iterable, "a list of datetimes or dates"))
         first = next((item for item in items if isinstance(item, datetime)), None)
         document = {"kind": "dates", "dates": [_wall(item) for item in items], "timezone": timezone or _zone_of(first)}
-        super().__init__(document, parameters, labels)
+        super().__init__(document, parameters, labels, **policies)
 
 
 class RRuleClock(Clock):
@@ -131,19 +144,20 @@ class RRuleClock(Clock):
         end_date: datetime | None = None,
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
-        **unknown: Never,
+        **policies: Unpack[Policies],
     ) -> None:
-        _refuse_unknown(type(self), unknown)
+        _refuse_unknown(type(self), policies)
         rule, begins = _rule_of(_text_of(rrule))
         start = start_date or getattr(rrule, "_dtstart", None) or begins  # dateutil's text leaves the zone out
         zone = timezone or _zone_of(start)
         document = {"kind": "rrule", "rrule": rule, "anchor": _wall(start) if start else None, "timezone": zone}
-        super().__init__(document | {"end": _instant(end_date, zone)}, parameters, labels)
+        super().__init__(document | {"end": _instant(end_date, zone)}, parameters, labels, **policies)
 
 
-def _refuse_unknown(kind: type[Clock], unknown: Mapping[str, Any]) -> None:
-    if unknown:
-        refuse_unknown(kind.__name__, unknown, [*inspect.signature(kind).parameters][:-1])
+def _refuse_unknown(kind: type[Clock], given: Mapping[str, Any]) -> None:
+    if given:
+        known = [*inspect.signature(kind).parameters][:-1]
+        refuse_unknown(kind.__name__, given, [*known, *policy_rules.DEFAULTS])
 
 
 def _zone_of(start: datetime | None) -> str:

@@ -1,7 +1,7 @@
 """A schedule's document, parsed once: the rule that answers every question about its times, for the SDK and the server alike.
 
 A document is JSON with a `kind` and the fields of that kind (see `series`). Every kind also takes timezone, start, end,
-parameters, labels, filters, or_filters, not_filters, adjustments and calendar.
+parameters, labels, filters, or_filters, not_filters, adjustments, calendar and the policies (see `policies`).
 Daylight saving: a fixed time inside a gap is due once, at the first valid instant after it; inside an overlap once, at its first
 occurrence. Wild cron expressions and intervals that aren't whole days follow elapsed time.
 """
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from appliance.schedules import fields
+from appliance.schedules import fields, policies
 from appliance.schedules.errors import ScheduleError
 from appliance.schedules.selection import FIELDS as SELECTING
 from appliance.schedules.selection import Selection
@@ -22,7 +22,7 @@ from appliance.schedules.texts import describe
 from appliance.schedules.zones import EARLIEST, LATEST, zone_of
 
 _TICK = timedelta(microseconds=1)
-_COMMON_FIELDS = frozenset({"kind", "timezone", "start", "end", "parameters", "labels", *SELECTING})
+_COMMON_FIELDS = frozenset({"kind", "timezone", "start", "end", "parameters", "labels", *SELECTING, *policies.DEFAULTS})
 _OLD_FIELDS = frozenset({"cron", "seconds", "anchor"})
 """Fields that documents of the two oldest kinds, cron and interval, have always been allowed to have."""
 
@@ -85,6 +85,7 @@ def validate(document: Mapping[str, Any]) -> Rule:
     start, end = _bound(document, "start"), _bound(document, "end")
     if start is not None and end is not None and end <= start:
         raise ScheduleError("The end of a schedule must be after its start.")
+    policies.require(document)
     rule = parse(document)
     rule.next(1, start - _TICK if start is not None else datetime(2026, 1, 1, tzinfo=UTC))
     if rule._selection is None:

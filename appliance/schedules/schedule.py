@@ -6,20 +6,24 @@ import heapq
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, Unpack
 
 from appliance.kit import clock, options
+from appliance.kit.option_names import refuse_unknown
 from appliance.schedules.adjustments import Adjustment
 from appliance.schedules.calendars import Calendar
 from appliance.schedules.clocks import Clock, CronClock, DatesClock, IntervalClock, RRuleClock
 from appliance.schedules.filters import Filter
+from appliance.schedules.policies import DEFAULTS, Policies, declared
+from appliance.schedules.selection import FIELDS as SELECTING
 
 
 class Schedule:
     """The merged times of its clocks.
 
     A time counts when it passes all `filters`, one of the `or_filters` (if there are any) and none of the `not_filters`; then it goes
-    through the `adjustments` in order, and last through the `calendar`. All of them apply to each clock in its own time zone.
+    through the `adjustments` in order, and last through the `calendar`. All of them apply to each clock in its own time zone. The
+    policies (`overlap`, `catch_up`, `catch_up_cap`, `catch_up_window`) hold for each clock that doesn't say its own.
     """
 
     def __init__(
@@ -30,7 +34,9 @@ class Schedule:
         not_filters: Iterable[Filter] = (),
         adjustments: Iterable[Adjustment] = (),
         calendar: Calendar | None = None,
+        **policies: Unpack[Policies],
     ) -> None:
+        refuse_unknown("A schedule", policies, ["clocks", *SELECTING, *DEFAULTS])
         items = list(options.require("clocks", clocks, Iterable, "a list of clocks"))
         if not all(isinstance(item, Clock) for item in items):
             raise TypeError("A schedule is made of clocks: Schedule([CronClock(...), IntervalClock(...)]).")
@@ -43,9 +49,8 @@ class Schedule:
             "calendar": calendar.to_document() if calendar is not None else None,
         }
         selected = {key: value for key, value in selected.items() if value}
-        self.clocks = [
-            Clock(item.document | selected, item.parameters, item.labels) if selected else item for item in items
-        ]
+        own = declared(policies)
+        self.clocks = [_changed(item, selected, own) if selected or own else item for item in items]
 
     def next(self, n: int, after: datetime | None = None) -> list[datetime]:
         """The next `n` different times of all clocks in order, strictly after `after`, by default after now; aware, in UTC.
@@ -78,9 +83,10 @@ def IntervalSchedule(
     start_date: datetime | None = None,
     timezone: str | None = None,
     end_date: datetime | None = None,
+    **policies: Unpack[Policies],
 ) -> Schedule:
     """A schedule of one interval clock."""
-    return Schedule([IntervalClock(interval, start_date, timezone, end_date)])
+    return Schedule([IntervalClock(interval, start_date, timezone, end_date, **policies)])
 
 
 def CronSchedule(
@@ -89,21 +95,35 @@ def CronSchedule(
     start_date: datetime | None = None,
     end_date: datetime | None = None,
     day_or: bool = True,
+    **policies: Unpack[Policies],
 ) -> Schedule:
     """A schedule of one cron clock."""
-    return Schedule([CronClock(cron, timezone, start_date, end_date, day_or=day_or)])
+    return Schedule([CronClock(cron, timezone, start_date, end_date, day_or=day_or, **policies)])
 
 
-def DatesSchedule(dates: Iterable[datetime | date], timezone: str | None = None) -> Schedule:
+def DatesSchedule(
+    dates: Iterable[datetime | date], timezone: str | None = None, **policies: Unpack[Policies]
+) -> Schedule:
     """A schedule of one clock of dates."""
-    return Schedule([DatesClock(dates, timezone)])
+    return Schedule([DatesClock(dates, timezone, **policies)])
 
 
 def RRuleSchedule(
-    rrule: Any, start_date: datetime | None = None, timezone: str | None = None, end_date: datetime | None = None
+    rrule: Any,
+    start_date: datetime | None = None,
+    timezone: str | None = None,
+    end_date: datetime | None = None,
+    **policies: Unpack[Policies],
 ) -> Schedule:
     """A schedule of one recurrence rule."""
-    return Schedule([RRuleClock(rrule, start_date, timezone, end_date)])
+    return Schedule([RRuleClock(rrule, start_date, timezone, end_date, **policies)])
+
+
+def _changed(item: Clock, selected: dict[str, Any], policies: dict[str, Any]) -> Clock:
+    """The clock with the schedule's own filters, and with its policies where the clock has none."""
+    changed = Clock(item.document | selected, item.parameters, item.labels)
+    changed.policies = policies | dict(item.policies)
+    return changed
 
 
 def _documents(option: str, items: Iterable[Any], kind: type) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ from appliance.server.actions.flow_runs.mark import mark_run
 from appliance.server.actions.flow_runs.perform import perform
 from appliance.server.actions.flow_runs.restart import restart_run
 from appliance.server.actions.flow_runs.start_now import start_run_now
-from appliance.server.actions.schedules import Policy
+from appliance.server.actions.schedule_rows import Policy
 from appliance.server.db.reads import dispatch
 from appliance.server.db.session import Database
 from appliance.server.errors import ServerError

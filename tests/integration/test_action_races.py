@@ -23,7 +23,7 @@ from appliance.server.actions.flow_runs.pause import pause_run
 from appliance.server.actions.flow_runs.restart import restart_run
 from appliance.server.actions.flow_runs.resume import resume_run
 from appliance.server.actions.flow_runs.start_now import start_run_now
-from appliance.server.actions.schedules import Policy
+from appliance.server.actions.schedule_rows import Policy
 from appliance.server.actions.schedules import edit as edit_schedule
 from appliance.server.db.session import Database
 from appliance.server.errors import Conflict, NotFound

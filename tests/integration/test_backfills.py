@@ -11,7 +11,7 @@ import pytest
 from appliance.kit import crash
 from appliance.protocol.backfills import Backfill, BackfillRange
 from appliance.server.actions import backfills, jobs, schedules
-from appliance.server.actions.schedules import Policy
+from appliance.server.actions.schedule_rows import Policy
 from appliance.server.db.session import Database
 from appliance.server.domain.backfills import room
 from appliance.server.errors import Conflict, Invalid, NotFound

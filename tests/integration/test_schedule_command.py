@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 import msgspec
+import pytest
 
 from appliance.kit import clock
+from appliance.server.actions import schedules
 from appliance.server.services.scheduler import Scheduler
-from tests.integration.builders import N, register, rows
+from tests.integration.builders import ALICE, N, register, rows
 from tests.integration.server_fixtures import Site
 from tests.integration.test_action_doors import address
 from tests.integration.test_job_doors import run
@@ -50,7 +54,67 @@ def test_what_can_not_be_meant_is_refused(site: Site, run: Callable[..., str]) -
     run("schedule", "add", "nobody", "--project", "demo", "--every", "60", code=2)
     made = msgspec.json.decode(run("schedule", "add", "etl", "--project", "demo", "--every", "60", "--json"))
     run("schedule", "edit", made["id"], code=2)
-    run("schedule", "edit", made["id"], "--timezone", "Europe/Berlin", code=2)
+    run("schedule", "edit", made["id"], "--cron", "0 * * * *", "--every", "60", code=2)
+    run("schedule", "edit", made["id"], "--day-and", code=2)
+    run("schedule", "edit", made["id"], "--no-param", "n", code=2)
+    run("schedule", "edit", made["id"], "--label", "a", "--no-labels", code=2)
+    run("schedule", "edit", made["id"], "--reset", "cron", code=1)
+
+
+RICH = {
+    "kind": "cron",
+    "cron": "0 6 13 * 5",
+    "day_or": False,
+    "timezone": "Europe/Berlin",
+    "start": "2026-01-01T00:00:00Z",
+    "filters": [{"kind": "is_weekday"}],
+    "not_filters": [{"kind": "on_date", "month": 12, "day": 25}],
+    "calendar": {"holidays": ["12-26"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "change"),
+    [
+        (["--cron", "0 7 13 * 5"], {"cron": "0 7 13 * 5"}),
+        (["--timezone", "UTC"], {"timezone": "UTC"}),
+        (["--day-or"], {"day_or": True}),
+        (["--every", "900"], {"kind": "interval", "seconds": 900.0, "cron": None, "day_or": None}),
+        (["-p", "n=5"], {}),
+        (["--label", "gpu"], {}),
+        (["--overlap", "skip"], {}),
+    ],
+)
+def test_what_is_not_named_stays(
+    site: Site, run: Callable[..., str], options: list[str], change: dict[str, Any]
+) -> None:
+    flow = register(site.database, "etl", parameters=[N, N | {"name": "m"}])
+    made = schedules.create(site.database, ALICE, flow.flow_id, RICH | {"labels": ["small"]}, {"n": 1, "m": 2})
+    told = msgspec.json.decode(run("schedule", "edit", str(made.id), *options, "--json"))
+    expected = {name: value for name, value in (RICH | change).items() if value is not None}
+    assert {name: value for name, value in told["document"].items() if value is not None} == expected
+    assert told["parameters"] == {"n": 5 if "-p" in options else 1, "m": 2}
+    assert told["labels"] == (["gpu"] if "--label" in options else ["small"])
+    assert told["overlap"] == ("skip" if "--overlap" in options else "allow")
+
+
+def test_parameters_and_labels_are_removed_by_name(site: Site, run: Callable[..., str]) -> None:
+    register(site.database, "etl", parameters=[N, N | {"name": "m"}])
+    given = ("-p", "n=1", "-p", "m=2", "--label", "a", "--label", "b")
+    added = msgspec.json.decode(run("schedule", "add", "etl", "--project", "demo", "--every", "60", *given, "--json"))
+    assert (added["parameters"], added["labels"]) == ({"n": 1, "m": 2}, ["a", "b"])
+    told = run("schedule", "edit", added["id"], "--no-param", "n", "--label", "b")
+    assert "Parameters: m=2\n" in told and "Labels: b\n" in told
+    assert "Labels" not in run("schedule", "edit", added["id"], "--no-labels")
+
+
+def test_an_edit_of_what_code_declares_is_shown_and_goes_back(site: Site, run: Callable[..., str]) -> None:
+    register(site.database, "etl", schedules=[RICH])
+    (row,) = rows(site.database, "select id from schedule")
+    id = str(UUID(str(row["id"])))
+    told = run("schedule", "edit", id, "--cron", "0 5 * * *")
+    assert "Edited by an operator: cron is 0 5 * * *, the code says 0 6 13 * 5; --reset cron goes back." in told
+    assert "Edited" not in run("schedule", "edit", id, "--reset", "cron")
 
 
 def test_skipped_times_are_listed_with_the_reason(site: Site, run: Callable[..., str]) -> None:

@@ -14,6 +14,7 @@ from appliance.kit import clock as kit_clock
 from appliance.schedules import rule
 from appliance.schedules.series import series_of
 from appliance.server.actions import schedules
+from appliance.server.actions.schedule_rows import Policy
 from appliance.server.db.session import Database
 from appliance.server.errors import Invalid
 from appliance.server.services.scheduler import Scheduler
@@ -133,7 +134,7 @@ def test_every_due_time_is_a_run_or_in_a_skip(database: Database, clock: Stopped
     for _ in range(25):
         clock.move(chance.choice([30, 90, 700, 4000]))
         Scheduler(database).run_once(clock())
-        policy = schedules.Policy(
+        policy = Policy(
             chance.choice(["all", "latest", "none"]), chance.choice([1, 7]), chance.choice([0.0, 600.0]), None
         )
         schedules.edit(database, ALICE, schedule.id, policy=policy)

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock, ids
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.flows import Registered, Registration
-from appliance.server.actions import deploys, projects, schedules
+from appliance.protocol.schedules import ScheduleNews
+from appliance.server.actions import declared_schedules, deploys, projects
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
@@ -78,21 +79,24 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
             )
         newest = mapped_flows.newest_version(session, flow.id)
         version = _new_version(flow, request, document, actor, now)
-        if newest is not None and _is_same(newest, version):
-            deploys.look_again(session, newest, actor, now)
-            return _registered(newest, created=False)
-        _number(session, version, newest, request.content_hash)
-        session.add(version)
-        flow.updated = now
-        session.flush()
-        schedules.sync_with_code(
-            session, flow, version, request.set_schedules_active, actor, now, db.rules.scheduled_runs_ahead
-        )
-        deploys.follow(session, flow, version, actor, now)
+        created = newest is None or not _is_same(newest, version)
+        if newest is None or created:
+            _number(session, version, newest, request.content_hash)
+            session.add(version)
+            flow.updated = now
+            session.flush()
+            data = {"version": version.number, "restores": version.restores, "changes": version.changes}
+            announce(session, "flow", flow.id, "flow.registered", data, actor, now)
+        else:
+            version = newest
+        news = declared_schedules.sync_with_code(
+            session, flow, version, [] if newest is None else newest.schedules,
+            is_new=created, active=request.set_schedules_active, actor=actor, now=now, ahead=db.rules.scheduled_runs_ahead,
+        )  # fmt: skip
+        if created:
+            deploys.follow(session, flow, version, actor, now)
         deploys.look_again(session, version, actor, now)
-        data = {"version": version.number, "restores": version.restores, "changes": version.changes}
-        announce(session, "flow", flow.id, "flow.registered", data, actor, now)
-        return _registered(version, created=True)
+        return _registered(version, news, created=created)
 
 
 def _parse(document: JsonDocument) -> FlowDocument:
@@ -159,7 +163,7 @@ def _number(session: Session, version: FlowVersion, newest: FlowVersion | None, 
     version.restores = next((stored.number for stored in candidates if _is_same(stored, version)), None)
 
 
-def _registered(version: FlowVersion, *, created: bool) -> Registered:
+def _registered(version: FlowVersion, news: list[ScheduleNews], *, created: bool) -> Registered:
     return Registered(
         flow_id=version.flow_id,
         version_id=version.id,
@@ -168,4 +172,5 @@ def _registered(version: FlowVersion, *, created: bool) -> Registered:
         url=f"/flows/{version.flow_id}",
         restores=version.restores if created else None,
         changes=(version.changes or []) if created else [],
+        schedules=news,
     )

@@ -66,7 +66,7 @@ def plan_runs(
             rows += _rows(flow, version, schedule, due, actor, now)
         except MALFORMED as error:
             reason = str(error) if isinstance(error, (ScheduleError, Invalid)) else "Its document can't be read."
-            _switch_off(session, schedule, reason, actor, now)
+            switch_off(session, schedule, reason, actor, now)
             malformed += 1
             continue
         if plan.skip is not None:
@@ -156,7 +156,8 @@ def _rows(
     ]
 
 
-def _switch_off(session: Session, schedule: Schedule, reason: str, actor: Actor, now: datetime) -> None:
+def switch_off(session: Session, schedule: Schedule, reason: str, actor: Actor, now: datetime) -> None:
+    """Switch off a schedule that can't go on, with an event that says why."""
     schedule.active = False
     schedule.version += 1
     schedule.updated = now

@@ -1,20 +1,15 @@
-"""Schedules: created, edited, switched and deleted by people, or declared in a flow's code. Their planned runs follow every change."""
+"""Schedules: created, edited, switched and deleted by people. Their planned runs follow every change."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-import msgspec
-from sqlalchemy.orm import Session
-
-from appliance.kit import clock, ids
+from appliance.kit import clock
 from appliance.kit.documents import JsonDocument, Parameters
-from appliance.protocol.schedules import EditSchedule, PolicyFields
-from appliance.schedules import ScheduleError, parse, validate
-from appliance.server.actions.flow_runs.new_runs import merge_parameters
+from appliance.protocol.schedules import EditSchedule
+from appliance.schedules import parse
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of
 from appliance.server.actions.planning import (
@@ -26,42 +21,32 @@ from appliance.server.actions.planning import (
     plan_runs,
     unplan,
 )
+from appliance.server.actions.schedule_rows import (
+    Policy,
+    announce_change,
+    declaration_of,
+    fill,
+    flow_of,
+    locked,
+    new_row,
+    policy_of,
+    remove,
+    require_runnable,
+    set_policy,
+    storable,
+    touch,
+)
 from appliance.server.auth.identity import SYSTEM, Actor
-from appliance.server.db.reads import mapped_flows
 from appliance.server.db.reads import schedules as read_schedules
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
-from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import schedules
-from appliance.server.domain import parameters as parameter_rules
-from appliance.server.domain.scheduling import MOST_CAUGHT_UP, has_moved, too_far_ahead
-from appliance.server.domain.scheduling import POLICIES as CATCH_UP
-from appliance.server.errors import Conflict, Invalid, NotFound
-from appliance.server.events.outbox import announce
+from appliance.server.domain import declarations
+from appliance.server.domain.scheduling import has_moved, too_far_ahead
+from appliance.server.errors import Conflict, Invalid
 
 MOST_PER_FLOW = 100
-OVERLAP = ("allow", "queue", "skip", "cancel")
-_LONGEST_WINDOW = 3_660 * 86_400.0
-_BESIDE = frozenset({"parameters", "labels"})  # kept in columns of their own
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What happens to missed due times and to runs that overlap; None leaves a part as it is.
-
-    `catch_up_window` is in seconds; 0 removes the window.
-    """
-
-    catch_up: str | None = None
-    catch_up_cap: int | None = None
-    catch_up_window: float | None = None
-    overlap: str | None = None
-
-
-def policy_of(request: PolicyFields) -> Policy:
-    """The policies in a request."""
-    return Policy(request.catch_up, request.catch_up_cap, request.catch_up_window, request.overlap)
 
 
 @keyed("schedule.create")
@@ -78,16 +63,16 @@ def create(
     """Add an active schedule to a flow; its next runs exist when this returns."""
     now = now or clock.now()
     with db.write("schedule.create") as session:
-        flow, version = _flow(session, flow_id)
+        flow, version = flow_of(session, flow_id)
         if len(schedules.lock_of_flow(session, flow_id)) >= MOST_PER_FLOW:
             raise Conflict(f"The flow has {MOST_PER_FLOW} schedules already; delete one first.")
         if parameters is not None:
             document = document | {"parameters": parameters}
-        schedule = _new(session, flow, document, "ui", True, now)
-        _set_policy(schedule, policy or Policy())
-        _require_runnable(flow, version, schedule)
+        schedule = new_row(session, flow, document, "ui", True, now)
+        set_policy(schedule, policy or Policy())
+        require_runnable(flow, version, schedule.parameters)
         plan_runs(session, [schedule], actor, now, db.rules.scheduled_runs_ahead)
-        _announce(session, schedule, "schedule.created", actor, now)
+        announce_change(session, schedule, "schedule.created", actor, now)
         return schedule
 
 
@@ -96,19 +81,19 @@ def set_active(db: Database, actor: Actor, schedule_id: UUID, active: bool, *, n
     """Switch a schedule off, which removes the runs that are only planned, or on, which plans the next ones at once."""
     now = now or clock.now()
     with db.write("schedule.switch") as session:
-        schedule = _locked(session, schedule_id)
+        schedule = locked(session, schedule_id)
         if schedule.active == active:
             return schedule
         catch_up_missed(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
         schedule.active = active
-        _touch(session, schedule, now)
+        touch(session, schedule, now)
         if active:
-            flow, version = _flow(session, schedule.flow_id)
-            _require_runnable(flow, version, schedule)
+            flow, version = flow_of(session, schedule.flow_id)
+            require_runnable(flow, version, schedule.parameters)
             plan_again(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
         else:
             unplan(session, schedule, now)
-        _announce(session, schedule, "schedule.activated" if active else "schedule.paused", actor, now)
+        announce_change(session, schedule, "schedule.activated" if active else "schedule.paused", actor, now)
         return schedule
 
 
@@ -120,41 +105,64 @@ def edit(
     document: JsonDocument | None = None,
     parameters: Parameters | None = None,
     *,
+    labels: list[str] | None = None,
     active: bool | None = None,
     catch_up: str | None = None,
     policy: Policy | None = None,
+    reset: Sequence[str] = (),
+    version: int | None = None,
     now: datetime | None = None,
 ) -> Schedule:
-    """Change a schedule's times, parameters or policies, or switch it on or off; its planned runs are replaced."""
+    """Change a schedule's times, parameters, labels or policies, or switch it on or off; its planned runs are replaced.
+
+    `reset` names fields that get the values which code declares. A `version` is the one that the caller has seen.
+    """
     now = now or clock.now()
     with db.write("schedule.edit") as session:
-        schedule = _locked(session, schedule_id)
+        schedule = locked(session, schedule_id)
+        if version is not None and version != schedule.version:
+            raise Conflict("The schedule was changed in the meantime; look at it again and repeat your edit.")
         catch_up_missed(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
+        if reset:
+            _reset(schedule, reset)
         if document is not None:
-            _fill(schedule, {"parameters": schedule.parameters, "labels": schedule.labels} | document)
-        if parameters is not None:
-            schedule.parameters = _storable(parameters)
-        _set_policy(schedule, policy or Policy(catch_up=catch_up))
+            fill(schedule, {"parameters": schedule.parameters, "labels": schedule.labels} | document)
+        schedule.parameters = schedule.parameters if parameters is None else storable(parameters)
+        schedule.labels = schedule.labels if labels is None else labels_of(labels)
+        set_policy(schedule, policy or Policy(catch_up=catch_up))
         schedule.active = schedule.active if active is None else active
-        _touch(session, schedule, now)
+        touch(session, schedule, now)
         if schedule.active:
-            flow, version = _flow(session, schedule.flow_id)
-            _require_runnable(flow, version, schedule)
+            flow, flow_version = flow_of(session, schedule.flow_id)
+            require_runnable(flow, flow_version, schedule.parameters)
             plan_again(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
         else:
             unplan(session, schedule, now)
-        _announce(session, schedule, "schedule.edited", actor, now)
+        announce_change(session, schedule, "schedule.edited", actor, now)
         return schedule
+
+
+def _reset(schedule: Schedule, names: Sequence[str]) -> None:
+    if schedule.declared is None:
+        raise Conflict("No code declares this schedule as far as the server knows; there is nothing to go back to.")
+    try:
+        fill(schedule, declarations.reset(schedule.declared, declaration_of(schedule), names), whole=True)
+    except declarations.UnknownField as error:
+        raise Invalid(str(error)) from error
 
 
 def change(db: Database, actor: Actor, schedule_id: UUID, request: EditSchedule) -> Schedule:
     """Do what a request asks for: switch the schedule on or off if that is all, and edit it otherwise."""
     policy = policy_of(request)
-    if request.document is not None or request.parameters is not None or policy != Policy():
-        return edit(db, actor, schedule_id, request.document, request.parameters, active=request.active, policy=policy)
+    parts = (request.document, request.parameters, request.labels, request.version)
+    if any(part is not None for part in parts) or request.reset or policy != Policy():
+        return edit(
+            db, actor, schedule_id, request.document, request.parameters,
+            labels=request.labels, active=request.active, policy=policy, reset=request.reset, version=request.version,
+        )  # fmt: skip
     if request.active is None:
         raise Invalid(
-            "Nothing to change; send active, document, parameters, catch_up, catch_up_cap, catch_up_window or overlap."
+            "Nothing to change; send active, document, parameters, labels, catch_up, catch_up_cap, catch_up_window, overlap or reset."
         )
     return set_active(db, actor, schedule_id, request.active)
 
@@ -164,7 +172,7 @@ def delete(db: Database, actor: Actor, schedule_id: UUID, *, now: datetime | Non
     """Delete a schedule and the runs that are only planned; runs already due stay."""
     now = now or clock.now()
     with db.write("schedule.delete") as session:
-        _remove(session, _locked(session, schedule_id), actor, now)
+        remove(session, locked(session, schedule_id), actor, now)
 
 
 @retried
@@ -203,7 +211,7 @@ def move_planned(db: Database, schedule_id: UUID, *, now: datetime | None = None
         catch_up_missed(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
         forget_future_skips(session, schedule, now)
         plan_again(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
-        _announce(session, schedule, "schedule.moved", actor, now)
+        announce_change(session, schedule, "schedule.moved", actor, now)
         return True
 
 
@@ -215,133 +223,3 @@ def _is_out_of_date(document: JsonDocument | None, planned: list[datetime], now:
         return has_moved(rule, planned) or (ahead is not None and too_far_ahead(rule, now, planned, ahead))
     except MALFORMED:
         return False  # planning switches it off
-
-
-def sync_with_code(
-    session: Session, flow: Flow, version: FlowVersion, active: bool, actor: Actor, now: datetime, ahead: int
-) -> None:
-    """Synchronize the schedules declared in code with the version: unchanged ones stay, new ones are added, all others are removed.
-
-    All active schedules of the flow are planned again, because their planned runs belong to the previous version.
-    """
-    declared = {
-        _key(document, document.get("parameters"), document.get("labels")): document for document in version.schedules
-    }
-    for schedule in schedules.lock_of_flow(session, flow.id):
-        if schedule.origin == "code":
-            key = _key(schedule.document, schedule.parameters, schedule.labels)
-            if declared.pop(key, None) is None:
-                _remove(session, schedule, actor, now)
-                continue
-        if schedule.active:
-            catch_up_missed(session, schedule, actor, now, ahead)
-            plan_again(session, schedule, actor, now, ahead)
-    for document in declared.values():
-        schedule = _new(session, flow, document, "code", active, now)
-        if active:
-            _require_runnable(flow, version, schedule)
-            plan_runs(session, [schedule], actor, now, ahead)
-        _announce(session, schedule, "schedule.created", actor, now)
-
-
-def _new(session: Session, flow: Flow, document: JsonDocument, origin: str, active: bool, now: datetime) -> Schedule:
-    schedule = Schedule(
-        id=ids.uuid7(), flow_id=flow.id, kind="", document={}, active=active, origin=origin, created=now, updated=now
-    )
-    schedule.scheduled_until = schedule.plan_at = now
-    _fill(schedule, document)
-    session.add(schedule)
-    session.flush()
-    return schedule
-
-
-def _fill(schedule: Schedule, document: JsonDocument) -> None:
-    try:
-        validate(document).next(1, schedule.updated)
-    except ScheduleError as error:
-        raise Invalid(str(error)) from error
-    except ArithmeticError as error:
-        raise Invalid("The schedule's times are too far in the future or the past to be computed.") from error
-    parameters, labels = document.get("parameters") or {}, document.get("labels") or []
-    if not isinstance(parameters, dict) or not isinstance(labels, list) or not all(isinstance(x, str) for x in labels):
-        raise Invalid("A schedule's parameters must be an object and its labels a list of strings.")
-    schedule.document = {key: value for key, value in document.items() if key not in _BESIDE}
-    schedule.kind = document["kind"]
-    schedule.timezone = document.get("timezone") or "UTC"
-    schedule.parameters = _storable(parameters)
-    schedule.labels = labels_of(labels)
-
-
-def _storable(parameters: Parameters) -> Parameters:
-    problems = parameter_rules.unstorable(parameters)
-    if problems:
-        raise Invalid(problems[0])
-    return parameters
-
-
-def _set_policy(schedule: Schedule, policy: Policy) -> None:
-    if policy.catch_up is not None:
-        if policy.catch_up not in CATCH_UP:
-            raise Invalid(f"The catch-up policy must be one of {', '.join(CATCH_UP)}, not {policy.catch_up!r}.")
-        schedule.catch_up = policy.catch_up
-    if policy.catch_up_cap is not None:
-        if not 1 <= policy.catch_up_cap <= MOST_CAUGHT_UP:
-            raise Invalid(f"The catch-up cap must be a number from 1 to {MOST_CAUGHT_UP}.")
-        schedule.catch_up_cap = policy.catch_up_cap
-    if policy.catch_up_window is not None:
-        if not 0 <= policy.catch_up_window <= _LONGEST_WINDOW:
-            raise Invalid("The catch-up window must be a number of seconds, at most ten years; 0 removes it.")
-        schedule.catch_up_window = policy.catch_up_window or None
-    if policy.overlap is not None:
-        if policy.overlap not in OVERLAP:
-            raise Invalid(f"The overlap policy must be one of {', '.join(OVERLAP)}, not {policy.overlap!r}.")
-        schedule.overlap = policy.overlap
-
-
-def _require_runnable(flow: Flow, version: FlowVersion, schedule: Schedule) -> None:
-    missing = parameter_rules.missing(version.parameters, flow.overrides.get("parameters") or {}, schedule.parameters)
-    if missing:
-        names = ", ".join(map(repr, missing))
-        raise Invalid(
-            f"Flow {flow.name!r} can't be scheduled because its required parameter {names} has no value; "
-            "give the parameter a default or the schedule a value for it."
-        )
-    merge_parameters(flow, version, schedule.parameters)
-
-
-def _flow(session: Session, flow_id: UUID) -> tuple[Flow, FlowVersion]:
-    flow, version = session.get(Flow, flow_id), mapped_flows.newest_version(session, flow_id)
-    if flow is None or version is None:
-        raise NotFound("There is no such flow; check the list of flows.")
-    if flow.archived:
-        raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive first.")
-    return flow, version
-
-
-def _locked(session: Session, schedule_id: UUID) -> Schedule:
-    schedule = schedules.lock(session, schedule_id)
-    if schedule is None:
-        raise NotFound("There is no such schedule; it may have been deleted.")
-    return schedule
-
-
-def _remove(session: Session, schedule: Schedule, actor: Actor, now: datetime) -> None:
-    unplan(session, schedule, now)
-    session.delete(schedule)
-    session.flush()
-    _announce(session, schedule, "schedule.deleted", actor, now)
-
-
-def _touch(session: Session, schedule: Schedule, now: datetime) -> None:
-    schedule.version += 1
-    schedule.updated = now
-    session.flush()
-
-
-def _announce(session: Session, schedule: Schedule, kind: str, actor: Actor, now: datetime) -> None:
-    announce(session, "schedule", schedule.id, kind, {"flow_id": str(schedule.flow_id)}, actor, now)
-
-
-def _key(document: JsonDocument, parameters: object, labels: Iterable[str] | None) -> bytes:
-    own = {key: value for key, value in document.items() if key not in _BESIDE}
-    return msgspec.json.encode([own, parameters or {}, sorted(labels or [])], order="sorted")

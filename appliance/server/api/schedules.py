@@ -12,6 +12,7 @@ from appliance.protocol.message import Answer, Page
 from appliance.protocol.schedules import CreateSchedule, EditSchedule
 from appliance.schedules import ScheduleError, describe, parse
 from appliance.server.actions import schedules as actions
+from appliance.server.actions.schedule_rows import edits_of, policy_of
 from appliance.server.api.bodies import decode
 from appliance.server.api.views import ScheduleView
 from appliance.server.auth.guards import Permission
@@ -54,8 +55,18 @@ def index(database: Database, flow_id: UUID | None = None, limit: int | None = N
 def create(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> ScheduleView:
     """Create a schedule."""
     request = decode(body, CreateSchedule)
-    policy = actions.policy_of(request)
+    policy = policy_of(request)
     return _one(database, actions.create(database, actor, flow_id, request.document, request.parameters, policy=policy))
+
+
+@get("/schedules/{schedule_id:uuid}", opt={"permission": Permission.READ}, sync_to_thread=True)
+def show(database: Database, schedule_id: UUID) -> ScheduleView:
+    """Get a schedule."""
+    with database.read() as session:
+        row = schedules.get(session, schedule_id)
+    if row is None:
+        raise NotFound("There is no such schedule; it may have been deleted.")
+    return _one(database, row)
 
 
 @patch(
@@ -114,7 +125,10 @@ def _view(row: ScheduleRow | Schedule, flow: str, project: str) -> ScheduleView:
         document=row.document,
         timezone=row.timezone,
         parameters=row.parameters,
+        labels=row.labels,
         active=row.active,
+        origin=row.origin,
+        edits=edits_of(row),
         version=row.version,
         catch_up=row.catch_up,
         catch_up_cap=row.catch_up_cap,
@@ -124,4 +138,4 @@ def _view(row: ScheduleRow | Schedule, flow: str, project: str) -> ScheduleView:
     )
 
 
-router = Router("/", route_handlers=[index, create, edit, remove, skips])
+router = Router("/", route_handlers=[index, create, show, edit, remove, skips])

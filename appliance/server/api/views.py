@@ -15,6 +15,7 @@ from appliance.kit.documents import JsonDocument, Parameters
 from appliance.protocol.flow_runs import FlowRunView
 from appliance.protocol.logs import Level, LogView, Stream, stream_of
 from appliance.protocol.message import Answer
+from appliance.protocol.schedules import FieldEdit
 from appliance.protocol.states import StateView
 from appliance.protocol.task_runs import TaskRunView
 from appliance.protocol.tokens import TokenView
@@ -62,7 +63,10 @@ class ScheduleView(Answer, kw_only=True):
     document: JsonDocument
     timezone: str
     parameters: Parameters
+    labels: list[str]
     active: bool
+    origin: str  # code, ui
+    edits: list[FieldEdit]  # what operators have changed of what code declares
     version: int
     catch_up: str
     catch_up_cap: int

@@ -26,6 +26,7 @@ class ScheduleRow(RowType):
     catch_up_window: float | None
     overlap: str
     origin: str
+    declared: JsonDocument | None
     version: int
     scheduled_until: datetime | None
     plan_at: datetime | None

@@ -31,6 +31,7 @@ class Schedule(SQLModel, table=True):
     catch_up_window: float | None = None  # seconds: what is overdue for longer gets no run
     overlap: str = Field(default="allow", max_length=20)  # allow, queue, skip, cancel
     origin: str = Field(default="code", max_length=20)  # code, ui
+    declared: JsonDocument | None = Field(default=None, sa_type=Document)  # what code said at the last registration
     version: int = 1
     scheduled_until: datetime | None = Field(default=None, sa_type=Time)  # every due time up to here is dealt with
     plan_at: datetime | None = Field(

@@ -10,6 +10,7 @@ import strawberry
 
 from appliance.kit.documents import JsonDocument
 from appliance.schedules import ScheduleError, describe, parse
+from appliance.server.actions.schedule_rows import edits_of
 from appliance.server.db.rows.schedules import ScheduleRow, SkipRow
 from appliance.server.db.tables.schedules import Schedule as StoredSchedule
 from appliance.server.errors import Invalid
@@ -18,6 +19,15 @@ from appliance.server.graphql.fields import described
 from appliance.server.graphql.scalars import JSON
 
 MOST_TIMES = 20
+
+
+@strawberry.type(
+    description="A field of a schedule that an operator has changed, and what the flow's code declares. Null is none."
+)
+class ScheduleEdit:
+    field: str
+    value: JSON | None
+    code: JSON | None
 
 
 @strawberry.type(description="A rule that says when runs of a flow are due.")
@@ -29,10 +39,16 @@ class Schedule:
     timezone: str
     active: bool
     parameters: JSON
+    labels: list[str]
     catch_up: str
     catch_up_cap: int
     catch_up_window: float | None
     overlap: str
+    origin: str = strawberry.field(description="code, or ui where a person has added it.")
+    edits: list[ScheduleEdit] = strawberry.field(
+        description="What operators have changed of what the flow's code declares."
+    )
+    version: int
 
     @described("The next due times, whether or not the schedule is active.")
     def next_times(self, info: Info, n: int = 3) -> list[datetime]:
@@ -70,13 +86,17 @@ class SetScheduleActiveInput:
 
 @strawberry.input(
     description="Omitted fields keep their values. catchUp is all, latest or none; overlap is allow, queue, skip or cancel. "
-    "The window is in seconds; 0 removes it."
+    "The window is in seconds; 0 removes it. reset names fields that get the values which the code declares. With a version, the edit is "
+    "refused if the schedule has been changed since."
 )
 class EditScheduleInput:
     schedule_id: UUID
     active: bool | None = None
     document: JSON | None = None
     parameters: JSON | None = None
+    labels: list[str] | None = None
+    reset: list[str] | None = None
+    version: int | None = None
     catch_up: str | None = None
     catch_up_cap: int | None = None
     catch_up_window: float | None = None
@@ -98,6 +118,10 @@ def schedule(row: ScheduleRow | StoredSchedule) -> Schedule:
         timezone=row.timezone,
         active=row.active,
         parameters=row.parameters,
+        labels=row.labels,
+        origin=row.origin,
+        edits=[ScheduleEdit(field=edit.field, value=edit.value, code=edit.code) for edit in edits_of(row)],
+        version=row.version,
         catch_up=row.catch_up,
         catch_up_cap=row.catch_up_cap,
         catch_up_window=row.catch_up_window,

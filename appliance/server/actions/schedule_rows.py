@@ -1,0 +1,166 @@
+"""What the actions on schedules have in common: a schedule's row made and filled from a document, checked, changed and removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appliance.kit import ids
+from appliance.kit.documents import JsonDocument, Parameters
+from appliance.protocol.schedules import FieldEdit, PolicyFields
+from appliance.schedules import ScheduleError, policies, validate
+from appliance.server.actions.flow_runs.new_runs import merge_parameters
+from appliance.server.actions.names import labels_of
+from appliance.server.actions.planning import unplan
+from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import mapped_flows
+from appliance.server.db.rows.schedules import ScheduleRow
+from appliance.server.db.tables.flows import Flow, FlowVersion
+from appliance.server.db.tables.schedules import Schedule
+from appliance.server.db.writes import schedules
+from appliance.server.domain import declarations
+from appliance.server.domain import parameters as parameter_rules
+from appliance.server.errors import Conflict, Invalid, NotFound
+from appliance.server.events.outbox import announce
+
+_BESIDE = frozenset({"parameters", "labels", *policies.DEFAULTS})  # kept in columns of their own
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What happens to missed due times and to runs that overlap; None leaves a part as it is.
+
+    `catch_up_window` is in seconds; 0 removes the window.
+    """
+
+    catch_up: str | None = None
+    catch_up_cap: int | None = None
+    catch_up_window: float | None = None
+    overlap: str | None = None
+
+
+def policy_of(request: PolicyFields) -> Policy:
+    """The policies in a request."""
+    return Policy(request.catch_up, request.catch_up_cap, request.catch_up_window, request.overlap)
+
+
+def new_row(session: Session, flow: Flow, document: JsonDocument, origin: str, active: bool, now: datetime) -> Schedule:
+    """A schedule of the flow, as the document says."""
+    schedule = Schedule(
+        id=ids.uuid7(), flow_id=flow.id, kind="", document={}, active=active, origin=origin, created=now, updated=now
+    )
+    schedule.scheduled_until = schedule.plan_at = now
+    fill(schedule, document)
+    session.add(schedule)
+    session.flush()
+    return schedule
+
+
+def fill(schedule: Schedule, document: JsonDocument, *, whole: bool = False) -> None:
+    """Give the schedule what the document says: times, parameters, labels, and the policies in it; in a `whole` one, those that it
+    leaves out are as by default. Raises Invalid.
+    """
+    try:
+        validate(document).next(1, schedule.updated)
+    except ScheduleError as error:
+        raise Invalid(str(error)) from error
+    except ArithmeticError as error:
+        raise Invalid("The schedule's times are too far in the future or the past to be computed.") from error
+    parameters, labels = document.get("parameters") or {}, document.get("labels") or []
+    if not isinstance(parameters, dict) or not isinstance(labels, list) or not all(isinstance(x, str) for x in labels):
+        raise Invalid("A schedule's parameters must be an object and its labels a list of strings.")
+    schedule.document = {key: value for key, value in document.items() if key not in _BESIDE}
+    schedule.kind = document["kind"]
+    schedule.timezone = document.get("timezone") or "UTC"
+    schedule.parameters = storable(parameters)
+    schedule.labels = labels_of(labels)
+    if whole:
+        for name, value in policies.DEFAULTS.items():
+            setattr(schedule, name, value)
+    _set_policies(schedule, document)
+
+
+def declaration_of(schedule: Schedule | ScheduleRow) -> JsonDocument:
+    """The schedule as one document, like those that code declares."""
+    own: dict[str, Any] = {name: getattr(schedule, name) for name in policies.DEFAULTS}
+    return {**schedule.document, "parameters": schedule.parameters, "labels": schedule.labels, **own}
+
+
+def edits_of(schedule: Schedule | ScheduleRow) -> list[FieldEdit]:
+    """What operators have changed of a schedule that code declares."""
+    return [] if schedule.declared is None else declarations.edits(schedule.declared, declaration_of(schedule))
+
+
+def storable(parameters: Parameters) -> Parameters:
+    """The parameters, if the database can keep them. Raises Invalid."""
+    problems = parameter_rules.unstorable(parameters)
+    if problems:
+        raise Invalid(problems[0])
+    return parameters
+
+
+def set_policy(schedule: Schedule, policy: Policy) -> None:
+    """Change what a request says of the policies. Raises Invalid."""
+    _set_policies(schedule, vars(policy))
+
+
+def _set_policies(schedule: Schedule, values: dict[str, Any]) -> None:
+    try:
+        for name, value in policies.require(values).items():
+            setattr(schedule, name, value or None if name == "catch_up_window" else value)
+    except ScheduleError as error:
+        raise Invalid(str(error)) from error
+
+
+def require_runnable(flow: Flow, version: FlowVersion, parameters: Parameters) -> None:
+    """Raise Invalid unless runs of the version can have these parameters."""
+    missing = parameter_rules.missing(version.parameters, flow.overrides.get("parameters") or {}, parameters)
+    if missing:
+        names = ", ".join(map(repr, missing))
+        raise Invalid(
+            f"Flow {flow.name!r} can't be scheduled because its required parameter {names} has no value; "
+            "give the parameter a default or the schedule a value for it."
+        )
+    merge_parameters(flow, version, parameters)
+
+
+def flow_of(session: Session, flow_id: UUID) -> tuple[Flow, FlowVersion]:
+    """A flow that may have schedules, and its newest version."""
+    flow, version = session.get(Flow, flow_id), mapped_flows.newest_version(session, flow_id)
+    if flow is None or version is None:
+        raise NotFound("There is no such flow; check the list of flows.")
+    if flow.archived:
+        raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive first.")
+    return flow, version
+
+
+def locked(session: Session, schedule_id: UUID) -> Schedule:
+    """The schedule, locked until the transaction ends."""
+    schedule = schedules.lock(session, schedule_id)
+    if schedule is None:
+        raise NotFound("There is no such schedule; it may have been deleted.")
+    return schedule
+
+
+def remove(session: Session, schedule: Schedule, actor: Actor, now: datetime) -> None:
+    """Delete a schedule with the runs that are only planned."""
+    unplan(session, schedule, now)
+    session.delete(schedule)
+    session.flush()
+    announce_change(session, schedule, "schedule.deleted", actor, now)
+
+
+def touch(session: Session, schedule: Schedule, now: datetime) -> None:
+    """Count a change of the schedule."""
+    schedule.version += 1
+    schedule.updated = now
+    session.flush()
+
+
+def announce_change(session: Session, schedule: Schedule, kind: str, actor: Actor, now: datetime) -> None:
+    """Tell who follows the schedule's flow."""
+    announce(session, "schedule", schedule.id, kind, {"flow_id": str(schedule.flow_id)}, actor, now)
