@@ -273,7 +273,7 @@ def test_a_schedule_shows_its_policies_its_missed_times_and_is_backfilled(page: 
     page.goto(f"/flows/{flow}")
     schedule = page.get_by_role("listitem").filter(has_text="03:00")
     expect(schedule).to_contain_text("Catches up on the latest missed time; runs may overlap")
-    page.get_by_role("button", name=re.compile("^Policies of")).click()
+    page.get_by_role("button", name=re.compile("^Edit ")).click()
     dialog = page.get_by_role("alertdialog")
     dialog.get_by_label("Due times missed while the appliance was down").select_option("all")
     dialog.get_by_label("Maximum number, latest first").fill("7")

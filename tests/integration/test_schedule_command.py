@@ -58,7 +58,7 @@ def test_what_can_not_be_meant_is_refused(site: Site, run: Callable[..., str]) -
     run("schedule", "edit", made["id"], "--day-and", code=2)
     run("schedule", "edit", made["id"], "--no-param", "n", code=2)
     run("schedule", "edit", made["id"], "--label", "a", "--no-labels", code=2)
-    run("schedule", "edit", made["id"], "--reset", "cron", code=1)
+    run("schedule", "edit", made["id"], "--reset", "cron", code=2)
 
 
 RICH = {

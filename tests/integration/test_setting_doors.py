@@ -30,7 +30,7 @@ MAINTENANCE = "maintenance { active since until by reason }"
 SET_LIMIT = mutation("setConcurrencyLimit", f"concurrencyLimit {{ {LIMIT} }}")
 REMOVE_LIMIT = mutation("removeConcurrencyLimit", "concurrencyLimitId")
 EDIT_SCHEDULE = mutation(
-    "editSchedule", "schedule { id active document parameters catchUp catchUpCap catchUpWindow overlap }"
+    "editSchedule", "schedule { id active document parameters labels catchUp catchUpCap catchUpWindow overlap origin }"
 )
 FREE_SPACE = mutation("freeSpace", "deleted { kind count } freedBytes disk { writable freeBytes }")
 BEGIN = mutation("beginMaintenance", MAINTENANCE)
@@ -204,6 +204,52 @@ def test_a_schedule_is_edited(site: Site) -> None:
     kinds = [row["kind"] for row in builders.rows(site.database, "select kind from event order by id")]
     assert kinds[-1] == "schedule.paused", "switching alone is not an edit"
     assert builders.rows(site.database, "select id from flow_run where state_type = 'SCHEDULED'") == []
+
+
+OWNED = """query($id: UUID!) { flow(id: $id) { schedules { id version origin labels document parameters edits { field value code } } } }"""
+
+
+def test_fields_of_code_that_were_edited_are_shown_and_go_back(site: Site) -> None:
+    """By GraphQL and REST; also a document with `day_or`."""
+    declared = {
+        "kind": "cron",
+        "cron": "0 6 13 * 5",
+        "day_or": False,
+        "timezone": "UTC",
+        "filters": [{"kind": "is_weekday"}],
+    }
+    flow = builders.register(site.database, schedules=[declared], parameters=[builders.N])
+
+    def shown() -> Any:
+        (schedule,) = site.data(OWNED, "viewer", id=str(flow.flow_id))["flow"]["schedules"]
+        by_rest = site.get(f"/api/v1/schedules/{schedule['id']}").json()
+        assert {name: by_rest[name] for name in schedule} == schedule
+        return schedule
+
+    before = shown()
+    assert (before["origin"], before["edits"], before["labels"]) == ("code", [], [])
+    edit = {
+        "scheduleId": before["id"],
+        "document": declared | {"day_or": True},
+        "parameters": {"n": 3},
+        "labels": ["gpu"],
+    }
+    site.data(EDIT_SCHEDULE, input=edit | {"version": before["version"]})
+    assert {item["field"]: (item["value"], item["code"]) for item in shown()["edits"]} == {
+        "day_or": (True, False),
+        "parameters.n": (3, None),
+        "labels.gpu": (True, None),
+    }
+    assert (
+        site.graphql(EDIT_SCHEDULE, input=edit | {"version": before["version"]})["errors"][0]["extensions"]["code"]
+        == "conflict"
+    )
+    back = {"scheduleId": before["id"], "reset": ["day_or", "parameters", "labels"]}
+    site.data(EDIT_SCHEDULE, input=back)
+    after = shown()
+    assert after["edits"] == [] and after["document"] == declared
+    missing = site.get(f"/api/v1/schedules/{flow.flow_id}")
+    assert missing.status_code == 404 and "no such schedule" in missing.json()["message"]
 
 
 SKIPS = """query($id: UUID!, $first: Int, $after: String) { scheduleSkips(scheduleId: $id, first: $first, after: $after) {

@@ -1,7 +1,8 @@
 /** Schedules: whether they are active, their policies, the due times that got no run, and backfills. */
 
 import { infiniteQueryOptions } from "@tanstack/react-query";
-import type { Policy, Preview } from "../lib/schedules";
+import type { ScheduleChanges } from "../lib/schedule-form";
+import type { Preview } from "../lib/schedules";
 import {
   BackfillDocument,
   type BackfillInput,
@@ -32,10 +33,14 @@ export async function setScheduleActive(scheduleId: string, active: boolean): Pr
   await execute(SetScheduleActiveDocument, { input: { scheduleId, active } });
 }
 
-/** A window of 0 seconds removes the window. */
-export async function setPolicy(scheduleId: string, policy: Policy): Promise<void> {
-  const input = { scheduleId, ...policy, catchUpWindow: policy.catchUpWindow ?? 0 };
-  await execute(EditScheduleDocument, { input });
+/** Refused if the schedule has another version by now. A window of 0 seconds removes the window. */
+export async function editSchedule(scheduleId: string, version: number, changes: ScheduleChanges): Promise<void> {
+  await execute(EditScheduleDocument, { input: { scheduleId, version, ...changes } });
+}
+
+/** Gives a field the value that the flow's code declares. */
+export async function resetScheduleField(scheduleId: string, version: number, field: string): Promise<void> {
+  await execute(EditScheduleDocument, { input: { scheduleId, version, reset: [field] } });
 }
 
 /** From `start` (inclusive) to `end` (exclusive), as ISO times. */

@@ -22,7 +22,7 @@ const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const TAGGED = new RegExp(`"${TAG}([^"]*)"`, "g");
 
 /** The members of answers that hold documents of users. All other numbers are the appliance's own, and ordinary. */
-const DOCUMENTS = ["parameters", "default", "schema", "document"];
+const DOCUMENTS = ["parameters", "default", "schema", "document", "value", "code"];
 const HAS_DOCUMENT = new RegExp(`"(?:${DOCUMENTS.join("|")})":`);
 
 /** The JSON value of a number's text: a number if it prints the same, otherwise a numeral. */

@@ -73,67 +73,131 @@ describe("pausing a schedule", () => {
   });
 });
 
-describe("the policies", () => {
+describe("the edit dialog", () => {
   const EDIT = "editSchedule";
   const inputs = () => server.variables(EDIT).map(({ input }) => input);
-  const save = (page: Page) => page.user.click(screen.getByRole("button", { name: "Save" }));
-  const boxes = () => screen.getAllByRole<HTMLSelectElement>("combobox");
-  const fields = () => screen.queryAllByRole<HTMLInputElement>("textbox");
+  const saving = () => screen.getByRole<HTMLButtonElement>("button", { name: "Save" });
+  const save = (page: Page) => page.user.click(saving());
+  const field = (label: RegExp) => screen.getByLabelText<HTMLInputElement>(label);
+  const begin = async (more: Partial<Schedule> = {}) => {
+    const page = await show([schedule(more)]);
+    await open(page, /^Edit /);
+    return page;
+  };
+  const write = async (page: Page, label: RegExp, text: string) => {
+    await page.user.clear(field(label));
+    await page.user.click(field(label));
+    if (text) await page.user.paste(text);
+  };
 
   beforeEach(() => server.onField(EDIT, { editSchedule: { schedule: { id: "schedule-1" } } }));
 
-  it("begin as they are", async () => {
-    const page = await show([schedule({ catchUp: "all", catchUpCap: 50, catchUpWindow: 7_200, overlap: "queue" })]);
-    await open(page, /^Policies of/);
-    expect(boxes().map((box) => box.value)).toEqual(["all", "queue"]);
-    expect(fields().map((field) => field.value)).toEqual(["50", "120"]);
+  it("begins as the schedule is, and saves nothing before something was changed", async () => {
+    await begin({ catchUp: "all", catchUpCap: 50, catchUpWindow: 7_200, overlap: "queue", labels: ["a", "b"] });
+    expect(field(/^Cron/).value).toBe("0 6 * * *");
+    expect(field(/^Time zone/).value).toBe("Europe/Berlin");
+    expect(field(/^Labels/).value).toBe("a, b");
+    expect(field(/^Due times missed/).value).toBe("all");
+    expect(field(/^Maximum/).value).toBe("50");
+    expect(field(/^Ignore those/).value).toBe("120");
+    expect(field(/^When a run is due/).value).toBe("queue");
+    expect(saving().disabled).toBe(true);
   });
 
-  it("ask for a cap only where all are made up for, and for a window only where something is", async () => {
-    const page = await show([schedule()]);
-    await open(page, /^Policies of/);
-    expect(fields()).toHaveLength(1);
-    await page.user.selectOptions(boxes()[0] as HTMLElement, "all");
-    expect(fields()).toHaveLength(2);
-    await page.user.selectOptions(boxes()[0] as HTMLElement, "none");
-    expect(fields()).toHaveLength(0);
-  });
-
-  it("are sent whole, the window in seconds", async () => {
-    const page = await show([schedule()]);
-    await open(page, /^Policies of/);
-    await page.user.selectOptions(boxes()[1] as HTMLElement, "cancel");
-    await page.user.type(fields()[0] as HTMLElement, "1.5");
+  it("sends only what was changed, with the version that was seen", async () => {
+    const page = await begin();
+    await page.user.selectOptions(field(/^When a run is due/), "cancel");
+    await page.user.type(field(/^Ignore those/), "1.5");
     await save(page);
-    expect(inputs()).toEqual([
-      { scheduleId: "schedule-1", catchUp: "latest", catchUpCap: 100, catchUpWindow: 90, overlap: "cancel" },
-    ]);
-    await waitFor(() => expect(notices()[0]).toMatch(/^At 06:00: /));
+    expect(inputs()).toEqual([{ scheduleId: "schedule-1", version: 4, catchUpWindow: 90, overlap: "cancel" }]);
+    await waitFor(() => expect(notices()[0]).toMatch(/^At 06:00: saved/));
     expect(screen.queryByRole("alertdialog")).toBeNull();
   });
 
-  it("take a window away by leaving it empty", async () => {
-    const page = await show([schedule({ catchUpWindow: 60 })]);
-    await open(page, /^Policies of/);
-    await page.user.clear(fields()[0] as HTMLElement);
+  it("keeps what else is in the document", async () => {
+    const document = { kind: "cron", cron: "0 6 13 * 5", day_or: false, filters: [{ kind: "is_weekday" }] };
+    const page = await begin({ document, timezone: "UTC" });
+    await write(page, /^Cron/, "0 7 13 * 5");
+    await write(page, /^Time zone/, "Asia/Tokyo");
+    await save(page);
+    expect(inputs()).toMatchObject([{ document: { ...document, cron: "0 7 13 * 5", timezone: "Asia/Tokyo" } }]);
+  });
+
+  it("turns a cron expression into an interval", async () => {
+    const page = await begin({ document: { kind: "cron", cron: "0 6 * * *", day_or: false, end: null } });
+    await page.user.selectOptions(field(/^Due$/), "interval");
+    expect(saving().disabled).toBe(true);
+    await write(page, /^Interval/, "900");
+    await save(page);
+    const [{ document }] = inputs() as [{ document: object }];
+    expect(document).toEqual({ kind: "interval", seconds: 900, timezone: "Europe/Berlin", end: null });
+  });
+
+  it("edits parameters and labels", async () => {
+    const page = await begin({ parameters: { region: "eu" }, labels: ["a"] });
+    await write(page, /^Parameters/, '{"region": "us", "n": 1}');
+    await write(page, /^Labels/, "gpu, big,gpu");
+    await save(page);
+    expect(inputs()).toMatchObject([{ labels: ["gpu", "big"], parameters: { region: "us", n: 1 } }]);
+  });
+
+  it("asks for a cap only if all are made up for, and for a window only if something is", async () => {
+    const page = await begin();
+    expect(screen.queryByLabelText(/^Maximum/)).toBeNull();
+    await page.user.selectOptions(field(/^Due times missed/), "all");
+    expect(field(/^Maximum/).value).toBe("100");
+    await page.user.selectOptions(field(/^Due times missed/), "none");
+    expect(screen.queryByLabelText(/^Ignore those/)).toBeNull();
+  });
+
+  it("takes a window away by leaving it empty", async () => {
+    const page = await begin({ catchUpWindow: 60 });
+    await write(page, /^Ignore those/, "");
     await save(page);
     expect(inputs()).toMatchObject([{ catchUpWindow: 0 }]);
   });
 
-  it.each(["0", "-5", "soon"])("can't be saved with a window of %s", async (text) => {
-    const page = await show([schedule()]);
-    await open(page, /^Policies of/);
-    await page.user.type(fields()[0] as HTMLElement, text);
-    expect(screen.getByRole<HTMLButtonElement>("button", { name: "Save" }).disabled).toBe(true);
-    expect(fields()[0]?.getAttribute("aria-invalid")).toBe("true");
+  it.each([
+    [/^Ignore those/, "0"],
+    [/^Ignore those/, "soon"],
+    [/^Cron/, ""],
+    [/^Time zone/, ""],
+    [/^Parameters/, "[1]"],
+    [/^Parameters/, "{"],
+  ])("can't be saved with %s as %s", async (label, text) => {
+    const page = await begin();
+    await write(page, label, text);
+    expect(saving().disabled).toBe(true);
+    expect(field(label).getAttribute("aria-invalid")).toBe("true");
   });
 
-  it("stay open with the server's sentence where they were refused", async () => {
+  it("stays open with the server's sentence if it was refused", async () => {
     server.onField(EDIT, () => graphqlError("conflict", "Somebody else changed it."));
-    const page = await show([schedule()]);
-    await open(page, /^Policies of/);
+    const page = await begin();
+    await write(page, /^Cron/, "1 1 * * *");
     await save(page);
     expect((await screen.findByRole("alert")).textContent).toBe("Somebody else changed it.");
+  });
+
+  it("says what operators changed, and goes back to what the code says", async () => {
+    const page = await begin({
+      edits: [
+        { field: "cron", value: "0 6 * * *", code: "0 2 * * *" },
+        { field: "labels.gpu", value: true, code: null },
+      ],
+    });
+    expect(screen.getByRole("list", { name: "Changed by operators" }).textContent).toContain(
+      "The cron expression is 0 6 * * *; the code says 0 2 * * *.",
+    );
+    expect(screen.getByRole("alertdialog").textContent).toContain("Label gpu was added.");
+    await page.user.click(screen.getByRole("button", { name: "Use the code's value: cron" }));
+    expect(inputs()).toEqual([{ scheduleId: "schedule-1", version: 4, reset: ["cron"] }]);
+    await waitFor(() => expect(notices()[0]).toContain("back to what the code says"));
+  });
+
+  it("says of a person's schedule that it is their own", async () => {
+    await begin({ origin: "ui" });
+    expect(screen.getByRole("alertdialog").textContent).toContain("no deployment changes it");
   });
 });
 

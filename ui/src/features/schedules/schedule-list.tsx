@@ -4,6 +4,7 @@ import { Button, Switch } from "react-aria-components";
 import type { Schedule } from "../../api/flows";
 import { setScheduleActive } from "../../api/schedules";
 import { printJson } from "../../lib/json";
+import { editInWords } from "../../lib/schedule-form";
 import { policyInWords } from "../../lib/schedules";
 import { Instant } from "../../ui/instant";
 import { Empty } from "../../ui/notice";
@@ -11,7 +12,7 @@ import { toast, toastError } from "../../ui/toasts";
 import { useMay, useWriting } from "../session/permissions";
 import "./schedules.css";
 
-const PolicyDialog = lazy(() => import("./policy-dialog"));
+const EditDialog = lazy(() => import("./edit-dialog"));
 const SkipsDialog = lazy(() => import("./skips-dialog"));
 const BackfillDialog = lazy(() => import("./backfill-dialog"));
 
@@ -72,7 +73,11 @@ function ScheduleItem({ schedule }: { schedule: Schedule }) {
         {Object.keys(schedule.parameters ?? {}).length > 0 && (
           <div className="mono muted">{printJson(schedule.parameters)}</div>
         )}
+        {schedule.labels.length > 0 && <div className="muted policy">Labels: {schedule.labels.join(", ")}</div>}
         <div className="muted policy">{policyInWords(schedule)}</div>
+        {schedule.edits.length > 0 && (
+          <div className="muted policy">Changed by an operator: {schedule.edits.map(editInWords).join(". ")}.</div>
+        )}
         <ScheduleActions schedule={schedule} />
       </div>
     </li>
@@ -80,7 +85,7 @@ function ScheduleItem({ schedule }: { schedule: Schedule }) {
 }
 
 function ScheduleActions({ schedule }: { schedule: Schedule }) {
-  const [open, setOpen] = useState<"policy" | "skips" | "backfill" | null>(null);
+  const [open, setOpen] = useState<"edit" | "skips" | "backfill" | null>(null);
   const may = useMay();
   const writing = useWriting();
   const close = () => setOpen(null);
@@ -91,10 +96,10 @@ function ScheduleActions({ schedule }: { schedule: Schedule }) {
         <Button
           className="button small"
           isDisabled={!writing.allowed}
-          onPress={() => setOpen("policy")}
-          aria-label={`Policies of ${what}`}
+          onPress={() => setOpen("edit")}
+          aria-label={`Edit ${what}`}
         >
-          Policies…
+          Edit…
         </Button>
       )}
       <Button className="button small" onPress={() => setOpen("skips")} aria-label={`Missed due times of ${what}`}>
@@ -111,7 +116,7 @@ function ScheduleActions({ schedule }: { schedule: Schedule }) {
         </Button>
       )}
       <Suspense>
-        {open === "policy" && <PolicyDialog schedule={schedule} onClose={close} />}
+        {open === "edit" && <EditDialog schedule={schedule} onClose={close} />}
         {open === "skips" && <SkipsDialog schedule={schedule} onClose={close} />}
         {open === "backfill" && <BackfillDialog schedule={schedule} onClose={close} />}
       </Suspense>
