@@ -16,6 +16,7 @@ from appliance.core.errors import FlowBuildError
 from appliance.core.flow import Flow
 from appliance.core.serialize import serialize
 from appliance.kit import options
+from appliance.packaging import project_file as project_files
 from appliance.packaging.local import LocalStorage
 from appliance.packaging.storage import Storage
 from appliance.protocol.flows import Registered, Registration
@@ -59,6 +60,11 @@ def registration(
     document = serialize(flow)
     storage_document = (storage or flow.storage or LocalStorage.of(_file_of(flow), flow.name)).describe()
     own = flow.run_config.labels if flow.run_config is not None else ()
+    source = Path(storage_document["path"]) if storage_document["type"] == "local" else _find(flow)
+    if source is not None:
+        project_file = project_files.declared(source, flow.name)
+        given |= project_file.labels_beside(flow.name, own)
+        document["schedules"] = project_file.schedules(flow.name, document["schedules"])
     return Registration(
         project=project,
         name=flow.name,
@@ -77,7 +83,18 @@ def content_hash(document: dict[str, Any], storage: dict[str, Any]) -> str:
 
 
 def _file_of(flow: Flow) -> Path:
-    """The file that has the flow in a top-level variable: the running script first, then the modules it imported."""
+    """The file that has the flow in a top-level variable. Raises FlowBuildError."""
+    file = _find(flow)
+    if file is None:
+        raise FlowBuildError(
+            f"Flow {flow.name!r} is not defined in a file that an agent could load; "
+            "assign it to a variable at the top of a .py file and register that file."
+        )
+    return file
+
+
+def _find(flow: Flow) -> Path | None:
+    """Looks into the running script first, then into the modules it imported."""
     modules = [sys.modules["__main__"], *sys.modules.values()]
     for module in modules:
         path = getattr(module, "__file__", None)
@@ -85,7 +102,4 @@ def _file_of(flow: Flow) -> Path:
             continue
         if any(value is flow for value in list(vars(module).values())) and Path(path).is_file():
             return Path(path)
-    raise FlowBuildError(
-        f"Flow {flow.name!r} is not defined in a file that an agent could load; "
-        "assign it to a variable at the top of a .py file and register that file."
-    )
+    return None
