@@ -88,7 +88,7 @@ def add(
 @click.argument("schedule_id", type=click.UUID, metavar="ID")
 @due_time_options
 @policy_options
-@click.option("--no-labels", is_flag=True, help="Remove all labels; --label replaces them.")
+@click.option("--no-labels", is_flag=True, help="Remove all labels, so that any agent qualifies.")
 @click.option(
     "--no-param", "dropped", multiple=True, help="Remove a parameter, so that the flow's default applies (repeatable)."
 )

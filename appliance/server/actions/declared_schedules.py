@@ -1,4 +1,4 @@
-"""The schedules that a flow's code declares: what it says anew is merged into what is stored, and what operators have changed stays."""
+"""The schedules that a flow's code declares: what it changes is merged into what is stored, and what operators have changed stays."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def sync_with_code(
     stored = schedules.lock_of_flow(session, flow.id)
     rows = [schedule for schedule in stored if schedule.origin == "code"]
     bases = _bases(rows, before)
-    found = declarations.pairs(bases, declared)
+    matches = declarations.pairs(bases, declared)
     deleted = {declarations.canonical(document) for document in declarations.without(before, bases)}
     news: list[ScheduleNews | None] = [
-        _remove(work, row) for position, row in enumerate(rows) if position not in found.values()
+        _remove(work, row) for position, row in enumerate(rows) if position not in matches.values()
     ]
     for index, document in enumerate(declared):
-        if index in found:
-            news.append(_merge(work, rows[found[index]], bases[found[index]], document))
+        if index in matches:
+            news.append(_merge(work, rows[matches[index]], bases[matches[index]], document))
         elif declarations.canonical(document) in deleted:
             news.append(_news(None, document, "left deleted"))
         else:
@@ -90,8 +90,8 @@ def _bases(rows: Sequence[Schedule], before: Sequence[JsonDocument]) -> list[Jso
     """What code declared of each schedule last time. Earlier releases did not keep it with the schedule: it is found in the version."""
     unknown = [row for row in rows if row.declared is None]
     left = declarations.without(before, [row.declared for row in rows if row.declared is not None])
-    found = declarations.pairs([_without_policies(row) for row in unknown], left)
-    by_row = {unknown[position].id: left[index] for index, position in found.items()}
+    matches = declarations.pairs([_without_policies(row) for row in unknown], left)
+    by_row = {unknown[position].id: left[index] for index, position in matches.items()}
     return [row.declared or by_row.get(row.id) or _without_policies(row) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""Who owns what of a schedule: what code declared last time, what it declares now, and what is stored, merged field by field.
+"""Who owns which field of a schedule: what code declared last time, what it declares now, and what is stored, merged field by field.
 
 A field is a key of the schedule's document, one parameter ("parameters.region"), one label ("labels.gpu"), or a policy. Where documents
 differ in kind, everything that belongs to the kind is one field, "times".
@@ -98,7 +98,7 @@ def reset(declared: JsonDocument, stored: JsonDocument, names: Iterable[str]) ->
 def pairs(rows: Sequence[JsonDocument], declared: Sequence[JsonDocument]) -> dict[int, int]:
     """Which declaration is which schedule of before, by position: equal ones first, then those that differ in policies alone, in times
     alone, in parameters and labels alone, and the others in their order."""
-    found: dict[int, int] = {}
+    matches: dict[int, int] = {}
     likenesses: list[Callable[[JsonDocument], Hashable]] = [
         canonical,
         lambda document: _bytes(document, without=DEFAULTS),
@@ -107,14 +107,14 @@ def pairs(rows: Sequence[JsonDocument], declared: Sequence[JsonDocument]) -> dic
         lambda document: None,
     ]
     for likeness in likenesses:
-        free = [index for index in range(len(declared)) if index not in found]
-        taken = set(found.values())
+        free = [index for index in range(len(declared)) if index not in matches]
+        taken = set(matches.values())
         for position, row in enumerate(rows):
             match = next((index for index in free if likeness(declared[index]) == likeness(row)), None)
             if position not in taken and match is not None:
-                found[match] = position
+                matches[match] = position
                 free.remove(match)
-    return found
+    return matches
 
 
 def without(documents: Iterable[JsonDocument], others: Iterable[JsonDocument]) -> list[JsonDocument]:

@@ -42,15 +42,15 @@ def sentence(
 ) -> str:
     """Such as: Schedule "Every day at 02:30" was changed: cron from 0 2 * * * to 30 2 * * *. It stays paused."""
     changed, stays = "; ".join(map(_change, changes)), "; ".join(map(_edit, edits))
-    told = f'Schedule "{description}" {_OUTCOMES[outcome]}'
-    told += f": {changed}." if changed else "."
+    text = f'Schedule "{description}" {_OUTCOMES[outcome]}'
+    text += f": {changed}." if changed else "."
     if reason:
-        told += f" {reason}"
+        text += f" {reason}"
     if not active and outcome in ("added", "changed", "kept"):
-        told += " It is paused." if outcome == "added" else " It stays paused."
+        text += " It is paused." if outcome == "added" else " It stays paused."
     if stays:
-        told += f" Edits by operators {'stay' if outcome != 'removed' else 'went with it'}: {stays}."
-    return told
+        text += f" Edits by operators {'stay' if outcome != 'removed' else 'went with it'}: {stays}."
+    return text
 
 
 def field_words(name: str) -> str:
