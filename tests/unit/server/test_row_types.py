@@ -25,6 +25,7 @@ from appliance.server.db.tables.jobs import Job
 from appliance.server.db.tables.leases import Lease
 from appliance.server.db.tables.logs import Log
 from appliance.server.db.tables.projects import Project
+from appliance.server.db.tables.request_keys import RequestKey
 from appliance.server.db.tables.rollups import RunRollup
 from appliance.server.db.tables.schedule_skips import ScheduleSkip
 from appliance.server.db.tables.schedules import Schedule
@@ -92,6 +93,9 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
     "CountedEvent": (Event,),
     "SlotHolder": (TaskSlot, FlowRun),
     "TaskHolder": (TaskSlot, FlowRun),
+    "NewRequestKey": (RequestKey,),
+    "Remembered": (RequestKey,),
+    "VersionSummary": (FlowVersion,),
 }
 """Rows of some columns of one table, or of a few."""
 
