@@ -40,10 +40,10 @@ def why_not() -> str:
 
 
 @contextmanager
-def chromium_running() -> Iterator[Browser]:
+def chromium_running(*arguments: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage", *arguments]
         )
         try:
             yield browser

@@ -1,9 +1,10 @@
-/** One event stream per browser: the tab that holds the lock reads it, the others listen on a channel. Falls back to
- * polling every 5 s. */
+/** One event stream per browser: the leading tab reads it, the others listen on a channel. Browsers open six connections
+ * to a host at most, so more streams would stop every page. Falls back to polling every 5 s. */
 
 import { useEffect, useSyncExternalStore } from "react";
 import { addressOf, nameHere } from "../lib/base";
 import { request } from "./http";
+import { takePart } from "./leadership";
 
 export interface Change {
   topic: string;
@@ -57,32 +58,21 @@ class LiveConnection {
   private polls = 0;
   private seen: Connection = this.connection;
   private leader = false;
-  private release: () => void = () => {};
+  private leave: () => void = () => {};
   private started = false;
 
   start(): void {
     if (this.started) return;
     this.started = true;
     if (this.channel) this.channel.onmessage = (event: MessageEvent<Message>) => this.hear(event.data);
-    if (!this.channel || !navigator.locks) {
-      this.lead();
-      return;
-    }
-    this.channel.postMessage({ type: "hello" } satisfies Message);
-    void navigator.locks.request(CHANNEL, () => {
-      if (!this.started) return;
-      this.lead();
-      return new Promise<void>((resolve) => {
-        this.release = resolve;
-      });
-    });
+    this.channel?.postMessage({ type: "hello" } satisfies Message);
+    this.leave = takePart(CHANNEL, { lead: () => this.lead(), follow: () => this.follow() });
   }
 
   stop(): void {
     this.started = false;
-    this.leader = false;
-    this.close();
-    this.release();
+    this.follow();
+    this.leave();
   }
 
   readonly subscribe = (watcher: () => void): (() => void) => {
@@ -112,6 +102,11 @@ class LiveConnection {
   private lead(): void {
     this.leader = true;
     this.open();
+  }
+
+  private follow(): void {
+    this.leader = false;
+    this.close();
   }
 
   private open(): void {

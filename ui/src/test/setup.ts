@@ -30,3 +30,9 @@ afterEach(() => {
   cleanup();
   localStorage.clear();
 });
+
+// One page alone: it gets every lock at once.
+Object.defineProperty(navigator, "locks", {
+  value: { request: (_name: string, work: () => unknown) => Promise.resolve(work()) },
+  configurable: true,
+});

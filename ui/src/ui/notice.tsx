@@ -3,6 +3,7 @@
 import { type ReactNode, useEffect, useState } from "react";
 import { Button } from "react-aria-components";
 import { ApiError } from "../api/http";
+import { copyText } from "./copy";
 
 /** `isPage`: it fills the whole page, so its title is the page's heading. */
 export function Empty(props: { title: string; children?: ReactNode; action?: ReactNode; isPage?: boolean }) {
@@ -31,7 +32,7 @@ export function Failure({ error, retry, what }: { error: Error; retry: () => voi
         <Button className="button primary" onPress={retry}>
           Try again
         </Button>
-        <Button className="button" onPress={() => void navigator.clipboard?.writeText(`${error.message} ${details}`)}>
+        <Button className="button" onPress={() => void copyText(`${error.message} ${details}`, "Details copied.")}>
           Copy details
         </Button>
       </div>

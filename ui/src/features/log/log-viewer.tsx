@@ -6,7 +6,6 @@ import type { LogFilter } from "../../api/logs";
 import { findMatches, type LogLine } from "../../lib/log-model";
 import { Failure, Skeleton } from "../../ui/notice";
 import { useShortcuts } from "../../ui/shortcuts";
-import { toast } from "../../ui/toasts";
 import { type Jumps, jumpsIn } from "./jumps";
 import { type LogSearch, lowestLevel } from "./levels";
 import { Lines, NoLines } from "./log-lines";
@@ -15,6 +14,7 @@ import { keepWraps, readWraps, useFind } from "./log-view";
 import { type LogRows, useLogRows } from "./use-log-rows";
 import type { Place } from "./use-logs";
 import "./log.css";
+import { copyText } from "../../ui/copy";
 
 interface Task {
   taskSlug: string;
@@ -111,8 +111,7 @@ function useLogShortcuts(rows: LogRows, jumps: Jumps, focusFind: () => void, tog
 async function copyLink(line: LogLine | undefined): Promise<void> {
   if (!line) return;
   history.replaceState(history.state, "", `#L${line.record.id}`);
-  await navigator.clipboard?.writeText(location.href);
-  toast("Link to this line copied.");
+  await copyText(location.href, "Link to this line copied.");
 }
 
 function Log({ rows, find, withTask, ...props }: Props & { rows: LogRows; find: string; withTask: boolean }) {

@@ -4,7 +4,7 @@ import { Button } from "react-aria-components";
 import type { Flow } from "../../api/flows";
 import { toCommand } from "../../lib/form-model";
 import { type Json, printJson } from "../../lib/json";
-import { toast } from "../../ui/toasts";
+import { copyText } from "../../ui/copy";
 
 interface RequestProps {
   flow: Flow;
@@ -35,16 +35,12 @@ export function RequestView({ flow, parameters, scheduledTime, name }: RequestPr
 }
 
 function CodeBlock({ title, text, note }: { title: string; text: string; note?: string }) {
-  const copy = async () => {
-    await navigator.clipboard?.writeText(text);
-    toast("Copied.");
-  };
   return (
     <section className="card">
       <div className="card-head">
         <h2>{title}</h2>
         <span className="spring" />
-        <Button className="button small quiet" onPress={() => void copy()}>
+        <Button className="button small quiet" onPress={() => void copyText(text, "Copied.")}>
           Copy
         </Button>
       </div>

@@ -12,6 +12,7 @@ import { canStartNow } from "../../lib/waiting";
 import { doneOf, taskName } from "../../lib/why";
 import { BusyButton } from "../../ui/busy-button";
 import { useNow } from "../../ui/clock";
+import { copyText } from "../../ui/copy";
 import { Countdown, Instant } from "../../ui/instant";
 import { toast, toastError } from "../../ui/toasts";
 import { WaitSentence } from "../runs/wait-sentence";
@@ -127,12 +128,8 @@ function Crashed({ run }: { run: Run }) {
 }
 
 function CopyButton({ text }: { text: string }) {
-  const copy = async () => {
-    await navigator.clipboard?.writeText(text);
-    toast("Error copied.");
-  };
   return (
-    <Button className="button" onPress={() => void copy()}>
+    <Button className="button" onPress={() => void copyText(text, "Error copied.")}>
       Copy error
     </Button>
   );

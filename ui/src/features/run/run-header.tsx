@@ -5,9 +5,9 @@ import { canStop, lookOfRun } from "../../lib/states";
 import { shortVersion } from "../../lib/versions";
 import { BusyButton } from "../../ui/busy-button";
 import { useNow } from "../../ui/clock";
+import { copyText } from "../../ui/copy";
 import { Elapsed, Instant } from "../../ui/instant";
 import { StatePill } from "../../ui/state-pill";
-import { toast } from "../../ui/toasts";
 import { useWriting } from "../session/permissions";
 import { MoreMenu } from "./more-menu";
 import type { GoOn } from "./use-go-on";
@@ -71,13 +71,9 @@ export function RunHeader({ run, goOn, onStop }: { run: Run; goOn: GoOn | null; 
 }
 
 function CopyId({ id }: { id: string }) {
-  const copy = async () => {
-    await navigator.clipboard?.writeText(id);
-    toast("Run ID copied.");
-  };
   return (
     <span title={id}>
-      <Button className="button quiet copy-id" onPress={() => void copy()}>
+      <Button className="button quiet copy-id" onPress={() => void copyText(id, "Run ID copied.")}>
         Copy ID
       </Button>
     </span>

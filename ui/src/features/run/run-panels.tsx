@@ -7,10 +7,10 @@ import { type Json, printJson } from "../../lib/json";
 import { isUuid } from "../../lib/run-filter";
 import { lookOf } from "../../lib/states";
 import { formatDuration } from "../../lib/time";
+import { copyText } from "../../ui/copy";
 import { Instant } from "../../ui/instant";
 import { Empty } from "../../ui/notice";
 import { StatePill } from "../../ui/state-pill";
-import { toast } from "../../ui/toasts";
 
 const show = (value: unknown) => (value === undefined ? "" : printJson(value));
 
@@ -19,10 +19,7 @@ export function ParametersPanel({ run }: { run: Run }) {
   const extra = Object.keys(run.parameters).filter((name) => !defined.some((one) => one.name === name));
   const rows = [...defined, ...extra.map((name) => ({ name, required: true, default: undefined }))];
   if (rows.length === 0) return <Empty title="This flow takes no parameters." />;
-  const copy = async (text: string, what: string) => {
-    await navigator.clipboard?.writeText(text);
-    toast(`Parameters copied as ${what}.`);
-  };
+  const copy = (text: string, what: string) => copyText(text, `Parameters copied as ${what}.`);
   return (
     <section className="panel-scroll" aria-label="Parameters" tabIndex={0}>
       <table className="table wrap-table">
