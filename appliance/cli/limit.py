@@ -1,15 +1,19 @@
-"""`appliance limit`: limits how many runs of a flow or with a label, or tasks with a tag, run at once."""
+"""`appliance limit`: limits how many runs of a flow or with a label, or tasks with a tag, run at once, and how long runs may take."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 
 from appliance.cli.connection import connect
+from appliance.cli.durations import Duration
 from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json, print_table
+
+if TYPE_CHECKING:
+    from appliance.client.transport import Transport
 
 KINDS = {"flow": "flow", "label": "label", "task-tag": "task_tag"}
 
@@ -18,12 +22,24 @@ EPILOG = """\b
 Examples:
   appliance limit set flow reports/daily 1      one run of this flow at once
   appliance limit set label warehouse 4         four runs with this label
-  appliance limit set task-tag database 10      ten tasks with this tag, across all runs"""
+  appliance limit set task-tag database 10      ten tasks with this tag, across all runs
+  appliance limit timeout reports/daily 2h      a run of this flow that takes longer ends as TimedOut"""
+
+
+class RunTimeout(click.ParamType[Any]):
+    """A duration, `none` or `code`; a tuple of one, since click takes None for a missing value."""
+
+    name = "run timeout"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float | None]:
+        if value in ("none", "code"):
+            return (0.0 if value == "none" else None,)
+        return (Duration().convert(value, param, ctx).total_seconds(),)
 
 
 @click.group(epilog=EPILOG)
 def limit() -> None:
-    """Limit how many runs or tasks run at once."""
+    """Limit how many runs or tasks run at once, and how long runs may take."""
 
 
 @limit.command("set", epilog=EPILOG)
@@ -66,6 +82,38 @@ def remove(limit_id: UUID) -> None:
 
     concurrency.delete(connect(), limit_id)
     click.echo("Limit removed.")
+
+
+@limit.command(epilog=EPILOG)
+@click.argument("flow", metavar="PROJECT/FLOW")
+@click.argument("duration", type=RunTimeout(), metavar="DURATION|none|code")
+@key_option
+@as_json
+def timeout(flow: str, duration: tuple[float | None], json_output: bool) -> None:
+    """Set how long a run of a flow may take, such as 90m or 12h. This also applies to active runs. With `none`, runs may take as
+    long as they need; with `code`, the flow's code decides, or else the site's setting."""
+    from appliance.client import flows
+
+    transport = connect()
+    saved = flows.set_run_timeout(transport, _flow_id(transport, flow), duration[0])
+    if json_output:
+        print_json(saved)
+    elif saved["run_timeout"] is None:
+        click.echo(f"Runs of {flow} may take as long as they need.")
+    else:
+        click.echo(f"Runs of {flow} that take longer than {saved['run_timeout']:g} s are stopped and end as TimedOut.")
+
+
+def _flow_id(transport: Transport, flow: str) -> UUID:
+    from appliance.client import flows
+
+    project, slash, name = flow.partition("/")
+    if not slash:
+        raise click.UsageError(f"{flow!r} is not in the form PROJECT/FLOW; write it like finance/etl.")
+    found = [one for one in flows.each(transport, project=project, name=name) if one["name"] == name]
+    if not found:
+        raise click.UsageError(f"There is no flow {flow!r}; run `appliance get flows` to list flows.")
+    return UUID(found[0]["id"])
 
 
 def _holders(one: dict[str, Any]) -> str:

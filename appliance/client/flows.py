@@ -23,6 +23,11 @@ def get(transport: Transport, flow_id: UUID) -> dict[str, Any]:
     return transport.get(path("flows", flow_id), dict[str, Any])
 
 
+def set_run_timeout(transport: Transport, flow_id: UUID, seconds: float | None) -> dict[str, Any]:
+    """Let runs of the flow take at most so many seconds; 0: as long as they need; None: what its code says, or else the site."""
+    return transport.change("PUT", path("flows", flow_id, "run-timeout"), {"seconds": seconds}, dict[str, Any])
+
+
 def each(
     transport: Transport, project: str | None = None, name: str | None = None, limit: int | None = None
 ) -> Iterator[dict[str, Any]]:

@@ -31,6 +31,7 @@ from appliance.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     import os
+    from datetime import timedelta
     from pathlib import Path
 
     from appliance.core.results import Result
@@ -63,11 +64,14 @@ class Flow:
         validate: bool = False,
         strict_tracking: bool = False,
         log_stdout: bool | None = None,
+        run_timeout: float | timedelta | None = None,
         **unknown: Never,
     ) -> None:
         """With `strict_tracking`, in a run that a server tracks, the server has stored that a task is Running before the task's
         code runs; without, reports follow within a moment. `log_stdout` says whether the output of tasks goes to the run's log, for
-        tasks that don't say it themselves; None stands for yes in runs that a server tracks, and for no otherwise."""
+        tasks that don't say it themselves; None stands for yes in runs that a server tracks, and for no otherwise. A run that an
+        agent started and that has been running for longer than `run_timeout` (seconds or a timedelta) is killed and ends TimedOut,
+        even if its process is frozen."""
         refuse_unknown("A flow", unknown, OPTIONS)
         self.name = name
         self.schedule: Schedule | None = schedule  # type: ignore[assignment]  # see __setattr__
@@ -79,6 +83,7 @@ class Flow:
         self.result = result
         self.strict_tracking = strict_tracking
         self.log_stdout: bool | None = log_stdout
+        self.run_timeout: float | None = run_timeout  # type: ignore[assignment]  # see __setattr__
         self.graph = Graph()
         self.constants: dict[Task, dict[str, Any]] = {}
         self._reference_tasks: tuple[Task, ...] = ()
@@ -298,7 +303,7 @@ class Flow:
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({"log_stdout": None} | state)  # flows of earlier releases have none
+        self.__dict__.update({"log_stdout": None, "run_timeout": None} | state)  # flows of earlier releases have none
         self._lists = Lists(refuse=False)
 
     # --- the graph

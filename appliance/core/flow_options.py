@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from appliance.core.async_functions import refuse_async
 from appliance.core.errors import FlowBuildError
 from appliance.core.run_config import RunConfig
-from appliance.core.task_options import flag_of, result_of, state_handlers_of, takes
+from appliance.core.task_options import flag_of, result_of, state_handlers_of, takes, timeout_of
 from appliance.kit.option_names import meant
 from appliance.schedules.clocks import Clock
 from appliance.schedules.schedule import Schedule
@@ -47,6 +48,10 @@ def run_config_of(config: Any) -> RunConfig | None:
     return config
 
 
+def run_timeout_of(timeout: float | timedelta | None) -> float | None:
+    return timeout_of(timeout, "run_timeout", FlowBuildError)
+
+
 def terminal_state_handler_of(handler: Any) -> Any:
     if handler is not None and not takes(handler, 3):
         raise TypeError("terminal_state_handler must be a function (flow, state, states of the reference tasks).")
@@ -65,6 +70,7 @@ FORMS: dict[str, Callable[[Any], Any]] = {
     "result": result_of,
     "strict_tracking": flag_of("strict_tracking"),
     "log_stdout": flag_of("log_stdout"),
+    "run_timeout": run_timeout_of,
 }
 """The attributes of a flow that are options; they are checked whenever they are set."""
 

@@ -41,10 +41,15 @@ def serialize(flow: Flow) -> dict[str, Any]:
         ],
         "reference_tasks": [slugs[task] for task in flow.reference_tasks()],
         "schedules": [_clock(flow, clock) for clock in flow.schedule.clocks] if flow.schedule is not None else [],
-        "run_config": (flow.run_config or UniversalRun()).to_document(),
+        "run_config": _run_config(flow),
         "sdk_version": VERSION,
         "python_version": platform.python_version(),
     }
+
+
+def _run_config(flow: Flow) -> dict[str, Any]:
+    document = (flow.run_config or UniversalRun()).to_document()
+    return document if flow.run_timeout is None else document | {"run_timeout": flow.run_timeout}
 
 
 def _clock(flow: Flow, clock: Clock) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from appliance.core.errors import TaskDefinitionError
 from appliance.core.scalars import is_number, is_whole
 from appliance.core.states import Failed, State
 from appliance.kit import options
+from appliance.kit.errors import ApplianceError
 from appliance.kit.option_names import refuse_unknown
 
 StateHandler = Callable[[Any, State, State], State | None]
@@ -42,15 +43,17 @@ def flag_of(name: str) -> Callable[[Any], bool | None]:
     return functools.partial(options.flag, name)
 
 
-def timeout_of(timeout: float | timedelta | None) -> float | None:
+def timeout_of(
+    timeout: float | timedelta | None, option: str = "timeout", error: type[ApplianceError] = TaskDefinitionError
+) -> float | None:
     """In seconds."""
     if timeout is None:
         return None
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if not is_number(seconds):
-        raise TypeError("timeout must be a number of seconds or a timedelta.")
+        raise TypeError(f"{option} must be a number of seconds or a timedelta.")
     if not 0 < seconds <= retries.LONGEST_WAIT.total_seconds():  # NaN is not, either
-        raise TaskDefinitionError("timeout must be more than zero seconds and at most 365 days.")
+        raise error(f"{option} must be more than zero seconds and at most 365 days.")
     return int(seconds) if is_whole(seconds) else float(seconds)
 
 

@@ -23,6 +23,13 @@ class Registration(Message, kw_only=True):
     set_schedules_active: bool = True
 
 
+class SetRunTimeout(Message, kw_only=True):
+    """How many seconds a run of the flow may take. 0: as long as it needs; null: what the code says, or else the site's setting."""
+
+    seconds: float | None
+    idempotency_key: str | None = None
+
+
 class Registered(Answer, kw_only=True):
     flow_id: UUID
     version_id: UUID

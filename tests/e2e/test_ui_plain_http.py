@@ -41,9 +41,17 @@ def page(browser: Browser, appliance: Appliance) -> Iterator[Page]:
 
 def test_eight_tabs_share_one_stream_and_all_follow(page: Page, appliance: Appliance) -> None:
     open_streams: set[Request] = set()
-    page.context.on("request", lambda one: open_streams.add(one) if one.url.endswith("/api/v1/events") else None)
-    page.context.on("requestfinished", open_streams.discard)
-    page.context.on("requestfailed", open_streams.discard)
+
+    def opened(request: Request) -> None:
+        if request.url.endswith("/api/v1/events"):
+            open_streams.add(request)
+
+    def ended(request: Request) -> None:
+        open_streams.discard(request)
+
+    page.context.on("request", opened)
+    page.context.on("requestfinished", ended)
+    page.context.on("requestfailed", ended)
     page.reload()
     tabs = [page]
     for _ in range(TABS - 1):

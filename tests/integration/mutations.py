@@ -114,6 +114,7 @@ REST: dict[str, Rest] = {
     "PATCH /flow-runs/{run_id}": verb(planned, "", priority=5),
     "DELETE /flow-runs/{run_id}": lambda site: (f"/flow-runs/{planned(site)}", None),
     "POST /flows": lambda _site: ("/flows", registration()),
+    "PUT /flows/{flow_id}/run-timeout": lambda site: (f"/flows/{flow(site)}/run-timeout", {"seconds": 60.0}),
     "POST /flows/{flow_id}/schedules": lambda site: (f"/flows/{flow(site)}/schedules", {"document": MINUTELY}),
     "PATCH /schedules/{schedule_id}": lambda site: (f"/schedules/{schedule(site)}", {"overlap": "skip"}),
     "DELETE /schedules/{schedule_id}": lambda site: (f"/schedules/{schedule(site)}", None),
@@ -163,6 +164,7 @@ def range_of(site: Site) -> dict[str, Any]:
 
 GRAPHQL: dict[str, Variables] = {
     "createFlowRun": one(flow, "flowId"),
+    "setRunTimeout": one(flow, "flowId", seconds=60.0),
     "cancelFlowRun": one(planned),
     "pauseFlowRun": one(planned),
     "resumeFlowRun": one(paused),

@@ -322,6 +322,7 @@ def test_every_graphql_field_declares_a_permission(site: Site) -> None:
         "setScheduleActive": Permission.EDIT_SCHEDULE,
         "editSchedule": Permission.EDIT_SCHEDULE,
         "setConcurrencyLimit": Permission.EDIT_LIMIT,
+        "setRunTimeout": Permission.EDIT_LIMIT,
         "removeConcurrencyLimit": Permission.EDIT_LIMIT,
         "freeSpace": Permission.MANAGE_DISK,
         "beginMaintenance": Permission.MANAGE_MAINTENANCE,

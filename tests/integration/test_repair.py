@@ -40,9 +40,9 @@ def test_a_silent_run_is_crashed_once(database: Database, clock: StoppedClock) -
     run, _ = begun(database)
     send(database, run, 1, task("load-1", "RUNNING", "Running"))
     repair = service(database, clock)
-    assert repair.run_once(clock.move(90)) == {"crashed": 0, "cancelled": 0, "returned": 0}
-    assert repair.run_once(clock.move(1)) == {"crashed": 1, "cancelled": 0, "returned": 0}
-    assert repair.run_once(clock.move(1)) == {"crashed": 0, "cancelled": 0, "returned": 0}
+    assert repair.run_once(clock.move(90)) == {"crashed": 0, "cancelled": 0, "returned": 0, "timed_out": 0}
+    assert repair.run_once(clock.move(1)) == {"crashed": 1, "cancelled": 0, "returned": 0, "timed_out": 0}
+    assert repair.run_once(clock.move(1)) == {"crashed": 0, "cancelled": 0, "returned": 0, "timed_out": 0}
     row = run_row(database, run)
     assert (row["state_name"], row["lease_expires_at"]) == ("Crashed", None)
     assert row["state_message"] == "The run was not heard from for 90 s; its process or its machine is gone."
@@ -54,7 +54,7 @@ def test_a_claimed_run_whose_agent_is_gone_waits_for_another(database: Database,
     run = create(database, register(database).flow_id)
     lost = claim(database, enrol(database))[0]
     repair = service(database, clock)
-    assert repair.run_once(clock.move(91)) == {"crashed": 0, "cancelled": 0, "returned": 1}
+    assert repair.run_once(clock.move(91)) == {"crashed": 0, "cancelled": 0, "returned": 1, "timed_out": 0}
     row = run_row(database, run)
     assert (row["state_type"], row["agent_id"], row["times_resurrected"]) == ("SCHEDULED", None, 1)
     late = runs.begin(database, RUN, run, Begin(attempt=lost.attempt))
@@ -81,7 +81,7 @@ def test_a_run_that_no_agent_ever_begins_is_crashed_at_last(database: Database, 
 def test_a_silent_run_that_was_cancelled_is_cancelled(database: Database, clock: StoppedClock) -> None:
     run, _ = begun(database)
     cancel_run(database, ALICE, run)
-    assert service(database, clock).run_once(clock.move(91)) == {"crashed": 0, "cancelled": 1, "returned": 0}
+    assert service(database, clock).run_once(clock.move(91)) == {"crashed": 0, "cancelled": 1, "returned": 0, "timed_out": 0}
     assert run_row(database, run)["state_name"] == "Cancelled"
 
 
@@ -109,8 +109,8 @@ def test_a_run_that_its_agent_never_begins_is_given_to_another(database: Databas
     run, agent, repair = create(database, register(database).flow_id), enrol(database), service(database, clock)
     claim(database, agent)
     _holds(database, clock, agent, run, database.rules.start_deadline)
-    assert repair.run_once(clock()) == {"crashed": 0, "cancelled": 0, "returned": 0}
-    assert repair.run_once(clock.move(1)) == {"crashed": 0, "cancelled": 0, "returned": 1}
+    assert repair.run_once(clock()) == {"crashed": 0, "cancelled": 0, "returned": 0, "timed_out": 0}
+    assert repair.run_once(clock.move(1)) == {"crashed": 0, "cancelled": 0, "returned": 1, "timed_out": 0}
     assert "did not start it within 1800 s" in run_row(database, run)["state_message"]
     assert runs.begin(database, RUN, run, Begin(attempt=1)).verdict == "refused"
     assert [work.attempt for work in claim(database, enrol(database, "other"))] == [2]

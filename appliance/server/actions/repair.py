@@ -1,4 +1,4 @@
-"""Repairing live runs that are silent or stuck: the rules of `domain/repair.py` on what the database holds."""
+"""Repairing live runs that are silent, stuck or overdue: the rules of `domain/repair.py` on what the database holds."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from appliance.server.db.writes import flow_runs, states
 from appliance.server.domain import repair as rules
 from appliance.server.domain.repair import Remedy, WatchedRun
 from appliance.server.domain.rules import Rules
+from appliance.server.domain.run_timeouts import run_timeout
 
 _SLACK = timedelta(seconds=60)
 """How far the clocks of several servers may be apart."""
@@ -59,6 +60,30 @@ def fix_stuck(db: Database, flow_run_id: UUID, *, now: datetime, actor: Actor = 
     process is refused from now on, and asked to end. The type it has now, or None when it isn't stuck any more."""
     with db.write("watch.stuck") as session:
         return _fix(session, flow_run_id, rules.stuck, db.rules, actor, now)
+
+
+def overrunning_runs(db: Database, now: datetime) -> list[tuple[UUID, float]]:
+    """Runs that have been running for longer than they may, and how many seconds that was."""
+    with db.read() as session:
+        rows = run_health.running(session, now)
+    found = []
+    for row in rows:
+        seconds = run_timeout(row.settings, row.run_config, db.rules.run_timeout).seconds
+        if seconds is not None and row.start_time + timedelta(seconds=seconds) <= now:
+            found.append((row.id, seconds))
+    return found
+
+
+@retried
+def end_overrun(db: Database, flow_run_id: UUID, timeout: float, *, now: datetime, actor: Actor = SYSTEM) -> bool:
+    """End a run TimedOut; its agent kills its process. False when it has just ended by itself, or begun again."""
+    with db.write("watch.overrun") as session:
+        run = states.lock(session, flow_run_id)
+        remedy = None if run is None else rules.overran(run, timeout, now)
+        if run is None or remedy is None:
+            return False
+        apply_remedy(session, run, remedy, actor)
+        return True
 
 
 def _ago(now: datetime, seconds: float) -> datetime:

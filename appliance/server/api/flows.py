@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from litestar import Router, get, post
+from litestar import Router, get, post, put
 from sqlalchemy.orm import Session
 
-from appliance.protocol.flows import Registered, Registration
+from appliance.protocol.flows import Registered, Registration, SetRunTimeout
 from appliance.protocol.message import Page
 from appliance.server.actions import flows as actions
+from appliance.server.actions.run_timeouts import set_run_timeout
 from appliance.server.api.bodies import decode
 from appliance.server.api.views import FlowView, VersionView
 from appliance.server.auth.guards import Permission
@@ -18,6 +19,7 @@ from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flows, pages
 from appliance.server.db.rows.flows import FlowRow, VersionSummary
 from appliance.server.db.session import Database
+from appliance.server.domain.run_timeouts import run_timeout
 from appliance.server.errors import NotFound
 
 
@@ -38,14 +40,27 @@ def index(
     """List flows, sorted by name. `name` matches any part of a flow's name."""
     with database.read() as session:
         page = flows.page(session, pages.size(limit), after, project, name)
-        return Page(items=_views(session, page.rows), next=page.next)
+        return Page(items=_views(database, session, page.rows), next=page.next)
 
 
 @get("/{flow_id:uuid}", opt={"permission": Permission.READ}, sync_to_thread=True)
 def show(database: Database, flow_id: UUID) -> FlowView:
     """Get one flow with the parameters of its latest version."""
+    return _one(database, flow_id)
+
+
+@put(
+    "/{flow_id:uuid}/run-timeout", opt={"permission": Permission.EDIT_LIMIT, "body": SetRunTimeout}, sync_to_thread=True
+)
+def put_run_timeout(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> FlowView:
+    """Set how long a run of the flow may take. One that takes longer is stopped and ends as TimedOut."""
+    set_run_timeout(database, actor, flow_id, decode(body, SetRunTimeout).seconds)
+    return _one(database, flow_id)
+
+
+def _one(database: Database, flow_id: UUID) -> FlowView:
     with database.read() as session:
-        views = _views(session, flows.by_ids(session, [flow_id]))
+        views = _views(database, session, flows.by_ids(session, [flow_id]))
     if not views:
         raise NotFound("There is no such flow; it may have been deleted.")
     return views[0]
@@ -74,10 +89,16 @@ def _version(row: VersionSummary) -> VersionView:
     )
 
 
-def _views(session: Session, rows: Sequence[FlowRow]) -> list[FlowView]:
+def _views(database: Database, session: Session, rows: Sequence[FlowRow]) -> list[FlowView]:
     ids = [row.id for row in rows]
     names = flows.names(session, ids)
     latest = {row.flow_id: row for row in flows.newest_versions(session, ids)}
+    timeouts = {
+        row.id: run_timeout(
+            row.settings, latest[row.id].run_config if row.id in latest else {}, database.rules.run_timeout
+        )
+        for row in rows
+    }
     return [
         FlowView(
             id=row.id,
@@ -88,9 +109,11 @@ def _views(session: Session, rows: Sequence[FlowRow]) -> list[FlowView]:
             created=row.created,
             version=latest[row.id].number if row.id in latest else 0,
             parameters=latest[row.id].parameters if row.id in latest else [],
+            run_timeout=timeouts[row.id].seconds,
+            run_timeout_source=timeouts[row.id].source,
         )
         for row in rows
     ]
 
 
-router = Router("/flows", route_handlers=[register, index, show, versions])
+router = Router("/flows", route_handlers=[register, index, show, put_run_timeout, versions])

@@ -40,6 +40,8 @@ class FlowView(Answer, kw_only=True):
     created: datetime
     version: int
     parameters: list[JsonDocument]
+    run_timeout: float | None  # seconds; None: a run may take as long as it needs
+    run_timeout_source: str  # operator, code or site
 
 
 class VersionView(Answer, kw_only=True):

@@ -311,6 +311,7 @@ def open_database(settings: Settings, patience: float = PATIENCE) -> Database:
         longest_wait=settings.longest_wait,
         scheduled_runs_ahead=settings.scheduled_runs_ahead,
         start_deadline=settings.start_deadline,
+        run_timeout=settings.run_timeout,
         late_after=settings.late_after,
     )
     return Database(settings.database, rules=rules, space=_space(settings), patience=patience)

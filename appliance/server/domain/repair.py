@@ -1,4 +1,4 @@
-"""Which live runs are silent, stuck or without a process, and what is to be done: give back, crash or cancel."""
+"""Which live runs are silent, stuck, overdue or without a process, and what is to be done: give back, crash or cancel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from appliance.kit.documents import JsonDocument
 from appliance.protocol.state_change import StateChange
 from appliance.protocol.states import TERMINAL
 from appliance.server.domain.rules import Rules
-from appliance.server.domain.transitions import CANCELLED, CANCELLING, FAILED, LIVE, PENDING, SCHEDULED
+from appliance.server.domain.transitions import CANCELLED, CANCELLING, FAILED, LIVE, PENDING, RUNNING, SCHEDULED
 
 MOST_RETURNS = 3
 """How often a run that never began is given back; after that something is wrong with it or its agents, and it is Crashed."""
@@ -31,12 +31,15 @@ class WatchedRun(Protocol):
     @property
     def times_resurrected(self) -> int: ...
 
+    @property
+    def start_time(self) -> datetime | None: ...
+
 
 @dataclass(frozen=True)
 class Remedy:
     """What to do, and the state that the run gets by it. `give_back`: another agent may take the run."""
 
-    action: Literal["give_back", "crash", "cancel"]
+    action: Literal["give_back", "crash", "cancel", "time_out"]
     change: StateChange
 
 
@@ -56,6 +59,17 @@ def stuck(run: WatchedRun, rules: Rules, now: datetime) -> Remedy | None:
         return None
     cause = f"The agent that took the run did not start it within {deadline:.0f} s"
     return _give_back_or_end(run, f"{cause}; the run waits for another.", f"{cause}.", now)
+
+
+def overran(run: WatchedRun, timeout: float | None, now: datetime) -> Remedy | None:
+    """The remedy for a run that has been running for longer than it may. It need not be silent: its process may be frozen while its
+    agent reports it, or wait for ever for something that never comes."""
+    if run.state_type != RUNNING or run.start_time is None or not timeout:
+        return None
+    if run.start_time + timedelta(seconds=timeout) > now:
+        return None
+    cause = f"The run did not end within its run_timeout of {timeout:g} s, so it was stopped."
+    return Remedy("time_out", StateChange(FAILED, "TimedOut", now, cause))
 
 
 def exited(run: WatchedRun, cause: str, data: JsonDocument | None, now: datetime) -> Remedy | None:

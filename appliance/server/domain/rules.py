@@ -16,6 +16,8 @@ class Rules:
     scheduled_runs_ahead: int = 10
     start_deadline: float = 1_800.0
     """By then a run that an agent has taken has begun, or it is given to another."""
+    run_timeout: float = 0.0
+    """By then a run has ended, unless its flow says otherwise; 0: no run has such a deadline."""
     late_after: float = 60.0
     """0: no run is called Late."""
 

@@ -9,6 +9,7 @@ import strawberry
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.actions.flow_runs.perform import perform
+from appliance.server.actions.run_timeouts import set_run_timeout
 from appliance.server.auth.guards import Permission
 from appliance.server.errors import NotFound
 from appliance.server.graphql.concurrency import ConcurrencyMutations
@@ -19,7 +20,7 @@ from appliance.server.graphql.queries import one_flow_run
 from appliance.server.graphql.scalars import json_object
 from appliance.server.graphql.schedules import ScheduleMutations
 from appliance.server.graphql.system import SystemMutations
-from appliance.server.graphql.types.flows import FlowRun
+from appliance.server.graphql.types.flows import FlowRun, flow
 from appliance.server.graphql.types.inputs import (
     CancelFlowRunInput,
     CancelFlowRunPayload,
@@ -37,6 +38,8 @@ from appliance.server.graphql.types.inputs import (
     RestartFlowRunPayload,
     ResumeFlowRunInput,
     ResumeFlowRunPayload,
+    SetRunTimeoutInput,
+    SetRunTimeoutPayload,
     StartFlowRunNowInput,
     StartFlowRunNowPayload,
 )
@@ -57,6 +60,12 @@ class Mutation(JobMutations, ScheduleMutations, ConcurrencyMutations, SystemMuta
         )
         run = create_run(info.context.database, info.context.actor, request)
         return CreateFlowRunPayload(flow_run=_after(info, run.id))
+
+    @root_mutation(Permission.EDIT_LIMIT)
+    def set_run_timeout(self, info: Info, input: SetRunTimeoutInput) -> SetRunTimeoutPayload:
+        set_run_timeout(info.context.database, info.context.actor, input.flow_id, input.seconds)
+        info.context.changed()
+        return SetRunTimeoutPayload(flow=flow(info.context.loaders.flow.load_existing(input.flow_id)))
 
     @root_mutation(permission_of("cancel"))
     def cancel_flow_run(self, info: Info, input: CancelFlowRunInput) -> CancelFlowRunPayload:

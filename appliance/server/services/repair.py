@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 OUTCOMES = {"FAILED": "crashed", "CANCELLED": "cancelled", "SCHEDULED": "returned"}
 """The count for each new state type of a repaired run."""
+TIMED_OUT = "timed_out"
+"""The count of runs that took longer than they may."""
 
 
 class Repair:
@@ -27,8 +29,8 @@ class Repair:
         self._started = started or clock.now()
 
     def run_once(self, now: datetime) -> dict[str, int]:
-        """Return or end silent runs, once every run has had the length of a lease in which to be heard."""
-        counts = dict.fromkeys(OUTCOMES.values(), 0)
+        """Return or end runs that are silent, stuck or overdue, once every run has had the length of a lease in which to be heard."""
+        counts = dict.fromkeys((*OUTCOMES.values(), TIMED_OUT), 0)
         if not self._could_hear(now):
             return counts
         repair.shorten_leases(self._db, now)
@@ -37,6 +39,10 @@ class Repair:
             self._count(counts, flow_run_id, "was silent", repair.fix_silent(self._db, flow_run_id, now=now))
         for flow_run_id in repair.stuck_runs(self._db, now):
             self._count(counts, flow_run_id, "made no progress", repair.fix_stuck(self._db, flow_run_id, now=now))
+        for flow_run_id, timeout in repair.overrunning_runs(self._db, now):
+            if repair.end_overrun(self._db, flow_run_id, timeout, now=now):
+                counts[TIMED_OUT] += 1
+                log.warning("Run %s exceeded its run_timeout of %g s and is now FAILED.", flow_run_id, timeout)
         return counts
 
     def _could_hear(self, now: datetime) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from appliance.protocol.states import TERMINAL
-from appliance.server.domain.repair import MOST_RETURNS, exited, silent, stuck
+from appliance.server.domain.repair import MOST_RETURNS, exited, overran, silent, stuck
 from appliance.server.domain.rules import Rules
+from appliance.server.domain.run_timeouts import RunTimeout, run_timeout
 from appliance.server.domain.transitions import LIVE, TYPES, Accept, Facts, Proposed, decide
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -23,6 +25,7 @@ class Run:
     state_at: datetime = NOW
     lease_expires_at: datetime | None = NOW - TICK
     times_resurrected: int = 0
+    start_time: datetime | None = None
 
 
 @pytest.mark.parametrize("type", TYPES)
@@ -83,10 +86,46 @@ def test_a_process_that_has_exited_ends_its_run_unless_it_has_ended(type: str) -
         assert remedy.change.data == {"exit_code": 3}
 
 
+@pytest.mark.parametrize("type", TYPES)
+@pytest.mark.parametrize("timeout", [None, 0, 60.0])
+@pytest.mark.parametrize("late", [-TICK, timedelta(0), timedelta(days=1)])
+def test_only_a_run_that_is_running_overruns_and_only_after_its_timeout(
+    type: str, timeout: float | None, late: timedelta
+) -> None:
+    """Its lease doesn't matter: an agent reports a frozen process as there."""
+    run = Run(type, NOW, NOW + timedelta(days=1), start_time=NOW - timedelta(seconds=60) - late)
+    remedy = overran(run, timeout, NOW)
+    if type != "RUNNING" or not timeout or late < timedelta(0):
+        assert remedy is None
+    else:
+        assert remedy is not None
+        assert (remedy.change.type, remedy.change.name) == ("FAILED", "TimedOut")
+        assert remedy.change.message == "The run did not end within its run_timeout of 60 s, so it was stopped."
+
+
+@pytest.mark.parametrize(
+    ("settings", "config", "site", "expected"),
+    [
+        ({}, {}, 0.0, RunTimeout(None, "site")),
+        ({}, {}, 30.0, RunTimeout(30.0, "site")),
+        ({}, {"run_timeout": 60}, 30.0, RunTimeout(60, "code")),
+        ({"run_timeout": 90.0}, {"run_timeout": 60}, 30.0, RunTimeout(90.0, "operator")),
+        ({"run_timeout": 0}, {"run_timeout": 60}, 30.0, RunTimeout(None, "operator")),
+        ({"run_timeout": "soon"}, {"run_timeout": True}, 30.0, RunTimeout(30.0, "site")),
+        ({"run_timeout": -1}, {"run_timeout": 1e12}, 0.0, RunTimeout(None, "site")),
+    ],
+)
+def test_who_decides_how_long_a_run_may_take(
+    settings: dict[str, Any], config: dict[str, Any], site: float, expected: RunTimeout
+) -> None:
+    assert run_timeout(settings, config, site) == expected
+
+
 @pytest.mark.parametrize("type", sorted(LIVE))
 def test_every_remedy_is_one_that_the_table_accepts(type: str) -> None:
-    run = Run(type, NOW - timedelta(days=1), NOW - timedelta(days=1))
-    for remedy in (silent(run, RULES, NOW), stuck(run, RULES, NOW), exited(run, "Gone.", None, NOW)):
+    run = Run(type, NOW - timedelta(days=1), NOW - timedelta(days=1), start_time=NOW - timedelta(days=1))
+    remedies = silent(run, RULES, NOW), stuck(run, RULES, NOW), overran(run, 60, NOW), exited(run, "Gone.", None, NOW)
+    for remedy in remedies:
         if remedy is not None:
             state = remedy.change.type, remedy.change.name
             assert decide(Facts(type, type.title(), 1), Proposed(*state)) == Accept(*state)

@@ -1,7 +1,7 @@
 /** Flows: the list, and one flow with its schedules. */
 
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import { FlowDocument, type FlowQuery, FlowsDocument, type FlowsQuery } from "./generated";
+import { FlowDocument, type FlowQuery, FlowsDocument, type FlowsQuery, SetRunTimeoutDocument } from "./generated";
 import { execute } from "./graphql";
 import { flowKeys } from "./keys";
 
@@ -25,4 +25,9 @@ export function flowQuery(id: string) {
     queryKey: flowKeys.one(id),
     queryFn: async ({ signal }) => (await execute(FlowDocument, { id }, signal)).flow,
   });
+}
+
+/** 0 seconds: no limit; null: what the code says, or else the site. */
+export async function setRunTimeout(flowId: string, seconds: number | null) {
+  return (await execute(SetRunTimeoutDocument, { input: { flowId, seconds } })).setRunTimeout.flow;
 }

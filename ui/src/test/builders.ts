@@ -154,6 +154,8 @@ export function flow(parameters: Parameter[] = [], more: Partial<Flow> = {}): Fl
     schedules: [],
     recentRuns: [],
     nextRun: null,
+    runTimeout: null,
+    runTimeoutSource: "site",
     ...more,
   };
 }

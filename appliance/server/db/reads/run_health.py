@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.conditions import LIVE_NOW, MAY_BE_LATE
+from appliance.server.db.rows.flow_runs import RunningRun
 from appliance.server.db.tables import metadata
-from appliance.server.domain.transitions import CANCELLING, FIRST, PENDING
+from appliance.server.domain.transitions import CANCELLING, FIRST, PENDING, RUNNING
 
 _run = metadata.tables["flow_run"]
+_flow = metadata.tables["flow"]
 
 
 def expired(session: Session, now: datetime, limit: int) -> list[UUID]:
@@ -31,6 +34,16 @@ def stuck(session: Session, taken_before: datetime, stopped_before: datetime, li
         ),
     )
     return list(session.execute(statement.order_by(_run.c.state_at).limit(limit)).scalars())
+
+
+def running(session: Session, started_before: datetime) -> list[RunningRun]:
+    """Runs that have been running since then, with what decides how long they may."""
+    statement = (
+        select(_run.c.id, _run.c.start_time, _run.c.run_config, _flow.c.settings)
+        .join(_flow, _flow.c.id == _run.c.flow_id)
+        .where(LIVE_NOW, _run.c.state_type == RUNNING, _run.c.start_time < started_before)
+    )
+    return cast(list[RunningRun], session.execute(statement).all())
 
 
 def any_waiting_since(session: Session, due_before: datetime) -> bool:

@@ -72,6 +72,15 @@ class HeldRun(RowType):
     state_message: str
 
 
+class RunningRun(RowType):
+    """A run that is running, and what decides how long it may."""
+
+    id: UUID
+    start_time: datetime
+    run_config: JsonDocument
+    settings: JsonDocument
+
+
 class LateRun(RowType):
     """A run that was just marked Late."""
 

@@ -1,4 +1,4 @@
-"""Creating flows."""
+"""Creating and locking flows."""
 
 from __future__ import annotations
 
@@ -36,3 +36,9 @@ def lock_or_create(session: Session, project_id: UUID, name: str, now: datetime)
     session.execute(insert(_flows).values(row).on_conflict_do_nothing())
     statement = select(Flow).where(_flows.c.project_id == project_id, _flows.c.name == name)
     return session.execute(statement.with_for_update(key_share=True)).scalar_one()
+
+
+def lock(session: Session, flow_id: UUID) -> Flow | None:
+    """Lock a flow until the transaction ends; None when there is no such flow."""
+    statement = select(Flow).where(_flows.c.id == flow_id).with_for_update(key_share=True)
+    return session.execute(statement).scalar_one_or_none()

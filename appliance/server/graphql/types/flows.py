@@ -15,6 +15,7 @@ from appliance.server.db.reads.task_runs import Recorded
 from appliance.server.db.reads.waiting import run_facts
 from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary
 from appliance.server.db.rows.flows import FlowRow
+from appliance.server.domain.run_timeouts import RunTimeout, run_timeout
 from appliance.server.domain.waiting import Waiting, why
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Info
@@ -63,6 +64,19 @@ class Flow:
         if first is not None and not 1 <= first <= MOST_RECENT:
             raise Invalid(f"The argument first must be between 1 and {MOST_RECENT} here.")
         return [entry(row) for row in read_flows.version_page(info.context.session(), self.id, first or 10).rows]
+
+    @described("How many seconds a run may take; one that takes longer ends as TimedOut. Null if there is no limit.")
+    def run_timeout(self, info: Info) -> float | None:
+        return self._run_timeout(info).seconds
+
+    @described("Who decided the run timeout: operator, code or site.")
+    def run_timeout_source(self, info: Info) -> str:
+        return self._run_timeout(info).source
+
+    def _run_timeout(self, info: Info) -> RunTimeout:
+        newest = info.context.loaders.newest_version.load(self.id)
+        default = info.context.database.rules.run_timeout
+        return run_timeout(self.row.settings, {} if newest is None else newest.run_config, default)
 
     @strawberry.field
     def schedules(self, info: Info) -> list[Schedule]:

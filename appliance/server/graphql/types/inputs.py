@@ -9,7 +9,7 @@ from uuid import UUID
 import strawberry
 
 from appliance.server.graphql.scalars import JSON
-from appliance.server.graphql.types.flows import FlowRun
+from appliance.server.graphql.types.flows import Flow, FlowRun
 from appliance.server.graphql.types.logs import LogStream
 
 
@@ -147,6 +147,19 @@ class DeleteFlowRunInput:
     reason: str | None = None
     idempotency_key: str | None = None
     version: int | None = None
+
+
+@strawberry.input(
+    description="With 0 seconds, runs may take as long as they need. With null, the flow's code decides, or else the site."
+)
+class SetRunTimeoutInput:
+    flow_id: UUID
+    seconds: float | None = None
+
+
+@strawberry.type
+class SetRunTimeoutPayload:
+    flow: Flow
 
 
 @strawberry.type

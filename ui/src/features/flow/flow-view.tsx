@@ -9,6 +9,7 @@ import { Strip } from "../../ui/strip";
 import { ScheduleList } from "../schedules/schedule-list";
 import { useWriting } from "../session/permissions";
 import { RecentRuns } from "./recent-runs";
+import { RunTimeoutCard } from "./run-timeout-card";
 import { ParametersCard, TasksCard, VersionCard } from "./version-cards";
 import "./flow.css";
 
@@ -61,6 +62,7 @@ export function FlowView({ flow }: { flow: Flow }) {
             </div>
             <ScheduleList schedules={flow.schedules} />
           </section>
+          <RunTimeoutCard flow={flow} />
           <VersionCard flow={flow} />
           <ParametersCard flow={flow} />
           <TasksCard flow={flow} />
