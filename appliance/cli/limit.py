@@ -110,10 +110,10 @@ def _flow_id(transport: Transport, flow: str) -> UUID:
     project, slash, name = flow.partition("/")
     if not slash:
         raise click.UsageError(f"{flow!r} is not in the form PROJECT/FLOW; write it like finance/etl.")
-    found = [one for one in flows.each(transport, project=project, name=name) if one["name"] == name]
-    if not found:
+    flow_id = next((one["id"] for one in flows.each(transport, project=project, name=name) if one["name"] == name), None)
+    if flow_id is None:
         raise click.UsageError(f"There is no flow {flow!r}; run `appliance get flows` to list flows.")
-    return UUID(found[0]["id"])
+    return UUID(flow_id)
 
 
 def _holders(one: dict[str, Any]) -> str:

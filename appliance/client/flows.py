@@ -24,7 +24,7 @@ def get(transport: Transport, flow_id: UUID) -> dict[str, Any]:
 
 
 def set_run_timeout(transport: Transport, flow_id: UUID, seconds: float | None) -> dict[str, Any]:
-    """Let runs of the flow take at most so many seconds; 0: as long as they need; None: what its code says, or else the site."""
+    """How long runs of the flow may take. 0: as long as they need; None: what its code says, or else the site."""
     return transport.change("PUT", path("flows", flow_id, "run-timeout"), {"seconds": seconds}, dict[str, Any])
 
 

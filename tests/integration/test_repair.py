@@ -81,7 +81,12 @@ def test_a_run_that_no_agent_ever_begins_is_crashed_at_last(database: Database, 
 def test_a_silent_run_that_was_cancelled_is_cancelled(database: Database, clock: StoppedClock) -> None:
     run, _ = begun(database)
     cancel_run(database, ALICE, run)
-    assert service(database, clock).run_once(clock.move(91)) == {"crashed": 0, "cancelled": 1, "returned": 0, "timed_out": 0}
+    assert service(database, clock).run_once(clock.move(91)) == {
+        "crashed": 0,
+        "cancelled": 1,
+        "returned": 0,
+        "timed_out": 0,
+    }
     assert run_row(database, run)["state_name"] == "Cancelled"
 
 

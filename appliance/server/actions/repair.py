@@ -66,17 +66,17 @@ def overrunning_runs(db: Database, now: datetime) -> list[tuple[UUID, float]]:
     """Runs that have been running for longer than they may, and how many seconds that was."""
     with db.read() as session:
         rows = run_health.running(session, now)
-    found = []
+    overdue = []
     for row in rows:
         seconds = run_timeout(row.settings, row.run_config, db.rules.run_timeout).seconds
         if seconds is not None and row.start_time + timedelta(seconds=seconds) <= now:
-            found.append((row.id, seconds))
-    return found
+            overdue.append((row.id, seconds))
+    return overdue
 
 
 @retried
 def end_overrun(db: Database, flow_run_id: UUID, timeout: float, *, now: datetime, actor: Actor = SYSTEM) -> bool:
-    """End a run TimedOut; its agent kills its process. False when it has just ended by itself, or begun again."""
+    """End a run TimedOut; its agent kills its process. False if it has just ended, or begun again."""
     with db.write("watch.overrun") as session:
         run = states.lock(session, flow_run_id)
         remedy = None if run is None else rules.overran(run, timeout, now)

@@ -20,7 +20,7 @@ from appliance.server.events.outbox import announce
 def set_run_timeout(
     db: Database, actor: Actor, flow_id: UUID, seconds: float | None, *, now: datetime | None = None
 ) -> UUID:
-    """Let the flow's runs take at most so many seconds; 0: as long as they need; None: what its code says, or else the site."""
+    """How long the flow's runs may take. 0: as long as they need; None: what its code says, or else the site."""
     now = now or clock.now()
     if seconds is not None and not (math.isfinite(seconds) and 0 <= seconds <= LONGEST):
         raise Invalid("The run_timeout must be a number of seconds from 0 (none) to 31536000 (365 days).")

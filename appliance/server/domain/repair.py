@@ -63,7 +63,7 @@ def stuck(run: WatchedRun, rules: Rules, now: datetime) -> Remedy | None:
 
 def overran(run: WatchedRun, timeout: float | None, now: datetime) -> Remedy | None:
     """The remedy for a run that has been running for longer than it may. It need not be silent: its process may be frozen while its
-    agent reports it, or wait for ever for something that never comes."""
+    agent reports it, or wait forever for something that never comes."""
     if run.state_type != RUNNING or run.start_time is None or not timeout:
         return None
     if run.start_time + timedelta(seconds=timeout) > now:
