@@ -110,7 +110,9 @@ def _flow_id(transport: Transport, flow: str) -> UUID:
     project, slash, name = flow.partition("/")
     if not slash:
         raise click.UsageError(f"{flow!r} is not in the form PROJECT/FLOW; write it like finance/etl.")
-    flow_id = next((one["id"] for one in flows.each(transport, project=project, name=name) if one["name"] == name), None)
+    flow_id = next(
+        (one["id"] for one in flows.each(transport, project=project, name=name) if one["name"] == name), None
+    )
     if flow_id is None:
         raise click.UsageError(f"There is no flow {flow!r}; run `appliance get flows` to list flows.")
     return UUID(flow_id)
