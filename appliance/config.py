@@ -142,8 +142,17 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def local_url(self) -> str:
         """The URL at which a client on this machine reaches the server."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
-        return f"http://{host}:{self.port}"
+        return f"http://{_in_url(self.local_host)}:{self.port}"
+
+    @property
+    def local_host(self) -> str:
+        """The address at which a client on this machine reaches the server."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+
+    @property
+    def address(self) -> str:
+        """Where the server listens, as host:port."""
+        return f"{_in_url(self.host)}:{self.port}"
 
 
 def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
@@ -162,6 +171,8 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
     except ValueError as error:
         raise SettingsError(str(error)) from error
     values.update({key: value for key, value in overrides.items() if value is not None})
+    if isinstance(host := values.get("host"), str):
+        values["host"] = host.strip().removeprefix("[").removesuffix("]")
     return _convert(values, Settings)
 
 
@@ -190,6 +201,10 @@ def client_address(environ: Mapping[str, str] | None = None) -> tuple[str, str]:
     except ValueError as error:
         raise SettingsError(str(error)) from error
     return values.get("url", "http://127.0.0.1:4200").rstrip("/"), values.get("token", "")
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _from_file(path: str | None) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def free_port(settings: Settings) -> None:
                     f"Port {settings.port} on {settings.host} is in use; stop the other program, or choose another port with --port."
                 ) from error
             raise StartError(
-                f"Can't listen on {settings.host}:{settings.port} ({_reason(error)}); choose another address with --host and --port."
+                f"Can't listen on {settings.address} ({_reason(error)}); choose another address with --host and --port."
             ) from error
 
 

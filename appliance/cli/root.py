@@ -17,6 +17,7 @@ COMMANDS = {
     "start": "appliance.cli.start:start",
     "server": "appliance.cli.server:server",
     "services": "appliance.cli.services:services",
+    "health": "appliance.cli.health:health",
     "agent": "appliance.cli.agent:agent",
     "register": "appliance.cli.register:register",
     "run": "appliance.cli.run:run",

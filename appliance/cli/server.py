@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import socket
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +16,7 @@ from appliance.config import Settings
 if TYPE_CHECKING:
     from litestar import Litestar
 
+_STARTUP_FAILURE, _BACKLOG = 3, 2048  # as uvicorn has them
 GRACE = 10  # seconds that open requests get to finish on shutdown
 KEEP_ALIVE = 75  # seconds; longer than clients and proxies keep an idle connection
 
@@ -67,16 +70,30 @@ def _serve_alone(settings: Settings, app: Litestar | None) -> None:
     from appliance.server import asgi
 
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again after stopping; exit with 0
-    uvicorn.run(
-        app or asgi.create(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE,
-        timeout_keep_alive=KEEP_ALIVE,
+    web = uvicorn.Server(
+        uvicorn.Config(
+            app or asgi.create(settings),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE,
+            timeout_keep_alive=KEEP_ALIVE,
+        )
     )
+    try:
+        web.run(_both_families(settings.port) if settings.host == "::" else None)
+    except KeyboardInterrupt:
+        return
+    if not web.started:
+        sys.exit(_STARTUP_FAILURE)
+
+
+def _both_families(port: int) -> list[socket.socket]:
+    """A socket for every address of this machine, IPv6 and IPv4. On its own, asyncio would take only IPv6."""
+    is_dual = socket.has_dualstack_ipv6()
+    return [socket.create_server(("::", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=is_dual)]
 
 
 def _serve_many(settings: Settings) -> None:

@@ -16,7 +16,7 @@ READ_TIMEOUT = MAX_WAIT + 15.0  # a long poll is answered after at most MAX_WAIT
 LONGEST_ANSWER = 120.0
 """Seconds until an answer must be complete, so that one that drips byte by byte can't hold a run up forever."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_TOKEN = re.compile(r"[\x21-\x7e]*")
+_TOKEN = re.compile(r"(?! )[\x20-\x7e]*(?<! )")
 
 
 class TooLong(Exception):
@@ -64,7 +64,7 @@ def sendable(token: str) -> str:
     """The token. Raises ClientError, which doesn't quote it, if no header can hold it."""
     if not _TOKEN.fullmatch(token):
         raise ClientError(
-            "The token contains a line break, a space or a character that is not ASCII; set APPLIANCE_TOKEN to the token "
-            "alone, as it was printed."
+            "The token contains a line break, a space at an end or a character that is not ASCII; set APPLIANCE_TOKEN to the "
+            "token alone, as it was printed."
         )
     return token

@@ -12,7 +12,7 @@ from typing import Any
 
 from litestar import Litestar, Request, Router
 from litestar.di import Provide
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.middleware import DefineMiddleware
 
 from appliance.config import Settings
@@ -43,6 +43,7 @@ from appliance.server.events.broadcast import Broadcast
 from appliance.server.graphql import handler as graphql
 from appliance.server.graphql import schema
 from appliance.server.web import docs, health, metrics, ui
+from appliance.server.web.edge import App
 
 BODY_LIMIT = 1024 * 1024
 
@@ -59,7 +60,7 @@ def create_app(settings: Settings, database: Database) -> Litestar:
         "throttle": LoginThrottle(),
         "endpoint": graphql.Endpoint(schema.build()),
     }
-    app = Litestar(
+    app = App(
         route_handlers=[
             *_api(),
             graphql.graphql,
@@ -77,6 +78,7 @@ def create_app(settings: Settings, database: Database) -> Litestar:
         before_send=[answers.add_headers, collector.observe],
         exception_handlers={
             ServerError: answers.answer_server_error,
+            MethodNotAllowedException: _answer_wrong_method,
             HTTPException: answers.answer_framework_error,
             Exception: answers.answer_unexpected_error,
         },
@@ -88,6 +90,15 @@ def create_app(settings: Settings, database: Database) -> Litestar:
     app.state["database"], app.state["turns"] = database, turn_queue
     check_every_route(app)
     return app
+
+
+def _answer_wrong_method(request: Request[Any, Any, Any], error: HTTPException) -> Any:
+    """405, or 404 where there is nothing: the UI's route, which answers GET at any address, would make it 405 everywhere."""
+    path = request.scope["path"].rstrip("/")
+    is_known = (
+        path.startswith(("/api/", "/docs")) or ui.is_page(path) or any(path == it.path for it in request.app.routes)
+    )
+    return answers.answer_framework_error(request, error if is_known else NotFoundException())
 
 
 def _api() -> list[Router]:

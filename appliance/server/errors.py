@@ -10,6 +10,7 @@ ServerError
 |  |- KeyReused     409 key_reused       the idempotency key stands for another request
 |  |- StaleAttempt  409 stale_attempt    the attempt was replaced or has ended
 |  `- SequenceGap   409 sequence_gap     an earlier numbered batch is missing
+|- ClientGone       499 client_gone      the client went away before its request was complete; only logs and metrics show it
 |- TooManyRequests  429 too_many_requests  slow down; `details` say for how long
 `- Unavailable      503 unavailable      try again later
    |- SetupRequired 503 setup_required   nobody has set up this appliance yet
@@ -84,6 +85,11 @@ class LostLease(ServerError):
 
 class SequenceGap(Conflict):
     code = "sequence_gap"
+
+
+class ClientGone(ServerError):
+    code = "client_gone"
+    status = 499
 
 
 class TooManyRequests(ServerError):

@@ -129,6 +129,10 @@ def test_the_environment_makes_the_admin_once(empty_site: Site) -> None:
     assert len(builders.rows(database, 'select id from "user"')) == 1
     with pytest.raises(Invalid, match="APPLIANCE_ADMIN_TOKEN is too short"):
         setup.ensure_admin(database, "", "short")
+    for token in ("with a line break\n", "mit-L\u00fccke-im-Text", " with a space"):
+        with pytest.raises(Invalid, match="APPLIANCE_ADMIN_TOKEN contains") as caught:
+            setup.ensure_admin(database, "", token)
+        assert token not in str(caught.value)
 
 
 def test_a_short_password_of_the_environment_is_taken_with_a_warning(

@@ -91,6 +91,7 @@ def _limit(site: Site) -> Target:
 R = "/api/v1/flow-runs/{run_id:uuid}"
 TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("GET", "/healthz"): (EVERYBODY, _fixed("/healthz")),
+    ("GET", "/livez"): (EVERYBODY, _fixed("/livez")),
     ("GET", "/readyz"): (EVERYBODY, _fixed("/readyz")),
     ("GET", "/metrics"): (EVERYBODY, _fixed("/metrics")),
     ("GET", "/"): (EVERYBODY, _fixed("/")),

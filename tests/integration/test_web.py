@@ -46,7 +46,7 @@ ERROR_FIELDS = {"code", "message", "request_id", "details"}
         ("OPTIONS", "/api/v1/users", 405),
         ("TRACE", "/api/v1/users", 405),
         ("GET", "/api//v1/users", 401),
-        ("GET", "/API/v1/users", 200),
+        ("GET", "/API/v1/users", 404),
     ],
 )
 def test_every_answer_bears_the_headers(site: Site, method: str, path: str, status: int) -> None:

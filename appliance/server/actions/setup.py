@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import re
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 ADMIN = "admin"
 MIN_SECRET_LENGTH = 8
 GOOD_SECRET_LENGTH = 16
+_SENDABLE = re.compile(r"(?! )[\x20-\x7e]*(?<! )")
 _SETUP = "setup_token_hash"
 
 
@@ -49,6 +51,11 @@ def ensure_admin(db: Database, password: str, token: str, *, now: datetime | Non
     now = now or clock.now()
     _check_secret("APPLIANCE_ADMIN_PASSWORD", password)
     _check_secret("APPLIANCE_ADMIN_TOKEN", token)
+    if not _SENDABLE.fullmatch(token):
+        raise Invalid(
+            "APPLIANCE_ADMIN_TOKEN contains a line break, a space at an end or a character that is not ASCII, so that no "
+            "client could send it; remove it or choose another token."
+        )
     with db.read() as session:
         admin = read_users.by_username(session, ADMIN)
         if admin is not None and (not token or read_tokens.by_hash(session, ids.sha256(token)) is not None):

@@ -13,7 +13,7 @@ from litestar.types import Message, Receive, Scope, Send
 from appliance.kit import ids
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.errors import ErrorAnswer
-from appliance.server.errors import ServerError, TooManyRequests, Unauthenticated
+from appliance.server.errors import ClientGone, ServerError, TooManyRequests, Unauthenticated
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,8 @@ def answer_server_error(request: Request[Any, Any, Any], error: ServerError) -> 
         headers["Retry-After"] = str(error.details.get("retry_after", 1))
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, ClientGone):
+        log.info("Request %s: %s", request_id(request.scope), error.message)
     if error.status >= 500:
         log.warning("Request %s: %s", request_id(request.scope), error.message)
     return _answer(request, error.status, error.code, error.message, error.details, headers)

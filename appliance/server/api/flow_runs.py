@@ -110,7 +110,7 @@ def download(database: Database, run_id: UUID) -> Stream:
     with database.read() as session:
         _require(session, run_id)
     headers = {"Content-Disposition": f'attachment; filename="flow-run-{run_id}.log"'}
-    return Stream(_text(database, run_id), media_type="text/plain; charset=utf-8", headers=headers)
+    return Stream(_text(database, run_id), media_type="text/plain", headers=headers)
 
 
 def _text(database: Database, run_id: UUID) -> Iterator[bytes]:

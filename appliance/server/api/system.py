@@ -61,7 +61,7 @@ def logout(request: Request[Any, Any, Any], database: Database) -> Response[None
     return response
 
 
-@get("/me", opt={"permission": Permission.SELF}, sync_to_thread=False)
+@get("/me", opt={"permission": Permission.SELF, "uncompressed": True}, sync_to_thread=False)
 def me(request: Request[Any, Any, Any], actor: Actor) -> Me:
     """Get the caller's identity and permissions."""
     credential: Credential = request.auth

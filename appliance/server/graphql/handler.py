@@ -86,8 +86,10 @@ def graphql(
     body: bytes,
 ) -> Response[JsonDocument]:
     """Run a GraphQL query or mutation."""
-    request_id = str(request.scope.get("state", {}).get("request_id", ""))
-    answer = endpoint.answer(Context(database, settings, actor), _decode(body), request_id)
+    state, document = request.scope["state"], _decode(body)
+    if "mutation" in document.query:
+        state["uncompressed"] = True  # mutations may give out credentials
+    answer = endpoint.answer(Context(database, settings, actor), document, str(state.get("request_id", "")))
     return Response(answer, media_type="application/json")
 
 

@@ -40,17 +40,26 @@ def listed(root: Path) -> dict[str, Asset]:
 
 
 def media_type(name: str) -> str:
-    kind = _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+    return _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
 def respond(request: Request[Any, Any, Any], asset: Asset, cache: str) -> Response[bytes]:
     """The file, compressed if the browser accepts that."""
-    accepted = {part.partition(";")[0].strip() for part in request.headers.get("accept-encoding", "").split(",")}
+    accepted = request.headers.get("accept-encoding", "")
     headers = {"Cache-Control": cache, "Vary": "Accept-Encoding"}
     path = asset.path
     for encoding in ("br", "gzip"):
-        if encoding in accepted and encoding in asset.encoded:
+        if encoding in asset.encoded and accepts(accepted, encoding):
             path, headers["Content-Encoding"] = asset.encoded[encoding], encoding
             break
     return Response(path.read_bytes(), media_type=asset.media_type, headers=headers)
+
+
+def accepts(header: str, encoding: str) -> bool:
+    """Does the Accept-Encoding header allow this encoding? A weight of 0 forbids it; `*` stands for those that are not named."""
+    weights: dict[str, bool] = {}
+    for part in header.split(","):
+        name, _, weight = part.partition(";")
+        value = weight.strip().removeprefix("q=").strip()
+        weights[name.strip().lower()] = not value or value.strip("0.") != ""
+    return weights.get(encoding, weights.get("*", False))

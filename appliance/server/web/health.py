@@ -1,4 +1,4 @@
-"""Health: /healthz says that the process responds, /readyz that it can do its work."""
+"""Health: /healthz (and /livez) says that the process responds, /readyz that it can do its work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from appliance.server.errors import ServerError
 TICKS_MISSED = 3
 
 
-@get("/healthz", opt={"permission": Permission.PUBLIC}, sync_to_thread=False)
+@get(["/healthz", "/livez"], opt={"permission": Permission.PUBLIC}, sync_to_thread=False)
 def healthz() -> dict[str, str]:
     """Check that the process is alive."""
     return {"status": "ok"}

@@ -5,6 +5,7 @@ The page refers to its files relative to its own address, so one build works und
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,10 @@ _NOT_BUILT = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>Appliance</title>'
     "<p>The user interface has not been built; run <code>make ui</code> and restart the server.</p></html>"
 )
-_RESERVED = frozenset({"api", "graphql", "assets", "metrics", "healthz", "readyz"})
+PAGES = frozenset({"", "index.html", "runs", "flows", "limits", "jobs", "login", "setup"})
+"""The first segments of the UI's addresses (ui/src/router.tsx)."""
+_MACHINES = re.compile(r"(api|graphql|metrics|health|ready|live|assets)", re.IGNORECASE)
+"""How the addresses begin where programs ask. A mistyped one must not look like an answer."""
 
 
 def router(root: Path = STATIC) -> Router:
@@ -51,14 +55,17 @@ def router(root: Path = STATIC) -> Router:
     def page_or_file(
         request: Request[Any, Any, Any], database: Database, settings: Settings, name: str
     ) -> Response[Any]:
-        if name.partition("/")[0] in _RESERVED:
-            raise NotFoundException
         if name != "index.html" and name in files:
             return respond(request, files[name], "no-cache")
+        is_known = is_page(name)
+        if not is_known and (_MACHINES.match(name) or "text/html" not in request.headers.get("accept", "")):
+            raise NotFoundException
         content = _NOT_BUILT
         if page is not None:
             content = page.replace(ROOT, _way_up(request)).replace(PLACEHOLDER, _boot(request, database, settings))
-        return Response(content, media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
+        headers = {"Cache-Control": "no-cache"}
+        status = 200 if is_known else 404  # the page says so too
+        return Response(content, status_code=status, media_type="text/html", headers=headers)
 
     @get("/", opt={"permission": Permission.PUBLIC}, include_in_schema=False, sync_to_thread=True)
     def home(request: Request[Any, Any, Any], database: Database, settings: Settings) -> Response[Any]:
@@ -69,6 +76,11 @@ def router(root: Path = STATIC) -> Router:
         return page_or_file(request, database, settings, path.strip("/"))
 
     return Router("/", route_handlers=[assets, home, anywhere])
+
+
+def is_page(path: str) -> bool:
+    """Is this an address of the UI?"""
+    return path.strip("/").partition("/")[0] in PAGES
 
 
 def _way_up(request: Request[Any, Any, Any]) -> str:

@@ -200,7 +200,7 @@ def test_the_sentence_says_what_came_and_from_where(
     assert URL in str(caught.value)
 
 
-@pytest.mark.parametrize("token", ["abc\n", "a\r\nX-Admin: 1", "sch\u00fcssel", "two words", "\t", "nul\0", "\u2028"])
+@pytest.mark.parametrize("token", ["abc\n", "a\r\nX-Admin: 1", "sch\u00fcssel", " abc", "\t", "nul\0", "\u2028"])
 def test_a_token_that_no_header_can_hold_is_refused_without_being_quoted(token: str) -> None:
     with pytest.raises(errors.ClientError, match="APPLIANCE_TOKEN") as caught:
         Transport(URL, token)
