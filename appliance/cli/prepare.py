@@ -15,7 +15,7 @@ from typing import IO
 import click
 
 from appliance.config import Settings
-from appliance.kit import clock
+from appliance.kit import clock, lifecycle
 from appliance.server.actions import restored, setup
 from appliance.server.db import migrate, sqlite, start_check
 from appliance.server.db.session import Database, open_database
@@ -109,7 +109,7 @@ def leave_one_file(settings: Settings) -> None:
 def _migrate_in_subprocess(settings: Settings) -> None:
     """Migrate in a separate process, so that the modules this loads don't stay in the memory of long-running processes."""
     reader, writer = _FORK.Pipe(duplex=False)
-    process = _FORK.Process(target=_migrate, args=(settings.database, writer), name="migration")
+    process = _FORK.Process(target=_migrate, args=(settings.database, writer, os.getpid()), name="migration")
     process.start()
     writer.close()
     try:
@@ -121,7 +121,8 @@ def _migrate_in_subprocess(settings: Settings) -> None:
         raise StartError(problem)
 
 
-def _migrate(url: str, result: Connection) -> None:
+def _migrate(url: str, result: Connection, parent: int) -> None:
+    lifecycle.die_with(parent)  # it holds the lock of the data directory, too
     try:
         migrate.upgrade(url)
     except ServerError as error:

@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
@@ -25,8 +25,7 @@ from urllib.parse import urlsplit
 
 from appliance.config import Settings
 from appliance.core import secrets
-from appliance.kit import clock
-from appliance.kit.lifecycle import die_with_parent
+from appliance.kit import clock, crash, lifecycle
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -36,7 +35,9 @@ FORK = multiprocessing.get_context("fork")
 STOP_ORDER = ("agent", "services", "server")
 STOP_SECONDS = {"agent": 15, "services": 10, "server": 15}
 STEADY = 30.0  # seconds after which a process counts as healthy and its back-off is reset
-LONGEST_DELAY = 30.0
+LONGEST_DELAY = 5.0
+STANDSTILL = 2.0  # seconds that a process may be stopped (SIGSTOP): it may hold a lock that others wait for
+ENDING_SECONDS = 5.0
 CLAIM_POLL = 1.0  # seconds
 LISTEN_SECONDS = 30.0
 _PR_SET_NAME = 15  # from linux/prctl.h
@@ -56,21 +57,41 @@ class Child:
     process: ForkProcess | None = None
     started: float = 0.0
     delay: float = 0.5
-    restart_at: float | None = field(default=None)
+    restart_at: float | None = None
+    stopped_since: float | None = None
 
     def start(self) -> None:
-        self.process = FORK.Process(target=_child, args=(self.name, self.work), name=self.name)
+        self.process = FORK.Process(target=_child, args=(self.name, self.work, os.getpid()), name=self.name)
         self.process.start()
-        self.started, self.restart_at = clock.monotonic(), None
+        crash.point("fork.parent")
+        self.started, self.restart_at, self.stopped_since = clock.monotonic(), None, None
 
     def schedule_restart(self) -> None:
         """Record the exit and when to try again."""
         assert self.process is not None
+        self.process.join(ENDING_SECONDS)  # its end of the pipe closes a moment before the process has ended
+        if self.process.exitcode is None:
+            self.process.kill()
+            self.process.join()
         lived = clock.monotonic() - self.started
         self.delay = 0.5 if lived > STEADY else min(self.delay * 2, LONGEST_DELAY)
         self.restart_at = clock.monotonic() + self.delay
         log.error("%s ended with %s; restarting it in %.0f s", self.name, _ending(self.process.exitcode), self.delay)
         self.process = None
+
+    def end_standstill(self) -> None:
+        """Kill the process once it has been stopped for too long; it is then started again."""
+        if self.process is None or not _is_stopped(self.process.pid):
+            self.stopped_since = None
+        elif self.stopped_since is None:
+            self.stopped_since = clock.monotonic()
+        elif clock.monotonic() - self.stopped_since >= STANDSTILL:
+            log.error("%s has been stopped for %.0f s; killing it", self.name, STANDSTILL)
+            self.process.kill()
+
+    def next_look(self) -> float | None:
+        """When there may be something to do besides waiting for its end."""
+        return self.restart_at if self.stopped_since is None else self.stopped_since + STANDSTILL
 
 
 def supervise(settings: Settings, *, agent: bool, agent_token: str) -> int:
@@ -88,28 +109,39 @@ def supervise(settings: Settings, *, agent: bool, agent_token: str) -> int:
 
 
 class _Signals:
-    """Turns SIGTERM and SIGINT into a readable pipe, so that one call waits for processes and signals alike."""
+    """Turns SIGTERM and SIGINT, and the news that a child was stopped, into a readable pipe, so that one call waits for processes and
+    signals alike."""
 
     def __init__(self) -> None:
         self.received = False
         self.reader, self._writer = multiprocessing.Pipe(duplex=False)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        self._sent = False
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, self._handle)
 
-    def _handle(self, _number: int, _frame: object) -> None:
-        if not self.received:
-            self.received = True
+    def clear(self) -> None:
+        """Make the pipe unreadable until the next signal."""
+        self._sent = False
+        self.reader.recv()
+
+    def _handle(self, number: int, _frame: object) -> None:
+        self.received = self.received or number != signal.SIGCHLD
+        if not self._sent:
+            self._sent = True
             self._writer.send(None)
 
 
 def _watch(children: list[Child], stopping: _Signals) -> None:
-    due = [child.restart_at for child in children if child.restart_at is not None]
+    due = [at for child in children if (at := child.next_look()) is not None]
     timeout = max(0.0, min(due) - clock.monotonic()) if due else None
     sentinels = {child.process.sentinel: child for child in children if child.process is not None}
     for ready in wait([stopping.reader, *sentinels], timeout):
-        if isinstance(ready, int) and not stopping.received:
+        if not isinstance(ready, int):
+            stopping.clear()
+        elif not stopping.received:
             sentinels[ready].schedule_restart()
     for child in children:
+        child.end_standstill()
         if child.restart_at is not None and child.restart_at <= clock.monotonic() and not stopping.received:
             child.start()
 
@@ -135,11 +167,11 @@ def _stop_one(process: ForkProcess, seconds: float) -> bool:
     return True
 
 
-def _child(name: str, work: Callable[[], int | None]) -> None:
-    die_with_parent(signal.SIGKILL)()  # immediately: the next start must find the port and the data directory free
+def _child(name: str, work: Callable[[], int | None], supervisor: int) -> None:
+    lifecycle.die_with(supervisor)  # immediately: the next start must find the port and the data directory free
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_NAME, f"appl-{name}".encode(), 0, 0, 0)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     if name != "agent":
         _drop_secrets()
@@ -211,6 +243,13 @@ def _token_once_claimed(settings: Settings) -> str:
     token = setup.issue_agent_token(db, settings.agent_name)
     db.dispose()
     return token
+
+
+def _is_stopped(pid: int | None) -> bool:
+    try:
+        return pid is not None and os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # it has ended
+        return False
 
 
 def _ending(code: int | None) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
@@ -12,7 +10,7 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
 from appliance.config import Settings
-from appliance.kit.lifecycle import die_with_parent
+from appliance.kit import lifecycle
 from appliance.server import asgi
 
 _MASTER_MARGIN = 2  # extra seconds that the master gives a worker before killing it
@@ -62,9 +60,7 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
 def _die_with_master(master: Any, worker: Any) -> None:
     """A worker that outlived its master would hold the port, so that no new server could start."""
-    die_with_parent(signal.SIGKILL)()
-    if os.getppid() != master.pid:  # the master died before the line above took effect
-        os._exit(1)
+    lifecycle.die_with(master.pid)
 
 
 def _propagate(logger: logging.Logger) -> None:

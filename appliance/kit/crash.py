@@ -1,7 +1,8 @@
 """Crash points: named places where a test makes the process die, to prove that its successor finds nothing half done.
 
 `APPLIANCE_CRASH=name:n` ends the process the n-th time it passes that place, as a crash would: no clean-up, exit code 137.
-`name:n:kill` sends SIGKILL instead; `name:n:raise` raises `Crashed`. Without the variable, a point costs one comparison.
+`name:n:kill` sends SIGKILL instead; `name:n:raise` raises `Crashed`; `name:n:stop` sends SIGSTOP. Without the variable, a point
+costs one comparison.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 
 VARIABLE = "APPLIANCE_CRASH"
 EXIT_CODE = 137
-HOWS = ("exit", "kill", "raise")
+HOWS = ("exit", "kill", "raise", "stop")
 
 passes: Counter[str] = Counter()
 """How many times each point has been passed since one was armed."""
@@ -59,6 +60,9 @@ def _pass(name: str, target: str, number: int, how: str) -> None:
         return
     if how == "raise":
         raise Crashed(f"The crash point {name} was passed {number} times.")
+    if how == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return
     if how == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     os._exit(EXIT_CODE)

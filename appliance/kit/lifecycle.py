@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+from appliance.kit import crash
+
 _PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
 Handler = Callable[[int, FrameType | None], None]
@@ -75,13 +77,11 @@ _handlers: dict[int, Handler] = {}
 _mask = threading.local()
 
 
-def die_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
-    """A `preexec_fn` that makes the kernel send `number` to the child when its parent dies for any reason (Linux only)."""
-    if not sys.platform.startswith("linux"):
-        return lambda: None
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def prepare() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
-
-    return prepare
+def die_with(parent: int) -> None:
+    """Called in a child: from now on the kernel kills this process when its parent dies for any reason (Linux only). If `parent`, the
+    pid that forked it, is dead already, end at once: the kernel tells no one of a death that came before the request."""
+    crash.point("fork.child")
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx2 as httpx
@@ -128,6 +129,32 @@ def test_a_killed_appliance_can_be_started_again_at_once(own_appliance: Applianc
     own_appliance.process.wait()
     own_appliance.start()
     own_appliance.wait_for(own_appliance.create_run("sums"), "SUCCESS")
+
+
+@pytest.mark.parametrize("process", [1, 2, 3])
+def test_a_supervisor_killed_right_after_a_fork_leaves_nothing_behind(own_appliance: Appliance, process: int) -> None:
+    assert own_appliance.stop() == 0
+    environment = dict(own_appliance.environment)
+    own_appliance.environment["APPLIANCE_CRASH"] = f"fork.parent:{process}:kill"
+    own_appliance.start(wait=False)
+    assert own_appliance.process is not None
+    assert own_appliance.process.wait(60) == -signal.SIGKILL
+    own_appliance.environment = environment
+    own_appliance.start()
+
+
+def test_services_that_are_stopped_in_a_write_hold_others_up_for_five_seconds(own_appliance: Appliance) -> None:
+    assert own_appliance.stop() == 0
+    own_appliance.environment["APPLIANCE_CRASH"] = "lease.record.applied:10:stop"
+    own_appliance.start()
+    ended = "services ended with SIGKILL"
+    slowest = 0.0
+    while ended not in own_appliance.log_path.read_text():
+        began = time.monotonic()
+        later = {"project": "tests", "flow": "sums", "scheduled_time": "2100-01-01T00:00:00Z"}
+        assert own_appliance.api("POST", "/api/v1/flow-runs", later).status_code == 201
+        slowest = max(slowest, time.monotonic() - began)
+    assert slowest < 5
 
 
 def test_a_server_alone_ends_in_order(tmp_path: Path) -> None:

@@ -34,7 +34,6 @@ from appliance.kit import lifecycle
 ORDER = struct.Struct("!cQ")
 SPAWN, KILL = b"s", b"k"
 SETUP, CALL, BEGUN, LOG, STATE, RESULT, LAST_RESULT = b"u", b"c", b"b", b"l", b"s", b"r", b"x"
-_PR_SET_PDEATHSIG = 1
 
 
 def nurse(fd: int) -> None:
@@ -119,7 +118,7 @@ class _Nursery:
         code = 1
         try:
             os.setsid()
-            _die_with(nursery)
+            lifecycle.die_with(nursery)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             lifecycle.on_signal(signal.SIGINT, _ignore)  # not SIG_IGN, which programs started by a task would inherit
@@ -213,17 +212,6 @@ def _identity(fd: int) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _die_with(nursery: int) -> None:
-    """Where the system supports it, have this process killed when the nursery dies, however it dies."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != nursery:
-        os._exit(1)
 
 
 def _kill_group(pid: int) -> None:

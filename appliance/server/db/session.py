@@ -33,6 +33,9 @@ from appliance.server.errors import Contended, Damaged, DiskFull, Interrupted, I
 log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 5_000
+"""How long a writer waits for another process on SQLite."""
+_NEWS = 1.0
+"""Seconds. Who comes so soon after a writer that waited in vain tries only once: writers in line would wait one after the other."""
 _WRITER_PATIENCE = 30.0
 _PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
@@ -52,6 +55,7 @@ has at most 21 connections, so that four workers fit into Postgres' usual 100.""
 _PG_DISK_FULL = "53100"
 _PG_READ_ONLY = "25006"
 _PG_CONTENDED = ("40001", "40P01")  # serialization failure, deadlock
+_PG_LOCKED = "55P03"
 _PG_PASSING = (
     _PG_READ_ONLY,
     "25P02",
@@ -107,6 +111,7 @@ class Database:
             self.engine if self.dialect == "sqlite" else self.engine.execution_options(postgresql_readonly=True)
         )
         self._writer = threading.Lock()
+        self._locked_at: float | None = None
         self._callbacks: list[Callable[[list[Announcement]], None]] = []
 
     @contextmanager
@@ -141,8 +146,10 @@ class Database:
         """A connection inside a transaction that is rolled back unless committed. We begin SQLite's explicitly: an event listener would
         slow down every statement, and a transaction that writes must say so when it begins."""
         with (self.engine if write else self._reading).connect() as connection:
-            if self.dialect == "sqlite":
-                _begin(connection, write)
+            if self.dialect == "sqlite" and write:
+                self._begin_writing(connection)
+            elif self.dialect == "sqlite":
+                connection.exec_driver_sql("BEGIN")
             yield connection
 
     @contextmanager
@@ -242,6 +249,22 @@ class Database:
         finally:
             self._writer.release()
 
+    def _begin_writing(self, connection: Connection) -> None:
+        """Begin a transaction that holds SQLite's one lock for writers."""
+        blocked = self._locked_at is not None and clock.monotonic() - self._locked_at < _NEWS
+        with _busy_timeout(connection, 0 if blocked or _is_at_once() else BUSY_TIMEOUT_MS):
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                if "locked" not in str(error.orig):
+                    raise
+                if _is_at_once():
+                    raise MustWait("Others write to the database.") from error
+                self._locked_at = clock.monotonic()
+                raise
+        self._locked_at = None
+        _thread.at_once = False
+
     def _notify(self, session: Session) -> None:
         """Have Postgres notify other processes of the events when it commits; SQLite's watchers notice the commit itself."""
         announcements: list[Announcement] = session.info.get("announcements", [])
@@ -263,25 +286,18 @@ def _is_at_once() -> bool:
     return bool(getattr(_thread, "at_once", False))
 
 
-def _begin(connection: Connection, write: bool) -> None:
-    """Begin a transaction on SQLite."""
-    if not write:
-        connection.exec_driver_sql("BEGIN")
-        return
-    if not _is_at_once():
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+@contextmanager
+def _busy_timeout(connection: Connection, milliseconds: int) -> Iterator[None]:
+    """How long SQLite waits for other processes in this block."""
+    if milliseconds == BUSY_TIMEOUT_MS:  # as every connection has it
+        yield
         return
     driver: Any = connection.connection.driver_connection
-    driver.execute("PRAGMA busy_timeout=0")
+    driver.execute(f"PRAGMA busy_timeout={milliseconds}")
     try:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    except OperationalError as error:
-        if "locked" not in str(error.orig):
-            raise
-        raise MustWait("Others write to the database.") from error
+        yield
     finally:
         driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    _thread.at_once = False
 
 
 def commits_of_this_thread() -> int:
@@ -419,6 +435,8 @@ def _answer(error: DBAPIError) -> Unavailable:
         return Contended("Several changes to the same things met; try again in a moment.")
     if error.connection_invalidated:
         return Interrupted("The connection to the database was lost and nothing was changed; try again in a moment.")
+    if state == _PG_LOCKED or "database is locked" in str(error.orig):
+        return Unavailable("Another process has not finished writing to the database; try again in a moment.")
     if state == _PG_READ_ONLY:
         return Unavailable("The database is read-only right now, so nothing can be changed.")
     return Unavailable("The database can't be used right now; try again in a moment.")
