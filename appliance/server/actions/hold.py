@@ -14,6 +14,7 @@ from appliance.protocol.run_filter import RunFilter
 from appliance.server.actions.keyed import keyed
 from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.reads import hold as reads
+from appliance.server.db.reads import outages
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings
@@ -43,6 +44,12 @@ def find(session: Session) -> Hold | None:
 def filter_of(hold: Hold) -> RunFilter:
     """Which runs are held."""
     return RunFilter(states=["SCHEDULED"], until=hold.before + timedelta(microseconds=1))
+
+
+def must_wait(db: Database, now: datetime) -> bool:
+    """Whether schedules have still to decide which of their overdue runs start at all."""
+    with db.read() as session:
+        return outages.find(session, now) is not None
 
 
 @retried

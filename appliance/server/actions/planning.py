@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -13,14 +14,15 @@ from appliance.kit.clock import isoformat
 from appliance.schedules import ScheduleError, parse
 from appliance.server.actions.flow_runs.new_runs import insert_runs, merge_parameters, run_row
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import mapped_flows
+from appliance.server.db.reads import mapped_flows, outages
 from appliance.server.db.reads import schedules as read_schedules
+from appliance.server.db.reads.outages import Outage
 from appliance.server.db.rows.flow_runs import NewFlowRun
 from appliance.server.db.rows.schedules import NewSkip, PlanUpdate
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import flow_runs, schedules
-from appliance.server.domain.scheduling import CatchUp, Plan, Skip, cut
+from appliance.server.domain.scheduling import CatchUp, Passed, Plan, Skip, cut
 from appliance.server.domain.scheduling import plan as plan_times
 from appliance.server.errors import Invalid
 from appliance.server.events.outbox import announce
@@ -55,13 +57,15 @@ def plan_runs(
     skips: list[NewSkip] = []
     deleted = read_schedules.deleted_times(session, [schedule.id for schedule in due_schedules], now)
     planned: list[PlanUpdate] = []
+    outage = outages.unserved(session, now)
     malformed = 0
     for schedule in due_schedules:
         flow, version = flows[schedule.flow_id], versions.get(schedule.flow_id)
         if version is None or flow.archived or not schedule.active:
             continue
         try:
-            plan = _plan_of(schedule, now, ahead, catch_up)
+            passed, waiting = _passed(session, schedule, outage, now)
+            plan = _plan_of(schedule, now, ahead, passed, catch_up)
             due = [time for time in plan.due if (schedule.id, time) not in deleted]
             rows += _rows(flow, version, schedule, due, actor, now)
         except MALFORMED as error:
@@ -69,6 +73,7 @@ def plan_runs(
             switch_off(session, schedule, reason, actor, now)
             malformed += 1
             continue
+        flow_runs.delete_all(session, [waiting[time] for time in plan.given_up])
         if plan.skip is not None:
             skips.append(_skip_row(schedule, plan.skip, now))
         schedule.scheduled_until, schedule.plan_at = plan.until, plan.again
@@ -76,7 +81,6 @@ def plan_runs(
     crash.point("sched.run.built")
     created = insert_runs(session, rows, actor, now)
     crash.point("sched.run.inserted")
-    skips = read_schedules.without_runs(session, skips)
     schedules.add_skips(session, skips)
     if planned:
         schedules.set_planned(session, planned)
@@ -88,9 +92,12 @@ def plan_runs(
 
 
 def catch_up_missed(session: Session, schedule: Schedule, actor: Actor, now: datetime, ahead: int) -> None:
-    """Before a schedule is changed or planned again: past due times that were never planned, as when the services were down, get
-    their runs or their skips by the schedule as it was until now."""
-    if schedule.active and schedule.scheduled_until is not None and schedule.scheduled_until < now:
+    """Before a schedule is changed or planned again: due times that passed in an outage get their runs or their skips by the schedule
+    as it was until now."""
+    if not schedule.active or schedule.scheduled_until is None:
+        return
+    unplanned = min(schedule.scheduled_until, schedule.plan_at or now) < now
+    if unplanned or outages.find(session, now) is not None:
         plan_runs(session, [schedule], actor, now, ahead)
 
 
@@ -115,9 +122,24 @@ def unplan(session: Session, schedule: Schedule, now: datetime) -> int:
     return flow_runs.delete_planned(session, schedule.id, now)
 
 
-def _plan_of(schedule: Schedule, now: datetime, ahead: int, catch_up: CatchUp | None) -> Plan:
+def _passed(
+    session: Session, schedule: Schedule, outage: Outage | None, now: datetime
+) -> tuple[Passed | None, dict[datetime, UUID]]:
+    """What the schedule's policy has to decide about, with the ids of planned runs by due time."""
+    planned_until, waiting = schedule.scheduled_until or now, dict[datetime, UUID]()
+    if outage is not None:
+        after = outage.after_or(schedule.plan_at)
+        waiting = flow_runs.lock_planned(session, schedule.id, after, outage.until)
+    if planned_until >= now and not waiting:
+        return None, {}
+    first = min([planned_until, *waiting])
+    settled = read_schedules.due_times_with_runs(session, schedule.id, first, now) - waiting.keys()
+    return Passed(outage.until if outage else now, frozenset(waiting), settled), waiting
+
+
+def _plan_of(schedule: Schedule, now: datetime, ahead: int, passed: Passed | None, catch_up: CatchUp | None) -> Plan:
     catch_up = catch_up or CatchUp(schedule.catch_up, schedule.catch_up_cap, schedule.catch_up_window)
-    return plan_times(parse(schedule.document), schedule.scheduled_until or now, now, ahead, catch_up)
+    return plan_times(parse(schedule.document), schedule.scheduled_until or now, now, ahead, catch_up, passed)
 
 
 def _skip_row(schedule: Schedule, skip: Skip, now: datetime) -> NewSkip:

@@ -196,8 +196,13 @@ def out_of_date(db: Database, now: datetime, *, steady: bool = False) -> list[UU
     with db.read() as session:
         planned = read_schedules.planned(session, now)
         documents = read_schedules.documents(session, list(planned))
+        outrun = read_schedules.skipped_beyond(session, now) if steady else []
     ahead = db.rules.scheduled_runs_ahead if steady else None
-    return [id for id, times in planned.items() if _is_out_of_date(documents.get(id), times, now, ahead)]
+    return outrun + [
+        id
+        for id, times in planned.items()
+        if _is_out_of_date(documents.get(id), times, now, ahead) and id not in outrun
+    ]
 
 
 @retried

@@ -18,6 +18,12 @@ def has_type(types: Collection[str]) -> TextClause:
 
 
 SCHEDULED_NOW = has_type({SCHEDULED})
+ONLY_PLANNED = text(
+    "flow_run.schedule_id is not null and flow_run.state_type = 'SCHEDULED' and flow_run.attempt = 0"
+    " and flow_run.idempotency_key is null"
+    " and (flow_run.version = 1 or (flow_run.version = 2 and flow_run.state_name = 'Late'))"
+)
+"""The scheduler has planned the run, and since then nobody has taken it or decided anything about it. A backfill's runs have a key."""
 LIVE_NOW = has_type(LIVE)
 MAY_BE_CLAIMED = has_type(CLAIM.sources)
 MAY_BE_LATE = has_type(LATE.sources)

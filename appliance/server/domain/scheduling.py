@@ -19,7 +19,7 @@ _COUNTED = 10_000
 
 @dataclass(frozen=True)
 class CatchUp:
-    """What happens to due times that were not planned in time. `cap` bounds `all`; `window` is in seconds."""
+    """What happens to due times that passed while nobody could start their runs. `cap` bounds `all`; `window` is in seconds."""
 
     policy: str = "latest"
     cap: int = 100
@@ -42,26 +42,40 @@ class Skip:
 
 
 @dataclass(frozen=True)
+class Passed:
+    """Due times that the policy has to decide about: `waiting` passed in an outage, the last that ended at `until`, and have runs that
+    are only planned; `settled` have other runs."""
+
+    until: datetime
+    waiting: frozenset[datetime] = frozenset()
+    settled: frozenset[datetime] = frozenset()
+
+
+@dataclass(frozen=True)
 class Plan:
     """`due` are the times that get a run, in order; every due time up to `until` is settled then. The schedule must be planned
-    again at `again`; None: no due time is left."""
+    again at `again`; None: no due time is left. `given_up` are the times whose planned runs are removed."""
 
     due: list[datetime] = field(default_factory=list)
     skip: Skip | None = None
     until: datetime | None = None
     again: datetime | None = None
+    given_up: list[datetime] = field(default_factory=list)
 
 
-def plan(rule: Rule, planned_until: datetime, now: datetime, ahead: int, catch_up: CatchUp) -> Plan:
+def plan(
+    rule: Rule, planned_until: datetime, now: datetime, ahead: int, catch_up: CatchUp, passed: Passed | None = None
+) -> Plan:
     """The runs to add so that the next `ahead` due times after `now` have one. Raises ScheduleError.
 
-    Due times between `planned_until` and `now` were missed because no scheduler was running; the policy says what happens to them.
+    Due times between `planned_until` and `now` were missed because no scheduler was running, those of `passed` because no server was
+    there to hand their runs out; together, the policy says what happens to them.
     """
-    past, skip = _missed(rule, planned_until, now, catch_up)
+    past, skip, given_up = _missed(rule, planned_until, now, catch_up, passed or Passed(planned_until))
     future = rule.next(ahead, now)
     due = past + [time for time in future if time > planned_until]
     reached = max([planned_until, now, *future[-1:]]) if planned_until < now else max([planned_until, *future[-1:]])
-    return Plan(due, skip, reached, future[0] if len(future) == ahead else None)
+    return Plan(due, skip, reached, future[0] if len(future) == ahead else None, given_up)
 
 
 def has_moved(rule: Rule, planned: Collection[datetime]) -> bool:
@@ -80,22 +94,41 @@ def cut(rule: Rule, first: datetime, now: datetime) -> list[datetime]:
 
 
 def _missed(
-    rule: Rule, planned_until: datetime, now: datetime, catch_up: CatchUp
-) -> tuple[list[datetime], Skip | None]:
-    if planned_until >= now:
-        return [], None
-    times = _between(rule, planned_until, now, _COUNTED + 1)
-    if len(times) <= _COUNTED:
-        caught_up = _caught_up(times, now, catch_up)
-        skipped = times[: len(times) - len(caught_up)]
-        if not skipped:
-            return caught_up, None
-        return caught_up, Skip(skipped[0], skipped[-1], len(skipped), _reason(catch_up))
-    latest = _latest(rule, planned_until, now, max(1, catch_up.keep) + 1)
-    caught_up = _caught_up(latest, now, catch_up)
-    if len(caught_up) == len(latest):
-        return caught_up, None
-    return caught_up, Skip(times[0], latest[-len(caught_up) - 1], _COUNTED, _reason(catch_up), counted=False)
+    rule: Rule, planned_until: datetime, now: datetime, catch_up: CatchUp, passed: Passed
+) -> tuple[list[datetime], Skip | None, list[datetime]]:
+    """The due times that get a run after all, those that don't, and of these the ones that have a planned run."""
+    start = min([planned_until, *(time - _INSTANT for time in passed.waiting)])
+    end = now if planned_until < now else passed.until
+    if start >= end:
+        return [], None, []
+    times = sorted({*_between(rule, start, end, _COUNTED + 1), *passed.waiting})
+    if len(times) > _COUNTED:
+        return _very_many_missed(rule, (start, end), now, catch_up, planned_until, passed, times[0])
+    kept = _caught_up(times, now, catch_up)
+    closed = passed.settled.union(kept)
+    skipped = [time for time in times if time not in closed and (time > planned_until or time in passed.waiting)]
+    skip = Skip(skipped[0], skipped[-1], len(skipped), _reason(catch_up)) if skipped else None
+    given_up = [time for time in skipped if time in passed.waiting]
+    return [time for time in kept if time > planned_until], skip, given_up
+
+
+def _very_many_missed(
+    rule: Rule,
+    span: tuple[datetime, datetime],
+    now: datetime,
+    catch_up: CatchUp,
+    planned_until: datetime,
+    passed: Passed,
+    first: datetime,
+) -> tuple[list[datetime], Skip | None, list[datetime]]:
+    """The same where most are neither listed nor counted."""
+    latest = _latest(rule, *span, max(1, catch_up.keep) + 1)
+    kept = _caught_up(latest, now, catch_up)
+    given_up = sorted(passed.waiting - set(kept))
+    caught_up = [time for time in kept if time > planned_until]
+    if len(kept) == len(latest):
+        return caught_up, None, given_up
+    return caught_up, Skip(first, latest[-len(kept) - 1], _COUNTED, _reason(catch_up), counted=False), given_up
 
 
 def _caught_up(times: list[datetime], now: datetime, catch_up: CatchUp) -> list[datetime]:
@@ -135,4 +168,4 @@ def _reason(catch_up: CatchUp) -> str:
     else:
         runs = f"the newest {catch_up.keep} of them get a run"
     late = "" if catch_up.window is None else f", unless it is overdue by more than {catch_up.window:g} s"
-    return f"These due times were not planned in time; by the schedule's catch-up policy, {runs}{late}."
+    return f"These due times passed while no run could be started; by the schedule's catch-up policy, {runs}{late}."

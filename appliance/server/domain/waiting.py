@@ -19,6 +19,7 @@ Code = Literal[
     "not_due",
     "maintenance",
     "held",
+    "catch_up",
     "overlap",
     "limit",
     "no_agent",
@@ -82,6 +83,16 @@ class MaintenanceFacts(Protocol):
     def reason(self) -> str: ...
 
 
+class OutageFacts(Protocol):
+    """Planned runs that came due in (after, until] wait for their schedules' policies."""
+
+    @property
+    def after(self) -> datetime: ...
+
+    @property
+    def until(self) -> datetime: ...
+
+
 @dataclass(frozen=True)
 class Situation:
     """What all waiting runs have in common at one moment."""
@@ -94,6 +105,7 @@ class Situation:
     held_until: datetime | None = None
     """After an outage: runs that were due by then are held until an administrator has decided."""
     maintenance: MaintenanceFacts | None = None
+    outage: OutageFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,8 @@ class RunFacts:
     message: str = ""
     """What its state says."""
     waits_for_code: bool = False
+    planned_for: datetime | None = None
+    """The due time of a run that its schedule has planned and about which nobody has decided anything yet."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +161,17 @@ def why(run: RunFacts, situation: Situation) -> Waiting | None:
         return Waiting("not_due", _NOT_YET.get(run.state_name, "Due at {at}.").format(at=at))
     if situation.maintenance is not None:
         return Waiting("maintenance", _in_maintenance(situation.maintenance))
+    if run.planned_for is not None and _is_undecided(run.planned_for, situation.outage):
+        return Waiting(
+            "catch_up", "The run came due during an outage; its schedule's catch-up policy decides in a moment."
+        )
     if situation.held_until is not None and run.scheduled_time <= situation.held_until:
         return Waiting("held", "The run came due during an outage and is held; an administrator releases or skips it.")
     return _held_back(run, situation) or _nobody_takes(run.labels, situation)
+
+
+def _is_undecided(due: datetime, outage: OutageFacts | None) -> bool:
+    return outage is not None and outage.after < due <= outage.until
 
 
 def _in_maintenance(facts: MaintenanceFacts) -> str:

@@ -32,14 +32,12 @@ class Hold:
         if before is not None and (now - before).total_seconds() > OUTAGE:
             self._back = now
         counts = {"held": 0}
-        if self._above == 0 or self._back is None:
-            return counts
-        if (now - self._back).total_seconds() > WATCHED:
-            self._back = None
+        if self._above == 0 or self._back is None or hold.must_wait(self._db, now):
             return counts
         runs = hold.begin_if_many(self._db, self._back, self._above, now=now)
-        if runs is not None:
+        if runs is not None or (now - self._back).total_seconds() > WATCHED:
             self._back = None
+        if runs is not None:
             counts["held"] = runs
             log.warning("At least %s runs are overdue after an outage and are held; see `appliance hold`.", runs)
         return counts

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.kit import clock, crash
-from appliance.server.actions import overlaps, schedules
+from appliance.server.actions import outages, overlaps, schedules
 from appliance.server.db.session import Database
 
 log = logging.getLogger(__name__)
@@ -35,13 +35,16 @@ class Scheduler:
         counts = {"schedules": 0, "created": 0, "missed": 0, "malformed": 0, "failed": 0, "moved": 0}
         counts["moved"] = self._move(now)
         crash.point("sched.tick.begin")
-        waiting = schedules.to_plan(self._db, now)
+        outage, affected = outages.unsettled(self._db, now)
+        waiting = list(dict.fromkeys([*schedules.to_plan(self._db, now), *affected]))
         for start in range(0, len(waiting), _AT_ONCE):
             batch = waiting[start : start + _AT_ONCE]
             if not self._plan(batch, now, counts) and len(batch) > 1:
                 counts["failed"] -= 1
                 for schedule_id in batch:
                     self._plan([schedule_id], now, counts)
+        if outage is not None and not counts["failed"]:
+            outages.settle(self._db, outage, now)
         return counts | overlaps.settle(self._db, now)
 
     def _move(self, now: datetime) -> int:

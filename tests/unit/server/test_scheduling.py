@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from appliance.schedules import Rule, ScheduleError, parse
 from appliance.server.domain import scheduling
-from appliance.server.domain.scheduling import CatchUp, Plan, plan
+from appliance.server.domain.scheduling import CatchUp, Passed, Plan, plan
 from tests import depth
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -139,3 +139,45 @@ def test_rounds_at_any_moments_give_each_minute_once(steps: list[int], ahead: in
         until = found.until
     assert due == minutes(1, len(due))
     assert len([time for time in due if time > now]) == ahead
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "kept"),
+    [
+        (CatchUp("all"), [1, 2, 3, 4, 5]),
+        (CatchUp("all", 2), [4, 5]),
+        (CatchUp("all", 100, 120.0), [3, 4, 5]),
+        (CatchUp("latest"), [5]),
+        (CatchUp("none"), []),
+    ],
+)
+@pytest.mark.parametrize("settled", [set(), {2}, {5}, {1, 2, 3}])
+def test_planned_runs_of_an_outage_by_policy(catch_up: CatchUp, kept: list[int], settled: set[int]) -> None:
+    """At 12:05, after an outage since noon: what others have settled stays out of it, but counts as the newest where it is."""
+    now, until = NOON + 5 * ONE, NOON + 8 * ONE
+    minute = {time: number for number, time in enumerate(minutes(1, 5), 1)}
+    waiting = frozenset(time for time, number in minute.items() if number not in settled)
+    passed = Passed(now, waiting, frozenset(minute) - waiting)
+    found = plan(parse(MINUTELY), until, now, 3, catch_up, passed)
+    given_up = [number for number in range(1, 6) if number not in kept and number not in settled]
+    assert [minute[time] for time in found.given_up] == given_up
+    assert (found.due, found.until) == ([], until)
+    assert (found.skip.count if found.skip else 0) == len(given_up)
+
+
+@pytest.mark.parametrize("policy", ["all", "latest", "none"])
+def test_planned_and_unplanned_times_are_judged_together(policy: str) -> None:
+    now, until = NOON + 8 * ONE, NOON + 5 * ONE
+    found = plan(parse(MINUTELY), until, now, 1, CatchUp(policy), Passed(now, frozenset(minutes(1, 5))))
+    past = {"all": minutes(6, 8), "latest": minutes(8, 8), "none": []}[policy]
+    assert found.due == past + minutes(9, 9)
+    assert found.given_up == ([] if policy == "all" else minutes(1, 5))
+    assert (found.skip.count if found.skip else 0) == 8 - (8 if policy == "all" else len(past))
+
+
+def test_planned_runs_of_a_very_long_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduling, "_COUNTED", 50)
+    now, waiting = NOON + 200 * ONE, frozenset(minutes(1, 10))
+    found = plan(parse(MINUTELY), NOON + 10 * ONE, now, 1, CatchUp("latest"), Passed(now, waiting))
+    assert (found.due, found.given_up) == ([now, now + ONE], minutes(1, 10))
+    assert found.skip is not None and (found.skip.first, found.skip.last) == (NOON + ONE, now - ONE)

@@ -136,6 +136,21 @@ def test_a_run_that_came_due_in_an_outage_is_held() -> None:
         assert found is not None and found.code == code
 
 
+def test_a_planned_run_waits_for_its_policy_before_anything_else_counts() -> None:
+    @dataclass(frozen=True)
+    class Outage:
+        after: datetime
+        until: datetime
+
+    situation = Situation(NOW, held_until=NOW, outage=Outage(NOW - timedelta(hours=2), NOW - timedelta(hours=1)))
+    for hours, code in ((0.5, "held"), (1, "catch_up"), (1.5, "catch_up"), (2, "held")):
+        due = NOW - timedelta(hours=hours)
+        found = why(_run(scheduled_time=due, planned_for=due), situation)
+        assert found is not None and found.code == code
+        found = why(_run(scheduled_time=due), situation)
+        assert found is not None and found.code == "held"
+
+
 def test_a_ledger_counts_what_is_live_and_what_it_gives_out() -> None:
     other = UUID(int=8)
     limits = [Limit("flow", str(FLOW), 2), Limit("label", "etl", 2), Limit("task_tag", "etl", 0)]

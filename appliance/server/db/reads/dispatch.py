@@ -10,11 +10,11 @@ from typing import Any, TypedDict
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, TextClause, bindparam, select, text
+from sqlalchemy import ColumnElement, Select, TextClause, and_, bindparam, not_, select, text
 from sqlalchemy.orm import Session
 
-from appliance.server.db.conditions import LIVE_NOW, MAY_BE_CLAIMED, SCHEDULED_NOW, has_type
-from appliance.server.db.reads import hold, maintenance, settings
+from appliance.server.db.conditions import LIVE_NOW, MAY_BE_CLAIMED, ONLY_PLANNED, SCHEDULED_NOW, has_type
+from appliance.server.db.reads import hold, leases, maintenance, outages, settings
 from appliance.server.db.tables import metadata
 from appliance.server.domain.transitions import PENDING, SCHEDULED
 
@@ -52,6 +52,10 @@ NOT_OVERLAPPING = text(
 """A run waits for the one before it, unless its schedule allows overlap."""
 
 _NOT_BEGUN = has_type({SCHEDULED, PENDING})
+_NOT_IN_OUTAGE = not_(
+    and_(ONLY_PLANNED, _run.c.due_at > bindparam("outage_after"), _run.c.due_at <= bindparam("outage_until"))
+)
+
 _TWO_PROJECTS = select(_project.c.id).limit(2)
 
 
@@ -63,6 +67,8 @@ class Form:
     hold: bool
     """Runs that were due up to :held_until are held back."""
     several_projects: bool = False
+    outage: bool = False
+    """Planned runs that came due in (:outage_after, :outage_until] wait until their schedules' policies have decided."""
 
 
 class DueValues(TypedDict):
@@ -71,6 +77,8 @@ class DueValues(TypedDict):
     now: datetime
     agent_labels: str
     held_until: datetime | None
+    outage_after: datetime | None
+    outage_until: datetime | None
 
 
 def any_due(session: Session, labels: Sequence[str], now: datetime) -> bool:
@@ -78,8 +86,7 @@ def any_due(session: Session, labels: Sequence[str], now: datetime) -> bool:
     values = bound_values(session, labels, now)
     if values is None:
         return False
-    form = Form(dialect(session), values["held_until"] is not None)
-    return session.connection().execute(_any_due(form), values).first() is not None
+    return session.connection().execute(_any_due(_form(session, values)), values).first() is not None
 
 
 def live(session: Session) -> list[tuple[UUID, list[str]]]:
@@ -113,15 +120,28 @@ def as_json(labels: Sequence[str]) -> str:
 
 def bound_values(session: Session, labels: Sequence[str], now: datetime) -> DueValues | None:
     """The values for an agent with these labels; None when no run may be handed out."""
-    texts = settings.several(session, (maintenance.NAME, hold.NAME))
+    server = leases.get(session, outages.SERVER)  # before the record of an outage, which is written together with it
+    texts = settings.several(session, (maintenance.NAME, hold.NAME, outages.NAME))
     if maintenance.decoded(texts.get(maintenance.NAME), now) is not None:
         return None
-    return {"now": now, "agent_labels": as_json(labels), "held_until": hold.decoded(texts.get(hold.NAME))}
+    outage = outages.decoded(server, texts.get(outages.NAME), now)
+    return {
+        "now": now,
+        "agent_labels": as_json(labels),
+        "held_until": hold.decoded(texts.get(hold.NAME)),
+        "outage_after": None if outage is None else outage.after,
+        "outage_until": None if outage is None else outage.until,
+    }
 
 
 def form_of(session: Session, values: DueValues) -> Form:
     """The form of statements with these values."""
-    return Form(dialect(session), values["held_until"] is not None, _several_projects(session))
+    return _form(session, values, _several_projects(session))
+
+
+def _form(session: Session, values: DueValues, several_projects: bool = False) -> Form:
+    held, outage = values["held_until"] is not None, values["outage_after"] is not None
+    return Form(dialect(session), held, several_projects, outage)
 
 
 @cache
@@ -137,6 +157,7 @@ def due_conditions(form: Form) -> list[ColumnElement[bool] | TextClause]:
         _run.c.flow_id.in_(select(_flow.c.id).where(~_flow.c.paused, ~_flow.c.archived)),
         _SERVED[form.dialect],
         *((_run.c.scheduled_time > bindparam("held_until"),) if form.hold else ()),
+        *((_NOT_IN_OUTAGE,) if form.outage else ()),
     ]
 
 

@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import func, select, text, tuple_
+from sqlalchemy import and_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
 from appliance.kit.documents import JsonDocument
-from appliance.server.db.conditions import SCHEDULED_NOW
+from appliance.server.db.conditions import ONLY_PLANNED, SCHEDULED_NOW
 from appliance.server.db.reads.pages import RowPage, encode, only_id, text_key, unusable
-from appliance.server.db.rows.schedules import NewSkip, ScheduleRow, SkipRow
+from appliance.server.db.rows.schedules import ScheduleRow, SkipRow
 from appliance.server.db.tables import metadata
 from appliance.server.db.tables.schedules import Schedule
 
@@ -114,18 +114,35 @@ def deleted_times(session: Session, schedule_ids: Collection[UUID], since: datet
     return {(row.schedule_id, row.last) for row in session.execute(statement)}
 
 
+def skipped_beyond(session: Session, now: datetime) -> list[UUID]:
+    """The active schedules with a record of missed times that reaches beyond `now`."""
+    statement = (
+        select(_skip.c.schedule_id)
+        .join(_schedule, and_(_schedule.c.id == _skip.c.schedule_id, _schedule.c.version == _skip.c.version))
+        .where(ACTIVE, _skip.c.code == "catch_up", _skip.c.last > now)
+        .distinct()
+    )
+    return list(session.execute(statement).scalars())
+
+
 def skips_after(session: Session, schedule: Schedule, now: datetime) -> list[SkipRow]:
     """The records of missed times of this version of the schedule that reach beyond `now`: the clock was wrong when they were written."""
     mine = (_skip.c.schedule_id == schedule.id, _skip.c.version == schedule.version, _skip.c.code == "catch_up")
     return cast(list[SkipRow], session.execute(select(_skip).where(*mine, _skip.c.last > now)).all())
 
 
-def without_runs(session: Session, rows: list[NewSkip]) -> list[NewSkip]:
-    """Records of missed times, reduced by those that do have a run, such as after the clock was behind for a while."""
-    remaining: list[NewSkip] = []
-    for row in rows:
-        run = (_run.c.schedule_id == row["schedule_id"], _run.c.due_at.between(row["first"], row["last"]))
-        runs = session.execute(select(func.count()).select_from(_run).where(*run)).scalar_one()
-        if row["count"] > runs:
-            remaining.append({**row, "count": row["count"] - runs})
-    return remaining
+def with_planned(session: Session, after: datetime, until: datetime) -> list[UUID]:
+    """The active schedules with runs that came due in (after, until] and are still only planned."""
+    statement = (
+        select(_run.c.schedule_id)
+        .join(_schedule, _schedule.c.id == _run.c.schedule_id)
+        .where(ACTIVE, ONLY_PLANNED, _run.c.scheduled_time > after, _run.c.scheduled_time <= until)
+        .distinct()
+    )
+    return list(session.execute(statement).scalars())
+
+
+def due_times_with_runs(session: Session, schedule_id: UUID, after: datetime, until: datetime) -> frozenset[datetime]:
+    """The due times in (after, until] that have a run."""
+    mine = (_run.c.schedule_id == schedule_id, _run.c.due_at > after, _run.c.due_at <= until)
+    return frozenset(session.execute(select(_run.c.due_at).where(*mine)).scalars())

@@ -10,12 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.conditions import LIVE_NOW
-from appliance.server.db.reads import agents, concurrency, flow_runs, flows, hold, maintenance
+from appliance.server.db.reads import agents, concurrency, flow_runs, flows, hold, maintenance, outages
 from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.db.rows.flows import FlowRow
 from appliance.server.db.tables import metadata
 from appliance.server.domain.concurrency import FLOW, LABEL, Key
 from appliance.server.domain.deploys import waits_for_code
+from appliance.server.domain.transitions import LATE
 from appliance.server.domain.waiting import AgentFacts, Holder, LimitFacts, RunFacts, Situation, Waiting, why
 
 _run = metadata.tables["flow_run"]
@@ -31,6 +32,7 @@ def situation(session: Session, now: datetime) -> Situation:
         _busy_schedules(session),
         hold.held_until(session),
         maintenance.find(session, now),
+        outages.find(session, now),
     )
 
 
@@ -59,7 +61,14 @@ def run_facts(run: FlowRunRow, flow: FlowRow) -> RunFacts:
         flow=flow.name,
         schedule_id=run.schedule_id,
         waits_for_code=waits_for_code(run.state_data),
+        planned_for=run.due_at if _is_only_planned(run) else None,
     )
+
+
+def _is_only_planned(run: FlowRunRow) -> bool:
+    """As conditions.ONLY_PLANNED."""
+    untouched = run.version == 1 or (run.version == 2 and run.state_name == LATE.name)
+    return run.schedule_id is not None and run.attempt == 0 and run.idempotency_key is None and untouched
 
 
 def _agents(session: Session) -> list[AgentFacts]:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.server.db.bulk import BulkInsert
-from appliance.server.db.conditions import LIVE_NOW
+from appliance.server.db.conditions import LIVE_NOW, ONLY_PLANNED
 from appliance.server.db.reads.run_health import waiting_since
 from appliance.server.db.rows.flow_runs import AttemptRun, AttemptToken, LateRun, NewFlowRun
 from appliance.server.db.tables.columns import table
@@ -104,6 +104,19 @@ def delete_planned(session: Session, schedule_id: UUID, now: datetime) -> int:
         runs.c.version == 1,  # a run that a person has edited stays
     )
     return int(session.connection().execute(statement).rowcount)
+
+
+def lock_planned(session: Session, schedule_id: UUID, after: datetime, until: datetime) -> dict[datetime, UUID]:
+    """Lock the schedule's runs that came due in (after, until] and are still only planned; their ids by due time."""
+    mine = (runs.c.schedule_id == schedule_id, runs.c.due_at > after, runs.c.due_at <= until)
+    statement = select(runs.c.id, runs.c.due_at).where(ONLY_PLANNED, *mine).order_by(runs.c.id).with_for_update()
+    return {row.due_at: row.id for row in session.connection().execute(statement)}
+
+
+def delete_all(session: Session, ids: list[UUID]) -> None:
+    """Delete these runs."""
+    for start in range(0, len(ids), _CHUNK):
+        session.connection().execute(delete(runs).where(runs.c.id.in_(ids[start : start + _CHUNK])))
 
 
 def delete_one(session: Session, flow_run_id: UUID) -> None:
