@@ -145,6 +145,10 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
         OPERATORS,
         lambda site: (f"/api/v1/flows/{_flow(site)}/schedules", {"document": builders.MINUTELY}),
     ),
+    ("GET", "/api/v1/schedules/{schedule_id:uuid}"): (
+        READERS,
+        lambda site: (f"/api/v1/schedules/{_schedule(site)}", None),
+    ),
     ("PATCH", "/api/v1/schedules/{schedule_id:uuid}"): (
         OPERATORS,
         lambda site: (f"/api/v1/schedules/{_schedule(site)}", {"active": False}),
