@@ -10,7 +10,6 @@ from appliance.cli.connection import connect
 from appliance.cli.durations import Duration
 from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json
-from appliance.kit import clock
 from appliance.protocol.maintenance import MaintenanceView
 
 EPILOG = """\b
@@ -34,8 +33,7 @@ def begin(reason: str, length: timedelta | None, json_output: bool) -> None:
     """Begin maintenance, or change its reason and end. Requires an administrator's token."""
     from appliance.client import maintenance as client
 
-    until = None if length is None else clock.now() + length
-    _print(client.begin(connect(), reason, until), json_output)
+    _print(client.begin(connect(), reason, length=length), json_output)
 
 
 @maintenance.command()

@@ -12,7 +12,6 @@ from appliance.cli.connection import connect
 from appliance.cli.durations import Duration
 from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json, print_table
-from appliance.kit import clock
 from appliance.protocol.tokens import CreateToken
 
 EPILOG = """\b
@@ -45,8 +44,8 @@ def create(
     """Create a token and show it once."""
     from appliance.client import admin
 
-    expires_at = clock.now() + expires_in if expires_in is not None else None
-    request = CreateToken(name=name, scope=scope, username=username, expires_at=expires_at)
+    seconds = None if expires_in is None else expires_in.total_seconds()
+    request = CreateToken(name=name, scope=scope, username=username, expires_in=seconds)
     created = admin.create_token(connect(), request)
     if json_output:
         print_json(created)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from appliance.client.transport import Transport, path
 from appliance.protocol.maintenance import BeginMaintenance, MaintenanceView
@@ -15,9 +15,13 @@ def show(transport: Transport) -> MaintenanceView:
     return transport.get(_PLACE, MaintenanceView)
 
 
-def begin(transport: Transport, reason: str = "", until: datetime | None = None) -> MaintenanceView:
-    """Hold every run that has not started."""
-    return transport.change("PUT", _PLACE, BeginMaintenance(reason=reason, until=until), MaintenanceView)
+def begin(
+    transport: Transport, reason: str = "", until: datetime | None = None, length: timedelta | None = None
+) -> MaintenanceView:
+    """Hold every run that has not started, until a time or for a length of time."""
+    duration = None if length is None else length.total_seconds()
+    request = BeginMaintenance(reason=reason, until=until, duration=duration)
+    return transport.change("PUT", _PLACE, request, MaintenanceView)
 
 
 def end(transport: Transport) -> MaintenanceView:

@@ -8,10 +8,11 @@ from appliance.protocol.message import Answer, Message
 
 
 class BeginMaintenance(Message, kw_only=True):
-    """Maintenance ends automatically at `until`; without it, an administrator must end it."""
+    """Maintenance ends automatically at `until` or after `duration` seconds; without either, an administrator must end it."""
 
     reason: str = ""
     until: datetime | None = None
+    duration: float | None = None
 
 
 class MaintenanceView(Answer, kw_only=True):

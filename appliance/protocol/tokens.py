@@ -10,12 +10,14 @@ from appliance.protocol.message import Answer, Message
 
 
 class CreateToken(Message, kw_only=True):
-    """A token acts as `username` (default: the caller) and never has more rights than that user. Scope `agent` permits only what agents do."""
+    """A token acts as `username` (default: the caller) and never has more rights than that user. Scope `agent` permits only what agents do.
+    It ends at `expires_at` or after `expires_in` seconds, or never."""
 
     name: str
     scope: Literal["user", "agent"] = "user"
     username: str | None = None
     expires_at: datetime | None = None
+    expires_in: float | None = None
 
 
 class TokenView(Answer, kw_only=True):

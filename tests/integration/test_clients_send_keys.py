@@ -138,7 +138,7 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "user create": lambda _site: ["dora", "--password-file", "password"],
     "limit set": lambda _site: ["label", "gpu", "3"],
     "limit remove": lambda site: [str(make.limit(site))],
-    "maintenance begin": lambda _site: ["--reason", "new disks"],
+    "maintenance begin": lambda _site: ["--reason", "new disks", "--for", "90m"],
     "maintenance end": lambda site: list(filter(None, [make.in_maintenance(site)])),
     "disk free": lambda _site: [],
     "hold release": lambda site: ["--reason", make.held(site)["reason"]],

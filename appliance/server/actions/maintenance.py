@@ -9,6 +9,7 @@ import msgspec
 
 from appliance.kit import clock
 from appliance.server.actions.keyed import keyed
+from appliance.server.actions.lengths import end_of
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import maintenance as reads
 from appliance.server.db.reads.maintenance import Maintenance
@@ -32,13 +33,20 @@ def find(db: Database, *, now: datetime | None = None) -> Maintenance | None:
 
 @keyed("maintenance.begin")
 def begin(
-    db: Database, actor: Actor, reason: str = "", until: datetime | None = None, *, now: datetime | None = None
+    db: Database,
+    actor: Actor,
+    reason: str = "",
+    until: datetime | None = None,
+    duration: float | None = None,
+    *,
+    now: datetime | None = None,
 ) -> Maintenance:
     """Hold back every run that has not started. During maintenance, replace its reason and end; its start stays.
 
-    Raises Invalid for an end that has no offset or is in the past.
+    It ends at `until` or after `duration` seconds. Raises Invalid for an end that has no offset or is in the past.
     """
     now = now or clock.now()
+    until = end_of(now, until, duration, ("until", "duration"))
     if until is not None and until.tzinfo is None:
         raise Invalid("The end of the maintenance must have an offset, like 2026-01-31T06:30:00+00:00.")
     if until is not None and until <= now:

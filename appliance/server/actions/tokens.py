@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock, ids
 from appliance.protocol.tokens import CreateToken, TokenCreated, TokenView
 from appliance.server.actions.keyed import keyed
+from appliance.server.actions.lengths import end_of
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import tokens as read_tokens
 from appliance.server.db.reads import users as read_users
@@ -65,10 +66,11 @@ def _create(db: Database, actor: Actor, request: CreateToken, *, now: datetime) 
             raise Invalid("The field expires_at needs a time zone; write it like 2027-01-31T06:30:00Z.")
         if request.expires_at <= now:
             raise Invalid("The field expires_at is in the past; choose a later time or leave it out.")
+    ends = end_of(now, request.expires_at, request.expires_in, ("expires_at", "expires_in"))
     with db.write("token") as session:
         user, salt = _owner(session, actor, request.username), secrets.token_hex(16)
         secret = _secret(actor, request.scope, salt)
-        made = issue(session, actor, user, name, request.scope, now, secret=secret, expires_at=request.expires_at)
+        made = issue(session, actor, user, name, request.scope, now, secret=secret, expires_at=ends)
         return _Issued(made.view, salt, made.token if secret is None else "")
 
 

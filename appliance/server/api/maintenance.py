@@ -27,7 +27,7 @@ def show(database: Database) -> MaintenanceView:
 def begin(database: Database, actor: Actor, body: bytes) -> MaintenanceView:
     """Begin maintenance: no new run starts. Active runs continue."""
     request = decode(body, BeginMaintenance)
-    return _view(maintenance.begin(database, actor, request.reason, request.until))
+    return _view(maintenance.begin(database, actor, request.reason, request.until, request.duration))
 
 
 @delete(

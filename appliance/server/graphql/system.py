@@ -37,8 +37,10 @@ class SystemMutations:
 
     @root_mutation(Permission.MANAGE_MAINTENANCE)
     def begin_maintenance(self, info: Info, input: types.BeginMaintenanceInput) -> types.BeginMaintenancePayload:
-        request = message(BeginMaintenance, reason=input.reason, until=input.until)
-        active = maintenance.begin(info.context.database, info.context.actor, request.reason, request.until)
+        request = message(BeginMaintenance, reason=input.reason, until=input.until, duration=input.duration)
+        active = maintenance.begin(
+            info.context.database, info.context.actor, request.reason, request.until, request.duration
+        )
         info.context.changed()
         return types.BeginMaintenancePayload(maintenance=types.maintenance(active))
 

@@ -61,10 +61,13 @@ class FreeSpaceInput:
     idempotency_key: str | None = None
 
 
-@strawberry.input(description="Maintenance ends automatically at until; without it, an administrator must end it.")
+@strawberry.input(
+    description="Maintenance ends automatically at until or after duration seconds; without either, an administrator must end it."
+)
 class BeginMaintenanceInput:
     reason: str | None = None
     until: datetime | None = None
+    duration: float | None = None
     idempotency_key: str | None = None
 
 
