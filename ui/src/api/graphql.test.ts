@@ -61,6 +61,17 @@ describe("a change", () => {
     expect(other).not.toBe(first);
     expect(later).not.toBe(first);
   });
+
+  it("has the same key after a proxy's page, and another one after the appliance's refusal", async () => {
+    server.on("POST /graphql", () => new Response("<h1>404 page not found</h1>", { status: 404 }));
+    await expect(execute(PAUSE, { id: "7" })).rejects.toMatchObject({ code: "http_404" });
+    server.on("POST /graphql", () => refusal(409, "conflict", "It has ended."));
+    await expect(execute(PAUSE, { id: "7" })).rejects.toThrow("It has ended.");
+    await expect(execute(PAUSE, { id: "7" })).rejects.toThrow("It has ended.");
+    const [first, again, later] = keys();
+    expect(again).toBe(first);
+    expect(later).not.toBe(first);
+  });
 });
 
 describe("an error", () => {

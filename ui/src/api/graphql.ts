@@ -31,6 +31,10 @@ export async function execute<Result, Variables>(
   return answer.data;
 }
 
+/** Whether the appliance itself refused; a proxy's page, which has no code, says nothing about what the appliance did. */
+const isVerdict = (error: unknown) =>
+  error instanceof ApiError && error.status >= 400 && error.status < 500 && !error.code.startsWith("http_");
+
 const unanswered = new Map<string, string>();
 
 /** Send a change with an idempotency key. If no answer arrives, the same change has the same key the next time. */
@@ -43,7 +47,7 @@ async function change<T>(body: unknown): Promise<T> {
     unanswered.delete(content);
     return answer;
   } catch (error) {
-    if (error instanceof ApiError && error.status >= 400 && error.status < 500) unanswered.delete(content);
+    if (isVerdict(error)) unanswered.delete(content);
     throw error;
   }
 }

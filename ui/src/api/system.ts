@@ -37,8 +37,8 @@ export async function releaseHold(reason: string): Promise<void> {
   await execute(ReleaseHoldDocument, { input: { reason } });
 }
 
-export async function skipHeld(reason: string, idempotencyKey: string): Promise<JobProgress> {
-  return (await execute(SkipHeldDocument, { input: { reason, idempotencyKey } })).skipHeld.job;
+export async function skipHeld(input: { reason: string; idempotencyKey: string }): Promise<JobProgress> {
+  return (await execute(SkipHeldDocument, { input })).skipHeld.job;
 }
 
 export async function endMaintenance(): Promise<void> {

@@ -7,7 +7,7 @@ import type { Count } from "../../api/flow-runs";
 import { bulk, isOver, type JobProgress } from "../../api/jobs";
 import { type MarkedState, runsIn } from "../../lib/bulk";
 import { countsInWords } from "../../lib/jobs";
-import { newKey } from "../../lib/keys";
+import { keyPerContent } from "../../lib/keys";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
 import { toast } from "../../ui/toasts";
 import { MarkedStateField } from "../runs/marked-state-field";
@@ -24,18 +24,19 @@ interface Props {
 export function BulkDialog({ target, selected, onClose, onDone }: Props) {
   const { kind, count, runs, filter } = target;
   const [state, setState] = useState<MarkedState>("Success");
-  const [key] = useState(newKey); // one per dialog, so that a repeated request has no effect
+  const [withKey] = useState(keyPerContent);
   const client = useQueryClient();
   const navigate = useNavigate();
   const act = useMutation({
     mutationFn: (reason: string) =>
-      bulk({
-        action: kind.action,
-        ...(filter ? { filter } : { ids: runs?.map((run) => run.id) ?? [] }),
-        ...(kind.action === "mark" && { state }),
-        reason,
-        idempotencyKey: key,
-      }),
+      bulk(
+        withKey({
+          action: kind.action,
+          ...(filter ? { filter } : { ids: runs?.map((run) => run.id) ?? [] }),
+          ...(kind.action === "mark" && { state }),
+          reason,
+        }),
+      ),
     onSuccess: async (job) => {
       onClose();
       onDone();

@@ -5,7 +5,7 @@ import type { Parameter } from "../../lib/form-model";
 import { Numeral } from "../../lib/json";
 import { flow, parameter, run } from "../../test/builders";
 import { type Page, renderPage } from "../../test/render";
-import { type FakeServer, fakeServer, graphqlError, held } from "../../test/server";
+import { type FakeServer, fakeServer, graphqlError, held, refusal } from "../../test/server";
 import { RunForm } from "./run-form";
 
 const PARAMETERS = [
@@ -169,6 +169,20 @@ describe("what is wrong", () => {
     submit();
     await waitFor(() => expect(inputs()).toHaveLength(2));
     expect(inputs()[0]?.idempotencyKey).toBe(inputs()[1]?.idempotencyKey);
+  });
+
+  it("has another key after a lost answer if the parameters were changed since", async () => {
+    server.on("POST /graphql", () => refusal(503, "unavailable", "Not ready."));
+    await show();
+    for (const [sent, region] of ["eu", "us", "eu"].entries()) {
+      write("region", region);
+      submit();
+      await waitFor(() => expect(inputs()).toHaveLength(sent + 1));
+      await waitFor(() => expect(summary()?.textContent).toBe("Not ready."));
+    }
+    const [first, changed, again] = inputs().map((input) => input.idempotencyKey);
+    expect(changed).not.toBe(first);
+    expect(again).toBe(first);
   });
 });
 

@@ -8,7 +8,7 @@ import type { Flow } from "../../api/flows";
 import { ApiError } from "../../api/http";
 import { flowKeys, flowRunKeys } from "../../api/keys";
 import { readTime } from "../../lib/form-model";
-import { newKey } from "../../lib/keys";
+import { keyPerContent } from "../../lib/keys";
 import { toast } from "../../ui/toasts";
 import { useParameterForm } from "../parameters/use-parameter-form";
 import { useWriting } from "../session/permissions";
@@ -27,7 +27,7 @@ export function useRunForm(flow: Flow, source: Run | null) {
   /** The fields in the error summary: set on submit only, as a summary that appears on blur would move the button. */
   const [refused, setRefused] = useState<string[]>([]);
   const writing = useWriting();
-  const { create, submitted, key } = useCreate((error) => {
+  const { create, submitted, withKey } = useCreate((error) => {
     const named = refusedName(
       error,
       form.fields.map((field) => field.name),
@@ -53,13 +53,14 @@ export function useRunForm(flow: Flow, source: Run | null) {
       return;
     }
     submitted.current = true;
-    create.mutate({
-      flowId: flow.id,
-      parameters,
-      idempotencyKey: key,
-      ...(name.trim() && { name: name.trim() }),
-      ...(scheduledTime && { scheduledTime }),
-    });
+    create.mutate(
+      withKey({
+        flowId: flow.id,
+        parameters,
+        ...(name.trim() && { name: name.trim() }),
+        ...(scheduledTime && { scheduledTime }),
+      }),
+    );
   };
   const wrong = refused.filter((one) => form.errors[one]);
   useEffect(() => {
@@ -83,9 +84,9 @@ export function useRunForm(flow: Flow, source: Run | null) {
   };
 }
 
-/** One key per form: sending the request twice creates one run. */
+/** Sending the same request twice creates one run. */
 function useCreate(onRefusal: (error: Error) => void) {
-  const [key] = useState(() => newKey());
+  const [withKey] = useState(keyPerContent);
   const submitted = useRef(false);
   const navigate = useNavigate();
   const client = useQueryClient();
@@ -102,7 +103,7 @@ function useCreate(onRefusal: (error: Error) => void) {
       onRefusal(error);
     },
   });
-  return { create, submitted, key };
+  return { create, submitted, withKey };
 }
 
 /** The parameter that a server error names: that error goes under its field, any other at the top. */

@@ -3,16 +3,16 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { deleteRun, type Run } from "../../api/flow-runs";
 import { flowRunKeys } from "../../api/keys";
-import { newKey } from "../../lib/keys";
+import { keyPerContent } from "../../lib/keys";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
 import { toast } from "../../ui/toasts";
 
 export function DeleteDialog({ run, onClose }: { run: Run; onClose: () => void }) {
-  const [key] = useState(newKey);
+  const [withKey] = useState(keyPerContent);
   const client = useQueryClient();
   const navigate = useNavigate();
   const remove = useMutation({
-    mutationFn: (reason: string) => deleteRun(run.id, { reason, idempotencyKey: key }),
+    mutationFn: (reason: string) => deleteRun(run.id, withKey({ reason })),
     onSuccess: async () => {
       toast(`Deleted ${run.flow.name} / ${run.name}.`);
       await navigate({ to: "/runs" });

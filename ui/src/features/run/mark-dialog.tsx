@@ -4,7 +4,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { markRun, type Run } from "../../api/flow-runs";
 import type { MarkedState } from "../../lib/bulk";
-import { newKey } from "../../lib/keys";
+import { keyPerContent } from "../../lib/keys";
 import { selectionOf, type TaskRun } from "../../lib/timeline";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
 import { toast } from "../../ui/toasts";
@@ -12,17 +12,12 @@ import { MarkedStateField } from "../runs/marked-state-field";
 
 export function MarkDialog({ run, task, onClose }: { run: Run; task?: TaskRun; onClose: () => void }) {
   const [state, setState] = useState<MarkedState>("Success");
-  const [key] = useState(newKey);
+  const [withKey] = useState(keyPerContent);
   const client = useQueryClient();
   const what = task ? selectionOf(task.taskSlug, task.mapIndex) : `${run.flow.name} / ${run.name}`;
   const mark = useMutation({
     mutationFn: (reason: string) =>
-      markRun(run.id, {
-        state,
-        reason,
-        idempotencyKey: key,
-        ...(task && { taskSlug: task.taskSlug, mapIndex: task.mapIndex }),
-      }),
+      markRun(run.id, withKey({ state, reason, ...(task && { taskSlug: task.taskSlug, mapIndex: task.mapIndex }) })),
     onSuccess: () => {
       toast(`Marked ${what} as ${state}.`);
       onClose();

@@ -136,6 +136,10 @@ describe("the request", () => {
     await restart(page);
     await waitFor(() => expect(inputs()).toHaveLength(2));
     expect(inputs()[0]?.idempotencyKey).toBe(inputs()[1]?.idempotencyKey);
+    await page.user.type(screen.getByLabelText(/^Reason/), "again");
+    await restart(page);
+    await waitFor(() => expect(inputs()).toHaveLength(3));
+    expect(inputs()[2]?.idempotencyKey).not.toBe(inputs()[0]?.idempotencyKey);
     expect(onClose).not.toHaveBeenCalled();
   });
 });

@@ -6,7 +6,7 @@ import { useState } from "react";
 import type { Schedule } from "../../api/flows";
 import { backfill, previewBackfill } from "../../api/schedules";
 import { type Reading, readTime } from "../../lib/form-model";
-import { newKey } from "../../lib/keys";
+import { keyPerContent } from "../../lib/keys";
 import { wall } from "../../lib/local-time";
 import { type Preview, previewInWords, readCount } from "../../lib/schedules";
 import { localZone } from "../../lib/time";
@@ -25,7 +25,7 @@ export default function BackfillDialog({ schedule, onClose }: { schedule: Schedu
   const [end, setEnd] = useState(() => midnight(Date.now()));
   const [atOnce, setAtOnce] = useState("10");
   const [perMinute, setPerMinute] = useState("");
-  const [key] = useState(newKey);
+  const [withKey] = useState(keyPerContent);
   const client = useQueryClient();
   const navigate = useNavigate();
   const [from, until] = [readTime(start), readTime(end)];
@@ -34,13 +34,14 @@ export default function BackfillDialog({ schedule, onClose }: { schedule: Schedu
   const [most, rate] = [readMost(atOnce), readRate(perMinute)];
   const create = useMutation({
     mutationFn: (reason: string) =>
-      backfill({
-        range: range as NonNullable<typeof range>,
-        atOnce: most ?? 1,
-        ...(rate && { perMinute: rate }),
-        reason,
-        idempotencyKey: key,
-      }),
+      backfill(
+        withKey({
+          range: range as NonNullable<typeof range>,
+          atOnce: most ?? 1,
+          ...(rate && { perMinute: rate }),
+          reason,
+        }),
+      ),
     onSuccess: async (job) => {
       onClose();
       await navigate({ to: "/jobs/$jobId", params: { jobId: job.id } });

@@ -7,7 +7,7 @@ import { Radio, RadioGroup } from "react-aria-components";
 import { isOver } from "../../api/jobs";
 import { releaseHold, type System, skipHeld } from "../../api/system";
 import { runsIn } from "../../lib/bulk";
-import { newKey } from "../../lib/keys";
+import { keyPerContent } from "../../lib/keys";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
 import { Instant } from "../../ui/instant";
 import { toast } from "../../ui/toasts";
@@ -15,13 +15,13 @@ import "../../ui/radios.css";
 
 export default function HoldDialog({ hold, onClose }: { hold: System["hold"]; onClose: () => void }) {
   const [choice, setChoice] = useState<"release" | "skip">("release");
-  const [key] = useState(newKey);
+  const [withKey] = useState(keyPerContent);
   const client = useQueryClient();
   const navigate = useNavigate();
   const runs = runsIn(hold.runs);
   const decide = useMutation({
     mutationFn: (reason: string) =>
-      choice === "release" ? releaseHold(reason).then(() => null) : skipHeld(reason, key),
+      choice === "release" ? releaseHold(reason).then(() => null) : skipHeld(withKey({ reason })),
     onSuccess: async (job) => {
       onClose();
       toast(job ? `Skipping ${runs}.` : `Released ${runs}; agents start them in order.`);
