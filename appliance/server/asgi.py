@@ -8,13 +8,14 @@ from litestar import Litestar
 
 from appliance.config import Settings, load
 from appliance.server.app import create_app
+from appliance.server.db.read_limit import LONGEST_READ
 from appliance.server.db.session import open_database
 
 
 def create(settings: Settings | None = None) -> Litestar:
     """The app on the database in the settings, whose tables must be up to date (`appliance server` makes sure of that)."""
     settings = settings or load()
-    app = create_app(settings, open_database(settings))
+    app = create_app(settings, open_database(settings, longest_read=LONGEST_READ))
     rest_collector()
     return app
 

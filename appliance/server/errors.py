@@ -16,6 +16,7 @@ ServerError
    |- SetupRequired 503 setup_required   nobody has set up this appliance yet
    |- Contended     503 contended        the change collided with another and was rolled back; send it again
    |- Interrupted   503 interrupted      the connection was lost before anything was committed; send it again
+   |- TooSlow       503 too_slow         a read took longer than a request may; ask for less
    |- DiskFull      503 disk_full        the disk has no room for changes; reading works
    |- Damaged       503 database_damaged  the database's files are damaged or don't belong together
    `- NewerSchema   503 newer_schema     a newer version has written the database
@@ -116,6 +117,10 @@ class Interrupted(Unavailable):
 
 class MustWait(Unavailable):
     """Another writer holds SQLite's lock, and the caller chose not to wait. Nothing has been done."""
+
+
+class TooSlow(Unavailable):
+    code = "too_slow"
 
 
 class DiskFull(Unavailable):

@@ -15,9 +15,7 @@ from tests.integration.conftest import StoppedClock
 from tests.integration.server_fixtures import Site, listening
 
 KEY = "c1f7a7a0-51f4-4be0-8d53-7b1d6a2f9e10"
-BEGIN = (
-    "mutation ($input: BeginMaintenanceInput!) { beginMaintenance(input: $input) { maintenance { active until reason } } }"
-)
+BEGIN = "mutation ($input: BeginMaintenanceInput!) { beginMaintenance(input: $input) { maintenance { active until reason } } }"
 
 
 def _token(site: Site, **fields: Any) -> Any:

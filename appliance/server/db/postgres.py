@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
 import psycopg
@@ -36,6 +36,8 @@ class Connection(psycopg.Connection[Any]):
     """A connection that closes itself and raises OperationalError when an answer takes longer than `patience` seconds."""
 
     patience: float | None = None
+    cancel_at: float | None = None
+    """When to ask the server, once, to cancel the statement, which then fails with QueryCanceled and leaves the connection usable."""
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
         if self.patience is None:
@@ -71,6 +73,10 @@ class Connection(psycopg.Connection[Any]):
             event = next(gen)
             while True:
                 ready = yield event
+                if self.cancel_at is not None and clock.monotonic() > self.cancel_at:
+                    self.cancel_at = None
+                    with suppress(psycopg.Error):
+                        self.cancel_safe(timeout=PING_SECONDS)
                 if not ready and clock.monotonic() > deadline:
                     self.pgconn.finish()
                     raise psycopg.OperationalError("the server gives no answer")

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from appliance.config import Settings
 from appliance.kit import backoff, clock, crash
-from appliance.server.db import fence
+from appliance.server.db import fence, read_limit
 from appliance.server.db.space import Space
 from appliance.server.db.sqlite import dbapi, is_damage
 from appliance.server.domain.rules import Rules
@@ -78,9 +78,17 @@ class Announcement:
 
 
 class _OnConnection(Session):
-    """A session on a connection that is already in a transaction, which the session neither begins nor ends."""
+    """A session on a connection that is already in a transaction, which the session neither begins nor ends. After its deadline it
+    begins no statement."""
+
+    deadline: float | None = None
 
     def connection(self, *_unused: Any, **_ignored: Any) -> Connection:
+        return self.get_bind()
+
+    def get_bind(self, *_unused: Any, **_ignored: Any) -> Connection:
+        """The connection of every statement."""
+        read_limit.check(self.deadline)
         return self.bind  # type: ignore[return-value]
 
     def close(self) -> None:
@@ -99,12 +107,15 @@ class Database:
         space: Space | None = None,
         pool_size: int = 20,
         patience: float | None = PATIENCE,
+        longest_read: float | None = None,
     ) -> None:
-        """`patience`: how many seconds Postgres may take for one answer; None sets no limit, as migrations need."""
+        """`patience`: how many seconds Postgres may take for one answer; None sets no limit, as migrations need. `longest_read`: how
+        many seconds a read may last before it raises TooSlow."""
         self.url = address(url)
         self.space = space
         self.rules = rules or Rules()
         self.patience = patience
+        self.longest_read = longest_read
         self.engine = _engine(self.url, pool_size, patience)
         self.dialect: str = self.engine.dialect.name
         self._reading = (
@@ -116,8 +127,14 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that sees one snapshot of the database and changes nothing."""
-        with passing_faults(), self.connect() as connection, _OnConnection(connection, autoflush=False) as session:
+        """A session that sees one snapshot of the database and changes nothing. Raises TooSlow when it lasts longer than it may."""
+        with (
+            passing_faults(),
+            self.connect() as connection,
+            read_limit.limited(connection, self.longest_read) as deadline,
+            _OnConnection(connection, autoflush=False) as session,
+        ):
+            session.deadline = deadline
             yield session
 
     @contextmanager
@@ -318,7 +335,7 @@ def _commit(connection: Connection) -> None:
     _thread.commits = commits_of_this_thread() + 1
 
 
-def open_database(settings: Settings, patience: float = PATIENCE) -> Database:
+def open_database(settings: Settings, patience: float = PATIENCE, *, longest_read: float | None = None) -> Database:
     """The database of the settings, with their rules."""
     rules = Rules(
         run_lease=settings.run_lease,
@@ -330,7 +347,9 @@ def open_database(settings: Settings, patience: float = PATIENCE) -> Database:
         run_timeout=settings.run_timeout,
         late_after=settings.late_after,
     )
-    return Database(settings.database, rules=rules, space=_space(settings), patience=patience)
+    return Database(
+        settings.database, rules=rules, space=_space(settings), patience=patience, longest_read=longest_read
+    )
 
 
 def _space(settings: Settings) -> Space | None:
