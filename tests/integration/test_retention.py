@@ -28,6 +28,8 @@ from tests.integration import builders
 from tests.integration.conftest import StoppedClock
 
 DAY = timedelta(days=1)
+ENOUGH = 3_600.0
+"""Seconds for a sweep, which otherwise would end halfway on a busy machine."""
 
 
 def _no_pause(_seconds: float) -> None:
@@ -35,7 +37,7 @@ def _no_pause(_seconds: float) -> None:
 
 
 def _sweep(db: Database, now: datetime, **keep: Any) -> dict[str, int]:
-    found = Sweep(db, Keep(**keep), now, seconds=30.0, pause=_no_pause).run()
+    found = Sweep(db, Keep(**keep), now, seconds=ENOUGH, pause=_no_pause).run()
     return {name: rows for name, rows in found.items() if rows and name != "pages"}
 
 
@@ -113,7 +115,7 @@ def test_a_large_run_goes_in_small_transactions(database: Database, clock: Stopp
 
     event.listen(database.engine, "after_cursor_execute", executed)
     event.listen(database.engine, "commit", committed)
-    sweep = Sweep(database, Keep(runs_days=1), clock.time + 2 * DAY, seconds=60.0, pause=_no_pause)
+    sweep = Sweep(database, Keep(runs_days=1), clock.time + 2 * DAY, seconds=ENOUGH, pause=_no_pause)
     assert sweep.run()["runs"] == 1
     assert sum(rows) >= 700 + 2 * 3_000
     assert max(rows) <= 2_000 + 1_100, "a batch, and the states of its last task runs"
@@ -214,7 +216,7 @@ def test_tables_under_retention_stop_growing(database: Database, clock: StoppedC
     service = Retention(
         database,
         Settings(retention_runs_days=3, retention_logs_days=2, retention_events_days=2, retention_rollups_days=10),
-        round_seconds=20.0,
+        round_seconds=ENOUGH,
     )
     sizes: list[dict[str, int]] = []
     tables = ("flow_run", "flow_run_state", "task_run", "task_run_state", "log", "event", "run_rollup")
@@ -246,13 +248,13 @@ def test_by_bytes_the_oldest_runs_go_and_the_file_shrinks(
     with database.read() as session:
         used = disk.used_bytes(session)
     limit = used // 2
-    found = Sweep(database, Keep(runs_bytes=limit), clock.time + DAY, seconds=60.0, pause=_no_pause).run()
+    found = Sweep(database, Keep(runs_bytes=limit), clock.time + DAY, seconds=ENOUGH, pause=_no_pause).run()
     assert found["runs"] >= 2
     left = _ids(database)
     assert left and left == set(runs[-len(left) :]), "the youngest stay"
     with database.read() as session:
         assert limit // 2 < disk.used_bytes(session) <= limit
-    Sweep(database, Keep(), clock.time, seconds=60.0, essential=True, pause=_no_pause).run()
+    Sweep(database, Keep(), clock.time, seconds=ENOUGH, essential=True, pause=_no_pause).run()
     database.fold_log()
     assert path.stat().st_size < 0.7 * before
     assert builders.one(database, "pragma integrity_check")["integrity_check"] == "ok"
@@ -270,9 +272,9 @@ def test_a_budget_makes_what_is_old_go_sooner(tmp_path: Path, sqlite_template: P
     young = _ended(database, agent, flow)
     with database.read() as session:
         used = disk.used_bytes(session)
-    Retention(database, Settings(disk_budget_bytes=2 * used), round_seconds=20.0).run_once(clock.time)
+    Retention(database, Settings(disk_budget_bytes=2 * used), round_seconds=ENOUGH).run_once(clock.time)
     assert _ids(database) == {old, young}
-    Retention(database, Settings(disk_budget_bytes=used // 2), round_seconds=20.0).run_once(clock.time)
+    Retention(database, Settings(disk_budget_bytes=used // 2), round_seconds=ENOUGH).run_once(clock.time)
     assert _ids(database) == {young}
     database.dispose()
 
@@ -286,7 +288,7 @@ def test_deleting_finds_its_rows_by_index(tmp_path: Path, sqlite_template: Path,
     sent: list[tuple[str, Any]] = []
     event.listen(database.engine, "before_cursor_execute", lambda _c, _k, sql, values, *_: sent.append((sql, values)))
     keep = Keep(runs_days=1, logs_days=1, events_days=1, rollups_days=1, runs_bytes=1, logs_bytes=1, events_bytes=1)
-    Sweep(database, keep, clock.time + 2 * DAY, seconds=60.0, pause=_no_pause).run()
+    Sweep(database, keep, clock.time + 2 * DAY, seconds=ENOUGH, pause=_no_pause).run()
     small = ("api_token", "job", "pragma_", "setting")
     scans = []
     with database.read() as session:
