@@ -28,6 +28,7 @@ Examples:
     help="Turn new schedules on at once, or register the flows' schedules paused.",
 )
 @key_option
+@click.option("--as-new", is_flag=True, help="Make new flows, even if flows were renamed from these names.")
 @as_json
 def register(
     paths: tuple[Path, ...],
@@ -35,6 +36,7 @@ def register(
     project: str,
     labels: tuple[str, ...],
     schedule: bool,
+    as_new: bool,
     json_output: bool,
 ) -> None:
     """Register every flow in files, folders, and modules.
@@ -60,7 +62,15 @@ def register(
     transport = connect()
     answers = []
     for flow, storage in pairs:
-        answer = send(flow, project, labels=labels, set_schedules_active=schedule, storage=storage, transport=transport)
+        answer = send(
+            flow,
+            project,
+            labels=labels,
+            set_schedules_active=schedule,
+            as_new=as_new,
+            storage=storage,
+            transport=transport,
+        )
         answers.append(
             {
                 "flow": flow.name,

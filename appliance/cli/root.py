@@ -36,6 +36,8 @@ COMMANDS = {
     "job": "appliance.cli.job:job",
     "hold": "appliance.cli.hold:hold",
     "maintenance": "appliance.cli.maintenance:maintenance",
+    "flow": "appliance.cli.flow:flow",
+    "project": "appliance.cli.project:project",
     "schedule": "appliance.cli.schedule:schedule",
     "limit": "appliance.cli.limit:limit",
     "backup": "appliance.cli.backup:backup",

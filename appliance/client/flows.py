@@ -8,6 +8,8 @@ from uuid import UUID
 
 from appliance.client.transport import Transport, path
 from appliance.protocol.flows import Registered, Registration
+from appliance.protocol.jobs import JobView
+from appliance.protocol.life_cycle import DeleteTree, DeletionPreview, EditFlow, VersionComparison
 from appliance.protocol.message import Page
 
 PAGE = 200
@@ -29,13 +31,18 @@ def set_run_timeout(transport: Transport, flow_id: UUID, seconds: float | None) 
 
 
 def each(
-    transport: Transport, project: str | None = None, name: str | None = None, limit: int | None = None
+    transport: Transport,
+    project: str | None = None,
+    name: str | None = None,
+    limit: int | None = None,
+    archived: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Flows by name, page by page, at most `limit`."""
     after, left = None, limit
     while left is None or left > 0:
         size = PAGE if left is None else min(left, PAGE)
-        page = transport.get(path("flows"), Page, {"project": project, "name": name, "limit": size, "after": after})
+        filters = {"project": project, "name": name, "archived": archived or None}
+        page = transport.get(path("flows"), Page, filters | {"limit": size, "after": after})
         yield from page.items
         after, left = page.next, None if left is None else left - len(page.items)
         if after is None or not page.items:
@@ -45,3 +52,23 @@ def each(
 def versions(transport: Transport, flow_id: UUID, limit: int = PAGE) -> list[dict[str, Any]]:
     """A flow's versions, newest first, at most 200."""
     return transport.get(path("flows", flow_id, "versions"), Page, {"limit": min(limit, PAGE)}).items
+
+
+def compare(transport: Transport, flow_id: UUID, before: int, after: int) -> VersionComparison:
+    """What differs between two versions of a flow."""
+    return transport.get(path("flows", flow_id, "versions", before, "compare", after), VersionComparison)
+
+
+def edit(transport: Transport, flow_id: UUID, request: EditFlow) -> dict[str, Any]:
+    """Rename a flow, pause it or archive it, or undo either."""
+    return transport.change("PATCH", path("flows", flow_id), request, dict[str, Any])
+
+
+def deletion(transport: Transport, flow_id: UUID) -> DeletionPreview:
+    """What deleting a flow would delete."""
+    return transport.get(path("flows", flow_id, "deletion"), DeletionPreview)
+
+
+def delete(transport: Transport, flow_id: UUID, request: DeleteTree) -> JobView:
+    """Delete a flow with everything that belongs to it, as a job to follow."""
+    return transport.change("DELETE", path("flows", flow_id), request, JobView)

@@ -24,7 +24,7 @@ from appliance.protocol.flows import Registered, Registration
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
-OPTIONS = ("project", "url", "token", "labels", "set_schedules_active", "storage", "transport")
+OPTIONS = ("project", "url", "token", "labels", "set_schedules_active", "as_new", "storage", "transport")
 
 
 def register(
@@ -35,11 +35,17 @@ def register(
     token: str | None = None,
     labels: Iterable[str] = (),
     set_schedules_active: bool = True,
+    as_new: bool = False,
     storage: Storage | None = None,
     transport: Transport | None = None,
 ) -> Registered:
-    """Register `flow` in `project` on the server that `url` or APPLIANCE_URL names. The same content twice is one version."""
-    request = registration(flow, project, labels=labels, set_schedules_active=set_schedules_active, storage=storage)
+    """Register `flow` in `project` on the server that `url` or APPLIANCE_URL names. The same content twice is one version.
+
+    If a flow or project was renamed from this name, the server refuses, unless `as_new` asks for another one with the name.
+    """
+    request = registration(
+        flow, project, labels=labels, set_schedules_active=set_schedules_active, as_new=as_new, storage=storage
+    )
     if transport is not None:
         return flows.register(transport, request)
     with Transport.from_environment(url, token) as own:
@@ -52,11 +58,13 @@ def registration(
     *,
     labels: Iterable[str] = (),
     set_schedules_active: bool = True,
+    as_new: bool = False,
     storage: Storage | None = None,
 ) -> Registration:
     """The request. Raises FlowBuildError for a flow whose file can't be determined."""
     given = options.strings("labels", labels)
     options.flag("set_schedules_active", set_schedules_active)
+    options.flag("as_new", as_new)
     document = serialize(flow)
     storage_document = (storage or flow.storage or LocalStorage.of(_file_of(flow), flow.name)).describe()
     own = flow.run_config.labels if flow.run_config is not None else ()
@@ -73,6 +81,7 @@ def registration(
         storage=storage_document,
         labels=sorted({*given, *own}),
         set_schedules_active=set_schedules_active,
+        as_new=as_new,
     )
 
 

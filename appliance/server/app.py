@@ -29,6 +29,7 @@ from appliance.server.api import (
     jobs,
     maintenance,
     openapi,
+    projects,
     schedules,
     system,
     turns,
@@ -107,6 +108,7 @@ def _api() -> list[Router]:
             "/api/v1",
             route_handlers=[
                 system.router,
+                projects.router,
                 flows.router,
                 flow_runs.router,
                 runs.router,

@@ -45,6 +45,7 @@ LOGS = """query($id: UUID!, $filter: LogFilter, $after: String, $before: String)
   items { id at level logger message taskSlug mapIndex } next previous } }"""
 OTHERS = {
     "agents": "{ agents { id name health running labels } }",
+    "projects in the archive": "{ projects(archived: true) { id archived } }",
     "projects": "{ projects { id name flowCount } }",
     "jobs": "{ jobs { items { id } next } }",
     "disk": "{ disk { writable } maintenance { active } hold { held } }",

@@ -15,16 +15,19 @@ from appliance.protocol.agents import AgentReport, Claim, Exited, Held, Work
 from appliance.protocol.backfills import Backfill
 from appliance.protocol.flow_runs import ChangeFlowRun, EditFlowRun, MarkFlowRun, RestartFlowRun
 from appliance.protocol.jobs import Bulk
+from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
 from appliance.protocol.run_protocol import AskSlots, Begin
 from appliance.protocol.verbs import VERBS
 from appliance.server.actions import (
     agents,
     concurrency,
+    flow_edits,
     hold,
     jobs,
     late,
     leases,
     maintenance,
+    projects,
     repair,
     schedules,
     slots,
@@ -38,7 +41,7 @@ from appliance.server.actions.flow_runs.perform import perform
 from appliance.server.actions.flow_runs.restart import restart_run
 from appliance.server.actions.flow_runs.start_now import start_run_now
 from appliance.server.actions.schedule_rows import Policy
-from appliance.server.db.reads import dispatch
+from appliance.server.db.reads import dispatch, flows
 from appliance.server.db.session import Database
 from appliance.server.errors import ServerError
 from appliance.server.services.process import Rounds
@@ -69,6 +72,7 @@ class Workload:
             self.serve,
             self.limit,
             self.linger,
+            self.grow_old,
         ]
 
     def now(self) -> datetime:
@@ -273,6 +277,29 @@ class Workload:
         self.time += timedelta(seconds=self.db.rules.start_deadline + 1)
         for run in repair.stuck_runs(self.db, self.time):
             repair.fix_stuck(self.db, run, now=self.time)
+
+    def grow_old(self) -> None:
+        """A flow and its project are renamed, paused, archived and deleted, with a run in progress that is cancelled for it."""
+        old = builders.register(self.db, "old", schedules=[MINUTELY], project=f"old {self.time:%H%M%S}")
+        edits = (EditFlow(name="older"), EditFlow(paused=True), EditFlow(paused=False))
+        for edit in edits:
+            flow_edits.edit(self.db, ALICE, old.flow_id, edit)
+        with self.db.read() as session:
+            project = flows.by_ids(session, [old.flow_id])[0].project_id
+        for archived in (True, False):
+            projects.edit(self.db, ALICE, project, EditProject(archived=archived))
+        run = builders.create(self.db, old.flow_id)
+        for work in builders.claim(self.db, self.agent, 100):
+            if work.flow_run_id != run:
+                self.carry_out(work)
+            else:
+                runs.begin(self.db, RUN, run, Begin(attempt=work.attempt))
+        job = jobs.delete(self.db, ALICE, "project", project, DeleteTree(cancel_runs=True), now=self.time)
+        send(self.db, run, 1, builders.flow("CANCELLED", "Cancelled"))
+        while jobs.step(self.db, job, self.time) == "more":
+            pass
+        with self.db.read() as session:
+            assert flows.by_ids(session, [old.flow_id]) == []
 
     def state_of(self, run: UUID) -> str:
         return str(builders.run_row(self.db, run)["state_type"])

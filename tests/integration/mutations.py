@@ -49,6 +49,11 @@ def schedule(site: Site) -> UUID:
     return schedules.create(site.database, ALICE, flow(site), CRON).id
 
 
+def project(site: Site) -> UUID:
+    flow(site)
+    return UUID(str(rows(site.database, "select id from project")[0]["id"]))
+
+
 def limit(site: Site) -> UUID:
     return concurrency.put(site.database, ALICE, "label", "gpu", 2).id
 
@@ -116,6 +121,10 @@ REST: dict[str, Rest] = {
     "POST /flows": lambda _site: ("/flows", registration()),
     "PUT /flows/{flow_id}/run-timeout": lambda site: (f"/flows/{flow(site)}/run-timeout", {"seconds": 60.0}),
     "POST /flows/{flow_id}/schedules": lambda site: (f"/flows/{flow(site)}/schedules", {"document": MINUTELY}),
+    "PATCH /flows/{flow_id}": lambda site: (f"/flows/{flow(site)}", {"name": "renamed"}),
+    "DELETE /flows/{flow_id}": lambda site: (f"/flows/{flow(site)}", {}),
+    "PATCH /projects/{project_id}": lambda site: (f"/projects/{project(site)}", {"archived": True}),
+    "DELETE /projects/{project_id}": lambda site: (f"/projects/{project(site)}", {}),
     "PATCH /schedules/{schedule_id}": lambda site: (f"/schedules/{schedule(site)}", {"overlap": "skip"}),
     "DELETE /schedules/{schedule_id}": lambda site: (f"/schedules/{schedule(site)}", None),
     "PUT /concurrency-limits": lambda _site: ("/concurrency-limits", {"kind": "label", "name": "gpu", "slots": 3}),
@@ -173,6 +182,10 @@ GRAPHQL: dict[str, Variables] = {
     "startFlowRunNow": one(planned),
     "editFlowRun": one(planned, priority=5),
     "deleteFlowRun": one(planned),
+    "editFlow": one(flow, "flowId", name="renamed"),
+    "deleteFlow": one(flow, "flowId"),
+    "editProject": one(project, "projectId", archived=True),
+    "deleteProject": one(project, "projectId"),
     "setScheduleActive": one(schedule, "scheduleId", active=False),
     "editSchedule": one(schedule, "scheduleId", overlap="skip"),
     "setConcurrencyLimit": lambda _site: {"kind": "label", "name": "gpu", "slots": 3},

@@ -12,12 +12,13 @@ import click
 import pytest
 
 from appliance.cli.root import cli, invoke
-from appliance.client import admin, concurrency, flow_runs, flows, jobs, maintenance, schedules, system
+from appliance.client import admin, concurrency, flow_runs, flows, jobs, maintenance, projects, schedules, system
 from appliance.client.transport import Transport
 from appliance.config import Settings
 from appliance.protocol.flow_runs import CreateFlowRun, EditFlowRun
 from appliance.protocol.flows import Registration
 from appliance.protocol.jobs import Bulk
+from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
 from appliance.protocol.tokens import CreateToken
 from appliance.protocol.users import CreateUser
 from appliance.server.app import create_app
@@ -25,7 +26,7 @@ from tests.integration import mutations as make
 from tests.integration.builders import rows
 from tests.integration.server_fixtures import Site, listening
 
-MODULES = (admin, concurrency, flow_runs, flows, jobs, maintenance, schedules, system)
+MODULES = (admin, concurrency, flow_runs, flows, jobs, maintenance, projects, schedules, system)
 PASSWORD = "correct horse battery"
 
 
@@ -80,6 +81,10 @@ CHANGES: dict[str, Change] = {
     "flow_runs.start_now": lambda to, site: flow_runs.start_now(to, make.planned(site)),
     "flow_runs.edit": lambda to, site: flow_runs.edit(to, make.planned(site), EditFlowRun(priority=4)),
     "flow_runs.delete": lambda to, site: flow_runs.delete(to, make.planned(site)),
+    "flows.edit": lambda to, site: flows.edit(to, make.flow(site), EditFlow(name="renamed")),
+    "flows.delete": lambda to, site: flows.delete(to, make.flow(site), DeleteTree()),
+    "projects.edit": lambda to, site: projects.edit(to, make.project(site), EditProject(archived=True)),
+    "projects.delete": lambda to, site: projects.delete(to, make.project(site), DeleteTree()),
     "flows.register": lambda to, _site: flows.register(to, Registration(**make.registration())),
     "jobs.bulk": lambda to, site: jobs.bulk(to, Bulk(action="edit", ids=[make.planned(site)], priority=3)),
     "jobs.backfill": lambda to, site: jobs.backfill(to, make.a_backfill(site)),
@@ -145,6 +150,16 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "hold skip": lambda site: ["--reason", make.held(site)["reason"]],
     "job cancel": lambda site: [str(make.job(site))],
     "register": lambda _site: ["etl.py", "--project", "demo"],
+    "flow rename": lambda site: [str(make.flow(site)), "renamed"],
+    "flow pause": lambda site: [str(make.flow(site))],
+    "flow resume": lambda site: [str(make.flow(site))],
+    "flow archive": lambda site: [str(make.flow(site))],
+    "flow unarchive": lambda site: [str(make.flow(site))],
+    "flow delete": lambda site: [str(make.flow(site)), "--yes"],
+    "project rename": lambda site: [str(make.project(site)), "renamed"],
+    "project archive": lambda site: [str(make.project(site))],
+    "project unarchive": lambda site: [str(make.project(site))],
+    "project delete": lambda site: [str(make.project(site)), "--yes"],
     **{
         f"bulk {verb}": lambda site: ["--run", str(make.planned(site)), "--yes"]
         for verb in ("cancel", "pause", "start-now", "delete")
@@ -155,7 +170,8 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "bulk edit": lambda site: ["--run", str(make.planned(site)), "--priority", "4", "--yes"],
 }
 CHANGE_NOTHING = {
-    *("get flow-runs", "get flows", "get agents", "get schedules", "get task-runs", "logs", "version"),
+    *("flow diff", "project list"),
+    *("get flow-runs", "get flows", "get agents", "get schedules", "get task-runs", "get versions", "logs", "version"),
     *("schedule skips", "token list", "user list", "limit list", "maintenance show", "disk show", "hold show"),
     *("job list", "job show", "start", "server", "services", "agent process"),
 }

@@ -164,6 +164,11 @@ def read_on_behalf_of_others(large: Database) -> None:
         for find in (reads.sessions.by_hash, reads.users.by_username, reads.request_keys.get):
             find(session, "x")
         reads.mapped_flows.find(session, None, "default", "x")
+        reads.former_names.flow_renamed_from(session, flow, "x")
+        reads.former_names.project_renamed_from(session, "x")
+        reads.flows.version(session, flow, 1)
+        reads.deletions.runs(session, [flow])
+        reads.deletions.to_cancel(session, flow, 50)
         read_for_changes(session, run)
 
 

@@ -10,7 +10,7 @@ import pytest
 from litestar import Litestar, get
 
 from appliance.kit import ids
-from appliance.server.actions import concurrency
+from appliance.server.actions import concurrency, projects
 from appliance.server.api.gate import check_every_route, handlers
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.auth.identity import SYSTEM, Actor
@@ -63,6 +63,14 @@ def _of_run(suffix: str, body: Any = None) -> Callable[[Site], Target]:
     return lambda site: (f"/api/v1/flow-runs/{_run(site)}{suffix}", body)
 
 
+def _of_flow(suffix: str, body: Any = None) -> Callable[[Site], Target]:
+    return lambda site: (f"/api/v1/flows/{_flow(site)}{suffix}", body)
+
+
+def _of_project(suffix: str, body: Any = None) -> Callable[[Site], Target]:
+    return lambda site: (f"/api/v1/projects/{projects.ensure_project(site.database, SYSTEM, 'spare')}{suffix}", body)
+
+
 SLOTS = {"attempt": 1, "task_slug": "extract-1", "tags": ["db"]}
 
 
@@ -89,6 +97,8 @@ def _limit(site: Site) -> Target:
 
 
 R = "/api/v1/flow-runs/{run_id:uuid}"
+F = "/api/v1/flows/{flow_id:uuid}"
+P = "/api/v1/projects/{project_id:uuid}"
 TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("GET", "/healthz"): (EVERYBODY, _fixed("/healthz")),
     ("GET", "/livez"): (EVERYBODY, _fixed("/livez")),
@@ -114,6 +124,15 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
         READERS,
         lambda site: (f"/api/v1/flows/{_flow(site)}/versions", None),
     ),
+    ("PATCH", F): (OPERATORS, _of_flow("", {"paused": True})),
+    ("DELETE", F): (ADMINS, _of_flow("", {})),
+    ("GET", F + "/deletion"): (READERS, _of_flow("/deletion")),
+    ("GET", F + "/versions/{before:int}/compare/{number:int}"): (READERS, _of_flow("/versions/1/compare/1")),
+    ("GET", "/api/v1/projects"): (READERS, _fixed("/api/v1/projects")),
+    ("GET", P): (READERS, _of_project("")),
+    ("PATCH", P): (OPERATORS, _of_project("", {"archived": False})),
+    ("DELETE", P): (ADMINS, _of_project("", {})),
+    ("GET", P + "/deletion"): (READERS, _of_project("/deletion")),
     ("GET", "/api/v1/flow-runs"): (READERS, _fixed("/api/v1/flow-runs")),
     ("POST", "/api/v1/flow-runs"): (OPERATORS, lambda site: ("/api/v1/flow-runs", {"flow_id": str(_flow(site))})),
     ("GET", R): (READERS, _of_run("")),

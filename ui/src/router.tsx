@@ -89,10 +89,13 @@ const run = createRoute({
 const flows = createRoute({
   getParentRoute: () => app,
   path: "/flows",
-  validateSearch: (search: Record<string, unknown>): { q?: string } => ({ q: text(search.q) }),
+  validateSearch: (search: Record<string, unknown>): { q?: string; show?: "archive" } => ({
+    q: text(search.q),
+    show: search.show === "archive" ? "archive" : undefined,
+  }),
   loaderDeps: ({ search }) => search,
   loader: ({ context, deps }) => {
-    void context.queries.prefetchInfiniteQuery(flowsQuery(deps.q ?? ""));
+    void context.queries.prefetchInfiniteQuery(flowsQuery(deps.q ?? "", deps.show === "archive"));
   },
   component: lazyRouteComponent(() => import("./pages/flows"), "FlowsPage"),
 });

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -14,16 +15,18 @@ from appliance.kit.documents import JsonDocument
 from appliance.protocol.flows import Registered, Registration
 from appliance.protocol.schedules import ScheduleNews
 from appliance.server.actions import declared_schedules, deploys, projects
+from appliance.server.actions.flow_edits import refuse_if_deleted
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import mapped_flows
+from appliance.server.db.reads import former_names, mapped_flows
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import flows
+from appliance.server.db.writes import former_names as write_former_names
 from appliance.server.domain import parameters, versions
 from appliance.server.domain.sanitize import clean, clean_document
-from appliance.server.errors import Conflict, Invalid
+from appliance.server.errors import Conflict, Invalid, Renamed
 from appliance.server.events.outbox import announce
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -71,8 +74,10 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
         raise Invalid("The content hash must be 64 hexadecimal digits.")
     document = _parse(request.document)
     with db.write("register") as session:
-        project_id = projects.ensure(session, actor, request.project, now)
+        project_id = projects.ensure(session, actor, request.project, now, as_new=request.as_new)
+        _refuse_former_name(session, project_id, name, as_new=request.as_new)
         flow = flows.lock_or_create(session, project_id, name, now)
+        refuse_if_deleted(session, flow)
         if flow.archived:
             raise Conflict(
                 f"Flow {name!r} is archived; take it out of the archive first, or register under another name."
@@ -97,6 +102,21 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
             deploys.follow(session, flow, version, actor, now)
         deploys.look_again(session, version, actor, now)
         return _registered(version, news, created=created)
+
+
+def _refuse_former_name(session: Session, project_id: UUID, name: str, *, as_new: bool) -> None:
+    """A flow that was renamed goes on under its new name: code with the old one must not begin a second history unnoticed."""
+    renamed = former_names.flow_renamed_from(session, project_id, name)
+    if renamed is None or mapped_flows.exists(session, project_id, name):
+        return
+    if not as_new:
+        flow_id, current = renamed
+        raise Renamed(
+            f"Flow {name!r} was renamed to {current!r}; use that name in the code, or register a new flow (--as-new).",
+            id=str(flow_id),
+            name=current,
+        )
+    write_former_names.release(session, former_names.FLOW, project_id, name)
 
 
 def _parse(document: JsonDocument) -> FlowDocument:

@@ -3,6 +3,7 @@ and cancelled."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -15,14 +16,15 @@ from appliance.kit import clock
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.backfills import Backfill
 from appliance.protocol.jobs import OVER, Bulk
-from appliance.server.actions import backfills, bulk, hold
+from appliance.protocol.life_cycle import DeleteTree
+from appliance.server.actions import backfills, bulk, deletions, hold
 from appliance.server.actions.flow_runs.change import history_message
 from appliance.server.actions.keyed import keyed
 from appliance.server.auth.guards import Permission, require
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import jobs as reads
 from appliance.server.db.retries import retried
-from appliance.server.db.rows.jobs import JobRow
+from appliance.server.db.rows.jobs import JobColumns, JobRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import jobs
 from appliance.server.errors import Conflict, NotFound
@@ -33,6 +35,7 @@ AT_ONCE = 200
 KEPT = timedelta(days=30)
 SKIP_HELD = "skip_held"
 BACKFILL = "backfill"
+_STEPS_AT_ONCE = 5
 After = Literal["more", "waiting", "over"]
 
 
@@ -93,6 +96,39 @@ def _new_skip(db: Database, actor: Actor, reason: str, *, now: datetime) -> UUID
     return _new_bulk(db, actor, request, SKIP_HELD, now=now)
 
 
+def delete(
+    db: Database,
+    actor: Actor,
+    noun: deletions.Noun,
+    id: UUID,
+    request: DeleteTree,
+    *,
+    now: datetime | None = None,
+) -> UUID:
+    """Delete a flow or a project with everything that belongs to it, as a job; what is small is gone when this returns."""
+    now = now or clock.now()
+    job_id = _new_deletion(db, actor, noun, id, request, now=now)
+    for _ in range(_STEPS_AT_ONCE):
+        if step(db, job_id, now) != "more":
+            break
+    return job_id
+
+
+@keyed("tree.delete")
+def _new_deletion(
+    db: Database, actor: Actor, noun: deletions.Noun, id: UUID, request: DeleteTree, *, now: datetime
+) -> UUID:
+    with db.write("tree.delete") as session:
+        row = jobs.row(f"delete_{noun}", deletions.document(id, request), actor.name, now)
+        ahead = db.rules.scheduled_runs_ahead
+        job_id, total, name = deletions.begin(session, noun, id, request, row["id"], actor, now, ahead)
+        if job_id != row["id"]:
+            return job_id
+        jobs.add(session, row | {"total": total, "request": row["request"] | {"name": name}})
+        announce(session, "job", job_id, "job.changed", {"state": "queued"}, actor, now)
+        return job_id
+
+
 @keyed("job.cancel")
 def cancel(db: Database, actor: Actor, job_id: UUID, reason: str = "", *, now: datetime | None = None) -> UUID:
     """End a job after its current step. Completed steps stay. Cancelling again changes nothing."""
@@ -115,7 +151,7 @@ def step(db: Database, job_id: UUID, now: datetime) -> After:
         job = jobs.lock(session, job_id)
         if job is None or job.state in OVER:
             return "over"
-        columns = backfills.step(session, job, now) if job.kind == BACKFILL else bulk.step(session, job, now)
+        columns = _step_of(job.kind)(session, job, now)
         if not columns:
             return "waiting"
         jobs.change(session, job_id, now, **columns)
@@ -124,6 +160,12 @@ def step(db: Database, job_id: UUID, now: datetime) -> After:
             hold.release_within(session, actor, "All held runs were skipped.", now)
         _announce(session, job, columns["state"], actor, now)
         return "over" if columns["state"] in OVER else "more"
+
+
+def _step_of(kind: str) -> Callable[[Session, JobRow, datetime], JobColumns]:
+    if kind == BACKFILL:
+        return backfills.step
+    return deletions.step if kind in deletions.KINDS else bulk.step
 
 
 @retried

@@ -61,7 +61,7 @@ def plan_runs(
     malformed = 0
     for schedule in due_schedules:
         flow, version = flows[schedule.flow_id], versions.get(schedule.flow_id)
-        if version is None or flow.archived or not schedule.active:
+        if version is None or flow.archived or flow.paused or not schedule.active:
             continue
         try:
             passed, waiting = _passed(session, schedule, outage, now)

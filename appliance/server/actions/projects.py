@@ -1,4 +1,4 @@
-"""Projects: the namespaces of flows."""
+"""Projects: the namespaces of flows. Registering a flow creates them; people rename and archive them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
+from appliance.protocol.life_cycle import EditProject
+from appliance.server.actions import flow_edits
+from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import required_name
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import former_names as read_former_names
+from appliance.server.db.reads.former_names import PROJECT, SITE
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
-from appliance.server.db.writes import projects
+from appliance.server.db.tables.projects import Project
+from appliance.server.db.writes import flows, former_names, projects
+from appliance.server.domain.sanitize import clean
+from appliance.server.errors import Conflict, Invalid, NotFound, Renamed
 from appliance.server.events.outbox import announce
 
 
@@ -24,10 +32,90 @@ def ensure_project(db: Database, actor: Actor, name: str, *, now: datetime | Non
         return ensure(session, actor, name, now)
 
 
-def ensure(session: Session, actor: Actor, name: str, now: datetime) -> UUID:
-    """The same, inside the transaction of another action."""
+def ensure(session: Session, actor: Actor, name: str, now: datetime, *, as_new: bool = False) -> UUID:
+    """The same, inside the transaction of another action. Raises Renamed if a project was renamed from this name, unless `as_new`."""
     name = required_name(name, "project")
-    project_id, created = projects.ensure(session, name, now)
-    if created:
-        announce(session, "project", project_id, "project.created", {"name": name}, actor, now)
-    return project_id
+    project = projects.share(session, name)
+    if project is None:
+        _require_new_name(name)
+        renamed = read_former_names.project_renamed_from(session, name)
+        if renamed is not None and not as_new:
+            project_id, current = renamed
+            raise Renamed(
+                f"Project {name!r} was renamed to {current!r}; register with that project, or as a new one (--as-new).",
+                id=str(project_id),
+                name=current,
+            )
+        created = projects.create(session, name, now)
+        if created is not None:
+            former_names.release(session, PROJECT, SITE, name)
+            announce(session, "project", created, "project.created", {"name": name}, actor, now)
+            return created
+        project = projects.share(session, name)  # another request has just created it
+        assert project is not None
+    if project.archived:
+        raise Conflict(f"Project {name!r} is archived; take it out of the archive first, or register in another one.")
+    return project.id
+
+
+@keyed("project.edit")
+def edit(db: Database, actor: Actor, project_id: UUID, request: EditProject, *, now: datetime | None = None) -> UUID:
+    """Rename a project, archive it with all its flows, or take both out of the archive. What is already so stays as it is."""
+    now, name = now or clock.now(), None if request.name is None else required_name(request.name, "project")
+    if name is None and request.archived is None:
+        raise Invalid("Nothing to change; send name or archived.")
+    with db.write("tree.edit") as session:
+        project = require(projects.lock(session, project_id))
+        if name is not None:
+            _rename(session, project, name, actor, request.reason, now)
+        if request.archived is not None:
+            archive(session, project, request.archived, actor, request.reason, now, db.rules.scheduled_runs_ahead)
+        return project_id
+
+
+def require(project: Project | None) -> Project:
+    if project is None:
+        raise NotFound("There is no such project; it may have been deleted.")
+    return project
+
+
+def archive(
+    session: Session, project: Project, archived: bool, actor: Actor, reason: str, now: datetime, ahead: int
+) -> None:
+    """Archive a project and its flows. Taken out again, those flows return that were archived with it."""
+    if project.archived == archived:
+        return
+    for flow in flows.lock_of_project(session, project.id):
+        flow_edits.refuse_if_deleted(session, flow)
+        if archived and not flow.archived:
+            flow_edits.stop_or_start(session, flow, actor, reason, now, ahead, archived=True)
+            flow.settings = flow.settings | {flow_edits.WITH_PROJECT: True}
+        elif not archived and flow.settings.get(flow_edits.WITH_PROJECT):
+            flow_edits.stop_or_start(session, flow, actor, reason, now, ahead, archived=False)
+    project.archived = archived
+    session.flush()
+    kind = "project.archived" if archived else "project.unarchived"
+    announce(session, "project", project.id, kind, {"reason": clean(reason)}, actor, now)
+
+
+def _rename(session: Session, project: Project, name: str, actor: Actor, reason: str, now: datetime) -> None:
+    if name == project.name:
+        return
+    _require_new_name(name)
+    if projects.share(session, name) is not None:
+        raise Conflict(f"There is a project named {name!r} already; choose another name.")
+    before = project.name
+    former_names.release(session, PROJECT, SITE, name)
+    former_names.record(session, PROJECT, SITE, before, project.id, now)
+    project.name = name
+    session.flush()
+    data = {"from": before, "to": name, "reason": clean(reason)}
+    announce(session, "project", project.id, "project.renamed", data, actor, now)
+
+
+def _require_new_name(name: str) -> None:
+    if "/" in name:
+        raise Invalid(
+            f"A project's name can't contain '/', because project/flow names a flow; "
+            f"use another character, as in {name.replace('/', '-')!r}."
+        )

@@ -1,17 +1,22 @@
-"""REST: registering and reading flows."""
+"""REST: registering, reading, renaming, pausing, archiving and deleting flows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from litestar import Router, get, post, put
+from litestar import Router, delete, get, patch, post, put
 from sqlalchemy.orm import Session
 
 from appliance.protocol.flows import Registered, Registration, SetRunTimeout
+from appliance.protocol.jobs import JobView
+from appliance.protocol.life_cycle import DeleteTree, DeletionPreview, EditFlow, VersionComparison
 from appliance.protocol.message import Page
+from appliance.server.actions import deletions, flow_edits
 from appliance.server.actions import flows as actions
+from appliance.server.actions import jobs as job_actions
 from appliance.server.actions.run_timeouts import set_run_timeout
+from appliance.server.api import jobs
 from appliance.server.api.bodies import decode
 from appliance.server.api.views import FlowView, VersionView
 from appliance.server.auth.guards import Permission
@@ -20,6 +25,7 @@ from appliance.server.db.reads import flows, pages
 from appliance.server.db.rows.flows import FlowRow, VersionSummary
 from appliance.server.db.session import Database
 from appliance.server.domain.run_timeouts import run_timeout
+from appliance.server.domain.version_comparison import compare
 from appliance.server.errors import NotFound
 
 
@@ -34,12 +40,13 @@ def index(
     database: Database,
     project: str | None = None,
     name: str | None = None,
+    archived: bool = False,
     limit: int | None = None,
     after: str | None = None,
 ) -> Page:
-    """List flows, sorted by name. `name` matches any part of a flow's name."""
+    """List flows, sorted by name: those in use, or with `archived` those in the archive. `name` matches any part of a flow's name."""
     with database.read() as session:
-        page = flows.page(session, pages.size(limit), after, project, name)
+        page = flows.page(session, pages.size(limit), after, project, name, archived)
         return Page(items=_views(database, session, page.rows), next=page.next)
 
 
@@ -56,6 +63,41 @@ def put_run_timeout(database: Database, actor: Actor, flow_id: UUID, body: bytes
     """Set how long a run of the flow may take. One that takes longer is stopped and ends as TimedOut."""
     set_run_timeout(database, actor, flow_id, decode(body, SetRunTimeout).seconds)
     return _one(database, flow_id)
+
+
+@get(
+    "/{flow_id:uuid}/versions/{before:int}/compare/{number:int}",
+    opt={"permission": Permission.READ},
+    sync_to_thread=True,
+)
+def comparison(database: Database, flow_id: UUID, before: int, number: int) -> VersionComparison:
+    """Compare two versions of a flow: what was added, removed and changed from the first to the second."""
+    with database.read() as session:
+        old, new = flows.version(session, flow_id, before), flows.version(session, flow_id, number)
+        return VersionComparison(flow_id=flow_id, before=before, after=number, parts=compare(old, new))
+
+
+@patch("/{flow_id:uuid}", opt={"permission": Permission.EDIT_FLOW, "body": EditFlow}, sync_to_thread=True)
+def edit(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> FlowView:
+    """Rename, pause, resume, archive, or unarchive a flow."""
+    return _one(database, flow_edits.edit(database, actor, flow_id, decode(body, EditFlow)))
+
+
+@get("/{flow_id:uuid}/deletion", opt={"permission": Permission.READ}, sync_to_thread=True)
+def deletion(database: Database, flow_id: UUID) -> DeletionPreview:
+    """Preview what deleting the flow would delete."""
+    return deletions.preview(database, "flow", flow_id)
+
+
+@delete(
+    "/{flow_id:uuid}",
+    opt={"permission": Permission.DELETE_FLOW, "body": DeleteTree},
+    status_code=202,
+    sync_to_thread=True,
+)
+def remove(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> JobView:
+    """Delete a flow with its runs, versions and schedules, as a job. Results stored elsewhere are not deleted."""
+    return jobs.one(database, job_actions.delete(database, actor, "flow", flow_id, decode(body, DeleteTree)))
 
 
 def _one(database: Database, flow_id: UUID) -> FlowView:
@@ -116,4 +158,7 @@ def _views(database: Database, session: Session, rows: Sequence[FlowRow]) -> lis
     ]
 
 
-router = Router("/flows", route_handlers=[register, index, show, put_run_timeout, versions])
+router = Router(
+    "/flows",
+    route_handlers=[register, index, show, put_run_timeout, edit, deletion, remove, versions, comparison],
+)

@@ -42,7 +42,7 @@ class SkipHeld(Message, kw_only=True):
 @post("/bulk", opt={"permission": Permission.BULK, "body": Bulk}, sync_to_thread=True)
 def bulk(database: Database, actor: Actor, body: bytes) -> JobView:
     """Perform one action on many runs. Up to 200 are done before the response; for more, follow the job's progress."""
-    return _one(database, jobs.create_bulk(database, actor, decode(body, Bulk)))
+    return one(database, jobs.create_bulk(database, actor, decode(body, Bulk)))
 
 
 @post(
@@ -59,7 +59,7 @@ def preview(database: Database, body: bytes) -> BackfillPreview:
 @post("/backfills", opt={"permission": Permission.BACKFILL, "body": Backfill}, sync_to_thread=True)
 def backfill(database: Database, actor: Actor, body: bytes) -> JobView:
     """Create missing runs for past due times, as a job."""
-    return _one(database, jobs.create_backfill(database, actor, decode(body, Backfill)))
+    return one(database, jobs.create_backfill(database, actor, decode(body, Backfill)))
 
 
 @get("/jobs", opt={"permission": Permission.READ, "items": JobView}, sync_to_thread=True)
@@ -78,7 +78,7 @@ def index(
 @get("/jobs/{job_id:uuid}", opt={"permission": Permission.READ}, sync_to_thread=True)
 def show(database: Database, job_id: UUID) -> JobView:
     """Get one job with its progress."""
-    return _one(database, job_id)
+    return one(database, job_id)
 
 
 @post(
@@ -89,7 +89,7 @@ def show(database: Database, job_id: UUID) -> JobView:
 )
 def cancel(database: Database, actor: Actor, job_id: UUID, body: bytes) -> JobView:
     """Cancel a job. What it has already done remains."""
-    return _one(database, jobs.cancel(database, actor, job_id, decode(body, CancelJob).reason))
+    return one(database, jobs.cancel(database, actor, job_id, decode(body, CancelJob).reason))
 
 
 @get("/system/hold", opt={"permission": Permission.READ}, sync_to_thread=True)
@@ -124,7 +124,7 @@ def release_hold(database: Database, actor: Actor, body: bytes) -> HoldView:
 def skip_held(database: Database, actor: Actor, body: bytes) -> JobView:
     """Mark all held runs Skipped. The hold ends when the job is done."""
     request = decode(body, SkipHeld)
-    return _one(database, jobs.skip_held(database, actor, request.reason, request.idempotency_key))
+    return one(database, jobs.skip_held(database, actor, request.reason, request.idempotency_key))
 
 
 def view(row: JobRow) -> JobView:
@@ -146,7 +146,8 @@ def view(row: JobRow) -> JobView:
     )
 
 
-def _one(database: Database, job_id: UUID) -> JobView:
+def one(database: Database, job_id: UUID) -> JobView:
+    """A job as it is now. Raises NotFound."""
     with database.read() as session:
         row = reads.get(session, job_id)
     if row is None:

@@ -28,6 +28,8 @@ class Permission(StrEnum):
     BULK = "runs:bulk"  # in addition to the permission for the action itself
     BACKFILL = "schedules:backfill"
     REGISTER_FLOW = "flows:register"
+    EDIT_FLOW = "flows:edit"  # rename, pause and archive flows and projects
+    DELETE_FLOW = "flows:delete"  # delete flows and projects with their runs
     EDIT_SCHEDULE = "schedules:edit"
     EDIT_LIMIT = "limits:edit"
     MANAGE_HOLD = "hold:manage"
@@ -53,10 +55,12 @@ _OPERATOR = _VIEWER | {
     Permission.BULK,
     Permission.BACKFILL,
     Permission.REGISTER_FLOW,
+    Permission.EDIT_FLOW,
     Permission.EDIT_SCHEDULE,
     Permission.EDIT_LIMIT,
 }
 _ADMIN = _OPERATOR | {
+    Permission.DELETE_FLOW,
     Permission.MANAGE_HOLD,
     Permission.MANAGE_MAINTENANCE,
     Permission.MANAGE_USERS,

@@ -16,6 +16,7 @@ from appliance.server.graphql.concurrency import ConcurrencyMutations
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import root_mutation
 from appliance.server.graphql.jobs import JobMutations
+from appliance.server.graphql.life_cycle import LifeCycleMutations
 from appliance.server.graphql.queries import one_flow_run
 from appliance.server.graphql.scalars import json_object
 from appliance.server.graphql.schedules import ScheduleMutations
@@ -47,7 +48,7 @@ from appliance.server.graphql.verbs import VerbInput, permission_of, request_of
 
 
 @strawberry.type
-class Mutation(JobMutations, ScheduleMutations, ConcurrencyMutations, SystemMutations):
+class Mutation(JobMutations, LifeCycleMutations, ScheduleMutations, ConcurrencyMutations, SystemMutations):
     @root_mutation(Permission.CREATE_RUN)
     def create_flow_run(self, info: Info, input: CreateFlowRunInput) -> CreateFlowRunPayload:
         request = CreateFlowRun(

@@ -31,6 +31,7 @@ from appliance.server.graphql.context import Context, Info
 from appliance.server.graphql.fields import root_field
 from appliance.server.graphql.filters import run_filter, search_text, state_types
 from appliance.server.graphql.jobs import JobQueries
+from appliance.server.graphql.life_cycle import LifeCycleQueries
 from appliance.server.graphql.scalars import BigInt
 from appliance.server.graphql.schedules import ScheduleQueries
 from appliance.server.graphql.system import SystemQueries
@@ -50,7 +51,7 @@ from appliance.server.graphql.types.task_runs import TaskRunPage
 
 
 @strawberry.type
-class Query(JobQueries, ScheduleQueries, ConcurrencyQueries, SystemQueries):
+class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, SystemQueries):
     @root_field(Permission.SELF)
     def me(self, info: Info) -> Me:
         actor = info.context.actor
@@ -76,8 +77,8 @@ class Query(JobQueries, ScheduleQueries, ConcurrencyQueries, SystemQueries):
         )
 
     @root_field(Permission.READ)
-    def projects(self, info: Info) -> list[Project]:
-        rows = projects.every(info.context.session())
+    def projects(self, info: Info, archived: bool = False) -> list[Project]:
+        rows = projects.every(info.context.session(), archived)
         info.context.loaders.flow_count.want(row.id for row in rows)
         return [project_types.project(row) for row in rows]
 

@@ -10,11 +10,13 @@ export type Flow = NonNullable<FlowQuery["flow"]>;
 /** `catchUpWindow` is in seconds. */
 export type Schedule = Flow["schedules"][number];
 
-export function flowsQuery(name: string) {
+/** The flows in use, or those in the archive. */
+export function flowsQuery(name: string, archived = false) {
+  const filter = { ...(name && { name }), ...(archived && { archived }) };
   return infiniteQueryOptions({
-    queryKey: flowKeys.list(name),
+    queryKey: flowKeys.list(name, archived),
     queryFn: async ({ pageParam, signal }) =>
-      (await execute(FlowsDocument, { filter: name ? { name } : {}, after: pageParam }, signal)).flows,
+      (await execute(FlowsDocument, { filter, after: pageParam }, signal)).flows,
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
   });

@@ -16,9 +16,15 @@ export const taskRunKeys = {
 
 export const flowKeys = {
   lists: ["flows"] as const,
-  list: (name: string) => [...flowKeys.lists, name] as const,
+  list: (name: string, archived = false) => [...flowKeys.lists, name, archived] as const,
   all: ["flow"] as const,
   one: (id: string) => [...flowKeys.all, id] as const,
+};
+
+/** Of a flow or a project: what deleting it would delete; of a flow's versions: what differs. */
+export const lifeCycleKeys = {
+  deletion: (id: string) => ["deletion", id] as const,
+  comparison: (flowId: string, before: number, after: number) => ["comparison", flowId, before, after] as const,
 };
 
 export const scheduleKeys = {

@@ -25,6 +25,8 @@ const TITLES: Record<string, string> = {
 
 export function jobTitle(job: Pick<Described, "kind" | "request">): string {
   if (job.kind === "mark") return `Mark runs as ${String(job.request.state ?? "ended")}`;
+  if (job.kind === "delete_flow" || job.kind === "delete_project")
+    return `Delete ${job.kind.slice("delete_".length)} ${String(job.request.name ?? "")}`.trimEnd();
   return TITLES[job.kind] ?? job.kind;
 }
 

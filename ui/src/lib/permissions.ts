@@ -10,6 +10,8 @@ export type Permission =
   | "runs:edit"
   | "runs:delete"
   | "runs:bulk"
+  | "flows:edit"
+  | "flows:delete"
   | "schedules:backfill"
   | "schedules:edit"
   | "limits:edit"

@@ -13,19 +13,21 @@ const TYPING_PAUSE = 250;
 
 export function FlowsPage() {
   usePageTitle("Flows");
-  const { q = "" } = useSearch({ from: "/app/flows" });
+  const { q = "", show } = useSearch({ from: "/app/flows" });
+  const isArchive = show === "archive";
   const navigate = useNavigate();
   const [text, setText] = useState(q);
   const [current, setCurrent] = useState(-1);
   const input = useRef<HTMLInputElement>(null);
-  const query = useInfiniteQuery({ ...flowsQuery(q), placeholderData: keepPreviousData });
+  const query = useInfiniteQuery({ ...flowsQuery(q, isArchive), placeholderData: keepPreviousData });
   const flows = query.data?.pages.flatMap((page) => page.items) ?? [];
   useEffect(() => {
     const timer = window.setTimeout(() => {
-      if (text.trim() !== q) void navigate({ to: "/flows", search: { q: text.trim() || undefined }, replace: true });
+      if (text.trim() !== q)
+        void navigate({ to: "/flows", search: { q: text.trim() || undefined, show }, replace: true });
     }, TYPING_PAUSE);
     return () => window.clearTimeout(timer);
-  }, [text, q, navigate]);
+  }, [text, q, show, navigate]);
   const flowAt = () => flows[current];
   useShortcuts("Flows", [
     { keys: "/", label: "Search", run: () => input.current?.focus() },
@@ -64,6 +66,19 @@ export function FlowsPage() {
           value={text}
           onChange={(event) => setText(event.target.value)}
         />
+        <label className="row">
+          <input
+            type="checkbox"
+            checked={isArchive}
+            onChange={(event) =>
+              void navigate({
+                to: "/flows",
+                search: { q: q || undefined, show: event.target.checked ? "archive" : undefined },
+              })
+            }
+          />
+          In the archive
+        </label>
       </div>
       <div className={`card table-card ${query.isPlaceholderData ? "dimmed" : ""}`}>
         <section className="table-box" aria-label="Flows" tabIndex={0}>
@@ -72,7 +87,7 @@ export function FlowsPage() {
           ) : query.isError && flows.length === 0 ? (
             <Failure error={query.error} retry={() => void query.refetch()} what="The flows" />
           ) : flows.length === 0 ? (
-            <NoFlows q={q} clear={() => setText("")} />
+            <NoFlows q={q} isArchive={isArchive} clear={() => setText("")} />
           ) : (
             <FlowsTable flows={flows} current={current} />
           )}

@@ -136,8 +136,10 @@ export function flow(parameters: Parameter[] = [], more: Partial<Flow> = {}): Fl
   return {
     id: "flow-1",
     name: "etl",
+    paused: false,
+    archived: false,
     created: AT,
-    project: { name: "main" },
+    project: { id: "project-1", name: "main", archived: false },
     versions: [],
     version: {
       number: 3,

@@ -20,10 +20,12 @@ from appliance.server.db.rows.flows import (
     VersionWork,
 )
 from appliance.server.db.tables import metadata
+from appliance.server.errors import NotFound
 
 _flow = metadata.tables["flow"]
 _version = metadata.tables["flow_version"]
 _project = metadata.tables["project"]
+_HIGHEST = 2**31 - 1
 _SUMMARY = tuple(_version.c[name] for name in VersionSummary.__annotations__)
 _NAMES = (
     select(_flow.c.id, _flow.c.name, _project.c.name)
@@ -100,6 +102,17 @@ def version_page(session: Session, flow_id: UUID, limit: int, after: str | None 
     rows = cast(Sequence[VersionSummary], session.execute(query.limit(limit + 1)).all())
     more, rows = len(rows) > limit, rows[:limit]
     return RowPage(rows, encode(str(rows[-1].number)) if more else None)
+
+
+def version(session: Session, flow_id: UUID, number: int) -> FlowVersionRow:
+    """One version of a flow. Raises NotFound."""
+    row = None
+    if 0 < number <= _HIGHEST:
+        statement = select(_version).where(_version.c.flow_id == flow_id, _version.c.number == number)
+        row = session.execute(statement).one_or_none()
+    if row is None:
+        raise NotFound(f"The flow has no version {number}; list its versions to see which there are.")
+    return cast(FlowVersionRow, row)
 
 
 def _number(cursor: str) -> int:

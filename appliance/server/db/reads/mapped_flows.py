@@ -54,3 +54,9 @@ def versions_with(session: Session, flow_id: UUID, hashes: Collection[str]) -> l
     """The versions with one of these content hashes, oldest first."""
     statement = select(FlowVersion).where(_versions.c.flow_id == flow_id, _versions.c.content_hash.in_(hashes))
     return list(session.execute(statement.order_by(_versions.c.number)).scalars())
+
+
+def exists(session: Session, project_id: UUID, name: str) -> bool:
+    """Whether the project has a flow with this name."""
+    statement = select(_flows.c.id).where(_flows.c.project_id == project_id, _flows.c.name == name)
+    return session.execute(statement).first() is not None

@@ -17,9 +17,9 @@ _flow = metadata.tables["flow"]
 MOST = 500
 
 
-def every(session: Session) -> Sequence[ProjectRow]:
-    """All projects by name; a site has a handful, and at most 500 are listed."""
-    statement = select(_project).order_by(_project.c.name).limit(MOST)
+def every(session: Session, archived: bool = False) -> Sequence[ProjectRow]:
+    """All projects by name, those in use or those in the archive; a site has a handful, and at most 500 are listed."""
+    statement = select(_project).where(_project.c.archived.is_(archived)).order_by(_project.c.name).limit(MOST)
     return cast(Sequence[ProjectRow], session.execute(statement).all())
 
 

@@ -75,7 +75,7 @@ def to_plan(session: Session, now: datetime) -> list[UUID]:
     statement = (
         select(_schedule.c.id)
         .join(_flow, _flow.c.id == _schedule.c.flow_id)
-        .where(ACTIVE, _schedule.c.plan_at <= now, ~_flow.c.archived)
+        .where(ACTIVE, _schedule.c.plan_at <= now, ~_flow.c.archived, ~_flow.c.paused)
         .order_by(_schedule.c.plan_at)
     )
     return list(session.execute(statement).scalars())

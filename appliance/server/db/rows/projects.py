@@ -14,4 +14,5 @@ class ProjectRow(RowType):
     id: UUID
     name: str
     description: str
+    archived: bool
     created: datetime

@@ -18,4 +18,5 @@ class Project(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     name: str = Field(max_length=200)
     description: str = Field(default="", sa_type=LongText)
+    archived: bool = False
     created: datetime = Field(sa_type=Time)

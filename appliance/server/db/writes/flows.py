@@ -39,6 +39,14 @@ def lock_or_create(session: Session, project_id: UUID, name: str, now: datetime)
 
 
 def lock(session: Session, flow_id: UUID) -> Flow | None:
-    """Lock a flow until the transaction ends; None when there is no such flow."""
-    statement = select(Flow).where(_flows.c.id == flow_id).with_for_update(key_share=True)
-    return session.execute(statement).scalar_one_or_none()
+    """Lock the flow until the transaction ends; None when there is no such flow."""
+    statement = select(Flow).where(_flows.c.id == flow_id)
+    return session.execute(
+        statement.with_for_update(key_share=True).execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+
+
+def lock_of_project(session: Session, project_id: UUID) -> list[Flow]:
+    """Lock all flows of a project until the transaction ends, oldest first."""
+    statement = select(Flow).where(_flows.c.project_id == project_id).order_by(_flows.c.id)
+    return list(session.execute(statement.with_for_update(key_share=True)).scalars())

@@ -16,13 +16,21 @@ from appliance.server.db.tables.projects import Project
 _projects = table(Project)
 
 
-def ensure(session: Session, name: str, now: datetime) -> tuple[UUID, bool]:
-    """The id of the project with this name, which is created if it is missing, and whether it was."""
+def create(session: Session, name: str, now: datetime) -> UUID | None:
+    """Create a project; None when there is one with this name already."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    row = {"id": ids.uuid7(), "name": name, "description": "", "created": now}
+    row = {"id": ids.uuid7(), "name": name, "description": "", "archived": False, "created": now}
     statement = insert(_projects).values(row).on_conflict_do_nothing().returning(_projects.c.id)
-    created_id = session.execute(statement).scalar()
-    if created_id is not None:
-        return created_id, True
-    project_id: UUID = session.execute(select(_projects.c.id).where(_projects.c.name == name)).scalar_one()
-    return project_id, False
+    return session.execute(statement).scalar()
+
+
+def share(session: Session, name: str) -> Project | None:
+    """The project with this name, which stays as it is until the transaction ends."""
+    statement = select(Project).where(_projects.c.name == name).with_for_update(read=True)
+    return session.execute(statement).scalar_one_or_none()
+
+
+def lock(session: Session, project_id: UUID) -> Project | None:
+    """Lock the project until the transaction ends; None when there is no such project."""
+    statement = select(Project).where(_projects.c.id == project_id).with_for_update(key_share=True)
+    return session.execute(statement.execution_options(populate_existing=True)).scalar_one_or_none()

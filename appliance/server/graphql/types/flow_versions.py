@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
 import strawberry
 
+from appliance.protocol.life_cycle import PartComparison
 from appliance.server.db.rows.flows import FlowVersionRow, VersionSummary
 from appliance.server.graphql.scalars import JSON
 
@@ -113,6 +115,50 @@ def version(row: FlowVersionRow) -> FlowVersion:
         sdk_version=row.sdk_version,
         labels=row.labels,
         storage=row.storage,
+    )
+
+
+@strawberry.type(description="One field that differs. If the item is a single value, the field is empty.")
+class VersionChange:
+    name: str
+    field: str
+    before: JSON | None
+    after: JSON | None
+
+
+@strawberry.type(
+    description="What differs in one part: tasks, edges, parameters, labels, run_config, schedules, storage, ..."
+)
+class VersionPartComparison:
+    part: str
+    added: list[str]
+    removed: list[str]
+    changed: list[VersionChange]
+
+
+@strawberry.type(description="What differs from one version to another. Parts that are the same are omitted.")
+class VersionComparison:
+    before: int
+    after: int
+    parts: list[VersionPartComparison]
+
+
+def comparison(before: int, after: int, parts: Iterable[PartComparison]) -> VersionComparison:
+    return VersionComparison(
+        before=before,
+        after=after,
+        parts=[
+            VersionPartComparison(
+                part=part.part,
+                added=part.added,
+                removed=part.removed,
+                changed=[
+                    VersionChange(name=one.name, field=one.field, before=one.before, after=one.after)
+                    for one in part.changed
+                ],
+            )
+            for part in parts
+        ],
     )
 
 

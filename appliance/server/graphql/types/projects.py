@@ -15,6 +15,7 @@ class Project:
     id: UUID
     name: str
     description: str
+    archived: bool
 
     @strawberry.field
     def flow_count(self, info: Info) -> int:
@@ -22,4 +23,4 @@ class Project:
 
 
 def project(row: ProjectRow) -> Project:
-    return Project(id=row.id, name=row.name, description=row.description)
+    return Project(id=row.id, name=row.name, description=row.description, archived=row.archived)

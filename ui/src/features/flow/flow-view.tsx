@@ -8,6 +8,8 @@ import { StatePill } from "../../ui/state-pill";
 import { Strip } from "../../ui/strip";
 import { ScheduleList } from "../schedules/schedule-list";
 import { useWriting } from "../session/permissions";
+import { CompareVersions } from "./compare-versions";
+import { FlowMenu } from "./flow-menu";
 import { RecentRuns } from "./recent-runs";
 import { RunTimeoutCard } from "./run-timeout-card";
 import { ParametersCard, TasksCard, VersionCard } from "./version-cards";
@@ -32,6 +34,7 @@ export function FlowView({ flow }: { flow: Flow }) {
         </nav>
         <div className="run-head-line">
           <h1>{flow.name}</h1>
+          {(flow.paused || flow.archived) && <span className="mark">{flow.archived ? "Archived" : "Paused"}</span>}
           {latest && <StatePill look={lookOf(latest.state)} />}
           <Strip runs={flow.recentRuns} />
           {flow.nextRun && (
@@ -40,18 +43,24 @@ export function FlowView({ flow }: { flow: Flow }) {
             </span>
           )}
           <span className="spring" />
-          {writing.allowed ? (
+          {writing.allowed && !flow.archived ? (
             <Link to="/flows/$flowId/run" params={{ flowId: flow.id }} className="button primary">
               Run…
             </Link>
           ) : (
-            <span title={writing.reason}>
+            <span title={flow.archived ? "Take the flow out of the archive to run it." : writing.reason}>
               <Button className="button" isDisabled>
                 Run…
               </Button>
             </span>
           )}
+          <FlowMenu flow={flow} />
         </div>
+        {flow.archived ? (
+          <p className="muted">This flow is in the archive: no runs start, and new ones are refused.</p>
+        ) : (
+          flow.paused && <p className="muted">This flow is paused: its runs wait, and its schedules plan none.</p>
+        )}
       </header>
       <div className="flow-grid">
         <RecentRuns flow={flow} />
@@ -64,6 +73,7 @@ export function FlowView({ flow }: { flow: Flow }) {
           </section>
           <RunTimeoutCard flow={flow} />
           <VersionCard flow={flow} />
+          <CompareVersions flow={flow} />
           <ParametersCard flow={flow} />
           <TasksCard flow={flow} />
         </div>

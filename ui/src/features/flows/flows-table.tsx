@@ -54,6 +54,7 @@ function FlowLine({ flow, isCurrent }: { flow: FlowRow; isCurrent: boolean }) {
         <Link to="/flows/$flowId" params={{ flowId: flow.id }} className="row-link">
           {flow.name}
         </Link>
+        {flow.paused && <span className="mark">Paused</span>}
       </td>
       <td className="cell-project muted">{flow.project.name}</td>
       <td className="cell-strip">
@@ -84,7 +85,7 @@ function FlowLine({ flow, isCurrent }: { flow: FlowRow; isCurrent: boolean }) {
       </td>
       <td className="cell-version right number muted">v{flow.version.number}</td>
       <td className="cell-action">
-        {writing.allowed && (
+        {writing.allowed && !flow.archived && (
           <Link
             to="/flows/$flowId/run"
             params={{ flowId: flow.id }}

@@ -1,7 +1,7 @@
 import { Button } from "react-aria-components";
 import { Empty } from "../../ui/notice";
 
-export function NoFlows({ q, clear }: { q: string; clear: () => void }) {
+export function NoFlows({ q, isArchive, clear }: { q: string; isArchive: boolean; clear: () => void }) {
   if (q) {
     return (
       <Empty
@@ -14,6 +14,7 @@ export function NoFlows({ q, clear }: { q: string; clear: () => void }) {
       />
     );
   }
+  if (isArchive) return <Empty title="No flows are in the archive." />;
   return (
     <Empty title="No flows yet.">
       A flow is a Python file with tasks. Register one:

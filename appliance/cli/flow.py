@@ -1,0 +1,152 @@
+"""`appliance flow`: renames, pauses, archives, and deletes flows, and compares their versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from appliance.cli import deletion
+from appliance.cli.connection import connect
+from appliance.cli.flow_names import find_flow, project_option
+from appliance.cli.options import key_option, reason_option, wait_option, yes_option
+from appliance.cli.output import as_json, print_json
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group(
+    epilog="\b\nExamples:\n  appliance flow rename finance/etl daily-etl\n  appliance flow pause finance/etl --reason 'wrong data'"
+    "\n  appliance flow diff finance/etl 3 4\n  appliance flow delete finance/etl --preview"
+)
+def flow() -> None:
+    """Rename, pause, archive, and delete flows, and compare their versions.
+
+    FLOW is a flow's name, project/name, or id. To list flows, run `appliance get flows`.
+    """
+
+
+def _changes(command: F) -> F:
+    """The argument and the options of every command that changes a flow."""
+    for option in (as_json, key_option, reason_option("in the audit log"), project_option):
+        command = option(command)
+    return command
+
+
+@flow.command()
+@click.argument("flow_name", metavar="FLOW")
+@click.argument("name", metavar="NAME")
+@_changes
+def rename(flow_name: str, name: str, **options: Any) -> None:
+    """Rename a flow to NAME. Its id, versions, runs, and schedules stay.
+
+    Use the new name in the code, too: registering under the old one is refused, so that no second flow is made by mistake.
+    """
+    _edit(flow_name, options, name=name)
+
+
+@flow.command()
+@click.argument("flow_name", metavar="FLOW")
+@_changes
+def pause(flow_name: str, **options: Any) -> None:
+    """Pause a flow. Its runs wait, and its schedules plan none; runs in progress continue."""
+    _edit(flow_name, options, paused=True)
+
+
+@flow.command()
+@click.argument("flow_name", metavar="FLOW")
+@_changes
+def resume(flow_name: str, **options: Any) -> None:
+    """Resume a paused flow. Times that passed while it was paused get no runs."""
+    _edit(flow_name, options, paused=False)
+
+
+@flow.command()
+@click.argument("flow_name", metavar="FLOW")
+@_changes
+def archive(flow_name: str, **options: Any) -> None:
+    """Archive a flow. It leaves the lists, starts no runs, and takes no new ones and no new versions."""
+    _edit(flow_name, options, archived=True)
+
+
+@flow.command()
+@click.argument("flow_name", metavar="FLOW")
+@_changes
+def unarchive(flow_name: str, **options: Any) -> None:
+    """Take a flow out of the archive. Times that passed meanwhile get no runs."""
+    _edit(flow_name, options, archived=False)
+
+
+@flow.command()
+@click.argument("flow_name", metavar="FLOW")
+@project_option
+@deletion.preview_option
+@deletion.cancel_runs_option
+@reason_option("with the job")
+@yes_option
+@wait_option
+@key_option
+@as_json
+def delete(
+    flow_name: str,
+    project: str | None,
+    preview: bool,
+    cancel_runs: bool,
+    reason: str,
+    yes: bool,
+    wait: bool,
+    json_output: bool,
+) -> int:
+    """Delete a flow with its runs, versions, and schedules, as a job. Results stored elsewhere are not deleted."""
+    from appliance.cli.watch_job import finish
+    from appliance.client import flows
+    from appliance.protocol.life_cycle import DeleteTree
+
+    transport = connect()
+    flow_id = find_flow(transport, flow_name, project)["id"]
+    counted = flows.deletion(transport, flow_id)
+    if preview and json_output:
+        print_json(counted)
+        return 0
+    deletion.show(counted)
+    if preview:
+        return 0
+    if not yes:
+        deletion.confirm(counted)
+    job = flows.delete(transport, flow_id, DeleteTree(cancel_runs=cancel_runs, reason=reason))
+    return finish(transport, job, json_output, wait)
+
+
+@flow.command()
+@click.argument("flow_name", metavar="FLOW")
+@click.argument("before", type=click.IntRange(min=1), metavar="BEFORE")
+@click.argument("after", type=click.IntRange(min=1), metavar="AFTER")
+@project_option
+@as_json
+def diff(flow_name: str, before: int, after: int, project: str | None, json_output: bool) -> None:
+    """Compare two versions of a flow: tasks, edges, parameters, labels, run config, schedules, and storage."""
+    from appliance.cli.version_diff import lines
+    from appliance.client import flows
+
+    transport = connect()
+    compared = flows.compare(transport, find_flow(transport, flow_name, project)["id"], before, after)
+    if json_output:
+        print_json(compared)
+        return
+    for line in lines(compared):
+        click.echo(line)
+
+
+def _edit(flow_name: str, options: dict[str, Any], **fields: Any) -> None:
+    from appliance.client import flows
+    from appliance.protocol.life_cycle import EditFlow
+
+    transport = connect()
+    flow_id = find_flow(transport, flow_name, options["project"])["id"]
+    edited = flows.edit(transport, flow_id, EditFlow(reason=options["reason"], **fields))
+    if options["json_output"]:
+        print_json(edited)
+        return
+    states = [state for state in ("paused", "archived") if edited[state]]
+    click.echo(f"Flow {edited['project']}/{edited['name']} is {' and '.join(states) or 'active'}.")

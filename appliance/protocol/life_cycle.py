@@ -1,0 +1,88 @@
+"""Messages about the life cycle of flows and projects: renaming, pausing, archiving and deleting them, and their versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from appliance.protocol.message import Answer, Message
+
+MOST_COUNTED = 100_000
+"""A preview counts up to here; more of a kind are as good as this number."""
+
+
+class EditProject(Message, kw_only=True):
+    """Omitted fields keep their values."""
+
+    name: str | None = None
+    archived: bool | None = None
+    reason: str = ""
+    idempotency_key: str | None = None
+
+
+class EditFlow(EditProject, kw_only=True):
+    """Omitted fields keep their values."""
+
+    paused: bool | None = None
+
+
+class DeleteTree(Message, kw_only=True):
+    """Delete a flow or a project with everything that belongs to it. `cancel_runs`: also cancel its runs in progress first."""
+
+    cancel_runs: bool = False
+    reason: str = ""
+    idempotency_key: str | None = None
+
+
+class ProjectView(Answer, kw_only=True):
+    """A namespace of flows. `flows` is the number of those that are not archived."""
+
+    id: UUID
+    name: str
+    description: str
+    archived: bool
+    created: datetime
+    flows: int
+
+
+class DeletionPreview(Answer, kw_only=True):
+    """What would be deleted. Numbers end at 100,000. `results` are the results that are stored elsewhere and stay there."""
+
+    project: str
+    flow: str | None = None
+    flows: int
+    versions: int
+    schedules: int
+    runs: int
+    live_runs: int
+    task_runs: int
+    logs: int
+    results: int
+
+
+class Change(Answer, kw_only=True):
+    """One field that differs; `field` is empty if the item is a single value."""
+
+    name: str
+    field: str = ""
+    before: Any = None
+    after: Any = None
+
+
+class PartComparison(Answer, kw_only=True):
+    """What differs in one part of two versions: tasks, edges, parameters, labels, run_config, schedules, storage or reference_tasks."""
+
+    part: str
+    added: list[str] = []
+    removed: list[str] = []
+    changed: list[Change] = []
+
+
+class VersionComparison(Answer, kw_only=True):
+    """What differs from version `before` to version `after`. Parts that are the same are omitted."""
+
+    flow_id: UUID
+    before: int
+    after: int
+    parts: list[PartComparison]

@@ -1,0 +1,99 @@
+"""What differs between two versions of a flow, part by part, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from appliance.kit.documents import JsonDocument
+from appliance.protocol.life_cycle import Change, PartComparison
+from appliance.schedules import describe
+from appliance.server.domain.versions import Content
+
+HIDDEN = "(not shown)"
+"""Stands for the values of environment variables, which may be secret."""
+_BESIDE = frozenset({"labels", "env"})
+
+
+def compare(before: Content, after: Content) -> list[PartComparison]:
+    """The parts that differ, each with what was added, removed and changed."""
+    parts = [
+        _of_items("tasks", "slug", before.graph.get("tasks"), after.graph.get("tasks")),
+        _of_names("edges", _edges(before.graph), _edges(after.graph)),
+        _of_names("reference_tasks", before.graph.get("reference_tasks"), after.graph.get("reference_tasks")),
+        _of_items("parameters", "name", before.parameters, after.parameters),
+        _of_names("labels", before.labels, after.labels),
+        _of_values("run_config", _run_config(before.run_config), _run_config(after.run_config)),
+        _of_names("schedules", map(_described, before.schedules), map(_described, after.schedules)),
+        _of_values("storage", before.storage, after.storage),
+    ]
+    return [_without_secrets(part) for part in parts if part.added or part.removed or part.changed]
+
+
+def _of_items(
+    part: str, key: str, before: Iterable[JsonDocument] | None, after: Iterable[JsonDocument] | None
+) -> PartComparison:
+    """Items with a name and fields, such as tasks."""
+    old, new = ({str(item[key]): item for item in items or ()} for items in (before, after))
+    changed = [
+        Change(name=name, field=field, before=old[name].get(field), after=new[name].get(field))
+        for name in new
+        if name in old
+        for field in sorted(old[name].keys() | new[name].keys())
+        if old[name].get(field) != new[name].get(field)
+    ]
+    return PartComparison(part=part, added=_missing(new, old), removed=_missing(old, new), changed=changed)
+
+
+def _of_values(part: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> PartComparison:
+    """Single values by name, such as those of a run config."""
+    changed = [
+        Change(name=name, before=before[name], after=after[name])
+        for name in after
+        if name in before and before[name] != after[name]
+    ]
+    return PartComparison(part=part, added=_missing(after, before), removed=_missing(before, after), changed=changed)
+
+
+def _of_names(part: str, before: Iterable[str] | None, after: Iterable[str] | None) -> PartComparison:
+    """Names alone, such as labels."""
+    old, new = dict.fromkeys(before or ()), dict.fromkeys(after or ())
+    return PartComparison(part=part, added=_missing(new, old), removed=_missing(old, new))
+
+
+def _missing(names: Iterable[str], others: Mapping[str, Any]) -> list[str]:
+    return [name for name in names if name not in others]
+
+
+def _edges(graph: JsonDocument) -> list[str]:
+    """Each edge in words: from which task to which, as which argument."""
+    return [
+        f"{edge['upstream']} -> {edge['downstream']}"
+        + (f" as {edge['key']}" if edge.get("key") else "")
+        + (", mapped" if edge.get("mapped") else "")
+        + (", flattened" if edge.get("flattened") else "")
+        for edge in graph.get("edges") or ()
+    ]
+
+
+def _described(document: JsonDocument) -> str:
+    """A schedule in words, with all that tells it from another one."""
+    extras = [
+        f"{name} {document[name]}" for name in ("parameters", "labels", "catch_up", "overlap") if document.get(name)
+    ]
+    return "; ".join([describe(document), *extras])
+
+
+def _run_config(document: JsonDocument) -> dict[str, Any]:
+    """Its values by name, with each environment variable as one of them."""
+    values = {name: value for name, value in document.items() if name not in _BESIDE}
+    env = document.get("env")
+    return values | {f"env {name}": value for name, value in (env if isinstance(env, dict) else {}).items()}
+
+
+def _without_secrets(part: PartComparison) -> PartComparison:
+    if part.part == "run_config":
+        for change in part.changed:
+            if change.name.startswith("env "):
+                change.before = change.after = HIDDEN
+    return part

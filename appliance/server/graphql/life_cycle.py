@@ -1,0 +1,104 @@
+"""Queries and mutations about the life cycle of flows and projects, and about the versions of flows."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import strawberry
+
+from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
+from appliance.server.actions import deletions, flow_edits, jobs, projects
+from appliance.server.actions.deletions import Noun
+from appliance.server.auth.guards import Permission
+from appliance.server.db.reads import flows
+from appliance.server.db.reads import jobs as read_jobs
+from appliance.server.domain.version_comparison import compare
+from appliance.server.errors import NotFound
+from appliance.server.graphql.context import Info
+from appliance.server.graphql.fields import root_field, root_mutation
+from appliance.server.graphql.messages import message
+from appliance.server.graphql.types import flow_versions as version_types
+from appliance.server.graphql.types import flows as flow_types
+from appliance.server.graphql.types import jobs as job_types
+from appliance.server.graphql.types import life_cycle as types
+from appliance.server.graphql.types import projects as project_types
+from appliance.server.graphql.types.flow_versions import VersionComparison
+from appliance.server.graphql.types.life_cycle import DeletionPreview
+
+
+@strawberry.type
+class LifeCycleQueries:
+    @root_field(Permission.READ)
+    def version_comparison(self, info: Info, flow_id: UUID, before: int, after: int) -> VersionComparison:
+        session = info.context.session()
+        old, new = (flows.version(session, flow_id, number) for number in (before, after))
+        return version_types.comparison(before, after, compare(old, new))
+
+    @root_field(Permission.READ)
+    def flow_deletion(self, info: Info, flow_id: UUID) -> DeletionPreview:
+        return _preview(info, "flow", flow_id)
+
+    @root_field(Permission.READ)
+    def project_deletion(self, info: Info, project_id: UUID) -> DeletionPreview:
+        return _preview(info, "project", project_id)
+
+
+@strawberry.type
+class LifeCycleMutations:
+    @root_mutation(Permission.EDIT_FLOW)
+    def edit_flow(self, info: Info, input: types.EditFlowInput) -> types.EditFlowPayload:
+        request = message(
+            EditFlow,
+            name=input.name,
+            paused=input.paused,
+            archived=input.archived,
+            reason=input.reason,
+            idempotency_key=input.idempotency_key,
+        )
+        flow_edits.edit(info.context.database, info.context.actor, input.flow_id, request)
+        info.context.changed()
+        row = info.context.loaders.flow.load(input.flow_id)
+        if row is None:
+            raise NotFound("There is no such flow; it may have been deleted.")
+        return types.EditFlowPayload(flow=flow_types.flow(row))
+
+    @root_mutation(Permission.EDIT_FLOW)
+    def edit_project(self, info: Info, input: types.EditProjectInput) -> types.EditProjectPayload:
+        request = message(
+            EditProject,
+            name=input.name,
+            archived=input.archived,
+            reason=input.reason,
+            idempotency_key=input.idempotency_key,
+        )
+        projects.edit(info.context.database, info.context.actor, input.project_id, request)
+        info.context.changed()
+        row = info.context.loaders.project.load(input.project_id)
+        if row is None:
+            raise NotFound("There is no such project; it may have been deleted.")
+        return types.EditProjectPayload(project=project_types.project(row))
+
+    @root_mutation(Permission.DELETE_FLOW)
+    def delete_flow(self, info: Info, input: types.DeleteFlowInput) -> types.DeleteFlowPayload:
+        return types.DeleteFlowPayload(job=_delete(info, "flow", input.flow_id, input))
+
+    @root_mutation(Permission.DELETE_FLOW)
+    def delete_project(self, info: Info, input: types.DeleteProjectInput) -> types.DeleteProjectPayload:
+        return types.DeleteProjectPayload(job=_delete(info, "project", input.project_id, input))
+
+
+def _preview(info: Info, noun: Noun, id: UUID) -> DeletionPreview:
+    preview = deletions.preview(info.context.database, noun, id)
+    return DeletionPreview(**{name: getattr(preview, name) for name in preview.__struct_fields__})
+
+
+def _delete(info: Info, noun: Noun, id: UUID, input: types.DeleteFlowInput | types.DeleteProjectInput) -> job_types.Job:
+    request = message(
+        DeleteTree, cancel_runs=input.cancel_runs, reason=input.reason, idempotency_key=input.idempotency_key
+    )
+    job_id = jobs.delete(info.context.database, info.context.actor, noun, id, request)
+    info.context.changed()
+    row = read_jobs.get(info.context.session(), job_id)
+    if row is None:
+        raise NotFound("There is no such job; jobs are deleted thirty days after they end.")
+    return job_types.job(row)

@@ -1,0 +1,111 @@
+"""`appliance flow` and `appliance project`: the life cycle on the command line."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from appliance.cli.root import invoke
+from tests.integration.builders import begun, create, register, rows
+from tests.integration.server_fixtures import Site
+from tests.integration.test_action_doors import address
+from tests.integration.test_job_doors import run
+
+__all__ = ["address", "run"]
+
+
+@pytest.fixture
+def said(address: str, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """The command line; what it said to the person, besides its output."""
+
+    def call(*arguments: str, code: int = 0) -> str:
+        assert invoke(list(arguments)) == code
+        return capsys.readouterr().err
+
+    return call
+
+
+def test_a_flow_is_renamed_paused_and_archived(site: Site, run: Callable[..., str]) -> None:
+    flow = register(site.database, "etl").flow_id
+    assert "Flow demo/daily is active." in run("flow", "rename", "demo/etl", "daily")
+    assert "Flow demo/daily is paused." in run("flow", "pause", "daily", "--reason", "wrong data")
+    assert "Flow demo/daily is paused and archived." in run("flow", "archive", "daily", "--project", "demo")
+    assert "demo" not in run("get", "flows")
+    assert "Flow demo/daily is paused." in run("flow", "unarchive", str(flow))
+    resumed = msgspec.json.decode(run("flow", "resume", "daily", "--json"))
+    assert (resumed["paused"], resumed["archived"]) == (False, False)
+    reasons = rows(site.database, "select data from event where kind = 'flow.paused'")
+    assert "wrong data" in str(reasons[0]["data"])
+
+
+def test_names_that_can_not_be_meant(site: Site, said: Callable[..., str]) -> None:
+    register(site.database, "etl")
+    register(site.database, "etl", project="other")
+    twice = "2 flows are named 'etl': demo/etl, other/etl; write project/flow."
+    assert twice in said("flow", "pause", "etl", code=2)
+    assert "There is no flow 'nobody'; run `appliance get flows`" in said("flow", "pause", "nobody", code=2)
+    assert "in project 'nobody'" in said("flow", "pause", "etl", "--project", "nobody", code=2)
+    assert "The flow needs a name" in said("flow", "rename", "demo/etl", " ", code=2)
+    assert "There is no project 'nobody'" in said("project", "archive", "nobody", code=2)
+    assert "A project's name can't contain '/'" in said("project", "rename", "demo", "a/b", code=2)
+
+
+def test_two_versions_are_compared(site: Site, run: Callable[..., str]) -> None:
+    register(site.database, "etl", content="a")
+    register(site.database, "etl", content="b", labels=["gpu"])
+    told = run("flow", "diff", "demo/etl", "1", "2")
+    assert "Labels\n  + gpu\n" in told
+    assert "Storage\n  ~ sha256: " in told
+    assert "Versions 2 and 2 have the same content." in run("flow", "diff", "etl", "2", "2")
+    compared = msgspec.json.decode(run("flow", "diff", "etl", "2", "1", "--json"))
+    assert {part["part"] for part in compared["parts"]} == {"labels", "storage"}
+    run("flow", "diff", "etl", "1", "3", code=2)
+
+
+def test_a_deletion_says_first_what_goes(
+    site: Site, run: Callable[..., str], said: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APPLIANCE_TOKEN", site.tokens["admin"])
+    begun(site.database)
+    for _ in range(2):
+        create(site.database, register(site.database, "other").flow_id)
+    told = said("flow", "delete", "etl", "--preview")
+    assert "Deleting flow demo/etl deletes 1 version, 0 schedules, 1 run, 0 task runs, and 0 log lines." in told
+    assert "In progress: 1 run. They must end first; --cancel-runs cancels them." in told
+    counted = msgspec.json.decode(run("project", "delete", "demo", "--preview", "--json"))
+    assert (counted["flows"], counted["runs"], counted["live_runs"]) == (2, 3, 1)
+    assert "has a run in progress" in said("flow", "delete", "etl", "--yes", code=2)
+    monkeypatch.setattr("sys.stdin", io.StringIO("another\n"))
+    assert "type its name (other)" in said("flow", "delete", "other", code=130)
+    assert len(rows(site.database, "select id from flow")) == 2
+    monkeypatch.setattr("sys.stdin", io.StringIO("other\n"))
+    done = run("flow", "delete", "other")
+    assert "Done: 2 of 2. Results that tasks stored elsewhere are not deleted." in done
+    waiting = run("flow", "delete", "etl", "--yes", "--cancel-runs", "--no-wait")
+    assert "Waiting for a run in progress to end." in waiting
+
+
+def test_projects(site: Site, run: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APPLIANCE_TOKEN", site.tokens["admin"])
+    register(site.database, "etl")
+    assert "Project finance is active." in run("project", "rename", "demo", "finance")
+    assert "Project finance is archived." in run("project", "archive", "finance")
+    assert "finance" not in run("project", "list")
+    assert "finance" in run("project", "list", "--archived")
+    assert "Project finance is active." in run("project", "unarchive", "finance")
+    assert "Done: 0 of 0." in run("project", "delete", "finance", "--yes")
+    assert rows(site.database, "select id from project") == []
+
+
+def test_code_with_the_old_name(site: Site, run: Callable[..., str], tmp_path: Path) -> None:
+    file = tmp_path / "etl.py"
+    file.write_text("from appliance import Flow\n\nwith Flow('etl') as flow:\n    pass\n")
+    run("register", str(file), "--project", "demo")
+    run("flow", "rename", "demo/etl", "daily")
+    run("register", str(file), "--project", "demo", code=2)
+    assert "registered as version 1" in run("register", str(file), "--project", "demo", "--as-new")
+    assert "unchanged, version 1" in run("register", str(file), "--project", "demo")

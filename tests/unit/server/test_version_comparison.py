@@ -1,0 +1,122 @@
+"""Two versions compared: every kind of difference is told in its part, and nothing else."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from appliance.protocol.life_cycle import Change, PartComparison
+from appliance.server.domain.version_comparison import HIDDEN, compare
+
+DAILY = {"kind": "cron", "cron": "30 2 * * *", "timezone": "UTC"}
+
+
+def version() -> Any:
+    return SimpleNamespace(
+        graph={
+            "tasks": [{"slug": "extract-1", "max_retries": 0, "tags": []}, {"slug": "load-1", "max_retries": 0}],
+            "edges": [{"upstream": "extract-1", "downstream": "load-1", "key": "rows", "mapped": False}],
+            "reference_tasks": ["load-1"],
+        },
+        parameters=[{"name": "n", "required": False, "default": 1, "schema": {"type": "integer"}}],
+        labels=["gpu"],
+        run_config={"type": "docker", "image": "etl:1", "env": {"TOKEN": "old"}, "labels": ["gpu"]},
+        schedules=[DAILY],
+        storage={"type": "local", "path": "etl.py", "sha256": "a"},
+    )
+
+
+def added_task(new: Any) -> None:
+    new.graph["tasks"].append({"slug": "report-1"})
+
+
+def removed_task(new: Any) -> None:
+    del new.graph["tasks"][1]
+
+
+def changed_task(new: Any) -> None:
+    new.graph["tasks"][0]["max_retries"] = 3
+
+
+def mapped_edge(new: Any) -> None:
+    new.graph["edges"][0]["mapped"] = True
+
+
+def reference(new: Any) -> None:
+    new.graph["reference_tasks"] = []
+
+
+def default(new: Any) -> None:
+    new.parameters[0]["default"] = None
+
+
+def label(new: Any) -> None:
+    new.labels = ["big"]
+
+
+def image(new: Any) -> None:
+    new.run_config["image"] = "etl:2"
+
+
+def environment(new: Any) -> None:
+    new.run_config["env"] = {"TOKEN": "new", "ZONE": "x"}
+
+
+def schedule(new: Any) -> None:
+    new.schedules = []
+
+
+def code(new: Any) -> None:
+    new.storage["sha256"] = "b"
+
+
+KINDS: list[tuple[Callable[[Any], None], PartComparison]] = [
+    (added_task, PartComparison(part="tasks", added=["report-1"])),
+    (removed_task, PartComparison(part="tasks", removed=["load-1"])),
+    (
+        changed_task,
+        PartComparison(part="tasks", changed=[Change(name="extract-1", field="max_retries", before=0, after=3)]),
+    ),
+    (
+        mapped_edge,
+        PartComparison(
+            part="edges", added=["extract-1 -> load-1 as rows, mapped"], removed=["extract-1 -> load-1 as rows"]
+        ),
+    ),
+    (reference, PartComparison(part="reference_tasks", removed=["load-1"])),
+    (default, PartComparison(part="parameters", changed=[Change(name="n", field="default", before=1, after=None)])),
+    (label, PartComparison(part="labels", added=["big"], removed=["gpu"])),
+    (image, PartComparison(part="run_config", changed=[Change(name="image", before="etl:1", after="etl:2")])),
+    (
+        environment,
+        PartComparison(
+            part="run_config",
+            added=["env ZONE"],
+            changed=[Change(name="env TOKEN", before=HIDDEN, after=HIDDEN)],
+        ),
+    ),
+    (schedule, PartComparison(part="schedules", removed=["Every day at 02:30"])),
+    (code, PartComparison(part="storage", changed=[Change(name="sha256", before="a", after="b")])),
+]
+
+
+@pytest.mark.parametrize(("change", "told"), KINDS, ids=[change.__name__ for change, _told in KINDS])
+def test_every_kind_of_difference(change: Callable[[Any], None], told: PartComparison) -> None:
+    old = version()
+    new = copy.deepcopy(old)
+    assert compare(old, new) == []
+    change(new)
+    assert compare(old, new) == [told]
+
+
+def test_all_at_once_and_back() -> None:
+    old, new = version(), version()
+    for change, _told in KINDS:
+        change(new)
+    there, back = compare(old, new), compare(new, old)
+    assert [part.part for part in there] == [part.part for part in back]
+    assert [(part.added, part.removed) for part in there] == [(part.removed, part.added) for part in back]
