@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from appliance.kit import env
+from appliance.kit import env, profiles
 
 PREFIX = "APPLIANCE"
 _OTHER_VARIABLES = (
@@ -193,14 +193,19 @@ def _convert(values: Mapping[str, Any], kind: type[_S]) -> _S:
     return settings
 
 
-def client_address(environ: Mapping[str, str] | None = None) -> tuple[str, str]:
-    """The server's URL and the bearer token for clients: APPLIANCE_URL and APPLIANCE_TOKEN (or APPLIANCE_TOKEN_FILE)."""
+def client_address(environ: Mapping[str, str] | None = None, url: str | None = None) -> tuple[str, str]:
+    """The server's URL and the bearer token for clients: `url` or APPLIANCE_URL and APPLIANCE_TOKEN (or APPLIANCE_TOKEN_FILE),
+    otherwise those of the profile in use. The token of a profile is sent to its own server only."""
     environ = os.environ if environ is None else environ
     try:
         values = env.read(environ, PREFIX, ("url", "token"))
+        profile = profiles.load(environ).in_use if len(values) < 2 else None
     except ValueError as error:
         raise SettingsError(str(error)) from error
-    return values.get("url", "http://127.0.0.1:4200").rstrip("/"), values.get("token", "")
+    known = "" if profile is None else profile.url
+    url = (url or values.get("url", known or "http://127.0.0.1:4200")).rstrip("/")
+    token = profile.token if profile is not None and url == known else ""
+    return url, values.get("token", token)
 
 
 def _in_url(host: str) -> str:

@@ -8,27 +8,29 @@ from uuid import UUID
 
 import click
 
+from appliance.cli import zone
 from appliance.cli.connection import connect
-from appliance.cli.due_times import document_of, due_time_options, flow_named
+from appliance.cli.due_times import document_of, due_time_options
+from appliance.cli.identifiers import ScheduleId, find_flow
 from appliance.cli.options import key_option, parameter_option, reason_option, wait_option, yes_option
 from appliance.cli.output import as_json, print_json
 from appliance.cli.values import AwareTime
 
 EPILOG = """\b
 Examples:
-  appliance backfill --schedule ID --start 2026-01-01T00:00:00Z --end 2026-02-01T00:00:00Z --preview
+  appliance backfill --schedule finance/etl --start 2026-01-01T00:00:00Z --end 2026-02-01T00:00:00Z --preview
   appliance backfill --project finance --flow etl --cron '0 6 * * *' --start 2026-01-01T00:00:00Z --end 2026-02-01T00:00:00Z --at-once 3"""
 
 
 @click.command(epilog=EPILOG)
-@click.option("--schedule", "schedule_id", type=click.UUID, help="The id of the schedule.")
+@click.option(
+    "--schedule", "schedule_id", type=ScheduleId(), help="The schedule: its id, or its flow if that has only one."
+)
 @click.option("--flow", help="A flow to backfill with --cron or --every instead of a schedule.")
 @click.option("--project", help="The flow's project.")
 @due_time_options
-@click.option("--start", type=AwareTime(), required=True, help="Start of the period, in ISO 8601 with a UTC offset.")
-@click.option(
-    "--end", type=AwareTime(), required=True, help="End of the period (exclusive), in ISO 8601 with a UTC offset."
-)
+@click.option("--start", type=AwareTime(), required=True, help="Start of the period, in ISO 8601.")
+@click.option("--end", type=AwareTime(), required=True, help="End of the period (exclusive), in ISO 8601.")
 @parameter_option("A parameter of the runs")
 @click.option(
     "--priority",
@@ -67,10 +69,10 @@ def backfill(
     transport = connect()
     where: dict[str, Any] = {"schedule_id": schedule_id, "start": start, "end": end}
     if schedule_id is None:
-        if project is None or flow is None:
-            raise click.UsageError("Specify --schedule, or --flow and --project.")
+        if flow is None:
+            raise click.UsageError("Specify --schedule or --flow.")
         document = document_of(cron, every, timezone, day_and)
-        where |= {"flow_id": flow_named(transport, project, flow), "document": document}
+        where |= {"flow_id": UUID(find_flow(transport, flow, project)["id"]), "document": document}
     elif any(option is not None for option in (flow, cron, every, day_and)):
         raise click.UsageError("Specify --schedule, or --flow with --cron or --every, but not both.")
     json_output = options.pop("json_output")
@@ -80,7 +82,11 @@ def backfill(
         if preview and json_output:
             print_json(plan)
             return 0
-        span = f", from {plan.first} to {plan.last}" if plan.first is not None else ""
+        span = (
+            f", from {zone.text(plan.first)} to {zone.named(plan.last)}"
+            if plan.first is not None and plan.last is not None
+            else ""
+        )
         click.echo(f"{plan.count} due times{span}; {plan.existing} of them already have a run.", err=not preview)
         if preview:
             return 0

@@ -14,7 +14,9 @@ from appliance.cli.identifiers import RunId
 from appliance.cli.mark import MARKED_STATES
 from appliance.cli.options import key_option, parameter_option, reason_option, wait_option, yes_option
 from appliance.cli.output import as_json
+from appliance.cli.run_selection import filter_of, run_conditions
 from appliance.cli.values import AwareTime
+from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.verbs import VERBS, Verb
 
 _WITH_OPTIONS = ("restart", "mark", "edit")  # defined below; the others only need to know which runs
@@ -46,25 +48,13 @@ def _selection(command: F) -> F:
     for option in reversed(
         (
             click.option(
-                "--run", "ids", multiple=True, type=RunId(), help="The id of a run, instead of a filter (repeatable)."
-            ),
-            click.option("--flow", help="Only runs of this flow."),
-            click.option("--project", help="Only runs of this project."),
-            click.option(
-                "--state",
-                "states",
+                "--run",
+                "ids",
                 multiple=True,
-                help="Only runs in this state, by name or type, such as Failed or RUNNING (repeatable).",
+                type=RunId(),
+                help="A run, by its id or name, instead of a filter (repeatable).",
             ),
-            click.option("--run-name", "name", help="Only runs of this name."),
-            click.option("--text", help="Only runs whose name or flow name contains this text."),
-            click.option(
-                "--since", type=AwareTime(), help="Only runs due at or after this time, in ISO 8601 with a UTC offset."
-            ),
-            click.option(
-                "--until", type=AwareTime(), help="Only runs due before this time, in ISO 8601 with a UTC offset."
-            ),
-            click.option("--include-future", is_flag=True, help="Include runs that are not due yet."),
+            run_conditions("run-"),
             reason_option("in the history of each run"),
             yes_option,
             wait_option,
@@ -114,7 +104,7 @@ def mark(marked: str, **options: Any) -> int:
 )
 @click.option("--no-labels", is_flag=True, help="Remove all labels, so that any agent qualifies.")
 @click.option("--priority", type=int, help="New priority, from -1000 to 1000; higher starts first.")
-@click.option("--at", "scheduled_time", type=AwareTime(), help="New due time, in ISO 8601 with a UTC offset.")
+@click.option("--at", "scheduled_time", type=AwareTime(), help="New due time, in ISO 8601.")
 @_selection
 def edit(
     labels: tuple[str, ...], no_labels: bool, priority: int | None, scheduled_time: datetime | None, **options: Any
@@ -127,13 +117,11 @@ def _do(action: Any, options: dict[str, Any], **fields: Any) -> int:
     from appliance.cli.watch_job import finish
     from appliance.client import jobs
     from appliance.protocol.jobs import Bulk
-    from appliance.protocol.run_filter import RunFilter
 
     ids: list[UUID] = list(options.pop("ids"))
     json_output, yes, wait = options.pop("json_output"), options.pop("yes"), options.pop("wait")
     reason = options.pop("reason")
-    conditions: dict[str, Any] = options | {"states": list(options["states"])}
-    run_filter = RunFilter(**conditions)
+    run_filter = filter_of(options)
     if ids and run_filter != RunFilter():
         raise click.UsageError("Select the runs with --run or with a filter, but not both.")
     if not yes:

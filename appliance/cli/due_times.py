@@ -1,10 +1,9 @@
-"""Due times on the command line: the options that describe a schedule, and the flow that it belongs to."""
+"""Due times on the command line: the options that describe a schedule."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-from uuid import UUID
 
 import click
 
@@ -57,15 +56,3 @@ def edited(
     for name, value in (("cron", cron), ("seconds", every), ("timezone", timezone)):
         changed |= {} if value is None else {name: value}
     return changed if day_and is None else changed | {"day_or": not day_and}
-
-
-def flow_named(transport: Any, project: str, name: str) -> UUID:
-    """The id of a flow. Raises UsageError if it does not exist."""
-    from appliance.client import flows
-
-    for flow in flows.each(transport, project=project):
-        if flow["name"] == name:
-            return UUID(flow["id"])
-    raise click.UsageError(
-        f"There is no flow {name!r} in project {project!r}; run `appliance get flows` to list flows."
-    )

@@ -26,7 +26,7 @@ from appliance.protocol.verbs import VERBS
 )
 @click.option("--no-labels", is_flag=True, help="Remove all labels, so that any agent qualifies.")
 @click.option("--priority", type=int, help="New priority, from -1000 to 1000; higher starts first.")
-@click.option("--at", "scheduled_time", type=AwareTime(), help="New due time, in ISO 8601 with a UTC offset.")
+@click.option("--at", "scheduled_time", type=AwareTime(), help="New due time, in ISO 8601.")
 @reason_option("in the run's history")
 @key_option
 @as_json

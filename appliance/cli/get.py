@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import click
 
+from appliance.cli import zone
 from appliance.cli.connection import connect
-from appliance.cli.identifiers import RunId
+from appliance.cli.identifiers import FlowId, RunId
 from appliance.cli.options import limit_option
 from appliance.cli.output import as_json, print_json, print_table
+from appliance.cli.run_selection import filter_of, run_conditions
+from appliance.cli.zone import zone_option
+from appliance.protocol.run_filter import NEWEST_FIRST, RUN_SORTS, RunSort
 
 EPILOG = """\b
 Examples:
-  appliance get flow-runs --project finance --state Failed
-  appliance get task-runs RUN
+  appliance get flow-runs --project finance --state Failed --since 7d
+  appliance get flow-runs --flow finance/etl -p region=eu --longer-than 10m --sort -end_time
+  appliance get task-runs amber-otter --state FAILED
   appliance get schedules --json"""
 
 
@@ -24,16 +30,22 @@ def get() -> None:
 
 
 @get.command("flow-runs", epilog=EPILOG)
-@click.option("--state", help="Only runs in this state, by name or type, such as Failed or RUNNING.")
-@click.option("--flow", help="Only runs of this flow.")
-@click.option("--project", help="Only runs of this project.")
+@run_conditions()
+@click.option(
+    "--sort",
+    type=click.Choice(RUN_SORTS),
+    default=NEWEST_FIRST,
+    show_default=True,
+    help="Sort by a time, with a minus for newest first; runs without this time are not listed.",
+)
 @limit_option()
+@zone_option
 @as_json
-def get_flow_runs(state: str | None, flow: str | None, project: str | None, limit: int, json_output: bool) -> None:
-    """List flow runs, newest first, with the reason why they wait or how they ended."""
+def get_flow_runs(sort: RunSort, limit: int, json_output: bool, **conditions: Any) -> None:
+    """List flow runs with the reason why they wait or how they ended."""
     from appliance.client import flow_runs
 
-    runs = list(flow_runs.each(connect(), state=state, flow=flow, project=project, limit=limit))
+    runs = list(flow_runs.each(connect(), filter_of(conditions), sort=sort, limit=limit))
     if json_output:
         print_json(runs)
         return
@@ -57,13 +69,14 @@ def get_flow_runs(state: str | None, flow: str | None, project: str | None, limi
 
 @get.command("flows")
 @click.option("--project", help="Only flows of this project.")
+@click.option("--text", help="Only flows whose name contains this text.")
 @limit_option()
 @as_json
-def get_flows(project: str | None, limit: int, json_output: bool) -> None:
+def get_flows(project: str | None, text: str | None, limit: int, json_output: bool) -> None:
     """List flows by name."""
     from appliance.client import flows
 
-    page = list(flows.each(connect(), project=project, limit=limit))
+    page = list(flows.each(connect(), project=project, name=text, limit=limit))
     if json_output:
         print_json(page)
         return
@@ -74,7 +87,7 @@ def get_flows(project: str | None, limit: int, json_output: bool) -> None:
 
 
 @get.command("versions")
-@click.option("--flow", "flow_id", type=click.UUID, required=True, help="The id of the flow.")
+@click.option("--flow", "flow_id", type=FlowId(), required=True, help="The flow: its name, project/flow, or id.")
 @limit_option(maximum=200)
 @as_json
 def get_versions(flow_id: UUID, limit: int, json_output: bool) -> None:
@@ -85,21 +98,26 @@ def get_versions(flow_id: UUID, limit: int, json_output: bool) -> None:
     if json_output:
         print_json(items)
         return
-    rows = ((v["number"], v["restores"], v["created"], v["created_by"], "; ".join(v["changes"])) for v in items)
+    rows = (
+        (v["number"], v["restores"], zone.local(v["created"]), v["created_by"], "; ".join(v["changes"])) for v in items
+    )
     print_table(("VERSION", "RESTORES", "REGISTERED", "BY", "CHANGES"), rows, "The flow has no versions.")
 
 
-@get.command("task-runs")
+@get.command("task-runs", epilog=EPILOG)
 @click.argument("run_id", type=RunId(), metavar="RUN")
+@click.option("--state", "states", multiple=True, help="Only those in this state, by name or type (repeatable).")
+@click.option("--task", help="Only those of the task with this slug, such as load-1.")
 @limit_option(1000, maximum=1_000_000)
+@zone_option
 @as_json
-def get_task_runs(run_id: UUID, limit: int, json_output: bool) -> None:
+def get_task_runs(run_id: UUID, states: tuple[str, ...], task: str | None, limit: int, json_output: bool) -> None:
     """List the task runs of a run."""
     from itertools import islice
 
     from appliance.client import flow_runs
 
-    task_runs = list(islice(flow_runs.task_runs(connect(), run_id), limit))
+    task_runs = list(islice(flow_runs.task_runs(connect(), run_id, states=states, task=task), limit))
     if json_output:
         print_json(task_runs)
         return
@@ -118,13 +136,15 @@ def get_task_runs(run_id: UUID, limit: int, json_output: bool) -> None:
 
 
 @get.command("schedules")
-@click.option("--flow", "flow_id", type=click.UUID, help="Only schedules of the flow with this id.")
+@click.option("--flow", "flow_id", type=FlowId(), help="Only schedules of this flow: its name, project/flow, or id.")
+@click.option("--project", help="Only schedules of this project.")
+@click.option("--active/--paused", default=None, help="Only schedules that are on, or that are off.")
 @as_json
-def get_schedules(flow_id: UUID | None, json_output: bool) -> None:
+def get_schedules(flow_id: UUID | None, project: str | None, active: bool | None, json_output: bool) -> None:
     """List the schedules of flows."""
     from appliance.client import schedules
 
-    items = schedules.listed(connect(), flow_id)
+    items = schedules.listed(connect(), flow_id, project=project, active=active)
     if json_output:
         print_json(items)
         return
@@ -140,17 +160,21 @@ def get_schedules(flow_id: UUID | None, json_output: bool) -> None:
 
 
 @get.command("agents")
+@click.option("--health", help="Only agents that are online, draining, quarantined, or offline.")
+@click.option("--label", "labels", multiple=True, help="Only agents that have this label (repeatable).")
+@zone_option
 @as_json
-def get_agents(json_output: bool) -> None:
+def get_agents(health: str | None, labels: tuple[str, ...], json_output: bool) -> None:
     """List agents and their health."""
     from appliance.client import agents
 
-    items = agents.listed(connect())
+    items = agents.listed(connect(), health=health, labels=labels)
     if json_output:
         print_json(items)
         return
     rows = (
-        (a["name"], a.get("health", a.get("state")), a["type"], a["host"], a["labels"], a["last_seen"]) for a in items
+        (a["name"], a.get("health", a.get("state")), a["type"], a["host"], a["labels"], zone.local(a["last_seen"]))
+        for a in items
     )
     print_table(("NAME", "HEALTH", "TYPE", "HOST", "LABELS", "LAST SEEN"), rows, "No agents have enrolled yet.")
 

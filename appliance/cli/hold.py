@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from appliance.cli import zone
 from appliance.cli.connection import connect
 from appliance.cli.options import key_option, reason_option, wait_option
 from appliance.cli.output import as_json, print_json
@@ -30,7 +31,7 @@ def show(json_output: bool) -> None:
         click.echo("No runs are held.")
     else:
         click.echo(
-            f"{status.runs} runs that were due by {status.before:%Y-%m-%d %H:%M:%S} UTC are held;"
+            f"{status.runs} runs that were due by {zone.named(status.before)} are held;"
             " release them with `appliance hold release` or skip them with `appliance hold skip`."
         )
 

@@ -1,46 +1,150 @@
-"""Runs on the command line: by their ids, or by their names."""
+"""What a command is about: runs, flows, schedules, limits and tokens, by their ids or by their names."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import click
 
+from appliance.kit import suggestions
+
 if TYPE_CHECKING:
     from appliance.client.transport import Transport
 
+T = TypeVar("T")
+
 _MOST_LISTED = 10
+_MOST_SEARCHED = 5_000
 
 
-class RunId(click.ParamType[UUID]):
-    """A run's id."""
+class _Reference(click.ParamType[UUID], ABC):
+    """An id as it is, or the id of what has this name."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> UUID:
+        from appliance.cli.connection import connect
+
+        known = id_in(value)
+        return self.find(connect(), str(value)) if known is None else known
+
+    @abstractmethod
+    def find(self, transport: Transport, name: str) -> UUID:
+        """The id. Raises UsageError."""
+
+
+class RunId(_Reference):
+    """A run, by its id or name."""
 
     name = "run"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> UUID:
-        try:
-            return value if isinstance(value, UUID) else UUID(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a run id; run `appliance get flow-runs` to list runs.", param, ctx)
+    def find(self, transport: Transport, name: str) -> UUID:
+        from appliance.client import flow_runs
+        from appliance.protocol.run_filter import RunFilter
+
+        runs = flow_runs.each(transport, RunFilter(name=name, include_future=True))
+        matches = [run for run in islice(runs, _MOST_LISTED + 1) if run.name == name]
+        if not matches:
+            raise click.UsageError(f"There is no run {name!r}; run `appliance get flow-runs` to list runs.")
+        return _only("runs", name, matches, lambda run: (run.id, f"{run.project}/{run.flow}, {run.state}")).id
 
 
-def find_run(transport: Transport, id_or_name: str) -> UUID:
-    """The id of the run that a person means. Raises UsageError unless exactly one run has the name."""
-    from appliance.client import flow_runs
+class FlowId(_Reference):
+    """A flow, by its id, its name, or project/flow."""
 
+    name = "flow"
+
+    def find(self, transport: Transport, name: str) -> UUID:
+        return UUID(find_flow(transport, name)["id"])
+
+
+class ScheduleId(_Reference):
+    """A schedule, by its id, or by its flow if that has only one."""
+
+    name = "schedule"
+
+    def find(self, transport: Transport, name: str) -> UUID:
+        from appliance.client import schedules
+
+        flow = find_flow(transport, name)
+        matches = schedules.listed(transport, UUID(flow["id"]))
+        if not matches:
+            raise click.UsageError(
+                f"Flow {flow['project']}/{flow['name']} has no schedule; add one with `appliance schedule add`."
+            )
+        chosen = _only("schedules", name, matches, lambda one: (one["id"], f"{one['description']} ({one['timezone']})"))
+        return UUID(chosen["id"])
+
+
+class LimitId(_Reference):
+    """A limit, by its id or the name of what it limits."""
+
+    name = "limit"
+
+    def find(self, transport: Transport, name: str) -> UUID:
+        from appliance.client import concurrency
+
+        limits = concurrency.listed(transport)
+        matches = [one for one in limits if one["name"] == name]
+        if not matches:
+            raise _unknown("limit", name, [one["name"] for one in limits], "the limits are")
+        return UUID(_only("limits", name, matches, lambda one: (one["id"], str(one["kind"])))["id"])
+
+
+class TokenId(_Reference):
+    """A token, by its id or name."""
+
+    name = "token"
+
+    def find(self, transport: Transport, name: str) -> UUID:
+        from appliance.client import admin
+
+        tokens = admin.tokens(transport)
+        matches = [one for one in tokens if one.name == name]
+        if not matches:
+            raise _unknown("token", name, [one.name for one in tokens], "the tokens are")
+        return _only("tokens", name, matches, lambda one: (one.id, f"of {one.username}, begins {one.prefix}")).id
+
+
+def find_flow(transport: Transport, name: str, project: str | None = None) -> dict[str, Any]:
+    """The flow that a person means by its id, its name or project/flow. Raises UsageError."""
+    from appliance.client import flows
+
+    known = id_in(name)
+    if known is not None:
+        return flows.get(transport, known)
+    listed = list(flows.each(transport, project=project, limit=_MOST_SEARCHED))
+    matches = [flow for flow in listed if name in (flow["name"], f"{flow['project']}/{flow['name']}")]
+    if not matches:
+        where = "" if project is None else f" in project {project!r}"
+        names = [f"{flow['project']}/{flow['name']}" if "/" in name else flow["name"] for flow in listed]
+        raise _unknown("flow", name, names, "run `appliance get flows` to list flows", where, listing=False)
+    return _only("flows", name, matches, lambda flow: (flow["id"], f"{flow['project']}/{flow['name']}"))
+
+
+def id_in(value: Any) -> UUID | None:
+    """The id, if the value is one."""
     try:
-        return UUID(id_or_name)
+        return value if isinstance(value, UUID) else UUID(str(value))
     except ValueError:
-        pass
-    runs = flow_runs.each(transport, name=id_or_name, include_future=True)
-    named = list(islice((run for run in runs if run.name == id_or_name), _MOST_LISTED + 1))
-    if not named:
-        raise click.UsageError(f"There is no run {id_or_name!r}; run `appliance get flow-runs` to list runs.")
-    if len(named) == 1:
-        return named[0].id
-    lines = [f"  {run.id}  {run.project}/{run.flow}, {run.state}" for run in named[:_MOST_LISTED]]
-    count = len(named) if len(named) <= _MOST_LISTED else f"More than {_MOST_LISTED}"
-    listed = "\n".join([f"{count} runs are named {id_or_name!r}; specify one by its id:", *lines])
-    raise click.UsageError(listed + ("" if len(named) <= _MOST_LISTED else "\n  and older ones"))
+        return None
+
+
+def _only(kind: str, name: str, matches: Sequence[T], line: Callable[[T], tuple[Any, str]]) -> T:
+    if len(matches) == 1:
+        return matches[0]
+    count = str(len(matches)) if len(matches) <= _MOST_LISTED else f"More than {_MOST_LISTED}"
+    lines = ["  {}  {}".format(*line(one)) for one in matches[:_MOST_LISTED]]
+    more = ["  and others"] if len(matches) > _MOST_LISTED else []
+    raise click.UsageError("\n".join([f"{count} {kind} match {name!r}; specify one by its id:", *lines, *more]))
+
+
+def _unknown(
+    kind: str, name: str, known: Iterable[str], otherwise: str, where: str = "", *, listing: bool = True
+) -> click.UsageError:
+    names = list(known)
+    if not listing and suggestions.closest(name, names) is None:
+        names = []
+    return click.UsageError(f"There is no {kind} {name!r}{where}; {suggestions.hint(name, names, otherwise)}")

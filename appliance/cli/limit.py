@@ -9,6 +9,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.durations import Duration
+from appliance.cli.identifiers import LimitId
 from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json, print_table
 
@@ -74,10 +75,10 @@ def list_limits(json_output: bool) -> None:
 
 
 @limit.command()
-@click.argument("limit_id", type=click.UUID, metavar="ID")
+@click.argument("limit_id", type=LimitId(), metavar="LIMIT")
 @key_option
 def remove(limit_id: UUID) -> None:
-    """Remove a limit. Work that waited for it starts at once."""
+    """Remove LIMIT, an id or the name of what it limits. Work that waited for it starts at once."""
     from appliance.client import concurrency
 
     concurrency.delete(connect(), limit_id)

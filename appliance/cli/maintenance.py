@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import click
 
+from appliance.cli import zone
 from appliance.cli.connection import connect
 from appliance.cli.durations import Duration
 from appliance.cli.options import key_option
@@ -62,12 +63,5 @@ def _print(status: MaintenanceView, json_output: bool) -> None:
         click.echo("The appliance is not in maintenance; runs start when they are due.")
     else:
         why = f" ({status.reason})" if status.reason else ""
-        end = (
-            f"until {status.until:%Y-%m-%d %H:%M:%S} UTC"
-            if status.until
-            else "until you run `appliance maintenance end`"
-        )
-        click.echo(
-            f"In maintenance since {status.since:%Y-%m-%d %H:%M:%S} UTC, begun by {status.by}{why}."
-            f" No runs start {end}."
-        )
+        end = f"until {zone.named(status.until)}" if status.until else "until you run `appliance maintenance end`"
+        click.echo(f"In maintenance since {zone.named(status.since)}, begun by {status.by}{why}. No runs start {end}.")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import msgspec
 
+from appliance.cli import zone
 from appliance.protocol.flow_runs import FlowRunView
 
 as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON instead of text.")
@@ -29,11 +30,16 @@ def print_run(run: FlowRunView, json_output: bool) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
-    """Print rows under their column names, or the sentence `empty` if there are none."""
-    cells = [[_text(value) for value in row] for row in rows]
+    """Print rows under their column names, or the sentence `empty` if there are none. A column of times says their zone."""
+    values = [list(row) for row in rows]
+    cells = [[_text(value) for value in row] for row in values]
     if not cells:
         click.echo(empty, err=True)
         return
+    columns = [
+        f"{column} ({zone.name()})" if any(isinstance(row[i], datetime) for row in values) else column
+        for i, column in enumerate(columns)
+    ]
     widths = [max(len(column), *(len(row[i]) for row in cells)) for i, column in enumerate(columns)]
     bold = sys.stdout.isatty()
     click.echo(click.style(_line(columns, widths), bold=bold))
@@ -49,7 +55,7 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return zone.text(value)
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     return str(value)

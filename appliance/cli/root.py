@@ -11,7 +11,9 @@ from typing import Any
 
 import click
 
+from appliance.cli.zone import zone_option
 from appliance.config import SettingsError
+from appliance.kit.profiles import ProfileError
 
 COMMANDS = {
     "start": "appliance.cli.start:start",
@@ -44,6 +46,9 @@ COMMANDS = {
     "disk": "appliance.cli.disk:disk",
     "token": "appliance.cli.token:token",
     "user": "appliance.cli.user:user",
+    "login": "appliance.cli.login:login",
+    "logout": "appliance.cli.logout:logout",
+    "profile": "appliance.cli.profile:profile",
     "version": "appliance.cli.version:version",
 }
 
@@ -54,7 +59,7 @@ Examples:
   appliance run etl --project finance -p day='"2026-01-31"' --watch
   appliance get flow-runs --json
 
-Commands that talk to a server read APPLIANCE_URL [http://127.0.0.1:4200] and APPLIANCE_TOKEN."""
+Commands that talk to a server use the profile of `appliance login`; APPLIANCE_URL and APPLIANCE_TOKEN take precedence."""
 
 
 class Commands(click.Group):
@@ -74,6 +79,7 @@ class Commands(click.Group):
 @click.group(
     cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
 )
+@zone_option
 def cli() -> None:
     """Schedule, run, and monitor your workflows on your own premises."""
 
@@ -95,7 +101,7 @@ def invoke(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except SettingsError as error:
+    except (SettingsError, ProfileError) as error:
         return _say(str(error), 2)
     except BrokenPipeError:
         sys.stderr.close()  # the reader closed the pipe, as `| head` does; otherwise Python would complain at exit

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import click
 
 from appliance.cli.connection import connect
+from appliance.cli.identifiers import find_flow
 from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json
 from appliance.cli.values import VALUES_HELP, Assignment, AwareTime
@@ -26,7 +28,7 @@ With --watch, the exit code is 0 if the run succeeds and 1 if it fails or is can
 
 @click.command(epilog=EPILOG)
 @click.argument("flow")
-@click.option("--project", required=True, help="The flow's project.")
+@click.option("--project", help="The flow's project, if FLOW is a name that several projects have.")
 @click.option("-p", "--param", "parameters", multiple=True, type=Assignment(), help="A parameter (repeatable).")
 @click.option("--name", help="Name of the run [a readable random name].")
 @click.option(
@@ -35,15 +37,13 @@ With --watch, the exit code is 0 if the run succeeds and 1 if it fails or is can
     multiple=True,
     help="A label that the agent must have (repeatable); replaces the flow's labels.",
 )
-@click.option(
-    "--at", "scheduled_time", type=AwareTime(), help="When the run is due, in ISO 8601 with a UTC offset [now]."
-)
+@click.option("--at", "scheduled_time", type=AwareTime(), help="When the run is due, in ISO 8601 [now].")
 @key_option
 @click.option("-w", "--watch", is_flag=True, help="Follow states and logs until the run ends.")
 @as_json
 def run(
     flow: str,
-    project: str,
+    project: str | None,
     parameters: tuple[tuple[str, Any], ...],
     name: str | None,
     labels: tuple[str, ...],
@@ -51,22 +51,24 @@ def run(
     watch: bool,
     json_output: bool,
 ) -> int:
-    """Create a run of FLOW on the server."""
+    """Create a run of FLOW, a name, project/flow, or id, on the server."""
     from appliance.cli.watch_run import follow
     from appliance.client import flow_runs
 
+    transport = connect()
+    known = project is not None and "/" not in flow
     request = CreateFlowRun(
-        project=project,
-        flow=flow,
+        flow_id=None if known else UUID(find_flow(transport, flow, project)["id"]),
+        project=project if known else None,
+        flow=flow if known else None,
         parameters=dict(parameters),
         name=name,
         labels=list(labels) or None,
         scheduled_time=scheduled_time,
     )
-    transport = connect()
     created = flow_runs.create(transport, request)
     if not json_output:
-        click.echo(f"Run {created.name} of {project}/{flow}: {transport.url}/runs/{created.id}")
+        click.echo(f"Run {created.name} of {created.project}/{created.flow}: {transport.url}/runs/{created.id}")
     if watch:
         final = follow(transport, created.id, quiet=json_output)
         if json_output:

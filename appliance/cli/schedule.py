@@ -10,9 +10,11 @@ from uuid import UUID
 
 import click
 
+from appliance.cli import zone
 from appliance.cli.connection import connect
-from appliance.cli.due_times import document_of, due_time_options, edited, flow_named
+from appliance.cli.due_times import document_of, due_time_options, edited
 from appliance.cli.durations import Duration
+from appliance.cli.identifiers import ScheduleId, find_flow
 from appliance.cli.options import key_option, limit_option, parameter_option
 from appliance.cli.output import as_json, print_json, print_table
 
@@ -22,10 +24,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 @click.group(
     epilog="\b\nExamples:\n  appliance get schedules"
     "\n  appliance schedule add etl --project finance --cron '30 6 * * *' --timezone Europe/Berlin"
-    "\n  appliance schedule pause ID"
+    "\n  appliance schedule pause finance/etl"
 )
 def schedule() -> None:
-    """Add, change, pause, resume, and delete schedules. To list them, run `appliance get schedules`."""
+    """Add, change, pause, resume, and delete schedules. SCHEDULE is an id, or a flow that has only one."""
 
 
 def policy_options(command: F) -> F:
@@ -57,14 +59,14 @@ def policy_options(command: F) -> F:
     "\n  appliance schedule add etl --project finance --every 900 --overlap skip --catch-up latest"
 )
 @click.argument("flow")
-@click.option("--project", required=True, help="The flow's project.")
+@click.option("--project", help="The flow's project, if FLOW is a name that several projects have.")
 @due_time_options
 @policy_options
 @key_option
 @as_json
 def add(
     flow: str,
-    project: str,
+    project: str | None,
     cron: str | None,
     every: float | None,
     timezone: str | None,
@@ -78,14 +80,14 @@ def add(
     document, transport = document_of(cron, every, timezone, day_and), connect()
     request = _fields(fields)
     request["document"] = document | {"labels": request.pop("labels", [])}
-    _print(schedules.create(transport, flow_named(transport, project, flow), request), json_output)
+    _print(schedules.create(transport, UUID(find_flow(transport, flow, project)["id"]), request), json_output)
 
 
 @schedule.command(
     epilog="\b\nExamples:\n  appliance schedule edit ID --catch-up all --catch-up-cap 10 --catch-up-window 2d"
     "\n  appliance schedule edit ID --cron '0 5 * * *' -p region=eu\n  appliance schedule edit ID --reset cron --reset parameters"
 )
-@click.argument("schedule_id", type=click.UUID, metavar="ID")
+@click.argument("schedule_id", type=ScheduleId(), metavar="SCHEDULE")
 @due_time_options
 @policy_options
 @click.option("--no-labels", is_flag=True, help="Remove all labels, so that any agent qualifies.")
@@ -144,7 +146,7 @@ def _parameters(now: dict[str, Any], dropped: tuple[str, ...], values: dict[str,
 
 
 @schedule.command()
-@click.argument("schedule_id", type=click.UUID, metavar="ID")
+@click.argument("schedule_id", type=ScheduleId(), metavar="SCHEDULE")
 @key_option
 @as_json
 def pause(schedule_id: UUID, json_output: bool) -> None:
@@ -155,7 +157,7 @@ def pause(schedule_id: UUID, json_output: bool) -> None:
 
 
 @schedule.command()
-@click.argument("schedule_id", type=click.UUID, metavar="ID")
+@click.argument("schedule_id", type=ScheduleId(), metavar="SCHEDULE")
 @key_option
 @as_json
 def resume(schedule_id: UUID, json_output: bool) -> None:
@@ -166,7 +168,7 @@ def resume(schedule_id: UUID, json_output: bool) -> None:
 
 
 @schedule.command()
-@click.argument("schedule_id", type=click.UUID, metavar="ID")
+@click.argument("schedule_id", type=ScheduleId(), metavar="SCHEDULE")
 @key_option
 def delete(schedule_id: UUID) -> None:
     """Delete a schedule with its planned runs. Runs that are due, active, or finished are kept."""
@@ -177,7 +179,7 @@ def delete(schedule_id: UUID) -> None:
 
 
 @schedule.command()
-@click.argument("schedule_id", type=click.UUID, metavar="ID")
+@click.argument("schedule_id", type=ScheduleId(), metavar="SCHEDULE")
 @limit_option(50, maximum=None)
 @as_json
 def skips(schedule_id: UUID, limit: int, json_output: bool) -> None:
@@ -188,7 +190,7 @@ def skips(schedule_id: UUID, limit: int, json_output: bool) -> None:
     if json_output:
         print_json(items)
         return
-    rows = ((skip["first"], skip["last"], str(skip["count"]), skip["reason"]) for skip in items)
+    rows = ((zone.local(skip["first"]), zone.local(skip["last"]), str(skip["count"]), skip["reason"]) for skip in items)
     print_table(("FIRST", "LAST", "TIMES", "WHY"), rows, "Every due time got a run.")
 
 
@@ -224,7 +226,7 @@ def _print(schedule: dict[str, Any], json_output: bool) -> None:
             f"--reset {edit['field']} goes back."
         )
     if schedule["active"]:
-        click.echo("Next: " + (", ".join(schedule["next_times"]) or "never"))
+        click.echo("Next: " + (", ".join(map(zone.named, schedule["next_times"])) or "never"))
     else:
         click.echo(f"The schedule is off; turn it on with `appliance schedule resume {schedule['id']}`.")
 

@@ -10,6 +10,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.durations import Duration
+from appliance.cli.identifiers import TokenId
 from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json, print_table
 from appliance.protocol.tokens import CreateToken
@@ -69,10 +70,10 @@ def list_tokens(json_output: bool) -> None:
 
 
 @token.command()
-@click.argument("token_id", type=click.UUID, metavar="ID")
+@click.argument("token_id", type=TokenId(), metavar="TOKEN")
 @key_option
 def revoke(token_id: UUID) -> None:
-    """Revoke a token immediately."""
+    """Revoke TOKEN, an id or a name, immediately."""
     from appliance.client import admin
 
     admin.delete_token(connect(), token_id)

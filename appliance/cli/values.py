@@ -1,4 +1,4 @@
-"""Values on the command line: parameters as `key=json`, and times with a UTC offset."""
+"""Values on the command line: parameters as `key=json`, and times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
+from appliance.cli import zone
 from appliance.kit import clock, json_texts
+from appliance.protocol import filter_texts
 
 VALUES_HELP = """Parameter values are JSON, such as 20, true, null, [1, 2], or {"a": 1}. Anything that doesn't begin like JSON is text, and
 -p note= is the empty text. Put a text that looks like JSON in double quotes: -p id='"20"' -p title='"[draft]"'."""
@@ -90,13 +92,37 @@ def _reason(text: str, error: Exception) -> str:
     return f"unexpected {text[error.pos]!r} at character {error.pos + 1}"
 
 
-class AwareTime(click.ParamType[Any]):
-    """A time with a UTC offset."""
+class Length(click.ParamType[Any]):
+    """A length of time in seconds, written like 90s, 10m, 2h, or 7d."""
+
+    name = "length"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return filter_texts.seconds(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class Moment(click.ParamType[Any]):
+    """A time, or a length of time before now, such as 7d."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         try:
-            return clock.parse(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+            return filter_texts.moment(str(value), clock.now(), zone.instant)
+        except (ValueError, OverflowError) as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class AwareTime(click.ParamType[Any]):
+    """A time; one without a UTC offset is in the zone of the command."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return filter_texts.time(str(value), zone.instant)
+        except (ValueError, OverflowError) as error:
+            self.fail(f"{error}.", param, ctx)

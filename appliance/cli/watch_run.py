@@ -8,6 +8,7 @@ from uuid import UUID
 
 import click
 
+from appliance.cli import zone
 from appliance.client import errors, flow_runs
 from appliance.client.transport import Transport
 from appliance.kit import backoff
@@ -52,6 +53,8 @@ def follow(
             continue
         is_away = False
         away = backoff.delays(0.5, 5.0)
+        if lines and not seen_version and not seen_log:
+            say_zone()
         for line in lines:
             if isinstance(line, StateView):
                 seen_version = line.version
@@ -64,6 +67,11 @@ def follow(
             click.echo(f"Waiting: {run.wait_reason}", err=True)
         reason = run.wait_reason
         pause.wait(POLL_SECONDS)
+
+
+def say_zone() -> None:
+    """Say in which zone the times of the following lines are, apart from the lines themselves."""
+    click.echo(f"Times are in {zone.name()}.", err=True)
 
 
 def _in_order(states: Iterable[StateView], logs: Iterable[LogView]) -> list[StateView | LogView]:
@@ -88,4 +96,4 @@ def log_line(log: LogView) -> str:
 
 
 def _clock(line: StateView | LogView) -> str:
-    return line.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
+    return zone.local(line.at).strftime("%H:%M:%S.%f")[:-3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +40,6 @@ def code_gone(transport: Transport, agent_id: UUID, request: CodeGone) -> TakenB
     return transport.post(path("agents", agent_id, "code-gone"), request, TakenBack, idempotent=True)
 
 
-def listed(transport: Transport) -> list[dict[str, Any]]:
-    """All agents."""
-    return transport.get(path("agents"), Page).items
+def listed(transport: Transport, *, health: str | None = None, labels: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Agents: all, those of a health, or those that have all labels."""
+    return transport.get(path("agents"), Page, {"health": health, "label": list(labels) or None}).items

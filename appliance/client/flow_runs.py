@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -11,6 +11,8 @@ import msgspec
 
 from appliance.client import wire
 from appliance.client.transport import Transport, path
+from appliance.kit import clock
+from appliance.protocol import filter_texts
 from appliance.protocol.flow_runs import (
     ChangeFlowRun,
     CreateFlowRun,
@@ -22,6 +24,7 @@ from appliance.protocol.flow_runs import (
 )
 from appliance.protocol.logs import LogView, Stream
 from appliance.protocol.message import Page
+from appliance.protocol.run_filter import NEWEST_FIRST, RunFilter, RunSort
 from appliance.protocol.states import MarkedState, StateView
 from appliance.protocol.task_runs import TaskRunView
 
@@ -127,19 +130,36 @@ def _with_key(transport: Transport, request: K) -> K:
 
 
 def each(
-    transport: Transport,
-    *,
-    state: str | None = None,
-    flow: str | None = None,
-    project: str | None = None,
-    name: str | None = None,
-    include_future: bool | None = None,
-    limit: int | None = None,
+    transport: Transport, runs: RunFilter | None = None, *, sort: RunSort = NEWEST_FIRST, limit: int | None = None
 ) -> Iterator[FlowRunView]:
-    """Runs, newest first, at most `limit`."""
-    future = None if include_future is None else str(include_future).lower()
-    filters = {"state": state, "flow": flow, "project": project, "name": name, "include_future": future}
-    return _each(transport, path("flow-runs"), FlowRunView, filters, limit)
+    """The runs that a filter selects, newest first unless `sort` says otherwise, at most `limit`."""
+    params: dict[str, Any] = _query(runs or RunFilter())
+    if sort != NEWEST_FIRST:
+        params["sort"] = sort
+    return _each(transport, path("flow-runs"), FlowRunView, params, limit)
+
+
+def _query(runs: RunFilter) -> dict[str, Any]:
+    """The filter as query parameters."""
+    return {
+        "state": runs.states or None,
+        "flow_id": runs.flow_id,
+        "flow": runs.flow,
+        "project": runs.project,
+        "name": runs.name,
+        "text": runs.text,
+        "since": None if runs.since is None else clock.isoformat(runs.since),
+        "until": None if runs.until is None else clock.isoformat(runs.until),
+        "label": runs.labels or None,
+        "parameter": [filter_texts.parameter_text(*item) for item in runs.parameters.items()] or None,
+        "longer_than": _plain(runs.longer_than),
+        "shorter_than": _plain(runs.shorter_than),
+        "include_future": "true" if runs.include_future else None,
+    }
+
+
+def _plain(seconds: float | None) -> str | None:
+    return None if seconds is None else f"{seconds:.6f}"
 
 
 def states(transport: Transport, flow_run_id: UUID) -> list[StateView]:
@@ -147,9 +167,12 @@ def states(transport: Transport, flow_run_id: UUID) -> list[StateView]:
     return list(_each(transport, path("flow-runs", flow_run_id, "states"), StateView, {}, None))
 
 
-def task_runs(transport: Transport, flow_run_id: UUID) -> Iterator[TaskRunView]:
-    """The task runs of a run."""
-    return _each(transport, path("flow-runs", flow_run_id, "task-runs"), TaskRunView, {}, None)
+def task_runs(
+    transport: Transport, flow_run_id: UUID, *, states: Sequence[str] = (), task: str | None = None
+) -> Iterator[TaskRunView]:
+    """The task runs of a run: all, those in one of these states (names or types), or those of one task."""
+    params = {"state": list(states) or None, "task": task}
+    return _each(transport, path("flow-runs", flow_run_id, "task-runs"), TaskRunView, params, None)
 
 
 def logs(
@@ -167,10 +190,20 @@ def logs(
         LogView,
         {"level": level, "stream": stream, "after": _cursor(after) if isinstance(after, int) else after},
         None,
+        grows=True,
     )
 
 
-def _each(transport: Transport, where: str, kind: type[T], params: Mapping[str, Any], limit: int | None) -> Iterator[T]:
+def _each(
+    transport: Transport,
+    where: str,
+    kind: type[T],
+    params: Mapping[str, Any],
+    limit: int | None,
+    *,
+    grows: bool = False,
+) -> Iterator[T]:
+    """The items of all pages. A list that `grows` has a cursor at its end too; of others, a page may be short before the end."""
     after = params.get("after")
     left = limit
     while left is None or left > 0:
@@ -180,7 +213,7 @@ def _each(transport: Transport, where: str, kind: type[T], params: Mapping[str, 
         yield from items
         left = None if left is None else left - len(items)
         after = page.next
-        if after is None or (kind is LogView and len(items) < size):  # the cursor of log lines stays usable at the end
+        if after is None or (grows and len(items) < size):
             return
 
 

@@ -11,12 +11,25 @@ from appliance.protocol.message import Page
 PAGE = 200
 
 
-def listed(transport: Transport, flow_id: UUID | None = None) -> list[dict[str, Any]]:
-    """The schedules of one flow, or all of them, page by page."""
+def listed(
+    transport: Transport,
+    flow_id: UUID | None = None,
+    *,
+    flow: str | None = None,
+    project: str | None = None,
+    active: bool | None = None,
+) -> list[dict[str, Any]]:
+    """Schedules, page by page: all, those of a flow or project, or those that are on or off."""
+    where = {
+        "flow_id": flow_id,
+        "flow": flow,
+        "project": project,
+        "active": None if active is None else str(active).lower(),
+    }
     items: list[dict[str, Any]] = []
     after = None
     while True:
-        page = transport.get(path("schedules"), Page, {"flow_id": flow_id, "limit": PAGE, "after": after})
+        page = transport.get(path("schedules"), Page, {**where, "limit": PAGE, "after": after})
         items.extend(page.items)
         after = page.next
         if after is None:

@@ -64,8 +64,8 @@ class Transport:
     @classmethod
     def from_environment(cls, url: str | None = None, token: str | None = None) -> Transport:
         """A transport to APPLIANCE_URL with APPLIANCE_TOKEN, unless the arguments say otherwise."""
-        default_url, default_token = client_address()
-        return cls(url or default_url, default_token if token is None else token)
+        address, default_token = client_address(url=url)
+        return cls(address, default_token if token is None else token)
 
     def get(self, path: str, into: type[T], params: Mapping[str, Any] | None = None) -> T:
         """Read a message. Retried if the server can't be reached for a moment."""

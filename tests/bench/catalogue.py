@@ -150,8 +150,11 @@ def _rest(known: Facts) -> Iterator[Ask]:
     for text in (
         "", "?limit=200", "?state=FAILED", "?state=SUCCESS", "?state=RUNNING", "?state=Crashed", "?state=TimedOut", "?state=Late",
         "?include_future=true", f"?flow={known.hot_name}", f"?flow={known.cold_name}", f"?flow={known.hot_name}&state=Crashed",
-        f"?project={known.project}", f"?project={known.project}&state=FAILED", "?project=none", f"?after={after}",
+        f"?project={known.project}", f"?project={known.project}&state=FAILED", "?name=nobody", f"?after={after}",
         f"?state=FAILED&after={after}", f"?flow={known.hot_name}&after={after}",
+        "?sort=scheduled_time", "?sort=-start_time", "?sort=end_time&state=FAILED&since=7d", f"?flow={known.hot_name}&sort=-end_time",
+        "?label=etl", "?parameter=day=never", "?label=etl&parameter=day=never&sort=end_time",
+        "?longer_than=1m", f"?flow={known.hot_name}&shorter_than=99w", "?longer_than=1m&sort=start_time",
     ):  # fmt: skip
         yield Ask(f"REST flow-runs{text[:60]}", f"/api/v1/flow-runs{text}")
     for name, run in (("wide", known.wide), ("failed", known.failed), ("running", known.running)):

@@ -22,6 +22,7 @@ from appliance.client.transport import Transport
 from appliance.kit import clock
 from appliance.protocol.agents import Claim, Enrol, Work
 from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.run_protocol import Report
 from tests.bench.measure import machine, percentile
 from tests.chaos.healthy import PRODUCTION
@@ -90,8 +91,12 @@ def _live(played: list[Played], chance: random.Random) -> None:
 
 def _noticed(api: Transport, played: list[Played]) -> list[float]:
     deaths: dict[UUID, datetime] = {run.run: run.dies for run in played}
-    until("all ends are written down", lambda: not list(flow_runs.each(api, state="RUNNING", flow="work")), 2 * WITHIN)
-    ends = {view.id: view.end_time or clock.now() for view in flow_runs.each(api, state="FAILED")}
+    until(
+        "all ends are written down",
+        lambda: not list(flow_runs.each(api, RunFilter(states=["RUNNING"], flow="work"))),
+        2 * WITHIN,
+    )
+    ends = {view.id: view.end_time or clock.now() for view in flow_runs.each(api, RunFilter(states=["FAILED"]))}
     return [(ends[run] - died).total_seconds() for run, died in deaths.items()]
 
 

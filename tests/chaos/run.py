@@ -24,6 +24,7 @@ from appliance.client import flow_runs
 from appliance.client.errors import ClientError
 from appliance.client.transport import Transport
 from appliance.kit import clock
+from appliance.protocol.run_filter import RunFilter
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
 from tests import process_guard
@@ -132,7 +133,7 @@ def _stop(site: Site, name: str, outcome: Outcome) -> None:
 def _unfinished(api: Transport, due_before: Any) -> Iterator[Any]:
     for type in UNFINISHED:
         try:
-            for run in flow_runs.each(api, state=type):
+            for run in flow_runs.each(api, RunFilter(states=[type])):
                 if run.scheduled_time <= due_before:
                     yield run
         except ClientError as error:

@@ -93,7 +93,8 @@ def test_filters_have_the_fields_of_the_one_filter() -> None:
     assert set(kind.fields) - split == {_camel(name) for name in RunFilter.__struct_fields__} - {"states"}
     for command in bulk.commands.values():
         options = {option.name for option in command.params}
-        assert {*RunFilter.__struct_fields__} - {"flow_id"} <= options
+        taken = {"labels": "run_labels", "parameters": "run_parameters"}
+        assert {taken.get(name, name) for name in RunFilter.__struct_fields__} - {"flow_id"} <= options
 
 
 def test_marked_states_are_the_same_everywhere() -> None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from appliance.cli import zone
 from appliance.cli.watch_run import follow
 from appliance.client import admin, agents, errors, flow_runs, flows, schedules, system
 from appliance.client import run_protocol as runs
@@ -18,6 +19,7 @@ from appliance.kit import clock
 from appliance.packaging.register import register
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.protocol.flows import Registration
+from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.run_protocol import Report
 from appliance.protocol.tokens import CreateToken
 from appliance.protocol.users import CreateUser
@@ -67,7 +69,7 @@ def test_runs_are_created_listed_and_cancelled(site: Site, monkeypatch: pytest.M
     assert [state.name for state in flow_runs.states(site.client, made[0].id)] == ["Scheduled", "Cancelled"]
     monkeypatch.setattr(flow_runs, "PAGE", 1)
     assert [state.name for state in flow_runs.states(site.client, made[0].id)] == ["Scheduled", "Cancelled"]
-    assert [run.id for run in flow_runs.each(site.client, state="Cancelled")] == [made[0].id]
+    assert [run.id for run in flow_runs.each(site.client, RunFilter(states=["Cancelled"]))] == [made[0].id]
     assert list(flow_runs.logs(site.client, made[0].id, after=5)) == []
 
 
@@ -156,4 +158,4 @@ def test_following_a_run_says_why_it_waits(site: Site, capsys: pytest.CaptureFix
             return super().get(*given, **options)
 
     assert follow(Cancelling("http://testserver.local", TOKEN, site.http), run).state == "Cancelled"
-    assert capsys.readouterr().err == "Waiting: No agent is online.\n"
+    assert capsys.readouterr().err == f"Times are in {zone.name()}.\nWaiting: No agent is online.\n"

@@ -46,7 +46,8 @@ SELDOM = {"GROUP BY flow_run.state_type"}
 
 _READS, _WRITES = reads.__name__, writes.__name__
 UNEXPLAINED = {
-    "flow_runs.count_all",  # these two: a job that does one thing to many runs counts them once and goes through them by id
+    "run_filters.every",  # these three: a job that does one thing to many runs counts them once and goes through them by id
+    "flow_runs.count_all",
     "flow_runs.next_ids",
     "disk.gives_back",  # these two: SQLite's own numbers, not asked of Postgres
     "disk.unused_pages",

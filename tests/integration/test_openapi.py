@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.verbs import VERBS
 from appliance.server.api import openapi
 from appliance.server.api.gate import handlers
@@ -112,6 +113,7 @@ def test_real_answers_fit_it(site: Site, told: dict[str, Any]) -> None:
 
 def test_the_parameters_of_a_list(told: dict[str, Any]) -> None:
     shown = {item["name"]: item["schema"] for item in told["paths"]["/api/v1/flow-runs"]["get"]["parameters"]}
-    assert shown["state"] == {"type": "string"} and shown["limit"] == {"type": "integer"}
+    assert shown["state"] == {"type": "array", "items": {"type": "string"}} and shown["limit"] == {"type": "integer"}
     assert shown["include_future"] == {"type": "boolean", "default": False}
-    assert "database" not in shown and set(shown) == {"flow", "project", "state", "limit", "after", "include_future"}
+    filters = {name.removesuffix("s") for name in RunFilter.__struct_fields__}
+    assert "database" not in shown and set(shown) == filters | {"sort", "limit", "after"}

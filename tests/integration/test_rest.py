@@ -93,7 +93,6 @@ def test_runs_are_filtered(site: Site) -> None:
     assert ids_of("flow=one&include_future=true") == {str(wanted), str(later)}
     assert ids_of("state=SCHEDULED") == {str(wanted), str(other), str(later)}
     assert ids_of("state=Scheduled&project=demo") == {str(wanted), str(other), str(later)}
-    assert ids_of("project=none") == set()
     assert ids_of("state=FAILED") == set()
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from appliance.protocol.run_filter import RunFilter
+from appliance.protocol.run_filter import RUN_SORTS, RunFilter, RunSort
 from appliance.server.db.reads import run_lists
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
+from appliance.server.errors import Invalid, UnknownName
 from tests.bench.seed import seed
 from tests.bench.seed_rows import Sizes
 
@@ -24,16 +25,20 @@ _run, _flow, _project = (metadata.tables[name] for name in ("flow_run", "flow", 
 @pytest.fixture
 def session(database_url: str) -> Iterator[Session]:
     seed(database_url, Sizes(runs=500, task_runs=500, logs=0.0, schedules=10), until=NOW)
+    give_labels_and_parameters(database_url)
     database = Database(database_url)
     with database.read() as opened:
         yield opened
     database.dispose()
 
 
-def every_run(session: Session) -> list[Any]:
+def every_run(session: Session, sort: str = "-scheduled_time") -> list[Any]:
+    """All runs that have the time that they are sorted by."""
+    time = sort.removeprefix("-")
     query = _run.select().add_columns(_flow.c.name.label("flow"), _project.c.name.label("project"))
     rows = session.execute(query.join(_flow, _flow.c.id == _run.c.flow_id).join(_project)).all()
-    return sorted(rows, key=lambda row: (row.scheduled_time, row.id), reverse=True)
+    timed = [row for row in rows if getattr(row, time) is not None]
+    return sorted(timed, key=lambda row: (getattr(row, time), row.id), reverse=sort.startswith("-"))
 
 
 def matches(row: Any, wanted: RunFilter) -> bool:
@@ -43,9 +48,13 @@ def matches(row: Any, wanted: RunFilter) -> bool:
             not wanted.state_types or row.state_type in wanted.state_types,
             not wanted.state_names or row.state_name in wanted.state_names,
             wanted.flow_id in (None, row.flow_id),
-            wanted.flow in (None, row.flow),
-            wanted.project in (None, row.project),
+            wanted.flow in (None, row.flow, f"{row.project}/{row.flow}"),
             wanted.name in (None, row.name),
+            set(wanted.labels) <= set(row.labels),
+            all(same(row.parameters.get(name, ...), value) for name, value in wanted.parameters.items()),
+            wanted.longer_than is None or (row.start_time and seconds(row) > wanted.longer_than),
+            wanted.shorter_than is None or (row.start_time and seconds(row) < wanted.shorter_than),
+            wanted.project in (None, row.project),
             wanted.text is None or wanted.text in row.name or wanted.text in row.flow,
             wanted.since is None or row.scheduled_time >= wanted.since,
             wanted.until is None or row.scheduled_time < wanted.until,
@@ -54,29 +63,67 @@ def matches(row: Any, wanted: RunFilter) -> bool:
     )
 
 
+def seconds(row: Any) -> float:
+    return round(((row.end_time or NOW) - row.start_time).total_seconds(), 3)
+
+
+def same(value: Any, other: Any) -> bool:
+    """Equality as in JSON, where true is not 1."""
+    return value == other and isinstance(value, bool) == isinstance(other, bool)
+
+
 def any_filter(dice: random.Random, rows: list[Any]) -> RunFilter:
     row, other = dice.choice(rows), dice.choice(rows)
     choices: dict[str, Any] = {
         "types": [row.state_type, other.state_type],
         "names": dice.choice([[row.state_name], [other.state_name, "TimedOut"], ["TimedOut"]]),
         "flow_id": row.flow_id,
-        "flow": row.flow,
-        "project": dice.choice([row.project, other.project, "none"]),
-        "name": dice.choice([row.name, other.name, row.name[:2]]),
+        "flow": dice.choice([row.flow, f"{row.project}/{row.flow}"]),
+        "project": row.project,
+        "name": row.name,
+        "labels": dice.choice([["gpu"], ["gpu", "north"], ["north"]]),
+        "parameters": dice.choice(
+            [{"region": "eu"}, {"n": 1}, {"n": True}, {"region": "eu", "none": None}, {"rate": 0.5}]
+        ),
+        "longer_than": dice.choice([0.0, 30.0, 600.0]),
+        "shorter_than": dice.choice([60.0, 900.0]),
         "text": dice.choice([row.name[:2], row.flow[:4], "zzz"]),
         "since": NOW - timedelta(days=dice.randrange(180)),
         "until": NOW - timedelta(days=dice.randrange(90)),
         "include_future": True,
     }
     chosen = {key: choices[key] for key in dice.sample(sorted(choices), dice.randrange(4))}
+    if "flow" in chosen and "project" in chosen:
+        chosen["project"] = row.project
     return RunFilter(states=chosen.pop("types", []) + chosen.pop("names", []), **chosen)
 
 
-def all_pages(session: Session, wanted: RunFilter, limit: int) -> list[Any]:
+def give_labels_and_parameters(url: str) -> None:
+    """Some runs get labels, and some parameters of every kind."""
+    labels = [["gpu"], ["north", "gpu"], [], ["south"]]
+    parameters = [
+        {"region": "eu"},
+        {"region": "eu", "none": None},
+        {"n": 1},
+        {"n": 1.0},
+        {"n": True},
+        {"rate": 0.5},
+        {"n": "1"},
+        {},
+    ]
+    database = Database(url)
+    with database.write() as session:
+        for number, run in enumerate(session.execute(_run.select().with_only_columns(_run.c.id)).scalars().all()):
+            values = {"labels": labels[number % len(labels)], "parameters": parameters[number % len(parameters)]}
+            session.execute(_run.update().where(_run.c.id == run).values(**values))
+    database.dispose()
+
+
+def all_pages(session: Session, wanted: RunFilter, limit: int, sort: RunSort = "-scheduled_time") -> list[Any]:
     found: list[Any] = []
     after = None
     for _ in range(2_000):
-        page = run_lists.page(session, wanted, limit, after, NOW)
+        page = run_lists.page(session, wanted, limit, after, NOW, sort)
         assert len(page.rows) <= limit
         found += [row.id for row in page.rows]
         after = page.next
@@ -90,16 +137,32 @@ def test_pages_and_counts_say_what_a_walk_over_all_runs_says(
     session: Session, window: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_lists, "WINDOW", window)
+    monkeypatch.setattr(run_lists, "ROW_WINDOW", window)
     monkeypatch.setattr(run_lists, "LEAST", 20)
-    rows, dice = every_run(session), random.Random(7)
-    for _ in range(60):
-        wanted = any_filter(dice, rows)
-        expected = [row.id for row in rows if matches(row, wanted)]
-        assert all_pages(session, wanted, dice.choice([3, 25, 200])) == expected, wanted
-        count = run_lists.count(session, wanted, NOW)
-        assert count.total == len(expected) or (count.capped and count.total < len(expected)), wanted
-        if window > len(rows):
+    monkeypatch.setattr(run_lists, "ROW_LEAST", 15)
+    dice = random.Random(7)
+    lists = {sort: every_run(session, sort) for sort in RUN_SORTS}
+    for number in range(40):
+        sort = RUN_SORTS[0] if number % 2 else dice.choice(RUN_SORTS)
+        wanted = any_filter(dice, lists["-scheduled_time"])
+        if wanted.since and wanted.until and wanted.since >= wanted.until:
+            continue
+        expected = [row.id for row in lists[sort] if matches(row, wanted)]
+        try:
+            assert all_pages(session, wanted, dice.choice([9, 25, 200]), sort) == expected, (wanted, sort)
+        except UnknownName:  # no flow has the parameter, and no run of the flow
+            assert expected == [] and wanted.parameters
+        count = run_lists.count(session, wanted, NOW, sort)
+        assert count.total == len(expected) or (count.capped and count.total < len(expected)), (wanted, sort)
+        if window > len(lists["-scheduled_time"]):
             assert not count.capped
+
+
+def test_a_cursor_continues_its_own_order_only(session: Session) -> None:
+    first = run_lists.page(session, RunFilter(), 5, None, NOW, "end_time")
+    for other in ("-end_time", "start_time", "-scheduled_time"):
+        with pytest.raises(Invalid, match="page cursor is not valid here"):
+            run_lists.page(session, RunFilter(), 5, first.next, NOW, other)  # type: ignore[arg-type]
 
 
 def test_counting_ends_at_the_cap(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

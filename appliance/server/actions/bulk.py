@@ -17,6 +17,7 @@ from appliance.server.actions.flow_runs.perform import change_of
 from appliance.server.auth.guards import Permission, require
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flow_runs as reads
+from appliance.server.db.reads import run_filter_names
 from appliance.server.db.rows.jobs import JobColumns, JobRow
 from appliance.server.errors import Conflict, Invalid, NotFound
 
@@ -38,6 +39,12 @@ def check(actor: Actor, request: Bulk) -> None:
     if request.action == "mark" and request.state is None:
         raise Invalid("Name the state to mark the runs as.")
     change_of(request.action, actor, of_each(request))
+
+
+def check_names(session: Session, request: Bulk) -> None:
+    """Raise UnknownName if the filter names a state, flow or project that doesn't exist."""
+    if request.filter is not None:
+        run_filter_names.check(session, request.filter)
 
 
 def of_each(request: Bulk) -> ChangeFlowRun:

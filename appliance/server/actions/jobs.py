@@ -49,6 +49,7 @@ def create_bulk(db: Database, actor: Actor, request: Bulk, *, now: datetime | No
 def _new_bulk(db: Database, actor: Actor, request: Bulk, kind: str, *, now: datetime) -> UUID:
     bulk.check(actor, request)
     with db.read() as session:
+        bulk.check_names(session, request)
         total = bulk.total(session, request, now)
     return _create(db, actor, kind or request.action, msgspec.to_builtins(request), total, now)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from anyio import to_thread
 from litestar import Request, Router, get, post
+from litestar.params import Parameter
 
 from appliance.kit import clock
 from appliance.protocol.agents import (
@@ -36,11 +37,15 @@ from appliance.server.events.broadcast import Broadcast
 
 
 @get("/", opt={"permission": Permission.READ, "items": AgentView}, sync_to_thread=True)
-def index(database: Database) -> Page:
-    """List all agents, most recently seen first."""
+def index(
+    database: Database,
+    health: str | None = None,
+    labels: Annotated[list[str] | None, Parameter(query="label")] = None,
+) -> Page:
+    """List agents, most recently seen first: all, those of a health, or those that have every `label` (repeatable)."""
     now = clock.now()
     with database.read() as session:
-        rows = agents.every(session)
+        rows = agents.matching(session, now, health, labels or ())
         running = flow_runs.live_counts_of_agents(session, [row.id for row in rows])
     items = [
         AgentView(

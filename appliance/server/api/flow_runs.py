@@ -22,11 +22,11 @@ from appliance.protocol.task_runs import TaskRunView
 from appliance.protocol.verbs import VERBS, Verb
 from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.actions.flow_runs.perform import perform
-from appliance.server.api import turns, views
+from appliance.server.api import run_filters, turns, views
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import flow_runs, logs, pages, run_lists, states, task_runs
+from appliance.server.db.reads import flow_runs, logs, pages, run_filter_names, run_lists, states, task_runs
 from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.db.rows.logs import LogRow
 from appliance.server.db.session import Database
@@ -46,19 +46,40 @@ def create(request: Request[Actor, Any, Any], body: bytes) -> FlowRunView:
 @get("/", opt={"permission": Permission.READ, "items": FlowRunView}, sync_to_thread=True)
 def index(
     database: Database,
+    flow_id: UUID | None = None,
     flow: str | None = None,
     project: str | None = None,
-    state_filter: Annotated[str | None, Parameter(query="state")] = None,
+    states: Annotated[list[str] | None, Parameter(query="state")] = None,
     name: str | None = None,
+    text: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    labels: Annotated[list[str] | None, Parameter(query="label")] = None,
+    parameters: Annotated[list[str] | None, Parameter(query="parameter")] = None,
+    longer_than: str | None = None,
+    shorter_than: str | None = None,
+    include_future: bool = False,
+    sort: str | None = None,
     limit: int | None = None,
     after: str | None = None,
-    include_future: bool = False,
 ) -> Page:
-    """List runs, newest first. `state` is a state's name or type, and `name` the whole name of runs."""
-    states = [] if state_filter is None else [state_filter]
-    filter = RunFilter(states=states, flow=flow, project=project, name=name, include_future=include_future)
+    """List runs, by default newest first. `state` is a state's name or type, `flow` a name or project/flow, `name` the whole name of runs,
+    and `text` a part of it or of the flow's. `since` and `until` are due times, or lengths of time before now, such as 7d. `parameter` is
+    name=value. `state`, `label`, and `parameter` are repeatable. `longer_than` and `shorter_than` are lengths of time, such as 90 (seconds)
+    or 10m. `sort` is scheduled_time, start_time, or end_time, with a minus before it for newest first."""
+    filter = RunFilter(
+        states=states or [],
+        flow_id=flow_id,
+        flow=flow,
+        project=project,
+        name=name,
+        text=text,
+        labels=labels or [],
+        include_future=include_future,
+        **run_filters.conditions(since, until, longer_than, shorter_than, parameters),
+    )
     with database.read() as session:
-        page = run_lists.page(session, filter, pages.size(limit), after, clock.now())
+        page = run_lists.page(session, filter, pages.size(limit), after, clock.now(), run_filters.sort_of(sort))
         return Page(items=views.flow_runs(session, page.rows), next=page.next)
 
 
@@ -78,11 +99,19 @@ def history(database: Database, run_id: UUID, limit: int | None = None, after: s
 
 
 @get("/{run_id:uuid}/task-runs", opt={"permission": Permission.READ, "items": TaskRunView}, sync_to_thread=True)
-def tasks(database: Database, run_id: UUID, limit: int | None = None, after: str | None = None) -> Page:
-    """List the run's task runs, by task and map index."""
+def tasks(
+    database: Database,
+    run_id: UUID,
+    states: Annotated[list[str] | None, Parameter(query="state")] = None,
+    task: str | None = None,
+    limit: int | None = None,
+    after: str | None = None,
+) -> Page:
+    """List the run's task runs, by task and map index. `state` is a state's name or type (repeatable), and `task` a slug."""
     with database.read() as session:
         _require(session, run_id)
-        page = task_runs.page(session, run_id, pages.size(limit), after)
+        run_filter_names.check_tasks(session, run_id, states or (), task)
+        page = task_runs.page(session, run_id, pages.size(limit), after, tuple(states or ()), task)
         return Page(items=[views.task_run(row) for row in page.rows], next=page.next)
 
 

@@ -21,7 +21,7 @@ from appliance.server.api.bodies import decode
 from appliance.server.api.views import FlowView, VersionView
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import flows, pages
+from appliance.server.db.reads import flows, pages, run_filter_names
 from appliance.server.db.rows.flows import FlowRow, VersionSummary
 from appliance.server.db.session import Database
 from appliance.server.domain.run_timeouts import run_timeout
@@ -46,6 +46,8 @@ def index(
 ) -> Page:
     """List flows, sorted by name: those in use, or with `archived` those in the archive. `name` matches any part of a flow's name."""
     with database.read() as session:
+        if project is not None:
+            run_filter_names.check_project(session, project)
         page = flows.page(session, pages.size(limit), after, project, name, archived)
         return Page(items=_views(database, session, page.rows), next=page.next)
 

@@ -9,6 +9,7 @@ from litestar import Router, delete, get, patch, post
 
 from appliance.kit import clock
 from appliance.protocol.message import Answer, Page
+from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.schedules import CreateSchedule, EditSchedule
 from appliance.schedules import ScheduleError, describe, parse
 from appliance.server.actions import schedules as actions
@@ -17,7 +18,7 @@ from appliance.server.api.bodies import decode
 from appliance.server.api.views import ScheduleView
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import flows, pages, schedules
+from appliance.server.db.reads import flows, pages, run_filter_names, schedules
 from appliance.server.db.rows.schedules import ScheduleRow
 from appliance.server.db.session import Database
 from appliance.server.db.tables.schedules import Schedule
@@ -39,10 +40,20 @@ class SkipView(Answer, kw_only=True):
 
 
 @get("/schedules", opt={"permission": Permission.READ, "items": ScheduleView}, sync_to_thread=True)
-def index(database: Database, flow_id: UUID | None = None, limit: int | None = None, after: str | None = None) -> Page:
-    """List the schedules of one flow or of all flows, oldest first."""
+def index(
+    database: Database,
+    flow_id: UUID | None = None,
+    flow: str | None = None,
+    project: str | None = None,
+    active: bool | None = None,
+    limit: int | None = None,
+    after: str | None = None,
+) -> Page:
+    """List schedules, oldest first: of all flows, of a flow (a name, or project/flow), or of a project; those that are on or off."""
+    runs = RunFilter(flow_id=flow_id, flow=flow, project=project)
     with database.read() as session:
-        page = schedules.page(session, pages.size(limit), after, flow_id)
+        run_filter_names.check(session, runs)
+        page = schedules.page(session, pages.size(limit), after, runs, active)
         names = flows.names(session, {row.flow_id for row in page.rows})
     return Page(items=[_view(row, *names[row.flow_id]) for row in page.rows], next=page.next)
 

@@ -137,8 +137,11 @@ class Waiting:
     holders: tuple[Holder, ...] = ()
 
 
+HEALTHS = ("online", "draining", "quarantined", "offline")
+
+
 def agent_health(state: str, last_seen: datetime, now: datetime) -> str:
-    """online, draining, quarantined or offline."""
+    """One of HEALTHS."""
     return state if now - last_seen <= ONLINE_FOR else "offline"
 
 

@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from appliance.protocol.run_filter import RunFilter
-from appliance.protocol.states import StateType
+from appliance.protocol.states import STATE_TYPES
+from appliance.server.db.reads.run_filter_names import unknown
 from appliance.server.errors import Invalid
+from appliance.server.graphql.scalars import json_object
 from appliance.server.graphql.types.inputs import FlowRunFilter
 
-_MOST_NAMES = 50
 _LONGEST_TEXT = 200
 
 
 def run_filter(input: FlowRunFilter) -> RunFilter:
     """The filter for runs. Raises Invalid."""
-    names = input.state_names or []
-    if len(names) > _MOST_NAMES:
-        raise Invalid(f"There are too many state names; use at most {_MOST_NAMES}.")
     return RunFilter(
-        states=[*state_types(input.state_types), *names],
+        states=[*state_types(input.state_types), *(input.state_names or ())],
         flow_id=input.flow_id,
         flow=input.flow,
         project=input.project,
         name=input.name,
-        text=search_text(input.text),
+        text=input.text,
         since=input.since,
         until=input.until,
+        labels=input.labels or [],
+        parameters=json_object(input.parameters, "parameters"),
+        longer_than=input.longer_than,
+        shorter_than=input.shorter_than,
         include_future=bool(input.include_future),
     )
 
 
 def state_types(names: list[str] | None) -> tuple[str, ...]:
-    """State types without duplicates. Raises Invalid."""
-    types = get_args(StateType)
+    """State types without duplicates. Raises UnknownName."""
     for name in names or ():
-        if name not in types:
-            raise Invalid(f"There is no state type {name[:40]!r}; use one of {', '.join(types)}.")
+        if name not in STATE_TYPES:
+            raise unknown("state", name, STATE_TYPES, "use one of the types")
     return tuple(dict.fromkeys(names or ()))
 
 

@@ -9,6 +9,7 @@ import strawberry
 
 from appliance.kit.version import VERSION
 from appliance.protocol.logs import Stream
+from appliance.protocol.run_filter import NEWEST_FIRST
 from appliance.server.actions.rollups import check_span
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.db.reads import (
@@ -20,6 +21,7 @@ from appliance.server.db.reads import (
     pages,
     projects,
     rollups,
+    run_filter_names,
     run_lists,
     size,
     task_runs,
@@ -42,7 +44,7 @@ from appliance.server.graphql.types import projects as project_types
 from appliance.server.graphql.types import task_runs as task_types
 from appliance.server.graphql.types.agents import Agent
 from appliance.server.graphql.types.flows import Flow, FlowPage, FlowRun, FlowRunPage
-from appliance.server.graphql.types.inputs import FlowFilter, FlowRunFilter, LogFilter, TaskRunFilter
+from appliance.server.graphql.types.inputs import FlowFilter, FlowRunFilter, FlowRunSort, LogFilter, TaskRunFilter
 from appliance.server.graphql.types.logs import LogPage
 from appliance.server.graphql.types.projects import Project
 from appliance.server.graphql.types.rollups import RunRollup, run_rollup
@@ -87,6 +89,8 @@ class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, S
         self, info: Info, filter: FlowFilter | None = None, first: int | None = None, after: str | None = None
     ) -> FlowPage:
         filter = filter or FlowFilter()
+        if filter.project is not None:
+            run_filter_names.check_project(info.context.session(), filter.project)
         page = flows.page(
             info.context.session(), pages.size(first), after, filter.project, filter.name, bool(filter.archived)
         )
@@ -100,12 +104,18 @@ class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, S
 
     @root_field(Permission.READ)
     def flow_runs(
-        self, info: Info, filter: FlowRunFilter | None = None, first: int | None = None, after: str | None = None
+        self,
+        info: Info,
+        filter: FlowRunFilter | None = None,
+        sort: FlowRunSort | None = None,
+        first: int | None = None,
+        after: str | None = None,
     ) -> FlowRunPage:
         context, runs = info.context, run_filter(filter or FlowRunFilter())
-        page = run_lists.page(context.session(), runs, pages.size(first), after, context.now)
+        order = NEWEST_FIRST if sort is None else sort.value
+        page = run_lists.page(context.session(), runs, pages.size(first), after, context.now, order)
         context.loaders.see_runs(page.rows)
-        count = run_lists.count(context.session(), runs, context.now)
+        count = run_lists.count(context.session(), runs, context.now, order)
         return FlowRunPage(
             items=[flow_types.flow_run(row) for row in page.rows],
             next=page.next,
@@ -127,8 +137,9 @@ class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, S
         after: str | None = None,
     ) -> TaskRunPage:
         filter = filter or TaskRunFilter()
-        types = state_types(filter.state_types)
-        page = task_runs.page(info.context.session(), flow_run_id, pages.size(first), after, types, filter.task_slug)
+        states = (*state_types(filter.state_types), *(filter.state_names or ()))
+        run_filter_names.check_tasks(info.context.session(), flow_run_id, states, filter.task_slug)
+        page = task_runs.page(info.context.session(), flow_run_id, pages.size(first), after, states, filter.task_slug)
         info.context.loaders.history.want(row.id for row in page.rows)
         return TaskRunPage(items=[task_types.task_run(row) for row in page.rows], next=page.next)
 
@@ -156,11 +167,13 @@ class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, S
         self, info: Info, since: datetime, until: datetime, flow_id: UUID | None = None, project: str | None = None
     ) -> list[RunRollup]:
         check_span(since, until)
+        if project is not None:
+            run_filter_names.check_project(info.context.session(), project)
         return [run_rollup(row) for row in rollups.per_hour(info.context.session(), since, until, flow_id, project)]
 
     @root_field(Permission.READ)
-    def agents(self, info: Info) -> list[Agent]:
-        rows = agents.every(info.context.session())
+    def agents(self, info: Info, health: str | None = None, labels: list[str] | None = None) -> list[Agent]:
+        rows = agents.matching(info.context.session(), info.context.now, health, labels or ())
         info.context.loaders.agent_running.want(row.id for row in rows)
         return [agent_types.agent(row, info.context) for row in rows]
 

@@ -133,6 +133,10 @@ export interface FlowRunFilter {
   text?: string | null;
   since?: string | null;
   until?: string | null;
+  labels?: string[] | null;
+  parameters?: unknown;
+  longerThan?: number | null;
+  shorterThan?: number | null;
   includeFuture?: boolean | null;
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Random, repeat } from "../test/random";
-import { isUuid, parseRunView, printRunView, type RunView, SHOWS, toRunFilter } from "./run-filter";
+import { isUuid, parseRunView, printRunView, type RunView, SHOWS, toRunFilter, unknownInUrl } from "./run-filter";
 
 const FLOW = "0189f7a0-0000-7000-8000-000000000001";
 
@@ -69,6 +69,22 @@ describe("a view and its address", () => {
 
   it("takes no text that is too long for a question", () => {
     expect(parseRunView({ q: "x".repeat(1_000) }).q).toHaveLength(200);
+  });
+});
+
+describe("what a URL asks for that does not exist", () => {
+  it.each([
+    [{ show: "failde" }, "There is no view “failde”; the views are all, failed, running, waiting."],
+    [{ show: "FAILED" }, "There is no view “FAILED”; the views are all, failed, running, waiting."],
+    [{ flow: "etl" }, "“etl” is not the id of a flow."],
+    [{ show: "failed", flow: `${FLOW}0` }, `“${FLOW}0” is not the id of a flow.`],
+  ])("%j is said", (search, sentence) => {
+    expect(unknownInUrl(search)).toBe(sentence);
+  });
+
+  it("is never in an address of the UI's own", () => {
+    repeat(200, (random) => expect(unknownInUrl(printRunView(view(random)))).toBeNull());
+    expect(unknownInUrl({ show: "all", flow: "", q: "x", other: 1 })).toBeNull();
   });
 });
 

@@ -31,6 +31,16 @@ export function parseRunView(search: Record<string, unknown>): RunView {
   return { show, q: typeof search.q === "string" ? search.q.slice(0, 200) : "", flow };
 }
 
+/** What a URL asks for that doesn't exist, as a sentence: showing all runs instead would look like an answer. */
+export function unknownInUrl(search: Record<string, unknown>): string | null {
+  const { show, flow } = search;
+  if (show !== undefined && show !== "" && !SHOWS.some((one) => one.id === show))
+    return `There is no view “${String(show).slice(0, 40)}”; the views are ${SHOWS.map((one) => one.id).join(", ")}.`;
+  if (flow !== undefined && flow !== "" && !(typeof flow === "string" && UUID.test(flow)))
+    return `“${String(flow).slice(0, 40)}” is not the id of a flow.`;
+  return null;
+}
+
 /** Writes the URL: only what differs from the default. */
 export function printRunView(view: RunView): Record<string, string> {
   const search: Record<string, string> = {};

@@ -11,8 +11,8 @@ import { useRunList } from "../features/runs/use-run-list";
 import { useRunSelection } from "../features/runs/use-run-selection";
 import { useRunsShortcuts } from "../features/runs/use-runs-shortcuts";
 import { useWriting } from "../features/session/permissions";
-import { parseRunView, printRunView, type RunView, toRunFilter } from "../lib/run-filter";
-import { Failure, Skeleton } from "../ui/notice";
+import { parseRunView, printRunView, type RunView, toRunFilter, unknownInUrl } from "../lib/run-filter";
+import { Empty, Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
 
 export function RunsPage() {
@@ -46,7 +46,15 @@ export function RunsPage() {
       <Head list={list} />
       <FilterBar view={view} change={change} input={filterInput} flowName={list.all[0]?.flow.name} />
       <div className={`card table-card ${list.query.isPlaceholderData ? "dimmed" : ""}`}>
-        <List list={list} view={view} change={change} box={box} current={current} selecting={choice.selecting} />
+        <List
+          list={list}
+          view={view}
+          unknown={unknownInUrl(search)}
+          change={change}
+          box={box}
+          current={current}
+          selecting={choice.selecting}
+        />
         <BulkBar
           selection={choice.selection}
           selected={choice.selected}
@@ -80,13 +88,15 @@ function Head({ list: { query, count } }: { list: RunList }) {
 interface ListProps {
   list: RunList;
   view: RunView;
+  /** What the URL asks for that doesn't exist. */
+  unknown: string | null;
   change: (view: RunView) => void;
   box: RefObject<HTMLDivElement | null>;
   current: number;
   selecting: Selecting | undefined;
 }
 
-function List({ list, view, change, box, current, selecting }: ListProps) {
+function List({ list, view, unknown, change, box, current, selecting }: ListProps) {
   const { query, visible, held, showNew } = list;
   const [stopping, setStopping] = useState<RunRow | null>(null);
   const writing = useWriting();
@@ -98,7 +108,16 @@ function List({ list, view, change, box, current, selecting }: ListProps) {
         </Button>
       )}
       <section className="table-box" ref={box} aria-label="Runs" tabIndex={0}>
-        {query.isPending ? (
+        {unknown ? (
+          <Empty
+            title={unknown}
+            action={
+              <Button className="button" onPress={() => change(view)}>
+                Show runs without it
+              </Button>
+            }
+          />
+        ) : query.isPending ? (
           <Skeleton rows={24} label="runs" />
         ) : query.isError && !query.data ? (
           <Failure error={query.error} retry={() => void query.refetch()} what="The runs" />

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads.run_filter_names import unknown
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.tables import metadata
+from appliance.server.domain.waiting import HEALTHS, agent_health
 
 _agent = metadata.tables["agent"]
 MOST = 500
@@ -21,6 +24,19 @@ def every(session: Session) -> Sequence[AgentRow]:
     """All agents, the most recently seen first; at most 500."""
     statement = select(_agent).order_by(_agent.c.last_seen.desc(), _agent.c.id).limit(MOST)
     return cast(Sequence[AgentRow], session.execute(statement).all())
+
+
+def matching(session: Session, now: datetime, health: str | None, labels: Collection[str]) -> Sequence[AgentRow]:
+    """The agents of a health that have all labels. Raises UnknownName for what no agent is or has."""
+    rows = every(session)
+    if health is not None and health not in HEALTHS:
+        raise unknown("health", health, HEALTHS, "an agent is one of")
+    known = {label for row in rows for label in row.labels}
+    for label in labels:
+        if label not in known:
+            raise unknown("label", label, known, "the labels of agents are")
+    healthy = [row for row in rows if health in (None, agent_health(row.state, row.last_seen, now))]
+    return [row for row in healthy if set(labels) <= set(row.labels)]
 
 
 def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[AgentRow]:

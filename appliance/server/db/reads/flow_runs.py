@@ -9,12 +9,13 @@ from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Integer, Row, Select, bindparam, func, or_, select, union_all
+from sqlalchemy import Integer, Row, Select, bindparam, func, select, union_all
 from sqlalchemy.orm import Session
 
 from appliance.protocol.run_filter import RunFilter
 from appliance.server.db.conditions import LIVE_NOW
-from appliance.server.db.reads.pages import like
+from appliance.server.db.reads import run_filters
+from appliance.server.db.reads.run_filters import default_condition
 from appliance.server.db.rows.concurrency import AttemptState
 from appliance.server.db.rows.flow_runs import FlowRunRow, HeldRun, RunSummary, RunToken
 from appliance.server.db.tables import metadata
@@ -46,7 +47,7 @@ _TOKEN = select(_run.c.run_token_hash, _run.c.attempt, _run.c.state_type, _run.c
 
 def count_all(session: Session, criteria: RunFilter, now: datetime) -> int:
     """How many runs match, without a cap."""
-    inner = _filtered(select(_run.c.id), criteria, now).subquery()
+    inner = select(_run.c.id).where(*run_filters.every(session, criteria, now)).subquery()
     return session.execute(select(func.count()).select_from(inner)).scalar_one()
 
 
@@ -54,7 +55,7 @@ def next_ids(
     session: Session, criteria: RunFilter, now: datetime, after: UUID | None, created_until: datetime, limit: int
 ) -> list[UUID]:
     """The next matching runs in the order of their ids, of those that existed at a time."""
-    query = _filtered(select(_run.c.id), criteria, now).where(_run.c.created <= created_until)
+    query = select(_run.c.id).where(*run_filters.every(session, criteria, now), _run.c.created <= created_until)
     if after is not None:
         query = query.where(_run.c.id > after)
     return list(session.execute(query.order_by(_run.c.id).limit(limit)).scalars())
@@ -175,45 +176,6 @@ def counts_by_type(session: Session) -> dict[str, int]:
     """How many runs there are of each state type; reads one index."""
     query = select(_run.c.state_type, func.count()).group_by(_run.c.state_type)
     return {state_type: number for state_type, number in session.execute(query)}
-
-
-def _filtered(query: Select[Any], criteria: RunFilter, now: datetime) -> Select[Any]:
-    conditions: list[ColumnElement[bool]] = []
-    if criteria.state_types:
-        conditions.append(_run.c.state_type.in_(criteria.state_types))
-    if criteria.state_names:
-        conditions.append(_run.c.state_name.in_(criteria.state_names))
-    if not (criteria.include_future or criteria.state_types or criteria.state_names):
-        conditions.append(default_condition(now))
-    if criteria.flow_id is not None:
-        conditions.append(_run.c.flow_id == criteria.flow_id)
-    if criteria.since is not None:
-        conditions.append(_run.c.scheduled_time >= criteria.since)
-    if criteria.until is not None:
-        conditions.append(_run.c.scheduled_time < criteria.until)
-    if criteria.flow is not None or criteria.project is not None:
-        conditions.append(_run.c.flow_id.in_(flows_named(criteria)))
-    if criteria.name is not None:
-        conditions.append(_run.c.name == criteria.name)
-    if criteria.text:
-        flows = select(_flow.c.id).where(_flow.c.name.ilike(like(criteria.text), escape="\\"))
-        conditions.append(or_(_run.c.name.ilike(like(criteria.text), escape="\\"), _run.c.flow_id.in_(flows)))
-    return query.where(*conditions)
-
-
-def flows_named(criteria: RunFilter) -> Select[Any]:
-    """The ids of the flows that the filter names, directly or by project."""
-    flows = select(_flow.c.id)
-    if criteria.flow is not None:
-        flows = flows.where(_flow.c.name == criteria.flow)
-    if criteria.project is not None:
-        flows = flows.join(_project, _project.c.id == _flow.c.project_id).where(_project.c.name == criteria.project)
-    return flows
-
-
-def default_condition(now: datetime | BindParameter[Any]) -> ColumnElement[bool]:
-    """Without a filter on states, runs planned for later are left out."""
-    return or_(_run.c.state_type != "SCHEDULED", _run.c.scheduled_time <= now, _run.c.attempt > 0)
 
 
 def of_attempts(session: Session, attempts: list[tuple[UUID, int]]) -> dict[UUID, HeldRun]:

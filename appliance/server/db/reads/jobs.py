@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
+from typing import cast, get_args
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from appliance.kit.documents import JsonDocument
+from appliance.protocol.jobs import JobState
 from appliance.server.db.reads.pages import RowPage, encode, only_id
+from appliance.server.db.reads.run_filter_names import unknown
 from appliance.server.db.rows.jobs import JobRow
 from appliance.server.db.tables import metadata
 
@@ -32,6 +34,8 @@ def page(session: Session, limit: int, after: str | None, state: str | None = No
     """Jobs, newest first: their ids grow with time."""
     query = select(_job)
     if state is not None:
+        if state not in get_args(JobState):
+            raise unknown("state of jobs", state, get_args(JobState), "the states are")
         query = query.where(_job.c.state == state)
     if after is not None:
         query = query.where(_job.c.id < only_id(after))

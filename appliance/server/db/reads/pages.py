@@ -51,6 +51,17 @@ def time_and_id(cursor: str) -> tuple[datetime, UUID]:
         raise unusable() from error
 
 
+def sorted_key(cursor: str, sort: str) -> tuple[datetime, UUID]:
+    """The key of a list that is ordered by one of several times and id: its cursor names the order."""
+    name, time, id_text = text_key(cursor, 3)
+    if name != sort:
+        raise unusable()
+    try:
+        return clock.parse(time), UUID(id_text)
+    except ValueError as error:
+        raise unusable() from error
+
+
 def only_id(cursor: str) -> UUID:
     """The key of a list that is ordered by id alone."""
     try:

@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock
 from appliance.kit.documents import JsonDocument
+from appliance.protocol.run_filter import RunFilter
 from appliance.server.db.conditions import ONLY_PLANNED, SCHEDULED_NOW
+from appliance.server.db.reads import run_filters
 from appliance.server.db.reads.pages import RowPage, encode, only_id, text_key, unusable
 from appliance.server.db.rows.schedules import ScheduleRow, SkipRow
 from appliance.server.db.tables import metadata
@@ -32,11 +34,17 @@ def of_flows(session: Session, flow_ids: Collection[UUID]) -> Sequence[ScheduleR
     return cast(Sequence[ScheduleRow], session.execute(query).all())
 
 
-def page(session: Session, limit: int, after: str | None, flow_id: UUID | None = None) -> RowPage[ScheduleRow]:
-    """Schedules of one flow or of all, oldest first: their ids grow with time."""
+def page(
+    session: Session, limit: int, after: str | None, runs: RunFilter | None = None, active: bool | None = None
+) -> RowPage[ScheduleRow]:
+    """Schedules, or those of the flows that a filter for runs names, oldest first: their ids grow with time."""
     query = select(_schedule)
-    if flow_id is not None:
-        query = query.where(_schedule.c.flow_id == flow_id)
+    if active is not None:
+        query = query.where(_schedule.c.active.is_(active))
+    if runs is not None and runs.flow_id is not None:
+        query = query.where(_schedule.c.flow_id == runs.flow_id)
+    if runs is not None and run_filters.names_flows(runs):
+        query = query.where(_schedule.c.flow_id.in_(run_filters.flows_named(runs)))
     if after is not None:
         query = query.where(_schedule.c.id > only_id(after))
     rows = cast(Sequence[ScheduleRow], session.execute(query.order_by(_schedule.c.id).limit(limit + 1)).all())

@@ -56,13 +56,15 @@ def page(
     flow_run_id: UUID,
     limit: int,
     after: str | None,
-    state_types: tuple[str, ...] = (),
+    states: tuple[str, ...] = (),
     task_slug: str | None = None,
 ) -> RowPage[TaskRunRow]:
-    """A run's task runs, in the order of the unique key: by task, then by map index."""
+    """A run's task runs, in the order of the unique key: by task, then by map index. `states` are types or names."""
     query = select(_task).where(_task.c.flow_run_id == flow_run_id)
-    if state_types:
-        query = query.where(_task.c.state_type.in_(state_types))
+    if types := [state for state in states if state.isupper()]:
+        query = query.where(_task.c.state_type.in_(types))
+    if names := [state for state in states if not state.isupper()]:
+        query = query.where(_task.c.state_name.in_(names))
     if task_slug is not None:
         query = query.where(_task.c.task_slug == task_slug)
     if after is not None:

@@ -12,6 +12,7 @@ from appliance.kit.documents import JsonDocument, Parameters
 from appliance.server.db.tables.columns import BigKey, Document, LongText, Time
 
 _LIVE = "state_type in ('PENDING', 'RUNNING', 'CANCELLING')"
+_BEGUN, _OVER = "start_time is not null", "end_time is not null"
 
 
 class FlowRun(SQLModel, table=True):
@@ -27,6 +28,8 @@ class FlowRun(SQLModel, table=True):
         Index("ix_flow_run_due", "scheduled_time", "id", "state_type", "state_name", "attempt", "flow_id", "name"),
         Index("ix_flow_run_state_due", "state_type", "scheduled_time"),
         Index("ix_flow_run_name_due", "state_name", "scheduled_time"),
+        Index("ix_flow_run_start_time", "start_time", "id", sqlite_where=text(_BEGUN), postgresql_where=text(_BEGUN)),
+        Index("ix_flow_run_end_time", "end_time", "id", sqlite_where=text(_OVER), postgresql_where=text(_OVER)),
     )
 
     id: UUID = Field(primary_key=True)

@@ -25,18 +25,37 @@ class FlowRunFilter:
     state_types: list[str] | None = None
     state_names: list[str] | None = None
     flow_id: UUID | None = None
-    flow: str | None = None
+    flow: str | None = strawberry.field(default=None, description="A flow's name, or project/flow.")
     project: str | None = None
-    name: str | None = None
+    name: str | None = strawberry.field(default=None, description="The whole name of runs.")
     text: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    labels: list[str] | None = strawberry.field(default=None, description="Runs that have all of these labels.")
+    parameters: JSON | None = strawberry.field(
+        default=None, description="Runs that have these values of parameters: texts, numbers, true, false, or null."
+    )
+    longer_than: float | None = strawberry.field(
+        default=None, description="Runs that took more seconds from their start to their end, or to now."
+    )
+    shorter_than: float | None = strawberry.field(default=None, description="Runs that took fewer seconds so far.")
     include_future: bool | None = False
+
+
+@strawberry.enum(description="The time that runs are sorted by. Runs without this time are not listed.")
+class FlowRunSort(Enum):
+    SCHEDULED_TIME_DESC = "-scheduled_time"
+    SCHEDULED_TIME_ASC = "scheduled_time"
+    START_TIME_DESC = "-start_time"
+    START_TIME_ASC = "start_time"
+    END_TIME_DESC = "-end_time"
+    END_TIME_ASC = "end_time"
 
 
 @strawberry.input
 class TaskRunFilter:
     state_types: list[str] | None = None
+    state_names: list[str] | None = None
     task_slug: str | None = None
 
 

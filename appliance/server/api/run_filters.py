@@ -1,0 +1,49 @@
+"""Reads the filter for runs from the query parameters of a route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from appliance.kit import clock, suggestions
+from appliance.protocol import filter_texts
+from appliance.protocol.run_filter import NEWEST_FIRST, RUN_SORTS, RunSort
+from appliance.server.errors import Invalid, UnknownName
+
+T = TypeVar("T")
+
+
+def conditions(
+    since: str | None,
+    until: str | None,
+    longer_than: str | None,
+    shorter_than: str | None,
+    parameters: list[str] | None,
+) -> dict[str, Any]:
+    """The fields of the filter that are written as texts. Raises Invalid."""
+    now = clock.now()
+    return {
+        "since": _read("since", since, lambda text: filter_texts.moment(text, now)),
+        "until": _read("until", until, lambda text: filter_texts.moment(text, now)),
+        "longer_than": _read("longer_than", longer_than, filter_texts.seconds),
+        "shorter_than": _read("shorter_than", shorter_than, filter_texts.seconds),
+        "parameters": dict(_read("parameter", text, filter_texts.parameter) or ("", None) for text in parameters or ()),
+    }
+
+
+def sort_of(text: str | None) -> RunSort:
+    """The order of a list of runs. Raises UnknownName."""
+    for sort in RUN_SORTS:
+        if text in (sort, None):
+            return NEWEST_FIRST if text is None else sort
+    hint = suggestions.hint(str(text)[:80], RUN_SORTS, "sort by")
+    raise UnknownName(f"Runs can't be sorted by {str(text)[:80]!r}; {hint}")
+
+
+def _read(name: str, text: str | None, reader: Callable[[str], T]) -> T | None:
+    if text is None:
+        return None
+    try:
+        return reader(text)
+    except (ValueError, OverflowError) as error:
+        raise Invalid(f"The parameter {name} is not valid: {error}.") from error

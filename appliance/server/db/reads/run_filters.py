@@ -1,0 +1,168 @@
+"""Turns the filter for flow runs into conditions in SQL: the only place that does, for lists, counts and bulk actions.
+
+A condition is served by an index range, checked in the entries of a covering index, or, being about columns that no index has,
+checked in the rows themselves.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    Float,
+    Numeric,
+    Select,
+    String,
+    bindparam,
+    cast,
+    extract,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    type_coerce,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from appliance.protocol.run_filter import RunFilter
+from appliance.server.db.reads.pages import like
+from appliance.server.db.tables import metadata
+from appliance.server.db.tables.columns import Time
+from appliance.server.errors import Invalid
+
+_run, _flow, _project = (metadata.tables[name] for name in ("flow_run", "flow", "project"))
+
+Condition = ColumnElement[bool]
+_HAS_LABELS = {
+    "sqlite": "not exists (select 1 from json_each(:wanted_labels) as wanted"
+    " where wanted.value not in (select value from json_each(flow_run.labels)))",
+    "postgresql": "flow_run.labels @> cast(:wanted_labels as jsonb)",
+}
+_DAY = 86_400.0
+_WHOLE = 2**63
+"""SQLite's integers are smaller."""
+
+
+def every(session: Session, criteria: RunFilter, now: datetime) -> list[Condition]:
+    """All conditions of the filter."""
+    conditions = [*due(criteria), *states(criteria), *texts(criteria), *of_rows(session, criteria, now)]
+    if hides_future(criteria):
+        conditions.append(default_condition(now))
+    if criteria.flow_id is not None:
+        conditions.append(_run.c.flow_id == criteria.flow_id)
+    if names_flows(criteria):
+        conditions.append(_run.c.flow_id.in_(flows_named(criteria)))
+    return conditions
+
+
+def due(criteria: RunFilter) -> list[Condition]:
+    """The range of due times."""
+    conditions: list[Condition] = []
+    if criteria.since is not None:
+        conditions.append(_run.c.scheduled_time >= criteria.since)
+    if criteria.until is not None:
+        conditions.append(_run.c.scheduled_time < criteria.until)
+    return conditions
+
+
+def states(criteria: RunFilter) -> list[Condition]:
+    """One of the types, and one of the names."""
+    conditions: list[Condition] = []
+    if criteria.state_types:
+        conditions.append(or_(*(_run.c.state_type == type for type in criteria.state_types)))
+    if criteria.state_names:
+        conditions.append(or_(*(_run.c.state_name == name for name in criteria.state_names)))
+    return conditions
+
+
+def texts(criteria: RunFilter) -> list[Condition]:
+    """What names must be or contain."""
+    conditions: list[Condition] = []
+    if criteria.name is not None:
+        conditions.append(_run.c.name == criteria.name)
+    if criteria.text:
+        pattern = like(criteria.text)
+        flows = select(_flow.c.id).where(_flow.c.name.ilike(pattern, escape="\\"))
+        conditions.append(or_(_run.c.name.ilike(pattern, escape="\\"), _run.c.flow_id.in_(flows)))
+    return conditions
+
+
+def of_rows(session: Session, criteria: RunFilter, now: datetime) -> list[Condition]:
+    """Labels, parameters and how long runs took: no index has them, so that each run is read."""
+    dialect = session.get_bind().dialect.name
+    conditions: list[Condition] = []
+    if criteria.labels:
+        labels = msgspec.json.encode(sorted(set(criteria.labels))).decode()
+        has_labels = text(_HAS_LABELS[dialect]).bindparams(bindparam("wanted_labels", labels, String))
+        conditions.append(type_coerce(has_labels, Boolean()))
+    conditions.extend(_parameter(dialect, name, value) for name, value in sorted(criteria.parameters.items()))
+    if criteria.longer_than is not None:
+        conditions.append(_seconds(dialect, now) > criteria.longer_than)
+    if criteria.shorter_than is not None:
+        conditions.append(_seconds(dialect, now) < criteria.shorter_than)
+    return conditions
+
+
+def names_flows(criteria: RunFilter) -> bool:
+    """Whether the filter names flows or projects."""
+    return criteria.flow is not None or criteria.project is not None
+
+
+def flows_named(criteria: RunFilter) -> Select[Any]:
+    """The ids of the flows that the filter names, directly, as project/flow, or by project."""
+    flows = select(_flow.c.id).join(_project, _project.c.id == _flow.c.project_id)
+    if criteria.flow is not None:
+        named: Condition = _flow.c.name == criteria.flow
+        project, slash, name = criteria.flow.partition("/")
+        if slash:
+            named = or_(named, (_project.c.name == project) & (_flow.c.name == name))
+        flows = flows.where(named)
+    if criteria.project is not None:
+        flows = flows.where(_project.c.name == criteria.project)
+    return flows
+
+
+def hides_future(criteria: RunFilter) -> bool:
+    """Whether runs planned for later are left out: without a filter on states, unless they are asked for."""
+    return not (criteria.include_future or criteria.states)
+
+
+def default_condition(now: datetime | BindParameter[Any]) -> Condition:
+    """What leaves out runs planned for later."""
+    return or_(_run.c.state_type != "SCHEDULED", _run.c.scheduled_time <= now, _run.c.attempt > 0)
+
+
+def _parameter(dialect: str, name: str, value: Any) -> Condition:
+    if isinstance(value, list | dict):
+        raise Invalid(
+            f"Runs can't be selected by the list or object in parameter {name[:80]!r}; use a text, number, true, false, or null."
+        )
+    if dialect == "postgresql":
+        document = cast(literal(msgspec.json.encode(value).decode(), String), JSONB)
+        return func.jsonb_extract_path(_run.c.parameters, name, type_=JSONB) == document
+    each = func.json_each(_run.c.parameters).table_valued("key", "atom", "type", name="parameter")
+    same: Condition
+    if value is None or isinstance(value, bool):
+        same = each.c.type == {None: "null", True: "true", False: "false"}[value]
+    elif isinstance(value, str):
+        same = (each.c.type == "text") & (each.c.atom == value)
+    else:
+        number = float(value) if abs(value) >= _WHOLE else value
+        same = each.c.type.in_(("integer", "real")) & (each.c.atom == number)
+    return select(literal(1)).select_from(each).where(each.c.key == name, same).correlate(_run).exists()
+
+
+def _seconds(dialect: str, now: datetime) -> ColumnElement[Any]:
+    """How long a run took so far, to the millisecond; null if it has not started."""
+    end = func.coalesce(_run.c.end_time, literal(now, Time))
+    if dialect == "sqlite":
+        days = func.julianday(end, type_=Float) - func.julianday(_run.c.start_time, type_=Float)
+        return func.round(days * _DAY, 3, type_=Float)
+    return func.round(cast(extract("epoch", end - _run.c.start_time), Numeric), 3, type_=Float)
