@@ -182,7 +182,7 @@ GRAPHQL: dict[str, Variables] = {
     "startFlowRunNow": one(planned),
     "editFlowRun": one(planned, priority=5),
     "deleteFlowRun": one(planned),
-    "editFlow": one(flow, "flowId", name="renamed"),
+    "editFlow": lambda site: {"flowId": str(flow(site)), "name": "renamed"},
     "deleteFlow": one(flow, "flowId"),
     "editProject": one(project, "projectId", archived=True),
     "deleteProject": one(project, "projectId"),
