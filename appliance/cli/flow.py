@@ -9,9 +9,10 @@ import click
 
 from appliance.cli import deletion
 from appliance.cli.connection import connect
-from appliance.cli.flow_names import find_flow, project_option
+from appliance.cli.identifiers import find_flow
 from appliance.cli.options import key_option, reason_option, wait_option, yes_option
 from appliance.cli.output import as_json, print_json
+from appliance.cli.projects import project_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -109,16 +109,22 @@ class TokenId(_Reference):
 
 
 def find_flow(transport: Transport, name: str, project: str | None = None) -> dict[str, Any]:
-    """The flow that a person means by its id, its name or project/flow. Raises UsageError."""
+    """The flow that a person means by its id, its name or project/flow, in use or in the archive. Raises UsageError."""
     from appliance.client import flows
 
     known = id_in(name)
     if known is not None:
         return flows.get(transport, known)
-    listed = list(flows.each(transport, project=project, limit=_MOST_SEARCHED))
-    matches = [flow for flow in listed if name in (flow["name"], f"{flow['project']}/{flow['name']}")]
+    part = name.partition("/")[2] or name
+    matches = [
+        flow
+        for archived in (False, True)
+        for flow in flows.each(transport, project=project, name=part, archived=archived)
+        if name in (flow["name"], f"{flow['project']}/{flow['name']}")
+    ]
     if not matches:
         where = "" if project is None else f" in project {project!r}"
+        listed = flows.each(transport, project=project, limit=_MOST_SEARCHED)
         names = [f"{flow['project']}/{flow['name']}" if "/" in name else flow["name"] for flow in listed]
         raise _unknown("flow", name, names, "run `appliance get flows` to list flows", where, listing=False)
     return _only("flows", name, matches, lambda flow: (flow["id"], f"{flow['project']}/{flow['name']}"))

@@ -8,9 +8,9 @@ import click
 
 from appliance.cli import deletion
 from appliance.cli.connection import connect
-from appliance.cli.flow_names import find_project
 from appliance.cli.options import key_option, reason_option, wait_option, yes_option
 from appliance.cli.output import as_json, print_json, print_table
+from appliance.cli.projects import find_project
 
 
 @click.group(

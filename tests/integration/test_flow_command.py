@@ -45,10 +45,14 @@ def test_a_flow_is_renamed_paused_and_archived(site: Site, run: Callable[..., st
 def test_names_that_can_not_be_meant(site: Site, said: Callable[..., str]) -> None:
     register(site.database, "etl")
     register(site.database, "etl", project="other")
-    twice = "2 flows are named 'etl': demo/etl, other/etl; write project/flow."
-    assert twice in said("flow", "pause", "etl", code=2)
+    twice = said("flow", "pause", "etl", code=2)
+    assert (
+        "2 flows match 'etl'; specify one by its id:" in twice and "  demo/etl\n" in twice and "  other/etl\n" in twice
+    )
     assert "There is no flow 'nobody'; run `appliance get flows`" in said("flow", "pause", "nobody", code=2)
-    assert "in project 'nobody'" in said("flow", "pause", "etl", "--project", "nobody", code=2)
+    assert "There is no project 'nobody'; the projects are demo, other." in said(
+        "flow", "pause", "etl", "--project", "nobody", code=2
+    )
     assert "The flow needs a name" in said("flow", "rename", "demo/etl", " ", code=2)
     assert "There is no project 'nobody'" in said("project", "archive", "nobody", code=2)
     assert "A project's name can't contain '/'" in said("project", "rename", "demo", "a/b", code=2)
