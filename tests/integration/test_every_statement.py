@@ -160,6 +160,11 @@ def read_on_behalf_of_others(large: Database) -> None:
         reads.backfills.times_with_runs(session, flow, schedule, "", UNTIL - timedelta(days=9), UNTIL)
         reads.backfills.times_with_runs(session, flow, None, "backfill", UNTIL - timedelta(days=9), UNTIL)
         reads.backfills.unfinished(session, flow, "backfill")
+        reads.schedules.with_planned(session, UNTIL - timedelta(days=9), UNTIL)
+        reads.schedules.due_times_with_runs(session, schedule, UNTIL - timedelta(days=9), UNTIL)
+        reads.schedules.skipped_beyond(session, UNTIL)
+        reads.outages.find(session, UNTIL)
+        reads.outages.unserved(session, UNTIL)
         for get in (reads.jobs.get, reads.tokens.get, reads.users.get):
             get(session, run)
         for find in (reads.sessions.by_hash, reads.users.by_username, reads.request_keys.get):
