@@ -24,7 +24,7 @@ WAIT = 3.0
 FULL_PAUSE = 1.0
 STOPPING_PAUSE = 0.25
 """The pause after stopping runs. While there is something to stop, the server answers claims at once."""
-STOP_SECONDS = WAIT + 0.5
+STOP_SECONDS = WAIT + 1.0
 """How long a stopping agent waits for an open request, so that a hanging server can't hold it up."""
 LONGEST_PAUSE = 3.0
 
@@ -141,7 +141,16 @@ class Agent(ABC):
             if is_waiting:
                 _logger.info("The server is back.")
             is_waiting, pauses = False, delays(0.1, LONGEST_PAUSE)
+        if agent_id is not None and not self._left_behind:
+            self._sign_off(agent_id)
         return 0
+
+    def _sign_off(self, agent_id: UUID) -> None:
+        """Say goodbye. Without an answer, or from a server one release older, the agent is offline once it has been silent for a while."""
+        try:
+            agents.sign_off(self._transport, agent_id)
+        except ClientError as error:
+            _logger.info("The server does not know that the agent has stopped: %s", error)
 
     def _enrol(self, stop: threading.Event) -> UUID | None:
         """Retry until the server accepts this agent. Returns None if the agent must stop."""

@@ -172,11 +172,18 @@ def get_agents(health: str | None, labels: tuple[str, ...], json_output: bool) -
     if json_output:
         print_json(items)
         return
-    rows = (
-        (a["name"], a.get("health", a.get("state")), a["type"], a["host"], a["labels"], zone.local(a["last_seen"]))
-        for a in items
-    )
-    print_table(("NAME", "HEALTH", "TYPE", "HOST", "LABELS", "LAST SEEN"), rows, "No agents have enrolled yet.")
+    apart = [one for one in items if one["health"] == "offline" and health is None]
+    here = [one for one in items if one not in apart]
+    columns = ("NAME", "HEALTH", "TYPE", "HOST", "LABELS", "LAST SEEN")
+    nobody = "No agent is online." if apart else "No agents have enrolled yet."
+    print_table(columns, map(_agent, here), nobody)
+    if apart:
+        click.echo("\nOffline:")
+        print_table(columns, map(_agent, apart), "")
+
+
+def _agent(one: dict[str, Any]) -> tuple[Any, ...]:
+    return one["name"], one["health"], one["type"], one["host"], one["labels"], zone.local(one["last_seen"])
 
 
 def _short(message: str) -> str:

@@ -40,6 +40,11 @@ def code_gone(transport: Transport, agent_id: UUID, request: CodeGone) -> TakenB
     return transport.post(path("agents", agent_id, "code-gone"), request, TakenBack, idempotent=True)
 
 
+def sign_off(transport: Transport, agent_id: UUID) -> None:
+    """Say that the agent has stopped."""
+    transport.send("POST", path("agents", agent_id, "sign-off"), idempotent=True, tries=1)
+
+
 def listed(transport: Transport, *, health: str | None = None, labels: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Agents: all, those of a health, or those that have all labels."""
     return transport.get(path("agents"), Page, {"health": health, "label": list(labels) or None}).items

@@ -150,6 +150,7 @@ OWN_MEANS = {
     "POST /graphql": "its mutations have samples of their own",
     "POST /agents": "an agent is one row per name",
     "POST /agents/{agent_id}/claim": "an unanswered claim's lease runs out",
+    "POST /agents/{agent_id}/sign-off": "an agent that has signed off stays signed off",
     "POST /agents/{agent_id}/report": "a report says what is the case",
     "POST /flow-runs/{flow_run_id}/begin": "an attempt begins once",
     "POST /flow-runs/{flow_run_id}/report": "batches are numbered",

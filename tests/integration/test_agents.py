@@ -17,7 +17,9 @@ from appliance.protocol.run_protocol import Begin
 from appliance.server.actions import agents
 from appliance.server.actions import run_protocol as runs
 from appliance.server.actions.flow_runs.cancel import cancel_run
+from appliance.server.actions.retention import Sweep
 from appliance.server.db.session import Database
+from appliance.server.domain.retention import Keep
 from appliance.server.errors import Invalid, NotFound
 from tests.integration.builders import (
     AGENT,
@@ -36,6 +38,7 @@ from tests.integration.builders import (
     task,
 )
 from tests.integration.conftest import StoppedClock
+from tests.integration.server_fixtures import Site
 
 
 def held(run: UUID, attempt: int = 1) -> Held:
@@ -228,3 +231,37 @@ def test_begin_after_cancel_before_start_is_refused(database: Database) -> None:
     assert runs.begin(database, RUN, run, Begin(attempt=1)).verdict == "refused"
     exited(database, agent, run, code=0)
     assert run_row(database, run)["state_type"] == "CANCELLED"
+
+
+def test_an_agent_that_signs_off_is_offline_at_once(site: Site) -> None:
+    database = site.database
+    run = create(database, register(database).flow_id)
+    agent = enrol(database)
+    assert [work.flow_run_id for work in claim(database, agent)] == [run]
+    for _ in range(2):  # its answer may be lost
+        answer = site.post(f"/api/v1/agents/{agent}/sign-off", None, "agent")
+        assert answer.status_code == 204
+    assert [one["health"] for one in site.get("/api/v1/agents").json()["items"]] == ["offline"]
+    assert run_row(database, run)["state_name"] == "Submitted"  # its runs continue
+    with pytest.raises(NotFound, match="enrol it again"):
+        claim(database, agent)
+    assert enrol(database) == agent
+    assert [one["health"] for one in site.get("/api/v1/agents").json()["items"]] == ["online"]
+
+
+def test_a_drained_agent_stays_drained_when_it_comes_back(database: Database) -> None:
+    enrol(database)
+    with database.write("test") as session:
+        session.execute(text("update agent set state = 'draining'"))
+    enrol(database)
+    assert one(database, "select state from agent") == {"state": "draining"}
+
+
+def test_agents_that_are_long_gone_are_pruned_unless_they_hold_runs(database: Database, clock: StoppedClock) -> None:
+    run, holder = begun(database)
+    enrol(database, "gone")
+    now = clock.move(31 * 86_400)
+    enrol(database, "new")
+    Sweep(database, Keep(events_days=30), now, pause=lambda _seconds: None).run()
+    assert {row["name"] for row in rows(database, "select name from agent")} == {"embedded", "new"}
+    assert str(run_row(database, run)["agent_id"]).replace("-", "") == holder.hex

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from litestar.testing import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from appliance.config import Settings
+from appliance.kit import clock
+from appliance.protocol.run_protocol import Begin
+from appliance.server.actions import run_protocol as runs
 from appliance.server.app import create_app
 from appliance.server.web import totals
 from tests.integration import builders
@@ -51,6 +55,16 @@ def test_names_and_labels_follow_the_rules(site: Site) -> None:
                 assert sample.name.endswith(("_bucket", "_count", "_sum")), sample
         if family.type == "histogram":
             assert [sample for sample in family.samples if sample.labels.get("le") == "+Inf"], family.name
+
+
+def test_a_run_created_for_the_past_did_not_start_late(site: Site) -> None:
+    past = clock.now() - timedelta(days=30)
+    run = builders.create(site.database, builders.register(site.database).flow_id, scheduled_time=past)
+    (work,) = builders.claim(site.database, builders.enrol(site.database))
+    assert runs.begin(site.database, builders.RUN, run, Begin(attempt=work.attempt)).verdict == "go"
+    families = _families(site)
+    assert _value(families, "appliance_flow_run_start_delay_seconds_count") == 1
+    assert _value(families, "appliance_flow_run_start_delay_seconds_sum") < 86_400
 
 
 def test_they_count_what_happened_in_any_process(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,7 @@ from appliance.server.domain.repair import exited
 from appliance.server.domain.run_protocol import stop_reason
 from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import CLAIM
+from appliance.server.domain.waiting import SIGNED_OFF
 from appliance.server.errors import Invalid, NotFound
 from appliance.server.events.outbox import announce
 
@@ -75,6 +76,16 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
     )
 
 
+@retried
+def sign_off(db: Database, actor: Actor, agent_id: UUID, *, now: datetime | None = None) -> None:
+    """Record that the agent has stopped, so that it is offline at once. Its runs continue. Signing off again changes nothing."""
+    now = now or clock.now()
+    with db.write("agent.sign_off") as session:
+        agent = _agent(session, agent_id)
+        if agents.sign_off(session, agent_id, now):
+            announce(session, "agent", agent_id, "agent.signed_off", {"name": agent.name}, actor, now)
+
+
 @dataclass(frozen=True)
 class ClaimResult:
     """The answer to a claim. `blocked`: there are due runs for the agent, but limits or other runs hold them back."""
@@ -100,6 +111,8 @@ def claim_due(
     new_labels = None if request.labels is None else labels_of(request.labels)
     with db.read() as session:
         agent = _agent(session, agent_id)
+        if agent.state == SIGNED_OFF:  # its successor of the same name was faster, and is here
+            raise NotFound("This agent has signed off; enrol it again.")
         labels = agent.labels if new_labels is None else new_labels
         limit = min(request.free_slots, _MOST_AT_ONCE) if agent.state == "online" else 0
         fresh = (now - agent.last_seen).total_seconds() < _QUIET and labels == agent.labels

@@ -89,6 +89,7 @@ class Sweep:
         events, rollups = rules.cutoff(self.keep.events_days, self.now), rules.cutoff(self.keep.rollups_days, self.now)
         if events is not None:
             self._work("jobs", lambda session, limit: _all(writes.jobs(session, events, limit), limit), until)
+            self._work("agents", lambda session, limit: _all(writes.agents(session, events, limit), limit), until)
             self._work("tokens", lambda session, limit: _all(writes.tokens(session, events, limit), limit), until)
         if rollups is not None:
             self._work("rollups", lambda session, limit: _all(writes.rollups(session, rollups, limit), limit), until)

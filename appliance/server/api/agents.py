@@ -124,9 +124,15 @@ def code_gone(database: Database, actor: Actor, agent_id: UUID, body: bytes) -> 
     return deploys.take_back(database, actor, agent_id, decode(body, CodeGone))
 
 
+@post("/{agent_id:uuid}/sign-off", opt={"permission": Permission.AGENT_PROTOCOL}, status_code=204, sync_to_thread=True)
+def sign_off(database: Database, actor: Actor, agent_id: UUID) -> None:
+    """Report that an agent has stopped. Its runs continue."""
+    actions.sign_off(database, actor, agent_id)
+
+
 async def _disconnected(request: Request[Any, Any, Any]) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
-router = Router("/agents", route_handlers=[index, enrol, claim, report, code_gone])
+router = Router("/agents", route_handlers=[index, enrol, claim, report, code_gone, sign_off])

@@ -61,6 +61,10 @@ class Holder:
     name: str
 
 
+SIGNED_OFF = "signed_off"
+"""The state of an agent that has stopped and has said so."""
+
+
 @dataclass(frozen=True)
 class LimitFacts:
     """A limit and the runs that hold its slots, the longest holding first."""
@@ -142,7 +146,7 @@ HEALTHS = ("online", "draining", "quarantined", "offline")
 
 def agent_health(state: str, last_seen: datetime, now: datetime) -> str:
     """One of HEALTHS."""
-    return state if now - last_seen <= ONLINE_FOR else "offline"
+    return state if state != SIGNED_OFF and now - last_seen <= ONLINE_FOR else "offline"
 
 
 def why(run: RunFacts, situation: Situation) -> Waiting | None:

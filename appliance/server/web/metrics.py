@@ -158,7 +158,8 @@ class _FromDatabase:
         for state in ("SUCCESS", "FAILED", "CANCELLED"):
             finished.add_metric([state], self._totals.finished.get(state, 0))
         delay = HistogramMetricFamily(
-            "appliance_flow_run_start_delay_seconds", "Time from a run's scheduled time to the start of its flow."
+            "appliance_flow_run_start_delay_seconds",
+            "Time from when a run could have started, due and created, to the start of its flow.",
         )
         delay.add_metric([], self._totals.delay_buckets(), self._totals.delay_sum)
         return [created, finished, delay]

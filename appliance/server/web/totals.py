@@ -79,10 +79,10 @@ class Totals:
                 self.finished[kind] += 1
             elif kind == "RUNNING":
                 starts.append(row)
-        due = flow_runs.scheduled_times(session, {row.object_id for row in starts})
+        since = flow_runs.waited_since(session, {row.object_id for row in starts})
         for row in starts:
-            if row.object_id in due:
-                self._delayed(max(0.0, (row.at - due[row.object_id]).total_seconds()))
+            if row.object_id in since:
+                self._delayed(max(0.0, (row.at - since[row.object_id]).total_seconds()))
 
     def _delayed(self, seconds: float) -> None:
         place = next((place for place, bound in enumerate(self._bounds) if seconds <= bound), len(self._bounds))

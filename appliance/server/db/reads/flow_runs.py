@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Integer, Row, Select, bindparam, func, select, union_all
+from sqlalchemy import Integer, Row, Select, bindparam, case, func, select, union_all
 from sqlalchemy.orm import Session
 
 from appliance.protocol.run_filter import RunFilter
@@ -166,9 +166,11 @@ def live_counts_of_agents(session: Session, agent_ids: Collection[UUID]) -> dict
     return {agent_id: numbers[agent_id] for agent_id in agent_ids if agent_id in numbers}
 
 
-def scheduled_times(session: Session, ids: Collection[UUID]) -> dict[UUID, datetime]:
-    """When each run was due."""
-    query = select(_run.c.id, _run.c.scheduled_time).where(_run.c.id.in_(ids))
+def waited_since(session: Session, ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """When each run could have started: when it was due, or when it was created if that was later. A backfill's runs, and others that are
+    created for the past, are not late because of that."""
+    since = case((_run.c.created > _run.c.scheduled_time, _run.c.created), else_=_run.c.scheduled_time)
+    query = select(_run.c.id, since).where(_run.c.id.in_(ids))
     return {run_id: due for run_id, due in session.execute(query)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, case, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,7 @@ from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.projects import Project
+from appliance.server.domain.waiting import SIGNED_OFF
 
 _agents = table(Agent)
 _runs = table(FlowRun)
@@ -33,10 +34,17 @@ _TOUCH = (
 def enrol(session: Session, row: NewAgent) -> UUID:
     """Insert the agent, or update the one with the same name; return its id."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    updated = {key: value for key, value in row.items() if key in _UPDATED}
+    state = case((_agents.c.state == SIGNED_OFF, row["state"]), else_=_agents.c.state)
+    updated = {key: value for key, value in row.items() if key in _UPDATED} | {"state": state}
     statement = insert(_agents).values(row).on_conflict_do_update(index_elements=["name"], set_=updated)
     id: UUID = session.connection().execute(statement.returning(_agents.c.id)).scalar_one()
     return id
+
+
+def sign_off(session: Session, agent_id: UUID, now: datetime) -> bool:
+    """Mark an agent as stopped; True if it was not marked before."""
+    statement = update(_agents).where(_agents.c.id == agent_id, _agents.c.state != SIGNED_OFF)
+    return bool(session.connection().execute(statement.values(state=SIGNED_OFF, last_seen=now)).rowcount)
 
 
 def touch(session: Session, agent_id: UUID, labels: list[str], now: datetime) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Delete, Row, and_, delete, or_, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.conditions import LIVE_NOW
 from appliance.server.db.reads.disk import unused_pages
 from appliance.server.db.tables import metadata
 from appliance.server.domain.retention import ENDED
@@ -23,6 +24,7 @@ _job = metadata.tables["job"]
 _session = metadata.tables["session"]
 _key = metadata.tables["request_key"]
 _token = metadata.tables["api_token"]
+_agent = metadata.tables["agent"]
 _CHUNK = 500
 RUNS_AT_ONCE = 50
 
@@ -110,6 +112,13 @@ def tokens(session: Session, before: datetime, limit: int) -> int:
     """Delete tokens that expired or were revoked before a time."""
     dead = or_(_token.c.expires_at < before, _token.c.revoked_at < before)
     return _removed(session, delete(_token).where(_token.c.id.in_(select(_token.c.id).where(dead).limit(limit))))
+
+
+def agents(session: Session, before: datetime, limit: int) -> int:
+    """Delete agents that were last heard from before a time and hold no live run. Runs that they carried out stay, without an agent."""
+    holds = select(_run.c.id).where(_run.c.agent_id == _agent.c.id, LIVE_NOW).exists()
+    gone = select(_agent.c.id).where(_agent.c.last_seen < before, ~holds).limit(limit)
+    return _removed(session, delete(_agent).where(_agent.c.id.in_(gone)))
 
 
 def give_back_pages(session: Session, most: int) -> int:
