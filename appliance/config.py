@@ -173,21 +173,32 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
     values.update({key: value for key, value in overrides.items() if value is not None})
     if isinstance(host := values.get("host"), str):
         values["host"] = host.strip().removeprefix("[").removesuffix("]")
-    return _convert(values, Settings)
+    return _convert(values, Settings, {key: _origin(key, environ, overrides) for key in values})
 
 
 def run_log(environ: Mapping[str, str]) -> RunLogSettings:
     """The settings of a run's log, in the run's process. Raises SettingsError."""
     try:
-        return _convert(env.read(environ, PREFIX, RunLogSettings.__struct_fields__), RunLogSettings)
+        values = env.read(environ, PREFIX, RunLogSettings.__struct_fields__)
     except ValueError as error:
         raise SettingsError(str(error)) from error
+    return _convert(values, RunLogSettings, {key: _origin(key, environ, {}) for key in values})
 
 
-def _convert(values: Mapping[str, Any], kind: type[_S]) -> _S:
+def _origin(key: str, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> str:
+    """Where a setting was written, in the words of the person who wrote it: a variable, an option, or a key of the file."""
+    if overrides.get(key) is not None:
+        return f"--{key.replace('_', '-')}"
+    return env.written_as(environ, PREFIX, key) or f"{key} in the file that {PREFIX}_CONFIG names"
+
+
+def _convert(values: Mapping[str, Any], kind: type[_S], origins: Mapping[str, str]) -> _S:
     try:
         settings = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
+        problem, _, place = str(error).partition(" - at `$.")
+        if place:
+            raise SettingsError(f"{origins[place.rstrip('`')]} is not valid: {problem}.") from error
         raise SettingsError(f"Invalid setting: {error}.") from error
     settings.logger_levels  # noqa: B018 - raises SettingsError
     return settings
@@ -213,7 +224,7 @@ def _in_url(host: str) -> str:
 
 
 def _from_file(path: str | None) -> dict[str, Any]:
-    if path is None:
+    if not path:
         return {}
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))

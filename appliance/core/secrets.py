@@ -89,7 +89,7 @@ class Secret:
             return secrets[self.name]
         variable = self.name.replace("-", "_").upper()
         try:
-            values = env.read(os.environ, PREFIX, (variable,))
+            values = env.read(os.environ, PREFIX, (variable,), keep_empty=True)
         except ValueError as error:
             raise SecretError(str(error)) from None
         if variable not in values:

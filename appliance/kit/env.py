@@ -6,15 +6,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
-def read(environ: Mapping[str, str], prefix: str, names: Iterable[str]) -> dict[str, str]:
+def read(environ: Mapping[str, str], prefix: str, names: Iterable[str], *, keep_empty: bool = False) -> dict[str, str]:
     """The values of `PREFIX_NAME`, or the content of the file that `PREFIX_NAME_FILE` names, keyed by lower-case name.
 
-    Raises ValueError if a variable is set both ways or a file can't be read.
+    An empty variable counts as one that isn't set, unless `keep_empty`. Raises ValueError if a variable is set both ways or a file can't be read.
     """
     values: dict[str, str] = {}
     for name in names:
         variable = f"{prefix}_{name.upper()}"
         value, file = environ.get(variable), environ.get(f"{variable}_FILE")
+        if not keep_empty:
+            value, file = value or None, file or None
         if value is not None and file is not None:
             raise ValueError(f"{variable} and {variable}_FILE are both set; keep one of them.")
         if file is not None:
@@ -27,3 +29,9 @@ def read(environ: Mapping[str, str], prefix: str, names: Iterable[str]) -> dict[
         if value is not None:
             values[name] = value
     return values
+
+
+def written_as(environ: Mapping[str, str], prefix: str, name: str) -> str | None:
+    """The variable that a setting was read from, as it is written there; None if it wasn't read from one."""
+    variable = f"{prefix}_{name.upper()}"
+    return next((written for written in (variable, f"{variable}_FILE") if environ.get(written)), None)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from appliance import config
@@ -71,8 +74,38 @@ def test_what_clients_runs_and_secrets_use_is_no_stranger(caplog: pytest.LogCapt
 
 @pytest.mark.parametrize("port", ["http://10.0.0.1:80", "tcp", "0", "80 "])
 def test_a_wrong_port_is_still_refused(port: str) -> None:
-    with pytest.raises(SettingsError, match=r"Invalid setting: .*`\$\.port`"):
+    with pytest.raises(SettingsError, match=r"^APPLIANCE_PORT is not valid: "):
         config.load({"APPLIANCE_PORT": port})
+
+
+def test_an_error_names_the_setting_as_it_was_written(tmp_path: Path) -> None:
+    """The variable, the variable with _FILE, the key of the file, or the option, whatever the setting."""
+    port, file = tmp_path / "port", tmp_path / "appliance.toml"
+    port.write_text("many\n")
+    file.write_text("port = 'many'")
+    cases: list[tuple[dict[str, str], dict[str, Any], str]] = [
+        ({"APPLIANCE_PORT": "many"}, {}, "APPLIANCE_PORT"),
+        ({"APPLIANCE_PORT_FILE": str(port)}, {}, "APPLIANCE_PORT_FILE"),
+        ({"APPLIANCE_CONFIG": str(file)}, {}, "port in the file that APPLIANCE_CONFIG names"),
+        ({"APPLIANCE_CONFIG": str(file), "APPLIANCE_PORT": "none"}, {}, "APPLIANCE_PORT"),
+        ({}, {"port": 0}, "--port"),
+        ({"APPLIANCE_PORT": "80"}, {"port": 70_000}, "--port"),
+    ]
+    for environ, options, name in cases:
+        with pytest.raises(SettingsError) as error:
+            config.load(environ, **options)
+        assert str(error.value).startswith(f"{name} is not valid: Expected `int`"), name
+        assert "$" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", [*config.Settings.__struct_fields__, "config"])
+def test_an_empty_variable_counts_as_one_that_is_not_set(name: str, tmp_path: Path) -> None:
+    variable = f"APPLIANCE_{name.upper()}"
+    assert config.load({variable: "", f"{variable}_FILE": ""}) == config.load({})
+    assert config.client_address({"APPLIANCE_URL": "", "APPLIANCE_TOKEN": ""}) == config.client_address({})
+    if name == "port":
+        (tmp_path / "port").write_text("4300")
+        assert config.load({variable: "", f"{variable}_FILE": str(tmp_path / "port")}).port == 4300
 
 
 def test_an_unknown_key_in_the_appliances_own_file_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:

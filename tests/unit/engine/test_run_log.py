@@ -120,8 +120,8 @@ def test_settings_of_the_log_reach_the_run() -> None:
         ("RUN_LOGGERS", "mylib", "can't contain 'mylib'; write it as mylib=DEBUG,other=ERROR"),
         ("RUN_LOGGERS", "=DEBUG", "can't contain '=DEBUG'"),
         ("RUN_LOGGERS", "a=LOUD", "can't contain 'a=LOUD'"),
-        ("RUN_LOG_LEVEL", "LOUD", "Invalid setting"),
-        ("RUN_LOG_RATE", "-1", "Invalid setting"),
+        ("RUN_LOG_LEVEL", "LOUD", "APPLIANCE_RUN_LOG_LEVEL is not valid"),
+        ("RUN_LOG_RATE", "-1", "APPLIANCE_RUN_LOG_RATE is not valid"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_refused(name: str, value: str, message: str) -> None:
