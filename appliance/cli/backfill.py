@@ -15,6 +15,7 @@ from appliance.cli.identifiers import ScheduleId, find_flow
 from appliance.cli.options import key_option, parameter_option, reason_option, wait_option, yes_option
 from appliance.cli.output import as_json, print_json
 from appliance.cli.values import AwareTime
+from appliance.kit.plurals import counted
 
 EPILOG = """\b
 Examples:
@@ -87,10 +88,12 @@ def backfill(
             if plan.first is not None and plan.last is not None
             else ""
         )
-        click.echo(f"{plan.count} due times{span}; {plan.existing} of them already have a run.", err=not preview)
+        click.echo(
+            f"{counted(plan.count, 'due time')}{span}, of which {plan.existing} already have a run.", err=not preview
+        )
         if preview:
             return 0
-        click.confirm(f"Create {plan.count - plan.existing} runs?", abort=True, err=True)
+        click.confirm(f"Create {counted(plan.count - plan.existing, 'run')}?", abort=True, err=True)
     options["parameters"] = dict(options["parameters"])
     job = jobs.backfill(transport, Backfill(**where, **options))
     return finish(transport, job, json_output, wait)

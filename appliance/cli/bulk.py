@@ -16,6 +16,7 @@ from appliance.cli.options import key_option, parameter_option, reason_option, w
 from appliance.cli.output import as_json
 from appliance.cli.run_selection import filter_of, run_conditions
 from appliance.cli.values import AwareTime
+from appliance.kit.plurals import counted
 from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.verbs import VERBS, Verb
 
@@ -125,7 +126,7 @@ def _do(action: Any, options: dict[str, Any], **fields: Any) -> int:
     if ids and run_filter != RunFilter():
         raise click.UsageError("Select the runs with --run or with a filter, but not both.")
     if not yes:
-        target = f"{len(ids)} runs" if ids else "all matching runs"
+        target = counted(len(ids), "run") if ids else "all matching runs"
         click.confirm(f"Apply `{VERBS[action].command}` to {target}?", abort=True, err=True)
     request = Bulk(action=action, ids=ids or None, filter=None if ids else run_filter, reason=reason, **fields)
     transport = connect()

@@ -9,6 +9,7 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json
+from appliance.kit.plurals import counted
 
 
 @click.group(epilog="\b\nExamples:\n  appliance disk show\n  appliance disk free --keep-days 7")
@@ -57,7 +58,7 @@ def _print(usage: dict[str, Any]) -> None:
     if usage["free_bytes"] is not None:
         click.echo(f"{_megabytes(usage['free_bytes'])} of {_megabytes(usage['total_bytes'])} are free on its disk.")
     if usage["days_left"] is not None:
-        click.echo(f"At the current growth rate it will be full in {usage['days_left']:.0f} days.")
+        click.echo(f"At the current growth rate it will be full in {counted(round(usage['days_left']), 'day')}.")
     if not usage["writable"]:
         click.echo("Changes are rejected until there is enough space; run `appliance disk free`.")
     for warning in usage["warnings"]:

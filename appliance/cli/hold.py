@@ -8,6 +8,7 @@ from appliance.cli import zone
 from appliance.cli.connection import connect
 from appliance.cli.options import key_option, reason_option, wait_option
 from appliance.cli.output import as_json, print_json
+from appliance.kit.plurals import counted
 
 
 @click.group(
@@ -31,8 +32,8 @@ def show(json_output: bool) -> None:
         click.echo("No runs are held.")
     else:
         click.echo(
-            f"{status.runs} runs that were due by {zone.named(status.before)} are held;"
-            " release them with `appliance hold release` or skip them with `appliance hold skip`."
+            f"{counted(status.runs, 'run')}, due by {zone.named(status.before)}, {'is' if status.runs == 1 else 'are'} held;"
+            " release with `appliance hold release` or skip with `appliance hold skip`."
         )
 
 

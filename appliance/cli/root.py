@@ -49,6 +49,7 @@ COMMANDS = {
     "login": "appliance.cli.login:login",
     "logout": "appliance.cli.logout:logout",
     "profile": "appliance.cli.profile:profile",
+    "completion": "appliance.cli.completion:completion",
     "version": "appliance.cli.version:version",
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 from appliance.core.states import Failed, Finished, Mapped, Paused, Queued, Resume, Retrying, Running, Scheduled, State
 from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.task_runner import TaskRunner
+from appliance.kit.plurals import counted
 
 _WAITING = frozenset({Paused, Retrying, Scheduled, Queued, Resume})
 Change = Callable[[str, int, State, State, int], None]
@@ -118,7 +119,7 @@ class Counts:
     def line(self) -> str:
         """`37 of 100 tasks done, 2 failed, 5 running, 1 waiting`."""
         total = self._tasks + sum(list(self._widths.values())) - len(self._widths)
-        parts = [f"{self._done.total()} of {total} tasks done"]
+        parts = [f"{self._done.total()} of {counted(total, 'task')} done"]
         for count, word in (
             (self._failed.total(), "failed"),
             (len(self._running), "running"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from appliance.kit.plurals import counted
 from appliance.schedules.cron import LAST, LAST_WEEKDAY, Cron
 from appliance.schedules.cron import parse as parse_cron
 from appliance.schedules.errors import ScheduleError
@@ -37,7 +38,7 @@ def every(seconds: float) -> str:
     for size, unit in _UNITS:
         if seconds >= size and seconds % size == 0:
             return _each(int(seconds // size), unit)
-    return f"every {seconds:g} seconds"
+    return f"every {counted(seconds, 'second')}"
 
 
 def _dates(document: Mapping[str, Any]) -> tuple[str, list[str]]:

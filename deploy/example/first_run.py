@@ -5,6 +5,7 @@ It stays in the foreground; Ctrl-C or SIGTERM shuts the appliance down cleanly.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import signal
@@ -25,8 +26,13 @@ def main() -> int:
     data = Path(os.environ.setdefault("APPLIANCE_DATA_DIR", str(Path("data").resolve())))
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     result = Path(os.environ.setdefault("EXAMPLE_DIR", str(data / "example"))) / "packages.sqlite"
+    if is_up(data):
+        print(
+            f"The appliance is already up at {url_of()}; nothing was changed. To restart it, stop it first with Ctrl-C."
+        )
+        return 0
     password, token = secret(data / "admin-password", 12), secret(data / "admin-token", 32)
-    url = f"http://{os.environ.get('APPLIANCE_HOST', '127.0.0.1')}:{os.environ.get('APPLIANCE_PORT', '4200')}"
+    url = url_of()
     server_environment = {**os.environ, "APPLIANCE_ADMIN_PASSWORD": password, "APPLIANCE_ADMIN_TOKEN": token}
     process = subprocess.Popen([*COMMAND, "start"], env=server_environment)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -39,6 +45,23 @@ def main() -> int:
     if process.poll() is None:
         print(summary(url, data, password, result if ok and result.exists() else None), flush=True)
     return process.wait()
+
+
+def is_up(data: Path) -> bool:
+    """Whether an appliance uses this data directory: it holds the lock there. Whatever else listens on the port says nothing about it."""
+    try:
+        with (data / ".lock").open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def url_of() -> str:
+    """Where the appliance is, or will be."""
+    return f"http://{os.environ.get('APPLIANCE_HOST', '127.0.0.1')}:{os.environ.get('APPLIANCE_PORT', '4200')}"
 
 
 def secret(path: Path, size: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.kit import clock
+from appliance.kit.plurals import counted
 
 WINDOW = 10.0
 """Seconds over which the rate is averaged."""
@@ -50,5 +51,5 @@ class LogLimit:
             if self._size and self._bytes >= self._size
             else f"the run wrote more than {self._most / WINDOW:,.0f} lines a second (APPLIANCE_RUN_LOG_RATE)"
         )
-        noun = "line" if lines == 1 else "lines"
-        return f"{lines:,} {noun} ({characters:,} characters) were dropped here, because {reason}."
+        verb = "was" if lines == 1 else "were"
+        return f"{counted(lines, 'line')} ({counted(characters, 'character')}) {verb} dropped here, because {reason}."

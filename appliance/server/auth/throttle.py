@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 
 from appliance.kit import clock
+from appliance.kit.plurals import counted
 from appliance.server.errors import TooManyRequests
 
 ATTEMPTS = 6
@@ -29,7 +30,7 @@ class LoginThrottle:
             if len(recent) < ATTEMPTS:
                 return
             wait = math.ceil(recent[-ATTEMPTS] + WINDOW - moment)
-        raise TooManyRequests(f"Too many wrong passwords; try again in {wait} seconds.", retry_after=wait)
+        raise TooManyRequests(f"Too many wrong passwords; try again in {counted(wait, 'second')}.", retry_after=wait)
 
     def failed(self, username: str, peer: str) -> None:
         """Record a wrong password."""

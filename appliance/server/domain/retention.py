@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from appliance.kit.plurals import counted
 from appliance.protocol.states import TERMINAL
 
 ENDED = tuple(sorted(TERMINAL))
@@ -127,7 +128,7 @@ def warnings(
     if 0 < budget < used:
         sentences.append(f"The database holds {used // 2**20} MB, more than its budget of {budget // 2**20} MB.")
     if days is not None and days < _WARN_DAYS:
-        sentences.append(f"At its current rate of growth, the disk will be full in {days:.1f} days.")
+        sentences.append(f"At its current rate of growth, the disk will be full in {counted(round(days, 1), 'day')}.")
     if reserve_missing:
         sentences.append("The reserve of disk space has been used; it is restored when there is room for it.")
     return sentences
