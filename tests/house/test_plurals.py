@@ -17,7 +17,9 @@ PLURAL = re.compile(
 ALWAYS_MANY = {
     "appliance/engine/failures.py": "what is left out of a text is long",
     "appliance/server/domain/sanitize.py": "a text that is cut is long",
+    "appliance/cli/flow_names.py": "one flow is no question",
     "appliance/cli/identifiers.py": "one run is no question",
+    "appliance/server/actions/deletions.py": "one run is written out",
     "appliance/schedules/texts.py": "one date is written out",
     "appliance/server/db/reads/pages.py": "a wrong size is never 1",
     "appliance/kit/crash.py": "for tests",
