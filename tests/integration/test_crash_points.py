@@ -87,7 +87,12 @@ def test_fails_at_and_goes_on(name: str, sqlite_template: Path, tmp_path: Path) 
     goes_well(tmp_path, fail_and_go_on, name)
 
 
-@pytest.mark.parametrize("name", ["create", "claim", "report", "sched.run", "watch", "attempt", "overlap.skip"])
+HOT = ("create", "claim", "report", "sched.run", "watch", "attempt", "overlap.skip")
+KEYED = ("keyed", "recorded", "token", "maintenance.begin")
+OF_RECOVERY = ("restored.runs", "restored.schedules", "restored.settled", "soundness.record")
+
+
+@pytest.mark.parametrize("name", [*HOT, *KEYED, *OF_RECOVERY])
 @pytest.mark.parametrize("place", ["applied", "committed"])
 def test_postgres_is_killed_at(name: str, place: str, postgres_database: str, tmp_path: Path) -> None:
     empty(postgres_database)
