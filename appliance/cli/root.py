@@ -43,6 +43,7 @@ COMMANDS = {
     "schedule": "appliance.cli.schedule:schedule",
     "limit": "appliance.cli.limit:limit",
     "backup": "appliance.cli.backup:backup",
+    "doctor": "appliance.cli.doctor:doctor",
     "disk": "appliance.cli.disk:disk",
     "token": "appliance.cli.token:token",
     "user": "appliance.cli.user:user",

@@ -12,6 +12,7 @@ ServerError
 |  |- StaleAttempt  409 stale_attempt    the attempt was replaced or has ended
 |  `- SequenceGap   409 sequence_gap     an earlier numbered batch is missing
 |- ClientGone       499 client_gone      the client went away before its request was complete; only logs and metrics show it
+|- DamagedRow       409 damaged          a row that this needs holds a value that can't be read
 |- TooManyRequests  429 too_many_requests  slow down; `details` say for how long
 `- Unavailable      503 unavailable      try again later
    |- SetupRequired 503 setup_required   nobody has set up this appliance yet
@@ -96,6 +97,11 @@ class SequenceGap(Conflict):
 class ClientGone(ServerError):
     code = "client_gone"
     status = 499
+
+
+class DamagedRow(ServerError):
+    code = "damaged"
+    status = 409
 
 
 class TooManyRequests(ServerError):

@@ -219,3 +219,20 @@ def test_no_generated_file_is_committed() -> None:
 
 def generated(names: list[str]) -> list[str]:
     return [name for name in names if "server/web/static" in name or "server/web/site" in name or "__pycache__" in name]
+
+
+def test_reads_of_several_rows_go_on_past_a_damaged_one() -> None:
+    """In `db/reads`, only `readable` executes a statement for more than one row; pages are made by `pages.read`."""
+    one = {"first", "one_or_none", "one", "scalar", "scalar_one", "scalar_one_or_none"}
+    forgotten = []
+    for path in sorted((ROOT / "appliance/server/db/reads").glob("*.py")):
+        if path.name == "readable.py":
+            continue
+        tree = ast.parse(path.read_text())
+        parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "execute":
+                after = parents.get(node)
+                if not (isinstance(after, ast.Attribute) and after.attr in one):
+                    forgotten.append(f"{path.name}:{node.lineno}")
+    assert forgotten == [], "use readable.every, rows, scalars, objects or complete"

@@ -195,6 +195,7 @@ def _hand_out(session: Session, claimed: list[ClaimedRun], actor: Actor, now: da
             run_config=run.run_config,
         )
         for run, token in zip(claimed, tokens, strict=True)
+        if run.flow_version_id in work  # otherwise it is damaged, and the run comes back until it ends as Crashed
     ]
 
 

@@ -29,7 +29,7 @@ from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import schedules
 from appliance.server.domain.backfills import room
-from appliance.server.errors import Conflict, Invalid, NotFound
+from appliance.server.errors import Conflict, DamagedRow, Invalid, NotFound
 
 MOST = 10_000
 """The maximum number of due times in one backfill."""
@@ -82,7 +82,7 @@ def step(session: Session, job: JobRow, now: datetime) -> JobColumns:
     try:
         flow, version = _runnable(session, scope)
         parameters = merge_parameters(flow, version, {**scope.parameters, **request.parameters})
-    except (Conflict, Invalid, NotFound) as error:
+    except (Conflict, DamagedRow, Invalid, NotFound) as error:
         return {"state": "failed", "message": error.message}
     at_once = 1 if schedule is not None and schedule.overlap != "allow" else request.at_once
     unfinished = reads.unfinished(session, flow.id, scope.key)

@@ -19,7 +19,7 @@ from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flow_runs as reads
 from appliance.server.db.reads import run_filter_names
 from appliance.server.db.rows.jobs import JobColumns, JobRow
-from appliance.server.errors import Conflict, Invalid, NotFound
+from appliance.server.errors import Conflict, DamagedRow, Invalid, NotFound
 
 BATCH = 50
 MOST_REFUSALS = 100
@@ -89,7 +89,7 @@ def _refused(session: Session, run: UUID, change: Change, now: datetime) -> str 
     try:
         with session.begin_nested():
             within(session, run, now, change)
-    except (Conflict, Invalid, NotFound) as error:
+    except (Conflict, DamagedRow, Invalid, NotFound) as error:
         session.info["announcements"] = announcements
         return error.message
     return None

@@ -12,7 +12,7 @@ from appliance.protocol.flow_runs import ChangeFlowRun
 from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.actions.states import change_state, facts_of
 from appliance.server.auth.identity import SYSTEM
-from appliance.server.db.reads import dispatch
+from appliance.server.db.reads import dispatch, readable
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import states
@@ -30,10 +30,11 @@ def settle(db: Database, now: datetime) -> dict[str, int]:
         overlaps = dispatch.overlapping(session, now, _BATCH)
     counts = {"skipped": 0, "stopped": 0}
     for newer, older, older_name, policy in overlaps:
-        if policy == "skip":
-            counts["skipped"] += _skip(db, newer, older_name, now)
-        else:
-            counts["stopped"] += _stop(db, older, now)
+        with readable.set_aside():
+            if policy == "skip":
+                counts["skipped"] += _skip(db, newer, older_name, now)
+            else:
+                counts["stopped"] += _stop(db, older, now)
     return counts
 
 

@@ -60,8 +60,8 @@ def plan_runs(
     outage = outages.unserved(session, now)
     malformed = 0
     for schedule in due_schedules:
-        flow, version = flows[schedule.flow_id], versions.get(schedule.flow_id)
-        if version is None or flow.archived or flow.paused or not schedule.active:
+        flow, version = flows.get(schedule.flow_id), versions.get(schedule.flow_id)
+        if flow is None or version is None or flow.archived or flow.paused or not schedule.active:
             continue
         try:
             passed, waiting = _passed(session, schedule, outage, now)

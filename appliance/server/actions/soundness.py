@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from appliance.server.db import soundness
+from appliance.server.db import damaged_rows, soundness
 from appliance.server.db.reads import settings as read_settings
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
@@ -22,23 +22,33 @@ _MOST = 5
 
 @dataclass(frozen=True)
 class Soundness:
-    """When the file was last looked through, and what was wrong."""
+    """When the database was last looked through, what was wrong with the file, and how many rows hold damaged values."""
 
     at: datetime
     problems: list[str]
+    damaged_rows: int = 0
 
     @property
     def warnings(self) -> list[str]:
-        if not self.problems:
-            return []
-        return [
-            "The database is damaged. Save what you need, then stop the appliance and restore a backup; see `appliance backup --help`."
-        ]
+        sentences = []
+        if self.problems:
+            sentences.append(
+                "The database is damaged. Save what you need, then stop the appliance and restore a backup; see `appliance backup --help`."
+            )
+        if self.damaged_rows:
+            rows = (
+                "1 row of the database is"
+                if self.damaged_rows == 1
+                else f"{self.damaged_rows:,} rows of the database are"
+            )
+            sentences.append(f"{rows} damaged and left out everywhere; `appliance doctor rows` lists what is wrong.")
+        return sentences
 
 
 def check(db: Database, now: datetime) -> Soundness:
-    """Look through the file and record the result."""
-    result = Soundness(now, soundness.problems(db)[:_MOST])
+    """Look through the file and the values in its rows, and record the result."""
+    problems = soundness.problems(db)[:_MOST]
+    result = Soundness(now, problems, 0 if problems else damaged_rows.count(db))
     for problem in result.problems:
         log.error("The database is damaged: %s", problem)
     _record(db, result)
@@ -52,7 +62,7 @@ def _record(db: Database, result: Soundness) -> None:
 
 
 def last(db: Database) -> Soundness | None:
-    """The last result; None before the first, and on Postgres."""
+    """The last result; None before the first."""
     with db.read() as session:
         stored = read_settings.get(session, _NAME)
     try:

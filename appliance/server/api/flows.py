@@ -104,7 +104,8 @@ def remove(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> JobV
 
 def _one(database: Database, flow_id: UUID) -> FlowView:
     with database.read() as session:
-        views = _views(database, session, flows.by_ids(session, [flow_id]))
+        row = flows.get(session, flow_id)
+        views = [] if row is None else _views(database, session, [row])
     if not views:
         raise NotFound("There is no such flow; it may have been deleted.")
     return views[0]
@@ -114,7 +115,7 @@ def _one(database: Database, flow_id: UUID) -> FlowView:
 def versions(database: Database, flow_id: UUID, limit: int | None = None, after: str | None = None) -> Page:
     """List a flow's versions, newest first, with what changed and which older version each restores."""
     with database.read() as session:
-        if not flows.by_ids(session, [flow_id]):
+        if flows.get(session, flow_id) is None:
             raise NotFound("There is no such flow; it may have been deleted.")
         page = flows.version_page(session, flow_id, pages.size(limit), after)
         return Page(items=[_version(row) for row in page.rows], next=page.next)
@@ -157,6 +158,7 @@ def _views(database: Database, session: Session, rows: Sequence[FlowRow]) -> lis
             run_timeout_source=timeouts[row.id].source,
         )
         for row in rows
+        if row.id in names
     ]
 
 

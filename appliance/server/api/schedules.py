@@ -55,7 +55,7 @@ def index(
         run_filter_names.check(session, runs)
         page = schedules.page(session, pages.size(limit), after, runs, active)
         names = flows.names(session, {row.flow_id for row in page.rows})
-    return Page(items=[_view(row, *names[row.flow_id]) for row in page.rows], next=page.next)
+    return Page(items=[_view(row, *names[row.flow_id]) for row in page.rows if row.flow_id in names], next=page.next)
 
 
 @post(

@@ -94,7 +94,7 @@ def flow_runs(session: Session, rows: Sequence[FlowRunRow]) -> list[FlowRunView]
     """Runs with the names of their flows and projects, and their wait reasons."""
     names = flows.names(session, {row.flow_id for row in rows})
     reasons = waiting.reasons(session, rows, clock.now())
-    return [_flow_run(row, *names[row.flow_id], reasons.get(row.id)) for row in rows]
+    return [_flow_run(row, *names[row.flow_id], reasons.get(row.id)) for row in rows if row.flow_id in names]
 
 
 def new_flow_run(row: NewFlowRun, flow: str, project: str) -> FlowRunView:

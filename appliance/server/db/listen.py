@@ -8,7 +8,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Protocol
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, literal, select
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
@@ -88,15 +88,14 @@ def newest_event(session: Session) -> int:
 def next_due(session: Session, now: datetime) -> datetime | None:
     """When the next planned run becomes due."""
     planned = (SCHEDULED_NOW, _runs.c.scheduled_time > now)
-    statement = select(_runs.c.scheduled_time).where(*planned).order_by(_runs.c.scheduled_time).limit(1)
-    due: datetime | None = session.execute(statement).scalar()
-    return due
+    rows = readable.rows(session, select(_runs.c.scheduled_time).where(*planned).order_by(_runs.c.scheduled_time), 1)
+    return rows[0].scheduled_time if rows else None
 
 
 def came_due(session: Session, after: datetime, now: datetime) -> bool:
     """Whether a run came due since `after`, such as one planned for so soon that no one could wait for its time."""
     between = (SCHEDULED_NOW, _runs.c.scheduled_time > after, _runs.c.scheduled_time <= now)
-    return session.execute(select(_runs.c.id).where(*between).limit(1)).first() is not None
+    return session.execute(select(literal(1)).select_from(_runs).where(*between).limit(1)).first() is not None
 
 
 class _Slow:

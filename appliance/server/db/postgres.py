@@ -28,6 +28,7 @@ GRACE_SECONDS = 1.5
 """How long to wait for a server that refuses connections: it may be restarting, or another process may release one."""
 ConnectOptions: TypeAlias = dict[str, Any]
 """Parameters of libpq, by name."""
+_LoadTime: Any = psycopg.adapters.get_loader(psycopg.adapters.types["timestamptz"].oid, psycopg.pq.Format.TEXT)
 _PAUSE = 0.5
 _NEWS = 5.0  # how many seconds a failure says something about the server
 
@@ -102,12 +103,27 @@ def parameters(patience: float | None) -> ConnectOptions:
     return options | {"tcp_user_timeout": round(patience * 1000), "options": limits}
 
 
+class _TimeLoader(psycopg.adapt.Loader):
+    """Returns a time that Python can't represent, such as infinity, as text, so that its row alone is damaged."""
+
+    def __init__(self, oid: int, context: Any = None) -> None:
+        super().__init__(oid, context)
+        self._load = _LoadTime(oid, context).load
+
+    def load(self, data: Any) -> Any:
+        try:
+            return self._load(data)
+        except psycopg.DataError:
+            return bytes(data).decode()
+
+
 def connect(address: ConnectOptions, patience: float | None) -> Connection:
     """A new connection; what the address says takes precedence over our defaults."""
     defaults = parameters(patience)
     options = " ".join(str(part) for part in (defaults.get("options"), address.get("options")) if part)
     connection = Connection.connect(**(defaults | address | ({"options": options} if options else {})))
     connection.patience = patience
+    connection.adapters.register_loader("timestamptz", _TimeLoader)
     return connection
 
 

@@ -26,9 +26,18 @@ from appliance.config import Settings
 from appliance.kit import backoff, clock, crash
 from appliance.server.db import fence, read_limit
 from appliance.server.db.space import Space
-from appliance.server.db.sqlite import dbapi, is_damage
+from appliance.server.db.sqlite import dbapi, is_damage, is_undecodable
 from appliance.server.domain.rules import Rules
-from appliance.server.errors import Contended, Damaged, DiskFull, Interrupted, Invalid, MustWait, Unavailable
+from appliance.server.errors import (
+    Contended,
+    Damaged,
+    DamagedRow,
+    DiskFull,
+    Interrupted,
+    Invalid,
+    MustWait,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -437,6 +446,10 @@ def passing_faults() -> Iterator[None]:
             log.error("The database is damaged: %s", error.orig)
             raise Damaged(
                 "The database is damaged; stop the appliance and restore a backup with `appliance backup restore`."
+            ) from error
+        if is_undecodable(error.orig):
+            raise DamagedRow(
+                "A row of the database that this needs holds a damaged text; `appliance doctor rows` says which."
             ) from error
         if not _passes(error):
             raise

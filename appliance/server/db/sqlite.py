@@ -45,6 +45,11 @@ def is_damage(error: object) -> bool:
     return any(words in str(error) for words in ("file is not a database", "database disk image is malformed"))
 
 
+def is_undecodable(error: object) -> bool:
+    """Whether a stored text isn't UTF-8, so that the driver can't return it."""
+    return "Could not decode to UTF-8" in str(error)
+
+
 def file_of(url: str) -> Path | None:
     """The file of a SQLite database; None for Postgres and for a database in memory."""
     parsed = make_url(url)

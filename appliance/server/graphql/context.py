@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 from strawberry.types import Info as StrawberryInfo
@@ -17,6 +18,9 @@ from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
 from appliance.server.graphql.loaders import Loaders
 
+_REFERENCES = ("id", "project_id", "flow_id", "flow_version_id")
+R = TypeVar("R")
+
 
 class Context:
     """One request, in one worker thread. The first read opens the session, which sees a single snapshot of the database."""
@@ -24,6 +28,7 @@ class Context:
     def __init__(self, database: Database, settings: Settings, actor: Actor) -> None:
         self.database, self.settings, self.actor = database, settings, actor
         self._mutations = 0
+        self._lost: set[UUID] = set()
         self.now: datetime = clock.now()
         self.loaders = Loaders(self.session, self.now)
         self._session: Session | None = None
@@ -39,6 +44,20 @@ class Context:
         """Discard what was read before an action, so that it is read again."""
         self.close()
         self.loaders = Loaders(self.session, self.now)
+
+    def lose(self, keys: set[UUID]) -> bool:
+        """Leave out from now on what refers to these damaged rows; False if it is left out already."""
+        if keys <= self._lost:
+            return False
+        self._lost |= keys
+        self.changed()
+        return True
+
+    def whole(self, rows: Sequence[R]) -> Sequence[R]:
+        """The rows that refer to no damaged row."""
+        if not self._lost:
+            return rows
+        return [row for row in rows if not any(getattr(row, name, None) in self._lost for name in _REFERENCES)]
 
     @contextmanager
     def keyed(self, key: str | None) -> Iterator[None]:

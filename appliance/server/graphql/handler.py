@@ -7,7 +7,15 @@ from collections.abc import Awaitable
 from typing import Any, TypeGuard
 
 import msgspec
-from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    OperationType,
+    execute,
+    get_operation_ast,
+)
 from litestar import Request, Response, post
 
 from appliance.config import Settings
@@ -19,6 +27,7 @@ from appliance.server.errors import Invalid, ServerError
 from appliance.server.graphql.context import Context
 from appliance.server.graphql.execution import FastExecutor
 from appliance.server.graphql.limits import MAX_BODY, DocumentCache, check_cost
+from appliance.server.graphql.loaders import Lost
 
 log = logging.getLogger(__name__)
 _MOST_ERRORS = 10
@@ -56,12 +65,24 @@ class Endpoint:
             errors = check_cost(self.schema, document, body.operationName, variables)
         if document is None or errors:
             return ExecutionResult(data=None, errors=errors)
+        result = self._execute(context, document, body.operationName, variables)
+        operation = get_operation_ast(document, body.operationName)
+        while operation is not None and operation.operation is OperationType.QUERY:
+            lost = [original.keys for error in result.errors or () if isinstance(original := _original(error), Lost)]
+            if not lost or not context.lose(set().union(*lost)):
+                break
+            result = self._execute(context, document, body.operationName, variables)  # its lists without those
+        return result
+
+    def _execute(
+        self, context: Context, document: DocumentNode, operation: str | None, variables: JsonDocument
+    ) -> ExecutionResult:
         result = execute(
             self.schema,
             document,
             context_value=context,
             variable_values=variables,
-            operation_name=body.operationName,
+            operation_name=operation,
             executor_class=FastExecutor,
             is_awaitable=_never,  # every resolver is synchronous
             hide_suggestions=True,
@@ -106,11 +127,16 @@ def _never(_value: Any) -> TypeGuard[Awaitable[Any]]:
     return False
 
 
-def _error(error: GraphQLError, request_id: str) -> JsonDocument:
-    """The error as the caller sees it. Only our own errors and GraphQL's are exposed; any other is a bug, and only logged."""
+def _original(error: GraphQLError) -> Exception | None:
     original = error.original_error
     while isinstance(original, GraphQLError):
         original = original.original_error
+    return original
+
+
+def _error(error: GraphQLError, request_id: str) -> JsonDocument:
+    """The error as the caller sees it. Only our own errors and GraphQL's are exposed; any other is a bug, and only logged."""
+    original = _original(error)
     if isinstance(original, ServerError):
         message, extensions = original.message, {"code": original.code} | original.details
     elif original is None:

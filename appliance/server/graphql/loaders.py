@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -22,6 +22,18 @@ from appliance.server.db.rows.projects import ProjectRow
 from appliance.server.db.rows.schedules import ScheduleRow
 from appliance.server.db.rows.task_runs import TaskRunRow, TaskStateRow
 from appliance.server.domain.waiting import Situation
+from appliance.server.errors import DamagedRow
+
+
+class Lost(DamagedRow):
+    """Rows that others refer to are damaged."""
+
+    def __init__(self, keys: set[Any]) -> None:
+        super().__init__(
+            "A row of the database that this needs holds a damaged value; `appliance doctor rows` says which."
+        )
+        self.keys = keys
+
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -37,6 +49,7 @@ class _OfFlow(Protocol):
     def flow_id(self) -> UUID: ...
 
 
+A = TypeVar("A")
 R = TypeVar("R", bound=_Identified)
 F = TypeVar("F", bound=_OfFlow)
 
@@ -62,7 +75,8 @@ class Batch(Generic[K, V]):
     def load_existing(self, key: K) -> V:
         """The value of a key that a foreign key guarantees to exist."""
         value = self.load(key)
-        assert value is not None
+        if value is None:  # it is damaged
+            raise Lost({each for each, stored in self._values.items() if stored is None})
         return value
 
 

@@ -95,12 +95,15 @@ class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, S
             info.context.session(), pages.size(first), after, filter.project, filter.name, bool(filter.archived)
         )
         info.context.loaders.see_flows(page.rows)
-        return FlowPage(items=[flow_types.flow(row) for row in page.rows], next=page.next)
+        return FlowPage(items=[flow_types.flow(row) for row in info.context.whole(page.rows)], next=page.next)
 
     @root_field(Permission.READ)
     def flow(self, info: Info, id: UUID) -> Flow | None:
-        row = info.context.loaders.flow.load(id)
-        return None if row is None else flow_types.flow(row)
+        row = flows.get(info.context.session(), id)
+        if row is None:
+            return None
+        info.context.loaders.see_flows([row])
+        return flow_types.flow(row)
 
     @root_field(Permission.READ)
     def flow_runs(
@@ -117,7 +120,7 @@ class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, S
         context.loaders.see_runs(page.rows)
         count = run_lists.count(context.session(), runs, context.now, order)
         return FlowRunPage(
-            items=[flow_types.flow_run(row) for row in page.rows],
+            items=[flow_types.flow_run(row) for row in context.whole(page.rows)],
             next=page.next,
             total=count.total,
             total_capped=count.capped,

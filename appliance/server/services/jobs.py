@@ -9,8 +9,9 @@ from uuid import UUID
 
 from appliance.kit import clock
 from appliance.server.actions import jobs
+from appliance.server.db.reads import readable
 from appliance.server.db.session import Database
-from appliance.server.errors import ServerError
+from appliance.server.errors import DamagedRow, ServerError
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,10 @@ class Jobs:
     def _step(self, job_id: UUID, now: datetime) -> str:
         try:
             return jobs.step(self._db, job_id, now)
+        except DamagedRow as error:
+            with readable.set_aside():  # unless it is the job itself that is damaged
+                jobs.fail(self._db, job_id, error.message, now=now)
+            return "failed"
         except ServerError:
             raise  # the database is down or busy: the next round retries
         except Exception as error:  # mark the job as failed, so that it doesn't block the others

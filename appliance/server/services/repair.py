@@ -8,6 +8,7 @@ from uuid import UUID
 
 from appliance.kit import clock, crash
 from appliance.server.actions import presence, repair
+from appliance.server.db.reads import readable
 from appliance.server.db.session import Database
 from appliance.server.domain.presence import patience
 
@@ -36,13 +37,16 @@ class Repair:
         repair.shorten_leases(self._db, now)
         for flow_run_id in repair.silent_runs(self._db, now):
             crash.point("watch.found")
-            self._count(counts, flow_run_id, "was silent", repair.fix_silent(self._db, flow_run_id, now=now))
+            with readable.set_aside():
+                self._count(counts, flow_run_id, "was silent", repair.fix_silent(self._db, flow_run_id, now=now))
         for flow_run_id in repair.stuck_runs(self._db, now):
-            self._count(counts, flow_run_id, "made no progress", repair.fix_stuck(self._db, flow_run_id, now=now))
+            with readable.set_aside():
+                self._count(counts, flow_run_id, "made no progress", repair.fix_stuck(self._db, flow_run_id, now=now))
         for flow_run_id, timeout in repair.overrunning_runs(self._db, now):
-            if repair.end_overrun(self._db, flow_run_id, timeout, now=now):
-                counts[TIMED_OUT] += 1
-                log.warning("Run %s exceeded its run_timeout of %g s and is now FAILED.", flow_run_id, timeout)
+            with readable.set_aside():
+                if repair.end_overrun(self._db, flow_run_id, timeout, now=now):
+                    counts[TIMED_OUT] += 1
+                    log.warning("Run %s exceeded its run_timeout of %g s and is now FAILED.", flow_run_id, timeout)
         return counts
 
     def _could_hear(self, now: datetime) -> bool:

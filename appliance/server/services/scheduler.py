@@ -10,7 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.kit import clock, crash
 from appliance.server.actions import outages, overlaps, schedules
+from appliance.server.db.reads import readable
 from appliance.server.db.session import Database
+from appliance.server.errors import DamagedRow
 
 log = logging.getLogger(__name__)
 
@@ -61,12 +63,16 @@ class Scheduler:
         if steady:
             self._unsteady_since = None
         outdated = schedules.out_of_date(self._db, now, steady=steady)
-        return sum(schedules.move_planned(self._db, id, now=now) for id in outdated)
+        moved = 0
+        for schedule_id in outdated:
+            with readable.set_aside():
+                moved += schedules.move_planned(self._db, schedule_id, now=now)
+        return moved
 
     def _plan(self, ids: list[UUID], now: datetime, counts: dict[str, int]) -> bool:
         try:
             planned = schedules.keep_ahead(self._db, ids, now=now)
-        except SQLAlchemyError:
+        except (SQLAlchemyError, DamagedRow):
             log.exception("Can't plan %d schedules, of which the first is %s; retrying.", len(ids), ids[0])
             counts["failed"] += 1
             return False

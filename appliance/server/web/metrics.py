@@ -215,8 +215,10 @@ def _soundness(last: soundness.Soundness | None) -> list[Metric]:
         return [skipped]
     sound = ("appliance_database_sound", "Whether the last check of SQLite's file found no damage: 1 or 0.")
     checked = ("appliance_database_checked_timestamp_seconds", "When SQLite's file was last checked, in Unix time.")
+    rows = ("appliance_damaged_rows", "Rows with a damaged value that the last check found.")
     return [
         skipped,
+        GaugeMetricFamily(*rows, value=last.damaged_rows),
         GaugeMetricFamily(*sound, value=int(not last.problems)),
         GaugeMetricFamily(*checked, value=last.at.timestamp()),
     ]

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import readable
 from appliance.server.db.reads.run_filter_names import unknown
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.tables import metadata
@@ -23,7 +24,7 @@ _ONE = select(_agent).where(_agent.c.id == bindparam("agent"))
 def every(session: Session) -> Sequence[AgentRow]:
     """All agents, the most recently seen first; at most 500."""
     statement = select(_agent).order_by(_agent.c.last_seen.desc(), _agent.c.id).limit(MOST)
-    return cast(Sequence[AgentRow], session.execute(statement).all())
+    return cast(Sequence[AgentRow], readable.every(session, statement))
 
 
 def matching(session: Session, now: datetime, health: str | None, labels: Collection[str]) -> Sequence[AgentRow]:
@@ -40,7 +41,7 @@ def matching(session: Session, now: datetime, health: str | None, labels: Collec
 
 
 def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[AgentRow]:
-    return cast(Sequence[AgentRow], session.execute(select(_agent).where(_agent.c.id.in_(ids))).all())
+    return cast(Sequence[AgentRow], readable.every(session, select(_agent).where(_agent.c.id.in_(ids))))
 
 
 def get(session: Session, agent_id: UUID) -> AgentRow | None:

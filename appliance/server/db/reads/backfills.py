@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import readable
 from appliance.server.db.tables import metadata
 
 _run = metadata.tables["flow_run"]
@@ -23,7 +24,7 @@ def times_with_runs(
         query = query.where(_run.c.schedule_id == schedule_id)
     else:
         query = query.where(_run.c.flow_id == flow_id, _starts_with(key))
-    return set(session.execute(query).scalars())
+    return set(readable.scalars(session, query))
 
 
 def unfinished(session: Session, flow_id: UUID, key: str) -> int:

@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal, not_, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.conditions import LIVE_NOW
+from appliance.server.db.reads import readable
 from appliance.server.db.rows.concurrency import LimitRow, SlotHolder, TagLimit, TaskHolder
 from appliance.server.db.rows.flow_runs import LiveRun
 from appliance.server.db.tables import metadata
@@ -27,14 +28,14 @@ _HOLDING = and_(_run.c.id == _slot.c.flow_run_id, _run.c.attempt == _slot.c.atte
 def every(session: Session) -> Sequence[LimitRow]:
     """All limits, by kind and name. People create them by hand, so there are few."""
     statement = select(_limit).order_by(_limit.c.kind, _limit.c.name)
-    return cast(Sequence[LimitRow], session.execute(statement).all())
+    return cast(Sequence[LimitRow], readable.every(session, statement))
 
 
 def live_runs(session: Session) -> Sequence[LiveRun]:
     """The active runs, which may hold a slot of a flow's or a label's limit."""
     columns = (_run.c.id, _run.c.name, _run.c.flow_id, _run.c.labels, _run.c.start_time, _run.c.state_at)
     statement = select(*columns).where(LIVE_NOW).order_by(_run.c.state_at, _run.c.id)
-    return cast(Sequence[LiveRun], session.execute(statement).all())
+    return cast(Sequence[LiveRun], readable.every(session, statement))
 
 
 def task_holders(session: Session) -> Sequence[TaskHolder]:
@@ -42,19 +43,21 @@ def task_holders(session: Session) -> Sequence[TaskHolder]:
     columns = (_slot.c.limit_id, _slot.c.task_slug, _slot.c.map_index, _slot.c.at, _run.c.id, _run.c.name)
     live = and_(_run.c.id == _slot.c.flow_run_id, _run.c.attempt == _slot.c.attempt)
     statement = select(*columns).join(_run, live).where(LIVE_NOW).order_by(_slot.c.at)
-    return cast(Sequence[TaskHolder], session.execute(statement).all())
+    return cast(Sequence[TaskHolder], readable.every(session, statement))
 
 
 def flow_names(session: Session, ids: Sequence[UUID]) -> dict[str, str]:
     """`project/flow` by the flow's id as text."""
     query = select(_flow.c.id, _project.c.name, _flow.c.name).join(_project, _project.c.id == _flow.c.project_id)
-    return {str(id): f"{project}/{flow}" for id, project, flow in session.execute(query.where(_flow.c.id.in_(ids)))}
+    return {
+        str(id): f"{project}/{flow}" for id, project, flow in readable.every(session, query.where(_flow.c.id.in_(ids)))
+    }
 
 
 def limited_tags(session: Session) -> list[str]:
     """The task tags that have a limit."""
     return list(
-        session.execute(select(_limit.c.name).where(_limit.c.kind == TASK_TAG).order_by(_limit.c.name)).scalars()
+        readable.scalars(session, select(_limit.c.name).where(_limit.c.kind == TASK_TAG).order_by(_limit.c.name))
     )
 
 
@@ -62,19 +65,19 @@ def used_by_others(session: Session, limits: Sequence[UUID], run: UUID, slug: st
     """How many slots under each limit other task runs hold."""
     statement = select(_slot.c.limit_id, func.count()).join(_run, _HOLDING).where(_slot.c.limit_id.in_(limits))
     statement = statement.where(_by_others(run, slug, index)).group_by(_slot.c.limit_id)
-    return {limit: used for limit, used in session.execute(statement)}
+    return {limit: used for limit, used in readable.every(session, statement)}
 
 
 def longest_holders(session: Session, limit: UUID, run: UUID, slug: str, index: int, most: int) -> list[SlotHolder]:
     """The other task runs that have held a slot under the limit the longest, with the names of their runs."""
     columns = (_run.c.name, _slot.c.task_slug, _slot.c.map_index)
     statement = select(*columns).join(_slot, _HOLDING).where(_slot.c.limit_id == limit, _by_others(run, slug, index))
-    return cast(list[SlotHolder], session.execute(statement.order_by(_slot.c.at, _run.c.id).limit(most)).all())
+    return cast(list[SlotHolder], readable.every(session, statement.order_by(_slot.c.at, _run.c.id).limit(most)))
 
 
 def any_stale_slot(session: Session) -> bool:
     """Whether there are slots that no longer count."""
-    return session.execute(select(_slot.c.limit_id).where(stale_slots()).limit(1)).first() is not None
+    return session.execute(select(literal(1)).select_from(_slot).where(stale_slots()).limit(1)).first() is not None
 
 
 def stale_slots() -> ColumnElement[bool]:
@@ -88,7 +91,7 @@ def _by_others(run: UUID, slug: str, index: int) -> ColumnElement[bool]:
 
 def tag_limits(session: Session, tags: Collection[str]) -> list[TagLimit]:
     """The limits of these task tags, always in one order."""
-    return cast(list[TagLimit], session.execute(of_tags(tags)).all())
+    return cast(list[TagLimit], readable.every(session, of_tags(tags)))
 
 
 def of_tags(tags: Collection[str]) -> Select[Any]:

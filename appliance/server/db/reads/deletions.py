@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from appliance.protocol.life_cycle import MOST_COUNTED
 from appliance.server.db.conditions import LIVE_NOW
+from appliance.server.db.reads import readable
 from appliance.server.db.tables import metadata
 
 _flow = metadata.tables["flow"]
@@ -23,7 +24,7 @@ _log = metadata.tables["log"]
 def flow_ids(session: Session, project_id: UUID) -> list[UUID]:
     """The flows of a project, oldest first."""
     return list(
-        session.execute(select(_flow.c.id).where(_flow.c.project_id == project_id).order_by(_flow.c.id)).scalars()
+        readable.scalars(session, select(_flow.c.id).where(_flow.c.project_id == project_id).order_by(_flow.c.id))
     )
 
 
@@ -63,7 +64,7 @@ def live_runs(session: Session, flows: Sequence[UUID]) -> int:
 def to_cancel(session: Session, flow_id: UUID, limit: int) -> list[UUID]:
     """Runs in progress that nobody has cancelled yet."""
     statement = select(_run.c.id).where(LIVE_NOW, _run.c.flow_id == flow_id, _run.c.cancel_requested.is_(False))
-    return list(session.execute(statement.order_by(_run.c.id).limit(limit)).scalars())
+    return readable.scalars(session, statement.order_by(_run.c.id).limit(limit))
 
 
 def _count(session: Session, rows: Select[tuple[object]]) -> int:

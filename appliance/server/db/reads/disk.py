@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Table, Text, cast, func, select, text, type_coerce
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import readable
 from appliance.server.db.tables import metadata
 
 _SAMPLES = 200
@@ -54,9 +55,10 @@ def last_before(session: Session, table: str, time: datetime) -> int:
     newest = low - 1
     while low <= high:
         middle = (low + high) // 2
-        row = session.execute(
-            select(rows.c.id, rows.c.at).where(rows.c.id >= middle).order_by(rows.c.id).limit(1)
-        ).one_or_none()
+        next_row = readable.rows(
+            session, select(rows.c.id, rows.c.at).where(rows.c.id >= middle).order_by(rows.c.id), 1
+        )
+        row = next_row[0] if next_row else None
         if row is not None and row.id <= high and row.at < time:
             newest, low = row.id, row.id + 1
         else:

@@ -10,11 +10,11 @@ from typing import Any, TypedDict
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, TextClause, and_, bindparam, not_, select, text
+from sqlalchemy import ColumnElement, Select, TextClause, and_, bindparam, literal, not_, select, text
 from sqlalchemy.orm import Session
 
 from appliance.server.db.conditions import LIVE_NOW, MAY_BE_CLAIMED, ONLY_PLANNED, SCHEDULED_NOW, has_type
-from appliance.server.db.reads import hold, leases, maintenance, outages, settings
+from appliance.server.db.reads import hold, leases, maintenance, outages, readable, settings
 from appliance.server.db.tables import metadata
 from appliance.server.domain.transitions import PENDING, SCHEDULED
 
@@ -25,21 +25,23 @@ _schedule = metadata.tables["schedule"]
 
 _SERVED = {
     "sqlite": text(
-        "not exists (select 1 from json_each(flow_run.labels) as label"
-        " where label.value not in (select value from json_each(:agent_labels)))"
+        "case when json_valid(flow_run.labels) and json_valid(flow_run.run_config)"
+        " then not exists (select 1 from json_each(flow_run.labels) as label"
+        " where label.value not in (select value from json_each(:agent_labels))) else 0 end"
     ),
     "postgresql": text("flow_run.labels <@ cast(:agent_labels as jsonb)"),
 }
-"""The labels of a run must be a subset of the agent's."""
+"""The labels of a run must be a subset of the agent's. A run with damaged ones is not handed out, and stops no other."""
 
 HAS_FREE_LABELS = {
     "sqlite": text(
-        "not exists (select 1 from json_each(flow_run.labels) as own"
-        " where own.value in (select value from json_each(:full_labels)))"
+        "case when json_valid(flow_run.labels) then not exists (select 1 from json_each(flow_run.labels) as own"
+        " where own.value in (select value from json_each(:full_labels))) else 0 end"
     ),
     "postgresql": text(
-        "not exists (select 1 from jsonb_array_elements_text(flow_run.labels) as own"
-        " where cast(:full_labels as jsonb) @> to_jsonb(own))"
+        "case when jsonb_typeof(flow_run.labels) = 'array'"
+        " then not exists (select 1 from jsonb_array_elements_text(flow_run.labels) as own"
+        " where cast(:full_labels as jsonb) @> to_jsonb(own)) else false end"
     ),
 }
 
@@ -91,7 +93,10 @@ def any_due(session: Session, labels: Sequence[str], now: datetime) -> bool:
 
 def live(session: Session) -> list[tuple[UUID, list[str]]]:
     """The flow and labels of every active run."""
-    return [(row.flow_id, row.labels) for row in session.execute(select(_run.c.flow_id, _run.c.labels).where(LIVE_NOW))]
+    return [
+        (row.flow_id, row.labels)
+        for row in readable.every(session, select(_run.c.flow_id, _run.c.labels).where(LIVE_NOW))
+    ]
 
 
 def overlapping(session: Session, now: datetime, limit: int) -> list[tuple[UUID, UUID, str, str]]:
@@ -110,7 +115,7 @@ def overlapping(session: Session, now: datetime, limit: int) -> list[tuple[UUID,
         .order_by(_run.c.scheduled_time, _run.c.id)
         .limit(limit)
     )
-    return [tuple(row) for row in session.execute(statement)]
+    return [tuple(row) for row in readable.every(session, statement)]
 
 
 def as_json(labels: Sequence[str]) -> str:
@@ -146,7 +151,7 @@ def _form(session: Session, values: DueValues, several_projects: bool = False) -
 
 @cache
 def _any_due(form: Form) -> Select[Any]:
-    return select(_run.c.id).where(*due_conditions(form)).limit(1)
+    return select(literal(1)).select_from(_run).where(*due_conditions(form)).limit(1)
 
 
 def due_conditions(form: Form) -> list[ColumnElement[bool] | TextClause]:
@@ -162,7 +167,7 @@ def due_conditions(form: Form) -> list[ColumnElement[bool] | TextClause]:
 
 
 def _several_projects(session: Session) -> bool:
-    return len(session.connection().execute(_TWO_PROJECTS).all()) > 1
+    return len(readable.every(session, _TWO_PROJECTS)) > 1
 
 
 def dialect(session: Session) -> str:
@@ -173,4 +178,4 @@ def dialect(session: Session) -> str:
 def not_begun(session: Session, due: datetime, after: UUID, limit: int) -> list[UUID]:
     """Runs that were due by then and have not begun, or wait to go on, in the order of their ids."""
     statement = select(_run.c.id).where(_NOT_BEGUN, _run.c.scheduled_time <= due, _run.c.id > after)
-    return list(session.execute(statement.order_by(_run.c.id).limit(limit)).scalars())
+    return readable.scalars(session, statement.order_by(_run.c.id).limit(limit))

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from appliance.protocol.run_filter import RunFilter
 from appliance.server.db.conditions import LIVE_NOW
-from appliance.server.db.reads import run_filters
+from appliance.server.db.reads import readable, run_filters
 from appliance.server.db.reads.run_filters import default_condition
 from appliance.server.db.rows.concurrency import AttemptState
 from appliance.server.db.rows.flow_runs import FlowRunRow, HeldRun, RunSummary, RunToken
@@ -58,11 +58,11 @@ def next_ids(
     query = select(_run.c.id).where(*run_filters.every(session, criteria, now), _run.c.created <= created_until)
     if after is not None:
         query = query.where(_run.c.id > after)
-    return list(session.execute(query.order_by(_run.c.id).limit(limit)).scalars())
+    return readable.scalars(session, query.order_by(_run.c.id).limit(limit))
 
 
 def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[FlowRunRow]:
-    return cast(Sequence[FlowRunRow], session.execute(select(*LIST_COLUMNS).where(_run.c.id.in_(ids))).all())
+    return cast(Sequence[FlowRunRow], readable.every(session, select(*LIST_COLUMNS).where(_run.c.id.in_(ids))))
 
 
 def get(session: Session, run_id: UUID) -> FlowRunRow | None:
@@ -107,7 +107,7 @@ def _recent_rows(
     for start in range(0, len(flows), _UNION):
         chunk = flows[start : start + _UNION]
         values = {f"flow_{place}": flow_id for place, flow_id in enumerate(chunk)}
-        rows.extend(session.execute(_recent(len(chunk), brief), values | {"now": now, "each": per_flow}))
+        rows.extend(readable.every(session, _recent(len(chunk), brief), values | {"now": now, "each": per_flow}))
     return rows
 
 
@@ -144,7 +144,7 @@ def next_of_flows(session: Session, flow_ids: Collection[UUID], now: datetime) -
     )
     nexts = select(first.label("id")).where(_flow.c.id.in_(flow_ids)).subquery()
     statement = select(*LIST_COLUMNS).join(nexts, nexts.c.id == _run.c.id)
-    return cast(Sequence[FlowRunRow], session.execute(statement).all())
+    return cast(Sequence[FlowRunRow], readable.every(session, statement))
 
 
 def last_successes(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, datetime]:
@@ -156,13 +156,13 @@ def last_successes(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, d
         .limit(1)
         .scalar_subquery()
     )
-    rows = session.execute(select(_flow.c.id, newest).where(_flow.c.id.in_(flow_ids)))
+    rows = readable.every(session, select(_flow.c.id, newest).where(_flow.c.id.in_(flow_ids)))
     return {flow_id: ended for flow_id, ended in rows if ended is not None}
 
 
 def live_counts_of_agents(session: Session, agent_ids: Collection[UUID]) -> dict[UUID, int]:
     """How many runs each agent has now. Reads all live runs: with a condition on agents, SQLite would read all their ended runs."""
-    numbers = Counter(session.execute(select(_run.c.agent_id).where(LIVE_NOW)).scalars())
+    numbers = Counter(readable.scalars(session, select(_run.c.agent_id).where(LIVE_NOW)))
     return {agent_id: numbers[agent_id] for agent_id in agent_ids if agent_id in numbers}
 
 
@@ -171,13 +171,13 @@ def waited_since(session: Session, ids: Collection[UUID]) -> dict[UUID, datetime
     created for the past, are not late because of that."""
     since = case((_run.c.created > _run.c.scheduled_time, _run.c.created), else_=_run.c.scheduled_time)
     query = select(_run.c.id, since).where(_run.c.id.in_(ids))
-    return {run_id: due for run_id, due in session.execute(query)}
+    return {run_id: due for run_id, due in readable.every(session, query)}
 
 
 def counts_by_type(session: Session) -> dict[str, int]:
     """How many runs there are of each state type; reads one index."""
     query = select(_run.c.state_type, func.count()).group_by(_run.c.state_type)
-    return {state_type: number for state_type, number in session.execute(query)}
+    return {state_type: number for state_type, number in readable.every(session, query)}
 
 
 def of_attempts(session: Session, attempts: list[tuple[UUID, int]]) -> dict[UUID, HeldRun]:
@@ -192,7 +192,7 @@ def of_attempts(session: Session, attempts: list[tuple[UUID, int]]) -> dict[UUID
         _run.c.state_name,
         _run.c.state_message,
     )
-    result = session.connection().execute(select(*columns).where(_run.c.id.in_([run for run, _ in attempts])))
+    result = readable.every(session, select(*columns).where(_run.c.id.in_([run for run, _ in attempts])))
     return {row.id: row for row in cast(Iterable[HeldRun], result)}
 
 
@@ -205,10 +205,10 @@ def behind(session: Session, flow_id: UUID, version_id: UUID, limit: int) -> lis
         _run.c.schedule_id.is_not(None),
         _run.c.flow_version_id != version_id,
     )
-    return list(session.execute(statement.order_by(_run.c.scheduled_time, _run.c.id).limit(limit)).scalars())
+    return readable.scalars(session, statement.order_by(_run.c.scheduled_time, _run.c.id).limit(limit))
 
 
 def without_code(session: Session, flow_id: UUID) -> list[UUID]:
     """Runs of the flow that wait for their code."""
     statement = select(_run.c.id, _run.c.state_data).where(_run.c.flow_id == flow_id, _run.c.state_type == "PAUSED")
-    return [run_id for run_id, data in session.execute(statement) if waits_for_code(data)]
+    return [run_id for run_id, data in readable.every(session, statement) if waits_for_code(data)]

@@ -10,7 +10,8 @@ from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.kit.documents import JsonDocument
-from appliance.server.db.reads.pages import RowPage, encode, like, text_key, unusable
+from appliance.server.db.reads import readable
+from appliance.server.db.reads.pages import RowPage, like, read, text_key, unusable
 from appliance.server.db.rows.flows import (
     FlowRow,
     FlowVersionRow,
@@ -68,18 +69,19 @@ def page(
     if after is not None:
         last_id, last_name = _key(after)
         query = query.where(or_(_flow.c.name > last_name, and_(_flow.c.name == last_name, _flow.c.id > last_id)))
-    rows = cast(Sequence[FlowRow], session.execute(query.order_by(_flow.c.name, _flow.c.id).limit(limit + 1)).all())
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return RowPage(rows, encode(rows[-1].id, rows[-1].name) if more else None)
+    return read(session, query.order_by(_flow.c.name, _flow.c.id), limit, lambda row: (row.id, row.name))
+
+
+def get(session: Session, flow_id: UUID) -> FlowRow | None:
+    return cast(FlowRow | None, session.execute(select(_flow).where(_flow.c.id == flow_id)).one_or_none())
 
 
 def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[FlowRow]:
-    return cast(Sequence[FlowRow], session.execute(select(_flow).where(_flow.c.id.in_(ids))).all())
+    return cast(Sequence[FlowRow], readable.every(session, select(_flow).where(_flow.c.id.in_(ids))))
 
 
 def versions(session: Session, ids: Collection[UUID]) -> Sequence[FlowVersionRow]:
-    return cast(Sequence[FlowVersionRow], session.execute(select(_version).where(_version.c.id.in_(ids))).all())
+    return cast(Sequence[FlowVersionRow], readable.every(session, select(_version).where(_version.c.id.in_(ids))))
 
 
 def newest_versions(session: Session, flow_ids: Collection[UUID]) -> Sequence[FlowVersionRow]:
@@ -91,7 +93,7 @@ def newest_versions(session: Session, flow_ids: Collection[UUID]) -> Sequence[Fl
         .subquery()
     )
     matches = and_(_version.c.flow_id == newest.c.flow_id, _version.c.number == newest.c.number)
-    return cast(Sequence[FlowVersionRow], session.execute(select(_version).join(newest, matches)).all())
+    return cast(Sequence[FlowVersionRow], readable.every(session, select(_version).join(newest, matches)))
 
 
 def version_page(session: Session, flow_id: UUID, limit: int, after: str | None = None) -> RowPage[VersionSummary]:
@@ -99,9 +101,7 @@ def version_page(session: Session, flow_id: UUID, limit: int, after: str | None 
     query = select(*_SUMMARY).where(_version.c.flow_id == flow_id).order_by(_version.c.number.desc())
     if after is not None:
         query = query.where(_version.c.number < _number(after))
-    rows = cast(Sequence[VersionSummary], session.execute(query.limit(limit + 1)).all())
-    more, rows = len(rows) > limit, rows[:limit]
-    return RowPage(rows, encode(str(rows[-1].number)) if more else None)
+    return read(session, query, limit, lambda row: (str(row.number),))
 
 
 def version(session: Session, flow_id: UUID, number: int) -> FlowVersionRow:
@@ -129,13 +129,13 @@ def task_numbers(session: Session, version_ids: Collection[UUID]) -> dict[UUID, 
         number = func.json_array_length(_version.c.graph, "$.tasks")
     else:
         number = func.jsonb_array_length(_version.c.graph["tasks"])
-    rows = session.execute(select(_version.c.id, number).where(_version.c.id.in_(version_ids)))
+    rows = readable.every(session, select(_version.c.id, number).where(_version.c.id.in_(version_ids)))
     return {version_id: tasks or 0 for version_id, tasks in rows}
 
 
 def names(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[str, str]]:
     """(flow, project) names by flow id."""
-    rows = session.connection().execute(_NAMES, {"flows": list(ids)})
+    rows = readable.every(session, _NAMES, {"flows": list(ids)})
     return {flow_id: (flow, project) for flow_id, flow, project in rows}
 
 
@@ -149,7 +149,7 @@ def _key(cursor: str) -> tuple[UUID, str]:
 
 def work_of_versions(session: Session, version_ids: list[UUID]) -> dict[UUID, VersionWork]:
     """The flow, project and storage of each version."""
-    result = session.connection().execute(_WORK, {"versions": sorted(set(version_ids))})
+    result = readable.every(session, _WORK, {"versions": sorted(set(version_ids))})
     return {row.id: row for row in cast(Iterable[VersionWork], result)}
 
 

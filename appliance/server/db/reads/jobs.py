@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import cast, get_args
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.jobs import JobState
-from appliance.server.db.reads.pages import RowPage, encode, only_id
+from appliance.server.db.reads import readable
+from appliance.server.db.reads.pages import RowPage, only_id, read
 from appliance.server.db.reads.run_filter_names import unknown
 from appliance.server.db.rows.jobs import JobRow
 from appliance.server.db.tables import metadata
@@ -39,19 +39,20 @@ def page(session: Session, limit: int, after: str | None, state: str | None = No
         query = query.where(_job.c.state == state)
     if after is not None:
         query = query.where(_job.c.id < only_id(after))
-    rows = cast(Sequence[JobRow], session.execute(query.order_by(_job.c.id.desc()).limit(limit + 1)).all())
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return RowPage(rows, encode(rows[-1].id) if more else None)
+    return read(session, query.order_by(_job.c.id.desc()), limit, lambda row: (row.id,))
 
 
 def any_over_before(session: Session, before: datetime) -> bool:
     """Whether a job ended before that time."""
-    query = select(_job.c.id).where(_job.c.state.in_(("done", "cancelled", "failed")), _job.c.updated < before)
+    query = (
+        select(literal(1))
+        .select_from(_job)
+        .where(_job.c.state.in_(("done", "cancelled", "failed")), _job.c.updated < before)
+    )
     return session.execute(query.limit(1)).first() is not None
 
 
 def unfinished(session: Session) -> list[UUID]:
     """The jobs that have not ended, oldest first."""
     statement = select(_job.c.id).where(_job.c.state.in_(OPEN)).order_by(_job.c.id)
-    return list(session.execute(statement).scalars())
+    return readable.scalars(session, statement)

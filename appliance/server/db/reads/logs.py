@@ -11,6 +11,7 @@ from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.protocol.logs import LOGGER, Stream
+from appliance.server.db.reads import readable
 from appliance.server.db.reads.pages import RowPage, encode, like, number
 from appliance.server.db.rows.logs import LogRow
 from appliance.server.db.tables import metadata
@@ -37,13 +38,13 @@ def page(
     """Lines, oldest first, and the cursor of the page before. `next` is set whenever there are lines: more may come."""
     query = _filtered(flow_run_id, criteria)
     if before is not None:
-        query = query.where(_log.c.id < number(before)).order_by(_log.c.id.desc()).limit(limit + 1)
-        rows = cast(Sequence[LogRow], session.execute(query).all())
+        query = query.where(_log.c.id < number(before)).order_by(_log.c.id.desc())
+        rows = cast(Sequence[LogRow], readable.rows(session, query, limit + 1))
         earlier, rows = len(rows) > limit, rows[:limit][::-1]
     else:
         if after is not None:
             query = query.where(_log.c.id > number(after))
-        rows = cast(Sequence[LogRow], session.execute(query.order_by(_log.c.id).limit(limit)).all())
+        rows = cast(Sequence[LogRow], readable.rows(session, query.order_by(_log.c.id), limit))
         earlier = after is not None
     following = encode(rows[-1].id) if rows else after
     return RowPage(rows, following), encode(rows[0].id) if rows and earlier else None
@@ -51,8 +52,8 @@ def page(
 
 def chunk(session: Session, flow_run_id: UUID, after: int) -> Sequence[LogRow]:
     """The run's next lines behind the line `after`, for a download."""
-    query = select(_log).where(_log.c.flow_run_id == flow_run_id, _log.c.id > after).order_by(_log.c.id).limit(_CHUNK)
-    return cast(Sequence[LogRow], session.execute(query).all())
+    query = select(_log).where(_log.c.flow_run_id == flow_run_id, _log.c.id > after).order_by(_log.c.id)
+    return cast(Sequence[LogRow], readable.rows(session, query, _CHUNK))
 
 
 def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
@@ -62,7 +63,7 @@ def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, tuple
         .where(_log.c.flow_run_id.in_(flow_run_ids))
         .group_by(_log.c.flow_run_id)
     )
-    return {run_id: (every, errors) for run_id, every, errors in session.execute(query)}
+    return {run_id: (every, errors) for run_id, every, errors in readable.every(session, query)}
 
 
 def first_errors(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, int]:
@@ -72,7 +73,7 @@ def first_errors(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID,
         .where(_log.c.flow_run_id.in_(flow_run_ids), _log.c.level >= ERROR)
         .group_by(_log.c.flow_run_id)
     )
-    return {run_id: log_id for run_id, log_id in session.execute(query)}
+    return {run_id: log_id for run_id, log_id in readable.every(session, query)}
 
 
 def _filtered(flow_run_id: UUID, criteria: LogFilter) -> Select[Any]:

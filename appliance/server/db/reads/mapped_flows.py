@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import readable
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.projects import Project
@@ -42,18 +43,18 @@ def newest_versions(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, 
     statement = select(FlowVersion).join(
         newest, and_(newest.c.flow_id == _versions.c.flow_id, newest.c.number == _versions.c.number)
     )
-    return {version.flow_id: version for version in session.execute(statement).scalars()}
+    return {version.flow_id: version for version in readable.objects(session, statement)}
 
 
 def by_ids(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, Flow]:
     """Flows by their ids."""
-    return {flow.id: flow for flow in session.execute(select(Flow).where(_flows.c.id.in_(flow_ids))).scalars()}
+    return {flow.id: flow for flow in readable.objects(session, select(Flow).where(_flows.c.id.in_(flow_ids)))}
 
 
 def versions_with(session: Session, flow_id: UUID, hashes: Collection[str]) -> list[FlowVersion]:
     """The versions with one of these content hashes, oldest first."""
     statement = select(FlowVersion).where(_versions.c.flow_id == flow_id, _versions.c.content_hash.in_(hashes))
-    return list(session.execute(statement.order_by(_versions.c.number)).scalars())
+    return readable.objects(session, statement.order_by(_versions.c.number))
 
 
 def exists(session: Session, project_id: UUID, name: str) -> bool:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
+from sqlalchemy import Select
+from sqlalchemy.orm import Session
+
 from appliance.kit import clock
+from appliance.server.db.reads import readable
 from appliance.server.errors import Invalid
 
 DEFAULT = 50
 MAX = 200
 
+Key: TypeAlias = str | int | datetime | UUID
 T = TypeVar("T")
 
 
@@ -36,7 +41,13 @@ def size(limit: int | None) -> int:
     return limit
 
 
-def encode(*key: str | int | datetime | UUID) -> str:
+def read(session: Session, query: Select[Any], limit: int, key: Callable[[Any], Sequence[Key]]) -> RowPage[Any]:
+    """The first `limit` rows of an ordered query that can be read, with the cursor that is made of the last one's key."""
+    rows = readable.rows(session, query, limit + 1)
+    return RowPage(rows[:limit], encode(*key(rows[limit - 1])) if len(rows) > limit else None)
+
+
+def encode(*key: Key) -> str:
     """The cursor of a row with this key."""
     text = "|".join(clock.isoformat(part) if isinstance(part, datetime) else str(part) for part in key)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import readable
 from appliance.server.db.rows.projects import ProjectRow
 from appliance.server.db.tables import metadata
 
@@ -20,11 +21,11 @@ MOST = 500
 def every(session: Session, archived: bool = False) -> Sequence[ProjectRow]:
     """All projects by name, those in use or those in the archive; a site has a handful, and at most 500 are listed."""
     statement = select(_project).where(_project.c.archived.is_(archived)).order_by(_project.c.name).limit(MOST)
-    return cast(Sequence[ProjectRow], session.execute(statement).all())
+    return cast(Sequence[ProjectRow], readable.every(session, statement))
 
 
 def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[ProjectRow]:
-    return cast(Sequence[ProjectRow], session.execute(select(_project).where(_project.c.id.in_(ids))).all())
+    return cast(Sequence[ProjectRow], readable.every(session, select(_project).where(_project.c.id.in_(ids))))
 
 
 def flow_counts(session: Session, ids: Collection[UUID]) -> dict[UUID, int]:
@@ -34,4 +35,4 @@ def flow_counts(session: Session, ids: Collection[UUID]) -> dict[UUID, int]:
         .where(_flow.c.project_id.in_(ids), _flow.c.archived.is_(False))
         .group_by(_flow.c.project_id)
     )
-    return {project_id: number for project_id, number in session.execute(query)}
+    return {project_id: number for project_id, number in readable.every(session, query)}

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import readable
 from appliance.server.db.rows.rollups import HourSum
 from appliance.server.db.tables import metadata
 
@@ -39,7 +40,7 @@ def per_hour(
         flows = select(_flow.c.id).join(_project, _project.c.id == _flow.c.project_id).where(_project.c.name == project)
         query = query.where(_rollup.c.flow_id.in_(flows))
     query = query.group_by(_rollup.c.hour, _rollup.c.state_type, _rollup.c.state_name)
-    return cast(Sequence[HourSum], session.execute(query.order_by(_rollup.c.hour, _rollup.c.state_name)).all())
+    return cast(Sequence[HourSum], readable.every(session, query.order_by(_rollup.c.hour, _rollup.c.state_name)))
 
 
 def settled(session: Session, now: datetime) -> datetime | None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import suggestions
 from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.states import STATE_NAMES, STATE_TYPES
-from appliance.server.db.reads import run_filters
+from appliance.server.db.reads import readable, run_filters
 from appliance.server.db.tables import metadata
 from appliance.server.errors import Invalid, UnknownName
 
@@ -74,11 +74,11 @@ def check_what_no_run_has(session: Session, criteria: RunFilter) -> None:
         versions = versions.where(_version.c.flow_id == criteria.flow_id)
     elif run_filters.names_flows(criteria):
         versions = versions.where(_version.c.flow_id.in_(run_filters.flows_named(criteria)))
-    declared = session.execute(versions.limit(_MOST)).all()
+    declared = readable.every(session, versions.limit(_MOST))
     runs = select(_run.c.labels, _run.c.parameters).order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
-    recent = session.execute(runs.limit(_MOST)).all()
+    recent = readable.every(session, runs.limit(_MOST))
     if criteria.labels:
-        labels = _flat(session.execute(select(_agent.c.labels).limit(_MOST)).scalars())
+        labels = _flat(readable.scalars(session, select(_agent.c.labels).limit(_MOST)))
         labels |= _flat(row.labels for row in (*declared, *recent))
         labels |= _flat(row.run_config.get("labels") or () for row in declared)
         _refuse("label", criteria.labels, labels, "the labels are")
@@ -118,7 +118,7 @@ def _check_flow(session: Session, criteria: RunFilter) -> None:
     flows = select(_flow.c.name, _project.c.name.label("project")).join(_project, _project.c.id == _flow.c.project_id)
     if criteria.project is not None:
         flows = flows.where(_project.c.name == criteria.project)
-    rows = session.execute(flows.order_by(_flow.c.name).limit(_MOST)).all()
+    rows = readable.every(session, flows.order_by(_flow.c.name).limit(_MOST))
     known = list(dict.fromkeys(f"{row.project}/{row.name}" if "/" in criteria.flow else row.name for row in rows))
     where = "" if criteria.project is None else f" in project {criteria.project[:80]!r}"
     raise unknown("flow", criteria.flow, known, "its flows are" if where else "the flows are", where)
@@ -139,7 +139,7 @@ def _none(session: Session, query: Select[Any]) -> bool:
 
 
 def _texts(session: Session, query: Select[Any]) -> list[str]:
-    return list(session.execute(query.limit(_MOST)).scalars())
+    return readable.scalars(session, query.limit(_MOST))
 
 
 def _flat(lists: Iterable[Iterable[str]]) -> set[str]:

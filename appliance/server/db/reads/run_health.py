@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, and_, literal, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.conditions import LIVE_NOW, MAY_BE_LATE
+from appliance.server.db.reads import readable
 from appliance.server.db.rows.flow_runs import RunningRun
 from appliance.server.db.tables import metadata
 from appliance.server.domain.transitions import CANCELLING, FIRST, PENDING, RUNNING
@@ -21,7 +22,7 @@ _flow = metadata.tables["flow"]
 def expired(session: Session, now: datetime, limit: int) -> list[UUID]:
     """Live runs whose lease has expired, the longest expired first."""
     statement = select(_run.c.id).where(LIVE_NOW, _run.c.lease_expires_at < now)
-    return list(session.execute(statement.order_by(_run.c.lease_expires_at).limit(limit)).scalars())
+    return readable.scalars(session, statement.order_by(_run.c.lease_expires_at).limit(limit))
 
 
 def stuck(session: Session, taken_before: datetime, stopped_before: datetime, limit: int) -> list[UUID]:
@@ -33,7 +34,7 @@ def stuck(session: Session, taken_before: datetime, stopped_before: datetime, li
             and_(_run.c.state_type == CANCELLING, _run.c.state_at < stopped_before),
         ),
     )
-    return list(session.execute(statement.order_by(_run.c.state_at).limit(limit)).scalars())
+    return readable.scalars(session, statement.order_by(_run.c.state_at).limit(limit))
 
 
 def running(session: Session, started_before: datetime) -> list[RunningRun]:
@@ -43,17 +44,17 @@ def running(session: Session, started_before: datetime) -> list[RunningRun]:
         .join(_flow, _flow.c.id == _run.c.flow_id)
         .where(LIVE_NOW, _run.c.state_type == RUNNING, _run.c.start_time < started_before)
     )
-    return cast(list[RunningRun], session.execute(statement).all())
+    return cast(list[RunningRun], readable.every(session, statement))
 
 
 def any_waiting_since(session: Session, due_before: datetime) -> bool:
     """Whether a run that was due by then is still called Scheduled."""
-    return session.execute(waiting_since(due_before).limit(1)).first() is not None
+    return session.execute(waiting_since(due_before).with_only_columns(literal(1)).limit(1)).first() is not None
 
 
 def has_lease_after(session: Session, latest: datetime) -> bool:
     """Whether a live run has a lease that ends after this time."""
-    statement = select(_run.c.id).where(LIVE_NOW, _run.c.lease_expires_at > latest).limit(1)
+    statement = select(literal(1)).select_from(_run).where(LIVE_NOW, _run.c.lease_expires_at > latest).limit(1)
     return session.execute(statement).first() is not None
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Column, FromClause, Select, and_, func, or_, select, unio
 from sqlalchemy.orm import Session
 
 from appliance.protocol.run_filter import NEWEST_FIRST, RunFilter, RunSort
-from appliance.server.db.reads import run_filter_names, run_filters
+from appliance.server.db.reads import readable, run_filter_names, run_filters
 from appliance.server.db.reads.flow_runs import LIST_COLUMNS
 from appliance.server.db.reads.pages import RowPage, encode, sorted_key, time_and_id
 from appliance.server.db.reads.run_filters import Condition
@@ -131,14 +131,14 @@ class _List:
             return [self._end(session, part) for part in self.parts]
         last = self.order.of(self._range(_run.c.flow_id == _flow.c.id)).offset(self.each).limit(1).correlate(_flow)
         both = [last.add_columns(column).scalar_subquery() for column in (self.order.time, _run.c.id)]
-        rows = session.execute(select(_flow.c.id, *both).where(_flow.c.id.in_(self.flows)))
+        rows = readable.every(session, select(_flow.c.id, *both).where(_flow.c.id.in_(self.flows)))
         ends = {flow: None if at is None else (at, run) for flow, at, run in rows}
         return [ends.get(flow) for flow in self.flows]
 
     def _end(self, session: Session, part: Condition | None) -> _Place | None:
-        query = self.order.of(self._range(part, self.order.time, _run.c.id)).offset(self.each).limit(1)
-        row = session.execute(query).one_or_none()
-        return None if row is None else (row[0], row[1])
+        query = self.order.of(self._range(part, self.order.time, _run.c.id)).offset(self.each)
+        rows = readable.rows(session, query, 1)
+        return (rows[0][0], rows[0][1]) if rows else None
 
     def _range(self, part: Condition | None, *columns: Any) -> Select[Any]:
         return select(*columns).where(*([] if part is None else [part]), *self.bounds)
@@ -160,15 +160,20 @@ def page(
     if not chosen.parts:
         return RowPage([])
     ends = chosen.ends(session)
-    ids = _together([chosen.ids(part, end, limit + 1) for part, end in zip(chosen.parts, ends, strict=True)])
     reached = order.first(ends)
-    if len(chosen.parts) > 1:  # only the rows of the page are read in full
-        first = order.of(select(ids), ids).limit(limit + 1)
-        if reached is not None:
-            first = first.where(order.up_to(reached, ids))  # beyond, another part may have runs that were not examined
-        ids = first.subquery()
-    statement = order.of(select(*LIST_COLUMNS).join(ids, ids.c.id == _run.c.id))
-    rows = cast(Sequence[FlowRunRow], session.execute(statement).all())
+
+    def newest(most: int) -> Select[Any]:
+        ids = _together([chosen.ids(part, end, most) for part, end in zip(chosen.parts, ends, strict=True)])
+        if len(chosen.parts) > 1:  # only the rows of the page are read in full
+            first = order.of(select(ids), ids).limit(most)
+            if reached is not None:
+                first = first.where(
+                    order.up_to(reached, ids)
+                )  # beyond, another part may have runs that were not examined
+            ids = first.subquery()
+        return order.of(select(*LIST_COLUMNS).join(ids, ids.c.id == _run.c.id))
+
+    rows = cast(Sequence[FlowRunRow], readable.first(session, newest, limit + 1))
     if len(rows) > limit:
         last = rows[limit - 1]
         return RowPage(rows[:limit], order.cursor((getattr(last, order.time.name), last.id)))
@@ -224,7 +229,7 @@ def _flows(session: Session, criteria: RunFilter) -> list[UUID] | None:
     query = run_filters.flows_named(criteria)
     if criteria.flow_id is not None:
         query = query.where(_flow.c.id == criteria.flow_id)
-    return list(session.execute(query.limit(_MOST_PARTS + 1)).scalars())
+    return readable.scalars(session, query.limit(_MOST_PARTS + 1))
 
 
 def _together(selects: Sequence[Select[Any]]) -> FromClause:

@@ -14,8 +14,8 @@ from appliance.kit import clock
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.run_filter import RunFilter
 from appliance.server.db.conditions import ONLY_PLANNED, SCHEDULED_NOW
-from appliance.server.db.reads import run_filters
-from appliance.server.db.reads.pages import RowPage, encode, only_id, text_key, unusable
+from appliance.server.db.reads import readable, run_filters
+from appliance.server.db.reads.pages import RowPage, only_id, read, text_key, unusable
 from appliance.server.db.rows.schedules import ScheduleRow, SkipRow
 from appliance.server.db.tables import metadata
 from appliance.server.db.tables.schedules import Schedule
@@ -31,7 +31,7 @@ ACTIVE = text("schedule.active")  # literal, so that the planner can use the par
 def of_flows(session: Session, flow_ids: Collection[UUID]) -> Sequence[ScheduleRow]:
     query = select(_schedule).where(_schedule.c.flow_id.in_(flow_ids))
     query = query.order_by(_schedule.c.created, _schedule.c.id).limit(MOST * max(1, len(flow_ids)))
-    return cast(Sequence[ScheduleRow], session.execute(query).all())
+    return cast(Sequence[ScheduleRow], readable.every(session, query))
 
 
 def page(
@@ -47,10 +47,7 @@ def page(
         query = query.where(_schedule.c.flow_id.in_(run_filters.flows_named(runs)))
     if after is not None:
         query = query.where(_schedule.c.id > only_id(after))
-    rows = cast(Sequence[ScheduleRow], session.execute(query.order_by(_schedule.c.id).limit(limit + 1)).all())
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return RowPage(rows, encode(rows[-1].id) if more else None)
+    return read(session, query.order_by(_schedule.c.id), limit, lambda row: (row.id,))
 
 
 def skips(session: Session, schedule_id: UUID, limit: int, after: str | None) -> RowPage[SkipRow]:
@@ -59,11 +56,8 @@ def skips(session: Session, schedule_id: UUID, limit: int, after: str | None) ->
     if after is not None:
         last, skip_id = text_key(after, 2)
         query = query.where(tuple_(_skip.c.last, _skip.c.id) < _skip_key(last, skip_id))
-    query = query.order_by(_skip.c.last.desc(), _skip.c.id.desc()).limit(limit + 1)
-    rows = cast(Sequence[SkipRow], session.execute(query).all())
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return RowPage(rows, encode(rows[-1].last, rows[-1].id) if more else None)
+    query = query.order_by(_skip.c.last.desc(), _skip.c.id.desc())
+    return read(session, query, limit, lambda row: (row.last, row.id))
 
 
 def _skip_key(last: str, skip_id: str) -> tuple[datetime, int]:
@@ -86,13 +80,13 @@ def to_plan(session: Session, now: datetime) -> list[UUID]:
         .where(ACTIVE, _schedule.c.plan_at <= now, ~_flow.c.archived, ~_flow.c.paused)
         .order_by(_schedule.c.plan_at)
     )
-    return list(session.execute(statement).scalars())
+    return readable.scalars(session, statement)
 
 
 def behind(session: Session, now: datetime, after: UUID, limit: int) -> list[UUID]:
     """Active schedules with due times in the past that were not planned, in the order of their ids."""
     statement = select(_schedule.c.id).where(ACTIVE, _schedule.c.scheduled_until < now, _schedule.c.id > after)
-    return list(session.execute(statement.order_by(_schedule.c.id).limit(limit)).scalars())
+    return readable.scalars(session, statement.order_by(_schedule.c.id).limit(limit))
 
 
 def planned(session: Session, now: datetime) -> dict[UUID, list[datetime]]:
@@ -103,7 +97,7 @@ def planned(session: Session, now: datetime) -> dict[UUID, list[datetime]]:
         .where(SCHEDULED_NOW, _run.c.due_at > now, _run.c.attempt == 0, ACTIVE)
     )
     times: dict[UUID, list[datetime]] = {}
-    for schedule_id, due_at in session.execute(statement):
+    for schedule_id, due_at in readable.every(session, statement):
         times.setdefault(schedule_id, []).append(due_at)
     return times
 
@@ -111,7 +105,7 @@ def planned(session: Session, now: datetime) -> dict[UUID, list[datetime]]:
 def documents(session: Session, ids: Sequence[UUID]) -> dict[UUID, JsonDocument]:
     """The documents of schedules, by id."""
     statement = select(_schedule.c.id, _schedule.c.document).where(_schedule.c.id.in_(ids))
-    return {schedule_id: document for schedule_id, document in session.execute(statement)}
+    return {schedule_id: document for schedule_id, document in readable.every(session, statement)}
 
 
 def deleted_times(session: Session, schedule_ids: Collection[UUID], since: datetime) -> set[tuple[UUID, datetime]]:
@@ -119,7 +113,7 @@ def deleted_times(session: Session, schedule_ids: Collection[UUID], since: datet
     statement = select(_skip.c.schedule_id, _skip.c.last).where(
         _skip.c.schedule_id.in_(schedule_ids), _skip.c.last >= since, _skip.c.code == "deleted"
     )
-    return {(row.schedule_id, row.last) for row in session.execute(statement)}
+    return {(row.schedule_id, row.last) for row in readable.every(session, statement)}
 
 
 def skipped_beyond(session: Session, now: datetime) -> list[UUID]:
@@ -130,13 +124,13 @@ def skipped_beyond(session: Session, now: datetime) -> list[UUID]:
         .where(ACTIVE, _skip.c.code == "catch_up", _skip.c.last > now)
         .distinct()
     )
-    return list(session.execute(statement).scalars())
+    return readable.scalars(session, statement)
 
 
 def skips_after(session: Session, schedule: Schedule, now: datetime) -> list[SkipRow]:
     """The records of missed times of this version of the schedule that reach beyond `now`: the clock was wrong when they were written."""
     mine = (_skip.c.schedule_id == schedule.id, _skip.c.version == schedule.version, _skip.c.code == "catch_up")
-    return cast(list[SkipRow], session.execute(select(_skip).where(*mine, _skip.c.last > now)).all())
+    return cast(list[SkipRow], readable.every(session, select(_skip).where(*mine, _skip.c.last > now)))
 
 
 def with_planned(session: Session, after: datetime, until: datetime) -> list[UUID]:
@@ -147,10 +141,10 @@ def with_planned(session: Session, after: datetime, until: datetime) -> list[UUI
         .where(ACTIVE, ONLY_PLANNED, _run.c.scheduled_time > after, _run.c.scheduled_time <= until)
         .distinct()
     )
-    return list(session.execute(statement).scalars())
+    return readable.scalars(session, statement)
 
 
 def due_times_with_runs(session: Session, schedule_id: UUID, after: datetime, until: datetime) -> frozenset[datetime]:
     """The due times in (after, until] that have a run."""
     mine = (_run.c.schedule_id == schedule_id, _run.c.due_at > after, _run.c.due_at <= until)
-    return frozenset(session.execute(select(_run.c.due_at).where(*mine)).scalars())
+    return frozenset(readable.scalars(session, select(_run.c.due_at).where(*mine)))

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import readable
 from appliance.server.db.tables import metadata
 
 _setting = metadata.tables["setting"]
@@ -20,4 +21,4 @@ def get(session: Session, name: str) -> str | None:
 
 def several(session: Session, names: Collection[str]) -> dict[str, str]:
     """The values of those of these settings that are stored."""
-    return {name: value for name, value in session.connection().execute(_SEVERAL, {"names": list(names)})}
+    return {name: value for name, value in readable.every(session, _SEVERAL, {"names": list(names)})}

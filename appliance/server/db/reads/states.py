@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads.pages import RowPage, encode, number
+from appliance.server.db.reads.pages import RowPage, number, read
 from appliance.server.db.rows.states import StateRow
 from appliance.server.db.tables import metadata
 
@@ -27,6 +26,4 @@ def page(session: Session, flow_run_id: UUID, limit: int, after: str | None) -> 
     query = select(_state).where(_state.c.flow_run_id == flow_run_id)
     if after is not None:
         query = query.where(_state.c.version > number(after))
-    rows = cast(Sequence[StateRow], session.execute(query.order_by(_state.c.version).limit(limit + 1)).all())
-    more = len(rows) > limit
-    return RowPage(rows[:limit], encode(rows[limit - 1].version) if more else None)
+    return read(session, query.order_by(_state.c.version), limit, lambda row: (row.version,))

@@ -13,7 +13,8 @@ from sqlalchemy import and_, bindparam, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.protocol.states import StateType
-from appliance.server.db.reads.pages import RowPage, encode, text_key, unusable
+from appliance.server.db.reads import readable
+from appliance.server.db.reads.pages import RowPage, read, text_key, unusable
 from appliance.server.db.rows.task_runs import (
     EarlierTaskRun,
     PausedTaskRun,
@@ -70,11 +71,8 @@ def page(
     if after is not None:
         index, slug = _key(after)
         query = query.where(or_(_task.c.task_slug > slug, and_(_task.c.task_slug == slug, _task.c.map_index > index)))
-    query = query.order_by(_task.c.task_slug, _task.c.map_index).limit(limit + 1)
-    rows = cast(Sequence[TaskRunRow], session.execute(query).all())
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return RowPage(rows, encode(rows[-1].map_index, rows[-1].task_slug) if more else None)
+    query = query.order_by(_task.c.task_slug, _task.c.map_index)
+    return read(session, query, limit, lambda row: (row.map_index, row.task_slug))
 
 
 def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, Recorded]:
@@ -88,7 +86,7 @@ def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, Recor
         query = select(_task.c.flow_run_id, _task.c.state_type, *numbers).where(_task.c.flow_run_id.in_(flow_run_ids))
         query = query.group_by(_task.c.flow_run_id, _task.c.state_type)
     records: dict[UUID, Recorded] = {}
-    for flow_run_id, state_type, number, tasks in session.execute(query):
+    for flow_run_id, state_type, number, tasks in readable.every(session, query):
         recorded = records.setdefault(flow_run_id, Recorded())
         recorded.by_type[state_type] = number
         recorded.tasks += tasks
@@ -104,7 +102,7 @@ def first_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUI
         .subquery()
     )
     query = select(_task).join(ranked, ranked.c.id == _task.c.id).where(ranked.c.place == 1)
-    return {row.flow_run_id: row for row in cast(Iterable[TaskRunRow], session.execute(query))}
+    return {row.flow_run_id: row for row in cast(Iterable[TaskRunRow], readable.every(session, query))}
 
 
 def count_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
@@ -116,7 +114,7 @@ def count_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUI
         .where(_task.c.flow_run_id.in_(flow_run_ids), _task.c.state_type == "FAILED")
         .group_by(_task.c.flow_run_id)
     )
-    return {run_id: (failed, skipped) for run_id, failed, skipped in session.execute(query)}
+    return {run_id: (failed, skipped) for run_id, failed, skipped in readable.every(session, query)}
 
 
 def histories(session: Session, task_run_ids: Collection[UUID]) -> dict[UUID, list[TaskStateRow]]:
@@ -127,7 +125,7 @@ def histories(session: Session, task_run_ids: Collection[UUID]) -> dict[UUID, li
         .order_by(_state.c.task_run_id, _state.c.version)
     )
     states: dict[UUID, list[TaskStateRow]] = defaultdict(list)
-    for row in cast(Iterable[TaskStateRow], session.execute(query)):
+    for row in cast(Iterable[TaskStateRow], readable.every(session, query)):
         states[row.task_run_id].append(row)
     return states
 
@@ -145,7 +143,7 @@ def by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredTaskRun]:
     rows: dict[UUID, StoredTaskRun] = {}
     rest = iter(ids)
     while chunk := list(islice(rest, _CHUNK)):
-        result = session.connection().execute(_STORED, {"ids": chunk})
+        result = readable.complete(session, _STORED, {"ids": chunk})
         rows.update((row.id, row) for row in cast(Iterable[StoredTaskRun], result))
     return rows
 
@@ -153,7 +151,7 @@ def by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredTaskRun]:
 def types_of(session: Session, flow_run_id: UUID) -> dict[tuple[str, int], tuple[UUID, StateType]]:
     """Each task run's id and the type of its state, by slug and map index."""
     statement = select(_task.c.task_slug, _task.c.map_index, _task.c.id, _task.c.state_type)
-    rows = session.connection().execute(statement.where(_task.c.flow_run_id == flow_run_id))
+    rows = readable.complete(session, statement.where(_task.c.flow_run_id == flow_run_id))
     return {(row.task_slug, row.map_index): (row.id, row.state_type) for row in rows}
 
 
@@ -166,7 +164,7 @@ def paused(session: Session, flow_run_id: UUID, task_slug: str | None, map_index
         statement = statement.where(_task.c.task_slug == task_slug)
     if map_index is not None:
         statement = statement.where(_task.c.map_index == map_index)
-    return cast(list[PausedTaskRun], session.connection().execute(statement).all())
+    return cast(list[PausedTaskRun], readable.every(session, statement))
 
 
 def find(session: Session, flow_run_id: UUID, task_slug: str, map_index: int) -> TaskRunResult | None:
@@ -182,7 +180,7 @@ def with_times(session: Session, flow_run_id: UUID) -> list[TimedTaskRun]:
     statement = select(_task.c.id, _task.c.state_name, _task.c.state_data).where(
         _task.c.flow_run_id == flow_run_id, _task.c.state_type.in_(("SCHEDULED", "PAUSED"))
     )
-    rows = cast(Iterable[TimedTaskRun], session.connection().execute(statement))
+    rows = cast(Iterable[TimedTaskRun], readable.every(session, statement))
     return [row for row in rows if (row.state_data or {}).get("start_time")]
 
 
@@ -198,4 +196,4 @@ def of_flow_run(session: Session, flow_run_id: UUID) -> list[EarlierTaskRun]:
         _task.c.result_location,
         _task.c.run_count,
     ).where(_task.c.flow_run_id == flow_run_id)
-    return cast(list[EarlierTaskRun], session.connection().execute(statement).all())
+    return cast(list[EarlierTaskRun], readable.complete(session, statement))

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import readable
 from appliance.server.db.rows.tokens import TokenRow
 from appliance.server.db.tables import metadata
 
@@ -31,4 +32,4 @@ def get(session: Session, token_id: UUID) -> TokenRow | None:
 def live(session: Session) -> Sequence[TokenRow]:
     """Tokens that are not revoked, newest first; at most a thousand."""
     query = _joined.where(_token.c.revoked_at.is_(None)).order_by(_token.c.created.desc(), _token.c.id.desc())
-    return cast(Sequence[TokenRow], session.execute(query.limit(MOST)).all())
+    return cast(Sequence[TokenRow], readable.every(session, query.limit(MOST)))

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import readable
 from appliance.server.db.rows.users import UserRow
 from appliance.server.db.tables import metadata
 
@@ -18,7 +19,7 @@ MOST = 1_000
 
 def any_exists(session: Session) -> bool:
     """Whether the appliance has been claimed."""
-    return session.execute(select(_user.c.id).limit(1)).first() is not None
+    return session.execute(select(literal(1)).select_from(_user).limit(1)).first() is not None
 
 
 def by_username(session: Session, username: str) -> UserRow | None:
@@ -32,4 +33,4 @@ def get(session: Session, user_id: UUID) -> UserRow | None:
 
 def every(session: Session) -> Sequence[UserRow]:
     """Users by name; at most a thousand."""
-    return cast(Sequence[UserRow], session.execute(select(_user).order_by(_user.c.username).limit(MOST)).all())
+    return cast(Sequence[UserRow], readable.every(session, select(_user).order_by(_user.c.username).limit(MOST)))

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.conditions import LIVE_NOW
-from appliance.server.db.reads import agents, concurrency, flow_runs, flows, hold, maintenance, outages
+from appliance.server.db.reads import agents, concurrency, flow_runs, flows, hold, maintenance, outages, readable
 from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.db.rows.flows import FlowRow
 from appliance.server.db.tables import metadata
@@ -43,7 +43,9 @@ def reasons(session: Session, runs: Sequence[FlowRunRow], now: datetime) -> dict
         return {}
     common = situation(session, now)
     flows_by_id = {flow.id: flow for flow in flows.by_ids(session, {run.flow_id for run in waiting})}
-    verdicts = {run.id: why(run_facts(run, flows_by_id[run.flow_id]), common) for run in waiting}
+    verdicts = {
+        run.id: why(run_facts(run, flows_by_id[run.flow_id]), common) for run in waiting if run.flow_id in flows_by_id
+    }
     return {run_id: reason for run_id, reason in verdicts.items() if reason is not None}
 
 
@@ -98,4 +100,4 @@ def _busy_schedules(session: Session) -> dict[UUID, Holder]:
         .join(_run, _run.c.schedule_id == _schedule.c.id)
         .where(LIVE_NOW, _schedule.c.overlap != "allow")
     )
-    return {schedule_id: Holder(run_id, name) for schedule_id, run_id, name in session.execute(query)}
+    return {schedule_id: Holder(run_id, name) for schedule_id, run_id, name in readable.every(session, query)}

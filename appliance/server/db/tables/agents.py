@@ -8,17 +8,17 @@ from uuid import UUID
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import Document, Time
+from appliance.server.db.tables.columns import Id, OneOf, Texts, Time
 
 
 class Agent(SQLModel, table=True):
     __tablename__ = "agent"
     __table_args__ = (UniqueConstraint("name"),)
 
-    id: UUID = Field(primary_key=True)
+    id: UUID = Field(sa_type=Id, primary_key=True)
     name: str = Field(max_length=200)
-    type: str = Field(max_length=20)  # process, docker, kubernetes
-    labels: list[str] = Field(default_factory=list, sa_type=Document)
+    type: str = Field(sa_type=OneOf("process", "docker", "kubernetes"))  # process, docker, kubernetes
+    labels: list[str] = Field(default_factory=list, sa_type=Texts)
     capacity: int = 8
     version: str = Field(default="", max_length=50)
     host: str = Field(default="", max_length=255)

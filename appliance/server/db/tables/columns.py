@@ -1,14 +1,22 @@
-"""Column types that behave the same on SQLite and Postgres, and the names of constraints that migrations rely on."""
+"""Column types that behave the same on SQLite and Postgres, and the names of constraints that migrations rely on.
+
+Each raises DamagedRow for a stored value that could not have been stored through it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, NoReturn, cast
+from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, Table, Text, TypeDecorator
+import msgspec
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, String, Table, Text, TypeDecorator, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
+
+from appliance.server.errors import DamagedRow
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -25,13 +33,71 @@ def table(model: type[SQLModel]) -> Table:
     return cast(Table, vars(model)["__table__"])
 
 
-Document = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-"""A JSON document that no query searches."""
-
 BigKey = BigInteger().with_variant(Integer(), "sqlite")
 """A growing 64-bit key; SQLite wants plain INTEGER to make it the row id."""
 
 LongText = Text()
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON document of this shape, which no query searches."""
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self, shape: Any) -> None:
+        super().__init__(none_as_null=True)
+        self.shape = shape
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(JSONB(none_as_null=True) if dialect.name == "postgresql" else self.impl_instance)
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        return self.impl_instance.coerce_compared_value(op, value)
+
+    def result_processor(self, dialect: Dialect, _coltype: object) -> Callable[[Any], Any]:
+        shape = self.shape
+        decode = msgspec.json.Decoder(shape).decode
+        parsed = dialect.name == "postgresql"  # its driver has parsed the document
+
+        def load(value: Any) -> Any:
+            if value is None:
+                return None
+            try:
+                return msgspec.convert(value, shape) if parsed else decode(value)
+            except _WRONG as error:
+                _damaged("a JSON document of another shape" if parsed else "no JSON document of the right shape", error)
+
+        return load
+
+
+Document = Json(dict[str, Any])
+Documents = Json(list[dict[str, Any]])
+Texts = Json(list[str])
+
+
+class Id(TypeDecorator[UUID]):
+    """A UUID."""
+
+    impl = Uuid
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, _coltype: object) -> Callable[[Any], Any] | None:
+        return _uuid if dialect.name == "sqlite" else None
+
+
+class OneOf(TypeDecorator[str]):
+    """One of these words."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, *words: str, length: int = 20) -> None:
+        super().__init__(length)
+        self.words = words
+
+    def result_processor(self, _dialect: Dialect, _coltype: object) -> Callable[[Any], Any]:
+        return _Known((word, word) for word in (None, *self.words)).__getitem__
 
 
 class Time(TypeDecorator[datetime]):
@@ -46,7 +112,23 @@ class Time(TypeDecorator[datetime]):
         return _as_text if dialect.name == "sqlite" else _in_utc
 
     def result_processor(self, dialect: Dialect, _coltype: object) -> Callable[[Any], Any]:
-        return _from_text if dialect.name == "sqlite" else _in_utc
+        return _from_text if dialect.name == "sqlite" else _from_postgres
+
+
+class _Known(dict[str | None, str | None]):
+    """A function of C that returns the words that are keys."""
+
+    def __missing__(self, value: object) -> NoReturn:
+        _damaged("none of the words that the column may hold")
+
+
+_WRONG = (ValueError, TypeError, AttributeError)
+
+
+def _damaged(what: str, error: Exception | None = None) -> NoReturn:
+    raise DamagedRow(
+        "A row of the database that this needs holds a damaged value; `appliance doctor rows` says which.", fault=what
+    ) from error
 
 
 def _in_utc(value: datetime | None) -> datetime | None:
@@ -63,4 +145,21 @@ def _as_text(value: datetime | None) -> str | None:
 
 
 def _from_text(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value + "+00:00")  # five times as fast as `replace`
+    try:
+        return None if value is None else datetime.fromisoformat(value + "+00:00")  # five times as fast as `replace`
+    except _WRONG as error:
+        _damaged("no time", error)
+
+
+def _from_postgres(value: datetime | None) -> datetime | None:
+    try:
+        return _in_utc(value)
+    except _WRONG as error:  # it knows infinity and years that Python doesn't
+        _damaged("a time out of range", error)
+
+
+def _uuid(value: str | None) -> UUID | None:
+    try:
+        return None if value is None else UUID(value)
+    except _WRONG as error:
+        _damaged("no UUID", error)

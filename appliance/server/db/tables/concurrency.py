@@ -8,15 +8,15 @@ from uuid import UUID
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import Time
+from appliance.server.db.tables.columns import Id, OneOf, Time
 
 
 class ConcurrencyLimit(SQLModel, table=True):
     __tablename__ = "concurrency_limit"
     __table_args__ = (UniqueConstraint("kind", "name"),)
 
-    id: UUID = Field(primary_key=True)
-    kind: str = Field(max_length=20)  # flow, label, task_tag
+    id: UUID = Field(sa_type=Id, primary_key=True)
+    kind: str = Field(sa_type=OneOf("flow", "label", "task_tag"))
     name: str = Field(max_length=300)  # of a flow: its id
     slots: int  # 0 lets nothing start
     created: datetime = Field(sa_type=Time)
@@ -29,8 +29,8 @@ class TaskSlot(SQLModel, table=True):
 
     __tablename__ = "task_slot"
 
-    limit_id: UUID = Field(primary_key=True, foreign_key="concurrency_limit.id", ondelete="CASCADE")
-    flow_run_id: UUID = Field(primary_key=True, foreign_key="flow_run.id", ondelete="CASCADE", index=True)
+    limit_id: UUID = Field(sa_type=Id, primary_key=True, foreign_key="concurrency_limit.id", ondelete="CASCADE")
+    flow_run_id: UUID = Field(sa_type=Id, primary_key=True, foreign_key="flow_run.id", ondelete="CASCADE", index=True)
     task_slug: str = Field(primary_key=True, max_length=300)
     map_index: int = Field(primary_key=True)
     attempt: int

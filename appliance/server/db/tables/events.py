@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument
-from appliance.server.db.tables.columns import BigKey, Document, Time
+from appliance.server.db.tables.columns import BigKey, Document, Id, Time
 
 
 class Event(SQLModel, table=True):
@@ -17,7 +17,7 @@ class Event(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     at: datetime = Field(sa_type=Time, index=True)
     topic: str = Field(max_length=40)  # flow_run, flow, schedule, agent, ...
-    object_id: UUID
+    object_id: UUID = Field(sa_type=Id)
     kind: str = Field(max_length=60)  # flow_run.state, flow.registered, ...
     data: JsonDocument = Field(default_factory=dict, sa_type=Document)
     actor: str = Field(default="", max_length=200)

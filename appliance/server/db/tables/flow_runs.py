@@ -9,7 +9,8 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument, Parameters
-from appliance.server.db.tables.columns import BigKey, Document, LongText, Time
+from appliance.server.db.tables.columns import BigKey, Document, Id, LongText, OneOf, Texts, Time
+from appliance.server.domain.transitions import TYPES
 
 _LIVE = "state_type in ('PENDING', 'RUNNING', 'CANCELLING')"
 _BEGUN, _OVER = "start_time is not null", "end_time is not null"
@@ -32,22 +33,22 @@ class FlowRun(SQLModel, table=True):
         Index("ix_flow_run_end_time", "end_time", "id", sqlite_where=text(_OVER), postgresql_where=text(_OVER)),
     )
 
-    id: UUID = Field(primary_key=True)
-    flow_id: UUID = Field(foreign_key="flow.id", ondelete="CASCADE")
-    flow_version_id: UUID = Field(foreign_key="flow_version.id", ondelete="CASCADE", index=True)
-    schedule_id: UUID | None = Field(default=None, foreign_key="schedule.id", ondelete="SET NULL")
+    id: UUID = Field(sa_type=Id, primary_key=True)
+    flow_id: UUID = Field(sa_type=Id, foreign_key="flow.id", ondelete="CASCADE")
+    flow_version_id: UUID = Field(sa_type=Id, foreign_key="flow_version.id", ondelete="CASCADE", index=True)
+    schedule_id: UUID | None = Field(sa_type=Id, default=None, foreign_key="schedule.id", ondelete="SET NULL")
     due_at: datetime | None = Field(default=None, sa_type=Time)
     idempotency_key: str | None = Field(default=None, max_length=200)
     name: str = Field(max_length=200)
     parameters: Parameters = Field(default_factory=dict, sa_type=Document)
     context: JsonDocument = Field(default_factory=dict, sa_type=Document)
-    labels: list[str] = Field(default_factory=list, sa_type=Document)
+    labels: list[str] = Field(default_factory=list, sa_type=Texts)
     run_config: JsonDocument = Field(default_factory=dict, sa_type=Document)
     priority: int = 0
-    parent_flow_run_id: UUID | None = Field(default=None)
+    parent_flow_run_id: UUID | None = Field(sa_type=Id, default=None)
     parent_task_slug: str | None = Field(default=None, max_length=300)
     scheduled_time: datetime = Field(sa_type=Time)
-    state_type: str = Field(max_length=20)
+    state_type: str = Field(sa_type=OneOf(*TYPES))
     state_name: str = Field(max_length=40)
     state_message: str = Field(default="", sa_type=LongText)
     state_data: JsonDocument | None = Field(default=None, sa_type=Document)
@@ -55,7 +56,7 @@ class FlowRun(SQLModel, table=True):
     version: int = 1
     attempt: int = 0
     run_token_hash: str | None = Field(default=None, max_length=64)  # dies with the attempt
-    agent_id: UUID | None = Field(default=None, foreign_key="agent.id", ondelete="SET NULL", index=True)
+    agent_id: UUID | None = Field(sa_type=Id, default=None, foreign_key="agent.id", ondelete="SET NULL", index=True)
     lease_expires_at: datetime | None = Field(default=None, sa_type=Time)
     last_seq: int = Field(default=0, sa_type=BigKey)
     cancel_requested: bool = False

@@ -9,15 +9,15 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument
-from appliance.server.db.tables.columns import Document, Time
+from appliance.server.db.tables.columns import Document, Documents, Id, Texts, Time
 
 
 class Flow(SQLModel, table=True):
     __tablename__ = "flow"
     __table_args__ = (UniqueConstraint("project_id", "name"),)
 
-    id: UUID = Field(primary_key=True)
-    project_id: UUID = Field(foreign_key="project.id", ondelete="CASCADE", index=True)
+    id: UUID = Field(sa_type=Id, primary_key=True)
+    project_id: UUID = Field(sa_type=Id, foreign_key="project.id", ondelete="CASCADE", index=True)
     name: str = Field(max_length=200)
     overrides: JsonDocument = Field(default_factory=dict, sa_type=Document)  # labels, parameters, run_config
     settings: JsonDocument = Field(default_factory=dict, sa_type=Document)
@@ -34,20 +34,20 @@ class FlowVersion(SQLModel, table=True):
         Index("ix_flow_version_content", "flow_id", "content_hash"),
     )
 
-    id: UUID = Field(primary_key=True)
-    flow_id: UUID = Field(foreign_key="flow.id", ondelete="CASCADE")
+    id: UUID = Field(sa_type=Id, primary_key=True)
+    flow_id: UUID = Field(sa_type=Id, foreign_key="flow.id", ondelete="CASCADE")
     number: int
     content_hash: str = Field(
         max_length=64
     )  # domain.versions.fingerprint; until schema 0005, the hash that the client sent
     restores: int | None = None  # the number of the first version with this content
-    changes: list[str] | None = Field(default=None, sa_type=Document)  # what differs from the version before, in words
+    changes: list[str] | None = Field(default=None, sa_type=Texts)  # what differs from the version before, in words
     graph: JsonDocument = Field(sa_type=Document)  # tasks, edges, reference_tasks
-    parameters: list[JsonDocument] = Field(sa_type=Document)  # name, required, default, schema
-    schedules: list[JsonDocument] = Field(default_factory=list, sa_type=Document)  # as declared in code
+    parameters: list[JsonDocument] = Field(sa_type=Documents)  # name, required, default, schema
+    schedules: list[JsonDocument] = Field(default_factory=list, sa_type=Documents)  # as declared in code
     storage: JsonDocument = Field(sa_type=Document)
     run_config: JsonDocument = Field(sa_type=Document)
-    labels: list[str] = Field(default_factory=list, sa_type=Document)
+    labels: list[str] = Field(default_factory=list, sa_type=Texts)
     sdk_version: str = Field(default="", max_length=50)
     created: datetime = Field(sa_type=Time)
     created_by: str = Field(default="", max_length=200)

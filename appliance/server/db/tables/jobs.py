@@ -8,17 +8,17 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument
-from appliance.server.db.tables.columns import Document, LongText, Time
+from appliance.server.db.tables.columns import Document, Id, LongText, OneOf, Time
 
 
 class Job(SQLModel, table=True):
     __tablename__ = "job"
 
-    id: UUID = Field(primary_key=True)
+    id: UUID = Field(sa_type=Id, primary_key=True)
     kind: str = Field(max_length=40)  # cancel, restart, delete, mark_as, backfill, ...
     request: JsonDocument = Field(default_factory=dict, sa_type=Document)
     progress: JsonDocument = Field(default_factory=dict, sa_type=Document)  # where to continue
-    state: str = Field(default="queued", max_length=20, index=True)  # queued, running, done, cancelled, failed
+    state: str = Field(default="queued", sa_type=OneOf("queued", "running", "done", "cancelled", "failed"), index=True)
     message: str = Field(default="", sa_type=LongText)
     total: int = 0
     done: int = 0

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import BigKey, LongText, Time
+from appliance.server.db.tables.columns import BigKey, Id, LongText, Time
 
 
 class Log(SQLModel, table=True):
@@ -16,7 +16,7 @@ class Log(SQLModel, table=True):
     __table_args__ = (Index("ix_log_flow_run_id_id", "flow_run_id", "id"),)
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
-    flow_run_id: UUID = Field(foreign_key="flow_run.id", ondelete="CASCADE")
+    flow_run_id: UUID = Field(sa_type=Id, foreign_key="flow_run.id", ondelete="CASCADE")
     task_slug: str | None = Field(default=None, max_length=300)
     map_index: int = -1
     at: datetime = Field(sa_type=Time)

@@ -7,16 +7,17 @@ from uuid import UUID
 
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import Time
+from appliance.server.db.tables.columns import Id, OneOf, Time
+from appliance.server.domain.transitions import TYPES
 
 
 class RunRollup(SQLModel, table=True):
     __tablename__ = "run_rollup"
 
-    flow_id: UUID = Field(primary_key=True, foreign_key="flow.id", ondelete="CASCADE")
+    flow_id: UUID = Field(sa_type=Id, primary_key=True, foreign_key="flow.id", ondelete="CASCADE")
     hour: datetime = Field(primary_key=True, sa_type=Time, index=True)  # the hour in which the run ended
     state_name: str = Field(primary_key=True, max_length=40)
-    state_type: str = Field(max_length=20)
+    state_type: str = Field(sa_type=OneOf(*TYPES))
     runs: int = 0
     seconds: float = 0.0  # from start to end, of all of them together
     longest: float = 0.0

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import BigKey, LongText, Time
+from appliance.server.db.tables.columns import BigKey, Id, LongText, Time
 
 
 class ScheduleSkip(SQLModel, table=True):
@@ -16,7 +16,7 @@ class ScheduleSkip(SQLModel, table=True):
     __table_args__ = (Index("ix_schedule_skip_schedule_id_last", "schedule_id", "last"),)
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
-    schedule_id: UUID = Field(foreign_key="schedule.id", ondelete="CASCADE")
+    schedule_id: UUID = Field(sa_type=Id, foreign_key="schedule.id", ondelete="CASCADE")
     version: int  # of the schedule
     first: datetime = Field(sa_type=Time)
     last: datetime = Field(sa_type=Time)

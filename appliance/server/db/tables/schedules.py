@@ -9,7 +9,8 @@ from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument, Parameters
-from appliance.server.db.tables.columns import Document, Time
+from appliance.server.db.tables.columns import Document, Id, OneOf, Texts, Time
+from appliance.server.domain.scheduling import POLICIES
 
 
 class Schedule(SQLModel, table=True):
@@ -18,18 +19,18 @@ class Schedule(SQLModel, table=True):
         Index("ix_schedule_plan", "plan_at", sqlite_where=text("active"), postgresql_where=text("active")),
     )
 
-    id: UUID = Field(primary_key=True)
-    flow_id: UUID = Field(foreign_key="flow.id", ondelete="CASCADE", index=True)
+    id: UUID = Field(sa_type=Id, primary_key=True)
+    flow_id: UUID = Field(sa_type=Id, foreign_key="flow.id", ondelete="CASCADE", index=True)
     kind: str = Field(max_length=20)  # cron, interval
     document: JsonDocument = Field(sa_type=Document)  # what schedules.parse reads
     timezone: str = Field(default="UTC", max_length=100)
     parameters: Parameters = Field(default_factory=dict, sa_type=Document)
-    labels: list[str] = Field(default_factory=list, sa_type=Document)
+    labels: list[str] = Field(default_factory=list, sa_type=Texts)
     active: bool = True
-    catch_up: str = Field(default="latest", max_length=20)  # all, latest, none (skip)
+    catch_up: str = Field(default="latest", sa_type=OneOf(*POLICIES))
     catch_up_cap: int = 100
     catch_up_window: float | None = None  # seconds: what is overdue for longer gets no run
-    overlap: str = Field(default="allow", max_length=20)  # allow, queue, skip, cancel
+    overlap: str = Field(default="allow", sa_type=OneOf("allow", "queue", "skip", "cancel"))
     origin: str = Field(default="code", max_length=20)  # code, ui
     declared: JsonDocument | None = Field(default=None, sa_type=Document)  # what code said at the last registration
     version: int = 1

@@ -8,16 +8,17 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument
-from appliance.server.db.tables.columns import Document, LongText, Time
+from appliance.server.db.tables.columns import Document, Id, LongText, OneOf, Time
+from appliance.server.domain.transitions import TYPES
 
 
 class FlowRunState(SQLModel, table=True):
     __tablename__ = "flow_run_state"
 
-    flow_run_id: UUID = Field(primary_key=True, foreign_key="flow_run.id", ondelete="CASCADE")
+    flow_run_id: UUID = Field(sa_type=Id, primary_key=True, foreign_key="flow_run.id", ondelete="CASCADE")
     version: int = Field(primary_key=True)
     attempt: int = 0
-    type: str = Field(max_length=20)
+    type: str = Field(sa_type=OneOf(*TYPES))
     name: str = Field(max_length=40)
     message: str = Field(default="", sa_type=LongText)
     data: JsonDocument | None = Field(default=None, sa_type=Document)
@@ -28,10 +29,10 @@ class FlowRunState(SQLModel, table=True):
 class TaskRunState(SQLModel, table=True):
     __tablename__ = "task_run_state"
 
-    task_run_id: UUID = Field(primary_key=True, foreign_key="task_run.id", ondelete="CASCADE")
+    task_run_id: UUID = Field(sa_type=Id, primary_key=True, foreign_key="task_run.id", ondelete="CASCADE")
     version: int = Field(primary_key=True)
     attempt: int = 1
-    type: str = Field(max_length=20)
+    type: str = Field(sa_type=OneOf(*TYPES))
     name: str = Field(max_length=40)
     message: str = Field(default="", sa_type=LongText)
     data: JsonDocument | None = Field(default=None, sa_type=Document)

@@ -7,18 +7,18 @@ from uuid import UUID
 
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import Time
+from appliance.server.db.tables.columns import Id, OneOf, Time
 
 
 class ApiToken(SQLModel, table=True):
     __tablename__ = "api_token"
 
-    id: UUID = Field(primary_key=True)
+    id: UUID = Field(sa_type=Id, primary_key=True)
     name: str = Field(max_length=200)
     prefix: str = Field(max_length=20)
     token_hash: str = Field(max_length=64, unique=True)
-    scope: str = Field(default="user", max_length=20)  # user, agent
-    user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
+    scope: str = Field(default="user", sa_type=OneOf("user", "agent"))
+    user_id: UUID = Field(sa_type=Id, foreign_key="user.id", ondelete="CASCADE", index=True)
     created: datetime = Field(sa_type=Time)
     created_by: str = Field(default="", max_length=200)
     expires_at: datetime | None = Field(default=None, sa_type=Time)

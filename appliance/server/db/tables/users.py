@@ -8,17 +8,17 @@ from uuid import UUID
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import Time
+from appliance.server.db.tables.columns import Id, OneOf, Time
 
 
 class User(SQLModel, table=True):
     __tablename__ = "user"
     __table_args__ = (UniqueConstraint("username"),)
 
-    id: UUID = Field(primary_key=True)
+    id: UUID = Field(sa_type=Id, primary_key=True)
     username: str = Field(max_length=200)  # stored in lower case
     password_hash: str | None = Field(default=None, max_length=300)
-    role: str = Field(default="viewer", max_length=20)  # viewer, operator, admin
+    role: str = Field(default="viewer", sa_type=OneOf("viewer", "operator", "admin"))
     disabled: bool = False
     created: datetime = Field(sa_type=Time)
 
@@ -26,10 +26,10 @@ class User(SQLModel, table=True):
 class Session(SQLModel, table=True):
     __tablename__ = "session"
 
-    id: UUID = Field(primary_key=True)
+    id: UUID = Field(sa_type=Id, primary_key=True)
     token_hash: str = Field(max_length=64, unique=True)
     csrf_token: str = Field(max_length=64)
-    user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
+    user_id: UUID = Field(sa_type=Id, foreign_key="user.id", ondelete="CASCADE", index=True)
     created: datetime = Field(sa_type=Time)
     expires_at: datetime = Field(sa_type=Time, index=True)
     last_used: datetime = Field(sa_type=Time)

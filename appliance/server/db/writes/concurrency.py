@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import readable
 from appliance.server.db.reads.concurrency import of_tags, stale_slots
 from appliance.server.db.rows.concurrency import LimitRow, NewLimit, TagLimit
 from appliance.server.db.tables.columns import table
@@ -36,7 +37,7 @@ _OF_RUNS = (
 
 def lock_run_limits(session: Session) -> list[Limit]:
     """The limits that apply to runs. Until the transaction ends, no one else grants slots under them."""
-    return [Limit(*row) for row in session.connection().execute(_OF_RUNS)]
+    return [Limit(*row) for row in readable.every(session, _OF_RUNS)]
 
 
 def put(session: Session, row: NewLimit) -> LimitRow:
@@ -86,4 +87,4 @@ def delete_stale_slots(session: Session) -> int:
 
 def lock_tag_limits(session: Session, tags: Collection[str]) -> list[TagLimit]:
     """The limits of these task tags. Until the transaction ends, no one else grants slots under them."""
-    return cast(list[TagLimit], session.execute(of_tags(tags).with_for_update()).all())
+    return cast(list[TagLimit], readable.every(session, of_tags(tags).with_for_update()))

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from appliance.server.db.conditions import LIVE_NOW, MAY_BE_CLAIMED
+from appliance.server.db.reads import readable
 from appliance.server.db.reads.dispatch import (
     HAS_FREE_LABELS,
     NOT_OVERLAPPING,
@@ -74,7 +75,7 @@ def claim_within(
             HAS_FREE_LABELS[dialect(session)],
         )
         full = {"full_labels": as_json(ledger.exhausted(LABEL)), "looked_at": limit - len(taken)}
-        candidates = session.connection().execute(ready, values | full).all()
+        candidates = readable.every(session, ready, values | full)
         before = len(taken)
         taken += [row.id for row in candidates if ledger.take(row.flow_id, row.labels)]
         if len(taken) == limit or len(taken) - before == len(candidates):
@@ -161,5 +162,5 @@ def _give(chosen: Select[Any]) -> ReturningUpdate[Any]:
 
 
 def _claimed_rows(session: Session, statement: ReturningUpdate[Any], parameters: dict[str, Any]) -> list[ClaimedRun]:
-    claimed = cast(list[ClaimedRun], session.connection().execute(statement, parameters).all())
+    claimed = cast(list[ClaimedRun], readable.changed(session, statement, parameters))
     return sorted(claimed, key=lambda row: (-row.priority, row.scheduled_time, row.id))

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.conditions import LIVE_NOW, ONLY_PLANNED
+from appliance.server.db.reads import readable
 from appliance.server.db.reads.run_health import waiting_since
 from appliance.server.db.rows.flow_runs import AttemptRun, AttemptToken, LateRun, NewFlowRun
 from appliance.server.db.tables.columns import table
@@ -110,7 +111,7 @@ def lock_planned(session: Session, schedule_id: UUID, after: datetime, until: da
     """Lock the schedule's runs that came due in (after, until] and are still only planned; their ids by due time."""
     mine = (runs.c.schedule_id == schedule_id, runs.c.due_at > after, runs.c.due_at <= until)
     statement = select(runs.c.id, runs.c.due_at).where(ONLY_PLANNED, *mine).order_by(runs.c.id).with_for_update()
-    return {row.due_at: row.id for row in session.connection().execute(statement)}
+    return {row.due_at: row.id for row in readable.every(session, statement)}
 
 
 def delete_all(session: Session, ids: list[UUID]) -> None:
@@ -141,7 +142,7 @@ def become_late(session: Session, due_before: datetime, message: str, now: datet
         )
         .returning(runs.c.id, runs.c.version, runs.c.attempt)
     )
-    return cast(list[LateRun], session.connection().execute(statement).all())
+    return cast(list[LateRun], readable.changed(session, statement))
 
 
 def shorten_leases(session: Session, latest: datetime, lease: datetime) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy import Delete, Row, and_, delete, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.conditions import LIVE_NOW
+from appliance.server.db.reads import readable
 from appliance.server.db.reads.disk import unused_pages
 from appliance.server.db.tables import metadata
 from appliance.server.domain.retention import ENDED
@@ -36,7 +37,7 @@ def numbered(
     id to continue from and how many rows went."""
     rows = metadata.tables[table]
     place = select(rows.c.id).where(rows.c.id > after, rows.c.id <= last).order_by(rows.c.id).limit(limit)
-    ids: Sequence[int] = session.connection().execute(place).scalars().all()
+    ids: Sequence[int] = readable.scalars(session, place)
     if not ids:
         return last, 0
     chosen = and_(rows.c.id > after, rows.c.id <= ids[-1])
@@ -53,9 +54,8 @@ def lock_ended_runs(session: Session, before: datetime, limit: int = RUNS_AT_ONC
             select(_run.c.scheduled_time, _run.c.id)
             .where(_run.c.state_type == type, _run.c.scheduled_time < before, _run.c.state_at < before)
             .order_by(_run.c.scheduled_time)
-            .limit(limit)
         )
-        rows += session.connection().execute(statement.with_for_update(skip_locked=True))
+        rows += readable.rows(session, statement.with_for_update(skip_locked=True), limit)
     return [row.id for row in sorted(rows, key=lambda row: row.scheduled_time)[:limit]]
 
 
@@ -92,7 +92,7 @@ def jobs(session: Session, before: datetime, limit: int) -> int:
 def rollups(session: Session, before: datetime, limit: int) -> int:
     """Delete the sums of hours before a time."""
     hours = select(_rollup.c.hour).where(_rollup.c.hour < before).order_by(_rollup.c.hour).limit(limit)
-    last = session.connection().execute(hours).scalars().all()
+    last = readable.scalars(session, hours)
     return _removed(session, delete(_rollup).where(_rollup.c.hour <= last[-1])) if last else 0
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import readable
 from appliance.server.db.reads.schedules import ACTIVE
 from appliance.server.db.rows.schedules import NewSkip, PlanUpdate
 from appliance.server.db.tables.columns import table
@@ -34,13 +35,13 @@ def lock(session: Session, schedule_id: UUID, skip_locked: bool = False) -> Sche
 def lock_of_flow(session: Session, flow_id: UUID) -> list[Schedule]:
     """Lock the schedules of a flow until the transaction ends; oldest first."""
     statement = select(Schedule).where(_schedules.c.flow_id == flow_id).order_by(_schedules.c.id)
-    return list(session.execute(statement.with_for_update(key_share=True)).scalars())
+    return readable.objects(session, statement.with_for_update(key_share=True))
 
 
 def lock_active(session: Session, ids: Sequence[UUID]) -> list[Schedule]:
     """Lock those of these schedules that are active and that no other scheduler has locked."""
     statement = select(Schedule).where(ACTIVE, _schedules.c.id.in_(ids)).order_by(_schedules.c.id)
-    return list(session.execute(statement.with_for_update(key_share=True, skip_locked=True)).scalars())
+    return readable.objects(session, statement.with_for_update(key_share=True, skip_locked=True))
 
 
 def set_planned(session: Session, rows: list[PlanUpdate]) -> None:

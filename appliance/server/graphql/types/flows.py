@@ -88,13 +88,13 @@ class Flow:
             raise Invalid(f"The argument first must be between 1 and {MOST_RECENT} here.")
         loaders, number = info.context.loaders, first or 10
         if selects_only(info, BRIEF):
-            return [brief_run(row) for row in loaders.recent_summaries(self.id, number)]
-        return [flow_run(row) for row in loaders.recent_runs(self.id, number)]
+            return [brief_run(row) for row in info.context.whole(loaders.recent_summaries(self.id, number))]
+        return [flow_run(row) for row in info.context.whole(loaders.recent_runs(self.id, number))]
 
     @described("The next scheduled run.")
     def next_run(self, info: Info) -> FlowRun | None:
         row = info.context.loaders.next_run.load(self.id)
-        return None if row is None else flow_run(row)
+        return None if row is None or not info.context.whole([row]) else flow_run(row)
 
 
 @strawberry.type
