@@ -152,6 +152,7 @@ OWN_MEANS = {
     "POST /agents/{agent_id}/claim": "an unanswered claim's lease runs out",
     "POST /agents/{agent_id}/sign-off": "an agent that has signed off stays signed off",
     "POST /agents/{agent_id}/report": "a report says what is the case",
+    "POST /agents/{agent_id}/code-gone": "it names the attempt, which is taken back once",
     "POST /flow-runs/{flow_run_id}/begin": "an attempt begins once",
     "POST /flow-runs/{flow_run_id}/report": "batches are numbered",
     "POST /flow-runs/{flow_run_id}/slots": "a task run holds a slot once",

@@ -82,6 +82,7 @@ CHANGES: dict[str, Change] = {
     "flow_runs.edit": lambda to, site: flow_runs.edit(to, make.planned(site), EditFlowRun(priority=4)),
     "flow_runs.delete": lambda to, site: flow_runs.delete(to, make.planned(site)),
     "flows.edit": lambda to, site: flows.edit(to, make.flow(site), EditFlow(name="renamed")),
+    "flows.set_run_timeout": lambda to, site: flows.set_run_timeout(to, make.flow(site), 60.0),
     "flows.delete": lambda to, site: flows.delete(to, make.flow(site), DeleteTree()),
     "projects.edit": lambda to, site: projects.edit(to, make.project(site), EditProject(archived=True)),
     "projects.delete": lambda to, site: projects.delete(to, make.project(site), DeleteTree()),
@@ -142,6 +143,7 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "token revoke": lambda site: [str(make.token(site))],
     "user create": lambda _site: ["dora", "--password-file", "password"],
     "limit set": lambda _site: ["label", "gpu", "3"],
+    "limit timeout": lambda site: [str(make.flow(site)), "2h"],
     "limit remove": lambda site: [str(make.limit(site))],
     "maintenance begin": lambda _site: ["--reason", "new disks", "--for", "90m"],
     "maintenance end": lambda site: list(filter(None, [make.in_maintenance(site)])),
@@ -173,9 +175,11 @@ CHANGE_NOTHING = {
     *("flow diff", "project list"),
     *("get flow-runs", "get flows", "get agents", "get schedules", "get task-runs", "get versions", "logs", "version"),
     *("schedule skips", "token list", "user list", "limit list", "maintenance show", "disk show", "hold show"),
-    *("job list", "job show", "start", "server", "services", "agent process"),
+    *("job list", "job show", "start", "server", "services", "agent process", "health", "completion"),
+    *("backup create", "backup list", "backup restore", "backup verify", "doctor rows"),
+    *("login", "logout", "profile list", "profile use"),
 }
-"""Commands that only read, or that are the appliance themselves."""
+"""Commands that change nothing on a server, because they only read, work on files, or are the appliance themselves."""
 
 
 def _backfill(site: Site) -> list[str]:

@@ -125,6 +125,7 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
         lambda site: (f"/api/v1/flows/{_flow(site)}/versions", None),
     ),
     ("PATCH", F): (OPERATORS, _of_flow("", {"paused": True})),
+    ("PUT", F + "/run-timeout"): (OPERATORS, _of_flow("/run-timeout", {"seconds": 60.0})),
     ("DELETE", F): (ADMINS, _of_flow("", {})),
     ("GET", F + "/deletion"): (READERS, _of_flow("/deletion")),
     ("GET", F + "/versions/{before:int}/compare/{number:int}"): (READERS, _of_flow("/versions/1/compare/1")),
@@ -158,6 +159,7 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
         {"agent", "admin"},
         _of_agent("/code-gone", {"flow_run_id": str(uuid4()), "attempt": 1, "reason": "gone"}),
     ),
+    ("POST", "/api/v1/agents/{agent_id:uuid}/sign-off"): ({"agent", "admin"}, _of_agent("/sign-off", {})),
     ("POST", "/api/v1/agents/{agent_id:uuid}/report"): ({"agent", "admin"}, _of_agent("/report", {})),
     ("GET", "/api/v1/schedules"): (READERS, lambda site: (f"/api/v1/schedules?flow_id={_flow(site)}", None)),
     ("POST", "/api/v1/flows/{flow_id:uuid}/schedules"): (
@@ -351,6 +353,10 @@ def test_every_graphql_field_declares_a_permission(site: Site) -> None:
         "freeSpace": Permission.MANAGE_DISK,
         "beginMaintenance": Permission.MANAGE_MAINTENANCE,
         "endMaintenance": Permission.MANAGE_MAINTENANCE,
+        "editFlow": Permission.EDIT_FLOW,
+        "editProject": Permission.EDIT_FLOW,
+        "deleteFlow": Permission.DELETE_FLOW,
+        "deleteProject": Permission.DELETE_FLOW,
     }
     assert mutations.items() <= declared.items()
     mutation_type = schema.build().mutation_type

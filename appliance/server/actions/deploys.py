@@ -24,7 +24,7 @@ from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import states
 from appliance.server.domain import deploys
 from appliance.server.domain.sanitize import clean
-from appliance.server.domain.transitions import FIRST, PAUSED, PENDING
+from appliance.server.domain.transitions import FIRST, PAUSED
 from appliance.server.errors import Invalid
 
 MOST_AT_ONCE = 500
@@ -36,7 +36,7 @@ def follow(session: Session, flow: Flow, version: FlowVersion, actor: Actor, now
     """After a registration: scheduled runs that have not begun get the new version."""
     for run_id in flow_runs.behind(session, flow.id, version.id, MOST_AT_ONCE):
         run = states.lock(session, run_id)
-        if run is not None and run.attempt == 0 and run.state_type in (FIRST.type, PAUSED):
+        if run is not None and deploys.may_follow(run.state_type, run.attempt):
             _follow(session, run, flow, version, actor, now)
 
 
@@ -44,7 +44,7 @@ def look_again(session: Session, version: FlowVersion, actor: Actor, now: dateti
     """After a registration, even of what is the newest version already: runs that wait for their code look for it again."""
     for run_id in flow_runs.without_code(session, version.flow_id):
         run = states.lock(session, run_id)
-        if run is not None and run.state_type == PAUSED:
+        if run is not None and deploys.may_look_again(run.state_type):
             message = f"Version {version.number} was registered; the run looks for its code again."
             change_state(session, run, FIRST.change(now, message), actor)
 
@@ -60,7 +60,7 @@ def take_back(
         if run is None or run.agent_id != agent_id or run.attempt != request.attempt:
             return TakenBack(taken_back=True)
         newest = mapped_flows.newest_version(session, run.flow_id)
-        if run.state_type != PENDING or newest is None:
+        if newest is None or not deploys.may_take_back(run.state_type):
             return TakenBack(taken_back=False)  # it was asked to stop, for instance: starting it reports that it has
         _take_back(session, run, newest, clean(request.reason, 1_000), actor, now)
         return TakenBack(taken_back=True)

@@ -5,9 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from appliance.kit.documents import JsonDocument, Parameters
+from appliance.server.domain.transitions import FIRST, PAUSED, PENDING
 
 WAITS_FOR_CODE: JsonDocument = {"waits_for": "code"}
 """The data of a paused state: the run goes on when a version is registered, or when someone resumes it."""
+
+
+def may_follow(state_type: str, attempt: int) -> bool:
+    """Whether a run has not begun and no agent has it, so that it may get another version."""
+    return attempt == 0 and state_type in (FIRST.type, PAUSED)
+
+
+def may_look_again(state_type: str) -> bool:
+    """Whether a run that waited for its code when it was read still does."""
+    return state_type == PAUSED
+
+
+def may_take_back(state_type: str) -> bool:
+    """Whether an agent that has a run has not started it, and nobody has asked it to stop."""
+    return state_type == PENDING
 
 
 def waits_for_code(state_data: JsonDocument | None) -> bool:
