@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { counted, goes } from "./deletion";
+import { atLeast, goes } from "./deletion";
 
 test("numbers are in words, and end where counting ends", () => {
-  expect(counted(0, "run")).toBe("0 runs");
-  expect(counted(1, "log line")).toBe("1 log line");
-  expect(counted(1234, "run")).toBe("1,234 runs");
-  expect(counted(100_000, "task run")).toBe("100,000+ task runs");
+  expect(atLeast(0, "run")).toBe("0 runs");
+  expect(atLeast(1, "log line")).toBe("1 log line");
+  expect(atLeast(1234, "run")).toBe("1,234 runs");
+  expect(atLeast(100_000, "task run")).toBe("100,000+ task runs");
 });
 
 test("a project names the number of its flows", () => {

@@ -1,5 +1,7 @@
 /** A deletion in words. */
 
+import { counted } from "./counted";
+
 interface Numbers {
   flows: number;
   versions: number;
@@ -11,19 +13,19 @@ interface Numbers {
 
 const MOST_COUNTED = 100_000;
 
-/** `3 runs`, `1 log line`, `100,000+ task runs` */
-export function counted(count: number, noun: string): string {
-  return `${count.toLocaleString("en")}${count >= MOST_COUNTED ? "+" : ""} ${noun}${count === 1 ? "" : "s"}`;
+/** `3 runs`, but `100,000+ task runs` where counting ends. */
+export function atLeast(count: number, noun: string): string {
+  return counted(count, noun).replace(" ", count >= MOST_COUNTED ? "+ " : " ");
 }
 
 /** Everything that would be deleted, with its number. Of a project, with the number of its flows. */
 export function goes(numbers: Numbers, noun: "flow" | "project"): string[] {
   return [
-    ...(noun === "project" ? [counted(numbers.flows, "flow")] : []),
-    counted(numbers.versions, "version"),
-    counted(numbers.schedules, "schedule"),
-    counted(numbers.runs, "run"),
-    counted(numbers.taskRuns, "task run"),
-    counted(numbers.logs, "log line"),
+    ...(noun === "project" ? [atLeast(numbers.flows, "flow")] : []),
+    atLeast(numbers.versions, "version"),
+    atLeast(numbers.schedules, "schedule"),
+    atLeast(numbers.runs, "run"),
+    atLeast(numbers.taskRuns, "task run"),
+    atLeast(numbers.logs, "log line"),
   ];
 }

@@ -210,7 +210,7 @@ describe("typing a value", () => {
     [decimal, "0.1000000000000000000000001", '"0.1000000000000000000000001"'],
     [decimal, "many", "Enter a number."],
     [{ type: "string" }, EMPTY, '""'],
-    [{ type: "string", minLength: 1 }, EMPTY, "Enter at least 1 characters."],
+    [{ type: "string", minLength: 1 }, EMPTY, "Enter at least 1 character."],
     [{ anyOf: [{ type: "string" }, { type: "null" }] }, EMPTY, '""'],
     [{ anyOf: [{ type: "string" }, { type: "null" }] }, "", "null"],
     [{ enum: ["1", 1] }, "1", "1"],

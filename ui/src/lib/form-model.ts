@@ -1,5 +1,6 @@
 /** The model of a form made from the parameters' JSON schemas: kinds of fields, their texts, and their values. */
 
+import { counted } from "./counted";
 import { type Json, losesDigits, Numeral, numberOf, parseJson, printJson, repeatedKey } from "./json";
 import { instantsOf, toLocalInput, withOffset } from "./local-time";
 
@@ -237,9 +238,9 @@ function readText(field: Field, text: string): Reading {
     pattern?: string;
   };
   if (minLength !== undefined && text.length < minLength)
-    return { ok: false, error: `Enter at least ${minLength} characters.` };
+    return { ok: false, error: `Enter at least ${counted(minLength, "character")}.` };
   if (maxLength !== undefined && text.length > maxLength)
-    return { ok: false, error: `Enter at most ${maxLength} characters.` };
+    return { ok: false, error: `Enter at most ${counted(maxLength, "character")}.` };
   if (pattern !== undefined && !new RegExp(pattern, "u").test(text))
     return { ok: false, error: `The value must match ${pattern}.` };
   return { ok: true, value: text };

@@ -40,7 +40,7 @@ describe("progress", () => {
   it.each([
     [{ ...COUNTS, total: 3, running: 0, waiting: 0 }, "100 % · 3 of 3 tasks"],
     [{ ...COUNTS, total: 3, running: 1, waiting: 0 }, "66 % · 2 of 3 tasks"],
-    [{ ...COUNTS, total: 1_000, running: 0, waiting: 1 }, "99 % · 999 of 1000 tasks"],
+    [{ ...COUNTS, total: 1_000, running: 0, waiting: 1 }, "99 % · 999 of 1,000 tasks"],
     [{ ...COUNTS, total: 5, running: 2, waiting: 3 }, "0 % · 0 of 5 tasks"],
   ])("%j: %s", (counts, words) => {
     expect(progressOf(counts)).toBe(words);

@@ -1,5 +1,6 @@
 /** The one sentence in a run's row: why it failed, why it waits, or its progress. Success is quiet. */
 
+import { counted } from "./counted";
 import { isTerminal } from "./states";
 
 interface Described {
@@ -32,7 +33,7 @@ export function doneOf(counts: Described["taskCounts"]): number {
 export function progressOf(counts: Described["taskCounts"]): string {
   if (counts.total === 0) return "";
   const done = doneOf(counts);
-  return `${Math.floor((done / counts.total) * 100)} % · ${done} of ${counts.total} tasks`;
+  return `${Math.floor((done / counts.total) * 100)} % · ${done.toLocaleString("en")} of ${counted(counts.total, "task")}`;
 }
 
 /** Who started it, in one word. */

@@ -3,6 +3,7 @@ import { type FormEvent, useState } from "react";
 import { Button } from "react-aria-components";
 import { setUp, useSession } from "../api/session";
 import { DoorPage } from "../features/session/door";
+import { counted } from "../lib/counted";
 import { usePageTitle } from "../ui/page-title";
 import { TextInput } from "../ui/text-input";
 
@@ -78,7 +79,7 @@ function SetupForm({ linkToken }: { linkToken: string }) {
         onChange={setPassword}
         autoComplete="new-password"
         help={`At least ${SHORTEST} characters; several words in a row are easy to remember.`}
-        error={short ? `${SHORTEST - password.length} more characters needed.` : undefined}
+        error={short ? `${counted(SHORTEST - password.length, "more character")} needed.` : undefined}
         autoFocus
         isRequired
       />

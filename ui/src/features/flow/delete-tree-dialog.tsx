@@ -4,7 +4,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { type Deletion, deletionQuery, remove, type Target } from "../../api/life-cycle";
-import { counted, goes } from "../../lib/deletion";
+import { atLeast, goes } from "../../lib/deletion";
 import { newKey } from "../../lib/keys";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
 import { TextInput } from "../../ui/text-input";
@@ -46,7 +46,7 @@ export function DeleteTreeDialog({ target, onClose }: { target: Target; onClose:
       {preview.data && preview.data.liveRuns > 0 && (
         <label className="row">
           <input type="checkbox" checked={cancelRuns} onChange={(event) => setCancelRuns(event.target.checked)} />
-          Cancel {counted(preview.data.liveRuns, "run")} in progress first
+          Cancel {atLeast(preview.data.liveRuns, "run")} in progress first
         </label>
       )}
       <TextInput label={`Type ${target.name} to confirm`} value={typed} onChange={setTyped} />
@@ -67,7 +67,7 @@ function Numbers({ deletion, noun }: { deletion: Deletion; noun: Target["noun"] 
       </ul>
       <p className="muted">
         {deletion.results > 0
-          ? `Not deleted: ${counted(deletion.results, "stored result")}, because only runs can reach them.`
+          ? `Not deleted: ${atLeast(deletion.results, "stored result")}, because only runs can reach them.`
           : "The code of the flow is not deleted."}
       </p>
     </>

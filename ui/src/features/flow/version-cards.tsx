@@ -1,6 +1,7 @@
 /** A flow's latest version: who registered it, its parameters and its tasks. */
 
 import type { Flow } from "../../api/flows";
+import { counted } from "../../lib/counted";
 import { printJson } from "../../lib/json";
 import { versionName } from "../../lib/versions";
 import { Instant } from "../../ui/instant";
@@ -120,7 +121,7 @@ export function TasksCard({ flow }: { flow: Flow }) {
           <li key={task.slug}>
             <span className="mono">{task.slug}</span>
             <span className="muted">
-              {[task.mapped && "mapped", task.maxRetries > 0 && `retries ${task.maxRetries} times`]
+              {[task.mapped && "mapped", task.maxRetries > 0 && `up to ${counted(task.maxRetries, "retry", "retries")}`]
                 .filter(Boolean)
                 .join(", ")}
             </span>

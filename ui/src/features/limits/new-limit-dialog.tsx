@@ -3,6 +3,7 @@ import { useState } from "react";
 import { Button } from "react-aria-components";
 import { flowsQuery } from "../../api/flows";
 import { type Limit, setLimit } from "../../api/limits";
+import { counted } from "../../lib/counted";
 import { kindWord, LIMIT_KINDS, type LimitKind, readSlots } from "../../lib/limits";
 import { BusyButton } from "../../ui/busy-button";
 import { Dialog } from "../../ui/dialog";
@@ -88,7 +89,9 @@ function Form({ limits, onClose }: Props) {
         inputMode="numeric"
         help="How many may run at once. 0 pauses it: nothing starts."
       />
-      {existing && <p className="muted">This limit already exists with {existing.slots} slots; saving changes that.</p>}
+      {existing && (
+        <p className="muted">This limit already exists with {counted(existing.slots, "slot")}; saving changes that.</p>
+      )}
       {create.error && (
         <p className="form-error" role="alert">
           {create.error.message}

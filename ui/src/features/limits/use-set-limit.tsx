@@ -1,6 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Button } from "react-aria-components";
 import { type Limit, setLimit } from "../../api/limits";
+import { counted } from "../../lib/counted";
 import { kindWord } from "../../lib/limits";
 import { toast, toastError } from "../../ui/toasts";
 
@@ -12,7 +13,7 @@ export function useSetLimit() {
     onSuccess: (_, { limit, slots }) => {
       toast(
         <>
-          {kindWord(limit.kind)} {limit.name}: {limit.slots} → {slots} slots.{" "}
+          {kindWord(limit.kind)} {limit.name}: {limit.slots} → {counted(slots, "slot")}.{" "}
           <Button className="button small" onPress={() => back.mutate(limit)}>
             Undo
           </Button>
@@ -25,7 +26,7 @@ export function useSetLimit() {
   const back = useMutation({
     mutationFn: (limit: Limit) => setLimit(pick(limit)),
     onSuccess: (_, limit) => {
-      toast(`${kindWord(limit.kind)} ${limit.name} has ${limit.slots} slots again.`);
+      toast(`${kindWord(limit.kind)} ${limit.name} has ${counted(limit.slots, "slot")} again.`);
       return client.invalidateQueries();
     },
     onError: toastError,

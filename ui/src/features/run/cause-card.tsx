@@ -5,6 +5,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { Button } from "react-aria-components";
 import { type Cause, type Run, startNow } from "../../api/flow-runs";
+import { counted } from "../../lib/counted";
 import { newKey } from "../../lib/keys";
 import { isUuid } from "../../lib/run-filter";
 import { type Family, isTerminal, lookOfRun } from "../../lib/states";
@@ -170,9 +171,7 @@ function Progress({ run }: { run: Run }) {
           <span style={{ width: `${share * 100}%` }} />
         </div>
         <span className="number">
-          {counts.total
-            ? `${done.toLocaleString("en")} of ${counts.total.toLocaleString("en")} tasks finished`
-            : "Starting"}
+          {counts.total ? `${done.toLocaleString("en")} of ${counted(counts.total, "task")} finished` : "Starting"}
           {counts.failed > 0 && <b className="text-failed"> · {counts.failed} failed</b>}
         </span>
       </div>

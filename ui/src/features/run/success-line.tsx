@@ -1,6 +1,7 @@
 /** One quiet line for a successful run: what it did, and what is still worth a look. */
 
 import type { Run } from "../../api/flow-runs";
+import { counted } from "../../lib/counted";
 import { familyCounts } from "../../lib/family-counts";
 import type { Tasks } from "./use-tasks";
 
@@ -26,8 +27,4 @@ function resultOf({ tasks }: Tasks, errorCount: number): string[] {
     : counts.map((one) => `${one.count.toLocaleString("en")} ${one.word.toLowerCase()}`);
   if (errorCount > 0) facts.push(`${counted(errorCount, "error")} in the log`);
   return facts;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -5,6 +5,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Schedule } from "../../api/flows";
 import { backfill, previewBackfill } from "../../api/schedules";
+import { counted } from "../../lib/counted";
 import { type Reading, readTime } from "../../lib/form-model";
 import { keyPerContent } from "../../lib/keys";
 import { wall } from "../../lib/local-time";
@@ -60,7 +61,7 @@ export default function BackfillDialog({ schedule, onClose }: { schedule: Schedu
       isOpen
       onClose={onClose}
       keep="Don't create"
-      confirm={effect ? `Create ${(effect.count - effect.existing).toLocaleString("en")} runs` : "Create runs"}
+      confirm={effect ? `Create ${counted(effect.count - effect.existing, "run")}` : "Create runs"}
       isPending={create.isPending}
       isDisabled={!canCreate}
       error={create.error ?? preview.error}
