@@ -79,7 +79,9 @@ def unarchive(flow_name: str, **options: Any) -> None:
     _edit(flow_name, options, archived=False)
 
 
-@flow.command()
+@flow.command(
+    epilog="\b\nExamples:\n  appliance flow delete finance/etl --preview\n  appliance flow delete finance/etl --cancel-runs --reason 'replaced by daily-etl'"
+)
 @click.argument("flow_name", metavar="FLOW")
 @project_option
 @deletion.preview_option

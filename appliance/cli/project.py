@@ -71,7 +71,9 @@ def unarchive(project_name: str, reason: str, json_output: bool) -> None:
     _edit(project_name, reason, json_output, archived=False)
 
 
-@project.command()
+@project.command(
+    epilog="\b\nExamples:\n  appliance project delete finance --preview\n  appliance project delete finance --cancel-runs --yes"
+)
 @click.argument("project_name", metavar="PROJECT")
 @deletion.preview_option
 @deletion.cancel_runs_option
