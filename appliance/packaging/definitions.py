@@ -1,7 +1,8 @@
 """Says whether a Python file can define a flow, from its text: files that can't are never executed when flows are looked for.
 
 A file defines a flow if a statement at its top level gives a variable something that was made with `Flow`: directly, or by a function or a
-class that itself uses `Flow`, here or in a module whose source can be found without importing anything.
+class that itself uses `Flow`, here or in a module whose source can be found without importing anything. A file that assigns to `globals()[...]`
+counts as one that can.
 """
 
 from __future__ import annotations
@@ -132,13 +133,17 @@ class _Search:
         """Whether a statement at the top level gives a variable a flow that is made here."""
         if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
             value = statement.value
+            if isinstance(statement, ast.Assign) and any(map(_is_in_namespace, statement.targets)):
+                return True  # only running the file shows what
             alias = isinstance(value, (ast.Name, ast.Attribute))
-            return value is not None and not alias and (self._uses_maker(file, [value]) or self._copies(file, value))
+            if value is None or alias:
+                return False
+            return self._uses_maker(file, [value]) or self._copies(file, value) or self._calls_chosen(file, value)
         if isinstance(statement, (ast.With, ast.AsyncWith)):
             made = [item.context_expr for item in statement.items if item.optional_vars is not None]
             return self._uses_maker(file, made)
         if isinstance(statement, (ast.For, ast.AsyncFor)):
-            return self._uses_maker(file, [statement.iter])
+            return self._uses_maker(file, [statement.iter]) or self._calls_each(file, statement)
         if isinstance(statement, (*_FUNCTIONS, ast.ClassDef)):
             return self._uses_maker(file, statement.decorator_list)
         if isinstance(statement, ast.Expr):
@@ -161,6 +166,23 @@ class _Search:
         calls = [node.func for node in ast.walk(value) if isinstance(node, ast.Call)]
         chains = [_chain(call) or [] for call in calls]
         return any(chain[-1:] == ["copy"] and self.kind(file, chain[:-1]) == "flow" for chain in chains)
+
+    def _calls_chosen(self, file: Path, value: ast.expr) -> bool:
+        """`MAKERS["nightly"]()`, where MAKERS has to do with flows."""
+        calls = [node.func for node in ast.walk(value) if isinstance(node, ast.Call)]
+        return any(self._mentions(file, call) for call in calls if isinstance(call, (ast.Subscript, ast.Call)))
+
+    def _calls_each(self, file: Path, loop: ast.For | ast.AsyncFor) -> bool:
+        """`for make in MAKERS: ... make()`, where MAKERS has to do with flows."""
+        targets = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+        calls = [node.func for statement in loop.body for node in ast.walk(statement) if isinstance(node, ast.Call)]
+        makes = any(isinstance(call, ast.Name) and call.id in targets for call in calls)
+        return makes and self._mentions(file, loop.iter)
+
+    def _mentions(self, file: Path, expression: ast.expr) -> bool:
+        """Whether it has a name that stands for flows or for what makes them."""
+        chains = [chain for node in ast.walk(expression) if (chain := _chain(node)) is not None]
+        return any(self.kind(file, chain[:length]) for chain in chains for length in range(1, len(chain) + 1))
 
     def _uses_maker(self, file: Path, nodes: Sequence[ast.AST]) -> bool:
         return any(self._is_maker(file, node) for top in nodes for node in ast.walk(top))
@@ -207,6 +229,12 @@ class _Search:
             except (OSError, SyntaxError, ValueError, RecursionError):
                 self._modules[file] = None
         return self._modules.get(file)
+
+
+def _is_in_namespace(target: ast.expr) -> bool:
+    """`globals()[name]`"""
+    place = target.value if isinstance(target, ast.Subscript) else None
+    return isinstance(place, ast.Call) and isinstance(place.func, ast.Name) and place.func.id in _NAMESPACES
 
 
 def _parsed(text: bytes) -> _Module:

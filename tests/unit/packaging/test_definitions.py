@@ -61,6 +61,9 @@ DEFINE = {
     "a name passed on": "from package import build\nflow = build('f')\n",
     "a copy": "import library\nflow = library.ready.copy()\nflow.name = 'f'\n",
     "a partial": "import functools\nfrom appliance import Flow\nmake = functools.partial(Flow, 'f')\nflow = make()\n",
+    "one chosen by name": "from library import make\nMAKERS = {'f': make}\nflow = MAKERS['f']('f')\n",
+    "one of a loop": "from library import make\nfor build in [make]:\n    flow = build('f')\n",
+    "from a registry": "import library\nMADE = {}\nMADE['f'] = library.make\nglobals()['flow'] = MADE['f']('f')\n",
     "filled by a function": "from library import make\ndef go():\n    global flow\n    flow = make('f')\ngo()\n",
 }
 NOT = {
@@ -73,6 +76,7 @@ NOT = {
     .replace("    one()", "      one()"),
     "a test of a flow": "from library import ready\ndef test_it():\n    assert ready.run().is_successful()\n",
     "a script that runs one": "from library import ready\nstate = ready.run()\n",
+    "a script that runs several": "from library import ready\nfor one in [ready]:\n    state = one.run()\n    print(state)\n",
     "the main block": "from appliance import Flow\nif __name__ == '__main__':\n    flow = Flow('f')\n",
     "factories only": LIBRARY.replace('ready = make("ready")', ""),
     "a hint": "from appliance import Flow\nflow: Flow\n",
