@@ -319,7 +319,7 @@ def test_a_resource_manager_made_in_one_call_uses_its_options() -> None:
         (lambda flow, at: flow.register("p", set_schedule_active=True), "did you mean set_schedules_active="),
         (
             lambda flow, at: flow.register("p", idempotency_key="k"),
-            "no option 'idempotency_key'; its options are labels",
+            "no option 'idempotency_key'; its options are as_new, labels",
         ),
         (lambda flow, at: flow.register(), r"needs a project: flow.register\('sales'\)"),
         (lambda flow, at: Parameter("x", default=1)(task_args={"name": "y"}, flow=flow), "takes no task_args"),
