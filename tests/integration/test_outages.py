@@ -26,6 +26,7 @@ from appliance.server.db.session import Database
 from appliance.server.services import hold as hold_service
 from appliance.server.services.process import Rounds
 from appliance.server.services.scheduler import Scheduler
+from tests.chaos.judge import judge
 from tests.integration.builders import ALICE, check_histories, claim, enrol, register, rows
 from tests.integration.conftest import StoppedClock
 
@@ -286,6 +287,36 @@ def test_an_outage_that_grows_is_not_settled(database: Database, clock: StoppedC
     assert not outages.settle(database, outage, clock())
     with database.read() as session:
         assert reads.find(session, clock()) == reads.Outage(first, clock())
+
+
+NOTICED = ["server", "services", "server and services"]
+
+
+@pytest.mark.parametrize("first", NOTICED)
+@pytest.mark.parametrize("second", NOTICED)
+def test_a_clock_that_is_an_hour_ahead_for_a_moment(
+    database: Database, clock: StoppedClock, first: str, second: str
+) -> None:
+    """Whoever notices it: each due time has a run or is skipped once, and nothing is decided about times to come by a right clock."""
+    site = Site(database, clock, 60, Policy("latest"))
+    for noticed in (first, second):
+        clock.move(HOUR)
+        if "server" in noticed:
+            site.beat()
+        if "services" in noticed:
+            site.plan()
+        clock.move(90 - HOUR)
+        site.beat()
+        known = site.skipped()
+        site.plan()
+        assert site.skipped() - known <= 1
+        assert judge(database, clock()).counts["broken I6"] == 0
+        with database.read() as session:
+            assert reads.find(session, clock()) is None
+    clock.move(90)
+    site.beat()
+    site.plan()
+    assert judge(database, clock()).counts["broken I6"] == 0
 
 
 CHANGES: dict[str, Callable[[Site], object]] = {

@@ -34,13 +34,13 @@ def note_return(session: Session, now: datetime) -> None:
 
 
 def unsettled(db: Database, now: datetime) -> tuple[Outage | None, list[UUID]]:
-    """The outage that a server has noted, and the schedules with planned runs that came due in it."""
+    """The outage that a server has noted, and the schedules with planned runs that have come due in it."""
     with db.read() as session:
         text = read_settings.get(session, reads.NAME)
         if text is None:
             return None, []
         outage = msgspec.json.decode(text, type=Outage)
-        return outage, read_schedules.with_planned(session, outage.after, outage.until)
+        return outage, read_schedules.with_planned(session, outage.after, min(outage.until, now))
 
 
 @retried

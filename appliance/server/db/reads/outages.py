@@ -39,8 +39,11 @@ def find(session: Session, now: datetime) -> Outage | None:
 
 
 def decoded(server: LeaseRow | None, text: str | None, now: datetime) -> Outage | None:
-    """The same from the servers' lease and the stored record."""
+    """The same from the servers' lease and the stored record. A record that reaches beyond `now` comes from a wrong clock that was set
+    back since: what it says of times still to come is not true."""
     recorded = None if text is None else msgspec.json.decode(text, type=Outage)
+    if recorded is not None and recorded.until > now:
+        recorded = Outage(recorded.after, now) if recorded.after < now else None
     if server is None or server.last_run_at is None or server.expires >= now:
         return recorded
     return Outage(server.last_run_at if recorded is None else recorded.after, now)
