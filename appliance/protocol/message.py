@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 
-class Message(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The base class of requests. Unknown fields are refused."""
+class Message(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The base class of requests. Unknown fields are refused, and defaults are not sent: an older server need not know them."""
 
 
 class Answer(msgspec.Struct, kw_only=True):

@@ -41,7 +41,12 @@ def attribute_names(value: Any) -> set[str]:
 
 
 def _attributes(value: Any, inside: Any) -> list[Any]:
-    attributes = [(name, inside(getattr(value, name))) for name in sorted(attribute_names(value))]
+    """All but those that are what the class has as a default: objects of earlier releases may lack them."""
+    attributes = [
+        (name, like)
+        for name in sorted(attribute_names(value))
+        if (like := inside(getattr(value, name))) != inside(getattr(type(value), name, ...))
+    ]
     return [("args", inside(value.args)), *attributes] if isinstance(value, BaseException) else attributes
 
 

@@ -89,7 +89,10 @@ class Recording:
         self.exchanges: list[Exchange] = []
         self._http, self._stage = http, stage
 
-    def request(self, method: str, path: str, *, content: bytes | None, params: Any, headers: dict[str, str]) -> Any:
+    @contextmanager
+    def stream(
+        self, method: str, path: str, *, content: bytes | None, params: Any, headers: dict[str, str]
+    ) -> Iterator[Any]:
         assert not params, "query parameters are not recorded; put them into the path"
         self._stage.next_exchange()
         response = self._http.request(method, path, content=content, headers=headers)
@@ -104,4 +107,4 @@ class Recording:
                 answer=response.content.decode(),
             )
         )
-        return response
+        yield response

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,9 @@ class Response:
         self.content = exchange.answer.encode()
         self.headers: dict[str, str] = {}
 
+    def iter_bytes(self) -> list[bytes]:
+        return [self.content]
+
 
 class Playback:
     """An HTTP client that expects the recorded requests in order and returns the recorded answers."""
@@ -33,13 +38,17 @@ class Playback:
         self.remaining = list(exchanges)
         self._stage = stage
 
-    def request(self, method: str, path: str, *, content: bytes | None, params: Any, headers: dict[str, str]) -> Any:
+    @contextmanager
+    def stream(
+        self, method: str, path: str, *, content: bytes | None, params: Any, headers: dict[str, str]
+    ) -> Iterator[Response]:
+        assert not params, "query parameters are not recorded; put them into the path"
         expected = self.remaining.pop(0)
         assert (method, path) == (expected.method, expected.path)
         assert (content or b"") == expected.request.encode(), HINT
         assert headers.get("Authorization", "") == expected.authorization
         self._stage.time = expected.time
-        return Response(expected)
+        yield Response(expected)
 
 
 @pytest.mark.parametrize("name", NAMES)
