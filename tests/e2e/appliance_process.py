@@ -150,14 +150,12 @@ class Appliance:
         )
 
     def items(self, path: str) -> list[dict[str, Any]]:
-        """Every item of a list, page by page."""
+        """Every item of a list that comes in pages."""
         found: list[dict[str, Any]] = []
         after = ""
         joint = "&" if "?" in path else "?"
         while True:
             page = self.get(f"{path}{joint}limit=200" + (f"&after={after}" if after else ""))
-            if isinstance(page, list):
-                return page
             found += page["items"]
             after = page["next"] or ""
             if not after:

@@ -19,6 +19,8 @@ AXE = ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
+# The browser says so when a network interface of the machine comes or goes, whatever the page does.
+NOISE = "net::ERR_NETWORK_CHANGED"
 # Milliseconds that any wait may take: on a machine three times as slow that also runs other tests, pages take many seconds.
 PATIENCE = 60_000
 
@@ -75,8 +77,12 @@ class Watch:
             self.scripts[request.url] = request.sizes()["responseBodySize"]
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and NOISE not in message.text:
             self.complaints.append(f"{message.type}: {message.text} ({message.location.get('url', '')})")
+
+    def forgive_missing(self, path: str) -> None:
+        """Drop the browser's complaint that there is no page at a path."""
+        self.forgive(f"status of 404 (Not Found) ({self.origin}{path})")
 
     def forgive(self, *parts: str) -> None:
         """Drop complaints that the test itself provoked: the browser logs every refused request."""

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.e2e import ui_fixtures as ui
 from tests.e2e.appliance_process import PASSWORD, Appliance, running
-from tests.e2e.browser import PATIENCE, axe_violations
+from tests.e2e.browser import PATIENCE, Watch, axe_violations
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -90,14 +90,19 @@ def context_of(browser: Browser, site: Appliance, session: str, **options: Any) 
 
 
 @pytest.fixture
-def page(browser: Browser, site: Appliance, signed_in: str) -> Iterator[Page]:
+def watched(browser: Browser, site: Appliance, signed_in: str) -> Iterator[tuple[Page, Watch]]:
     context = context_of(browser, site, signed_in)
-    opened = context.new_page()
-    watch = ui.Watch(opened, site.url)
-    yield opened
+    watch = Watch(site.url)
+    context.on("page", watch.follow)
+    yield context.new_page(), watch
     context.close()
     assert watch.outside == []
-    assert watch.console == []
+    assert watch.complaints == []
+
+
+@pytest.fixture
+def page(watched: tuple[Page, Watch]) -> Page:
+    return watched[0]
 
 
 @pytest.fixture
@@ -372,11 +377,13 @@ def test_the_light_is_honest_when_the_server_dies(browser: Browser, tmp_path: Pa
         context.close()
 
 
-def test_nothing_is_at_a_wrong_address(page: Page, site: Appliance) -> None:
+def test_nothing_is_at_a_wrong_address(watched: tuple[Page, Watch], site: Appliance) -> None:
+    page, watch = watched
     page.goto(f"{site.url}/nowhere")
     expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
     page.goto(f"{site.url}/runs/00000000-0000-7000-8000-000000000000")
     expect(page.get_by_text("There is no run with this ID.")).to_be_visible()
+    watch.forgive_missing("/nowhere")
 
 
 # --- for everybody --------------------------------------------------------------------------------------------------
@@ -413,7 +420,8 @@ def test_every_page_is_accessible(
 def test_the_first_load_is_small_and_all_ours(browser: Browser, site: Appliance, signed_in: str, runs: Runs) -> None:
     context = context_of(browser, site, signed_in)
     page = context.new_page()
-    watch = ui.Watch(page, site.url)
+    watch = Watch(site.url)
+    watch.follow(page)
     finished: list[Request] = []
     page.on("requestfinished", lambda request: finished.append(request))
     page.goto(f"{site.url}/runs")

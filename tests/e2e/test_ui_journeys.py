@@ -187,6 +187,7 @@ def test_axe_finds_nothing_in_open_layers_and_odd_places(
         expect(page.get_by_role("alert")).to_contain_text("No.")
         assert axe_violations(page) == [], "an error in its place"
         watch.forgive("403")
+        watch.forgive_missing("/nowhere")
     appliance.api("POST", f"/api/v1/flow-runs/{run['id']}/cancel", {})
 
 
@@ -216,13 +217,14 @@ def test_a_phone_never_scrolls_sideways_not_even_while_loading(
         "/jobs",
         "/nowhere",
     ]
-    with visitor(browser, appliance, viewport=PHONE, has_touch=True, is_mobile=True) as (page, _):
+    with visitor(browser, appliance, viewport=PHONE, has_touch=True, is_mobile=True) as (page, watch):
         sign_in(page)
         for path in paths:
             page.goto(path)
             assert not overflows(page), f"{path}, loading"
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             assert not overflows(page), path
+        watch.forgive_missing("/nowhere")
 
 
 # --- live, long, quiet ----------------------------------------------------------------------------------------------

@@ -66,9 +66,16 @@ def limit(appliance: Appliance, kind: str, name: str, slots: int) -> None:
     assert appliance.api("PUT", "/api/v1/concurrency-limits", body).status_code == 200
 
 
-def unlimited(appliance: Appliance) -> None:
-    for one in appliance.items("/api/v1/concurrency-limits"):
-        appliance.api("DELETE", f"/api/v1/concurrency-limits/{one['id']}")
+def limits(appliance: Appliance) -> list[dict[str, Any]]:
+    return list(appliance.get("/api/v1/concurrency-limits")["items"])
+
+
+@pytest.fixture(autouse=True)
+def unlimited(appliance: Appliance) -> Iterator[None]:
+    """No limit outlives its test, whose failure would hold up the runs of those after it."""
+    yield
+    for one in limits(appliance):
+        assert appliance.api("DELETE", f"/api/v1/concurrency-limits/{one['id']}").status_code == 204
 
 
 def flow_id(appliance: Appliance, name: str) -> str:
@@ -105,7 +112,7 @@ def test_a_limit_is_made_changed_taken_back_and_removed(page: Page, appliance: A
     expect(page.get_by_text("paused: nothing starts")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("0 of 3 in use")).to_be_visible()
-    assert [one["slots"] for one in appliance.items("/api/v1/concurrency-limits")] == [3]
+    assert [one["slots"] for one in limits(appliance)] == [3]
     page.get_by_role("button", name="Remove the limit of etl").click()
     page.get_by_role("button", name="Remove limit").click()
     expect(page.get_by_text("No limits.")).to_be_visible()
@@ -139,7 +146,6 @@ def test_a_waiting_run_names_what_holds_it_and_the_sentence_is_live(
     expect(page.get_by_text("2 of 2 in use")).to_be_visible()
     go.touch()
     expect(page.get_by_text("0 of 2 in use")).to_be_visible()
-    unlimited(appliance)
 
 
 def test_a_planned_run_is_started_now(page: Page, appliance: Appliance) -> None:
@@ -205,7 +211,6 @@ def test_all_that_match_become_a_job_that_survives_a_reload(page: Page, applianc
     page.get_by_role("link", name="Jobs", exact=True).first.click()
     expect(page.get_by_role("row", name=re.compile("Backfill"))).to_be_visible()
     accessible(page)
-    unlimited(appliance)
 
 
 # --- one run --------------------------------------------------------------------------------------------------------

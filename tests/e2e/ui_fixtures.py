@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from tests.e2e.appliance_process import PASSWORD, Appliance
 
@@ -133,26 +133,6 @@ def chromium(path: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield browser
         browser.close()
-
-
-class Watch:
-    """Notes what no page may do: ask another host, or write errors or warnings to the console."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.outside: list[str] = []
-        self.console: list[str] = []
-        self.origin = url
-        page.on("request", self._request)
-        page.on("console", lambda message: self._note(message.type, message.text))
-        page.on("pageerror", lambda error: self._note("error", str(error)))
-
-    def _request(self, request: Request) -> None:
-        if not request.url.startswith((self.origin, "data:", "blob:")):
-            self.outside.append(request.url)
-
-    def _note(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
-            self.console.append(text)
 
 
 def sign_in(page: Page, appliance: Appliance, path: str = "/runs") -> None:
