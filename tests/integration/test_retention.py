@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -174,7 +175,7 @@ def test_events_wait_for_the_sums_and_the_newest_stays(database: Database, clock
     _ended(database, builders.enrol(database), builders.register(database).flow_id)
     newest = builders.one(database, "select max(id) as id from event")["id"]
     later = clock.time + 40 * DAY
-    assert _sweep(database, later, events_days=30) == {}, "the sums have not seen them"
+    assert "events" not in _sweep(database, later, events_days=30), "the sums have not seen them"
     rollups.advance(database, later)
     assert _sweep(database, later, events_days=30)["events"] > 3
     assert [row["id"] for row in builders.rows(database, "select id from event")] == [newest]
@@ -187,7 +188,7 @@ def test_events_that_a_stream_may_resume_from_stay_whatever_the_limit(database: 
     _ended(database, builders.enrol(database), builders.register(database).flow_id)
     before = _count(database, "event")
     rollups.advance(database, clock.time + timedelta(minutes=5))
-    assert _sweep(database, clock.time + timedelta(minutes=5), events_bytes=1, events_days=0.0001) == {}
+    assert "events" not in _sweep(database, clock.time + timedelta(minutes=5), events_bytes=1, events_days=0.0001)
     assert _count(database, "event") == before
     _sweep(database, clock.time + timedelta(hours=2), events_bytes=1)
     assert _count(database, "event") < before
@@ -306,9 +307,9 @@ def test_a_new_file_can_give_pages_back_and_an_old_one_still_works(tmp_path: Pat
         assert disk.gives_back(session)
     from appliance.server.db.sqlite import dbapi as sqlite3
 
+    shutil.copy(sqlite_template, tmp_path / "old.db")
     old = sqlite3.connect(tmp_path / "old.db")
-    with sqlite3.connect(sqlite_template) as made:
-        old.executescript("pragma auto_vacuum = none;" + "\n".join(made.iterdump()))
+    old.executescript("pragma auto_vacuum = none; vacuum;")
     old.close()
     database = Database(f"sqlite:///{tmp_path / 'old.db'}")
     with database.read() as session:
