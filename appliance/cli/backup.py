@@ -15,6 +15,7 @@ from appliance import config
 from appliance.cli.options import yes_option
 from appliance.cli.output import as_json, print_json, print_table
 from appliance.config import Settings
+from appliance.kit.plurals import counted
 
 if TYPE_CHECKING:
     from appliance.server.db.backups import Verified
@@ -146,8 +147,7 @@ def _print_verified(settings: Settings, file: Path, json_output: bool, done: str
 
 
 def _amounts(verified: Verified) -> str:
-    counted = {noun: verified.counts[table] for table, noun in _NOUNS.items()}
-    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counted.items())
+    return ", ".join(counted(verified.counts[table], noun) for table, noun in _NOUNS.items())
 
 
 def _folder(settings: Settings) -> Path:

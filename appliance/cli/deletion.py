@@ -1,16 +1,63 @@
-"""What a deletion would delete, on the terminal, and the question whether to do it."""
+"""Deleting flows and projects on the terminal: what would be deleted, the question whether to do it, and the job."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
 import click
 
-from appliance.protocol.life_cycle import MOST_COUNTED, DeletionPreview
+from appliance.cli.options import key_option, reason_option, wait_option, yes_option
+from appliance.cli.output import as_json, print_json
+from appliance.kit.plurals import counted
+from appliance.protocol.life_cycle import MOST_COUNTED, DeleteTree, DeletionPreview
 
-cancel_runs_option = click.option("--cancel-runs", is_flag=True, help="Cancel the runs in progress first.")
-preview_option = click.option("--preview", is_flag=True, help="Only show what would be deleted.")
+if TYPE_CHECKING:
+    from appliance.client.transport import Transport
+
+F = TypeVar("F", bound=Callable[..., Any])
+_cancel_runs_option = click.option("--cancel-runs", is_flag=True, help="Cancel the runs in progress first.")
+_preview_option = click.option("--preview", is_flag=True, help="Only show what would be deleted.")
 
 
-def show(preview: DeletionPreview) -> None:
+def options(command: F) -> F:
+    """The options of a command that deletes."""
+    for option in (as_json, key_option, wait_option, yes_option, reason_option("with the job"), _cancel_runs_option):
+        command = option(command)
+    return _preview_option(command)
+
+
+def delete(
+    transport: Transport,
+    noun: ModuleType,
+    id: UUID,
+    *,
+    preview: bool,
+    cancel_runs: bool,
+    reason: str,
+    yes: bool,
+    wait: bool,
+    json_output: bool,
+) -> int:
+    """Show what would be deleted, ask, and follow the job; `noun` is the client's module, and the rest are `options`. Returns the exit code."""
+    from appliance.cli.watch_job import finish
+
+    numbers = noun.deletion(transport, id)
+    if preview and json_output:
+        print_json(numbers)
+        return 0
+    _show(numbers)
+    if preview:
+        return 0
+    if not yes:
+        _confirm(numbers)
+    job = noun.delete(transport, id, DeleteTree(cancel_runs=cancel_runs, reason=reason))
+    return finish(transport, job, json_output, wait)
+
+
+def _show(preview: DeletionPreview) -> None:
     """Print how much would be deleted, and what would stay."""
     name = f"flow {preview.project}/{preview.flow}" if preview.flow is not None else f"project {preview.project}"
     numbers = [
@@ -30,7 +77,7 @@ def show(preview: DeletionPreview) -> None:
         click.echo(f"Not deleted: {results}, because results are stored where only runs can reach them.", err=True)
 
 
-def confirm(preview: DeletionPreview) -> None:
+def _confirm(preview: DeletionPreview) -> None:
     """Ask for the name of what is to be deleted. Raises Abort if it is another one."""
     name = preview.flow if preview.flow is not None else preview.project
     if click.prompt(f"To delete it, type its name ({name})", default="", show_default=False, err=True) != name:
@@ -38,5 +85,4 @@ def confirm(preview: DeletionPreview) -> None:
 
 
 def _number(count: int, noun: str) -> str:
-    at_least = "at least " if count >= MOST_COUNTED else ""
-    return f"{at_least}{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{'at least ' if count >= MOST_COUNTED else ''}{counted(count, noun)}"

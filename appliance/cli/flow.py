@@ -10,7 +10,7 @@ import click
 from appliance.cli import deletion
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import find_flow
-from appliance.cli.options import key_option, reason_option, wait_option, yes_option
+from appliance.cli.options import key_option, reason_option
 from appliance.cli.output import as_json, print_json
 from appliance.cli.projects import project_option
 
@@ -84,41 +84,13 @@ def unarchive(flow_name: str, **options: Any) -> None:
 )
 @click.argument("flow_name", metavar="FLOW")
 @project_option
-@deletion.preview_option
-@deletion.cancel_runs_option
-@reason_option("with the job")
-@yes_option
-@wait_option
-@key_option
-@as_json
-def delete(
-    flow_name: str,
-    project: str | None,
-    preview: bool,
-    cancel_runs: bool,
-    reason: str,
-    yes: bool,
-    wait: bool,
-    json_output: bool,
-) -> int:
+@deletion.options
+def delete(flow_name: str, project: str | None, **options: Any) -> int:
     """Delete a flow with its runs, versions, and schedules, as a job. Results stored elsewhere are not deleted."""
-    from appliance.cli.watch_job import finish
     from appliance.client import flows
-    from appliance.protocol.life_cycle import DeleteTree
 
     transport = connect()
-    flow_id = find_flow(transport, flow_name, project)["id"]
-    counted = flows.deletion(transport, flow_id)
-    if preview and json_output:
-        print_json(counted)
-        return 0
-    deletion.show(counted)
-    if preview:
-        return 0
-    if not yes:
-        deletion.confirm(counted)
-    job = flows.delete(transport, flow_id, DeleteTree(cancel_runs=cancel_runs, reason=reason))
-    return finish(transport, job, json_output, wait)
+    return deletion.delete(transport, flows, find_flow(transport, flow_name, project)["id"], **options)
 
 
 @flow.command()

@@ -8,7 +8,7 @@ import click
 
 from appliance.cli import deletion
 from appliance.cli.connection import connect
-from appliance.cli.options import key_option, reason_option, wait_option, yes_option
+from appliance.cli.options import key_option, reason_option
 from appliance.cli.output import as_json, print_json, print_table
 from appliance.cli.projects import find_project
 
@@ -75,34 +75,13 @@ def unarchive(project_name: str, reason: str, json_output: bool) -> None:
     epilog="\b\nExamples:\n  appliance project delete finance --preview\n  appliance project delete finance --cancel-runs --yes"
 )
 @click.argument("project_name", metavar="PROJECT")
-@deletion.preview_option
-@deletion.cancel_runs_option
-@reason_option("with the job")
-@yes_option
-@wait_option
-@key_option
-@as_json
-def delete(
-    project_name: str, preview: bool, cancel_runs: bool, reason: str, yes: bool, wait: bool, json_output: bool
-) -> int:
+@deletion.options
+def delete(project_name: str, **options: Any) -> int:
     """Delete a project with all its flows and their runs, as a job. Results stored elsewhere are not deleted."""
-    from appliance.cli.watch_job import finish
     from appliance.client import projects
-    from appliance.protocol.life_cycle import DeleteTree
 
     transport = connect()
-    project_id = find_project(transport, project_name).id
-    counted = projects.deletion(transport, project_id)
-    if preview and json_output:
-        print_json(counted)
-        return 0
-    deletion.show(counted)
-    if preview:
-        return 0
-    if not yes:
-        deletion.confirm(counted)
-    job = projects.delete(transport, project_id, DeleteTree(cancel_runs=cancel_runs, reason=reason))
-    return finish(transport, job, json_output, wait)
+    return deletion.delete(transport, projects, find_project(transport, project_name).id, **options)
 
 
 def _edit(project_name: str, reason: str, json_output: bool, **fields: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from appliance.core.flow import Flow
 from appliance.core.states import Failed, Mapped, State, TriggerFailed
 from appliance.core.task import Task
+from appliance.kit.plurals import counted
 
 WITHOUT_CAUSE = "Some reference tasks failed."
 _MOST_TEXT = 500
@@ -61,5 +62,5 @@ def _sentence(key: Key, cause: Failed, others: int) -> str:
     name = slug if index < 0 else f"{slug}[{index}]"
     text = " ".join((cause.message or type(cause).__name__).split())
     text = text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 3]}..."
-    more = "" if others < 1 else f" {others} other {'task' if others == 1 else 'tasks'} failed too."
+    more = "" if others < 1 else f" {counted(others, 'other task')} failed too."
     return f"Task {name} failed: {text}{'' if not more or text.endswith(('.', '!', '?')) else '.'}{more}"

@@ -23,6 +23,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
+from appliance.kit.plurals import counted
 from appliance.schedules.errors import ScheduleError
 from appliance.schedules.zones import DAY, EPOCH, stretches
 
@@ -138,7 +139,7 @@ def parse(expression: str, day_or: bool = True) -> Cron:
         raise ScheduleError("A schedule can't use @reboot, which is not a time; start the run when the machine boots.")
     fields = tuple(ALIASES.get(text, text).split())
     if len(fields) not in (5, 6):
-        _refuse(expression, f"it has {len(fields)} field{'' if len(fields) == 1 else 's'}")
+        _refuse(expression, f"it has {counted(len(fields), 'field')}")
     fields = ("0", *fields) if len(fields) == 5 else fields
     values = [_field(expression, index, field) for index, field in enumerate(fields)]
     plain = [tuple(sorted(x for x in items if isinstance(x, int))) for items in values]
