@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import click
 
 from appliance.cli.connection import connect
 from appliance.cli.durations import Duration
-from appliance.cli.identifiers import LimitId
+from appliance.cli.identifiers import LimitId, find_flow
 from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json, print_table
-
-if TYPE_CHECKING:
-    from appliance.client.transport import Transport
 
 KINDS = {"flow": "flow", "label": "label", "task-tag": "task_tag"}
 
@@ -86,37 +83,23 @@ def remove(limit_id: UUID) -> None:
 
 
 @limit.command(epilog=EPILOG)
-@click.argument("flow", metavar="PROJECT/FLOW")
+@click.argument("flow", metavar="FLOW")
 @click.argument("duration", type=RunTimeout(), metavar="DURATION|none|code")
 @key_option
 @as_json
 def timeout(flow: str, duration: tuple[float | None], json_output: bool) -> None:
     """Set how long a run of a flow may take, such as 90m or 12h. This also applies to active runs. With `none`, runs may take as
-    long as they need; with `code`, the flow's code decides, or else the site's setting."""
+    long as they need; with `code`, the flow's code decides, or else the site's setting. FLOW is a flow's name, project/name, or id."""
     from appliance.client import flows
 
     transport = connect()
-    saved = flows.set_run_timeout(transport, _flow_id(transport, flow), duration[0])
+    saved = flows.set_run_timeout(transport, UUID(find_flow(transport, flow)["id"]), duration[0])
     if json_output:
         print_json(saved)
     elif saved["run_timeout"] is None:
         click.echo(f"Runs of {flow} may take as long as they need.")
     else:
         click.echo(f"Runs of {flow} that take longer than {saved['run_timeout']:g} s are stopped and end as TimedOut.")
-
-
-def _flow_id(transport: Transport, flow: str) -> UUID:
-    from appliance.client import flows
-
-    project, slash, name = flow.partition("/")
-    if not slash:
-        raise click.UsageError(f"{flow!r} is not in the form PROJECT/FLOW; write it like finance/etl.")
-    flow_id = next(
-        (one["id"] for one in flows.each(transport, project=project, name=name) if one["name"] == name), None
-    )
-    if flow_id is None:
-        raise click.UsageError(f"There is no flow {flow!r}; run `appliance get flows` to list flows.")
-    return UUID(flow_id)
 
 
 def _holders(one: dict[str, Any]) -> str:

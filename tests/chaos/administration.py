@@ -16,6 +16,7 @@ from appliance.kit import clock, ids
 from appliance.protocol.tokens import CreateToken
 from appliance.protocol.users import CreateUser, Login, Setup
 from appliance.server.actions import (
+    agents,
     disk,
     presence,
     projects,
@@ -38,6 +39,7 @@ from appliance.server.db.reads import sessions as reads
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings
 from appliance.server.errors import ServerError
+from appliance.server.services.scheduler import Scheduler
 from tests.integration import builders
 
 PASSWORD = "correct-horse-battery"
@@ -55,7 +57,15 @@ class Administration:
 
     def script(self) -> None:
         with clock.stopped(lambda: self.time):
-            for step in (self.claim, self.come_and_go, self.hand_out, self.look_after, self.plan, self.restore):
+            for step in (
+                self.claim,
+                self.come_and_go,
+                self.hand_out,
+                self.look_after,
+                self.plan,
+                self.close,
+                self.restore,
+            ):
                 step()
 
     def settle(self) -> None:
@@ -109,6 +119,14 @@ class Administration:
         flow = builders.register(self.db, "planned", schedules=[DAILY]).flow_id
         [schedule] = builders.rows(self.db, "select id from schedule where flow_id = :flow", flow=flow)
         schedules.move_planned(self.db, UUID(str(schedule["id"])))
+
+    def close(self) -> None:
+        """The site closes for a night. Its agent signs off; the first server that is back notes the outage, and the scheduler settles it."""
+        presence.beat(self.db, self.time)
+        agents.sign_off(self.db, SYSTEM, builders.enrol(self.db))
+        self.time += timedelta(hours=8)
+        presence.beat(self.db, self.time)
+        Scheduler(self.db).run_once(self.time)
 
 
 def once(action: Callable[[], object]) -> None:

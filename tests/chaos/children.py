@@ -30,7 +30,7 @@ MORNING = datetime(2026, 3, 2, 8, 0, 0, tzinfo=UTC)
 FAILURE = Path("failure.txt")
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.chaos.warm"])
-ADMINISTRATIVE = ("restored.", "soundness.",
+ADMINISTRATIVE = ("agent.sign_off", "outage.", "restored.", "soundness.",
     "disk.sample", "presence", "project", "recorded", "retention", "rollup", "schedule.move", "session", "setup", "token", "user",
 )  # fmt: skip
 

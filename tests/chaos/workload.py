@@ -29,6 +29,7 @@ from appliance.server.actions import (
     maintenance,
     projects,
     repair,
+    run_timeouts,
     schedules,
     slots,
 )
@@ -72,6 +73,7 @@ class Workload:
             self.serve,
             self.limit,
             self.linger,
+            self.overrun,
             self.grow_old,
         ]
 
@@ -277,6 +279,21 @@ class Workload:
         self.time += timedelta(seconds=self.db.rules.start_deadline + 1)
         for run in repair.stuck_runs(self.db, self.time):
             repair.fix_stuck(self.db, run, now=self.time)
+
+    def overrun(self) -> None:
+        """A run that an agent holds takes longer than an operator allows."""
+        self.work()
+        long = builders.register(self.db, "long").flow_id
+        run_timeouts.set_run_timeout(self.db, ALICE, long, 30.0)
+        run = builders.create(self.db, long)
+        for work in builders.claim(self.db, self.agent, 100):
+            if work.flow_run_id != run:
+                self.carry_out(work)
+            else:
+                runs.begin(self.db, RUN, run, Begin(attempt=work.attempt))
+        self.time += timedelta(seconds=31)
+        for overdue, timeout in repair.overrunning_runs(self.db, self.time):
+            repair.end_overrun(self.db, overdue, timeout, now=self.time)
 
     def grow_old(self) -> None:
         """A flow and its project are renamed, paused, archived and deleted, with a run in progress that is cancelled for it."""

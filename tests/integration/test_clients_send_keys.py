@@ -182,6 +182,10 @@ CHANGE_NOTHING = {
 """Commands that change nothing on a server, because they only read, work on files, or are the appliance themselves."""
 
 
+ONCE = {"flow delete", "project delete"}
+"""Commands that look for their object by name first; afterwards there is none."""
+
+
 def _backfill(site: Site) -> list[str]:
     body = make.backfill(site)
     return ["--schedule", body["schedule_id"], "--start", body["start"], "--end", body["end"], "--yes"]

@@ -15,7 +15,17 @@ from tests.chaos.children import FAILURE, fail_and_go_on, look_after, script_of,
 from tests.integration.conftest import empty
 
 PACKAGE = Path(crash.__file__).parents[1]
-OF_AGENTS_AND_RUNS = {"agent.", "runner."}
+OF_PROCESSES = (
+    "agent.claimed",
+    "agent.created",
+    "agent.ended",
+    "agent.remembered",
+    "agent.reported",
+    "agent.started",
+    "fork.",
+    "runner.",
+)
+"""Those of agents, runs and the supervisor, which have tests of their own."""
 
 _POINT = re.compile(r'crash\.point\("([^"]+)"\)')
 _NAMELESS = re.compile(r"(?:db|database)\.write\((?!name\)|\")")
@@ -33,7 +43,7 @@ def points_in_the_sources() -> set[str]:
     return found
 
 
-OF_THE_SERVER = sorted(name for name in points_in_the_sources() if not name.startswith(tuple(OF_AGENTS_AND_RUNS)))
+OF_THE_SERVER = sorted(name for name in points_in_the_sources() if not name.startswith(OF_PROCESSES))
 
 
 def goes_well(folder: Path, *arguments: object) -> None:

@@ -404,6 +404,7 @@ FLOW: dict[str, Callable[[Path], bool]] = {
     "schedule": lambda _: registered(_flow(schedule=CronClock("0 6 * * *"))).document["schedules"] != [],
     "executor": lambda _: _threads(),
     "run_config": lambda _: registered(_flow(run_config=LocalRun(labels=["big"]))).labels == ["big"],
+    "run_timeout": lambda _: registered(_flow(run_timeout=60)).document["run_config"]["run_timeout"] == 60,
     "storage": lambda _: registration(_flow(storage=STORAGE), "p").storage == STORAGE.describe(),
     "tasks": lambda _: len(Flow("f", tasks=_pair()).tasks) == 2,
     "edges": lambda _: _edges(),

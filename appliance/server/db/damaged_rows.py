@@ -81,8 +81,9 @@ def _key(table: Table, row: Sequence[Any], places: int) -> str:
 
 def _check(column: Column[Any], dialect: Dialect) -> _Check:
     """What is wrong with a value of the column as the driver returns it; None if nothing is."""
-    convert = column.type.dialect_impl(dialect).result_processor(dialect, None)
-    plain = None if isinstance(column.type, TypeDecorator) else _plain(column)
+    ours = isinstance(column.type, TypeDecorator)  # only our own types convert what the driver returns
+    convert = column.type.dialect_impl(dialect).result_processor(dialect, None) if ours else None
+    plain = None if ours else _plain(column)
 
     def check(value: Any) -> str | None:
         if value is None:

@@ -101,7 +101,7 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
 
 LABELLED = {"AttemptRun", "RunnableFlow", "VersionWork", "AttemptToken", "TaskRunUpdate", "PlanUpdate", "StateNews"}
 """Rows whose names are labels or parameters of their statements."""
-NARROWED = {"TimedTaskRun"}
+NARROWED = {"TimedTaskRun", "RunningRun"}
 """Rows that a condition has narrowed down."""
 OUTER = {("RunEvent", "flow_id")}
 """What a join leaves empty."""
