@@ -41,7 +41,7 @@ PLANTS = [
     Plant("actions/states.py", "run.times_resurrected", "run.times_resurected"),
     Plant("domain/repair.py", "run.times_resurrected", "run.times_resurected"),
     Plant("db/reads/waiting.py", "row.capacity", "row.capasity"),
-    Plant("db/reads/schedules.py", "(row.schedule_id", "(row.schedule_di"),
+    Plant("actions/repair.py", "row.start_time", "row.start_tiem"),
     Plant("graphql/types/flows.py", "row.created_by", "row.createdby"),
     Plant("api/views.py", "row.scheduled_time", "row.scheduled_at"),
     Plant("web/totals.py", "row.object_id", "row.objekt_id"),

@@ -77,6 +77,15 @@ describe("the stream", () => {
     live.start();
   });
 
+  it("has what may have been missed refetched when another tab takes over from one that was live", () => {
+    connect();
+    live.stop();
+    live.start();
+    expect(light()).toBe("live");
+    sources.latest.open();
+    expect(heard).toEqual([null]);
+  });
+
   it("doesn't ask again at every heartbeat", () => {
     connect();
     for (let count = 0; count < 5; count += 1) sources.latest.send("heartbeat");

@@ -58,6 +58,8 @@ class LiveConnection {
   private polls = 0;
   private seen: Connection = this.connection;
   private leader = false;
+  /** The stream has just been opened: what changed before, perhaps under another leader, may have been missed. */
+  private opening = false;
   private leave: () => void = () => {};
   private started = false;
 
@@ -113,6 +115,7 @@ class LiveConnection {
     this.close();
     const source = new EventSource(addressOf("/api/v1/events"));
     this.source = source;
+    this.opening = true;
     source.onopen = () => this.heard(false);
     source.addEventListener("heartbeat", () => this.heard(true));
     source.addEventListener("change", (event) => {
@@ -127,7 +130,8 @@ class LiveConnection {
 
   /** A proxy may hold back an open stream; only a message through it proves that it works. */
   private heard(proven: boolean): void {
-    const recovered = this.connection.light !== "live" || this.connection.polling;
+    const recovered = this.opening || this.connection.light !== "live" || this.connection.polling;
+    this.opening = false;
     if (proven) {
       this.failures = 0;
       this.polls = 0;
