@@ -177,6 +177,7 @@ def test_the_docs_bear_a_policy_that_names_their_inline_scripts(database: Databa
     with _ui(database, _built(tmp_path / "ui")) as client:
         assert "'self';" in client.get("/docs/").headers["content-security-policy"].partition("script-src ")[2]
     (site / "guide").mkdir(parents=True)
+    (site / "other.html").write_text("<script>another</script>")
     page = f'<script src="a.js"></script><script type="application/json">{data}</script><script>{script}</script>'
     (site / "guide" / "index.html").write_text(page)
     with TestClient(Litestar([docs.router(site)], before_send=[add_headers], openapi_config=None)) as client:

@@ -1,13 +1,14 @@
 """Serves the built documentation under /docs, which needs no network.
 
 Its pages contain small inline scripts and its search writes HTML, so they have their own content security policy. It
-allows this server's scripts, and exactly the inline scripts in the built pages.
+allows this server's scripts, and exactly the inline scripts of the page.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,25 +18,30 @@ from litestar.exceptions import NotFoundException
 from litestar.response import Redirect
 
 from appliance.server.auth.guards import Permission
-from appliance.server.web.files import Asset, listed, respond
+from appliance.server.web.files import listed, respond
 
 SITE = Path(__file__).parent / "site"
+_POLICY = "Content-Security-Policy"
 
 
 def router(root: Path = SITE) -> Router:
     """The documentation's routes for the files that exist now. If there are none, every address is unknown."""
     files = listed(root) if root.is_dir() else {}
-    policy = content_policy(files)
+
+    def send(request: Request[Any, Any, Any], name: str) -> Response[Any]:
+        answer = respond(request, files[name], "no-cache")
+        answer.headers[_POLICY] = content_policy(files[name].path)
+        return answer
 
     def answer(request: Request[Any, Any, Any], name: str) -> Response[Any]:
         if name in files:
-            return respond(request, files[name], "no-cache")
+            return send(request, name)
         folder = f"{name}/index.html".lstrip("/")
         if folder not in files:
             raise NotFoundException
         if not request.scope["raw_path"].endswith(b"/"):  # links on a page are relative to its folder
             return Redirect(f"{(name or 'docs').rpartition('/')[2]}/", status_code=307)  # relative, for any path prefix
-        return respond(request, files[folder], "no-cache")
+        return send(request, folder)
 
     @get("/", opt={"permission": Permission.PUBLIC}, include_in_schema=False, sync_to_thread=True)
     def home(request: Request[Any, Any, Any]) -> Response[Any]:
@@ -45,16 +51,14 @@ def router(root: Path = SITE) -> Router:
     def page(request: Request[Any, Any, Any], path: str) -> Response[Any]:
         return answer(request, path.strip("/"))
 
-    return Router("/docs", route_handlers=[home, page], response_headers={"Content-Security-Policy": policy})
+    return Router("/docs", route_handlers=[home, page], response_headers={_POLICY: content_policy()})
 
 
-def content_policy(files: dict[str, Asset]) -> str:
-    """The policy: what the browser may load and run on these pages."""
-    hashes: set[str] = set()
-    for name, asset in files.items():
-        if name.endswith(".html"):
-            hashes |= inline_scripts(asset.path.read_text(encoding="utf-8"))
-    scripts = " ".join(["'self'", *sorted(hashes)])
+@cache
+def content_policy(file: Path | None = None) -> str:
+    """The policy: what the browser may load and run on this page. Pages don't change while the server runs."""
+    page = file.read_text(encoding="utf-8") if file is not None and file.suffix == ".html" else ""
+    scripts = " ".join(["'self'", *sorted(inline_scripts(page))])
     return (
         f"default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
         "font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; "
