@@ -72,11 +72,17 @@ def empty_site(database: Database, settings: Settings) -> Iterator[Site]:
 
 @pytest.fixture
 def site(empty_site: Site) -> Site:
-    for role in ROLES:
-        add_user(empty_site.database, role, role)
-        empty_site.tokens[role] = add_token(empty_site.database, role)
-    empty_site.tokens["agent"] = add_token(empty_site.database, "admin", scope="agent")
+    empty_site.tokens.update(claim(empty_site.database))
     return empty_site
+
+
+def claim(database: Database) -> dict[str, str]:
+    """Add a user per role; a token of each, and one of an agent."""
+    given = {}
+    for role in ROLES:
+        add_user(database, role, role)
+        given[role] = add_token(database, role)
+    return given | {"agent": add_token(database, "admin", scope="agent")}
 
 
 def add_user(database: Database, username: str, role: str, password_hash: str | None = None) -> UUID:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID
 
 import click
 import pytest
+from litestar.testing import TestClient
 
 from appliance.cli.root import cli, invoke
 from appliance.client import admin, concurrency, flow_runs, flows, jobs, maintenance, projects, schedules, system
@@ -22,9 +24,10 @@ from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
 from appliance.protocol.tokens import CreateToken
 from appliance.protocol.users import CreateUser
 from appliance.server.app import create_app
+from appliance.server.db.session import Database
 from tests.integration import mutations as make
 from tests.integration.builders import rows
-from tests.integration.server_fixtures import Site, listening
+from tests.integration.server_fixtures import Site, claim, listening
 
 MODULES = (admin, concurrency, flow_runs, flows, jobs, maintenance, projects, schedules, system)
 PASSWORD = "correct horse battery"
@@ -55,8 +58,22 @@ async def _nobody_hears(_message: Any) -> None:
 
 
 @pytest.fixture
-def lossy(site: Site, settings: Settings) -> Lossy:
-    return Lossy(create_app(settings, site.database), 3)
+def database_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """What clients send is the same for every database; that a server keeps to keys on each, test_lost_answers shows."""
+    shutil.copy(sqlite_template, tmp_path / "appliance.db")
+    return f"sqlite:///{tmp_path / 'appliance.db'}"
+
+
+@pytest.fixture
+def site(database: Database, settings: Settings) -> Site:
+    """One that only `listening` starts."""
+    app = create_app(settings, database)
+    return Site(app, TestClient(app), database, claim(database))
+
+
+@pytest.fixture
+def lossy(site: Site) -> Lossy:
+    return Lossy(site.app, 3)
 
 
 @pytest.fixture
@@ -213,13 +230,11 @@ def test_every_command_that_changes_something_takes_a_key() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_the_command_line(
-    site: Site, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_the_command_line(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     (tmp_path / "password").write_text(PASSWORD)
     (tmp_path / "etl.py").write_text("from appliance import Flow\n\nwith Flow('etl') as flow:\n    pass\n")
     monkeypatch.chdir(tmp_path)
-    lossy = Lossy(create_app(settings, site.database), 1)
+    lossy = Lossy(site.app, 1)
     arguments = COMMANDS[name](site)
     with listening(lossy) as url:  # type: ignore[arg-type]
         monkeypatch.setenv("APPLIANCE_URL", url)
