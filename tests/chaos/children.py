@@ -23,6 +23,7 @@ from tests.chaos import administration
 from tests.chaos.administration import Administration
 from tests.chaos.judge import judge
 from tests.chaos.workload import Workload
+from tests.integration.databases import without_fsync
 
 HERE = "sqlite:///file:appliance.db?uri=true"
 """The database in the directory in which a child works."""
@@ -113,7 +114,7 @@ def warmed() -> Database:
     with tempfile.TemporaryDirectory(prefix="appliance-warm-") as folder:
         os.chdir(folder)
         migrate.upgrade(f"sqlite:///{folder}/appliance.db")
-        db = Database(HERE, rules=Rules(scheduled_runs_ahead=3))
+        db = without_fsync(Database(HERE, rules=Rules(scheduled_runs_ahead=3)))
         for script in (Workload, Administration):
             script(db, Path("journal.jsonl"), MORNING).script()
         judge(db, MORNING)
