@@ -92,6 +92,7 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     site_name: str = "Appliance"
     admin_password: str = ""
     admin_token: str = ""
+    change_preset_password: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["plain", "json"] = "plain"
     metrics_public: bool = True

@@ -1,4 +1,4 @@
-"""What a command is about: runs, flows, schedules, limits and tokens, by their ids or by their names."""
+"""What a command is about: runs, flows, schedules, limits, tokens and users, by their ids or by their names."""
 
 from __future__ import annotations
 
@@ -106,6 +106,21 @@ class TokenId(_Reference):
         if not matches:
             raise _unknown("token", name, [one.name for one in tokens], "the tokens are")
         return _only("tokens", name, matches, lambda one: (one.id, f"of {one.username}, begins {one.prefix}")).id
+
+
+class UserId(_Reference):
+    """A user, by their id or name."""
+
+    name = "user"
+
+    def find(self, transport: Transport, name: str) -> UUID:
+        from appliance.client import admin
+
+        users = admin.users(transport)
+        matches = [one for one in users if one.username == name.strip().lower()]
+        if not matches:
+            raise _unknown("user", name, [one.username for one in users], "the users are")
+        return matches[0].id
 
 
 def find_flow(transport: Transport, name: str, project: str | None = None) -> dict[str, Any]:

@@ -135,7 +135,8 @@ def first_user(settings: Settings, db: Database) -> str | None:
     """Create the administrator named in the settings. If there is none and no user exists, return the one-time setup link."""
     try:
         if settings.admin_password or settings.admin_token:
-            setup.ensure_admin(db, settings.admin_password, settings.admin_token)
+            must_change = settings.change_preset_password
+            setup.ensure_admin(db, settings.admin_password, settings.admin_token, must_change=must_change)
             return None
         if not setup.setup_required(db):
             return None

@@ -1,24 +1,37 @@
-"""`appliance user`: creates and lists the people who may sign in."""
+"""`appliance user`: creates and lists the people who may sign in, and changes their passwords."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from uuid import UUID
 
 import click
 
 from appliance.cli.connection import connect
+from appliance.cli.identifiers import UserId
 from appliance.cli.options import key_option
 from appliance.cli.output import as_json, print_json, print_table
-from appliance.protocol.users import CreateUser
+from appliance.protocol.users import ChangePassword, CreateUser, SetPassword, UserView
+
+EPILOG = """\b
+Examples:
+  appliance user create maria --role operator
+  appliance user create ci --role viewer --password-file /run/secrets/ci
+  appliance user password
+  appliance user password maria"""
+CHANGE_EPILOG = """\b
+Examples:
+  appliance user password
+  appliance user password --current-password-file old.txt --password-file new.txt
+  appliance user password maria
+  appliance user password ci --password-file /run/secrets/ci --no-must-change"""
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group(
-    epilog="\b\nExamples:\n  appliance user create maria --role operator"
-    "\n  appliance user create ci --role viewer --password-file /run/secrets/ci"
-)
+@click.group(epilog=EPILOG)
 def user() -> None:
-    """Create and list users."""
+    """Create and list users, and change passwords."""
 
 
 @user.command()
@@ -32,7 +45,7 @@ def user() -> None:
 )
 @click.option(
     "--password-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=_FILE,
     help="Read the password from a file instead of prompting for it.",
 )
 @key_option
@@ -43,11 +56,7 @@ def create(
     """Create a user."""
     from appliance.client import admin
 
-    password = (
-        password_file.read_text(encoding="utf-8").rstrip("\r\n")
-        if password_file is not None
-        else click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    )
+    password = _read(password_file, "Password", twice=True)
     created = admin.create_user(connect(), CreateUser(username=name, password=password, role=role))
     if json_output:
         print_json(created)
@@ -65,5 +74,73 @@ def list_users(json_output: bool) -> None:
     if json_output:
         print_json(users)
         return
-    rows = ((u.username, u.role, u.created, "disabled" if u.disabled else "") for u in users)
+    rows = ((u.username, u.role, u.created, _notes(u)) for u in users)
     print_table(("NAME", "ROLE", "CREATED", ""), rows, "No users exist.")
+
+
+@user.command("password", epilog=CHANGE_EPILOG)
+@click.argument("user_id", type=UserId(), metavar="[NAME]", required=False)
+@click.option("--password-file", type=_FILE, help="Read the new password from a file instead of prompting for it.")
+@click.option(
+    "--current-password-file", type=_FILE, help="Read your current password from a file instead of prompting for it."
+)
+@click.option(
+    "--must-change/--no-must-change",
+    default=None,
+    help="Whether NAME must choose another password at the next sign-in [--must-change].",
+)
+@key_option
+@as_json
+def change_password(
+    user_id: UUID | None,
+    password_file: Path | None,
+    current_password_file: Path | None,
+    must_change: bool | None,
+    json_output: bool,
+) -> None:
+    """Change your own password, or set NAME's as an administrator. Ends the user's browser sessions; tokens keep working."""
+    if user_id is None:
+        if must_change is not None:
+            raise click.UsageError("--must-change is for another user's password; add the user's NAME.")
+        _change_own(current_password_file, password_file, json_output)
+    else:
+        if current_password_file is not None:
+            raise click.UsageError("--current-password-file is for your own password; leave out the user's NAME.")
+        _set_for(user_id, password_file, must_change is not False, json_output)
+
+
+def _change_own(current_file: Path | None, new_file: Path | None, json_output: bool) -> None:
+    from appliance.client import admin
+
+    current = _read(current_file, "Current password")
+    new = _read(new_file, "New password", twice=True)
+    me = admin.change_password(connect(), ChangePassword(current=current, new=new))
+    if json_output:
+        print_json(me)
+    else:
+        click.echo(f"Password of {me.username} changed.")
+
+
+def _set_for(user_id: UUID, new_file: Path | None, must_change: bool, json_output: bool) -> None:
+    from appliance.client import admin
+
+    new = _read(new_file, "New password", twice=True)
+    changed = admin.set_password(connect(), user_id, SetPassword(password=new, must_change=must_change))
+    if json_output:
+        print_json(changed)
+    else:
+        click.echo(
+            f"Password of {changed.username} set{'; it must be changed at the next sign-in' if must_change else ''}."
+        )
+
+
+def _read(file: Path | None, prompt: str, *, twice: bool = False) -> str:
+    if file is not None:
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    password: str = click.prompt(prompt, hide_input=True, confirmation_prompt=twice)
+    return password
+
+
+def _notes(user: UserView) -> str:
+    notes = (("disabled", user.disabled), ("must change password", user.must_change_password))
+    return ", ".join(note for note, applies in notes if applies)

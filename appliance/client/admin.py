@@ -8,7 +8,7 @@ from appliance.client import wire
 from appliance.client.transport import Transport, path
 from appliance.protocol.message import Page
 from appliance.protocol.tokens import CreateToken, TokenCreated, TokenView
-from appliance.protocol.users import CreateUser, Me, UserView
+from appliance.protocol.users import ChangePassword, CreateUser, Me, SetPassword, UserView
 
 
 def me(transport: Transport) -> Me:
@@ -24,6 +24,16 @@ def users(transport: Transport) -> list[UserView]:
 def create_user(transport: Transport, request: CreateUser) -> UserView:
     """Create a user."""
     return transport.change("POST", path("users"), request, UserView)
+
+
+def change_password(transport: Transport, request: ChangePassword) -> Me:
+    """Change the password of the user whose token this is."""
+    return transport.change("POST", path("password"), request, Me)
+
+
+def set_password(transport: Transport, user_id: UUID, request: SetPassword) -> UserView:
+    """Set another user's password."""
+    return transport.change("PUT", path("users", user_id, "password"), request, UserView)
 
 
 def tokens(transport: Transport) -> list[TokenView]:

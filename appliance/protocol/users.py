@@ -29,6 +29,7 @@ class Me(Answer, kw_only=True):
     role: Role
     csrf_token: str = ""
     permissions: list[str] = []
+    must_change_password: bool = False
 
 
 class CreateUser(Message, kw_only=True):
@@ -43,3 +44,18 @@ class UserView(Answer, kw_only=True):
     role: str
     created: datetime
     disabled: bool
+    must_change_password: bool = False
+
+
+class ChangePassword(Message, kw_only=True):
+    """Change one's own password."""
+
+    current: str
+    new: str
+
+
+class SetPassword(Message, kw_only=True):
+    """Set another user's password, which they must change at their next sign-in, unless `must_change` is false."""
+
+    password: str
+    must_change: bool = True

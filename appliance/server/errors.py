@@ -4,6 +4,8 @@ ServerError
 |- Invalid          400 invalid          the request can't be used as it is
 |- Unauthenticated  401 unauthenticated  no credential, or an invalid one
 |- Forbidden        403 forbidden        the caller is known but lacks the permission
+|  |- WrongPassword 403 wrong_password   the current password, which a change of it needs, is another one
+|  `- MustChangePassword 403 must_change_password  the session is good for nothing else until the password is changed
 |- NotFound         404 not_found
 |- UnknownName      422 unknown_name     a filter or a query parameter names something that doesn't exist
 |- Conflict         409 conflict         the object's state doesn't allow this, or it has just changed
@@ -56,6 +58,14 @@ class Unauthenticated(ServerError):
 class Forbidden(ServerError):
     code = "forbidden"
     status = 403
+
+
+class WrongPassword(Forbidden):
+    code = "wrong_password"
+
+
+class MustChangePassword(Forbidden):
+    code = "must_change_password"
 
 
 class NotFound(ServerError):

@@ -14,10 +14,11 @@ from uuid import UUID
 from appliance.config import Settings
 from appliance.kit import clock, ids
 from appliance.protocol.tokens import CreateToken
-from appliance.protocol.users import CreateUser, Login, Setup
+from appliance.protocol.users import ChangePassword, CreateUser, Login, SetPassword, Setup
 from appliance.server.actions import (
     agents,
     disk,
+    passwords,
     presence,
     projects,
     restored,
@@ -43,6 +44,7 @@ from appliance.server.services.scheduler import Scheduler
 from tests.integration import builders
 
 PASSWORD = "correct-horse-battery"
+ANOTHER = "another-horse-battery"
 FROM_ENVIRONMENT = "apl_user_" + "e" * 43
 LIFETIME = timedelta(days=1)
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
@@ -89,6 +91,8 @@ class Administration:
 
     def come_and_go(self) -> None:
         once(lambda: users.create(self.db, SYSTEM, CreateUser(username="bob", password=PASSWORD)))
+        bob = UUID(str(builders.one(self.db, "select id from \"user\" where username = 'bob'")["id"]))
+        passwords.set_for(self.db, SYSTEM, bob, SetPassword(password=PASSWORD), None)
         login = Login(username="bob", password=PASSWORD)
         for _ in range(2):
             opened = sessions.sign_in(self.db, LoginThrottle(), login, "127.0.0.1", LIFETIME)
@@ -97,6 +101,8 @@ class Administration:
         assert row is not None
         credentials.touch(self.db, row.id, self.time + credentials.TOUCH_AFTER)
         sessions.sign_out(self.db, row.id)
+        change = ChangePassword(current=PASSWORD, new=ANOTHER)
+        passwords.change(self.db, LoginThrottle(), opened.actor, change, "127.0.0.1", None)
 
     def hand_out(self) -> None:
         kept, gone = (

@@ -11,7 +11,8 @@ from appliance.kit import clock, ids
 from appliance.protocol.backfills import Backfill
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.tokens import CreateToken
-from appliance.server.actions import concurrency, hold, jobs, maintenance, schedules, tokens
+from appliance.protocol.users import SetPassword
+from appliance.server.actions import concurrency, hold, jobs, maintenance, passwords, schedules, tokens
 from appliance.server.actions.flow_runs.pause import pause_run
 from appliance.server.auth.identity import SYSTEM
 from appliance.server.db.session import Database
@@ -20,6 +21,7 @@ from tests.integration.builders import ALICE, MINUTELY, create, register, rows
 from tests.integration.server_fixtures import Site
 from tests.integration.test_attempts import failed
 
+PASSWORD = "correct horse battery"
 CRON = {"kind": "cron", "cron": "0 6 * * *", "timezone": "UTC"}
 Request = tuple[str, dict[str, Any] | None]
 Rest = Callable[[Site], Request]
@@ -84,6 +86,17 @@ def token(site: Site) -> UUID:
     return tokens.create(site.database, SYSTEM, CreateToken(name="old", username="viewer")).view.id
 
 
+def user(site: Site) -> UUID:
+    return UUID(str(rows(site.database, "select id from \"user\" where username = 'viewer'")[0]["id"]))
+
+
+def own_password(site: Site) -> None:
+    """The administrator, who has only a token, gets a password too."""
+    admin = UUID(str(rows(site.database, "select id from \"user\" where username = 'admin'")[0]["id"]))
+    set_password = SetPassword(password=PASSWORD, must_change=False)
+    passwords.set_for(site.database, SYSTEM, admin, set_password, None)
+
+
 def backfill(site: Site) -> dict[str, Any]:
     return {"schedule_id": str(schedule(site)), "start": "2026-01-01T00:00:00Z", "end": "2026-01-04T00:00:00Z"}
 
@@ -139,8 +152,16 @@ REST: dict[str, Rest] = {
     "POST /system/free-space": lambda _site: ("/system/free-space", {"keep_days": 1.0}),
     "POST /users": lambda _site: (
         "/users",
-        {"username": "dora", "password": "correct horse battery", "role": "operator"},
+        {"username": "dora", "password": PASSWORD, "role": "operator"},
     ),
+    "PUT /users/{user_id}/password": lambda site: (
+        f"/users/{user(site)}/password",
+        {"password": "another horse battery"},
+    ),
+    "POST /password": lambda site: (
+        own_password(site),
+        ("/password", {"current": PASSWORD, "new": "another horse battery"}),
+    )[1],
     "POST /tokens": lambda _site: ("/tokens", {"name": "ci", "username": "viewer"}),
     "DELETE /tokens/{token_id}": lambda site: (f"/tokens/{token(site)}", None),
 }

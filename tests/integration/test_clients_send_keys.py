@@ -22,7 +22,7 @@ from appliance.protocol.flows import Registration
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
 from appliance.protocol.tokens import CreateToken
-from appliance.protocol.users import CreateUser
+from appliance.protocol.users import ChangePassword, CreateUser, SetPassword
 from appliance.server.app import create_app
 from appliance.server.db.session import Database
 from tests.integration import mutations as make
@@ -30,7 +30,7 @@ from tests.integration.builders import rows
 from tests.integration.server_fixtures import Site, claim, listening
 
 MODULES = (admin, concurrency, flow_runs, flows, jobs, maintenance, projects, schedules, system)
-PASSWORD = "correct horse battery"
+PASSWORD, ANOTHER = make.PASSWORD, "another horse battery"
 
 
 class Lossy:
@@ -85,6 +85,11 @@ def transport(site: Site, lossy: Lossy) -> Iterator[Transport]:
 Change = Callable[[Transport, Site], object]
 CHANGES: dict[str, Change] = {
     "admin.create_user": lambda to, _site: admin.create_user(to, CreateUser(username="dora", password=PASSWORD)),
+    "admin.change_password": lambda to, site: (
+        make.own_password(site),
+        admin.change_password(to, ChangePassword(current=PASSWORD, new=ANOTHER)),
+    ),
+    "admin.set_password": lambda to, site: admin.set_password(to, make.user(site), SetPassword(password=PASSWORD)),
     "admin.create_token": lambda to, _site: admin.create_token(to, CreateToken(name="ci")),
     "admin.delete_token": lambda to, site: admin.delete_token(to, make.token(site)),
     "concurrency.put": lambda to, _site: concurrency.put(to, "label", "gpu", 3),
@@ -159,6 +164,9 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "token create": lambda _site: ["ci"],
     "token revoke": lambda site: [str(make.token(site))],
     "user create": lambda _site: ["dora", "--password-file", "password"],
+    "user password": lambda site: list(
+        filter(None, [make.own_password(site), "--current-password-file", "password", "--password-file", "another"])
+    ),
     "limit set": lambda _site: ["label", "gpu", "3"],
     "limit timeout": lambda site: [str(make.flow(site)), "2h"],
     "limit remove": lambda site: [str(make.limit(site))],
@@ -232,6 +240,7 @@ def test_every_command_that_changes_something_takes_a_key() -> None:
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_the_command_line(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "another").write_text(ANOTHER)
     (tmp_path / "etl.py").write_text("from appliance import Flow\n\nwith Flow('etl') as flow:\n    pass\n")
     monkeypatch.chdir(tmp_path)
     lossy = Lossy(site.app, 1)

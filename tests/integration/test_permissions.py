@@ -91,6 +91,11 @@ def _user(_site: Site) -> Target:
     return "/api/v1/users", {"username": f"user-{uuid4().hex[:12]}", "password": "a long enough one"}
 
 
+def _password(site: Site) -> Target:
+    user = add_user(site.database, f"user-{uuid4().hex[:12]}", "viewer")
+    return f"/api/v1/users/{user}/password", {"password": "a long enough one"}
+
+
 def _limit(site: Site) -> Target:
     row = concurrency.put(site.database, builders.ALICE, "label", uuid4().hex, 1)
     return f"/api/v1/concurrency-limits/{row.id}", None
@@ -114,6 +119,10 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("POST", "/api/v1/login"): (EVERYBODY, _fixed("/api/v1/login", {"username": "x", "password": "x"})),
     ("POST", "/api/v1/setup"): (EVERYBODY, _fixed("/api/v1/setup", {"token": "x", "password": "a long enough one"})),
     ("POST", "/api/v1/logout"): (READERS, _fixed("/api/v1/logout", {})),
+    ("POST", "/api/v1/password"): (
+        READERS,
+        _fixed("/api/v1/password", {"current": "x", "new": "a long enough one"}),
+    ),
     ("GET", "/api/v1/me"): (READERS, _fixed("/api/v1/me")),
     ("POST", "/graphql"): (READERS, _fixed("/graphql", {"query": "{ me { username } }"})),
     ("GET", "/api/v1/events"): (READERS, _fixed("/api/v1/events")),
@@ -207,6 +216,7 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("DELETE", "/api/v1/system/maintenance"): (ADMINS, _fixed("/api/v1/system/maintenance")),
     ("GET", "/api/v1/users"): (ADMINS, _fixed("/api/v1/users")),
     ("POST", "/api/v1/users"): (ADMINS, _user),
+    ("PUT", "/api/v1/users/{user_id:uuid}/password"): (ADMINS, _password),
     ("GET", "/api/v1/tokens"): (ADMINS, _fixed("/api/v1/tokens")),
     ("POST", "/api/v1/tokens"): (ADMINS, _fixed("/api/v1/tokens", {"name": "x"})),
     ("DELETE", "/api/v1/tokens/{token_id:uuid}"): (ADMINS, _token),
@@ -218,6 +228,7 @@ ANSWERED_OTHERWISE = {
     ("GET", "/docs/{path:path}"): {404},
     ("POST", "/api/v1/login"): {401, 429},
     ("POST", "/api/v1/setup"): {409},
+    ("POST", "/api/v1/password"): {409},  # they have only tokens
     ("POST", R + "/resume"): {409},  # it is not paused
     ("POST", R + "/restart"): {409},  # it has not ended
     ("POST", "/api/v1/jobs/{job_id:uuid}/cancel"): {409},  # it is over already

@@ -168,6 +168,11 @@ def test_the_page_bears_the_boot_facts(database: Database, tmp_path: Path) -> No
         assert (
             me["username"] == "alice" and me["csrfToken"] == login.json()["csrf_token"] and "read" in me["permissions"]
         )
+        assert me["mustChangePassword"] is False
+        with database.write() as session:
+            session.execute(builders.text('update "user" set must_change_password = true'))
+        me = boot(client, Cookie=cookie)["me"]
+        assert (me["permissions"], me["mustChangePassword"]) == (["self"], True)
         assert boot(client, Cookie=f"{COOKIE}=gone")["me"] is None
 
 

@@ -18,7 +18,10 @@ from appliance.server.db.retries import retried
 from appliance.server.db.rows.users import UserRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import sessions as write_sessions
+from appliance.server.db.writes import users as write_users
 from appliance.server.errors import Unauthenticated
+
+_WRONG = "The user name or the password is wrong."
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,12 @@ def sign_in(
         stored = user.password_hash if user is not None else None
     if not passwords.verify(stored, request.password) or user is None or user.disabled:
         throttle.failed(username, peer)
-        raise Unauthenticated("The user name or the password is wrong.")
+        raise Unauthenticated(_WRONG)
     throttle.succeeded(username, peer)
     with db.write("session.open", essential=True) as session:
+        user = write_users.share(session, user.id)
+        if user is None or user.disabled or user.password_hash != stored:  # changed meanwhile, which ends all sessions
+            raise Unauthenticated(_WRONG)
         return open_session(session, user, lifetime, now)
 
 
@@ -72,7 +78,13 @@ def open_session(session: Session, user: UserRow, lifetime: timedelta, now: date
             "last_used": now,
         },
     )
-    actor = Actor(kind="user", name=user.username, role=user.role, user_id=user.id)
+    actor = Actor(
+        kind="user",
+        name=user.username,
+        role=user.role,
+        user_id=user.id,
+        must_change_password=user.must_change_password,
+    )
     return SignedIn(actor, secret, csrf_token, expires_at)
 
 

@@ -44,8 +44,11 @@ def setup_required(db: Database) -> bool:
 
 
 @retried
-def ensure_admin(db: Database, password: str, token: str, *, now: datetime | None = None) -> None:
-    """On the first start create the user `admin` with this password, this token or both; later only add a token not yet known."""
+def ensure_admin(
+    db: Database, password: str, token: str, *, must_change: bool = False, now: datetime | None = None
+) -> None:
+    """On the first start create the user `admin` with this password, this token or both; later only add a token not yet known. With
+    `must_change`, the first thing to do with the password is to change it."""
     if not password and not token:
         return
     now = now or clock.now()
@@ -65,7 +68,9 @@ def ensure_admin(db: Database, password: str, token: str, *, now: datetime | Non
         return  # the site was claimed under another name; the environment doesn't add a second administrator
     password_hash = passwords.hash_password(password) if password and admin is None else None
     with db.write("setup.admin") as session:
-        admin = read_users.by_username(session, ADMIN) or _add_admin(session, ADMIN, password_hash, now)
+        admin = read_users.by_username(session, ADMIN) or _add_admin(
+            session, ADMIN, password_hash, now, must_change=must_change and password_hash is not None
+        )
         if token and read_tokens.by_hash(session, ids.sha256(token)) is None:
             issue(session, SYSTEM, admin, "from the environment", "user", now, secret=token)
 
@@ -132,9 +137,19 @@ def _check_setup_token(session: Session, token: str) -> None:
         raise Forbidden("The setup link is not valid; restart the appliance to get a new one.")
 
 
-def _add_admin(session: Session, username: str, password_hash: str | None, now: datetime) -> UserRow:
+def _add_admin(
+    session: Session, username: str, password_hash: str | None, now: datetime, must_change: bool = False
+) -> UserRow:
     user_id = ids.uuid7()
-    write_users.add(session, id=user_id, username=username, password_hash=password_hash, role="admin", created=now)
+    write_users.add(
+        session,
+        id=user_id,
+        username=username,
+        password_hash=password_hash,
+        role="admin",
+        created=now,
+        must_change_password=must_change,
+    )
     announce(session, "user", user_id, "user.created", {"role": "admin"}, SYSTEM, now)
     user = read_users.get(session, user_id)
     assert user is not None

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from litestar import Router, delete, get, post
+from litestar import Request, Router, delete, get, post, put
 
 from appliance.protocol.message import Page
 from appliance.protocol.tokens import CreateToken, TokenCreated, TokenView
-from appliance.protocol.users import CreateUser, UserView
+from appliance.protocol.users import CreateUser, SetPassword, UserView
+from appliance.server.actions import passwords
 from appliance.server.actions import tokens as token_actions
 from appliance.server.actions import users as user_actions
 from appliance.server.api import views
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
-from appliance.server.auth.identity import Actor
+from appliance.server.auth.identity import Actor, Credential
 from appliance.server.db.reads import tokens, users
 from appliance.server.db.session import Database
 
@@ -30,6 +32,19 @@ def list_users(database: Database) -> Page:
 def create_user(database: Database, actor: Actor, body: bytes) -> UserView:
     """Add a user."""
     return user_actions.create(database, actor, decode(body, CreateUser))
+
+
+@put(
+    "/users/{user_id:uuid}/password",
+    opt={"permission": Permission.MANAGE_USERS, "body": SetPassword},
+    sync_to_thread=True,
+)
+def set_password(
+    request: Request[Any, Any, Any], database: Database, actor: Actor, user_id: UUID, body: bytes
+) -> UserView:
+    """Set a user's password and end their sessions. They must change it at their next sign-in, unless `must_change` is false."""
+    credential: Credential = request.auth
+    return passwords.set_for(database, actor, user_id, decode(body, SetPassword), credential.session_id)
 
 
 @get("/tokens", opt={"permission": Permission.MANAGE_TOKENS, "items": TokenView}, sync_to_thread=True)
@@ -51,4 +66,4 @@ def revoke_token(database: Database, actor: Actor, token_id: UUID) -> None:
     token_actions.revoke(database, actor, token_id)
 
 
-router = Router("/", route_handlers=[list_users, create_user, list_tokens, create_token, revoke_token])
+router = Router("/", route_handlers=[list_users, create_user, set_password, list_tokens, create_token, revoke_token])

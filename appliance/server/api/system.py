@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +13,8 @@ from appliance.config import Settings
 from appliance.kit import clock
 from appliance.kit.version import VERSION
 from appliance.protocol.system import ServerInfo
-from appliance.protocol.users import Login, Me, Setup
-from appliance.server.actions import sessions, setup
+from appliance.protocol.users import ChangePassword, Login, Me, Setup
+from appliance.server.actions import passwords, sessions, setup
 from appliance.server.api import disk
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission, permissions_of
@@ -45,8 +46,7 @@ def login(
     request: Request[Any, Any, Any], database: Database, settings: Settings, throttle: LoginThrottle, body: bytes
 ) -> Response[Me]:
     """Sign in with a password. The response sets the session cookie and contains the CSRF token."""
-    peer = request.client.host if request.client else ""
-    session = sessions.sign_in(database, throttle, decode(body, Login), peer, _lifetime(settings))
+    session = sessions.sign_in(database, throttle, decode(body, Login), _peer(request), _lifetime(settings))
     return _signed_in(session, settings)
 
 
@@ -59,6 +59,17 @@ def logout(request: Request[Any, Any, Any], database: Database) -> Response[None
     response: Response[None] = Response(None, status_code=204)
     response.delete_cookie(COOKIE)
     return response
+
+
+@post("/password", opt={"permission": Permission.SELF, "body": ChangePassword}, status_code=200, sync_to_thread=True)
+def change_password(
+    request: Request[Any, Any, Any], database: Database, throttle: LoginThrottle, actor: Actor, body: bytes
+) -> Me:
+    """Change your own password. All your sessions end, except the one that sends this; API tokens are not affected."""
+    credential: Credential = request.auth
+    change = decode(body, ChangePassword)
+    passwords.change(database, throttle, actor, change, _peer(request), credential.session_id)
+    return _me(replace(actor, must_change_password=False), credential.csrf_token)
 
 
 @get("/me", opt={"permission": Permission.SELF, "uncompressed": True}, sync_to_thread=False)
@@ -87,11 +98,18 @@ def _me(actor: Actor, csrf_token: str) -> Me:
         role=actor.role or "viewer",
         csrf_token=csrf_token,
         permissions=sorted(permission.value for permission in permissions_of(actor)),
+        must_change_password=actor.must_change_password,
     )
+
+
+def _peer(request: Request[Any, Any, Any]) -> str:
+    return request.client.host if request.client else ""
 
 
 def _lifetime(settings: Settings) -> timedelta:
     return timedelta(hours=settings.session_hours)
 
 
-router = Router("/", route_handlers=[info, use_setup, login, logout, me, disk.show_disk, disk.free_space])
+router = Router(
+    "/", route_handlers=[info, use_setup, login, logout, change_password, me, disk.show_disk, disk.free_space]
+)

@@ -161,7 +161,14 @@ def log(row: LogRow) -> LogView:
 
 
 def user(row: UserRow) -> UserView:
-    return UserView(id=row.id, username=row.username, role=row.role, created=row.created, disabled=row.disabled)
+    return UserView(
+        id=row.id,
+        username=row.username,
+        role=row.role,
+        created=row.created,
+        disabled=row.disabled,
+        must_change_password=row.must_change_password,
+    )
 
 
 def token(row: TokenRow) -> TokenView:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from appliance.server.auth.identity import Actor
-from appliance.server.errors import Forbidden
+from appliance.server.errors import Forbidden, MustChangePassword
 
 
 class Permission(StrEnum):
@@ -42,6 +42,7 @@ class Permission(StrEnum):
     RUN_PROTOCOL = "runs:protocol"
 
 
+_UNTIL_CHANGED = frozenset({Permission.SELF})
 _VIEWER = frozenset({Permission.SELF, Permission.READ})
 _OPERATOR = _VIEWER | {
     Permission.CREATE_RUN,
@@ -76,7 +77,8 @@ ROLES: dict[str, frozenset[Permission]] = {"viewer": _VIEWER, "operator": _OPERA
 def permissions_of(actor: Actor) -> frozenset[Permission]:
     """Everything the actor may do. An unknown kind or role may do nothing."""
     if actor.kind == "user":
-        return ROLES.get(actor.role or "", frozenset())
+        of_role = ROLES.get(actor.role or "", frozenset())
+        return of_role & _UNTIL_CHANGED if actor.must_change_password else of_role
     if actor.kind == "agent":
         return frozenset({Permission.AGENT_PROTOCOL})
     if actor.kind == "run":
@@ -87,6 +89,10 @@ def permissions_of(actor: Actor) -> frozenset[Permission]:
 def require(actor: Actor, permission: Permission) -> None:
     """Raise Forbidden unless the actor has the permission."""
     if permission is not Permission.PUBLIC and permission not in permissions_of(actor):
+        if actor.must_change_password:
+            raise MustChangePassword(
+                "Change your password first: reload the page in the browser, or send it to POST /api/v1/password."
+            )
         holder = f"the role {actor.role} doesn't" if actor.role else f"{actor.kind} tokens don't"
         raise Forbidden(
             f"This requires the permission {permission.value}, which {holder} have; ask an administrator for it."

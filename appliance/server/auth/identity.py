@@ -14,7 +14,7 @@ class Actor:
     """A person or script (user), an agent, one attempt of a run, or one of the server's own services.
 
     `name` is what histories record: the user's name, the token's name for an agent, or the run's id for a run. `key` is the
-    idempotency key of the request, if it has one.
+    idempotency key of the request, if it has one. `must_change_password` limits a browser session to that.
     """
 
     kind: Literal["user", "agent", "run", "service"]
@@ -25,6 +25,7 @@ class Actor:
     flow_run_id: UUID | None = None
     attempt: int | None = None
     key: str | None = None
+    must_change_password: bool = False
 
 
 SYSTEM = Actor(kind="service", name="appliance")
@@ -37,3 +38,8 @@ class Credential:
     kind: Literal["session", "token", "run"]
     id: UUID
     csrf_token: str = ""
+
+    @property
+    def session_id(self) -> UUID | None:
+        """The browser session, if it is one."""
+        return self.id if self.kind == "session" else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import threading
 import unicodedata
 from functools import cache
@@ -28,6 +29,11 @@ def check_strength(password: str, username: str) -> None:
         raise Invalid(f"The password is too long; use at most {MAX_BYTES} bytes.")
     if len(set(password)) < 4 or (username and username.lower() in password.lower()):
         raise Invalid("The password is too easy to guess; don't repeat one character or use the user's name in it.")
+
+
+def are_same(one: str, other: str) -> bool:
+    """Whether two passwords are the same, in whatever Unicode form they are typed."""
+    return hmac.compare_digest(_bytes(one), _bytes(other))
 
 
 def hash_password(password: str) -> str:

@@ -25,7 +25,13 @@ def authenticate(session: Session, cookie: str, now: datetime) -> tuple[Actor, C
     row = sessions.by_hash(session, ids.sha256(cookie))
     if row is None or row.disabled or row.expires_at <= now:
         return None
-    actor = Actor(kind="user", name=row.username, role=row.role, user_id=row.user_id)
+    actor = Actor(
+        kind="user",
+        name=row.username,
+        role=row.role,
+        user_id=row.user_id,
+        must_change_password=row.must_change_password,
+    )
     return actor, Credential(kind="session", id=row.id, csrf_token=row.csrf_token), now - row.last_used >= TOUCH_AFTER
 
 

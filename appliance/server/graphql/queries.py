@@ -61,6 +61,7 @@ class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, S
             username=actor.name,
             role=actor.role or "",
             permissions=sorted(permission.value for permission in permissions_of(actor)),
+            must_change_password=actor.must_change_password,
         )
 
     @root_field(Permission.READ)

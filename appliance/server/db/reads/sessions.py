@@ -16,7 +16,6 @@ _user = metadata.tables["user"]
 
 def by_hash(session: Session, token_hash: str) -> SessionRow | None:
     """The session with its user's name, role and state."""
-    query = select(_session, _user.c.username, _user.c.role, _user.c.disabled).join(
-        _user, _user.c.id == _session.c.user_id
-    )
+    of_user = (_user.c.username, _user.c.role, _user.c.disabled, _user.c.must_change_password)
+    query = select(_session, *of_user).join(_user, _user.c.id == _session.c.user_id)
     return cast(SessionRow | None, session.execute(query.where(_session.c.token_hash == token_hash)).one_or_none())

@@ -18,6 +18,7 @@ class UserRow(RowType):
     password_hash: str | None
     role: Role
     disabled: bool
+    must_change_password: bool
     created: datetime
 
 
@@ -34,6 +35,7 @@ class SessionRow(RowType):
     username: str
     role: Role
     disabled: bool
+    must_change_password: bool
 
 
 class NewSession(TypedDict):

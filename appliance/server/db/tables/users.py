@@ -20,6 +20,7 @@ class User(SQLModel, table=True):
     password_hash: str | None = Field(default=None, max_length=300)
     role: str = Field(default="viewer", sa_type=OneOf("viewer", "operator", "admin"))
     disabled: bool = False
+    must_change_password: bool = False  # at the next sign-in
     created: datetime = Field(sa_type=Time)
 
 

@@ -22,6 +22,12 @@ def remove(session: Session, session_id: UUID) -> None:
     session.execute(delete(_session).where(_session.c.id == session_id))
 
 
+def remove_of_user(session: Session, user_id: UUID, keep: UUID | None) -> None:
+    """Every session of the user but the one to keep."""
+    others = () if keep is None else (_session.c.id != keep,)
+    session.execute(delete(_session).where(_session.c.user_id == user_id, *others))
+
+
 def remove_expired(session: Session, now: datetime) -> None:
     session.execute(delete(_session).where(_session.c.expires_at <= now))
 

@@ -3,27 +3,73 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import CursorResult, Result, insert, select, update
 from sqlalchemy.orm import Session
 
+from appliance.server.db.rows.users import UserRow
 from appliance.server.db.tables import metadata
 
 _user = metadata.tables["user"]
 
 
-def add(session: Session, *, id: UUID, username: str, password_hash: str | None, role: str, created: datetime) -> None:
+def add(
+    session: Session,
+    *,
+    id: UUID,
+    username: str,
+    password_hash: str | None,
+    role: str,
+    created: datetime,
+    must_change_password: bool = False,
+) -> None:
     session.execute(
         insert(_user).values(
-            id=id, username=username, password_hash=password_hash, role=role, disabled=False, created=created
+            id=id,
+            username=username,
+            password_hash=password_hash,
+            role=role,
+            disabled=False,
+            must_change_password=must_change_password,
+            created=created,
         )
     )
 
 
-def set_password(session: Session, user_id: UUID, password_hash: str) -> None:
-    session.execute(update(_user).where(_user.c.id == user_id).values(password_hash=password_hash))
+def share(session: Session, user_id: UUID) -> UserRow | None:
+    """The user, who stays as they are until the transaction ends."""
+    statement = select(_user).where(_user.c.id == user_id).with_for_update(read=True)
+    return cast(UserRow | None, session.execute(statement).one_or_none())
+
+
+def set_password(session: Session, user_id: UUID, password_hash: str, must_change: bool) -> bool:
+    """True when there is such a user."""
+    return _changed(
+        session.execute(
+            update(_user)
+            .where(_user.c.id == user_id)
+            .values(password_hash=password_hash, must_change_password=must_change)
+        )
+    )
+
+
+def replace_password(session: Session, user_id: UUID, old_hash: str, new_hash: str) -> bool:
+    """True when the password was still the old one. The user has chosen the new one, and needn't change it."""
+    return _changed(
+        session.execute(
+            update(_user)
+            .where(_user.c.id == user_id, _user.c.password_hash == old_hash)
+            .values(password_hash=new_hash, must_change_password=False)
+        )
+    )
 
 
 def set_disabled(session: Session, user_id: UUID, disabled: bool) -> None:
     session.execute(update(_user).where(_user.c.id == user_id).values(disabled=disabled))
+
+
+def _changed(result: Result[Any]) -> bool:
+    assert isinstance(result, CursorResult)
+    return result.rowcount == 1

@@ -17,6 +17,7 @@ class Me:
     username: str
     role: str
     permissions: list[str]
+    must_change_password: bool
 
 
 @strawberry.type
