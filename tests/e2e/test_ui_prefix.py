@@ -70,7 +70,7 @@ def test_all_of_the_ui_works_under_a_prefix(page: Page) -> None:
     expect(download).to_have_attribute("href", f"{PREFIX}/api/v1/flow-runs/{page.url.split('/')[-1]}/logs/download")
     icon = page.locator("header img").first
     assert icon.evaluate("image => image.naturalWidth") > 0
-    page.get_by_role("button", name="admin: documentation, theme and sign out").click()
+    page.get_by_role("button", name="admin: documentation, theme, password and sign out").click()
     expect(page.get_by_role("menuitem", name="Documentation")).to_have_attribute("href", f"{PREFIX}/docs/")
     page.get_by_role("menuitem", name="Sign out").click()
     page.wait_for_url(f"**{PREFIX}/login*")

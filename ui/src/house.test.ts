@@ -38,9 +38,9 @@ const RULES: Rule[] = [
     sample: 'import { ApiError, request } from "../api/http";',
   },
   {
-    name: "REST is only for signing in and out, and for whether the server and the session are there",
+    name: "REST is only for signing in and out, for passwords, and for whether the server and the session are there",
     pattern:
-      /(?<![.\w])request(?:<[^(]*>)?\(\s*(?!"GET", "\/api\/v1\/(?:info|me)"|"POST", "(?:\/graphql|\/api\/v1\/(?:login|logout|setup))")/,
+      /(?<![.\w])request(?:<[^(]*>)?\(\s*(?!"GET", "\/api\/v1\/(?:info|me)"|"POST", "(?:\/graphql|\/api\/v1\/(?:login|logout|password|setup))")/,
     home: ["api/http.ts"],
     sample: 'request<Limit>("PUT", "/api/v1/concurrency-limits", limit)',
   },

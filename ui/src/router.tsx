@@ -42,12 +42,26 @@ const login = createRoute({
   component: lazyRouteComponent(() => import("./pages/login"), "LoginPage"),
 });
 
+const password = createRoute({
+  getParentRoute: () => root,
+  path: "/password",
+  validateSearch: (search: Record<string, unknown>): { next?: string } => ({ next: text(search.next) }),
+  beforeLoad: ({ search }) => {
+    const { me } = currentSession();
+    if (!me) throw redirect({ to: "/login", search });
+    if (!me.mustChangePassword) throw redirect({ href: safePath(search.next) });
+  },
+  component: lazyRouteComponent(() => import("./pages/password"), "PasswordPage"),
+});
+
 const app = createRoute({
   getParentRoute: () => root,
   id: "app",
   beforeLoad: ({ location }) => {
-    if (currentSession().setupRequired) throw redirect({ to: "/setup" });
-    if (!currentSession().me) throw redirect({ to: "/login", search: { next: location.href } });
+    const { me, setupRequired } = currentSession();
+    if (setupRequired) throw redirect({ to: "/setup" });
+    if (!me) throw redirect({ to: "/login", search: { next: location.href } });
+    if (me.mustChangePassword) throw redirect({ to: "/password", search: { next: location.href } });
   },
   component: Shell,
 });
@@ -152,6 +166,7 @@ const nowhere = createRoute({ getParentRoute: () => app, path: "$", component: N
 const tree = root.addChildren([
   setup,
   login,
+  password,
   app.addChildren([home, runs, run, flows, flow, runForm, limits, jobs, job, nowhere]),
 ]);
 

@@ -2,9 +2,15 @@ import { act, renderHook } from "@testing-library/react";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { type FakeServer, fakeServer, refusal } from "../test/server";
 import { request, whenSignedOut } from "./http";
-import { currentSession, forgetUser, loadSession, setUp, signIn, signOut, useSession } from "./session";
+import { changePassword, currentSession, forgetUser, loadSession, setUp, signIn, signOut, useSession } from "./session";
 
-const ALICE = { username: "alice", role: "admin", permissions: ["runs:cancel"], csrf_token: "csrf-7" };
+const ALICE = {
+  username: "alice",
+  role: "admin",
+  permissions: ["runs:cancel"],
+  csrf_token: "csrf-7",
+  must_change_password: false,
+};
 const INFO = { version: "1.2", site_name: "Site", setup_required: false };
 let server: FakeServer;
 
@@ -27,7 +33,7 @@ describe("the session at the start", () => {
     boot.id = "boot";
     boot.type = "application/json";
     boot.textContent = JSON.stringify({
-      me: { username: "bob", role: "viewer", permissions: [], csrfToken: "csrf-1" },
+      me: { username: "bob", role: "viewer", permissions: [], csrfToken: "csrf-1", mustChangePassword: false },
       siteName: "Site",
       version: "1.2",
       setupRequired: false,
@@ -43,7 +49,13 @@ describe("the session at the start", () => {
     server.on("GET /api/v1/info", INFO).on("GET /api/v1/me", ALICE);
     await loadSession();
     expect(currentSession()).toEqual({
-      me: { username: "alice", role: "admin", permissions: ["runs:cancel"], csrfToken: "csrf-7" },
+      me: {
+        username: "alice",
+        role: "admin",
+        permissions: ["runs:cancel"],
+        csrfToken: "csrf-7",
+        mustChangePassword: false,
+      },
       siteName: "Site",
       version: "1.2",
       setupRequired: false,
@@ -98,6 +110,17 @@ describe("signing in and out", () => {
     server.on("POST /api/v1/logout", {});
     await signOut();
     expect(onSignedOut).toHaveBeenCalledOnce();
+  });
+
+  it("goes on with what the changed password allows", async () => {
+    server.on("POST /api/v1/login", { ...ALICE, permissions: ["self"], must_change_password: true });
+    server.on("POST /api/v1/password", ALICE);
+    await signIn("alice", "preset");
+    expect(currentSession().me?.mustChangePassword).toBe(true);
+    await changePassword({ current: "preset", new: "several words in a row", idempotencyKey: "key-1" });
+    expect(server.bodies("POST /api/v1/password")).toEqual([{ current: "preset", new: "several words in a row" }]);
+    expect(server.callsTo("POST /api/v1/password")[0]?.headers.get("Idempotency-Key")).toBe("key-1");
+    expect(currentSession().me).toMatchObject({ mustChangePassword: false, permissions: ["runs:cancel"] });
   });
 
   it("sets up the first user and signs in", async () => {

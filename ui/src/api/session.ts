@@ -8,6 +8,8 @@ export interface Me {
   role: string;
   permissions: string[];
   csrfToken: string;
+  /** The session is good for nothing but changing the password, which somebody else set. */
+  mustChangePassword: boolean;
 }
 
 export interface Session {
@@ -23,6 +25,7 @@ interface WireMe {
   role: string;
   permissions: string[];
   csrf_token: string;
+  must_change_password: boolean;
 }
 
 interface WireInfo {
@@ -78,13 +81,20 @@ async function askMe(): Promise<Me | null> {
   }
 }
 
-function toMe({ csrf_token, ...me }: WireMe): Me {
-  return { ...me, csrfToken: csrf_token };
+function toMe({ csrf_token, must_change_password, ...me }: WireMe): Me {
+  return { ...me, csrfToken: csrf_token, mustChangePassword: must_change_password };
 }
 
 export async function signIn(username: string, password: string): Promise<void> {
   const me = await request<WireMe>("POST", "/api/v1/login", { username, password });
   set({ ...session, me: toMe(me), setupRequired: false });
+}
+
+/** Ends all other sessions. */
+export async function changePassword(change: { current: string; new: string; idempotencyKey: string }): Promise<void> {
+  const { idempotencyKey, ...passwords } = change;
+  const me = await request<WireMe>("POST", "/api/v1/password", passwords, undefined, idempotencyKey);
+  set({ ...session, me: toMe(me) });
 }
 
 export async function setUp(token: string, username: string, password: string): Promise<void> {

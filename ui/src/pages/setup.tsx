@@ -3,11 +3,9 @@ import { type FormEvent, useState } from "react";
 import { Button } from "react-aria-components";
 import { setUp, useSession } from "../api/session";
 import { DoorPage } from "../features/session/door";
-import { counted } from "../lib/counted";
+import { NewPasswordInput, SHORTEST } from "../features/session/new-password-input";
 import { usePageTitle } from "../ui/page-title";
 import { TextInput } from "../ui/text-input";
-
-const SHORTEST = 12;
 
 export function SetupPage() {
   usePageTitle("Set up");
@@ -39,7 +37,6 @@ function SetupForm({ linkToken }: { linkToken: string }) {
   const [password, setPassword] = useState("");
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
-  const short = password.length > 0 && password.length < SHORTEST;
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
@@ -72,17 +69,7 @@ function SetupForm({ linkToken }: { linkToken: string }) {
         />
       )}
       <TextInput label="User name" value={username} onChange={setUsername} autoComplete="username" isRequired />
-      <TextInput
-        label="Password"
-        type="password"
-        value={password}
-        onChange={setPassword}
-        autoComplete="new-password"
-        help={`At least ${SHORTEST} characters; several words in a row are easy to remember.`}
-        error={short ? `${counted(SHORTEST - password.length, "more character")} needed.` : undefined}
-        autoFocus
-        isRequired
-      />
+      <NewPasswordInput label="Password" value={password} onChange={setPassword} autoFocus />
       <Button type="submit" className="button primary large">
         {busy ? "Creating…" : "Create administrator"}
       </Button>

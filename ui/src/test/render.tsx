@@ -40,7 +40,7 @@ export async function signIn(role: string, permissions: readonly string[]): Prom
   boot.id = "boot";
   boot.type = "application/json";
   boot.textContent = JSON.stringify({
-    me: { username: "alice", role, permissions, csrfToken: "csrf-1" },
+    me: { username: "alice", role, permissions, csrfToken: "csrf-1", mustChangePassword: false },
     siteName: "Test",
     version: "1",
     setupRequired: false,

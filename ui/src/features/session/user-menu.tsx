@@ -4,6 +4,7 @@ import { signOut, useSession } from "../../api/session";
 import { addressOf } from "../../lib/base";
 import { chooseTheme, chosenTheme, type Theme } from "../../ui/theme";
 import { toastError } from "../../ui/toasts";
+import { PasswordDialog } from "./password-dialog";
 import "./user-menu.css";
 
 const THEMES: { id: Theme; label: string }[] = [
@@ -15,52 +16,60 @@ const THEMES: { id: Theme; label: string }[] = [
 export function UserMenu() {
   const { me, version } = useSession();
   const [theme, setTheme] = useState(chosenTheme());
+  const [isChanging, setChanging] = useState(false);
   if (!me) return null;
   return (
-    <MenuTrigger>
-      <Button className="button quiet" aria-label={`${me.username}: documentation, theme and sign out`}>
-        <span className="avatar" data-letter={me.username.slice(0, 1).toUpperCase()} />
-        <span className="wide-only">{me.username}</span>
-      </Button>
-      <Popover className="popover" placement="bottom end">
-        <Menu
-          className="menu"
-          aria-label="Your menu"
-          onAction={(key) => {
-            if (key === "sign-out") signOut().catch(toastError);
-          }}
-        >
-          <MenuSection
-            selectionMode="single"
-            disallowEmptySelection
-            selectedKeys={[theme]}
-            onSelectionChange={(keys) => {
-              const chosen = [...keys][0] as Theme;
-              chooseTheme(chosen);
-              setTheme(chosen);
+    <>
+      <MenuTrigger>
+        <Button className="button quiet" aria-label={`${me.username}: documentation, theme, password and sign out`}>
+          <span className="avatar" data-letter={me.username.slice(0, 1).toUpperCase()} />
+          <span className="wide-only">{me.username}</span>
+        </Button>
+        <Popover className="popover" placement="bottom end">
+          <Menu
+            className="menu"
+            aria-label="Your menu"
+            onAction={(key) => {
+              if (key === "sign-out") signOut().catch(toastError);
+              if (key === "password") setChanging(true);
             }}
           >
-            <Header className="menu-header">Theme</Header>
-            {THEMES.map(({ id, label }) => (
-              <MenuItem key={id} id={id} className="menu-item">
-                {label}
+            <MenuSection
+              selectionMode="single"
+              disallowEmptySelection
+              selectedKeys={[theme]}
+              onSelectionChange={(keys) => {
+                const chosen = [...keys][0] as Theme;
+                chooseTheme(chosen);
+                setTheme(chosen);
+              }}
+            >
+              <Header className="menu-header">Theme</Header>
+              {THEMES.map(({ id, label }) => (
+                <MenuItem key={id} id={id} className="menu-item">
+                  {label}
+                </MenuItem>
+              ))}
+            </MenuSection>
+            <Separator className="menu-line" />
+            <MenuSection>
+              <Header className="menu-header">
+                {me.username} · {me.role} · Appliance {version}
+              </Header>
+              <MenuItem id="docs" href={addressOf("/docs/")} target="_blank" className="menu-item">
+                Documentation
               </MenuItem>
-            ))}
-          </MenuSection>
-          <Separator className="menu-line" />
-          <MenuSection>
-            <Header className="menu-header">
-              {me.username} · {me.role} · Appliance {version}
-            </Header>
-            <MenuItem id="docs" href={addressOf("/docs/")} target="_blank" className="menu-item">
-              Documentation
-            </MenuItem>
-            <MenuItem id="sign-out" className="menu-item">
-              Sign out
-            </MenuItem>
-          </MenuSection>
-        </Menu>
-      </Popover>
-    </MenuTrigger>
+              <MenuItem id="password" className="menu-item">
+                Change password
+              </MenuItem>
+              <MenuItem id="sign-out" className="menu-item">
+                Sign out
+              </MenuItem>
+            </MenuSection>
+          </Menu>
+        </Popover>
+      </MenuTrigger>
+      <PasswordDialog isOpen={isChanging} onClose={() => setChanging(false)} />
+    </>
   );
 }
