@@ -23,6 +23,8 @@ ALICE = Actor(kind="user", name="alice", role="operator")
 AGENT = Actor(kind="agent", name="agent-token")
 RUN = Actor(kind="run", name="run")
 MINUTELY = {"kind": "cron", "cron": "* * * * *", "timezone": "UTC"}
+YEARLY = {"kind": "cron", "cron": "0 0 1 1 *", "timezone": "UTC"}
+"""For tests on the real clock, in which a run of a minutely schedule might come due."""
 N = {"name": "n", "required": False, "default": 0, "schema": {"type": "integer"}}
 
 

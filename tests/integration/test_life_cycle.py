@@ -209,7 +209,7 @@ BELOW = ("flow_version", "schedule", "flow_run", "flow_run_state", "task_run", "
 
 
 def test_a_flow_is_deleted_with_all_that_belongs_to_it(database: Database) -> None:
-    run, agent = begun(database, schedules=[MINUTELY])
+    run, agent = begun(database, schedules=[builders.YEARLY])
     builders.send(database, run, 1, builders.task("extract-1", "RUNNING", "Running"), builders.line("hello"))
     stored = builders.task("extract-1", "SUCCESS", "Success", result_location="/results/1")
     builders.send(database, run, 2, stored, builders.flow("SUCCESS", "Success"))
