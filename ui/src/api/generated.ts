@@ -213,6 +213,7 @@ export interface SetConcurrencyLimitInput {
 export interface SetRunTimeoutInput {
   flowId: string;
   seconds?: number | null;
+  idempotencyKey?: string | null;
 }
 
 export interface SetScheduleActiveInput {

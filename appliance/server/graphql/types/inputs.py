@@ -174,6 +174,7 @@ class DeleteFlowRunInput:
 class SetRunTimeoutInput:
     flow_id: UUID
     seconds: float | None = None
+    idempotency_key: str | None = None
 
 
 @strawberry.type
