@@ -19,8 +19,8 @@ def test_every_route_refuses_query_parameters_that_it_does_not_have(site: Site) 
     site.tokens["run"] = work.run_token
     for route, handler in openapi.operations(site.app):
         path = route.path_format
-        for name in route.path_parameters:
-            path = path.replace("{" + name + "}", str(run))
+        for name, parameter in route.path_parameters.items():
+            path = path.replace("{" + name + "}", "1" if parameter.type is int else str(run))
         principal = _PRINCIPALS.get(handler.opt["permission"], "admin")
         for method in handler.http_methods:
             answer = site.client.request(method, f"{path}?no_such_thing=1", headers=site.headers(principal), json={})
@@ -35,7 +35,7 @@ def test_every_route_refuses_query_parameters_that_it_does_not_have(site: Site) 
     [
         ("/api/v1/flow-runs?stat=FAILED", "There is no query parameter 'stat'; did you mean 'state'?"),
         ("/api/v1/flow-runs?state=FAILED&Limit=1", "There is no query parameter 'Limit'; did you mean 'limit'?"),
-        ("/api/v1/flows?project=demo&q", "There is no query parameter 'q'; this address takes after, limit, name, project."),
+        ("/api/v1/flows?project=demo&q", "There is no query parameter 'q'; this address takes after, archived, limit, name, project."),
         ("/api/v1/me?x=1", "There is no query parameter 'x'; this address takes none."),
         ("/healthz?x=%00%ff", "There is no query parameter 'x'; this address takes none."),
     ],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -122,6 +121,7 @@ def test_graphql_tells_them_by_flow_and_project(clock: StoppedClock, site: Site)
     found = site.data(query, "viewer", **span, flow=str(flow))["runRollups"]
     assert [row["stateName"] for row in found] == ["Success"]
     assert len(site.data(query, "viewer", **span, project="demo")["runRollups"]) == 2
-    assert site.data(query, "viewer", **span, project=uuid4().hex)["runRollups"] == []
+    unknown = site.graphql(query, "viewer", **span, project="no such")
+    assert unknown["errors"][0]["message"] == "There is no project 'no such'; the projects are demo."
     refused = site.graphql(query, "viewer", since="2026-03-02T00:00:00Z", until="2027-03-02T00:00:00Z")
     assert "hours" in refused["errors"][0]["message"]
