@@ -19,6 +19,7 @@ from appliance.config import Settings
 from appliance.kit import clock
 from appliance.server.actions import presence
 from appliance.server.api import (
+    PREFIX,
     admin,
     agents,
     answers,
@@ -104,24 +105,18 @@ def _answer_wrong_method(request: Request[Any, Any, Any], error: HTTPException) 
 
 def _api() -> list[Router]:
     return [
-        Router(
-            "/api/v1",
-            route_handlers=[
-                system.router,
-                projects.router,
-                flows.router,
-                flow_runs.router,
-                runs.router,
-                agents.router,
-                schedules.router,
-                concurrency.router,
-                jobs.router,
-                maintenance.router,
-                admin.router,
-                events.stream,
-                openapi.show,
-            ],
-        )
+        system.router,
+        projects.router,
+        flows.router,
+        flow_runs.router,
+        runs.router,
+        agents.router,
+        schedules.router,
+        concurrency.router,
+        jobs.router,
+        maintenance.router,
+        admin.router,
+        Router(PREFIX, route_handlers=[events.stream, openapi.show]),
     ]
 
 

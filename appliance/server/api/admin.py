@@ -13,7 +13,7 @@ from appliance.protocol.users import CreateUser, SetPassword, UserView
 from appliance.server.actions import passwords
 from appliance.server.actions import tokens as token_actions
 from appliance.server.actions import users as user_actions
-from appliance.server.api import views
+from appliance.server.api import PREFIX, views
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor, Credential
@@ -66,4 +66,4 @@ def revoke_token(database: Database, actor: Actor, token_id: UUID) -> None:
     token_actions.revoke(database, actor, token_id)
 
 
-router = Router("/", route_handlers=[list_users, create_user, set_password, list_tokens, create_token, revoke_token])
+router = Router(PREFIX, route_handlers=[list_users, create_user, set_password, list_tokens, create_token, revoke_token])

@@ -25,7 +25,7 @@ from appliance.protocol.agents import (
 from appliance.protocol.message import Page
 from appliance.server.actions import agents as actions
 from appliance.server.actions import deploys
-from appliance.server.api import turns
+from appliance.server.api import PREFIX, turns
 from appliance.server.api.bodies import decode
 from appliance.server.api.views import AgentView
 from appliance.server.auth.guards import Permission
@@ -135,4 +135,4 @@ async def _disconnected(request: Request[Any, Any, Any]) -> None:
         pass
 
 
-router = Router("/agents", route_handlers=[index, enrol, claim, report, code_gone, sign_off])
+router = Router(f"{PREFIX}/agents", route_handlers=[index, enrol, claim, report, code_gone, sign_off])

@@ -11,6 +11,7 @@ from litestar import Router, delete, get, put
 from appliance.protocol.limits import PutLimit
 from appliance.protocol.message import Answer, Page
 from appliance.server.actions import concurrency as actions
+from appliance.server.api import PREFIX
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
@@ -62,4 +63,4 @@ def _view(use: LimitUse) -> LimitView:
     return msgspec.convert(use, LimitView, from_attributes=True)
 
 
-router = Router("/", route_handlers=[index, put_limit, remove])
+router = Router(PREFIX, route_handlers=[index, put_limit, remove])

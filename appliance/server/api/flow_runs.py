@@ -22,7 +22,7 @@ from appliance.protocol.task_runs import TaskRunView
 from appliance.protocol.verbs import VERBS, Verb
 from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.actions.flow_runs.perform import perform
-from appliance.server.api import run_filters, turns, views
+from appliance.server.api import PREFIX, run_filters, turns, views
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
@@ -195,4 +195,6 @@ def _verb_route(verb: Verb) -> HTTPRouteHandler:
 
 
 _VERBS = [_verb_route(verb) for verb in VERBS.values()]
-router = Router("/flow-runs", route_handlers=[create, *_VERBS, index, show, history, tasks, log_page, download])
+router = Router(
+    f"{PREFIX}/flow-runs", route_handlers=[create, *_VERBS, index, show, history, tasks, log_page, download]
+)

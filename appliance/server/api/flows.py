@@ -16,7 +16,7 @@ from appliance.server.actions import deletions, flow_edits
 from appliance.server.actions import flows as actions
 from appliance.server.actions import jobs as job_actions
 from appliance.server.actions.run_timeouts import set_run_timeout
-from appliance.server.api import jobs
+from appliance.server.api import PREFIX, jobs
 from appliance.server.api.bodies import decode
 from appliance.server.api.views import FlowView, VersionView
 from appliance.server.auth.guards import Permission
@@ -163,6 +163,6 @@ def _views(database: Database, session: Session, rows: Sequence[FlowRow]) -> lis
 
 
 router = Router(
-    "/flows",
+    f"{PREFIX}/flows",
     route_handlers=[register, index, show, put_run_timeout, edit, deletion, remove, versions, comparison],
 )

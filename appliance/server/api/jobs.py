@@ -13,6 +13,7 @@ from appliance.protocol.hold import HoldView
 from appliance.protocol.jobs import Bulk, JobView, Refusal
 from appliance.protocol.message import Message, Page
 from appliance.server.actions import backfills, hold, jobs
+from appliance.server.api import PREFIX
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
@@ -156,6 +157,6 @@ def one(database: Database, job_id: UUID) -> JobView:
 
 
 router = Router(
-    "/",
+    PREFIX,
     route_handlers=[bulk, preview, backfill, index, show, cancel, show_hold, release_hold, skip_held],
 )

@@ -6,6 +6,7 @@ from litestar import Router, delete, get, put
 
 from appliance.protocol.maintenance import BeginMaintenance, MaintenanceView
 from appliance.server.actions import maintenance
+from appliance.server.api import PREFIX
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
@@ -48,4 +49,4 @@ def _view(active: Maintenance | None) -> MaintenanceView:
     return MaintenanceView(active=True, since=active.since, until=active.until, by=active.by, reason=active.reason)
 
 
-router = Router("/", route_handlers=[show, begin, end])
+router = Router(PREFIX, route_handlers=[show, begin, end])

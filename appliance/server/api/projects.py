@@ -14,7 +14,7 @@ from appliance.protocol.message import Page
 from appliance.server.actions import deletions
 from appliance.server.actions import jobs as job_actions
 from appliance.server.actions import projects as actions
-from appliance.server.api import jobs
+from appliance.server.api import PREFIX, jobs
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
@@ -84,4 +84,4 @@ def _views(session: Session, rows: Sequence[ProjectRow]) -> list[ProjectView]:
     ]
 
 
-router = Router("/projects", route_handlers=[index, show, edit, deletion, remove])
+router = Router(f"{PREFIX}/projects", route_handlers=[index, show, edit, deletion, remove])

@@ -13,7 +13,7 @@ from appliance.kit import clock
 from appliance.protocol.run_protocol import LONGEST_SLOT_WAIT, AskSlots, Begin, Begun, Report, Reported, Slots
 from appliance.server.actions import run_protocol as runs
 from appliance.server.actions import slots as task_slots
-from appliance.server.api import turns
+from appliance.server.api import PREFIX, turns
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
@@ -59,4 +59,4 @@ def _database(request: Request[Actor, Any, Any]) -> Database:
     return database
 
 
-router = Router("/flow-runs/{flow_run_id:uuid}", route_handlers=[begin, report, slots])
+router = Router(f"{PREFIX}/flow-runs/{{flow_run_id:uuid}}", route_handlers=[begin, report, slots])

@@ -14,6 +14,7 @@ from appliance.protocol.schedules import CreateSchedule, EditSchedule
 from appliance.schedules import ScheduleError, describe, parse
 from appliance.server.actions import schedules as actions
 from appliance.server.actions.schedule_rows import edits_of, policy_of
+from appliance.server.api import PREFIX
 from appliance.server.api.bodies import decode
 from appliance.server.api.views import ScheduleView
 from appliance.server.auth.guards import Permission
@@ -149,4 +150,4 @@ def _view(row: ScheduleRow | Schedule, flow: str, project: str) -> ScheduleView:
     )
 
 
-router = Router("/", route_handlers=[index, create, show, edit, remove, skips])
+router = Router(PREFIX, route_handlers=[index, create, show, edit, remove, skips])

@@ -15,7 +15,7 @@ from appliance.kit.version import VERSION
 from appliance.protocol.system import ServerInfo
 from appliance.protocol.users import ChangePassword, Login, Me, Setup
 from appliance.server.actions import passwords, sessions, setup
-from appliance.server.api import disk
+from appliance.server.api import PREFIX, disk
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.auth.identity import Actor, Credential
@@ -111,5 +111,5 @@ def _lifetime(settings: Settings) -> timedelta:
 
 
 router = Router(
-    "/", route_handlers=[info, use_setup, login, logout, change_password, me, disk.show_disk, disk.free_space]
+    PREFIX, route_handlers=[info, use_setup, login, logout, change_password, me, disk.show_disk, disk.free_space]
 )
