@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from tests import depth, process_guard
@@ -31,3 +33,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if deselected:
         items[:] = [item for item in items if item not in deselected]
         config.hook.pytest_deselected(items=list(deselected))
+
+
+def pytest_collection_finish() -> None:
+    """Some ten thousand tests stay until the end: the garbage collector need not look through them each time."""
+    gc.collect()
+    gc.freeze()

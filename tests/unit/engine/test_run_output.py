@@ -166,7 +166,7 @@ def test_a_tracking_runner_still_hears_of_everything() -> None:
     runner.run()
     counts.catch_up()
     assert heard == ["Running", "Success"]
-    assert counts.line() == "1 of 1 tasks done"
+    assert counts.line() == "1 of 1 task done"
 
 
 # --- lines
@@ -318,7 +318,7 @@ def test_a_long_run_tells_now_and_then(monkeypatch: pytest.MonkeyPatch, caplog: 
     @task
     def until_told() -> None:
         for _ in range(2000):
-            if any("of 1 tasks done" in message for message in caplog.messages):
+            if any("of 1 task done" in message for message in caplog.messages):
                 return
             select.select([], [], [], 0.01)
         raise TimeoutError
