@@ -382,3 +382,49 @@ def test_a_viewer_sees_all_of_it_and_is_offered_none(browser: Browser, appliance
         banner = page.get_by_role("status").filter(has_text="An administrator can free space.")
         expect(banner).to_be_visible()
         expect(banner.get_by_role("button")).to_have_count(0)
+
+
+# --- the life of a flow ---------------------------------------------------------------------------------------------
+
+
+def test_a_flow_is_renamed_paused_archived_and_deleted(page: Page, appliance: Appliance, tmp_path: Path) -> None:
+    file = tmp_path / "draft.py"
+    file.write_text("from appliance import Flow, Task\n\nwith Flow('draft') as flow:\n    Task('nothing')()\n")
+    appliance.register(str(file), project="life")
+    page.goto(f"/flows/{flow_id(appliance, 'draft')}")
+
+    def choose(item: str) -> None:
+        page.get_by_role("button", name="More actions").click()
+        page.get_by_role("menuitem", name=item, exact=True).click()
+
+    choose("Rename…")
+    dialog = page.get_by_role("alertdialog")
+    expect(dialog.get_by_role("button", name="Rename", exact=True)).to_be_disabled()
+    dialog.get_by_label("Name", exact=True).fill("final")
+    accessible(page)
+    dialog.get_by_role("button", name="Rename", exact=True).click()
+    expect(page.get_by_role("heading", name="final", level=1)).to_be_visible()
+    choose("Pause")
+    expect(page.get_by_text("This flow is paused: its runs wait, and its schedules plan none.")).to_be_visible()
+    waiting = appliance.run(appliance.create_run("final", project="life"))
+    page.goto(f"/runs/{waiting['id']}")
+    expect(page.get_by_role("region", name=WAITS_FOR)).to_contain_text("paused")
+    page.goto(f"/flows/{waiting['flow_id']}")
+    choose("Resume")
+    appliance.wait_for(waiting["id"], "SUCCESS")
+    choose("Archive…")
+    dialog.get_by_role("button", name="Archive", exact=True).click()
+    expect(page.get_by_text("This flow is in the archive")).to_be_visible()
+    expect(page.get_by_role("button", name="Run…")).to_be_disabled()
+    page.goto("/flows?q=final")
+    expect(page.get_by_text("No flow")).to_be_visible()
+    page.get_by_label("In the archive").check()
+    page.get_by_role("link", name="final").click()
+    choose("Delete…")
+    expect(dialog.get_by_role("list", name="What is deleted")).to_contain_text("1 run")
+    accessible(page)
+    dialog.get_by_label("Type final to confirm").fill("final")
+    dialog.get_by_role("button", name="Delete flow").click()
+    page.wait_for_url("**/flows")
+    expect(page.get_by_text("Deleted final.")).to_be_visible()
+    assert "final" not in [flow["name"] for flow in appliance.items("/api/v1/flows?archived=true")]

@@ -1,4 +1,4 @@
-import { QueryClient, QueryClientProvider, type QueryKey } from "@tanstack/react-query";
+import { QueryClient, QueryClientProvider, type QueryKey, QueryObserver } from "@tanstack/react-query";
 import { act, renderHook } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { flowKeys, flowRunKeys, jobKeys, limitKeys, scheduleKeys, systemKeys, taskRunKeys } from "../../api/keys";
@@ -61,6 +61,25 @@ afterEach(() => {
 });
 
 describe("a change", () => {
+  it("that arrives while its object is being asked for is not lost with the older answer", async () => {
+    const answers: ((value: string) => void)[] = [];
+    const query = new QueryObserver(queries, {
+      queryKey: flowRunKeys.one("run-9"),
+      queryFn: () => new Promise<string>((resolve) => answers.push(resolve)),
+    });
+    const leave = query.subscribe(() => {});
+    await afterChanges({ topic: "flow_run", id: "run-9" }, { topic: "flow_run", id: "run-9" });
+    expect(answers).toHaveLength(1);
+    answers[0]?.("older");
+    await act(() => vi.advanceTimersByTimeAsync(0));
+    expect(answers).toHaveLength(2);
+    answers[1]?.("newer");
+    await act(() => vi.advanceTimersByTimeAsync(1_000));
+    expect(answers).toHaveLength(2);
+    expect(query.getCurrentResult().data).toBe("newer");
+    leave();
+  });
+
   it("of a run's state asks for it, its tasks, the lists, and for what waits", async () => {
     expect(await afterChanges({ topic: "flow_run", id: "run-1", kind: "flow_run.state" })).toEqual(
       [...MOVED, "limits", "run", "tasks"].sort(),

@@ -1,6 +1,6 @@
 /** Refetches what has changed and is on screen; after a gap, everything on screen. */
 
-import { type QueryClient, useQueryClient } from "@tanstack/react-query";
+import { type QueryClient, type QueryFilters, useQueryClient } from "@tanstack/react-query";
 import { useCallback } from "react";
 import type { Run } from "../../api/flow-runs";
 import { flowKeys, flowRunKeys, jobKeys, limitKeys, objectOf, systemKeys } from "../../api/keys";
@@ -23,7 +23,7 @@ function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
     return;
   }
   const events = changes as Change[];
-  const again = (queryKey: readonly unknown[]) => void client.invalidateQueries({ queryKey }, { cancelRefetch: false });
+  const again = (queryKey: readonly unknown[]) => refetch(client, { queryKey });
   const topics = new Set(events.map((change) => change.topic));
   const hasMoved = events.some((change) => change.kind !== "flow_run.progress" && MOVES_OTHERS.has(change.topic));
   if (topics.has("flow_run") || hasMoved) again(flowRunKeys.lists);
@@ -32,7 +32,7 @@ function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
     const id = objectOf(queryKey);
     return id !== null && ids.has(id);
   };
-  void client.invalidateQueries({ predicate: isAboutOne }, { cancelRefetch: false });
+  refetch(client, { predicate: isAboutOne });
   if (topics.has("job")) again(jobKeys.list);
   if (topics.has("flow_run") || topics.has("concurrency")) again(limitKeys.list);
   if (hasMoved) {
@@ -44,13 +44,25 @@ function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
   if (topics.has("hold") || topics.has("maintenance") || (hasMoved && isHeld(client))) again(systemKeys.all);
 }
 
+/** A request that is under way goes on, so that many changes can't keep a query from ever ending; since its answer may be older than
+ * the change, the query is asked once more after it. */
+function refetch(client: QueryClient, filters: QueryFilters): void {
+  const underWay = client.getQueryCache().findAll({ ...filters, fetchStatus: "fetching" });
+  const asked = client.invalidateQueries(filters, { cancelRefetch: false });
+  if (underWay.length === 0) return;
+  void asked.then(() => {
+    for (const { queryKey } of underWay)
+      void client.invalidateQueries({ queryKey, exact: true }, { cancelRefetch: false });
+  });
+}
+
 /** Waiting runs wait for others: any change may change the reason, so all of them are refetched. */
 function refreshWaiting(client: QueryClient): void {
   const predicate = (query: { state: { data?: unknown } }) => {
     const run = query.state.data as Run | null | undefined;
     return run != null && WAITING.has(run.state.type);
   };
-  void client.invalidateQueries({ queryKey: flowRunKeys.all, predicate }, { cancelRefetch: false });
+  refetch(client, { queryKey: flowRunKeys.all, predicate });
 }
 
 function isHeld(client: QueryClient): boolean {
