@@ -100,7 +100,7 @@ def visitor(browser: Browser, appliance: Appliance, **options: Any) -> Iterator[
     try:
         yield context.new_page(), watch
         assert watch.outside == [], "no page may ask anybody but the appliance"
-        assert watch.complaints == [], "the console stays silent"
+        assert watch.complaints == [], f"the console stays silent, but said {watch.complaints}"
     finally:
         context.close()
 
