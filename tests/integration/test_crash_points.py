@@ -85,15 +85,21 @@ def test_every_hot_transaction_has_crash_points() -> None:
     assert {f"{name}.{place}" for name in hot for place in ("applied", "committed")} <= set(OF_THE_SERVER)
 
 
-@pytest.mark.parametrize("name", OF_THE_SERVER)
+UNDONE = [name for name in OF_THE_SERVER if name.endswith(".applied")]
+DYING = [name for name in OF_THE_SERVER if depth.is_full() or name not in UNDONE or name in UNDONE[::4]]
+"""Before the commit, the database undoes all of it, whatever the transaction: every fourth proves that. After it, what counts is whether
+everything else is done later, and nothing twice."""
+
+
+@pytest.mark.parametrize("name", DYING)
 def test_dies_at(name: str, sqlite_template: Path, tmp_path: Path) -> None:
     shutil.copy(sqlite_template, tmp_path / "appliance.db")
     assert children.run(tmp_path, work_until, f"{name}:1") == crash.EXIT_CODE
     goes_well(tmp_path, look_after, name)
 
 
-FAILING = OF_THE_SERVER if depth.is_full() else OF_THE_SERVER[::4]
-"""What an exception leaves behind is the same for every transaction: a quarter of them proves it."""
+FAILING = OF_THE_SERVER if depth.is_full() else OF_THE_SERVER[::8]
+"""What an exception leaves behind is the same for every transaction: some of them prove it."""
 
 
 @pytest.mark.parametrize("name", FAILING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 import socket
 import threading
 from collections import Counter
@@ -25,6 +26,13 @@ from tests.integration.server_fixtures import Site, listening
 
 ROUTER = Path(__file__).parents[2] / "ui" / "src" / "router.tsx"
 NEW_EACH_TIME = {"x-request-id", "date", "content-length"}
+
+
+@pytest.fixture
+def database_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The manners are the same on every database."""
+    shutil.copy(sqlite_template, tmp_path / "appliance.db")
+    return f"sqlite:///{tmp_path / 'appliance.db'}"
 
 
 @pytest.fixture
