@@ -35,7 +35,7 @@ def event(item: Item) -> Event:
     if len(item) == 2:
         state, at = item
         kind, name, message, data = state.to_wire()
-        return FlowStateEvent(type=kind, name=name, message=text(message), data=_finite(data) or None, at=at)  # type: ignore[arg-type]
+        return FlowStateEvent(type=kind, name=name, message=text(message), data=_finite(data) if data else None, at=at)  # type: ignore[arg-type]
     if isinstance(item[0], datetime):
         return _log(item)
     return _task(item)
@@ -53,7 +53,7 @@ def _task(item: TaskItem) -> TaskStateEvent:
         type=kind,  # type: ignore[arg-type]
         name=name,
         message=text(message),
-        data=_finite(data) or None,
+        data=_finite(data) if data else None,
         at=at,
         run_count=run_count,
         result_location=location,

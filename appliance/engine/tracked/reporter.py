@@ -140,7 +140,8 @@ class Reporter:
         if self._idle:
             self._wake.set()
         elif len(self._queue) >= BATCH_EVENTS:
-            self._full.set()
+            if not self._full.is_set():  # setting it again costs ten times as much
+                self._full.set()
             while (
                 len(self._queue) > MOST_QUEUED
                 and not self._done.is_set()
