@@ -190,15 +190,27 @@ class Agent(ABC):
     def _carry_out(self, agent_id: UUID, orders: Claimed) -> None:
         for stop in orders.stop:
             self.stop_run(stop.flow_run_id, stop.attempt, stop.reason)
-        for work in orders.work:
+        free = max(0, self._capacity - len(self.holding())) if orders.work else 0
+        for work in orders.work[free:]:  # it learns from the next claims that they were not started
+            _logger.error(
+                "Run %s is not started here: the server sent more runs than this agent has room for.", work.name
+            )
+        for work in orders.work[:free]:
             crash.point("agent.claimed")
             try:
-                if self._gives_back(agent_id, work):
-                    continue
-                self.start(work)
+                if not self._gives_back(agent_id, work):
+                    self.start(work)
+            except (ClientError, crash.Crashed):
+                raise
             except StartFailed as error:
-                _logger.error("Run %s could not be started: %s", work.name, error)
-                self.report_failed_start(work, str(error))
+                self._start_failed(work, str(error))
+            except Exception as error:  # no run may end the agent, which has others
+                _logger.exception("Starting run %s failed.", work.name)
+                self._start_failed(work, f"The agent could not start it: {type(error).__name__}: {error}")
+
+    def _start_failed(self, work: Work, reason: str) -> None:
+        _logger.error("Run %s could not be started: %s", work.name, reason)
+        self.report_failed_start(work, reason)
 
     def _gives_back(self, agent_id: UUID, work: Work) -> bool:
         """Whether the run must not be started here, because its code is gone and the server has found another way."""

@@ -27,7 +27,9 @@ from appliance.client.transport import Transport
 from appliance.core import secrets
 from appliance.kit import crash
 from appliance.packaging.loading import code_problem
+from appliance.protocol import run_config as run_configs
 from appliance.protocol.agents import Enrolled, Held, Work
+from appliance.protocol.run_config import RunConfigDocument
 
 _logger = logging.getLogger("appliance.agent")
 
@@ -49,10 +51,12 @@ class ProcessAgent(Agent):
         wait: float = WAIT,
         results_url: str = "",
         run_environ: Mapping[str, str] | None = None,
+        python: str = sys.executable,
     ) -> None:
         super().__init__(transport, name=name, labels=labels, capacity=capacity, wait=wait)
         self._attempts = AttemptStore(state_dir)
         self._warm = warm
+        self._python = python
         self._settings = dict(run_environ or {}) | ({"APPLIANCE_RESULTS_URL": results_url} if results_url else {})
         self._grace = 10.0
         self._pool: WarmPool | None = None
@@ -99,7 +103,11 @@ class ProcessAgent(Agent):
         except OSError as error:
             raise StartFailed(f"The run's directory could not be created: {error.strerror}.") from error
         crash.point("agent.created")
-        process = self._launch(work, directory)
+        try:
+            config = run_configs.decode(work.run_config)
+        except ValueError as error:  # from a server that checks less, or doesn't check
+            raise StartFailed(str(error)) from error
+        process = self._launch(work, config, directory)
         crash.point("agent.started")
         try:
             self._attempts.save(directory, process.record)
@@ -130,30 +138,29 @@ class ProcessAgent(Agent):
 
     # --- processes
 
-    def _launch(self, work: Work, directory: Path) -> LiveProcess:
-        cwd = _working_directory(work, directory)
-        environ = self._environ(work, directory)
+    def _launch(self, work: Work, config: RunConfigDocument, directory: Path) -> LiveProcess:
+        cwd = _working_directory(work, config, directory)
+        environ = self._environ(work, config, directory)
         pid, handle, child = None, -1, None
-        if self._pool is not None and not work.run_config.get("python"):
+        if self._pool is not None:
             try:
                 pid, handle = self._pool.start(environ, cwd, directory / OUTPUT)
             except PoolUnusable as error:
                 _logger.info("Run %s starts cold: %s.", work.name, error)
         if pid is None:
-            child = _start_cold(str(work.run_config.get("python") or sys.executable), environ, cwd, directory / OUTPUT)
+            child = _start_cold(self._python, environ, cwd, directory / OUTPUT)
             pid, handle = child.pid, os.pidfd_open(child.pid)
         return LiveProcess(_record(work, pid), directory, handle, child, warm=child is None)
 
-    def _environ(self, work: Work, directory: Path) -> dict[str, str]:
+    def _environ(self, work: Work, config: RunConfigDocument, directory: Path) -> dict[str, str]:
         """The agent's own environment without the appliance's settings, plus those of runs, secrets, the flow's variables, and the attempt."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
-        configured = {str(name): str(value) for name, value in (work.run_config.get("env") or {}).items()}
         return {
             **inherited,
             **secrets.variables(os.environ),
             **crash.forward(os.environ),
             **self._settings,
-            **configured,
+            **config.env,
             "APPLIANCE_RUN_ID": str(work.flow_run_id),
             "APPLIANCE_RUN_ATTEMPT": str(work.attempt),
             "APPLIANCE_RUN_TOKEN": work.run_token,
@@ -206,15 +213,14 @@ def _pool() -> WarmPool | None:
         return None
 
 
-def _working_directory(work: Work, directory: Path) -> Path:
+def _working_directory(work: Work, config: RunConfigDocument, directory: Path) -> Path:
     """The working directory that the flow configures, or else the folder of its file."""
-    configured = work.run_config.get("working_dir")
-    if configured:
-        if not Path(configured).is_dir():
+    if config.working_dir:
+        if not Path(config.working_dir).is_dir():
             raise StartFailed(
-                f"The run's working directory {configured} does not exist on this machine; create it or change working_dir."
+                f"The run's working directory {config.working_dir} does not exist on this machine; create it or change working_dir."
             )
-        return Path(configured)
+        return Path(config.working_dir)
     path = work.storage.get("path")
     folder = Path(str(path)).parent if path else directory
     return folder if folder.is_dir() else directory
@@ -246,4 +252,4 @@ def _start_cold(python: str, environ: dict[str, str], cwd: Path, output: Path) -
                 start_new_session=True,
             )
     except OSError as error:
-        raise StartFailed(f"The run's process could not be started: {error.strerror} ({python}).") from error
+        raise StartFailed(f"The run's process could not be started: {error.strerror}.") from error

@@ -6,10 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from appliance.kit import options
-
-_SET_BY_THE_AGENT = frozenset(
-    {"APPLIANCE_URL", *(f"APPLIANCE_RUN_{name}" for name in ("ID", "ATTEMPT", "TOKEN", "DIR"))}
-)
+from appliance.kit.run_environment import env_problem
 
 
 class RunConfig:
@@ -18,10 +15,10 @@ class RunConfig:
     kind: ClassVar[str] = "universal"
 
     def __init__(self, env: Mapping[str, str] | None = None, labels: Iterable[str] = ()) -> None:
-        for name in options.mapping("env", env):
-            if str(name) in _SET_BY_THE_AGENT:
-                raise ValueError(f"env can't set {name}, because the agent does; remove it.")
         self.env = {str(key): str(value) for key, value in options.mapping("env", env).items()}
+        problem = env_problem(self.env)
+        if problem:
+            raise ValueError(problem)
         self.labels = options.strings("labels", labels)
 
     def to_document(self) -> dict[str, Any]:

@@ -171,6 +171,10 @@ def send(database: Database, change: dict[str, object] | None = None, labels: li
             "schema of parameter 'n' is not a valid JSON schema",
         ),
         ({"schedules": [{"kind": "cron", "cron": "61 * * * *"}]}, "cron expression '61 * * * *' is not valid"),
+        ({"run_config": {"env": [1]}}, "The run config is not valid: Expected `object`, got `array`"),
+        ({"run_config": {"working_dir": 5}}, "The run config is not valid"),
+        ({"run_config": {"python": "/bin/sh"}}, "The run config is not valid"),
+        ({"run_config": {"env": {"LD_PRELOAD": "/tmp/x.so"}}}, "env can't set LD_PRELOAD"),
     ],
 )
 def test_a_broken_document_is_refused_whole(database: Database, change: dict[str, object], sentence: str) -> None:

@@ -15,7 +15,7 @@ from tests.integration.test_process_agent import Host
 FLOWS = """
 import ctypes, faulthandler, io, logging, logging.config, multiprocessing, os, subprocess, sys, threading, warnings
 from concurrent.futures import ThreadPoolExecutor
-from appliance import Flow, LocalRun, ProcessExecutor, ThreadExecutor, Secret, get_logger, task
+from appliance import Flow, ProcessExecutor, ThreadExecutor, Secret, get_logger, task
 
 print("imported")
 
@@ -187,7 +187,7 @@ def silenced():
         print("printed", number)
     raise ValueError("heard")
 
-with Flow("kinds", run_config=LocalRun(env={"APPLIANCE_SECRET_WORD": "open-sesame"})) as kinds:
+with Flow("kinds") as kinds:
     kinds.chain(
         prints(), warns(), starts_programs(), leaves_a_program(), writes_below(), forks(), uses_threads(), shows_progress(),
         prints_much(), hides(), logs(), leads_elsewhere(), logs_oddly(), logs_objects(), forks_and_leaves("return"), forks_and_leaves("raise"),
@@ -282,6 +282,7 @@ EXPECTED: list[tuple[str, tuple[str, ...], list[tuple[str, str]]]] = [
 ENVIRON = {
     "APPLIANCE_RUN_LOGGERS": "lib.chatty=DEBUG",
     "APPLIANCE_RUN_LOG_RATE": "100",
+    "APPLIANCE_SECRET_WORD": "open-sesame",
 }
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
 from appliance.kit.documents import JsonDocument
+from appliance.protocol import run_config as run_configs
 from appliance.protocol.flows import Registered, Registration
 from appliance.protocol.schedules import ScheduleNews
 from appliance.server.actions import declared_schedules, deploys, projects
@@ -124,6 +125,10 @@ def _parse(document: JsonDocument) -> FlowDocument:
         flow = msgspec.convert(document, FlowDocument)
     except msgspec.ValidationError as error:
         raise Invalid(f"The flow's document is not valid: {error}.") from error
+    try:
+        run_configs.decode(flow.run_config)
+    except ValueError as error:
+        raise Invalid(str(error)) from error
     slugs = {task.slug for task in flow.tasks}
     if len(slugs) != len(flow.tasks):
         raise Invalid("Two tasks of the flow have the same slug; give each a unique one.")
@@ -150,7 +155,7 @@ def _parse(document: JsonDocument) -> FlowDocument:
 def _new_version(flow: Flow, request: Registration, document: FlowDocument, actor: Actor, now: datetime) -> FlowVersion:
     """The version that this would be, without a number."""
     raw = clean_document(request.document)
-    run_labels = document.run_config.get("labels") or []
+    run_labels = document.run_config.get("labels", [])
     version = FlowVersion(
         id=ids.uuid7(),
         flow_id=flow.id,
@@ -161,7 +166,7 @@ def _new_version(flow: Flow, request: Registration, document: FlowDocument, acto
         schedules=document.schedules,
         storage=clean_document(request.storage),
         run_config=raw.get("run_config", {}),
-        labels=labels_of([*request.labels, *map(str, run_labels)]),
+        labels=labels_of([*request.labels, *run_labels]),
         sdk_version=clean(document.sdk_version, 50),
         created=now,
         created_by=clean(actor.name, 200),

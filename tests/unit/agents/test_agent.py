@@ -42,6 +42,8 @@ class Recorder(Agent):
     def start(self, work: Work) -> None:
         if work.name == "bad":
             raise StartFailed("No such directory.")
+        if work.name == "worse":
+            raise TypeError("nobody expected this")
         self.notes.append(work.name)
         self.held.append(Held(flow_run_id=work.flow_run_id, attempt=work.attempt))
 
@@ -117,6 +119,19 @@ def test_stops_what_the_server_names() -> None:
 def test_a_failed_start_is_told_and_the_loop_goes_on() -> None:
     _, agent = run(Script(Claimed(work=[work("bad"), work("good")])))
     assert agent.notes[2:4] == ["No such directory.", "good"]
+
+
+def test_no_run_ends_the_agent() -> None:
+    code, agent = run(Script(Claimed(work=[work("worse"), work("good")])))
+    assert code == 0
+    assert agent.notes[2:4] == ["The agent could not start it: TypeError: nobody expected this", "good"]
+
+
+def test_never_starts_more_than_it_has_room_for() -> None:
+    script = Script(Claimed(work=[work(name) for name in ("one", "two", "three", "four")]), Claimed())
+    _, agent = run(script)
+    assert agent.notes[2:-1] == ["one", "two"]
+    assert len(script.claims[1].holding) == 2
 
 
 def test_an_outage_is_waited_for() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx2
@@ -42,11 +44,11 @@ def ends() -> Ends:
 @pytest.fixture
 def agent(tmp_path: Path, ends: Ends) -> ProcessAgent:
     http = httpx2.Client(transport=httpx2.MockTransport(ends), base_url="http://appliance.test")
-    return ProcessAgent(Transport("http://appliance.test", "t", http), name="a", state_dir=tmp_path, warm=False)
+    transport = Transport("http://appliance.test", "t", http)
+    return ProcessAgent(transport, name="a", state_dir=tmp_path, warm=False, python="/bin/false")
 
 
-def work(program: str) -> Work:
-    """A run whose process is a program that ends at once."""
+def work(run_config: dict[str, Any] | None = None) -> Work:
     return Work(
         flow_run_id=uuid4(),
         attempt=1,
@@ -55,7 +57,7 @@ def work(program: str) -> Work:
         flow="f",
         project="p",
         storage={},
-        run_config={"python": program},
+        run_config=run_config or {},
     )
 
 
@@ -74,7 +76,7 @@ def test_a_full_disk_neither_ends_the_agent_nor_hides_the_end_of_a_run(
 ) -> None:
     monkeypatch.setattr(agent._attempts, write, full)
     enrol(agent)
-    agent.start(work("/bin/false"))
+    agent.start(work())
     assert ends.told.acquire(timeout=10)
     agent.close()
     assert [exited.code for exited in ends.exited] == [1]
@@ -97,8 +99,9 @@ def test_secrets_reach_runs_and_nothing_that_the_agent_reports(
     monkeypatch.setenv("APPLIANCE_SECRET_KEY_FILE", "key")
     monkeypatch.setenv("APPLIANCE_SECRET_LONG_FILE", "x" * 5000)
     monkeypatch.setenv("APPLIANCE_ADMIN_PASSWORD", "of the appliance itself")
+    monkeypatch.setattr(agent, "_python", str(program))
     enrol(agent)
-    run = work(str(program))
+    run = work()
     agent.start(run)
     assert ends.told.acquire(timeout=10)
     agent.close()
@@ -116,14 +119,14 @@ def test_after_a_run_whose_directory_could_not_be_made_other_ends_are_reported(
     agent: ProcessAgent, ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enrol(agent)
-    unlucky = work("/bin/false")
+    unlucky = work()
     with monkeypatch.context() as patch:
         patch.setattr(agent._attempts, "create", full)
         with pytest.raises(StartFailed, match="No space left"):
             agent.start(unlucky)
     agent.report_failed_start(unlucky, "No space left.")
     assert ends.told.acquire(timeout=10)
-    agent.start(work("/bin/false"))
+    agent.start(work())
     assert ends.told.acquire(timeout=10)
     agent.close()
     assert [(exited.reason, exited.code) for exited in ends.exited] == [("No space left.", None), ("", 1)]
@@ -143,7 +146,7 @@ def test_a_slot_counts_as_free_by_the_time_that_it_is_told(agent: ProcessAgent, 
 
     agent._watcher._gone = note(agent._watcher._gone)
     enrol(agent)
-    agent.start(work("/bin/true"))
+    agent.start(work())
     assert told.wait(10)
     agent.close()
     assert held_when_told == [0]
@@ -157,3 +160,22 @@ def test_a_run_that_waits_to_begin_heeds_a_stop_at_once(tmp_path: Path) -> None:
     stopping.reason = "Cancelled."
     thread.join(5)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("run_config", "sentence"),
+    [
+        ({"env": [1]}, "The run config is not valid: Expected `object`, got `array`"),
+        ({"env": {"A": 1}}, "The run config is not valid"),
+        ({"working_dir": 5}, "The run config is not valid: Expected `str | null`, got `int`"),
+        ({"working_dir": "/tmp\0"}, "working_dir contains a NUL character"),
+        ({"python": "/bin/sh"}, "unknown field `python`"),
+        ({"type": "docker", "privileged": True}, "The run config is not valid"),
+        ({"env": {"PYTHONWARNINGS": "x"}}, "env can't set PYTHONWARNINGS"),
+    ],
+)
+def test_what_the_server_sends_is_checked_again(agent: ProcessAgent, run_config: dict[str, Any], sentence: str) -> None:
+    enrol(agent)
+    with pytest.raises(StartFailed, match=re.escape(sentence)):
+        agent.start(work(run_config))
+    agent.close()
