@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AnyUrl, BeforeValidator, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
+from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 _OFFSET = r"([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 FORMATS: Mapping[str, Any] = {
@@ -50,6 +50,16 @@ AwareTime = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": _OFFSET}),
 ]
 """A time with a UTC offset, converted to UTC."""
+
+
+def linear_matcher(pattern: str) -> Callable[[str], bool]:
+    """Whether a text contains a match, found in time that grows with the text alone. Raises ValueError for a pattern for which there is
+    no such search: one with look-around or back-references."""
+    try:
+        validator = SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
+    except SchemaError as error:
+        raise ValueError("The pattern is not a regular expression, or has look-around or back-references.") from error
+    return validator.isinstance_python
 
 
 class JsonSchema(GenerateJsonSchema):

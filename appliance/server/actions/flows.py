@@ -25,7 +25,7 @@ from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import flows
 from appliance.server.db.writes import former_names as write_former_names
-from appliance.server.domain import parameters, versions
+from appliance.server.domain import parameters, schema_checks, versions
 from appliance.server.domain.sanitize import clean, clean_document
 from appliance.server.errors import Conflict, Invalid, Renamed
 from appliance.server.events.outbox import announce
@@ -142,9 +142,10 @@ def _parse(document: JsonDocument) -> FlowDocument:
     if len({parameter.name for parameter in flow.parameters}) != len(flow.parameters):
         raise Invalid("Two parameters of the flow have the same name; give each a unique one.")
     for parameter in flow.parameters:
-        if not parameters.is_readable(parameter.schema):
+        if not schema_checks.is_readable(parameter.schema):
             raise Invalid(
-                f"The schema of parameter {parameter.name!r} is not a valid JSON schema; correct its type hint."
+                f"The schema of parameter {parameter.name!r} is not a valid JSON schema, is too large, or has a pattern with look-around or "
+                "back-references; correct its type hint."
             )
         problems = parameters.unstorable({parameter.name: parameter.default})
         if problems:

@@ -5,19 +5,17 @@ One clear sentence per problem, each with the parameter's name.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache, partial
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import SchemaError, UnknownType, ValidationError
-from referencing import Registry
-from referencing.exceptions import Unresolvable
+from jsonschema import FormatChecker
+from jsonschema.exceptions import ValidationError
 
 from appliance.kit.documents import JsonDocument, Parameters
 from appliance.protocol import parameter_values
+from appliance.server.domain import schema_checks
 
 _NOUNS = {
     "integer": "an integer",
@@ -29,31 +27,6 @@ _NOUNS = {
     "null": "null",
 }
 _LONGEST_VALUE = 60
-_CLOSED: Registry[Any] = Registry()
-"""Has no other documents: a schema that refers to an address must not make the server fetch it."""
-
-
-_UNREADABLE = (
-    SchemaError,
-    UnknownType,
-    Unresolvable,
-    re.error,
-    TypeError,
-    KeyError,
-    ValueError,
-    AttributeError,
-    RecursionError,
-)
-
-
-def is_readable(schema: JsonDocument) -> bool:
-    """Is this a JSON schema that values can be checked against, without any other document?"""
-    try:
-        Draft202012Validator.check_schema(schema)
-        list(Draft202012Validator(schema, registry=_CLOSED).iter_errors(None))
-    except _UNREADABLE:
-        return False
-    return True
 
 
 def merge(declared: Sequence[JsonDocument], *layers: Parameters) -> Parameters:
@@ -103,12 +76,13 @@ def _unknown(name: str, names: list[str]) -> str:
 
 def _misfits(name: str, schema: Any, value: Any) -> list[str]:
     try:
-        errors = sorted(
-            Draft202012Validator(schema, registry=_CLOSED, format_checker=_formats()).iter_errors(value),
-            key=lambda error: list(map(str, error.path)),
-        )
+        errors = sorted(schema_checks.errors(schema, value, _formats()), key=lambda error: list(map(str, error.path)))
         return [_sentence(name, error) for error in errors[:3]]
-    except _UNREADABLE:
+    except schema_checks.TooMuch:
+        return [
+            f"Parameter {name!r} can't be checked: its schema takes too many steps for this value; simplify its type."
+        ]
+    except schema_checks.UNREADABLE:
         return []  # registration refuses such schemas; with one that came another way, the run checks the value itself
 
 
