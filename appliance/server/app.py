@@ -60,7 +60,7 @@ def create_app(settings: Settings, database: Database) -> Litestar:
         "broadcast": broadcast,
         "stopping": stopping,
         "throttle": LoginThrottle(),
-        "endpoint": graphql.Endpoint(schema.build()),
+        "endpoint": graphql.Endpoint(schema.build(), settings.graphql_introspection),
     }
     app = App(
         route_handlers=[

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from graphql import GraphQLObjectType, execute, get_named_type, is_leaf_type, is_required_argument, parse
+from litestar.testing import TestClient
 from sqlalchemy import event
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
@@ -17,12 +18,14 @@ from appliance.config import Settings
 from appliance.kit import clock
 from appliance.server.actions import concurrency as limits_of_runs
 from appliance.server.actions import disk, maintenance
+from appliance.server.app import create_app
 from appliance.server.auth.identity import Actor
+from appliance.server.db.session import Database
 from appliance.server.graphql import limits, schema
 from appliance.server.graphql.context import Context
 from appliance.server.graphql.execution import FastExecutor
 from tests.integration import builders
-from tests.integration.server_fixtures import Site
+from tests.integration.server_fixtures import Site, claim
 
 RUN = """query($id: UUID!) { flowRun(id: $id) { id name trigger createdBy attempt waitReason parameters labels
   flow { name project { name flowCount } paused version { number parameters { name required default schema } edges { upstream key mapped }
@@ -292,10 +295,46 @@ def test_long_variables_pass_and_long_documents_do_not(site: Site) -> None:
     assert "too long" in site.graphql(long)["errors"][0]["message"]
 
 
-def test_introspection_is_for_those_who_signed_in(site: Site) -> None:
-    query = "{ __schema { types { name fields { name type { name ofType { name ofType { name } } } } } } }"
-    assert site.client.post("/graphql", json={"query": query}).status_code == 401
-    assert len(site.data(query, "viewer")["__schema"]["types"]) > 20
+INTROSPECTION = "{ __schema { types { name fields { name type { name ofType { name ofType { name } } } } } } }"
+
+
+def test_introspection_is_off(site: Site) -> None:
+    assert site.client.post("/graphql", json={"query": INTROSPECTION}).status_code == 401
+    for query in (
+        INTROSPECTION,
+        '{ __type(name: "Flow") { name } }',
+        "{ ...x } fragment x on Query { __schema { types { name } } }",
+    ):
+        assert "Introspection is off" in site.graphql(query, "admin")["errors"][0]["message"]
+    assert site.data("{ __typename me { __typename } }") == {"__typename": "Query", "me": {"__typename": "Me"}}
+
+
+def test_introspection_is_on_where_the_site_says_so_and_has_its_price(database: Database) -> None:
+    app = create_app(Settings(graphql_introspection=True), database)
+    with TestClient(app) as client:
+        site = Site(app, client, database, claim(database))
+        assert len(site.data(INTROSPECTION, "viewer")["__schema"]["types"]) > 20
+        again = " ".join(f"a{number}: __schema {{ types {{ name }} }}" for number in range(5))
+        assert "too much at once" in site.graphql(f"{{ {again} }}")["errors"][0]["message"]
+
+
+def test_a_default_of_a_variable_counts(site: Site) -> None:
+    query = "query($n: Int = 200) { flows(first: $n) { items { recentRuns(first: $n) { name } } } }"
+    assert "too much at once" in site.graphql(query)["errors"][0]["message"]
+    assert site.data(query, n=3) == {"flows": {"items": []}}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ flows(first: %s) { items { name } } }",
+        "query($n: Int = %s) { flows(first: $n) { items { name } } }",
+        'mutation { createFlowRun(input: {flowId: "x", parameters: {n: %s}}) { flowRun { id } } }',
+        "{ flows(first: 1.%s) { items { name } } }",
+    ],
+)
+def test_a_number_of_thousands_of_digits_is_refused_before_it_is_converted(site: Site, query: str) -> None:
+    assert "too many digits" in site.graphql(query % ("9" * 5_000))["errors"][0]["message"]
 
 
 def test_a_fault_of_ours_is_masked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

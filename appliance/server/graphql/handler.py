@@ -43,9 +43,9 @@ class Body(msgspec.Struct, kw_only=True):
 class Endpoint:
     """The schema with its cache of parsed documents."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, introspection: bool = True) -> None:
         self.schema = schema
-        self._documents = DocumentCache(schema)
+        self._documents = DocumentCache(schema, introspection)
 
     def answer(self, context: Context, body: Body, request_id: str) -> JsonDocument:
         """Run one operation and return the GraphQL response: data, errors or both."""

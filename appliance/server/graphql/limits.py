@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
+    ASTValidationRule,
     DocumentNode,
     FieldNode,
+    FloatValueNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
@@ -21,12 +23,15 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
     VariableNode,
+    Visitor,
     get_named_type,
     is_list_type,
     is_non_null_type,
     is_object_type,
     parse,
+    specified_rules,
     validate,
+    visit,
 )
 
 from appliance.kit.documents import JsonDocument
@@ -41,6 +46,10 @@ MAX_ALIASES = 15
 MAX_COST = 10_000
 """Maximum number of objects that one document may request. A page counts as its requested size."""
 
+LONGEST_NUMBER = 40
+"""Digits of a number in a document: what takes more doesn't fit any type, and is slow to convert."""
+
+_INTROSPECTION = MAX_COST // 4  # it returns some thousand objects
 _LIST = 5  # assumed length of a list without a page size
 _DEAR = {"cause": 5, "waitReason": 2, "logCount": 5, "errorCount": 5, "total": 20, "attempts": 2}
 _CACHED = 512
@@ -49,8 +58,9 @@ _CACHED = 512
 class DocumentCache:
     """Parsed and validated documents by text: the UI sends the same few over and over."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, introspection: bool = True) -> None:
         self._schema = schema
+        self._rules = specified_rules if introspection else [*specified_rules, _NoIntrospection]
         self._known: OrderedDict[str, DocumentNode] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -68,7 +78,9 @@ class DocumentCache:
             return None, [error]
         except RecursionError:
             return None, [GraphQLError("The document is nested too deeply.")]
-        errors = _check_shape(document) or validate(self._schema, document, max_errors=5, hide_suggestions=True)
+        errors = _check_shape(document) or validate(
+            self._schema, document, self._rules, max_errors=5, hide_suggestions=True
+        )
         if errors:
             return None, errors
         with self._lock:
@@ -76,6 +88,18 @@ class DocumentCache:
             while len(self._known) > _CACHED:
                 self._known.popitem(last=False)
         return document, []
+
+
+class _NoIntrospection(ASTValidationRule):
+    """Every schema says what an attacker would want to know of it."""
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        if node.name.value in ("__schema", "__type"):
+            self.report_error(
+                GraphQLError(
+                    "Introspection is off; an administrator can set APPLIANCE_GRAPHQL_INTROSPECTION=true.", node
+                )
+            )
 
 
 @dataclass
@@ -103,7 +127,9 @@ class _Cost:
 
     def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> int:
         name = node.name.value
-        if name.startswith("__") or not isinstance(parent, GraphQLObjectType):
+        if name in ("__schema", "__type"):
+            return _INTROSPECTION
+        if not isinstance(parent, GraphQLObjectType):
             return 0
         field = self.schema.get_field(parent, name)
         if field is None:
@@ -147,7 +173,13 @@ def check_cost(
             operation_name is not None and (node.name is None or node.name.value != operation_name)
         ):
             continue
-        total = _Cost(schema, fragments, variables, {}).of(node.selection_set, schema.get_root_type(node.operation))
+        defaults = {
+            definition.variable.name.value: int(definition.default_value.value)
+            for definition in node.variable_definitions or ()
+            if isinstance(definition.default_value, IntValueNode)
+        }
+        cost = _Cost(schema, fragments, defaults | variables, {})
+        total = cost.of(node.selection_set, schema.get_root_type(node.operation))
         if total > MAX_COST:
             return [
                 GraphQLError(
@@ -169,7 +201,27 @@ def _check_shape(document: DocumentNode) -> list[GraphQLError]:
             shape.depth(node.selection_set, frozenset({node.name.value}))
     if shape.aliases > MAX_ALIASES:
         return [GraphQLError(f"The document has too many aliases; use at most {MAX_ALIASES}.")]
-    return []
+    numbers = _Numbers()
+    visit(document, numbers)
+    return numbers.errors
+
+
+class _Numbers(Visitor):
+    """Looks for numbers that are too long to be one of any type."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[GraphQLError] = []
+
+    def enter_int_value(self, node: IntValueNode, *_: Any) -> None:
+        self._check(node)
+
+    def enter_float_value(self, node: FloatValueNode, *_: Any) -> None:
+        self._check(node)
+
+    def _check(self, node: IntValueNode | FloatValueNode) -> None:
+        if len(node.value) > LONGEST_NUMBER and not self.errors:
+            self.errors.append(GraphQLError(f"A number has too many digits; use at most {LONGEST_NUMBER}."))
 
 
 class _Shape:
