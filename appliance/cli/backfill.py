@@ -13,7 +13,7 @@ from appliance.cli.connection import connect
 from appliance.cli.due_times import document_of, due_time_options
 from appliance.cli.identifiers import ScheduleId, find_flow
 from appliance.cli.options import key_option, parameter_option, reason_option, wait_option, yes_option
-from appliance.cli.output import as_json, print_json
+from appliance.cli.output import as_json, echo, print_json
 from appliance.cli.values import AwareTime
 from appliance.kit.plurals import counted
 
@@ -88,9 +88,7 @@ def backfill(
             if plan.first is not None and plan.last is not None
             else ""
         )
-        click.echo(
-            f"{counted(plan.count, 'due time')}{span}, of which {plan.existing} already have a run.", err=not preview
-        )
+        echo(f"{counted(plan.count, 'due time')}{span}, of which {plan.existing} already have a run.", err=not preview)
         if preview:
             return 0
         click.confirm(f"Create {counted(plan.count - plan.existing, 'run')}?", abort=True, err=True)

@@ -13,7 +13,7 @@ import click
 
 from appliance import config
 from appliance.cli.options import yes_option
-from appliance.cli.output import as_json, print_json, print_table
+from appliance.cli.output import as_json, echo, print_json, print_table
 from appliance.config import Settings
 from appliance.kit.plurals import counted
 
@@ -122,11 +122,9 @@ def restore(file: Path, yes: bool, json_output: bool, **options: Any) -> int:
     if json_output:
         print_json({"file": str(file), "kept": kept, "counts": verified.counts})
     else:
-        click.echo(f"Restored {file}: {_amounts(verified)}.")
-        click.echo(f"The former database is {kept}." if kept else "There was no database before.")
-        click.echo(
-            "Start the appliance. What was due in the past is not started; schedules go on with their next times."
-        )
+        echo(f"Restored {file}: {_amounts(verified)}.")
+        echo(f"The former database is {kept}." if kept else "There was no database before.")
+        echo("Start the appliance. What was due in the past is not started; schedules go on with their next times.")
     return 0
 
 
@@ -140,9 +138,9 @@ def _print_verified(settings: Settings, file: Path, json_output: bool, done: str
         facts = {"file": str(file), "bytes": file.stat().st_size, "schema": verified.revision}
         print_json({**facts, "counts": verified.counts, "problems": verified.problems})
     elif verified.problems:
-        click.echo("\n".join([f"{file} can't be used as a backup:", *verified.problems]), err=True)
+        echo("\n".join([f"{file} can't be used as a backup:", *verified.problems]), err=True)
     else:
-        click.echo(f"{done} {file}: {_amounts(verified)}.")
+        echo(f"{done} {file}: {_amounts(verified)}.")
     return int(bool(verified.problems))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from appliance.cli.output import echo
+
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM, VARIABLE = "appliance", "_APPLIANCE_COMPLETE"
 EPILOG = """\b
@@ -21,4 +23,4 @@ def completion(context: click.Context, shell: str) -> None:
     """Print the script that completes commands and options in SHELL."""
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(context.find_root().command, {}, PROGRAM, VARIABLE).source())
+    echo(kind(context.find_root().command, {}, PROGRAM, VARIABLE).source())

@@ -9,6 +9,7 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
 from appliance.cli.options import key_option, reason_option
+from appliance.cli.output import echo
 from appliance.protocol.verbs import VERBS
 
 
@@ -20,4 +21,4 @@ def delete(run_id: UUID, reason: str) -> None:
     from appliance.client import flow_runs
 
     flow_runs.delete(connect(), run_id, reason)
-    click.echo("Run deleted.")
+    echo("Run deleted.")

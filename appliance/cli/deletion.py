@@ -10,7 +10,7 @@ from uuid import UUID
 import click
 
 from appliance.cli.options import key_option, reason_option, wait_option, yes_option
-from appliance.cli.output import as_json, print_json
+from appliance.cli.output import as_json, echo, print_json
 from appliance.kit.plurals import counted
 from appliance.protocol.life_cycle import MOST_COUNTED, DeleteTree, DeletionPreview
 
@@ -68,13 +68,13 @@ def _show(preview: DeletionPreview) -> None:
         _number(preview.task_runs, "task run"),
         _number(preview.logs, "log line"),
     ]
-    click.echo(f"Deleting {name} deletes {', '.join(numbers[:-1])}, and {numbers[-1]}.", err=True)
+    echo(f"Deleting {name} deletes {', '.join(numbers[:-1])}, and {numbers[-1]}.", err=True)
     if preview.live_runs:
         live = _number(preview.live_runs, "run")
-        click.echo(f"In progress: {live}. They must end first; --cancel-runs cancels them.", err=True)
+        echo(f"In progress: {live}. They must end first; --cancel-runs cancels them.", err=True)
     if preview.results:
         results = _number(preview.results, "stored result")
-        click.echo(f"Not deleted: {results}, because results are stored where only runs can reach them.", err=True)
+        echo(f"Not deleted: {results}, because results are stored where only runs can reach them.", err=True)
 
 
 def _confirm(preview: DeletionPreview) -> None:

@@ -8,7 +8,7 @@ import click
 
 from appliance import config
 from appliance.cli.backup import place_options
-from appliance.cli.output import as_json, print_json, print_table
+from appliance.cli.output import as_json, echo, print_json, print_table
 
 
 @click.group(epilog="\b\nExample:\n  appliance doctor rows")
@@ -40,7 +40,7 @@ def list_rows(json_output: bool, **options: Any) -> int:
         rows = [tuple(fact.values()) for fact in facts]
         print_table(("TABLE", "KEY", "COLUMN", "FAULT"), rows, "No row holds a damaged value.")
     if damaged and not json_output:
-        click.echo(
+        echo(
             "The appliance leaves these rows out and goes on. If a backup has them whole, restore it (`appliance backup restore`);"
             " otherwise stop the appliance, and correct or delete them with a shell for SQL."
         )

@@ -11,7 +11,7 @@ from appliance.cli import deletion
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import find_flow
 from appliance.cli.options import key_option, reason_option
-from appliance.cli.output import as_json, print_json
+from appliance.cli.output import as_json, echo, print_json
 from appliance.cli.projects import project_option
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -110,7 +110,7 @@ def diff(flow_name: str, before: int, after: int, project: str | None, json_outp
         print_json(compared)
         return
     for line in lines(compared):
-        click.echo(line)
+        echo(line)
 
 
 def _edit(flow_name: str, options: dict[str, Any], **fields: Any) -> None:
@@ -124,4 +124,4 @@ def _edit(flow_name: str, options: dict[str, Any], **fields: Any) -> None:
         print_json(edited)
         return
     states = [state for state in ("paused", "archived") if edited[state]]
-    click.echo(f"Flow {edited['project']}/{edited['name']} is {' and '.join(states) or 'active'}.")
+    echo(f"Flow {edited['project']}/{edited['name']} is {' and '.join(states) or 'active'}.")

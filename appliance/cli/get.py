@@ -11,7 +11,7 @@ from appliance.cli import zone
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import FlowId, RunId
 from appliance.cli.options import limit_option
-from appliance.cli.output import as_json, print_json, print_table
+from appliance.cli.output import as_json, echo, print_json, print_table
 from appliance.cli.run_selection import filter_of, run_conditions
 from appliance.cli.zone import zone_option
 from appliance.protocol.run_filter import NEWEST_FIRST, RUN_SORTS, RunSort
@@ -178,7 +178,7 @@ def get_agents(health: str | None, labels: tuple[str, ...], json_output: bool) -
     nobody = "No agent is online." if apart else "No agents have enrolled yet."
     print_table(columns, map(_agent, here), nobody)
     if apart:
-        click.echo("\nOffline:")
+        echo("\nOffline:")
         print_table(columns, map(_agent, apart), "")
 
 

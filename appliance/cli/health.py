@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from appliance import config
+from appliance.cli.output import echo
 
 TIMEOUT = 4.0
 
@@ -20,7 +21,7 @@ def health(host: str | None, port: int | None) -> int:
     """Check whether the appliance on this machine is ready. Exits with 1 if it is not. Uses no proxy and needs no token."""
     settings = config.load(host=host, port=port)
     problem = _problem(settings.local_host, settings.port, settings.local_url)
-    click.echo(problem or f"The appliance at {settings.local_url} is ready.", err=bool(problem))
+    echo(problem or f"The appliance at {settings.local_url} is ready.", err=bool(problem))
     return int(bool(problem))
 
 

@@ -7,7 +7,7 @@ import click
 from appliance.cli import zone
 from appliance.cli.connection import connect
 from appliance.cli.options import key_option, reason_option, wait_option
-from appliance.cli.output import as_json, print_json
+from appliance.cli.output import as_json, echo, print_json
 from appliance.kit.plurals import counted
 
 
@@ -29,9 +29,9 @@ def show(json_output: bool) -> None:
     if json_output:
         print_json(status)
     elif not status.held or status.before is None:
-        click.echo("No runs are held.")
+        echo("No runs are held.")
     else:
-        click.echo(
+        echo(
             f"{counted(status.runs, 'run')}, due by {zone.named(status.before)}, {'is' if status.runs == 1 else 'are'} held;"
             " release with `appliance hold release` or skip with `appliance hold skip`."
         )
@@ -45,7 +45,7 @@ def release(reason: str) -> None:
     from appliance.client import jobs
 
     jobs.release_hold(connect(), reason)
-    click.echo("No runs are held any more.")
+    echo("No runs are held any more.")
 
 
 @hold.command()

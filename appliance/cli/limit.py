@@ -11,7 +11,7 @@ from appliance.cli.connection import connect
 from appliance.cli.durations import Duration
 from appliance.cli.identifiers import LimitId, find_flow
 from appliance.cli.options import key_option
-from appliance.cli.output import as_json, print_json, print_table
+from appliance.cli.output import as_json, echo, print_json, print_table
 
 KINDS = {"flow": "flow", "label": "label", "task-tag": "task_tag"}
 
@@ -54,7 +54,7 @@ def set_limit(kind: str, name: str, slots: int, json_output: bool) -> None:
     if json_output:
         print_json(saved)
     else:
-        click.echo(f"Limit set to {slots} at once; {saved['used']} in use now.")
+        echo(f"Limit set to {slots} at once; {saved['used']} in use now.")
 
 
 @limit.command("list")
@@ -79,7 +79,7 @@ def remove(limit_id: UUID) -> None:
     from appliance.client import concurrency
 
     concurrency.delete(connect(), limit_id)
-    click.echo("Limit removed.")
+    echo("Limit removed.")
 
 
 @limit.command(epilog=EPILOG)
@@ -97,9 +97,9 @@ def timeout(flow: str, duration: tuple[float | None], json_output: bool) -> None
     if json_output:
         print_json(saved)
     elif saved["run_timeout"] is None:
-        click.echo(f"Runs of {flow} may take as long as they need.")
+        echo(f"Runs of {flow} may take as long as they need.")
     else:
-        click.echo(f"Runs of {flow} that take longer than {saved['run_timeout']:g} s are stopped and end as TimedOut.")
+        echo(f"Runs of {flow} that take longer than {saved['run_timeout']:g} s are stopped and end as TimedOut.")
 
 
 def _holders(one: dict[str, Any]) -> str:

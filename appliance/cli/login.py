@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from appliance import config
+from appliance.cli.output import echo
 from appliance.kit import profiles
 
 EPILOG = """\b
@@ -40,12 +41,10 @@ def login(url: str | None, name: str, token_stdin: bool) -> None:
     with Transport(address, token) as transport:
         me = admin.me(transport)
     path = profiles.save(os.environ, known.using(name, profiles.Profile(url=address, token=token)))
-    click.echo(f"Signed in to {address} as {me.username} ({me.role}); profile {name!r} is saved in {path}.")
+    echo(f"Signed in to {address} as {me.username} ({me.role}); profile {name!r} is saved in {path}.")
     for variable in ("APPLIANCE_URL", "APPLIANCE_TOKEN", "APPLIANCE_TOKEN_FILE"):
         if os.environ.get(variable):
-            click.echo(
-                f"{variable} is set and takes precedence over the profile; unset it to use the profile.", err=True
-            )
+            echo(f"{variable} is set and takes precedence over the profile; unset it to use the profile.", err=True)
 
 
 def _address(url: str) -> str:

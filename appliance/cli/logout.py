@@ -6,6 +6,7 @@ import os
 
 import click
 
+from appliance.cli.output import echo
 from appliance.cli.profile import chosen
 from appliance.kit import profiles
 
@@ -19,4 +20,4 @@ def logout(name: str | None) -> None:
         raise click.UsageError("No profile is in use; name one with --profile.")
     name = chosen(known, name or known.current or "")
     profiles.save(os.environ, known.without(name))
-    click.echo(f"Profile {name!r} deleted. To make its token useless, run `appliance token revoke`.")
+    echo(f"Profile {name!r} deleted. To make its token useless, run `appliance token revoke`.")

@@ -9,7 +9,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
-from appliance.cli.output import as_json, print_json
+from appliance.cli.output import as_json, echo, print_json
 from appliance.cli.zone import zone_option
 from appliance.protocol.logs import Stream
 
@@ -43,4 +43,4 @@ def logs(run_id: UUID, level: str | None, stream: Stream | None, follow_run: boo
     for number, line in enumerate(lines):
         if number == 0:
             watch.say_zone()
-        click.echo(watch.log_line(line))
+        echo(watch.log_line(line))

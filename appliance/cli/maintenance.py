@@ -10,7 +10,7 @@ from appliance.cli import zone
 from appliance.cli.connection import connect
 from appliance.cli.durations import Duration
 from appliance.cli.options import key_option
-from appliance.cli.output import as_json, print_json
+from appliance.cli.output import as_json, echo, print_json
 from appliance.protocol.maintenance import MaintenanceView
 
 EPILOG = """\b
@@ -60,8 +60,8 @@ def _print(status: MaintenanceView, json_output: bool) -> None:
     if json_output:
         print_json(status)
     elif not status.active or status.since is None:
-        click.echo("The appliance is not in maintenance; runs start when they are due.")
+        echo("The appliance is not in maintenance; runs start when they are due.")
     else:
         why = f" ({status.reason})" if status.reason else ""
         end = f"until {zone.named(status.until)}" if status.until else "until you run `appliance maintenance end`"
-        click.echo(f"In maintenance since {zone.named(status.since)}, begun by {status.by}{why}. No runs start {end}.")
+        echo(f"In maintenance since {zone.named(status.since)}, begun by {status.by}{why}. No runs start {end}.")

@@ -11,14 +11,20 @@ import click
 import msgspec
 
 from appliance.cli import zone
+from appliance.kit.printable import one_line, styled
 from appliance.protocol.flow_runs import FlowRunView
 
 as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON instead of text.")
 
 
+def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print text, whoever wrote it: it has no effect on a terminal, apart from colors."""
+    click.echo(styled(text), err=err, nl=nl)
+
+
 def print_json(value: Any) -> None:
     """Print a value, which may contain structs, as indented JSON."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def print_run(run: FlowRunView, json_output: bool) -> None:
@@ -26,7 +32,7 @@ def print_run(run: FlowRunView, json_output: bool) -> None:
     if json_output:
         print_json(run)
     else:
-        click.echo(f"Run {run.name} is {run.state}.")
+        echo(f"Run {run.name} is {run.state}.")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
@@ -34,7 +40,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: st
     values = [list(row) for row in rows]
     cells = [[_text(value) for value in row] for row in values]
     if not cells:
-        click.echo(empty, err=True)
+        echo(empty, err=True)
         return
     columns = [
         f"{column} ({zone.name()})" if any(isinstance(row[i], datetime) for row in values) else column
@@ -42,9 +48,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: st
     ]
     widths = [max(len(column), *(len(row[i]) for row in cells)) for i, column in enumerate(columns)]
     bold = sys.stdout.isatty()
-    click.echo(click.style(_line(columns, widths), bold=bold))
+    echo(click.style(_line(columns, widths), bold=bold))
     for row in cells:
-        click.echo(_line(row, widths))
+        echo(_line(row, widths))
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -57,5 +63,5 @@ def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return zone.text(value)
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    return str(value)
+        return one_line(", ".join(map(str, value)))
+    return one_line(str(value))

@@ -14,6 +14,7 @@ from typing import IO
 
 import click
 
+from appliance.cli.output import echo
 from appliance.config import Settings
 from appliance.kit import clock, lifecycle
 from appliance.server.actions import restored, setup
@@ -147,9 +148,9 @@ def first_user(settings: Settings, db: Database) -> str | None:
 
 def announce(settings: Settings, link: str | None) -> None:
     """Print where the appliance is and, on the very first start, how to claim it."""
-    click.echo(f"Appliance is starting at {settings.local_url} with data in {settings.data_path}.", err=True)
+    echo(f"Appliance is starting at {settings.local_url} with data in {settings.data_path}.", err=True)
     if link is not None:
-        click.echo(f"No user exists yet. Open this link once to create the administrator:\n\n    {link}\n", err=True)
+        echo(f"No user exists yet. Open this link once to create the administrator:\n\n    {link}\n", err=True)
 
 
 def workers(settings: Settings) -> None:

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from appliance.cli.output import as_json, print_json, print_table
+from appliance.cli.output import as_json, echo, print_json, print_table
 from appliance.kit import profiles, suggestions
 from appliance.kit.profiles import Profiles
 
@@ -36,7 +36,7 @@ def use(name: str) -> None:
     known = profiles.load(os.environ)
     name = chosen(known, name)
     profiles.save(os.environ, known.using(name, known.profiles[name]))
-    click.echo(f"Using profile {name!r} with {known.profiles[name].url}.")
+    echo(f"Using profile {name!r} with {known.profiles[name].url}.")
 
 
 def chosen(known: Profiles, name: str) -> str:

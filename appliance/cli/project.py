@@ -9,7 +9,7 @@ import click
 from appliance.cli import deletion
 from appliance.cli.connection import connect
 from appliance.cli.options import key_option, reason_option
-from appliance.cli.output import as_json, print_json, print_table
+from appliance.cli.output import as_json, echo, print_json, print_table
 from appliance.cli.projects import find_project
 
 
@@ -93,4 +93,4 @@ def _edit(project_name: str, reason: str, json_output: bool, **fields: Any) -> N
     if json_output:
         print_json(edited)
         return
-    click.echo(f"Project {edited.name} is {'archived' if edited.archived else 'active'}.")
+    echo(f"Project {edited.name} is {'archived' if edited.archived else 'active'}.")

@@ -8,7 +8,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.options import key_option
-from appliance.cli.output import as_json, print_json
+from appliance.cli.output import as_json, echo, print_json
 
 EPILOG = """\b
 Examples:
@@ -84,6 +84,6 @@ def register(
             }
         )
         if not json_output:
-            click.echo(f"{project}/{flow.name}: {answer}")
+            echo(f"{project}/{flow.name}: {answer}")
     if json_output:
         print_json(answers)

@@ -11,8 +11,10 @@ from typing import Any
 
 import click
 
+from appliance.cli.output import echo
 from appliance.cli.zone import zone_option
 from appliance.config import SettingsError
+from appliance.kit.printable import printable
 from appliance.kit.profiles import ProfileError
 
 COMMANDS = {
@@ -101,6 +103,7 @@ def invoke(arguments: list[str] | None = None) -> int:
     except click.Abort:
         return _say("Interrupted.", 130)
     except click.ClickException as error:
+        vars(error)["message"] = printable(error.message)  # it may contain what somebody else wrote
         error.show()
         return error.exit_code
     except (SettingsError, ProfileError) as error:
@@ -130,5 +133,5 @@ def _client_exit_code(error: Exception) -> int | None:
 
 
 def _say(sentence: str, code: int) -> int:
-    click.echo(f"Error: {sentence}", err=True)
+    echo(f"Error: {sentence}", err=True)
     return code

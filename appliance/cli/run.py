@@ -11,7 +11,7 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import find_flow
 from appliance.cli.options import key_option
-from appliance.cli.output import as_json, print_json
+from appliance.cli.output import as_json, echo, print_json
 from appliance.cli.values import VALUES_HELP, Assignment, AwareTime
 from appliance.protocol.flow_runs import CreateFlowRun
 
@@ -68,7 +68,7 @@ def run(
     )
     created = flow_runs.create(transport, request)
     if not json_output:
-        click.echo(f"Run {created.name} of {created.project}/{created.flow}: {transport.url}/runs/{created.id}")
+        echo(f"Run {created.name} of {created.project}/{created.flow}: {transport.url}/runs/{created.id}")
     if watch:
         final = follow(transport, created.id, quiet=json_output)
         if json_output:

@@ -16,7 +16,7 @@ from appliance.cli.due_times import document_of, due_time_options, edited
 from appliance.cli.durations import Duration
 from appliance.cli.identifiers import ScheduleId, find_flow
 from appliance.cli.options import key_option, limit_option, parameter_option
-from appliance.cli.output import as_json, print_json, print_table
+from appliance.cli.output import as_json, echo, print_json, print_table
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -175,7 +175,7 @@ def delete(schedule_id: UUID) -> None:
     from appliance.client import schedules
 
     schedules.delete(connect(), schedule_id)
-    click.echo("Schedule deleted.")
+    echo("Schedule deleted.")
 
 
 @schedule.command()
@@ -209,26 +209,24 @@ def _print(schedule: dict[str, Any], json_output: bool) -> None:
         print_json(schedule)
         return
     flow = f"{schedule['project']}/{schedule['flow']}"
-    click.echo(f"{schedule['id']}  {flow}: {schedule['description']} ({schedule['timezone']})")
+    echo(f"{schedule['id']}  {flow}: {schedule['description']} ({schedule['timezone']})")
     cap = f", at most {schedule['catch_up_cap']}" if schedule["catch_up"] == "all" else ""
     length = str(timedelta(seconds=schedule["catch_up_window"] or 0)).removesuffix(", 0:00:00")
     window = f", from the last {length}" if schedule["catch_up_window"] else ""
-    click.echo(f"Missed times: {schedule['catch_up']}{cap}{window}. Overlapping runs: {schedule['overlap']}.")
+    echo(f"Missed times: {schedule['catch_up']}{cap}{window}. Overlapping runs: {schedule['overlap']}.")
     if schedule["parameters"]:
-        click.echo(
-            "Parameters: " + ", ".join(f"{name}={_short(value)}" for name, value in schedule["parameters"].items())
-        )
+        echo("Parameters: " + ", ".join(f"{name}={_short(value)}" for name, value in schedule["parameters"].items()))
     if schedule["labels"]:
-        click.echo("Labels: " + ", ".join(schedule["labels"]))
+        echo("Labels: " + ", ".join(schedule["labels"]))
     for edit in schedule["edits"]:
-        click.echo(
+        echo(
             f"Edited by an operator: {edit['field']} is {_short(edit['value'])}, the code says {_short(edit['code'])}; "
             f"--reset {edit['field']} goes back."
         )
     if schedule["active"]:
-        click.echo("Next: " + (", ".join(map(zone.named, schedule["next_times"])) or "never"))
+        echo("Next: " + (", ".join(map(zone.named, schedule["next_times"])) or "never"))
     else:
-        click.echo(f"The schedule is off; turn it on with `appliance schedule resume {schedule['id']}`.")
+        echo(f"The schedule is off; turn it on with `appliance schedule resume {schedule['id']}`.")
 
 
 def _short(value: Any) -> str:

@@ -12,7 +12,7 @@ from appliance.cli.connection import connect
 from appliance.cli.durations import Duration
 from appliance.cli.identifiers import TokenId
 from appliance.cli.options import key_option
-from appliance.cli.output import as_json, print_json, print_table
+from appliance.cli.output import as_json, echo, print_json, print_table
 from appliance.protocol.tokens import CreateToken
 
 EPILOG = """\b
@@ -51,8 +51,8 @@ def create(
     if json_output:
         print_json(created)
         return
-    click.echo(created.token)
-    click.echo("Save this token now: it won't be shown again.", err=True)
+    echo(created.token)
+    echo("Save this token now: it won't be shown again.", err=True)
 
 
 @token.command("list")
@@ -77,4 +77,4 @@ def revoke(token_id: UUID) -> None:
     from appliance.client import admin
 
     admin.delete_token(connect(), token_id)
-    click.echo("Token revoked.")
+    echo("Token revoked.")

@@ -11,7 +11,7 @@ import click
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import UserId
 from appliance.cli.options import key_option
-from appliance.cli.output import as_json, print_json, print_table
+from appliance.cli.output import as_json, echo, print_json, print_table
 from appliance.protocol.users import ChangePassword, CreateUser, SetPassword, UserView
 
 EPILOG = """\b
@@ -61,7 +61,7 @@ def create(
     if json_output:
         print_json(created)
     else:
-        click.echo(f"User {created.username} created with role {created.role}.")
+        echo(f"User {created.username} created with role {created.role}.")
 
 
 @user.command("list")
@@ -118,7 +118,7 @@ def _change_own(current_file: Path | None, new_file: Path | None, json_output: b
     if json_output:
         print_json(me)
     else:
-        click.echo(f"Password of {me.username} changed.")
+        echo(f"Password of {me.username} changed.")
 
 
 def _set_for(user_id: UUID, new_file: Path | None, must_change: bool, json_output: bool) -> None:
@@ -129,9 +129,7 @@ def _set_for(user_id: UUID, new_file: Path | None, must_change: bool, json_outpu
     if json_output:
         print_json(changed)
     else:
-        click.echo(
-            f"Password of {changed.username} set{'; it must be changed at the next sign-in' if must_change else ''}."
-        )
+        echo(f"Password of {changed.username} set{'; it must be changed at the next sign-in' if must_change else ''}.")
 
 
 def _read(file: Path | None, prompt: str, *, twice: bool = False) -> str:

@@ -6,7 +6,7 @@ import platform
 
 import click
 
-from appliance.cli.output import as_json, print_json
+from appliance.cli.output import as_json, echo, print_json
 from appliance.kit.version import VERSION
 from appliance.server.db import sqlite
 
@@ -19,4 +19,4 @@ def version(json_output: bool) -> None:
     if json_output:
         print_json(facts)
     else:
-        click.echo("\n".join(f"{name:<10} {value}" for name, value in facts.items()))
+        echo("\n".join(f"{name:<10} {value}" for name, value in facts.items()))

@@ -7,7 +7,7 @@ import threading
 
 import click
 
-from appliance.cli.output import print_json
+from appliance.cli.output import echo, print_json
 from appliance.client import errors, jobs
 from appliance.client.transport import Transport
 from appliance.kit import backoff
@@ -40,7 +40,7 @@ def follow(transport: Transport, job: JobView, *, quiet: bool) -> JobView:
                 job = jobs.get(transport, job.id)
             except errors.PASSING as error:
                 if not is_away:
-                    click.echo(f"Waiting for the server: {error}", err=True)
+                    echo(f"Waiting for the server: {error}", err=True)
                 is_away = True
                 pause.wait(next(away))
                 continue
@@ -51,8 +51,8 @@ def follow(transport: Transport, job: JobView, *, quiet: bool) -> JobView:
 
 def _print(job: JobView) -> None:
     refused = f", {job.refused} unchanged" if job.refused else ""
-    click.echo(f"{job.state.capitalize()}: {job.done} of {job.total}{refused}. {job.message}".rstrip())
+    echo(f"{job.state.capitalize()}: {job.done} of {job.total}{refused}. {job.message}".rstrip())
     for refusal in job.refusals[:_MAX_REFUSALS]:
-        click.echo(f"  {refusal.id}: {refusal.reason}", err=True)
+        echo(f"  {refusal.id}: {refusal.reason}", err=True)
     if job.state not in OVER:
-        click.echo(f"Run `appliance job show {job.id}` to see its progress.")
+        echo(f"Run `appliance job show {job.id}` to see its progress.")

@@ -9,9 +9,11 @@ from uuid import UUID
 import click
 
 from appliance.cli import zone
+from appliance.cli.output import echo
 from appliance.client import errors, flow_runs
 from appliance.client.transport import Transport
 from appliance.kit import backoff
+from appliance.kit.printable import entry
 from appliance.protocol.flow_runs import FlowRunView
 from appliance.protocol.logs import LogView, Stream, stream_of
 from appliance.protocol.states import TERMINAL, StateView
@@ -47,7 +49,7 @@ def follow(
             lines = _in_order([state for state in states if state.version > seen_version], logs)
         except errors.PASSING as error:
             if not is_away:
-                click.echo(f"Waiting for the server: {error}", err=True)
+                echo(f"Waiting for the server: {error}", err=True)
             is_away = True
             pause.wait(next(away))
             continue
@@ -60,18 +62,18 @@ def follow(
                 seen_version = line.version
             else:
                 seen_log = max(seen_log, line.id)  # lines are sorted by time, and those of workers may arrive late
-            click.echo(state_line(line) if isinstance(line, StateView) else log_line(line))
+            echo(state_line(line) if isinstance(line, StateView) else log_line(line))
         if run.state_type in TERMINAL:
             return run
         if run.wait_reason != reason and run.wait_code not in _SOON:
-            click.echo(f"Waiting: {run.wait_reason}", err=True)
+            echo(f"Waiting: {run.wait_reason}", err=True)
         reason = run.wait_reason
         pause.wait(POLL_SECONDS)
 
 
 def say_zone() -> None:
     """Say in which zone the times of the following lines are, apart from the lines themselves."""
-    click.echo(f"Times are in {zone.name()}.", err=True)
+    echo(f"Times are in {zone.name()}.", err=True)
 
 
 def _in_order(states: Iterable[StateView], logs: Iterable[LogView]) -> list[StateView | LogView]:
@@ -83,7 +85,7 @@ def _in_order(states: Iterable[StateView], logs: Iterable[LogView]) -> list[Stat
 def state_line(state: StateView) -> str:
     """A state change as a line."""
     word = click.style(state.name, fg=COLOURS.get(state.type), bold=True)
-    return f"{_clock(state)}  {word}{': ' + state.message if state.message else ''}"
+    return f"{_clock(state)}  {word}{': ' + entry(state.message) if state.message else ''}"
 
 
 def log_line(log: LogView) -> str:
@@ -92,7 +94,7 @@ def log_line(log: LogView) -> str:
     task = f" {log.task_slug}{f'[{log.map_index}]' if log.map_index >= 0 else ''}" if log.task_slug else ""
     stream = " (stderr)" if stream_of(log.logger) == "stderr" else ""
     source = f"{task}{stream}"
-    return f"{_clock(log)}  {level}{source}{':' if source else ''} {log.message}"
+    return f"{_clock(log)}  {level}{source}{':' if source else ''} {entry(log.message)}"
 
 
 def _clock(line: StateView | LogView) -> str:

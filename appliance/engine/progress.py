@@ -15,9 +15,10 @@ from appliance.core.logs import ROOT, get_logger
 from appliance.core.states import State
 from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.progress_counts import Counts
-from appliance.engine.progress_summary import printable, summary
+from appliance.engine.progress_summary import summary
 from appliance.kit import clock, env
 from appliance.kit.logs import PlainFormatter
+from appliance.kit.printable import printable
 
 _logger = get_logger()
 _NARROWEST = 20

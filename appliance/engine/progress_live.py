@@ -16,8 +16,8 @@ from rich.tree import Tree
 
 from appliance.core.logs import ROOT
 from appliance.engine.progress_counts import Counts, Row
-from appliance.engine.progress_summary import printable
 from appliance.kit import clock
+from appliance.kit.printable import printable
 
 _PER_SECOND = 8
 _MARGIN = 4

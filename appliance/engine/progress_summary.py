@@ -11,22 +11,6 @@ from appliance.core.states import Cancelled, Failed, Finished, Mapped, Skipped, 
 _MOST_LINES = 10
 _MOST_TEXT = 300
 
-_CONTROLS = [
-    *range(9),
-    *range(11, 32),
-    *range(127, 160),
-    0x2028,
-    0x2029,
-    *range(0x202A, 0x202F),
-    *range(0x2066, 0x206A),
-]
-_ESCAPES = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _CONTROLS}
-
-
-def printable(text: str) -> str:
-    """The text with control characters (except newline and tab) escaped, so that they have no effect on a terminal."""
-    return text.translate(_ESCAPES)
-
 
 def summary(flow: Flow, state: State, seconds: float) -> Iterator[str]:
     """One line for the whole run, then one for each task whose own code failed, with location and cause first."""

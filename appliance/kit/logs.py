@@ -7,13 +7,16 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from appliance.kit.printable import entry, one_line, printable
+
 
 class PlainFormatter(logging.Formatter):
     """`2026-01-31T06:30:00.123Z INFO scheduler: message`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{_time(record)} {record.levelname} {record.name.removeprefix('appliance.')}: {record.getMessage()}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        name = one_line(record.name.removeprefix("appliance."))
+        line = f"{_time(record)} {record.levelname} {name}: {entry(record.getMessage())}"
+        return f"{line}\n{printable(self.formatException(record.exc_info))}" if record.exc_info else line
 
 
 class JsonFormatter(logging.Formatter):
@@ -28,7 +31,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:  # False if the caller says that there is none to show
             fields["exception"] = self.formatException(record.exc_info)
-        return json.dumps(fields, ensure_ascii=False)
+        return json.dumps(fields)
 
 
 def configure(level: str = "INFO", style: str = "plain") -> None:

@@ -16,6 +16,7 @@ from appliance.core.errors import ResultError
 from appliance.engine.results.addresses import checkpointing, default_result, result_from_url
 from appliance.engine.results.local import LocalResult
 from appliance.protocol.agents import Work
+from appliance.protocol.run_config import RunConfigDocument
 
 
 @pytest.mark.parametrize(
@@ -80,12 +81,10 @@ def test_the_embedded_agents_place_lies_in_the_data_directory(tmp_path: Path) ->
     assert config.load({"APPLIANCE_RESULTS_URL": "s3://box"}).results == "s3://box"
 
 
-def test_runs_get_the_agents_place_unless_their_flow_has_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_get_the_agents_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APPLIANCE_RESULTS_URL", "file:///of-the-agents-own-environment")
 
-    def environ(results_url: str, **env: str) -> dict[str, str]:
+    def environ(results_url: str) -> dict[str, str]:
         agent = ProcessAgent(
             Transport("http://appliance.test", "t"), name="a", state_dir=tmp_path, warm=False, results_url=results_url
         )
@@ -97,12 +96,11 @@ def test_runs_get_the_agents_place_unless_their_flow_has_its_own(
             flow="f",
             project="p",
             storage={},
-            run_config={"env": env},
+            run_config={},
         )
-        return agent._environ(work, tmp_path)
+        return agent._environ(work, RunConfigDocument(), tmp_path)
 
     assert environ("s3://site")["APPLIANCE_RESULTS_URL"] == "s3://site"
-    assert environ("s3://site", APPLIANCE_RESULTS_URL="s3://flow")["APPLIANCE_RESULTS_URL"] == "s3://flow"
     assert "APPLIANCE_RESULTS_URL" not in environ("")
 
 

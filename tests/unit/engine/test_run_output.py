@@ -20,8 +20,9 @@ from appliance.core.task_decorator import task
 from appliance.engine import progress
 from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.progress_counts import Counts
-from appliance.engine.progress_summary import printable, summary
+from appliance.engine.progress_summary import summary
 from appliance.engine.task_runner import TaskRunner
+from appliance.kit.printable import printable
 
 ENDED = re.compile(r"ended after \d+\.\d\d s")
 
