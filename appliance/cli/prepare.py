@@ -24,10 +24,17 @@ from appliance.server.errors import ServerError
 
 log = logging.getLogger(__name__)
 _FORK = multiprocessing.get_context("fork")
+_LOCK = ".lock"
+_DATABASE = "appliance.db"
 
 
 class StartError(click.ClickException):
     """The appliance can't start; the message says what to do next. Exit code 1."""
+
+
+def keep_files_private() -> int:
+    """From now on, nobody else can read what this process and its children create. Returns the file mode mask of before."""
+    return os.umask(0o077)
 
 
 def data_directory(settings: Settings) -> IO[str]:
@@ -38,7 +45,8 @@ def data_directory(settings: Settings) -> IO[str]:
     path = settings.data_path
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (path / ".lock").open("w")
+        _make_private(path)
+        lock = os.fdopen(os.open(path / _LOCK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w")
     except OSError as error:
         raise StartError(
             f"The data directory {path} can't be used ({_reason(error)}); make it writable, or choose another with --data-dir."
@@ -50,6 +58,29 @@ def data_directory(settings: Settings) -> IO[str]:
             f"Another appliance is using the data directory {path}; stop it, or choose another with --data-dir."
         ) from error
     return lock
+
+
+def _make_private(path: Path) -> None:
+    """Raise StartError if the directory belongs to somebody else, or others can change it; close it to others if it is ours alone."""
+    found = path.stat()
+    if found.st_uid != os.geteuid():
+        raise StartError(
+            f"The data directory {path} belongs to another user; start the appliance as that user, or choose another with --data-dir."
+        )
+    if not found.st_mode & 0o077:
+        return
+    for name in (_DATABASE, f"{_DATABASE}-wal", f"{_DATABASE}-shm"):  # of a release that did not see to it
+        if (path / name).is_file() and not (path / name).is_symlink():
+            (path / name).chmod(0o600)
+    if not any(path.iterdir()) or any((path / name).exists() for name in (_LOCK, _DATABASE)):
+        path.chmod(0o700)
+        log.warning("The data directory %s was open to other users; now only this one can enter it.", path)
+    elif found.st_mode & 0o022:
+        raise StartError(
+            f"Other users can change the data directory {path}, which has other files in it; choose one of its own with --data-dir."
+        )
+    else:
+        log.warning("Other users can look into the data directory %s, because it has other files in it.", path)
 
 
 def free_port(settings: Settings) -> None:

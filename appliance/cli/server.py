@@ -36,6 +36,7 @@ def server(**options: Any) -> None:
     settings = config.load(**options)
     from appliance.cli import prepare
 
+    prepare.keep_files_private()
     lock = (
         prepare.data_directory(settings) if settings.workers == 1 and settings.database.startswith("sqlite") else None
     )

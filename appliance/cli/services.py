@@ -20,6 +20,7 @@ def services(**options: Any) -> int:
     from appliance.server.services import process as run
 
     memory.share_arenas()
+    prepare.keep_files_private()
     prepare.database(settings).dispose()
     logs.configure(settings.log_level, settings.log_format)
     return run.main(settings)

@@ -28,6 +28,7 @@ def start(agent: bool, **options: Any) -> int:
 
     memory.share_arenas()
     logs.configure(settings.log_level, settings.log_format)
+    umask = prepare.keep_files_private()
     lock = prepare.data_directory(settings)
     prepare.free_port(settings)
     prepare.workers(settings)
@@ -37,6 +38,6 @@ def start(agent: bool, **options: Any) -> int:
     db.dispose()
     prepare.announce(settings, link)
     with lock:
-        code = supervisor.supervise(settings, agent=agent, agent_token=token)
+        code = supervisor.supervise(settings, agent=agent, agent_token=token, agent_umask=umask)
         prepare.leave_one_file(settings)
         return code

@@ -94,13 +94,14 @@ class Child:
         return self.restart_at if self.stopped_since is None else self.stopped_since + STANDSTILL
 
 
-def supervise(settings: Settings, *, agent: bool, agent_token: str) -> int:
-    """Run the processes until SIGTERM or SIGINT. Returns 0 if all of them stopped in time."""
+def supervise(settings: Settings, *, agent: bool, agent_token: str, agent_umask: int) -> int:
+    """Run the processes until SIGTERM or SIGINT. Returns 0 if all of them stopped in time. The agent, and so the flows' code, gets its own
+    file mode mask."""
     stopping = _Signals()
     app = _preload(settings)
     children = [Child("server", lambda: _server(settings, app)), Child("services", lambda: _services(settings))]
     if agent:
-        children.append(Child("agent", lambda: _agent(settings, agent_token)))
+        children.append(Child("agent", lambda: _agent(settings, agent_token, agent_umask)))
     for child in children:
         child.start()
     while not stopping.received:
@@ -212,9 +213,10 @@ def _services(settings: Settings) -> int:
     return run.main(settings)
 
 
-def _agent(settings: Settings, token: str) -> int:
+def _agent(settings: Settings, token: str, umask: int) -> int:
     from appliance.agents import embedded
 
+    os.umask(umask)
     _wait_for_server(settings)
     return embedded.main(settings, token or _token_once_claimed(settings))
 

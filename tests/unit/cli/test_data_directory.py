@@ -1,0 +1,80 @@
+"""The data directory is the appliance's alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from appliance.cli import prepare
+from appliance.config import Settings
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def opened(place: Path) -> None:
+    prepare.data_directory(Settings(data_dir=str(place))).close()
+
+
+def test_a_new_one_is_private(place: Path) -> None:
+    opened(place)
+    assert (mode(place), mode(place / ".lock")) == (0o700, 0o600)
+
+
+@pytest.mark.parametrize("name", ["", "appliance.db", ".lock"])
+def test_one_that_is_open_to_others_is_closed(place: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    place.mkdir()
+    place.chmod(0o775)
+    if name:
+        (place / name).touch()
+    opened(place)
+    assert mode(place) == 0o700
+    assert "was open to other users" in caplog.text
+    caplog.clear()
+    opened(place)
+    assert not caplog.text
+
+
+def test_a_folder_of_other_things_is_left_as_it_is(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    place.mkdir()
+    (place / "letters.txt").touch()
+    place.chmod(0o775)
+    with pytest.raises(prepare.StartError, match="has other files in it; choose one of its own with --data-dir"):
+        opened(place)
+    assert (mode(place), [path.name for path in place.iterdir()]) == (0o775, ["letters.txt"])
+    place.chmod(0o755)
+    opened(place)
+    assert "Other users can look into the data directory" in caplog.text
+    assert (mode(place), mode(place / ".lock")) == (0o755, 0o600)
+
+
+def test_the_database_of_an_earlier_release_is_closed(place: Path) -> None:
+    place.mkdir()
+    place.chmod(0o755)
+    (place / "appliance.db").touch(mode=0o644)
+    opened(place)
+    assert mode(place / "appliance.db") == 0o600
+
+
+def test_that_of_another_user_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.mkdir()
+    monkeypatch.setattr(os, "geteuid", lambda: place.stat().st_uid + 1)
+    with pytest.raises(prepare.StartError, match="belongs to another user"):
+        opened(place)
+
+
+def test_the_lock_is_no_link(place: Path, tmp_path: Path) -> None:
+    place.mkdir(mode=0o700)
+    (tmp_path / "precious").write_text("text")
+    (place / ".lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(prepare.StartError, match="can't be used"):
+        opened(place)
+    assert (tmp_path / "precious").read_text() == "text"
