@@ -62,12 +62,12 @@ def data_directory(settings: Settings) -> IO[str]:
 
 def _make_private(path: Path) -> None:
     """Raise StartError if the directory belongs to somebody else, or others can change it; close it to others if it is ours alone."""
-    found = path.stat()
-    if found.st_uid != os.geteuid():
+    status = path.stat()
+    if status.st_uid != os.geteuid():
         raise StartError(
             f"The data directory {path} belongs to another user; start the appliance as that user, or choose another with --data-dir."
         )
-    if not found.st_mode & 0o077:
+    if not status.st_mode & 0o077:
         return
     for name in (_DATABASE, f"{_DATABASE}-wal", f"{_DATABASE}-shm"):  # of a release that did not see to it
         if (path / name).is_file() and not (path / name).is_symlink():
@@ -75,7 +75,7 @@ def _make_private(path: Path) -> None:
     if not any(path.iterdir()) or any((path / name).exists() for name in (_LOCK, _DATABASE)):
         path.chmod(0o700)
         log.warning("The data directory %s was open to other users; now only this one can enter it.", path)
-    elif found.st_mode & 0o022:
+    elif status.st_mode & 0o022:
         raise StartError(
             f"Other users can change the data directory {path}, which has other files in it; choose one of its own with --data-dir."
         )

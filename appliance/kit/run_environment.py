@@ -26,5 +26,5 @@ def env_problem(env: Mapping[str, str]) -> str:
         if "\0" in value:
             return f"The value of {name} in env contains a NUL character; remove it."
         if len(value) > LONGEST_VALUE:
-            return f"The value of {name} in env has {len(value)} characters; use at most {LONGEST_VALUE}, or a file."
+            return f"The value of {name} in env is too long ({len(value)}); use at most {LONGEST_VALUE} characters, or a file."
     return ""

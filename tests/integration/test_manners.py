@@ -35,6 +35,7 @@ def database_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'appliance.db'}"
 
 
+@pytest.fixture
 def settings() -> Settings:
     """With an answer of GraphQL that is long enough to be compressed."""
     return Settings(site_name="Test site", graphql_introspection=True)
