@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import typing
 import warnings
@@ -36,13 +37,18 @@ from tests.ids import stable_id
 Function = Callable[..., Any]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def what_was_there_before_stays() -> None:
+    """Other tests have loaded much by now, through which the collector need not look after each of these."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def no_coroutine_is_forgotten() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
-        import gc
-
         gc.collect()
     assert [str(one.message) for one in caught if "never awaited" in str(one.message)] == []
 
