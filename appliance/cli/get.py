@@ -67,23 +67,25 @@ def get_flow_runs(sort: RunSort, limit: int, json_output: bool, **conditions: An
     )
 
 
-@get.command("flows")
+@get.command(
+    "flows", epilog="\b\nExamples:\n  appliance get flows --project finance\n  appliance get flows --archived --json"
+)
 @click.option("--project", help="Only flows of this project.")
 @click.option("--text", help="Only flows whose name contains this text.")
+@click.option("--archived", is_flag=True, help="List the flows in the archive instead.")
 @limit_option()
 @as_json
-def get_flows(project: str | None, text: str | None, limit: int, json_output: bool) -> None:
+def get_flows(project: str | None, text: str | None, archived: bool, limit: int, json_output: bool) -> None:
     """List flows by name."""
     from appliance.client import flows
 
-    page = list(flows.each(connect(), project=project, name=text, limit=limit))
+    page = list(flows.each(connect(), project=project, name=text, archived=archived, limit=limit))
     if json_output:
         print_json(page)
         return
-    rows = ((f["project"], f["name"], f.get("version"), f["id"]) for f in page)
-    print_table(
-        ("PROJECT", "FLOW", "VERSION", "ID"), rows, "No flows are registered; register some with `appliance register`."
-    )
+    rows = ((f["project"], f["name"], f.get("version"), f["id"], "paused" if f.get("paused") else "") for f in page)
+    empty = "No flows are registered; register some with `appliance register`."
+    print_table(("PROJECT", "FLOW", "VERSION", "ID", ""), rows, "No flows are in the archive." if archived else empty)
 
 
 @get.command("versions")

@@ -8,7 +8,7 @@ the database is whole (I12), and no attempt did its work twice (I14).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -19,6 +19,7 @@ from uuid import UUID
 from sqlalchemy import Table, select, text
 from sqlalchemy.orm import Session
 
+from appliance.kit import ids
 from appliance.protocol.states import TERMINAL
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
@@ -62,7 +63,7 @@ def judge(db: Database, now: datetime, *, journal: Path | None = None, ledger: P
         _check_limits(verdict, session, runs.values())
         _check_outbox(verdict, session, histories)
         if journal is not None:
-            _check_journal(verdict, runs, histories, list(entries(journal)))
+            _check_journal(verdict, runs, histories, list(entries(journal)), _recorded_keys(session))
         if ledger is not None:
             _check_ledger(verdict, runs, tasks, task_histories, ledger)
         _check_whole(verdict, session)
@@ -209,17 +210,33 @@ def _check_outbox(verdict: Verdict, session: Session, histories: dict[UUID, list
                 verdict.broken("I9", f"state {state.version} of run {id} was announced {told[id, state.version]} times")
 
 
+def _recorded_keys(session: Session) -> Callable[[str], bool]:
+    """Whether a request under this key has been carried out: its key is committed together with its effect."""
+    table = metadata.tables["request_key"]
+    rows = session.execute(select(table.c.id, table.c.caller)).all()
+    found, callers = {row.id for row in rows}, {row.caller for row in rows}
+    return lambda key: any(ids.sha256(f"{caller}\n{key}") in found for caller in callers)
+
+
 def _check_journal(
-    verdict: Verdict, runs: dict[UUID, Any], histories: dict[UUID, list[Any]], told: list[dict[str, Any]]
+    verdict: Verdict,
+    runs: dict[UUID, Any],
+    histories: dict[UUID, list[Any]],
+    told: list[dict[str, Any]],
+    is_recorded: Callable[[str], bool],
 ) -> None:
-    """An acknowledged creation is there with its key and its parameters; every other change has left its mark in the history."""
+    """An acknowledged creation is there with its key and its parameters. Every other change has left its mark in the history, or changed
+    nothing, as when a run was paused by another request that overtook it, and then its key is recorded."""
     verdict.counts["acknowledged"] += len(told)
     of_key: dict[str, set[str]] = defaultdict(set)
     deleted = {entry["run"] for entry in told if entry["op"] == "delete"}
     for entry in told:
         run, history = runs.get(UUID(entry["run"])), histories.get(UUID(entry["run"]), [])
         of_key[entry["key"]].add(entry["run"])
-        if (run is None) != (entry["run"] in deleted) or (run is not None and not _is_done(entry, run, history)):
+        is_done = run is not None and (
+            _is_done(entry, run, history) or (entry["op"] == "change" and is_recorded(entry["key"]))
+        )
+        if (run is None) != (entry["run"] in deleted) or (run is not None and not is_done):
             verdict.broken(
                 "I10", f"{entry['op']} of run {entry['run']} was acknowledged, but is not there ({entry['key']})"
             )

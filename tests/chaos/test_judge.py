@@ -15,6 +15,8 @@ import pytest
 from sqlalchemy import select, text
 
 from appliance.kit import ids
+from appliance.protocol.flow_runs import ChangeFlowRun
+from appliance.server.actions.flow_runs.pause import pause_run
 from appliance.server.db import migrate
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
@@ -22,6 +24,7 @@ from appliance.server.domain.rules import Rules
 from tests.chaos.judge import Verdict, judge, over_limit
 from tests.chaos.run import check_deaths
 from tests.chaos.workload import Workload
+from tests.integration.builders import ALICE, create, register
 from tests.integration.conftest import (  # noqa: F401 - fixtures
     new_database_name,
     new_postgres,
@@ -213,6 +216,16 @@ def test_an_acknowledged_change_that_left_no_mark_is_named(world: World, entry: 
     [[run]] = world.sql("select id from flow_run where idempotency_key = 'create-2'")
     append(world, run=run, **{"key": "", **entry})
     assert broken(world.judged()) == {"I10"}
+
+
+def test_an_acknowledged_change_that_another_request_had_made_is_there_by_its_key(world: World) -> None:
+    db = world.database()
+    run = create(db, register(db, "other").flow_id, scheduled_time=datetime(2099, 1, 1, tzinfo=UTC))
+    for key in ("overtook", "came later"):
+        pause_run(db, ALICE, run, ChangeFlowRun(idempotency_key=key))
+    db.dispose()
+    append(world, op="change", run=str(run), key="came later")
+    assert world.judged().violations == []
 
 
 def test_a_key_that_was_answered_with_two_runs_is_named(world: World) -> None:

@@ -35,6 +35,7 @@ def test_a_flow_is_renamed_paused_and_archived(site: Site, run: Callable[..., st
     assert "Flow demo/daily is paused." in run("flow", "pause", "daily", "--reason", "wrong data")
     assert "Flow demo/daily is paused and archived." in run("flow", "archive", "daily", "--project", "demo")
     assert "demo" not in run("get", "flows")
+    assert "paused" in run("get", "flows", "--archived")
     assert "Flow demo/daily is paused." in run("flow", "unarchive", str(flow))
     resumed = msgspec.json.decode(run("flow", "resume", "daily", "--json"))
     assert (resumed["paused"], resumed["archived"]) == (False, False)
