@@ -33,7 +33,7 @@ class StartError(click.ClickException):
 
 
 def keep_files_private() -> int:
-    """From now on, nobody else can read what this process and its children create. Returns the file mode mask of before."""
+    """From now on, nobody else can read what this process and its children create. Returns the umask from before."""
     return os.umask(0o077)
 
 

@@ -95,8 +95,8 @@ class Child:
 
 
 def supervise(settings: Settings, *, agent: bool, agent_token: str, agent_umask: int) -> int:
-    """Run the processes until SIGTERM or SIGINT. Returns 0 if all of them stopped in time. The agent, and so the flows' code, gets its own
-    file mode mask."""
+    """Run the processes until SIGTERM or SIGINT. Returns 0 if all of them stopped in time. The agent, and with it the code of
+    flows, gets `agent_umask`."""
     stopping = _Signals()
     app = _preload(settings)
     children = [Child("server", lambda: _server(settings, app)), Child("services", lambda: _services(settings))]
