@@ -14,6 +14,7 @@ from tests.e2e.browser import axe_violations, chromium_running, sign_in, visitor
 __all__ = ["on_small_disk", "small_disk"]  # fixtures
 
 pytestmark = [
+    pytest.mark.full,
     pytest.mark.skipif(bool(why_not()), reason=why_not() or "-"),
     pytest.mark.xdist_group("ui"),
     pytest.mark.slow,

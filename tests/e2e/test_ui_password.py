@@ -13,6 +13,7 @@ from tests.e2e.appliance_process import PASSWORD, Appliance, running
 from tests.e2e.browser import axe_violations, chromium_running, sign_in, visitor, why_not
 
 pytestmark = [
+    pytest.mark.full,
     pytest.mark.skipif(bool(why_not()), reason=why_not() or "-"),
     pytest.mark.xdist_group("ui-password"),
     pytest.mark.slow,

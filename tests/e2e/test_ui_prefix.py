@@ -24,6 +24,7 @@ with Flow("small") as small:
 """
 
 pytestmark = [
+    pytest.mark.full,
     pytest.mark.skipif(bool(why_not()), reason=why_not() or "-"),
     pytest.mark.xdist_group("prefix"),
     pytest.mark.slow,
