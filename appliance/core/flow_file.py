@@ -13,7 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from appliance.core import flow_source
 from appliance.core.building import loading
 
 PRIVATE = "_appliance_flow_"
@@ -38,6 +39,8 @@ class FlowFile:
     name: str
     path: Path
     root: Path
+    sha256: str = ""
+    """Of its content as it was loaded: another process that imports it gets the same bytes, or none."""
 
     @classmethod
     def of(cls, path: Path, name: str | None = None) -> FlowFile:
@@ -60,9 +63,12 @@ class FlowFile:
         """Is the real name taken?"""
         return self.name.startswith(PRIVATE)
 
-    def load(self) -> ModuleType:
-        """Import the file, even if it has been imported before. Raises whatever its code raises."""
-        self.install()
+    def load(self, content: bytes | None = None) -> ModuleType:
+        """Import the file, or this content of it, even if it has been imported before. Raises whatever its code raises."""
+        global _content
+        content = flow_source.read(self.path) if content is None else content
+        replace(self, sha256=flow_source.digest(content)).install()
+        _content = content
         sys.modules.pop(self.name, None)
         before = set(sys.modules)
         try:
@@ -75,10 +81,10 @@ class FlowFile:
 
     def install(self) -> None:
         """Make the file importable here and in child processes, and the modules beside it too. One file at a time has this."""
-        global _current
+        global _current, _content
         if _current is not None and _current.root != self.root:
             _forget()
-        _current = self
+        _current, _content = self, None
         if str(self.root) not in sys.path and not self.is_private:  # or the file would hide the library of its name
             sys.path.insert(0, str(self.root))
             _folders.append(str(self.root))
@@ -91,7 +97,7 @@ class FlowFile:
 
     def describe(self) -> str:
         """As text for another process; see `adopt`."""
-        return json.dumps([self.name, str(self.path), str(self.root)])
+        return json.dumps([self.name, str(self.path), str(self.root), self.sha256])
 
     def _is_beside(self, module: str) -> bool:
         top = sys.modules.get(module.partition(".")[0])
@@ -107,8 +113,8 @@ def current() -> FlowFile | None:
 def adopt(description: str | None) -> None:
     """In a child process: make the file of its parent importable."""
     if description:
-        name, path, root = json.loads(description)
-        FlowFile(name, Path(path), Path(root)).install()
+        name, path, root, sha256 = json.loads(description)
+        FlowFile(name, Path(path), Path(root), sha256).install()
 
 
 def adopt_from(environ: Mapping[str, str]) -> None:
@@ -192,7 +198,20 @@ def _forget() -> None:
 
 
 class _Loader(SourceFileLoader):
-    """Loads the file so that `flow.run()` at its bottom only warns, whoever imports it."""
+    """Loads the file so that `flow.run()` at its bottom only warns, whoever imports it. What it compiles are the bytes that were read
+    when the flow was loaded, or the same ones from the file; compiled code beside the file is not used."""
+
+    def path_stats(self, path: Any) -> Any:
+        raise OSError(f"{path} is always compiled")  # the interpreter then neither reads nor writes a .pyc
+
+    def get_data(self, path: Any) -> bytes:
+        file = _current
+        if file is None or path != str(file.path):
+            return super().get_data(path)
+        content = flow_source.read(file.path) if _content is None else _content
+        if file.sha256 and flow_source.digest(content) != file.sha256:
+            raise ImportError(f"The flow file {file.path.name} has changed since the run began.", name=file.name)
+        return content
 
     def exec_module(self, module: ModuleType) -> None:
         with loading():
@@ -211,5 +230,6 @@ class _Finder(MetaPathFinder):
 
 _finder = _Finder()
 _current: FlowFile | None = None
+_content: bytes | None = None
 _neighbors: list[str] = []
 _folders: list[str] = []

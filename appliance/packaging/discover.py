@@ -10,7 +10,7 @@ from pathlib import Path
 from appliance.core.flow import Flow
 from appliance.core.flow_file import FlowFile
 from appliance.packaging.definitions import defines_flow, offers_flow
-from appliance.packaging.local import LocalStorage, flows_of, import_file
+from appliance.packaging.local import LocalStorage, flows_of, import_content, read_file
 from appliance.packaging.storage import LoadError, Storage
 
 _ADVICE = 'a flow is a variable like `flow = Flow("name")` at the top of a .py file.'
@@ -67,12 +67,13 @@ def _judged(file: Path, judge: Callable[[Path, Path], bool], module: str | None 
 
 
 def _flows(file: Path, module: str | None = None) -> list[tuple[Flow, Storage]]:
-    flows = flows_of(import_file(file, module))
+    content = read_file(file)
+    flows = flows_of(import_content(file, content, module))
     names = [flow.name for flow in flows]
     for name in names:
         if names.count(name) > 1:
             raise LoadError(f"{file.name} has two flows named {name!r}; give each its own name.")
-    return [(flow, LocalStorage.of(file, flow.name, module)) for flow in flows]
+    return [(flow, LocalStorage.with_content(file, flow.name, content, module)) for flow in flows]
 
 
 def _some(packages: list[tuple[Flow, Storage]], place: object) -> list[tuple[Flow, Storage]]:

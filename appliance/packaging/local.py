@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from appliance.core import flow_source
 from appliance.core.flow import Flow
 from appliance.core.flow_file import FlowFile
 from appliance.core.logs import get_logger
@@ -27,9 +27,15 @@ class LocalStorage:
     def of(cls, path: Path, flow: str, module: str | None = None) -> LocalStorage:
         """The storage of a flow in a file as it is now."""
         path = path.resolve()
+        return cls.with_content(path, flow, _content(path), module)
+
+    @classmethod
+    def with_content(cls, path: Path, flow: str, content: bytes, module: str | None = None) -> LocalStorage:
+        """The storage of a flow in a file that had this content when it was loaded."""
+        path = path.resolve()
         if module is not None and module == FlowFile.of(path).name:
             module = None
-        return cls(path, flow, _digest(_content(path)), module)
+        return cls(path, flow, flow_source.digest(content), module)
 
     def describe(self) -> dict[str, Any]:
         module = {} if self.module is None else {"module": self.module}
@@ -37,41 +43,55 @@ class LocalStorage:
 
     @classmethod
     def problem(cls, document: dict[str, Any]) -> str:
-        """The file is gone, or another one has taken its place."""
-        path = Path(document["path"])
+        """The file is gone, or another one has taken its place. The sentence is the same for both, since whoever registers a version
+        chooses the path in it and must not learn which other files there are; the log of this machine says more."""
         try:
-            content = path.read_bytes()
-        except OSError as error:
-            return f"The flow file {path.name} can't be read ({error.strerror})."
-        return (
-            ""
-            if _digest(content) == document["sha256"]
-            else f"The flow file {path.name} has changed since it was registered."
-        )
+            cls._registered(document)
+        except CodeMissing as error:
+            return f"{error}".removesuffix(_AGAIN) + "."
+        return ""
 
     @classmethod
     def load(cls, document: dict[str, Any]) -> Flow:
         """Raises LoadError when the file is gone, changed or broken, or has no such flow."""
-        path, name, expected = Path(document["path"]), document["flow"], document["sha256"]
-        current = _digest(_content(path))
-        if current != expected:
-            raise CodeMissing(
-                f"The flow file {path.name} has changed since it was registered (hash {expected[:12]}, now {current[:12]}): register it again."
-            )
-        flows = flows_of(import_file(path, document.get("module")))
+        path, name = Path(document["path"]), document["flow"]
+        flows = flows_of(import_content(path, cls._registered(document), document.get("module")))
         for flow in flows:
             if flow.name == name:
                 return flow
         names = ", ".join(repr(flow.name) for flow in flows) or "none"
         raise LoadError(f"The flow file {path.name} has no flow named {name!r} (it has: {names}): register it again.")
 
+    @classmethod
+    def _registered(cls, document: dict[str, Any]) -> bytes:
+        """The content of the file, which is the one that was registered. Raises CodeMissing."""
+        path = Path(str(document.get("path", "")))
+        try:
+            content = flow_source.read(path)
+        except (OSError, ValueError) as error:
+            _logger.info("The flow file %s can't be used: %s.", path, _why(error))
+        else:
+            if flow_source.digest(content) == document.get("sha256"):
+                return content
+        raise CodeMissing(f"The flow file {path.name} has changed since it was registered{_AGAIN}")
+
 
 def import_file(path: Path, name: str | None = None) -> ModuleType:
-    """Import a flow's file as a module, under its real name or the given one. `if __name__ == "__main__"` is false, and the flow's
-    own door functions only warn. Raises LoadError with the first user frame when the file is broken."""
-    path = path.resolve()
+    """Import a flow's file as it is now. Raises LoadError."""
+    return import_content(path, read_file(path), name)
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a file that may define flows. Raises LoadError."""
     if path.suffix != ".py":
         raise LoadError(f"{path.name} is not a Python file; flows are defined in files that end in .py.")
+    return _content(path.resolve())
+
+
+def import_content(path: Path, content: bytes, name: str | None = None) -> ModuleType:
+    """Import this content of a flow's file as a module, under its real name or the given one. `if __name__ == "__main__"` is false,
+    and the flow's own door functions only warn. Raises LoadError with the first user frame when the file is broken."""
+    path = path.resolve()
     file = FlowFile.of(path, name)
     if file.is_private:
         _logger.warning(
@@ -81,7 +101,7 @@ def import_file(path: Path, name: str | None = None) -> ModuleType:
         )
     arguments, sys.argv = sys.argv, [str(path)]  # as for the script; those of this program are not for the file
     try:
-        return file.load()
+        return file.load(content)
     except (Exception, SystemExit) as error:
         raise LoadError(_broken(path, error)) from error
     finally:
@@ -113,14 +133,17 @@ def _broken(path: Path, error: BaseException) -> str:
 _PACKAGE_ADVICE = " Put an __init__.py into its folder to make it a package, or register it as a module: appliance register -m package.module."
 
 
+_AGAIN = ": register it again."
+
+
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return flow_source.read(path)
     except OSError as error:
         raise CodeMissing(
-            f"The flow file {path} can't be read ({error.strerror}): put it back or register the flow again."
+            f"The flow file {path} can't be read ({_why(error)}): put it back or register the flow again."
         ) from error
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

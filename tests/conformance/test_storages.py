@@ -82,7 +82,7 @@ def test_missing_code_is_refused_in_one_sentence(make: Callable[[str], Place]) -
     place = make("one")
     described = place.storage.describe()
     place.remove()
-    with pytest.raises(LoadError, match="register the flow again"):
+    with pytest.raises(LoadError, match="has changed since it was registered: register it again"):
         load_flow(described)
 
 

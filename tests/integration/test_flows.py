@@ -120,6 +120,21 @@ def test_versions_of_earlier_releases_are_recognized(database: Database) -> None
     assert register(database, content="a").restores == 1
 
 
+def test_what_a_client_says_its_content_hashes_to_decides_nothing(database: Database) -> None:
+    register(database, content="a")
+    stored = rows(database, "select content_hash from flow_version")[0]["content_hash"]
+    request = Registration(
+        project="demo",
+        name="etl",
+        content_hash=stored,
+        document=document(),
+        storage={"type": "local", "path": "etl.py", "sha256": "b"},
+    )
+    other = flows.register(database, ALICE, request)
+    assert (other.created, other.restores) == (True, None)
+    assert [row["content_hash"] for row in rows(database, "select content_hash from flow_version")].count(stored) == 1
+
+
 def test_versions_are_listed_newest_first_in_pages(database: Database) -> None:
     for content in ("a", "b", "a"):
         flow = register(database, content=content)
