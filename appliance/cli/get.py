@@ -84,8 +84,12 @@ def get_flows(project: str | None, text: str | None, archived: bool, limit: int,
         print_json(page)
         return
     rows = ((f["project"], f["name"], f.get("version"), f["id"], "paused" if f.get("paused") else "") for f in page)
-    empty = "No flows are registered; register some with `appliance register`."
-    print_table(("PROJECT", "FLOW", "VERSION", "ID", ""), rows, "No flows are in the archive." if archived else empty)
+    empty = (
+        "No flows are in the archive."
+        if archived
+        else "No flows are registered; register some with `appliance register`."
+    )
+    print_table(("PROJECT", "FLOW", "VERSION", "ID", ""), rows, "No flows match." if project or text else empty)
 
 
 @get.command("versions")
@@ -134,7 +138,8 @@ def get_task_runs(run_id: UUID, states: tuple[str, ...], task: str | None, limit
         )
         for t in task_runs
     )
-    print_table(("STATE", "TASK", "INDEX", "STARTED", "ENDED", "MESSAGE"), rows, "The run has no task runs yet.")
+    empty = "No task runs match." if states or task else "The run has no task runs yet."
+    print_table(("STATE", "TASK", "INDEX", "STARTED", "ENDED", "MESSAGE"), rows, empty)
 
 
 @get.command("schedules")
@@ -150,6 +155,7 @@ def get_schedules(flow_id: UUID | None, project: str | None, active: bool | None
     if json_output:
         print_json(items)
         return
+    filtered = flow_id is not None or project is not None or active is not None
     rows = (
         (s["project"], s["flow"], s["description"], s["timezone"], "on" if s["active"] else "paused", s["id"])
         for s in items
@@ -157,7 +163,7 @@ def get_schedules(flow_id: UUID | None, project: str | None, active: bool | None
     print_table(
         ("PROJECT", "FLOW", "WHEN", "ZONE", "ACTIVE", "ID"),
         rows,
-        "No schedules exist; add one with `appliance schedule add`.",
+        "No schedules match." if filtered else "No schedules exist; add one with `appliance schedule add`.",
     )
 
 
@@ -178,6 +184,8 @@ def get_agents(health: str | None, labels: tuple[str, ...], json_output: bool) -
     here = [one for one in items if one not in apart]
     columns = ("NAME", "HEALTH", "TYPE", "HOST", "LABELS", "LAST SEEN")
     nobody = "No agent is online." if apart else "No agents have enrolled yet."
+    if health or labels:
+        nobody = "No agents match."
     print_table(columns, map(_agent, here), nobody)
     if apart:
         echo("\nOffline:")

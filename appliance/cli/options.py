@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from appliance.cli.connection import KEY
-from appliance.cli.values import Assignment
+from appliance.cli.values import Assignment, distinct
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,7 +37,9 @@ def reason_option(place: str) -> Callable[[F], F]:
 def parameter_option(subject: str) -> Callable[[F], F]:
     """-p/--param, repeatable: `subject` says what one of them is."""
     help_text = f"{subject} (repeatable); appliance run --help explains values."
-    return click.option("-p", "--param", "parameters", multiple=True, type=Assignment(), help=help_text)
+    return click.option(
+        "-p", "--param", "parameters", multiple=True, type=Assignment(), callback=distinct, help=help_text
+    )
 
 
 def limit_option(default: int = 20, maximum: int | None = 10_000) -> Callable[[F], F]:

@@ -12,7 +12,7 @@ from appliance.cli.connection import connect
 from appliance.cli.identifiers import find_flow
 from appliance.cli.options import key_option
 from appliance.cli.output import as_json, echo, print_json
-from appliance.cli.values import VALUES_HELP, Assignment, AwareTime
+from appliance.cli.values import VALUES_HELP, Assignment, AwareTime, distinct
 from appliance.protocol.flow_runs import CreateFlowRun
 
 EPILOG = f"""\b
@@ -29,7 +29,9 @@ With --watch, the exit code is 0 if the run succeeds and 1 if it fails or is can
 @click.command(epilog=EPILOG)
 @click.argument("flow")
 @click.option("--project", help="The flow's project, if FLOW is a name that several projects have.")
-@click.option("-p", "--param", "parameters", multiple=True, type=Assignment(), help="A parameter (repeatable).")
+@click.option(
+    "-p", "--param", "parameters", multiple=True, type=Assignment(), callback=distinct, help="A parameter (repeatable)."
+)
 @click.option("--name", help="Name of the run [a readable random name].")
 @click.option(
     "--label",

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from appliance.cli.identifiers import id_in
-from appliance.cli.values import Assignment, Length, Moment
+from appliance.cli.values import Assignment, Length, Moment, distinct, single
 from appliance.protocol.run_filter import RunFilter
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,18 +46,22 @@ def filter_of(options: dict[str, Any]) -> RunFilter:
     )
 
 
+def _once(*names: str, **attributes: Any) -> Callable[[F], F]:
+    return click.option(*names, multiple=True, callback=single, **attributes)
+
+
 def _names(prefix: str) -> tuple[Callable[[F], F], ...]:
     return (
-        click.option("--flow", help="Only runs of this flow: its name, project/flow, or id."),
-        click.option("--project", help="Only runs of this project."),
+        _once("--flow", help="Only runs of this flow: its name, project/flow, or id."),
+        _once("--project", help="Only runs of this project."),
         click.option(
             "--state",
             "states",
             multiple=True,
             help="Only runs in this state, by name or type, such as Failed or RUNNING (repeatable).",
         ),
-        click.option(f"--{prefix}name", "name", help="Only runs of this name."),
-        click.option("--text", help="Only runs whose name or flow name contains this text."),
+        _once(f"--{prefix}name", "name", help="Only runs of this name."),
+        _once("--text", help="Only runs whose name or flow name contains this text."),
     )
 
 
@@ -72,18 +76,19 @@ def _contents(prefix: str) -> tuple[Callable[[F], F], ...]:
             "run_parameters",
             multiple=True,
             type=Assignment(),
+            callback=distinct,
             help="Only runs that have this value of a parameter, as key=json (repeatable).",
         ),
-        click.option(
+        _once(
             "--longer-than", type=Length(), help="Only runs that took longer than this so far, such as 90s, 10m, or 2h."
         ),
-        click.option("--shorter-than", type=Length(), help="Only runs that took less time than this so far."),
+        _once("--shorter-than", type=Length(), help="Only runs that took less time than this so far."),
     )
 
 
 def _times() -> tuple[Callable[[F], F], ...]:
     return (
-        click.option("--since", type=Moment(), help="Only runs due at or after this time, or in the last 7d."),
-        click.option("--until", type=Moment(), help="Only runs due before this time, or longer ago than 1h."),
+        _once("--since", type=Moment(), help="Only runs due at or after this time, or in the last 7d."),
+        _once("--until", type=Moment(), help="Only runs due before this time, or longer ago than 1h."),
         click.option("--include-future", is_flag=True, help="Include runs that are not due yet."),
     )

@@ -42,6 +42,22 @@ class Assignment(click.ParamType[Any]):
             )
 
 
+def distinct(
+    _context: click.Context, _option: click.Parameter, pairs: tuple[tuple[str, Any], ...]
+) -> tuple[tuple[str, Any], ...]:
+    """The assignments as they are. Raises UsageError if one name has two: nobody could say which of them counts."""
+    if (name := filter_texts.twice(pairs)) is not None:
+        raise click.UsageError(f"The parameter {name!r} is given twice; give it one value.")
+    return pairs
+
+
+def single(_context: click.Context, option: click.Parameter, values: tuple[Any, ...]) -> Any:
+    """The value of an option that may be given once, among others that are repeatable. Raises UsageError."""
+    if len(values) > 1:
+        raise click.UsageError(f"The option {option.opts[-1]} is given twice; give it once.")
+    return values[0] if values else None
+
+
 def _parse(text: str) -> Any:
     """JSON without any loss, or the text itself if it doesn't even begin like JSON. Raises ValueError or RecursionError."""
     try:

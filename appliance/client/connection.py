@@ -45,8 +45,13 @@ def http_client(url: str) -> Any:
         host, _port = parts.hostname, parts.port
     except ValueError as error:
         raise no_url(url) from error
-    if not host:
+    if not host or parts.query or parts.fragment:
         raise no_url(url)
+    if parts.username is not None:
+        raise ClientError(
+            "APPLIANCE_URL must not contain a user and password, which would take the place of the token; remove everything "
+            "between // and @, and set APPLIANCE_TOKEN."
+        )
     is_plain = parts.scheme == "http"
     return httpx2.Client(
         base_url=url,
@@ -57,7 +62,10 @@ def http_client(url: str) -> Any:
 
 
 def no_url(url: str) -> ClientError:
-    return ClientError(f"{plain(url)!r} is not a valid URL; set APPLIANCE_URL to something like http://127.0.0.1:4200.")
+    return ClientError(
+        f"{plain(url) or 'An empty text'} is not a valid URL; set APPLIANCE_URL to something like http://127.0.0.1:4200, "
+        "without ? and #."
+    )
 
 
 def sendable(token: str) -> str:

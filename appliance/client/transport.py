@@ -53,7 +53,7 @@ class Transport:
         sleep: Callable[[float], object] = time.sleep,
         key: str | None = None,
     ) -> None:
-        self.url = url.rstrip("/")
+        self.url = url.strip().rstrip("/")
         self._token = connection.sendable(token)
         self._http = http
         self._tries = tries

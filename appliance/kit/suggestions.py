@@ -9,12 +9,14 @@ MOST = 20
 
 
 def hint(name: str, known: Collection[str], otherwise: str) -> str:
-    """`did you mean 'state'?`, or `otherwise` followed by the known names, or alone if there are none."""
+    """`did you mean 'state'?`, or `otherwise` followed by the known names, or alone if there are none to follow."""
     close = closest(name, known)
     if close is not None:
         return f"did you mean {close!r}?"
     names = sorted(known)
     listed = ", ".join(names[:MOST]) + (", and others" if len(names) > MOST else "")
+    if not names and otherwise.endswith(" are"):
+        return "there are none."
     return f"{otherwise} {listed}." if names else f"{otherwise}."
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -58,6 +59,11 @@ def parameter(text: str) -> tuple[str, Any]:
         return name, msgspec.json.decode(value)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return name, value
+
+
+def twice(pairs: Iterable[tuple[str, Any]]) -> str | None:
+    """A name that several of the pairs have."""
+    return next((name for name, count in Counter(name for name, _value in pairs).items() if count > 1), None)
 
 
 def parameter_text(name: str, value: Any) -> str:

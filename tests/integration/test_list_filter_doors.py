@@ -51,6 +51,7 @@ CASES: list[tuple[str, str, dict[str, Any] | None, str, str]] = [
     ("flow-runs/ID/task-runs", TASKS, {"filter": {}}, "task-runs ID", "extract-1 load-1"),
     ("flow-runs/ID/task-runs?state=Cached", TASKS, {"filter": {"stateNames": ["Cached"]}}, "task-runs ID --state Cached", "extract-1"),
     ("flow-runs/ID/task-runs?state=FAILED", TASKS, {"filter": {"stateTypes": ["FAILED"]}}, "task-runs ID --state FAILED", "load-1"),
+    ("flow-runs/ID/task-runs?state=FAILED&state=Cached", TASKS, {"filter": {"stateTypes": ["FAILED"], "stateNames": ["Cached"]}}, "task-runs ID --state FAILED --state Cached", "extract-1 load-1"),
     ("flow-runs/ID/task-runs?state=Late", TASKS, {"filter": {"stateNames": ["Late"]}}, "task-runs ID --state Late", ""),
     ("flow-runs/ID/task-runs?task=load-1", TASKS, {"filter": {"taskSlug": "load-1"}}, "task-runs ID --task load-1", "load-1"),
 ]  # fmt: skip
@@ -103,3 +104,16 @@ def test_all_doors_refuse_what_can_only_be_wrong(
             said.append(capsys.readouterr().err)
         wrong += [(rest, one) for one in said if sentence not in one]
     assert wrong == []
+
+
+def test_an_empty_list_does_not_say_that_there_is_nothing_at_all(
+    site: Site, filled: str, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (
+        "flows --text zzz",
+        "schedules --project finance",
+        "agents --health offline",
+        f"task-runs {filled} --state Late",
+    ):
+        assert invoke(["get", *command.split()]) == 0
+        assert capsys.readouterr().err.strip() == f"No {command.split()[0].replace('-', ' ')} match."

@@ -45,6 +45,21 @@ def test_the_answer_says_what_was_meant(site: Site, path: str, sentence: str) ->
     assert (answer.status_code, answer.json()["message"]) == (422, sentence)
 
 
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/api/v1/flow-runs?include_future=maybe", "The parameter include_future is not valid: use true or false."),
+        ("/api/v1/schedules?active=yes", "The parameter active is not valid: use true or false."),
+        ("/api/v1/flow-runs?limit=ten", "The parameter limit is not valid: use a whole number."),
+        ("/api/v1/flow-runs?flow_id=etl", "The parameter flow_id is not valid: use an id, such as those in lists."),
+        ("/api/v1/flow-runs?limit=1&limit=2", "The query parameter 'limit' is given twice; this address takes it once."),
+    ],
+)  # fmt: skip
+def test_the_answer_says_what_to_write(site: Site, path: str, sentence: str) -> None:
+    answer = site.get(path)
+    assert (answer.status_code, answer.json()["message"]) == (400, sentence)
+
+
 def test_pages_of_the_ui_take_what_their_links_contain(site: Site) -> None:
     assert site.get("/runs?show=failed&anything=1").status_code == 200
 
@@ -53,4 +68,5 @@ def test_hints() -> None:
     assert closest("failed", ["Failed", "FAILED"]) in ("Failed", "FAILED")
     assert closest("zzz", ["Failed"]) is None
     assert hint("zzz", [], "nothing is known") == "nothing is known."
+    assert hint("zzz", [], "the labels are") == "there are none."
     assert hint("zzz", [f"n{n:02}" for n in range(30)], "use").endswith("n19, and others.")

@@ -49,7 +49,12 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("state=FAILED", {"stateTypes": ["FAILED"]}, "--state FAILED", "elm ash"),
     ("state=TimedOut", {"stateNames": ["TimedOut"]}, "--state TimedOut", "ash"),
     ("state=Late&state=Crashed", {"stateNames": ["Late", "Crashed"]}, "--state Late --state Crashed", "bay elm"),
-    ("state=FAILED&state=Crashed", {"stateTypes": ["FAILED"], "stateNames": ["Crashed"]}, "--state FAILED --state Crashed", "elm"),
+    ("state=FAILED&state=Crashed", {"stateTypes": ["FAILED"], "stateNames": ["Crashed"]}, "--state FAILED --state Crashed", "elm ash"),
+    ("state=RUNNING&state=Late", {"stateTypes": ["RUNNING"], "stateNames": ["Late"]}, "--state RUNNING --state Late", "bay fir"),
+    ("state=SUCCESS&state=Late&sort=scheduled_time", {"stateTypes": ["SUCCESS"], "stateNames": ["Late"], "sort": "SCHEDULED_TIME_ASC"},
+     "--state SUCCESS --state Late --sort scheduled_time", "fig oak bay"),
+    ("state=RUNNING&state=Crashed&flow=etl", {"stateTypes": ["RUNNING"], "stateNames": ["Crashed"], "flow": "etl"},
+     "--state RUNNING --state Crashed --flow etl", "elm"),
     ("state=PAUSED", {"stateTypes": ["PAUSED"]}, "--state PAUSED", ""),
     ("flow=etl", {"flow": "etl"}, "--flow etl", "nut oak fig elm ash"),
     ("flow=ops/etl", {"flow": "ops/etl"}, "--flow ops/etl", "nut fig"),
@@ -103,6 +108,13 @@ WRONG: list[tuple[str, dict[str, Any] | None, str, str]] = [
     ("parameter=n=[1]", {"parameters": {"n": [1]}}, "-p n=[1]", "the list or object in parameter 'n'"),
     ("since=1d&until=2d", {"since": "2026-03-01T08:00:00Z", "until": "2026-02-28T08:00:00Z"}, "--since 1d --until 2d", "since `since` is not before `until`"),
     ("longer_than=60&shorter_than=60", {"longerThan": 60, "shorterThan": 60}, "--longer-than 60 --shorter-than 60", "`longer_than` is not less than `shorter_than`"),
+    ("name=", {"name": ""}, "", "name is empty"),
+    ("shorter_than=0", {"shorterThan": 0}, "--shorter-than 0", "`shorter_than` is not more than 0"),
+    ("longer_than=-1", {"longerThan": -1}, "--longer-than -1", "length of time"),
+    ("label=gpu&parameter=zzz=1&flow=load", {"labels": ["gpu"], "parameters": {"zzz": 1}, "flow": "load"}, "--label gpu -p zzz=1 --flow load", "There is no parameter 'zzz'; the parameters are n, rate, region."),
+    ("flow=etl&flow=load", None, "--flow etl --flow load", "twice"),
+    ("sort=end_time&sort=start_time", None, "", "'sort' is given twice"),
+    ("parameter=n=1&parameter=n=2", None, "-p n=1 -p n=2", "twice"),
     ("since=2020", None, "--since 2020", "'2020' is not a time"),
     ("since=yesterday", None, "--since yesterday", "'yesterday' is not a time"),
     ("longer_than=10x", None, "--longer-than 10x", "'10x' is not a length of time; write it like 90s, 10m, 2h, or 7d."),
@@ -187,6 +199,15 @@ def test_all_doors_refuse_what_can_only_be_wrong(site: Site, address: str, capsy
             said.append(capsys.readouterr().err)
         wrong += [(rest, one) for one in said if sentence.casefold() not in one.casefold()]
     assert wrong == []
+
+
+def test_an_id_of_a_flow_and_another_name_contradict_each_other(site: Site) -> None:
+    (load,) = (one for one in site.get("/api/v1/flows").json()["items"] if one["name"] == "load")
+    assert site.get(f"/api/v1/flow-runs?flow_id={load['id']}&flow=finance/load").json()["items"]
+    for other in ("flow=etl", "project=ops", "flow=ops/etl"):
+        answer = site.get(f"/api/v1/flow-runs?flow_id={load['id']}&{other}")
+        assert (answer.status_code, answer.json()["code"]) == (422, "unknown_name")
+        assert "another flow" in answer.json()["message"]
 
 
 def test_a_bulk_action_refuses_what_can_only_be_wrong(site: Site, run: Callable[..., str]) -> None:

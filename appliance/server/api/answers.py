@@ -123,10 +123,19 @@ def _answer(
     return Response(answer, status_code=status, headers=headers, media_type="application/json")
 
 
+_EXPECTED = (
+    ("Expected `bool", "use true or false"),
+    ("Expected `int", "use a whole number"),
+    ("Invalid UUID", "use an id, such as those in lists"),
+)
+"""What the decoder says about the types that parameters have, in words of the people who write them."""
+
+
 def _parameter_sentence(error: ValidationException) -> str:
     for item in error.extra if isinstance(error.extra, list) else []:
         if isinstance(item, dict) and item.get("key"):
             reason = str(item.get("message", "the value is not valid")).rstrip(".")
+            reason = next((words for beginning, words in _EXPECTED if reason.startswith(beginning)), reason)
             return f"The parameter {item['key']} is not valid: {reason[:200]}."
     return "A parameter of the request is not valid."
 

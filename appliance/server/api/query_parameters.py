@@ -1,4 +1,4 @@
-"""Refuses query parameters that a route doesn't have: a filter that is misspelt must not select everything."""
+"""Refuses query parameters that a route doesn't have, or takes once and gets twice: what a filter doesn't mean must not be selected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from litestar.types import ASGIApp, Empty, Receive, Scope, Send
 from litestar.typing import FieldDefinition
 
 from appliance.kit import suggestions
-from appliance.server.errors import UnknownName
+from appliance.server.errors import Invalid, UnknownName
 
 _MOST = 100
 
@@ -37,10 +37,17 @@ def declared(handler: HTTPRouteHandler) -> Iterator[tuple[str, FieldDefinition]]
 
 
 def _check(handler: HTTPRouteHandler, query: bytes) -> None:
-    known = {name for name, _field in declared(handler)}
-    for name, _value in parse_qsl(query.decode("latin-1"), keep_blank_values=True)[:_MOST]:
+    known = dict(declared(handler))
+    names = [name for name, _value in parse_qsl(query.decode("latin-1"), keep_blank_values=True)[:_MOST]]
+    for name in names:
         if name not in known:
             otherwise = "this address takes" if known else "this address takes none"
             raise UnknownName(
                 f"There is no query parameter {name[:80]!r}; {suggestions.hint(name[:80], known, otherwise)}"
             )
+        if names.count(name) > 1 and not _is_repeatable(known[name]):
+            raise Invalid(f"The query parameter {name!r} is given twice; this address takes it once.")
+
+
+def _is_repeatable(field: FieldDefinition) -> bool:
+    return any(one.is_non_string_sequence for one in (field, *field.inner_types))

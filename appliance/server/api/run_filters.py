@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from appliance.kit import clock, suggestions
@@ -27,7 +27,7 @@ def conditions(
         "until": _read("until", until, lambda text: filter_texts.moment(text, now)),
         "longer_than": _read("longer_than", longer_than, filter_texts.seconds),
         "shorter_than": _read("shorter_than", shorter_than, filter_texts.seconds),
-        "parameters": dict(_read("parameter", text, filter_texts.parameter) or ("", None) for text in parameters or ()),
+        "parameters": _parameters(parameters or ()),
     }
 
 
@@ -38,6 +38,15 @@ def sort_of(text: str | None) -> RunSort:
             return NEWEST_FIRST if text is None else sort
     hint = suggestions.hint(str(text)[:80], RUN_SORTS, "sort by")
     raise UnknownName(f"Runs can't be sorted by {str(text)[:80]!r}; {hint}")
+
+
+def _parameters(texts: Iterable[str]) -> dict[str, Any]:
+    pairs = [_read("parameter", text, filter_texts.parameter) or ("", None) for text in texts]
+    if (twice := filter_texts.twice(pairs)) is not None:
+        raise Invalid(
+            f"The filter has two values of parameter {twice[:80]!r}, or the same one twice; a run has only one."
+        )
+    return dict(pairs)
 
 
 def _read(name: str, text: str | None, reader: Callable[[str], T]) -> T | None:

@@ -31,8 +31,8 @@ def check(session: Session, criteria: RunFilter) -> None:
         check_project(session, criteria.project)
     if criteria.flow is not None:
         _check_flow(session, criteria)
-    if criteria.flow_id is not None and _none(session, select(_flow.c.id).where(_flow.c.id == criteria.flow_id)):
-        raise UnknownName("There is no flow with this id; it may have been deleted.")
+    if criteria.flow_id is not None:
+        _check_flow_id(session, criteria)
 
 
 def check_state(session: Session, state: str) -> None:
@@ -104,9 +104,15 @@ def _check_values(criteria: RunFilter) -> None:
         raise Invalid("A text of the filter contains a NUL character, which no name or value has; remove it.")
     if any(isinstance(value, int | float) and not abs(value) < _LARGEST for value in criteria.parameters.values()):
         raise Invalid("A number of the filter is too large.")
+    if criteria.name == "":
+        raise Invalid("The filter matches nothing, since its name is empty; leave it out, or name a run.")
     if criteria.since is not None and criteria.until is not None and criteria.since >= criteria.until:
         raise Invalid("The filter matches nothing, since `since` is not before `until`; exchange them.")
     longer, shorter = criteria.longer_than, criteria.shorter_than
+    if longer is not None and longer < 0:
+        raise Invalid("The filter's `longer_than` is not a length of time; use seconds, 0 or more.")
+    if shorter is not None and shorter <= 0:
+        raise Invalid("The filter matches nothing, since `shorter_than` is not more than 0; use seconds.")
     if longer is not None and shorter is not None and longer >= shorter:
         raise Invalid("The filter matches nothing, since `longer_than` is not less than `shorter_than`; exchange them.")
 
@@ -122,6 +128,18 @@ def _check_flow(session: Session, criteria: RunFilter) -> None:
     known = list(dict.fromkeys(f"{row.project}/{row.name}" if "/" in criteria.flow else row.name for row in rows))
     where = "" if criteria.project is None else f" in project {criteria.project[:80]!r}"
     raise unknown("flow", criteria.flow, known, "its flows are" if where else "the flows are", where)
+
+
+def _check_flow_id(session: Session, criteria: RunFilter) -> None:
+    this = select(_flow.c.id).where(_flow.c.id == criteria.flow_id)
+    if _none(session, this):
+        raise UnknownName("There is no flow with this id; it may have been deleted.")
+    if run_filters.names_flows(criteria) and _none(
+        session, this.where(_flow.c.id.in_(run_filters.flows_named(criteria)))
+    ):
+        raise UnknownName(
+            "The filter matches nothing, since its flow id is of another flow than its names; leave one out."
+        )
 
 
 def _tasks(run: UUID) -> Select[Any]:

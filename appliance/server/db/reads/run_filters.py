@@ -73,13 +73,10 @@ def due(criteria: RunFilter) -> list[Condition]:
 
 
 def states(criteria: RunFilter) -> list[Condition]:
-    """One of the types, and one of the names."""
-    conditions: list[Condition] = []
-    if criteria.state_types:
-        conditions.append(or_(*(_run.c.state_type == type for type in criteria.state_types)))
-    if criteria.state_names:
-        conditions.append(or_(*(_run.c.state_name == name for name in criteria.state_names)))
-    return conditions
+    """One of the types, or one of the names."""
+    either = [_run.c.state_type == type for type in criteria.state_types]
+    either += [_run.c.state_name == name for name in criteria.state_names]
+    return [or_(*either)] if either else []
 
 
 def texts(criteria: RunFilter) -> list[Condition]:

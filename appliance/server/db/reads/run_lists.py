@@ -216,7 +216,7 @@ def _list(session: Session, criteria: RunFilter, now: datetime, order: _Order, a
         return _List(order, parts, bounds, [*rest, *states], flows, bool(of_rows))
     if flows is not None:
         rest.append(_run.c.flow_id.in_(run_filters.flows_named(criteria)))
-    if rest or len(states) != 1:
+    if rest or not states or (criteria.state_types and criteria.state_names):  # a run may have one of both
         return _List(order, [None], bounds, [*rest, *states], reads_rows=bool(of_rows))
     types = [_run.c.state_type == type for type in criteria.state_types]
     return _List(order, types or [_run.c.state_name == name for name in criteria.state_names], bounds, [])

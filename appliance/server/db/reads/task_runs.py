@@ -62,10 +62,8 @@ def page(
 ) -> RowPage[TaskRunRow]:
     """A run's task runs, in the order of the unique key: by task, then by map index. `states` are types or names."""
     query = select(_task).where(_task.c.flow_run_id == flow_run_id)
-    if types := [state for state in states if state.isupper()]:
-        query = query.where(_task.c.state_type.in_(types))
-    if names := [state for state in states if not state.isupper()]:
-        query = query.where(_task.c.state_name.in_(names))
+    if states:
+        query = query.where(or_(_task.c.state_type.in_(states), _task.c.state_name.in_(states)))
     if task_slug is not None:
         query = query.where(_task.c.task_slug == task_slug)
     if after is not None:
