@@ -178,7 +178,8 @@ class Flow:
                 upstream.append((None, as_task(value), is_mapped, flattened))
             for key, argument in (keyword_tasks or {}).items():
                 value, is_mapped, flattened = unwrap(argument, mapped)
-                value = self._lists.of(value)  # an iterator is one list, however many tasks it is given to
+                if not isinstance(value, Task):
+                    value = self._lists.of(value)  # an iterator is one list, however many tasks it is given to
                 if is_mapped or holds_task(value):
                     upstream.append((key, as_task(value), is_mapped, flattened))
                 else:

@@ -27,18 +27,20 @@ Item = TaskItem | FlowItem | LogItem
 SMALL = 64 * 1024
 _CUT_BY_PROXY = "\n... truncated: a proxy between this run and the server takes only small requests."
 _CUT = "\n... truncated: the message is too long."
+_COUNT = {"run_count"}
+"""The keys of the data of nearly every state."""
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 def event(item: Item) -> Event:
     """The event for an item."""
-    if len(item) == 2:
-        state, at = item
-        kind, name, message, data = state.to_wire()
-        return FlowStateEvent(type=kind, name=name, message=text(message), data=_finite(data) if data else None, at=at)  # type: ignore[arg-type]
-    if isinstance(item[0], datetime):
+    if len(item) == 7:
+        return _task(item)
+    if len(item) == 6:
         return _log(item)
-    return _task(item)
+    state, at = item
+    kind, name, message, data = state.to_wire()
+    return FlowStateEvent(type=kind, name=name, message=text(message), data=_finite(state, data), at=at)  # type: ignore[arg-type]
 
 
 def _task(item: TaskItem) -> TaskStateEvent:
@@ -53,7 +55,7 @@ def _task(item: TaskItem) -> TaskStateEvent:
         type=kind,  # type: ignore[arg-type]
         name=name,
         message=text(message),
-        data=_finite(data) if data else None,
+        data=_finite(state, data),
         at=at,
         run_count=run_count,
         result_location=location,
@@ -76,7 +78,7 @@ def _log(item: LogItem) -> LogEvent:
 
 def weight(one: Event) -> int:
     """The approximate number of characters in an event beyond its fixed part."""
-    if isinstance(one, LogEvent) or one.data is None:
+    if isinstance(one, LogEvent) or one.data is None or one.data.keys() == _COUNT:
         return len(one.message)
     return len(one.message) + sum(len(value) for value in one.data.values() if isinstance(value, str))
 
@@ -161,10 +163,10 @@ def _encodable(one: Event) -> Event:
     return one
 
 
-def _finite(data: dict[str, Any]) -> dict[str, Any]:
-    """The data as it is, unless JSON would hold null for a number in it."""
-    if not_finite(data) is None:
-        return data
+def _finite(state: State, data: dict[str, Any]) -> dict[str, Any] | None:
+    """The data of the state as it is, unless JSON would hold null for a number in it. What `to_wire` adds needs no look."""
+    if not state.data or not_finite(data) is None:
+        return data or None
     return {key: value if not_finite(value) is None else text(repr(value)[:1000]) for key, value in data.items()}
 
 

@@ -79,12 +79,11 @@ class RunLog:
 
     def task_ends(self, task_slug: str, map_index: int) -> None:
         """What child processes have written for the task is complete."""
-        running = self._running
-        if running:
+        if self._running:
             key = task_slug, map_index
             if not self._is_quiet():
-                self._read_all(end_lines=len(running) == 1, ended=key)
-            running.pop(key, None)
+                self._read_all(end_lines=len(self._running) == 1, ended=key)
+            self._running.pop(key, None)
             self._looked_at = clock.monotonic()
 
     def finish(self) -> None:
@@ -153,9 +152,9 @@ class RunLog:
         """Has everything been read and logged, as before and after nearly every task? Another thread may be logging what it has read,
         so the lock comes last."""
         files, children = self._files, self._children
-        return files is None or (
-            files.is_quiet() and (children is None or children.is_quiet()) and not self._reading.locked()
-        )
+        if files is None or children is None:
+            return True
+        return files.is_quiet() and children.is_quiet() and not self._reading.locked()
 
     def _read(self, end_lines: bool = False, ended: _TaskKey | None = None, at: float | None = None) -> None:
         """Read the files. The caller has acquired `_reading`."""

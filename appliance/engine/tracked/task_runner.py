@@ -55,17 +55,17 @@ class TrackedTaskRunner(TaskRunner):
         return Cancelled("The flow run was cancelled before this task started.")
 
     def state_changed(self, task_slug: str, map_index: int, old: State, new: State, run_count: int) -> None:
-        run = current_task_run.get()
+        run, log = current_task_run.get(), self._log
         if isinstance(new, Running):
             self.running[task_slug, map_index] = run_count
-            if self._log is not None and isinstance(run, TaskRun):
+            if log is not None and isinstance(run, TaskRun):
                 choice = run.task.log_stdout
-                self._log.task_starts(run, bool(self.output if choice is None else choice))
+                log.task_starts(run, bool(self.output if choice is None else choice))
             crash.point("runner.task.before")
         else:
             self.running.pop((task_slug, map_index), None)
-            if self._log is not None:
-                self._log.task_ends(task_slug, map_index)
+            if log is not None:
+                log.task_ends(task_slug, map_index)
             crash.point("runner.task.after")
         if "task_loop" in new.context and isinstance(run, TaskRun):
             new = loops.store(new, run)
