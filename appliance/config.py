@@ -7,6 +7,7 @@ appliance's own; in the environment it is a warning, since others set variables 
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import os
 import re
@@ -27,6 +28,7 @@ _OTHER_VARIABLES = (
 )
 _SECRETS = "secret_"
 _SERVICE_LINK = re.compile(r"(.+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
+_PUBLIC_URL = re.compile(r"https?://(?P<host>[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(:\d{1,5})?(/[^\s?#@]*)?")
 _ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
 _logger = logging.getLogger("appliance.config")
@@ -34,6 +36,7 @@ _logger = logging.getLogger("appliance.config")
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Days = Annotated[float, msgspec.Meta(ge=0, le=36_500)]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Bytes = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -95,6 +98,8 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     change_preset_password: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["plain", "json"] = "plain"
+    trusted_proxies: str = ""
+    public_url: str = ""
     metrics_public: bool = True
     graphql_introspection: bool = False
     secure_cookies: bool = False
@@ -125,6 +130,33 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     disk_reserve_bytes: Bytes = 64 * 1024**2
     disk_least_free_bytes: Bytes = 16 * 1024**2
     disk_budget_bytes: Bytes = 0
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks in `trusted_proxies`. Raises SettingsError."""
+        networks: list[Network] = []
+        for item in filter(None, (item.strip() for item in self.trusted_proxies.split(","))):
+            try:
+                networks.append(ipaddress.ip_network(item, strict=False))
+            except ValueError as error:
+                raise SettingsError(
+                    f"{PREFIX}_TRUSTED_PROXIES can't contain {item[:80]!r}; write addresses or networks, as in "
+                    "10.0.0.5,192.168.7.0/24."
+                ) from error
+        return tuple(networks)
+
+    @property
+    def public_hosts(self) -> frozenset[str]:
+        """The host names in `public_url`, in lower case. Raises SettingsError."""
+        hosts: set[str] = set()
+        for item in filter(None, (item.strip() for item in self.public_url.split(","))):
+            match = _PUBLIC_URL.fullmatch(item.lower())
+            if match is None:
+                raise SettingsError(
+                    f"{PREFIX}_PUBLIC_URL can't contain {item[:80]!r}; write it as https://appliance.example.org."
+                )
+            hosts.add(match["host"].strip("[]").removesuffix("."))
+        return frozenset(hosts)
 
     @property
     def data_path(self) -> Path:
@@ -202,7 +234,9 @@ def _convert(values: Mapping[str, Any], kind: type[_S], origins: Mapping[str, st
         if place:
             raise SettingsError(f"{origins[place.rstrip('`')]} is not valid: {problem}.") from error
         raise SettingsError(f"Invalid setting: {error}.") from error
-    settings.logger_levels  # noqa: B018 - raises SettingsError
+    settings.logger_levels  # noqa: B018 - these raise SettingsError
+    if isinstance(settings, Settings):
+        settings.proxies, settings.public_hosts  # noqa: B018
     return settings
 
 

@@ -79,6 +79,7 @@ def _serve_alone(settings: Settings, app: Litestar | None) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # the app knows which proxies to believe
             timeout_graceful_shutdown=GRACE,
             timeout_keep_alive=KEEP_ALIVE,
         )

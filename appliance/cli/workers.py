@@ -30,7 +30,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # uvicorn_worker has no type
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         _propagate(logging.getLogger("uvicorn.error"))
-        self.config.access_log = self.config.server_header = False
+        self.config.access_log = self.config.server_header = self.config.proxy_headers = False
         self.config.timeout_graceful_shutdown = self.cfg.graceful_timeout - _MASTER_MARGIN
 
 

@@ -38,6 +38,7 @@ from appliance.server.api import (
 from appliance.server.api import run_protocol as runs
 from appliance.server.api.gate import Gate, check_every_route
 from appliance.server.api.query_parameters import QueryCheck
+from appliance.server.auth.password_workers import PasswordWorkers
 from appliance.server.auth.throttle import LoginThrottle
 from appliance.server.db.session import Database
 from appliance.server.errors import ServerError
@@ -46,6 +47,7 @@ from appliance.server.graphql import handler as graphql
 from appliance.server.graphql import schema
 from appliance.server.web import docs, health, metrics, ui
 from appliance.server.web.edge import App
+from appliance.server.web.hosts import HostCheck
 
 BODY_LIMIT = 1024 * 1024
 
@@ -54,12 +56,14 @@ def create_app(settings: Settings, database: Database) -> Litestar:
     """The whole server on a migrated database. Raises RuntimeError if a route or a GraphQL field declares no permission."""
     collector = metrics.Metrics(database, settings.disk_budget_bytes)
     broadcast, stopping, turn_queue = Broadcast(database, presence.beat), asyncio.Event(), turns.Turns(database)
+    password_workers = PasswordWorkers()
     dependencies = {
         "database": database,
         "settings": settings,
         "broadcast": broadcast,
         "stopping": stopping,
         "throttle": LoginThrottle(),
+        "password_workers": password_workers,
         "endpoint": graphql.Endpoint(schema.build(), settings.graphql_introspection),
     }
     app = App(
@@ -76,7 +80,12 @@ def create_app(settings: Settings, database: Database) -> Litestar:
             **{name: Provide(_always(value), sync_to_thread=False) for name, value in dependencies.items()},
             "actor": Provide(_actor, sync_to_thread=False),
         },
-        middleware=[DefineMiddleware(_Clock), DefineMiddleware(Gate, database=database), QueryCheck],
+        middleware=[
+            DefineMiddleware(_Clock),
+            DefineMiddleware(HostCheck, hosts=settings.public_hosts),
+            DefineMiddleware(Gate, database=database),
+            QueryCheck,
+        ],
         before_send=[answers.add_headers, collector.observe],
         exception_handlers={
             ServerError: answers.answer_server_error,
@@ -84,11 +93,12 @@ def create_app(settings: Settings, database: Database) -> Litestar:
             HTTPException: answers.answer_framework_error,
             Exception: answers.answer_unexpected_error,
         },
-        lifespan=[partial(_life, broadcast, stopping, turn_queue)],
+        lifespan=[partial(_life, broadcast, stopping, [turn_queue.close, password_workers.close])],
         request_max_body_size=BODY_LIMIT,
         openapi_config=None,
         logging_config=None,
     )
+    app.trusted_proxies = settings.proxies
     app.state["database"], app.state["turns"] = database, turn_queue
     check_every_route(app)
     return app
@@ -145,7 +155,7 @@ def _actor(request: Request[Any, Any, Any]) -> Any:
 
 @asynccontextmanager
 async def _life(
-    broadcast: Broadcast, stopping: asyncio.Event, turn_queue: turns.Turns, app: Litestar
+    broadcast: Broadcast, stopping: asyncio.Event, closes: list[Callable[[], None]], app: Litestar
 ) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     broadcast.start(loop)
@@ -162,7 +172,8 @@ async def _life(
         restore()
         stopping.set()
         broadcast.stop()
-        turn_queue.close()
+        for close in closes:
+            close()
         app.state["database"].dispose()
 
 

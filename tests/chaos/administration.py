@@ -34,7 +34,6 @@ from appliance.server.actions.retention import Sweep, keep_of
 from appliance.server.auth import sessions as credentials
 from appliance.server.auth import tokens as bearers
 from appliance.server.auth.identity import SYSTEM
-from appliance.server.auth.throttle import LoginThrottle
 from appliance.server.db.backups import COPIED
 from appliance.server.db.reads import sessions as reads
 from appliance.server.db.session import Database
@@ -95,14 +94,14 @@ class Administration:
         passwords.set_for(self.db, SYSTEM, bob, SetPassword(password=PASSWORD), None)
         login = Login(username="bob", password=PASSWORD)
         for _ in range(2):
-            opened = sessions.sign_in(self.db, LoginThrottle(), login, "127.0.0.1", LIFETIME)
+            opened = sessions.sign_in(self.db, login, LIFETIME)
         with self.db.read() as session:
             row = reads.by_hash(session, ids.sha256(opened.cookie))
         assert row is not None
         credentials.touch(self.db, row.id, self.time + credentials.TOUCH_AFTER)
         sessions.sign_out(self.db, row.id)
         change = ChangePassword(current=PASSWORD, new=ANOTHER)
-        passwords.change(self.db, LoginThrottle(), opened.actor, change, "127.0.0.1", None)
+        passwords.change(self.db, opened.actor, change, None)
 
     def hand_out(self) -> None:
         kept, gone = (

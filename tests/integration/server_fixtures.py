@@ -121,7 +121,7 @@ def listening(app: Litestar) -> Iterator[str]:
     """The app on a free port of the loopback interface; its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = _Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2))
+        server = _Server(uvicorn.Config(app, log_config=None, proxy_headers=False, timeout_graceful_shutdown=2))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         assert server.listening.wait(10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from appliance.server.auth import passwords, throttle
 from appliance.server.auth.sessions import COOKIE
 from appliance.server.db.reads import tokens as read_tokens
 from appliance.server.db.writes import users
-from appliance.server.errors import Conflict, Invalid
+from appliance.server.errors import Conflict, Invalid, Unauthenticated
 from tests.integration import builders
 from tests.integration.server_fixtures import Site, add_user
 
@@ -82,7 +83,7 @@ def test_wrong_name_and_wrong_password_look_the_same(alice: Site) -> None:
 
 
 def test_the_seventh_wrong_password_has_to_wait(alice: Site) -> None:
-    for _ in range(throttle.ATTEMPTS):
+    for _ in range(throttle.PAIR.attempts):
         assert _login(alice, "alice", "wrong").status_code == 401
     refused = _login(alice)  # the right one too: a guesser must not learn that it is right
     assert refused.status_code == 429
@@ -230,14 +231,18 @@ def test_the_same_password_in_another_unicode_form_fits() -> None:
     assert not passwords.verify(None, "the password of nobody")
 
 
+def guess(guard: throttle.LoginThrottle, username: str, peer: str) -> None:
+    with contextlib.suppress(Unauthenticated), guard.attempt(username, peer):
+        raise Unauthenticated("wrong")
+
+
 def test_the_throttle_forgets_after_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     moment = 1000.0
     monkeypatch.setattr(clock, "monotonic", lambda: moment)
     guard = throttle.LoginThrottle()
-    for _ in range(throttle.ATTEMPTS):
-        guard.check("bob", "peer")
-        guard.failed("bob", "peer")
+    for _ in range(throttle.PAIR.attempts):
+        guess(guard, "bob", "peer")
     with pytest.raises(throttle.TooManyRequests):
-        guard.check("bob", "peer")
-    moment += throttle.WINDOW + 1
-    guard.check("bob", "peer")
+        guess(guard, "bob", "peer")
+    moment += throttle.PAIR.window + 1
+    guess(guard, "bob", "peer")

@@ -133,7 +133,7 @@ def test_a_rejected_change_changes_nothing(
 
 def test_wrong_passwords_count_like_those_of_signing_in(site: Site, alice: UUID) -> None:
     mine = browser(site)
-    for _ in range(throttle.ATTEMPTS):
+    for _ in range(throttle.PAIR.attempts):
         assert mine.change("not the password", OWN).status_code == 403
     assert mine.change(PRESET, OWN).status_code == 429
     assert attempt(site, PRESET).status_code == 429
@@ -153,19 +153,17 @@ def test_a_session_needs_its_csrf_token(site: Site, alice: UUID) -> None:
 def test_of_two_changes_at_once_one_wins(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     alice = add_user(database, "alice", "operator", passwords.hash_password(PRESET))
     actor = Actor(kind="user", name="alice", role="operator", user_id=alice)
-    guard, request = throttle.LoginThrottle(), ChangePassword(current=PRESET, new=OWN)
+    request = ChangePassword(current=PRESET, new=OWN)
     hashed = passwords.hash_password
 
     def overtaken(password: str) -> str:
         monkeypatch.setattr(passwords, "hash_password", hashed)
-        actions.change(
-            database, guard, actor, ChangePassword(current=PRESET, new="another horse battery"), "peer", None
-        )
+        actions.change(database, actor, ChangePassword(current=PRESET, new="another horse battery"), None)
         return hashed(password)
 
     monkeypatch.setattr(passwords, "hash_password", overtaken)
     with pytest.raises(Conflict, match="changed elsewhere just now"):
-        actions.change(database, guard, actor, request, "peer", None)
+        actions.change(database, actor, request, None)
     assert passwords.verify(stored(database), "another horse battery")
 
 
@@ -190,7 +188,7 @@ def test_no_session_opens_with_a_password_that_was_just_changed(
 def test_a_change_whose_answer_was_lost_is_answered_again(site: Site, alice: UUID) -> None:
     mine = browser(site)
     first = mine.change(PRESET, OWN, **{"Idempotency-Key": KEY})
-    for _ in range(throttle.ATTEMPTS + 1):
+    for _ in range(throttle.PAIR.attempts + 1):
         again = mine.change(PRESET, OWN, **{"Idempotency-Key": KEY})
         assert (again.status_code, again.json()) == (200, first.json())
     assert len(rows(site.database, "select id from event where kind = 'user.password_changed'")) == 1

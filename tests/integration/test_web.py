@@ -21,7 +21,7 @@ from litestar.testing import TestClient
 from appliance.config import Settings
 from appliance.kit import clock
 from appliance.server.api.answers import SECURITY_HEADERS, add_headers
-from appliance.server.app import BODY_LIMIT
+from appliance.server.app import BODY_LIMIT, create_app
 from appliance.server.auth import passwords
 from appliance.server.auth.sessions import COOKIE
 from appliance.server.db.session import Database
@@ -332,3 +332,16 @@ def test_a_waiting_claim_is_answered_at_the_stop(site: Site) -> None:
             app.state["stop"]()
             _answered, claimed = future.result(10)
         assert claimed == {"work": [], "stop": []}
+
+
+def test_a_server_that_knows_its_name_answers_to_no_other(database: Database) -> None:
+    app = create_app(Settings(public_url="https://appliance.example.org"), database)
+    with TestClient(app) as client:
+        for host in ("appliance.example.org", "127.0.0.1:4200", "localhost"):
+            assert client.get("/healthz", headers={"Host": host}).status_code == 200
+        for path in ("/healthz", "/api/v1/info", "/docs", "/"):
+            refused = client.get(
+                path, headers={"Host": "evil.example.org", "X-Forwarded-Host": "appliance.example.org"}
+            )
+            assert (refused.status_code, refused.json()["code"]) == (400, "invalid")
+            assert "APPLIANCE_PUBLIC_URL" in refused.json()["message"] and refused.headers["x-request-id"]

@@ -10,9 +10,8 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
 from appliance.protocol.users import Login
-from appliance.server.auth import passwords
+from appliance.server.auth import devices, passwords
 from appliance.server.auth.identity import Actor
-from appliance.server.auth.throttle import LoginThrottle
 from appliance.server.db.reads import users as read_users
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.users import UserRow
@@ -26,35 +25,30 @@ _WRONG = "The user name or the password is wrong."
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A fresh session: the cookie's secret is shown to the browser once."""
+    """A fresh session: the cookies' secrets are shown to the browser once."""
 
     actor: Actor
     cookie: str
+    device: str
     csrf_token: str
     expires_at: datetime
 
 
+def account_of(request: Login) -> str:
+    """The user name that somebody signs in with, in the form in which it is stored and counted."""
+    return request.username.strip().lower()[:200]
+
+
 @retried
-def sign_in(
-    db: Database,
-    throttle: LoginThrottle,
-    request: Login,
-    peer: str,
-    lifetime: timedelta,
-    *,
-    now: datetime | None = None,
-) -> SignedIn:
+def sign_in(db: Database, request: Login, lifetime: timedelta, *, now: datetime | None = None) -> SignedIn:
     """Check a password and open a session. A wrong name and a wrong password get the same answer after the same work."""
     now = now or clock.now()
-    username = request.username.strip().lower()[:200]
-    throttle.check(username, peer)
+    username = account_of(request)
     with db.read() as session:
         user = read_users.by_username(session, username)
         stored = user.password_hash if user is not None else None
     if not passwords.verify(stored, request.password) or user is None or user.disabled:
-        throttle.failed(username, peer)
         raise Unauthenticated(_WRONG)
-    throttle.succeeded(username, peer)
     with db.write("session.open", essential=True) as session:
         user = write_users.share(session, user.id)
         if user is None or user.disabled or user.password_hash != stored:  # changed meanwhile, which ends all sessions
@@ -85,7 +79,7 @@ def open_session(session: Session, user: UserRow, lifetime: timedelta, now: date
         user_id=user.id,
         must_change_password=user.must_change_password,
     )
-    return SignedIn(actor, secret, csrf_token, expires_at)
+    return SignedIn(actor, secret, devices.issue(session, user.username, now), csrf_token, expires_at)
 
 
 @retried

@@ -17,6 +17,7 @@ from appliance.server.api import PREFIX, views
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor, Credential
+from appliance.server.auth.password_workers import PasswordWorkers
 from appliance.server.db.reads import tokens, users
 from appliance.server.db.session import Database
 
@@ -28,23 +29,27 @@ def list_users(database: Database) -> Page:
         return Page(items=[views.user(row) for row in users.every(session)])
 
 
-@post("/users", opt={"permission": Permission.MANAGE_USERS, "body": CreateUser}, sync_to_thread=True)
-def create_user(database: Database, actor: Actor, body: bytes) -> UserView:
+@post("/users", opt={"permission": Permission.MANAGE_USERS, "body": CreateUser})
+async def create_user(database: Database, password_workers: PasswordWorkers, actor: Actor, body: bytes) -> UserView:
     """Add a user."""
-    return user_actions.create(database, actor, decode(body, CreateUser))
+    return await password_workers.run_for_known(user_actions.create, database, actor, decode(body, CreateUser))
 
 
-@put(
-    "/users/{user_id:uuid}/password",
-    opt={"permission": Permission.MANAGE_USERS, "body": SetPassword},
-    sync_to_thread=True,
-)
-def set_password(
-    request: Request[Any, Any, Any], database: Database, actor: Actor, user_id: UUID, body: bytes
+@put("/users/{user_id:uuid}/password", opt={"permission": Permission.MANAGE_USERS, "body": SetPassword})
+async def set_password(
+    request: Request[Any, Any, Any],
+    database: Database,
+    password_workers: PasswordWorkers,
+    actor: Actor,
+    user_id: UUID,
+    body: bytes,
 ) -> UserView:
     """Set a user's password and end their sessions. They must change it at their next sign-in, unless `must_change` is false."""
     credential: Credential = request.auth
-    return passwords.set_for(database, actor, user_id, decode(body, SetPassword), credential.session_id)
+    message = decode(body, SetPassword)
+    return await password_workers.run_for_known(
+        passwords.set_for, database, actor, user_id, message, credential.session_id
+    )
 
 
 @get("/tokens", opt={"permission": Permission.MANAGE_TOKENS, "items": TokenView}, sync_to_thread=True)

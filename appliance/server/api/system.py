@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from anyio import to_thread
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import Cookie
 
@@ -17,11 +19,19 @@ from appliance.protocol.users import ChangePassword, Login, Me, Setup
 from appliance.server.actions import passwords, sessions, setup
 from appliance.server.api import PREFIX, disk
 from appliance.server.api.bodies import decode
+from appliance.server.auth import devices
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.auth.identity import Actor, Credential
+from appliance.server.auth.password_workers import PasswordWorkers
 from appliance.server.auth.sessions import COOKIE
 from appliance.server.auth.throttle import LoginThrottle
 from appliance.server.db.session import Database
+from appliance.server.errors import TooManyRequests
+
+REFUSAL = 0.5
+"""Seconds that a refusal takes, so that refusals alone, each asked for after the other, keep no server busy."""
+STRANGERS_BODY = 16 * 1024
+"""Bytes of a request whose caller is not known yet."""
 
 
 @get("/info", opt={"permission": Permission.PUBLIC}, sync_to_thread=True)
@@ -35,18 +45,46 @@ def info(database: Database, settings: Settings) -> ServerInfo:
     )
 
 
-@post("/setup", opt={"permission": Permission.PUBLIC, "body": Setup}, status_code=201, sync_to_thread=True)
-def use_setup(database: Database, settings: Settings, body: bytes) -> Response[Me]:
+@post(
+    "/setup",
+    opt={"permission": Permission.PUBLIC, "body": Setup},
+    status_code=201,
+    request_max_body_size=STRANGERS_BODY,
+)
+async def use_setup(
+    database: Database, settings: Settings, password_workers: PasswordWorkers, body: bytes
+) -> Response[Me]:
     """Set up a new appliance with its one-time token. Signs the new administrator in."""
-    return _signed_in(setup.use_setup(database, decode(body, Setup), _lifetime(settings)), settings)
+    message = decode(body, Setup)
+    session = await password_workers.run(setup.use_setup, database, message, _lifetime(settings))
+    return _signed_in(session, settings)
 
 
-@post("/login", opt={"permission": Permission.PUBLIC, "body": Login}, status_code=200, sync_to_thread=True)
-def login(
-    request: Request[Any, Any, Any], database: Database, settings: Settings, throttle: LoginThrottle, body: bytes
+@post(
+    "/login",
+    opt={"permission": Permission.PUBLIC, "body": Login},
+    status_code=200,
+    request_max_body_size=STRANGERS_BODY,
+)
+async def login(
+    request: Request[Any, Any, Any],
+    database: Database,
+    settings: Settings,
+    throttle: LoginThrottle,
+    password_workers: PasswordWorkers,
+    body: bytes,
 ) -> Response[Me]:
     """Sign in with a password. The response sets the session cookie and contains the CSRF token."""
-    session = sessions.sign_in(database, throttle, decode(body, Login), _peer(request), _lifetime(settings))
+    message = decode(body, Login)
+    account, cookie = sessions.account_of(message), request.cookies.get(devices.COOKIE)
+    device = await to_thread.run_sync(devices.known, database, account, cookie) if cookie else None
+    run = password_workers.run if device is None else password_workers.run_for_known
+    try:
+        with throttle.attempt(account, _peer(request), device):
+            session = await run(sessions.sign_in, database, message, _lifetime(settings))
+    except TooManyRequests:
+        await asyncio.sleep(REFUSAL)
+        raise
     return _signed_in(session, settings)
 
 
@@ -61,14 +99,20 @@ def logout(request: Request[Any, Any, Any], database: Database) -> Response[None
     return response
 
 
-@post("/password", opt={"permission": Permission.SELF, "body": ChangePassword}, status_code=200, sync_to_thread=True)
-def change_password(
-    request: Request[Any, Any, Any], database: Database, throttle: LoginThrottle, actor: Actor, body: bytes
+@post("/password", opt={"permission": Permission.SELF, "body": ChangePassword}, status_code=200)
+async def change_password(
+    request: Request[Any, Any, Any],
+    database: Database,
+    throttle: LoginThrottle,
+    password_workers: PasswordWorkers,
+    actor: Actor,
+    body: bytes,
 ) -> Me:
     """Change your own password. All your sessions end, except the one that sends this; API tokens are not affected."""
     credential: Credential = request.auth
     change = decode(body, ChangePassword)
-    passwords.change(database, throttle, actor, change, _peer(request), credential.session_id)
+    with throttle.change(actor.name, _peer(request)):
+        await password_workers.run_for_known(passwords.change, database, actor, change, credential.session_id)
     return _me(replace(actor, must_change_password=False), credential.csrf_token)
 
 
@@ -80,16 +124,23 @@ def me(request: Request[Any, Any, Any], actor: Actor) -> Me:
 
 
 def _signed_in(session: sessions.SignedIn, settings: Settings) -> Response[Me]:
-    cookie = Cookie(
-        key=COOKIE,
-        value=session.cookie,
+    cookies = [
+        _cookie(COOKIE, session.cookie, _lifetime(settings), settings),
+        _cookie(devices.COOKIE, session.device, devices.LIFETIME, settings),
+    ]
+    return Response(_me(session.actor, session.csrf_token), cookies=cookies)
+
+
+def _cookie(name: str, value: str, lifetime: timedelta, settings: Settings) -> Cookie:
+    return Cookie(
+        key=name,
+        value=value,
         httponly=True,
         samesite="strict",
         secure=settings.secure_cookies,
         path="/",
-        max_age=int(_lifetime(settings).total_seconds()),
+        max_age=int(lifetime.total_seconds()),
     )
-    return Response(_me(session.actor, session.csrf_token), cookies=[cookie])
 
 
 def _me(actor: Actor, csrf_token: str) -> Me:

@@ -1,9 +1,8 @@
-"""Hashing and checking passwords: argon2id, at most two at once, with the same work whether or not the user exists."""
+"""Hashing and checking passwords: argon2id, with the same work whether or not the user exists."""
 
 from __future__ import annotations
 
 import hmac
-import threading
 import unicodedata
 from functools import cache
 
@@ -16,9 +15,6 @@ MIN_LENGTH = 12
 MAX_BYTES = 1024
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_slots = threading.BoundedSemaphore(
-    2
-)  # each hash takes 19 MiB and occupies a core for about 30 ms; logins must not starve other requests
 
 
 def check_strength(password: str, username: str) -> None:
@@ -38,8 +34,7 @@ def are_same(one: str, other: str) -> bool:
 
 def hash_password(password: str) -> str:
     """The argon2id hash with its parameters, ready to store."""
-    with _slots:
-        return _hasher.hash(_bytes(password))
+    return _hasher.hash(_bytes(password))
 
 
 def verify(stored: str | None, password: str) -> bool:
@@ -47,11 +42,10 @@ def verify(stored: str | None, password: str) -> bool:
     data = _bytes(password)
     if len(data) > MAX_BYTES:
         return False
-    with _slots:
-        try:
-            return _hasher.verify(stored or _decoy(), data) and stored is not None
-        except (VerificationError, InvalidHashError):
-            return False
+    try:
+        return _hasher.verify(stored or _decoy(), data) and stored is not None
+    except (VerificationError, InvalidHashError):
+        return False
 
 
 def _bytes(password: str) -> bytes:

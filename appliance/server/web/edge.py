@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from anyio import to_thread
 from litestar import Litestar
 from litestar.types import Message, Receive, Scope, Send
 
+from appliance.config import Network
 from appliance.server.errors import ClientGone
 from appliance.server.web.files import accepts
+from appliance.server.web.proxies import client_of
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +34,13 @@ _PACKED = (b"application/json", b"text/plain")
 class App(Litestar):
     """Litestar with the edge around it."""
 
+    trusted_proxies: Sequence[Network] = ()
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
+        scope["client"] = client_of(scope, self.trusted_proxies)
         exchange = _Exchange(scope, receive, send)
         await super().__call__(exchange.scope, exchange.receive, exchange.send)
 

@@ -21,5 +21,12 @@ def put(session: Session, name: str, value: str, now: datetime) -> None:
     session.connection().execute(statement.on_conflict_do_update(index_elements=["name"], set_=changed))
 
 
+def keep(session: Session, name: str, value: str, now: datetime) -> None:
+    """Store a setting unless it has a value; of two concurrent writes the first wins."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = insert(_setting).values(name=name, value=value, updated=now)
+    session.connection().execute(statement.on_conflict_do_nothing(index_elements=["name"]))
+
+
 def remove(session: Session, name: str) -> None:
     session.execute(delete(_setting).where(_setting.c.name == name))
