@@ -7,18 +7,21 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Column, Table, text
 
 from appliance.kit import clock
-from appliance.server.actions import disk, soundness
+from appliance.server.actions import disk, retention, soundness
 from appliance.server.db import damaged_rows
 from appliance.server.db.reads import readable
 from appliance.server.db.session import Database
 from appliance.server.db.sqlite import dbapi, file_of
 from appliance.server.db.tables import metadata
-from appliance.server.db.tables.columns import Id, Json, OneOf, Time
+from appliance.server.db.tables.columns import Id, Json, OneOf, Time, Whole
+from appliance.server.domain.retention import Keep
+from appliance.server.errors import NotFound
 from appliance.server.services.jobs import Jobs
 from appliance.server.services.late import Late
 from appliance.server.services.repair import Repair
@@ -32,10 +35,11 @@ WRONG: dict[type, list[Any]] = {
     Time: ["yesterday", b"\xff"],
     Id: ["not-a-uuid"],
     OneOf: ["BOGUS"],
+    Whole: ["many"],
 }
 LISTS = (
     "/api/v1/flows", "/api/v1/flow-runs?include_future=true", "/api/v1/schedules", "/api/v1/agents", "/api/v1/jobs", "/api/v1/users",
-    "/api/v1/tokens", "/api/v1/concurrency-limits", "/api/v1/system/disk", "/api/v1/system/hold", "/api/v1/system/maintenance",
+    "/api/v1/tokens", "/api/v1/concurrency-limits", "/api/v1/projects", "/api/v1/flows?archived=true", "/metrics", "/api/v1/system/disk", "/api/v1/system/hold", "/api/v1/system/maintenance",
 )  # fmt: skip
 OF_RUN = ("states", "task-runs", "logs")
 QUERY = """query ($run: UUID!) {
@@ -46,6 +50,11 @@ QUERY = """query ($run: UUID!) {
   taskRuns(flowRunId: $run) { items { name } }
   logs(flowRunId: $run) { items { message } }
   agents { name }
+  concurrencyLimits { name used holders { flowRunName } }
+  runRollups(since: "2025-12-31T00:00:00Z", until: "2026-01-03T00:00:00Z") { runs }
+  hold { runs }
+  maintenance { reason }
+  server { version }
   jobs { items { state } }
   disk { warnings }
 }"""
@@ -64,7 +73,61 @@ def lived_in(site: Site) -> Site:
         "/api/v1/concurrency-limits", json={"kind": "label", "name": "db", "slots": 3}, headers=site.headers("admin")
     )
     site.post("/api/v1/bulk", {"action": "cancel", "ids": [str(run)]}, "operator")
+    _fill(database)
     return site
+
+
+_OLD = "2026-01-01 00:00:00+00:00"
+SETTINGS = {
+    "hold": '{"before":"2026-01-01T00:00:00Z","since":"2026-01-01T00:00:00Z","overdue":3}',
+    "maintenance": '{"since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z","by":"alice","reason":"disks"}',
+    "outage": '{"after":"2026-01-01T00:00:00Z","until":"2026-01-01T00:01:00Z"}',
+    "disk.samples": "[]",
+    "rollups.position": "5",
+}
+
+
+def _fill(db: Database) -> None:
+    """Rows in the tables that are still empty, and values in the columns that are still null."""
+    newest = {
+        table: builders.rows(db, f'select id from "{table}" order by id desc')[0]["id"]
+        for table in ("flow", "schedule", "concurrency_limit", "flow_run", "user")
+    }
+    flow, run = newest["flow"], newest["flow_run"]
+    of_run = {"flow_run_id": run, "task_slug": "extract-1", "map_index": -1, "attempt": 1}
+    filled: list[tuple[str, dict[str, Any]]] = [
+        ("former_name", {"id": flow, "noun": "flow", "scope_id": flow, "name": "old", "object_id": flow, "at": _OLD}),
+        ("request_key", {"id": "k", "caller": "c", "verb": "v", "fingerprint": "f", "answer": "{}", "at": _OLD}),
+        ("session", {"id": flow, "token_hash": "t", "csrf_token": "c", "user_id": newest["user"], "created": _OLD,
+                     "expires_at": _OLD, "last_used": _OLD}),
+        ("run_rollup", {"flow_id": flow, "hour": _OLD, "state_name": "Success", "state_type": "SUCCESS", "runs": 1,
+                        "seconds": 1.0, "longest": 1.0}),
+        ("schedule_skip", {"schedule_id": newest["schedule"], "version": 1, "first": _OLD, "last": _OLD, "count": 1,
+                           "code": "catch_up", "reason": "", "at": _OLD}),
+        ("task_slot", {"limit_id": newest["concurrency_limit"], **of_run, "at": _OLD}),
+        *(("setting", {"name": name, "value": value, "updated": _OLD}) for name, value in SETTINGS.items()),
+    ]  # fmt: skip
+    time = _OLD.removesuffix("+00:00") + ".000000" if db.dialect == "sqlite" else _OLD
+    with db.write() as session:
+        for table, row in filled:
+            values = {name: time if value == _OLD else value for name, value in row.items()}
+            names = ", ".join(f'"{name}"' for name in values)
+            marks = ", ".join(f":{name}" for name in values)
+            session.execute(text(f'insert into "{table}" ({names}) values ({marks})'), values)
+        for table, column, value in (
+            ("api_token", "expires_at", time), ("api_token", "revoked_at", time), ("flow_run", "end_time", time),
+            ("flow_run", "state_data", "{}"), ("flow_run", "parent_flow_run_id", run), ("flow_run_state", "data", "{}"),
+            ("task_run", "state_data", "{}"), ("task_run", "end_time", time), ("task_run_state", "data", "{}"),
+        ):  # fmt: skip
+            place = "" if table.endswith("_state") else f" where id = (select id from {table} order by id desc limit 1)"
+            session.execute(text(f"update {table} set {column} = :value{place}"), {"value": value})
+
+
+def test_there_is_something_to_damage_in_every_table(lived_in: Site) -> None:
+    for table, column in columns():
+        if not (table.name == "flow_version" and column.name == "restores"):
+            found = builders.one(lived_in.database, f'select count("{column.name}") as number from "{table.name}"')
+            assert found["number"], f"{table.name}.{column.name}"
 
 
 def columns() -> list[tuple[Table, Column[Any]]]:
@@ -120,6 +183,8 @@ def test_every_list_answers_whatever_value_is_damaged(lived_in: Site, table: str
                     assert answer.status_code == 200 or refused, (place, path, answer.text)
                 answer = lived_in.graphql(QUERY, "admin", run=str(run))
                 assert "errors" not in answer, (place, answer)
+                answer = lived_in.get(f"/api/v1/flow-runs/{run}", "admin")
+                assert answer.status_code in (200, 404, 409), (place, answer.text)
                 faults = {(one.table, one.column) for one in damaged_rows.scan(database)}
                 assert (table, column.name) in faults, place
 
@@ -130,12 +195,79 @@ def test_the_services_go_on_past_a_damaged_row(lived_in: Site) -> None:
         return
     now = clock.now() + timedelta(hours=2)
     services = (Scheduler, Repair, Late, Jobs, Rollups)
-    for table in ("flow", "flow_version", "schedule", "flow_run", "job", "event"):
-        for owner, column in columns():
-            if owner.name == table and not column.primary_key:
-                with damaged(database, table, column.name, WRONG[type(column.type)][0]):
-                    for service in services:
-                        service(database).run_once(now)
+    for owner, column in columns():
+        if not column.primary_key:
+            with damaged(database, owner.name, column.name, WRONG[type(column.type)][0]):
+                for service in services:
+                    service(database).run_once(now)
+                retention.Sweep(database, Keep(events_days=300), now, 1.0).run()
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_damaged_setting_counts_as_not_set(lived_in: Site, name: str) -> None:
+    database = lived_in.database
+    agent = builders.enrol(database, "other")
+    for value in ("{", '"x"', ""):
+        with database.write() as session:
+            session.execute(
+                text("update setting set value = :value where name = :name"), {"value": value, "name": name}
+            )
+        faults = [(one.table, one.key, one.column) for one in damaged_rows.scan(database)]
+        assert faults == [("setting", name, "value")]
+        for path in LISTS:
+            assert lived_in.get(path, "admin").status_code == 200, (value, path)
+        assert "errors" not in lived_in.graphql(
+            QUERY, "admin", run=str(builders.rows(database, "select id from flow_run")[0]["id"])
+        )
+        for service in (Scheduler, Repair, Late, Jobs, Rollups):
+            service(database).run_once(clock.now())
+        retention.Sweep(database, Keep(events_days=300), clock.now(), 1.0).run()
+        builders.claim(database, agent, 1)
+
+
+@pytest.mark.parametrize("column", ["labels", "type", "version", "last_seen", "created", "state", "capacity"])
+def test_a_damaged_agent_is_whole_again_once_it_enrols(database: Database, column: str) -> None:
+    if database.dialect == "postgresql":
+        return
+    run, agent = builders.create(database, builders.register(database).flow_id), builders.enrol(database)
+    with damaged(database, "agent", column, b"\xff"):
+        with pytest.raises(NotFound, match="enrol it again"):
+            builders.claim(database, agent)
+        assert builders.enrol(database) == agent
+        assert [work.flow_run_id for work in builders.claim(database, agent)] == [run]
+        assert list(damaged_rows.scan(database)) == []
+
+
+def test_a_damaged_text_has_the_same_code_in_graphql(lived_in: Site) -> None:
+    database = lived_in.database
+    if database.dialect == "postgresql":
+        return
+    schedule = str(UUID(builders.one(database, "select id from schedule")["id"]))
+    with damaged(database, "schedule", "timezone", b"\xff"):
+        query = "query ($id: UUID!) { scheduleSkips(scheduleId: $id) { items { reason } } }"
+        error = lived_in.graphql(query, "admin", id=schedule)["errors"][0]
+        assert error["extensions"]["code"] == "damaged"
+        assert lived_in.get(f"/api/v1/schedules/{schedule}/skips", "admin").json()["code"] == "damaged"
+
+
+INNER = [
+    ("flow_version", "parameters", '[{"x": 1}]'), ("flow_version", "graph", '{"tasks": [7]}'),
+    ("flow_version", "graph", '{"edges": [{"upstream": 1}]}'), ("schedule", "declared", '{"labels": 7}'),
+    ("flow", "settings", '{"deletion": "x"}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "column", "value"), INNER)
+def test_the_inside_of_a_document_can_be_damaged(lived_in: Site, table: str, column: str, value: str) -> None:
+    database = lived_in.database
+    with database.write() as session:
+        place = "id = (select id from flow_version order by id desc limit 1)" if table == "flow_version" else "true"
+        session.execute(text(f"update {table} set {column} = :value where {place}"), {"value": value})
+    assert {(one.table, one.column) for one in damaged_rows.scan(database)} == {(table, column)}
+    for path in LISTS:
+        assert lived_in.get(path, "admin").status_code == 200, path
+    run = str(builders.rows(database, "select id from flow_run")[0]["id"])
+    assert "errors" not in lived_in.graphql(QUERY, "admin", run=run)
 
 
 def test_a_damaged_run_is_not_handed_out_and_stops_no_other(database: Database) -> None:
@@ -185,11 +317,11 @@ def test_a_time_that_python_cannot_represent_damages_only_its_row(database: Data
 
 
 def test_every_column_has_a_type_that_notices_damage() -> None:
-    kinds = {"JSON", "JSONB", "DATETIME", "Uuid", "UUID"}
+    kinds = {"JSON", "JSONB", "DATETIME", "Uuid", "UUID", "Integer"}
     plain = [
         f"{table.name}.{column.name}"
         for table in metadata.sorted_tables
         for column in table.columns
         if type(column.type).__name__ in kinds
     ]
-    assert plain == [], "use Document, Documents, Texts, Time or Id of `db/tables/columns.py`"
+    assert plain == [], "use Document, Documents, Texts, Time, Id or Whole of `db/tables/columns.py`"

@@ -15,7 +15,6 @@ from appliance.server.actions.keyed import recorded
 from appliance.server.actions.retention import Sweep, keep_of
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import disk as reads
-from appliance.server.db.reads import settings as read_settings
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings as write_settings
@@ -24,7 +23,6 @@ from appliance.server.domain.retention import Sample
 
 log = logging.getLogger(__name__)
 
-_SAMPLES = "disk.samples"
 _APART = timedelta(hours=1)
 _MOST_SAMPLES = 14 * 24
 _LONG_LOG = 32 * 1024 * 1024
@@ -61,7 +59,7 @@ def measure(db: Database, budget: int, *, now: datetime | None = None) -> Disk:
     """How full the disk is, and when it, or the budget (bytes; 0: none), will be full at this rate of growth."""
     now = now or clock.now()
     with db.read() as session:
-        used, samples = reads.used_bytes(session), _decoded(read_settings.get(session, _SAMPLES))
+        used, samples = reads.used_bytes(session), reads.SAMPLES.find(session) or []
     space, unused = db.space, db.reusable_bytes()
     free, total = (None, None) if space is None else (space.free(), space.total())
     held, target = (0, 0) if space is None else (space.reserved(), space.reserve)
@@ -96,13 +94,13 @@ def measure(db: Database, budget: int, *, now: datetime | None = None) -> Disk:
 def sample(db: Database, now: datetime) -> bool:
     """Record how full the disk is, once an hour; whether it was time for it."""
     with db.read() as session:
-        samples, used = _decoded(read_settings.get(session, _SAMPLES)), reads.used_bytes(session)
+        samples, used = reads.SAMPLES.find(session) or [], reads.used_bytes(session)
     new = Sample(now, used, None if db.space is None else db.space.free())
     updated = rules.add_sample(samples, new, _MOST_SAMPLES, _APART)
     if updated == samples:
         return False
     with db.write("disk.sample") as session:
-        write_settings.put(session, _SAMPLES, msgspec.json.encode(updated).decode(), now)
+        write_settings.put(session, reads.SAMPLES.name, msgspec.json.encode(updated).decode(), now)
     return True
 
 
@@ -143,7 +141,3 @@ def _healed(db: Database) -> bool:
         return True
     room = db.space.free() + db.reusable_bytes() + db.space.reserved()
     return room >= db.space.reserve + 3 * db.space.least_free
-
-
-def _decoded(text: str | None) -> list[Sample]:
-    return msgspec.json.decode(text, type=list[Sample]) if text else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from appliance.server.actions.keyed import keyed
 from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.reads import hold as reads
 from appliance.server.db.reads import outages
+from appliance.server.db.reads.hold import Hold
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings
@@ -26,19 +26,9 @@ _ID = UUID(int=0)
 """The id in the hold's events: there is only one hold."""
 
 
-@dataclass(frozen=True)
-class Hold:
-    """Runs that were due at `before` or earlier are held. The hold began at `since`, with `overdue` runs."""
-
-    before: datetime
-    since: datetime
-    overdue: int
-
-
 def find(session: Session) -> Hold | None:
     """The hold as it is now."""
-    text = reads.text_of(session)
-    return None if text is None else msgspec.json.decode(text, type=Hold)
+    return reads.HOLD.find(session)
 
 
 def filter_of(hold: Hold) -> RunFilter:
@@ -61,7 +51,7 @@ def begin_if_many(db: Database, before: datetime, most: int, *, now: datetime) -
     with db.write("hold.begin") as session:
         if find(session) is not None:
             return None
-        settings.put(session, reads.NAME, msgspec.json.encode(Hold(before, now, overdue)).decode(), now)
+        settings.put(session, reads.HOLD.name, msgspec.json.encode(Hold(before, now, overdue)).decode(), now)
         announce(session, TOPIC, _ID, "hold.begun", {"overdue": overdue}, SYSTEM, now)
         return overdue
 
@@ -77,5 +67,5 @@ def release_within(session: Session, actor: Actor, reason: str, now: datetime) -
     """The same inside another action's transaction."""
     if find(session) is None:
         return
-    settings.remove(session, reads.NAME)
+    settings.remove(session, reads.HOLD.name)
     announce(session, TOPIC, _ID, "hold.released", {"reason": clean(reason)}, actor, now)

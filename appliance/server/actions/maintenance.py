@@ -55,7 +55,7 @@ def begin(
         before = reads.find(session, now)
         since = now if before is None else before.since
         current = Maintenance(since, until, clean(actor.name, 200), clean(reason, LONGEST_REASON))
-        settings.put(session, reads.NAME, msgspec.json.encode(current).decode(), now)
+        settings.put(session, reads.MAINTENANCE.name, msgspec.json.encode(current).decode(), now)
         announce(session, TOPIC, _ID, "maintenance.begun", {"reason": current.reason}, actor, now)
     return current
 
@@ -67,5 +67,5 @@ def end(db: Database, actor: Actor, reason: str = "", *, now: datetime | None = 
     with db.write("maintenance.end") as session:
         if reads.find(session, now) is None:
             return
-        settings.remove(session, reads.NAME)
+        settings.remove(session, reads.MAINTENANCE.name)
         announce(session, TOPIC, _ID, "maintenance.ended", {"reason": clean(reason, LONGEST_REASON)}, actor, now)

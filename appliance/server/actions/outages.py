@@ -13,7 +13,6 @@ from appliance.server.auth.identity import SYSTEM
 from appliance.server.db.reads import leases as read_leases
 from appliance.server.db.reads import outages as reads
 from appliance.server.db.reads import schedules as read_schedules
-from appliance.server.db.reads import settings as read_settings
 from appliance.server.db.reads.outages import Outage
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
@@ -29,17 +28,16 @@ def note_return(session: Session, now: datetime) -> None:
     server = read_leases.get(session, reads.SERVER)
     if server is None or server.last_run_at is None or server.expires >= now:
         return
-    outage = reads.decoded(server, read_settings.get(session, reads.NAME), now)
-    settings.put(session, reads.NAME, msgspec.json.encode(outage).decode(), now)
+    outage = reads.lasting(server, reads.OUTAGE.find(session), now)
+    settings.put(session, reads.OUTAGE.name, msgspec.json.encode(outage).decode(), now)
 
 
 def unsettled(db: Database, now: datetime) -> tuple[Outage | None, list[UUID]]:
     """The outage that a server has noted, and the schedules with planned runs that have come due in it."""
     with db.read() as session:
-        text = read_settings.get(session, reads.NAME)
-        if text is None:
+        outage = reads.OUTAGE.find(session)
+        if outage is None:
             return None, []
-        outage = msgspec.json.decode(text, type=Outage)
         return outage, read_schedules.with_planned(session, outage.after, min(outage.until, now))
 
 
@@ -47,9 +45,8 @@ def unsettled(db: Database, now: datetime) -> tuple[Outage | None, list[UUID]]:
 def settle(db: Database, outage: Outage, now: datetime) -> bool:
     """Hand out the runs that came due in this outage; False when it has grown since its schedules decided."""
     with db.write("outage.settle") as session:
-        text = read_settings.get(session, reads.NAME)
-        if text is None or msgspec.json.decode(text, type=Outage) != outage:
+        if reads.OUTAGE.find(session) != outage:
             return False
-        settings.remove(session, reads.NAME)
+        settings.remove(session, reads.OUTAGE.name)
         announce(session, TOPIC, _ID, "outage.settled", {}, SYSTEM, now)
         return True

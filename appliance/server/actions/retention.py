@@ -73,7 +73,7 @@ class Sweep:
     def _events(self, until: float) -> None:
         """Events that the totals don't include yet, events that a stream may resume from, and the newest one stay: ids must not restart."""
         with self.db.read() as session:
-            counted = int(read_settings.get(session, POSITION) or 0)
+            counted = POSITION.find(session) or 0
         self._by_number("event", "events", self.keep.events_days, self.keep.events_bytes, until, counted)
 
     def _runs(self, until: float) -> None:
@@ -140,10 +140,11 @@ class Sweep:
         text = read_settings.get(session, _UNFINISHED)
         if text is None:
             return 0, False
-        if not writes.lock_if_ended(session, UUID(text)):
+        run = _id(text)
+        if run is None or not writes.lock_if_ended(session, run):
             settings.remove(session, _UNFINISHED)
             return 0, False
-        return self._delete_runs(session, [UUID(text)], limit)
+        return self._delete_runs(session, [run], limit)
 
     def _some_runs(self, session: Session, limit: int, before: datetime) -> tuple[int, bool]:
         return self._delete_runs(session, writes.lock_ended_runs(session, before), limit)
@@ -204,3 +205,11 @@ def over_budget(db: Database, budget: int) -> bool:
         return False
     with db.read() as session:
         return disk.used_bytes(session) > budget
+
+
+def _id(text: str) -> UUID | None:
+    """A stored id; None for a damaged one, whose run is deleted in its turn."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

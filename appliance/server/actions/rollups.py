@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from appliance.server.db.reads import events, settings
+from appliance.server.db.reads import events
 from appliance.server.db.reads import rollups as read_rollups
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.events import RunEvent
@@ -23,7 +23,7 @@ MOST_HOURS = 31 * 24
 def advance(db: Database, now: datetime, limit: int = BATCH) -> int:
     """Add the next events to the totals; how many were read. Totals and position in the outbox are stored together or not at all."""
     with db.read() as session:
-        if events.newest_id(session) <= int(settings.get(session, read_rollups.POSITION) or 0):
+        if events.newest_id(session) <= (read_rollups.POSITION.find(session) or 0):
             return 0
     with db.write("rollup") as session:
         position = rollups.take_position(session, now)
@@ -37,7 +37,7 @@ def advance(db: Database, now: datetime, limit: int = BATCH) -> int:
 def position(db: Database) -> int:
     """The id of the last event in the totals."""
     with db.read() as session:
-        return int(settings.get(session, read_rollups.POSITION) or 0)
+        return read_rollups.POSITION.find(session) or 0
 
 
 def _up_to(rows: list[RunEvent], settled: datetime | None) -> list[RunEvent]:

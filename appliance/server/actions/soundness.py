@@ -9,14 +9,13 @@ from datetime import datetime
 import msgspec
 
 from appliance.server.db import damaged_rows, soundness
-from appliance.server.db.reads import settings as read_settings
+from appliance.server.db.reads.settings import Stored
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings as write_settings
 
 log = logging.getLogger(__name__)
 
-_NAME = "database.soundness"
 _MOST = 5
 
 
@@ -45,6 +44,9 @@ class Soundness:
         return sentences
 
 
+_STORED = Stored("database.soundness", Soundness)
+
+
 def check(db: Database, now: datetime) -> Soundness:
     """Look through the file and the values in its rows, and record the result."""
     problems = soundness.problems(db)[:_MOST]
@@ -58,14 +60,10 @@ def check(db: Database, now: datetime) -> Soundness:
 @retried
 def _record(db: Database, result: Soundness) -> None:
     with db.write("soundness.record") as session:
-        write_settings.put(session, _NAME, msgspec.json.encode(result).decode(), result.at)
+        write_settings.put(session, _STORED.name, msgspec.json.encode(result).decode(), result.at)
 
 
 def last(db: Database) -> Soundness | None:
     """The last result; None before the first."""
     with db.read() as session:
-        stored = read_settings.get(session, _NAME)
-    try:
-        return None if stored is None else msgspec.json.decode(stored, type=Soundness)
-    except msgspec.MsgspecError:  # damaged too
-        return None
+        return _STORED.find(session)

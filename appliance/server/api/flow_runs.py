@@ -31,7 +31,7 @@ from appliance.server.db.reads import flow_runs, logs, pages, run_filter_names, 
 from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.db.rows.logs import LogRow
 from appliance.server.db.session import Database
-from appliance.server.errors import NotFound
+from appliance.server.errors import DamagedRow, NotFound
 
 
 @turns.post("/", permission=Permission.CREATE_RUN, body=CreateFlowRun, status_code=201)
@@ -168,9 +168,14 @@ def _require(session: Session, run_id: UUID) -> FlowRunRow:
 
 
 def one(database: Database, run_id: UUID) -> FlowRunView:
-    """A run as it is now. Raises NotFound."""
+    """A run as it is now. Raises NotFound, and DamagedRow if its flow is set aside."""
     with database.read() as session:
-        return views.flow_runs(session, [_require(session, run_id)])[0]
+        whole = views.flow_runs(session, [_require(session, run_id)])
+    if not whole:
+        raise DamagedRow(
+            "The flow of this run holds a damaged value; `appliance doctor rows` says which.", fault="no flow"
+        )
+    return whole[0]
 
 
 def _verb_route(verb: Verb) -> HTTPRouteHandler:

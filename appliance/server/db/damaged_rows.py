@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Dialect, Float, Integer, String, Table, TypeDecorator, text
 
 from appliance.kit import clock
+from appliance.server.db.reads import disk, hold, maintenance, outages, rollups
 from appliance.server.db.reads.readable import bytes_for_damaged_text
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
@@ -18,6 +19,7 @@ from appliance.server.errors import DamagedRow
 STEP = 1_000
 """Rows of one read, so that none holds a snapshot for long."""
 _PLAIN = ((Boolean, (bool, int)), (Integer, int), (Float, (float, int)), (String, str))
+_SETTINGS = (disk.SAMPLES, hold.HOLD, maintenance.MAINTENANCE, outages.OUTAGE, rollups.POSITION)
 _Check = Callable[[Any], str | None]
 
 
@@ -53,6 +55,8 @@ def _scan_table(db: Database, table: Table, pause: Callable[[float], object]) ->
         for row in rows:
             faults = [(column.name, fault) for (column, check), value in zip(checks, row[len(place) :], strict=True)
                      if (fault := check(value)) is not None]  # fmt: skip
+            if table.name == "setting" and not faults:
+                faults = _setting_faults(**dict(zip(table.columns.keys(), row[len(place) :], strict=True)))
             for name, fault in faults:
                 yield DamagedValue(table.name, _key(table, row, len(place)), name, fault)
         if len(rows) < STEP:
@@ -100,6 +104,17 @@ def _check(column: Column[Any], dialect: Dialect) -> _Check:
         return None
 
     return check
+
+
+def _setting_faults(name: str, value: str, **_others: Any) -> list[tuple[str, str]]:
+    """A setting is a text whose type depends on its name."""
+    for stored in _SETTINGS:
+        if stored.name == name:
+            try:
+                stored.checked(value)
+            except DamagedRow as error:
+                return [("value", str(error.details["fault"]))]
+    return []
 
 
 def _plain(column: Column[Any]) -> Any:

@@ -22,7 +22,7 @@ from appliance.config import Settings
 from appliance.kit.documents import JsonDocument
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
-from appliance.server.db.session import Database
+from appliance.server.db.session import Database, passing_faults
 from appliance.server.errors import Invalid, ServerError
 from appliance.server.graphql.context import Context
 from appliance.server.graphql.execution import FastExecutor
@@ -134,9 +134,20 @@ def _original(error: GraphQLError) -> Exception | None:
     return original
 
 
+def _as_ours(error: Exception | None) -> Exception | None:
+    """A passing fault of the database, or a damaged row, as the error that stands for it everywhere."""
+    if error is None:
+        return None
+    try:
+        with passing_faults():
+            raise error
+    except Exception as ours:  # noqa: BLE001 - whatever it is, it is returned
+        return ours
+
+
 def _error(error: GraphQLError, request_id: str) -> JsonDocument:
     """The error as the caller sees it. Only our own errors and GraphQL's are exposed; any other is a bug, and only logged."""
-    original = _original(error)
+    original = _as_ours(_original(error))
     if isinstance(original, ServerError):
         message, extensions = original.message, {"code": original.code} | original.details
     elif original is None:

@@ -8,9 +8,13 @@ from sqlalchemy import ColumnElement, Table, Text, cast, func, select, text, typ
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads import readable
+from appliance.server.db.reads.settings import Stored
 from appliance.server.db.tables import metadata
+from appliance.server.domain.retention import Sample
 
-_SAMPLES = 200
+SAMPLES = Stored("disk.samples", list[Sample])
+"""How full the disk was, hour by hour."""
+_SPREAD = 200
 _ROW = {"log": 110, "event": 150}
 """Bytes of a row and its index entries without its text, measured on SQLite."""
 _TEXT = {"log": "message", "event": "data"}
@@ -73,7 +77,7 @@ def estimated_bytes(session: Session, table: str) -> int:
     span = high - low + 1
     if span <= 0:
         return 0
-    ids = sorted({low + span * place // _SAMPLES for place in range(_SAMPLES)})
+    ids = sorted({low + span * place // _SPREAD for place in range(_SPREAD)})
     size = func.length(_as_text(rows, session))
     count, length = session.execute(select(func.count(), func.sum(size)).where(rows.c.id.in_(ids))).one()
     if not count:

@@ -15,6 +15,9 @@ from sqlalchemy.orm import Session
 
 from appliance.server.db.conditions import LIVE_NOW, MAY_BE_CLAIMED, ONLY_PLANNED, SCHEDULED_NOW, has_type
 from appliance.server.db.reads import hold, leases, maintenance, outages, readable, settings
+from appliance.server.db.reads.hold import HOLD
+from appliance.server.db.reads.maintenance import MAINTENANCE
+from appliance.server.db.reads.outages import OUTAGE
 from appliance.server.db.tables import metadata
 from appliance.server.domain.transitions import PENDING, SCHEDULED
 
@@ -126,14 +129,14 @@ def as_json(labels: Sequence[str]) -> str:
 def bound_values(session: Session, labels: Sequence[str], now: datetime) -> DueValues | None:
     """The values for an agent with these labels; None when no run may be handed out."""
     server = leases.get(session, outages.SERVER)  # before the record of an outage, which is written together with it
-    texts = settings.several(session, (maintenance.NAME, hold.NAME, outages.NAME))
-    if maintenance.decoded(texts.get(maintenance.NAME), now) is not None:
+    texts = settings.several(session, (MAINTENANCE.name, HOLD.name, OUTAGE.name))
+    if maintenance.current(MAINTENANCE.decoded(texts.get(MAINTENANCE.name)), now) is not None:
         return None
-    outage = outages.decoded(server, texts.get(outages.NAME), now)
+    outage = outages.lasting(server, OUTAGE.decoded(texts.get(OUTAGE.name)), now)
     return {
         "now": now,
         "agent_labels": as_json(labels),
-        "held_until": hold.decoded(texts.get(hold.NAME)),
+        "held_until": hold.held_until(HOLD.decoded(texts.get(HOLD.name))),
         "outage_after": None if outage is None else outage.after,
         "outage_until": None if outage is None else outage.until,
     }

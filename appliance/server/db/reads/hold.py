@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -12,28 +12,25 @@ from appliance.server.db.conditions import SCHEDULED_NOW
 from appliance.server.db.reads import settings
 from appliance.server.db.tables import metadata
 
-NAME = "hold"
 _run = metadata.tables["flow_run"]
 _COUNTED = 10_000
 
 
-class _StoredHold(msgspec.Struct):
+@dataclass(frozen=True)
+class Hold:
+    """Runs that were due at `before` or earlier are held. The hold began at `since`, with `overdue` runs."""
+
     before: datetime
+    since: datetime
+    overdue: int
 
 
-def text_of(session: Session) -> str | None:
-    """The stored hold as text; None when there is none."""
-    return settings.get(session, NAME)
+HOLD = settings.Stored("hold", Hold)
 
 
-def held_until(session: Session) -> datetime | None:
+def held_until(hold: Hold | None) -> datetime | None:
     """Runs that were due at this time or earlier are held back; None when there is no hold."""
-    return decoded(settings.get(session, NAME))
-
-
-def decoded(text: str | None) -> datetime | None:
-    """The same from the stored text."""
-    return None if text is None else msgspec.json.decode(text, type=_StoredHold).before
+    return None if hold is None else hold.before
 
 
 def overdue(session: Session, before: datetime) -> int:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads import settings
-
-NAME = "maintenance"
 
 
 @dataclass(frozen=True)
@@ -23,14 +20,16 @@ class Maintenance:
     reason: str
 
 
+MAINTENANCE = settings.Stored("maintenance", Maintenance)
+
+
 def find(session: Session, now: datetime) -> Maintenance | None:
     """The current maintenance; None when there is none, or it has expired."""
-    return decoded(settings.get(session, NAME), now)
+    return current(MAINTENANCE.find(session), now)
 
 
-def decoded(text: str | None, now: datetime) -> Maintenance | None:
-    """The same from the stored text."""
-    if text is None:
+def current(maintenance: Maintenance | None, now: datetime) -> Maintenance | None:
+    """The stored one, unless it has expired."""
+    if maintenance is None or (maintenance.until is not None and maintenance.until <= now):
         return None
-    maintenance = msgspec.json.decode(text, type=Maintenance)
-    return None if maintenance.until is not None and maintenance.until <= now else maintenance
+    return maintenance

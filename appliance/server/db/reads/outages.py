@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads import leases, settings
 from appliance.server.db.rows.leases import LeaseRow
 
-NAME = "outage"
 SERVER = "server"
 """The lease in which all servers note that they take requests."""
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -32,16 +30,18 @@ class Outage:
         return unseen_from - timedelta(microseconds=1)
 
 
+OUTAGE = settings.Stored("outage", Outage)
+
+
 def find(session: Session, now: datetime) -> Outage | None:
     """The outage that is not settled yet, or that lasts until now; None when a server is and was there."""
     server = leases.get(session, SERVER)  # before the record, which is written together with the lease
-    return decoded(server, settings.get(session, NAME), now)
+    return lasting(server, OUTAGE.find(session), now)
 
 
-def decoded(server: LeaseRow | None, text: str | None, now: datetime) -> Outage | None:
+def lasting(server: LeaseRow | None, recorded: Outage | None, now: datetime) -> Outage | None:
     """The same from the servers' lease and the stored record. A record that reaches beyond `now` comes from a wrong clock that was set
     back since: what it says of times still to come is not true."""
-    recorded = None if text is None else msgspec.json.decode(text, type=Outage)
     if recorded is not None and recorded.until > now:
         recorded = Outage(recorded.after, now) if recorded.after < now else None
     if server is None or server.last_run_at is None or server.expires >= now:

@@ -11,13 +11,15 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads import readable
+from appliance.server.db.reads.settings import Stored
 from appliance.server.db.rows.rollups import HourSum
 from appliance.server.db.tables import metadata
 
 _rollup = metadata.tables["run_rollup"]
 _flow = metadata.tables["flow"]
 _project = metadata.tables["project"]
-POSITION = "rollups.position"
+POSITION = Stored("rollups.position", int)
+"""The id of the last event in the sums."""
 _SETTLED = timedelta(seconds=10)
 """How long after its time an event may still become visible on Postgres, even when its transaction has just begun."""
 

@@ -30,7 +30,7 @@ def situation(session: Session, now: datetime) -> Situation:
         _agents(session),
         _limits(session),
         _busy_schedules(session),
-        hold.held_until(session),
+        hold.held_until(hold.HOLD.find(session)),
         maintenance.find(session, now),
         outages.find(session, now),
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import Id, OneOf, Texts, Time
+from appliance.server.db.tables.columns import Id, OneOf, Texts, Time, Whole
 
 
 class Agent(SQLModel, table=True):
@@ -19,7 +19,7 @@ class Agent(SQLModel, table=True):
     name: str = Field(max_length=200)
     type: str = Field(sa_type=OneOf("process", "docker", "kubernetes"))  # process, docker, kubernetes
     labels: list[str] = Field(default_factory=list, sa_type=Texts)
-    capacity: int = 8
+    capacity: int = Field(default=8, sa_type=Whole)
     version: str = Field(default="", max_length=50)
     host: str = Field(default="", max_length=255)
     state: str = Field(default="online", max_length=20)  # online, draining, quarantined

@@ -40,14 +40,14 @@ LongText = Text()
 
 
 class Json(TypeDecorator[Any]):
-    """A JSON document of this shape, which no query searches."""
+    """A JSON document of this shape, which no query searches. What code relies on inside of it is in `inner`."""
 
     impl = JSON
     cache_ok = True
 
-    def __init__(self, shape: Any) -> None:
+    def __init__(self, shape: Any, inner: Any = None) -> None:
         super().__init__(none_as_null=True)
-        self.shape = shape
+        self.shape, self.inner = shape, inner
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(JSONB(none_as_null=True) if dialect.name == "postgresql" else self.impl_instance)
@@ -56,7 +56,7 @@ class Json(TypeDecorator[Any]):
         return self.impl_instance.coerce_compared_value(op, value)
 
     def result_processor(self, dialect: Dialect, _coltype: object) -> Callable[[Any], Any]:
-        shape = self.shape
+        shape, inner = self.shape, self.inner
         decode = msgspec.json.Decoder(shape).decode
         parsed = dialect.name == "postgresql"  # its driver has parsed the document
 
@@ -64,7 +64,10 @@ class Json(TypeDecorator[Any]):
             if value is None:
                 return None
             try:
-                return msgspec.convert(value, shape) if parsed else decode(value)
+                document = msgspec.convert(value, shape) if parsed else decode(value)
+                if inner is not None:
+                    msgspec.convert(document, inner)
+                return document
             except _WRONG as error:
                 _damaged("a JSON document of another shape" if parsed else "no JSON document of the right shape", error)
 
@@ -74,6 +77,16 @@ class Json(TypeDecorator[Any]):
 Document = Json(dict[str, Any])
 Documents = Json(list[dict[str, Any]])
 Texts = Json(list[str])
+
+
+class Whole(TypeDecorator[int]):
+    """A whole number. SQLite stores whatever it is given."""
+
+    impl = Integer
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, _coltype: object) -> Callable[[Any], Any] | None:
+        return _whole if dialect.name == "sqlite" else None
 
 
 class Id(TypeDecorator[UUID]):
@@ -156,6 +169,12 @@ def _from_postgres(value: datetime | None) -> datetime | None:
         return _in_utc(value)
     except _WRONG as error:  # it knows infinity and years that Python doesn't
         _damaged("a time out of range", error)
+
+
+def _whole(value: int | None) -> int | None:
+    if value is None or isinstance(value, int):
+        return value
+    _damaged("no whole number")
 
 
 def _uuid(value: str | None) -> UUID | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import Id, OneOf, Time
+from appliance.server.db.tables.columns import Id, OneOf, Time, Whole
 
 
 class ConcurrencyLimit(SQLModel, table=True):
@@ -18,7 +18,7 @@ class ConcurrencyLimit(SQLModel, table=True):
     id: UUID = Field(sa_type=Id, primary_key=True)
     kind: str = Field(sa_type=OneOf("flow", "label", "task_tag"))
     name: str = Field(max_length=300)  # of a flow: its id
-    slots: int  # 0 lets nothing start
+    slots: int = Field(sa_type=Whole)  # 0 lets nothing start
     created: datetime = Field(sa_type=Time)
     updated: datetime = Field(sa_type=Time)
     created_by: str = Field(default="", max_length=200)
@@ -32,6 +32,6 @@ class TaskSlot(SQLModel, table=True):
     limit_id: UUID = Field(sa_type=Id, primary_key=True, foreign_key="concurrency_limit.id", ondelete="CASCADE")
     flow_run_id: UUID = Field(sa_type=Id, primary_key=True, foreign_key="flow_run.id", ondelete="CASCADE", index=True)
     task_slug: str = Field(primary_key=True, max_length=300)
-    map_index: int = Field(primary_key=True)
-    attempt: int
+    map_index: int = Field(sa_type=Whole, primary_key=True)
+    attempt: int = Field(sa_type=Whole)
     at: datetime = Field(sa_type=Time)

@@ -9,7 +9,7 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument, Parameters
-from appliance.server.db.tables.columns import BigKey, Document, Id, LongText, OneOf, Texts, Time
+from appliance.server.db.tables.columns import BigKey, Document, Id, LongText, OneOf, Texts, Time, Whole
 from appliance.server.domain.transitions import TYPES
 
 _LIVE = "state_type in ('PENDING', 'RUNNING', 'CANCELLING')"
@@ -44,7 +44,7 @@ class FlowRun(SQLModel, table=True):
     context: JsonDocument = Field(default_factory=dict, sa_type=Document)
     labels: list[str] = Field(default_factory=list, sa_type=Texts)
     run_config: JsonDocument = Field(default_factory=dict, sa_type=Document)
-    priority: int = 0
+    priority: int = Field(default=0, sa_type=Whole)
     parent_flow_run_id: UUID | None = Field(sa_type=Id, default=None)
     parent_task_slug: str | None = Field(default=None, max_length=300)
     scheduled_time: datetime = Field(sa_type=Time)
@@ -53,8 +53,8 @@ class FlowRun(SQLModel, table=True):
     state_message: str = Field(default="", sa_type=LongText)
     state_data: JsonDocument | None = Field(default=None, sa_type=Document)
     state_at: datetime = Field(sa_type=Time)
-    version: int = 1
-    attempt: int = 0
+    version: int = Field(default=1, sa_type=Whole)
+    attempt: int = Field(default=0, sa_type=Whole)
     run_token_hash: str | None = Field(default=None, max_length=64)  # dies with the attempt
     agent_id: UUID | None = Field(sa_type=Id, default=None, foreign_key="agent.id", ondelete="SET NULL", index=True)
     lease_expires_at: datetime | None = Field(default=None, sa_type=Time)
@@ -62,6 +62,6 @@ class FlowRun(SQLModel, table=True):
     cancel_requested: bool = False
     start_time: datetime | None = Field(default=None, sa_type=Time)
     end_time: datetime | None = Field(default=None, sa_type=Time)
-    times_resurrected: int = 0
+    times_resurrected: int = Field(default=0, sa_type=Whole)
     created: datetime = Field(sa_type=Time)
     created_by: str = Field(default="", max_length=200)

@@ -5,11 +5,35 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument
-from appliance.server.db.tables.columns import Document, Documents, Id, Texts, Time
+from appliance.server.db.tables.columns import Document, Documents, Id, Json, Texts, Time, Whole
+
+
+class _Named(msgspec.Struct):
+    name: str
+
+
+class _Task(msgspec.Struct):
+    slug: str
+
+
+class _Edge(msgspec.Struct):
+    upstream: str
+    downstream: str
+
+
+class _Graph(msgspec.Struct):
+    tasks: list[_Task] = []
+    edges: list[_Edge] = []
+    reference_tasks: list[str] = []
+
+
+class _Settings(msgspec.Struct):
+    deletion: UUID | None = None  # the job that deletes the flow
 
 
 class Flow(SQLModel, table=True):
@@ -20,7 +44,7 @@ class Flow(SQLModel, table=True):
     project_id: UUID = Field(sa_type=Id, foreign_key="project.id", ondelete="CASCADE", index=True)
     name: str = Field(max_length=200)
     overrides: JsonDocument = Field(default_factory=dict, sa_type=Document)  # labels, parameters, run_config
-    settings: JsonDocument = Field(default_factory=dict, sa_type=Document)
+    settings: JsonDocument = Field(default_factory=dict, sa_type=Json(JsonDocument, _Settings))
     paused: bool = False
     archived: bool = False
     created: datetime = Field(sa_type=Time)
@@ -36,14 +60,16 @@ class FlowVersion(SQLModel, table=True):
 
     id: UUID = Field(sa_type=Id, primary_key=True)
     flow_id: UUID = Field(sa_type=Id, foreign_key="flow.id", ondelete="CASCADE")
-    number: int
+    number: int = Field(sa_type=Whole)
     content_hash: str = Field(
         max_length=64
     )  # domain.versions.fingerprint; until schema 0005, the hash that the client sent
-    restores: int | None = None  # the number of the first version with this content
+    restores: int | None = Field(default=None, sa_type=Whole)  # the number of the first version with this content
     changes: list[str] | None = Field(default=None, sa_type=Texts)  # what differs from the version before, in words
-    graph: JsonDocument = Field(sa_type=Document)  # tasks, edges, reference_tasks
-    parameters: list[JsonDocument] = Field(sa_type=Documents)  # name, required, default, schema
+    graph: JsonDocument = Field(sa_type=Json(JsonDocument, _Graph))  # tasks, edges, reference_tasks
+    parameters: list[JsonDocument] = Field(
+        sa_type=Json(list[JsonDocument], list[_Named])
+    )  # name, required, default, schema
     schedules: list[JsonDocument] = Field(default_factory=list, sa_type=Documents)  # as declared in code
     storage: JsonDocument = Field(sa_type=Document)
     run_config: JsonDocument = Field(sa_type=Document)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument
-from appliance.server.db.tables.columns import Document, Id, LongText, OneOf, Time
+from appliance.server.db.tables.columns import Document, Id, LongText, OneOf, Time, Whole
 
 
 class Job(SQLModel, table=True):
@@ -20,9 +20,9 @@ class Job(SQLModel, table=True):
     progress: JsonDocument = Field(default_factory=dict, sa_type=Document)  # where to continue
     state: str = Field(default="queued", sa_type=OneOf("queued", "running", "done", "cancelled", "failed"), index=True)
     message: str = Field(default="", sa_type=LongText)
-    total: int = 0
-    done: int = 0
-    refused: int = 0
+    total: int = Field(default=0, sa_type=Whole)
+    done: int = Field(default=0, sa_type=Whole)
+    refused: int = Field(default=0, sa_type=Whole)
     cancel_requested: bool = False
     idempotency_key: str | None = Field(default=None, max_length=200, unique=True)
     created: datetime = Field(sa_type=Time)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import Time
+from appliance.server.db.tables.columns import Time, Whole
 
 
 class Lease(SQLModel, table=True):
@@ -14,7 +14,7 @@ class Lease(SQLModel, table=True):
 
     name: str = Field(primary_key=True, max_length=100)
     holder: str = Field(max_length=200)
-    epoch: int = 1
+    epoch: int = Field(default=1, sa_type=Whole)
     expires: datetime = Field(sa_type=Time)
     last_run_at: datetime | None = Field(default=None, sa_type=Time)  # the service's last completed round
     since: datetime | None = Field(

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import BigKey, Id, LongText, Time
+from appliance.server.db.tables.columns import BigKey, Id, LongText, Time, Whole
 
 
 class Log(SQLModel, table=True):
@@ -18,8 +18,8 @@ class Log(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     flow_run_id: UUID = Field(sa_type=Id, foreign_key="flow_run.id", ondelete="CASCADE")
     task_slug: str | None = Field(default=None, max_length=300)
-    map_index: int = -1
+    map_index: int = Field(default=-1, sa_type=Whole)
     at: datetime = Field(sa_type=Time)
-    level: int  # Python's numbers: 10 DEBUG .. 50 CRITICAL
+    level: int = Field(sa_type=Whole)  # Python's numbers: 10 DEBUG .. 50 CRITICAL
     logger: str = Field(default="", max_length=200)
     message: str = Field(sa_type=LongText)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import Id, OneOf, Time
+from appliance.server.db.tables.columns import Id, OneOf, Time, Whole
 from appliance.server.domain.transitions import TYPES
 
 
@@ -18,6 +18,6 @@ class RunRollup(SQLModel, table=True):
     hour: datetime = Field(primary_key=True, sa_type=Time, index=True)  # the hour in which the run ended
     state_name: str = Field(primary_key=True, max_length=40)
     state_type: str = Field(sa_type=OneOf(*TYPES))
-    runs: int = 0
+    runs: int = Field(default=0, sa_type=Whole)
     seconds: float = 0.0  # from start to end, of all of them together
     longest: float = 0.0

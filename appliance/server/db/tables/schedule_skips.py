@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import BigKey, Id, LongText, Time
+from appliance.server.db.tables.columns import BigKey, Id, LongText, Time, Whole
 
 
 class ScheduleSkip(SQLModel, table=True):
@@ -17,7 +17,7 @@ class ScheduleSkip(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
     schedule_id: UUID = Field(sa_type=Id, foreign_key="schedule.id", ondelete="CASCADE")
-    version: int  # of the schedule
+    version: int = Field(sa_type=Whole)  # of the schedule
     first: datetime = Field(sa_type=Time)
     last: datetime = Field(sa_type=Time)
     count: int = Field(sa_type=BigKey)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument, Parameters
-from appliance.server.db.tables.columns import Document, Id, OneOf, Texts, Time
+from appliance.server.db.tables.columns import Document, Id, Json, OneOf, Texts, Time, Whole
 from appliance.server.domain.scheduling import POLICIES
+
+
+class _Declared(msgspec.Struct):
+    parameters: dict[str, Any] | None = None
+    labels: list[str] | None = None
 
 
 class Schedule(SQLModel, table=True):
@@ -28,12 +35,14 @@ class Schedule(SQLModel, table=True):
     labels: list[str] = Field(default_factory=list, sa_type=Texts)
     active: bool = True
     catch_up: str = Field(default="latest", sa_type=OneOf(*POLICIES))
-    catch_up_cap: int = 100
+    catch_up_cap: int = Field(default=100, sa_type=Whole)
     catch_up_window: float | None = None  # seconds: what is overdue for longer gets no run
     overlap: str = Field(default="allow", sa_type=OneOf("allow", "queue", "skip", "cancel"))
     origin: str = Field(default="code", max_length=20)  # code, ui
-    declared: JsonDocument | None = Field(default=None, sa_type=Document)  # what code said at the last registration
-    version: int = 1
+    declared: JsonDocument | None = Field(
+        default=None, sa_type=Json(JsonDocument, _Declared)
+    )  # what code said at the last registration
+    version: int = Field(default=1, sa_type=Whole)
     scheduled_until: datetime | None = Field(default=None, sa_type=Time)  # every due time up to here is dealt with
     plan_at: datetime | None = Field(
         default=None, sa_type=Time

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument
-from appliance.server.db.tables.columns import Document, Id, LongText, OneOf, Time
+from appliance.server.db.tables.columns import Document, Id, LongText, OneOf, Time, Whole
 from appliance.server.domain.transitions import TYPES
 
 
@@ -16,8 +16,8 @@ class FlowRunState(SQLModel, table=True):
     __tablename__ = "flow_run_state"
 
     flow_run_id: UUID = Field(sa_type=Id, primary_key=True, foreign_key="flow_run.id", ondelete="CASCADE")
-    version: int = Field(primary_key=True)
-    attempt: int = 0
+    version: int = Field(sa_type=Whole, primary_key=True)
+    attempt: int = Field(default=0, sa_type=Whole)
     type: str = Field(sa_type=OneOf(*TYPES))
     name: str = Field(max_length=40)
     message: str = Field(default="", sa_type=LongText)
@@ -30,8 +30,8 @@ class TaskRunState(SQLModel, table=True):
     __tablename__ = "task_run_state"
 
     task_run_id: UUID = Field(sa_type=Id, primary_key=True, foreign_key="task_run.id", ondelete="CASCADE")
-    version: int = Field(primary_key=True)
-    attempt: int = 1
+    version: int = Field(sa_type=Whole, primary_key=True)
+    attempt: int = Field(default=1, sa_type=Whole)
     type: str = Field(sa_type=OneOf(*TYPES))
     name: str = Field(max_length=40)
     message: str = Field(default="", sa_type=LongText)

@@ -9,7 +9,7 @@ from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument
-from appliance.server.db.tables.columns import Document, Id, LongText, OneOf, Texts, Time
+from appliance.server.db.tables.columns import Document, Id, LongText, OneOf, Texts, Time, Whole
 from appliance.server.domain.transitions import TYPES
 
 
@@ -20,16 +20,16 @@ class TaskRun(SQLModel, table=True):
     id: UUID = Field(sa_type=Id, primary_key=True)
     flow_run_id: UUID = Field(sa_type=Id, foreign_key="flow_run.id", ondelete="CASCADE")
     task_slug: str = Field(max_length=300)
-    map_index: int = -1  # -1: not mapped, or the parent of the mapped children
+    map_index: int = Field(default=-1, sa_type=Whole)  # -1: not mapped, or the parent of the mapped children
     name: str = Field(default="", max_length=300)
     state_type: str = Field(sa_type=OneOf(*TYPES))
     state_name: str = Field(max_length=40)
     state_message: str = Field(default="", sa_type=LongText)
     state_data: JsonDocument | None = Field(default=None, sa_type=Document)
     state_at: datetime = Field(sa_type=Time)
-    version: int = 1
-    attempt: int = 1
-    run_count: int = 0
+    version: int = Field(default=1, sa_type=Whole)
+    attempt: int = Field(default=1, sa_type=Whole)
+    run_count: int = Field(default=0, sa_type=Whole)
     cache_key: str | None = Field(default=None, max_length=300)
     result_location: str | None = Field(default=None, sa_type=LongText)
     tags: list[str] = Field(default_factory=list, sa_type=Texts)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, update
+from sqlalchemy import bindparam, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import readable
 from appliance.server.db.rows.agents import NewAgent
 from appliance.server.db.tables.agents import Agent
 from appliance.server.db.tables.columns import table
@@ -32,13 +33,18 @@ _TOUCH = (
 
 
 def enrol(session: Session, row: NewAgent) -> UUID:
-    """Insert the agent, or update the one with the same name; return its id."""
+    """Insert the agent, or update the one with the same name; return its id. What is damaged of it is replaced."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     state = case((_agents.c.state == SIGNED_OFF, row["state"]), else_=_agents.c.state)
     updated = {key: value for key, value in row.items() if key in _UPDATED} | {"state": state}
     statement = insert(_agents).values(row).on_conflict_do_update(index_elements=["name"], set_=updated)
-    id: UUID = session.connection().execute(statement.returning(_agents.c.id)).scalar_one()
-    return id
+    connection = session.connection()
+    ids = readable.changed(session, statement.returning(_agents.c.id))
+    whole = select(_agents).where(_agents.c.name == row["name"])
+    if not ids or not readable.every(session, whole):
+        replaced = {key: value for key, value in row.items() if key != "id" or not ids}
+        connection.execute(update(_agents).where(_agents.c.name == row["name"]).values(replaced))
+    return ids[0].id if ids else row["id"]
 
 
 def sign_off(session: Session, agent_id: UUID, now: datetime) -> bool:

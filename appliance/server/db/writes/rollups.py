@@ -9,6 +9,7 @@ from sqlalchemy import case, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import events, readable
 from appliance.server.db.reads.rollups import POSITION
 from appliance.server.db.rows.rollups import NewRollup
 from appliance.server.db.tables import metadata
@@ -20,16 +21,19 @@ _rollup = metadata.tables["run_rollup"]
 
 
 def take_position(session: Session, now: datetime) -> int:
-    """The last event that was counted; locked until the transaction ends, so that no one else counts meanwhile."""
+    """The last event that was counted; locked until the transaction ends, so that no one else counts meanwhile. If it can't be read, it
+    is the newest one, since none may count twice."""
     insert = _insert(session)
-    values = {"name": POSITION, "value": "0", "updated": now}
+    values = {"name": POSITION.name, "value": "0", "updated": now}
     session.connection().execute(insert(_setting).values(values).on_conflict_do_nothing())
-    statement = select(_setting.c.value).where(_setting.c.name == POSITION).with_for_update()
-    return int(session.execute(statement).scalar_one())
+    statement = select(_setting.c.value).where(_setting.c.name == POSITION.name).with_for_update()
+    text = next(iter(readable.scalars(session, statement)), None)
+    counted = POSITION.decoded(text)
+    return events.newest_id(session) if counted is None else counted
 
 
 def set_position(session: Session, event_id: int, now: datetime) -> None:
-    statement = _setting.update().where(_setting.c.name == POSITION)
+    statement = _setting.update().where(_setting.c.name == POSITION.name)
     session.connection().execute(statement.values(value=str(event_id), updated=now))
 
 
