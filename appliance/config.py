@@ -24,7 +24,7 @@ from appliance.kit import env, profiles
 PREFIX = "APPLIANCE"
 _OTHER_VARIABLES = (
     *("url", "token", "config", "checkpointing", "progress", "crash"),
-    *("run_id", "run_attempt", "run_token", "run_dir"),  # set by agents for the processes that they start
+    *("run_id", "run_attempt", "run_token", "run_dir", "run_code"),  # set by agents for the processes that they start
 )
 _SECRETS = "secret_"
 _SERVICE_LINK = re.compile(r"(.+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
@@ -118,6 +118,7 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     agent_capacity: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 8
     agent_name: str = "embedded"
     agent_labels: str = ""
+    agent_roots: str = ""
     results_url: str = ""
     retention_interval: Seconds = 30.0
     retention_runs_days: Days = 90

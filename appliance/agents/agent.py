@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import ClassVar, Literal
 from uuid import UUID
 
+from appliance.agents.roots import Roots
 from appliance.client import agents
 from appliance.client.errors import PASSING, ClientError, Forbidden, NotFound, SetupRequired, Unauthenticated
 from appliance.client.transport import Transport, retry_after
@@ -48,6 +49,7 @@ class Agent(ABC):
         self._labels = sorted(set(labels))
         self._capacity = capacity
         self._wait = wait
+        self.roots: Roots | None = None
         self._left_behind = False  # the agent stopped without waiting for the loop's thread
         self.changed = threading.Event()  # a slot became free
 
@@ -156,7 +158,14 @@ class Agent(ABC):
         """Retry until the server accepts this agent. Returns None if the agent must stop."""
         host = socket.gethostname()
         request = Enrol(
-            name=self._name, type=self.kind, labels=self._labels, capacity=self._capacity, version=VERSION, host=host
+            name=self._name,
+            type=self.kind,
+            labels=self._labels,
+            capacity=self._capacity,
+            version=VERSION,
+            host=host,
+            roots=None if self.roots is None else list(self.roots.open),
+            closed=[] if self.roots is None else list(self.roots.closed),
         )
         is_waiting = False
         for pause in delays(0.1, LONGEST_PAUSE):

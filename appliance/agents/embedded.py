@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.agents.process import ProcessAgent
+from appliance.agents.roots import Roots
 from appliance.client.transport import Transport
 from appliance.config import Settings
 from appliance.kit import lifecycle, logs
@@ -18,6 +19,7 @@ def main(settings: Settings, token: str) -> int:
         labels=[label.strip() for label in settings.agent_labels.split(",") if label.strip()],
         capacity=settings.agent_capacity,
         state_dir=settings.data_path / "agent" / settings.agent_name,
+        roots=Roots.of(settings),
         results_url=settings.results,
         run_environ=settings.run_environ(),
     )

@@ -16,6 +16,7 @@ import time
 from collections.abc import MutableMapping
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -39,7 +40,7 @@ from appliance.kit import clock, crash, lifecycle, logs
 from appliance.kit.backoff import delays
 from appliance.kit.errors import ApplianceError
 from appliance.packaging.loading import load_flow
-from appliance.packaging.storage import CodeMissing, LoadError
+from appliance.packaging.storage import CodeMissing, LoadError, identity
 from appliance.protocol.run_protocol import Begun
 
 DONE, REPLACED, AWAY = 0, 75, 76
@@ -58,6 +59,8 @@ class Assignment(msgspec.Struct, frozen=True):
     token: str
     url: str
     directory: Path
+    code: str
+    """The identity of the storage from which its code comes, as the agent has checked it; empty from an agent before an upgrade."""
 
     @classmethod
     def take(cls, environ: MutableMapping[str, str]) -> Assignment:
@@ -68,6 +71,7 @@ class Assignment(msgspec.Struct, frozen=True):
             token=environ.pop("APPLIANCE_RUN_TOKEN"),
             url=environ["APPLIANCE_URL"],
             directory=Path(environ["APPLIANCE_RUN_DIR"]),
+            code=environ.get("APPLIANCE_RUN_CODE", ""),
         )
 
 
@@ -251,6 +255,7 @@ def _run_flow(
 
 
 def _load(assignment: Assignment, begun: Begun, reporter: Reporter) -> TrackedFlowRunner:
+    check_place(assignment, begun.storage)
     sys.argv = [str(begun.storage.get("path", ""))]  # as if the file had been run
     sys.modules["__main__"] = importlib.import_module(flow_file.MAIN)
     runner = TrackedFlowRunner(
@@ -265,6 +270,14 @@ def _load(assignment: Assignment, begun: Begun, reporter: Reporter) -> TrackedFl
     runner.longest_wait = begun.longest_wait
     runner.go_on_from(begun.tasks)
     return runner
+
+
+def check_place(assignment: Assignment, storage: dict[str, Any]) -> None:
+    """Raises LoadError if the server names another place of the code than the agent has checked."""
+    if assignment.code not in ("", identity(storage)):
+        raise LoadError(
+            "The server names another place of the code than the agent has checked, so nothing of it was run."
+        )
 
 
 def _stop_reason(directory: Path) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from appliance.agents.agent import WAIT, Agent, StartFailed
@@ -21,12 +22,15 @@ from appliance.agents.attempts import (
     write_stop_reason,
 )
 from appliance.agents.exit_reports import ExitReports
+from appliance.agents.roots import Roots
 from appliance.agents.warm_pool import PoolUnusable, WarmPool
 from appliance.agents.watch import LiveProcess, Watcher
 from appliance.client.transport import Transport
 from appliance.core import secrets
+from appliance.core.flow_file import FlowFile
 from appliance.kit import crash
 from appliance.packaging.loading import code_problem
+from appliance.packaging.storage import identity
 from appliance.protocol import run_config as run_configs
 from appliance.protocol.agents import Enrolled, Held, Work
 from appliance.protocol.run_config import RunConfigDocument
@@ -47,6 +51,7 @@ class ProcessAgent(Agent):
         labels: Sequence[str] = (),
         capacity: int = 8,
         state_dir: Path,
+        roots: Roots,
         warm: bool = True,
         wait: float = WAIT,
         results_url: str = "",
@@ -55,6 +60,7 @@ class ProcessAgent(Agent):
     ) -> None:
         super().__init__(transport, name=name, labels=labels, capacity=capacity, wait=wait)
         self._attempts = AttemptStore(state_dir)
+        self.roots: Roots = roots
         self._warm = warm
         self._python = python
         self._settings = dict(run_environ or {}) | ({"APPLIANCE_RESULTS_URL": results_url} if results_url else {})
@@ -89,6 +95,8 @@ class ProcessAgent(Agent):
         return [Held(flow_run_id=record.flow_run_id, attempt=record.attempt) for record in records]
 
     def code_problem(self, work: Work) -> str:
+        if _refusal(self.roots, work.storage):
+            return ""  # it is not looked for; starting it says why
         return code_problem(work.storage)
 
     def start(self, work: Work) -> None:
@@ -107,6 +115,9 @@ class ProcessAgent(Agent):
             config = run_configs.decode(work.run_config)
         except ValueError as error:  # from a server that checks less, or doesn't check
             raise StartFailed(str(error)) from error
+        refused = _refusal(self.roots, work.storage)
+        if refused:
+            raise StartFailed(refused)
         process = self._launch(work, config, directory)
         crash.point("agent.started")
         try:
@@ -139,7 +150,7 @@ class ProcessAgent(Agent):
     # --- processes
 
     def _launch(self, work: Work, config: RunConfigDocument, directory: Path) -> LiveProcess:
-        cwd = _working_directory(work, config, directory)
+        cwd = _working_directory(work, config, directory, self.roots)
         environ = self._environ(work, config, directory)
         pid, handle, child = None, -1, None
         if self._pool is not None:
@@ -165,6 +176,7 @@ class ProcessAgent(Agent):
             "APPLIANCE_RUN_ATTEMPT": str(work.attempt),
             "APPLIANCE_RUN_TOKEN": work.run_token,
             "APPLIANCE_RUN_DIR": str(directory),
+            "APPLIANCE_RUN_CODE": identity(work.storage),
             "APPLIANCE_URL": self._transport.url,
         }
 
@@ -213,14 +225,33 @@ def _pool() -> WarmPool | None:
         return None
 
 
-def _working_directory(work: Work, config: RunConfigDocument, directory: Path) -> Path:
+def _refusal(roots: Roots, storage: Mapping[str, Any]) -> str:
+    """Why code is not taken from where a version says that it is, in a sentence; empty if it is taken, or is not in a file."""
+    if "path" not in storage:
+        return ""
+    path = str(storage["path"])
+    problem = roots.problem("flow file", path)
+    if not problem and storage.get("module") is not None:
+        name = str(storage["module"])
+        above = FlowFile.of(Path(path), name).root if name.count(".") < len(Path(path).parents) - 1 else Path("/")
+        problem = roots.problem("folder of the module", str(above))
+    return problem
+
+
+def _working_directory(work: Work, config: RunConfigDocument, directory: Path, roots: Roots) -> Path:
     """The working directory that the flow configures, or else the folder of its file."""
     if config.working_dir:
-        if not Path(config.working_dir).is_dir():
+        folder = Path(config.working_dir).resolve()
+        problem = roots.problem("working directory", config.working_dir) or (
+            roots.problem("working directory", str(folder)) and f"The working directory {config.working_dir} is a link."
+        )
+        if problem:
+            raise StartFailed(problem)
+        if not folder.is_dir():
             raise StartFailed(
                 f"The run's working directory {config.working_dir} does not exist on this machine; create it or change working_dir."
             )
-        return Path(config.working_dir)
+        return folder
     path = work.storage.get("path")
     folder = Path(str(path)).parent if path else directory
     return folder if folder.is_dir() else directory

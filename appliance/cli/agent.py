@@ -8,6 +8,7 @@ import click
 
 from appliance import config
 from appliance.cli.connection import connect
+from appliance.cli.options import roots_option
 from appliance.kit import lifecycle, logs
 
 EPILOG = """\b
@@ -35,11 +36,13 @@ def agent() -> None:
     type=click.Path(file_okay=False),
     help="Where the agent keeps track of its runs [DATA_DIR/agent/NAME].",
 )
-def process(name: str, labels: tuple[str, ...], capacity: int, state_dir: str | None) -> int:
+@roots_option
+def process(name: str, labels: tuple[str, ...], capacity: int, state_dir: str | None, roots: tuple[str, ...]) -> int:
     """Start each run as a process on this machine. On SIGTERM, the agent stops taking runs; active runs continue."""
     from pathlib import Path
 
     from appliance.agents.process import ProcessAgent
+    from appliance.agents.roots import Roots
 
     settings = config.load()
     logs.configure(settings.log_level, settings.log_format)
@@ -51,6 +54,7 @@ def process(name: str, labels: tuple[str, ...], capacity: int, state_dir: str | 
         labels=list(labels),
         capacity=capacity,
         state_dir=directory,
+        roots=Roots.of(settings, roots, directory),
         results_url=settings.results_url,  # none by default: a restart on another machine could not read a local folder
         run_environ=settings.run_environ(),
     )

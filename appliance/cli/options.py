@@ -48,6 +48,15 @@ def limit_option(default: int = 20, maximum: int | None = 10_000) -> Callable[[F
     return click.option("--limit", type=kind, default=default, show_default=True, help="Maximum number to list.")
 
 
+roots_option = click.option(
+    "--root",
+    "roots",
+    multiple=True,
+    metavar="DIR",
+    help="A folder from which the agent takes code (repeatable) [APPLIANCE_AGENT_ROOTS, this folder and your home].",
+)
+
+
 def server_options(command: F) -> F:
     """--data-dir, --host, --port, --database-url: each takes precedence over its environment variable."""
     for option in (

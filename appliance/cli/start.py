@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
 
 from appliance import config
-from appliance.cli.options import server_options
+from appliance.cli.options import roots_option, server_options
 
 EPILOG = """\b
 Examples:
@@ -19,9 +20,10 @@ Examples:
 @click.command(epilog=EPILOG)
 @server_options
 @click.option("--agent/--no-agent", default=True, help="Run the embedded agent, or leave it out.")
-def start(agent: bool, **options: Any) -> int:
+@roots_option
+def start(agent: bool, roots: tuple[str, ...], **options: Any) -> int:
     """Run the whole appliance on this machine. SIGTERM or Ctrl-C shuts it down cleanly."""
-    settings = config.load(**options)
+    settings = config.load(**options, agent_roots=os.pathsep.join(roots) or None)
     from appliance.cli import prepare, supervisor
     from appliance.kit import logs, memory
     from appliance.server.actions import setup

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from typing import Any, Protocol
+
+import msgspec
 
 from appliance.core.flow import Flow
 from appliance.kit.errors import ApplianceError
+
+
+def identity(document: Mapping[str, Any]) -> str:
+    """What is the same for the same document: an agent tells a run with it which place of its code was checked."""
+    return hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
 
 
 class LoadError(ApplianceError):

@@ -22,6 +22,8 @@ class Enrol(Message, kw_only=True):
     capacity: int = 8
     version: str = ""
     host: str = ""
+    roots: list[str] | None = None  # the folders from which it takes code; null: it doesn't say
+    closed: list[str] = []  # folders in them from which it takes none, unless a root lies in there, too
 
 
 class Enrolled(Answer, kw_only=True):

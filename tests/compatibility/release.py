@@ -58,7 +58,7 @@ class Release:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "appliance", "agent", "process", "--name", "host"],
-                env=self.environment(url, APPLIANCE_DATA_DIR=str(directory / "agent")),
+                env=self.environment(url, APPLIANCE_DATA_DIR=str(directory / "agent"), APPLIANCE_AGENT_ROOTS="/"),
                 stdout=output,
                 stderr=output,
             )

@@ -108,7 +108,7 @@ class Host:
 
     def start(self, crash_at: str = "") -> subprocess.Popen[bytes]:
         """An agent, which dies there, or whose runs do."""
-        settings = {"APPLIANCE_URL": self.server.url, "APPLIANCE_TOKEN": TOKEN}
+        settings = {"APPLIANCE_URL": self.server.url, "APPLIANCE_TOKEN": TOKEN, "APPLIANCE_AGENT_ROOTS": "/"}
         settings |= {crash.VARIABLE: crash_at} if crash_at else {}
         command = ["-m", "appliance", "agent", "process", "--name", self.name, "--state-dir", str(self.state_dir)]
         agent = subprocess.Popen(

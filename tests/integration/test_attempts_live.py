@@ -17,6 +17,7 @@ from appliance.cli.root import invoke
 from appliance.client import flow_runs
 from appliance.client.transport import Transport
 from tests.integration.live import TOKEN, LiveServer
+from tests.roots import ANYWHERE
 
 FLOWS = """
 import os, pathlib, threading
@@ -100,7 +101,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, flow_file: Path) -> Iterato
     state_dir, results = tmp_path_factory.mktemp("agent"), (directory / "results").as_uri()
     stop = threading.Event()
     agent = ProcessAgent(
-        Transport(live.url, TOKEN), name="host", state_dir=state_dir, wait=0.3, results_url=results, capacity=2
+        Transport(live.url, TOKEN),
+        name="host",
+        state_dir=state_dir,
+        roots=ANYWHERE,
+        wait=0.3,
+        results_url=results,
+        capacity=2,
     )
     thread = threading.Thread(target=agent.run, args=(stop,))
     thread.start()

@@ -16,6 +16,7 @@ from appliance.agents.process import ProcessAgent
 from appliance.client import flow_runs
 from appliance.client.transport import Transport
 from tests.integration.live import TOKEN, LiveServer
+from tests.roots import ANYWHERE
 
 FLOWS = """
 import os, signal, threading
@@ -90,7 +91,7 @@ class Host:
     """An agent in a thread, as it would run on a host of its own."""
 
     def __init__(self, server: LiveServer, state_dir: Path, warm: bool = True, **options: Any) -> None:
-        self._server, self._state_dir, self._options = server, state_dir, {"warm": warm, **options}
+        self._server, self._state_dir, self._options = server, state_dir, {"warm": warm, "roots": ANYWHERE, **options}
         self.attempts = AttemptStore(state_dir)
 
     def start(self) -> None:

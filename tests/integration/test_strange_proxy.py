@@ -15,6 +15,7 @@ from appliance.client.transport import Transport
 from tests.depth import pick
 from tests.integration.live import TOKEN, LiveServer
 from tests.integration.strange_proxy import StrangeProxy, in_turn, raw
+from tests.roots import ANYWHERE
 from tests.unit.client.strangers import BODIES, HEADERS, STATUSES
 
 pytestmark = pytest.mark.slow
@@ -68,7 +69,9 @@ class Host:
 
     def __init__(self, url: str, state_dir: Path) -> None:
         self._stop = threading.Event()
-        agent = ProcessAgent(Transport(url, TOKEN), name="strange", state_dir=state_dir, wait=0.1, warm=False)
+        agent = ProcessAgent(
+            Transport(url, TOKEN), name="strange", state_dir=state_dir, roots=ANYWHERE, wait=0.1, warm=False
+        )
         self._thread = threading.Thread(target=self._run, args=(agent,))
         self.code: int | None = None
 

@@ -46,6 +46,8 @@ from appliance.server.events.outbox import announce
 _MOST_AT_ONCE = 100
 _MOST_HELD = 10_000
 _MOST_TAIL = 100
+_MOST_FOLDERS = 100
+_LONGEST_PATH = 4_096
 _QUIET = 5.0
 """An agent that was heard from within these seconds and finds nothing to do costs no write."""
 
@@ -64,6 +66,8 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
         "capacity": request.capacity,
         "version": clean(request.version, 50),
         "host": clean(request.host, 255),
+        "roots": None if request.roots is None else _folders(request.roots),
+        "closed": _folders(request.closed),
         "state": "online",
         "last_seen": now,
         "created": now,
@@ -74,6 +78,12 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
     return Enrolled(
         agent_id=agent_id, heartbeat_interval=db.rules.heartbeat_interval, cancel_grace=db.rules.cancel_grace
     )
+
+
+def _folders(paths: list[str]) -> list[str]:
+    if len(paths) > _MOST_FOLDERS or any(len(path) > _LONGEST_PATH for path in paths):
+        raise Invalid(f"An agent names at most {_MOST_FOLDERS} folders, each with at most {_LONGEST_PATH} characters.")
+    return [clean(path) for path in paths]
 
 
 @retried

@@ -15,7 +15,7 @@ from appliance.kit.documents import JsonDocument
 from appliance.protocol import run_config as run_configs
 from appliance.protocol.flows import Registered, Registration
 from appliance.protocol.schedules import ScheduleNews
-from appliance.server.actions import declared_schedules, deploys, projects
+from appliance.server.actions import code_places, declared_schedules, deploys, projects
 from appliance.server.actions.flow_edits import refuse_if_deleted
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
@@ -74,6 +74,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
     if not _HASH.fullmatch(request.content_hash):
         raise Invalid("The content hash must be 64 hexadecimal digits.")
     document = _parse(request.document)
+    code_places.check(request.storage)
     with db.write("register") as session:
         project_id = projects.ensure(session, actor, request.project, now, as_new=request.as_new)
         _refuse_former_name(session, project_id, name, as_new=request.as_new)
@@ -85,6 +86,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
             )
         newest = mapped_flows.newest_version(session, flow.id)
         version = _new_version(flow, request, document, actor, now)
+        code_places.refuse_closed(session, version)
         created = newest is None or not _is_same(newest, version)
         if newest is None or created:
             _number(session, version, newest, request.content_hash)

@@ -56,6 +56,7 @@ def index(
             capacity=row.capacity,
             version=row.version,
             host=row.host,
+            roots=row.roots,
             health=agent_health(row.state, row.last_seen, now),
             last_seen=row.last_seen,
             running=running.get(row.id, 0),

@@ -85,6 +85,7 @@ class AgentView(Answer, kw_only=True):
     capacity: int
     version: str
     host: str
+    roots: list[str] | None  # the folders from which it takes code; null: it doesn't say
     health: str
     last_seen: datetime
     running: int

@@ -20,6 +20,7 @@ from appliance.agents.process import ProcessAgent
 from appliance.client.transport import Transport
 from appliance.core import masking
 from appliance.protocol.agents import AgentReport, AgentReported, Enrolled, Exited, Work
+from tests.roots import ANYWHERE
 
 
 class Ends:
@@ -45,7 +46,7 @@ def ends() -> Ends:
 def agent(tmp_path: Path, ends: Ends) -> ProcessAgent:
     http = httpx2.Client(transport=httpx2.MockTransport(ends), base_url="http://appliance.test")
     transport = Transport("http://appliance.test", "t", http)
-    return ProcessAgent(transport, name="a", state_dir=tmp_path, warm=False, python="/bin/false")
+    return ProcessAgent(transport, name="a", state_dir=tmp_path, roots=ANYWHERE, warm=False, python="/bin/false")
 
 
 def work(run_config: dict[str, Any] | None = None) -> Work:

@@ -17,6 +17,7 @@ from appliance.engine.results.addresses import checkpointing, default_result, re
 from appliance.engine.results.local import LocalResult
 from appliance.protocol.agents import Work
 from appliance.protocol.run_config import RunConfigDocument
+from tests.roots import ANYWHERE
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,12 @@ def test_runs_get_the_agents_place(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     def environ(results_url: str) -> dict[str, str]:
         agent = ProcessAgent(
-            Transport("http://appliance.test", "t"), name="a", state_dir=tmp_path, warm=False, results_url=results_url
+            Transport("http://appliance.test", "t"),
+            name="a",
+            state_dir=tmp_path,
+            roots=ANYWHERE,
+            warm=False,
+            results_url=results_url,
         )
         work = Work(
             flow_run_id=uuid4(),

@@ -19,6 +19,8 @@ class AgentRow(RowType):
     capacity: int
     version: str
     host: str
+    roots: list[str] | None
+    closed: list[str] | None
     state: str
     last_seen: datetime
     created: datetime
@@ -34,6 +36,8 @@ class NewAgent(TypedDict):
     capacity: int
     version: str
     host: str
+    roots: list[str] | None
+    closed: list[str] | None
     state: str
     last_seen: datetime
     created: datetime

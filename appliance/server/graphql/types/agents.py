@@ -21,6 +21,9 @@ class Agent:
     capacity: int
     version: str
     host: str
+    roots: list[str] | None = strawberry.field(
+        description="The folders from which it takes code; null if it doesn't say."
+    )
     health: str
     last_seen: datetime
 
@@ -38,6 +41,7 @@ def agent(row: AgentRow, context: Context) -> Agent:
         capacity=row.capacity,
         version=row.version,
         host=row.host,
+        roots=row.roots,
         health=agent_health(row.state, row.last_seen, context.now),
         last_seen=row.last_seen,
     )

@@ -1,0 +1,52 @@
+"""Where the code of a registered flow is: never looked at here, but refused if no agent would take it from there."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from appliance.kit import folders
+from appliance.kit.documents import JsonDocument
+from appliance.server.db.reads import agents as read_agents
+from appliance.server.db.rows.agents import AgentRow
+from appliance.server.db.tables.flows import FlowVersion
+from appliance.server.errors import Invalid
+
+
+class StorageDocument(msgspec.Struct):
+    """What a registration says about the place of its code; everything else in it is for agents."""
+
+    type: str = ""
+    path: Annotated[str, msgspec.Meta(max_length=4_096)] = ""
+    flow: str = ""
+    sha256: str = ""
+    module: Annotated[str, msgspec.Meta(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$", max_length=1_000)] | None = None
+
+
+def check(storage: JsonDocument) -> None:
+    """Raises Invalid for a document of another form, or a path that could lead out of the folder that it names."""
+    try:
+        place = msgspec.convert(storage, StorageDocument)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"The flow's storage is not valid: {error}.") from error
+    if "\0" in place.path or ".." in PurePosixPath(place.path).parts:
+        raise Invalid(
+            "The path of the flow file must not contain '..' or a NUL character; give the path that it leads to."
+        )
+
+
+def refuse_closed(session: Session, version: FlowVersion) -> None:
+    """Raises Invalid if each agent that may run this version would refuse its file or its working directory."""
+    agents = [agent for agent in read_agents.every(session) if set(version.labels) <= set(agent.labels)]
+    places = {"flow file": version.storage.get("path"), "working directory": version.run_config.get("working_dir")}
+    for what, path in places.items():
+        if path and agents and all(_refuses(agent, path) for agent in agents):
+            raise Invalid(folders.refusal(what, path, f"agent {agents[0].name!r}", agents[0].roots or []))
+
+
+def _refuses(agent: AgentRow, path: str) -> bool:
+    """An agent of an earlier release doesn't say, and may take it."""
+    return agent.roots is not None and not folders.is_open(path, agent.roots, agent.closed or ())

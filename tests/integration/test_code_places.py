@@ -1,0 +1,79 @@
+"""A registration whose code no agent would take is refused at once, with the way to change that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appliance.protocol.agents import Enrol
+from appliance.protocol.flows import Registered, Registration
+from appliance.server.actions import agents, flows
+from appliance.server.db.session import Database
+from appliance.server.errors import Invalid
+from tests.integration.builders import ALICE, document
+
+
+def enrol(database: Database, name: str, roots: list[str] | None, labels: list[str] | None = None) -> None:
+    request = Enrol(name=name, type="process", roots=roots, closed=["/flows/data"], labels=labels or [])
+    agents.enrol(database, ALICE, request)
+
+
+def send(database: Database, path: str, working_dir: str | None = None, labels: list[str] | None = None) -> Registered:
+    doc = document()
+    doc["run_config"] = {"type": "local", "env": {}, "labels": labels or [], "working_dir": working_dir}
+    storage: dict[str, Any] = {"type": "local", "path": path, "flow": "etl", "sha256": "0" * 64}
+    request = Registration(project="demo", name="etl", content_hash="0" * 64, document=doc, storage=storage)
+    return flows.register(database, ALICE, request)
+
+
+def test_outside_of_all_roots_it_is_refused_with_the_options_that_add_one(database: Database) -> None:
+    enrol(database, "here", ["/flows"])
+    with pytest.raises(Invalid, match=r"agent 'here' takes code \(/flows\).*--root /flows --root /etc") as caught:
+        send(database, "/etc/etl.py")
+    assert "etl.py is in none" in str(caught.value)
+    with pytest.raises(Invalid, match="The working directory /etc is in none"):
+        send(database, "/flows/etl.py", "/etc")
+    with pytest.raises(Invalid, match="in none of the folders"):
+        send(database, "/flows/data/etl.py")
+    assert send(database, "/flows/etl.py", "/flows").created
+
+
+def test_it_suffices_that_one_agent_takes_it_or_does_not_say(database: Database) -> None:
+    enrol(database, "here", ["/flows"])
+    enrol(database, "there", ["/srv"])
+    assert send(database, "/srv/etl.py").created
+    with pytest.raises(Invalid, match="in none of the folders"):
+        send(database, "/elsewhere/etl.py")
+    enrol(database, "of the release before", None)
+    assert send(database, "/elsewhere/etl.py").created
+
+
+def test_only_agents_with_the_labels_count(database: Database) -> None:
+    enrol(database, "here", ["/flows"])
+    enrol(database, "there", ["/srv"], ["gpu"])
+    with pytest.raises(Invalid, match="agent 'there'"):
+        send(database, "/flows/etl.py", labels=["gpu"])
+
+
+@pytest.mark.parametrize(
+    ("storage", "sentence"),
+    [
+        ({"path": "/flows/../etc/f.py"}, "must not contain"),
+        ({"path": "/flows/\0.py"}, "must not contain"),
+        ({"path": 5}, "The flow's storage is not valid"),
+        ({"path": "/" + "x" * 5_000}, "The flow's storage is not valid"),
+        ({"path": "/flows/f.py", "module": "../os"}, "The flow's storage is not valid"),
+        ({"path": "/flows/f.py", "sha256": ["x"]}, "The flow's storage is not valid"),
+    ],
+)
+def test_a_storage_of_another_form_is_refused(database: Database, storage: dict[str, Any], sentence: str) -> None:
+    request = Registration(
+        project="demo",
+        name="etl",
+        content_hash="0" * 64,
+        document=document(),
+        storage={"type": "local", **storage},
+    )
+    with pytest.raises(Invalid, match=sentence):
+        flows.register(database, ALICE, request)
