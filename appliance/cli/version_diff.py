@@ -25,10 +25,12 @@ def lines(compared: VersionComparison) -> Iterator[str]:
 
 
 def _changed(change: Change) -> str:
-    name = f"{change.name} {change.field}".rstrip()
-    return f"{name}: {_value(change.before)} -> {_value(change.after)}"
+    name = f"{change.name}: {change.field}" if change.field else f"{change.name}:"
+    return f"{name} changed from {_value(change.before)} to {_value(change.after)}"
 
 
 def _value(value: Any) -> str:
+    if value is None:
+        return "none"
     text = value if isinstance(value, str) else msgspec.json.encode(value, order="deterministic").decode()
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from appliance.cli.root import invoke
-from tests.integration.builders import begun, create, register, rows
+from tests.integration.builders import YEARLY, begun, create, register, rows
 from tests.integration.server_fixtures import Site
 from tests.integration.test_action_doors import address
 from tests.integration.test_job_doors import run
@@ -65,10 +65,14 @@ def test_two_versions_are_compared(site: Site, run: Callable[..., str]) -> None:
     told = run("flow", "diff", "demo/etl", "1", "2")
     assert "Labels\n  + gpu\n" in told
     assert "Storage\n  ~ sha256: " in told
+    register(site.database, "etl", content="b", labels=["gpu"], schedules=[YEARLY])
+    register(site.database, "etl", content="b", labels=["gpu"], schedules=[YEARLY | {"cron": "30 2 1 1 *"}])
+    edited = ": cron changed from 0 0 1 1 * to 30 2 1 1 *\n"
+    assert edited in run("flow", "diff", "demo/etl", "3", "4")
     assert "Versions 2 and 2 have the same content." in run("flow", "diff", "etl", "2", "2")
     compared = msgspec.json.decode(run("flow", "diff", "etl", "2", "1", "--json"))
     assert {part["part"] for part in compared["parts"]} == {"labels", "storage"}
-    run("flow", "diff", "etl", "1", "3", code=2)
+    run("flow", "diff", "etl", "1", "9", code=2)
 
 
 def test_a_deletion_says_first_what_goes(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.life_cycle import Change, PartComparison
 from appliance.schedules import describe
+from appliance.server.domain import declarations
 from appliance.server.domain.versions import Content
 
 HIDDEN = "(not shown)"
 """Stands for the values of environment variables, which may be secret."""
+_EDGE_FLAGS = ("mapped", "flattened")
 _BESIDE = frozenset({"labels", "env"})
 
 
@@ -19,12 +21,12 @@ def compare(before: Content, after: Content) -> list[PartComparison]:
     """The parts that differ, each with what was added, removed and changed."""
     parts = [
         _of_items("tasks", "slug", before.graph.get("tasks"), after.graph.get("tasks")),
-        _of_names("edges", _edges(before.graph), _edges(after.graph)),
+        _of_edges(before.graph.get("edges"), after.graph.get("edges")),
         _of_names("reference_tasks", before.graph.get("reference_tasks"), after.graph.get("reference_tasks")),
         _of_items("parameters", "name", before.parameters, after.parameters),
         _of_names("labels", before.labels, after.labels),
         _of_values("run_config", _run_config(before.run_config), _run_config(after.run_config)),
-        _of_names("schedules", map(_described, before.schedules), map(_described, after.schedules)),
+        _of_schedules(before.schedules, after.schedules),
         _of_values("storage", before.storage, after.storage),
     ]
     return [_without_secrets(part) for part in parts if part.added or part.removed or part.changed]
@@ -65,15 +67,47 @@ def _missing(names: Iterable[str], others: Mapping[str, Any]) -> list[str]:
     return [name for name in names if name not in others]
 
 
-def _edges(graph: JsonDocument) -> list[str]:
-    """Each edge in words: from which task to which, as which argument."""
-    return [
-        f"{edge['upstream']} -> {edge['downstream']}"
-        + (f" as {edge['key']}" if edge.get("key") else "")
-        + (", mapped" if edge.get("mapped") else "")
-        + (", flattened" if edge.get("flattened") else "")
-        for edge in graph.get("edges") or ()
+def _of_edges(before: Iterable[JsonDocument] | None, after: Iterable[JsonDocument] | None) -> PartComparison:
+    """Edges by their ends and argument."""
+    old, new = ({_edge(item): item for item in items or ()} for items in (before, after))
+    changed = [
+        Change(name=name, field=field, before=bool(old[name].get(field)), after=bool(new[name].get(field)))
+        for name in new
+        if name in old
+        for field in _EDGE_FLAGS
+        if bool(old[name].get(field)) != bool(new[name].get(field))
     ]
+    added, removed = (
+        [_edge(one[name]) + _flags(one[name]) for name in _missing(one, other)]
+        for one, other in ((new, old), (old, new))
+    )
+    return PartComparison(part="edges", added=added, removed=removed, changed=changed)
+
+
+def _edge(edge: JsonDocument) -> str:
+    """An edge in words: from which task to which, as which argument."""
+    return f"{edge['upstream']} -> {edge['downstream']}" + (f" as {edge['key']}" if edge.get("key") else "")
+
+
+def _flags(edge: JsonDocument) -> str:
+    return "".join(f", {flag}" for flag in _EDGE_FLAGS if edge.get(flag))
+
+
+def _of_schedules(before: Sequence[JsonDocument], after: Sequence[JsonDocument]) -> PartComparison:
+    """Schedules, each compared with the one that registering takes it for."""
+    matches = declarations.pairs(before, after)
+    changed = [
+        Change(name=describe(before[old]), field=change.field, before=change.before, after=change.after)
+        for new, old in sorted(matches.items())
+        for change in declarations.merge(before[old], after[new], before[old]).changes
+    ]
+    kept = set(matches.values())
+    return PartComparison(
+        part="schedules",
+        added=[_described(document) for new, document in enumerate(after) if new not in matches],
+        removed=[_described(document) for old, document in enumerate(before) if old not in kept],
+        changed=changed,
+    )
 
 
 def _described(document: JsonDocument) -> str:

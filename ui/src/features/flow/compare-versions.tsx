@@ -67,7 +67,8 @@ function Part({ part }: { part: PartComparison }) {
       ))}
       {part.changed.map((change) => (
         <dd key={`~${change.name} ${change.field}`}>
-          {`${change.name} ${change.field}`.trimEnd()}: <span className="mono">{printJson(change.before)}</span> →{" "}
+          {`${change.name}: ${change.field}`.trimEnd()} changed from{" "}
+          <span className="mono">{printJson(change.before)}</span> to{" "}
           <span className="mono">{printJson(change.after)}</span>
         </dd>
       ))}

@@ -132,7 +132,7 @@ describe("two versions", () => {
     const page = await renderPage(<CompareVersions flow={flow([], { versions })} />, { path: "/flows/flow-1" });
     await screen.findByText(/report-1/);
     expect(screen.getByText("Run config")).toBeTruthy();
-    expect(screen.getByText(/image:/).textContent).toBe('image: "a" → "b"');
+    expect(screen.getByText(/image:/).textContent).toBe('image: changed from "a" to "b"');
     await page.user.selectOptions(screen.getByLabelText("From"), "1");
     await screen.findByText(/report-1/);
     expect(server.variables("versionComparison")).toMatchObject([
