@@ -87,6 +87,13 @@ def test_a_damaged_database_gets_a_sentence(own_appliance: Appliance) -> None:
     own_appliance.stop()
     database = own_appliance.data_dir / "appliance.db"
     whole = database.read_bytes()
-    for content in (b"Not a database.\n" * 1000, whole[:50_000], whole[:100] + b"\xff" * 8000 + whole[8100:]):
+    for content in (
+        b"Not a database.\n" * 1000,
+        whole[:50_000],
+        whole[:100] + b"\xff" * 8000 + whole[8100:],
+        whole.replace(b"CREATE TABLE", b"CREATE T\xb3BLE"),
+        whole.replace(b"CREATE TABLE", b"CREATE TABEL"),
+        whole.replace(b"alembic_version", b"alembic_verzion"),
+    ):
         database.write_bytes(content)
         assert "appliance backup restore" in refused(own_appliance)

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from appliance.kit import clock
 from appliance.server.db import revisions, snapshots
 from appliance.server.db.session import Database, passing_faults
+from appliance.server.db.tables import metadata
+from appliance.server.errors import Damaged
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -85,9 +87,18 @@ def is_current(url: str) -> bool:
 
 
 def check(connection: Connection) -> None:
-    """Raise NewerSchema when the tables behind `connection` are newer than this version."""
-    if connection.dialect.has_table(connection, "alembic_version"):
-        revisions.require_supported(connection.execute(text("select version_num from alembic_version")).scalar())
+    """Raise NewerSchema when the tables behind `connection` are newer than this version, and Damaged when nothing says how old they are."""
+    tables = set(inspect(connection).get_table_names())
+    revision = None
+    if "alembic_version" in tables:
+        revision = connection.execute(text("select version_num from alembic_version")).scalar()
+    revisions.require_supported(revision)
+    others = tables - {"alembic_version"}
+    if revision is None and (others if connection.dialect.name == "sqlite" else others & metadata.tables.keys()):
+        raise Damaged(
+            "The database has tables, but no record of the appliance's version: it is damaged, or another program's. Restore a backup "
+            "with `appliance backup restore`, or choose another database."
+        )
 
 
 def _config(connection: Connection) -> Config:

@@ -426,7 +426,14 @@ def _enter_wal(cursor: Any) -> None:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we send BEGIN ourselves; the driver would send a plain one too late
     cursor = connection.cursor()
-    if cursor.execute("PRAGMA page_count").fetchone() == (0,):
+    try:
+        is_new = cursor.execute("PRAGMA page_count").fetchone() == (0,)
+    except (
+        UnicodeDecodeError,
+        dbapi.DataError,
+    ) as error:  # a damaged schema that SQLite quotes, or takes for a huge one
+        raise dbapi.DatabaseError("malformed database schema") from error
+    if is_new:
         cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")  # works only in a new file, and waits for writers in any
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")

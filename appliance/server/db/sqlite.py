@@ -40,9 +40,17 @@ def is_sound() -> bool:
     return dbapi.sqlite_version_info >= SOUND
 
 
+_DAMAGE = (
+    "file is not a database",
+    "database disk image is malformed",
+    "malformed database schema",
+    "unsupported file format",
+)
+
+
 def is_damage(error: object) -> bool:
     """Whether SQLite has found that the file is not a sound database (its codes NOTADB and CORRUPT)."""
-    return any(words in str(error) for words in ("file is not a database", "database disk image is malformed"))
+    return any(words in str(error) for words in _DAMAGE)
 
 
 def is_undecodable(error: object) -> bool:
