@@ -61,7 +61,7 @@ def create(file: Path | None, json_output: bool, **options: Any) -> int:
 
     now, database = clock.now(), sqlite.file_of(settings.database)
     target = file or _folder(settings) / f"appliance-{now:%Y%m%dT%H%M%SZ}{_suffix(settings)}"
-    with _sentences():
+    with sentences():
         if database is None:
             postgres_backups.create(settings.database, target)
         else:
@@ -111,7 +111,7 @@ def restore(file: Path, yes: bool, json_output: bool, **options: Any) -> int:
 
     now, database = clock.now(), sqlite.file_of(settings.database)
     aside = _folder(settings) / f"appliance-replaced-{now:%Y%m%dT%H%M%S%fZ}{_suffix(settings)}"
-    with prepare.data_directory(settings), _sentences():
+    with prepare.data_directory(settings), sentences():
         if not yes:
             click.confirm(f"Replace the database of {settings.data_path} with {file}?", abort=True, err=True)
         if database is None:
@@ -131,7 +131,7 @@ def restore(file: Path, yes: bool, json_output: bool, **options: Any) -> int:
 def _print_verified(settings: Settings, file: Path, json_output: bool, done: str) -> int:
     from appliance.server.db import backups, postgres_backups
 
-    with _sentences():
+    with sentences():
         is_dump = file.suffix == ".dump"
         verified = postgres_backups.verify(settings.database, file) if is_dump else backups.verify(file)
     if json_output:
@@ -171,7 +171,8 @@ def _bar(label: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
+def sentences() -> Iterator[None]:
+    """Turn the errors of the server's code into those of a command."""
     from appliance.server.errors import ServerError
 
     try:

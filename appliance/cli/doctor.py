@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from appliance import config
-from appliance.cli.backup import place_options
+from appliance.cli.backup import place_options, sentences
 from appliance.cli.output import as_json, echo, print_json, print_table
 
 
@@ -30,7 +30,8 @@ def list_rows(json_output: bool, **options: Any) -> int:
         raise click.ClickException(f"There is no database at {file}; name its folder with --data-dir.")
     database = open_database(settings)
     try:
-        damaged = list(damaged_rows.scan(database))
+        with sentences():
+            damaged = list(damaged_rows.scan(database))
     finally:
         database.dispose()
     facts = [{"table": one.table, "key": one.key, "column": one.column, "fault": one.fault} for one in damaged]

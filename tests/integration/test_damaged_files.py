@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance.cli import prepare
+from appliance.cli.root import invoke
 from appliance.config import Settings
 from appliance.server.db.sqlite import dbapi
 from tests.depth import examples
@@ -55,3 +56,14 @@ def started(folder: Path, content: bytes) -> str | None:
     except prepare.StartError as error:
         return error.message
     return None
+
+
+@pytest.mark.parametrize("words", [b"CREATE T\xb3BLE", b"CREATE TABEL"])
+def test_commands_about_a_damaged_file_end_in_a_sentence(
+    sqlite_template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: bytes
+) -> None:
+    (tmp_path / "appliance.db").write_bytes(sqlite_template.read_bytes().replace(b"CREATE TABLE", words))
+    for command in (["backup", "create"], ["doctor", "rows"]):
+        assert invoke([*command, "--data-dir", str(tmp_path)]) == 1
+        assert "Error: The database is damaged; " in capsys.readouterr().err
+    assert not list(tmp_path.glob("backups/*"))

@@ -16,7 +16,7 @@ from typing import Any
 from appliance.kit.clock import isoformat
 from appliance.server.db import invariants, start_check
 from appliance.server.db.session import Database, passing_faults
-from appliance.server.db.sqlite import beside, dbapi
+from appliance.server.db.sqlite import beside, dbapi, is_damage, read_schema
 from appliance.server.errors import Conflict, Damaged, Invalid, ServerError, Unavailable
 
 FOLDER = "backups"
@@ -43,7 +43,7 @@ def create(database: Path, target: Path, now: datetime, progress: Progress) -> N
     start_check.check(database)
     with new_file(target) as draft, closing(_open(database)) as source, closing(_open(draft)) as copy:
         source.execute("BEGIN")  # all steps copy this one snapshot, however much others write meanwhile
-        source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        read_schema(source)
         source.backup(copy, pages=_PAGES, progress=lambda _, left, total: progress(total - left, total))
         source.execute("ROLLBACK")
         copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
@@ -187,6 +187,8 @@ def _scratch(backup: Path) -> Path | None:
 
 
 def _problem(path: Path, error: Exception) -> Unavailable:
+    if is_damage(error):
+        return Damaged("The database is damaged; restore an earlier backup with `appliance backup restore`.")
     if "full" in str(error):
         return Unavailable(f"{path.name} can't be written because the disk is full; nothing was changed.")
     return Unavailable(f"{path.name} can't be written ({error}); nothing was changed.")

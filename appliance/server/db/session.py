@@ -26,7 +26,7 @@ from appliance.config import Settings
 from appliance.kit import backoff, clock, crash
 from appliance.server.db import fence, read_limit
 from appliance.server.db.space import Space
-from appliance.server.db.sqlite import dbapi, is_damage, is_undecodable
+from appliance.server.db.sqlite import dbapi, is_damage, is_undecodable, read_schema
 from appliance.server.domain.rules import Rules
 from appliance.server.errors import (
     Contended,
@@ -426,14 +426,8 @@ def _enter_wal(cursor: Any) -> None:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we send BEGIN ourselves; the driver would send a plain one too late
     cursor = connection.cursor()
-    try:
-        is_new = cursor.execute("PRAGMA page_count").fetchone() == (0,)
-    except (
-        UnicodeDecodeError,
-        dbapi.DataError,
-    ) as error:  # a damaged schema that SQLite quotes, or takes for a huge one
-        raise dbapi.DatabaseError("malformed database schema") from error
-    if is_new:
+    read_schema(cursor)
+    if cursor.execute("PRAGMA page_count").fetchone() == (0,):
         cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")  # works only in a new file, and waits for writers in any
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")

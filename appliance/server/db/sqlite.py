@@ -53,6 +53,17 @@ def is_damage(error: object) -> bool:
     return any(words in str(error) for words in _DAMAGE)
 
 
+def read_schema(connection: Any) -> None:
+    """Have SQLite read the schema. Whatever damage there is to it, it is a DatabaseError that `is_damage` knows."""
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except (
+        UnicodeDecodeError,
+        dbapi.DataError,
+    ) as error:  # SQLite quotes it in its message, or takes it for a huge one
+        raise dbapi.DatabaseError("malformed database schema") from error
+
+
 def is_undecodable(error: object) -> bool:
     """Whether a stored text isn't UTF-8, so that the driver can't return it."""
     return "Could not decode to UTF-8" in str(error)
