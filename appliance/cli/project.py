@@ -1,4 +1,4 @@
-"""`appliance project`: lists, renames, archives, and deletes projects."""
+"""`appliance project`: lists, renames, pauses, archives, and deletes projects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from appliance.cli.projects import find_project
     "\n  appliance project archive finance --reason 'closed in March'\n  appliance project delete finance --preview"
 )
 def project() -> None:
-    """List, rename, archive, and delete projects.
+    """List, rename, pause, archive, and delete projects.
 
     PROJECT is a project's name or id. A project is created when a flow is registered in it.
     """
@@ -35,9 +35,9 @@ def list_projects(archived: bool, json_output: bool) -> None:
     if json_output:
         print_json(items)
         return
-    rows = ((one.name, one.flows, one.created, one.id) for one in items)
+    rows = ((one.name, one.flows, one.created, one.id, "paused" if one.paused else "") for one in items)
     empty = "No projects are in the archive." if archived else "There are no projects; register a flow to make one."
-    print_table(("PROJECT", "FLOWS", "CREATED", "ID"), rows, empty)
+    print_table(("PROJECT", "FLOWS", "CREATED", "ID", ""), rows, empty)
 
 
 @project.command()
@@ -49,6 +49,26 @@ def list_projects(archived: bool, json_output: bool) -> None:
 def rename(project_name: str, name: str, reason: str, json_output: bool) -> None:
     """Rename a project to NAME. Its flows stay as they are; registering in it under the old name is refused."""
     _edit(project_name, reason, json_output, name=name)
+
+
+@project.command()
+@click.argument("project_name", metavar="PROJECT")
+@reason_option("in the audit log")
+@key_option
+@as_json
+def pause(project_name: str, reason: str, json_output: bool) -> None:
+    """Pause a project with all its flows. Their runs wait, and their schedules plan none; runs in progress continue."""
+    _edit(project_name, reason, json_output, paused=True)
+
+
+@project.command()
+@click.argument("project_name", metavar="PROJECT")
+@reason_option("in the audit log")
+@key_option
+@as_json
+def resume(project_name: str, reason: str, json_output: bool) -> None:
+    """Resume a paused project, with the flows that were paused with it. Times that passed meanwhile get no runs."""
+    _edit(project_name, reason, json_output, paused=False)
 
 
 @project.command()
@@ -93,4 +113,5 @@ def _edit(project_name: str, reason: str, json_output: bool, **fields: Any) -> N
     if json_output:
         print_json(edited)
         return
-    echo(f"Project {edited.name} is {'archived' if edited.archived else 'active'}.")
+    states = [state for state in ("paused", "archived") if getattr(edited, state)]
+    echo(f"Project {edited.name} is {' and '.join(states) or 'active'}.")

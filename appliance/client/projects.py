@@ -1,4 +1,4 @@
-"""Projects on the server: list, rename, archive, and delete them."""
+"""Projects on the server: list, rename, pause, archive, and delete them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def listed(transport: Transport, name: str | None = None, archived: bool = False
 
 
 def edit(transport: Transport, project_id: UUID, request: EditProject) -> ProjectView:
-    """Rename a project, archive it, or take it out of the archive."""
+    """Rename a project, pause or archive it with all its flows, or undo either."""
     return transport.change("PATCH", path("projects", project_id), request, ProjectView)
 
 

@@ -16,6 +16,7 @@ class EditProject(Message, kw_only=True):
     """Omitted fields keep their values."""
 
     name: str | None = None
+    paused: bool | None = None
     archived: bool | None = None
     reason: str = ""
     idempotency_key: str | None = None
@@ -23,8 +24,6 @@ class EditProject(Message, kw_only=True):
 
 class EditFlow(EditProject, kw_only=True):
     """Omitted fields keep their values."""
-
-    paused: bool | None = None
 
 
 class DeleteTree(Message, kw_only=True):
@@ -44,6 +43,7 @@ class ProjectView(Answer, kw_only=True):
     archived: bool
     created: datetime
     flows: int
+    paused: bool = False
 
 
 class DeletionPreview(Answer, kw_only=True):

@@ -43,6 +43,13 @@ def test_a_flow_is_renamed_paused_and_archived(site: Site, run: Callable[..., st
     assert "wrong data" in str(reasons[0]["data"])
 
 
+def test_a_project_is_paused(site: Site, run: Callable[..., str]) -> None:
+    register(site.database, "etl")
+    assert "Project demo is paused." in run("project", "pause", "demo", "--reason", "wrong data")
+    assert "paused" in run("project", "list")
+    assert "Project demo is active." in run("project", "resume", "demo")
+
+
 def test_names_that_can_not_be_meant(site: Site, said: Callable[..., str]) -> None:
     register(site.database, "etl")
     register(site.database, "etl", project="other")

@@ -193,6 +193,39 @@ def test_a_project_is_archived_with_its_flows(database: Database) -> None:
     assert planned(database) == 10
 
 
+def test_a_project_is_paused_with_its_flows(database: Database, clock: StoppedClock) -> None:
+    one, two = register(database, "one", schedules=[MINUTELY]).flow_id, register(database, "two").flow_id
+    edit(database, two, paused=True)
+    project, agent, run = project_id(database), enrol(database), create(database, one)
+    edit_project(database, project, paused=True, reason="new data")
+    edit_project(database, project, paused=True)
+    assert (planned(database), claim(database, agent, 10), wait_code(database, run)) == (0, [], "flow_paused")
+    with pytest.raises(Conflict, match="Project 'demo' is paused; resume it first"):
+        edit(database, one, paused=False)
+    three = register(database, "three", schedules=[MINUTELY]).flow_id
+    assert wait_code(database, create(database, three)) == "flow_paused"
+    assert planned(database) == 0
+    clock.move(600)
+    Scheduler(database).run_once(kit_clock.now())
+    edit_project(database, project, paused=False)
+    paused = rows(database, "select id from flow where paused")
+    assert [UUID(str(row["id"])) for row in paused] == [two]  # it was paused before
+    assert planned(database) == 20
+    assert run in [work.flow_run_id for work in claim(database, agent, 10)]
+    edit_project(database, project, paused=True)
+    edit_project(database, project, archived=True)
+    edit_project(database, project, archived=False)
+    assert len(rows(database, "select id from flow where paused")) == 3
+    kinds = [row["kind"] for row in rows(database, "select kind from event where topic = 'project' order by id")]
+    assert kinds[1:] == [
+        "project.paused",
+        "project.resumed",
+        "project.paused",
+        "project.archived",
+        "project.unarchived",
+    ]
+
+
 # --- deleting
 
 
@@ -336,6 +369,8 @@ def test_rest(site: Site) -> None:
     assert (project["flows"], project["archived"]) == (1, False)
     archive = {"archived": True}
     path = f"/api/v1/projects/{project['id']}"
+    paused = site.client.patch(path, json={"paused": True}, headers=site.headers("operator")).json()
+    assert (paused["paused"], paused["archived"]) == (True, False)
     assert site.client.patch(path, json=archive, headers=site.headers("operator")).json()["archived"] is True
     assert site.get("/api/v1/projects").json()["items"] == []
     assert site.get("/api/v1/flows").json()["items"] == []
@@ -368,5 +403,10 @@ def test_graphql(site: Site) -> None:
     )
     assert deleted["deleteFlow"]["job"] == {"kind": "delete_flow", "state": "done"}
     project = found["projects"][0]["id"]
+    paused = site.data(
+        "mutation($input: EditProjectInput!) { editProject(input: $input) { project { paused archived } } }",
+        input={"projectId": project, "paused": True},
+    )
+    assert paused["editProject"]["project"] == {"paused": True, "archived": False}
     previewed = "query($id: UUID!) { projectDeletion(projectId: $id) { project flow flows } }"
     assert site.data(previewed, id=project)["projectDeletion"] == {"project": "demo", "flow": None, "flows": 0}

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
+from appliance.kit.documents import JsonDocument
 from appliance.protocol.life_cycle import EditFlow
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import required_name
@@ -24,8 +25,9 @@ from appliance.server.domain.sanitize import clean
 from appliance.server.errors import Conflict, Invalid, NotFound
 from appliance.server.events.outbox import announce
 
-WITH_PROJECT, DELETION = "archived_with_project", "deletion"
-"""Keys of a flow's settings: it was archived because its project was; the id of the job that deletes it."""
+WITH_PROJECT = {"paused": "paused_with_project", "archived": "archived_with_project"}
+DELETION = "deletion"
+"""Keys of a flow's settings: it was paused or archived because its project was; the id of the job that deletes it."""
 
 
 @keyed("flow.edit")
@@ -39,13 +41,18 @@ def edit(db: Database, actor: Actor, flow_id: UUID, request: EditFlow, *, now: d
         refuse_if_deleted(session, flow)
         if name is not None:
             _rename(session, flow, name, actor, request.reason, now)
-        if request.archived is False:
-            _refuse_in_archived_project(session, flow)
+        _refuse_against_project(session, flow, request)
         stop_or_start(
             session, flow, actor, request.reason, now, db.rules.scheduled_runs_ahead,
             paused=request.paused, archived=request.archived,
         )  # fmt: skip
         return flow_id
+
+
+def of_new_flow(session: Session, project_id: UUID) -> JsonDocument:
+    """What a flow begins with because of its project."""
+    paused = projects.is_paused(session, project_id)
+    return {"paused": True, "settings": {WITH_PROJECT["paused"]: True}} if paused else {}
 
 
 def require(flow: Flow | None) -> Flow:
@@ -79,8 +86,8 @@ def stop_or_start(
             catch_up_missed(session, schedule, actor, now, ahead)
     flow.paused = flow.paused if paused is None else paused
     flow.archived = flow.archived if archived is None else archived
-    if not flow.archived:
-        flow.settings = {key: value for key, value in flow.settings.items() if key != WITH_PROJECT}
+    over = {mark for field, mark in WITH_PROJECT.items() if not getattr(flow, field)}
+    flow.settings = {key: value for key, value in flow.settings.items() if key not in over}
     flow.updated = now
     session.flush()
     for schedule in (schedule for schedule in active if schedule.active):
@@ -123,7 +130,12 @@ def _rename(session: Session, flow: Flow, name: str, actor: Actor, reason: str, 
     )
 
 
-def _refuse_in_archived_project(session: Session, flow: Flow) -> None:
+def _refuse_against_project(session: Session, flow: Flow, request: EditFlow) -> None:
+    """A flow goes on only together with its project."""
+    if request.archived is not False and request.paused is not False:
+        return
     project: Project | None = projects.lock(session, flow.project_id)
-    if project is not None and project.archived:
+    if project is not None and project.archived and request.archived is False:
         raise Conflict(f"Project {project.name!r} is archived; take it out of the archive first.")
+    if project is not None and project.paused and request.paused is False:
+        raise Conflict(f"Project {project.name!r} is paused; resume it first.")

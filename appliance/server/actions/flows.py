@@ -15,8 +15,7 @@ from appliance.kit.documents import JsonDocument
 from appliance.protocol import run_config as run_configs
 from appliance.protocol.flows import Registered, Registration
 from appliance.protocol.schedules import ScheduleNews
-from appliance.server.actions import code_places, declared_schedules, deploys, projects
-from appliance.server.actions.flow_edits import refuse_if_deleted
+from appliance.server.actions import code_places, declared_schedules, deploys, flow_edits, projects
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
@@ -78,8 +77,8 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
     with db.write("register") as session:
         project_id = projects.ensure(session, actor, request.project, now, as_new=request.as_new)
         _refuse_former_name(session, project_id, name, as_new=request.as_new)
-        flow = flows.lock_or_create(session, project_id, name, now)
-        refuse_if_deleted(session, flow)
+        flow = flows.lock_or_create(session, project_id, name, now, flow_edits.of_new_flow(session, project_id))
+        flow_edits.refuse_if_deleted(session, flow)
         if flow.archived:
             raise Conflict(
                 f"Flow {name!r} is archived; take it out of the archive first, or register under another name."

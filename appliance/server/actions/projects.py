@@ -23,6 +23,13 @@ from appliance.server.domain.sanitize import clean
 from appliance.server.errors import Conflict, Invalid, NotFound, Renamed
 from appliance.server.events.outbox import announce
 
+_KINDS = {
+    ("paused", True): "project.paused",
+    ("paused", False): "project.resumed",
+    ("archived", True): "project.archived",
+    ("archived", False): "project.unarchived",
+}
+
 
 @retried
 def ensure_project(db: Database, actor: Actor, name: str, *, now: datetime | None = None) -> UUID:
@@ -60,16 +67,20 @@ def ensure(session: Session, actor: Actor, name: str, now: datetime, *, as_new: 
 
 @keyed("project.edit")
 def edit(db: Database, actor: Actor, project_id: UUID, request: EditProject, *, now: datetime | None = None) -> UUID:
-    """Rename a project, archive it with all its flows, or take both out of the archive. What is already so stays as it is."""
+    """Rename a project, pause or archive it with all its flows, or undo either. What is already so stays as it is."""
     now, name = now or clock.now(), None if request.name is None else required_name(request.name, "project")
-    if name is None and request.archived is None:
-        raise Invalid("Nothing to change; send name or archived.")
+    if name is None and request.paused is None and request.archived is None:
+        raise Invalid("Nothing to change; send name, paused or archived.")
     with db.write("tree.edit") as session:
         project = require(projects.lock(session, project_id))
         if name is not None:
             _rename(session, project, name, actor, request.reason, now)
-        if request.archived is not None:
-            archive(session, project, request.archived, actor, request.reason, now, db.rules.scheduled_runs_ahead)
+        for field in flow_edits.WITH_PROJECT:
+            stopped = getattr(request, field)
+            if stopped is not None and stopped != getattr(project, field):
+                _stop_or_start(
+                    session, project, field, stopped, actor, request.reason, now, db.rules.scheduled_runs_ahead
+                )
         return project_id
 
 
@@ -79,23 +90,21 @@ def require(project: Project | None) -> Project:
     return project
 
 
-def archive(
-    session: Session, project: Project, archived: bool, actor: Actor, reason: str, now: datetime, ahead: int
+def _stop_or_start(
+    session: Session, project: Project, field: str, stopped: bool, actor: Actor, reason: str, now: datetime, ahead: int
 ) -> None:
-    """Archive a project and its flows. Taken out again, those flows return that were archived with it."""
-    if project.archived == archived:
-        return
+    """Pause or archive (`field`) a project and its flows, or undo it for the project and the flows that were stopped with it."""
+    mark = flow_edits.WITH_PROJECT[field]
     for flow in flows.lock_of_project(session, project.id):
         flow_edits.refuse_if_deleted(session, flow)
-        if archived and not flow.archived:
-            flow_edits.stop_or_start(session, flow, actor, reason, now, ahead, archived=True)
-            flow.settings = flow.settings | {flow_edits.WITH_PROJECT: True}
-        elif not archived and flow.settings.get(flow_edits.WITH_PROJECT):
-            flow_edits.stop_or_start(session, flow, actor, reason, now, ahead, archived=False)
-    project.archived = archived
+        if stopped and not getattr(flow, field):
+            flow_edits.stop_or_start(session, flow, actor, reason, now, ahead, **{field: True})
+            flow.settings = flow.settings | {mark: True}
+        elif not stopped and flow.settings.get(mark):
+            flow_edits.stop_or_start(session, flow, actor, reason, now, ahead, **{field: False})
+    setattr(project, field, stopped)
     session.flush()
-    kind = "project.archived" if archived else "project.unarchived"
-    announce(session, "project", project.id, kind, {"reason": clean(reason)}, actor, now)
+    announce(session, "project", project.id, _KINDS[field, stopped], {"reason": clean(reason)}, actor, now)
 
 
 def _rename(session: Session, project: Project, name: str, actor: Actor, reason: str, now: datetime) -> None:

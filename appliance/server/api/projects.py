@@ -1,4 +1,4 @@
-"""REST: projects: listing, renaming, archiving and deleting them."""
+"""REST: projects: listing, renaming, pausing, archiving and deleting them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def show(database: Database, project_id: UUID) -> ProjectView:
 
 @patch("/{project_id:uuid}", opt={"permission": Permission.EDIT_FLOW, "body": EditProject}, sync_to_thread=True)
 def edit(database: Database, actor: Actor, project_id: UUID, body: bytes) -> ProjectView:
-    """Rename a project, archive it with all its flows, or take both out of the archive."""
+    """Rename a project, pause or archive it with all its flows, or undo either."""
     return _one(database, actions.edit(database, actor, project_id, decode(body, EditProject)))
 
 
@@ -77,6 +77,7 @@ def _views(session: Session, rows: Sequence[ProjectRow]) -> list[ProjectView]:
             name=row.name,
             description=row.description,
             archived=row.archived,
+            paused=row.paused,
             created=row.created,
             flows=counts.get(row.id, 0),
         )

@@ -67,6 +67,7 @@ class LifeCycleMutations:
         request = message(
             EditProject,
             name=input.name,
+            paused=input.paused,
             archived=input.archived,
             reason=input.reason,
             idempotency_key=input.idempotency_key,

@@ -15,4 +15,5 @@ class ProjectRow(RowType):
     name: str
     description: str
     archived: bool
+    paused: bool
     created: datetime

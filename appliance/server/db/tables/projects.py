@@ -19,4 +19,5 @@ class Project(SQLModel, table=True):
     name: str = Field(max_length=200)
     description: str = Field(default="", sa_type=LongText)
     archived: bool = False
+    paused: bool = False
     created: datetime = Field(sa_type=Time)

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.kit import ids
+from appliance.kit.documents import JsonDocument
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.projects import Project
@@ -19,8 +20,8 @@ _versions = table(FlowVersion)
 _projects = table(Project)
 
 
-def lock_or_create(session: Session, project_id: UUID, name: str, now: datetime) -> Flow:
-    """The flow with this name, created if it is missing; locked until the transaction ends, since versions are numbered one by one."""
+def lock_or_create(session: Session, project_id: UUID, name: str, now: datetime, new: JsonDocument) -> Flow:
+    """The flow with this name, created with the values of `new` if it is missing; locked until the transaction ends, since versions are numbered one by one."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     row = {
         "id": ids.uuid7(),
@@ -32,6 +33,7 @@ def lock_or_create(session: Session, project_id: UUID, name: str, now: datetime)
         "archived": False,
         "created": now,
         "updated": now,
+        **new,
     }
     session.execute(insert(_flows).values(row).on_conflict_do_nothing())
     statement = select(Flow).where(_flows.c.project_id == project_id, _flows.c.name == name)

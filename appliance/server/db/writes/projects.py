@@ -19,9 +19,14 @@ _projects = table(Project)
 def create(session: Session, name: str, now: datetime) -> UUID | None:
     """Create a project; None when there is one with this name already."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    row = {"id": ids.uuid7(), "name": name, "description": "", "archived": False, "created": now}
+    row = {"id": ids.uuid7(), "name": name, "description": "", "archived": False, "paused": False, "created": now}
     statement = insert(_projects).values(row).on_conflict_do_nothing().returning(_projects.c.id)
     return session.execute(statement).scalar()
+
+
+def is_paused(session: Session, project_id: UUID) -> bool:
+    """Whether the project is paused, with all its flows."""
+    return bool(session.execute(select(_projects.c.paused).where(_projects.c.id == project_id)).scalar_one())
 
 
 def share(session: Session, name: str) -> Project | None:

@@ -41,6 +41,7 @@ class EditFlowInput:
 class EditProjectInput:
     project_id: UUID
     name: str | None = None
+    paused: bool | None = None
     archived: bool | None = None
     reason: str | None = None
     idempotency_key: str | None = None

@@ -16,6 +16,7 @@ class Project:
     name: str
     description: str
     archived: bool
+    paused: bool
 
     @strawberry.field
     def flow_count(self, info: Info) -> int:
@@ -23,4 +24,4 @@ class Project:
 
 
 def project(row: ProjectRow) -> Project:
-    return Project(id=row.id, name=row.name, description=row.description, archived=row.archived)
+    return Project(id=row.id, name=row.name, description=row.description, archived=row.archived, paused=row.paused)
