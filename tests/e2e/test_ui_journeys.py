@@ -218,6 +218,7 @@ def test_a_phone_never_scrolls_sideways_not_even_while_loading(
         f"/flows/{flow}/run",
         f"/runs/{finished['fails']}",
         "/limits",
+        "/projects",
         "/jobs",
         "/nowhere",
     ]

@@ -11,6 +11,7 @@ import {
 import { runQuery, runsQuery } from "./api/flow-runs";
 import { flowQuery, flowsQuery } from "./api/flows";
 import { jobQuery, jobsQuery } from "./api/jobs";
+import { projectsQuery } from "./api/life-cycle";
 import { limitsQuery } from "./api/limits";
 import { currentSession } from "./api/session";
 import { taskRunsQuery } from "./api/task-runs";
@@ -114,6 +115,19 @@ const flows = createRoute({
   component: lazyRouteComponent(() => import("./pages/flows"), "FlowsPage"),
 });
 
+const projects = createRoute({
+  getParentRoute: () => app,
+  path: "/projects",
+  validateSearch: (search: Record<string, unknown>): { show?: "archive" } => ({
+    show: search.show === "archive" ? "archive" : undefined,
+  }),
+  loaderDeps: ({ search }) => search,
+  loader: ({ context, deps }) => {
+    void context.queries.prefetchQuery(projectsQuery(deps.show === "archive"));
+  },
+  component: lazyRouteComponent(() => import("./pages/projects"), "ProjectsPage"),
+});
+
 const flow = createRoute({
   getParentRoute: () => app,
   path: "/flows/$flowId",
@@ -167,7 +181,7 @@ const tree = root.addChildren([
   setup,
   login,
   password,
-  app.addChildren([home, runs, run, flows, flow, runForm, limits, jobs, job, nowhere]),
+  app.addChildren([home, runs, run, flows, projects, flow, runForm, limits, jobs, job, nowhere]),
 ]);
 
 export function makeRouter(queries: QueryClient) {

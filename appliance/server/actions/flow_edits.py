@@ -16,16 +16,18 @@ from appliance.server.actions.planning import catch_up_missed, plan_again, unpla
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import jobs as read_jobs
 from appliance.server.db.reads import mapped_flows
+from appliance.server.db.reads import projects as read_projects
 from appliance.server.db.reads.former_names import FLOW
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow
 from appliance.server.db.tables.projects import Project
 from appliance.server.db.writes import flows, former_names, projects, schedules
 from appliance.server.domain.sanitize import clean
+from appliance.server.domain.waiting import PAUSED_WITH_PROJECT
 from appliance.server.errors import Conflict, Invalid, NotFound
 from appliance.server.events.outbox import announce
 
-WITH_PROJECT = {"paused": "paused_with_project", "archived": "archived_with_project"}
+WITH_PROJECT = {"paused": PAUSED_WITH_PROJECT, "archived": "archived_with_project"}
 DELETION = "deletion"
 """Keys of a flow's settings: it was paused or archived because its project was; the id of the job that deletes it."""
 
@@ -51,7 +53,7 @@ def edit(db: Database, actor: Actor, flow_id: UUID, request: EditFlow, *, now: d
 
 def of_new_flow(session: Session, project_id: UUID) -> JsonDocument:
     """What a flow begins with because of its project."""
-    paused = projects.is_paused(session, project_id)
+    paused = read_projects.is_paused(session, project_id)
     return {"paused": True, "settings": {WITH_PROJECT["paused"]: True}} if paused else {}
 
 

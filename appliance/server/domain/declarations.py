@@ -117,6 +117,24 @@ def pairs(rows: Sequence[JsonDocument], declared: Sequence[JsonDocument]) -> dic
     return matches
 
 
+def differences(
+    before: Sequence[JsonDocument], after: Sequence[JsonDocument]
+) -> tuple[list[JsonDocument], list[JsonDocument], list[tuple[JsonDocument, JsonDocument, list[FieldChange]]]]:
+    """What differs between two lists: the declarations added, those removed, and the edited ones, each with its former self."""
+    matches = pairs(before, after)
+    kept = set(matches.values())
+    edited = [
+        (before[old], after[new], edits_of_code)
+        for new, old in sorted(matches.items())
+        if (edits_of_code := merge(before[old], after[new], before[old]).changes)
+    ]
+    return (
+        [document for new, document in enumerate(after) if new not in matches],
+        [document for old, document in enumerate(before) if old not in kept],
+        edited,
+    )
+
+
 def without(documents: Iterable[JsonDocument], others: Iterable[JsonDocument]) -> list[JsonDocument]:
     """The documents, less one for each of the others that means the same."""
     left = Counter(map(canonical, others))

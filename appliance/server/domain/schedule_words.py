@@ -41,7 +41,7 @@ def sentence(
     reason: str = "",
 ) -> str:
     """Such as: Schedule "Every day at 02:30" was changed: cron from 0 2 * * * to 30 2 * * *. It stays paused."""
-    changed, stays = "; ".join(map(_change, changes)), "; ".join(map(_edit, edits))
+    changed, stays = "; ".join(map(change_words, changes)), "; ".join(map(_edit, edits))
     text = f'Schedule "{description}" {_OUTCOMES[outcome]}'
     text += f": {changed}." if changed else "."
     if reason:
@@ -61,7 +61,8 @@ def field_words(name: str) -> str:
     return _WORDS.get(name, name)
 
 
-def _change(change: FieldChange) -> str:
+def change_words(change: FieldChange) -> str:
+    """Such as: cron from 0 2 * * * to 30 2 * * *."""
     name, before, after = field_words(change.field), _value(change.field, change.before), None
     if change.field.startswith("labels."):
         words = f"{name} {'added' if change.after else 'removed'}"

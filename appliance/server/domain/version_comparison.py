@@ -95,19 +95,24 @@ def _flags(edge: JsonDocument) -> str:
 
 def _of_schedules(before: Sequence[JsonDocument], after: Sequence[JsonDocument]) -> PartComparison:
     """Schedules, each compared with the one that registering takes it for."""
-    matches = declarations.pairs(before, after)
+    added, removed, edited = declarations.differences(before, after)
     changed = [
-        Change(name=describe(before[old]), field=change.field, before=change.before, after=change.after)
-        for new, old in sorted(matches.items())
-        for change in declarations.merge(before[old], after[new], before[old]).changes
+        Change(
+            name=describe(old),
+            field=change.field,
+            before=_shown(change.field, change.before),
+            after=_shown(change.field, change.after),
+        )
+        for old, _new, changes in edited
+        for change in changes
     ]
-    kept = set(matches.values())
     return PartComparison(
-        part="schedules",
-        added=[_described(document) for new, document in enumerate(after) if new not in matches],
-        removed=[_described(document) for old, document in enumerate(before) if old not in kept],
-        changed=changed,
+        part="schedules", added=list(map(_described, added)), removed=list(map(_described, removed)), changed=changed
     )
+
+
+def _shown(field: str, value: Any) -> Any:
+    return describe(value) if field == declarations.TIMES and isinstance(value, dict) else value
 
 
 def _described(document: JsonDocument) -> str:

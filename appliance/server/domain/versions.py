@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from appliance.kit.documents import JsonDocument
+from appliance.kit.plurals import counted
 from appliance.schedules import describe
+from appliance.server.domain import declarations
+from appliance.server.domain.schedule_words import change_words
 
 PARTS = ("graph", "parameters", "schedules", "storage", "run_config", "labels")
 """What a version consists of. The versions of the SDK and of Python that registered it are not part of it."""
@@ -54,7 +57,7 @@ def changes(before: Content, after: Content) -> list[str]:
     if before.graph.get("reference_tasks") != after.graph.get("reference_tasks"):
         phrases.append("the reference tasks")
     phrases += _named("parameter", _by("name", before.parameters), _by("name", after.parameters))
-    phrases += _named("schedule", _described(before.schedules), _described(after.schedules))
+    phrases += _schedules(before.schedules, after.schedules)
     phrases += _named("label", dict.fromkeys(before.labels), dict.fromkeys(after.labels))
     if _without_labels(before.run_config) != _without_labels(after.run_config):
         phrases.append("the run config")
@@ -72,6 +75,20 @@ def _code(before: JsonDocument, after: JsonDocument) -> list[str]:
 
 def _by(key: str, items: Iterable[JsonDocument] | None) -> dict[str, JsonDocument]:
     return {item[key]: item for item in items or ()}
+
+
+def _schedules(before: Sequence[JsonDocument], after: Sequence[JsonDocument]) -> list[str]:
+    added, removed, edited = declarations.differences(before, after)
+    phrases = _named("schedule", _described(removed), _described(added))
+    for old, new, fields in edited[:_MOST_NAMED]:
+        was, now = describe(old), describe(new)
+        if was != now:
+            phrases.append(f'schedule changed from "{was}" to "{now}"')
+        else:
+            phrases.append(f'schedule "{now}" changed: {", ".join(map(change_words, fields))}')
+    if len(edited) > _MOST_NAMED:
+        phrases.append(f"{counted(len(edited) - _MOST_NAMED, 'more schedule')} changed")
+    return phrases
 
 
 def _described(documents: Iterable[JsonDocument]) -> dict[str, list[JsonDocument]]:

@@ -28,6 +28,8 @@ Code = Literal[
     "soon",
 ]
 
+PAUSED_WITH_PROJECT = "paused_with_project"
+"""The key of a flow's settings that says that it was paused because its project was."""
 ONLINE_FOR = timedelta(seconds=90)
 """An agent whose last word is older than this counts as offline."""
 
@@ -122,6 +124,7 @@ class RunFacts:
     labels: frozenset[str]
     flow_paused: bool = False
     flow_archived: bool = False
+    project_paused: bool = False
     flow_id: UUID | None = None
     flow: str = ""
     schedule_id: UUID | None = None
@@ -162,7 +165,8 @@ def why(run: RunFacts, situation: Situation) -> Waiting | None:
     if run.flow_archived:
         return Waiting("flow_archived", "The flow is archived; take it out of the archive, or cancel the run.")
     if run.flow_paused:
-        return Waiting("flow_paused", "The flow is paused.")
+        what = "The flow is" if not run.project_paused else "The flow's project is"
+        return Waiting("flow_paused", f"{what} paused.")
     if run.scheduled_time > situation.now:
         at = f"{run.scheduled_time:%Y-%m-%d %H:%M:%S} UTC"
         return Waiting("not_due", _NOT_YET.get(run.state_name, "Due at {at}.").format(at=at))

@@ -11,6 +11,7 @@ import pytest
 
 from appliance.protocol.life_cycle import Change, PartComparison
 from appliance.server.domain.version_comparison import HIDDEN, compare
+from appliance.server.domain.versions import changes
 
 DAILY = {"kind": "cron", "cron": "30 2 * * *", "timezone": "UTC"}
 
@@ -68,6 +69,14 @@ def environment(new: Any) -> None:
 
 def schedule(new: Any) -> None:
     new.schedules = [DAILY | {"cron": "30 3 * * *", "parameters": {"region": "eu"}, "catch_up": "all"}]
+
+
+def policy(new: Any) -> None:
+    new.schedules = [DAILY | {"catch_up": "all"}]
+
+
+def every_hour(new: Any) -> None:
+    new.schedules = [{"kind": "interval", "seconds": 3600, "timezone": "UTC"}]
 
 
 def no_schedule(new: Any) -> None:
@@ -142,6 +151,22 @@ def test_every_kind_of_difference(change: Callable[[Any], None], told: PartCompa
     assert compare(old, new) == []
     change(new)
     assert compare(old, new) == [told]
+
+
+@pytest.mark.parametrize(
+    ("change", "phrase"),
+    [
+        (no_schedule, 'schedule "Every day at 02:30" removed'),
+        (second_schedule, 'schedule "Every day at 06:00, on Mondays" added'),
+        (schedule, 'schedule changed from "Every day at 02:30" to "Every day at 03:30"'),
+        (policy, 'schedule "Every day at 02:30" changed: catch-up from latest to all'),
+        (every_hour, 'schedule changed from "Every day at 02:30" to "Every hour"'),
+    ],
+)
+def test_a_new_version_says_what_became_of_schedules(change: Callable[[Any], None], phrase: str) -> None:
+    old, new = version(), version()
+    change(new)
+    assert changes(old, new) == [phrase]
 
 
 def test_all_at_once_and_back() -> None:

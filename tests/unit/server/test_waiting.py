@@ -47,6 +47,7 @@ def _run(labels: str = "", **fields: Any) -> RunFacts:
             "'load' waits for a person. Resume it to continue.",
         ),
         (_run(flow_paused=True, scheduled_time=NOW + timedelta(hours=1)), [], "The flow is paused."),
+        (_run(flow_paused=True, project_paused=True), [], "The flow's project is paused."),
         (_run(scheduled_time=NOW + timedelta(hours=1)), [], "Due at 2026-03-02 09:00:00 UTC."),
         (
             _run(state_name="AwaitingRetry", scheduled_time=NOW + timedelta(hours=1)),

@@ -21,6 +21,11 @@ export const flowKeys = {
   one: (id: string) => [...flowKeys.all, id] as const,
 };
 
+export const projectKeys = {
+  lists: ["projects"] as const,
+  list: (archived: boolean) => [...projectKeys.lists, archived] as const,
+};
+
 /** Of a flow or a project: what deleting it would delete; of a flow's versions: what differs. */
 export const lifeCycleKeys = {
   deletion: (id: string) => ["deletion", id] as const,

@@ -1,4 +1,4 @@
-/** The life cycle of flows and projects: renamed, paused, archived and deleted; and what differs between two versions. */
+/** The life cycle of flows and projects: listed, renamed, paused, archived and deleted; and what differs between two versions. */
 
 import { queryOptions } from "@tanstack/react-query";
 import {
@@ -9,12 +9,14 @@ import {
   EditProjectDocument,
   FlowDeletionDocument,
   ProjectDeletionDocument,
+  ProjectsDocument,
+  type ProjectsQuery,
   VersionComparisonDocument,
   type VersionComparisonQuery,
 } from "./generated";
 import { execute } from "./graphql";
 import type { JobProgress } from "./jobs";
-import { lifeCycleKeys } from "./keys";
+import { lifeCycleKeys, projectKeys } from "./keys";
 
 export interface Target {
   noun: "flow" | "project";
@@ -26,18 +28,27 @@ export interface Target {
 export type Deletion = DeletionFragment;
 export type PartComparison = VersionComparisonQuery["versionComparison"]["parts"][number];
 
+export type Project = ProjectsQuery["projects"][number];
+
+/** The projects in use, or those in the archive, by name. */
+export function projectsQuery(archived: boolean) {
+  return queryOptions({
+    queryKey: projectKeys.list(archived),
+    queryFn: async ({ signal }) => (await execute(ProjectsDocument, { archived }, signal)).projects,
+  });
+}
+
 export interface Edit {
   name?: string;
-  /** Of flows only. */
   paused?: boolean;
   archived?: boolean;
   reason?: string;
   idempotencyKey: string;
 }
 
-export async function edit({ noun, id }: Target, { paused, ...rest }: Edit): Promise<void> {
-  if (noun === "project") await execute(EditProjectDocument, { input: { projectId: id, ...rest } });
-  else await execute(EditFlowDocument, { input: { flowId: id, ...rest, ...(paused !== undefined && { paused }) } });
+export async function edit({ noun, id }: Target, fields: Edit): Promise<void> {
+  if (noun === "project") await execute(EditProjectDocument, { input: { projectId: id, ...fields } });
+  else await execute(EditFlowDocument, { input: { flowId: id, ...fields } });
 }
 
 export function deletionQuery({ noun, id }: Target) {

@@ -1,5 +1,5 @@
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { Button } from "react-aria-components";
 import { flowsQuery } from "../api/flows";
@@ -55,6 +55,10 @@ export function FlowsPage() {
       <div className="page-head">
         <h1>Flows</h1>
         <span className="muted number">{query.data && `${flows.length}${query.hasNextPage ? "+" : ""}`}</span>
+        <span className="spring" />
+        <Link to="/projects" className="muted">
+          Projects
+        </Link>
       </div>
       <div className="filter-bar">
         <input

@@ -139,7 +139,7 @@ export function flow(parameters: Parameter[] = [], more: Partial<Flow> = {}): Fl
     paused: false,
     archived: false,
     created: AT,
-    project: { id: "project-1", name: "main", archived: false },
+    project: { id: "project-1", name: "main", archived: false, paused: false },
     versions: [],
     version: {
       number: 3,

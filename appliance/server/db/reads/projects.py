@@ -28,6 +28,11 @@ def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[ProjectRow]:
     return cast(Sequence[ProjectRow], readable.every(session, select(_project).where(_project.c.id.in_(ids))))
 
 
+def is_paused(session: Session, project_id: UUID) -> bool:
+    """Whether the project is paused, with all its flows."""
+    return bool(session.execute(select(_project.c.paused).where(_project.c.id == project_id)).scalar_one())
+
+
 def flow_counts(session: Session, ids: Collection[UUID]) -> dict[UUID, int]:
     """How many flows of each project are not archived."""
     query = (

@@ -17,7 +17,16 @@ from appliance.server.db.tables import metadata
 from appliance.server.domain.concurrency import FLOW, LABEL, Key
 from appliance.server.domain.deploys import waits_for_code
 from appliance.server.domain.transitions import LATE
-from appliance.server.domain.waiting import AgentFacts, Holder, LimitFacts, RunFacts, Situation, Waiting, why
+from appliance.server.domain.waiting import (
+    PAUSED_WITH_PROJECT,
+    AgentFacts,
+    Holder,
+    LimitFacts,
+    RunFacts,
+    Situation,
+    Waiting,
+    why,
+)
 
 _run = metadata.tables["flow_run"]
 _schedule = metadata.tables["schedule"]
@@ -59,6 +68,7 @@ def run_facts(run: FlowRunRow, flow: FlowRow) -> RunFacts:
         labels=frozenset(run.labels),
         flow_paused=flow.paused,
         flow_archived=flow.archived,
+        project_paused=PAUSED_WITH_PROJECT in flow.settings,
         flow_id=flow.id,
         flow=flow.name,
         schedule_id=run.schedule_id,

@@ -24,11 +24,6 @@ def create(session: Session, name: str, now: datetime) -> UUID | None:
     return session.execute(statement).scalar()
 
 
-def is_paused(session: Session, project_id: UUID) -> bool:
-    """Whether the project is paused, with all its flows."""
-    return bool(session.execute(select(_projects.c.paused).where(_projects.c.id == project_id)).scalar_one())
-
-
 def share(session: Session, name: str) -> Project | None:
     """The project with this name, which stays as it is until the transaction ends."""
     statement = select(Project).where(_projects.c.name == name).with_for_update(read=True)

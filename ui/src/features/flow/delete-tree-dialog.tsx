@@ -22,7 +22,7 @@ export function DeleteTreeDialog({ target, onClose }: { target: Target; onClose:
     onSuccess: async (job) => {
       if (job.state === "done") {
         toast(`Deleted ${target.name}.`);
-        await navigate({ to: "/flows" });
+        await navigate({ to: target.noun === "flow" ? "/flows" : "/projects" });
       } else await navigate({ to: "/jobs/$jobId", params: { jobId: job.id } });
       await client.invalidateQueries();
     },

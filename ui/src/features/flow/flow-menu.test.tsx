@@ -53,6 +53,7 @@ describe("the menu of a flow", () => {
       "Archive…",
       "Delete…",
       "Rename project…",
+      "Pause project",
       "Archive project…",
       "Delete project…",
     ]);
@@ -60,7 +61,19 @@ describe("the menu of a flow", () => {
 
   it("offers deletion only to those who may delete", async () => {
     await menu({ archived: true }, ["flows:edit"]);
-    expect(items()).toEqual(["Rename…", "Pause", "Take out of the archive", "Rename project…", "Archive project…"]);
+    expect(items()).toEqual([
+      "Rename…",
+      "Pause",
+      "Take out of the archive",
+      "Rename project…",
+      "Pause project",
+      "Archive project…",
+    ]);
+  });
+
+  it("leaves it to a paused project to go on", async () => {
+    await menu({ paused: true, project: { id: "project-1", name: "main", archived: false, paused: true } });
+    expect(items().slice(0, 5)).toEqual(["Rename…", "Archive…", "Delete…", "Rename project…", "Resume project"]);
   });
 
   it("is not there for viewers", async () => {

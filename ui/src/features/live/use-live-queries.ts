@@ -3,7 +3,7 @@
 import { type QueryClient, type QueryFilters, useQueryClient } from "@tanstack/react-query";
 import { useCallback } from "react";
 import type { Run } from "../../api/flow-runs";
-import { flowKeys, flowRunKeys, jobKeys, limitKeys, objectOf, systemKeys } from "../../api/keys";
+import { flowKeys, flowRunKeys, jobKeys, limitKeys, objectOf, projectKeys, systemKeys } from "../../api/keys";
 import { type Change, useChanges } from "../../api/live";
 import type { System } from "../../api/system";
 
@@ -33,6 +33,7 @@ function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
     return id !== null && ids.has(id);
   };
   refetch(client, { predicate: isAboutOne });
+  if (topics.has("project") || topics.has("flow")) again(projectKeys.lists);
   if (topics.has("job")) again(jobKeys.list);
   if (topics.has("flow_run") || topics.has("concurrency")) again(limitKeys.list);
   if (hasMoved) {
