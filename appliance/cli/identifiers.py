@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 _MOST_LISTED = 10
 _MOST_SEARCHED = 5_000
+_MOST_COMPARED = 200
 
 
 class _Reference(click.ParamType[UUID], ABC):
@@ -47,7 +48,9 @@ class RunId(_Reference):
         runs = flow_runs.each(transport, RunFilter(name=name, include_future=True))
         matches = [run for run in islice(runs, _MOST_LISTED + 1) if run.name == name]
         if not matches:
-            raise click.UsageError(f"There is no run {name!r}; run `appliance get flow-runs` to list runs.")
+            latest = flow_runs.each(transport, RunFilter(include_future=True), limit=_MOST_COMPARED)
+            names = [run.name for run in latest]
+            raise unknown("run", name, names, "run `appliance get flow-runs` to list runs", listing=False)
         return _only("runs", name, matches, lambda run: (run.id, f"{run.project}/{run.flow}, {run.state}")).id
 
 
@@ -89,7 +92,7 @@ class LimitId(_Reference):
         limits = concurrency.listed(transport)
         matches = [one for one in limits if one["name"] == name]
         if not matches:
-            raise _unknown("limit", name, [one["name"] for one in limits], "the limits are")
+            raise unknown("limit", name, [one["name"] for one in limits], "the limits are")
         return UUID(_only("limits", name, matches, lambda one: (one["id"], str(one["kind"])))["id"])
 
 
@@ -104,7 +107,7 @@ class TokenId(_Reference):
         tokens = admin.tokens(transport)
         matches = [one for one in tokens if one.name == name]
         if not matches:
-            raise _unknown("token", name, [one.name for one in tokens], "the tokens are")
+            raise unknown("token", name, [one.name for one in tokens], "the tokens are")
         return _only("tokens", name, matches, lambda one: (one.id, f"of {one.username}, begins {one.prefix}")).id
 
 
@@ -119,7 +122,7 @@ class UserId(_Reference):
         users = admin.users(transport)
         matches = [one for one in users if one.username == name.strip().lower()]
         if not matches:
-            raise _unknown("user", name, [one.username for one in users], "the users are")
+            raise unknown("user", name, [one.username for one in users], "the users are")
         return matches[0].id
 
 
@@ -141,7 +144,7 @@ def find_flow(transport: Transport, name: str, project: str | None = None) -> di
         where = "" if project is None else f" in project {project!r}"
         listed = flows.each(transport, project=project, limit=_MOST_SEARCHED)
         names = [f"{flow['project']}/{flow['name']}" if "/" in name else flow["name"] for flow in listed]
-        raise _unknown("flow", name, names, "run `appliance get flows` to list flows", where, listing=False)
+        raise unknown("flow", name, names, "run `appliance get flows` to list flows", where, listing=False)
     return _only("flows", name, matches, lambda flow: (flow["id"], f"{flow['project']}/{flow['name']}"))
 
 
@@ -162,9 +165,10 @@ def _only(kind: str, name: str, matches: Sequence[T], line: Callable[[T], tuple[
     raise click.UsageError("\n".join([f"{count} {kind} match {name!r}; specify one by its id:", *lines, *more]))
 
 
-def _unknown(
+def unknown(
     kind: str, name: str, known: Iterable[str], otherwise: str, where: str = "", *, listing: bool = True
 ) -> click.UsageError:
+    """The error for a name that doesn't exist, with the one that was probably meant, or else with those that there are."""
     names = list(known)
     if not listing and suggestions.closest(name, names) is None:
         names = []

@@ -50,7 +50,11 @@ def set_limit(kind: str, name: str, slots: int, json_output: bool) -> None:
     """Set or change a limit. With 0 slots nothing starts; active runs continue."""
     from appliance.client import concurrency
 
-    saved = concurrency.put(connect(), KINDS[kind], name, slots)
+    transport = connect()
+    if KINDS[kind] == "flow":
+        flow = find_flow(transport, name)
+        name = f"{flow['project']}/{flow['name']}"
+    saved = concurrency.put(transport, KINDS[kind], name, slots)
     if json_output:
         print_json(saved)
     else:

@@ -48,8 +48,12 @@ def login(url: str | None, name: str, token_stdin: bool) -> None:
 
 
 def _address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
         raise click.UsageError(f"{url!r} is not a valid URL; write it like https://appliance.example.com.")
     if parts.username is not None or parts.password is not None:
         raise click.UsageError("The URL must not contain a user or password; `appliance login` asks for a token.")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from appliance.cli.identifiers import unknown
+
 if TYPE_CHECKING:
     from appliance.client.transport import Transport
     from appliance.protocol.life_cycle import ProjectView
@@ -17,8 +19,9 @@ def find_project(transport: Transport, name: str) -> ProjectView:
     """The project that a person means by its name or id. Raises UsageError."""
     from appliance.client import projects
 
-    for archived in (False, True):
-        for project in projects.listed(transport, archived=archived):
-            if name in (project.name, str(project.id)):
-                return project
-    raise click.UsageError(f"There is no project {name!r}; run `appliance project list` to list projects.")
+    known = [one for archived in (False, True) for one in projects.listed(transport, archived=archived)]
+    for project in known:
+        if name in (project.name, str(project.id)):
+            return project
+    names = [project.name for project in known]
+    raise unknown("project", name, names, "run `appliance project list` to list projects", listing=False)

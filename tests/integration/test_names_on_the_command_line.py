@@ -73,7 +73,8 @@ def test_several_runs_of_one_name_are_listed(site: Site, refused: Run) -> None:
         create(site.database, flow, name="otter")
     told = refused("cancel", "otter")
     assert "More than 10 runs match 'otter'" in told and told.endswith("  and others\n")
-    assert "There is no run 'ottr'" in refused("cancel", "ottr")
+    assert "There is no run 'ottr'; did you mean 'otter'?" in refused("cancel", "ottr")
+    assert "There is no run 'zzz'; run `appliance get flow-runs` to list runs." in refused("cancel", "zzz")
 
 
 def test_a_flow_is_meant_by_its_name(site: Site, run: Run, refused: Run) -> None:
@@ -94,6 +95,11 @@ def test_a_flow_is_meant_by_its_name(site: Site, run: Run, refused: Run) -> None
     assert "in project 'finance'; run `appliance get flows`" in refused(
         "schedule", "add", "zzz", "--project", "finance", "--every", "60"
     )
+    assert "There is no flow 'load' in project 'opps'; did you mean 'ops/load'?" in refused(
+        "run", "load", "--project", "opps"
+    )
+    assert "There is no flow 'zzz' in project 'ops'; register it first" in refused("run", "zzz", "--project", "ops")
+    assert "There is no project 'opps'; did you mean 'ops'?" in refused("project", "archive", "opps")
     flow = msgspec.json.decode(run("get", "flows", "--project", "ops", "--json"))[1]["id"]
     assert msgspec.json.decode(run("run", flow, "--json"))["project"] == "ops"
 
@@ -125,8 +131,12 @@ def test_limits_and_tokens_are_meant_by_their_names(
     assert "There is no limit 'gpus'; did you mean 'gpu'?" in refused("limit", "remove", "gpus")
     run("limit", "set", "task-tag", "gpu", "2")
     assert "2 limits match 'gpu'" in refused("limit", "remove", "gpu")
-    run("limit", "set", "flow", "finance/etl", "1")
-    run("limit", "remove", "finance/etl")
+    for name in ("finance/etl", "etl", rows(site.database, "select id from flow")[0]["id"]):
+        run("limit", "set", "flow", str(name), "1")
+        run("limit", "remove", "finance/etl")
+    assert "There is no flow 'finance/elt'; did you mean 'finance/etl'?" in refused(
+        "limit", "set", "flow", "finance/elt", "1"
+    )
     monkeypatch.setenv("APPLIANCE_TOKEN", site.tokens["admin"])
     run("token", "create", "nightly")
     assert "There is no token 'nigthly'; did you mean 'nightly'?" in refused("token", "revoke", "nigthly")

@@ -76,6 +76,8 @@ def test_a_token_that_is_not_accepted_is_not_kept(site: Site, url: str, file: Pa
         "ftp://example.com",
         "http://alice:secret@example.com",
         "http://example.com/?a=b",
+        "http://[::1",
+        "http://example.com:99999",
         "http://",
     ):
         assert call("login", wrong, "--token-stdin", stdin=site.tokens["operator"])[0] == 2

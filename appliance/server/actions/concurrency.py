@@ -12,7 +12,7 @@ from appliance.protocol.limits import MOST_SLOTS
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.slots import forget_limits
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import mapped_flows
+from appliance.server.db.reads import mapped_flows, run_filter_names
 from appliance.server.db.rows.concurrency import LimitRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import concurrency
@@ -61,7 +61,9 @@ def _flow_id(session: Session, name: str) -> str:
     project, _, flow = name.partition("/")
     row = mapped_flows.find(session, None, project, flow) if project and flow else None
     if row is None:
-        raise NotFound(f"There is no flow {name!r}; give its project and its name, like reports/daily.")
+        meant = run_filter_names.like_flow(session, project, flow) if flow else None
+        way_out = "give its project and its name, like reports/daily." if meant is None else f"did you mean {meant!r}?"
+        raise NotFound(f"There is no flow {name[:160]!r}; {way_out}")
     return str(row.id)
 
 

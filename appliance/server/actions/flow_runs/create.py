@@ -15,7 +15,7 @@ from appliance.server.actions.flow_runs.new_runs import insert_runs, merge_param
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import flow_runs, flows
+from appliance.server.db.reads import flow_runs, flows, run_filter_names
 from appliance.server.db.rows.flow_runs import NewFlowRun
 from appliance.server.db.rows.flows import RunnableFlow, RunnableVersion
 from appliance.server.db.session import Database
@@ -69,6 +69,9 @@ def _runnable(session: Session, request: CreateFlowRun) -> tuple[RunnableFlow, R
         raise Invalid("Name the flow by its id, or by project and flow.")
     runnable = flows.runnable(session, request.flow_id, request.project, request.flow)
     if runnable is None:
-        flow = f"flow {request.flow!r} in project {request.project!r}" if request.flow_id is None else "such flow"
-        raise NotFound(f"There is no {flow}; register it first, or correct the name.")
+        if request.project is None or request.flow is None:
+            raise NotFound("There is no such flow; register it first, or correct the name.")
+        meant = run_filter_names.like_flow(session, request.project, request.flow)
+        way_out = "register it first, or correct the name." if meant is None else f"did you mean {meant!r}?"
+        raise NotFound(f"There is no flow {request.flow!r} in project {request.project!r}; {way_out}")
     return runnable

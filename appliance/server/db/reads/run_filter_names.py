@@ -92,6 +92,13 @@ def unknown(kind: str, name: str, known: Iterable[str], otherwise: str, where: s
     return UnknownName(f"There is no {kind} {name[:80]!r}{where}; {hint}")
 
 
+def like_flow(session: Session, project: str, name: str) -> str | None:
+    """The flow, as project/flow, that was probably meant by one that doesn't exist."""
+    flows = select(_flow.c.name, _project.c.name.label("project")).join(_project, _project.c.id == _flow.c.project_id)
+    rows = readable.every(session, flows.order_by(_flow.c.name).limit(_MOST))
+    return suggestions.closest(f"{project}/{name}"[:160], [f"{row.project}/{row.name}" for row in rows])
+
+
 def _check_values(criteria: RunFilter) -> None:
     for name, values in (("states", criteria.states), ("labels", criteria.labels), ("parameters", criteria.parameters)):
         if len(values) > _MOST_VALUES:
