@@ -78,6 +78,18 @@ def test_head_needs_the_permission_of_get_and_is_refused_where_there_is_no_get(s
     assert (refused.status_code, refused.headers["allow"]) == (405, site.client.get("/api/v1/login").headers["allow"])
 
 
+@pytest.mark.parametrize(
+    "path", ["/livez", "/runs", "/metrics", "/graphql", "/docs/", "/api/v1/flows", "/api/v1/login"]
+)
+def test_a_wrong_method_is_told_the_right_ones(site: Site, path: str) -> None:
+    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+    answers = {method: site.client.request(method, path, headers=site.headers("admin")) for method in methods}
+    right = {method for method, answer in answers.items() if answer.status_code != 405}
+    for answer in answers.values():
+        if answer.status_code == 405:
+            assert set(answer.headers["allow"].split(", ")) == right
+
+
 def test_head_of_a_stream_ends_at_once(site: Site, url: str) -> None:
     run = builders.begun(site.database)[0]
     for path in ("/api/v1/events", f"/api/v1/flow-runs/{run}/logs/download"):

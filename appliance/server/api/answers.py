@@ -99,7 +99,10 @@ def answer_framework_error(request: Request[Any, Any, Any], error: HTTPException
     code, message = _OF_STATUS.get(status, _OF_STATUS[400])
     if isinstance(error, ValidationException):
         message = _parameter_sentence(error)
-    headers = {name: value for name, value in (error.headers or {}).items() if name.lower() in ("allow", "retry-after")}
+    sent = {name.lower(): value for name, value in (error.headers or {}).items()}
+    headers = {"Retry-After": sent["retry-after"]} if "retry-after" in sent else {}
+    if "allow" in sent:
+        headers["Allow"] = _methods(sent["allow"])
     return _answer(request, status, code, message, {}, headers)
 
 
@@ -121,6 +124,12 @@ def _answer(
 ) -> Response[ErrorAnswer]:
     answer = ErrorAnswer(code=code, message=message, request_id=request_id(request.scope), details=details)
     return Response(answer, status_code=status, headers=headers, media_type="application/json")
+
+
+def _methods(allowed: str) -> str:
+    """What is answered in fact: HEAD wherever GET, and OPTIONS nowhere."""
+    methods = {method.strip() for method in allowed.split(",")} - {"OPTIONS"}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 _EXPECTED = (

@@ -39,7 +39,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _method(scope) == "OPTIONS":  # Litestar adds these handlers automatically; nothing here needs them
-            raise MethodNotAllowedException
+            raise MethodNotAllowedException(headers={"allow": ", ".join(_methods(scope))})
         route = scope["route_handler"].opt
         permission: Permission = route["permission"]
         connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)
@@ -88,6 +88,15 @@ def request_credentials(connection: ASGIConnection[Any, Any, Any, Any], permissi
     return RequestCredentials(
         connection.headers.get("authorization"), connection.cookies.get(sessions.COOKIE), flow_run_id
     )
+
+
+def _methods(scope: Scope) -> set[str]:
+    return {
+        method
+        for route in scope["litestar_app"].routes
+        if isinstance(route, HTTPRoute) and route.path_format == scope.get("path_template")
+        for method in route.methods
+    }
 
 
 def still_allowed(database: Database, credentials: RequestCredentials, permission: Permission, now: datetime) -> bool:
