@@ -195,6 +195,7 @@ def read_for_changes(session: Session, run: UUID) -> None:
     reads.task_runs.find(session, run, "load", 1)
     reads.task_runs.paused(session, run, "load", 1)
     reads.dispatch.live(session)
+    reads.run_filter_names.like_flow(session, "demo", "etl")
     reads.concurrency.tag_limits(session, ["db"])
     reads.concurrency.used_by_others(session, [run], run, "load", 1)
     reads.concurrency.longest_holders(session, run, run, "load", 1, 3)

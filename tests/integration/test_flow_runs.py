@@ -56,7 +56,7 @@ def test_a_run_starts_its_life_scheduled(database: Database) -> None:
 def test_by_project_and_name(database: Database) -> None:
     register(database)
     assert create_run(database, ALICE, CreateFlowRun(project="demo", flow="etl"))
-    with pytest.raises(NotFound, match="no flow 'elt' in project 'demo'; register it first"):
+    with pytest.raises(NotFound, match="no flow 'elt' in project 'demo'; did you mean 'demo/etl'"):
         create_run(database, ALICE, CreateFlowRun(project="demo", flow="elt"))
     with pytest.raises(NotFound, match="no such flow"):
         create(database, uuid4())
