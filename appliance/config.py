@@ -233,7 +233,7 @@ def _convert(values: Mapping[str, Any], kind: type[_S], origins: Mapping[str, st
     except msgspec.ValidationError as error:
         problem, _, place = str(error).partition(" - at `$.")
         if place:
-            raise SettingsError(f"{origins[place.rstrip('`')]} is not valid: {problem}.") from error
+            raise SettingsError(f"{origins[place.rstrip('`')]} is not valid: {_in_words(problem)}.") from error
         raise SettingsError(f"Invalid setting: {error}.") from error
     settings.logger_levels  # noqa: B018 - these raise SettingsError
     if isinstance(settings, Settings):
@@ -254,6 +254,16 @@ def client_address(environ: Mapping[str, str] | None = None, url: str | None = N
     url = (url or values.get("url", known or "http://127.0.0.1:4200")).rstrip("/")
     token = profile.token if profile is not None and url == known else ""
     return url, values.get("token", token)
+
+
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+_EXPECTED = re.compile(r"Expected `(?P<kind>int|float|bool)(?: \| null)?`(?P<bound>(?: [<>]=? [-\d.]+)?)")
+
+
+def _in_words(problem: str) -> str:
+    """What msgspec says of a value, without the names of Python's types: "Expected `int` <= 9, got `str`"."""
+    expected = _EXPECTED.match(problem)
+    return problem if expected is None else f"it must be {_KINDS[expected['kind']]}{expected['bound']}"
 
 
 def _in_url(host: str) -> str:

@@ -23,9 +23,8 @@ def read(environ: Mapping[str, str], prefix: str, names: Iterable[str], *, keep_
             try:
                 value = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
-                raise ValueError(
-                    f"{variable}_FILE names a file that can't be read: {error.__class__.__name__}."
-                ) from error
+                why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+                raise ValueError(f"{variable}_FILE names a file that can't be read: {why}.") from error
         if value is not None:
             values[name] = value
     return values

@@ -65,8 +65,8 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
-        ({"APPLIANCE_PORT": "many"}, "APPLIANCE_PORT is not valid: Expected `int`"),
-        ({"APPLIANCE_PORT": "70000"}, "APPLIANCE_PORT is not valid: Expected `int` <= 65535"),
+        ({"APPLIANCE_PORT": "many"}, "APPLIANCE_PORT is not valid: it must be a whole number"),
+        ({"APPLIANCE_PORT": "70000"}, "APPLIANCE_PORT is not valid: it must be a whole number <= 65535"),
     ],
 )
 def test_a_wrong_setting(tmp_path: Path, environment: dict[str, str], sentence: str) -> None:
