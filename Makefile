@@ -15,7 +15,7 @@ DOCS := $(shell find docs appliance/core appliance/engine appliance/testing -typ
 TWO_AT_A_TIME := $(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target
 LINTS := lint-ui-tests lint-types lint-ui-types lint-ui-style lint-ui-unused lint-ui-contract lint-imports lint-style
 
-.PHONY: help install hooks ui docs run test test-full lint check unit $(LINTS) format lock image bench bench-peers chaos soak clean
+.PHONY: help install hooks ui docs run test test-full fuzz lint check unit $(LINTS) format lock image bench bench-peers chaos soak clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ test: install ui docs ## set everything up and run the whole test suite
 test-full: install ui docs ## run everything in its long form, storms on several seeds included (hours)
 	@deploy/ci/browser
 	$(BIN)/python -m tests.full_run $(ARGS)
+
+fuzz: install ## send requests that hardly anybody would send, on both databases (REQUESTS=300000 SEED=1)
+	APPLIANCE_FUZZ=$(or $(REQUESTS),300000) APPLIANCE_FUZZ_SEED=$(or $(SEED),1) $(BIN)/python -m pytest -q -s -n 2 tests/integration/test_fuzz.py
 
 lint: install ui/node_modules/.installed ## check style, types and architecture, and test the UI's rules
 	@$(TWO_AT_A_TIME) $(LINTS)

@@ -42,11 +42,14 @@ def skip_to(at: datetime) -> bool:
 
 
 def parse(text: str) -> datetime:
-    """Parse an ISO 8601 time. Raises ValueError if it has no UTC offset."""
+    """Parse an ISO 8601 time. Raises ValueError if it has no UTC offset, or is out of range in UTC."""
     value = datetime.fromisoformat(text)
     if value.tzinfo is None:
         raise ValueError(f"{text!r} has no UTC offset; write it like 2026-01-31T06:30:00+00:00")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is out of range; write a year from 2 to 9998") from error
 
 
 def isoformat(value: datetime) -> str:

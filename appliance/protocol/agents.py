@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from appliance.protocol.logs import Level
-from appliance.protocol.message import Answer, Message
+from appliance.protocol.message import Answer, FreeText, Message
 
 MAX_WAIT = 30.0
 """The longest that one claim may wait for work, in seconds."""
@@ -79,9 +79,9 @@ class Exited(msgspec.Struct, kw_only=True):
     flow_run_id: UUID
     attempt: int
     code: int | None = None
-    signal: str | None = None
-    reason: str = ""  # one sentence, e.g. "The process could not be started: ..."
-    tail: list[str] = []  # the last lines of its output
+    signal: FreeText | None = None
+    reason: FreeText = ""  # one sentence, e.g. "The process could not be started: ..."
+    tail: list[FreeText] = []  # the last lines of its output
 
 
 class InfrastructureLog(msgspec.Struct, kw_only=True):
@@ -89,7 +89,7 @@ class InfrastructureLog(msgspec.Struct, kw_only=True):
     attempt: int
     at: datetime
     level: Level
-    message: str
+    message: FreeText
 
 
 class AgentReport(Message, kw_only=True):
@@ -103,7 +103,7 @@ class CodeGone(Message, kw_only=True):
 
     flow_run_id: UUID
     attempt: int
-    reason: str
+    reason: FreeText
 
 
 class TakenBack(Answer, kw_only=True):

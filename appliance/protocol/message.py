@@ -5,9 +5,17 @@ Field names are snake_case on the wire, and times have a UTC offset. Clients enc
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+FREE, NAME = "free", "name"
+FreeText = Annotated[str, msgspec.Meta(extra={"text": FREE})]
+"""What a program wrote, such as a line of a log. The server takes it however strange it is, and cleans it."""
+FreeDocument = Annotated[dict[str, Any], msgspec.Meta(extra={"text": FREE})]
+"""The same for a JSON object."""
+NameText = Annotated[str, msgspec.Meta(extra={"text": NAME})]
+"""A name that people see in the middle of other text. The server refuses control characters in it."""
 
 
 class Message(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

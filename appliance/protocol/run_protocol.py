@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from appliance.protocol.logs import Level
-from appliance.protocol.message import Answer, Message
+from appliance.protocol.message import Answer, FreeDocument, FreeText, Message, NameText
 from appliance.protocol.states import StateType
 
 MAX_EVENTS = 5_000
@@ -65,13 +65,13 @@ class TaskStateEvent(msgspec.Struct, tag_field="kind", tag="task", kw_only=True,
     slug: str
     map_index: int = -1
     type: StateType
-    name: str
-    message: str = ""
-    data: dict[str, Any] | None = None
+    name: NameText
+    message: FreeText = ""
+    data: FreeDocument | None = None
     at: datetime
     run_count: int = 0
-    result_location: str | None = None  # empty: nothing to store, because the result is None
-    task_run_name: str | None = None
+    result_location: FreeText | None = None  # empty: nothing to store, because the result is None
+    task_run_name: FreeText | None = None
     freed: bool = False  # the task run releases its slots
 
 
@@ -80,17 +80,17 @@ class FlowStateEvent(msgspec.Struct, tag_field="kind", tag="flow", kw_only=True,
     hands the run back, with the time to continue as `start_time` in `data`."""
 
     type: StateType
-    name: str
-    message: str = ""
-    data: dict[str, Any] | None = None
+    name: NameText
+    message: FreeText = ""
+    data: FreeDocument | None = None
     at: datetime
 
 
 class LogEvent(msgspec.Struct, tag_field="kind", tag="log", kw_only=True, omit_defaults=True):
     at: datetime
     level: Level
-    logger: str
-    message: str
+    logger: NameText
+    message: FreeText
     slug: str | None = None
     map_index: int = -1
 

@@ -53,6 +53,11 @@ def test_the_answer_says_what_was_meant(site: Site, path: str, sentence: str) ->
         ("/api/v1/flow-runs?limit=ten", "The parameter limit is not valid: use a whole number."),
         ("/api/v1/flow-runs?flow_id=etl", "The parameter flow_id is not valid: use an id, such as those in lists."),
         ("/api/v1/flow-runs?limit=1&limit=2", "The query parameter 'limit' is given twice; this address takes it once."),
+        ("/api/v1/flows?name=a%00b", "The parameter name is not valid: use at most 16384 characters, and no NUL."),
+        (f"/api/v1/flows?name={'x' * 20_000}", "The parameter name is not valid: use at most 16384 characters, and no NUL."),
+        ("/api/v1/flow-runs?limit=9223372036854775808", "The field limit is out of range; use a whole number of at most 64 bits."),
+        ("/api/v1/flow-runs?since=1999-12-31T00:00:00Z", "The field since must be between the years 2000 and 2100."),
+        ("/api/v1/flow-runs?" + "&".join(["label=a"] * 101), "There are too many query parameters; use at most 100."),
     ],
 )  # fmt: skip
 def test_the_answer_says_what_to_write(site: Site, path: str, sentence: str) -> None:

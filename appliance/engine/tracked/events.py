@@ -13,6 +13,7 @@ from appliance.client.errors import BadAnswer, ClientError
 from appliance.core.states import Mapped, State, Success
 from appliance.kit import clock
 from appliance.kit.json_numbers import not_finite
+from appliance.kit.printable import one_line
 from appliance.protocol.logs import MAX_MESSAGE, Level
 from appliance.protocol.run_protocol import Event, FlowStateEvent, LogEvent, Report, TaskStateEvent
 
@@ -69,7 +70,7 @@ def _log(item: LogItem) -> LogEvent:
     return LogEvent(
         at=at,
         level=level_name(level),
-        logger=text(logger)[:_LONGEST_LOGGER],
+        logger=one_line(text(logger))[:_LONGEST_LOGGER],
         message=text(message),
         slug=None if slug is None else text(slug)[:_LONGEST_SLUG],
         map_index=map_index,

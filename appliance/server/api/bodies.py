@@ -1,4 +1,5 @@
-"""Decodes JSON bodies strictly into the protocol's messages. Errors name the invalid field."""
+"""Decodes JSON bodies strictly into the protocol's messages. Errors name the invalid field. No message gets past here
+with a value that a column can't hold."""
 
 from __future__ import annotations
 
@@ -7,20 +8,25 @@ from typing import TypeVar
 
 import msgspec
 
+from appliance.server.domain.bounds import Check, check_of
 from appliance.server.errors import Invalid
 
 T = TypeVar("T")
 _AT = re.compile(r"^(?P<reason>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
-_DECODERS: dict[type, msgspec.json.Decoder[object]] = {}
+_DECODERS: dict[type, tuple[msgspec.json.Decoder[object], Check | None]] = {}
 
 
 def decode(body: bytes, kind: type[T]) -> T:
     """The message in the body. Raises Invalid. Types are not coerced: the string "1" is not a number."""
-    decoder = _DECODERS.get(kind)
-    if decoder is None:
-        decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
+    known = _DECODERS.get(kind)
+    if known is None:
+        known = _DECODERS[kind] = msgspec.json.Decoder(kind), check_of(kind)
+    decoder, check = known
     try:
-        return decoder.decode(body or b"{}")  # type: ignore[return-value]
+        message = decoder.decode(body or b"{}")
+        if check is not None:
+            check(message, "body")
+        return message  # type: ignore[return-value]
     except msgspec.ValidationError as error:
         raise Invalid(_sentence(str(error))) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

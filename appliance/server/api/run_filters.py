@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, TypeVar
 
 from appliance.kit import clock, suggestions
 from appliance.protocol import filter_texts
 from appliance.protocol.run_filter import NEWEST_FIRST, RUN_SORTS, RunSort
+from appliance.server.domain.bounds import check_time
 from appliance.server.errors import Invalid, UnknownName
 
 T = TypeVar("T")
@@ -23,12 +25,19 @@ def conditions(
     """The fields of the filter that are written as texts. Raises Invalid."""
     now = clock.now()
     return {
-        "since": _read("since", since, lambda text: filter_texts.moment(text, now)),
-        "until": _read("until", until, lambda text: filter_texts.moment(text, now)),
+        "since": _time("since", since, now),
+        "until": _time("until", until, now),
         "longer_than": _read("longer_than", longer_than, filter_texts.seconds),
         "shorter_than": _read("shorter_than", shorter_than, filter_texts.seconds),
         "parameters": _parameters(parameters or ()),
     }
+
+
+def _time(name: str, text: str | None, now: datetime) -> datetime | None:
+    time = _read(name, text, lambda text: filter_texts.moment(text, now))
+    if time is not None:
+        check_time(time, name)
+    return time
 
 
 def sort_of(text: str | None) -> RunSort:

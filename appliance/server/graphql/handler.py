@@ -23,6 +23,7 @@ from appliance.kit.documents import JsonDocument
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database, passing_faults
+from appliance.server.domain.bounds import check_document
 from appliance.server.errors import Invalid, ServerError
 from appliance.server.graphql.context import Context
 from appliance.server.graphql.execution import FastExecutor
@@ -116,7 +117,10 @@ def graphql(
 
 def _decode(body: bytes) -> Body:
     try:
-        return msgspec.json.decode(body, type=Body)
+        document = msgspec.json.decode(body, type=Body)
+        if b"\\u0000" in body:
+            check_document(document.variables, "variables")
+        return document
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(
             "The body must be a JSON object with the key query and, optionally, variables and operationName."

@@ -22,6 +22,7 @@ from graphql import (
     IntValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    StringValueNode,
     VariableNode,
     Visitor,
     get_named_type,
@@ -201,13 +202,13 @@ def _check_shape(document: DocumentNode) -> list[GraphQLError]:
             shape.depth(node.selection_set, frozenset({node.name.value}))
     if shape.aliases > MAX_ALIASES:
         return [GraphQLError(f"The document has too many aliases; use at most {MAX_ALIASES}.")]
-    numbers = _Numbers()
-    visit(document, numbers)
-    return numbers.errors
+    literals = _Literals()
+    visit(document, literals)
+    return literals.errors
 
 
-class _Numbers(Visitor):
-    """Looks for numbers that are too long to be one of any type."""
+class _Literals(Visitor):
+    """Looks for numbers that are too long to be one of any type, and texts that Postgres can't store."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -218,6 +219,10 @@ class _Numbers(Visitor):
 
     def enter_float_value(self, node: FloatValueNode, *_: Any) -> None:
         self._check(node)
+
+    def enter_string_value(self, node: StringValueNode, *_: Any) -> None:
+        if "\0" in node.value and not self.errors:
+            self.errors.append(GraphQLError("A text contains a NUL character; remove it."))
 
     def _check(self, node: IntValueNode | FloatValueNode) -> None:
         if len(node.value) > LONGEST_NUMBER and not self.errors:

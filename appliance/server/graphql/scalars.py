@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NewType, TypeAlias
 
 import strawberry
@@ -12,6 +12,7 @@ from strawberry.types.scalar import ScalarDefinition
 from appliance.kit import clock
 from appliance.kit.documents import JsonDocument
 from appliance.kit.json_numbers import not_finite
+from appliance.server.domain.bounds import EARLIEST, INTEGERS, LATEST
 from appliance.server.errors import Invalid
 
 if TYPE_CHECKING:  # the schema needs types of their own, code needs none: nothing has to be converted
@@ -21,9 +22,6 @@ else:
     BigInt = NewType("BigInt", int)
     JSON = NewType("JSON", object)
 
-_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2100, 1, 1, tzinfo=UTC)
-
 
 def _parse_time(value: Any) -> datetime:
     if not isinstance(value, str):
@@ -32,7 +30,7 @@ def _parse_time(value: Any) -> datetime:
         time = clock.parse(value)
     except ValueError as error:
         raise GraphQLError("A DateTime needs a date, a time and an offset, as in 2026-01-31T06:30:00Z.") from error
-    if not _EARLIEST <= time < _LATEST:
+    if not EARLIEST <= time < LATEST:
         raise GraphQLError("A DateTime must be between the years 2000 and 2100.")
     return time
 
@@ -40,7 +38,7 @@ def _parse_time(value: Any) -> datetime:
 def _parse_big(value: Any) -> int:
     if isinstance(value, str) and value.lstrip("-").isdigit() and len(value) <= 20:
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
+    if isinstance(value, bool) or not isinstance(value, int) or value not in INTEGERS:
         raise GraphQLError("A BigInt must be a whole number of at most 64 bits.")
     return value
 
