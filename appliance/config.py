@@ -104,6 +104,8 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     graphql_introspection: bool = False
     secure_cookies: bool = False
     session_hours: Annotated[float, msgspec.Meta(gt=0, le=24 * 365)] = 24 * 7.0
+    token_days: Days = 90.0
+    longest_token_days: Days = 400.0
     scheduler_interval: Seconds = 5.0
     scheduled_runs_ahead: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
     repair_interval: Seconds = 15.0

@@ -49,6 +49,7 @@ COMMANDS = {
     "disk": "appliance.cli.disk:disk",
     "token": "appliance.cli.token:token",
     "user": "appliance.cli.user:user",
+    "admin": "appliance.cli.admin:admin",
     "login": "appliance.cli.login:login",
     "logout": "appliance.cli.logout:logout",
     "profile": "appliance.cli.profile:profile",

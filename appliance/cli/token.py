@@ -1,4 +1,4 @@
-"""`appliance token`: creates, lists, and revokes bearer tokens for scripts and agents."""
+"""`appliance token`: creates, lists, replaces, and revokes bearer tokens for scripts and agents."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from uuid import UUID
 
 import click
 
+from appliance.cli import zone
 from appliance.cli.connection import connect
 from appliance.cli.durations import Duration
 from appliance.cli.identifiers import TokenId
 from appliance.cli.options import key_option
 from appliance.cli.output import as_json, echo, print_json, print_table
-from appliance.protocol.tokens import CreateToken
+from appliance.protocol.tokens import CreateToken, RotateToken, TokenCreated
 
 EPILOG = """\b
 Examples:
   appliance token create nightly-report --expires-in 30d
-  appliance token create edge-01 --scope agent --expires-in 52w"""
+  appliance token create edge-01 --scope agent --expires-in 52w
+  appliance token rotate edge-01 --overlap 2d"""
 
 
 @click.group(epilog=EPILOG)
 def token() -> None:
-    """Create, list, and revoke tokens."""
+    """Create, list, replace, and revoke tokens."""
 
 
 @token.command(epilog=EPILOG)
@@ -36,7 +38,7 @@ def token() -> None:
     help="What the token permits: everything its user may do, or only the work of an agent.",
 )
 @click.option("--user", "username", help="User that the token acts for [you].")
-@click.option("--expires-in", type=Duration(), help="Lifetime of the token, such as 12h, 30d, or 8w [no expiry].")
+@click.option("--expires-in", type=Duration(), help="Lifetime of the token, such as 12h, 30d, or 8w [90d].")
 @key_option
 @as_json
 def create(
@@ -47,12 +49,25 @@ def create(
 
     seconds = None if expires_in is None else expires_in.total_seconds()
     request = CreateToken(name=name, scope=scope, username=username, expires_in=seconds)
-    created = admin.create_token(connect(), request)
-    if json_output:
-        print_json(created)
-        return
-    echo(created.token)
-    echo("Save this token now: it won't be shown again.", err=True)
+    _show(admin.create_token(connect(), request), json_output)
+
+
+@token.command(epilog="\b\nExample:\n  appliance token rotate edge-01 --overlap 2d")
+@click.argument("token_id", type=TokenId(), metavar="TOKEN")
+@click.option(
+    "--overlap",
+    type=Duration(),
+    default="24h",
+    show_default=True,
+    help="How long TOKEN stays valid, so that you can replace it where it is used: at most 30d.",
+)
+@key_option
+@as_json
+def rotate(token_id: UUID, overlap: timedelta, json_output: bool) -> None:
+    """Create a token that replaces TOKEN, an id or a name, and show it once."""
+    from appliance.client import admin
+
+    _show(admin.rotate_token(connect(), token_id, RotateToken(overlap=overlap.total_seconds())), json_output)
 
 
 @token.command("list")
@@ -78,3 +93,13 @@ def revoke(token_id: UUID) -> None:
 
     admin.delete_token(connect(), token_id)
     echo("Token revoked.")
+
+
+def _show(created: TokenCreated, json_output: bool) -> None:
+    if json_output:
+        print_json(created)
+        return
+    echo(created.token)
+    ends = created.view.expires_at
+    note = "Save this token now: it won't be shown again."
+    echo(note if ends is None else f"{note} It ends at {zone.named(ends)}.", err=True)

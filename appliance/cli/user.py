@@ -1,25 +1,26 @@
-"""`appliance user`: creates and lists the people who may sign in, and changes their passwords."""
+"""`appliance user`: the people who may sign in, their roles, passwords and sessions."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 from uuid import UUID
 
 import click
 
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import UserId
-from appliance.cli.options import key_option
+from appliance.cli.options import key_option, yes_option
 from appliance.cli.output import as_json, echo, print_json, print_table
-from appliance.protocol.users import ChangePassword, CreateUser, SetPassword, UserView
+from appliance.protocol.users import ChangePassword, CreateUser, EditUser, Role, SetPassword, UserView
 
 EPILOG = """\b
 Examples:
   appliance user create maria --role operator
   appliance user create ci --role viewer --password-file /run/secrets/ci
-  appliance user password
-  appliance user password maria"""
+  appliance user password maria
+  appliance user edit maria --role admin
+  appliance user disable maria
+  appliance user sign-out maria"""
 CHANGE_EPILOG = """\b
 Examples:
   appliance user password
@@ -27,22 +28,17 @@ Examples:
   appliance user password maria
   appliance user password ci --password-file /run/secrets/ci --no-must-change"""
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_ROLE = click.Choice(["viewer", "operator", "admin"])
 
 
 @click.group(epilog=EPILOG)
 def user() -> None:
-    """Create and list users, and change passwords."""
+    """Create, list, change, disable, and delete users, and end their sessions."""
 
 
 @user.command()
 @click.argument("name")
-@click.option(
-    "--role",
-    type=click.Choice(["viewer", "operator", "admin"]),
-    default="viewer",
-    show_default=True,
-    help="What the user may do.",
-)
+@click.option("--role", type=_ROLE, default="viewer", show_default=True, help="What the user may do.")
 @click.option(
     "--password-file",
     type=_FILE,
@@ -50,9 +46,7 @@ def user() -> None:
 )
 @key_option
 @as_json
-def create(
-    name: str, role: Literal["viewer", "operator", "admin"], password_file: Path | None, json_output: bool
-) -> None:
+def create(name: str, role: Role, password_file: Path | None, json_output: bool) -> None:
     """Create a user."""
     from appliance.client import admin
 
@@ -76,6 +70,74 @@ def list_users(json_output: bool) -> None:
         return
     rows = ((u.username, u.role, u.created, _notes(u)) for u in users)
     print_table(("NAME", "ROLE", "CREATED", ""), rows, "No users exist.")
+
+
+@user.command(epilog="\b\nExample:\n  appliance user edit maria --role operator")
+@click.argument("user_id", type=UserId(), metavar="NAME")
+@click.option("--role", type=_ROLE, required=True, help="What the user may do from now on.")
+@key_option
+@as_json
+def edit(user_id: UUID, role: Role, json_output: bool) -> None:
+    """Change NAME's role. It takes effect at once."""
+    _edit(user_id, EditUser(role=role), json_output)
+
+
+@user.command()
+@click.argument("user_id", type=UserId(), metavar="NAME")
+@key_option
+@as_json
+def disable(user_id: UUID, json_output: bool) -> None:
+    """Keep NAME out: ends their sessions, and their tokens stop working until `appliance user enable`."""
+    _edit(user_id, EditUser(disabled=True), json_output)
+
+
+@user.command()
+@click.argument("user_id", type=UserId(), metavar="NAME")
+@key_option
+@as_json
+def enable(user_id: UUID, json_output: bool) -> None:
+    """Let NAME, who was disabled, in again. Their tokens work again, too."""
+    _edit(user_id, EditUser(disabled=False), json_output)
+
+
+@user.command()
+@click.argument("user_id", type=UserId(), metavar="NAME")
+@yes_option
+@key_option
+def delete(user_id: UUID, yes: bool) -> None:
+    """Delete NAME with their sessions and tokens. Histories keep the name."""
+    from appliance.client import admin
+
+    if not yes:
+        click.confirm("Delete this user with all of their tokens?", abort=True)
+    admin.delete_user(connect(), user_id)
+    echo("User deleted.")
+
+
+@user.command()
+@click.argument("user_id", type=UserId(), metavar="[NAME]", required=False)
+@as_json
+def sessions(user_id: UUID | None, json_output: bool) -> None:
+    """List the browsers in which you are signed in, or NAME is."""
+    from appliance.client import admin
+
+    listed = admin.sessions(connect(), user_id)
+    if json_output:
+        print_json(listed)
+        return
+    rows = ((s.created, s.last_used, s.expires_at, s.id) for s in listed)
+    print_table(("SIGNED IN", "LAST USED", "EXPIRES", "ID"), rows, "No browser is signed in.")
+
+
+@user.command("sign-out")
+@click.argument("user_id", type=UserId(), metavar="NAME")
+@key_option
+def sign_out(user_id: UUID) -> None:
+    """Sign NAME out of every browser. Their password and tokens keep working."""
+    from appliance.client import admin
+
+    admin.end_sessions(connect(), user_id)
+    echo("Signed out of every browser.")
 
 
 @user.command("password", epilog=CHANGE_EPILOG)
@@ -107,6 +169,18 @@ def change_password(
         if current_password_file is not None:
             raise click.UsageError("--current-password-file is for your own password; leave out the user's NAME.")
         _set_for(user_id, password_file, must_change is not False, json_output)
+
+
+def _edit(user_id: UUID, request: EditUser, json_output: bool) -> None:
+    from appliance.client import admin
+
+    changed = admin.edit_user(connect(), user_id, request)
+    if json_output:
+        print_json(changed)
+    else:
+        echo(
+            f"User {changed.username} has the role {changed.role} and {'is disabled' if changed.disabled else 'may sign in'}."
+        )
 
 
 def _change_own(current_file: Path | None, new_file: Path | None, json_output: bool) -> None:

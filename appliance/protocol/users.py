@@ -47,6 +47,23 @@ class UserView(Answer, kw_only=True):
     must_change_password: bool = False
 
 
+class EditUser(Message, kw_only=True):
+    """A user's role, and whether they may sign in. What is missing stays as it is."""
+
+    role: Role | None = None
+    disabled: bool | None = None
+
+
+class SessionView(Answer, kw_only=True):
+    """A browser in which a user is signed in. `current` is the one that asks."""
+
+    id: UUID
+    created: datetime
+    last_used: datetime
+    expires_at: datetime
+    current: bool = False
+
+
 class ChangePassword(Message, kw_only=True):
     """Change one's own password."""
 

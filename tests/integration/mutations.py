@@ -11,8 +11,8 @@ from appliance.kit import clock, ids
 from appliance.protocol.backfills import Backfill
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.tokens import CreateToken
-from appliance.protocol.users import SetPassword
-from appliance.server.actions import concurrency, hold, jobs, maintenance, passwords, schedules, tokens
+from appliance.protocol.users import Login, SetPassword
+from appliance.server.actions import concurrency, hold, jobs, maintenance, passwords, schedules, sessions, tokens
 from appliance.server.actions.flow_runs.pause import pause_run
 from appliance.server.auth.identity import SYSTEM
 from appliance.server.db.session import Database
@@ -97,6 +97,13 @@ def own_password(site: Site) -> None:
     passwords.set_for(site.database, SYSTEM, admin, set_password, None)
 
 
+def own_session(site: Site) -> UUID:
+    """A browser in which the administrator is signed in."""
+    own_password(site)
+    sessions.sign_in(site.database, Login(username="admin", password=PASSWORD), timedelta(hours=1))
+    return UUID(str(rows(site.database, "select id from session")[0]["id"]))
+
+
 def backfill(site: Site) -> dict[str, Any]:
     return {"schedule_id": str(schedule(site)), "start": "2026-01-01T00:00:00Z", "end": "2026-01-04T00:00:00Z"}
 
@@ -154,6 +161,10 @@ REST: dict[str, Rest] = {
         "/users",
         {"username": "dora", "password": PASSWORD, "role": "operator"},
     ),
+    "PATCH /users/{user_id}": lambda site: (f"/users/{user(site)}", {"role": "operator", "disabled": True}),
+    "DELETE /users/{user_id}": lambda site: (f"/users/{user(site)}", None),
+    "DELETE /users/{user_id}/sessions": lambda site: (f"/users/{user(site)}/sessions", None),
+    "DELETE /sessions/{session_id}": lambda site: (f"/sessions/{own_session(site)}", None),
     "PUT /users/{user_id}/password": lambda site: (
         f"/users/{user(site)}/password",
         {"password": "another horse battery"},
@@ -163,6 +174,7 @@ REST: dict[str, Rest] = {
         ("/password", {"current": PASSWORD, "new": "another horse battery"}),
     )[1],
     "POST /tokens": lambda _site: ("/tokens", {"name": "ci", "username": "viewer"}),
+    "POST /tokens/{token_id}/rotate": lambda site: (f"/tokens/{token(site)}/rotate", {"overlap": 60.0}),
     "DELETE /tokens/{token_id}": lambda site: (f"/tokens/{token(site)}", None),
 }
 """By method and path below /api/v1."""

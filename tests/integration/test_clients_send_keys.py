@@ -21,8 +21,8 @@ from appliance.protocol.flow_runs import CreateFlowRun, EditFlowRun
 from appliance.protocol.flows import Registration
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
-from appliance.protocol.tokens import CreateToken
-from appliance.protocol.users import ChangePassword, CreateUser, SetPassword
+from appliance.protocol.tokens import CreateToken, RotateToken
+from appliance.protocol.users import ChangePassword, CreateUser, EditUser, SetPassword
 from appliance.server.app import create_app
 from appliance.server.db.session import Database
 from tests.integration import mutations as make
@@ -90,6 +90,11 @@ CHANGES: dict[str, Change] = {
         admin.change_password(to, ChangePassword(current=PASSWORD, new=ANOTHER)),
     ),
     "admin.set_password": lambda to, site: admin.set_password(to, make.user(site), SetPassword(password=PASSWORD)),
+    "admin.edit_user": lambda to, site: admin.edit_user(to, make.user(site), EditUser(disabled=True)),
+    "admin.delete_user": lambda to, site: admin.delete_user(to, make.user(site)),
+    "admin.end_sessions": lambda to, site: admin.end_sessions(to, make.user(site)),
+    "admin.end_session": lambda to, site: admin.end_session(to, make.own_session(site)),
+    "admin.rotate_token": lambda to, site: admin.rotate_token(to, make.token(site), RotateToken()),
     "admin.create_token": lambda to, _site: admin.create_token(to, CreateToken(name="ci")),
     "admin.delete_token": lambda to, site: admin.delete_token(to, make.token(site)),
     "concurrency.put": lambda to, _site: concurrency.put(to, "label", "gpu", 3),
@@ -163,6 +168,12 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "schedule delete": lambda site: [str(make.schedule(site))],
     "token create": lambda _site: ["ci"],
     "token revoke": lambda site: [str(make.token(site))],
+    "token rotate": lambda site: [str(make.token(site))],
+    "user edit": lambda site: [str(make.user(site)), "--role", "operator"],
+    "user disable": lambda site: [str(make.user(site))],
+    "user enable": lambda site: [str(make.user(site))],
+    "user delete": lambda site: [str(make.user(site)), "--yes"],
+    "user sign-out": lambda site: [str(make.user(site))],
     "user create": lambda _site: ["dora", "--password-file", "password"],
     "user password": lambda site: list(
         filter(None, [make.own_password(site), "--current-password-file", "password", "--password-file", "another"])
@@ -199,10 +210,19 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
 CHANGE_NOTHING = {
     *("flow diff", "project list"),
     *("get flow-runs", "get flows", "get agents", "get schedules", "get task-runs", "get versions", "logs", "version"),
-    *("schedule skips", "token list", "user list", "limit list", "maintenance show", "disk show", "hold show"),
+    *(
+        "schedule skips",
+        "token list",
+        "user list",
+        "user sessions",
+        "limit list",
+        "maintenance show",
+        "disk show",
+        "hold show",
+    ),
     *("job list", "job show", "start", "server", "services", "agent process", "health", "completion"),
     *("backup create", "backup list", "backup restore", "backup verify", "doctor rows"),
-    *("login", "logout", "profile list", "profile use"),
+    *("login", "logout", "profile list", "profile use", "admin reset"),
 }
 """Commands that change nothing on a server, because they only read, work on files, or are the appliance themselves."""
 

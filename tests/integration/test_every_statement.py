@@ -174,6 +174,7 @@ def read_on_behalf_of_others(large: Database) -> None:
         reads.outages.unserved(session, UNTIL)
         for get in (reads.jobs.get, reads.tokens.get, reads.users.get):
             get(session, run)
+        reads.sessions.of_user(session, run, UNTIL)
         for find in (reads.sessions.by_hash, reads.users.by_username, reads.request_keys.get):
             find(session, "x")
         reads.mapped_flows.find(session, None, "default", "x")

@@ -91,9 +91,8 @@ def _user(_site: Site) -> Target:
     return "/api/v1/users", {"username": f"user-{uuid4().hex[:12]}", "password": "a long enough one"}
 
 
-def _password(site: Site) -> Target:
-    user = add_user(site.database, f"user-{uuid4().hex[:12]}", "viewer")
-    return f"/api/v1/users/{user}/password", {"password": "a long enough one"}
+def _of_user(suffix: str = "", body: Any = None) -> Callable[[Site], Target]:
+    return lambda site: (f"/api/v1/users/{add_user(site.database, f'user-{uuid4().hex[:12]}', 'viewer')}{suffix}", body)
 
 
 def _limit(site: Site) -> Target:
@@ -216,7 +215,17 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("DELETE", "/api/v1/system/maintenance"): (ADMINS, _fixed("/api/v1/system/maintenance")),
     ("GET", "/api/v1/users"): (ADMINS, _fixed("/api/v1/users")),
     ("POST", "/api/v1/users"): (ADMINS, _user),
-    ("PUT", "/api/v1/users/{user_id:uuid}/password"): (ADMINS, _password),
+    ("PUT", "/api/v1/users/{user_id:uuid}/password"): (
+        ADMINS,
+        _of_user("/password", {"password": "a long enough one"}),
+    ),
+    ("PATCH", "/api/v1/users/{user_id:uuid}"): (ADMINS, _of_user("", {"disabled": True})),
+    ("DELETE", "/api/v1/users/{user_id:uuid}"): (ADMINS, _of_user()),
+    ("GET", "/api/v1/users/{user_id:uuid}/sessions"): (ADMINS, _of_user("/sessions")),
+    ("DELETE", "/api/v1/users/{user_id:uuid}/sessions"): (ADMINS, _of_user("/sessions")),
+    ("GET", "/api/v1/sessions"): (READERS, _fixed("/api/v1/sessions")),
+    ("DELETE", "/api/v1/sessions/{session_id:uuid}"): (READERS, _fixed(f"/api/v1/sessions/{uuid4()}")),
+    ("POST", "/api/v1/tokens/{token_id:uuid}/rotate"): (ADMINS, lambda site: (f"{_token(site)[0]}/rotate", {})),
     ("GET", "/api/v1/tokens"): (ADMINS, _fixed("/api/v1/tokens")),
     ("POST", "/api/v1/tokens"): (ADMINS, _fixed("/api/v1/tokens", {"name": "x"})),
     ("DELETE", "/api/v1/tokens/{token_id:uuid}"): (ADMINS, _token),
@@ -229,6 +238,7 @@ ANSWERED_OTHERWISE = {
     ("POST", "/api/v1/login"): {401, 429},
     ("POST", "/api/v1/setup"): {409},
     ("POST", "/api/v1/password"): {409},  # they have only tokens
+    ("DELETE", "/api/v1/sessions/{session_id:uuid}"): {404},  # and no sessions
     ("POST", R + "/resume"): {409},  # it is not paused
     ("POST", R + "/restart"): {409},  # it has not ended
     ("POST", "/api/v1/jobs/{job_id:uuid}/cancel"): {409},  # it is over already
@@ -269,7 +279,7 @@ def principals(site: Site) -> Site:
     disabled = add_user(database, "gone", "admin")
     site.tokens["disabled"] = add_token(database, "gone")
     with database.write() as session:
-        users.set_disabled(session, disabled, True)
+        users.edit(session, disabled, "admin", disabled=True)
     return site
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
 from appliance.protocol.users import Login
+from appliance.server.actions.keyed import keyed
 from appliance.server.auth import devices, passwords
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import users as read_users
@@ -18,7 +19,8 @@ from appliance.server.db.rows.users import UserRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import sessions as write_sessions
 from appliance.server.db.writes import users as write_users
-from appliance.server.errors import Unauthenticated
+from appliance.server.errors import NotFound, Unauthenticated
+from appliance.server.events.outbox import announce
 
 _WRONG = "The user name or the password is wrong."
 
@@ -87,3 +89,13 @@ def sign_out(db: Database, session_id: UUID) -> None:
     """End a session at once."""
     with db.write("session.end", essential=True) as session:
         write_sessions.remove(session, session_id)
+
+
+@keyed("session.end")
+def end_own(db: Database, actor: Actor, session_id: UUID, *, now: datetime | None = None) -> None:
+    """End one of the caller's own sessions, such as one on a computer that they have lost."""
+    now = now or clock.now()
+    with db.write("session.end_own", essential=True) as session:
+        if actor.user_id is None or not write_sessions.remove_own(session, session_id, actor.user_id):
+            raise NotFound("You have no such session; it may have ended.")
+        announce(session, "user", actor.user_id, "user.session_ended", {}, actor, now)

@@ -1,4 +1,5 @@
-"""Claiming a new appliance: from the environment on the first start, or by a one-time token that the first start prints."""
+"""Claiming a new appliance: from the environment on the first start, or by a one-time token that the first start prints. And the way
+back in for the machine's administrator when nobody has a password."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import hmac
 import logging
 import re
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -22,6 +24,7 @@ from appliance.server.db.reads import users as read_users
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.users import UserRow
 from appliance.server.db.session import Database
+from appliance.server.db.writes import sessions as write_sessions
 from appliance.server.db.writes import settings as write_settings
 from appliance.server.db.writes import tokens as write_tokens
 from appliance.server.db.writes import users as write_users
@@ -35,6 +38,9 @@ MIN_SECRET_LENGTH = 8
 GOOD_SECRET_LENGTH = 16
 _SENDABLE = re.compile(r"(?! )[\x20-\x7e]*(?<! )")
 _SETUP = "setup_token_hash"
+_PRESET = "preset_password_hash"
+"""The password that was in the environment at the last start, whatever the password of `admin` has been changed to since."""
+_FROM_ENVIRONMENT = "from the environment"
 
 
 def setup_required(db: Database) -> bool:
@@ -47,8 +53,8 @@ def setup_required(db: Database) -> bool:
 def ensure_admin(
     db: Database, password: str, token: str, *, must_change: bool = False, now: datetime | None = None
 ) -> None:
-    """On the first start create the user `admin` with this password, this token or both; later only add a token not yet known. With
-    `must_change`, the first thing to do with the password is to change it."""
+    """On the first start create the user `admin` with this password, this token or both. Later, one that has changed in the environment
+    since the last start replaces the former one. With `must_change`, the first thing to do with the password is to change it."""
     if not password and not token:
         return
     now = now or clock.now()
@@ -61,18 +67,49 @@ def ensure_admin(
         )
     with db.read() as session:
         admin = read_users.by_username(session, ADMIN)
-        if admin is not None and (not token or read_tokens.by_hash(session, ids.sha256(token)) is not None):
-            return
-        fresh = admin is None and not read_users.any_exists(session)
-    if not fresh and admin is None:
-        return  # the site was claimed under another name; the environment doesn't add a second administrator
-    password_hash = passwords.hash_password(password) if password and admin is None else None
+        if admin is None and read_users.any_exists(session):
+            return  # the site was claimed under another name; the environment doesn't add a second administrator
+        preset = read_settings.get(session, _PRESET)
+        known = read_tokens.by_hash(session, ids.sha256(token)) if token else None
+    new_token = bool(token) and known is None
+    if known is not None and known.revoked_at is not None:
+        log.warning("APPLIANCE_ADMIN_TOKEN has been revoked, so it stays without effect; choose another token.")
+    same_password = not password or (preset is not None and passwords.verify(preset, password))
+    if admin is not None and same_password and not new_token:
+        return
+    password_hash = None if same_password else passwords.hash_password(password)
     with db.write("setup.admin") as session:
-        admin = read_users.by_username(session, ADMIN) or _add_admin(
-            session, ADMIN, password_hash, now, must_change=must_change and password_hash is not None
-        )
-        if token and read_tokens.by_hash(session, ids.sha256(token)) is None:
-            issue(session, SYSTEM, admin, "from the environment", "user", now, secret=token)
+        admin = read_users.by_username(session, ADMIN)
+        if admin is None:
+            must = must_change and password_hash is not None
+            admin = _add_admin(session, ADMIN, password_hash, now, must_change=must)
+        elif password_hash is not None and preset is not None:
+            _set_password(session, admin.id, password_hash, must_change, now)
+            log.warning("APPLIANCE_ADMIN_PASSWORD has changed: it is the password of the user admin now.")
+        if password_hash is not None:
+            write_settings.put(session, _PRESET, password_hash, now)
+        if new_token and read_tokens.by_hash(session, ids.sha256(token)) is None:
+            if write_tokens.revoke_named(session, _FROM_ENVIRONMENT, "user", now):
+                log.warning("APPLIANCE_ADMIN_TOKEN has changed: the former token has ended.")
+            issue(session, SYSTEM, admin, _FROM_ENVIRONMENT, "user", now, secret=token)
+
+
+@retried
+def reset_admin(db: Database, username: str, password: str, *, now: datetime | None = None) -> str:
+    """Give an administrator this password, whatever happened to them: a user who is missing is added, and one who is disabled or has
+    another role is an administrator again. Their sessions end. Returns the name."""
+    now = now or clock.now()
+    name = normal_username(username)
+    password_hash = _hash_password(password, name)
+    with db.write("setup.reset") as session:
+        user = read_users.by_username(session, name)
+        if user is None:
+            user = _add_admin(session, name, password_hash, now)
+        else:
+            write_users.edit(session, user.id, "admin", disabled=False)
+            _set_password(session, user.id, password_hash, False, now)
+        announce(session, "user", user.id, "user.reset", {"username": name}, SYSTEM, now)
+    return name
 
 
 @retried
@@ -127,6 +164,12 @@ def _check_secret(variable: str, secret: str) -> None:
 def _hash_password(password: str, username: str = "") -> str:
     passwords.check_strength(password, username)
     return passwords.hash_password(password)
+
+
+def _set_password(session: Session, user_id: UUID, password_hash: str, must_change: bool, now: datetime) -> None:
+    write_users.set_password(session, user_id, password_hash, must_change)
+    write_sessions.remove_of_user(session, user_id, None)
+    announce(session, "user", user_id, "user.password_set", {"must_change": must_change}, SYSTEM, now)
 
 
 def _check_setup_token(session: Session, token: str) -> None:

@@ -1,4 +1,4 @@
-"""API tokens: creating one, whose secret only its creator gets, and revoking it.
+"""API tokens: creating one, whose secret only its creator gets, replacing it by another, and revoking it.
 
 A creation that is sent again, because its answer was lost, is answered with the same secret. The database holds nothing to read it
 from: the secret is worked out from the idempotency key, which only the caller knows, and a salt. A key that could be guessed would
@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
-from appliance.protocol.tokens import CreateToken, TokenCreated, TokenView
+from appliance.kit.plurals import counted
+from appliance.protocol.tokens import CreateToken, RotateToken, TokenCreated, TokenView
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.lengths import end_of
 from appliance.server.auth.identity import Actor
@@ -25,6 +26,7 @@ from appliance.server.db.reads import users as read_users
 from appliance.server.db.rows.users import UserRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import tokens as write_tokens
+from appliance.server.domain.rules import Rules
 from appliance.server.errors import Conflict, Invalid, NotFound
 from appliance.server.events.outbox import announce
 
@@ -33,6 +35,8 @@ SAFE_KEY = 20
 _PREFIX_LENGTH = 12  # "apl_agent_" and the first random characters
 _PREFIX_OF_CHOSEN = 4  # of a secret that a person chose, show hardly anything
 _KINDS = {"agent": "agent", "user": "api"}
+_UNKNOWN = "There is no such token; list them to see their ids."
+_LONGEST_OVERLAP = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,20 @@ class _Issued:
 
 def create(db: Database, actor: Actor, request: CreateToken, *, now: datetime | None = None) -> TokenCreated:
     """Create a token that acts as a user, or one that only agents use."""
-    issued = _create(db, actor, request, now=now or clock.now())
-    secret = issued.secret or _secret(actor, request.scope, issued.salt)
+    return _shown(actor, _create(db, actor, request, now=now or clock.now()))
+
+
+def rotate(
+    db: Database, actor: Actor, token_id: UUID, request: RotateToken, *, now: datetime | None = None
+) -> TokenCreated:
+    """Create a token that replaces another, with its name, scope, user and lifetime. The other one ends after the overlap, so that there
+    is time to put the new one wherever it is used."""
+    return _shown(actor, _rotate(db, actor, token_id, request, now=now or clock.now()))
+
+
+def _shown(actor: Actor, issued: _Issued) -> TokenCreated:
+    """The token with its secret. Raises Conflict if this is a repetition and the secret is lost."""
+    secret = issued.secret or _secret(actor, issued.view.scope, issued.salt)
     if secret is None:
         raise Conflict(
             f"This request created the token {issued.view.name!r} before, and its secret can't be shown again, because the "
@@ -66,12 +82,61 @@ def _create(db: Database, actor: Actor, request: CreateToken, *, now: datetime) 
             raise Invalid("The field expires_at needs a time zone; write it like 2027-01-31T06:30:00Z.")
         if request.expires_at <= now:
             raise Invalid("The field expires_at is in the past; choose a later time or leave it out.")
-    ends = end_of(now, request.expires_at, request.expires_in, ("expires_at", "expires_in"))
+    chosen = end_of(now, request.expires_at, request.expires_in, ("expires_at", "expires_in"))
+    ends = _end(db.rules, chosen, now)
     with db.write("token") as session:
-        user, salt = _owner(session, actor, request.username), secrets.token_hex(16)
-        secret = _secret(actor, request.scope, salt)
-        made = issue(session, actor, user, name, request.scope, now, secret=secret, expires_at=ends)
-        return _Issued(made.view, salt, made.token if secret is None else "")
+        user = _owner(session, actor, request.username)
+        return _issue(session, actor, user, name, request.scope, ends, now)
+
+
+@keyed("token.rotate", keep=lambda issued: replace(issued, secret=""))
+def _rotate(db: Database, actor: Actor, token_id: UUID, request: RotateToken, *, now: datetime) -> _Issued:
+    overlap = request.overlap
+    if not 0 <= overlap <= _LONGEST_OVERLAP.total_seconds():
+        raise Invalid(
+            f"The field overlap is a number of seconds, 0 to {_LONGEST_OVERLAP.total_seconds():.0f} (30 days)."
+        )
+    with db.write("token.rotate") as session:
+        old = read_tokens.get(session, token_id)
+        if old is None:
+            raise NotFound(_UNKNOWN)
+        if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
+            raise Conflict(f"The token {old.name!r} has ended, so there is nothing to replace; create a new one.")
+        user = read_users.get(session, old.user_id)
+        assert user is not None
+        lifetime = None if old.expires_at is None else now + (old.expires_at - old.created)
+        scope: Literal["user", "agent"] = "agent" if old.scope == "agent" else "user"
+        issued = _issue(session, actor, user, old.name, scope, _end(db.rules, lifetime, now), now)
+        write_tokens.shorten(session, token_id, now + timedelta(seconds=overlap))
+        announce(session, "token", token_id, "token.rotated", {"successor": str(issued.view.id)}, actor, now)
+        return issued
+
+
+def _end(rules: Rules, chosen: datetime | None, now: datetime) -> datetime | None:
+    """When a token ends: as its creator wants, or else after the site's usual time; never later than the site permits."""
+    if chosen is None:
+        days = [days for days in (rules.token_days, rules.longest_token_days) if days]
+        return now + timedelta(days=min(days)) if days else None
+    longest = rules.longest_token_days
+    if longest and chosen > now + timedelta(days=longest):
+        most = counted(longest, "day")
+        raise Invalid(f"At this site a token lasts at most {most} (APPLIANCE_LONGEST_TOKEN_DAYS); choose less.")
+    return chosen
+
+
+def _issue(
+    session: Session,
+    actor: Actor,
+    user: UserRow,
+    name: str,
+    scope: Literal["user", "agent"],
+    ends: datetime | None,
+    now: datetime,
+) -> _Issued:
+    salt = secrets.token_hex(16)
+    secret = _secret(actor, scope, salt)
+    made = issue(session, actor, user, name, scope, now, secret=secret, expires_at=ends)
+    return _Issued(made.view, salt, made.token if secret is None else "")
 
 
 def _secret(actor: Actor, scope: str, salt: str) -> str | None:
@@ -87,7 +152,7 @@ def revoke(db: Database, actor: Actor, token_id: UUID, *, now: datetime | None =
     now = now or clock.now()
     with db.write("token.revoke") as session:
         if read_tokens.get(session, token_id) is None:
-            raise NotFound("There is no such token; list them to see their ids.")
+            raise NotFound(_UNKNOWN)
         if write_tokens.revoke(session, token_id, now):
             announce(session, "token", token_id, "token.revoked", {}, actor, now)
 

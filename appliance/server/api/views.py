@@ -19,14 +19,14 @@ from appliance.protocol.schedules import FieldEdit
 from appliance.protocol.states import StateView
 from appliance.protocol.task_runs import TaskRunView
 from appliance.protocol.tokens import TokenView
-from appliance.protocol.users import UserView
+from appliance.protocol.users import SessionView, UserView
 from appliance.server.db.reads import flows, waiting
 from appliance.server.db.rows.flow_runs import FlowRunRow, NewFlowRun
 from appliance.server.db.rows.logs import LogRow
 from appliance.server.db.rows.states import StateRow
 from appliance.server.db.rows.task_runs import TaskRunRow
 from appliance.server.db.rows.tokens import TokenRow
-from appliance.server.db.rows.users import UserRow
+from appliance.server.db.rows.users import SessionRow, UserRow
 from appliance.server.domain.waiting import Waiting
 from appliance.server.errors import Invalid
 
@@ -169,6 +169,16 @@ def user(row: UserRow) -> UserView:
         created=row.created,
         disabled=row.disabled,
         must_change_password=row.must_change_password,
+    )
+
+
+def session(row: SessionRow, current: UUID | None) -> SessionView:
+    return SessionView(
+        id=row.id,
+        created=row.created,
+        last_used=row.last_used,
+        expires_at=row.expires_at,
+        current=row.id == current,
     )
 
 

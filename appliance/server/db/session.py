@@ -355,6 +355,8 @@ def open_database(settings: Settings, patience: float = PATIENCE, *, longest_rea
         start_deadline=settings.start_deadline,
         run_timeout=settings.run_timeout,
         late_after=settings.late_after,
+        token_days=settings.token_days,
+        longest_token_days=settings.longest_token_days,
     )
     return Database(
         settings.database, rules=rules, space=_space(settings), patience=patience, longest_read=longest_read

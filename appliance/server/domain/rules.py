@@ -20,6 +20,10 @@ class Rules:
     """By then a run has ended, unless its flow says otherwise; 0: no run has such a deadline."""
     late_after: float = 60.0
     """0: no run is called Late."""
+    token_days: float = 90.0
+    """After so many days a token ends, unless its creator says otherwise; 0: never."""
+    longest_token_days: float = 400.0
+    """No token lasts longer; 0: no limit."""
 
     @property
     def stop_deadline(self) -> float:

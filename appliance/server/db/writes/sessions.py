@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import CursorResult, delete, insert, update
 from sqlalchemy.orm import Session
 
 from appliance.server.db.rows.users import NewSession
@@ -20,6 +20,14 @@ def add(session: Session, row: NewSession) -> None:
 
 def remove(session: Session, session_id: UUID) -> None:
     session.execute(delete(_session).where(_session.c.id == session_id))
+
+
+def remove_own(session: Session, session_id: UUID, user_id: UUID) -> bool:
+    """Whether it was a session of this user."""
+    own = (_session.c.id == session_id, _session.c.user_id == user_id)
+    result = session.execute(delete(_session).where(*own))
+    assert isinstance(result, CursorResult)
+    return result.rowcount == 1
 
 
 def remove_of_user(session: Session, user_id: UUID, keep: UUID | None) -> None:

@@ -28,13 +28,24 @@ def revoke(session: Session, token_id: UUID, now: datetime) -> bool:
     )
 
 
-def revoke_named(session: Session, name: str, scope: str, now: datetime) -> None:
-    """Revoke every live token of this name and scope."""
-    session.execute(
-        update(_token)
-        .where(_token.c.name == name, _token.c.scope == scope, _token.c.revoked_at.is_(None))
-        .values(revoked_at=now)
-    )
+def revoke_named(session: Session, name: str, scope: str, now: datetime) -> bool:
+    """Revoke every live token of this name and scope. True when there was one."""
+    live = (_token.c.name == name, _token.c.scope == scope, _token.c.revoked_at.is_(None))
+    result = session.execute(update(_token).where(*live).values(revoked_at=now))
+    assert isinstance(result, CursorResult)
+    return result.rowcount > 0
+
+
+def shorten(session: Session, token_id: UUID, ends: datetime) -> None:
+    """Let the token end then, unless it ends earlier."""
+    later = or_(_token.c.expires_at.is_(None), _token.c.expires_at > ends)
+    session.execute(update(_token).where(_token.c.id == token_id, later).values(expires_at=ends))
+
+
+def hand_over(session: Session, user_id: UUID, to: UUID, created_by: str) -> None:
+    """Give the agents' tokens of a user that were created by somebody to another user."""
+    theirs = (_token.c.user_id == user_id, _token.c.scope == "agent", _token.c.created_by == created_by)
+    session.execute(update(_token).where(*theirs).values(user_id=to))
 
 
 def touch(session: Session, token_id: UUID, now: datetime, before: datetime) -> None:

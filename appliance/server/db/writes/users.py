@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Result, insert, select, update
+from sqlalchemy import CursorResult, Result, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from appliance.server.db.rows.users import UserRow
@@ -66,8 +67,26 @@ def replace_password(session: Session, user_id: UUID, old_hash: str, new_hash: s
     )
 
 
-def set_disabled(session: Session, user_id: UUID, disabled: bool) -> None:
-    session.execute(update(_user).where(_user.c.id == user_id).values(disabled=disabled))
+def lock(session: Session, user_id: UUID) -> UserRow | None:
+    """The user, whom nobody else changes until the transaction ends."""
+    statement = select(_user).where(_user.c.id == user_id).with_for_update()
+    return cast(UserRow | None, session.execute(statement).one_or_none())
+
+
+def lock_administrators(session: Session) -> Sequence[UserRow]:
+    """The administrators who may sign in, oldest first. None of them changes until the transaction ends."""
+    enabled = select(_user).where(_user.c.role == "admin", _user.c.disabled.is_(False))
+    statement = enabled.order_by(_user.c.created, _user.c.id).with_for_update()
+    return cast(Sequence[UserRow], session.execute(statement).all())
+
+
+def edit(session: Session, user_id: UUID, role: str, disabled: bool) -> None:
+    session.execute(update(_user).where(_user.c.id == user_id).values(role=role, disabled=disabled))
+
+
+def remove(session: Session, user_id: UUID) -> None:
+    """With their sessions and tokens."""
+    session.execute(delete(_user).where(_user.c.id == user_id))
 
 
 def _changed(result: Result[Any]) -> bool:

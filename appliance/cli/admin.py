@@ -1,0 +1,64 @@
+"""`appliance admin`: the way back in for an administrator of the machine who can't sign in any more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from appliance import config
+from appliance.cli.backup import place_options
+from appliance.cli.output import as_json, echo, print_json
+
+_EXAMPLES = """\b
+Examples:
+  appliance admin reset
+  appliance admin reset maria --password-file new.txt --data-dir /var/lib/appliance"""
+
+
+@click.group(epilog=_EXAMPLES)
+def admin() -> None:
+    """Get back in when nobody can sign in. Works on the database of this machine, without the server."""
+
+
+@admin.command(epilog=_EXAMPLES)
+@click.argument("name", default="admin")
+@click.option(
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read the new password from a file instead of prompting for it.",
+)
+@place_options
+@as_json
+def reset(name: str, password_file: Path | None, json_output: bool, **options: Any) -> None:
+    """Make NAME [admin] an administrator with a new password. Signs NAME out everywhere. The history of events records it. The appliance
+    may be running."""
+    settings = config.load(**options)
+    from appliance.server.actions import setup
+    from appliance.server.db import migrate, sqlite
+    from appliance.server.db.session import open_database
+    from appliance.server.errors import ServerError
+
+    file = sqlite.file_of(settings.database)
+    if file is not None and not file.exists():
+        raise click.ClickException(f"There is no database at {file}; name its folder with --data-dir.")
+    try:
+        if not migrate.is_current(settings.database):
+            raise click.ClickException("The database belongs to another release; start this one once, then try again.")
+        password = (
+            password_file.read_text(encoding="utf-8").rstrip("\r\n")
+            if password_file
+            else click.prompt("New password", hide_input=True, confirmation_prompt=True)
+        )
+        database = open_database(settings)
+        try:
+            username = setup.reset_admin(database, name, password)
+        finally:
+            database.dispose()
+    except ServerError as error:
+        raise click.ClickException(error.message) from error
+    if json_output:
+        print_json({"username": username})
+    else:
+        echo(f"{username} is an administrator and signs in with the new password.")
