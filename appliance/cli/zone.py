@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import click
 
-from appliance.kit import clock
+from appliance.kit import clock, suggestions
 
 F = TypeVar("F", bound=Callable[..., Any])
 _KEY = "appliance.zone"
 _LOCALTIME = Path("/etc/localtime")
+_IN_UTC = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\b")
 
 
 def zone_option(command: F) -> F:
@@ -52,6 +54,11 @@ def named(time: datetime | str) -> str:
     return f"{text(time)} {name()}"
 
 
+def told(sentence: str) -> str:
+    """A sentence of the server, whose times are in UTC, with its times in the zone."""
+    return _IN_UTC.sub(lambda match: named(f"{match[1]}+00:00"), sentence)
+
+
 def instant(wall: datetime) -> datetime:
     """The instant, in UTC, of a time without an offset."""
     from appliance.schedules.zones import instant_of
@@ -65,7 +72,9 @@ def _choose(ctx: click.Context, _param: click.Parameter, value: str | None) -> N
         return
     zone = _zone(value)
     if zone is None:
-        raise click.UsageError(f"There is no time zone {value[:60]!r}; use an IANA name such as Europe/Berlin.")
+        meant = suggestions.closest(value[:60], available_timezones())
+        way_out = "use an IANA name such as Europe/Berlin." if meant is None else f"did you mean {meant!r}?"
+        raise click.UsageError(f"There is no time zone {value[:60]!r}; {way_out}")
     ctx.meta[_KEY] = zone
 
 

@@ -84,6 +84,20 @@ def test_sentences_name_the_zone(site: Site, run: Run, capsys: pytest.CaptureFix
     assert "from 2026-01-01 01:00:00 to 2026-01-01 02:00:00 Europe/Berlin" in told
 
 
-def test_a_zone_that_does_not_exist_is_refused(site: Site, run: Run) -> None:
+def test_reasons_for_waiting_are_in_the_zone(site: Site, run: Run) -> None:
+    register(site.database)
+    run("run", "etl", "--at", "2026-07-01T09:00")
+    listed = ("get", "flow-runs", "--include-future")
+    assert "Due at 2026-07-01 09:00:00 Europe/Berlin." in run(*listed)
+    assert "Due at 2026-07-01 16:00:00 Asia/Tokyo." in run(*listed, "--timezone", "Asia/Tokyo")
+    assert "Due at 2026-07-01 07:00:00 UTC." in run(*listed, "--json")
+
+
+def test_a_zone_that_does_not_exist_is_refused(
+    site: Site, run: Run, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for wrong, meant in (("Europe/Brelin", "Europe/Berlin"), ("asia/tokyo", "Asia/Tokyo")):
+        assert invoke(["get", "flow-runs", "--timezone", wrong]) == 2
+        assert f"There is no time zone {wrong!r}; did you mean {meant!r}?" in capsys.readouterr().err
     run("get", "flow-runs", "--timezone", "Moon", code=2)
     run("--timezone", "../UTC", "get", "flow-runs", code=2)
