@@ -159,7 +159,7 @@ def test_the_page_bears_the_boot_facts(database: Database, tmp_path: Path) -> No
         facts = boot(client)
         assert facts["setupRequired"] is True and facts["me"] is None and facts["siteName"] == "</script><b>"
         add_user(database, "alice", "viewer", passwords.hash_password("correct horse battery"))
-    site = TestClient(_whole(database))
+    site = TestClient(whole(database))
     with site:
         login = site.post("/api/v1/login", json={"username": "alice", "password": "correct horse battery"})
         cookie = f"{COOKIE}={site.cookies[COOKIE]}"
@@ -197,7 +197,7 @@ def test_the_docs_bear_a_policy_that_names_their_inline_scripts(database: Databa
     assert "require-trusted-types-for" not in policy and "frame-ancestors 'none'" in policy
 
 
-def _whole(database: Database) -> Litestar:
+def whole(database: Database) -> Litestar:
     from appliance.server.app import create_app
 
     return create_app(Settings(), database)
@@ -227,7 +227,7 @@ def _tick(database: Database, at: Any) -> None:
         )
 
 
-class _Stream:
+class Stream:
     """Reads server-sent events in a thread."""
 
     def __init__(self, url: str, headers: dict[str, str]) -> None:
@@ -258,15 +258,18 @@ class _Stream:
             assert self.changed.wait_for(lambda: len(found()) >= number, 10), self.events
         return found()
 
+    def is_open(self) -> bool:
+        return self._thread.is_alive()
+
     def join(self) -> bool:
         self._thread.join(10)
         return not self._thread.is_alive()
 
 
 def test_the_live_stream_tells_of_changes_resumes_and_ends_with_the_server(site: Site) -> None:
-    app = _whole(site.database)
+    app = whole(site.database)
     with listening(app) as url:
-        stream = _Stream(f"{url}/api/v1/events?topic=flow_run", site.headers("viewer"))
+        stream = Stream(f"{url}/api/v1/events?topic=flow_run", site.headers("viewer"))
         stream.wait_for("heartbeat")
         run = builders.create(site.database, builders.register(site.database).flow_id)
         change = stream.wait_for("change")[0]
@@ -277,7 +280,7 @@ def test_the_live_stream_tells_of_changes_resumes_and_ends_with_the_server(site:
             "version": 1,
         }
         missed = builders.create(site.database, builders.register(site.database).flow_id)
-        again = _Stream(f"{url}/api/v1/events?topic=flow_run", site.headers("viewer") | {"Last-Event-ID": change["id"]})
+        again = Stream(f"{url}/api/v1/events?topic=flow_run", site.headers("viewer") | {"Last-Event-ID": change["id"]})
         told = 2 if site.database.dialect == "postgresql" else 1  # on Postgres the last ones are told again
         replayed = again.wait_for("change", told)[-1]
         assert msgspec.json.decode(replayed["data"])["id"] == str(missed) and int(replayed["id"]) > int(change["id"])
@@ -291,7 +294,7 @@ def _claim(url: str, site: Site, agent: Any, wait: float) -> Any:
     return clock.monotonic(), answer.json()
 
 
-def _waiting(pool: ThreadPoolExecutor, app: Litestar, url: str, site: Site, agent: Any) -> Future[Any]:
+def waiting(pool: ThreadPoolExecutor, app: Litestar, url: str, site: Site, agent: Any) -> Future[Any]:
     """A claim that is known to wait: the server looked once and found nothing."""
     from appliance.server.actions import agents
 
@@ -313,9 +316,9 @@ def _waiting(pool: ThreadPoolExecutor, app: Litestar, url: str, site: Site, agen
 def test_a_waiting_claim_wakes_up_when_work_is_created(site: Site) -> None:
     agent = builders.enrol(site.database)
     flow = builders.register(site.database).flow_id
-    app = _whole(site.database)
+    app = whole(site.database)
     with listening(app) as url, ThreadPoolExecutor(1) as pool:
-        future = _waiting(pool, app, url, site, agent)
+        future = waiting(pool, app, url, site, agent)
         run = builders.create(site.database, flow)
         created = clock.monotonic()
         answered, claimed = future.result(15)
@@ -325,10 +328,10 @@ def test_a_waiting_claim_wakes_up_when_work_is_created(site: Site) -> None:
 
 def test_a_waiting_claim_is_answered_at_the_stop(site: Site) -> None:
     agent = builders.enrol(site.database)
-    app = _whole(site.database)
+    app = whole(site.database)
     with ThreadPoolExecutor(1) as pool:
         with listening(app) as url:
-            future = _waiting(pool, app, url, site, agent)
+            future = waiting(pool, app, url, site, agent)
             app.state["stop"]()
             _answered, claimed = future.result(10)
         assert claimed == {"work": [], "stop": []}

@@ -27,12 +27,14 @@ from appliance.server.actions import agents as actions
 from appliance.server.actions import deploys
 from appliance.server.api import PREFIX, turns
 from appliance.server.api.bodies import decode
+from appliance.server.api.gate import request_credentials, still_allowed
 from appliance.server.api.views import AgentView
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import agents, flow_runs
 from appliance.server.db.session import Database
 from appliance.server.domain.waiting import agent_health
+from appliance.server.errors import Unauthenticated
 from appliance.server.events.broadcast import Broadcast
 
 
@@ -81,9 +83,12 @@ async def claim(
     actor: Actor,
     agent_id: UUID,
 ) -> Claimed:
-    """Claim up to `free_slots` due runs. Waits up to `wait_s` seconds for the first one, or for a run that must be stopped."""
+    """Claim up to `free_slots` due runs. Waits up to `wait_s` seconds for the first one, or for a run that must be stopped. After a wait,
+    nothing is handed out unless the caller still has access."""
     message = decode(await request.body(), Claim)
     until = clock.monotonic() + min(max(0.0, message.wait_s), MAX_WAIT)
+    credentials = request_credentials(request, Permission.AGENT_PROTOCOL)
+    looked_before = False
     disconnect = asyncio.create_task(_disconnected(request))
     try:
         while True:
@@ -91,12 +96,21 @@ async def claim(
                 broadcast.work_ready.ticket()
             )  # taken first, so that nothing between checking and waiting is missed
             room_ticket = broadcast.room_made.ticket()
+            access_ticket = broadcast.access_changed.ticket()
+            if looked_before and not await to_thread.run_sync(
+                still_allowed, database, credentials, Permission.AGENT_PROTOCOL, clock.now()
+            ):
+                raise Unauthenticated("The token is no longer valid.")
+            looked_before = True
             attempt = await to_thread.run_sync(actions.claim_due, database, actor, agent_id, message)
             answer = attempt.answer
             left = until - clock.monotonic()
             if answer.work or answer.stop or left <= 0 or stopping.is_set():
                 return answer
-            waiting = {asyncio.create_task(broadcast.work_ready.wait(left, ticket))}
+            waiting = {
+                asyncio.create_task(broadcast.work_ready.wait(left, ticket)),
+                asyncio.create_task(broadcast.access_changed.wait(left, access_ticket)),
+            }
             if attempt.blocked:
                 waiting.add(asyncio.create_task(broadcast.room_made.wait(left, room_ticket)))
             await asyncio.wait({*waiting, disconnect}, return_when=asyncio.FIRST_COMPLETED)

@@ -21,9 +21,10 @@ from appliance.server.auth.guards import Permission
 from appliance.server.db.reads import events
 from appliance.server.db.rows.events import EventRow
 from appliance.server.db.session import Database
-from appliance.server.events.broadcast import Broadcast
+from appliance.server.events.broadcast import ACCESS, Broadcast
 
 HEARTBEAT = 15.0
+"""Seconds after which a quiet stream sends a heartbeat, and a busy one looks again whether its reader still has access."""
 RETRY_MS = 1_000
 _PAGE = 1_000
 _LATE = 200
@@ -56,24 +57,26 @@ async def _messages(
 ) -> AsyncIterator[ServerSentEventMessage]:
     if stopping.is_set():
         return
-    with broadcast.subscribe(*topics) as subscription:
+    with broadcast.subscribe(*topics, *(ACCESS if topics else ())) as subscription:
         yield _heartbeat(clock.now())
         sent: set[int] = set()
         if last is not None:
             async for row in _missed(database, last, sent):
                 if not topics or row.topic in topics:
                     yield _change(row.id, row.topic, row.object_id, row.kind, row.data)
+        looked = clock.monotonic()
         while True:
             try:
                 item = await subscription.get(HEARTBEAT)
             except StopAsyncIteration:
                 return  # the server is stopping, or the client was too slow; it reconnects with its last event id
-            if item is None:
-                now = clock.now()
-                if not await to_thread.run_sync(still_allowed, database, credentials, Permission.READ, now):
+            if item is None or item.topic in ACCESS or clock.monotonic() - looked >= HEARTBEAT:
+                if not await to_thread.run_sync(still_allowed, database, credentials, Permission.READ, clock.now()):
                     return
-                yield _heartbeat(now)
-            elif item.id not in sent:
+                looked = clock.monotonic()
+            if item is None:
+                yield _heartbeat(clock.now())
+            elif item.id not in sent and (not topics or item.topic in topics):
                 yield _change(item.id, item.topic, item.object_id, item.kind, item.data)
 
 

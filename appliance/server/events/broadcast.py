@@ -24,6 +24,8 @@ from appliance.server.errors import ServerError
 
 log = logging.getLogger(__name__)
 
+ACCESS = frozenset({"user", "token"})
+"""The topics of changes after which callers may have lost their access."""
 _QUEUE = 1_000
 _REMEMBERED = 10_000
 
@@ -127,6 +129,7 @@ class Broadcast:
         self.work_ready = Signal()
         self.room_made = Signal()
         self.slots_freed = Signal()
+        self.access_changed = Signal()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -232,7 +235,7 @@ class Broadcast:
     # --- in the event loop's thread
 
     def _deliver(self, announcements: Iterable[Announcement]) -> None:
-        wake = room = freed = False
+        wake = room = freed = access = False
         for announcement in announcements:
             if announcement.id in self._seen:
                 continue
@@ -240,6 +243,7 @@ class Broadcast:
             wake = wake or _makes_work(announcement)
             room = room or _makes_room(announcement)
             freed = freed or _frees_slots(announcement)
+            access = access or announcement.topic in ACCESS
             for subscription in list(self._subscriptions):
                 subscription.offer(announcement)
         while len(self._seen) > _REMEMBERED:
@@ -251,6 +255,8 @@ class Broadcast:
             self.room_made.fire()
         if freed:
             self.slots_freed.fire()
+        if access:
+            self.access_changed.fire()
 
 
 def _makes_room(announcement: Announcement) -> bool:
