@@ -201,3 +201,11 @@ def test_pages_run_under_the_policy_of_the_server(reference: str) -> None:
     assert not re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(?:https?:)?//', reference)
     assert not re.findall(r"<[^>]+\son(?:click|load|error)=", reference)
     assert inline_scripts(reference)
+
+
+@pytest.mark.parametrize(
+    "answer", (PAGES / "faq.md").read_text().split("\n### ")[1:], ids=lambda text: text.partition("\n")[0]
+)
+def test_every_answer_of_the_faq_has_a_link_and_a_command(answer: str) -> None:
+    assert re.search(r"\]\(\w[\w-]*\.md", answer)
+    assert "```console\n" in answer
