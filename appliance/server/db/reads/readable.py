@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
+from appliance.kit.plurals import counted
 from appliance.server.db.sqlite import is_undecodable
 from appliance.server.errors import DamagedRow
 
@@ -41,7 +42,7 @@ def skip(error: DamagedRow) -> None:
     now = clock.monotonic()
     if _Skipped.logged is None or now - _Skipped.logged > _QUIET:
         _Skipped.logged = now
-        log.error("A damaged row was left out (%d times so far); `appliance doctor rows` says which.", _Skipped.rows)
+        log.error("A damaged row was left out (%s so far); `appliance doctor rows` says which.", counted(_Skipped.rows, "time"))
 
 
 @contextmanager
