@@ -12,7 +12,7 @@ from appliance.kit.plurals import counted
 
 PACKAGE = Path(__file__).resolve().parents[2] / "appliance"
 PLURAL = re.compile(
-    r" (?:due )?(?:agents|characters|days|events|files|flows|hours|items|lines|minutes|runs|schedules|seconds|slots|tasks|times|versions)\b"
+    r" (?:due )?(?:agents|characters|days|events|files|flows|announcements|hours|items|lines|minutes|runs|schedules|seconds|slots|tasks|times|versions)\b"
 )
 ALWAYS_MANY = {
     "appliance/engine/failures.py": "what is left out of a text is long",
@@ -31,6 +31,8 @@ def findings(file: Path) -> list[str]:
     """Values directly before a plural noun, other than constants."""
     bad = []
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            bad += [f"{file.relative_to(PACKAGE.parent)}:{node.lineno}: {text}" for text in _of_a_log(node)]
         if not isinstance(node, ast.JoinedStr):
             continue
         for before, after in zip(node.values, node.values[1:], strict=False):
@@ -39,6 +41,19 @@ def findings(file: Path) -> list[str]:
                 if PLURAL.match(str(after.value)) and not name.split(".")[-1].isupper():
                     bad.append(f"{file.relative_to(PACKAGE.parent)}:{node.lineno}: {name}{after.value[:20]}")
     return bad
+
+
+def _of_a_log(call: ast.Call) -> list[str]:
+    """The text of a log record in which a value other than a constant stands before a plural noun."""
+    text, *values = call.args or [None]
+    if not isinstance(text, ast.Constant) or not isinstance(text.value, str) or "%" not in text.value:
+        return []
+    pieces = re.split(r"%[-.\d]*[a-z]", text.value)[1:]
+    return [
+        text.value
+        for value, after in zip(values, pieces, strict=False)
+        if PLURAL.match(after) and not ast.unparse(value).isupper()
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,8 @@ from appliance.server.domain.scheduling import CatchUp, Passed, Plan, Skip, cut
 from appliance.server.domain.scheduling import plan as plan_times
 from appliance.server.errors import Invalid
 from appliance.server.events.outbox import announce
+
+log = logging.getLogger(__name__)
 
 MALFORMED = (ScheduleError, Invalid, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 """What a stored document raises that could not have been stored through our own API."""
@@ -70,6 +73,7 @@ def plan_runs(
             rows += _rows(flow, version, schedule, due, actor, now)
         except MALFORMED as error:
             reason = str(error) if isinstance(error, (ScheduleError, Invalid)) else "Its document can't be read."
+            log.warning("Schedule %s can't be computed and was turned off: %s", schedule.id, reason)
             switch_off(session, schedule, reason, actor, now)
             malformed += 1
             continue

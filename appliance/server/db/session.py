@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from appliance.config import Settings
 from appliance.kit import backoff, clock, crash
+from appliance.kit.plurals import counted
 from appliance.server.db import fence, read_limit
 from appliance.server.db.space import Space
 from appliance.server.db.sqlite import dbapi, is_damage, is_undecodable, read_schema
@@ -305,7 +306,7 @@ class Database:
             try:
                 callback(announcements)
             except Exception:  # logged only: the commit has happened, and its caller must not get an error
-                log.exception("A listener failed on %s announcements.", len(announcements))
+                log.exception("A listener failed on %s.", counted(len(announcements), "announcement"))
 
 
 def _is_at_once() -> bool:

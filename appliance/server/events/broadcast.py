@@ -16,6 +16,7 @@ from datetime import datetime
 from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.kit import backoff, clock
+from appliance.kit.plurals import counted
 from appliance.server.db import listen
 from appliance.server.db.session import Announcement, Database
 from appliance.server.domain.presence import interval
@@ -174,7 +175,7 @@ class Broadcast:
         try:
             loop.call_soon_threadsafe(self._deliver, announcements)
         except RuntimeError:  # the loop was closed at shutdown; no one is left to notify
-            log.debug("The event loop is closed; %s announcements were dropped.", len(announcements))
+            log.debug("The event loop is closed; dropped %s.", counted(len(announcements), "announcement"))
 
     def _watch(self) -> None:
         delays = backoff.delays(0.2, 2.0)

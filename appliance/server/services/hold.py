@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
+from appliance.kit.plurals import counted
 from appliance.server.actions import hold, leases
 from appliance.server.db.session import Database
 
@@ -39,5 +40,5 @@ class Hold:
             self._back = None
         if runs is not None:
             counts["held"] = runs
-            log.warning("At least %s runs are overdue after an outage and are held; see `appliance hold`.", runs)
+            log.warning("Overdue after an outage and held: at least %s; see `appliance hold`.", counted(runs, "run"))
         return counts

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.kit import clock, crash
+from appliance.kit.plurals import counted
 from appliance.server.actions import outages, overlaps, schedules
 from appliance.server.db.reads import readable
 from appliance.server.db.session import Database
@@ -73,11 +74,9 @@ class Scheduler:
         try:
             planned = schedules.keep_ahead(self._db, ids, now=now)
         except (SQLAlchemyError, DamagedRow):
-            log.exception("Can't plan %d schedules, of which the first is %s; retrying.", len(ids), ids[0])
+            log.exception("Can't plan %s, beginning with %s; retrying.", counted(len(ids), "schedule"), ids[0])
             counts["failed"] += 1
             return False
         for name in ("schedules", "created", "missed", "malformed"):
             counts[name] += getattr(planned, name)
-        if planned.malformed:
-            log.warning("%d schedules can't be computed and were turned off.", planned.malformed)
         return True

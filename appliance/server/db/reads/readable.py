@@ -42,7 +42,10 @@ def skip(error: DamagedRow) -> None:
     now = clock.monotonic()
     if _Skipped.logged is None or now - _Skipped.logged > _QUIET:
         _Skipped.logged = now
-        log.error("A damaged row was left out (%s so far); `appliance doctor rows` says which.", counted(_Skipped.rows, "time"))
+        log.error(
+            "A damaged row was left out (%s so far); `appliance doctor rows` says which.",
+            counted(_Skipped.rows, "time"),
+        )
 
 
 @contextmanager
