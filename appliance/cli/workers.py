@@ -11,6 +11,7 @@ from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
 from appliance.config import Settings
 from appliance.kit import lifecycle
+from appliance.kit.loop_watchdog import SILENCE
 from appliance.server import asgi
 
 _MASTER_MARGIN = 2  # extra seconds that the master gives a worker before killing it
@@ -47,6 +48,7 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "workers": self._settings.workers,
             "worker_class": Worker,
             "logger_class": Log,
+            "timeout": int(SILENCE),
             "keepalive": self._keep_alive,
             "graceful_timeout": self._grace + _MASTER_MARGIN,
             "control_socket_disable": True,

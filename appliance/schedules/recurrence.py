@@ -7,6 +7,7 @@ BYSETPOS picks. BYWEEKNO counts ISO weeks. Not in the grammar: BYEASTER, EXDATE 
 
 from __future__ import annotations
 
+import threading
 from calendar import isleap, monthrange
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -39,6 +40,15 @@ _NUMBERS = {  # part -> (lowest, highest, whether negative ones count from the e
 _LAST_YEAR = 8999
 
 
+class _Work(threading.local):
+    """How many periods and days this thread has looked at: what a caller that asks again and again must bound."""
+
+    steps = 0
+
+
+work = _Work()
+
+
 @dataclass(frozen=True)
 class Rule:
     """A parsed rule; `parts` holds its BY numbers, `weekdays` pairs of weekday (0 is Monday) and n-th, 0 for every."""
@@ -69,6 +79,7 @@ class Rule:
         since = max(start, after).date()
         while (period := series.period(number)) is not None:
             productive = False
+            work.steps += 1 + len(period.days)
             for wall in series.walls(period, since):
                 if wall >= start:
                     productive = True

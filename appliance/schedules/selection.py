@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from appliance.schedules import recurrence
 from appliance.schedules.adjustments import moves_of
 from appliance.schedules.calendars import Opening
 from appliance.schedules.errors import ScheduleError
@@ -23,6 +24,8 @@ MOST_LOOKED_AT = 10_000
 """This many consecutive times of which none counts are an error, never a silent end."""
 MOST_MOVED = 100
 """This many times of one closed day are moved; the others of that day are skipped."""
+_STEPS_LIKE_A_TIME = 5
+"""The clock's own work counts, too: a recurrence rule may look at thousands of periods to find its next time."""
 _TICK = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 
@@ -92,9 +95,10 @@ class _Search:
 
     def __iter__(self) -> Iterator[tuple[datetime, datetime | None]]:
         zone = self.selection.zone
-        times = self.series(self.start)
+        times, before = self.series(self.start), recurrence.work.steps
         while (at := next(times, None)) is not None and at <= self.selection.last:
-            self.looked += 1
+            steps, before = recurrence.work.steps - before, recurrence.work.steps
+            self.looked += 1 + steps // _STEPS_LIKE_A_TIME
             wall = wall_of(at, zone)
             counts, reopens = self.selection.verdict(at, wall)
             onward = None if reopens is None else _onward(at, reopens, zone)

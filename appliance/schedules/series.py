@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from appliance.schedules import cron, fields, recurrence
 from appliance.schedules.errors import ScheduleError
-from appliance.schedules.zones import LATEST, instant_of, wall_of
+from appliance.schedules.zones import LATEST, instant_of, shift_around, wall_of
 
 Series = Callable[[datetime], Iterator[datetime]]
 """The times strictly after an instant, increasing, in UTC."""
@@ -28,6 +28,7 @@ FIELDS_OF_KIND = {
 DEFAULT_ANCHOR = "2019-01-01T00:00:00"
 MOST_DATES = 1000
 _DAY = timedelta(days=1)
+_TICK = timedelta(microseconds=1)
 _DEFAULT_START = datetime(2019, 1, 1, tzinfo=UTC)
 
 
@@ -107,7 +108,7 @@ def _rrule(document: Mapping[str, Any], zone: ZoneInfo) -> Series:
     start = fields.wall(document.get("anchor") or DEFAULT_ANCHOR, "The anchor", zone)
 
     def series(after: datetime) -> Iterator[datetime]:
-        walls = rule.walls(start, wall_of(after, zone) - _DAY)
+        walls = rule.walls(start, wall_of(after, zone) - shift_around(after, zone) - _TICK)
         instants = (instant_of(wall, zone) for wall in walls)
         last = rule.last
         return _increasing(instants if last is None else takewhile(lambda time: time <= last, instants), after)

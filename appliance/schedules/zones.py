@@ -49,6 +49,13 @@ def wall_of(instant: datetime, zone: ZoneInfo) -> datetime:
     return instant.astimezone(zone).replace(tzinfo=None)
 
 
+def shift_around(instant: datetime, zone: ZoneInfo) -> timedelta:
+    """By how much wall times move against instants in the two days before and after the instant: nothing, but for a change of offset."""
+    second = int((instant - EPOCH).total_seconds())
+    offsets = [_offset(zone, second + days * DAY) for days in (-2, 0, 2)]
+    return timedelta(seconds=max(offsets) - min(offsets))
+
+
 def stretches(zone: ZoneInfo, since: int) -> Iterator[Stretch]:
     """The stretches from the one that contains the second `since`; they are contiguous, and the last ends at LATEST."""
     for year in range((EPOCH + timedelta(seconds=since)).year, LATEST.year):

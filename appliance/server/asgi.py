@@ -7,6 +7,7 @@ import gc
 from litestar import Litestar
 
 from appliance.config import Settings, load
+from appliance.kit.loop_watchdog import LoopWatchdog
 from appliance.server.app import create_app
 from appliance.server.db.read_limit import LONGEST_READ
 from appliance.server.db.session import open_database
@@ -16,6 +17,9 @@ def create(settings: Settings | None = None) -> Litestar:
     """The app on the database in the settings, whose tables must be up to date (`appliance server` makes sure of that)."""
     settings = settings or load()
     app = create_app(settings, open_database(settings, longest_read=LONGEST_READ))
+    watchdog = LoopWatchdog()
+    app.on_startup.append(watchdog.start)
+    app.on_shutdown.append(watchdog.stop)
     rest_collector()
     return app
 
