@@ -59,7 +59,7 @@ def get_flow_runs(sort: RunSort, limit: int, json_output: bool, **conditions: An
                 r.start_time,
                 r.end_time,
                 r.id,
-                _short(zone.told(r.wait_reason) if r.wait_reason else r.state_message),
+                _short(zone.in_zone(r.wait_reason) if r.wait_reason else r.state_message),
             )
             for r in runs
         ),

@@ -66,7 +66,7 @@ def follow(
         if run.state_type in TERMINAL:
             return run
         if run.wait_reason != reason and run.wait_code not in _SOON:
-            echo(f"Waiting: {zone.told(run.wait_reason or '')}", err=True)
+            echo(f"Waiting: {zone.in_zone(run.wait_reason or '')}", err=True)
         reason = run.wait_reason
         pause.wait(POLL_SECONDS)
 

@@ -54,7 +54,7 @@ def named(time: datetime | str) -> str:
     return f"{text(time)} {name()}"
 
 
-def told(sentence: str) -> str:
+def in_zone(sentence: str) -> str:
     """A sentence of the server, whose times are in UTC, with its times in the zone."""
     return _IN_UTC.sub(lambda match: named(f"{match[1]}+00:00"), sentence)
 

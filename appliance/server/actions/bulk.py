@@ -55,11 +55,14 @@ def of_each(request: Bulk) -> ChangeFlowRun:
 
 
 def total(session: Session, request: Bulk, now: datetime) -> int:
-    """How many runs the action is for."""
+    """How many runs the action is for. Raises UnknownName if there are none, because nothing has such a label or parameter."""
     if request.ids is not None:
         return len(set(request.ids))
     assert request.filter is not None
-    return reads.count_all(session, request.filter, now)
+    count = reads.count_all(session, request.filter, now)
+    if count == 0:
+        run_filter_names.check_what_no_run_has(session, request.filter)
+    return count
 
 
 def step(session: Session, job: JobRow, now: datetime) -> JobColumns:
