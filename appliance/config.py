@@ -24,7 +24,14 @@ from appliance.kit import env, profiles
 PREFIX = "APPLIANCE"
 _OTHER_VARIABLES = (
     *("url", "token", "config", "checkpointing", "progress", "crash"),
-    *("run_id", "run_attempt", "run_token", "run_dir", "run_code"),  # set by agents for the processes that they start
+    *(
+        "run_id",
+        "run_attempt",
+        "run_token",
+        "run_dir",
+        "run_code",
+        "run_hidden",
+    ),  # set by agents for the processes that they start
 )
 _SECRETS = "secret_"
 _SERVICE_LINK = re.compile(r"(.+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
@@ -121,6 +128,8 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     agent_name: str = "embedded"
     agent_labels: str = ""
     agent_roots: str = ""
+    agent_user: str = ""
+    server_user: str = ""
     results_url: str = ""
     retention_interval: Seconds = 30.0
     retention_runs_days: Days = 90
@@ -160,6 +169,10 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
                 )
             hosts.add(match["host"].strip("[]").removesuffix("."))
         return frozenset(hosts)
+
+    def without_secrets(self) -> Settings:
+        """For processes that don't use the database."""
+        return msgspec.structs.replace(self, admin_password="", admin_token="", database_url="")
 
     @property
     def data_path(self) -> Path:

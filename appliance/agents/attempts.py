@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from appliance.engine.output.streams import BOTH
 from appliance.protocol.agents import Exited
 
 OUTPUT = "output.log"
+_BEARER = "token"
 _RECORD, _EXIT = "job.json", "exited.json"  # agents of earlier releases use the same names
 _MAX_ARCHIVED = 50
 _TAIL_LINES, _TAIL_BYTES = 20, 64 * 1024
@@ -28,7 +30,7 @@ class AttemptRecord(msgspec.Struct, kw_only=True):
     attempt: int
     pid: int
     identity: str = msgspec.field(name="born")
-    token: str  # to deliver the reports that the process left in its spool
+    token: str = ""  # to deliver the reports that the process left in its spool; kept in a file of its own
 
 
 class AttemptStore:
@@ -50,7 +52,8 @@ class AttemptStore:
 
     def save(self, directory: Path, record: AttemptRecord) -> None:
         """Store the record, so that a restarted agent finds the process."""
-        _write(directory / _RECORD, msgspec.json.encode(record))
+        _write(directory / _BEARER, record.token.encode())
+        _write(directory / _RECORD, msgspec.json.encode(msgspec.structs.replace(record, token="")))
 
     def save_exit(self, directory: Path, exited: Exited) -> None:
         """Store the exit, so that a restarted agent reports it."""
@@ -61,6 +64,8 @@ class AttemptStore:
         for directory in sorted(self._runs.iterdir()):
             try:
                 record = msgspec.json.decode((directory / _RECORD).read_bytes(), type=AttemptRecord)
+                if not record.token:  # agents of earlier releases kept it in the record
+                    record = msgspec.structs.replace(record, token=(directory / _BEARER).read_text(encoding="utf-8"))
                 file = directory / _EXIT
                 yield directory, record, msgspec.json.decode(file.read_bytes(), type=Exited) if file.exists() else None
             except (OSError, msgspec.DecodeError):
@@ -134,7 +139,7 @@ def _tail(directory: Path) -> list[str]:
 def _end_of(path: Path) -> list[str]:
     """The last lines of a file. What has been removed from it reads as zeros."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - _TAIL_BYTES))
             return masking.mask(file.read().strip(b"\0").decode("utf-8", "replace")).splitlines()
@@ -145,6 +150,7 @@ def _end_of(path: Path) -> list[str]:
 def _write(path: Path, content: bytes) -> None:
     """Write a file atomically, readable only by its owner."""
     draft = path.with_suffix(".draft")
-    draft.touch(mode=0o600)
-    draft.write_bytes(content)
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+        file.write(content)
     draft.replace(path)

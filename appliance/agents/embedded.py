@@ -9,8 +9,8 @@ from appliance.config import Settings
 from appliance.kit import lifecycle, logs
 
 
-def main(settings: Settings, token: str) -> int:
-    """Take runs until SIGTERM. Returns the exit code."""
+def main(settings: Settings, token: str, *, separated: bool) -> int:
+    """Take runs until SIGTERM. Returns the exit code. As a user of their own, runs hide their memory from each other."""
     logs.configure(settings.log_level, settings.log_format)
     stop = lifecycle.stop_on_signals()
     agent = ProcessAgent(
@@ -22,5 +22,6 @@ def main(settings: Settings, token: str) -> int:
         roots=Roots.of(settings),
         results_url=settings.results,
         run_environ=settings.run_environ(),
+        hidden=separated,
     )
     return agent.run(stop)

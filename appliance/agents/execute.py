@@ -8,6 +8,7 @@ reached for too long.
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import os
 import signal
@@ -36,7 +37,7 @@ from appliance.engine.tracked.logs import RunLog, reported
 from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.slots import TaskSlots
 from appliance.engine.tracked.spool import FILE_NAME
-from appliance.kit import clock, crash, lifecycle, logs
+from appliance.kit import clock, crash, lifecycle, logs, privileges
 from appliance.kit.backoff import delays
 from appliance.kit.errors import ApplianceError
 from appliance.packaging.loading import load_flow
@@ -127,6 +128,8 @@ class Stopping:
 
 def main() -> int:
     """Run the attempt that the environment describes. Returns the exit code of the process."""
+    if os.environ.pop("APPLIANCE_RUN_HIDDEN", ""):
+        privileges.hide()
     crash.arm_from(os.environ)
     crash.point("runner.start")
     assignment = Assignment.take(os.environ)
@@ -300,5 +303,15 @@ def _ignore(_number: int, _frame: FrameType | None) -> None:
     """Ctrl-C on a terminal is meant for the agent, whose runs continue."""
 
 
+def _take_environment(handle: int) -> None:
+    """The variables from the agent, which are not to be seen from outside."""
+    with os.fdopen(handle, "rb") as file:
+        variables = json.loads(file.read())
+    os.environ.clear()
+    os.environ.update(variables)
+    time.tzset()
+
+
 if __name__ == "__main__":
+    _take_environment(int(sys.argv[1]))
     leave(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -57,12 +58,14 @@ class ProcessAgent(Agent):
         results_url: str = "",
         run_environ: Mapping[str, str] | None = None,
         python: str = sys.executable,
+        hidden: bool = False,
     ) -> None:
         super().__init__(transport, name=name, labels=labels, capacity=capacity, wait=wait)
         self._attempts = AttemptStore(state_dir)
         self.roots: Roots = roots
         self._warm = warm
         self._python = python
+        self._hidden = hidden
         self._settings = dict(run_environ or {}) | ({"APPLIANCE_RESULTS_URL": results_url} if results_url else {})
         self._grace = 10.0
         self._pool: WarmPool | None = None
@@ -73,7 +76,7 @@ class ProcessAgent(Agent):
 
     def open(self) -> None:
         secrets.hide_all(os.environ)
-        self._pool = _pool() if self._warm else None
+        self._pool = _pool(self._hidden) if self._warm else None
         for directory, record, exited in self._attempts.load():
             if exited is not None:
                 self._exits.add(directory, record, exited)
@@ -159,15 +162,14 @@ class ProcessAgent(Agent):
             except PoolUnusable as error:
                 _logger.info("Run %s starts cold: %s.", work.name, error)
         if pid is None:
-            child = _start_cold(self._python, environ, cwd, directory / OUTPUT)
+            child = _start_cold(self._python, environ, cwd, directory / OUTPUT, self._inherited())
             pid, handle = child.pid, os.pidfd_open(child.pid)
         return LiveProcess(_record(work, pid), directory, handle, child, warm=child is None)
 
     def _environ(self, work: Work, config: RunConfigDocument, directory: Path) -> dict[str, str]:
         """The agent's own environment without the appliance's settings, plus those of runs, secrets, the flow's variables, and the attempt."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
         return {
-            **inherited,
+            **self._inherited(),
             **secrets.variables(os.environ),
             **crash.forward(os.environ),
             **self._settings,
@@ -178,7 +180,11 @@ class ProcessAgent(Agent):
             "APPLIANCE_RUN_DIR": str(directory),
             "APPLIANCE_RUN_CODE": identity(work.storage),
             "APPLIANCE_URL": self._transport.url,
+            **({"APPLIANCE_RUN_HIDDEN": "1"} if self._hidden else {}),
         }
+
+    def _inherited(self) -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
 
     def _adopt(self, directory: Path, record: AttemptRecord) -> None:
         """Watch a process of an earlier agent, or record its exit."""
@@ -198,11 +204,9 @@ class ProcessAgent(Agent):
     def _on_exit(self, process: LiveProcess) -> None:
         status: int | None = None
         if process.child is not None:
-            status = process.child.wait()
+            status = process.reap()
         elif process.warm and self._pool is not None:
             status = self._pool.status(process.record.pid, timeout=1.0)
-        if status != 0:
-            process.signal_all(signal.SIGKILL)  # the processes that it started and left behind
         self._record_exit(process.directory, process.record, status)
 
     def _record_exit(self, directory: Path, record: AttemptRecord, status: int | None) -> None:
@@ -217,9 +221,9 @@ class ProcessAgent(Agent):
         self._exits.add(directory, record, exited)
 
 
-def _pool() -> WarmPool | None:
+def _pool(hidden: bool) -> WarmPool | None:
     try:
-        return WarmPool()
+        return WarmPool(hidden=hidden)
     except OSError as error:
         _logger.warning("Could not start the warm pool; runs start cold: %s", error)
         return None
@@ -264,23 +268,26 @@ def _record(work: Work, pid: int) -> AttemptRecord:
     )
 
 
-def _start_cold(python: str, environ: dict[str, str], cwd: Path, output: Path) -> subprocess.Popen[bytes]:
+def _start_cold(
+    python: str, environ: Mapping[str, str], cwd: Path, output: Path, visible: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start the process with the variables that anyone may see; it reads all of them from a file without a name."""
+    command = [python, "-P", "-m", "appliance.agents.execute"]  # -P: files next to the flow must not shadow our imports
+    handed = os.memfd_create("environment")
     try:
-        with output.open("ab") as file:
+        with output.open("ab") as file, os.fdopen(handed, "wb+") as hidden:
             output.chmod(0o600)
+            hidden.write(json.dumps(dict(environ)).encode())
+            hidden.seek(0)
             return subprocess.Popen(
-                [
-                    python,
-                    "-P",
-                    "-m",
-                    "appliance.agents.execute",
-                ],  # -P: files next to the flow must not shadow our imports
+                [*command, str(handed)],
                 cwd=cwd,
-                env={"PYTHONUNBUFFERED": "1", **environ},
+                env={"PYTHONUNBUFFERED": "1", **visible},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=[handed],
             )
     except OSError as error:
         raise StartFailed(f"The run's process could not be started: {error.strerror}.") from error

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from appliance.agents.zygote import LARGEST
+from appliance.agents.zygote import HIDDEN, LARGEST
 
 READY_SECONDS = 20.0
 ANSWER_SECONDS = 5.0
@@ -28,7 +28,7 @@ class PoolUnusable(Exception):
 class WarmPool:
     """One zygote, started with the pool. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hidden: bool = False) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel = ours
         self._changed = threading.Condition()
@@ -38,7 +38,14 @@ class WarmPool:
         self._ready = self._dead = False
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "appliance.agents.zygote", str(theirs.fileno())],
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "appliance.agents.zygote",
+                    str(theirs.fileno()),
+                    *([HIDDEN] if hidden else []),
+                ],
                 pass_fds=[theirs.fileno()],
                 env={
                     name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")

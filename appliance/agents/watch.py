@@ -26,13 +26,31 @@ class LiveProcess:
     child: Popen[bytes] | None = None
     warm: bool = False
     kill_at: float | None = field(default=None)
+    is_reaped: bool = False
 
     def signal_all(self, number: signal.Signals) -> None:
-        """Send a signal to the process and to everything it started that is still in its process group."""
-        try:
-            os.killpg(self.record.pid, number)
-        except ProcessLookupError:
+        """Send a signal to the process and to everything it started that is still in its process group, unless it has been reaped: its
+        number may then be another's."""
+        if self.is_reaped:
             return
+        try:
+            if self.child is None:
+                signal.pidfd_send_signal(self.handle, 0)  # others reap it
+            os.killpg(self.record.pid, number)
+        except (
+            ProcessLookupError,
+            PermissionError,
+        ):  # PermissionError: it is of a time when the agent was another user
+            return
+
+    def reap(self) -> int:
+        """Once our own child has ended: kill what it left behind if it failed, then let go of its number. Returns its exit code."""
+        assert self.child is not None
+        ended = os.waitid(os.P_PID, self.record.pid, os.WEXITED | os.WNOWAIT)
+        if ended is None or (ended.si_code, ended.si_status) != (os.CLD_EXITED, 0):
+            self.signal_all(signal.SIGKILL)
+        self.is_reaped = True
+        return self.child.wait()
 
 
 class Watcher:

@@ -16,14 +16,21 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from appliance.kit import privileges
+
 LARGEST = 1 << 20
+HIDDEN = "hidden"
+"""An argument: the requests that pass through here are not for the runs that are forked from here."""
 
 
 def main() -> int:
     """Serve requests until the agent exits."""
+    if HIDDEN in sys.argv:
+        privileges.hide()
     channel = socket.socket(fileno=int(sys.argv[1]))
     _preload()
     if threading.active_count() != 1 or len(list(Path("/proc/self/task").iterdir())) != 1:
@@ -111,11 +118,16 @@ def _redirect(output: str) -> None:
 def _report_exits(channel: socket.socket) -> None:
     while True:
         try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
             return
-        if pid == 0:
+        if ended is None:
             return
+        pid = ended.si_pid
+        if (ended.si_code, ended.si_status) != (os.CLD_EXITED, 0):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)  # what it left behind, while its number is still its own
+        _, status = os.waitpid(pid, 0)
         channel.send(json.dumps({"exited": pid, "status": os.waitstatus_to_exitcode(status)}).encode())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -9,6 +10,8 @@ import click
 
 from appliance import config
 from appliance.cli.options import roots_option, server_options
+
+log = logging.getLogger(__name__)
 
 EPILOG = """\b
 Examples:
@@ -24,22 +27,31 @@ Examples:
 def start(agent: bool, roots: tuple[str, ...], **options: Any) -> int:
     """Run the whole appliance on this machine. SIGTERM or Ctrl-C shuts it down cleanly."""
     settings = config.load(**options, agent_roots=os.pathsep.join(roots) or None)
-    from appliance.cli import prepare, supervisor
-    from appliance.kit import logs, memory
+    from appliance.cli import prepare, separation, supervisor
+    from appliance.kit import logs, memory, privileges
     from appliance.server.actions import setup
 
     memory.share_arenas()
     logs.configure(settings.log_level, settings.log_format)
     umask = prepare.keep_files_private()
-    lock = prepare.data_directory(settings)
-    prepare.free_port(settings)
-    prepare.workers(settings)
-    db = prepare.database(settings)
-    link = prepare.first_user(settings, db)
-    token = setup.issue_agent_token(db, settings.agent_name) if agent and link is None else ""
-    db.dispose()
+    users = separation.decide(settings)
+    with privileges.acting_as(users.server):
+        lock = prepare.data_directory(settings)
+    if agent:
+        users = separation.prepare(settings, users)
+    with privileges.acting_as(users.server):
+        prepare.free_port(settings)
+        prepare.workers(settings)
+        db = prepare.database(settings)
+        link = prepare.first_user(settings, db)
+        setup.note_agents_user(db, users.problem if agent else "")
+        token = setup.issue_agent_token(db, settings.agent_name) if agent and link is None else ""
+        db.dispose()
     prepare.announce(settings, link)
+    if agent and users.problem:
+        log.warning("The embedded agent and its runs are not separated from the server: %s.", users.problem)
     with lock:
-        code = supervisor.supervise(settings, agent=agent, agent_token=token, agent_umask=umask)
-        prepare.leave_one_file(settings)
+        code = supervisor.supervise(settings, agent=agent, agent_token=token, agent_umask=umask, separation=users)
+        with privileges.acting_as(users.server):
+            prepare.leave_one_file(settings)
         return code

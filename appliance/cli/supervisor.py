@@ -23,15 +23,16 @@ from multiprocessing.context import ForkProcess
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from appliance.cli.separation import Separation
+from appliance.cli.token_pipe import FORK, TokenPipe
 from appliance.config import Settings
 from appliance.core import secrets
-from appliance.kit import clock, crash, lifecycle
+from appliance.kit import clock, crash, lifecycle, privileges
 
 if TYPE_CHECKING:
     from litestar import Litestar
 
 log = logging.getLogger("appliance.supervisor")
-FORK = multiprocessing.get_context("fork")
 STOP_ORDER = ("agent", "services", "server")
 STOP_SECONDS = {"agent": 15, "services": 10, "server": 15}
 STEADY = 30.0  # seconds after which a process counts as healthy and its back-off is reset
@@ -54,6 +55,8 @@ class Child:
 
     name: str
     work: Callable[[], int | None]
+    enter: Callable[[], None] = lambda: None
+    """Gives up root, if this process had it."""
     process: ForkProcess | None = None
     started: float = 0.0
     delay: float = 0.5
@@ -61,7 +64,7 @@ class Child:
     stopped_since: float | None = None
 
     def start(self) -> None:
-        self.process = FORK.Process(target=_child, args=(self.name, self.work, os.getpid()), name=self.name)
+        self.process = FORK.Process(target=_child, args=(self.name, self.work, os.getpid(), self.enter), name=self.name)
         self.process.start()
         crash.point("fork.parent")
         self.started, self.restart_at, self.stopped_since = clock.monotonic(), None, None
@@ -94,14 +97,41 @@ class Child:
         return self.restart_at if self.stopped_since is None else self.stopped_since + STANDSTILL
 
 
-def supervise(settings: Settings, *, agent: bool, agent_token: str, agent_umask: int) -> int:
+@dataclass
+class AgentChild(Child):
+    """The embedded agent, which gets its token over a pipe of its own at each start."""
+
+    tokens: TokenPipe | None = None
+
+    def start(self) -> None:
+        assert self.tokens is not None
+        self.tokens.renew()
+        super().start()
+        self.tokens.started()
+
+
+def supervise(
+    settings: Settings, *, agent: bool, agent_token: str, agent_umask: int, separation: Separation | None = None
+) -> int:
     """Run the processes until SIGTERM or SIGINT. Returns 0 if all of them stopped in time. The agent, and with it the code of
     flows, gets `agent_umask`."""
     stopping = _Signals()
     app = _preload(settings)
-    children = [Child("server", lambda: _server(settings, app)), Child("services", lambda: _services(settings))]
+    users = separation or Separation()
+    children = [
+        Child("server", lambda: _server(settings, app), users.enter_server),
+        Child("services", lambda: _services(settings), users.enter_server),
+    ]
     if agent:
-        children.append(Child("agent", lambda: _agent(settings, agent_token, agent_umask)))
+        tokens = TokenPipe(agent_token, lambda: _token_once_claimed(settings), users.enter_server)
+        children.append(
+            AgentChild(
+                "agent",
+                lambda: _agent(settings, tokens, agent_umask, separated=users.agent is not None),
+                users.enter_agent,
+                tokens=tokens,
+            )
+        )
     for child in children:
         child.start()
     while not stopping.received:
@@ -168,7 +198,9 @@ def _stop_one(process: ForkProcess, seconds: float) -> bool:
     return True
 
 
-def _child(name: str, work: Callable[[], int | None], supervisor: int) -> None:
+def _child(name: str, work: Callable[[], int | None], supervisor: int, enter: Callable[[], None]) -> None:
+    enter()  # first, because the kernel forgets at a change of the user with whom a process wants to die
+    privileges.hide()
     lifecycle.die_with(supervisor)  # immediately: the next start must find the port and the data directory free
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_NAME, f"appl-{name}".encode(), 0, 0, 0)
@@ -213,12 +245,12 @@ def _services(settings: Settings) -> int:
     return run.main(settings)
 
 
-def _agent(settings: Settings, token: str, umask: int) -> int:
+def _agent(settings: Settings, tokens: TokenPipe, umask: int, *, separated: bool) -> int:
     from appliance.agents import embedded
 
     os.umask(umask)
     _wait_for_server(settings)
-    return embedded.main(settings, token or _token_once_claimed(settings))
+    return embedded.main(settings.without_secrets(), tokens.read(), separated=separated)
 
 
 def _wait_for_server(settings: Settings) -> None:

@@ -25,7 +25,7 @@ PROJECT, FLOW = "examples", "package-report"
 def main() -> int:
     data = Path(os.environ.setdefault("APPLIANCE_DATA_DIR", str(Path("data").resolve())))
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    result = Path(os.environ.setdefault("EXAMPLE_DIR", str(data / "example"))) / "packages.sqlite"
+    result = Path(os.environ.setdefault("EXAMPLE_DIR", str(data / "agent" / "example"))) / "packages.sqlite"
     if is_up(data):
         print(
             f"The appliance is already up at {url_of()}; nothing was changed. To restart it, stop it first with Ctrl-C."
@@ -33,7 +33,8 @@ def main() -> int:
         return 0
     password, token = secret(data / "admin-password", 12), secret(data / "admin-token", 32)
     url = url_of()
-    server_environment = {**os.environ, "APPLIANCE_ADMIN_PASSWORD": password, "APPLIANCE_ADMIN_TOKEN": token}
+    files = {"APPLIANCE_ADMIN_PASSWORD": data / "admin-password", "APPLIANCE_ADMIN_TOKEN": data / "admin-token"}
+    server_environment = {**os.environ, **{f"{name}_FILE": str(file) for name, file in files.items()}}
     process = subprocess.Popen([*COMMAND, "start"], env=server_environment)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.terminate())

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from appliance.agents.attempts import process_identity
 from appliance.client import system
 from appliance.client.errors import ClientError
 from appliance.client.transport import Transport
@@ -107,12 +108,12 @@ class Site:
         return self._processes[name].wait(30)
 
     def runs(self) -> dict[str, int]:
-        """The processes of runs that are alive, by run id: those that carry our ledger in their environment."""
+        """The processes of runs that are alive, by run id, as the agent has recorded them."""
         found = {}
         for job in self.directory.glob("agent/runs/*/job.json"):
             with suppress(OSError, ValueError):
                 known = json.loads(job.read_text())
-                if self._is_ours(known["pid"], known["flow_run_id"]):
+                if known["born"] and process_identity(known["pid"]) == known["born"]:
                     found[known["flow_run_id"]] = known["pid"]
         return found
 
@@ -131,13 +132,6 @@ class Site:
 
     def database(self) -> Database:
         return Database(self.database_url)
-
-    def _is_ours(self, pid: int, run: str) -> bool:
-        environ = Path(f"/proc/{pid}/environ").read_bytes()
-        if os.fsencode(self.ledger) in environ:
-            return True
-        # a warm process has the environment of the zygote in /proc; its output file is the run's own
-        return f"{run}-" in str(Path(f"/proc/{pid}/fd/1").readlink())
 
     def _command(self, name: str) -> list[str]:
         if name == "agent":

@@ -48,7 +48,7 @@ def clean_environment(**more: str) -> dict[str, str]:
 class Appliance:
     """One appliance: its process, its command line and its API."""
 
-    def __init__(self, data_dir: Path, *, claimed: bool = True, **settings: str) -> None:
+    def __init__(self, data_dir: Path, *, claimed: bool = True, roots: str = "", **settings: str) -> None:
         self.data_dir, self.port = data_dir, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         admin = {"APPLIANCE_ADMIN_PASSWORD": PASSWORD, "APPLIANCE_ADMIN_TOKEN": TOKEN} if claimed else {}
@@ -56,7 +56,7 @@ class Appliance:
             APPLIANCE_DATA_DIR=str(data_dir),
             APPLIANCE_PORT=str(self.port),
             APPLIANCE_DISK_RESERVE_BYTES="1048576",
-            APPLIANCE_AGENT_ROOTS=f"{FLOWS}:{data_dir.parents[1]}",
+            APPLIANCE_AGENT_ROOTS=roots or f"{FLOWS}:{data_dir.parents[1]}",
             **admin,
             **settings,
         )
@@ -183,9 +183,9 @@ class Appliance:
 
 
 @contextmanager
-def running(data_dir: Path, **settings: str) -> Iterator[Appliance]:
+def running(data_dir: Path, *, roots: str = "", **settings: str) -> Iterator[Appliance]:
     """A ready appliance that ends with the block."""
-    appliance = Appliance(data_dir, **settings)
+    appliance = Appliance(data_dir, roots=roots, **settings)
     try:
         yield appliance.start()
     finally:

@@ -91,11 +91,17 @@ def test_the_example_runs_inside_and_survives_down_and_up(compose: Compose) -> N
     compose("down")
     compose("up", "--detach", "--wait")
     assert json.loads(compose.appliance("get", "flow-runs", "--json")) == before
-    assert compose("exec", "-T", "appliance", "test", "-s", "/data/example/packages.sqlite") == ""
+    assert (
+        compose("exec", "-T", "-u", "appliance-agent", "appliance", "test", "-s", "/data/agent/example/packages.sqlite")
+        == ""
+    )
 
 
-def test_nothing_runs_as_root(compose: Compose) -> None:
-    assert compose("exec", "-T", "appliance", "id", "-u").strip() == "10001"
+def test_only_the_supervisor_is_root(compose: Compose) -> None:
+    """Names and users of the processes; pid 1 is Docker's own init."""
+    show = "for one in /proc/[0-9]*; do sed -n 's/^Name:\\t//p; s/^Uid:\\t\\([0-9]*\\).*/\\1/p' $one/status | paste - -; done"
+    found = {tuple(line.split("\t")) for line in compose("exec", "-T", "appliance", "sh", "-c", show).splitlines()}
+    assert {("appl-server", "10001"), ("appl-services", "10001"), ("appl-agent", "10002")} <= found
     assert (
         compose("exec", "-T", "appliance", "sh", "-c", "touch /probe 2>/dev/null || echo refused").strip() == "refused"
     )

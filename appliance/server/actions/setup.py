@@ -41,6 +41,7 @@ _SETUP = "setup_token_hash"
 _PRESET = "preset_password_hash"
 """The password that was in the environment at the last start, whatever the password of `admin` has been changed to since."""
 _FROM_ENVIRONMENT = "from the environment"
+AGENTS_USER = "agent_not_separated"
 
 
 def setup_required(db: Database) -> bool:
@@ -151,6 +152,17 @@ def issue_agent_token(db: Database, name: str, *, now: datetime | None = None) -
             )
         write_tokens.revoke_named(session, name, "agent", now)
         return issue(session, SYSTEM, owner, name, "agent", now).token
+
+
+@retried
+def note_agents_user(db: Database, problem: str, *, now: datetime | None = None) -> None:
+    """Remember why the embedded agent is not separated from the server, for those who look; empty if it is."""
+    now = now or clock.now()
+    with db.write("setup.agents_user", essential=True) as session:
+        if problem:
+            write_settings.put(session, AGENTS_USER, problem, now)
+        else:
+            write_settings.remove(session, AGENTS_USER)
 
 
 def _check_secret(variable: str, secret: str) -> None:

@@ -11,6 +11,7 @@ from appliance.kit.version import VERSION
 from appliance.protocol.logs import Stream
 from appliance.protocol.run_filter import NEWEST_FIRST
 from appliance.server.actions.rollups import check_span
+from appliance.server.actions.setup import AGENTS_USER
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.db.reads import (
     agents,
@@ -23,6 +24,7 @@ from appliance.server.db.reads import (
     rollups,
     run_filter_names,
     run_lists,
+    settings,
     size,
     task_runs,
 )
@@ -77,6 +79,7 @@ class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, S
             scheduler_tick_age=tick,
             database_bytes=BigInt(size.database_bytes(context.session())),
             agents_online=sum(agent_health(row.state, row.last_seen, context.now) == "online" for row in rows),
+            agent_not_separated=settings.get(context.session(), AGENTS_USER),
         )
 
     @root_field(Permission.READ)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +18,10 @@ import msgspec
 import pytest
 
 from appliance.agents.agent import StartFailed
-from appliance.agents.attempts import OUTPUT
+from appliance.agents.attempts import OUTPUT, AttemptRecord
 from appliance.agents.execute import Stopping
 from appliance.agents.process import ProcessAgent
+from appliance.agents.watch import LiveProcess
 from appliance.client.transport import Transport
 from appliance.core import masking
 from appliance.protocol.agents import AgentReport, AgentReported, Enrolled, Exited, Work
@@ -83,7 +88,15 @@ def test_a_full_disk_neither_ends_the_agent_nor_hides_the_end_of_a_run(
     assert [exited.code for exited in ends.exited] == [1]
 
 
-SHOW_ENVIRONMENT = "#!/bin/sh\nenv\ncat $APPLIANCE_SECRET_KEY_FILE\nexit 1\n"
+SHOW_ENVIRONMENT = f"""#!{sys.executable}
+import json, os, sys
+handed = json.load(os.fdopen(int(sys.argv[-1])))
+for name, value in handed.items():
+    print(f"{{name}}={{value}}")
+print(open(handed["APPLIANCE_SECRET_KEY_FILE"]).read())
+print("visible:", *(name for name in os.environ if name.startswith("APPLIANCE_")))
+sys.exit(1)
+"""
 
 
 def test_secrets_reach_runs_and_nothing_that_the_agent_reports(
@@ -110,10 +123,39 @@ def test_secrets_reach_runs_and_nothing_that_the_agent_reports(
     assert "APPLIANCE_SECRET_DOOR=open sesame\n" in output
     assert "from a file\n" in output
     assert "APPLIANCE_ADMIN_PASSWORD" not in output
+    assert "visible:\n" in output  # in /proc/PID/environ
     tail = ends.exited[0].tail
     assert "APPLIANCE_SECRET_DOOR=***" in tail
     assert "***" in tail
     assert not any("sesame" in line or "from a file" in line for line in tail)
+
+
+def test_the_token_of_a_run_has_a_file_of_its_own_until_its_end_is_reported(agent: ProcessAgent, ends: Ends) -> None:
+    enrol(agent)
+    run = work()
+    agent.start(run)
+    directory = agent._attempts.directory(run.flow_run_id, 1)
+    assert (directory / "token").stat().st_mode & 0o777 == 0o600
+    assert '"token":""' in (directory / "job.json").read_text()
+    assert [record.token for _, record, _ in agent._attempts.load()] == ["t"]
+    assert ends.told.acquire(timeout=10)
+    agent.close()
+    assert not (directory / "token").exists()
+
+
+def test_a_group_is_signalled_only_until_its_leader_is_reaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signalled: list[int] = []
+    monkeypatch.setattr(os, "killpg", lambda pid, _number: signalled.append(pid))
+    child = subprocess.Popen(["/bin/false"], start_new_session=True)
+    record = AttemptRecord(flow_run_id=uuid4(), attempt=1, pid=child.pid, identity="", token="t")
+    handle = os.pidfd_open(child.pid)
+    own, adopted = LiveProcess(record, tmp_path, handle, child), LiveProcess(record, tmp_path, handle)
+    assert own.reap() == 1
+    assert signalled == [child.pid]
+    own.signal_all(signal.SIGTERM)
+    adopted.signal_all(signal.SIGTERM)
+    assert signalled == [child.pid]
+    os.close(handle)
 
 
 def test_after_a_run_whose_directory_could_not_be_made_other_ends_are_reported(

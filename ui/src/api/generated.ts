@@ -1150,6 +1150,9 @@ export const StartRunNowDocument: Document<StartRunNowMutation, StartRunNowMutat
 };
 
 export type SystemQuery = {
+  server: {
+    agentNotSeparated: string | null;
+  };
   disk: {
     writable: boolean;
     freeBytes: number | null;
@@ -1172,7 +1175,7 @@ export type SystemQuery = {
 export type SystemQueryVariables = Record<string, never>;
 
 export const SystemDocument: Document<SystemQuery, SystemQueryVariables> = {
-  text: "query System{disk{writable freeBytes totalBytes warnings}hold{held runs before}maintenance{active until by reason}}",
+  text: "query System{server{agentNotSeparated}disk{writable freeBytes totalBytes warnings}hold{held runs before}maintenance{active until by reason}}",
 };
 
 export type TaskRunsQuery = {

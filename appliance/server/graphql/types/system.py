@@ -28,6 +28,9 @@ class Server:
     scheduler_tick_age: float | None
     database_bytes: BigInt
     agents_online: int
+    agent_not_separated: str | None = strawberry.field(
+        description="Why the embedded agent and its runs have no user of their own; null if they have one, or there is no such agent."
+    )
 
 
 @strawberry.type(

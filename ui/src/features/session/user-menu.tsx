@@ -1,6 +1,8 @@
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Button, Header, Menu, MenuItem, MenuSection, MenuTrigger, Popover, Separator } from "react-aria-components";
 import { signOut, useSession } from "../../api/session";
+import { systemQuery } from "../../api/system";
 import { addressOf } from "../../lib/base";
 import { chooseTheme, chosenTheme, type Theme } from "../../ui/theme";
 import { toastError } from "../../ui/toasts";
@@ -15,6 +17,7 @@ const THEMES: { id: Theme; label: string }[] = [
 
 export function UserMenu() {
   const { me, version } = useSession();
+  const { data: system } = useQuery({ ...systemQuery, enabled: me !== null });
   const [theme, setTheme] = useState(chosenTheme());
   const [isChanging, setChanging] = useState(false);
   if (!me) return null;
@@ -55,6 +58,9 @@ export function UserMenu() {
             <MenuSection>
               <Header className="menu-header">
                 {me.username} · {me.role} · Appliance {version}
+                {system?.server.agentNotSeparated && (
+                  <p>Runs are not separated from the server: {system.server.agentNotSeparated}.</p>
+                )}
               </Header>
               <MenuItem id="docs" href={addressOf("/docs/")} target="_blank" className="menu-item">
                 Documentation

@@ -1,0 +1,51 @@
+"""How the embedded agent gets its token: over a pipe, from a process that may read the database, since the agent may not."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from multiprocessing.context import ForkProcess
+
+from appliance.kit import lifecycle, privileges
+
+FORK = multiprocessing.get_context("fork")
+
+
+class TokenPipe:
+    """One pipe for each start of the agent. Without a token, a process waits for it as the server's user, and writes it then."""
+
+    def __init__(self, token: str, wait: Callable[[], str], enter: Callable[[], None]) -> None:
+        self._token, self._wait, self._enter = token, wait, enter
+        self._reader = self._writer = -1
+        self._waiting: ForkProcess | None = None
+
+    def renew(self) -> None:
+        """In the supervisor, before it forks the agent."""
+        if self._waiting is not None:
+            self._waiting.kill()
+            self._waiting.join()
+        self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
+        if self._token:
+            os.write(self._writer, self._token.encode())
+        else:
+            self._waiting = FORK.Process(target=self._write_later, args=(os.getpid(),), name="agent-token")
+            self._waiting.start()
+
+    def started(self) -> None:
+        """In the supervisor, after it has forked the agent."""
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def read(self) -> str:
+        """In the agent: wait for the token."""
+        os.close(self._writer)
+        with os.fdopen(self._reader, "rb") as reader:
+            return reader.read().decode()
+
+    def _write_later(self, supervisor: int) -> None:
+        self._enter()
+        privileges.hide()
+        lifecycle.die_with(supervisor)
+        os.close(self._reader)
+        os.write(self._writer, self._wait().encode())

@@ -1,0 +1,106 @@
+"""Which user a process is: giving up root for good or for a while, what such a user can see of the disk, and what others see of the process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_PR_SET_DUMPABLE = 4  # from linux/prctl.h
+_CLONE_NEWNS = 0x20000  # from linux/sched.h
+_MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_SLAVE = 2, 4, 0x1000, 0x4000, 1 << 19  # from linux/mount.h
+
+
+@dataclass(frozen=True)
+class Ids:
+    """A user and a group, without further groups."""
+
+    uid: int
+    gid: int
+
+
+def hide() -> None:
+    """From now on, other processes of this user can't look into this one's memory, environment, or files through /proc, and it leaves no
+    core file."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def become(ids: Ids) -> None:
+    """Be this user for good, without any capability. Only root can."""
+    os.setgroups([])
+    os.setresgid(ids.gid, ids.gid, ids.gid)
+    os.setresuid(ids.uid, ids.uid, ids.uid)
+
+
+@contextmanager
+def acting_as(ids: Ids | None) -> Iterator[None]:
+    """Be this user until the end of the block. None: nothing changes."""
+    if ids is None:
+        yield
+        return
+    os.setegid(ids.gid)
+    os.seteuid(ids.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+def can_enter(path: Path, ids: Ids, *, read: bool = False) -> bool:
+    """Whether the user can go through this folder, and with `read` see what is in it, by its permissions alone."""
+    status = path.stat()
+    shift = 6 if status.st_uid == ids.uid else 3 if status.st_gid == ids.gid else 0
+    bits = 0o5 if read else 0o1
+    return (status.st_mode >> shift) & bits == bits
+
+
+def barriers(paths: Iterable[Path], ids: Ids) -> dict[Path, list[Path]]:
+    """The outermost folders that the user can't go through, each with those of these paths that lie in it."""
+    inside: dict[Path, list[Path]] = {}
+    for path in paths:
+        closed = next((folder for folder in reversed(path.parents) if not can_enter(folder, ids)), None)
+        if closed is not None:
+            inside.setdefault(closed, []).append(path)
+    return inside
+
+
+def see_through(barriers: Mapping[Path, list[Path]]) -> None:
+    """From now on, for this process and its children alone, these folders have nothing but these paths, and anyone can go through them.
+
+    Raises OSError if this process may not do so.
+    """
+    if not barriers:
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    _check(libc.unshare(_CLONE_NEWNS))
+    _check(libc.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None))  # what is mounted later is still seen
+    umask = os.umask(0o022)
+    for folder, paths in barriers.items():
+        handles = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in paths}
+        flags = _MS_NOSUID | _MS_NODEV
+        _check(libc.mount(b"none", os.fsencode(folder), b"tmpfs", flags, b"mode=0755,size=64k"))
+        for path, handle in sorted(handles.items()):
+            source = f"/proc/self/fd/{handle}"
+            if path.exists():  # it lies in one of the others
+                continue
+            if Path(source).is_dir():
+                path.mkdir(mode=0o755, parents=True)
+            else:
+                path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+                path.touch()
+            _check(libc.mount(source.encode(), os.fsencode(path), None, _MS_BIND | _MS_REC, None))
+        for handle in handles.values():
+            os.close(handle)
+    os.umask(umask)
+
+
+def _check(result: int) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

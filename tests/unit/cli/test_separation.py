@@ -1,0 +1,73 @@
+"""When the embedded agent gets a user of its own, and what is said when it does not."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from appliance import config
+from appliance.cli import separation
+from appliance.config import Settings
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give it a user of its own")
+
+
+@pytest.fixture
+def site() -> Iterator[Path]:
+    """A folder that other users can enter, unlike those of pytest."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name).resolve()
+        path.chmod(0o755)
+        (path / "flows").mkdir(mode=0o755)
+        yield path
+
+
+def settings(site: Path, **more: str) -> Settings:
+    return config.load({"APPLIANCE_DATA_DIR": str(site / "data"), "APPLIANCE_AGENT_ROOTS": str(site / "flows"), **more})
+
+
+def test_only_root_can_separate_them(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert separation.decide(settings(site)).problem == "only root can give it a user of its own"
+
+
+@as_root
+def test_a_root_that_the_user_cannot_read_is_named(site: Path) -> None:
+    (site / "flows").chmod(0o700)
+    found = separation.decide(settings(site))
+    assert (found.agent, found.problem) == (
+        None,
+        f"user 1879100001 can't read {site / 'flows'}, from where the agent takes code",
+    )
+
+
+@as_root
+def test_a_user_that_does_not_exist_is_one_sentence(site: Path) -> None:
+    with pytest.raises(click.ClickException, match="APPLIANCE_AGENT_USER names the user 'nobody-here'"):
+        separation.decide(settings(site, APPLIANCE_AGENT_USER="nobody-here"))
+    assert separation.decide(settings(site, APPLIANCE_AGENT_USER="0")).problem == "its user is that of the server"
+
+
+@as_root
+def test_the_agents_places_change_hands_and_nothing_else_does(site: Path) -> None:
+    data = site / "data"
+    (data / "agent" / "old").mkdir(parents=True)
+    (data / "agent" / "old" / "job.json").write_text("{}")
+    secret = data / "secret"
+    secret.write_text("x")
+    (data / "agent" / "link").symlink_to(secret)
+    (data / "agent" / "hard").hardlink_to(secret)
+    found = separation.prepare(settings(site), separation.decide(settings(site)))
+    assert found.agent is not None, found.problem
+    assert (data / "agent" / "old" / "job.json").stat().st_uid == found.agent.uid
+    assert secret.stat().st_uid == 0
+    assert data.stat().st_mode & 0o777 == 0o710
+    again = separation.prepare(settings(site), separation.Separation(problem="for this test"))
+    assert again.agent is None
+    assert {path.stat().st_uid for path in (data, *data.rglob("*"))} == {0}
+    assert data.stat().st_mode & 0o777 == 0o700
