@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from appliance.agents.execute import EXIT_FILE, STOP_FILE
+from appliance.agents.sealed_tokens import seal, unseal
 from appliance.core import masking
 from appliance.engine.output.streams import BOTH
 from appliance.protocol.agents import Exited
@@ -36,7 +37,9 @@ class AttemptRecord(msgspec.Struct, kw_only=True):
 class AttemptStore:
     """The attempt directories of one agent."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, key: bytes = b"") -> None:
+        """`key` seals the tokens; without it, whoever can read the files can read them, too."""
+        self._key = key
         self._runs = state_dir.resolve() / "runs"
         self._runs.mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -52,7 +55,8 @@ class AttemptStore:
 
     def save(self, directory: Path, record: AttemptRecord) -> None:
         """Store the record, so that a restarted agent finds the process."""
-        _write(directory / _BEARER, record.token.encode())
+        sealed = seal(self._key, record.flow_run_id, record.attempt, record.token)
+        _write(directory / _BEARER, sealed.encode())
         _write(directory / _RECORD, msgspec.json.encode(msgspec.structs.replace(record, token="")))
 
     def save_exit(self, directory: Path, exited: Exited) -> None:
@@ -65,10 +69,12 @@ class AttemptStore:
             try:
                 record = msgspec.json.decode((directory / _RECORD).read_bytes(), type=AttemptRecord)
                 if not record.token:  # agents of earlier releases kept it in the record
-                    record = msgspec.structs.replace(record, token=(directory / _BEARER).read_text(encoding="utf-8"))
+                    sealed = (directory / _BEARER).read_text(encoding="ascii")
+                    token = unseal(self._key, record.flow_run_id, record.attempt, sealed)
+                    record = msgspec.structs.replace(record, token=token)
                 file = directory / _EXIT
                 yield directory, record, msgspec.json.decode(file.read_bytes(), type=Exited) if file.exists() else None
-            except (OSError, msgspec.DecodeError):
+            except (OSError, ValueError):  # also that of msgspec
                 continue  # archived, or interrupted by a crash before the process was started
 
     def archive(self, directory: Path, *, clean: bool) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from appliance.agents.process import ProcessAgent
 from appliance.agents.roots import Roots
+from appliance.agents.sealed_tokens import key_of
 from appliance.client.transport import Transport
 from appliance.config import Settings
 from appliance.kit import lifecycle, logs
 
 
-def main(settings: Settings, token: str, *, separated: bool) -> int:
+def main(settings: Settings, token: str, key: str, *, separated: bool) -> int:
     """Take runs until SIGTERM. Returns the exit code. As a user of their own, runs hide their memory from each other."""
     logs.configure(settings.log_level, settings.log_format)
     stop = lifecycle.stop_on_signals()
@@ -23,5 +24,6 @@ def main(settings: Settings, token: str, *, separated: bool) -> int:
         results_url=settings.results,
         run_environ=settings.run_environ(),
         hidden=separated,
+        key=key_of(key),
     )
     return agent.run(stop)

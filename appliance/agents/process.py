@@ -59,9 +59,10 @@ class ProcessAgent(Agent):
         run_environ: Mapping[str, str] | None = None,
         python: str = sys.executable,
         hidden: bool = False,
+        key: bytes = b"",
     ) -> None:
         super().__init__(transport, name=name, labels=labels, capacity=capacity, wait=wait)
-        self._attempts = AttemptStore(state_dir)
+        self._attempts = AttemptStore(state_dir, key)
         self.roots: Roots = roots
         self._warm = warm
         self._python = python

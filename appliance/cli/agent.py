@@ -43,6 +43,7 @@ def process(name: str, labels: tuple[str, ...], capacity: int, state_dir: str | 
 
     from appliance.agents.process import ProcessAgent
     from appliance.agents.roots import Roots
+    from appliance.agents.sealed_tokens import key_of
 
     settings = config.load()
     logs.configure(settings.log_level, settings.log_format)
@@ -57,5 +58,6 @@ def process(name: str, labels: tuple[str, ...], capacity: int, state_dir: str | 
         roots=Roots.of(settings, roots, directory),
         results_url=settings.results_url,  # none by default: a restart on another machine could not read a local folder
         run_environ=settings.run_environ(),
+        key=key_of(config.client_address()[1]),
     )
     return worker.run(stop)

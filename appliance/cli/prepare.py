@@ -7,6 +7,7 @@ import fcntl
 import logging
 import multiprocessing
 import os
+import secrets
 import socket
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,7 +25,7 @@ from appliance.server.errors import ServerError
 
 log = logging.getLogger(__name__)
 _FORK = multiprocessing.get_context("fork")
-_LOCK = ".lock"
+_LOCK, _KEY = ".lock", ".agent-key"
 _DATABASE = "appliance.db"
 
 
@@ -58,6 +59,24 @@ def data_directory(settings: Settings) -> IO[str]:
             f"Another appliance is using the data directory {path}; stop it, or choose another with --data-dir."
         ) from error
     return lock
+
+
+def agent_key(settings: Settings) -> str:
+    """The key with which the embedded agent seals what its runs must not read. The first call creates it."""
+    path = settings.data_path / _KEY
+    try:
+        try:
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except FileExistsError:
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "r", encoding="ascii") as known:
+                return known.read()
+        with os.fdopen(file, "w", encoding="ascii") as fresh:
+            fresh.write(secrets.token_hex(32))
+            fresh.flush()
+            os.fsync(fresh.fileno())
+        return path.read_text(encoding="ascii")
+    except OSError as error:
+        raise StartError(f"The file {path} can't be used ({_reason(error)}); remove it, and start again.") from error
 
 
 def _make_private(path: Path) -> None:

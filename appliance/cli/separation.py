@@ -120,7 +120,7 @@ def _user(setting: str, name: str, default: str) -> tuple[Ids | None, str]:
         raise click.ClickException(
             f"{setting} names the user {name!r}, which does not exist; create it, or give a number."
         ) from None
-    return Ids(entry.pw_uid, entry.pw_gid), entry.pw_dir if Path(entry.pw_dir).is_dir() else ""
+    return Ids(entry.pw_uid, entry.pw_gid), entry.pw_dir if os.path.isdir(entry.pw_dir) else ""  # noqa: PTH112 - also false where root may not look
 
 
 def _here() -> list[Path]:

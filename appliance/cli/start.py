@@ -37,6 +37,7 @@ def start(agent: bool, roots: tuple[str, ...], **options: Any) -> int:
     users = separation.decide(settings)
     with privileges.acting_as(users.server):
         lock = prepare.data_directory(settings)
+        key = prepare.agent_key(settings) if agent else ""
     if agent:
         users = separation.prepare(settings, users)
     with privileges.acting_as(users.server):
@@ -51,7 +52,9 @@ def start(agent: bool, roots: tuple[str, ...], **options: Any) -> int:
     if agent and users.problem:
         log.warning("The embedded agent and its runs are not separated from the server: %s.", users.problem)
     with lock:
-        code = supervisor.supervise(settings, agent=agent, agent_token=token, agent_umask=umask, separation=users)
+        code = supervisor.supervise(
+            settings, agent=agent, agent_token=token, agent_umask=umask, agent_key=key, separation=users
+        )
         with privileges.acting_as(users.server):
             prepare.leave_one_file(settings)
         return code

@@ -111,7 +111,13 @@ class AgentChild(Child):
 
 
 def supervise(
-    settings: Settings, *, agent: bool, agent_token: str, agent_umask: int, separation: Separation | None = None
+    settings: Settings,
+    *,
+    agent: bool,
+    agent_token: str,
+    agent_umask: int,
+    agent_key: str = "",
+    separation: Separation | None = None,
 ) -> int:
     """Run the processes until SIGTERM or SIGINT. Returns 0 if all of them stopped in time. The agent, and with it the code of
     flows, gets `agent_umask`."""
@@ -123,7 +129,7 @@ def supervise(
         Child("services", lambda: _services(settings), users.enter_server),
     ]
     if agent:
-        tokens = TokenPipe(agent_token, lambda: _token_once_claimed(settings), users.enter_server)
+        tokens = TokenPipe(agent_token, agent_key, lambda: _token_once_claimed(settings), users.enter_server)
         children.append(
             AgentChild(
                 "agent",
@@ -250,7 +256,7 @@ def _agent(settings: Settings, tokens: TokenPipe, umask: int, *, separated: bool
 
     os.umask(umask)
     _wait_for_server(settings)
-    return embedded.main(settings.without_secrets(), tokens.read(), separated=separated)
+    return embedded.main(settings.without_secrets(), *tokens.read(), separated=separated)
 
 
 def _wait_for_server(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""How the embedded agent gets its token: over a pipe, from a process that may read the database, since the agent may not."""
+"""How the embedded agent gets its token, and the key to those of its runs: over a pipe, from a process that may read the database, since the agent may not."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ FORK = multiprocessing.get_context("fork")
 class TokenPipe:
     """One pipe for each start of the agent. Without a token, a process waits for it as the server's user, and writes it then."""
 
-    def __init__(self, token: str, wait: Callable[[], str], enter: Callable[[], None]) -> None:
-        self._token, self._wait, self._enter = token, wait, enter
+    def __init__(self, token: str, key: str, wait: Callable[[], str], enter: Callable[[], None]) -> None:
+        self._token, self._key, self._wait, self._enter = token, key, wait, enter
         self._reader = self._writer = -1
         self._waiting: ForkProcess | None = None
 
@@ -27,7 +27,7 @@ class TokenPipe:
             self._waiting.join()
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
         if self._token:
-            os.write(self._writer, self._token.encode())
+            self._write(self._token)
         else:
             self._waiting = FORK.Process(target=self._write_later, args=(os.getpid(),), name="agent-token")
             self._waiting.start()
@@ -37,15 +37,19 @@ class TokenPipe:
         os.close(self._reader)
         os.close(self._writer)
 
-    def read(self) -> str:
-        """In the agent: wait for the token."""
+    def read(self) -> tuple[str, str]:
+        """In the agent: wait for the token, and get the key with it."""
         os.close(self._writer)
         with os.fdopen(self._reader, "rb") as reader:
-            return reader.read().decode()
+            token, _, key = reader.read().decode().partition("\n")
+        return token, key
 
     def _write_later(self, supervisor: int) -> None:
         self._enter()
         privileges.hide()
         lifecycle.die_with(supervisor)
         os.close(self._reader)
-        os.write(self._writer, self._wait().encode())
+        self._write(self._wait())
+
+    def _write(self, token: str) -> None:
+        os.write(self._writer, f"{token}\n{self._key}".encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,12 @@ def got(tries: Tries) -> list[str]:
             attempt()
             found.append(name)
     return found
+
+
+def tokens(folder: Path) -> list[str]:
+    """What looks like the token of a run in any file that the agent has written."""
+    content = b"\n".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    return [found.decode() for found in re.findall(rb"apl_run_[\w-]+", content)]
 
 
 @task
@@ -49,6 +56,7 @@ def attack(site: dict[str, Any]) -> None:
         "capabilities": [
             line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapEff")
         ],
+        "tokens": tokens(data / "agent"),
         "got": got([*files, *folders, *environs, *descriptors, *signals]),
         "become root": got([("setuid", lambda: os.setuid(0))]),
     }

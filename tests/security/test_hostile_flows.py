@@ -94,6 +94,7 @@ def test_the_agent_and_its_runs_have_a_user_of_their_own_without_capabilities(
 
 def test_files_memory_environments_and_signals_are_refused(report: dict[str, Any]) -> None:
     assert report["got"] == []
+    assert report["tokens"] == []
 
 
 def test_no_process_shows_a_secret_in_its_environment(appliance: Appliance, report: dict[str, Any]) -> None:

@@ -130,7 +130,14 @@ def test_secrets_reach_runs_and_nothing_that_the_agent_reports(
     assert not any("sesame" in line or "from a file" in line for line in tail)
 
 
-def test_the_token_of_a_run_has_a_file_of_its_own_until_its_end_is_reported(agent: ProcessAgent, ends: Ends) -> None:
+def test_the_token_of_a_run_has_a_file_of_its_own_until_its_end_is_reported(
+    agent: ProcessAgent, ends: Ends, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "gate")
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\nread line < {tmp_path / 'gate'}\nexit 1\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(agent, "_python", str(program))
     enrol(agent)
     run = work()
     agent.start(run)
@@ -138,6 +145,7 @@ def test_the_token_of_a_run_has_a_file_of_its_own_until_its_end_is_reported(agen
     assert (directory / "token").stat().st_mode & 0o777 == 0o600
     assert '"token":""' in (directory / "job.json").read_text()
     assert [record.token for _, record, _ in agent._attempts.load()] == ["t"]
+    (tmp_path / "gate").write_text("go\n")
     assert ends.told.acquire(timeout=10)
     agent.close()
     assert not (directory / "token").exists()
