@@ -107,6 +107,8 @@ def free_port(settings: Settings) -> None:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6 and settings.host != "::":  # as the server does it
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
@@ -233,4 +235,6 @@ def _wipe(path: Path) -> None:
 
 
 def _reason(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):  # its numbers are not the system's
+        return str(error.strerror).lower()
     return (os.strerror(error.errno) if error.errno else str(error)).lower()

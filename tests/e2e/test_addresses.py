@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance.cli import health as command
+from appliance.cli import prepare
 from appliance.config import load
 from tests.e2e.appliance_process import Appliance, clean_environment, free_port
 
@@ -91,3 +92,10 @@ def test_only_a_ready_appliance_is_healthy(answer: bytes, part: str) -> None:
 def test_a_host_has_brackets_where_a_port_follows(host: str, url: str, address: str) -> None:
     settings = load(clean_environment(APPLIANCE_HOST=host))
     assert (settings.local_url, settings.address) == (url, address)
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "300.1.1.1", "::ffff:127.0.0.1", "*", "fe80::1%nope"])
+def test_an_address_that_is_not_ours_is_a_sentence(host: str) -> None:
+    with pytest.raises(prepare.StartError, match="Can't listen on") as caught:
+        prepare.free_port(load(clean_environment(APPLIANCE_HOST=host)))
+    assert "unknown error" not in caught.value.message.lower()
