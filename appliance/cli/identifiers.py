@@ -133,7 +133,7 @@ def find_flow(transport: Transport, name: str, project: str | None = None) -> di
     known = id_in(name)
     if known is not None:
         return flows.get(transport, known)
-    part = name.partition("/")[2] or name
+    part = name.rpartition("/")[2] or name
     matches = [
         flow
         for archived in (False, True)

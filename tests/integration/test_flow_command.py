@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from appliance.cli.root import invoke
 from tests.integration.builders import YEARLY, begun, create, register, rows
@@ -48,6 +49,22 @@ def test_a_project_is_paused(site: Site, run: Callable[..., str]) -> None:
     assert "Project demo is paused." in run("project", "pause", "demo", "--reason", "wrong data")
     assert "paused" in run("project", "list")
     assert "Project demo is active." in run("project", "resume", "demo")
+
+
+def test_names_with_a_slash_of_earlier_releases(site: Site, run: Callable[..., str], said: Callable[..., str]) -> None:
+    flow = register(site.database, "x/y").flow_id
+    create(site.database, flow)
+    with site.database.write() as session:
+        session.execute(text("update project set name = 'a/b'"))
+    assert "Flow a/b/x/y is paused." in run("flow", "pause", "a/b/x/y")
+    assert "a/b/x/y" in run("get", "flow-runs", "--flow", "a/b/x/y")
+    assert "a/b/x/y" in run("get", "flow-runs", "--project", "a/b")
+    run("limit", "set", "flow", "a/b/x/y", "2")
+    assert "a/b/x/y" in run("limit", "list")
+    run("limit", "remove", "a/b/x/y")
+    listed = site.get("/api/v1/flow-runs", params={"flow": "a/b/x/y", "include_future": True}).json()
+    assert [item["flow"] for item in listed["items"]] == ["x/y"]
+    assert "There is no flow 'a/b/x/z'; did you mean 'a/b/x/y'?" in said("flow", "pause", "a/b/x/z", code=2)
 
 
 def test_names_that_can_not_be_meant(site: Site, said: Callable[..., str]) -> None:

@@ -12,7 +12,7 @@ from appliance.protocol.limits import MOST_SLOTS
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.slots import forget_limits
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import mapped_flows, run_filter_names
+from appliance.server.db.reads import mapped_flows, run_filter_names, run_filters
 from appliance.server.db.rows.concurrency import LimitRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import concurrency
@@ -58,9 +58,10 @@ def _remove(db: Database, actor: Actor, limit_id: UUID, *, now: datetime) -> Non
 
 
 def _flow_id(session: Session, name: str) -> str:
-    project, _, flow = name.partition("/")
-    row = mapped_flows.find(session, None, project, flow) if project and flow else None
+    meanings = run_filters.project_and_flow(name)
+    row = next((row for meant in meanings if (row := mapped_flows.find(session, None, *meant)) is not None), None)
     if row is None:
+        project, _, flow = name.partition("/")
         meant = run_filter_names.like_flow(session, project, flow) if flow else None
         way_out = "give its project and its name, like reports/daily." if meant is None else f"did you mean {meant!r}?"
         raise NotFound(f"There is no flow {name[:160]!r}; {way_out}")

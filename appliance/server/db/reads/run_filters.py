@@ -107,9 +107,19 @@ def of_rows(session: Session, criteria: RunFilter, now: datetime) -> list[Condit
     return conditions
 
 
+_MOST_PARTS = 10
+
+
 def names_flows(criteria: RunFilter) -> bool:
     """Whether the filter names flows or projects."""
     return criteria.flow is not None or criteria.project is not None
+
+
+def project_and_flow(text: str) -> list[tuple[str, str]]:
+    """What `project/flow` may mean: names of flows may contain slashes, and so may those of projects that an earlier release made."""
+    parts = text.split("/")[:_MOST_PARTS]
+    rest = text.split("/")[len(parts) :]
+    return [("/".join(parts[:at]), "/".join([*parts[at:], *rest])) for at in range(1, len(parts)) if all(parts[:at])]
 
 
 def flows_named(criteria: RunFilter) -> Select[Any]:
@@ -117,8 +127,7 @@ def flows_named(criteria: RunFilter) -> Select[Any]:
     flows = select(_flow.c.id).join(_project, _project.c.id == _flow.c.project_id)
     if criteria.flow is not None:
         named: Condition = _flow.c.name == criteria.flow
-        project, slash, name = criteria.flow.partition("/")
-        if slash:
+        for project, name in project_and_flow(criteria.flow):
             named = or_(named, (_project.c.name == project) & (_flow.c.name == name))
         flows = flows.where(named)
     if criteria.project is not None:
