@@ -108,6 +108,7 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     trusted_proxies: str = ""
     public_url: str = ""
     metrics_public: bool = True
+    metrics_from: str = ""
     graphql_introspection: bool = False
     secure_cookies: bool = False
     session_hours: Annotated[float, msgspec.Meta(gt=0, le=24 * 365)] = 24 * 7.0
@@ -146,16 +147,12 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def proxies(self) -> tuple[Network, ...]:
         """The networks in `trusted_proxies`. Raises SettingsError."""
-        networks: list[Network] = []
-        for item in filter(None, (item.strip() for item in self.trusted_proxies.split(","))):
-            try:
-                networks.append(ipaddress.ip_network(item, strict=False))
-            except ValueError as error:
-                raise SettingsError(
-                    f"{PREFIX}_TRUSTED_PROXIES can't contain {item[:80]!r}; write addresses or networks, as in "
-                    "10.0.0.5,192.168.7.0/24."
-                ) from error
-        return tuple(networks)
+        return _networks("TRUSTED_PROXIES", self.trusted_proxies)
+
+    @property
+    def metrics_networks(self) -> tuple[Network, ...]:
+        """The networks in `metrics_from`. Raises SettingsError."""
+        return _networks("METRICS_FROM", self.metrics_from)
 
     @property
     def public_hosts(self) -> frozenset[str]:
@@ -252,8 +249,20 @@ def _convert(values: Mapping[str, Any], kind: type[_S], origins: Mapping[str, st
         raise SettingsError(f"Invalid setting: {error}.") from error
     settings.logger_levels  # noqa: B018 - these raise SettingsError
     if isinstance(settings, Settings):
-        settings.proxies, settings.public_hosts  # noqa: B018
+        settings.proxies, settings.public_hosts, settings.metrics_networks  # noqa: B018
     return settings
+
+
+def _networks(name: str, text: str) -> tuple[Network, ...]:
+    networks: list[Network] = []
+    for item in filter(None, (item.strip() for item in text.split(","))):
+        try:
+            networks.append(ipaddress.ip_network(item, strict=False))
+        except ValueError as error:
+            raise SettingsError(
+                f"{PREFIX}_{name} can't contain {item[:80]!r}; write addresses or networks, as in 10.0.0.5,192.168.7.0/24."
+            ) from error
+    return tuple(networks)
 
 
 def client_address(environ: Mapping[str, str] | None = None, url: str | None = None) -> tuple[str, str]:

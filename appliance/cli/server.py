@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import socket
 import sys
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _STARTUP_FAILURE, _BACKLOG = 3, 2048  # as uvicorn has them
 GRACE = 10  # seconds that open requests get to finish on shutdown
+MOST_FILES = 65_536
 KEEP_ALIVE = 75  # seconds; longer than clients and proxies keep an idle connection
 
 
@@ -58,6 +60,7 @@ def serve(settings: Settings, app: Litestar | None = None) -> None:
     from appliance.kit import logs, memory
 
     memory.share_arenas()
+    raise_file_limit()
     logs.configure(settings.log_level, settings.log_format)
     if settings.workers == 1:
         _serve_alone(settings, app)
@@ -65,10 +68,19 @@ def serve(settings: Settings, app: Litestar | None = None) -> None:
         _serve_many(settings)
 
 
+def raise_file_limit() -> None:
+    """Allow as many open files as the system lets this process have: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def _serve_alone(settings: Settings, app: Litestar | None) -> None:
     import uvicorn
 
     from appliance.server import asgi
+    from appliance.server.web import connections
 
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again after stopping; exit with 0
     web = uvicorn.Server(
@@ -76,6 +88,7 @@ def _serve_alone(settings: Settings, app: Litestar | None) -> None:
             app or asgi.create(settings),
             host=settings.host,
             port=settings.port,
+            http=connections.Protocol,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -13,6 +13,7 @@ from appliance.config import Settings
 from appliance.kit import lifecycle
 from appliance.kit.loop_watchdog import SILENCE
 from appliance.server import asgi
+from appliance.server.web import connections
 
 _MASTER_MARGIN = 2  # extra seconds that the master gives a worker before killing it
 
@@ -27,6 +28,8 @@ class Log(Logger):  # type: ignore[misc]  # gunicorn has no types
 
 class Worker(UvicornWorker):  # type: ignore[misc]  # uvicorn_worker has no types either
     """A worker with the same settings as a single server."""
+
+    CONFIG_KWARGS = {"loop": "auto", "http": connections.Protocol}
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

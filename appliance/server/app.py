@@ -72,7 +72,7 @@ def create_app(settings: Settings, database: Database) -> Litestar:
             graphql.graphql,
             health.healthz,
             health.readyz,
-            metrics.handler(collector, settings.metrics_public),
+            metrics.handler(collector, settings.metrics_public, settings.metrics_networks),
             docs.router(),
             ui.router(),
         ],

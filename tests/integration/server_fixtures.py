@@ -24,6 +24,7 @@ from appliance.server.app import create_app
 from appliance.server.auth.identity import SYSTEM
 from appliance.server.db.session import Database
 from appliance.server.db.writes import users
+from appliance.server.web import metrics
 
 ROLES = ("viewer", "operator", "admin")
 
@@ -63,8 +64,9 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def empty_site(database: Database, settings: Settings) -> Iterator[Site]:
+def empty_site(database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """An appliance that nobody has claimed."""
+    monkeypatch.setattr(metrics, "FRESH", 0.0)  # tests ask again at once
     app = create_app(settings, database)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield Site(app, client, database)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,9 +24,11 @@ from appliance.server.auth.guards import Permission
 from appliance.server.db.reads import events
 from appliance.server.db.rows.events import EventRow
 from appliance.server.db.session import Database
+from appliance.server.errors import TooManyRequests
 from appliance.server.events.broadcast import ACCESS, Broadcast
 
 HEARTBEAT = 15.0
+MOST_STREAMS = 20
 """Seconds after which a quiet stream sends a heartbeat, and a busy one looks again whether its reader still has access."""
 RETRY_MS = 1_000
 _PAGE = 1_000
@@ -41,10 +46,49 @@ async def stream(
     topic: list[str] | None = None,
 ) -> ServerSentEvent:
     """Stream changes as they are committed. `Last-Event-ID` replays missed events; `topic` may be repeated."""
+    place = _Places.of(request).take(f"{request.user.kind} {request.user.name}")
     last = _last_event_id(request)
     credentials = request_credentials(request, Permission.READ)
     messages = _messages(database, broadcast, stopping, credentials, last, tuple(topic or ()))
+    weakref.finalize(messages, place.free)
     return ServerSentEvent(messages, headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
+
+
+class _Places:
+    """How many streams each caller has open in this process."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+
+    @classmethod
+    def of(cls, request: Request[Any, Any, Any]) -> _Places:
+        places: _Places = request.app.state.setdefault("stream_places", cls())
+        return places
+
+    def take(self, caller: str) -> _Place:
+        if self._open[caller] >= MOST_STREAMS:
+            raise TooManyRequests(
+                f"You have {MOST_STREAMS} live streams open, which is the most; close one first.", retry_after=5
+            )
+        self._open[caller] += 1
+        return _Place(self._open, caller)
+
+
+@dataclass
+class _Place:
+    """One stream's place. It ends with the generator, however that ends."""
+
+    places: Counter[str]
+    caller: str
+    is_free: bool = False
+
+    def free(self) -> None:
+        if self.is_free:
+            return
+        self.is_free = True
+        self.places[self.caller] -= 1
+        if not self.places[self.caller]:
+            del self.places[self.caller]
 
 
 async def _messages(

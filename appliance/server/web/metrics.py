@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter as Counts
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from typing import Any
 
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Message, Scope
 from prometheus_client import (
@@ -31,6 +32,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from appliance.config import Network
 from appliance.kit import clock
 from appliance.kit.version import VERSION
 from appliance.server.actions import disk, soundness
@@ -39,7 +41,8 @@ from appliance.server.db.reads import agents, leases, readable, size
 from appliance.server.db.rows.leases import LeaseRow
 from appliance.server.db.session import Database
 from appliance.server.domain.waiting import agent_health
-from appliance.server.errors import ServerError
+from appliance.server.errors import Forbidden, ServerError
+from appliance.server.web.proxies import is_in
 from appliance.server.web.totals import StateCounts, Totals
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # they add a series per metric that says only when it was first counted
@@ -51,10 +54,16 @@ STATE_TYPES = ("SCHEDULED", "PENDING", "PAUSED", "RUNNING", "CANCELLING", "SUCCE
 HEALTHS = ("online", "offline", "draining", "quarantined")
 
 
+FRESH = 1.0
+"""Seconds for which the text of the metrics is kept."""
+
+
 class Metrics:
     """The counters of one app, and the registry that exposes them."""
 
     def __init__(self, database: Database, disk_budget: int = 0) -> None:
+        self._text: bytes | None = None
+        self._text_at, self._text_lock = 0.0, threading.Lock()
         self.registry = CollectorRegistry()
         shared = os.environ.get(SHARED)
         own = None if shared else self.registry  # shared counts are read from the files instead
@@ -96,7 +105,12 @@ class Metrics:
             self._duration_series(method, route).observe(clock.monotonic() - started)
 
     def text(self) -> bytes:
-        return generate_latest(self.registry)
+        """The metrics as they were at most a second ago, however often they are asked for."""
+        with self._text_lock:
+            now = clock.monotonic()
+            if self._text is None or now - self._text_at >= FRESH:
+                self._text, self._text_at = generate_latest(self.registry), now
+            return self._text
 
 
 class _FromDatabase:
@@ -165,13 +179,17 @@ class _FromDatabase:
         return [created, finished, delay]
 
 
-def handler(metrics: Metrics, public: bool) -> HTTPRouteHandler:
-    """GET /metrics: public, or only for administrators' tokens."""
+def handler(metrics: Metrics, public: bool, networks: Sequence[Network]) -> HTTPRouteHandler:
+    """GET /metrics: public, or only for administrators' tokens; if there are `networks`, only from there."""
     permission = Permission.PUBLIC if public else Permission.READ_METRICS
 
     @get("/metrics", opt={"permission": permission}, sync_to_thread=True)
-    def show() -> Response[bytes]:
+    def show(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Get the metrics in Prometheus' text format."""
+        if networks and not (request.client and is_in(request.client.host, networks)):
+            raise Forbidden(
+                "The metrics aren't for this address; an administrator can add it to APPLIANCE_METRICS_FROM."
+            )
         return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return show

@@ -16,7 +16,7 @@ def client_of(scope: Any, trusted: Sequence[Network]) -> tuple[str, int] | None:
     """The address and port of the client. Each proxy appends the address that it sees, so that the last one that isn't a trusted proxy's is
     the client's; what stands before it, anybody could have written."""
     client: tuple[str, int] | None = scope.get("client")
-    if client is None or not trusted or not _is_in(client[0], trusted):
+    if client is None or not trusted or not is_in(client[0], trusted):
         return client
     values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
     for text in reversed(b",".join(values).decode("latin-1").rsplit(",", _MOST)[-_MOST:]):
@@ -24,12 +24,13 @@ def client_of(scope: Any, trusted: Sequence[Network]) -> tuple[str, int] | None:
         if address is None:
             break
         client = (address, 0)
-        if not _is_in(address, trusted):
+        if not is_in(address, trusted):
             break
     return client
 
 
-def _is_in(text: str, networks: Sequence[Network]) -> bool:
+def is_in(text: str, networks: Sequence[Network]) -> bool:
+    """Whether the text is an address in one of the networks."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
