@@ -87,5 +87,7 @@ def _edit(edit: FieldEdit) -> str:
 def _value(name: str, value: Any) -> str:
     if name == "times" and isinstance(value, dict):
         return f'"{describe(value)}"'
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

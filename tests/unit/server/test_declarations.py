@@ -10,6 +10,7 @@ import pytest
 from appliance.protocol.schedules import FieldChange, FieldEdit
 from appliance.server.domain import declarations
 from appliance.server.domain.declarations import edits, merge, pairs, reset
+from appliance.server.domain.schedule_words import sentence
 
 NIGHTLY: dict[str, Any] = {
     "kind": "cron",
@@ -170,3 +171,8 @@ def test_a_schedule_is_found_again_however_its_declaration_changes() -> None:
         ([], [NIGHTLY], {}),
     ):
         assert pairs(before, after) == expected
+
+
+def test_whole_seconds_have_no_fraction() -> None:
+    change = FieldChange(field="seconds", before=3600, after=10800.0, edited=False)
+    assert sentence("Every 3 hours", "changed", True, [change]).endswith("interval in seconds from 3600 to 10800.")
