@@ -26,6 +26,7 @@ from appliance.agents.exit_reports import ExitReports
 from appliance.agents.roots import Roots
 from appliance.agents.warm_pool import PoolUnusable, WarmPool
 from appliance.agents.watch import LiveProcess, Watcher
+from appliance.agents.zygote import OUTPUT_FLAGS
 from appliance.client.transport import Transport
 from appliance.core import secrets
 from appliance.core.flow_file import FlowFile
@@ -276,8 +277,7 @@ def _start_cold(
     command = [python, "-P", "-m", "appliance.agents.execute"]  # -P: files next to the flow must not shadow our imports
     handed = os.memfd_create("environment")
     try:
-        with output.open("ab") as file, os.fdopen(handed, "wb+") as hidden:
-            output.chmod(0o600)
+        with os.fdopen(handed, "wb+") as hidden, os.fdopen(os.open(output, OUTPUT_FLAGS, 0o600), "ab") as file:
             hidden.write(json.dumps(dict(environ)).encode())
             hidden.seek(0)
             return subprocess.Popen(

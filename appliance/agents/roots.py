@@ -25,9 +25,12 @@ class Roots:
         """Those of the options or of the settings, or else the folder that the agent was started in and its user's home. Of the
         appliance's own data, nothing is taken, unless its folder is a root itself; what the appliance keeps in there never is."""
         named = [*chosen] or [name for name in settings.agent_roots.split(os.pathsep) if name.strip()]
-        places = [Path(name.strip()).expanduser() for name in named] or _usual()
         data = settings.data_path
         own = [data, *(data / name for name in _OWN), *([] if state_dir is None else [state_dir])]
+        places = [Path(name.strip()).expanduser() for name in named]
+        places = places or [
+            place for place in _usual() if place not in own[1:]
+        ]  # the home of its own user, if it has none
         return cls(_resolved(places), _resolved(own))
 
     def problem(self, what: str, path: str) -> str:

@@ -23,6 +23,7 @@ from typing import Any
 from appliance.kit import privileges
 
 LARGEST = 1 << 20
+OUTPUT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 HIDDEN = "hidden"
 """An argument: the requests that pass through here are not for the runs that are forked from here."""
 
@@ -104,7 +105,7 @@ def _become_run(channel: socket.socket, request: dict[str, Any], pipe: tuple[int
 
 
 def _redirect(output: str) -> None:
-    fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    fd = os.open(output, OUTPUT_FLAGS, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(fd, 1)

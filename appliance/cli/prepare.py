@@ -86,8 +86,8 @@ def _make_private(path: Path) -> None:
         raise StartError(
             f"The data directory {path} belongs to another user; start the appliance as that user, or choose another with --data-dir."
         )
-    if not status.st_mode & 0o077:
-        return
+    if not status.st_mode & 0o077 or (os.getuid() == 0 and status.st_mode & 0o077 == 0o010):
+        return  # root lets the group of the agent go through
     for name in (_DATABASE, f"{_DATABASE}-wal", f"{_DATABASE}-shm"):  # of a release that did not see to it
         if (path / name).is_file() and not (path / name).is_symlink():
             (path / name).chmod(0o600)

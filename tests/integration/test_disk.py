@@ -81,6 +81,15 @@ def test_without_the_reserve_its_room_is_kept_for_it(narrow: Narrow) -> None:
     assert narrow.restore() and narrow.give_up() and not narrow.give_up()
 
 
+def test_the_reserve_is_not_written_through_a_link(narrow: Narrow, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("other")
+    (narrow.folder / FILE).with_suffix(".part").symlink_to(other)
+    assert narrow.restore()
+    assert other.read_text() == "other"
+    assert not (narrow.folder / FILE).is_symlink()
+
+
 def test_an_essential_change_takes_the_reserve_only_in_need(narrow: Narrow) -> None:
     narrow.restore()
     narrow.left = 5 * MB

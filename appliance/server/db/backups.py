@@ -59,7 +59,7 @@ def new_file(target: Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft.unlink(missing_ok=True)
-        draft.touch(mode=0o600)
+        draft.touch(mode=0o600, exist_ok=False)
         yield draft
         to_disk(draft)
         os.link(draft, target)  # unlike a rename, it never replaces a file

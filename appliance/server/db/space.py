@@ -85,7 +85,9 @@ class Space:
             return False
         draft = self._file.with_suffix(".part")
         try:
-            with draft.open("wb") as file:
+            draft.unlink(missing_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
                 os.posix_fallocate(file.fileno(), 0, self.reserve)  # real blocks, not a hole
                 os.fsync(file.fileno())
             draft.rename(self._file)

@@ -72,6 +72,12 @@ def test_a_start_in_the_data_directory_opens_it_except_for_what_the_appliance_ke
     assert found.problem("flow file", str(tmp_path / "agent" / "runs" / "f.py")) != ""
 
 
+def test_a_home_in_the_agents_own_folder_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("HOME", str(tmp_path / "agent"))
+    assert roots(tmp_path).open == ()
+
+
 def test_options_replace_the_setting_which_replaces_the_default(tmp_path: Path) -> None:
     setting = {"APPLIANCE_AGENT_ROOTS": "/one:/two: :"}
     assert roots(tmp_path, **setting).open == ("/one", "/two")

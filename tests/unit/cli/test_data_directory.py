@@ -43,6 +43,34 @@ def test_one_that_is_open_to_others_is_closed(place: Path, name: str, caplog: py
     assert not caplog.text
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root lets the agent's group in")
+def test_what_root_opened_to_the_group_of_the_agent_stays(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    place.mkdir(mode=0o700)
+    place.chmod(0o710)
+    opened(place)
+    assert (mode(place), caplog.text) == (0o710, "")
+
+
+def test_a_lock_that_leads_elsewhere_is_refused(place: Path, tmp_path: Path) -> None:
+    place.mkdir(mode=0o700)
+    (place / ".lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(prepare.StartError, match="can't be used"):
+        opened(place)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_the_key_of_the_agent_is_made_once_and_no_link_is_followed(place: Path, tmp_path: Path) -> None:
+    opened(place)
+    settings = Settings(data_dir=str(place))
+    key = prepare.agent_key(settings)
+    assert (len(key), prepare.agent_key(settings), mode(place / ".agent-key")) == (64, key, 0o600)
+    (place / ".agent-key").unlink()
+    (tmp_path / "other").write_text("other")
+    (place / ".agent-key").symlink_to(tmp_path / "other")
+    with pytest.raises(prepare.StartError, match="remove it, and start again"):
+        prepare.agent_key(settings)
+
+
 def test_a_folder_of_other_things_is_left_as_it_is(place: Path, caplog: pytest.LogCaptureFixture) -> None:
     place.mkdir()
     (place / "letters.txt").touch()
