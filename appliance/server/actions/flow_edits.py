@@ -14,6 +14,7 @@ from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import required_name
 from appliance.server.actions.planning import catch_up_missed, plan_again, unplan
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import flows as read_flows
 from appliance.server.db.reads import jobs as read_jobs
 from appliance.server.db.reads import mapped_flows
 from appliance.server.db.reads import projects as read_projects
@@ -39,11 +40,12 @@ def edit(db: Database, actor: Actor, flow_id: UUID, request: EditFlow, *, now: d
     if name is None and request.paused is None and request.archived is None:
         raise Invalid("Nothing to change; send name, paused or archived.")
     with db.write("flow.edit") as session:
+        project = _lock_project(session, flow_id, request)
         flow = require(flows.lock(session, flow_id))
         refuse_if_deleted(session, flow)
         if name is not None:
             _rename(session, flow, name, actor, request.reason, now)
-        _refuse_against_project(session, flow, request)
+        _refuse_against_project(project, request)
         stop_or_start(
             session, flow, actor, request.reason, now, db.rules.scheduled_runs_ahead,
             paused=request.paused, archived=request.archived,
@@ -132,11 +134,16 @@ def _rename(session: Session, flow: Flow, name: str, actor: Actor, reason: str, 
     )
 
 
-def _refuse_against_project(session: Session, flow: Flow, request: EditFlow) -> None:
-    """A flow goes on only together with its project."""
+def _lock_project(session: Session, flow_id: UUID, request: EditFlow) -> Project | None:
+    """The project without which the flow can't go on, locked before the flow: changes of projects lock in this order, too."""
     if request.archived is not False and request.paused is not False:
-        return
-    project: Project | None = projects.lock(session, flow.project_id)
+        return None
+    flow = read_flows.get(session, flow_id)
+    return None if flow is None else projects.lock(session, flow.project_id)
+
+
+def _refuse_against_project(project: Project | None, request: EditFlow) -> None:
+    """A flow goes on only together with its project."""
     if project is not None and project.archived and request.archived is False:
         raise Conflict(f"Project {project.name!r} is archived; take it out of the archive first.")
     if project is not None and project.paused and request.paused is False:
