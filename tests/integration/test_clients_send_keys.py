@@ -195,6 +195,8 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "flow unarchive": lambda site: [str(make.flow(site))],
     "flow delete": lambda site: [str(make.flow(site)), "--yes"],
     "project rename": lambda site: [str(make.project(site)), "renamed"],
+    "project pause": lambda site: [str(make.project(site))],
+    "project resume": lambda site: [str(make.project(site))],
     "project archive": lambda site: [str(make.project(site))],
     "project unarchive": lambda site: [str(make.project(site))],
     "project delete": lambda site: [str(make.project(site)), "--yes"],
