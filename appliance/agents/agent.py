@@ -175,7 +175,7 @@ class Agent(ABC):
                 return None
             try:
                 answer = agents.enrol(self._transport, request)
-            except (Unauthenticated, Forbidden):
+            except (Unauthenticated, Forbidden, NotFound):  # NotFound: the token is another agent's
                 raise
             except ClientError as error:
                 if isinstance(error, Invalid) and request.roots is not None:  # a server of the release before

@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from litestar import Litestar
 from litestar.testing import TestClient
+from sqlalchemy import text
 
 from appliance.config import Settings
 from appliance.kit import clock, ids
@@ -101,6 +102,9 @@ def add_token(database: Database, username: str, scope: Any = "user", **fields: 
         now = now - timedelta(days=1)
         request.expires_at = now + timedelta(hours=1)
     made = tokens.create(database, SYSTEM, request, now=now)
+    if scope == "agent":  # like one of an earlier release: the tests speak for several agents with it
+        with database.write() as session:
+            session.execute(text("update api_token set binds = false"))
     if fields.get("revoked"):
         tokens.revoke(database, SYSTEM, made.view.id)
     return made.token

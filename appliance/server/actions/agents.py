@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -24,16 +25,17 @@ from appliance.protocol.agents import (
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.actions.report_rows import log_row
 from appliance.server.actions.states import apply_remedy, record_bulk
-from appliance.server.auth.identity import Actor
+from appliance.server.auth.identity import Actor, Binding
 from appliance.server.db.reads import agents as read_agents
 from appliance.server.db.reads import dispatch as read_dispatch
 from appliance.server.db.reads import flow_runs as read_flow_runs
 from appliance.server.db.reads import flows
+from appliance.server.db.reads import tokens as read_tokens
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.agents import AgentRow, NewAgent
 from appliance.server.db.rows.flow_runs import ClaimedRun, HeldRun, LockedRun
 from appliance.server.db.session import Database
-from appliance.server.db.writes import agents, concurrency, dispatch, flow_runs, logs, states
+from appliance.server.db.writes import agents, concurrency, dispatch, flow_runs, logs, states, tokens
 from appliance.server.domain.concurrency import Ledger
 from appliance.server.domain.repair import exited
 from appliance.server.domain.run_protocol import stop_reason
@@ -54,7 +56,8 @@ _QUIET = 5.0
 
 @retried
 def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = None) -> Enrolled:
-    """Register the agent; the same name again is the same agent, back again."""
+    """Register the agent; the same name again is the same agent, back again. The first agent that enrols with a token is the only one that
+    can use it from then on, with these labels or fewer: to any other, the agent is not found."""
     now = now or clock.now()
     if not 1 <= request.capacity <= _MOST_HELD:
         raise Invalid(f"The capacity of an agent must be 1 to {_MOST_HELD}.")
@@ -73,6 +76,8 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
         "created": now,
     }
     with db.write("enrol") as session:
+        if actor.binding is not None:
+            _bind(session, actor.binding, row["name"], row["labels"])
         agent_id = agents.enrol(session, row)
         announce(session, "agent", agent_id, "agent.enrolled", {"name": row["name"]}, actor, now)
     return Enrolled(
@@ -91,7 +96,7 @@ def sign_off(db: Database, actor: Actor, agent_id: UUID, *, now: datetime | None
     """Record that the agent has stopped, so that it is offline at once. Its runs continue. Signing off again changes nothing."""
     now = now or clock.now()
     with db.write("agent.sign_off") as session:
-        agent = _agent(session, agent_id)
+        agent = enrolled(session, actor, agent_id)
         if agents.sign_off(session, agent_id, now):
             announce(session, "agent", agent_id, "agent.signed_off", {"name": agent.name}, actor, now)
 
@@ -120,7 +125,9 @@ def claim_due(
     holding = [(held.flow_run_id, held.attempt) for held in request.holding]
     new_labels = None if request.labels is None else labels_of(request.labels)
     with db.read() as session:
-        agent = _agent(session, agent_id)
+        agent = enrolled(session, actor, agent_id)
+        if new_labels is not None and actor.binding is not None:
+            _check_labels(new_labels, actor.binding.labels)
         if agent.state == SIGNED_OFF:  # its successor of the same name was faster, and is here
             raise NotFound("This agent has signed off; enrol it again.")
         labels = agent.labels if new_labels is None else new_labels
@@ -164,7 +171,7 @@ def report(
             raise Invalid("The time of a log line must have an offset.")
     stale: dict[tuple[UUID, int], Held] = {}
     with db.write("exit") as session:
-        _agent(session, agent_id)
+        enrolled(session, actor, agent_id)
         attempts = [(held.flow_run_id, held.attempt) for held in request.started]
         attempts += [(line.flow_run_id, line.attempt) for line in request.logs]
         rows = read_flow_runs.of_attempts(session, attempts)
@@ -187,9 +194,9 @@ def report(
 
 def _hand_out(session: Session, claimed: list[ClaimedRun], actor: Actor, now: datetime) -> list[Work]:
     """Give each claimed attempt its token, its history row and its event."""
-    tokens = [ids.secret("run") for _ in claimed]
+    secrets = [ids.secret("run") for _ in claimed]
     flow_runs.set_tokens(
-        session, [{"run": run.id, "hash": ids.sha256(token)} for run, token in zip(claimed, tokens, strict=True)]
+        session, [{"run": run.id, "hash": ids.sha256(secret)} for run, secret in zip(claimed, secrets, strict=True)]
     )
     record_bulk(session, CLAIM, claimed, actor, now)
     work = flows.work_of_versions(session, [run.flow_version_id for run in claimed])
@@ -197,14 +204,14 @@ def _hand_out(session: Session, claimed: list[ClaimedRun], actor: Actor, now: da
         Work(
             flow_run_id=run.id,
             attempt=run.attempt,
-            run_token=token,
+            run_token=secret,
             name=run.name,
             flow=work[run.flow_version_id].flow,
             project=work[run.flow_version_id].project,
             storage=work[run.flow_version_id].storage,
             run_config=run.run_config,
         )
-        for run, token in zip(claimed, tokens, strict=True)
+        for run, secret in zip(claimed, secrets, strict=True)
         if run.flow_version_id in work  # otherwise it is damaged, and the run comes back until it ends as Crashed
     ]
 
@@ -257,8 +264,28 @@ def _is_held(run: HeldRun | LockedRun | None, agent_id: UUID, attempt: int) -> b
     return run is not None and run.agent_id == agent_id and run.attempt == attempt
 
 
-def _agent(session: Session, agent_id: UUID) -> AgentRow:
+def enrolled(session: Session, actor: Actor, agent_id: UUID) -> AgentRow:
+    """The agent, if this actor may speak for it. Raises NotFound."""
     agent = read_agents.get(session, agent_id)
-    if agent is None:
+    if agent is None or (actor.binding is not None and actor.binding.name != agent.name):
         raise NotFound("This agent is not enrolled; enrol it again.")
     return agent
+
+
+def _bind(session: Session, binding: Binding, name: str, labels: list[str]) -> None:
+    tokens.bind(session, binding.token_id, name, labels)
+    row = read_tokens.get(session, binding.token_id)
+    bound_name = None if row is None else row.bound_name
+    if row is None or bound_name != name:
+        raise NotFound(
+            f"This token belongs to another agent; create one for this: appliance token create {name} --scope agent."
+        )
+    _check_labels(labels, row.bound_labels or ())
+
+
+def _check_labels(labels: Collection[str], bound: Collection[str]) -> None:
+    others = sorted(set(labels) - set(bound))
+    if others:
+        raise NotFound(
+            f"The first agent with this token did not have the label {others[0]}; create another token for these labels."
+        )

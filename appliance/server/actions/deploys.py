@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock
 from appliance.protocol.agents import CodeGone, TakenBack
 from appliance.protocol.state_change import StateChange
+from appliance.server.actions.agents import enrolled
 from appliance.server.actions.flow_runs.new_runs import merge_parameters, run_config_of
 from appliance.server.actions.names import labels_of
 from appliance.server.actions.states import change_state
@@ -56,6 +57,7 @@ def take_back(
     """An agent can't obtain the code of an attempt that it has not started: the run moves to the newest version, or waits and says why."""
     now = now or clock.now()
     with db.write("exit") as session:
+        enrolled(session, actor, agent_id)
         run = states.lock(session, request.flow_run_id)
         if run is None or run.agent_id != agent_id or run.attempt != request.attempt:
             return TakenBack(taken_back=True)

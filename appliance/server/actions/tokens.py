@@ -108,6 +108,8 @@ def _rotate(db: Database, actor: Actor, token_id: UUID, request: RotateToken, *,
         scope: Literal["user", "agent"] = "agent" if old.scope == "agent" else "user"
         issued = _issue(session, actor, user, old.name, scope, _end(db.rules, lifetime, now), now)
         write_tokens.shorten(session, token_id, now + timedelta(seconds=overlap))
+        if old.bound_name is not None:
+            write_tokens.bind(session, issued.view.id, old.bound_name, old.bound_labels or [])
         announce(session, "token", token_id, "token.rotated", {"successor": str(issued.view.id)}, actor, now)
         return issued
 
@@ -192,6 +194,7 @@ def issue(
             "created": now,
             "created_by": actor.name,
             "expires_at": expires_at,
+            "binds": scope == "agent",
         },
     )
     announce(session, "token", view.id, "token.created", {"scope": scope}, actor, now)

@@ -10,11 +10,21 @@ from appliance.protocol.users import Role
 
 
 @dataclass(frozen=True, slots=True)
+class Binding:
+    """The agent that an agent's token is for: `name` is None until the first one has enrolled with it."""
+
+    token_id: UUID
+    name: str | None
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """A person or script (user), an agent, one attempt of a run, or one of the server's own services.
 
     `name` is what histories record: the user's name, the token's name for an agent, or the run's id for a run. `key` is the
-    idempotency key of the request, if it has one. `must_change_password` limits a browser session to that.
+    idempotency key of the request, if it has one. `must_change_password` limits a browser session to that. Without a `binding`, an actor
+    may speak for every agent.
     """
 
     kind: Literal["user", "agent", "run", "service"]
@@ -26,6 +36,7 @@ class Actor:
     attempt: int | None = None
     key: str | None = None
     must_change_password: bool = False
+    binding: Binding | None = None
 
 
 SYSTEM = Actor(kind="service", name="appliance")

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.kit import ids
-from appliance.server.auth.identity import Actor, Credential
+from appliance.server.auth.identity import Actor, Binding, Credential
 from appliance.server.db.reads import flow_runs, tokens
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
@@ -35,7 +35,8 @@ def authenticate_api_token(session: Session, bearer: str, now: datetime) -> tupl
     if row.scope == "user":
         actor = Actor(kind="user", name=row.username, role=row.role, user_id=row.user_id)
     elif row.scope == "agent":
-        actor = Actor(kind="agent", name=row.name, user_id=row.user_id)
+        binding = Binding(row.id, row.bound_name, tuple(row.bound_labels or ())) if row.binds else None
+        actor = Actor(kind="agent", name=row.name, user_id=row.user_id, binding=binding)
     else:
         return None
     return actor, Credential(kind="token", id=row.id), stale

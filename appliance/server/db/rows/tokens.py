@@ -24,6 +24,9 @@ class TokenRow(RowType):
     expires_at: datetime | None
     last_used: datetime | None
     revoked_at: datetime | None
+    binds: bool
+    bound_name: str | None
+    bound_labels: list[str] | None
     username: str
     role: Role
     disabled: bool
@@ -41,3 +44,4 @@ class NewToken(TypedDict):
     created: datetime
     created_by: NotRequired[str]
     expires_at: NotRequired[datetime | None]
+    binds: bool

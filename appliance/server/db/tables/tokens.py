@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import Id, OneOf, Time
+from appliance.server.db.tables.columns import Id, OneOf, Texts, Time
 
 
 class ApiToken(SQLModel, table=True):
@@ -24,3 +24,6 @@ class ApiToken(SQLModel, table=True):
     expires_at: datetime | None = Field(default=None, sa_type=Time)
     last_used: datetime | None = Field(default=None, sa_type=Time)
     revoked_at: datetime | None = Field(default=None, sa_type=Time)
+    binds: bool = False  # to the first agent that enrols with it
+    bound_name: str | None = Field(default=None, max_length=200)  # the agent's
+    bound_labels: list[str] | None = Field(default=None, sa_type=Texts)

@@ -36,6 +36,12 @@ def revoke_named(session: Session, name: str, scope: str, now: datetime) -> bool
     return result.rowcount > 0
 
 
+def bind(session: Session, token_id: UUID, name: str, labels: list[str]) -> None:
+    """Bind the token to an agent of this name and to these labels, unless it is bound already."""
+    free = (_token.c.id == token_id, _token.c.bound_name.is_(None))
+    session.execute(update(_token).where(*free).values(bound_name=name, bound_labels=labels))
+
+
 def shorten(session: Session, token_id: UUID, ends: datetime) -> None:
     """Let the token end then, unless it ends earlier."""
     later = or_(_token.c.expires_at.is_(None), _token.c.expires_at > ends)
