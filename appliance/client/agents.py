@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
+from appliance.client.errors import Invalid
 from appliance.client.transport import Transport, path
 from appliance.protocol.agents import (
     AgentReport,
@@ -21,7 +24,16 @@ from appliance.protocol.message import Page
 
 
 def enrol(transport: Transport, request: Enrol) -> Enrolled:
-    """Register the agent with the server. The same name means the same agent."""
+    """Register the agent with the server. The same name means the same agent. A server of the release before knows no roots, and gets none."""
+    try:
+        return _enrol(transport, request)
+    except Invalid:
+        if request.roots is None:
+            raise
+        return _enrol(transport, msgspec.structs.replace(request, roots=None, closed=[]))
+
+
+def _enrol(transport: Transport, request: Enrol) -> Enrolled:
     return transport.post(path("agents"), request, Enrolled, idempotent=True, tries=1)
 
 

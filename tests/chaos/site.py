@@ -148,7 +148,7 @@ class Site:
             return self._environ
         return clean_environment(
             APPLIANCE_URL=self.agents.url, APPLIANCE_TOKEN=self._agent_token, CHAOS_LEDGER=str(self.ledger),
-            APPLIANCE_RESULTS_URL=(self.directory / "results").as_uri(),
+            APPLIANCE_RESULTS_URL=(self.directory / "results").as_uri(), APPLIANCE_AGENT_ROOTS=str(FLOWS.parent),
         )  # fmt: skip
 
     def _cli(self, *arguments: str) -> str:
