@@ -97,7 +97,10 @@ def _server_user(settings: Settings) -> Ids | None:
         return None
     data = settings.data_path
     if not data.exists():
-        data.mkdir(mode=0o700, parents=True)
+        for folder in [folder for folder in reversed(data.parents) if not folder.exists()]:
+            folder.mkdir()
+            folder.chmod(0o755)  # or the user could not go through it
+        data.mkdir(mode=0o700)
         os.chown(data, ids.uid, ids.gid)
     return ids if data.stat().st_uid == ids.uid != 0 else None
 

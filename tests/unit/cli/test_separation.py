@@ -13,6 +13,7 @@ import pytest
 from appliance import config
 from appliance.cli import separation
 from appliance.config import Settings
+from appliance.kit.privileges import Ids, can_enter
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give it a user of its own")
 
@@ -51,6 +52,21 @@ def test_a_user_that_does_not_exist_is_one_sentence(site: Path) -> None:
     with pytest.raises(click.ClickException, match="APPLIANCE_AGENT_USER names the user 'nobody-here'"):
         separation.decide(settings(site, APPLIANCE_AGENT_USER="nobody-here"))
     assert separation.decide(settings(site, APPLIANCE_AGENT_USER="0")).problem == "its user is that of the server"
+
+
+@as_root
+def test_a_new_data_directory_belongs_to_the_servers_user_who_can_enter_it(site: Path) -> None:
+    umask = os.umask(0o077)
+    try:
+        new = settings(site, APPLIANCE_DATA_DIR=str(site / "var" / "lib" / "data"), APPLIANCE_SERVER_USER="1879100002")
+        found = separation.decide(new)
+    finally:
+        os.umask(umask)
+    assert found.server == Ids(1_879_100_002, 1_879_100_002)
+    assert all(can_enter(folder, found.server) for folder in (new.data_path, *new.data_path.parents))
+    assert new.data_path.stat().st_mode & 0o777 == 0o700
+    os.chown(new.data_path, 1_879_100_003, -1)
+    assert separation.decide(new).server is None  # the data directory's check refuses it
 
 
 @as_root
