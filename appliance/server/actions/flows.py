@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
 from appliance.kit.documents import JsonDocument
+from appliance.kit.plurals import counted
 from appliance.protocol import run_config as run_configs
 from appliance.protocol.flows import Registered, Registration
 from appliance.protocol.schedules import ScheduleNews
@@ -24,7 +25,8 @@ from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import flows
 from appliance.server.db.writes import former_names as write_former_names
-from appliance.server.domain import parameters, schema_checks, versions
+from appliance.server.domain import graphs, parameters, schema_checks, versions
+from appliance.server.domain.bounds import check_name
 from appliance.server.domain.sanitize import clean, clean_document
 from appliance.server.errors import Conflict, Invalid, Renamed
 from appliance.server.events.outbox import announce
@@ -72,7 +74,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
     name = required_name(request.name, "flow")
     if not _HASH.fullmatch(request.content_hash):
         raise Invalid("The content hash must be 64 hexadecimal digits.")
-    document = _parse(request.document)
+    document = _parse(request.document, db.rules.flow_tasks)
     code_places.check(request.storage)
     with db.write("register") as session:
         project_id = projects.ensure(session, actor, request.project, now, as_new=request.as_new)
@@ -121,7 +123,7 @@ def _refuse_former_name(session: Session, project_id: UUID, name: str, *, as_new
     write_former_names.release(session, former_names.FLOW, project_id, name)
 
 
-def _parse(document: JsonDocument) -> FlowDocument:
+def _parse(document: JsonDocument, most_tasks: int) -> FlowDocument:
     try:
         flow = msgspec.convert(document, FlowDocument)
     except msgspec.ValidationError as error:
@@ -130,16 +132,7 @@ def _parse(document: JsonDocument) -> FlowDocument:
         run_configs.decode(flow.run_config)
     except ValueError as error:
         raise Invalid(str(error)) from error
-    slugs = {task.slug for task in flow.tasks}
-    if len(slugs) != len(flow.tasks):
-        raise Invalid("Two tasks of the flow have the same slug; give each a unique one.")
-    if any(len(slug) > 300 for slug in slugs):
-        raise Invalid("A task's slug is too long; use at most 300 characters.")
-    for edge in flow.edges:
-        if not {edge.upstream, edge.downstream} <= slugs:
-            raise Invalid(
-                f"An edge from {edge.upstream!r} to {edge.downstream!r} names a task that the flow does not have."
-            )
+    _check_graph(flow, most_tasks)
     if len({parameter.name for parameter in flow.parameters}) != len(flow.parameters):
         raise Invalid("Two parameters of the flow have the same name; give each a unique one.")
     for parameter in flow.parameters:
@@ -152,6 +145,29 @@ def _parse(document: JsonDocument) -> FlowDocument:
         if problems:
             raise Invalid(problems[0])
     return flow
+
+
+def _check_graph(flow: FlowDocument, most_tasks: int) -> None:
+    if len(flow.tasks) > most_tasks:
+        raise Invalid(
+            f"The flow has {counted(len(flow.tasks), 'task')}, and at most {most_tasks:,} are allowed; map one task over a list instead, or "
+            "ask an administrator to raise APPLIANCE_FLOW_TASKS."
+        )
+    slugs = {task.slug for task in flow.tasks}
+    for task in flow.tasks:
+        check_name(task.slug, "slug")
+        check_name(task.name, "name")
+    if len(slugs) != len(flow.tasks):
+        raise Invalid("Two tasks of the flow have the same slug; give each a unique one.")
+    if any(len(slug) > 300 for slug in slugs):
+        raise Invalid("A task's slug is too long; use at most 300 characters.")
+    for edge in flow.edges:
+        if not {edge.upstream, edge.downstream} <= slugs:
+            raise Invalid(
+                f"An edge from {edge.upstream!r} to {edge.downstream!r} names a task that the flow does not have."
+            )
+    if graphs.has_cycle([(edge.upstream, edge.downstream) for edge in flow.edges]):
+        raise Invalid("The tasks of the flow depend on each other in a circle; remove one of the edges.")
 
 
 def _new_version(flow: Flow, request: Registration, document: FlowDocument, actor: Actor, now: datetime) -> FlowVersion:

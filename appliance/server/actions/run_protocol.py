@@ -9,10 +9,12 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, crash
+from appliance.protocol.logs import LOGGER
 from appliance.protocol.run_protocol import Begin, Begun, EarlierTask, Report, Reported
 from appliance.protocol.state_change import StateChange
 from appliance.server.actions import report_rows, slots
-from appliance.server.actions.report_rows import Batch
+from appliance.server.actions.log_budget import LogBudget
+from appliance.server.actions.report_rows import Batch, log_row
 from appliance.server.actions.states import close_tasks, conflict, facts_of, propose_state, store_report
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flows
@@ -22,6 +24,7 @@ from appliance.server.db.rows.flow_runs import AttemptRun, FlowRunColumns, Locke
 from appliance.server.db.rows.task_runs import EarlierTaskRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import concurrency, flow_runs, logs, states, task_runs
+from appliance.server.domain.bounds import check_name
 from appliance.server.domain.run_protocol import Gap, Repeated, has_begun, judge_report
 from appliance.server.domain.transitions import RUNNING, Refuse, Wait, accepted, ends_attempt
 from appliance.server.errors import NotFound, SequenceGap
@@ -30,6 +33,7 @@ from appliance.server.events.outbox import announce
 _graphs: OrderedDict[UUID, dict[str, tuple[str, list[str]]]] = OrderedDict()
 """Task names and tags by version: a version never changes, and every report needs them."""
 _GRAPHS_KEPT = 64
+_budget = LogBudget()
 
 
 @retried
@@ -82,9 +86,12 @@ def _answer(db: Database, session: Session, acked: int, cancel: bool) -> Reporte
 
 def _store(session: Session, db: Database, run: LockedRun, batch: Batch, seq: int, actor: Actor, now: datetime) -> bool:
     """Write all of a batch; has the attempt ended with it?"""
+    strange = _strange_slugs(session, run, batch)
     if batch.tasks:
         _store_tasks(session, run, batch, now)
-    logs.add(session, batch.logs)
+    logs.add(session, _budget.admit(run.id, batch.logs, db.rules.run_log_bytes_per_minute, now))
+    if strange:
+        logs.add(session, [log_row(run.id, now, "WARNING", LOGGER, _unregistered(strange))])
     reached = accepted(facts_of(run), batch.flow)
     if (batch.tasks or batch.logs) and (batch.freed or not reached):  # a new state of the run is news enough
         news = {"version": run.version} | ({"freed": True} if batch.freed else {})
@@ -97,6 +104,28 @@ def _store(session: Session, db: Database, run: LockedRun, batch: Batch, seq: in
         return False
     close_tasks(session, run, reached[-1].type, now)
     return ends_attempt(reached[-1].type)
+
+
+def _strange_slugs(session: Session, run: LockedRun, batch: Batch) -> list[str]:
+    """Take the task runs of tasks that the registered flow doesn't have out of the batch. The run itself may go on: its code decides,
+    perhaps differently each time, which tasks it has."""
+    named = {events[0].slug for events in batch.tasks.values()} | {
+        slug for row in batch.logs if (slug := row["task_slug"])
+    }
+    if not named:
+        return []
+    unknown = named - _graph(session, run.flow_version_id).keys()
+    for slug in unknown:
+        check_name(slug, "slug")
+    strange = {id: events[0].slug for id, events in batch.tasks.items() if events[0].slug in unknown}
+    for id in strange:
+        del batch.tasks[id]
+    return sorted(set(strange.values()))
+
+
+def _unregistered(slugs: list[str]) -> str:
+    listed = ", ".join(repr(slug[:80]) for slug in slugs[:3]) + (", and others" if len(slugs) > 3 else "")
+    return f"States of tasks that the registered flow doesn't have were not kept: {listed}. Register the flow again."
 
 
 def _store_tasks(session: Session, run: LockedRun, batch: Batch, now: datetime) -> None:

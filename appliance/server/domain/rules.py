@@ -24,6 +24,10 @@ class Rules:
     """After so many days a token ends, unless its creator says otherwise; 0: never."""
     longest_token_days: float = 400.0
     """No token lasts longer; 0: no limit."""
+    flow_tasks: int = 5_000
+    """Tasks of a flow; its mapped children don't count."""
+    run_log_bytes_per_minute: int = 64 * 1024**2
+    """0: no limit."""
 
     @property
     def stop_deadline(self) -> float:

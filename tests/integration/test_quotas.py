@@ -1,0 +1,104 @@
+"""How large a flow may be, and how much a run may report."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from appliance.kit import clock
+from appliance.protocol.flows import Registration
+from appliance.server.actions import flows, log_budget, run_protocol
+from appliance.server.db.session import Database
+from appliance.server.domain.graphs import has_cycle
+from appliance.server.domain.rules import Rules
+from appliance.server.errors import Invalid
+from tests.integration import builders
+
+CHAIN = 5_000
+
+
+def _document(slugs: list[str], edges: list[tuple[str, str]]) -> dict[str, Any]:
+    return builders.document() | {
+        "tasks": [{"slug": slug, "name": slug, "tags": [], "mapped": False} for slug in slugs],
+        "edges": [
+            {"upstream": upstream, "downstream": downstream, "key": None, "mapped": False, "flattened": False}
+            for upstream, downstream in edges
+        ],
+        "reference_tasks": [],
+    }
+
+
+def _register(database: Database, document: dict[str, Any]) -> Any:
+    request = Registration(
+        project="demo", name="big", content_hash="0" * 64, document=document, storage={"type": "local"}
+    )
+    return flows.register(database, builders.ALICE, request)
+
+
+def test_a_flow_has_at_most_five_thousand_tasks(database: Database) -> None:
+    slugs = [f"task-{number}" for number in range(CHAIN + 1)]
+    chain = list(itertools.pairwise(slugs))
+    assert _register(database, _document(slugs[:-1], chain[:-1])).created
+    with pytest.raises(Invalid, match="5,001 tasks, and at most 5,000 are allowed"):
+        _register(database, _document(slugs, chain))
+    database.rules = Rules(flow_tasks=CHAIN + 1)
+    assert _register(database, _document(slugs, chain)).created
+
+
+@pytest.mark.parametrize("edges", [[("a", "a")], [("a", "b"), ("b", "a")], [("a", "b"), ("b", "c"), ("c", "b")]])
+def test_no_task_waits_for_itself(database: Database, edges: list[tuple[str, str]]) -> None:
+    with pytest.raises(Invalid, match="in a circle"):
+        _register(database, _document(["a", "b", "c"], edges))
+
+
+def test_circles_are_found_in_linear_time() -> None:
+    chain = [(f"{number}", f"{number + 1}") for number in range(100_000)]
+    assert not has_cycle(chain) and has_cycle([*chain, ("100000", "0")])
+    assert not has_cycle([("a", "c"), ("b", "c"), ("a", "b"), ("a", "c")]) and not has_cycle([])
+
+
+@pytest.mark.parametrize("slug", ["a\nb", "a\x1b[2J", "a\0"])
+def test_a_slug_stays_on_its_line(database: Database, slug: str) -> None:
+    with pytest.raises(Invalid, match="slug contains"):
+        _register(database, _document([slug], []))
+
+
+def test_tasks_that_the_flow_does_not_have_are_not_kept(database: Database) -> None:
+    run, _agent = builders.begun(database)
+    invented = [builders.task(f"invented-{number}", "RUNNING", "Running") for number in range(4_990)]
+    children = [builders.task("load-1", "RUNNING", "Running", map_index=index) for index in range(5)]
+    answer = builders.send(database, run, 1, *invented, *children, builders.task("extract-1", "SUCCESS", "Success"))
+    assert answer.acked == 1
+    stored = builders.rows(database, "select task_slug from task_run")
+    assert sorted(row["task_slug"] for row in stored) == ["extract-1", *["load-1"] * 5]
+    (line,) = builders.rows(database, "select message from log")
+    assert "'invented-0', 'invented-1', 'invented-10', and others. Register the flow again." in line["message"]
+
+
+def test_a_slug_that_does_not_stay_on_its_line_is_refused(database: Database) -> None:
+    run, _agent = builders.begun(database)
+    for event in (builders.task("a\nb", "RUNNING", "Running"), builders.line("text", slug="a\x1b[2J")):
+        with pytest.raises(Invalid, match="slug contains control characters"):
+            builders.send(database, run, 1, event)
+
+
+def test_the_log_of_a_run_is_bounded_in_a_minute(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = 1000.0
+    monkeypatch.setattr(clock, "monotonic", lambda: moment)
+    monkeypatch.setattr(run_protocol, "_budget", log_budget.LogBudget())
+    database.rules = Rules(run_log_bytes_per_minute=1_000)
+    run, _agent = builders.begun(database)
+    for seq in (1, 2):
+        builders.send(database, run, seq, *(builders.line("ä" * 100) for _ in range(10)))
+    lines = [row["message"] for row in builders.rows(database, "select message from log order by id")]
+    assert lines[:5] == ["ä" * 100] * 5 and len(lines) == 6
+    assert "more than 1,000 bytes of log in a minute" in lines[5]
+    moment += log_budget.MINUTE
+    builders.send(database, run, 3, builders.line("again"))
+    assert builders.rows(database, "select message from log order by id desc limit 1")[0]["message"] == "again"
+
+
+def test_the_limits() -> None:
+    assert (Rules().flow_tasks, Rules().run_log_bytes_per_minute, log_budget.MINUTE) == (5_000, 64 * 1024**2, 60)
