@@ -22,16 +22,13 @@ class Roots:
 
     @classmethod
     def of(cls, settings: Settings, chosen: Sequence[str] = (), state_dir: Path | None = None) -> Roots:
-        """Those of the options or of the settings, or else the folder that the agent was started in and its user's home. Of the
-        appliance's own data, nothing is taken, unless its folder is a root itself; what the appliance keeps in there never is."""
+        """Those of the options or of the settings, or else the whole disk. Of the appliance's own data, nothing is taken, unless its
+        folder is a root itself or the agent was started in it; what the appliance keeps in there never is."""
         named = [*chosen] or [name for name in settings.agent_roots.split(os.pathsep) if name.strip()]
         data = settings.data_path
         own = [data, *(data / name for name in _OWN), *([] if state_dir is None else [state_dir])]
         places = [Path(name.strip()).expanduser() for name in named]
-        places = places or [
-            place for place in _usual() if place not in own[1:]
-        ]  # the home of its own user, if it has none
-        return cls(_resolved(places), _resolved(own))
+        return cls(_resolved(places or [Path("/"), *_here()]), _resolved(own))
 
     def problem(self, what: str, path: str) -> str:
         """Why this agent does not use the path of a flow file or a working directory, in a sentence; empty if it does."""
@@ -40,13 +37,11 @@ class Roots:
         return folders.refusal(what, path, "this agent", list(self.open))
 
 
-def _usual() -> list[Path]:
-    """Without `/`, where services are often started, as it has everything."""
+def _here() -> list[Path]:
     try:
-        places = [Path.cwd(), Path.home()]
-    except (OSError, RuntimeError):  # the folder was deleted; the user has no home
-        places = [Path.home()] if "HOME" in os.environ else []
-    return [place for place in places if place.resolve() != Path("/")]
+        return [Path.cwd()]
+    except OSError:  # the folder was deleted
+        return []
 
 
 def _resolved(places: Iterable[Path]) -> tuple[str, ...]:

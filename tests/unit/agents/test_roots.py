@@ -43,24 +43,13 @@ def test_the_innermost_folder_decides(path: str, expected: bool) -> None:
     assert is_open(path, ["/flows", "/flows/data/mine"], ["/flows/data", "/flows/data/mine/agent"]) is expected
 
 
-def test_by_default_they_are_the_folder_of_the_start_and_the_home_without_the_data_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_default_only_the_data_directory_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    found = roots(tmp_path / "here" / "data")
-    assert found.open == (str(tmp_path / "here"), str(tmp_path / "home"))
-    assert found.problem("flow file", str(tmp_path / "home" / "f.py")) == ""
-    assert "in none of the folders" in found.problem("flow file", str(tmp_path / "here" / "data" / "f.py"))
-
-
-def test_neither_a_start_in_the_root_of_the_disk_nor_such_a_home_opens_everything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir("/")
-    monkeypatch.setenv("HOME", "/")
-    assert roots(tmp_path).open == ()
+    usual = roots(tmp_path / "here" / "data")
+    for folder in (tmp_path, tmp_path / "here", Path("/srv")):
+        assert usual.problem("flow file", str(folder / "f.py")) == ""
+    assert "in none of the folders" in usual.problem("flow file", str(tmp_path / "here" / "data" / "f.py"))
 
 
 def test_a_start_in_the_data_directory_opens_it_except_for_what_the_appliance_keeps_there(
@@ -70,12 +59,6 @@ def test_a_start_in_the_data_directory_opens_it_except_for_what_the_appliance_ke
     found = roots(tmp_path)
     assert found.problem("flow file", str(tmp_path / "f.py")) == ""
     assert found.problem("flow file", str(tmp_path / "agent" / "runs" / "f.py")) != ""
-
-
-def test_a_home_in_the_agents_own_folder_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir("/")
-    monkeypatch.setenv("HOME", str(tmp_path / "agent"))
-    assert roots(tmp_path).open == ()
 
 
 def test_options_replace_the_setting_which_replaces_the_default(tmp_path: Path) -> None:
