@@ -11,11 +11,9 @@ from concurrent.futures import Future
 from typing import ClassVar, Literal
 from uuid import UUID
 
-import msgspec
-
 from appliance.agents.roots import Roots
 from appliance.client import agents
-from appliance.client.errors import PASSING, ClientError, Forbidden, Invalid, NotFound, SetupRequired, Unauthenticated
+from appliance.client.errors import PASSING, ClientError, Forbidden, NotFound, SetupRequired, Unauthenticated
 from appliance.client.transport import Transport, retry_after
 from appliance.kit import crash
 from appliance.kit.backoff import delays
@@ -178,9 +176,6 @@ class Agent(ABC):
             except (Unauthenticated, Forbidden, NotFound):  # NotFound: the token is another agent's
                 raise
             except ClientError as error:
-                if isinstance(error, Invalid) and request.roots is not None:  # a server of the release before
-                    request = msgspec.structs.replace(request, roots=None, closed=[])
-                    continue
                 if not is_waiting and not isinstance(error, SetupRequired):
                     _logger.warning("Waiting for the server: %s", error)
                     is_waiting = True
