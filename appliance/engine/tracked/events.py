@@ -41,7 +41,7 @@ def event(item: Item) -> Event:
         return _log(item)
     state, at = item
     kind, name, message, data = state.to_wire()
-    return FlowStateEvent(type=kind, name=name, message=text(message), data=_finite(state, data), at=at)  # type: ignore[arg-type]
+    return FlowStateEvent(type=kind, name=_name(name), message=text(message), data=_finite(state, data), at=at)  # type: ignore[arg-type]
 
 
 def _task(item: TaskItem) -> TaskStateEvent:
@@ -54,7 +54,7 @@ def _task(item: TaskItem) -> TaskStateEvent:
         slug=slug,
         map_index=map_index,
         type=kind,  # type: ignore[arg-type]
-        name=name,
+        name=_name(name),
         message=text(message),
         data=_finite(state, data),
         at=at,
@@ -70,11 +70,16 @@ def _log(item: LogItem) -> LogEvent:
     return LogEvent(
         at=at,
         level=level_name(level),
-        logger=one_line(text(logger))[:_LONGEST_LOGGER],
+        logger=_name(text(logger))[:_LONGEST_LOGGER],
         message=text(message),
         slug=None if slug is None else text(slug)[:_LONGEST_SLUG],
         map_index=map_index,
     )
+
+
+def _name(name: str) -> str:
+    """The name on one line, as the server takes it; what code may choose for a logger or a state is any text."""
+    return name if name.isprintable() else one_line(name)
 
 
 def weight(one: Event) -> int:
