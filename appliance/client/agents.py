@@ -24,7 +24,7 @@ from appliance.protocol.message import Page
 
 
 def enrol(transport: Transport, request: Enrol) -> Enrolled:
-    """Register the agent with the server. The same name means the same agent. A server of the release before knows no roots, and gets none."""
+    """Register the agent with the server. The same name means the same agent. A server of the release before does not know roots, and gets none."""
     try:
         return _enrol(transport, request)
     except Invalid:
