@@ -1,5 +1,5 @@
-"""Keeps the embedded agent and its runs apart from the server: as root, they get a user of their own, whose files and processes are
-all that they can reach."""
+"""Keeps the embedded agent and its runs apart from the server: as root, they become a user of their own if the site has one for them, whose
+files and processes are all that they can reach."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from appliance.kit import privileges
 from appliance.kit.privileges import Ids
 
 SERVER_USER, AGENT_USER = "appliance", "appliance-agent"
-_AGENT_ID = 1_879_100_001  # in the range that nothing hands out to anyone
 _PLACES = ("agent", "results")
 _PROBE = "import msgspec, sqlite3, ssl, appliance.config"
 _PROBE_SECONDS = 60
@@ -57,7 +56,9 @@ def decide(settings: Settings) -> Separation:
     if os.geteuid() != 0:
         return Separation(problem="only root can give it a user of its own")
     server = _server_user(settings)
-    agent, home = _agent_user(settings.agent_user)
+    agent, home = _user("APPLIANCE_AGENT_USER", settings.agent_user, AGENT_USER)
+    if agent is None:
+        return Separation(server, problem=f"no user {AGENT_USER} exists, and APPLIANCE_AGENT_USER names no other")
     if agent.uid in (0, None if server is None else server.uid):
         return Separation(server, problem="its user is that of the server")
     try:
@@ -103,12 +104,6 @@ def _server_user(settings: Settings) -> Ids | None:
         data.mkdir(mode=0o700)
         os.chown(data, ids.uid, ids.gid)
     return ids if data.stat().st_uid == ids.uid != 0 else None
-
-
-def _agent_user(name: str) -> tuple[Ids, str]:
-    """The user of the agent and its home, if it has one."""
-    ids, home = _user("APPLIANCE_AGENT_USER", name, AGENT_USER)
-    return ids or Ids(_AGENT_ID, _AGENT_ID), home
 
 
 def _user(setting: str, name: str, default: str) -> tuple[Ids | None, str]:

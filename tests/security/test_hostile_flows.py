@@ -35,7 +35,7 @@ def site() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def appliance(site: Path) -> Iterator[Appliance]:
-    settings = {"APPLIANCE_SECRET_DOOR": "open sesame"}
+    settings = {"APPLIANCE_SECRET_DOOR": "open sesame", "APPLIANCE_AGENT_USER": "1879100001"}
     with running(site / "data", roots=str(site / "flows"), **settings) as ready:
         ready.register(str(site / "flows" / "hostile.py"))
         yield ready

@@ -29,7 +29,16 @@ def site() -> Iterator[Path]:
 
 
 def settings(site: Path, **more: str) -> Settings:
-    return config.load({"APPLIANCE_DATA_DIR": str(site / "data"), "APPLIANCE_AGENT_ROOTS": str(site / "flows"), **more})
+    folders = {"APPLIANCE_DATA_DIR": str(site / "data"), "APPLIANCE_AGENT_ROOTS": str(site / "flows")}
+    return config.load(folders | {"APPLIANCE_AGENT_USER": "1879100001"} | more)
+
+
+@as_root
+def test_without_a_user_for_it_the_agent_stays_with_the_server(site: Path) -> None:
+    """As its flows may lie where no other user can read them."""
+    found = separation.decide(settings(site, APPLIANCE_AGENT_USER=""))
+    assert found.agent is None
+    assert found.problem == "no user appliance-agent exists, and APPLIANCE_AGENT_USER names no other"
 
 
 def test_only_root_can_separate_them(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
