@@ -1,23 +1,13 @@
 /** A confirmation dialog: what will happen, an optional reason, and two buttons that say what they do. */
 
 import { type ReactNode, useState } from "react";
-import { Button } from "react-aria-components";
-import { BusyButton } from "./busy-button";
 import { Dialog } from "./dialog";
+import { FormEnd, type FormEndProps } from "./form-end";
 import { TextInput } from "./text-input";
 
-interface Props {
+interface Props extends FormEndProps {
   title: string;
   isOpen: boolean;
-  onClose: () => void;
-  /** The label of the button that changes nothing. */
-  keep: string;
-  confirm: string;
-  isDanger?: boolean;
-  isPending: boolean;
-  /** Disables the confirm button. */
-  isDisabled?: boolean;
-  error: Error | null;
   hasReason?: boolean;
   /** Where the reason will be shown. */
   reasonHelp?: string;
@@ -34,7 +24,7 @@ export function ConfirmDialog(props: Props) {
 }
 
 function Question(props: Props) {
-  const { isPending, isDanger, isDisabled, error, hasReason = true } = props;
+  const { isPending, isDisabled, hasReason = true } = props;
   const [reason, setReason] = useState("");
   return (
     <form
@@ -54,24 +44,7 @@ function Question(props: Props) {
           autoFocus
         />
       )}
-      {error && (
-        <p className="form-error" role="alert">
-          {error.message}
-        </p>
-      )}
-      <div className="row end">
-        <Button className="button" onPress={props.onClose} autoFocus={!hasReason}>
-          {props.keep}
-        </Button>
-        <BusyButton
-          type="submit"
-          className={isDanger ? "button danger" : "button primary"}
-          isBusy={isPending}
-          isDisabled={isDisabled}
-        >
-          {props.confirm}
-        </BusyButton>
-      </div>
+      <FormEnd {...props} isKeepFocused={!hasReason} />
     </form>
   );
 }
