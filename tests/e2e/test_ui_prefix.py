@@ -39,7 +39,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, own_appliance: Appliance) -> Iterator[Page]:
-    file = own_appliance.data_dir / "flows.py"
+    file = own_appliance.data_dir.parent / "flows.py"
     file.write_text(FLOWS)
     own_appliance.register(str(file))
     with proxied(own_appliance.url, PREFIX) as url:
@@ -71,7 +71,7 @@ def test_all_of_the_ui_works_under_a_prefix(page: Page) -> None:
     expect(download).to_have_attribute("href", f"{PREFIX}/api/v1/flow-runs/{page.url.split('/')[-1]}/logs/download")
     icon = page.locator("header img").first
     assert icon.evaluate("image => image.naturalWidth") > 0
-    page.get_by_role("button", name="admin: documentation, theme, password and sign out").click()
+    page.get_by_role("button", name="admin: documentation, theme, password, sessions and sign out").click()
     expect(page.get_by_role("menuitem", name="Documentation")).to_have_attribute("href", f"{PREFIX}/docs/")
     page.get_by_role("menuitem", name="Sign out").click()
     page.wait_for_url(f"**{PREFIX}/login*")

@@ -32,16 +32,16 @@ const RULES: Rule[] = [
     sample: 'await fetch("/api/v1/info")',
   },
   {
-    name: "requests go by GraphQL, except those of the session and of the live stream",
+    name: "requests go by GraphQL, except those about people, of the session and of the live stream",
     pattern: /import[^;]*\brequest\b[^;]*from "[^"]*\/http"/,
-    home: ["api/graphql.ts", "api/live.ts", "api/session.ts"],
+    home: ["api/graphql.ts", "api/live.ts", "api/people.ts", "api/session.ts"],
     sample: 'import { ApiError, request } from "../api/http";',
   },
   {
-    name: "REST is only for signing in and out, for passwords, and for whether the server and the session are there",
+    name: "REST is only for people, whom GraphQL doesn't know, and for whether the server and the session are there",
     pattern:
       /(?<![.\w])request(?:<[^(]*>)?\(\s*(?!"GET", "\/api\/v1\/(?:info|me)"|"POST", "(?:\/graphql|\/api\/v1\/(?:login|logout|password|setup))")/,
-    home: ["api/http.ts"],
+    home: ["api/http.ts", "api/people.ts"],
     sample: 'request<Limit>("PUT", "/api/v1/concurrency-limits", limit)',
   },
   {

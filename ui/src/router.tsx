@@ -13,12 +13,14 @@ import { flowQuery, flowsQuery } from "./api/flows";
 import { jobQuery, jobsQuery } from "./api/jobs";
 import { projectsQuery } from "./api/life-cycle";
 import { limitsQuery } from "./api/limits";
+import { tokensQuery, usersQuery } from "./api/people";
 import { currentSession } from "./api/session";
 import { taskRunsQuery } from "./api/task-runs";
 import { parseRunSearch } from "./features/run/search";
 import { Shell } from "./features/shell/shell";
 import { BASE } from "./lib/base";
 import { safePath, text } from "./lib/paths";
+import type { Permission } from "./lib/permissions";
 import { parseRunView, toRunFilter } from "./lib/run-filter";
 import { NotFoundPage } from "./pages/not-found";
 import { Failure } from "./ui/notice";
@@ -174,6 +176,36 @@ const job = createRoute({
   component: lazyRouteComponent(() => import("./pages/job"), "JobPage"),
 });
 
+const people = createRoute({
+  getParentRoute: () => app,
+  path: "/people",
+  beforeLoad: () => {
+    throw redirect({ to: "/people/users" });
+  },
+});
+
+const users = createRoute({
+  getParentRoute: () => app,
+  path: "/people/users",
+  loader: ({ context }) => {
+    if (isPermitted("users:manage")) void context.queries.prefetchQuery(usersQuery);
+  },
+  component: lazyRouteComponent(() => import("./pages/people"), "UsersPage"),
+});
+
+const tokens = createRoute({
+  getParentRoute: () => app,
+  path: "/people/tokens",
+  loader: ({ context }) => {
+    if (isPermitted("tokens:manage")) void context.queries.prefetchQuery(tokensQuery);
+  },
+  component: lazyRouteComponent(() => import("./pages/people"), "TokensPage"),
+});
+
+function isPermitted(permission: Permission): boolean {
+  return currentSession().me?.permissions.includes(permission) ?? false;
+}
+
 /** Unknown addresses keep the frame. */
 const nowhere = createRoute({ getParentRoute: () => app, path: "$", component: NotFoundPage });
 
@@ -181,7 +213,7 @@ const tree = root.addChildren([
   setup,
   login,
   password,
-  app.addChildren([home, runs, run, flows, projects, flow, runForm, limits, jobs, job, nowhere]),
+  app.addChildren([home, runs, run, flows, projects, flow, runForm, limits, jobs, job, people, users, tokens, nowhere]),
 ]);
 
 export function makeRouter(queries: QueryClient) {

@@ -34,7 +34,9 @@ _NOT_BUILT = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>Appliance</title>'
     "<p>The user interface has not been built; run <code>make ui</code> and restart the server.</p></html>"
 )
-PAGES = frozenset({"", "index.html", "runs", "flows", "projects", "limits", "jobs", "login", "password", "setup"})
+PAGES = frozenset(
+    {"", "index.html", "runs", "flows", "projects", "limits", "jobs", "people", "login", "password", "setup"}
+)
 """The first segments of the UI's addresses (ui/src/router.tsx)."""
 _MACHINES = re.compile(r"(api|graphql|metrics|health|ready|live|assets)", re.IGNORECASE)
 """How the addresses begin where programs ask. A mistyped one must not look like an answer."""

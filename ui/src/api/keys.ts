@@ -45,6 +45,14 @@ export const jobKeys = {
 
 export const limitKeys = { list: ["limits"] as const };
 
+/** Those of a user change with the user; null: one's own. */
+export const peopleKeys = {
+  all: ["people"] as const,
+  users: ["people", "users"] as const,
+  tokens: ["people", "tokens"] as const,
+  sessions: (userId: string | null) => ["people", "sessions", userId] as const,
+};
+
 export const systemKeys = { all: ["system"] as const };
 
 const OF_ONE: ReadonlySet<unknown> = new Set(

@@ -5,7 +5,7 @@ export function newKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-type Keyed<T> = T & { idempotencyKey: string };
+export type Keyed<T> = T & { idempotencyKey: string };
 
 /** Gives each request of a form its key: the same one for the same content, so that sending it again after a lost answer has no second
  * effect, and another one for any other content, as a key stands for one request. */

@@ -17,4 +17,6 @@ export type Permission =
   | "limits:edit"
   | "hold:manage"
   | "maintenance:manage"
-  | "disk:manage";
+  | "disk:manage"
+  | "users:manage"
+  | "tokens:manage";

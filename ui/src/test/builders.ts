@@ -3,6 +3,7 @@
 import type { Run, RunRow } from "../api/flow-runs";
 import type { Flow, Schedule } from "../api/flows";
 import type { Limit } from "../api/limits";
+import type { BrowserSession, Token, User } from "../api/people";
 import type { Parameter } from "../lib/form-model";
 import type { TaskRun } from "../lib/timeline";
 
@@ -164,4 +165,34 @@ export function flow(parameters: Parameter[] = [], more: Partial<Flow> = {}): Fl
 
 export function limit(more: Partial<Limit> = {}): Limit {
   return { id: "limit-1", kind: "label", name: "gpu", slots: 3, used: 0, holders: [], ...more };
+}
+
+export function user(more: Partial<User> = {}): User {
+  return {
+    id: "user-1",
+    username: "maria",
+    role: "operator",
+    created: AT,
+    disabled: false,
+    must_change_password: false,
+    ...more,
+  };
+}
+
+export function token(more: Partial<Token> = {}): Token {
+  return {
+    id: "token-1",
+    name: "ci",
+    prefix: "apl_api_abcd",
+    scope: "user",
+    username: "maria",
+    created: AT,
+    expires_at: null,
+    last_used: null,
+    ...more,
+  };
+}
+
+export function browserSession(more: Partial<BrowserSession> = {}): BrowserSession {
+  return { id: "session-1", created: AT, last_used: AT, expires_at: "2026-11-29T06:00:00Z", current: false, ...more };
 }

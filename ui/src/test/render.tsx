@@ -67,6 +67,8 @@ const PATHS = [
   "/limits",
   "/jobs",
   "/jobs/$jobId",
+  "/people/users",
+  "/people/tokens",
 ];
 
 const stage: { element: ReactNode; change: (next: ReactNode) => void } = { element: null, change: () => {} };

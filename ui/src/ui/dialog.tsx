@@ -1,12 +1,13 @@
 import type { ReactNode } from "react";
 import { Dialog as AriaDialog, Heading, Modal, ModalOverlay } from "react-aria-components";
 
-/** A modal dialog; Escape or a click outside closes it, and the focus returns. */
+/** A modal dialog; Escape closes it, and so does a click outside unless it is sticky. The focus returns. */
 export function Dialog(props: {
   title: string;
   isOpen: boolean;
   onClose: () => void;
   role?: "dialog" | "alertdialog";
+  isSticky?: boolean;
   children: ReactNode;
 }) {
   return (
@@ -14,7 +15,7 @@ export function Dialog(props: {
       className="overlay"
       isOpen={props.isOpen}
       onOpenChange={(open) => !open && props.onClose()}
-      isDismissable
+      isDismissable={!props.isSticky}
     >
       <Modal className="modal">
         <AriaDialog className="dialog" role={props.role ?? "dialog"}>

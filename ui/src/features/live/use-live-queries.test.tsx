@@ -1,7 +1,16 @@
 import { QueryClient, QueryClientProvider, type QueryKey, QueryObserver } from "@tanstack/react-query";
 import { act, renderHook } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { flowKeys, flowRunKeys, jobKeys, limitKeys, scheduleKeys, systemKeys, taskRunKeys } from "../../api/keys";
+import {
+  flowKeys,
+  flowRunKeys,
+  jobKeys,
+  limitKeys,
+  peopleKeys,
+  scheduleKeys,
+  systemKeys,
+  taskRunKeys,
+} from "../../api/keys";
 import { live } from "../../api/live";
 import { run, state } from "../../test/builders";
 import { FakeEventSource, fakeEventSource } from "../../test/event-source";
@@ -20,6 +29,9 @@ const KEYS: Record<string, QueryKey> = {
   jobs: jobKeys.list,
   job: jobKeys.one("job-1"),
   limits: limitKeys.list,
+  users: peopleKeys.users,
+  tokens: peopleKeys.tokens,
+  sessions: peopleKeys.sessions("user-1"),
   system: systemKeys.all,
 };
 const MOVED = ["counts", "flow", "flows", "runs", "waiting run"];
@@ -109,6 +121,14 @@ describe("a change", () => {
 
   it("of a job asks for it and for the list of jobs", async () => {
     expect(await afterChanges({ topic: "job", id: "job-1" })).toEqual(["job", "jobs"]);
+  });
+
+  it("of a user asks for people and what is theirs", async () => {
+    expect(await afterChanges({ topic: "user" })).toEqual(["sessions", "tokens", "users"]);
+  });
+
+  it("of a token asks for the tokens", async () => {
+    expect(await afterChanges({ topic: "token" })).toEqual(["tokens"]);
   });
 
   it.each(["hold", "maintenance"])("of %s asks for what concerns the whole appliance", async (topic) => {

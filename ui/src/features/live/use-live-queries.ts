@@ -3,7 +3,16 @@
 import { type QueryClient, type QueryFilters, useQueryClient } from "@tanstack/react-query";
 import { useCallback } from "react";
 import type { Run } from "../../api/flow-runs";
-import { flowKeys, flowRunKeys, jobKeys, limitKeys, objectOf, projectKeys, systemKeys } from "../../api/keys";
+import {
+  flowKeys,
+  flowRunKeys,
+  jobKeys,
+  limitKeys,
+  objectOf,
+  peopleKeys,
+  projectKeys,
+  systemKeys,
+} from "../../api/keys";
 import { type Change, useChanges } from "../../api/live";
 import type { System } from "../../api/system";
 
@@ -36,6 +45,8 @@ function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
   if (topics.has("project") || topics.has("flow")) again(projectKeys.lists);
   if (topics.has("job")) again(jobKeys.list);
   if (topics.has("flow_run") || topics.has("concurrency")) again(limitKeys.list);
+  if (topics.has("user")) again(peopleKeys.all);
+  else if (topics.has("token")) again(peopleKeys.tokens);
   if (hasMoved) {
     again(flowKeys.lists);
     again(flowKeys.all);

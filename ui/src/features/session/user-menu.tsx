@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { Button, Header, Menu, MenuItem, MenuSection, MenuTrigger, Popover, Separator } from "react-aria-components";
 import { signOut, useSession } from "../../api/session";
 import { systemQuery } from "../../api/system";
@@ -8,6 +8,8 @@ import { chooseTheme, chosenTheme, type Theme } from "../../ui/theme";
 import { toastError } from "../../ui/toasts";
 import { PasswordDialog } from "./password-dialog";
 import "./user-menu.css";
+
+const OwnSessionsDialog = lazy(() => import("./own-sessions-dialog"));
 
 const THEMES: { id: Theme; label: string }[] = [
   { id: "system", label: "Same as system" },
@@ -19,12 +21,15 @@ export function UserMenu() {
   const { me, version } = useSession();
   const { data: system } = useQuery({ ...systemQuery, enabled: me !== null });
   const [theme, setTheme] = useState(chosenTheme());
-  const [isChanging, setChanging] = useState(false);
+  const [open, setOpen] = useState<"password" | "sessions" | null>(null);
   if (!me) return null;
   return (
     <>
       <MenuTrigger>
-        <Button className="button quiet" aria-label={`${me.username}: documentation, theme, password and sign out`}>
+        <Button
+          className="button quiet"
+          aria-label={`${me.username}: documentation, theme, password, sessions and sign out`}
+        >
           <span className="avatar" data-letter={me.username.slice(0, 1).toUpperCase()} />
           <span className="wide-only">{me.username}</span>
         </Button>
@@ -34,7 +39,7 @@ export function UserMenu() {
             aria-label="Your menu"
             onAction={(key) => {
               if (key === "sign-out") signOut().catch(toastError);
-              if (key === "password") setChanging(true);
+              if (key === "password" || key === "sessions") setOpen(key);
             }}
           >
             <MenuSection
@@ -68,6 +73,9 @@ export function UserMenu() {
               <MenuItem id="password" className="menu-item">
                 Change password
               </MenuItem>
+              <MenuItem id="sessions" className="menu-item">
+                Your sessions
+              </MenuItem>
               <MenuItem id="sign-out" className="menu-item">
                 Sign out
               </MenuItem>
@@ -75,7 +83,8 @@ export function UserMenu() {
           </Menu>
         </Popover>
       </MenuTrigger>
-      <PasswordDialog isOpen={isChanging} onClose={() => setChanging(false)} />
+      <PasswordDialog isOpen={open === "password"} onClose={() => setOpen(null)} />
+      <Suspense>{open === "sessions" && <OwnSessionsDialog onClose={() => setOpen(null)} />}</Suspense>
     </>
   );
 }

@@ -3,33 +3,53 @@ import { useEffect } from "react";
 import { live } from "../../api/live";
 import { useSession } from "../../api/session";
 import { addressOf } from "../../lib/base";
+import type { Permission } from "../../lib/permissions";
 import { formatClock, localZone } from "../../lib/time";
 import { useNow } from "../../ui/clock";
 import { useShortcuts } from "../../ui/shortcuts";
 import { Toasts } from "../../ui/toasts";
 import { LiveLight, StaleStrip } from "../live/live-light";
 import { useLiveQueries } from "../live/use-live-queries";
+import { useMay } from "../session/permissions";
 import { UserMenu } from "../session/user-menu";
 import { Banners } from "../system/banners";
 import { ShortcutsSheet } from "./shortcuts-sheet";
 import "./shell.css";
 
-const PAGES = [
+interface PageLink {
+  to: "/runs" | "/flows" | "/limits" | "/people";
+  label: string;
+  keys: string;
+  icon: string;
+  /** Only those who have it see the entry. */
+  permission?: Permission;
+}
+
+const PAGES: readonly PageLink[] = [
   { to: "/runs", label: "Runs", keys: "g r", icon: "M3.5 2 10 6 3.5 10Z" },
   { to: "/flows", label: "Flows", keys: "g f", icon: "M2 2.5H5V5.5H2ZM7 6.5H10V9.5H7ZM3.5 5.5V8H7" },
   { to: "/limits", label: "Limits", keys: "g l", icon: "M2 9V4.5H4V9ZM5 9V2H7V9ZM8 9V6H10V9Z" },
-] as const;
+  {
+    to: "/people",
+    label: "People",
+    keys: "g p",
+    icon: "M6 5.5A2 2 0 1 0 6 1.5A2 2 0 1 0 6 5.5M2 10.5C2 6.5 10 6.5 10 10.5",
+    permission: "users:manage",
+  },
+];
 
 /** The frame of all pages: top bar, navigation, live indicator, banners, toasts. */
 export function Shell() {
   const navigate = useNavigate();
+  const may = useMay();
+  const pages = PAGES.filter(({ permission }) => !permission || may(permission));
   useLiveQueries();
   useEffect(() => {
     live.start();
     return () => live.stop();
   }, []);
   useShortcuts("Everywhere", [
-    ...PAGES.map((page) => ({ keys: page.keys, label: page.label, run: () => void navigate({ to: page.to }) })),
+    ...pages.map((page) => ({ keys: page.keys, label: page.label, run: () => void navigate({ to: page.to }) })),
     { keys: "Shift L", label: "Pause or resume live updates", run: () => live.togglePause() },
   ]);
   return (
@@ -39,7 +59,7 @@ export function Shell() {
       </a>
       <TopBar />
       <nav className="nav" aria-label="Main">
-        {PAGES.map((page) => (
+        {pages.map((page) => (
           <Link key={page.to} to={page.to} className="nav-link" activeProps={{ "aria-current": "page" }}>
             <svg className="state-icon nav-icon" width="14" height="14" viewBox="0 0 12 12" aria-hidden="true">
               <path d={page.icon} />
