@@ -151,7 +151,7 @@ def test_services_that_are_stopped_in_a_write_hold_others_up_for_five_seconds(ow
     slowest = 0.0
     while ended not in own_appliance.log_path.read_text():
         began = time.monotonic()
-        later = {"project": "tests", "flow": "sums", "scheduled_time": "2100-01-01T00:00:00Z"}
+        later = {"project": "tests", "flow": "sums", "scheduled_time": "2099-01-01T00:00:00Z"}
         assert own_appliance.api("POST", "/api/v1/flow-runs", later).status_code == 201
         slowest = max(slowest, time.monotonic() - began)
     assert slowest < 5

@@ -82,7 +82,11 @@ def end_sessions(database: Database, actor: Actor, user_id: UUID) -> None:
     user_actions.end_sessions(database, actor, user_id)
 
 
-@get("/sessions", opt={"permission": Permission.SELF, "items": SessionView}, sync_to_thread=True)
+@get(
+    "/sessions",
+    opt={"permission": Permission.SELF, "items": SessionView, "uncompressed": True},
+    sync_to_thread=True,
+)
 def list_own_sessions(request: Request[Any, Any, Any], database: Database, actor: Actor) -> Page:
     """List the browsers in which you are signed in, the last used first."""
     return Page(items=[]) if actor.user_id is None else _sessions(database, actor.user_id, request.auth)
