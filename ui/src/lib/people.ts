@@ -13,7 +13,11 @@ export const ROLES: readonly { id: Role; word: string; help: string }[] = [
 
 export const SCOPES: readonly { id: Scope; word: string; help: string }[] = [
   { id: "user", word: "User", help: "For programs and the command line: may do what its user may do." },
-  { id: "agent", word: "Agent", help: "For an agent: starts runs, and can do nothing else." },
+  {
+    id: "agent",
+    word: "Agent",
+    help: "For one agent, the first that enrols with it: starts runs, and can do nothing else.",
+  },
 ];
 
 export function wordOf<Id extends string>(choices: readonly { id: Id; word: string }[], id: Id): string {

@@ -10,6 +10,7 @@ import { TokensTable } from "../features/people/tokens-table";
 import { useEnable } from "../features/people/use-enable";
 import { UsersTable } from "../features/people/users-table";
 import { useMay, useWriting } from "../features/session/permissions";
+import { counted } from "../lib/counted";
 import type { Permission } from "../lib/permissions";
 import { Empty, Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
@@ -23,7 +24,7 @@ export function UsersPage() {
   const enable = useEnable();
   const button = useAddButton("Add user…", () => setOpen({ question: "new user" }));
   return (
-    <Frame permission="users:manage" count={query.data?.length} button={button}>
+    <Frame permission="users:manage" count={query.data && counted(query.data.length, "user")} button={button}>
       <List query={query} what="users" empty={<Empty title="No users." action={button} />}>
         {(users) => (
           <UsersTable
@@ -50,7 +51,7 @@ export function TokensPage() {
     </Empty>
   );
   return (
-    <Frame permission="tokens:manage" count={query.data?.length} button={button}>
+    <Frame permission="tokens:manage" count={query.data && counted(query.data.length, "token")} button={button}>
       <List query={query} what="tokens" empty={empty}>
         {(tokens) => <TokensTable tokens={tokens} onAsk={(question, token) => setOpen({ question, token })} />}
       </List>
@@ -69,7 +70,7 @@ function useAddButton(label: string, add: () => void) {
   );
 }
 
-function Frame(props: { permission: Permission; count: number | undefined; button: ReactNode; children: ReactNode }) {
+function Frame(props: { permission: Permission; count: string | undefined; button: ReactNode; children: ReactNode }) {
   const may = useMay()(props.permission);
   if (!may) {
     return (
