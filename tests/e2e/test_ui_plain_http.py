@@ -93,3 +93,17 @@ def test_a_copy_that_the_browser_refuses_is_no_success(page: Page, appliance: Ap
     page.evaluate("document.execCommand = () => false")
     page.get_by_role("button", name="Copy ID").click()
     expect(page.get_by_label("Notices")).to_contain_text("Not copied")
+
+
+def test_a_new_tokens_secret_is_copied_from_its_dialog(page: Page) -> None:
+    page.goto("/people/tokens")
+    page.get_by_role("button", name="New token…").click()
+    page.get_by_label("Name").fill("ci")
+    page.get_by_role("button", name="Create token").click()
+    secret = page.get_by_role("textbox", name="Token").input_value()
+    page.get_by_role("button", name="Copy token").click()
+    expect(page.get_by_label("Notices")).to_contain_text("Token copied.")
+    page.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="New token…").click()
+    page.get_by_label("Name").press("Control+V")
+    expect(page.get_by_label("Name")).to_have_value(secret)
