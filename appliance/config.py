@@ -112,6 +112,7 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     graphql_introspection: bool = False
     secure_cookies: bool = False
     session_hours: Annotated[float, msgspec.Meta(gt=0, le=24 * 365)] = 24 * 7.0
+    session_idle_hours: Annotated[float, msgspec.Meta(ge=0, le=24 * 365)] = 24.0
     token_days: Days = 90.0
     longest_token_days: Days = 400.0
     scheduler_interval: Seconds = 5.0

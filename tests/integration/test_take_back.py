@@ -156,6 +156,28 @@ def test_people_end_their_own_sessions_and_no_others(site: Site, maria: UUID) ->
     assert (me(site, here), me(site, lost)) == (200, 401)
 
 
+def test_a_new_sign_in_ends_the_former_session_of_that_browser(site: Site, maria: UUID) -> None:
+    former, elsewhere = signed_in(site), signed_in(site)
+    body = {"username": "maria", "password": PASSWORD}
+    wrong = site.client.post("/api/v1/login", json=body | {"password": "x"}, headers={"Cookie": former["Cookie"]})
+    assert (wrong.status_code, me(site, former)) == (401, 200)
+    assert site.client.post("/api/v1/login", json=body, headers={"Cookie": former["Cookie"]}).status_code == 200
+    site.client.cookies.clear()
+    assert (me(site, former), me(site, elsewhere)) == (401, 200)
+
+
+@pytest.mark.parametrize(("hours", "ends"), [(24, True), (0, False)])
+def test_a_session_that_nobody_uses_ends(site: Site, maria: UUID, hours: float, ends: bool) -> None:
+    site.database.rules = Rules(session_idle_hours=hours)
+    now = clock.now()
+    opened = sessions.sign_in(site.database, Login(username="maria", password=PASSWORD), 7 * DAY)
+    lasting = {"Cookie": f"{COOKIE}={opened.cookie}"}
+    with clock.stopped(lambda: now + 0.99 * DAY):
+        assert me(site, lasting) == 200
+    with clock.stopped(lambda: now + 2.5 * DAY):
+        assert me(site, lasting) == (401 if ends else 200)
+
+
 # --- tokens
 
 

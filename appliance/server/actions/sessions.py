@@ -42,8 +42,11 @@ def account_of(request: Login) -> str:
 
 
 @retried
-def sign_in(db: Database, request: Login, lifetime: timedelta, *, now: datetime | None = None) -> SignedIn:
-    """Check a password and open a session. A wrong name and a wrong password get the same answer after the same work."""
+def sign_in(
+    db: Database, request: Login, lifetime: timedelta, former: str | None = None, *, now: datetime | None = None
+) -> SignedIn:
+    """Check a password and open a session, in place of the one whose cookie the browser had. A wrong name and a wrong password get the
+    same answer after the same work."""
     now = now or clock.now()
     username = account_of(request)
     with db.read() as session:
@@ -55,6 +58,8 @@ def sign_in(db: Database, request: Login, lifetime: timedelta, *, now: datetime 
         user = write_users.share(session, user.id)
         if user is None or user.disabled or user.password_hash != stored:  # changed meanwhile, which ends all sessions
             raise Unauthenticated(_WRONG)
+        if former is not None:
+            write_sessions.remove_by_hash(session, ids.sha256(former))
         return open_session(session, user, lifetime, now)
 
 

@@ -74,14 +74,15 @@ async def login(
     password_workers: PasswordWorkers,
     body: bytes,
 ) -> Response[Me]:
-    """Sign in with a password. The response sets the session cookie and contains the CSRF token."""
+    """Sign in with a password. The response sets the session cookie and contains the CSRF token. The browser's former session ends."""
     message = decode(body, Login)
     account, cookie = sessions.account_of(message), request.cookies.get(devices.COOKIE)
     device = await to_thread.run_sync(devices.known, database, account, cookie) if cookie else None
     run = password_workers.run if device is None else password_workers.run_for_known
+    former = request.cookies.get(COOKIE)
     try:
         with throttle.attempt(account, _peer(request), device):
-            session = await run(sessions.sign_in, database, message, _lifetime(settings))
+            session = await run(sessions.sign_in, database, message, _lifetime(settings), former)
     except TooManyRequests:
         await asyncio.sleep(REFUSAL)
         raise

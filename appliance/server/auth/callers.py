@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from appliance.server.auth import sessions, tokens
@@ -63,8 +63,9 @@ def _by_bearer(db: Database, secret: str, flow_run_id: UUID | None, now: datetim
 
 
 def _by_cookie(db: Database, cookie: str, now: datetime) -> Caller:
+    idle = timedelta(hours=db.rules.session_idle_hours) if db.rules.session_idle_hours else None
     with db.read() as session:
-        match = sessions.authenticate(session, cookie, now)
+        match = sessions.authenticate(session, cookie, now, idle)
     if match is None:
         raise Unauthenticated("The session has ended; sign in again.")
     actor, credential, stale = match

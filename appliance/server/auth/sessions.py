@@ -20,10 +20,15 @@ CSRF_HEADER = "x-csrf-token"
 TOUCH_AFTER = timedelta(minutes=1)
 
 
-def authenticate(session: Session, cookie: str, now: datetime) -> tuple[Actor, Credential, bool] | None:
-    """The actor, the credential, and whether to record the last use; None unless session and user are active."""
+def authenticate(
+    session: Session, cookie: str, now: datetime, idle: timedelta | None = None
+) -> tuple[Actor, Credential, bool] | None:
+    """The actor, the credential, and whether to record the last use; None unless session and user are active, and the session was used
+    within the time `idle`."""
     row = sessions.by_hash(session, ids.sha256(cookie))
     if row is None or row.disabled or row.expires_at <= now:
+        return None
+    if idle is not None and now - row.last_used >= idle:
         return None
     actor = Actor(
         kind="user",

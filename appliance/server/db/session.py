@@ -358,6 +358,7 @@ def open_database(settings: Settings, patience: float = PATIENCE, *, longest_rea
         start_deadline=settings.start_deadline,
         run_timeout=settings.run_timeout,
         late_after=settings.late_after,
+        session_idle_hours=settings.session_idle_hours,
         token_days=settings.token_days,
         longest_token_days=settings.longest_token_days,
     )

@@ -20,6 +20,8 @@ class Rules:
     """By then a run has ended, unless its flow says otherwise; 0: no run has such a deadline."""
     late_after: float = 60.0
     """0: no run is called Late."""
+    session_idle_hours: float = 24.0
+    """A browser's session that was not used for so long has ended; 0: it only ends at its time."""
     token_days: float = 90.0
     """After so many days a token ends, unless its creator says otherwise; 0: never."""
     longest_token_days: float = 400.0

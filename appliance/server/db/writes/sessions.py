@@ -22,6 +22,10 @@ def remove(session: Session, session_id: UUID) -> None:
     session.execute(delete(_session).where(_session.c.id == session_id))
 
 
+def remove_by_hash(session: Session, token_hash: str) -> None:
+    session.execute(delete(_session).where(_session.c.token_hash == token_hash))
+
+
 def remove_own(session: Session, session_id: UUID, user_id: UUID) -> bool:
     """Whether it was a session of this user."""
     own = (_session.c.id == session_id, _session.c.user_id == user_id)
