@@ -13,8 +13,8 @@ from uuid import UUID
 
 from appliance.config import Settings
 from appliance.kit import clock, ids
-from appliance.protocol.tokens import CreateToken
-from appliance.protocol.users import ChangePassword, CreateUser, Login, SetPassword, Setup
+from appliance.protocol.tokens import CreateToken, RotateToken
+from appliance.protocol.users import ChangePassword, CreateUser, EditUser, Login, SetPassword, Setup
 from appliance.server.actions import (
     agents,
     disk,
@@ -84,6 +84,7 @@ class Administration:
         once(lambda: setup.use_setup(self.db, self.setup(), LIFETIME))
         setup.ensure_admin(self.db, "", FROM_ENVIRONMENT)
         setup.issue_agent_token(self.db, "embedded")
+        setup.note_agents_user(self.db, "only root can")
 
     def setup(self) -> Setup:
         return Setup(token=setup.create_setup_token(self.db), username="admin", password=PASSWORD)
@@ -102,12 +103,28 @@ class Administration:
         sessions.sign_out(self.db, row.id)
         change = ChangePassword(current=PASSWORD, new=ANOTHER)
         passwords.change(self.db, opened.actor, change, None)
+        self.take_back()
+
+    def take_back(self) -> None:
+        """Carol gets other rights and another password, and is deleted in the end."""
+        once(lambda: users.create(self.db, SYSTEM, CreateUser(username="carol", password=PASSWORD)))
+        carol = UUID(str(builders.one(self.db, "select id from \"user\" where username = 'carol'")["id"]))
+        users.edit(self.db, SYSTEM, carol, EditUser(role="operator"))
+        setup.reset_admin(self.db, "carol", PASSWORD)
+        opened = sessions.sign_in(self.db, Login(username="carol", password=PASSWORD), LIFETIME)
+        with self.db.read() as session:
+            row = reads.by_hash(session, ids.sha256(opened.cookie))
+        assert row is not None
+        sessions.end_own(self.db, opened.actor, row.id)
+        users.end_sessions(self.db, SYSTEM, carol)
+        users.delete(self.db, SYSTEM, carol)
 
     def hand_out(self) -> None:
         kept, gone = (
             tokens.create(self.db, SYSTEM, CreateToken(name=name, username="admin")) for name in ("kept", "gone")
         )
         bearers.touch(self.db, kept.view.id, self.time + bearers.TOUCH_AFTER)
+        tokens.rotate(self.db, SYSTEM, gone.view.id, RotateToken())
         tokens.revoke(self.db, SYSTEM, gone.view.id)
 
     def look_after(self) -> None:

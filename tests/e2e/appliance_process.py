@@ -56,7 +56,7 @@ class Appliance:
             APPLIANCE_DATA_DIR=str(data_dir),
             APPLIANCE_PORT=str(self.port),
             APPLIANCE_DISK_RESERVE_BYTES="1048576",
-            APPLIANCE_AGENT_ROOTS=roots or f"{FLOWS}:{data_dir.parents[1]}",
+            APPLIANCE_AGENT_ROOTS=roots,
             **admin,
             **settings,
         )

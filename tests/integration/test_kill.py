@@ -18,8 +18,9 @@ from appliance.server.db.session import Database
 from tests.integration.builders import line, send, task
 database, run, first = Database(sys.argv[1]), UUID(sys.argv[2]), int(sys.argv[3])
 for seq in range(first, first + 10_000):
-    slug = f"load-{seq}"
-    answer = send(database, run, seq, task(slug, "RUNNING", "Running"), line("x", slug=slug), task(slug, "SUCCESS", "Success"))
+    child = {"slug": "load-1", "map_index": seq}
+    running, success = task(type="RUNNING", name="Running", **child), task(type="SUCCESS", name="Success", **child)
+    answer = send(database, run, seq, running, line("x", **child), success)
     print(answer.acked, flush=True)
 """
 

@@ -98,6 +98,6 @@ def test_a_run_is_found_by_its_name(site: Site, address: str, capsys: pytest.Cap
         assert f"  {id}  demo/etl, Scheduled" in twin
     assert twin.count("demo/etl") == 2
     assert "More than 10 runs match 'crowd'" in said("crowd")
-    assert "There is no run 'amber'; run `appliance get flow-runs` to list runs." in said("amber")
+    assert "There is no run 'amber'; did you mean 'amber-otter'?" in said("amber")
     found = site.client.get("/api/v1/flow-runs?name=twin", headers=site.headers("viewer")).json()["items"]
     assert {item["id"] for item in found} == {str(id) for id in twins}

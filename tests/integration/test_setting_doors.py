@@ -151,9 +151,8 @@ def test_both_doors_refuse_the_same(site: Site) -> None:
 
 
 def in_words_of_rest(sentence: str) -> str:
-    """The same refusal: about a field, each door builds a sentence of its own from the same reason."""
-    match = re.fullmatch(r"The input is not valid: (.)(.*) - at `\$\.(\w+)`\.", sentence)
-    return f"The field {match[3]} is not valid: {match[1].lower()}{match[2]}." if match else sentence
+    """The same refusal: each door writes the names of fields in its own way."""
+    return re.sub(r"(?<=^The field )\w+", lambda name: re.sub(r"(?=[A-Z])", "_", name[0]).lower(), sentence)
 
 
 def stored(site: Site) -> list[Rows]:

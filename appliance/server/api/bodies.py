@@ -3,17 +3,15 @@ with a value that a column can't hold."""
 
 from __future__ import annotations
 
-import re
 from typing import TypeVar
 
 import msgspec
 
-from appliance.server.api import body_hints
+from appliance.server.domain import message_faults
 from appliance.server.domain.bounds import Check, check_of
 from appliance.server.errors import Invalid
 
 T = TypeVar("T")
-_AT = re.compile(r"^(?P<reason>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _DECODERS: dict[type, tuple[msgspec.json.Decoder[object], Check | None]] = {}
 
 
@@ -29,16 +27,8 @@ def decode(body: bytes, kind: type[T]) -> T:
             check(message, "body")
         return message  # type: ignore[return-value]
     except msgspec.ValidationError as error:
-        raise Invalid(_sentence(str(error), kind)) from error
+        raise Invalid(message_faults.sentence(str(error), kind)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Invalid("The request body is not valid JSON.") from error
     except RecursionError as error:
         raise Invalid("The request body is nested too deeply.") from error
-
-
-def _sentence(text: str, kind: type) -> str:
-    match = _AT.match(text)
-    reason, path = (match["reason"], match["path"]) if match else (text, None)
-    end = body_hints.hint(kind, path or "", reason) or "."
-    reason = reason[:1].lower() + reason[1:300] + end
-    return f"The field {path[:100]} is not valid: {reason}" if path else f"The request is not valid: {reason}"

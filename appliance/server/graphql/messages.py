@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from appliance.server.domain import message_faults
 from appliance.server.errors import Invalid
 
 M = TypeVar("M")
@@ -18,4 +19,4 @@ def message(kind: type[M], /, **fields: Any) -> M:
     try:
         return msgspec.convert({name: value for name, value in values.items() if value is not None}, kind)
     except msgspec.ValidationError as error:
-        raise Invalid(f"The input is not valid: {error}.") from error
+        raise Invalid(message_faults.sentence(str(error), kind, camel_case=True)) from error

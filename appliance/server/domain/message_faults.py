@@ -1,4 +1,4 @@
-"""What was probably meant by a field or a value that a message doesn't have."""
+"""What is wrong with a message, in a sentence that names the field and says what was probably meant."""
 
 from __future__ import annotations
 
@@ -9,12 +9,23 @@ from msgspec import inspect
 
 from appliance.kit import suggestions
 
+_AT = re.compile(r"^(?P<reason>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _FIELD = re.compile(r"unknown field `(.*)`$", re.DOTALL)
 _VALUE = re.compile(r"enum value '(.*)'$", re.DOTALL)
 _STEP = re.compile(r"[^.\[\]]+|\[[^\]]*\]")
 
 
-def hint(kind: type, path: str, reason: str) -> str:
+def sentence(error: str, kind: type, *, camel_case: bool = False) -> str:
+    """The sentence for what msgspec says of a message of this kind. In GraphQL, fields are written in `camel_case`."""
+    match = _AT.match(error)
+    reason, path = (match["reason"], match["path"] or "") if match else (error, "")
+    reason = reason[:1].lower() + reason[1:300] + (_hint(kind, path, reason) or ".")
+    if camel_case:
+        path = re.sub(r"_(\w)", lambda letter: letter[1].upper(), path)
+    return f"The field {path[:100]} is not valid: {reason}" if path else f"The request is not valid: {reason}"
+
+
+def _hint(kind: type, path: str, reason: str) -> str:
     """The end of the sentence, such as `; did you mean 'states'?`. Empty if the reason is another one."""
     field, value = _FIELD.search(reason), _VALUE.search(reason)
     if field is None and value is None:
