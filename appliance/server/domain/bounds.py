@@ -14,12 +14,14 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from appliance.protocol import parameter_values
 from appliance.protocol.message import FREE, NAME
 from appliance.server.errors import Invalid
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 INTEGERS = range(-(2**63), 2**63)
+PARAMETERS = "parameters"
 LONGEST_TEXT = 256 * 1024
 """Characters. Names, labels, and reasons have shorter limits of their own."""
 
@@ -59,14 +61,16 @@ def check_name(value: str, field: str) -> None:
 
 
 def check_document(value: Any, field: str) -> None:
-    """Raise Invalid for a JSON document with a text that Postgres can't store."""
+    """Raise Invalid for a JSON document with a text that Postgres can't store. If it is in the value of a parameter, name that."""
     if isinstance(value, str):
         if "\0" in value:
             raise Invalid(f"The field {field} contains a NUL character; remove it.")
     elif isinstance(value, Mapping):
         for key, item in value.items():
             check_document(key, field)
-            check_document(item, field)
+            if field == PARAMETERS and parameter_values.has_nul(item):
+                raise Invalid(parameter_values.nul_problem(f"Parameter {key!r}"))
+            check_document(item, PARAMETERS if key == PARAMETERS else field)
     elif isinstance(value, list | tuple):
         for item in value:
             check_document(item, field)

@@ -128,8 +128,9 @@ def test_names_stay_on_their_line(name: str) -> None:
     [
         ({"flow": "a\0"}, "flow contains a NUL"),
         ({"labels": ["a", "b\0"]}, "labels contains a NUL"),
-        ({"parameters": {"a": [{"b\0": 1}]}}, "parameters contains a NUL"),
-        ({"parameters": {"a": [{"b": "\0"}]}}, "parameters contains a NUL"),
+        ({"parameters": {"a": [{"b\0": 1}]}}, "Parameter 'a' contains a NUL"),
+        ({"parameters": {"a": [{"b": "\0"}]}}, "Parameter 'a' contains a NUL"),
+        ({"parameters": {"a\0": 1}}, "parameters contains a NUL"),
     ],
 )
 def test_what_people_send_is_refused(body: Any, word: str) -> None:
