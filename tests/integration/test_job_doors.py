@@ -168,7 +168,7 @@ def test_graphql(site: Site) -> None:
     fill = "mutation($i: BackfillInput!) { backfill(input: $i) { job { done } } }"
     assert site.data(fill, i={"range": span})["backfill"]["job"]["done"] == 5
     answer = site.graphql(fill, i={"range": span, "atOnce": 0})
-    assert "at_once" in answer["errors"][0]["message"]
+    assert "atOnce" in answer["errors"][0]["message"]
     cancel = "mutation($i: CancelJobInput!) { cancelJob(input: $i) { job { state } } }"
     assert site.graphql(cancel, i={"jobId": done["id"]})["errors"][0]["extensions"]["code"] == "conflict"
 
