@@ -92,7 +92,7 @@ class Agent(ABC):
         self.open()
         try:
             return self._until(stop)
-        except (Unauthenticated, Forbidden) as error:
+        except (Unauthenticated, Forbidden, NotFound) as error:
             _logger.error("The server at %s rejected this agent: %s", self._transport.url, error)
             return 2
         finally:
