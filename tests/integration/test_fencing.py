@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -148,3 +148,32 @@ def test_a_stopped_process_comes_back_to_a_lost_lease(database: Database, databa
     assert noted(database) == ["other-1", "other-2", "stopped-1"]
     other()
     assert other.failures == 1, "its notes are there already; only the lease is of interest here"
+
+
+def test_a_lease_of_a_clock_that_was_set_back_keeps_nobody_out(
+    database: Database, clock: StoppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its holder dies while its clock is an hour ahead. Others wait for as long as a lease lasts, by their own watch, and take over; a
+    holder that lives renews it meanwhile."""
+    passed = [0.0]
+    monkeypatch.setattr(run.clock, "monotonic", lambda: passed[0])
+    one, two = Writing(database, "first"), Writing(database, "second")
+    first, second = run.Rounds(one, database, "a"), run.Rounds(two, database, "b")
+    clock.move(3600)
+    first()
+    clock.move(-3600)
+    second()
+    passed[0] += 14
+    second()
+    clock.move(3600)
+    leases.acquire(database, "writing", "a", 15.0, now=clock.move(1))
+    clock.move(-3601)
+    passed[0] += 14
+    second()
+    assert noted(database) == ["first-1", "first-2"], "it was renewed"
+    passed[0] += 15
+    second()
+    assert noted(database) == ["first-1", "first-2", "second-1", "second-2"]
+    row = leases.find(database, "writing")
+    assert row is not None and (row.holder, row.epoch) == ("b", 2)
+    assert row.expires <= clock() + timedelta(seconds=15)

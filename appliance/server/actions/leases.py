@@ -21,6 +21,14 @@ def acquire(db: Database, name: str, holder: str, ttl: float, *, now: datetime |
 
 
 @retried
+def seize(db: Database, lease: LeaseRow, holder: str, ttl: float, *, now: datetime | None = None) -> int | None:
+    """Take a lease from its holder; its epoch, or None if it has changed since it was read."""
+    now = now or clock.now()
+    with db.write("lease.take") as session:
+        return leases.seize(session, lease, holder, now + timedelta(seconds=ttl))
+
+
+@retried
 def prolong(db: Database, name: str, epoch: int, ttl: float, *, now: datetime | None = None) -> bool:
     """Let the lease of this epoch last for `ttl` seconds from now; False when it was lost."""
     with db.write("lease.prolong") as session:

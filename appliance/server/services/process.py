@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 
@@ -48,6 +48,9 @@ class Rounds:
         self._busy = threading.Lock()
         self._ttl = max(_LEAST_LEASE, 3 * service.interval)
         self._taken = 0.0
+        self._unrenewed: tuple[datetime, float] | None = (
+            None  # the end of another's lease, and since when it has been that
+        )
         self._finished = False
 
     def __call__(self) -> None:
@@ -65,6 +68,8 @@ class Rounds:
     def _round(self, now: datetime) -> None:
         before = self._epoch
         self._epoch = leases.acquire(self._db, self.service.name, self._holder, self._ttl, now=now)
+        if self._epoch is None:
+            self._epoch = self._seize(now)
         self._taken = clock.monotonic()
         if self._epoch is None:
             return
@@ -73,6 +78,20 @@ class Rounds:
         with fence.holding(self.service.name, self._epoch):
             counts = self.service.run_once(now)
         leases.record(self._db, self.service.name, self._epoch, counts, now=clock.now())
+
+    def _seize(self, now: datetime) -> int | None:
+        """Take a lease that ends later than any can, because a clock was set back, once nobody has renewed it for its length: its holder
+        has died, and would otherwise keep everybody out for as long as the clock was wrong."""
+        row = leases.find(self._db, self.service.name)
+        if row is None or row.expires <= now + timedelta(seconds=2 * self._ttl):
+            self._unrenewed = None
+            return None
+        moment = clock.monotonic()
+        if self._unrenewed is None or self._unrenewed[0] != row.expires:
+            self._unrenewed = row.expires, moment
+        if moment - self._unrenewed[1] < self._ttl:
+            return None
+        return leases.seize(self._db, row, self._holder, self._ttl, now=now)
 
     def prolong(self) -> None:
         """Extend the lease during a long round. Called periodically from another thread. A lost lease stays lost."""

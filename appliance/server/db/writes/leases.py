@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Text, case, cast, false, func, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from appliance.server.db.rows.leases import LeaseRow
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.leases import Lease
 
@@ -32,6 +33,14 @@ def acquire(session: Session, name: str, holder: str, expires: datetime, now: da
         .returning(_leases.c.epoch)
     )
     epoch: int | None = session.connection().execute(statement).scalar()
+    return epoch
+
+
+def seize(session: Session, lease: LeaseRow, holder: str, expires: datetime) -> int | None:
+    """Take the lease if it is as it was read. Return its epoch, or None."""
+    same = (_leases.c.name == lease.name, _leases.c.epoch == lease.epoch, _leases.c.expires == lease.expires)
+    statement = update(_leases).where(*same).values(holder=holder, epoch=lease.epoch + 1, expires=expires)
+    epoch: int | None = session.connection().execute(statement.returning(_leases.c.epoch)).scalar()
     return epoch
 
 
