@@ -336,7 +336,7 @@ def test_maintenance_and_a_hold_are_told_and_ended_in_a_banner(page: Page, appli
 
 
 def answer_system(page: Page, data: dict[str, Any]) -> None:
-    answer_operation(page, "query System", {"data": data})
+    answer_operation(page, "query System", {"data": {"server": {"agentNotSeparated": ""}} | data})
 
 
 def answer_operation(page: Page, operation: str, content: dict[str, Any]) -> None:
