@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 WORDS = "several words in a row"
-NOT_YOURSELF = "You can't disable, demote or delete yourself; another administrator can."
+NOT_YOURSELF = "You can't disable, demote, or delete yourself; another administrator can."
 
 
 @pytest.fixture(scope="module")

@@ -278,7 +278,7 @@ def _bind(session: Session, binding: Binding, name: str, labels: list[str]) -> N
     bound_name = None if row is None else row.bound_name
     if row is None or bound_name != name:
         raise NotFound(
-            f"This token belongs to another agent; create one for this: appliance token create {name} --scope agent."
+            f"This token belongs to another agent; create one for {name}: appliance token create {name} --scope agent"
         )
     _check_labels(labels, row.bound_labels or ())
 

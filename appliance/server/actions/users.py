@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -65,11 +66,12 @@ def edit(db: Database, actor: Actor, user_id: UUID, request: EditUser, *, now: d
     enabled again. Raises Conflict for oneself and for the last administrator."""
     now = now or clock.now()
     with db.write("user.edit") as session:
+        administrators = write_users.lock_administrators(session)  # first: two who change each other must not deadlock
         user = _user(session, user_id)
         role = user.role if request.role is None else request.role
         disabled = user.disabled if request.disabled is None else request.disabled
         if (role, disabled) != (user.role, user.disabled):
-            _check_may_change(session, actor, user, role == "admin" and not disabled)
+            _check_may_change(session, actor, user, administrators, role == "admin" and not disabled)
             write_users.edit(session, user_id, role, disabled)
             if disabled:
                 write_sessions.remove_of_user(session, user_id, None)
@@ -90,8 +92,9 @@ def delete(db: Database, actor: Actor, user_id: UUID, *, now: datetime | None = 
     and for the last administrator."""
     now = now or clock.now()
     with db.write("user.delete") as session:
+        administrators = write_users.lock_administrators(session)
         user = _user(session, user_id)
-        _check_may_change(session, actor, user, stays_administrator=False)
+        _check_may_change(session, actor, user, administrators, stays_administrator=False)
         write_users.remove(session, user_id)
         announce(session, "user", user_id, "user.deleted", {"username": user.username}, actor, now)
 
@@ -113,11 +116,13 @@ def _user(session: Session, user_id: UUID) -> UserRow:
     return user
 
 
-def _check_may_change(session: Session, actor: Actor, user: UserRow, stays_administrator: bool) -> None:
+def _check_may_change(
+    session: Session, actor: Actor, user: UserRow, administrators: Sequence[UserRow], stays_administrator: bool
+) -> None:
     """Also hands the tokens of the appliance's own agent, which belong to an administrator, over to another one."""
     if actor.user_id == user.id:
-        raise Conflict("You can't disable, demote or delete yourself; another administrator can.")
-    others = [admin for admin in write_users.lock_administrators(session) if admin.id != user.id]
+        raise Conflict("You can't disable, demote, or delete yourself; another administrator can.")
+    others = [admin for admin in administrators if admin.id != user.id]
     if not stays_administrator and user.role == "admin":
         if not others:
             raise Conflict(f"{user.username} is the last administrator who can sign in; make somebody else one first.")

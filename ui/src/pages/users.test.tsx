@@ -9,7 +9,7 @@ const USERS = "GET /api/v1/users";
 const PATCH = "PATCH /api/v1/users/user-1";
 const ALL = ["users:manage", "tokens:manage"];
 const PASSWORD = "several words in a row";
-const NOT_YOURSELF = "You can't disable, demote or delete yourself; another administrator can.";
+const NOT_YOURSELF = "You can't disable, demote, or delete yourself; another administrator can.";
 
 let server: FakeServer;
 const me = user({ id: "user-0", username: "alice", role: "admin" });
