@@ -103,6 +103,7 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     admin_password: str = ""
     admin_token: str = ""
     change_preset_password: bool = False
+    development: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["plain", "json"] = "plain"
     trusted_proxies: str = ""

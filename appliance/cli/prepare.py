@@ -201,6 +201,10 @@ def first_user(settings: Settings, db: Database) -> str | None:
 def announce(settings: Settings, link: str | None) -> None:
     """Print where the appliance is and, on the very first start, how to claim it."""
     echo(f"Appliance is starting at {settings.local_url} with data in {settings.data_path}.", err=True)
+    if settings.development:
+        log.warning(
+            "APPLIANCE_DEVELOPMENT is on: any password is accepted, however short. Turn it off before others use the appliance."
+        )
     if link is not None:
         echo(f"No user exists yet. Open this link once to create the administrator:\n\n    {link}\n", err=True)
 

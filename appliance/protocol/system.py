@@ -15,6 +15,7 @@ class ServerInfo(Answer, kw_only=True):
     api: int = 1
     site_name: str
     setup_required: bool
+    shortest_password: int = 12
     server_time: datetime
 
 

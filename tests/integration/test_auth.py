@@ -15,6 +15,7 @@ from appliance.server.auth import passwords, throttle
 from appliance.server.auth.sessions import COOKIE
 from appliance.server.db.reads import tokens as read_tokens
 from appliance.server.db.writes import users
+from appliance.server.domain.rules import Rules
 from appliance.server.errors import Conflict, Invalid, Unauthenticated
 from tests.integration import builders
 from tests.integration.server_fixtures import Site, add_user
@@ -137,14 +138,43 @@ def test_the_environment_makes_the_admin_once(empty_site: Site) -> None:
         assert token not in str(caught.value)
 
 
-def test_a_short_password_of_the_environment_is_taken_with_a_warning(
-    empty_site: Site, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("password", "problem"),
+    [
+        ("short-ish", "is too short; use at least 12 characters"),
+        ("Password 2024!", "is too easy to guess, because it is a common password"),
+        ("admin of this site", "is too easy to guess, because it contains the user's name"),
+    ],
+)
+def test_a_weak_password_of_the_environment_is_refused(empty_site: Site, password: str, problem: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        setup.ensure_admin(empty_site.database, password, "")
+    assert caught.value.message.startswith(f"APPLIANCE_ADMIN_PASSWORD {problem}")
+    assert caught.value.message.endswith("or set APPLIANCE_DEVELOPMENT=true on a machine that nobody else can reach.")
+    assert builders.rows(empty_site.database, 'select username from "user"') == []
+
+
+def test_one_from_before_the_rule_is_kept_with_a_warning_until_it_changes(
+    empty_site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(Invalid, match="APPLIANCE_ADMIN_PASSWORD is too short"):
-        setup.ensure_admin(empty_site.database, "short", "")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(empty_site.database, "rules", Rules(development=True))
+        setup.ensure_admin(empty_site.database, "short-ish", "")
+    assert caplog.text == ""
     setup.ensure_admin(empty_site.database, "short-ish", "")
-    assert "APPLIANCE_ADMIN_PASSWORD is short" in caplog.text
-    assert builders.rows(empty_site.database, 'select username from "user"') == [{"username": "admin"}]
+    assert "APPLIANCE_ADMIN_PASSWORD is too short; use at least 12 characters. It stays valid" in caplog.text
+    assert _login(empty_site, "admin", "short-ish").status_code == 200
+    with pytest.raises(Invalid):
+        setup.ensure_admin(empty_site.database, "shortish", "")
+
+
+def test_for_development_any_password_will_do(empty_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(empty_site.database, "rules", Rules(development=True))
+    token = setup.create_setup_token(empty_site.database)
+    body = {"token": token, "password": ""}
+    refused = empty_site.client.post("/api/v1/setup", json=body)
+    assert refused.status_code == 400 and "at least 1 character." in refused.json()["message"]
+    assert empty_site.client.post("/api/v1/setup", json=body | {"password": "x"}).status_code == 201
 
 
 def test_the_embedded_agents_token_replaces_the_one_before(site: Site) -> None:
@@ -219,7 +249,9 @@ def test_bad_tokens_are_refused_with_the_field(site: Site, body: Any, word: str)
     assert answer.status_code == 400 and word in answer.json()["message"]
 
 
-@pytest.mark.parametrize("password", ["elevenchars", "aaaaaaaaaaaaaa", "xx-bob-is-here", "p" + "ä" * 600])
+@pytest.mark.parametrize(
+    "password", ["elevenchars", "aaaaaaaaaaaaaa", "Qwerty-2024!!", "Appliance 2024", "xx-bob-is-here", "p" + "ä" * 600]
+)
 def test_weak_passwords_are_refused(site: Site, password: str) -> None:
     answer = site.post("/api/v1/users", {"username": "bob", "password": password}, "admin")
     assert answer.status_code == 400 and "password" in answer.json()["message"]

@@ -297,14 +297,14 @@ def test_tokens_go_on_working(site: Site, alice: UUID) -> None:
 
 @pytest.mark.parametrize("must", [True, False])
 def test_the_preset_password_of_the_first_user(empty_site: Site, must: bool) -> None:
-    setup.ensure_admin(empty_site.database, "short-ish", "a-token-of-the-environment", must_change=must)
-    mine = browser(empty_site, "short-ish", "admin")
+    setup.ensure_admin(empty_site.database, PRESET, "a-token-of-the-environment", must_change=must)
+    mine = browser(empty_site, PRESET, "admin")
     assert mine.me["must_change_password"] is must
     assert mine.get("/api/v1/users").status_code == (403 if must else 200)
-    assert mine.change("short-ish", OWN).status_code == 200
-    setup.ensure_admin(empty_site.database, "short-ish", "a-token-of-the-environment", must_change=must)
+    assert mine.change(PRESET, OWN).status_code == 200
+    setup.ensure_admin(empty_site.database, PRESET, "a-token-of-the-environment", must_change=must)
     assert mine.get("/api/v1/users").status_code == 200
-    assert attempt(empty_site, "short-ish", "admin").status_code == 401
+    assert attempt(empty_site, PRESET, "admin").status_code == 401
 
 
 def test_a_token_alone_leaves_nothing_to_change(empty_site: Site) -> None:

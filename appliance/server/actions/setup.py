@@ -34,8 +34,8 @@ from appliance.server.events.outbox import announce
 log = logging.getLogger(__name__)
 
 ADMIN = "admin"
-MIN_SECRET_LENGTH = 8
-GOOD_SECRET_LENGTH = 16
+MIN_TOKEN_LENGTH = 8
+GOOD_TOKEN_LENGTH = 16
 _SENDABLE = re.compile(r"(?! )[\x20-\x7e]*(?<! )")
 _SETUP = "setup_token_hash"
 _PRESET = "preset_password_hash"
@@ -59,13 +59,7 @@ def ensure_admin(
     if not password and not token:
         return
     now = now or clock.now()
-    _check_secret("APPLIANCE_ADMIN_PASSWORD", password)
-    _check_secret("APPLIANCE_ADMIN_TOKEN", token)
-    if not _SENDABLE.fullmatch(token):
-        raise Invalid(
-            "APPLIANCE_ADMIN_TOKEN contains a line break, a space at an end or a character that is not ASCII, so that no "
-            "client could send it; remove it or choose another token."
-        )
+    _check_token(token)
     with db.read() as session:
         admin = read_users.by_username(session, ADMIN)
         if admin is None and read_users.any_exists(session):
@@ -76,6 +70,8 @@ def ensure_admin(
     if known is not None and known.revoked_at is not None:
         log.warning("APPLIANCE_ADMIN_TOKEN has been revoked, so it stays without effect; choose another token.")
     same_password = not password or (preset is not None and passwords.verify(preset, password))
+    if password:
+        _check_preset(password, is_new=not same_password, development=db.rules.development)
     if admin is not None and same_password and not new_token:
         return
     password_hash = None if same_password else passwords.hash_password(password)
@@ -101,7 +97,7 @@ def reset_admin(db: Database, username: str, password: str, *, now: datetime | N
     another role is an administrator again. Their sessions end. Returns the name."""
     now = now or clock.now()
     name = normal_username(username)
-    password_hash = _hash_password(password, name)
+    password_hash = _hash_password(db, password, name)
     with db.write("setup.reset") as session:
         user = read_users.by_username(session, name)
         if user is None:
@@ -132,7 +128,7 @@ def use_setup(db: Database, request: Setup, lifetime: timedelta, *, now: datetim
     username = normal_username(request.username)
     with db.read() as session:
         _check_setup_token(session, request.token)
-    password_hash = _hash_password(request.password, username)
+    password_hash = _hash_password(db, request.password, username)
     with db.write("setup") as session:
         _check_setup_token(session, request.token)  # again, now that nobody else can use it
         admin = _add_admin(session, username, password_hash, now)
@@ -165,16 +161,34 @@ def note_agents_user(db: Database, problem: str, *, now: datetime | None = None)
             write_settings.remove(session, AGENTS_USER)
 
 
-def _check_secret(variable: str, secret: str) -> None:
-    """Accept a secret from the environment, with a warning when it is weak; refuse one that anyone could guess."""
-    if secret and len(secret) < MIN_SECRET_LENGTH:
-        raise Invalid(f"{variable} is too short; use at least {MIN_SECRET_LENGTH} characters.")
-    if secret and len(secret) < GOOD_SECRET_LENGTH:
-        log.warning("%s is short; %d random characters or more are hard to guess.", variable, GOOD_SECRET_LENGTH)
+def _check_token(token: str) -> None:
+    """Accept a token from the environment, with a warning when it is weak; refuse one that anyone could guess, or nobody could send."""
+    if token and len(token) < MIN_TOKEN_LENGTH:
+        raise Invalid(f"APPLIANCE_ADMIN_TOKEN is too short; use at least {MIN_TOKEN_LENGTH} characters.")
+    if token and len(token) < GOOD_TOKEN_LENGTH:
+        log.warning(
+            "APPLIANCE_ADMIN_TOKEN is short; %d random characters or more are hard to guess.", GOOD_TOKEN_LENGTH
+        )
+    if not _SENDABLE.fullmatch(token):
+        raise Invalid(
+            "APPLIANCE_ADMIN_TOKEN contains a line break, a space at an end or a character that is not ASCII, so that no "
+            "client could send it; remove it or choose another token."
+        )
 
 
-def _hash_password(password: str, username: str = "") -> str:
-    passwords.check_strength(password, username)
+def _check_preset(password: str, *, is_new: bool, development: bool) -> None:
+    """Refuse a weak password from the environment. One from before this rule is kept with a warning: an upgrade must not stop a site."""
+    problem = passwords.problem_of(password, ADMIN, development=development)
+    if problem and is_new:
+        raise Invalid(
+            f"APPLIANCE_ADMIN_PASSWORD {problem}, or set APPLIANCE_DEVELOPMENT=true on a machine that nobody else can reach."
+        )
+    if problem:
+        log.warning("APPLIANCE_ADMIN_PASSWORD %s. It stays valid because it is the one of the last start.", problem)
+
+
+def _hash_password(db: Database, password: str, username: str) -> str:
+    passwords.check_strength(password, username, development=db.rules.development)
     return passwords.hash_password(password)
 
 

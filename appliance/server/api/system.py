@@ -23,6 +23,7 @@ from appliance.server.auth import devices
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.auth.identity import Actor, Credential
 from appliance.server.auth.password_workers import PasswordWorkers
+from appliance.server.auth.passwords import shortest
 from appliance.server.auth.sessions import COOKIE
 from appliance.server.auth.throttle import LoginThrottle
 from appliance.server.db.session import Database
@@ -41,6 +42,7 @@ def info(database: Database, settings: Settings) -> ServerInfo:
         version=VERSION,
         site_name=settings.site_name,
         setup_required=setup.setup_required(database),
+        shortest_password=shortest(settings.development),
         server_time=clock.now(),
     )
 

@@ -9,6 +9,8 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from appliance.kit.plurals import counted
+from appliance.server.auth import guessable
 from appliance.server.errors import Invalid
 
 MIN_LENGTH = 12
@@ -17,14 +19,26 @@ MAX_BYTES = 1024
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
-def check_strength(password: str, username: str) -> None:
-    """Raise Invalid for a password that is too short, too long or easy to guess."""
-    if len(password) < MIN_LENGTH:
-        raise Invalid(f"The password is too short; use at least {MIN_LENGTH} characters.")
+def check_strength(password: str, username: str, *, development: bool = False) -> None:
+    """Raise Invalid for a password that is too short, too long or easy to guess; with `development`, only for one that can't be one."""
+    problem = problem_of(password, username, development=development)
+    if problem:
+        raise Invalid(f"The password {problem}.")
+
+
+def problem_of(password: str, username: str, *, development: bool = False) -> str:
+    """What is wrong with the password and what to do, as the end of a sentence; empty if nothing is."""
+    if len(unicodedata.normalize("NFC", password)) < shortest(development):
+        return f"is too short; use at least {counted(shortest(development), 'character')}"
     if len(_bytes(password)) > MAX_BYTES:
-        raise Invalid(f"The password is too long; use at most {MAX_BYTES} bytes.")
-    if len(set(password)) < 4 or (username and username.lower() in password.lower()):
-        raise Invalid("The password is too easy to guess; don't repeat one character or use the user's name in it.")
+        return f"is too long; use at most {MAX_BYTES} bytes"
+    reason = "" if development else guessable.reason(password, username)
+    return reason and f"is too easy to guess, because {reason}; use several random words instead"
+
+
+def shortest(development: bool) -> int:
+    """Characters that a password has at least."""
+    return 1 if development else MIN_LENGTH
 
 
 def are_same(one: str, other: str) -> bool:

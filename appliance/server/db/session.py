@@ -348,6 +348,7 @@ def _commit(connection: Connection) -> None:
 def open_database(settings: Settings, patience: float = PATIENCE, *, longest_read: float | None = None) -> Database:
     """The database of the settings, with their rules."""
     rules = Rules(
+        development=settings.development,
         flow_tasks=settings.flow_tasks,
         run_log_bytes_per_minute=settings.run_log_bytes_per_minute,
         run_lease=settings.run_lease,

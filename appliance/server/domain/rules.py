@@ -26,6 +26,8 @@ class Rules:
     """After so many days a token ends, unless its creator says otherwise; 0: never."""
     longest_token_days: float = 400.0
     """No token lasts longer; 0: no limit."""
+    development: bool = False
+    """Whether any password will do."""
     flow_tasks: int = 5_000
     """Tasks of a flow; its mapped children don't count."""
     run_log_bytes_per_minute: int = 64 * 1024**2

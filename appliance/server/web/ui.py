@@ -18,7 +18,7 @@ from appliance.kit import clock
 from appliance.kit.documents import JsonDocument
 from appliance.kit.version import VERSION
 from appliance.server.actions import setup
-from appliance.server.auth import sessions
+from appliance.server.auth import passwords, sessions
 from appliance.server.auth.callers import RequestCredentials, identify
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.db.session import Database
@@ -97,6 +97,7 @@ def _boot(request: Request[Any, Any, Any], database: Database, settings: Setting
         "version": VERSION,
         "siteName": settings.site_name,
         "setupRequired": setup.setup_required(database),
+        "shortestPassword": passwords.shortest(settings.development),
         "me": _me(request, database),
     }
     text = (

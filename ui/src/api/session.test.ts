@@ -11,7 +11,7 @@ const ALICE = {
   csrf_token: "csrf-7",
   must_change_password: false,
 };
-const INFO = { version: "1.2", site_name: "Site", setup_required: false };
+const INFO = { version: "1.2", site_name: "Site", setup_required: false, shortest_password: 8 };
 let server: FakeServer;
 
 /** The token that goes with the next change. */
@@ -59,6 +59,7 @@ describe("the session at the start", () => {
       siteName: "Site",
       version: "1.2",
       setupRequired: false,
+      shortestPassword: 8,
     });
   });
 

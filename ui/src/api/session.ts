@@ -17,6 +17,8 @@ export interface Session {
   siteName: string;
   version: string;
   setupRequired: boolean;
+  /** Characters that a new password has at least. */
+  shortestPassword: number;
 }
 
 /** The same from REST. */
@@ -32,9 +34,10 @@ interface WireInfo {
   version: string;
   site_name: string;
   setup_required: boolean;
+  shortest_password: number;
 }
 
-const NOBODY: Session = { me: null, siteName: "", version: "", setupRequired: false };
+const NOBODY: Session = { me: null, siteName: "", version: "", setupRequired: false, shortestPassword: 12 };
 let session: Session = NOBODY;
 const listeners = new Set<() => void>();
 
@@ -64,7 +67,13 @@ export async function loadSession(): Promise<void> {
   }
   const info = await request<WireInfo>("GET", "/api/v1/info");
   const me = info.setup_required ? null : await askMe();
-  set({ me, siteName: info.site_name, version: info.version, setupRequired: info.setup_required });
+  set({
+    me,
+    siteName: info.site_name,
+    version: info.version,
+    setupRequired: info.setup_required,
+    shortestPassword: info.shortest_password,
+  });
 }
 
 function readBoot(): Session | null {

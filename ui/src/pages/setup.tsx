@@ -3,7 +3,7 @@ import { type FormEvent, useState } from "react";
 import { Button } from "react-aria-components";
 import { setUp, useSession } from "../api/session";
 import { DoorPage } from "../features/session/door";
-import { NewPasswordInput, SHORTEST } from "../features/session/new-password-input";
+import { isLongEnough, NewPasswordInput } from "../features/session/new-password-input";
 import { usePageTitle } from "../ui/page-title";
 import { TextInput } from "../ui/text-input";
 
@@ -40,7 +40,7 @@ function SetupForm({ linkToken }: { linkToken: string }) {
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    if (busy || password.length < SHORTEST) return;
+    if (busy || !isLongEnough(password)) return;
     setBusy(true);
     setError("");
     try {

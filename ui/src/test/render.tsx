@@ -44,6 +44,7 @@ export async function signIn(role: string, permissions: readonly string[]): Prom
     siteName: "Test",
     version: "1",
     setupRequired: false,
+    shortestPassword: 12,
   });
   document.body.append(boot);
   await loadSession();

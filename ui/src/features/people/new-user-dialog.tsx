@@ -3,7 +3,7 @@ import { createUser } from "../../api/people";
 import { ROLES, type Role } from "../../lib/people";
 import { TextInput } from "../../ui/text-input";
 import { toast } from "../../ui/toasts";
-import { NewPasswordInput, SHORTEST } from "../session/new-password-input";
+import { isLongEnough, NewPasswordInput } from "../session/new-password-input";
 import { ChoiceField } from "./choice-field";
 import { FormDialog } from "./form-dialog";
 import { useChange } from "./use-change";
@@ -27,8 +27,7 @@ export function NewUserDialog({ onClose }: { onClose: () => void }) {
       error={create.error}
       onSubmit={() => {
         setSubmitted(true);
-        if (username.trim() && password.length >= SHORTEST)
-          create.mutate({ username: username.trim(), password, role });
+        if (username.trim() && isLongEnough(password)) create.mutate({ username: username.trim(), password, role });
       }}
     >
       <TextInput

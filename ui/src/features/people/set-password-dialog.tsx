@@ -2,7 +2,7 @@ import { useState } from "react";
 import { setPassword, type User } from "../../api/people";
 import type { Keyed } from "../../lib/keys";
 import { toast } from "../../ui/toasts";
-import { NewPasswordInput, SHORTEST } from "../session/new-password-input";
+import { isLongEnough, NewPasswordInput } from "../session/new-password-input";
 import { FormDialog } from "./form-dialog";
 import { useChange } from "./use-change";
 
@@ -28,7 +28,7 @@ export function SetPasswordDialog({ user, onClose }: { user: User; onClose: () =
       error={set.error}
       onSubmit={() => {
         setSubmitted(true);
-        if (password.length >= SHORTEST) set.mutate({ password, must_change: mustChange });
+        if (isLongEnough(password)) set.mutate({ password, must_change: mustChange });
       }}
     >
       <NewPasswordInput

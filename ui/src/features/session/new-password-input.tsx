@@ -1,8 +1,11 @@
+import { currentSession } from "../../api/session";
 import { counted } from "../../lib/counted";
 import { TextInput } from "../../ui/text-input";
 
-/** The server's rule, too. */
-export const SHORTEST = 12;
+/** Whether it is long enough. The server knows more rules. */
+export function isLongEnough(password: string): boolean {
+  return password.length >= currentSession().shortestPassword;
+}
 
 export function NewPasswordInput(props: {
   label: string;
@@ -14,13 +17,14 @@ export function NewPasswordInput(props: {
   isMissing?: boolean;
 }) {
   const { isMissing, ...rest } = props;
-  const missing = SHORTEST - props.value.length;
+  const shortest = currentSession().shortestPassword;
+  const missing = shortest - props.value.length;
   return (
     <TextInput
       {...rest}
       type="password"
       autoComplete="new-password"
-      help={`At least ${SHORTEST} characters; several words in a row are easy to remember.`}
+      help={`At least ${counted(shortest, "character")}; several words in a row are easy to remember.`}
       error={
         props.value && missing > 0
           ? `${counted(missing, "more character")} needed.`

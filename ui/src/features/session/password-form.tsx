@@ -5,7 +5,7 @@ import { keyPerContent } from "../../lib/keys";
 import { BusyButton } from "../../ui/busy-button";
 import { TextInput } from "../../ui/text-input";
 import { toast } from "../../ui/toasts";
-import { NewPasswordInput, SHORTEST } from "./new-password-input";
+import { isLongEnough, NewPasswordInput } from "./new-password-input";
 
 const DONE = "Password changed. You are signed out everywhere else.";
 
@@ -25,7 +25,7 @@ export function PasswordForm({ onDone, children }: { onDone: () => void; childre
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     if (busy) return;
-    if (!current || chosen.length < SHORTEST) {
+    if (!current || !isLongEnough(chosen)) {
       focus(current ? "new" : "current");
       return;
     }
