@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from appliance.kit import env, profiles
+from appliance.kit import env, environment_names, profiles
 
 PREFIX = "APPLIANCE"
 _OTHER_VARIABLES = (
@@ -133,6 +133,7 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     agent_name: str = "embedded"
     agent_labels: str = ""
     agent_roots: str = ""
+    agent_env_names: str = ""
     agent_user: str = ""
     server_user: str = ""
     results_url: str = ""
@@ -157,6 +158,14 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     def metrics_networks(self) -> tuple[Network, ...]:
         """The networks in `metrics_from`. Raises SettingsError."""
         return _networks("METRICS_FROM", self.metrics_from)
+
+    @property
+    def open_env_names(self) -> tuple[str, ...]:
+        """The patterns in `agent_env_names`. Raises SettingsError."""
+        try:
+            return environment_names.patterns_in(self.agent_env_names)
+        except ValueError as error:
+            raise SettingsError(f"{PREFIX}_AGENT_ENV_NAMES {error}.") from error
 
     @property
     def public_hosts(self) -> frozenset[str]:
@@ -253,7 +262,7 @@ def _convert(values: Mapping[str, Any], kind: type[_S], origins: Mapping[str, st
         raise SettingsError(f"Invalid setting: {error}.") from error
     settings.logger_levels  # noqa: B018 - these raise SettingsError
     if isinstance(settings, Settings):
-        settings.proxies, settings.public_hosts, settings.metrics_networks  # noqa: B018
+        settings.proxies, settings.public_hosts, settings.metrics_networks, settings.open_env_names  # noqa: B018
     return settings
 
 

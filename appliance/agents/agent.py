@@ -50,6 +50,7 @@ class Agent(ABC):
         self._capacity = capacity
         self._wait = wait
         self.roots: Roots | None = None
+        self.env_names: Sequence[str] | None = None
         self._left_behind = False  # the agent stopped without waiting for the loop's thread
         self.changed = threading.Event()  # a slot became free
 
@@ -166,6 +167,7 @@ class Agent(ABC):
             host=host,
             roots=None if self.roots is None else list(self.roots.open),
             closed=[] if self.roots is None else list(self.roots.closed),
+            env_names=None if self.env_names is None else list(self.env_names),
         )
         is_waiting = False
         for pause in delays(0.1, LONGEST_PAUSE):

@@ -21,6 +21,7 @@ def main(settings: Settings, token: str, key: str, *, separated: bool) -> int:
         capacity=settings.agent_capacity,
         state_dir=settings.data_path / "agent" / settings.agent_name,
         roots=Roots.of(settings),
+        env_names=settings.open_env_names,
         results_url=settings.results,
         run_environ=settings.run_environ(),
         hidden=separated,

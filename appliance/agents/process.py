@@ -30,7 +30,8 @@ from appliance.agents.zygote import OUTPUT_FLAGS
 from appliance.client.transport import Transport
 from appliance.core import secrets
 from appliance.core.flow_file import FlowFile
-from appliance.kit import crash
+from appliance.kit import crash, environment_names
+from appliance.kit.environment_names import EVERY_ORDINARY, refused_name
 from appliance.packaging.loading import code_problem
 from appliance.packaging.storage import identity
 from appliance.protocol import run_config as run_configs
@@ -54,6 +55,7 @@ class ProcessAgent(Agent):
         capacity: int = 8,
         state_dir: Path,
         roots: Roots,
+        env_names: Sequence[str] = EVERY_ORDINARY,
         warm: bool = True,
         wait: float = WAIT,
         results_url: str = "",
@@ -65,6 +67,7 @@ class ProcessAgent(Agent):
         super().__init__(transport, name=name, labels=labels, capacity=capacity, wait=wait)
         self._attempts = AttemptStore(state_dir, key)
         self.roots: Roots = roots
+        self.env_names: Sequence[str] = env_names
         self._warm = warm
         self._python = python
         self._hidden = hidden
@@ -123,6 +126,9 @@ class ProcessAgent(Agent):
         refused = _refusal(self.roots, work.storage)
         if refused:
             raise StartFailed(refused)
+        name = refused_name(config.env, self.env_names)
+        if name:
+            raise StartFailed(environment_names.refusal(name, "this agent", self.env_names))
         process = self._launch(work, config, directory)
         crash.point("agent.started")
         try:

@@ -8,7 +8,7 @@ import click
 
 from appliance import config
 from appliance.cli.connection import connect
-from appliance.cli.options import roots_option
+from appliance.cli.options import env_name_option, roots_option
 from appliance.kit import lifecycle, logs
 
 EPILOG = """\b
@@ -37,7 +37,15 @@ def agent() -> None:
     help="Where the agent keeps track of its runs [DATA_DIR/agent/NAME].",
 )
 @roots_option
-def process(name: str, labels: tuple[str, ...], capacity: int, state_dir: str | None, roots: tuple[str, ...]) -> int:
+@env_name_option
+def process(
+    name: str,
+    labels: tuple[str, ...],
+    capacity: int,
+    state_dir: str | None,
+    roots: tuple[str, ...],
+    env_names: tuple[str, ...],
+) -> int:
     """Start each run as a process on this machine. On SIGTERM, the agent stops taking runs; active runs continue."""
     from pathlib import Path
 
@@ -45,7 +53,7 @@ def process(name: str, labels: tuple[str, ...], capacity: int, state_dir: str | 
     from appliance.agents.roots import Roots
     from appliance.agents.sealed_tokens import key_of
 
-    settings = config.load()
+    settings = config.load(agent_env_names=",".join(env_names) or None)
     logs.configure(settings.log_level, settings.log_format)
     directory = Path(state_dir) if state_dir else settings.data_path / "agent" / name
     stop = lifecycle.stop_on_signals()
@@ -56,6 +64,7 @@ def process(name: str, labels: tuple[str, ...], capacity: int, state_dir: str | 
         capacity=capacity,
         state_dir=directory,
         roots=Roots.of(settings, roots, directory),
+        env_names=settings.open_env_names,
         results_url=settings.results_url,  # none by default: a restart on another machine could not read a local folder
         run_environ=settings.run_environ(),
         key=key_of(config.client_address()[1]),

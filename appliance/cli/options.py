@@ -57,6 +57,15 @@ roots_option = click.option(
 )
 
 
+env_name_option = click.option(
+    "--env-name",
+    "env_names",
+    multiple=True,
+    metavar="NAMES",
+    help="Environment variables that registrations may set, as in GREETING,APP_* (repeatable) [APPLIANCE_AGENT_ENV_NAMES, all ordinary ones].",
+)
+
+
 def server_options(command: F) -> F:
     """--data-dir, --host, --port, --database-url: each takes precedence over its environment variable."""
     for option in (

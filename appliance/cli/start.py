@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from appliance import config
-from appliance.cli.options import roots_option, server_options
+from appliance.cli.options import env_name_option, roots_option, server_options
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +24,12 @@ Examples:
 @server_options
 @click.option("--agent/--no-agent", default=True, help="Run the embedded agent, or leave it out.")
 @roots_option
-def start(agent: bool, roots: tuple[str, ...], **options: Any) -> int:
+@env_name_option
+def start(agent: bool, roots: tuple[str, ...], env_names: tuple[str, ...], **options: Any) -> int:
     """Run the whole appliance on this machine. SIGTERM or Ctrl-C shuts it down cleanly."""
-    settings = config.load(**options, agent_roots=os.pathsep.join(roots) or None)
+    settings = config.load(
+        **options, agent_roots=os.pathsep.join(roots) or None, agent_env_names=",".join(env_names) or None
+    )
     from appliance.cli import prepare, separation, supervisor
     from appliance.kit import logs, memory, privileges
     from appliance.server.actions import setup

@@ -24,13 +24,14 @@ from appliance.protocol.message import Page
 
 
 def enrol(transport: Transport, request: Enrol) -> Enrolled:
-    """Register the agent with the server. The same name means the same agent. A server of the release before does not know roots, and gets none."""
+    """Register the agent with the server. The same name means the same agent. A server of an earlier release does not know what agents open, and
+    gets none of it."""
     try:
         return _enrol(transport, request)
     except Invalid:
-        if request.roots is None:
+        if request.roots is None and request.env_names is None:
             raise
-        return _enrol(transport, msgspec.structs.replace(request, roots=None, closed=[]))
+        return _enrol(transport, msgspec.structs.replace(request, roots=None, closed=[], env_names=None))
 
 
 def _enrol(transport: Transport, request: Enrol) -> Enrolled:

@@ -24,6 +24,9 @@ class Enrol(Message, kw_only=True):
     host: str = ""
     roots: list[str] | None = None  # the folders from which it takes code; null: it doesn't say
     closed: list[str] = []  # folders in them from which it takes none, unless a root lies in there, too
+    env_names: list[str] | None = (
+        None  # patterns of the environment variables that registrations may set; null: it doesn't say
+    )
 
 
 class Enrolled(Answer, kw_only=True):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.kit import clock, crash, ids
+from appliance.kit import clock, crash, environment_names, ids
 from appliance.protocol.agents import (
     AgentReport,
     AgentReported,
@@ -71,6 +71,7 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
         "host": clean(request.host, 255),
         "roots": None if request.roots is None else _folders(request.roots),
         "closed": _folders(request.closed),
+        "env_names": None if request.env_names is None else _patterns(request.env_names),
         "state": "online",
         "last_seen": now,
         "created": now,
@@ -89,6 +90,13 @@ def _folders(paths: list[str]) -> list[str]:
     if len(paths) > _MOST_FOLDERS or any(len(path) > _LONGEST_PATH for path in paths):
         raise Invalid(f"An agent names at most {_MOST_FOLDERS} folders, each with at most {_LONGEST_PATH} characters.")
     return [clean(path) for path in paths]
+
+
+def _patterns(names: list[str]) -> list[str]:
+    try:
+        return list(environment_names.patterns_in(",".join(names))) if names else []
+    except ValueError as error:
+        raise Invalid(f"The agent's list of environment variables {error}.") from error
 
 
 @retried

@@ -16,7 +16,7 @@ from appliance.kit.plurals import counted
 from appliance.protocol import run_config as run_configs
 from appliance.protocol.flows import Registered, Registration
 from appliance.protocol.schedules import ScheduleNews
-from appliance.server.actions import code_places, declared_schedules, deploys, flow_edits, projects
+from appliance.server.actions import code_places, declared_schedules, deploys, env_names, flow_edits, projects
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
@@ -88,6 +88,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
         newest = mapped_flows.newest_version(session, flow.id)
         version = _new_version(flow, request, document, actor, now)
         code_places.refuse_closed(session, version)
+        env_names.refuse_closed(session, version)
         created = newest is None or not _is_same(newest, version)
         if newest is None or created:
             _number(session, version, newest, request.content_hash)

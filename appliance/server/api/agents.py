@@ -59,6 +59,7 @@ def index(
             version=row.version,
             host=row.host,
             roots=row.roots,
+            env_names=row.env_names,
             health=agent_health(row.state, row.last_seen, now),
             last_seen=row.last_seen,
             running=running.get(row.id, 0),

@@ -86,6 +86,7 @@ class AgentView(Answer, kw_only=True):
     version: str
     host: str
     roots: list[str] | None  # the folders from which it takes code; null: it doesn't say
+    env_names: list[str] | None  # patterns of the variables that registrations may set; null: it doesn't say
     health: str
     last_seen: datetime
     running: int

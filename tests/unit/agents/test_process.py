@@ -223,6 +223,7 @@ def test_a_run_that_waits_to_begin_heeds_a_stop_at_once(tmp_path: Path) -> None:
         ({"python": "/bin/sh"}, "unknown field `python`"),
         ({"type": "docker", "privileged": True}, "The run config is not valid"),
         ({"env": {"PYTHONWARNINGS": "x"}}, "env can't set PYTHONWARNINGS"),
+        ({"env": {"TEAM": "x", "NODE_OPTIONS": "x"}}, "env can't set NODE_OPTIONS: for this agent, it can decide"),
     ],
 )
 def test_what_the_server_sends_is_checked_again(agent: ProcessAgent, run_config: dict[str, Any], sentence: str) -> None:

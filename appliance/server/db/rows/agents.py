@@ -21,6 +21,7 @@ class AgentRow(RowType):
     host: str
     roots: list[str] | None
     closed: list[str] | None
+    env_names: list[str] | None
     state: str
     last_seen: datetime
     created: datetime
@@ -38,6 +39,7 @@ class NewAgent(TypedDict):
     host: str
     roots: list[str] | None
     closed: list[str] | None
+    env_names: list[str] | None
     state: str
     last_seen: datetime
     created: datetime

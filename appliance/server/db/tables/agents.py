@@ -24,6 +24,7 @@ class Agent(SQLModel, table=True):
     host: str = Field(default="", max_length=255)
     roots: list[str] | None = Field(default=None, sa_type=Texts)  # the folders from which it takes code
     closed: list[str] | None = Field(default=None, sa_type=Texts)  # folders in them from which it takes none
+    env_names: list[str] | None = Field(default=None, sa_type=Texts)  # variables that registrations may set
     state: str = Field(default="online", max_length=20)  # online, draining, quarantined
     last_seen: datetime = Field(sa_type=Time)
     created: datetime = Field(sa_type=Time)

@@ -24,6 +24,9 @@ class Agent:
     roots: list[str] | None = strawberry.field(
         description="The folders from which it takes code; null if it doesn't say."
     )
+    env_names: list[str] | None = strawberry.field(
+        description="Patterns of the environment variables that registrations may set; null if it doesn't say."
+    )
     health: str
     last_seen: datetime
 
@@ -42,6 +45,7 @@ def agent(row: AgentRow, context: Context) -> Agent:
         version=row.version,
         host=row.host,
         roots=row.roots,
+        env_names=row.env_names,
         health=agent_health(row.state, row.last_seen, context.now),
         last_seen=row.last_seen,
     )
