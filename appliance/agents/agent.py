@@ -36,6 +36,28 @@ class StartFailed(Exception):
     """A run could not be started. The message is a sentence for the run's page."""
 
 
+def introduction(
+    kind: Literal["process", "docker", "kubernetes"],
+    name: str,
+    labels: Sequence[str],
+    capacity: int,
+    roots: Roots | None,
+    env_names: Sequence[str] | None,
+) -> Enrol:
+    """What an agent on this machine says of itself when it enrols."""
+    return Enrol(
+        name=name,
+        type=kind,
+        labels=sorted(set(labels)),
+        capacity=capacity,
+        version=VERSION,
+        host=socket.gethostname(),
+        roots=None if roots is None else list(roots.open),
+        closed=[] if roots is None else list(roots.closed),
+        env_names=None if env_names is None else list(env_names),
+    )
+
+
 class Agent(ABC):
     """Subclasses start runs somewhere and keep track of them."""
 
@@ -51,6 +73,7 @@ class Agent(ABC):
         self._wait = wait
         self.roots: Roots | None = None
         self.env_names: Sequence[str] | None = None
+        self._published: list[str] | None = None  # the roots as the server has them
         self._left_behind = False  # the agent stopped without waiting for the loop's thread
         self.changed = threading.Event()  # a slot became free
 
@@ -125,6 +148,9 @@ class Agent(ABC):
         is_waiting = False
         while agent_id is not None and not stop.is_set():
             try:
+                if self._has_news():
+                    agent_id = self._enrol(stop)
+                    continue
                 orders = self._claim(agent_id, stop)
                 if self._left_behind:
                     return 0
@@ -148,6 +174,10 @@ class Agent(ABC):
             self._sign_off(agent_id)
         return 0
 
+    def _has_news(self) -> bool:
+        """Whether the administrator has added or removed roots since it last enrolled."""
+        return self.roots is not None and list(self.roots.open) != self._published
+
     def _sign_off(self, agent_id: UUID) -> None:
         """Say goodbye. Without an answer, or from a server one release older, the agent is offline once it has been silent for a while."""
         try:
@@ -157,18 +187,8 @@ class Agent(ABC):
 
     def _enrol(self, stop: threading.Event) -> UUID | None:
         """Retry until the server accepts this agent. Returns None if the agent must stop."""
-        host = socket.gethostname()
-        request = Enrol(
-            name=self._name,
-            type=self.kind,
-            labels=self._labels,
-            capacity=self._capacity,
-            version=VERSION,
-            host=host,
-            roots=None if self.roots is None else list(self.roots.open),
-            closed=[] if self.roots is None else list(self.roots.closed),
-            env_names=None if self.env_names is None else list(self.env_names),
-        )
+        request = introduction(self.kind, self._name, self._labels, self._capacity, self.roots, self.env_names)
+        self._published = request.roots
         is_waiting = False
         for pause in delays(0.1, LONGEST_PAUSE):
             if stop.is_set():

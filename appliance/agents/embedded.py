@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from appliance.agents.agent import introduction
 from appliance.agents.process import ProcessAgent
 from appliance.agents.roots import Roots
 from appliance.agents.sealed_tokens import key_of
 from appliance.client.transport import Transport
 from appliance.config import Settings
 from appliance.kit import lifecycle, logs
+from appliance.protocol.agents import Enrol
 
 
 def main(settings: Settings, token: str, key: str, *, separated: bool) -> int:
@@ -17,7 +19,7 @@ def main(settings: Settings, token: str, key: str, *, separated: bool) -> int:
     agent = ProcessAgent(
         Transport(settings.local_url, token),
         name=settings.agent_name,
-        labels=[label.strip() for label in settings.agent_labels.split(",") if label.strip()],
+        labels=_labels(settings),
         capacity=settings.agent_capacity,
         state_dir=settings.data_path / "agent" / settings.agent_name,
         roots=Roots.of(settings),
@@ -28,3 +30,19 @@ def main(settings: Settings, token: str, key: str, *, separated: bool) -> int:
         key=key_of(key),
     )
     return agent.run(stop)
+
+
+def enrolment(settings: Settings, home: str | None) -> Enrol:
+    """What it will say of itself. `home` is that of its user, None: the one of this process."""
+    return introduction(
+        "process",
+        settings.agent_name,
+        _labels(settings),
+        settings.agent_capacity,
+        Roots.of(settings, home=home),
+        settings.open_env_names,
+    )
+
+
+def _labels(settings: Settings) -> list[str]:
+    return [label.strip() for label in settings.agent_labels.split(",") if label.strip()]

@@ -7,6 +7,7 @@ import socket
 import click
 
 from appliance import config
+from appliance.cli.agent_roots import roots as roots_commands
 from appliance.cli.connection import connect
 from appliance.cli.options import env_name_option, roots_option
 from appliance.kit import lifecycle, logs
@@ -21,6 +22,9 @@ Create the token with `appliance token create edge-01 --scope agent`."""
 @click.group(epilog=EPILOG)
 def agent() -> None:
     """Run an agent, which takes due runs and starts them."""
+
+
+agent.add_command(roots_commands)
 
 
 @agent.command(epilog=EPILOG)

@@ -17,7 +17,7 @@ import click
 
 from appliance.cli.output import echo
 from appliance.config import Settings
-from appliance.kit import clock, lifecycle
+from appliance.kit import clock, lifecycle, privileges
 from appliance.server.actions import restored, setup
 from appliance.server.db import migrate, sqlite, start_check
 from appliance.server.db.session import Database, open_database
@@ -82,7 +82,7 @@ def agent_key(settings: Settings) -> str:
 def _make_private(path: Path) -> None:
     """Raise StartError if the directory belongs to somebody else, or others can change it; close it to others if it is ours alone."""
     status = path.stat()
-    if status.st_uid != os.geteuid():
+    if status.st_uid != os.geteuid() and not (os.geteuid() == 0 and status.st_uid in privileges.SPARE):
         raise StartError(
             f"The data directory {path} belongs to another user; start the appliance as that user, or choose another with --data-dir."
         )

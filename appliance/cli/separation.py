@@ -1,13 +1,15 @@
-"""Keeps the embedded agent and its runs apart from the server: as root, they become a user of their own if the site has one for them, whose
-files and processes are all that they can reach."""
+"""Keeps the embedded agent and its runs apart from the server: as root, each becomes a user of its own, whose files and processes are all that
+it can reach."""
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
-import stat
 import subprocess
 import sys
+import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,12 @@ from typing import Any
 import click
 
 from appliance.agents.roots import Roots
+from appliance.cli import data_owner
 from appliance.config import Settings
 from appliance.kit import privileges
 from appliance.kit.privileges import Ids
 
 SERVER_USER, AGENT_USER = "appliance", "appliance-agent"
-_PLACES = ("agent", "results")
 _PROBE = "import msgspec, sqlite3, ssl, appliance.config"
 _PROBE_SECONDS = 60
 
@@ -43,6 +45,7 @@ class Separation:
     def enter_agent(self) -> None:
         """Become the agent, for good."""
         if self.agent is None:
+            self.enter_server()
             return
         privileges.see_through(self.barriers)
         privileges.become(self.agent)
@@ -52,45 +55,96 @@ class Separation:
 
 
 def decide(settings: Settings) -> Separation:
-    """Who runs what, by what the settings and the disk say. The data directory need not exist."""
+    """Who runs what, by what the settings and the disk say. The data directory then belongs to the server."""
     if os.geteuid() != 0:
         return Separation(problem="only root can give it a user of its own")
-    server = _server_user(settings)
+    named = _named_server(settings)
+    decision = _apart(settings, named)
+    if named is None:
+        try:
+            data_owner.settle(settings.data_path, decision.server)
+        except OSError as error:
+            problem = decision.problem or f"{error.filename or settings.data_path} can't be given to the server"
+            return Separation(problem=problem)
+    return decision
+
+
+def _apart(settings: Settings, server: Ids | None) -> Separation:
     agent, home = _user("APPLIANCE_AGENT_USER", settings.agent_user, AGENT_USER)
-    if agent is None:
-        return Separation(server, problem=f"no user {AGENT_USER} exists, and APPLIANCE_AGENT_USER names no other")
+    agent = agent or _spare(settings.data_path / "agent")
     if agent.uid in (0, None if server is None else server.uid):
         return Separation(server, problem="its user is that of the server")
     try:
-        roots = (
-            [Path(root) for root in Roots.of(settings).open if Path(root).exists()] if settings.agent_roots else _here()
-        )
+        roots = [Path(root) for root in Roots.of(settings, home="").open if Path(root).exists()]
         closed = next((root for root in roots if not privileges.can_enter(root, agent, read=True)), None)
         if closed is not None:
             return Separation(server, problem=f"user {agent.uid} can't read {closed}, from where the agent takes code")
+        if home and privileges.can_enter(Path(home), agent, read=True):
+            roots.append(Path(home))
         needed = [*_interpreter(), *roots, settings.data_path]
         barriers = privileges.barriers((path for path in needed if path.exists()), agent)
     except OSError as error:
         return Separation(server, problem=f"{error.filename} can't be looked at")
-    return Separation(server, agent, home or str(settings.data_path / "agent"), barriers)
+    return Separation(
+        server or _own_server(settings, agent), agent, home or str(settings.data_path / "agent"), barriers
+    )
+
+
+def _own_server(settings: Settings, agent: Ids) -> Ids | None:
+    """A user for the server if it can do all its work as one: its database is in the data directory, its port is open to users, and it can
+    reach its code and its data."""
+    server = _spare(settings.data_path, agent)
+    above = next(folder for folder in settings.data_path.parents if folder.exists())
+    reached = [path for path in _interpreter() if path.exists()]
+    if (
+        settings.database_url
+        or settings.port < _first_port()
+        or privileges.barriers([*reached, above], server)
+        or not privileges.can_enter(above, server)
+        or not data_owner.is_ours(settings.data_path)
+    ):
+        return None
+    return server
+
+
+def _spare(place: Path, other: Ids | None = None) -> Ids:
+    """A number that no user has, and not the other one: that of the owner of the place from an earlier start, or else one by its path."""
+    with suppress(OSError):
+        owner = place.stat().st_uid
+        if owner in privileges.SPARE and (other is None or owner != other.uid):
+            return Ids(owner, owner)
+    taken = {entry.pw_uid for entry in pwd.getpwall()} | {entry.gr_gid for entry in grp.getgrall()}
+    numbers = [number for number in privileges.SPARE if number not in taken and (other is None or number != other.uid)]
+    number = numbers[zlib.crc32(os.fsencode(place)) % len(numbers)]
+    return Ids(number, number)
+
+
+def _first_port() -> int:
+    """The lowest port on which other users than root may listen."""
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    except (OSError, ValueError):
+        return 1024
 
 
 def prepare(settings: Settings, separation: Separation) -> Separation:
     """Give the agent its places in the data directory, and try whether its user can run there. Returns what is possible."""
     if os.geteuid() != 0:
         return separation
-    _hand_over(settings.data_path, separation)
+    data_owner.hand_over(settings.data_path, separation.server, separation.agent)
     if separation.agent is None:
         return separation
     problem = _try(separation, separation.agent.uid)
     if not problem:
         return separation
-    without = Separation(separation.server, problem=problem)
-    _hand_over(settings.data_path, without)
+    without = Separation(_named_server(settings), problem=problem)
+    if without.server is None:
+        data_owner.settle(settings.data_path, None, held=True)
+    data_owner.hand_over(settings.data_path, without.server, None)
     return without
 
 
-def _server_user(settings: Settings) -> Ids | None:
+def _named_server(settings: Settings) -> Ids | None:
     """The user to whom the data directory belongs if that is the server's. A directory of root, or of anybody else, is the business of the
     check that follows."""
     ids, _ = _user("APPLIANCE_SERVER_USER", settings.server_user, SERVER_USER)
@@ -98,11 +152,7 @@ def _server_user(settings: Settings) -> Ids | None:
         return None
     data = settings.data_path
     if not data.exists():
-        for folder in [folder for folder in reversed(data.parents) if not folder.exists()]:
-            folder.mkdir()
-            folder.chmod(0o755)  # or the user could not go through it
-        data.mkdir(mode=0o700)
-        os.chown(data, ids.uid, ids.gid)
+        data_owner.create(data, ids)
     return ids if data.stat().st_uid == ids.uid != 0 else None
 
 
@@ -121,69 +171,11 @@ def _user(setting: str, name: str, default: str) -> tuple[Ids | None, str]:
     return Ids(entry.pw_uid, entry.pw_gid), entry.pw_dir if os.path.isdir(entry.pw_dir) else ""  # noqa: PTH112 - also false where root may not look
 
 
-def _here() -> list[Path]:
-    here = Path.cwd().resolve()
-    return [here] if here != Path("/") else []
-
-
 def _interpreter() -> list[Path]:
     """What our own Python processes read: the interpreter, its library, and the packages."""
     places = [sys.base_prefix, sys.base_exec_prefix, sys.prefix, *filter(None, sys.path)]
     files = [Path(sys.executable).resolve(), Path(__file__).resolve().parents[1]]
     return list(dict.fromkeys([Path(place).resolve() for place in places] + files))
-
-
-def _hand_over(data: Path, separation: Separation) -> None:
-    """The agent's places in the data directory belong to its user, who alone may go through the data directory."""
-    new = separation.agent or separation.server or Ids(0, 0)
-    with privileges.acting_as(separation.server):
-        directory = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        for name in _PLACES:
-            try:
-                os.mkdir(name, 0o700, dir_fd=directory)
-            except FileExistsError:
-                continue
-    try:
-        for name in _PLACES:
-            _give(directory, name, new, separation.server)
-        os.fchown(directory, -1, (separation.agent or separation.server or Ids(0, 0)).gid)
-        with privileges.acting_as(separation.server):
-            os.fchmod(directory, 0o700 if separation.agent is None else 0o710)
-    finally:
-        os.close(directory)
-
-
-def _give(parent: int, name: str, ids: Ids, server: Ids | None) -> None:
-    """Give a folder and what is in it to a user, unless the folder is that user's already. Links are not followed."""
-    with privileges.acting_as(server):
-        owner = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    if owner.st_uid == ids.uid:
-        return
-    opener = server and Ids(
-        owner.st_uid, owner.st_gid
-    )  # root itself opens what it likes, unless it has only some capabilities
-    with privileges.acting_as(opener):
-        folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-        names = [entry.name for entry in os.scandir(folder)]
-    try:
-        for inner in names:
-            _give_one(folder, inner, ids, opener)
-        os.fchown(folder, ids.uid, ids.gid)
-    finally:
-        os.close(folder)
-
-
-def _give_one(parent: int, name: str, ids: Ids, opener: Ids | None) -> None:
-    with privileges.acting_as(opener):
-        handle = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=parent)
-    try:
-        status = os.fstat(handle)
-        if stat.S_ISDIR(status.st_mode):
-            _give(parent, name, ids, opener)
-        elif stat.S_ISREG(status.st_mode) and status.st_nlink == 1:  # another link to it may be somebody else's
-            os.chown(f"/proc/self/fd/{handle}", ids.uid, ids.gid)
-    finally:
-        os.close(handle)
 
 
 def _try(separation: Separation, uid: int) -> str:

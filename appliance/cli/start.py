@@ -30,9 +30,11 @@ def start(agent: bool, roots: tuple[str, ...], env_names: tuple[str, ...], **opt
     settings = config.load(
         **options, agent_roots=os.pathsep.join(roots) or None, agent_env_names=",".join(env_names) or None
     )
+    from appliance.agents import embedded
     from appliance.cli import prepare, separation, supervisor
     from appliance.kit import logs, memory, privileges
-    from appliance.server.actions import setup
+    from appliance.server.actions import agents, setup
+    from appliance.server.auth.identity import SYSTEM
 
     memory.share_arenas()
     logs.configure(settings.log_level, settings.log_format)
@@ -50,10 +52,14 @@ def start(agent: bool, roots: tuple[str, ...], env_names: tuple[str, ...], **opt
         link = prepare.first_user(settings, db)
         setup.note_agents_user(db, users.problem if agent else "")
         token = setup.issue_agent_token(db, settings.agent_name) if agent and link is None else ""
+        if token:  # so that what is registered at once is compared with its roots
+            agents.enrol(db, SYSTEM, embedded.enrolment(settings, users.home if users.agent else None))
         db.dispose()
     prepare.announce(settings, link)
     if agent and users.problem:
         log.warning("The embedded agent and its runs are not separated from the server: %s.", users.problem)
+    elif agent and users.agent is not None:
+        log.info("The embedded agent and its runs are user %d, apart from the server.", users.agent.uid)
     with lock:
         code = supervisor.supervise(
             settings, agent=agent, agent_token=token, agent_umask=umask, agent_key=key, separation=users

@@ -17,13 +17,16 @@ def is_open(path: str, roots: Iterable[str], closed: Iterable[str] = ()) -> bool
 
 
 def refusal(what: str, path: str, agent: str, roots: list[str]) -> str:
-    """The sentence for a path that is not open, with the options that open its folder."""
-    folder = path if what == "working directory" else str(PurePosixPath(path).parent)
-    options = " ".join(f"--root {shlex.quote(root)}" for root in [*roots, folder])
+    """The sentence for a path that is not open, with the command that opens its folder."""
     return (
-        f"The {what} {path} is in none of the folders from which {agent} takes code ({', '.join(roots) or 'none'}). To add its folder, "
-        f"restart the agent (appliance start, or appliance agent process) with {options}, or set APPLIANCE_AGENT_ROOTS."
+        f"The {what} {path} is in none of the folders from which {agent} takes code ({', '.join(roots) or 'none'}). To add its folder, run "
+        f"`appliance agent roots add {shlex.quote(to_add(what, path))}` on the agent's machine."
     )
+
+
+def to_add(what: str, path: str) -> str:
+    """The folder that opens the path of a file or a folder."""
+    return str(PurePosixPath(path).parent) if what == "flow file" else path
 
 
 def _depth(place: PurePosixPath, folders: Iterable[str]) -> int:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 _PR_SET_DUMPABLE = 4  # from linux/prctl.h
 _CLONE_NEWNS = 0x20000  # from linux/sched.h
+SPARE = range(61_184, 65_520)
+"""Numbers that nobody gives to people: those from which systemd takes users of services for the time in which they run (DynamicUser=)."""
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_SLAVE = 2, 4, 0x1000, 0x4000, 1 << 19  # from linux/mount.h
 
 
@@ -58,6 +60,11 @@ def can_enter(path: Path, ids: Ids, *, read: bool = False) -> bool:
     shift = 6 if status.st_uid == ids.uid else 3 if status.st_gid == ids.gid else 0
     bits = 0o5 if read else 0o1
     return (status.st_mode >> shift) & bits == bits
+
+
+def can_reach(folder: Path, ids: Ids) -> bool:
+    """Whether the user can see what is in this folder, by the permissions on the way to it."""
+    return all(can_enter(parent, ids) for parent in folder.parents) and can_enter(folder, ids, read=True)
 
 
 def barriers(paths: Iterable[Path], ids: Ids) -> dict[Path, list[Path]]:

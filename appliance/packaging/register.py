@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from appliance.client import flows
 from appliance.client.transport import Transport
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow import Flow
 from appliance.core.serialize import serialize
 from appliance.kit import options
+from appliance.packaging import local_agent
 from appliance.packaging import project_file as project_files
 from appliance.packaging.local import LocalStorage
 from appliance.packaging.storage import Storage
@@ -47,9 +47,9 @@ def register(
         flow, project, labels=labels, set_schedules_active=set_schedules_active, as_new=as_new, storage=storage
     )
     if transport is not None:
-        return flows.register(transport, request)
+        return local_agent.register(transport, request)
     with Transport.from_environment(url, token) as own:
-        return flows.register(own, request)
+        return local_agent.register(own, request)
 
 
 def registration(

@@ -2,6 +2,7 @@
 
 ServerError
 |- Invalid          400 invalid          the request can't be used as it is
+|  `- ClosedFolder  400 closed_folder    no agent takes code from this folder; `details` name it
 |- Unauthenticated  401 unauthenticated  no credential, or an invalid one
 |- Forbidden        403 forbidden        the caller is known but lacks the permission
 |  |- WrongPassword 403 wrong_password   the current password, which a change of it needs, is another one
@@ -48,6 +49,10 @@ class ServerError(ApplianceError):
 class Invalid(ServerError):
     code = "invalid"
     status = 400
+
+
+class ClosedFolder(Invalid):
+    code = "closed_folder"
 
 
 class Unauthenticated(ServerError):

@@ -48,7 +48,8 @@ def clean_environment(**more: str) -> dict[str, str]:
 class Appliance:
     """One appliance: its process, its command line and its API."""
 
-    def __init__(self, data_dir: Path, *, claimed: bool = True, roots: str = "", **settings: str) -> None:
+    def __init__(self, data_dir: Path, *, claimed: bool = True, roots: str = "/", **settings: str) -> None:
+        """Its runs may write wherever tests look, so they are root as well if the tests are, unless `settings` say otherwise."""
         self.data_dir, self.port = data_dir, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         admin = {"APPLIANCE_ADMIN_PASSWORD": PASSWORD, "APPLIANCE_ADMIN_TOKEN": TOKEN} if claimed else {}
@@ -57,8 +58,7 @@ class Appliance:
             APPLIANCE_PORT=str(self.port),
             APPLIANCE_DISK_RESERVE_BYTES="1048576",
             APPLIANCE_AGENT_ROOTS=roots,
-            **admin,
-            **settings,
+            **{"APPLIANCE_AGENT_USER": str(os.geteuid()), **admin, **settings},
         )
         self.process: subprocess.Popen[bytes] | None = None
         self.log_path = data_dir.parent / f"{data_dir.name}.log"
@@ -183,7 +183,7 @@ class Appliance:
 
 
 @contextmanager
-def running(data_dir: Path, *, roots: str = "", **settings: str) -> Iterator[Appliance]:
+def running(data_dir: Path, *, roots: str = "/", **settings: str) -> Iterator[Appliance]:
     """A ready appliance that ends with the block."""
     appliance = Appliance(data_dir, roots=roots, **settings)
     try:

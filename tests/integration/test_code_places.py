@@ -10,7 +10,7 @@ from appliance.protocol.agents import Enrol
 from appliance.protocol.flows import Registered, Registration
 from appliance.server.actions import agents, flows
 from appliance.server.db.session import Database
-from appliance.server.errors import Invalid
+from appliance.server.errors import ClosedFolder, Invalid
 from tests.integration.builders import ALICE, document
 
 
@@ -19,19 +19,24 @@ def enrol(database: Database, name: str, roots: list[str] | None, labels: list[s
     agents.enrol(database, ALICE, request)
 
 
-def send(database: Database, path: str, working_dir: str | None = None, labels: list[str] | None = None) -> Registered:
+def send(
+    database: Database, path: str, working_dir: str | None = None, labels: list[str] | None = None, **more: str
+) -> Registered:
     doc = document()
     doc["run_config"] = {"type": "local", "env": {}, "labels": labels or [], "working_dir": working_dir}
-    storage: dict[str, Any] = {"type": "local", "path": path, "flow": "etl", "sha256": "0" * 64}
+    storage: dict[str, Any] = {"type": "local", "path": path, "flow": "etl", "sha256": "0" * 64} | more
     request = Registration(project="demo", name="etl", content_hash="0" * 64, document=doc, storage=storage)
     return flows.register(database, ALICE, request)
 
 
-def test_outside_of_all_roots_it_is_refused_with_the_options_that_add_one(database: Database) -> None:
+def test_outside_of_all_roots_it_is_refused_with_the_command_that_adds_one(database: Database) -> None:
     enrol(database, "here", ["/flows"])
-    with pytest.raises(Invalid, match=r"agent 'here' takes code \(/flows\).*--root /flows --root /etc") as caught:
+    with pytest.raises(
+        ClosedFolder, match=r"agent 'here' takes code \(/flows\).*`appliance agent roots add /etc`"
+    ) as caught:
         send(database, "/etc/etl.py")
     assert "etl.py is in none" in str(caught.value)
+    assert caught.value.details == {"folder": "/etc"}
     with pytest.raises(Invalid, match="The working directory /etc is in none"):
         send(database, "/flows/etl.py", "/etc")
     with pytest.raises(Invalid, match="in none of the folders"):
@@ -47,6 +52,28 @@ def test_it_suffices_that_one_agent_takes_it_or_does_not_say(database: Database)
         send(database, "/elsewhere/etl.py")
     enrol(database, "of the release before", None)
     assert send(database, "/elsewhere/etl.py").created
+
+
+@pytest.mark.parametrize(
+    ("path", "module", "folder"),
+    [
+        ("/flows/a/b.py", "a.b", None),
+        ("/flows/a/b.py", "flows.a.b", "/"),
+        ("/flows/a/__init__.py", "a", None),
+        ("/flows/a/__init__.py", "flows.a", "/"),
+        ("/flows/b.py", "x." * 400 + "b", "/"),
+    ],
+)
+def test_a_module_needs_the_folder_from_which_it_is_imported(
+    database: Database, path: str, module: str, folder: str | None
+) -> None:
+    enrol(database, "here", ["/flows"])
+    if folder is None:
+        assert send(database, path, module=module).created
+        return
+    with pytest.raises(ClosedFolder, match="The folder of the module / is in none") as caught:
+        send(database, path, module=module)
+    assert caught.value.details == {"folder": folder}
 
 
 def test_only_agents_with_the_labels_count(database: Database) -> None:

@@ -35,7 +35,7 @@ def site() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def appliance(site: Path) -> Iterator[Appliance]:
-    settings = {"APPLIANCE_SECRET_DOOR": "open sesame", "APPLIANCE_AGENT_USER": "1879100001"}
+    settings = {"APPLIANCE_SECRET_DOOR": "open sesame", "APPLIANCE_AGENT_USER": ""}
     with running(site / "data", roots=str(site / "flows"), **settings) as ready:
         ready.register(str(site / "flows" / "hostile.py"))
         yield ready
@@ -116,3 +116,26 @@ def test_nothing_but_the_agents_places_is_open_to_its_user(appliance: Appliance)
         assert (path.stat().st_uid == 0) == (path.name not in ("agent", "results")), path
     for directory in data.glob("agent/*/runs/*"):
         assert directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_only_the_owner_of_the_data_can_have_code_taken_from_elsewhere(appliance: Appliance, site: Path) -> None:
+    elsewhere = site / "elsewhere"
+    elsewhere.mkdir()
+    flow = elsewhere / "plain.py"
+    flow.write_text(
+        "from appliance import Flow, task\n\n@task\ndef one():\n    return 1\n\nwith Flow('plain') as flow:\n    one()\n"
+    )
+    done = appliance.cli("register", str(flow), "--project", "security")
+    assert done.returncode == 2
+    assert f"appliance agent roots add {elsewhere}" in done.stderr
+    own = {"APPLIANCE_DATA_DIR": str(appliance.data_dir)}
+    done = appliance.cli("register", str(flow), "--project", "tests", **own)
+    assert done.returncode == 0, done.stderr
+    assert f"takes code from {elsewhere} from now on" in done.stderr
+    assert appliance.cli("agent", "roots", "list", "--json", **own).stdout.strip() == f'[\n  "{elsewhere}"\n]'
+    appliance.wait_for(appliance.create_run("plain"), "SUCCESS")
+    closed = site / "closed"
+    closed.mkdir(mode=0o700)
+    done = appliance.cli("agent", "roots", "add", str(closed), **own)
+    assert done.returncode == 1
+    assert f"can't read {closed}" in done.stderr

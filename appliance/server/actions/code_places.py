@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from appliance.kit.documents import JsonDocument
 from appliance.server.db.reads import agents as read_agents
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.tables.flows import FlowVersion
-from appliance.server.errors import Invalid
+from appliance.server.errors import ClosedFolder, Invalid
 
 
 class StorageDocument(msgspec.Struct):
@@ -39,12 +40,25 @@ def check(storage: JsonDocument) -> None:
 
 
 def refuse_closed(session: Session, version: FlowVersion) -> None:
-    """Raises Invalid if each agent that may run this version would refuse its file or its working directory."""
+    """Raises ClosedFolder if each agent that may run this version would refuse its file, the folder of its module, or its working directory."""
     agents = [agent for agent in read_agents.every(session) if set(version.labels) <= set(agent.labels)]
-    places = {"flow file": version.storage.get("path"), "working directory": version.run_config.get("working_dir")}
-    for what, path in places.items():
-        if path and agents and all(_refuses(agent, path) for agent in agents):
-            raise Invalid(folders.refusal(what, path, f"agent {agents[0].name!r}", agents[0].roots or []))
+    for what, path in _places(version):
+        if agents and all(_refuses(agent, path) for agent in agents):
+            sentence = folders.refusal(what, path, f"agent {agents[0].name!r}", agents[0].roots or [])
+            raise ClosedFolder(sentence, folder=folders.to_add(what, path))
+
+
+def _places(version: FlowVersion) -> Iterator[tuple[str, str]]:
+    place = msgspec.convert(version.storage, StorageDocument)
+    if place.path:
+        yield "flow file", place.path
+        if place.module is not None:
+            file = PurePosixPath(place.path)
+            above = place.module.count(".") + (file.stem == "__init__")
+            yield "folder of the module", str(file.parents[min(above, len(file.parents) - 1)] if file.parents else file)
+    directory = version.run_config.get("working_dir")
+    if directory:
+        yield "working directory", directory
 
 
 def _refuses(agent: AgentRow, path: str) -> bool:

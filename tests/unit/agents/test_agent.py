@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +13,9 @@ import msgspec
 import pytest
 
 from appliance.agents.agent import STOPPING_PAUSE, Agent, StartFailed
+from appliance.agents.roots import Roots
 from appliance.client.transport import Transport
+from appliance.kit import added_folders
 from appliance.protocol.agents import Claim, Claimed, Enrolled, Held, Stop, Work
 from appliance.protocol.errors import ErrorAnswer
 
@@ -81,6 +84,7 @@ class Script:
             return httpx2.Response(200, content=msgspec.json.encode(answer))
         self.claims.append(msgspec.json.decode(request.content, type=Claim))
         answer = self.answers.pop(0)
+        self.after()
         if not self.answers:
             self.stop.set()
         if isinstance(answer, Exception):
@@ -90,9 +94,10 @@ class Script:
         )
 
 
-def run(script: Script, capacity: int = 2) -> tuple[int, Recorder]:
+def run(script: Script, capacity: int = 2, roots: Roots | None = None) -> tuple[int, Recorder]:
     http = httpx2.Client(transport=httpx2.MockTransport(script), base_url="http://appliance.test")
     agent = Recorder(Transport("http://appliance.test", "t", http), capacity)
+    agent.roots = roots
     return agent.run(script.stop), agent
 
 
@@ -146,6 +151,14 @@ def test_a_forgotten_agent_enrols_again() -> None:
     script = Script(refused(404, "not_found"), Claimed())
     run(script)
     assert script.enrolments == 2
+
+
+def test_an_agent_whose_roots_changed_enrols_again_before_its_next_claim(tmp_path: Path) -> None:
+    script = Script(Claimed(), Claimed(), Claimed())
+    script.after = lambda: added_folders.add(tmp_path, "/srv/flows")
+    run(script, roots=Roots((), (), tmp_path))
+    assert script.enrolments == 2
+    assert len(script.claims) == 3
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, "unauthenticated"), (403, "forbidden")])

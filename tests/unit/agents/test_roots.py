@@ -15,6 +15,7 @@ from appliance.agents.agent import StartFailed
 from appliance.agents.process import ProcessAgent
 from appliance.agents.roots import Roots
 from appliance.client.transport import Transport
+from appliance.kit import added_folders
 from appliance.kit.folders import is_open
 from appliance.packaging.storage import LoadError, identity
 from appliance.protocol.agents import Work
@@ -43,22 +44,46 @@ def test_the_innermost_folder_decides(path: str, expected: bool) -> None:
     assert is_open(path, ["/flows", "/flows/data/mine"], ["/flows/data", "/flows/data/mine/agent"]) is expected
 
 
-def test_by_default_only_the_data_directory_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    usual = roots(tmp_path / "here" / "data")
-    for folder in (tmp_path, tmp_path / "here", Path("/srv")):
-        assert usual.problem("flow file", str(folder / "f.py")) == ""
-    assert "in none of the folders" in usual.problem("flow file", str(tmp_path / "here" / "data" / "f.py"))
-
-
-def test_a_start_in_the_data_directory_opens_it_except_for_what_the_appliance_keeps_there(
+def test_by_default_the_folder_of_the_start_and_the_home_are_open_and_the_data_directory_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    found = roots(tmp_path)
+    here, home = tmp_path / "here", tmp_path / "home"
+    here.mkdir()
+    home.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(home))
+    usual = roots(here / "data")
+    assert usual.open == (str(here), str(home))
+    for path in (tmp_path / "f.py", Path("/srv/f.py"), here / "data" / "f.py"):
+        assert "in none of the folders" in usual.problem("flow file", str(path))
+
+
+@pytest.mark.parametrize("where", [".", "agent"])
+def test_a_start_or_a_home_in_the_data_directory_opens_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    (tmp_path / where).mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / where)
+    monkeypatch.setenv("HOME", str(tmp_path / where))
+    assert roots(tmp_path).open == ()
+
+
+def test_a_start_in_the_root_of_the_disk_opens_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("HOME", "/")
+    assert roots(tmp_path).open == ()
+
+
+def test_what_is_added_counts_at_once_even_in_the_data_directory_but_not_in_what_the_appliance_keeps_there(
+    tmp_path: Path,
+) -> None:
+    found = roots(tmp_path, "/flows")
+    added_folders.add(tmp_path, str(tmp_path))
+    assert found.open == ("/flows", str(tmp_path))
     assert found.problem("flow file", str(tmp_path / "f.py")) == ""
     assert found.problem("flow file", str(tmp_path / "agent" / "runs" / "f.py")) != ""
+    added_folders.remove(tmp_path, str(tmp_path))
+    assert found.open == ("/flows",)
 
 
 def test_options_replace_the_setting_which_replaces_the_default(tmp_path: Path) -> None:
@@ -67,10 +92,9 @@ def test_options_replace_the_setting_which_replaces_the_default(tmp_path: Path) 
     assert roots(tmp_path, "/three", **setting).open == ("/three",)
 
 
-def test_the_refusal_names_the_options_that_add_the_folder(tmp_path: Path) -> None:
+def test_the_refusal_names_the_command_that_adds_the_folder(tmp_path: Path) -> None:
     sentence = roots(tmp_path, "/flows").problem("flow file", "/srv/new flows/etl.py")
-    assert "--root /flows --root '/srv/new flows'" in sentence
-    assert "APPLIANCE_AGENT_ROOTS" in sentence
+    assert "`appliance agent roots add '/srv/new flows'`" in sentence
 
 
 @pytest.fixture

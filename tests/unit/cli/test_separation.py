@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from appliance import config
 from appliance.cli import separation
 from appliance.config import Settings
+from appliance.kit import privileges
 from appliance.kit.privileges import Ids, can_enter
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give it a user of its own")
@@ -34,11 +36,64 @@ def settings(site: Path, **more: str) -> Settings:
 
 
 @as_root
-def test_without_a_user_for_it_the_agent_stays_with_the_server(site: Path) -> None:
-    """As its flows may lie where no other user can read them."""
-    found = separation.decide(settings(site, APPLIANCE_AGENT_USER=""))
-    assert found.agent is None
-    assert found.problem == "no user appliance-agent exists, and APPLIANCE_AGENT_USER names no other"
+def test_without_a_user_for_it_the_agent_gets_a_number_that_nobody_has_and_keeps_it(site: Path) -> None:
+    (site / "data").mkdir(mode=0o700)
+    first = separation.prepare(
+        settings(site, APPLIANCE_AGENT_USER=""), separation.decide(settings(site, APPLIANCE_AGENT_USER=""))
+    )
+    assert first.agent is not None, first.problem
+    assert first.agent.uid in privileges.SPARE
+    assert first.home == str(site / "data" / "agent")
+    (site / "data").rename(site / "elsewhere")
+    again = separation.decide(settings(site, APPLIANCE_AGENT_USER="", APPLIANCE_DATA_DIR=str(site / "elsewhere")))
+    assert again.agent == first.agent
+
+
+@as_root
+@pytest.mark.parametrize("user", ["root", "0"])
+def test_root_as_the_agents_user_keeps_them_together(site: Path, user: str) -> None:
+    found = separation.decide(settings(site, APPLIANCE_AGENT_USER=user))
+    assert (found.server, found.agent, found.problem) == (None, None, "its user is that of the server")
+
+
+@as_root
+def test_the_server_gets_one_too_if_it_can_reach_its_code_and_all_of_its_data(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(separation, "_interpreter", lambda: [Path("/usr")])
+    data = site / "data"
+    data.mkdir(mode=0o700)
+    (data / "appliance.db").write_text("x")
+    (data / "etl.py").write_text("x")
+    found = separation.decide(settings(site))
+    assert found.server is not None
+    assert found.server.uid in privileges.SPARE
+    assert [path.stat().st_uid for path in (data, data / "appliance.db", data / "etl.py")] == [found.server.uid] * 2 + [
+        0
+    ]
+    for more in (
+        {"APPLIANCE_PORT": "80"},
+        {"APPLIANCE_DATABASE_URL": "postgresql://h/d"},
+        {"APPLIANCE_AGENT_USER": "0"},
+    ):
+        assert separation.decide(settings(site, **more)).server is None, more
+        assert (data / "appliance.db").stat().st_uid == 0, "it was not taken back"
+    site.chmod(0o700)
+    assert separation.decide(settings(site)).server is None
+
+
+@as_root
+def test_a_directory_in_use_or_of_another_user_is_left_alone(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(separation, "_interpreter", lambda: [Path("/usr")])
+    data = site / "data"
+    data.mkdir()
+    with (data / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        separation.decide(settings(site))
+        assert data.stat().st_uid == 0
+    os.chown(data, 1_879_100_003, -1)
+    assert separation.decide(settings(site)).server is None
+    assert data.stat().st_uid == 1_879_100_003
 
 
 def test_only_root_can_separate_them(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,12 +142,13 @@ def test_the_agents_places_change_hands_and_nothing_else_does(site: Path) -> Non
     secret.write_text("x")
     (data / "agent" / "link").symlink_to(secret)
     (data / "agent" / "hard").hardlink_to(secret)
-    found = separation.prepare(settings(site), separation.decide(settings(site)))
+    rooted = settings(site, APPLIANCE_DATABASE_URL="postgresql://h/d")  # so that the server stays root
+    found = separation.prepare(rooted, separation.decide(rooted))
     assert found.agent is not None, found.problem
     assert (data / "agent" / "old" / "job.json").stat().st_uid == found.agent.uid
     assert secret.stat().st_uid == 0
     assert data.stat().st_mode & 0o777 == 0o710
-    again = separation.prepare(settings(site), separation.Separation(problem="for this test"))
+    again = separation.prepare(rooted, separation.Separation(problem="for this test"))
     assert again.agent is None
     assert {path.stat().st_uid for path in (data, *data.rglob("*"))} == {0}
     assert data.stat().st_mode & 0o777 == 0o700
