@@ -13,7 +13,7 @@ DOCS := $(shell find docs appliance/core appliance/engine appliance/testing -typ
 
 # The parts of `make lint` and `make check` run two at a time; each prints its output in one piece.
 TWO_AT_A_TIME := $(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target
-LINTS := lint-ui-tests lint-types lint-ui-types lint-ui-style lint-ui-unused lint-ui-contract lint-imports lint-style
+LINTS := lint-ui-tests lint-security lint-types lint-ui-types lint-ui-style lint-ui-unused lint-ui-contract lint-imports lint-style
 
 .PHONY: help install hooks ui docs run test test-full fuzz lint check unit $(LINTS) format lock image bench bench-peers chaos soak clean
 
@@ -59,6 +59,10 @@ lint-style:
 
 lint-types:
 	$(BIN)/mypy
+
+lint-security:
+	$(BIN)/python -m bandit --quiet --recursive --configfile pyproject.toml appliance deploy
+	$(BIN)/python deploy/ci/secret_scan.py
 
 lint-imports:
 	$(BIN)/lint-imports

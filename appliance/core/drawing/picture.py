@@ -14,7 +14,7 @@ from appliance.core.states import Mapped, State
 from appliance.core.task import Task
 
 Kind = Literal["task", "parameter", "plumbing"]
-_BIDI = frozenset("‎‏‪‫‬‭‮⁦⁧⁨⁩؜")
+_BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c")
 
 
 @dataclass(slots=True)
