@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from detect_secrets import SecretsCollection
@@ -33,22 +32,16 @@ NOT_SCANNED = (
     "tests/compatibility/pickles",
     str(BASELINE),
 )
-Findings = dict[str, list[str]]
+ACCEPT = "python deploy/ci/secret_scan.py --accept"
 
 
-def find(root: Path) -> tuple[Findings, list[str]]:
-    """The secrets in each file as `kind hash`, and where they are, for people."""
-    files = _candidates(root)
-    found: Findings = {}
-    places: list[str] = []
+def find(root: Path) -> dict[tuple[str, str], int]:
+    """The secrets by file and `kind hash`, and their lines."""
+    secrets = SecretsCollection(root=str(root))
     with transient_settings({"plugins_used": [{"name": name} for name in DETECTORS.split()], "filters_used": []}):
-        secrets = SecretsCollection(root=str(root))
-        for file in files:
+        for file in _candidates(root):
             secrets.scan_file(file)
-    for file, secret in secrets:
-        found.setdefault(file, []).append(f"{secret.type} {secret.secret_hash}")
-        places.append(f"{file}:{secret.line_number}: {secret.type} ({secret.secret_hash[:8]})")
-    return {file: sorted(set(kinds)) for file, kinds in sorted(found.items())}, sorted(places)
+    return {(file, f"{secret.type} {secret.secret_hash}"): secret.line_number for file, secret in secrets}
 
 
 def _candidates(root: Path) -> list[str]:
@@ -66,19 +59,20 @@ def main() -> int:
     parser.add_argument("root", nargs="?", type=Path, default=Path())
     options = parser.parse_args()
     baseline = options.root / BASELINE
-    found, places = find(options.root)
+    found = find(options.root)
     if options.accept:
-        baseline.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        files = {file: sorted(kind for other, kind in found if other == file) for file, _ in sorted(found)}
+        baseline.write_text(json.dumps(files, indent=1) + "\n", encoding="utf-8")
         return 0
-    known: Findings = json.loads(baseline.read_text(encoding="utf-8"))
-    new = {(file, kind) for file, kinds in found.items() for kind in kinds if kind not in known.get(file, [])}
-    gone = {(file, kind) for file, kinds in known.items() for kind in kinds if kind not in found.get(file, [])}
-    for place in places:
-        if any(place.startswith(f"{file}:") and f"({kind.split()[-1][:8]})" in place for file, kind in new):
-            print(f"{place}: remove this secret and replace it everywhere; if it is none: python deploy/ci/secret_scan.py --accept")
-    for file, _ in sorted(gone):
-        print(f"{file}: the baseline knows a secret that is no longer there; run python deploy/ci/secret_scan.py --accept")
-    return 1 if new or gone else 0
+    files = json.loads(baseline.read_text(encoding="utf-8"))
+    known = {(file, kind) for file, kinds in files.items() for kind in kinds}
+    for file, kind in sorted(found.keys() - known):
+        print(
+            f"{file}:{found[file, kind]}: {kind.rpartition(' ')[0]}: take it out and replace it everywhere; if it is no secret: {ACCEPT}"
+        )
+    for file, _ in sorted(known - found.keys()):
+        print(f"{file}: the baseline knows a secret that is no longer there: {ACCEPT}")
+    return int(found.keys() != known)
 
 
 if __name__ == "__main__":
