@@ -15,7 +15,7 @@ DOCS := $(shell find docs appliance/core appliance/engine appliance/testing -typ
 TWO_AT_A_TIME := $(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target
 LINTS := lint-ui-tests lint-security lint-types lint-ui-types lint-ui-style lint-ui-unused lint-ui-contract lint-imports lint-style
 
-.PHONY: help install hooks ui docs run test test-full fuzz lint check unit $(LINTS) format lock image bench bench-peers chaos soak clean
+.PHONY: help install hooks ui docs run test test-full fuzz lint check unit $(LINTS) format lock sbom image bench bench-peers chaos soak clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -88,6 +88,9 @@ format: install ## format the code and apply the linter's fixes
 
 lock: install ## resolve the dependencies again and write the lock files
 	deploy/ci/lock
+
+sbom: install ## write the software bill of materials to dist/sbom.cdx.json (CycloneDX)
+	@$(BIN)/python deploy/ci/sbom.py dist/sbom.cdx.json
 
 image: ## build the container image (BASE_IMAGE=... for another base image)
 	docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) -f deploy/docker/Dockerfile -t appliance:local .
