@@ -193,7 +193,7 @@ def first_user(settings: Settings, db: Database) -> str | None:
             return None
         if not setup.setup_required(db):
             return None
-        return f"{settings.local_url}/setup?token={setup.create_setup_token(db)}"
+        return setup.setup_link(settings, setup.create_setup_token(db))
     except ServerError as error:
         raise StartError(error.message) from error
 
@@ -206,7 +206,8 @@ def announce(settings: Settings, link: str | None) -> None:
             "APPLIANCE_DEVELOPMENT is on: any password is accepted, however short. Turn it off before others use the appliance."
         )
     if link is not None:
-        echo(f"No user exists yet. Open this link once to create the administrator:\n\n    {link}\n", err=True)
+        validity = f"It is valid once, for {setup.LINK_HOURS} hours"
+        echo(f"No user exists yet. Open this link to create the administrator:\n\n    {link}\n\n{validity}.", err=True)
 
 
 def workers(settings: Settings) -> None:

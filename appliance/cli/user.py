@@ -21,6 +21,10 @@ Examples:
   appliance user edit maria --role admin
   appliance user disable maria
   appliance user sign-out maria"""
+CREATE_EPILOG = """\b
+Examples:
+  appliance user create maria --role operator
+  appliance user create kiosk --password-file /run/secrets/kiosk --no-must-change"""
 CHANGE_EPILOG = """\b
 Examples:
   appliance user password
@@ -36,7 +40,7 @@ def user() -> None:
     """Create, list, change, disable, and delete users, and end their sessions."""
 
 
-@user.command()
+@user.command(epilog=CREATE_EPILOG)
 @click.argument("name")
 @click.option("--role", type=_ROLE, default="viewer", show_default=True, help="What the user may do.")
 @click.option(
@@ -44,18 +48,26 @@ def user() -> None:
     type=_FILE,
     help="Read the password from a file instead of prompting for it.",
 )
+@click.option(
+    "--must-change/--no-must-change",
+    default=True,
+    help="Whether NAME must choose another password at the first sign-in [--must-change].",
+)
 @key_option
 @as_json
-def create(name: str, role: Role, password_file: Path | None, json_output: bool) -> None:
+def create(name: str, role: Role, password_file: Path | None, must_change: bool, json_output: bool) -> None:
     """Create a user."""
     from appliance.client import admin
 
     password = _read(password_file, "Password", twice=True)
-    created = admin.create_user(connect(), CreateUser(username=name, password=password, role=role))
+    created = admin.create_user(
+        connect(), CreateUser(username=name, password=password, role=role, must_change=must_change)
+    )
     if json_output:
         print_json(created)
     else:
-        echo(f"User {created.username} created with role {created.role}.")
+        rest = "; the password must be changed at the first sign-in" if created.must_change_password else ""
+        echo(f"User {created.username} created with role {created.role}{rest}.")
 
 
 @user.command("list")
@@ -125,8 +137,10 @@ def sessions(user_id: UUID | None, json_output: bool) -> None:
     if json_output:
         print_json(listed)
         return
-    rows = ((s.created, s.last_used, s.expires_at, s.id) for s in listed)
-    print_table(("SIGNED IN", "LAST USED", "EXPIRES", "ID"), rows, "No browser is signed in.")
+    rows = (
+        (s.created, s.last_used, s.expires_at, s.browser or "unknown", s.address or "unknown", s.id) for s in listed
+    )
+    print_table(("SIGNED IN", "LAST USED", "EXPIRES", "BROWSER", "FROM", "ID"), rows, "No browser is signed in.")
 
 
 @user.command("sign-out")

@@ -33,9 +33,12 @@ class Me(Answer, kw_only=True):
 
 
 class CreateUser(Message, kw_only=True):
+    """Add a user, who must change this password at the first sign-in, unless `must_change` is false."""
+
     username: str
     password: str
     role: Role = "viewer"
+    must_change: bool = True
 
 
 class UserView(Answer, kw_only=True):
@@ -55,13 +58,15 @@ class EditUser(Message, kw_only=True):
 
 
 class SessionView(Answer, kw_only=True):
-    """A browser in which a user is signed in. `current` is the one that asks."""
+    """A browser in which a user is signed in. `current` is the one that asks; `browser` and `address` are those of the sign-in."""
 
     id: UUID
     created: datetime
     last_used: datetime
     expires_at: datetime
     current: bool = False
+    browser: str = ""
+    address: str = ""
 
 
 class ChangePassword(Message, kw_only=True):

@@ -109,7 +109,7 @@ def test_the_documentation_is_one_click_away(page: Page) -> None:
 def test_a_viewer_reads_and_is_offered_nothing_to_change(
     guest: tuple[Page, Watch], appliance: Appliance, finished: dict[str, str], tmp_path: Path
 ) -> None:
-    person = {"username": "visitor", "password": PASSWORD, "role": "viewer"}
+    person = {"username": "visitor", "password": PASSWORD, "role": "viewer", "must_change": False}
     assert appliance.api("POST", "/api/v1/users", person).status_code in (200, 201)
     running = appliance.run(appliance.create_run("waits", path=str(tmp_path / "never")))
     page, _ = guest

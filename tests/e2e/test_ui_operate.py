@@ -361,7 +361,7 @@ def test_a_refusal_for_a_full_disk_is_said_once_and_clearly(page: Page, applianc
 
 
 def test_a_viewer_sees_all_of_it_and_is_offered_none(browser: Browser, appliance: Appliance) -> None:
-    person = {"username": "visitor", "password": PASSWORD, "role": "viewer"}
+    person = {"username": "visitor", "password": PASSWORD, "role": "viewer", "must_change": False}
     assert appliance.api("POST", "/api/v1/users", person).status_code in (200, 201)
     limit(appliance, "label", "etl", 2)
     run = planned(appliance, "sums")

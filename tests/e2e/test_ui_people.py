@@ -55,7 +55,8 @@ def told(page: Page, text: str) -> None:
 
 
 def add_user(appliance: Appliance, name: str, role: str) -> str:
-    answer = appliance.api("POST", "/api/v1/users", {"username": name, "password": WORDS, "role": role})
+    user = {"username": name, "password": WORDS, "role": role, "must_change": False}
+    answer = appliance.api("POST", "/api/v1/users", user)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 

@@ -118,6 +118,25 @@ def test_a_second_setup_link_replaces_the_first(empty_site: Site) -> None:
     assert empty_site.client.post("/api/v1/setup", json={"token": second, "password": PASSWORD}).status_code == 201
 
 
+def test_a_setup_link_expires_and_only_its_hash_is_stored(empty_site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    now = clock.now()
+    token = setup.create_setup_token(empty_site.database)
+    assert token not in repr(builders.rows(empty_site.database, "select * from setting")) + caplog.text
+    body = {"token": token, "password": PASSWORD}
+    with clock.stopped(lambda: now + timedelta(hours=setup.LINK_HOURS, minutes=1)):
+        late = empty_site.client.post("/api/v1/setup", json=body)
+    assert late.status_code == 403 and late.json()["message"].startswith("The setup link has expired; get another")
+    assert empty_site.client.post("/api/v1/setup", json=body).status_code == 201
+    assert builders.rows(empty_site.database, "select name from setting where name = 'setup_token'") == []
+
+
+def test_a_link_ends_when_the_environment_names_the_admin(empty_site: Site) -> None:
+    setup.create_setup_token(empty_site.database)
+    setup.ensure_admin(empty_site.database, PASSWORD, "")
+    assert builders.rows(empty_site.database, "select name from setting where name = 'setup_token'") == []
+
+
 def test_the_environment_makes_the_admin_once(empty_site: Site) -> None:
     database = empty_site.database
     for _ in range(2):

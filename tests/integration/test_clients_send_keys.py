@@ -224,7 +224,8 @@ CHANGE_NOTHING = {
     ),
     *("job list", "job show", "start", "server", "services", "agent process", "health", "completion"),
     *("backup create", "backup list", "backup restore", "backup verify", "doctor rows"),
-    *("login", "logout", "profile list", "profile use", "admin reset"),
+    *("login", "logout", "profile list", "profile use", "admin reset", "admin setup-link"),
+    *("agent roots list", "agent roots add", "agent roots remove"),
 }
 """Commands that change nothing on a server, because they only read, work on files, or are the appliance themselves."""
 

@@ -233,6 +233,19 @@ def test_an_administrator_sets_a_password_that_must_be_changed(site: Site, alice
     assert event["actor"] == "admin"
 
 
+@pytest.mark.parametrize("must", [None, True, False])
+def test_a_new_user_must_change_theirs_unless_the_administrator_says_otherwise(site: Site, must: bool | None) -> None:
+    chosen = {} if must is None else {"must_change": must}
+    created = site.post("/api/v1/users", {"username": "bob", "password": PRESET, **chosen}, "admin")
+    assert (created.status_code, created.json()["must_change_password"]) == (201, must is not False)
+    mine = browser(site, username="bob")
+    assert mine.get("/api/v1/flows").status_code == (200 if must is False else 403)
+    site.tokens["bob"] = add_token(site.database, "bob")
+    assert site.get("/api/v1/flows", "bob").status_code == 200, "tokens are something else"
+    assert mine.change(PRESET, OWN).status_code == 200
+    assert mine.get("/api/v1/flows").status_code == 200
+
+
 def test_unless_the_administrator_says_otherwise(site: Site, alice: UUID) -> None:
     assert put(site, alice, {"password": OWN, "must_change": False}).json()["must_change_password"] is False
     assert browser(site, OWN).get("/api/v1/flows").status_code == 200
@@ -351,6 +364,15 @@ def test_an_administrator_resets_another(site: Site, alice: UUID, appliance: Com
     told = appliance("password", str(alice), "--password-file", str(file), "--no-must-change", "--json").output
     assert msgspec.json.decode(told)["must_change_password"] is False
     assert browser(site, OWN).me["must_change_password"] is False
+
+
+def test_an_administrator_creates_one(site: Site, appliance: Command, tmp_path: Path) -> None:
+    file = tmp_path / "new.txt"
+    file.write_text(f"{OWN}\n")
+    told = appliance("create", "bob", "--password-file", str(file)).output
+    assert told == "User bob created with role viewer; the password must be changed at the first sign-in.\n"
+    told = appliance("create", "eve", "--no-must-change", "--password-file", str(file)).output
+    assert told == "User eve created with role viewer.\n"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -156,6 +157,19 @@ def test_people_end_their_own_sessions_and_no_others(site: Site, maria: UUID) ->
     assert (me(site, here), me(site, lost)) == (200, 401)
 
 
+def test_a_session_says_from_which_browser_and_address_it_began(site: Site, maria: UUID) -> None:
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
+    for user_agent in (agent, "curl/8.5.0", "\x07<script>" * 200, ""):
+        body = {"username": "maria", "password": PASSWORD}
+        assert site.client.post("/api/v1/login", json=body, headers={"User-Agent": user_agent}).status_code == 200
+        site.client.cookies.clear()
+    listed = site.get(f"/api/v1/users/{maria}/sessions", "admin").json()["items"]
+    assert sorted(session["browser"] for session in listed) == ["", "", "Firefox on Linux", "curl"]
+    assert {session["address"] for session in listed} == {"testclient"}
+    own = site.client.get("/api/v1/sessions", headers=signed_in(site)).json()["items"]
+    assert [(session["browser"], session["address"]) for session in own if session["current"]] == [("", "")]
+
+
 def test_a_new_sign_in_ends_the_former_session_of_that_browser(site: Site, maria: UUID) -> None:
     former, elsewhere = signed_in(site), signed_in(site)
     body = {"username": "maria", "password": PASSWORD}
@@ -291,6 +305,17 @@ def test_the_machines_administrator_gets_back_in(site: Site, settings: Settings,
     assert rows(site.database, "select actor from event where kind = 'user.reset'") == [{"actor": "appliance"}]
 
 
+def test_a_setup_link_can_be_had_again_until_somebody_has_set_up(empty_site: Site, tmp_path: Any) -> None:
+    place = ["--database-url", empty_site.database.url, "--data-dir", str(tmp_path), "--json"]
+    links = [json.loads(CliRunner().invoke(cli, ["admin", "setup-link", *place]).output)["url"] for _ in range(2)]
+    bodies = [{"token": link.partition("/setup#token=")[2], "password": PASSWORD} for link in links]
+    told = [empty_site.client.post("/api/v1/setup", json=body) for body in bodies]
+    assert [answer.status_code for answer in told] == [403, 201]
+    assert "appliance admin setup-link" in told[0].json()["message"]
+    refused = CliRunner().invoke(cli, ["admin", "setup-link", *place])
+    assert (refused.exit_code, "has been set up already" in refused.output) == (1, True)
+
+
 def test_a_reset_needs_a_database_and_a_good_password(tmp_path: Any, site: Site) -> None:
     (tmp_path / "password").write_text("short")
     arguments = ["admin", "reset", "--password-file", str(tmp_path / "password"), "--data-dir"]
@@ -317,7 +342,16 @@ def test_the_command_line_gives_and_takes(
             "User maria has the role operator and may sign in.",
         ]
         signed_in(site)
-        assert len(CliRunner().invoke(cli, ["user", "sessions", "maria"]).output.splitlines()) == 2
+        site.client.post(
+            "/api/v1/login",
+            json={"username": "maria", "password": PASSWORD},
+            headers={
+                "User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36"
+            },
+        )
+        listed = CliRunner().invoke(cli, ["user", "sessions", "maria"]).output
+        assert len(listed.splitlines()) == 3
+        assert "Chrome on Windows" in listed and "testclient" in listed and "unknown" in listed
         refused = CliRunner().invoke(cli, ["user", "disable", "admin"])
         assert refused.exit_code == 1
         assert "another administrator can" in str(refused.exception)

@@ -13,6 +13,7 @@ from appliance.protocol.users import Login
 from appliance.server.actions.keyed import keyed
 from appliance.server.auth import devices, passwords
 from appliance.server.auth.identity import Actor
+from appliance.server.auth.origins import UNKNOWN, Origin
 from appliance.server.db.reads import users as read_users
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.users import UserRow
@@ -43,7 +44,13 @@ def account_of(request: Login) -> str:
 
 @retried
 def sign_in(
-    db: Database, request: Login, lifetime: timedelta, former: str | None = None, *, now: datetime | None = None
+    db: Database,
+    request: Login,
+    lifetime: timedelta,
+    former: str | None = None,
+    *,
+    origin: Origin = UNKNOWN,
+    now: datetime | None = None,
 ) -> SignedIn:
     """Check a password and open a session, in place of the one whose cookie the browser had. A wrong name and a wrong password get the
     same answer after the same work."""
@@ -60,10 +67,10 @@ def sign_in(
             raise Unauthenticated(_WRONG)
         if former is not None:
             write_sessions.remove_by_hash(session, ids.sha256(former))
-        return open_session(session, user, lifetime, now)
+        return open_session(session, user, lifetime, origin, now)
 
 
-def open_session(session: Session, user: UserRow, lifetime: timedelta, now: datetime) -> SignedIn:
+def open_session(session: Session, user: UserRow, lifetime: timedelta, origin: Origin, now: datetime) -> SignedIn:
     """Store a new session inside an action's transaction, and drop the expired ones."""
     secret, csrf_token, expires_at = ids.secret("session"), ids.sha256(ids.secret("csrf")), now + lifetime
     write_sessions.remove_expired(session, now)
@@ -77,6 +84,8 @@ def open_session(session: Session, user: UserRow, lifetime: timedelta, now: date
             "created": now,
             "expires_at": expires_at,
             "last_used": now,
+            "browser": origin.browser,
+            "address": origin.address,
         },
     )
     actor = Actor(

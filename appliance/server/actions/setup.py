@@ -9,8 +9,10 @@ import re
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
 from sqlalchemy.orm import Session
 
+from appliance.config import Settings
 from appliance.kit import clock, ids
 from appliance.protocol.users import Setup
 from appliance.server.actions.sessions import SignedIn, open_session
@@ -18,6 +20,7 @@ from appliance.server.actions.tokens import issue
 from appliance.server.actions.users import normal_username
 from appliance.server.auth import passwords
 from appliance.server.auth.identity import SYSTEM
+from appliance.server.auth.origins import UNKNOWN, Origin
 from appliance.server.db.reads import settings as read_settings
 from appliance.server.db.reads import tokens as read_tokens
 from appliance.server.db.reads import users as read_users
@@ -37,11 +40,25 @@ ADMIN = "admin"
 MIN_TOKEN_LENGTH = 8
 GOOD_TOKEN_LENGTH = 16
 _SENDABLE = re.compile(r"(?! )[\x20-\x7e]*(?<! )")
-_SETUP = "setup_token_hash"
 _PRESET = "preset_password_hash"
 """The password that was in the environment at the last start, whatever the password of `admin` has been changed to since."""
 _FROM_ENVIRONMENT = "from the environment"
 AGENTS_USER = "agent_not_separated"
+LINK_HOURS = 24
+"""How long a setup link is good for, unless the next one replaces it."""
+
+
+_ANOTHER = "get another with `appliance admin setup-link` on the appliance's machine, or by restarting it"
+
+
+class _SetupToken(msgspec.Struct, frozen=True):
+    """What is stored of the setup link's token."""
+
+    sha256: str
+    expires_at: datetime
+
+
+_SETUP = read_settings.Stored("setup_token", _SetupToken)
 
 
 def setup_required(db: Database) -> bool:
@@ -111,29 +128,36 @@ def reset_admin(db: Database, username: str, password: str, *, now: datetime | N
 
 @retried
 def create_setup_token(db: Database, *, now: datetime | None = None) -> str:
-    """A new one-time setup token; it replaces the previous one. Raises Conflict once the appliance is claimed."""
+    """A new one-time setup token, good for a day; it replaces the previous one. Raises Conflict once the appliance is claimed."""
     now = now or clock.now()
     secret = ids.secret("setup")
+    stored = msgspec.json.encode(_SetupToken(ids.sha256(secret), now + timedelta(hours=LINK_HOURS))).decode()
     with db.write("setup.token") as session:
         if read_users.any_exists(session):
             raise Conflict("This appliance has been set up already; sign in instead.")
-        write_settings.put(session, _SETUP, ids.sha256(secret), now)
+        write_settings.put(session, _SETUP.name, stored, now)
     return secret
 
 
+def setup_link(settings: Settings, token: str) -> str:
+    """The token is in the fragment, which browsers send to nobody: it gets into no log of a server or a proxy."""
+    return f"{settings.local_url}/setup#token={token}"
+
+
 @retried
-def use_setup(db: Database, request: Setup, lifetime: timedelta, *, now: datetime | None = None) -> SignedIn:
+def use_setup(
+    db: Database, request: Setup, lifetime: timedelta, *, origin: Origin = UNKNOWN, now: datetime | None = None
+) -> SignedIn:
     """Claim the appliance: check the one-time token, create the first administrator, and sign them in."""
     now = now or clock.now()
     username = normal_username(request.username)
     with db.read() as session:
-        _check_setup_token(session, request.token)
+        _check_setup_token(session, request.token, now)
     password_hash = _hash_password(db, request.password, username)
     with db.write("setup") as session:
-        _check_setup_token(session, request.token)  # again, now that nobody else can use it
+        _check_setup_token(session, request.token, now)  # again, now that nobody else can use it
         admin = _add_admin(session, username, password_hash, now)
-        write_settings.remove(session, _SETUP)
-        return open_session(session, admin, lifetime, now)
+        return open_session(session, admin, lifetime, origin, now)
 
 
 @retried
@@ -198,12 +222,14 @@ def _set_password(session: Session, user_id: UUID, password_hash: str, must_chan
     announce(session, "user", user_id, "user.password_set", {"must_change": must_change}, SYSTEM, now)
 
 
-def _check_setup_token(session: Session, token: str) -> None:
+def _check_setup_token(session: Session, token: str, now: datetime) -> None:
     if read_users.any_exists(session):
         raise Conflict("This appliance has been set up already; sign in instead.")
-    stored = read_settings.get(session, _SETUP)
-    if stored is None or not hmac.compare_digest(stored, ids.sha256(token)):
-        raise Forbidden("The setup link is not valid; restart the appliance to get a new one.")
+    stored = _SETUP.find(session)
+    if stored is None or not hmac.compare_digest(stored.sha256, ids.sha256(token)):
+        raise Forbidden(f"The setup link is not valid; use the newest one, or {_ANOTHER}.")
+    if stored.expires_at <= now:
+        raise Forbidden(f"The setup link has expired; {_ANOTHER}.")
 
 
 def _add_admin(
@@ -219,6 +245,7 @@ def _add_admin(
         created=now,
         must_change_password=must_change,
     )
+    write_settings.remove(session, _SETUP.name)
     announce(session, "user", user_id, "user.created", {"role": "admin"}, SYSTEM, now)
     user = read_users.get(session, user_id)
     assert user is not None

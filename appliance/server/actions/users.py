@@ -54,10 +54,23 @@ def _create(
         if read_users.by_username(session, username) is not None:
             raise Conflict(f"There is already a user {username}; choose another name.")
         write_users.add(
-            session, id=user_id, username=username, password_hash=password_hash, role=request.role, created=now
+            session,
+            id=user_id,
+            username=username,
+            password_hash=password_hash,
+            role=request.role,
+            created=now,
+            must_change_password=request.must_change,
         )
         announce(session, "user", user_id, "user.created", {"role": request.role}, actor, now)
-    return UserView(id=user_id, username=username, role=request.role, created=now, disabled=False)
+    return UserView(
+        id=user_id,
+        username=username,
+        role=request.role,
+        created=now,
+        disabled=False,
+        must_change_password=request.must_change,
+    )
 
 
 @keyed("user.edit")

@@ -78,7 +78,7 @@ class Gate:
             self._claimed = users.any_exists(session)
         if not self._claimed:
             raise SetupRequired(
-                "This appliance has not been set up yet; open the setup link that was printed when it first started."
+                "This appliance has not been set up yet; open the setup link that was printed at its start."
             )
 
 

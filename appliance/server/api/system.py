@@ -22,6 +22,7 @@ from appliance.server.api.bodies import decode
 from appliance.server.auth import devices
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.auth.identity import Actor, Credential
+from appliance.server.auth.origins import Origin, origin_of
 from appliance.server.auth.password_workers import PasswordWorkers
 from appliance.server.auth.passwords import shortest
 from appliance.server.auth.sessions import COOKIE
@@ -54,11 +55,16 @@ def info(database: Database, settings: Settings) -> ServerInfo:
     request_max_body_size=STRANGERS_BODY,
 )
 async def use_setup(
-    database: Database, settings: Settings, password_workers: PasswordWorkers, body: bytes
+    request: Request[Any, Any, Any],
+    database: Database,
+    settings: Settings,
+    password_workers: PasswordWorkers,
+    body: bytes,
 ) -> Response[Me]:
     """Set up a new appliance with its one-time token. Signs the new administrator in."""
     message = decode(body, Setup)
-    session = await password_workers.run(setup.use_setup, database, message, _lifetime(settings))
+    lifetime, origin = _lifetime(settings), _origin(request)
+    session = await password_workers.run(setup.use_setup, database, message, lifetime, origin=origin)
     return _signed_in(session, settings)
 
 
@@ -81,10 +87,10 @@ async def login(
     account, cookie = sessions.account_of(message), request.cookies.get(devices.COOKIE)
     device = await to_thread.run_sync(devices.known, database, account, cookie) if cookie else None
     run = password_workers.run if device is None else password_workers.run_for_known
-    former = request.cookies.get(COOKIE)
+    former, lifetime, origin = request.cookies.get(COOKIE), _lifetime(settings), _origin(request)
     try:
         with throttle.attempt(account, _peer(request), device):
-            session = await run(sessions.sign_in, database, message, _lifetime(settings), former)
+            session = await run(sessions.sign_in, database, message, lifetime, former, origin=origin)
     except TooManyRequests:
         await asyncio.sleep(REFUSAL)
         raise
@@ -158,6 +164,10 @@ def _me(actor: Actor, csrf_token: str) -> Me:
 
 def _peer(request: Request[Any, Any, Any]) -> str:
     return request.client.host if request.client else ""
+
+
+def _origin(request: Request[Any, Any, Any]) -> Origin:
+    return origin_of(request.headers.get("user-agent", ""), _peer(request))
 
 
 def _lifetime(settings: Settings) -> timedelta:

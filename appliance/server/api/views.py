@@ -180,6 +180,8 @@ def session(row: SessionRow, current: UUID | None) -> SessionView:
         last_used=row.last_used,
         expires_at=row.expires_at,
         current=row.id == current,
+        browser=row.browser,
+        address=row.address,
     )
 
 

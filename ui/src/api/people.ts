@@ -22,6 +22,9 @@ export interface BrowserSession {
   last_used: string;
   expires_at: string;
   current: boolean;
+  /** Of the sign-in, such as "Firefox on Linux"; empty if unknown. */
+  browser: string;
+  address: string;
 }
 
 export interface Token {
@@ -69,7 +72,9 @@ function change<T>(method: string, path: string, { idempotencyKey, ...body }: Ke
   return request<T>(method, path, method === "DELETE" ? undefined : body, undefined, idempotencyKey);
 }
 
-export function createUser(user: Keyed<{ username: string; password: string; role: Role }>): Promise<User> {
+export function createUser(
+  user: Keyed<{ username: string; password: string; role: Role; must_change: boolean }>,
+): Promise<User> {
   return change("POST", "/api/v1/users", user);
 }
 

@@ -1,5 +1,5 @@
-import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { Link, useLocation, useNavigate } from "@tanstack/react-router";
+import { type FormEvent, useLayoutEffect, useState } from "react";
 import { Button } from "react-aria-components";
 import { setUp, useSession } from "../api/session";
 import { DoorPage } from "../features/session/door";
@@ -10,7 +10,7 @@ import { TextInput } from "../ui/text-input";
 export function SetupPage() {
   usePageTitle("Set up");
   const { setupRequired } = useSession();
-  const { token } = useSearch({ from: "/setup" });
+  const token = useLinkToken();
   if (!setupRequired) {
     return (
       <DoorPage
@@ -24,10 +24,29 @@ export function SetupPage() {
     );
   }
   return (
-    <DoorPage title="Set up" subtitle="Create the first administrator. The link from the terminal works only once.">
-      <SetupForm linkToken={token ?? ""} />
+    <DoorPage title="Set up" subtitle="Create the first administrator. The link works only once.">
+      <SetupForm key={token} linkToken={token} />
     </DoorPage>
   );
+}
+
+/** The token of the link, which leaves the address at once, and so the history: in the fragment of new links, in the query of old ones. */
+function useLinkToken(): string {
+  const navigate = useNavigate();
+  const { hash, searchStr } = useLocation();
+  const [token, setToken] = useState("");
+  const found = new URLSearchParams(hash).get("token") ?? new URLSearchParams(searchStr).get("token");
+  useLayoutEffect(() => {
+    if (!found) return;
+    setToken(found);
+    void navigate({ to: "/setup", search: {}, hash: "", replace: true });
+  }, [found, navigate]);
+  return token;
+}
+
+/** Of a whole link, or of the token itself. */
+function tokenIn(text: string): string {
+  return text.trim().split("token=").at(-1) ?? "";
 }
 
 function SetupForm({ linkToken }: { linkToken: string }) {
@@ -44,7 +63,7 @@ function SetupForm({ linkToken }: { linkToken: string }) {
     setBusy(true);
     setError("");
     try {
-      await setUp(token.trim(), username.trim(), password);
+      await setUp(tokenIn(token), username.trim(), password);
       await navigate({ to: "/runs", replace: true });
     } catch (problem) {
       setError((problem as Error).message);
@@ -61,10 +80,10 @@ function SetupForm({ linkToken }: { linkToken: string }) {
       )}
       {!linkToken && (
         <TextInput
-          label="Setup token"
+          label="Setup link"
           value={token}
           onChange={setToken}
-          help="Printed when the appliance first started."
+          help="The link that the appliance printed at its start, or its part after token="
           isRequired
         />
       )}

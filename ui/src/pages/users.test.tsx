@@ -79,7 +79,9 @@ describe("a new user", () => {
     await page.user.type(screen.getByLabelText("Password"), PASSWORD);
     await page.user.click(button("Add user"));
     await waitFor(() => expect(notices()).toEqual(["zoe can sign in now."]));
-    expect(server.bodies("POST /api/v1/users")).toEqual([{ username: "zoe", password: PASSWORD, role: "admin" }]);
+    expect(server.bodies("POST /api/v1/users")).toEqual([
+      { username: "zoe", password: PASSWORD, role: "admin", must_change: true },
+    ]);
     expect(keys("POST /api/v1/users")[0]).toMatch(/^[0-9a-f]{32}$/);
     await waitFor(() => expect(server.callsTo(USERS)).toHaveLength(2));
   });
@@ -94,8 +96,13 @@ describe("a new user", () => {
     expect((await screen.findByRole("alert")).textContent).toBe("There is already a user maria.");
     await page.user.click(button("Add user"));
     await waitFor(() => expect(server.callsTo("POST /api/v1/users")).toHaveLength(2));
-    const [first, again] = keys("POST /api/v1/users");
+    await page.user.click(screen.getByRole("checkbox", { name: /must change it at their first sign-in/ }));
+    await page.user.click(button("Add user"));
+    await waitFor(() => expect(server.callsTo("POST /api/v1/users")).toHaveLength(3));
+    const [first, again, other] = keys("POST /api/v1/users");
     expect(again).toBe(first);
+    expect(other).not.toBe(first);
+    expect(server.bodies("POST /api/v1/users").at(-1)).toMatchObject({ username: "maria", must_change: false });
   });
 });
 

@@ -194,5 +194,14 @@ export function token(more: Partial<Token> = {}): Token {
 }
 
 export function browserSession(more: Partial<BrowserSession> = {}): BrowserSession {
-  return { id: "session-1", created: AT, last_used: AT, expires_at: "2026-11-29T06:00:00Z", current: false, ...more };
+  return {
+    id: "session-1",
+    created: AT,
+    last_used: AT,
+    expires_at: "2026-11-29T06:00:00Z",
+    current: false,
+    browser: "Firefox on Linux",
+    address: "192.0.2.7",
+    ...more,
+  };
 }

@@ -22,6 +22,8 @@ interface Options {
   path?: string;
   permissions?: readonly string[];
   role?: "viewer" | "operator" | "admin";
+  /** Nobody has set up the appliance yet. */
+  setupRequired?: boolean;
 }
 
 export interface Page {
@@ -29,12 +31,14 @@ export interface Page {
   queries: QueryClient;
   /** The address that the page is at now. */
   address: () => string;
+  /** The same with its query and its fragment. */
+  href: () => string;
   rerender: (element: ReactNode) => void;
   unmount: () => void;
 }
 
 /** The session as the server writes it into the page. */
-export async function signIn(role: string, permissions: readonly string[]): Promise<void> {
+export async function signIn(role: string, permissions: readonly string[], setupRequired = false): Promise<void> {
   document.getElementById("boot")?.remove();
   const boot = document.createElement("script");
   boot.id = "boot";
@@ -43,7 +47,7 @@ export async function signIn(role: string, permissions: readonly string[]): Prom
     me: { username: "alice", role, permissions, csrfToken: "csrf-1", mustChangePassword: false },
     siteName: "Test",
     version: "1",
-    setupRequired: false,
+    setupRequired,
     shortestPassword: 12,
   });
   document.body.append(boot);
@@ -60,6 +64,8 @@ function connect(): void {
 }
 
 const PATHS = [
+  "/setup",
+  "/login",
   "/runs",
   "/runs/$runId",
   "/flows",
@@ -82,8 +88,8 @@ function Stage() {
 }
 
 export async function renderPage(element: ReactNode, options: Options = {}): Promise<Page> {
-  const { path = "/runs", permissions = [], role = "operator" } = options;
-  await signIn(role, permissions);
+  const { path = "/runs", permissions = [], role = "operator", setupRequired } = options;
+  await signIn(role, permissions, setupRequired);
   connect();
   stage.element = element;
   const root = createRootRoute({
@@ -118,6 +124,7 @@ export async function renderPage(element: ReactNode, options: Options = {}): Pro
     user: userEvent.setup({ delay: null, pointerEventsCheck: PointerEventsCheckLevel.Never }),
     queries,
     address: () => history.location.pathname,
+    href: () => history.location.href,
     rerender: (next) => act(() => stage.change(next)),
     unmount,
   };

@@ -32,6 +32,8 @@ class SessionRow(RowType):
     created: datetime
     expires_at: datetime
     last_used: datetime
+    browser: str
+    address: str
     username: str
     role: Role
     disabled: bool
@@ -48,3 +50,5 @@ class NewSession(TypedDict):
     created: datetime
     expires_at: datetime
     last_used: datetime
+    browser: str
+    address: str

@@ -34,3 +34,5 @@ class Session(SQLModel, table=True):
     created: datetime = Field(sa_type=Time)
     expires_at: datetime = Field(sa_type=Time, index=True)
     last_used: datetime = Field(sa_type=Time)
+    browser: str = Field(default="", max_length=100)  # and the address: of the request that signed in
+    address: str = Field(default="", max_length=100)

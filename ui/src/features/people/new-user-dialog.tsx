@@ -6,12 +6,14 @@ import { toast } from "../../ui/toasts";
 import { isLongEnough, NewPasswordInput } from "../session/new-password-input";
 import { ChoiceField } from "./choice-field";
 import { FormDialog } from "./form-dialog";
+import { MustChange } from "./must-change";
 import { useChange } from "./use-change";
 
 export function NewUserDialog({ onClose }: { onClose: () => void }) {
   const [username, setUsername] = useState("");
   const [role, setRole] = useState<Role>("viewer");
   const [password, setPassword] = useState("");
+  const [mustChange, setMustChange] = useState(true);
   const [isSubmitted, setSubmitted] = useState(false);
   const create = useChange(createUser, (user) => {
     toast(`${user.username} can sign in now.`);
@@ -27,7 +29,8 @@ export function NewUserDialog({ onClose }: { onClose: () => void }) {
       error={create.error}
       onSubmit={() => {
         setSubmitted(true);
-        if (username.trim() && isLongEnough(password)) create.mutate({ username: username.trim(), password, role });
+        if (username.trim() && isLongEnough(password))
+          create.mutate({ username: username.trim(), password, role, must_change: mustChange });
       }}
     >
       <TextInput
@@ -41,7 +44,8 @@ export function NewUserDialog({ onClose }: { onClose: () => void }) {
       />
       <ChoiceField label="Role" value={role} onChange={setRole} choices={ROLES} />
       <NewPasswordInput label="Password" value={password} onChange={setPassword} isMissing={isSubmitted && !password} />
-      <p className="muted">Tell it to them yourself; they can change it in their menu.</p>
+      <MustChange when="first" isOn={mustChange} onChange={setMustChange} />
+      <p className="muted">Tell them the password yourself.</p>
     </FormDialog>
   );
 }

@@ -4,6 +4,7 @@ import type { Keyed } from "../../lib/keys";
 import { toast } from "../../ui/toasts";
 import { isLongEnough, NewPasswordInput } from "../session/new-password-input";
 import { FormDialog } from "./form-dialog";
+import { MustChange } from "./must-change";
 import { useChange } from "./use-change";
 
 /** Sets somebody else's password. */
@@ -38,10 +39,7 @@ export function SetPasswordDialog({ user, onClose }: { user: User; onClose: () =
         isMissing={isSubmitted && !password}
         autoFocus
       />
-      <label className="row">
-        <input type="checkbox" checked={mustChange} onChange={(event) => setMustChange(event.target.checked)} />
-        They must change it at their next sign-in
-      </label>
+      <MustChange when="next" isOn={mustChange} onChange={setMustChange} />
       <p className="muted">Signs {user.username} out of every browser. Their tokens keep working.</p>
     </FormDialog>
   );

@@ -14,7 +14,10 @@ const items = () => screen.getAllByRole("listitem");
 beforeEach(async () => {
   server = fakeServer();
   server.on("GET /api/v1/sessions", {
-    items: [browserSession({ current: true }), browserSession({ id: "lost" })],
+    items: [
+      browserSession({ current: true }),
+      browserSession({ id: "lost", browser: "Safari on iPhone", address: "198.51.100.4" }),
+    ],
   });
 });
 
@@ -28,6 +31,21 @@ it("marks this browser, and ends another", async () => {
   await waitFor(() => expect(items()).toHaveLength(1));
   expect(notices()).toEqual(["That browser is signed out."]);
   expect(server.callsTo(END)[0]?.headers.get("Idempotency-Key")).toBeTruthy();
+});
+
+it("tells two apart by browser and address", async () => {
+  await renderPage(<OwnSessionsDialog onClose={onClose} />);
+  await screen.findByText("This browser");
+  const told = items().map((item) => item.textContent);
+  expect(told[0]).toMatch(/^Firefox on Linux.*from 192\.0\.2\.7/);
+  expect(told[1]).toMatch(/^Safari on iPhone.*from 198\.51\.100\.4/);
+});
+
+it("says that it does not know them", async () => {
+  server.on("GET /api/v1/sessions", { items: [browserSession({ browser: "", address: "" })] });
+  await renderPage(<OwnSessionsDialog onClose={onClose} />);
+  await screen.findByText("Unknown browser");
+  expect(items()[0]?.textContent).not.toContain("from");
 });
 
 it("says why one could not be ended", async () => {

@@ -25,10 +25,14 @@ export function SessionList({ query, none, onEnd, isBusy }: Props) {
       {query.data.map((session, index) => (
         <li key={session.id}>
           <span>
-            Last used <Instant at={session.last_used} />
+            {session.browser || "Unknown browser"}
             {session.current && <span className="badge">This browser</span>}
             <span className="field-help">
-              Signed in <Instant at={session.created} /> · ends <Instant at={session.expires_at} />
+              Signed in <Instant at={session.created} />
+              {session.address && ` from ${session.address}`}
+            </span>
+            <span className="field-help">
+              Last used <Instant at={session.last_used} /> · ends <Instant at={session.expires_at} />
             </span>
           </span>
           {onEnd && !session.current && (
