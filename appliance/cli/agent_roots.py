@@ -58,11 +58,11 @@ def add(folders: tuple[Path, ...], data_dir: str | None) -> None:
         path = folder.resolve()
         try:
             user = local_agent.unreadable(data, path)
-        except OSError:  # no agent has run here yet
-            user = None
+        except OSError as error:
+            raise click.ClickException(f"The folder {path} can't be looked at ({error.strerror}).") from error
         if user is not None:
             raise click.ClickException(
-                f"User {user}, as which runs start here, can't read {path}; make it readable for others, or name it at the start with --root."
+                f"User {user}, as which runs start here, can't enter {path}; open it and the folders above it to others, or name it at the start with --root."
             )
         try:
             added = added_folders.add(data, str(path))

@@ -127,21 +127,55 @@ def _first_port() -> int:
         return 1024
 
 
-def prepare(settings: Settings, separation: Separation) -> Separation:
-    """Give the agent its places in the data directory, and try whether its user can run there. Returns what is possible."""
+def prepare(settings: Settings, separation: Separation) -> Trial | None:
+    """Give the agent its places in the data directory, and begin to try whether its user can run there; None if it has no user of its own."""
     if os.geteuid() != 0:
-        return separation
+        return None
     data_owner.hand_over(settings.data_path, separation.server, separation.agent)
-    if separation.agent is None:
-        return separation
-    problem = _try(separation, separation.agent.uid)
-    if not problem:
-        return separation
-    without = Separation(_named_server(settings), problem=problem)
-    if without.server is None:
-        data_owner.settle(settings.data_path, None, held=True)
-    data_owner.hand_over(settings.data_path, without.server, None)
-    return without
+    return None if separation.agent is None else Trial(settings, separation)
+
+
+class Trial:
+    """Runs our code as the agent's user, in a process of its own, while the start goes on."""
+
+    def __init__(self, settings: Settings, separation: Separation) -> None:
+        self._settings, self._separation = settings, separation
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
+        options: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        try:
+            self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
+                [sys.executable, "-P", "-c", _PROBE],
+                preexec_fn=separation.enter_agent,
+                cwd="/",
+                env=environ,
+                **options,
+            )
+        except (OSError, subprocess.SubprocessError):
+            self._process = None
+
+    def outcome(self) -> Separation:
+        """The separation, or if it isn't possible here, how it is without: everything is the server's again."""
+        agent = self._separation.agent
+        assert agent is not None
+        if self._process is None:
+            problem = f"user {agent.uid} can't be given what it needs to run Python here"
+        else:
+            try:
+                problem = (
+                    f"user {agent.uid} can't run the appliance's code" if self._process.wait(_PROBE_SECONDS) else ""
+                )
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+                problem = f"user {agent.uid} took more than {_PROBE_SECONDS} seconds to load the appliance's code"
+        if not problem:
+            return self._separation
+        data = self._settings.data_path
+        without = Separation(_named_server(self._settings), problem=problem)
+        if without.server is None:
+            data_owner.settle(data, None, held=True)
+        data_owner.hand_over(data, without.server, None)
+        return without
 
 
 def _named_server(settings: Settings) -> Ids | None:
@@ -176,23 +210,3 @@ def _interpreter() -> list[Path]:
     places = [sys.base_prefix, sys.base_exec_prefix, sys.prefix, *filter(None, sys.path)]
     files = [Path(sys.executable).resolve(), Path(__file__).resolve().parents[1]]
     return list(dict.fromkeys([Path(place).resolve() for place in places] + files))
-
-
-def _try(separation: Separation, uid: int) -> str:
-    """Why the agent's user can't run here, in a clause; empty if it can. Tried in a process of its own."""
-
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
-    options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", _PROBE],
-            preexec_fn=separation.enter_agent,
-            cwd="/",
-            env=environ,
-            timeout=_PROBE_SECONDS,
-            check=False,
-            **options,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return f"user {uid} can't be given what it needs to run Python here"
-    return "" if done.returncode == 0 else f"user {uid} can't run the appliance's code"

@@ -43,13 +43,15 @@ def start(agent: bool, roots: tuple[str, ...], env_names: tuple[str, ...], **opt
     with privileges.acting_as(users.server):
         lock = prepare.data_directory(settings)
         key = prepare.agent_key(settings) if agent else ""
-    if agent:
-        users = separation.prepare(settings, users)
+    trial = separation.prepare(settings, users) if agent else None
     with privileges.acting_as(users.server):
         prepare.free_port(settings)
         prepare.workers(settings)
         db = prepare.database(settings)
         link = prepare.first_user(settings, db)
+    if trial is not None:
+        users = trial.outcome()
+    with privileges.acting_as(users.server):
         setup.note_agents_user(db, users.problem if agent else "")
         token = setup.issue_agent_token(db, settings.agent_name) if agent and link is None else ""
         if token:  # so that what is registered at once is compared with its roots

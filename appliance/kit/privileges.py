@@ -63,8 +63,8 @@ def can_enter(path: Path, ids: Ids, *, read: bool = False) -> bool:
 
 
 def can_reach(folder: Path, ids: Ids) -> bool:
-    """Whether the user can see what is in this folder, by the permissions on the way to it."""
-    return all(can_enter(parent, ids) for parent in folder.parents) and can_enter(folder, ids, read=True)
+    """Whether the user can open files in this folder, by the permissions of the folders on the way to them."""
+    return all(can_enter(place, ids) for place in (folder, *folder.parents))
 
 
 def barriers(paths: Iterable[Path], ids: Ids) -> dict[Path, list[Path]]:

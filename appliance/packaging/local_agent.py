@@ -79,9 +79,12 @@ def _add(data: Path, folder: str) -> bool:
 
 
 def unreadable(data: Path, folder: Path) -> int | None:
-    """The number of the user who runs flows, if that isn't us and can't read the folder. Raises OSError if there is none."""
+    """The number of the user who runs flows, if that isn't us and can't enter the folder. Raises OSError if there is none."""
     folder.stat()
-    agent = (data / "agent").stat()
+    try:
+        agent = (data / "agent").stat()
+    except FileNotFoundError:  # an agent that keeps its record elsewhere, or none
+        return None
     if agent.st_uid in (0, os.geteuid()):
         return None
     return None if privileges.can_reach(folder, Ids(agent.st_uid, agent.st_gid)) else agent.st_uid

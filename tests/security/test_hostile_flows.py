@@ -138,4 +138,4 @@ def test_only_the_owner_of_the_data_can_have_code_taken_from_elsewhere(appliance
     closed.mkdir(mode=0o700)
     done = appliance.cli("agent", "roots", "add", str(closed), **own)
     assert done.returncode == 1
-    assert f"can't read {closed}" in done.stderr
+    assert f"can't enter {closed}" in done.stderr

@@ -30,6 +30,13 @@ def site() -> Iterator[Path]:
         yield path
 
 
+def tried(settings: Settings) -> separation.Separation:
+    """What a start decides and, after the trial, does."""
+    trial = separation.prepare(settings, separation.decide(settings))
+    assert trial is not None
+    return trial.outcome()
+
+
 def settings(site: Path, **more: str) -> Settings:
     folders = {"APPLIANCE_DATA_DIR": str(site / "data"), "APPLIANCE_AGENT_ROOTS": str(site / "flows")}
     return config.load(folders | {"APPLIANCE_AGENT_USER": "1879100001"} | more)
@@ -38,9 +45,7 @@ def settings(site: Path, **more: str) -> Settings:
 @as_root
 def test_without_a_user_for_it_the_agent_gets_a_number_that_nobody_has_and_keeps_it(site: Path) -> None:
     (site / "data").mkdir(mode=0o700)
-    first = separation.prepare(
-        settings(site, APPLIANCE_AGENT_USER=""), separation.decide(settings(site, APPLIANCE_AGENT_USER=""))
-    )
+    first = tried(settings(site, APPLIANCE_AGENT_USER=""))
     assert first.agent is not None, first.problem
     assert first.agent.uid in privileges.SPARE
     assert first.home == str(site / "data" / "agent")
@@ -143,12 +148,25 @@ def test_the_agents_places_change_hands_and_nothing_else_does(site: Path) -> Non
     (data / "agent" / "link").symlink_to(secret)
     (data / "agent" / "hard").hardlink_to(secret)
     rooted = settings(site, APPLIANCE_DATABASE_URL="postgresql://h/d")  # so that the server stays root
-    found = separation.prepare(rooted, separation.decide(rooted))
+    found = tried(rooted)
     assert found.agent is not None, found.problem
     assert (data / "agent" / "old" / "job.json").stat().st_uid == found.agent.uid
     assert secret.stat().st_uid == 0
     assert data.stat().st_mode & 0o777 == 0o710
-    again = separation.prepare(rooted, separation.Separation(problem="for this test"))
-    assert again.agent is None
+    assert separation.prepare(rooted, separation.Separation(problem="for this test")) is None
+    assert {path.stat().st_uid for path in (data, *data.rglob("*"))} == {0}
+    assert data.stat().st_mode & 0o777 == 0o700
+
+
+@as_root
+def test_a_trial_that_fails_gives_everything_back(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(separation, "_interpreter", lambda: [Path("/usr")])
+    monkeypatch.setattr(separation, "_PROBE", "raise SystemExit(1)")
+    data = site / "data"
+    data.mkdir(mode=0o700)
+    (data / "appliance.db").write_text("x")
+    outcome = tried(settings(site))
+    assert (outcome.server, outcome.agent) == (None, None)
+    assert outcome.problem.startswith("user 1879100001 can't ")
     assert {path.stat().st_uid for path in (data, *data.rglob("*"))} == {0}
     assert data.stat().st_mode & 0o777 == 0o700

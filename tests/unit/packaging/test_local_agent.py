@@ -59,6 +59,12 @@ def test_the_owner_of_the_data_opens_every_folder_that_is_needed(data: Path, tmp
     assert added_folders.read(data) == folders
 
 
+def test_an_agent_that_keeps_its_record_elsewhere_reads_the_list_too(data: Path, tmp_path: Path) -> None:
+    (data / "agent").rmdir()
+    register(data, str(tmp_path))
+    assert added_folders.read(data) == [str(tmp_path)]
+
+
 def test_an_agent_that_does_not_take_notice_changes_nothing(data: Path, tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="is closed"):
         register(data, str(tmp_path), notices=False)
