@@ -128,8 +128,8 @@ def supervise(
         Child("server", lambda: _server(settings, app), users.enter_server),
         Child("services", lambda: _services(settings), users.enter_server),
     ]
+    tokens = TokenPipe(agent_token, agent_key, lambda: _token_once_claimed(settings), users.enter_server)
     if agent:
-        tokens = TokenPipe(agent_token, agent_key, lambda: _token_once_claimed(settings), users.enter_server)
         children.append(
             AgentChild(
                 "agent",
@@ -142,7 +142,9 @@ def supervise(
         child.start()
     while not stopping.received:
         _watch(children, stopping)
-    return _stop(children)
+    code = _stop(children)
+    tokens.close()
+    return code
 
 
 class _Signals:

@@ -22,9 +22,7 @@ class TokenPipe:
 
     def renew(self) -> None:
         """In the supervisor, before it forks the agent."""
-        if self._waiting is not None:
-            self._waiting.kill()
-            self._waiting.join()
+        self.close()
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
         if self._token:
             self._write(self._token)
@@ -36,6 +34,13 @@ class TokenPipe:
         """In the supervisor, after it has forked the agent."""
         os.close(self._reader)
         os.close(self._writer)
+
+    def close(self) -> None:
+        """End the process that waits, which the end of the supervisor would otherwise wait for."""
+        if self._waiting is not None:
+            self._waiting.kill()
+            self._waiting.join()
+            self._waiting = None
 
     def read(self) -> tuple[str, str]:
         """In the agent: wait for the token, and get the key with it."""

@@ -172,3 +172,12 @@ def answers(url: str) -> bool:
         return httpx.get(url, timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def test_an_appliance_that_nobody_has_set_up_stops_as_quickly(tmp_path: Path) -> None:
+    """Its agent still waits for a token then."""
+    appliance = Appliance(tmp_path / "data", claimed=False).start()
+    try:
+        assert appliance.stop() == 0
+    finally:
+        appliance.end()
