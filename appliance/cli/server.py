@@ -113,5 +113,7 @@ def _both_families(port: int) -> list[socket.socket]:
 
 def _serve_many(settings: Settings) -> None:
     from appliance.cli.workers import Gunicorn
+    from appliance.server.web import connections
 
+    connections.share(settings.workers)
     Gunicorn(settings, keep_alive=KEEP_ALIVE, grace=GRACE).run()

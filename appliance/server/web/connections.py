@@ -41,13 +41,14 @@ class _Places:
     """The connections of this process by address, each in the order in which it opened or finished a request."""
 
     def __init__(self) -> None:
+        self.processes = 1
         self._all: dict[str, int] = {}
         self._half_open: dict[str, OrderedDict[Protocol, None]] = {}
 
     def enter(self, connection: Protocol) -> bool:
         """Whether there is room for one more."""
         address = connection.address
-        if self._all.get(address, 0) >= MOST and address not in _LOCAL:
+        if self._all.get(address, 0) >= max(1, MOST // self.processes) and address not in _LOCAL:
             return False
         self._all[address] = self._all.get(address, 0) + 1
         return True
@@ -64,7 +65,7 @@ class _Places:
         """The connection is without a whole request; the oldest such ones make room."""
         waiting = self._half_open.setdefault(connection.address, OrderedDict())
         waiting[connection] = None
-        while len(waiting) > MOST_HALF_OPEN:
+        while len(waiting) > max(1, MOST_HALF_OPEN // self.processes):
             oldest, _ = waiting.popitem(last=False)
             oldest.cut("too many connections from its address are without a request")
 
@@ -77,6 +78,11 @@ class _Places:
 
 
 _places = _Places()
+
+
+def share(processes: int) -> None:
+    """Count for this process, and those that it forks, as one of so many on the same port: each takes its part of the connections."""
+    _places.processes = processes
 
 
 class Protocol(HttpToolsProtocol):
