@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,9 +82,11 @@ def _database(options: dict[str, Any]) -> Iterator[tuple[Settings, Database]]:
     from appliance.server.errors import ServerError
 
     file = sqlite.file_of(settings.database)
-    if file is not None and not file.exists():
-        raise click.ClickException(f"There is no database at {file}; name its folder with --data-dir.")
     try:
+        if file is not None and not file.exists():
+            raise click.ClickException(f"There is no database at {file}; name its folder with --data-dir.")
+        if file is not None and not os.access(file, os.R_OK | os.W_OK):
+            raise PermissionError
         if not migrate.is_current(settings.database):
             raise click.ClickException("The database belongs to another release; start this one once, then try again.")
         database = open_database(settings)
@@ -91,5 +94,9 @@ def _database(options: dict[str, Any]) -> Iterator[tuple[Settings, Database]]:
             yield settings, database
         finally:
             database.dispose()
+    except PermissionError as error:
+        raise click.ClickException(
+            f"This user can't use the database at {file}; run the command as the user who owns it."
+        ) from error
     except ServerError as error:
         raise click.ClickException(error.message) from error

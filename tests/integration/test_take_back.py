@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -360,3 +361,10 @@ def test_the_command_line_gives_and_takes(
         rotated = CliRunner().invoke(cli, ["token", "rotate", "ci", "--json"])
         assert rotated.exit_code == 0, rotated.output
         assert CliRunner().invoke(cli, ["user", "delete", "maria", "--yes"]).output == "User deleted.\n"
+
+
+def test_a_database_of_another_user_is_named(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "appliance.db").touch()
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root, who runs some test suites, can use every file
+    refused = CliRunner().invoke(cli, ["admin", "setup-link", "--data-dir", str(tmp_path)])
+    assert (refused.exit_code, "as the user who owns it" in refused.output) == (1, True)

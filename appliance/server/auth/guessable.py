@@ -41,7 +41,8 @@ def reason(password: str, username: str) -> str:
     if _sequences(text) * _SEQUENCE <= len(text):
         return "it consists of sequences such as 1234 or qwerty"
     common = common_passwords() | _TITLES | {username.casefold()}
-    if _PRODUCT in text and _is_common(text.replace(_PRODUCT, ""), common):
+    rest = text.replace(_PRODUCT, "")
+    if rest != text and (not _LETTERS.search(rest) or _is_common(rest, common)):
         return "it contains little more than the product's name"
     if _is_common(part, common):
         return "it is a common password, perhaps with digits or signs around it"

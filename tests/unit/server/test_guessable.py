@@ -115,6 +115,8 @@ def test_every_text_has_an_answer(password: str, username: str) -> None:
         ("Password 2024!", "The password is too easy to guess, because it is a common password, perhaps with digits or signs"
          " around it; use several random words instead."),
         ("maria was here", "The password is too easy to guess, because it contains the user's name; use several random words instead."),
+        ("appliance 2024", "The password is too easy to guess, because it contains little more than the product's name; use several random"
+         " words instead."),
         ("x" * 2000, "The password is too long; use at most 1024 bytes."),
     ],
 )  # fmt: skip

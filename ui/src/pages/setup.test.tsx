@@ -42,6 +42,7 @@ it.each(["/setup#token=secret-1", "/setup?token=secret-1"])("takes the token out
 it("asks for the link where there is none, and finds the token in it", async () => {
   server.on(ROUTE, ME);
   const page = await show("/setup");
+  expect(document.activeElement).toBe(screen.getByLabelText("Setup link"));
   await page.user.type(screen.getByLabelText("Setup link"), " http://127.0.0.1:4200/setup#token=secret-2 ");
   await create(page);
   await waitFor(() => expect(server.bodies(ROUTE)).toMatchObject([{ token: "secret-2" }]));

@@ -84,11 +84,12 @@ function SetupForm({ linkToken }: { linkToken: string }) {
           value={token}
           onChange={setToken}
           help="The link that the appliance printed at its start, or its part after token="
+          autoFocus
           isRequired
         />
       )}
       <TextInput label="User name" value={username} onChange={setUsername} autoComplete="username" isRequired />
-      <NewPasswordInput label="Password" value={password} onChange={setPassword} autoFocus />
+      <NewPasswordInput label="Password" value={password} onChange={setPassword} autoFocus={Boolean(linkToken)} />
       <Button type="submit" className="button primary large">
         {busy ? "Creating…" : "Create administrator"}
       </Button>
