@@ -19,9 +19,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from packaging.markers import Marker
+
 ROOT = Path(__file__).resolve().parents[2]
 _ENTRY = re.compile(
-    r"^(?P<name>[\w.-]+)==(?P<version>[^ ;\\]+)[^\n]*\n(?P<hashes>(?: +--hash=sha256:[0-9a-f]{64}[ \\]*\n)+)", re.M
+    r"^(?P<name>[\w.-]+)==(?P<version>[^ ;\\]+)(?: ; (?P<marker>[^\\\n]+))?[^\n]*\n(?P<hashes>(?: +--hash=sha256:[0-9a-f]{64}[ \\]*\n)+)",
+    re.M,
 )
 _CLASSIFIER = "License :: "
 _LONGEST_NAME = 80
@@ -50,7 +53,9 @@ def _python(root: Path) -> Iterator[dict[str, Any]]:
     for entry in _ENTRY.finditer((root / "requirements.lock").read_text(encoding="utf-8")):
         purl = f"pkg:pypi/{entry['name'].lower()}@{quote(entry['version'])}"
         hashes = [{"alg": "SHA-256", "content": digest} for digest in re.findall(r"[0-9a-f]{64}", entry["hashes"])]
-        yield _component(entry["name"], entry["version"], purl, _licences(entry["name"], entry["version"])) | {
+        here = entry["marker"] is None or Marker(entry["marker"].strip()).evaluate()
+        licences = _licences(entry["name"], entry["version"]) if here else []
+        yield _component(entry["name"], entry["version"], purl, licences) | {
             "externalReferences": [{"type": "distribution", "url": purl, "hashes": hashes}]
         }
 
