@@ -1,4 +1,4 @@
-"""Connections that never get to a request, against each of several workers: every one has the same patience, and the others serve meanwhile."""
+"""Connections that never get to a request, and guessed passwords, against each of several workers: every one has the same limits."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
+from appliance.server.auth import throttle
 from appliance.server.web import connections
 from tests.chaos.postgres_site import PostgresSite, postgres_site
 
@@ -111,3 +112,12 @@ def test_the_workers_share_the_connections_of_an_address(site: PostgresSite) -> 
                 assert rest(opened[0]) == b""
             assert time.monotonic() - began < connections.PATIENCE / 2, "it made room at once"
     assert site.appliance.get("/api/v1/me")
+
+
+def test_every_worker_counts_wrong_passwords(site: PostgresSite) -> None:
+    for worker in site.all_workers():
+        wire = site.wire_to(worker)
+        guess = {"username": "admin", "password": "no such words"}
+        statuses = [wire.ask("POST", "/api/v1/login", guess)[0] for _ in range(throttle.PAIR.attempts + 1)]
+        wire.close()
+        assert statuses == [*[401] * throttle.PAIR.attempts, 429]
