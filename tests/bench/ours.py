@@ -1,4 +1,4 @@
-"""Our side: the engine alone, a tracked run until it is read back whole, and the way from creating a run to its first line."""
+"""Our side: the engine alone, a tracked run until it is recorded whole, and the way from creating a run to its first line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.bench import recorded
 from tests.e2e.appliance_process import Appliance, until
 
 FLOWS = Path(__file__).parent / "flows" / "noop.py"
@@ -48,18 +49,12 @@ def import_ms() -> float:
 
 
 def tracked_seconds(appliance: Appliance, flow: str) -> float:
-    """From creating the run until the run and every task run are read back as successful."""
-    began = time.perf_counter()
+    """From creating the run until the server has recorded it with every task run successful and every result kept."""
     run_id = appliance.create_run(flow, "bench")
     appliance.wait_for(run_id, "SUCCESS", "FAILED", seconds=120)
-    expected = TASKS + (2 if flow == "noop-map" else 0)
-    until("all task runs are read back", lambda: recorded(appliance, run_id) == expected, 60)
-    return time.perf_counter() - began
-
-
-def recorded(appliance: Appliance, run_id: str) -> int:
-    runs = appliance.items(f"/api/v1/flow-runs/{run_id}/task-runs")
-    return sum(run["state_type"] == "SUCCESS" for run in runs)
+    found = recorded.read(appliance.data_dir, run_id)
+    assert found.tasks == found.successful >= TASKS and found.kept >= TASKS, found
+    return found.whole
 
 
 def first_line_seconds(appliance: Appliance, folder: Path, number: int) -> float:
