@@ -7,6 +7,7 @@ its real module and name, in a place that cloudpickle leaves to its users; `unpi
 from __future__ import annotations
 
 import functools
+import pickle
 import sys
 from collections.abc import Callable
 from functools import reduce
@@ -17,10 +18,14 @@ from typing import Any
 from appliance.core import flow_file
 
 MARK = "appliance"
+_PLAIN = frozenset({bool, int, float})
+"""Types whose pickles are the same without what is done here for others, which costs more than their results."""
 
 
 def dumps(value: Any) -> bytes:
     """Pickle, with the classes and functions of scripts and notebooks by value."""
+    if type(value) in _PLAIN:
+        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     file = BytesIO()
     _pickler()(file).dump(value)
     return file.getvalue()

@@ -1,6 +1,7 @@
 """Where results are stored: the contract of result backends, the rules for locations, and templates in them.
 
-A backend is three methods over bytes, `put`, `get` and `has`; writing values, checking hashes and reading back is the same for all.
+A backend is three methods over bytes, `put`, `get` and `has`; writing values, checking hashes and reading back is the same for all,
+also for small results of tracked runs, which lie together in packs.
 A location is a relative name inside its backend, so a backend may be moved as a whole.
 """
 
@@ -10,11 +11,12 @@ import hashlib
 import inspect
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
+from appliance.core import packs
 from appliance.core.async_functions import plain_value, refuse_async
 from appliance.core.errors import (
     ResultCorruptError,
@@ -31,6 +33,8 @@ Template = str | Callable[..., str]
 """A location template with names in braces, such as `{flow_name}/{date:%Y-%m-%d}.pickle`, or a function that returns one."""
 
 MAX_LOCATION, MAX_SEGMENT = 1024, 240  # bytes: what S3 and file systems take, less the ending of a draft
+
+_RECENT_PACKS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +98,20 @@ class Result(ABC):
     def store(self, value: Any, location: str) -> Stored:
         """Write a value to exactly this location. Raises ResultError."""
         check_location(location)
+        content = self.serialized(value)
+        self.put(location, content)
+        return Stored(location, hashlib.sha256(content).hexdigest(), len(content))
+
+    def serialized(self, value: Any) -> bytes:
+        """The value as bytes. Raises ResultTypeError."""
         try:
-            content = plain_value("serialize", self.serializer.serialize(value))
+            content: bytes = plain_value("serialize", self.serializer.serialize(value))
         except Exception as error:  # code of the value's own class may raise anything
             raise ResultTypeError(
                 f"A value of type {type(value).__name__} can't be serialized by {self.serializer!r}: {_short(error)}; "
                 "return something that can be, choose another serializer, or set checkpoint=False on the task."
             ) from error
-        self.put(location, content)
-        return Stored(location, hashlib.sha256(content).hexdigest(), len(content))
+        return content
 
     def read(self, location: str, sha256: str | None = None) -> Any:
         """The value at the location; nothing is unpickled unless its bytes match the hash. Raises ResultError."""
@@ -111,7 +120,8 @@ class Result(ABC):
     def load(self, location: str, sha256: str | None = None) -> tuple[Any, Stored]:
         """The value at the location, and what is stored there."""
         check_location(location)
-        content = self.get(location)
+        record = packs.parse(location)
+        content = self.get(location) if record is None else self._content_of(record)
         stored = Stored(location, hashlib.sha256(content).hexdigest(), len(content))
         if sha256 is not None and stored.sha256 != sha256:
             what = f"does not have the content that was written ({len(content)} bytes)" if len(content) else "is empty"
@@ -124,19 +134,72 @@ class Result(ABC):
                 f"The result at {self.where(location)} {why}; remove it or run its task again to replace it."
             ) from error
 
+    def holds(self, location: str) -> bool:
+        """Is there a result at this location, which may be in a pack? A damaged record counts as none. Raises ResultError."""
+        check_location(location)
+        record = packs.parse(location)
+        if record is None:
+            return self.has(location)
+        try:
+            self._content_of(record)
+        except (ResultNotFoundError, ResultCorruptError):
+            return False
+        return True
+
     def exists(self, location: Template, /, **names: Any) -> bool:
         """Is there a result at the location that the template gives? Raises ResultError."""
         place = render(location, names)
         check_location(place)
-        return self.has(place)
+        return self.holds(place)
+
+    # --- packs, which a backend may write and read in a better way
+
+    def new_pack(self, location: str) -> packs.Pack:
+        """A pack to write. Raises ResultError."""
+        return packs.ObjectPack(self, location)
+
+    def get_part(self, location: str, offset: int, length: int) -> Buffer:
+        """Some bytes of a pack, fewer than asked for at its end. A pack is read as a whole, and the last ones are remembered for those
+        who read one result after the other. Raises like `get`."""
+        recent: dict[str, Buffer] = self.__dict__.setdefault("_recent", {})
+        content = recent.get(location)
+        if content is None:
+            content = self.get(location)
+            for oldest in list(recent)[: len(recent) - _RECENT_PACKS + 1]:
+                recent.pop(oldest, None)
+            recent[location] = content
+        return content[offset : offset + length]
+
+    def _content_of(self, record: packs.Record) -> bytes:
+        try:
+            raw = self.get_part(record.pack, record.offset, record.size)
+        except ResultNotFoundError:
+            raise self.not_found(str(record)) from None
+        content = packs.decode(record, raw)
+        if content is None:
+            self.__dict__.pop("_recent", None)
+            raise ResultCorruptError(
+                f"The result at {self.where(str(record))} is damaged or was not written to its end; run its task again to replace it."
+            )
+        return content
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_recent"}
+
+    # --- names
+
+    def pack_location(self, *parts: str) -> str:
+        """A new name for a pack, such as `2026/01/31/0198..../attempt-1-0198....pack`."""
+        return self._dated(parts, packs.SUFFIX)
 
     def default_location(self, *parts: str) -> str:
         """A new name under the date, such as `2026/01/31/extract-0198....pickle`."""
+        return self._dated(parts, getattr(self.serializer, "suffix", ""))
+
+    def _dated(self, parts: Sequence[str], suffix: str) -> str:
         *folders, name = [_plain(part) for part in parts] or [""]
         stem = f"{name}-{ids.uuid7()}" if name else str(ids.uuid7())
-        return "/".join(
-            [f"{clock.now():%Y/%m/%d}", *filter(None, folders), stem + getattr(self.serializer, "suffix", "")]
-        )
+        return "/".join([f"{clock.now():%Y/%m/%d}", *filter(None, folders), stem + suffix])
 
     def where(self, location: str) -> str:
         """The full address of a location, for people."""

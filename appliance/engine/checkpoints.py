@@ -12,7 +12,7 @@ from appliance.core.context import KEYS, context
 from appliance.core.edge import Edge
 from appliance.core.errors import ResultError, ResultLocationError, ResultNotFoundError
 from appliance.core.logs import get_logger
-from appliance.core.results import Result, Template, Unloaded
+from appliance.core.results import Result, Stored, Template, Unloaded
 from appliance.core.run_context import FlowRunContext
 from appliance.core.signals import StateSignal
 from appliance.core.states import Cached, Failed, Mapped, State, Success
@@ -24,6 +24,7 @@ from appliance.kit import clock
 
 _logger = get_logger()
 
+NOT_STORED = "The task ran, but its result could not be stored: {}"
 _OF_A_CHILD = {"map_index", "task_full_name", "task_run_id", "task_run_name"}
 
 
@@ -67,7 +68,7 @@ def check_target(run: TaskRun) -> State | None:
     except ResultError as error:
         return Failed(str(error), error)
     message = f"Result found at task target {location}."
-    return Cached(message, value, data=_metadata(place, stored.location, stored.sha256))
+    return Cached(message, value, data=_metadata(place.address, stored.location, stored.sha256))
 
 
 def check_cache(run: TaskRun) -> State | None:
@@ -90,27 +91,30 @@ def check_cache(run: TaskRun) -> State | None:
         _logger.warning("The cache of task %s can't be used; its validator failed: %s", run, failures.summary(error))
         return None
     message = f"Using the result of {clock.isoformat(record.created)}, which is valid until {clock.isoformat(record.expires)}."
-    data = {} if place is None or record.location is None else _metadata(place, record.location, record.sha256)
+    data = {} if place is None or record.location is None else _metadata(place.address, record.location, record.sha256)
     return Cached(message, value, {}, data, record.inputs, record.parameters, record.expires)
 
 
-def keep(run: TaskRun, state: Success) -> State:
+def keep(runner: Runner, run: TaskRun, state: Success) -> State:
     """Store and cache the result of a task's code, as its task and run specify."""
-    kept = checkpoint(run, state)
+    kept = checkpoint(runner, run, state)
     return cache_result(run, kept) if run.lookup is not None and isinstance(kept, Success) else kept
 
 
-def checkpoint(run: TaskRun, state: Success) -> State:
+def checkpoint(runner: Runner, run: TaskRun, state: Success) -> State:
     """The state with the location of its stored result. If an author chose the place and storing fails, so does the task."""
     task, place = run.task, place_of(run.task, run.flow_run)
     if state.result is None or not _is_stored(run, place):
         return state
     try:
+        packs = runner.packs
+        if packs is not None and place is not None and not _has_name_of_its_own(run, place):
+            return _with(state, packs.store(place, state.result, _parts(run)), packs.address(place))
         place, location = target_of(run) if task.target is not None or place is None else (place, _location(run, place))
         return _stored(state, place, location)
     except ResultError as error:
         if place is None or not place.optional or task.target is not None:
-            return Failed(f"The task ran, but its result could not be stored: {error}", error)
+            return Failed(NOT_STORED.format(error), error)
         _logger.warning("The result of task %s can't be stored for a restart: %s", run, error)
         return state
 
@@ -181,6 +185,11 @@ def _is_stored(run: TaskRun, place: Result | None) -> bool:
     return not place.optional or run.flow_run.checkpointing or task.checkpoint is True
 
 
+def _has_name_of_its_own(run: TaskRun, place: Result) -> bool:
+    """Do others look for the result under its name? Then it is not in a pack."""
+    return run.task.target is not None or place.location is not None or run.lookup is not None
+
+
 def _location(run: TaskRun, place: Result) -> str:
     return place.default_location(*_parts(run)) if place.location is None else _render(run, place.location)
 
@@ -203,15 +212,17 @@ def _parts(run: TaskRun) -> list[str]:
 
 
 def _stored(state: Success, place: Result, location: str) -> Success:
-    stored = place.store(state.result, location)
-    return Success(
-        state.message, state.result, state.context, {**state.data, **_metadata(place, stored.location, stored.sha256)}
-    )
+    return _with(state, place.store(state.result, location), place.address)
 
 
-def _metadata(place: Result, location: str, sha256: str | None) -> dict[str, Any]:
+def _with(state: Success, stored: Stored, address: str) -> Success:
+    data = {**state.data, **_metadata(address, stored.location, stored.sha256)}
+    return Success(state.message, state.result, state.context, data)
+
+
+def _metadata(address: str, location: str, sha256: str | None) -> dict[str, Any]:
     """The part of a result that leaves the process."""
-    return {"result_location": location, "result_sha256": sha256, "result_place": place.address}
+    return {"result_location": location, "result_sha256": sha256, "result_place": address}
 
 
 def _load_all(run: TaskRun, edges: list[Edge[Task]]) -> State | None:

@@ -230,7 +230,7 @@ def call_and_keep(runner: Runner, run: TaskRun) -> State | None:
     if run.existing is not None:
         return run.existing
     state = call(runner, run)
-    return checkpoints.keep(run, state) if type(state) is Success else state
+    return checkpoints.keep(runner, run, state) if type(state) is Success else state
 
 
 def check_retry(runner: Runner, run: TaskRun) -> State | None:

@@ -12,6 +12,7 @@ from appliance.core.states import Pending, State
 from appliance.core.task import Task
 from appliance.engine.calls import Invocation
 from appliance.engine.output.streams import Streams
+from appliance.engine.results.run_packs import RunPacks
 
 _NONE: Mapping[Any, Any] = {}
 
@@ -76,6 +77,9 @@ class Runner(Protocol):
 
     output: Streams | None
     """The same for tasks that don't say."""
+
+    packs: RunPacks | None
+    """Where small results go. If None, each is stored alone."""
 
 
 Step = Callable[[Runner, TaskRun], State | None]

@@ -32,6 +32,7 @@ from appliance.core.task import Task
 from appliance.engine import checkpoints, failures, steps
 from appliance.engine.calls import Invocation
 from appliance.engine.output.streams import STDOUT, Streams
+from appliance.engine.results.run_packs import RunPacks
 from appliance.engine.task_run import Step, TaskRun
 from appliance.kit import clock
 
@@ -49,11 +50,12 @@ class TaskRunner:
     `invoke` runs the code of tasks elsewhere; if None, it runs in place. A run that ends in a retry or pause of at most `longest_wait`
     seconds stays in `waiting` until it is called again (see `due`). `kept` holds the last states of the tasks that are its keys, and `failures` the
     task runs that failed, the first one first.
-    `outputs` and `output` are described in `task_run.Runner`.
+    `outputs`, `output`, and `packs` are described in `task_run.Runner`.
     """
 
     outputs: tuple[Streams | None, Streams | None] = (None, (STDOUT,))
     output: Streams | None = None
+    packs: RunPacks | None = None
 
     def __init__(
         self,

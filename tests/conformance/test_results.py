@@ -6,6 +6,7 @@ since there is no emulator of them here. The services themselves are not asked.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import pickle
 import socket
@@ -22,7 +23,9 @@ from moto.server import ThreadedMotoServer
 
 from appliance import AzureResult, GCSResult, LocalResult, MemoryResult, Result, S3Result, SFTPResult
 from appliance.core.errors import ResultCorruptError, ResultError, ResultLocationError, ResultNotFoundError
+from appliance.core.packs import SMALL, ObjectPack, encode, parse
 from appliance.core.result_serializers import JSONSerializer
+from appliance.engine.results.run_packs import RunPacks
 from tests.conformance.blob_server import Blobs
 from tests.conformance.sftp_server import PASSWORD, USER, Sftp
 
@@ -248,6 +251,49 @@ def test_another_serializer_is_used_for_both_ways(place: Result) -> None:
     assert place.read(stored.location, stored.sha256) == {"a": [1]}
 
 
+# --- packs of a run's small results
+
+
+def test_small_results_of_a_run_lie_together_and_large_ones_apart(place: Result) -> None:
+    run = RunPacks("run", "attempt-1")
+    values = [0, "text", {"a": [None]}, b"x" * (SMALL + 1), *range(50)]
+    found = [run.store(place, value, ("run", "task-1")) for value in values]
+    assert not run.sync().locations
+    found += [run.store(place, value, ("run", "task-1")) for value in values]
+    assert not run.close().locations
+    assert [place.read(one.location, one.sha256) for one in found] == [*values, *values]
+    assert all(place.holds(one.location) for one in found)
+    assert len({one.location for one in found}) == len(found)
+    (large, again) = [one.location for one in found if parse(one.location) is None]
+    assert place.has(large) and place.has(again)
+
+
+def test_releases_without_packs_find_nothing_where_a_record_is(place: Result) -> None:
+    """They ask with `has` and `get`, and then run the task again."""
+    run = RunPacks("run", "attempt-1")
+    location = run.store(place, 1, ("run", "task-1")).location
+    assert not run.close().locations
+    assert not place.has(location)
+    with pytest.raises(ResultNotFoundError, match="run its task again"):
+        place.get(location)
+
+
+def test_a_damaged_or_missing_record_is_told(place: Result) -> None:
+    run = RunPacks("run", "attempt-1")
+    kept, gone = (run.store(place, value, ("run", "task-1")).location for value in ("kept", "gone"))
+    assert not run.close().locations
+    record = parse(gone)
+    assert record is not None
+    place.put(record.pack, bytes(place.get(record.pack))[:-3])
+    assert place.holds(kept) and not place.holds(gone)
+    with pytest.raises(ResultCorruptError, match="is damaged or was not written to its end; run its task again"):
+        place.read(gone)
+    missing = f"no/such.pack/8-1-{record.mark}"
+    assert not place.holds(missing)
+    with pytest.raises(ResultNotFoundError, match=r"no/such\.pack/8-1-"):
+        place.read(missing)
+
+
 # --- what only some of them can get wrong
 
 
@@ -322,13 +368,19 @@ def test_links_do_not_lead_out(sites: Sites, tmp_path: Path, monkeypatch: pytest
     base.mkdir()
     (base / "folder").symlink_to(outside)
     (base / "file").symlink_to(outside / "secret")
+    pack = ObjectPack(LocalResult(outside), "secret.pack")
+    record = pack.append(encode(b"secret", hashlib.sha256(b"secret").digest()))
+    pack.sync()
+    (base / "a.pack").symlink_to(outside / "secret.pack")
+    inside = str(record._replace(pack="a.pack"))
     remote = sftp(sites, base)
     for place in (LocalResult(base), remote):
         for ask in (lambda p=place: p.read("folder/secret"), lambda p=place: p.store(1, "folder/new")):
             with pytest.raises(ResultLocationError, match="leads out"):
                 ask()
-        with pytest.raises(ResultError):
-            place.read("file")
+        for name in ("file", inside, f"folder/{record}"):
+            with pytest.raises(ResultError):
+                place.read(name)
         assert pickle.loads((outside / "secret").read_bytes()) == "secret"
     remote.close()
     LocalResult(base).store("mine", "file")  # takes the place of the link, not of what it points at

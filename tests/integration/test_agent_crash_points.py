@@ -35,6 +35,7 @@ def note(ledger, what):
 @task
 def first(ledger):
     note(ledger, "first")
+    return 1
 
 @task
 def second(ledger):
@@ -67,6 +68,10 @@ RUNNER = (
     "runner.begun",
     "runner.task.before",
     "runner.task.after",
+    "runner.pack.created",
+    "runner.pack.appended",
+    "runner.pack.written",
+    "runner.pack.synced",
     "runner.state.numbered",
     "runner.state.sent",
     "runner.done",
@@ -109,6 +114,7 @@ class Host:
     def start(self, crash_at: str = "") -> subprocess.Popen[bytes]:
         """An agent, which dies there, or whose runs do."""
         settings = {"APPLIANCE_URL": self.server.url, "APPLIANCE_TOKEN": TOKEN, "APPLIANCE_AGENT_ROOTS": "/"}
+        settings |= {"APPLIANCE_RESULTS_URL": (self.state_dir.parent / "results").as_uri()}
         settings |= {crash.VARIABLE: crash_at} if crash_at else {}
         command = ["-m", "appliance", "agent", "process", "--name", self.name, "--state-dir", str(self.state_dir)]
         agent = subprocess.Popen(

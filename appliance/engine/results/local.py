@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from appliance.core.errors import ResultError, ResultLocationError
 from appliance.core.result_serializers import Serializer
 from appliance.core.results import Result, Template, check_location
+from appliance.engine.results.file_packs import FilePack, make_folder, why
 from appliance.kit import ids, options
 
 
@@ -36,22 +39,23 @@ class LocalResult(Result):
             folder, name = self._folder(location, make=True)
             _write(folder, name, content)
         except OSError as error:
-            raise self.trouble("written to", location, _why(error)) from error
+            raise self.trouble("written to", location, why(error)) from error
 
     def get(self, location: str) -> bytes:
+        with self._opened(location) as file:
+            return file.read()
+
+    def new_pack(self, location: str) -> FilePack:
         check_location(location)
         try:
-            folder, name = self._folder(location)
-            # A link could lead outside the directory, and the other end of a pipe may never write.
-            file = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with os.fdopen(file, "rb") as content:
-                if not stat.S_ISREG(os.fstat(file).st_mode):
-                    raise ResultError(f"There is something other than a file at {self.where(location)}; remove it.")
-                return content.read()
-        except (FileNotFoundError, NotADirectoryError):
-            raise self.not_found(location) from None
+            folder, name = self._folder(location, make=True)
+            return FilePack(self, location, folder / name)
         except OSError as error:
-            raise self.trouble("read from", location, _why(error)) from error
+            raise self.trouble("written to", location, why(error)) from error
+
+    def get_part(self, location: str, offset: int, length: int) -> bytes:
+        with self._opened(location) as file:
+            return os.pread(file.fileno(), length, offset)
 
     def has(self, location: str) -> bool:
         check_location(location)
@@ -61,7 +65,24 @@ class LocalResult(Result):
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
-            raise self.trouble("looked for at", location, _why(error)) from error
+            raise self.trouble("looked for at", location, why(error)) from error
+
+    @contextmanager
+    def _opened(self, location: str) -> Iterator[BinaryIO]:
+        """The file at the location. Raises what `get` raises."""
+        check_location(location)
+        try:
+            folder, name = self._folder(location)
+            # A link could lead outside the directory, and the other end of a pipe may never write.
+            file = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(file, "rb") as content:
+                if not stat.S_ISREG(os.fstat(file).st_mode):
+                    raise ResultError(f"There is something other than a file at {self.where(location)}; remove it.")
+                yield content
+        except (FileNotFoundError, NotADirectoryError):
+            raise self.not_found(location) from None
+        except OSError as error:
+            raise self.trouble("read from", location, why(error)) from error
 
     def _base(self) -> Path:
         return self.dir.expanduser().absolute()
@@ -71,18 +92,11 @@ class LocalResult(Result):
         base = self._base()
         path = base / location
         if make:
-            _make(path.parent)
+            make_folder(path.parent)
         folder = path.parent.resolve(strict=True)
         if not folder.is_relative_to(base.resolve()):
             raise ResultLocationError(f"The result location {location!r} leads outside {base}; remove the link there.")
         return folder, path.name
-
-
-def _make(folder: Path) -> None:
-    """Create the folder and its missing parents, accessible only to their owner."""
-    if not folder.is_dir():
-        _make(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _write(folder: Path, name: str, content: bytes) -> None:
@@ -99,9 +113,3 @@ def _write(folder: Path, name: str, content: bytes) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-
-
-def _why(error: OSError) -> str:
-    if error.errno == errno.ELOOP:
-        return "it is a link"
-    return error.strerror or type(error).__name__

@@ -74,7 +74,7 @@ class ObjectStoreResult(Result):
         return True
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_opened": None}  # connections can't be pickled
+        return {**super().__getstate__(), "_opened": None}  # connections can't be pickled
 
     @contextmanager
     def _use(self, verb: str, location: str) -> Iterator[Any]:

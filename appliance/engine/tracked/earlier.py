@@ -120,7 +120,7 @@ class _Reuse:
         if state is None or type(state.result) is not Unloaded:
             return False
         try:
-            return place is None or not place.has(state.result.location)
+            return place is None or not place.holds(state.result.location)
         except (
             ResultError
         ):  # the place can't be reached now; the task that needs the value will try again and report it

@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from appliance.client.errors import BadAnswer, ClientError
-from appliance.core.states import Mapped, State, Success
+from appliance.core.states import Failed, Mapped, State, Success
+from appliance.engine.checkpoints import NOT_STORED
+from appliance.engine.results.run_packs import Lost
 from appliance.kit import clock
 from appliance.kit.json_numbers import not_finite
 from appliance.kit.printable import one_line
@@ -63,6 +65,26 @@ def _task(item: TaskItem) -> TaskStateEvent:
         task_run_name=task_run_name,
         freed=freed,
     )
+
+
+def without_lost(one: Event, lost: Lost) -> Event:
+    """The event without a result that was lost, so that a later attempt runs the task again: as a failure if an author chose its place."""
+    if not isinstance(one, TaskStateEvent):
+        return one
+    data = one.data or {}
+    if data.get("loop_result_location") in lost.locations:
+        data = {key: value for key, value in data.items() if not key.startswith("loop_")}
+        return msgspec.structs.replace(one, data=data or None)
+    if one.result_location not in lost.locations:
+        return one
+    data = {key: value for key, value in data.items() if key not in ("result_sha256", "result_place")}
+    if one.result_location in lost.required:
+        message = text(NOT_STORED.format(lost.reason))
+        return msgspec.structs.replace(
+            one, type=Failed.type, name=Failed.name, result_location=None, data=data or None, message=message
+        )
+    message = text(f"{one.message} The result could not be kept for a restart: {lost.reason}".strip())
+    return msgspec.structs.replace(one, result_location=None, data=data or None, message=message)
 
 
 def _log(item: LogItem) -> LogEvent:

@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from appliance.core.flow import Flow
-from appliance.core.states import Cancelled, Finished, Scheduled, State
+from appliance.core.states import Cancelled, Failed, Finished, Scheduled, State, Success
 from appliance.engine import checkpoints
 from appliance.engine.flow_runner import FlowRunner
+from appliance.engine.results.run_packs import RunPacks
 from appliance.engine.task_runner import TaskRunner
 from appliance.engine.tracked import earlier
 from appliance.engine.tracked.logs import RunLog
 from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.slots import TaskSlots
 from appliance.engine.tracked.task_runner import TrackedTaskRunner
+from appliance.kit.plurals import counted
 from appliance.protocol.run_protocol import EarlierTask
 
 
@@ -27,6 +29,7 @@ class TrackedFlowRunner(FlowRunner):
     def __init__(self, flow: Flow, reporter: Reporter, **options: Any) -> None:
         super().__init__(flow, **options)
         self._reporter = reporter
+        self.packs = reporter.packs = RunPacks(self.context.flow_run_id or "", f"attempt-{reporter.attempt}")
         self._reason: str | None = None
         self._tasks: TrackedTaskRunner | None = None
         self.slots: TaskSlots | None = None
@@ -57,6 +60,10 @@ class TrackedFlowRunner(FlowRunner):
         if isinstance(new, Cancelled):
             self._cancel_running_tasks()
             new = Cancelled(self._reason or new.message, new.result)
+        lost = self.packs.close()
+        if isinstance(new, Success) and lost.required:
+            number = counted(len(lost.required), "result")
+            new = Failed(f"{number} could not be stored: {lost.reason} Restart the run to try it again.", new.result)
         self.final = new
 
     def make_task_runner(self) -> TaskRunner:
@@ -64,6 +71,7 @@ class TrackedFlowRunner(FlowRunner):
         self._tasks = TrackedTaskRunner(
             self._reporter, context, flow.slugs, flow.constants, self.stop_requested, self.initial_task_states
         )
+        self._tasks.packs = self.packs
         if self.slots is not None:
             self._tasks.limit(self.slots)
         if self.log is not None:

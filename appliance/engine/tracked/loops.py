@@ -12,6 +12,7 @@ from appliance.core.logs import get_logger
 from appliance.core.results import Result
 from appliance.core.states import Pending, Running, State
 from appliance.engine import checkpoints
+from appliance.engine.results.run_packs import RunPacks
 from appliance.engine.task_run import TaskRun
 from appliance.protocol.run_protocol import EarlierTask
 
@@ -27,7 +28,7 @@ def is_quiet(old: State, new: State) -> bool:
     return count > _ALL_UP_TO and bool(count & (count - 1))
 
 
-def store(state: State, run: TaskRun) -> State:
+def store(state: State, run: TaskRun, packs: RunPacks | None) -> State:
     """The state with what the next attempt needs to continue with this round. Without a place for results, the loop starts over."""
     count, value = state.context["task_loop"]
     if value is None:
@@ -36,7 +37,10 @@ def store(state: State, run: TaskRun) -> State:
     try:
         if place is None:
             return state
-        result = place.store(value, place.default_location(run.flow_run.flow_run_id or "", f"{run.task_slug}-loop"))
+        parts = run.flow_run.flow_run_id or "", f"{run.task_slug}-loop"
+        result = (
+            place.store(value, place.default_location(*parts)) if packs is None else packs.store(place, value, parts)
+        )
     except ResultError as error:
         _logger.warning("The loop of task %s will start over in the next attempt: %s", run, error)
         return state

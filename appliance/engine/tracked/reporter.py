@@ -22,6 +22,7 @@ from appliance.client.errors import (
     Unauthenticated,
 )
 from appliance.core.states import Finished, Scheduled, State
+from appliance.engine.results.run_packs import RunPacks
 from appliance.engine.tracked import events
 from appliance.engine.tracked.heartbeat import Heartbeat
 from appliance.engine.tracked.spool import Spool
@@ -63,7 +64,9 @@ class Reporter:
         on_dead: Callable[[str], None],
     ) -> None:
         self._send = send
-        self._attempt = attempt
+        self.attempt = attempt
+        self.packs: RunPacks | None = None
+        """If set, results are in them, and are made durable before they are reported."""
         self.limited_tags = frozenset(limited_tags)
         """The task tags that have a limit, according to the server's last response."""
         self._seq = self._acked = last_seq
@@ -185,21 +188,37 @@ class Reporter:
         """Divide the queue into numbered batches. A batch never changes afterwards."""
         queue = self._queue
         waiters = len(self._waiters)  # everything they wait for is in the queue by now
+        left = len(queue)
+        self._make_results_durable()
         for _ in range(MOST_BATCHES):  # a run that reports without pause must not block sending
-            if not queue:
+            if not left:
                 self._numbered.extend((self._seq, self._waiters.popleft()) for _ in range(waiters))
                 return
             batch: list[Event] = []
             size = 0
-            while queue and len(batch) < BATCH_EVENTS and size < BATCH_CHARACTERS:
+            while left and len(batch) < BATCH_EVENTS and size < BATCH_CHARACTERS:
                 event = events.event(queue.popleft())
                 size += events.weight(event)
                 batch.append(event)
-            self._number_batch(batch)
+                left -= 1
+            self._number_batch(self._without_lost(batch))
+
+    def _make_results_durable(self) -> None:
+        """Sync the results of everything that is in the queue."""
+        if self.packs is None:
+            return
+        done = self.packs.sync_elsewhere()
+        while not done.wait(max(_LOOK, min(self._heartbeat.due_in(clock.monotonic()), LONGEST_PAUSE))):
+            self._deliver()  # above all heartbeats: a run that waits for its store is alive
+
+    def _without_lost(self, batch: list[Event]) -> list[Event]:
+        if self.packs is None or not self.packs.lost.locations:
+            return batch
+        return [events.without_lost(event, self.packs.lost) for event in batch]
 
     def _number_batch(self, batch: list[Event]) -> None:
         """Number the batch as a whole, or in halves if it is too large for one request."""
-        report = events.encode(self._attempt, self._seq + 1, batch)
+        report = events.encode(self.attempt, self._seq + 1, batch)
         if len(report) > BATCH_BYTES and len(batch) > 1:
             half = len(batch) // 2
             self._number_batch(batch[:half])
@@ -215,7 +234,7 @@ class Reporter:
             return
         if not len(self._spool):
             if self._heartbeat.due_in(clock.monotonic()) <= 0:
-                self._try(events.encode(self._attempt, self._acked, []))
+                self._try(events.encode(self.attempt, self._acked, []))
             return
         repaired = False
         while len(self._spool) and not self._dead:

@@ -68,7 +68,7 @@ class TrackedTaskRunner(TaskRunner):
                 log.task_ends(task_slug, map_index)
             crash.point("runner.task.after")
         if "task_loop" in new.context and isinstance(run, TaskRun):
-            new = loops.store(new, run)
+            new = loops.store(new, run, self.packs)
         freed = self._slots is not None and self._slots.release(task_slug, map_index, new)
         if (old.data or new.data) and loops.is_quiet(old, new):
             return

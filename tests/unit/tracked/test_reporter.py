@@ -11,7 +11,9 @@ import msgspec
 import pytest
 
 from appliance.client.errors import Conflict, Invalid, StaleAttempt, Unauthenticated, Unreachable, refusal
-from appliance.core.states import Paused, Retrying, Running, State, Success
+from appliance.core.states import Paused, Pending, Retrying, Running, State, Success
+from appliance.engine.results.memory import MemoryResult
+from appliance.engine.results.run_packs import RunPacks
 from appliance.engine.tracked.reporter import Reporter
 from appliance.protocol.run_protocol import LogEvent, Report, Reported, TaskStateEvent
 
@@ -243,3 +245,93 @@ def log(message: str) -> tuple[Any, ...]:
     from appliance.kit import clock
 
     return clock.now(), 20, "appliance.run", message, None, -1
+
+
+# --- results, which are durable before they are reported
+
+
+class Store(MemoryResult):
+    """A place that notes what the server knows when it is written to, and may be slow or away."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self.server, self.known = server, list[int]()
+        self.asked, self.open, self.away = threading.Event(), threading.Event(), False
+        self.open.set()
+
+    def put(self, location: str, content: bytes) -> None:
+        self.known.append(len(self.server.events))
+        self.asked.set()
+        assert self.open.wait(WAIT)
+        if self.away:
+            raise self.trouble("written to", location, "it is away")
+        super().put(location, content)
+
+
+def kept(run: Run, place: Store, count: int) -> list[str]:
+    """Report tasks whose results are in packs; their locations."""
+    packs = run.reporter.packs = run.reporter.packs or RunPacks("run", "attempt-1")
+    locations = []
+    for index in range(count):
+        stored = packs.store(place, index, ("run", "t"))
+        data = {"result_location": stored.location, "result_sha256": stored.sha256, "result_place": "memory:"}
+        run.reporter.task_state("t", index, Success("done", index, data=data), 1)
+        locations.append(stored.location)
+    return locations
+
+
+def test_no_result_is_reported_before_it_is_durable(server: Server, run: Run) -> None:
+    place = Store(server)
+    place.open.clear()
+    locations = kept(run, place, 3)
+    assert place.asked.wait(WAIT)
+    assert not server.events
+    place.open.set()
+    assert run.reporter.close(WAIT)
+    assert [event.result_location for event in server.events] == locations
+    assert place.known[0] == 0 and all(place.holds(location) for location in locations)
+
+
+def test_a_run_that_waits_for_its_store_is_alive(server: Server, tmp_path: Path) -> None:
+    run, place = Run(server, tmp_path / "spool", heartbeat=0.01), Store(server)
+    place.open.clear()
+    kept(run, place, 1)
+    assert place.asked.wait(WAIT)
+    before = len(server.heartbeats)
+    server.until(lambda: len(server.heartbeats) > before + 1)
+    assert not server.events
+    place.open.set()
+    assert run.reporter.close(WAIT)
+    assert len(server.events) == 1
+
+
+@pytest.mark.parametrize("optional", [True, False])
+def test_a_result_that_was_lost_is_reported_as_lost(server: Server, run: Run, optional: bool) -> None:
+    place = Store(server)
+    place.away, place.optional = True, optional
+    kept(run, place, 2)
+    tasks(run, 1)
+    assert run.reporter.close(WAIT)
+    *lost, other = server.events
+    why = "The result can't be written to memory:/"
+    for event in lost:
+        assert event.result_location is None and event.data in (None, {"run_count": 1})
+        if optional:
+            assert event.type == "SUCCESS"
+            assert event.message.startswith(f"done The result could not be kept for a restart: {why}")
+        else:
+            assert (event.type, event.name) == ("FAILED", "Failed")
+            assert event.message.startswith(f"The task ran, but its result could not be stored: {why}")
+    assert (other.type, other.message) == ("SUCCESS", "done")
+
+
+def test_a_loop_whose_last_round_was_lost_starts_over(server: Server, run: Run) -> None:
+    place = Store(server)
+    place.away = True
+    packs = run.reporter.packs = RunPacks("run", "attempt-1")
+    stored = packs.store(place, 5, ("run", "t-loop"))
+    data = {"loop_count": 3, "loop_result_location": stored.location, "loop_result_sha256": stored.sha256, "more": 1}
+    run.reporter.task_state("t", -1, Pending("Looping", data=data), 1)
+    assert run.reporter.close(WAIT)
+    (event,) = server.events
+    assert event.data == {"more": 1}
