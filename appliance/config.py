@@ -132,6 +132,7 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     agent_capacity: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 8
     agent_name: str = "embedded"
     agent_labels: str = ""
+    agent_projects: str = ""
     agent_roots: str = ""
     agent_env_names: str = ""
     agent_user: str = ""

@@ -43,12 +43,14 @@ def introduction(
     capacity: int,
     roots: Roots | None,
     env_names: Sequence[str] | None,
+    projects: Sequence[str] = (),
 ) -> Enrol:
     """What an agent on this machine says of itself when it enrols."""
     return Enrol(
         name=name,
         type=kind,
         labels=sorted(set(labels)),
+        projects=sorted(set(projects)),
         capacity=capacity,
         version=VERSION,
         host=socket.gethostname(),
@@ -73,6 +75,7 @@ class Agent(ABC):
         self._wait = wait
         self.roots: Roots | None = None
         self.env_names: Sequence[str] | None = None
+        self.projects: Sequence[str] = ()
         self._published: list[str] | None = None  # the roots as the server has them
         self._left_behind = False  # the agent stopped without waiting for the loop's thread
         self.changed = threading.Event()  # a slot became free
@@ -187,7 +190,9 @@ class Agent(ABC):
 
     def _enrol(self, stop: threading.Event) -> UUID | None:
         """Retry until the server accepts this agent. Returns None if the agent must stop."""
-        request = introduction(self.kind, self._name, self._labels, self._capacity, self.roots, self.env_names)
+        request = introduction(
+            self.kind, self._name, self._labels, self._capacity, self.roots, self.env_names, self.projects
+        )
         self._published = request.roots
         is_waiting = False
         for pause in delays(0.1, LONGEST_PAUSE):
@@ -229,6 +234,8 @@ class Agent(ABC):
         for work in orders.work[:free]:
             crash.point("agent.claimed")
             try:
+                if self.projects and work.project not in self.projects:  # from a server that does not know them
+                    raise StartFailed(f"This agent takes no runs of project {work.project}.")
                 if not self._gives_back(agent_id, work):
                     self.start(work)
             except (ClientError, crash.Crashed):

@@ -19,7 +19,8 @@ def main(settings: Settings, token: str, key: str, *, separated: bool) -> int:
     agent = ProcessAgent(
         Transport(settings.local_url, token),
         name=settings.agent_name,
-        labels=_labels(settings),
+        labels=names_in(settings.agent_labels),
+        projects=names_in(settings.agent_projects),
         capacity=settings.agent_capacity,
         state_dir=settings.data_path / "agent" / settings.agent_name,
         roots=Roots.of(settings),
@@ -37,12 +38,14 @@ def enrolment(settings: Settings, home: str | None) -> Enrol:
     return introduction(
         "process",
         settings.agent_name,
-        _labels(settings),
+        names_in(settings.agent_labels),
         settings.agent_capacity,
         Roots.of(settings, home=home),
         settings.open_env_names,
+        names_in(settings.agent_projects),
     )
 
 
-def _labels(settings: Settings) -> list[str]:
-    return [label.strip() for label in settings.agent_labels.split(",") if label.strip()]
+def names_in(text: str) -> list[str]:
+    """The names between commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -52,6 +52,7 @@ class ProcessAgent(Agent):
         *,
         name: str,
         labels: Sequence[str] = (),
+        projects: Sequence[str] = (),
         capacity: int = 8,
         state_dir: Path,
         roots: Roots,
@@ -66,6 +67,7 @@ class ProcessAgent(Agent):
     ) -> None:
         super().__init__(transport, name=name, labels=labels, capacity=capacity, wait=wait)
         self._attempts = AttemptStore(state_dir, key)
+        self.projects = list(projects)
         self.roots: Roots = roots
         self.env_names: Sequence[str] = env_names
         self._warm = warm

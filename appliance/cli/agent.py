@@ -33,6 +33,12 @@ agent.add_command(roots_commands)
 )
 @click.option("--label", "labels", multiple=True, help="A label that runs may require (repeatable).")
 @click.option(
+    "--project",
+    "projects",
+    multiple=True,
+    help="A project whose runs the agent takes (repeatable) [APPLIANCE_AGENT_PROJECTS, all].",
+)
+@click.option(
     "--capacity", type=click.IntRange(1, 10_000), default=8, show_default=True, help="Maximum number of runs at once."
 )
 @click.option(
@@ -45,6 +51,7 @@ agent.add_command(roots_commands)
 def process(
     name: str,
     labels: tuple[str, ...],
+    projects: tuple[str, ...],
     capacity: int,
     state_dir: str | None,
     roots: tuple[str, ...],
@@ -53,6 +60,7 @@ def process(
     """Start each run as a process on this machine. On SIGTERM, the agent stops taking runs; active runs continue."""
     from pathlib import Path
 
+    from appliance.agents.embedded import names_in
     from appliance.agents.process import ProcessAgent
     from appliance.agents.roots import Roots
     from appliance.agents.sealed_tokens import key_of
@@ -65,6 +73,7 @@ def process(
         connect(),
         name=name,
         labels=list(labels),
+        projects=[*projects] or names_in(settings.agent_projects),
         capacity=capacity,
         state_dir=directory,
         roots=Roots.of(settings, roots, directory),

@@ -182,7 +182,7 @@ def get_agents(health: str | None, labels: tuple[str, ...], json_output: bool) -
         return
     apart = [one for one in items if one["health"] == "offline" and health is None]
     here = [one for one in items if one not in apart]
-    columns = ("NAME", "HEALTH", "TYPE", "HOST", "LABELS", "LAST SEEN")
+    columns = ("NAME", "HEALTH", "TYPE", "HOST", "LABELS", "PROJECTS", "LAST SEEN")
     nobody = "No agent is online." if apart else "No agents have enrolled yet."
     if health or labels:
         nobody = "No agents match."
@@ -193,7 +193,8 @@ def get_agents(health: str | None, labels: tuple[str, ...], json_output: bool) -
 
 
 def _agent(one: dict[str, Any]) -> tuple[Any, ...]:
-    return one["name"], one["health"], one["type"], one["host"], one["labels"], zone.local(one["last_seen"])
+    projects = one.get("projects") or "all"  # a server of the release before doesn't know them
+    return one["name"], one["health"], one["type"], one["host"], one["labels"], projects, zone.local(one["last_seen"])
 
 
 def _short(message: str) -> str:

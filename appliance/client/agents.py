@@ -29,9 +29,10 @@ def enrol(transport: Transport, request: Enrol) -> Enrolled:
     try:
         return _enrol(transport, request)
     except Invalid:
-        if request.roots is None and request.env_names is None:
+        older = msgspec.structs.replace(request, roots=None, closed=[], env_names=None, projects=[])
+        if older == request:
             raise
-        return _enrol(transport, msgspec.structs.replace(request, roots=None, closed=[], env_names=None))
+        return _enrol(transport, older)
 
 
 def _enrol(transport: Transport, request: Enrol) -> Enrolled:

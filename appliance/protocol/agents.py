@@ -19,6 +19,7 @@ class Enrol(Message, kw_only=True):
     name: str
     type: Literal["process", "docker", "kubernetes"]
     labels: list[str] = []
+    projects: list[str] = []  # those whose runs it takes; empty: all
     capacity: int = 8
     version: str = ""
     host: str = ""

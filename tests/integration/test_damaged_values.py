@@ -116,6 +116,7 @@ def _fill(db: Database) -> None:
             session.execute(text(f'insert into "{table}" ({names}) values ({marks})'), values)
         for table, column, value in (
             ("api_token", "expires_at", time), ("api_token", "revoked_at", time), ("api_token", "bound_labels", "[]"),
+            ("api_token", "bound_projects", "[]"), ("agent", "projects", "[]"),
             ("agent", "roots", "[]"), ("agent", "closed", "[]"), ("agent", "env_names", "[]"), ("flow_run", "end_time", time),
             ("flow_run", "state_data", "{}"), ("flow_run", "parent_flow_run_id", run), ("flow_run_state", "data", "{}"),
             ("task_run", "state_data", "{}"), ("task_run", "end_time", time), ("task_run_state", "data", "{}"),

@@ -49,6 +49,7 @@ _MOST_AT_ONCE = 100
 _MOST_HELD = 10_000
 _MOST_TAIL = 100
 _MOST_FOLDERS = 100
+_MOST_PROJECTS = 100
 _LONGEST_PATH = 4_096
 _QUIET = 5.0
 """An agent that was heard from within these seconds and finds nothing to do costs no write."""
@@ -66,6 +67,7 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
         "name": required_name(request.name, "agent"),
         "type": request.type,
         "labels": labels_of(request.labels),
+        "projects": _projects_of(request.projects),
         "capacity": request.capacity,
         "version": clean(request.version, 50),
         "host": clean(request.host, 255),
@@ -78,12 +80,18 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
     }
     with db.write("enrol") as session:
         if actor.binding is not None:
-            _bind(session, actor.binding, row["name"], row["labels"])
+            _bind(session, actor.binding, row["name"], row["labels"], row["projects"] or [])
         agent_id = agents.enrol(session, row)
         announce(session, "agent", agent_id, "agent.enrolled", {"name": row["name"]}, actor, now)
     return Enrolled(
         agent_id=agent_id, heartbeat_interval=db.rules.heartbeat_interval, cancel_grace=db.rules.cancel_grace
     )
+
+
+def _projects_of(names: list[str]) -> list[str]:
+    if len(names) > _MOST_PROJECTS:
+        raise Invalid(f"An agent names at most {_MOST_PROJECTS} projects; without any, it takes the runs of all.")
+    return sorted({required_name(name, "project") for name in names})
 
 
 def _folders(paths: list[str]) -> list[str]:
@@ -141,31 +149,33 @@ def claim_due(
         labels = agent.labels if new_labels is None else new_labels
         limit = min(request.free_slots, _MOST_AT_ONCE) if agent.state == "online" else 0
         fresh = (now - agent.last_seen).total_seconds() < _QUIET and labels == agent.labels
-        due = limit > 0 and read_dispatch.any_due(session, labels, now)
+        due = limit > 0 and read_dispatch.any_due(session, labels, now, agent.projects)
         if fresh and not due:
             return ClaimResult(Claimed(stop=_stops(session, agent_id, holding)))
     lease = now + timedelta(seconds=db.rules.run_lease)
     with db.write("claim") as session:
-        if fresh and not read_dispatch.any_due(session, labels, now):  # all agents were woken, and another was faster
+        if fresh and not read_dispatch.any_due(
+            session, labels, now, agent.projects
+        ):  # all agents were woken, and another was faster
             return ClaimResult(Claimed(stop=_stops(session, agent_id, holding)))
         agents.touch(session, agent_id, labels, now)
         if holding:
             flow_runs.prolong(session, agent_id, holding, lease)
         stop = _stops(session, agent_id, holding)
-        claimed = _take(session, agent_id, labels, limit, now, lease) if limit > 0 else []
+        claimed = _take(session, agent, labels, limit, now, lease) if limit > 0 else []
         crash.point("claim.updated")
         work = _hand_out(session, claimed, actor, now) if claimed else []
         return ClaimResult(Claimed(work=work, stop=stop), blocked=due and not work)
 
 
 def _take(
-    session: Session, agent_id: UUID, labels: list[str], limit: int, now: datetime, lease: datetime
+    session: Session, agent: AgentRow, labels: list[str], limit: int, now: datetime, lease: datetime
 ) -> list[ClaimedRun]:
     limits = concurrency.lock_run_limits(session)
     if not limits:
-        return dispatch.claim(session, agent_id, labels, limit, now, lease)
+        return dispatch.claim(session, agent.id, labels, limit, now, lease, agent.projects)
     ledger = Ledger(limits, read_dispatch.live(session))
-    return dispatch.claim_within(session, agent_id, labels, limit, now, lease, ledger)
+    return dispatch.claim_within(session, agent.id, labels, limit, now, lease, ledger, agent.projects)
 
 
 @retried
@@ -280,8 +290,8 @@ def enrolled(session: Session, actor: Actor, agent_id: UUID) -> AgentRow:
     return agent
 
 
-def _bind(session: Session, binding: Binding, name: str, labels: list[str]) -> None:
-    tokens.bind(session, binding.token_id, name, labels)
+def _bind(session: Session, binding: Binding, name: str, labels: list[str], projects: list[str]) -> None:
+    tokens.bind(session, binding.token_id, name, labels, projects)
     row = read_tokens.get(session, binding.token_id)
     bound_name = None if row is None else row.bound_name
     if row is None or bound_name != name:
@@ -289,6 +299,12 @@ def _bind(session: Session, binding: Binding, name: str, labels: list[str]) -> N
             f"This token belongs to another agent; create one for {name}: appliance token create {name} --scope agent"
         )
     _check_labels(labels, row.bound_labels or ())
+    bound = row.bound_projects or []
+    others = sorted(set(projects) - set(bound)) if projects else ["all projects"]
+    if bound and others:
+        raise NotFound(
+            f"The first agent with this token did not take runs of {others[0]}; create another token for that."
+        )
 
 
 def _check_labels(labels: Collection[str], bound: Collection[str]) -> None:

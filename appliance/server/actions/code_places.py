@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import folders
 from appliance.kit.documents import JsonDocument
-from appliance.server.db.reads import agents as read_agents
+from appliance.server.actions import takers
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.tables.flows import FlowVersion
 from appliance.server.errors import ClosedFolder, Invalid
@@ -39,9 +39,9 @@ def check(storage: JsonDocument) -> None:
         )
 
 
-def refuse_closed(session: Session, version: FlowVersion) -> None:
+def refuse_closed(session: Session, project: str, version: FlowVersion) -> None:
     """Raises ClosedFolder if each agent that may run this version would refuse its file, the folder of its module, or its working directory."""
-    agents = [agent for agent in read_agents.every(session) if set(version.labels) <= set(agent.labels)]
+    agents = takers.of(session, project, version)
     for what, path in _places(version):
         if agents and all(_refuses(agent, path) for agent in agents):
             sentence = folders.refusal(what, path, f"agent {agents[0].name!r}", agents[0].roots or [])

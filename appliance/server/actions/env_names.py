@@ -5,17 +5,17 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from appliance.kit import environment_names
-from appliance.server.db.reads import agents as read_agents
+from appliance.server.actions import takers
 from appliance.server.db.tables.flows import FlowVersion
 from appliance.server.errors import Invalid
 
 
-def refuse_closed(session: Session, version: FlowVersion) -> None:
+def refuse_closed(session: Session, project: str, version: FlowVersion) -> None:
     """Raises Invalid if each agent that may run this version would refuse a variable. One of an earlier release doesn't say, and may take all."""
     names = version.run_config.get("env") or {}
     if not names:
         return
-    agents = [agent for agent in read_agents.every(session) if set(version.labels) <= set(agent.labels)]
+    agents = takers.of(session, project, version)
     refused = [
         "" if agent.env_names is None else environment_names.refused_name(names, agent.env_names) for agent in agents
     ]

@@ -71,7 +71,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
     Older content becomes a new version that says which one it restores, so that a rollback works and no version changes.
     """
     now = now or clock.now()
-    name = required_name(request.name, "flow")
+    name, project_name = required_name(request.name, "flow"), required_name(request.project, "project")
     if not _HASH.fullmatch(request.content_hash):
         raise Invalid("The content hash must be 64 hexadecimal digits.")
     document = _parse(request.document, db.rules.flow_tasks)
@@ -87,8 +87,8 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
             )
         newest = mapped_flows.newest_version(session, flow.id)
         version = _new_version(flow, request, document, actor, now)
-        code_places.refuse_closed(session, version)
-        env_names.refuse_closed(session, version)
+        code_places.refuse_closed(session, project_name, version)
+        env_names.refuse_closed(session, project_name, version)
         created = newest is None or not _is_same(newest, version)
         if newest is None or created:
             _number(session, version, newest, request.content_hash)

@@ -109,7 +109,8 @@ def _rotate(db: Database, actor: Actor, token_id: UUID, request: RotateToken, *,
         issued = _issue(session, actor, user, old.name, scope, _end(db.rules, lifetime, now), now)
         write_tokens.shorten(session, token_id, now + timedelta(seconds=overlap))
         if old.bound_name is not None:
-            write_tokens.bind(session, issued.view.id, old.bound_name, old.bound_labels or [])
+            labels, project_names = old.bound_labels or [], old.bound_projects or []
+            write_tokens.bind(session, issued.view.id, old.bound_name, labels, project_names)
         announce(session, "token", token_id, "token.rotated", {"successor": str(issued.view.id)}, actor, now)
         return issued
 

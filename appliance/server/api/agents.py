@@ -55,6 +55,7 @@ def index(
             name=row.name,
             type=row.type,
             labels=row.labels,
+            projects=row.projects or [],
             capacity=row.capacity,
             version=row.version,
             host=row.host,

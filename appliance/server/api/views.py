@@ -82,6 +82,7 @@ class AgentView(Answer, kw_only=True):
     name: str
     type: str
     labels: list[str]
+    projects: list[str]  # those whose runs it takes; empty: all
     capacity: int
     version: str
     host: str

@@ -50,6 +50,8 @@ class AgentFacts:
     running: int
     state: str  # online, draining, quarantined
     last_seen: datetime
+    projects: frozenset[UUID] | None = None
+    """Those whose runs it takes; None: all."""
 
     def live(self, now: datetime) -> bool:
         return self.state == "online" and now - self.last_seen <= ONLINE_FOR
@@ -127,6 +129,7 @@ class RunFacts:
     project_paused: bool = False
     flow_id: UUID | None = None
     flow: str = ""
+    project_id: UUID | None = None
     schedule_id: UUID | None = None
     message: str = ""
     """What its state says."""
@@ -178,7 +181,7 @@ def why(run: RunFacts, situation: Situation) -> Waiting | None:
         )
     if situation.held_until is not None and run.scheduled_time <= situation.held_until:
         return Waiting("held", "The run came due during an outage and is held; an administrator releases or skips it.")
-    return _held_back(run, situation) or _nobody_takes(run.labels, situation)
+    return _held_back(run, situation) or _nobody_takes(run, situation)
 
 
 def _is_undecided(due: datetime, outage: OutageFacts | None) -> bool:
@@ -206,10 +209,14 @@ def _held_back(run: RunFacts, situation: Situation) -> Waiting | None:
     return None
 
 
-def _nobody_takes(labels: frozenset[str], situation: Situation) -> Waiting:
-    live = [agent for agent in situation.agents if agent.live(situation.now)]
-    if not live:
+def _nobody_takes(run: RunFacts, situation: Situation) -> Waiting:
+    online = [agent for agent in situation.agents if agent.live(situation.now)]
+    if not online:
         return Waiting("no_agent", "No agent is online.")
+    live = [agent for agent in online if agent.projects is None or run.project_id in agent.projects]
+    if not live:
+        return Waiting("no_agent", "No live agent takes runs of this project.")
+    labels = run.labels
     fitting = [agent for agent in live if labels <= agent.labels]
     if not fitting:
         unavailable = sorted(label for label in labels if not any(label in agent.labels for agent in live))

@@ -94,10 +94,12 @@ class Script:
         )
 
 
-def run(script: Script, capacity: int = 2, roots: Roots | None = None) -> tuple[int, Recorder]:
+def run(
+    script: Script, capacity: int = 2, roots: Roots | None = None, projects: list[str] | None = None
+) -> tuple[int, Recorder]:
     http = httpx2.Client(transport=httpx2.MockTransport(script), base_url="http://appliance.test")
     agent = Recorder(Transport("http://appliance.test", "t", http), capacity)
-    agent.roots = roots
+    agent.roots, agent.projects = roots, projects or []
     return agent.run(script.stop), agent
 
 
@@ -124,6 +126,12 @@ def test_stops_what_the_server_names() -> None:
 def test_a_failed_start_is_told_and_the_loop_goes_on() -> None:
     _, agent = run(Script(Claimed(work=[work("bad"), work("good")])))
     assert agent.notes[2:4] == ["No such directory.", "good"]
+
+
+def test_a_run_of_another_project_is_not_started() -> None:
+    """A server of the release before hands out runs of all projects."""
+    _, agent = run(Script(Claimed(work=[work("one")]), Claimed()), projects=["q"])
+    assert agent.notes[2:-1] == ["This agent takes no runs of project p."]
 
 
 def test_no_run_ends_the_agent() -> None:

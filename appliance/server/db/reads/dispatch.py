@@ -72,6 +72,8 @@ class Form:
     hold: bool
     """Runs that were due up to :held_until are held back."""
     several_projects: bool = False
+    own_projects: bool = False
+    """The agent takes only runs of :agent_projects."""
     outage: bool = False
     """Planned runs that came due in (:outage_after, :outage_until] wait until their schedules' policies have decided."""
 
@@ -81,14 +83,15 @@ class DueValues(TypedDict):
 
     now: datetime
     agent_labels: str
+    agent_projects: list[str]
     held_until: datetime | None
     outage_after: datetime | None
     outage_until: datetime | None
 
 
-def any_due(session: Session, labels: Sequence[str], now: datetime) -> bool:
-    """Whether there is a run for an agent with these labels, if limits and other runs permit it."""
-    values = bound_values(session, labels, now)
+def any_due(session: Session, labels: Sequence[str], now: datetime, projects: Sequence[str] | None = None) -> bool:
+    """Whether there is a run for an agent with these labels and of these projects (none: of all), if limits and other runs permit it."""
+    values = bound_values(session, labels, now, projects)
     if values is None:
         return False
     return session.connection().execute(_any_due(_form(session, values)), values).first() is not None
@@ -126,8 +129,10 @@ def as_json(labels: Sequence[str]) -> str:
     return msgspec.json.encode(sorted(set(labels))).decode()
 
 
-def bound_values(session: Session, labels: Sequence[str], now: datetime) -> DueValues | None:
-    """The values for an agent with these labels; None when no run may be handed out."""
+def bound_values(
+    session: Session, labels: Sequence[str], now: datetime, projects: Sequence[str] | None = None
+) -> DueValues | None:
+    """The values for an agent with these labels and projects; None when no run may be handed out."""
     server = leases.get(session, outages.SERVER)  # before the record of an outage, which is written together with it
     texts = settings.several(session, (MAINTENANCE.name, HOLD.name, OUTAGE.name))
     if maintenance.current(MAINTENANCE.decoded(texts.get(MAINTENANCE.name)), now) is not None:
@@ -136,6 +141,7 @@ def bound_values(session: Session, labels: Sequence[str], now: datetime) -> DueV
     return {
         "now": now,
         "agent_labels": as_json(labels),
+        "agent_projects": list(projects or ()),
         "held_until": hold.held_until(HOLD.decoded(texts.get(HOLD.name))),
         "outage_after": None if outage is None else outage.after,
         "outage_until": None if outage is None else outage.until,
@@ -149,7 +155,7 @@ def form_of(session: Session, values: DueValues) -> Form:
 
 def _form(session: Session, values: DueValues, several_projects: bool = False) -> Form:
     held, outage = values["held_until"] is not None, values["outage_after"] is not None
-    return Form(dialect(session), held, several_projects, outage)
+    return Form(dialect(session), held, several_projects, bool(values["agent_projects"]), outage)
 
 
 @cache
@@ -162,11 +168,19 @@ def due_conditions(form: Form) -> list[ColumnElement[bool] | TextClause]:
     return [
         MAY_BE_CLAIMED,
         _run.c.scheduled_time <= bindparam("now"),
-        _run.c.flow_id.in_(select(_flow.c.id).where(~_flow.c.paused, ~_flow.c.archived)),
+        _run.c.flow_id.in_(_open_flows(form.own_projects)),
         _SERVED[form.dialect],
         *((_run.c.scheduled_time > bindparam("held_until"),) if form.hold else ()),
         *((_NOT_IN_OUTAGE,) if form.outage else ()),
     ]
+
+
+def _open_flows(own_projects: bool) -> Select[Any]:
+    flows = select(_flow.c.id).where(~_flow.c.paused, ~_flow.c.archived)
+    if not own_projects:
+        return flows
+    own = _project.c.name.in_(bindparam("agent_projects", expanding=True))
+    return flows.where(_flow.c.project_id.in_(select(_project.c.id).where(own)))
 
 
 def _several_projects(session: Session) -> bool:

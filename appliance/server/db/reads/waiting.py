@@ -10,7 +10,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.conditions import LIVE_NOW
-from appliance.server.db.reads import agents, concurrency, flow_runs, flows, hold, maintenance, outages, readable
+from appliance.server.db.reads import (
+    agents,
+    concurrency,
+    flow_runs,
+    flows,
+    hold,
+    maintenance,
+    outages,
+    projects,
+    readable,
+)
 from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.db.rows.flows import FlowRow
 from appliance.server.db.tables import metadata
@@ -70,6 +80,7 @@ def run_facts(run: FlowRunRow, flow: FlowRow) -> RunFacts:
         flow_archived=flow.archived,
         project_paused=PAUSED_WITH_PROJECT in flow.settings,
         flow_id=flow.id,
+        project_id=flow.project_id,
         flow=flow.name,
         schedule_id=run.schedule_id,
         waits_for_code=waits_for_code(run.state_data),
@@ -86,8 +97,17 @@ def _is_only_planned(run: FlowRunRow) -> bool:
 def _agents(session: Session) -> list[AgentFacts]:
     rows = agents.every(session)
     running = flow_runs.live_counts_of_agents(session, [row.id for row in rows])
+    limited = any(row.projects for row in rows)
+    ids = {project.name: project.id for project in projects.every(session, archived=True)} if limited else {}
     return [
-        AgentFacts(frozenset(row.labels), row.capacity, running.get(row.id, 0), row.state, row.last_seen)
+        AgentFacts(
+            frozenset(row.labels),
+            row.capacity,
+            running.get(row.id, 0),
+            row.state,
+            row.last_seen,
+            frozenset(ids[name] for name in row.projects if name in ids) if row.projects else None,
+        )
         for row in rows
     ]
 

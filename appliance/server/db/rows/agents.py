@@ -16,6 +16,7 @@ class AgentRow(RowType):
     name: str
     type: str
     labels: list[str]
+    projects: list[str] | None
     capacity: int
     version: str
     host: str
@@ -34,6 +35,7 @@ class NewAgent(TypedDict):
     name: str
     type: str
     labels: list[str]
+    projects: list[str] | None
     capacity: int
     version: str
     host: str

@@ -27,6 +27,7 @@ class TokenRow(RowType):
     binds: bool
     bound_name: str | None
     bound_labels: list[str] | None
+    bound_projects: list[str] | None
     username: str
     role: Role
     disabled: bool

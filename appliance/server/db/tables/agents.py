@@ -19,6 +19,9 @@ class Agent(SQLModel, table=True):
     name: str = Field(max_length=200)
     type: str = Field(sa_type=OneOf("process", "docker", "kubernetes"))  # process, docker, kubernetes
     labels: list[str] = Field(default_factory=list, sa_type=Texts)
+    projects: list[str] | None = Field(
+        default=None, sa_type=Texts
+    )  # names of those whose runs it takes; empty or null: all
     capacity: int = Field(default=8, sa_type=Whole)
     version: str = Field(default="", max_length=50)
     host: str = Field(default="", max_length=255)

@@ -27,3 +27,4 @@ class ApiToken(SQLModel, table=True):
     binds: bool = False  # to the first agent that enrols with it
     bound_name: str | None = Field(default=None, max_length=200)  # the agent's
     bound_labels: list[str] | None = Field(default=None, sa_type=Texts)
+    bound_projects: list[str] | None = Field(default=None, sa_type=Texts)  # empty or null: all

@@ -44,10 +44,17 @@ _CHOSEN = (_runs.c.id, _runs.c.flow_id, _runs.c.labels, _runs.c.priority, _runs.
 
 
 def claim(
-    session: Session, agent_id: UUID, labels: Sequence[str], limit: int, now: datetime, lease: datetime
+    session: Session,
+    agent_id: UUID,
+    labels: Sequence[str],
+    limit: int,
+    now: datetime,
+    lease: datetime,
+    projects: Sequence[str] | None = None,
 ) -> list[ClaimedRun]:
-    """Hand up to `limit` due runs to the agent, each as a new attempt: one statement, so that no run is handed out twice."""
-    values = bound_values(session, labels, now)
+    """Hand up to `limit` due runs of these projects (none: of all) to the agent, each as a new attempt: one statement, so that no run is handed
+    out twice."""
+    values = bound_values(session, labels, now, projects)
     if values is None:
         return []
     parameters = {**values, "agent": agent_id, "lease": lease, "most": limit, "looked_at": limit + _SPARE}
@@ -62,11 +69,12 @@ def claim_within(
     now: datetime,
     lease: datetime,
     ledger: Ledger,
+    projects: Sequence[str] | None = None,
 ) -> list[ClaimedRun]:
     """The same under limits, which the caller has locked, so that no one else grants slots: choose, count, and look further
     past the runs whose limit is exhausted."""
     taken: list[UUID] = []
-    values = bound_values(session, labels, now)
+    values = bound_values(session, labels, now, projects)
     for _ in range(_MOST_ROUNDS if values is not None else 0):
         assert values is not None
         ready = _ready(form_of(session, values)).where(

@@ -36,10 +36,10 @@ def revoke_named(session: Session, name: str, scope: str, now: datetime) -> bool
     return result.rowcount > 0
 
 
-def bind(session: Session, token_id: UUID, name: str, labels: list[str]) -> None:
-    """Bind the token to an agent of this name and to these labels, unless it is bound already."""
+def bind(session: Session, token_id: UUID, name: str, labels: list[str], projects: list[str]) -> None:
+    """Bind the token to an agent of this name, and to these labels and projects, unless it is bound already."""
     free = (_token.c.id == token_id, _token.c.bound_name.is_(None))
-    session.execute(update(_token).where(*free).values(bound_name=name, bound_labels=labels))
+    session.execute(update(_token).where(*free).values(bound_name=name, bound_labels=labels, bound_projects=projects))
 
 
 def shorten(session: Session, token_id: UUID, ends: datetime) -> None:

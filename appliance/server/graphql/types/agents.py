@@ -18,6 +18,7 @@ class Agent:
     name: str
     type: str
     labels: list[str]
+    projects: list[str] = strawberry.field(description="Those whose runs it takes; empty: all.")
     capacity: int
     version: str
     host: str
@@ -41,6 +42,7 @@ def agent(row: AgentRow, context: Context) -> Agent:
         name=row.name,
         type=row.type,
         labels=row.labels,
+        projects=row.projects or [],
         capacity=row.capacity,
         version=row.version,
         host=row.host,
