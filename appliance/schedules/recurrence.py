@@ -17,6 +17,7 @@ from itertools import islice
 from math import prod
 from typing import NoReturn
 
+from appliance.kit import effort
 from appliance.schedules.errors import ScheduleError
 
 LONGEST = 1000
@@ -24,6 +25,8 @@ MOST_COUNTED = 1000
 MOST_A_DAY = 1440
 MOST_IDLE = {"YEARLY": 150, "MONTHLY": 1_800, "WEEKLY": 6_000}
 """This many consecutive periods without a time mean that the rule is never due; 20,000 for the shorter ones."""
+_MOST_TO_COUNT = 20_000
+"""Periods in which the times of a COUNT must lie."""
 _FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY")
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _SECONDS = {"HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
@@ -76,10 +79,16 @@ class Rule:
         series = _Series(self, start)
         number = series.period_of(max(start, after))
         idle, most = 0, MOST_IDLE.get(self.frequency, 20_000)
-        since = max(start, after).date()
+        since, looked = max(start, after).date(), 0
         while (period := series.period(number)) is not None:
             productive = False
             work.steps += 1 + len(period.days)
+            effort.spend(2 + len(period.days) // 2)
+            looked += 1
+            if self.count is not None and looked > _MOST_TO_COUNT:
+                raise ScheduleError(
+                    f"The times of the recurrence rule {self.text!r} are too far apart to be counted; give it an UNTIL instead of its COUNT."
+                )
             for wall in series.walls(period, since):
                 if wall >= start:
                     productive = True

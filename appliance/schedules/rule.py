@@ -8,6 +8,9 @@ occurrence. Wild cron expressions and intervals that aren't whole days follow el
 
 from __future__ import annotations
 
+import json
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -21,8 +24,14 @@ from appliance.schedules.series import FIELDS_OF_KIND, Series, kind_of, series_o
 from appliance.schedules.texts import describe
 from appliance.schedules.zones import EARLIEST, LATEST, zone_of
 
+_Found = tuple[datetime, int, list[datetime]]
+"""After when, how many times were asked for, and which there are."""
+_ANSWERS_KEPT = 4
+_RULES_KEPT = 128
+_LONGEST_KEPT = 16 * 1024
 _TICK = timedelta(microseconds=1)
 _COMMON_FIELDS = frozenset({"kind", "timezone", "start", "end", "parameters", "labels", *SELECTING, *policies.DEFAULTS})
+_BESIDE_TIMES = frozenset({"parameters", "labels", *policies.DEFAULTS})
 _OLD_FIELDS = frozenset({"cron", "seconds", "anchor"})
 """Fields that documents of the two oldest kinds, cron and interval, have always been allowed to have."""
 
@@ -30,7 +39,7 @@ _OLD_FIELDS = frozenset({"cron", "seconds", "anchor"})
 class Rule:
     """The times of one schedule. Create it with `parse` and use it as often as needed."""
 
-    __slots__ = ("_end", "_selection", "_series", "_start", "document")
+    __slots__ = ("_end", "_found", "_selection", "_series", "_start", "document")
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         """Raises ScheduleError."""
@@ -39,6 +48,7 @@ class Rule:
         self.document = document
         self._start, self._end = _bound(document, "start"), _bound(document, "end")
         self._series: Series = series_of(document, zone)
+        self._found: tuple[_Found, ...] = ()
         self._selection = Selection(document, zone) if any(document.get(key) for key in SELECTING) else None
 
     def __reduce__(self) -> tuple[Callable[[Mapping[str, Any]], Rule], tuple[Mapping[str, Any]]]:
@@ -59,7 +69,12 @@ class Rule:
 
     def next(self, n: int, after: datetime) -> list[datetime]:
         """The first `n` of `times(after)`; fewer when the schedule ends."""
-        return list(islice(self.times(after), max(0, n)))
+        for since, most, times in self._found if after.tzinfo is not None else ():
+            if most >= n and since <= after and (not times or after < times[0]):
+                return times[:n]
+        times = list(islice(self.times(after), max(0, n)))
+        self._found = ((after, n, times), *self._found[: _ANSWERS_KEPT - 1])
+        return list(times)
 
     def describe(self, with_zone: bool = True) -> str:
         """The schedule in words, such as "Every day at 06:30 (Europe/Berlin), on weekdays"."""
@@ -72,9 +87,31 @@ class Rule:
         return times if self._end is None else _until(times, self._end)
 
 
+_rules: OrderedDict[str, Rule] = OrderedDict()
+_rules_lock = threading.Lock()
+
+
 def parse(document: Mapping[str, Any]) -> Rule:
-    """The rule of a schedule's document. Fields that it does not know are ignored; `validate` refuses them. Raises ScheduleError."""
-    return Rule(document)
+    """The rule of a schedule's document. Fields that it does not know are ignored; `validate` refuses them. Raises ScheduleError.
+
+    The rules asked for last are kept, with what they have computed: what was found before a transaction need not be found in it.
+    """
+    kind_of(document)
+    times = {key: value for key, value in document.items() if key not in _BESIDE_TIMES}
+    try:
+        key = json.dumps(times, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        return Rule(document)
+    with _rules_lock:
+        rule = _rules.get(key)
+    if rule is None:
+        rule = Rule(document)
+        if len(key) <= _LONGEST_KEPT:
+            with _rules_lock:
+                _rules[key] = rule
+                while len(_rules) > _RULES_KEPT:
+                    _rules.popitem(last=False)
+    return rule
 
 
 def validate(document: Mapping[str, Any]) -> Rule:

@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from appliance.kit import effort
 from appliance.schedules import recurrence
 from appliance.schedules.adjustments import moves_of
 from appliance.schedules.calendars import Opening
@@ -89,6 +90,7 @@ class _Search:
     def __init__(self, selection: Selection, series: Series, after: datetime) -> None:
         self.selection, self.series = selection, series
         self.start = max(EARLIEST, selection.first - _TICK, selection.reaches_back(after))
+        self.weight = (len(selection.every) + len(selection.some) + len(selection.none) + len(selection.moves)) // 10
         self.looked = 0  # the work since the last time that counted
         self._closed_day: date | None = None
         self._on_closed_day = 0
@@ -99,6 +101,7 @@ class _Search:
         while (at := next(times, None)) is not None and at <= self.selection.last:
             steps, before = recurrence.work.steps - before, recurrence.work.steps
             self.looked += 1 + steps // _STEPS_LIKE_A_TIME
+            effort.spend(3 + self.weight)
             wall = wall_of(at, zone)
             counts, reopens = self.selection.verdict(at, wall)
             onward = None if reopens is None else _onward(at, reopens, zone)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from appliance.kit import clock
+from appliance.kit import clock, effort
+from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.protocol.flows import Registration
+from appliance.schedules import recurrence
 from appliance.server.actions import flows, log_budget, run_protocol
+from appliance.server.actions.flow_runs import create
+from appliance.server.auth.callers import RequestCredentials, identify
 from appliance.server.db.session import Database
+from appliance.server.domain import parameters
 from appliance.server.domain.graphs import has_cycle
 from appliance.server.domain.rules import Rules
 from appliance.server.errors import Invalid
 from tests.integration import builders
+from tests.integration.server_fixtures import claim
 
 CHAIN = 5_000
 
@@ -98,6 +105,69 @@ def test_the_log_of_a_run_is_bounded_in_a_minute(database: Database, monkeypatch
     moment += log_budget.MINUTE
     builders.send(database, run, 3, builders.line("again"))
     assert builders.rows(database, "select message from log order by id desc limit 1")[0]["message"] == "again"
+
+
+def test_what_takes_long_to_check_is_checked_before_the_transaction(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defs = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(10)} | {"d10": {"type": "integer"}}
+    schema = {"type": "array", "items": {"$ref": "#/$defs/d0"}, "$defs": defs}
+    flow = _register(
+        database, builders.document() | {"parameters": [{"name": "n", "required": True, "schema": schema}]}
+    )
+    remember, checked = parameters._remember, []
+
+    def outside(*arguments: Any) -> None:
+        assert effort.left() is None
+        database.check_writable()  # nobody waits for us
+        checked.append(arguments)
+        remember(*arguments)
+
+    monkeypatch.setattr(parameters, "_remember", outside)
+    for value in ([1] * 100, ["x"] * 100):
+        with pytest.raises(Invalid, match="can't be checked: its schema takes too many steps"):
+            create.create_run(database, builders.ALICE, CreateFlowRun(flow_id=flow.flow_id, parameters={"n": value}))
+    few = {"n": [1] * 3}
+    assert create.create_run(database, builders.ALICE, CreateFlowRun(flow_id=flow.flow_id, parameters=few)).row
+    assert len(checked) == 3
+
+
+def test_the_schedules_of_a_flow_are_few_and_computed_before_the_transaction(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rare = {"kind": "rrule", "rrule": "FREQ=MONTHLY;BYMONTH=2;BYDAY=5MO"}
+    times = recurrence.Rule.walls
+
+    def outside(rule: recurrence.Rule, start: Any, after: Any) -> Any:
+        database.check_writable()  # nobody waits for us
+        return times(rule, start, after)
+
+    monkeypatch.setattr(recurrence.Rule, "walls", outside)
+    assert _register(database, builders.document() | {"schedules": [rare]}).created
+    with pytest.raises(Invalid, match="more than 100 schedules"):
+        _register(database, builders.document() | {"schedules": [rare | {"labels": [str(n)]} for n in range(101)]})
+    slow = [
+        rare | {"rrule": rare["rrule"] + f";BYHOUR={hour};BYMINUTE={minute}"}
+        for hour in range(20)
+        for minute in (1, 2, 3, 4, 5)
+    ]
+    with pytest.raises(Invalid, match="take too long to compute"):
+        _register(database, builders.document() | {"schedules": slow})
+
+
+def test_a_flow_has_at_most_a_thousand_parameters(database: Database) -> None:
+    with pytest.raises(Invalid, match="more than 1,000 parameters"):
+        _register(database, builders.document() | {"parameters": [{"name": f"n{number}"} for number in range(1_001)]})
+
+
+def test_a_reader_doesn_t_wait_for_a_writer(database: Database) -> None:
+    """The last use of a token is recorded, unless another writer is at work."""
+    secret = claim(database)["viewer"]
+    if database.dialect != "sqlite":
+        return
+    with database.write(), ThreadPoolExecutor(1) as thread:
+        caller = thread.submit(identify, database, RequestCredentials(f"Bearer {secret}"), clock.now())
+        assert caller.result(timeout=10) is not None
 
 
 def test_the_limits() -> None:

@@ -16,7 +16,15 @@ from appliance.kit.plurals import counted
 from appliance.protocol import run_config as run_configs
 from appliance.protocol.flows import Registered, Registration
 from appliance.protocol.schedules import ScheduleNews
-from appliance.server.actions import code_places, declared_schedules, deploys, env_names, flow_edits, projects
+from appliance.server.actions import (
+    code_places,
+    declared_schedules,
+    deploys,
+    env_names,
+    flow_edits,
+    projects,
+    schedule_rows,
+)
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
@@ -76,6 +84,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
         raise Invalid("The content hash must be 64 hexadecimal digits.")
     document = _parse(request.document, db.rules.flow_tasks)
     code_places.check(request.storage)
+    schedule_rows.look_ahead(document.schedules, now, db.rules.scheduled_runs_ahead)
     with db.write("register") as session:
         project_id = projects.ensure(session, actor, request.project, now, as_new=request.as_new)
         _refuse_former_name(session, project_id, name, as_new=request.as_new)
@@ -134,14 +143,23 @@ def _parse(document: JsonDocument, most_tasks: int) -> FlowDocument:
     except ValueError as error:
         raise Invalid(str(error)) from error
     _check_graph(flow, most_tasks)
+    if len(flow.schedules) > schedule_rows.MOST_PER_FLOW:
+        raise Invalid(
+            f"The flow has more than {schedule_rows.MOST_PER_FLOW} schedules; merge some of them into one with more times."
+        )
+    if len(flow.parameters) > parameters.MOST_PARAMETERS:
+        raise Invalid(
+            f"The flow has more than {parameters.MOST_PARAMETERS:,} parameters; put some of them into one document."
+        )
     if len({parameter.name for parameter in flow.parameters}) != len(flow.parameters):
         raise Invalid("Two parameters of the flow have the same name; give each a unique one.")
+    unreadable = schema_checks.first_unreadable((parameter.name, parameter.schema) for parameter in flow.parameters)
+    if unreadable is not None:
+        raise Invalid(
+            f"The schema of parameter {unreadable[:80]!r} is not a valid JSON schema, is too large, or has a pattern with look-around, "
+            "back-references, or too many repetitions; correct its type hint."
+        )
     for parameter in flow.parameters:
-        if not schema_checks.is_readable(parameter.schema):
-            raise Invalid(
-                f"The schema of parameter {parameter.name!r} is not a valid JSON schema, is too large, or has a pattern with look-around or "
-                "back-references; correct its type hint."
-            )
         problems = parameters.unstorable({parameter.name: parameter.default})
         if problems:
             raise Invalid(problems[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -22,12 +23,14 @@ from appliance.server.actions.planning import (
     unplan,
 )
 from appliance.server.actions.schedule_rows import (
+    MOST_PER_FLOW,
     Policy,
     announce_change,
     declaration_of,
     fill,
     flow_of,
     locked,
+    look_ahead,
     new_row,
     policy_of,
     remove,
@@ -46,8 +49,6 @@ from appliance.server.domain import declarations
 from appliance.server.domain.scheduling import has_moved, too_far_ahead
 from appliance.server.errors import Conflict, Invalid
 
-MOST_PER_FLOW = 100
-
 
 @keyed("schedule.create")
 def create(
@@ -62,6 +63,7 @@ def create(
 ) -> Schedule:
     """Add an active schedule to a flow; its next runs exist when this returns."""
     now = now or clock.now()
+    look_ahead([document], now, db.rules.scheduled_runs_ahead)
     with db.write("schedule.create") as session:
         flow, version = flow_of(session, flow_id)
         if len(schedules.lock_of_flow(session, flow_id)) >= MOST_PER_FLOW:
@@ -118,6 +120,8 @@ def edit(
     `reset` names fields that get the values which code declares. A `version` is the one that the caller has seen.
     """
     now = now or clock.now()
+    if document is not None:
+        look_ahead([document], now, db.rules.scheduled_runs_ahead)
     with db.write("schedule.edit") as session:
         schedule = locked(session, schedule_id)
         if version is not None and version != schedule.version:
@@ -179,6 +183,11 @@ def delete(db: Database, actor: Actor, schedule_id: UUID, *, now: datetime | Non
 def keep_ahead(db: Database, ids: Sequence[UUID], *, now: datetime | None = None, actor: Actor = SYSTEM) -> PlanCounts:
     """Create the missing runs of these schedules. Two schedulers may do this at once; each due time gets one run."""
     now = now or clock.now()
+    with db.read() as session:
+        documents = read_schedules.documents(session, ids)
+    for document in documents.values():
+        with suppress(*MALFORMED):  # planning switches it off
+            look_ahead([document], now, db.rules.scheduled_runs_ahead)
     with db.write("sched.run") as session:
         due_schedules = schedules.lock_active(session, ids)
         return plan_runs(session, due_schedules, actor, now, db.rules.scheduled_runs_ahead)

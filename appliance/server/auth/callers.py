@@ -58,7 +58,7 @@ def _by_bearer(db: Database, secret: str, flow_run_id: UUID | None, now: datetim
         raise Unauthenticated("The token is not valid: it is unknown, expired, revoked, or its user is disabled.")
     actor, credential, stale = match
     if stale:
-        _note(lambda: tokens.touch(db, credential.id, now))
+        _note(db, lambda: tokens.touch(db, credential.id, now))
     return Caller(actor, credential)
 
 
@@ -70,11 +70,12 @@ def _by_cookie(db: Database, cookie: str, now: datetime) -> Caller:
         raise Unauthenticated("The session has ended; sign in again.")
     actor, credential, stale = match
     if stale:
-        _note(lambda: sessions.touch(db, credential.id, now))
+        _note(db, lambda: sessions.touch(db, credential.id, now))
     return Caller(actor, credential)
 
 
-def _note(write: Callable[[], None]) -> None:
-    """Record the last use if that is possible now: a full or busy disk must not lock everyone out of reading."""
-    with contextlib.suppress(Unavailable):
+def _note(db: Database, write: Callable[[], None]) -> None:
+    """Record the last use if that is possible at once: a full or busy disk must not lock everyone out of reading, nor another writer hold
+    them up."""
+    with contextlib.suppress(Unavailable), db.at_once():
         write()

@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from appliance.config import Settings
-from appliance.kit import backoff, clock, crash
+from appliance.kit import backoff, clock, crash, effort
 from appliance.kit.plurals import counted
 from appliance.server.db import fence, read_limit
 from appliance.server.db.space import Space
@@ -160,7 +160,8 @@ class Database:
             _OnConnection(connection, autoflush=False) as session,
         ):
             fence.check(session)
-            yield session
+            with effort.while_others_wait():
+                yield session
             crash.point(f"{name}.applied")
             session.flush()
             self._notify(session)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import pickle
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from appliance.kit import effort
 from appliance.schedules import CronClock, Rule, ScheduleError, describe, parse, rule, validate
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "times.json").read_text())
@@ -81,8 +82,32 @@ def test_asking_again_parses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         assert len(schedule.next(5, NEW_YEAR)) == len(at.next(5, NEW_YEAR)) == 5
     assert parsed == []
-    parse(DAILY)
-    assert parsed == [DAILY]
+    assert parse(DAILY | {"labels": ["beside the times"]}) is schedule and parsed == []
+    other = DAILY | {"cron": "59 6 * * *"}
+    parse(other)
+    assert parsed == [other]
+
+
+def test_times_that_were_found_are_known() -> None:
+    schedule = parse({"kind": "cron", "cron": "58 6 * * *"})
+    times = schedule.next(5, NEW_YEAR)
+    with effort.limited(0):
+        rare = parse({"kind": "rrule", "rrule": "FREQ=MONTHLY;BYMONTH=2;BYDAY=5MO"})
+        with pytest.raises(effort.TooLong):
+            rare.next(1, NEW_YEAR)
+    (first,) = rare.next(1, NEW_YEAR)
+    with effort.limited(0):
+        assert rare.next(1, NEW_YEAR + timedelta(days=1)) == [first]
+        with pytest.raises(effort.TooLong):
+            rare.next(2, NEW_YEAR)
+    assert schedule.next(3, NEW_YEAR) == times[:3] and schedule.next(2, times[0]) == times[1:3]
+    assert schedule.next(1, NEW_YEAR - timedelta(days=9)) < times[:1]
+
+
+def test_a_count_of_times_far_apart_is_refused() -> None:
+    document = {"kind": "rrule", "rrule": "FREQ=DAILY;COUNT=1000;BYMONTH=2;BYMONTHDAY=29"}
+    with pytest.raises(ScheduleError, match="give it an UNTIL instead of its COUNT"):
+        validate(document | {"anchor": "1900-01-01T00:00:00"})
 
 
 def test_a_rule_and_a_clock_travel_as_their_documents() -> None:

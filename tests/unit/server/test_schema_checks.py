@@ -8,11 +8,22 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from appliance.kit import effort
+from appliance.server.domain import schema_checks
 from appliance.server.domain.parameters import problems
-from appliance.server.domain.schema_checks import MOST_NODES, TooMuch, errors, is_readable
+from appliance.server.domain.schema_checks import MOST_NODES, TooMuch, budget, first_unreadable
 
 SECONDS = 5.0
 """Of CPU time: what is without a bound takes minutes, or for ever."""
+
+
+def errors(schema: Any, value: Any) -> list[Any]:
+    with budget():
+        return schema_checks.errors(schema, value)
+
+
+def is_readable(schema: Any) -> bool:
+    return first_unreadable([("n", schema)]) is None
 
 
 def doubling(levels: int) -> dict[str, Any]:
@@ -31,6 +42,36 @@ EXPENSIVE: dict[str, tuple[dict[str, Any], Any]] = {
     "itself": ({"allOf": [{"$ref": "#"}, {"$ref": "#"}]}, 1),
     "itself, further down": ({"items": {"$ref": "#"}, "anyOf": [{"items": {"$ref": "#"}}] * 20}, [[[[[[[1]]]]]]]),
     "many equal lists": ({"uniqueItems": True}, [{"n": n} for n in range(50_000)]),
+    "another draft further down": (
+        {"items": {"$schema": "http://json-schema.org/draft-07/schema#", "pattern": "^(a+)+$"}},
+        ["a" * 31 + "!"],
+    ),
+    "another draft at the top": (
+        {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "pattern": "^(a+)+$",
+            "items": {"anyOf": [{"$ref": "#"}]},
+        },
+        ["a" * 31 + "!"],
+    ),
+    "a pattern that repeats": ({"pattern": "(a{1,300}b?){1,300}!$"}, "a" * 100_000),
+    "a pattern that repeats less": ({"pattern": "(a{1,100}b?){1,100}!$"}, "a" * 200_000),
+    "many patterns that repeat": ({"allOf": [{"pattern": f"(\\w{{1,100}}{n}?)!$"} for n in range(1_000)]}, "a" * 5_000),
+    "names of anchors": (
+        {
+            "$defs": {f"d{n}": {"$id": f"http://x/{n}", "$anchor": f"a{n}"} for n in range(1_000)},
+            "items": {"$ref": "http://x/999#a999"},
+        },
+        [1] * 5_000,
+    ),
+    "a long list of values": ({"items": {"enum": list(range(4_900))}}, [4_899] * 50_000),
+    "a long constant": ({"items": {"const": list(range(4_900))}}, [list(range(4_900))] * 20),
+    "numbers of one hash": ({"uniqueItems": True}, [n * (2**61 - 1) for n in range(30_000)]),
+    "conditions that never hold": (
+        {"items": {"dependentRequired": {f"k{n}": ["a"] for n in range(2_000)}}},
+        [{} for _ in range(50_000)],
+    ),
+    "entries that mean nothing": ({"items": {f"x{n}": 1 for n in range(4_900)}}, [1] * 50_000),
     "many errors about much": ({"allOf": [{"maxItems": 0}] * 1_000}, list(range(200_000))),
 }
 
@@ -108,3 +149,50 @@ def test_it_accepts_what_the_library_accepts(schema: dict[str, Any]) -> None:
     assert is_readable(schema)
     plain = Draft202012Validator(schema)
     assert [not errors(schema, value) for value in VALUES] == [plain.is_valid(value) for value in VALUES]
+
+
+def test_a_long_list_of_plain_values_is_checked() -> None:
+    schema = {"type": "array", "items": {"type": "integer", "title": "Number"}}
+    assert not errors(schema, list(range(200_000)))
+    assert [error.path[0] for error in errors(schema, [1, "x", 2])] == [1]
+    assert not errors({"items": {"type": ["integer", "null"]}, "prefixItems": [{}]}, ["x", 1, None])
+
+
+def test_references_are_to_parts_of_the_schema_itself() -> None:
+    schema = {"$defs": {"a/b": {"type": "integer"}, "list": [{"type": "string"}]}, "items": {"$ref": "#/$defs/a~1b"}}
+    assert not errors(schema, [1]) and errors(schema, ["x"])
+    assert errors({"$defs": {"list": [{}, {"type": "string"}]}, "$ref": "#/$defs/list/1"}, 1)
+    for reference in ("https://json-schema.org/draft/2020-12/schema", "#anchor", "other", "#/$defs/absent"):
+        assert not is_readable({"$ref": reference, "$defs": {}})
+
+
+def test_all_parameters_together_have_a_bound() -> None:
+    declared = [{"name": f"n{number}", "required": True, "schema": doubling(11)} for number in range(200)]
+    before = process_time()
+    sentences = problems(declared, {f"n{number}": "x" for number in range(200)})
+    assert first_unreadable((item["name"], item["schema"]) for item in declared) is not None
+    assert process_time() - before < SECONDS
+    assert "can't be checked" in sentences[-1]
+
+
+def test_many_unknown_names_are_answered_soon() -> None:
+    declared = [{"name": f"parameter_number_{number}"} for number in range(20_000)]
+    before = process_time()
+    sentences = problems(declared, {f"parameter_numbr_{number}": 1 for number in range(1_000)})
+    assert problems([], {f"{number}": 1 for number in range(1_001)}) == [
+        "There are 1,001 values, and a flow has at most 1,000 parameters."
+    ]
+    assert sentences and problems([{"name": "n" * 100_000}], {"n" * 99_999: 1})
+    assert process_time() - before < SECONDS
+
+
+def test_where_others_wait_only_little_is_checked() -> None:
+    declared, values = [{"name": "n", "required": True, "schema": doubling(11)}], {"n": "x"}
+    with effort.limited(1_000), pytest.raises(effort.TooLong) as caught:
+        problems(declared, values)
+    assert caught.value.work is not None
+    caught.value.work()
+    with effort.limited(1_000):
+        assert problems(declared, values) == problems(declared, values) != []
+        assert problems([{"name": "n", "schema": {"type": "integer"}}], {"n": 1}) == []
+        assert (effort.left() or 0) > 900

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from difflib import get_close_matches
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from appliance.kit import suggestions
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.flow_runs import RestartFlowRun
 from appliance.protocol.state_change import StateChange
@@ -82,9 +82,9 @@ def _tasks_to_run_again(
 def _require_task(graph: JsonDocument, slug: str) -> None:
     slugs = [task["slug"] for task in graph.get("tasks", [])]
     if slug not in slugs:
-        close = get_close_matches(slug, slugs, 1)
-        hint = f"did you mean {close[0]!r}?" if close else "look at the list of its tasks."
-        raise Invalid(f"The run's flow has no task {slug!r}; {hint}")
+        close = suggestions.closest(slug, slugs)
+        hint = f"did you mean {close!r}?" if close is not None else "look at the list of its tasks."
+        raise Invalid(f"The run's flow has no task {slug[:80]!r}; {hint}")
 
 
 def _changed_columns(session: Session, run: LockedRun, request: RestartFlowRun) -> FlowRunColumns:
