@@ -84,6 +84,22 @@ def test_tasks_that_the_flow_does_not_have_are_not_kept(database: Database) -> N
     assert "'invented-0', 'invented-1', 'invented-10', and others. Register the flow again." in line["message"]
 
 
+def test_a_run_has_at_most_so_many_children_and_states_of_a_task(database: Database) -> None:
+    database.rules = Rules(mapped_children=3, task_run_states=4)
+    run, _agent = builders.begun(database)
+    children = [builders.task("load-1", "RUNNING", "Running", map_index=index) for index in range(5)]
+    looping = [builders.task("extract-1", "RUNNING", f"Loop {number}") for number in range(9)]
+    assert builders.send(database, run, 1, *children, *looping).acked == 1
+    assert builders.send(database, run, 2, *looping, builders.task("extract-1", "SUCCESS", "Success")).acked == 2
+    stored = builders.rows(
+        database, "select task_slug, version, state_name from task_run order by task_slug, map_index"
+    )
+    assert [tuple(row.values()) for row in stored] == [("extract-1", 5, "Success"), *[("load-1", 1, "Running")] * 3]
+    messages = [row["message"] for row in builders.rows(database, "select message from log order by id")]
+    assert "3 children are kept, and no further ones of 'load-1'" in messages[0]
+    assert all("APPLIANCE_TASK_RUN_STATES" in message for message in messages[1:]) and len(messages) == 3
+
+
 def test_a_slug_that_does_not_stay_on_its_line_is_refused(database: Database) -> None:
     run, _agent = builders.begun(database)
     for event in (builders.task("a\nb", "RUNNING", "Running"), builders.line("text", slug="a\x1b[2J")):
@@ -172,3 +188,4 @@ def test_a_reader_doesn_t_wait_for_a_writer(database: Database) -> None:
 
 def test_the_limits() -> None:
     assert (Rules().flow_tasks, Rules().run_log_bytes_per_minute, log_budget.MINUTE) == (5_000, 64 * 1024**2, 60)
+    assert (Rules().mapped_children, Rules().task_run_states) == (250_000, 10_000)

@@ -14,6 +14,7 @@ from appliance.protocol.states import TERMINAL
 from appliance.server.db.rows.logs import NewLog
 from appliance.server.db.rows.task_runs import NewTaskRun, NewTaskState, StoredTaskRun, TaskRunColumns, TaskRunUpdate
 from appliance.server.db.writes.task_runs import columns_of, update_of
+from appliance.server.domain.run_protocol import is_one_too_many
 from appliance.server.domain.sanitize import MAX_INDEX, MAX_SLUG, clean, clean_document
 from appliance.server.domain.transitions import task_may_follow
 from appliance.server.errors import Invalid
@@ -39,6 +40,7 @@ class TaskRows:
     new: list[NewTaskRun] = field(default_factory=list)
     changed: list[TaskRunUpdate] = field(default_factory=list)
     states: list[NewTaskState] = field(default_factory=list)
+    endless: list[str] = field(default_factory=list)  # tasks with states that are not kept, since there are too many
 
 
 def sort(flow_run_id: UUID, report: Report) -> Batch:
@@ -98,8 +100,10 @@ def task_rows(
     stored: Mapping[UUID, StoredTaskRun],
     graph: Mapping[str, tuple[str, list[str]]],
     now: datetime,
+    most_states: int,
 ) -> TaskRows:
-    """The rows to write: each task run once, however many events it has, and every accepted event in its history."""
+    """The rows to write: each task run once, however many events it has, and every accepted event in its history. Of more than
+    `most_states`, only final ones."""
     rows = TaskRows()
     for id, events in tasks.items():
         before = stored.get(id)
@@ -111,7 +115,9 @@ def task_rows(
             run = columns_of(before)
         version = run["version"]
         for event in events:
-            if task_may_follow(run["state_type"], run["state_name"], run["attempt"] == attempt):
+            if is_one_too_many(run["version"], event.type, most_states):
+                rows.endless.append(event.slug)
+            elif task_may_follow(run["state_type"], run["state_name"], run["attempt"] == attempt):
                 rows.states.append(_apply(id, run, event, attempt))
         if run["version"] == version:
             continue  # all of them came after its end

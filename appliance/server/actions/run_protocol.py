@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from appliance.server.db.rows.task_runs import EarlierTaskRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import concurrency, flow_runs, logs, states, task_runs
 from appliance.server.domain.bounds import check_name
+from appliance.server.domain.rules import Rules
 from appliance.server.domain.run_protocol import Gap, Repeated, has_begun, judge_report
 from appliance.server.domain.transitions import RUNNING, Refuse, Wait, accepted, ends_attempt
 from appliance.server.errors import NotFound, SequenceGap
@@ -87,11 +89,22 @@ def _answer(db: Database, session: Session, acked: int, cancel: bool) -> Reporte
 def _store(session: Session, db: Database, run: LockedRun, batch: Batch, seq: int, actor: Actor, now: datetime) -> bool:
     """Write all of a batch; has the attempt ended with it?"""
     strange = _strange_slugs(session, run, batch)
-    if batch.tasks:
-        _store_tasks(session, run, batch, now)
+    wide = _without_far_children(batch, db.rules.mapped_children)
+    endless = _store_tasks(session, run, batch, now, db.rules.task_run_states) if batch.tasks else []
     logs.add(session, _budget.admit(run.id, batch.logs, db.rules.run_log_bytes_per_minute, now))
     if strange:
         logs.add(session, [log_row(run.id, now, "WARNING", LOGGER, _unregistered(strange))])
+    if wide or endless:
+        sentences = _beyond(db.rules, wide, endless)
+        logs.add(
+            session,
+            _budget.admit(
+                run.id,
+                [log_row(run.id, now, "WARNING", LOGGER, text) for text in sentences],
+                db.rules.run_log_bytes_per_minute,
+                now,
+            ),
+        )
     reached = accepted(facts_of(run), batch.flow)
     if (batch.tasks or batch.logs) and (batch.freed or not reached):  # a new state of the run is news enough
         news = {"version": run.version} | ({"freed": True} if batch.freed else {})
@@ -124,16 +137,43 @@ def _strange_slugs(session: Session, run: LockedRun, batch: Batch) -> list[str]:
 
 
 def _unregistered(slugs: list[str]) -> str:
-    listed = ", ".join(repr(slug[:80]) for slug in slugs[:3]) + (", and others" if len(slugs) > 3 else "")
-    return f"States of tasks that the registered flow doesn't have were not kept: {listed}. Register the flow again."
+    return f"States of tasks that the registered flow doesn't have were not kept: {_listed(slugs)}. Register the flow again."
 
 
-def _store_tasks(session: Session, run: LockedRun, batch: Batch, now: datetime) -> None:
+def _without_far_children(batch: Batch, most: int) -> list[str]:
+    """Take the children of mapped tasks that are beyond the limit out of the batch; the slugs of their tasks."""
+    far = {id: events[0].slug for id, events in batch.tasks.items() if events[0].map_index >= most}
+    for id in far:
+        del batch.tasks[id]
+    return sorted(set(far.values()))
+
+
+def _beyond(rules: Rules, wide: list[str], endless: list[str]) -> Iterator[str]:
+    """What is not kept, and which setting says so."""
+    if wide:
+        yield (
+            f"Of a mapped task, {rules.mapped_children:,} children are kept, and no further ones of {_listed(wide)}; an administrator can "
+            "raise APPLIANCE_MAPPED_CHILDREN."
+        )
+    if endless:
+        yield (
+            f"Of a task run, {rules.task_run_states:,} states are kept, and then only the final one of {_listed(endless)}; an administrator "
+            "can raise APPLIANCE_TASK_RUN_STATES."
+        )
+
+
+def _listed(slugs: list[str]) -> str:
+    return ", ".join(repr(slug[:80]) for slug in slugs[:3]) + (", and others" if len(slugs) > 3 else "")
+
+
+def _store_tasks(session: Session, run: LockedRun, batch: Batch, now: datetime, most_states: int) -> list[str]:
+    """Store the task runs of a batch; the slugs of those that have too many states."""
     stored = {} if run.last_seq == 0 and run.attempt == 1 else read_task_runs.by_ids(session, list(batch.tasks))
     graph = _graph(session, run.flow_version_id)
-    rows = report_rows.task_rows(run.id, run.attempt, batch.tasks, stored, graph, now)
+    rows = report_rows.task_rows(run.id, run.attempt, batch.tasks, stored, graph, now, most_states)
     task_runs.store(session, rows.new, rows.changed, rows.states)
     crash.point("report.tasks.stored")
+    return sorted(set(rows.endless))
 
 
 def _go(session: Session, db: Database, run: AttemptRun) -> Begun:

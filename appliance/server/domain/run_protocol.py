@@ -78,6 +78,11 @@ def may_start_tasks(run: AttemptedRun, attempt: int) -> Refuse | None:
     return None
 
 
+def is_one_too_many(version: int, type: str, most: int) -> bool:
+    """Is this state of a task run not kept, since it has so many? Its final one is."""
+    return version >= most and type not in TERMINAL
+
+
 def stop_reason(type: str, name: str, message: str) -> str:
     """Why the process of a run's newest attempt must stop; empty: it need not."""
     if type == CANCELLING:
