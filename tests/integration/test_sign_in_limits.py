@@ -232,10 +232,11 @@ def test_a_caller_is_the_network_that_they_take_addresses_from(address: str, net
     assert throttle.network_of(address) == network
 
 
-@pytest.mark.full
-def test_strangers_who_sign_in_slow_nobody_down(tmp_path: Path) -> None:
-    """Fifty connections guess as fast as they are answered; the median of a viewer's query stays within five times of the quiet one."""
-    server = LiveServer(tmp_path / "data").start()
+@pytest.mark.slow
+def test_strangers_who_sign_in_slow_nobody_down(tmp_path: Path, database_url: str) -> None:
+    """Fifty connections guess as fast as they are answered; the median of a viewer's query stays within five times of the quiet one
+    before and after, on the same machine."""
+    server = LiveServer(tmp_path / "data", APPLIANCE_DATABASE_URL=database_url).start()
     port = server.url.rpartition(":")[2]
     query = {"query": "{ flowRuns(first: 50) { items { id name state } } me { role } }"}
     client = httpx2.Client(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
@@ -256,6 +257,7 @@ def test_strangers_who_sign_in_slow_nobody_down(tmp_path: Path) -> None:
             assert strangers.stdout is not None and strangers.stdout.readline() == "ready\n"
             busy = measured(200)
             answers = strangers.communicate("")[0]
+        quiet = max(quiet, measured(200))  # the machine may have become slower meanwhile
     finally:
         server.stop()
     print(f"quiet {quiet * 1000:.1f} ms, busy {busy * 1000:.1f} ms, {busy / quiet:.1f} times; strangers got {answers}")
