@@ -17,7 +17,9 @@ from appliance.server.actions import agents, flows
 from appliance.server.actions import run_protocol as runs
 from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import flow_runs, waiting
 from appliance.server.db.session import Database
+from appliance.server.domain.waiting import Waiting
 
 ALICE = Actor(kind="user", name="alice", role="operator")
 AGENT = Actor(kind="agent", name="agent-token")
@@ -101,6 +103,12 @@ def flow(type: str, name: str, **fields: Any) -> FlowStateEvent:
 
 def line(message: str, level: str = "INFO", at: datetime | None = None, **fields: Any) -> LogEvent:
     return LogEvent(at=at or clock.now(), level=level, logger="flow", message=message, **fields)
+
+
+def waits(db: Database, run: UUID) -> Waiting | None:
+    """Why the run waits now."""
+    with db.read() as session:
+        return waiting.reasons(session, flow_runs.by_ids(session, [run]), clock.now()).get(run)
 
 
 def rows(db: Database, query: str, **values: Any) -> list[dict[str, Any]]:

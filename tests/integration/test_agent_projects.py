@@ -7,16 +7,14 @@ from uuid import UUID
 
 import pytest
 
-from appliance.kit import clock
 from appliance.protocol.agents import Enrol
 from appliance.protocol.flows import Registered, Registration
 from appliance.server.actions import agents, flows
 from appliance.server.actions import concurrency as limits
-from appliance.server.db.reads import flow_runs, waiting
 from appliance.server.db.session import Database
 from appliance.server.domain.concurrency import FLOW
 from appliance.server.errors import ClosedFolder, Invalid
-from tests.integration.builders import ALICE, claim, create, document, rows
+from tests.integration.builders import ALICE, claim, create, document, rows, waits
 from tests.integration.server_fixtures import Site
 from tests.integration.test_bound_tokens import enrol as enrol_as
 from tests.integration.test_bound_tokens import token
@@ -37,14 +35,6 @@ def register(database: Database, project: str, path: str | None = None) -> Regis
     )
 
 
-def sentence(database: Database, run: UUID) -> str | None:
-    with database.read() as session:
-        row = flow_runs.get(session, run)
-        assert row is not None
-        reason = waiting.reasons(session, [row], clock.now()).get(run)
-    return None if reason is None else reason.sentence
-
-
 @pytest.mark.parametrize("limited", [False, True], ids=["without limits", "with limits"])
 def test_an_agent_gets_runs_of_its_projects_alone(database: Database, limited: bool) -> None:
     ours, theirs = register(database, "ours"), register(database, "theirs")
@@ -53,7 +43,9 @@ def test_an_agent_gets_runs_of_its_projects_alone(database: Database, limited: b
     mine, other = create(database, ours.flow_id), create(database, theirs.flow_id)
     agent = enrol(database, "narrow", "ours", "not yet there")
     assert [work.flow_run_id for work in claim(database, agent, 5)] == [mine]
-    assert sentence(database, other) == "No live agent takes runs of this project."
+    reason = waits(database, other)
+    assert reason is not None
+    assert reason.sentence == "No live agent takes runs of this project."
     assert claim(database, enrol(database, "narrow", "not yet there"), 5) == []
     assert [work.flow_run_id for work in claim(database, enrol(database, "wide"), 5)] == [other]
 

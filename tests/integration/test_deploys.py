@@ -7,7 +7,6 @@ from uuid import UUID
 
 import pytest
 
-from appliance.kit import clock as kit_clock
 from appliance.protocol.agents import CodeGone
 from appliance.protocol.flow_runs import ChangeFlowRun, EditFlowRun, ResumeFlowRun
 from appliance.protocol.run_protocol import Begin
@@ -18,8 +17,6 @@ from appliance.server.actions.flow_runs.edit import edit_run
 from appliance.server.actions.flow_runs.pause import pause_run
 from appliance.server.actions.flow_runs.restart import restart_run
 from appliance.server.actions.flow_runs.resume import resume_run
-from appliance.server.db.reads import flow_runs as read_flow_runs
-from appliance.server.db.reads import waiting
 from appliance.server.db.session import Database
 from tests.integration.builders import (
     AGENT,
@@ -38,6 +35,7 @@ from tests.integration.builders import (
     run_row,
     send,
     task,
+    waits,
 )
 from tests.integration.conftest import StoppedClock
 
@@ -64,11 +62,6 @@ def messages(db: Database, run: UUID) -> list[str]:
         row["message"]
         for row in rows(db, "select message from flow_run_state where flow_run_id = :id order by version", id=run)
     ]
-
-
-def reason(db: Database, run: UUID) -> Any:
-    with db.read() as session:
-        return waiting.reasons(session, read_flow_runs.by_ids(session, [run]), kit_clock.now()).get(run)
 
 
 @pytest.mark.parametrize("change", ["due", "edited", "paused"])
@@ -127,7 +120,7 @@ def test_code_that_is_changed_before_it_is_registered_is_waited_for(database: Da
     run = create(database, register(database, content="a").flow_id)
     agent = enrol(database)
     assert give_back(database, agent) == (run, True)
-    assert (reason(database, run).code, version_of(database, run)) == ("no_code", 1)
+    assert (waits(database, run).code, version_of(database, run)) == ("no_code", 1)
     register(database, content=content)
     (work,) = claim(database, agent)
     assert work.flow_run_id == run
@@ -137,7 +130,7 @@ def test_a_run_whose_code_changes_while_it_starts_moves_as_well(database: Databa
     run, agent = begun(database, content="a")
     waits: dict[str, Any] = {"message": GONE, "data": {"waits_for": "code"}}
     send(database, run, 1, flow("PAUSED", "Paused", **waits))
-    assert reason(database, run).code == "no_code"
+    assert waits(database, run).code == "no_code"
     register(database, content="b")
     assert give_back(database, agent) == (run, True)
     assert version_of(database, run) == 2
@@ -150,7 +143,7 @@ def test_one_that_can_not_move_says_so_and_continues(database: Database, way: st
     agent = enrol(database)
     assert give_back(database, agent) == (run, True)
     assert claim(database, agent) == []
-    why = reason(database, run)
+    why = waits(database, run)
     assert why.code == "no_code"
     assert why.sentence == (
         f"The code of version 1 can't be obtained any more: {GONE} The run's parameters don't fit version 2: Parameter 'day' is "
@@ -173,7 +166,7 @@ def test_one_that_has_begun_never_moves(database: Database) -> None:
     restart_run(database, ALICE, run)
     assert give_back(database, agent) == (run, True)
     assert version_of(database, run) == 1
-    assert "with which the run has begun" in reason(database, run).sentence
+    assert "with which the run has begun" in waits(database, run).sentence
     cancel_run(database, ALICE, run, ChangeFlowRun())
     assert run_row(database, run)["state_type"] == "CANCELLED"
 

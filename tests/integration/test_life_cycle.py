@@ -11,8 +11,6 @@ from appliance.kit import clock as kit_clock
 from appliance.protocol.flows import Registration
 from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
 from appliance.server.actions import concurrency, deletions, flow_edits, flows, jobs, projects, schedules
-from appliance.server.db.reads import flow_runs as read_runs
-from appliance.server.db.reads import waiting
 from appliance.server.db.session import Database
 from appliance.server.errors import Conflict, Invalid, NotFound, Renamed
 from appliance.server.services.jobs import Jobs
@@ -45,10 +43,7 @@ def planned(db: Database) -> int:
 
 
 def wait_code(db: Database, run: UUID) -> str | None:
-    with db.read() as session:
-        row = read_runs.get(session, run)
-        assert row is not None
-        reason = waiting.reasons(session, [row], kit_clock.now()).get(run)
+    reason = builders.waits(db, run)
     return None if reason is None else reason.code
 
 
