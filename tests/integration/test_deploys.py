@@ -128,8 +128,8 @@ def test_code_that_is_changed_before_it_is_registered_is_waited_for(database: Da
 
 def test_a_run_whose_code_changes_while_it_starts_moves_as_well(database: Database) -> None:
     run, agent = begun(database, content="a")
-    waits: dict[str, Any] = {"message": GONE, "data": {"waits_for": "code"}}
-    send(database, run, 1, flow("PAUSED", "Paused", **waits))
+    paused: dict[str, Any] = {"message": GONE, "data": {"waits_for": "code"}}
+    send(database, run, 1, flow("PAUSED", "Paused", **paused))
     assert waits(database, run).code == "no_code"
     register(database, content="b")
     assert give_back(database, agent) == (run, True)
