@@ -62,9 +62,11 @@ def can_enter(path: Path, ids: Ids, *, read: bool = False) -> bool:
     return (status.st_mode >> shift) & bits == bits
 
 
-def can_reach(folder: Path, ids: Ids) -> bool:
-    """Whether the user can open files in this folder, by the permissions of the folders on the way to them."""
-    return all(can_enter(place, ids) for place in (folder, *folder.parents))
+def can_reach(folder: Path, ids: Ids, *, visible: Path) -> bool:
+    """Whether the user can open files in this folder, by the permissions of the folders on the way to them. What is above `visible` doesn't
+    count: it was made visible to this user."""
+    above = visible.parents if folder.is_relative_to(visible) else ()
+    return all(can_enter(place, ids) for place in (folder, *folder.parents) if place not in above)
 
 
 def barriers(paths: Iterable[Path], ids: Ids) -> dict[Path, list[Path]]:

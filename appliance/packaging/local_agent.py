@@ -87,7 +87,7 @@ def unreadable(data: Path, folder: Path) -> int | None:
         return None
     if agent.st_uid in (0, os.geteuid()):
         return None
-    return None if privileges.can_reach(folder, Ids(agent.st_uid, agent.st_gid)) else agent.st_uid
+    return None if privileges.can_reach(folder, Ids(agent.st_uid, agent.st_gid), visible=data) else agent.st_uid
 
 
 def _data_directory(url: str) -> Path | None:

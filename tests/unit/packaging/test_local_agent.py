@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,19 @@ def test_an_agent_that_does_not_take_notice_changes_nothing(data: Path, tmp_path
     with pytest.raises(Invalid, match="is closed"):
         register(data, str(tmp_path), notices=False)
     assert added_folders.read(data) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give the agent a user of its own")
+def test_what_the_agents_user_can_not_reach_is_not_opened(data: Path, tmp_path: Path) -> None:
+    """The folders above the data directory are closed to others here, and made visible to the agent."""
+    os.chown(data / "agent", 1_879_100_001, 1_879_100_002)
+    os.chown(data, -1, 1_879_100_002)
+    data.chmod(0o710)
+    (tmp_path / "flows").mkdir()
+    with pytest.raises(Invalid, match="is closed"):
+        register(data, str(tmp_path / "flows"))
+    register(data, str(data))
+    assert added_folders.read(data) == [str(data)]
 
 
 @pytest.mark.parametrize("url", ["http://10.0.0.7:4200", "https://appliance.example", "http://127.0.0.1.example"])
