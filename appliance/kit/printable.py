@@ -1,5 +1,5 @@
 """Text of others, made safe to show on a terminal, in a file, or in our own log: nothing in it moves the cursor, fills the clipboard,
-hides behind a link, changes the writing direction, or passes for a line of its own."""
+hides behind a link, changes the writing direction, is invisible, or passes for a line of its own."""
 
 from __future__ import annotations
 
@@ -9,14 +9,26 @@ _CONTROLS = [
     *range(9),
     *range(11, 32),
     *range(127, 160),
+    0x00AD,
     0x061C,
+    0x180E,
+    0x200B,
     *range(0x200E, 0x2010),
     0x2028,
     0x2029,
     *range(0x202A, 0x202F),
-    *range(0x2066, 0x206A),
+    *range(0x2060, 0x2070),
+    *range(0xD800, 0xE000),  # surrogates, which no terminal or file can have
+    0xFEFF,
+    *range(0xFFF9, 0xFFFC),
+    *range(0xE0000, 0xE0080),
 ]
-_ESCAPES = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _CONTROLS}
+"""The joiners U+200C and U+200D stay: words of Persian and many emoji have them."""
+_ESCAPES = {
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    for code in _CONTROLS
+}
+LONGEST_SENTENCE = 2_000
 _STYLE = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
@@ -28,6 +40,13 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """The same on one line."""
     return printable(text).replace("\n", "\\n").replace("\t", " ")
+
+
+def sentence(text: str, most: int = LONGEST_SENTENCE) -> str:
+    """The same with no more than `most` characters. Longer text is cut in the middle, because its end says what to do next."""
+    text = one_line(text[:most] + text[-most:] if len(text) > 2 * most else text)
+    end = most // 4
+    return text if len(text) <= most else f"{text[: most - end - 3]} … {text[-end:]}"
 
 
 def entry(text: str) -> str:

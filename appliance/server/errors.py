@@ -32,18 +32,39 @@ from __future__ import annotations
 from typing import Any
 
 from appliance.kit.errors import ApplianceError
+from appliance.kit.printable import LONGEST_SENTENCE, sentence
+
+_MOST_DETAILS = 1_500
 
 
 class ServerError(ApplianceError):
-    """`code` is stable, for programs; `message` is one sentence, for people; `details` are facts, for programs."""
+    """`code` is stable, for programs; `message` is one sentence, for people; `details` are facts, for programs. Both
+    are cut to a length: they may quote what the caller sent."""
 
     code = "error"
     status = 500
 
     def __init__(self, message: str, **details: Any) -> None:
-        super().__init__(message)
-        self.message = message
-        self.details: dict[str, Any] = details
+        self.message = sentence(message)
+        super().__init__(self.message)
+        self.details: dict[str, Any] = bounded(details)
+
+
+def bounded(document: Any, most: int = _MOST_DETAILS) -> Any:
+    """The document with about `most` characters of text, and no more than 50 items in a list or an object."""
+    left = most
+
+    def cut(value: Any) -> Any:
+        nonlocal left
+        if isinstance(value, str):
+            text = sentence(value, min(LONGEST_SENTENCE, left))
+            left = max(16, left - len(text))
+            return text
+        if isinstance(value, dict):
+            return {cut(key): cut(item) for key, item in list(value.items())[:50]}
+        return [cut(item) for item in value[:50]] if isinstance(value, list | tuple) else value
+
+    return cut(document)
 
 
 class Invalid(ServerError):

@@ -12,6 +12,7 @@ from litestar.types import Message, Receive, Scope, Send
 
 from appliance.kit import ids
 from appliance.kit.documents import JsonDocument
+from appliance.kit.printable import sentence
 from appliance.protocol.errors import ErrorAnswer
 from appliance.server.errors import ClientGone, ServerError, TooManyRequests, Unauthenticated
 
@@ -122,7 +123,7 @@ def _answer(
     details: JsonDocument,
     headers: dict[str, str],
 ) -> Response[ErrorAnswer]:
-    answer = ErrorAnswer(code=code, message=message, request_id=request_id(request.scope), details=details)
+    answer = ErrorAnswer(code=code, message=sentence(message), request_id=request_id(request.scope), details=details)
     return Response(answer, status_code=status, headers=headers, media_type="application/json")
 
 

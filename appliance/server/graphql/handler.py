@@ -20,11 +20,12 @@ from litestar import Request, Response, post
 
 from appliance.config import Settings
 from appliance.kit.documents import JsonDocument
+from appliance.kit.printable import LONGEST_SENTENCE, sentence
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database, passing_faults
 from appliance.server.domain.bounds import check_document
-from appliance.server.errors import Invalid, ServerError
+from appliance.server.errors import Invalid, ServerError, bounded
 from appliance.server.graphql.context import Context
 from appliance.server.graphql.execution import FastExecutor
 from appliance.server.graphql.limits import MAX_BODY, DocumentCache, check_cost
@@ -32,6 +33,10 @@ from appliance.server.graphql.loaders import Lost
 
 log = logging.getLogger(__name__)
 _MOST_ERRORS = 10
+_MOST_TEXT = 4_000
+"""Characters of all sentences of an answer together, and so many of its details."""
+_LONGEST_STEP = 200
+"""Characters of a field's name or alias in the path of an error."""
 
 
 class Body(msgspec.Struct, kw_only=True):
@@ -56,7 +61,8 @@ class Endpoint:
             context.close()
         answer: JsonDocument = {"data": result.data}
         if result.errors:
-            answer["errors"] = [_error(error, request_id) for error in result.errors[:_MOST_ERRORS]]
+            errors = result.errors[:_MOST_ERRORS]
+            answer["errors"] = [_error(error, request_id, len(errors)) for error in errors]
         return answer
 
     def _run(self, context: Context, body: Body) -> ExecutionResult:
@@ -149,20 +155,22 @@ def _as_ours(error: Exception | None) -> Exception | None:
         return ours
 
 
-def _error(error: GraphQLError, request_id: str) -> JsonDocument:
-    """The error as the caller sees it. Only our own errors and GraphQL's are exposed; any other is a bug, and only logged."""
+def _error(error: GraphQLError, request_id: str, among: int) -> JsonDocument:
+    """The error as the caller sees it, `among` so many. Only our own errors and GraphQL's are exposed; any other is a bug, and only
+    logged."""
     original = _as_ours(_original(error))
     if isinstance(original, ServerError):
-        message, extensions = original.message, {"code": original.code} | original.details
+        message, extensions = original.message, {"code": original.code} | bounded(original.details, _MOST_TEXT // among)
     elif original is None:
-        message, extensions = error.message[:500], {"code": "invalid"}
+        message, extensions = error.message, {"code": "invalid"}
     else:
         log.error("Request %s failed in GraphQL at %s.", request_id, error.path, exc_info=original)
         message = f"The server failed on this request; search its log for the request id {request_id}."
         extensions = {"code": "internal"}
-    answer: JsonDocument = {"message": message, "extensions": extensions}
+    most = LONGEST_SENTENCE if among == 1 else _MOST_TEXT // among
+    answer: JsonDocument = {"message": sentence(message, most), "extensions": extensions}
     if error.path:
-        answer["path"] = list(error.path)
+        answer["path"] = [step[:_LONGEST_STEP] if isinstance(step, str) else step for step in error.path]
     if error.locations:
-        answer["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
+        answer["locations"] = [{"line": place.line, "column": place.column} for place in error.locations[:_MOST_ERRORS]]
     return answer
