@@ -129,6 +129,8 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     run_log_bytes_per_minute: Bytes = 64 * 1024**2
     mapped_children: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] = 250_000
     task_run_states: Annotated[int, msgspec.Meta(ge=100, le=2**31 - 1)] = 10_000
+    flow_run_states: Annotated[int, msgspec.Meta(ge=100, le=2**31 - 1)] = 10_000
+    run_report_bytes: Bytes = 1024**3
     late_after: Annotated[float, msgspec.Meta(ge=0)] = 60.0
     longest_wait: Seconds = 600.0
     agent_capacity: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 8

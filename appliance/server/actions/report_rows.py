@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from msgspec import structs
+
 from appliance.kit import ids
 from appliance.protocol.run_protocol import MAX_EVENTS, FlowStateEvent, LogEvent, Report, TaskStateEvent
 from appliance.protocol.state_change import StateChange
@@ -14,9 +16,10 @@ from appliance.protocol.states import TERMINAL
 from appliance.server.db.rows.logs import NewLog
 from appliance.server.db.rows.task_runs import NewTaskRun, NewTaskState, StoredTaskRun, TaskRunColumns, TaskRunUpdate
 from appliance.server.db.writes.task_runs import columns_of, update_of
+from appliance.server.domain.report_budget import ReportBudget
 from appliance.server.domain.run_protocol import is_one_too_many
 from appliance.server.domain.sanitize import MAX_INDEX, MAX_SLUG, clean, clean_document
-from appliance.server.domain.transitions import task_may_follow
+from appliance.server.domain.transitions import ends_task, task_may_follow
 from appliance.server.errors import Invalid
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
@@ -101,9 +104,10 @@ def task_rows(
     graph: Mapping[str, tuple[str, list[str]]],
     now: datetime,
     most_states: int,
+    budget: ReportBudget,
 ) -> TaskRows:
     """The rows to write: each task run once, however many events it has, and every accepted event in its history. Of more than
-    `most_states`, only final ones."""
+    `most_states`, only final ones; when the budget is spent, only these, without contents, of task runs that are stored."""
     rows = TaskRows()
     for id, events in tasks.items():
         before = stored.get(id)
@@ -115,17 +119,25 @@ def task_rows(
             run = columns_of(before)
         version = run["version"]
         for event in events:
-            if is_one_too_many(run["version"], event.type, most_states):
+            if is_one_too_many(run["version"], event.type, event.name, most_states):
                 rows.endless.append(event.slug)
             elif task_may_follow(run["state_type"], run["state_name"], run["attempt"] == attempt):
-                rows.states.append(_apply(id, run, event, attempt))
+                if budget.admit(event.message, event.data, event.result_location, event.task_run_name):
+                    rows.states.append(_apply(id, run, event, attempt))
+                elif run["version"] and ends_task(event.type, event.name):
+                    rows.states.append(_apply(id, run, _without_contents(event), attempt))
         if run["version"] == version:
-            continue  # all of them came after its end
+            continue  # all of them came after its end, or did not fit
         if new is not None:
             rows.new.append(new)
         else:
             rows.changed.append(update_of(id, run))
     return rows
+
+
+def _without_contents(event: TaskStateEvent) -> TaskStateEvent:
+    """What is kept of an end that doesn't fit. Without its result, the task runs again if the run is resumed."""
+    return structs.replace(event, message="", data=None, result_location=None, task_run_name=None)
 
 
 def _fresh(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from appliance.kit import clock, crash
 from appliance.protocol.logs import LOGGER
 from appliance.protocol.run_protocol import Begin, Begun, EarlierTask, Report, Reported
 from appliance.protocol.state_change import StateChange
-from appliance.server.actions import report_rows, slots
+from appliance.server.actions import report_limits, report_rows, slots
 from appliance.server.actions.log_budget import LogBudget
 from appliance.server.actions.report_rows import Batch, log_row
 from appliance.server.actions.states import close_tasks, conflict, facts_of, propose_state, store_report
@@ -26,8 +25,8 @@ from appliance.server.db.rows.task_runs import EarlierTaskRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import concurrency, flow_runs, logs, states, task_runs
 from appliance.server.domain.bounds import check_name
-from appliance.server.domain.rules import Rules
-from appliance.server.domain.run_protocol import Gap, Repeated, has_begun, judge_report
+from appliance.server.domain.report_budget import ReportBudget
+from appliance.server.domain.run_protocol import Gap, Repeated, bounded, has_begun, judge_report
 from appliance.server.domain.transitions import RUNNING, Refuse, Wait, accepted, ends_attempt
 from appliance.server.errors import NotFound, SequenceGap
 from appliance.server.events.outbox import announce
@@ -89,28 +88,24 @@ def _answer(db: Database, session: Session, acked: int, cancel: bool) -> Reporte
 def _store(session: Session, db: Database, run: LockedRun, batch: Batch, seq: int, actor: Actor, now: datetime) -> bool:
     """Write all of a batch; has the attempt ended with it?"""
     strange = _strange_slugs(session, run, batch)
-    wide = _without_far_children(batch, db.rules.mapped_children)
-    endless = _store_tasks(session, run, batch, now, db.rules.task_run_states) if batch.tasks else []
+    wide = report_limits.without_far_children(batch, db.rules.mapped_children)
+    budget = ReportBudget(run.report_bytes, db.rules.run_report_bytes)
+    endless = _store_tasks(session, run, batch, now, db.rules.task_run_states, budget) if batch.tasks else []
+    reached, too_many = bounded(run, accepted(facts_of(run), batch.flow), db.rules.flow_run_states, budget)
     logs.add(session, _budget.admit(run.id, batch.logs, db.rules.run_log_bytes_per_minute, now))
     if strange:
-        logs.add(session, [log_row(run.id, now, "WARNING", LOGGER, _unregistered(strange))])
-    if wide or endless:
-        sentences = _beyond(db.rules, wide, endless)
-        logs.add(
-            session,
-            _budget.admit(
-                run.id,
-                [log_row(run.id, now, "WARNING", LOGGER, text) for text in sentences],
-                db.rules.run_log_bytes_per_minute,
-                now,
-            ),
-        )
-    reached = accepted(facts_of(run), batch.flow)
+        logs.add(session, [log_row(run.id, now, "WARNING", LOGGER, report_limits.unregistered(strange))])
+    sentences = [*report_limits.beyond(db.rules, wide, endless, too_many=too_many)]
+    notices = [log_row(run.id, now, "WARNING", LOGGER, text) for text in sentences]
+    logs.add(session, _budget.admit(run.id, notices, db.rules.run_log_bytes_per_minute, now))
+    if budget.is_newly_spent:  # said once, so it is not for the log's budget to drop
+        logs.add(session, [log_row(run.id, now, "WARNING", LOGGER, report_limits.spent(db.rules))])
     if (batch.tasks or batch.logs) and (batch.freed or not reached):  # a new state of the run is news enough
         news = {"version": run.version} | ({"freed": True} if batch.freed else {})
         announce(session, "flow_run", run.id, "flow_run.progress", news, actor, now)
     lease = now + timedelta(seconds=db.rules.run_lease)
-    store_report(session, run, reached, {"last_seq": seq, "lease_expires_at": lease}, actor, now)
+    columns: FlowRunColumns = {"last_seq": seq, "lease_expires_at": lease, "report_bytes": budget.used}
+    store_report(session, run, reached, columns, actor, now)
     if batch.freed:
         concurrency.free(session, run.id, batch.freed)
     if not reached:
@@ -136,41 +131,13 @@ def _strange_slugs(session: Session, run: LockedRun, batch: Batch) -> list[str]:
     return sorted(set(strange.values()))
 
 
-def _unregistered(slugs: list[str]) -> str:
-    return f"States of tasks that the registered flow doesn't have were not kept: {_listed(slugs)}. Register the flow again."
-
-
-def _without_far_children(batch: Batch, most: int) -> list[str]:
-    """Take the children of mapped tasks that are beyond the limit out of the batch; the slugs of their tasks."""
-    far = {id: events[0].slug for id, events in batch.tasks.items() if events[0].map_index >= most}
-    for id in far:
-        del batch.tasks[id]
-    return sorted(set(far.values()))
-
-
-def _beyond(rules: Rules, wide: list[str], endless: list[str]) -> Iterator[str]:
-    """What is not kept, and which setting says so."""
-    if wide:
-        yield (
-            f"Of a mapped task, {rules.mapped_children:,} children are kept, and no further ones of {_listed(wide)}; an administrator can "
-            "raise APPLIANCE_MAPPED_CHILDREN."
-        )
-    if endless:
-        yield (
-            f"Of a task run, {rules.task_run_states:,} states are kept, and then only the final one of {_listed(endless)}; an administrator "
-            "can raise APPLIANCE_TASK_RUN_STATES."
-        )
-
-
-def _listed(slugs: list[str]) -> str:
-    return ", ".join(repr(slug[:80]) for slug in slugs[:3]) + (", and others" if len(slugs) > 3 else "")
-
-
-def _store_tasks(session: Session, run: LockedRun, batch: Batch, now: datetime, most_states: int) -> list[str]:
+def _store_tasks(
+    session: Session, run: LockedRun, batch: Batch, now: datetime, most_states: int, budget: ReportBudget
+) -> list[str]:
     """Store the task runs of a batch; the slugs of those that have too many states."""
     stored = {} if run.last_seq == 0 and run.attempt == 1 else read_task_runs.by_ids(session, list(batch.tasks))
     graph = _graph(session, run.flow_version_id)
-    rows = report_rows.task_rows(run.id, run.attempt, batch.tasks, stored, graph, now, most_states)
+    rows = report_rows.task_rows(run.id, run.attempt, batch.tasks, stored, graph, now, most_states, budget)
     task_runs.store(session, rows.new, rows.changed, rows.states)
     crash.point("report.tasks.stored")
     return sorted(set(rows.endless))

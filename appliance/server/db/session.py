@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -348,24 +348,7 @@ def _commit(connection: Connection) -> None:
 
 def open_database(settings: Settings, patience: float = PATIENCE, *, longest_read: float | None = None) -> Database:
     """The database of the settings, with their rules."""
-    rules = Rules(
-        development=settings.development,
-        flow_tasks=settings.flow_tasks,
-        run_log_bytes_per_minute=settings.run_log_bytes_per_minute,
-        mapped_children=settings.mapped_children,
-        task_run_states=settings.task_run_states,
-        run_lease=settings.run_lease,
-        heartbeat_interval=settings.heartbeat_interval,
-        cancel_grace=settings.cancel_grace,
-        longest_wait=settings.longest_wait,
-        scheduled_runs_ahead=settings.scheduled_runs_ahead,
-        start_deadline=settings.start_deadline,
-        run_timeout=settings.run_timeout,
-        late_after=settings.late_after,
-        session_idle_hours=settings.session_idle_hours,
-        token_days=settings.token_days,
-        longest_token_days=settings.longest_token_days,
-    )
+    rules = Rules(**{rule.name: getattr(settings, rule.name) for rule in fields(Rules)})
     return Database(
         settings.database, rules=rules, space=_space(settings), patience=patience, longest_read=longest_read
     )

@@ -31,9 +31,12 @@ class Rules:
     flow_tasks: int = 5_000
     """Tasks of a flow; its mapped children don't count."""
     run_log_bytes_per_minute: int = 64 * 1024**2
+    """0: no limit."""
     mapped_children: int = 250_000
     task_run_states: int = 10_000
-    """0: no limit."""
+    flow_run_states: int = 10_000
+    run_report_bytes: int = 1024**3
+    """Of states; 0: no limit."""
 
     @property
     def stop_deadline(self) -> float:

@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import structs
+
+from appliance.kit.documents import JsonDocument
+from appliance.protocol.state_change import StateChange
 from appliance.protocol.states import TERMINAL
-from appliance.server.domain.transitions import CANCELLING, RUNNING, Refuse, ends_attempt, stale
+from appliance.server.domain.report_budget import ReportBudget
+from appliance.server.domain.transitions import CANCELLING, RUNNING, Accepted, Refuse, ends_attempt, ends_task, stale
+
+_LONGEST_TIME = 100
 
 
 class AttemptedRun(Protocol):
@@ -27,6 +34,9 @@ class ReportingRun(AttemptedRun, Protocol):
 
     @property
     def last_seq(self) -> int: ...
+
+    @property
+    def version(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -78,9 +88,30 @@ def may_start_tasks(run: AttemptedRun, attempt: int) -> Refuse | None:
     return None
 
 
-def is_one_too_many(version: int, type: str, most: int) -> bool:
+def is_one_too_many(version: int, type: str, name: str, most: int) -> bool:
     """Is this state of a task run not kept, since it has so many? Its final one is."""
-    return version >= most and type not in TERMINAL
+    return version >= most and not ends_task(type, name)
+
+
+def bounded(run: ReportingRun, reached: Accepted, most: int, budget: ReportBudget) -> tuple[Accepted, bool]:
+    """Those of an attempt's states that are kept, and whether some aren't because the run has `most`. With which it ends is always kept, but
+    of its data only when to go on, once the budget is spent."""
+    kept: list[StateChange] = []
+    too_many = False
+    for change in reached:
+        ends = ends_attempt(change.type)
+        if run.version + len(kept) >= most and not ends:
+            too_many = True
+        elif budget.admit(change.message, change.data):
+            kept.append(change)
+        elif ends:
+            kept.append(structs.replace(change, data=_when_to_go_on(change)))
+    return Accepted(tuple(kept)), too_many
+
+
+def _when_to_go_on(change: StateChange) -> JsonDocument | None:
+    start = (change.data or {}).get("start_time")
+    return {"start_time": start} if isinstance(start, str) and len(start) < _LONGEST_TIME else None
 
 
 def stop_reason(type: str, name: str, message: str) -> str:

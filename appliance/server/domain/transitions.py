@@ -194,6 +194,11 @@ def end_of_open_tasks(type: str) -> Accept | None:
     return Accept(FAILED, "Crashed") if type == FAILED else Accept(CANCELLED, "Cancelled")
 
 
+def ends_task(type: str, name: str) -> bool:
+    """Is this the last state of a task run within an attempt?"""
+    return type in TERMINAL and name not in PASSING_NAMES
+
+
 def ends_run(type: str) -> bool:
     """Is this type the end of a run's attempt, and of the run unless a person begins another attempt?"""
     return type in TERMINAL

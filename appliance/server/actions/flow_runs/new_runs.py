@@ -78,6 +78,7 @@ def run_row(
         "version": 1,
         "attempt": 0,
         "last_seq": 0,
+        "report_bytes": 0,
         "cancel_requested": False,
         "times_resurrected": 0,
         "created": now,

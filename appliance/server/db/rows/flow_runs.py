@@ -28,6 +28,7 @@ class LockedRun(RowType):
     agent_id: UUID | None
     lease_expires_at: datetime | None
     last_seq: int
+    report_bytes: int
     cancel_requested: bool
     start_time: datetime | None
     end_time: datetime | None
@@ -174,6 +175,7 @@ class NewFlowRun(TypedDict):
     version: int
     attempt: int
     last_seq: int
+    report_bytes: int
     cancel_requested: bool
     times_resurrected: int
     created: datetime
@@ -203,6 +205,7 @@ class FlowRunColumns(TypedDict, total=False):
     agent_id: UUID | None
     lease_expires_at: datetime | None
     last_seq: int
+    report_bytes: int
     cancel_requested: bool
     start_time: datetime | None
     end_time: datetime | None

@@ -13,7 +13,7 @@ from appliance.server.db.tables.columns import BigKey, Document, Id, LongText, O
 from appliance.server.domain.transitions import TYPES
 
 _LIVE = "state_type in ('PENDING', 'RUNNING', 'CANCELLING')"
-_BEGUN, _OVER = "start_time is not null", "end_time is not null"
+_BEGUN, _OVER, _OPEN = "start_time is not null", "end_time is not null", "end_time is null"
 
 
 class FlowRun(SQLModel, table=True):
@@ -31,6 +31,7 @@ class FlowRun(SQLModel, table=True):
         Index("ix_flow_run_name_due", "state_name", "scheduled_time"),
         Index("ix_flow_run_start_time", "start_time", "id", sqlite_where=text(_BEGUN), postgresql_where=text(_BEGUN)),
         Index("ix_flow_run_end_time", "end_time", "id", sqlite_where=text(_OVER), postgresql_where=text(_OVER)),
+        Index("ix_flow_run_open", "flow_id", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
     )
 
     id: UUID = Field(sa_type=Id, primary_key=True)
@@ -59,6 +60,9 @@ class FlowRun(SQLModel, table=True):
     agent_id: UUID | None = Field(sa_type=Id, default=None, foreign_key="agent.id", ondelete="SET NULL", index=True)
     lease_expires_at: datetime | None = Field(default=None, sa_type=Time)
     last_seq: int = Field(default=0, sa_type=BigKey)
+    report_bytes: int = Field(
+        default=0, sa_type=BigKey, sa_column_kwargs={"server_default": "0"}
+    )  # of states, see domain.report_budget
     cancel_requested: bool = False
     start_time: datetime | None = Field(default=None, sa_type=Time)
     end_time: datetime | None = Field(default=None, sa_type=Time)

@@ -33,6 +33,7 @@ FACTS = (
     runs.c.agent_id,
     runs.c.lease_expires_at,
     runs.c.last_seq,
+    runs.c.report_bytes,
     runs.c.cancel_requested,
     runs.c.start_time,
     runs.c.end_time,
