@@ -42,7 +42,7 @@ test-full: install ui docs ## run everything in its long form, storms on several
 	$(BIN)/python -m tests.full_run $(ARGS)
 
 fuzz: install ## send requests that hardly anybody would send, on both databases (REQUESTS=300000 SEED=1)
-	APPLIANCE_FUZZ=$(or $(REQUESTS),300000) APPLIANCE_FUZZ_SEED=$(or $(SEED),1) $(BIN)/python -m pytest -q -s -n 2 tests/integration/test_fuzz.py
+	APPLIANCE_FUZZ=$(or $(REQUESTS),300000) APPLIANCE_FUZZ_SEED=$(or $(SEED),1) $(BIN)/python -m pytest -q -s -n 2 tests/integration/test_fuzz.py tests/integration/test_fuzz_doors.py
 
 lint: install ui/node_modules/.installed ## check style, types and architecture, and test the UI's rules
 	@$(TWO_AT_A_TIME) $(LINTS)

@@ -18,6 +18,7 @@ from appliance.server.db import migrate
 from appliance.server.db.session import Database, address
 from appliance.server.db.tables import metadata
 from tests.integration.databases import without_fsync
+from tests.integration.fuzz_verdict import stocked  # noqa: F401 - a fixture
 from tests.integration.server_fixtures import empty_site, settings, site  # noqa: F401 - fixtures
 from tests.process_guard import marked_directory
 

@@ -216,11 +216,11 @@ def request_of(draw: Draw, path: str, method: str, operation: dict[str, Any], pr
         name, place = parameter["name"], parameter["in"]
         if place == "path":
             value = draw.value(parameter["schema"], name) if pick.random() < 0.9 else pick.choice(TEXTS)
-            path = path.replace("{" + name + "}", _quoted(value) or "-")
+            path = path.replace("{" + name + "}", quoted(value) or "-")
         elif place == "query" and pick.random() < 0.4:
             given = draw.value(parameter["schema"], name)
             for item in given if isinstance(given, list) else [given]:
-                query.append(f"{name}={_quoted(item)}")
+                query.append(f"{name}={quoted(item)}")
         elif place == "header" and pick.random() < 0.3:
             headers[name] = re.sub(r"[^\x20-\x7e]", "", str(draw.value(parameter["schema"])))[:300].strip()
     body = None
@@ -232,7 +232,8 @@ def request_of(draw: Draw, path: str, method: str, operation: dict[str, Any], pr
     return Asked(method.upper(), path + ("?" + "&".join(query) if query else ""), body, principal, headers)
 
 
-def _quoted(value: Any) -> str:
+def quoted(value: Any) -> str:
+    """The value in an address."""
     text = value if isinstance(value, str) else json.dumps(value)
     return quote(text.encode("utf-8", "surrogatepass")[:3_000], safe="")
 
