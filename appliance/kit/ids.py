@@ -9,6 +9,7 @@ import secrets
 import threading
 import time
 import uuid
+from collections.abc import Callable
 
 _lock = threading.Lock()
 _last_ms = 0
@@ -36,9 +37,21 @@ def derived(parent: uuid.UUID, *parts: str | int) -> uuid.UUID:
 
     It keeps the parent's first 48 bits, so that the parts of a run are adjacent in an index.
     """
-    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), key=parent.bytes, digest_size=10).digest()
-    low = int.from_bytes(digest, "big") & ~(0xF << 76) & ~(0b11 << 62)
-    return uuid.UUID(int=int.from_bytes(parent.bytes[:6], "big") << 80 | low | 0x8 << 76 | 0b10 << 62)
+    return derivation(parent)(*parts)
+
+
+def derivation(parent: uuid.UUID) -> Callable[..., uuid.UUID]:
+    """`derived` for many parts of the same parent."""
+    keyed = hashlib.blake2b(key=parent.bytes, digest_size=10)
+    high = parent.int >> 80 << 80 | 0x8 << 76 | 0b10 << 62
+    free = ~(0xF << 76) & ~(0b11 << 62)
+
+    def of(*parts: str | int) -> uuid.UUID:
+        digest = keyed.copy()
+        digest.update("\x1f".join(map(str, parts)).encode())
+        return uuid.UUID(int=high | int.from_bytes(digest.digest(), "big") & free)
+
+    return of
 
 
 def secret(prefix: str) -> str:

@@ -70,7 +70,8 @@ def sort(flow_run_id: UUID, report: Report) -> Batch:
             places.setdefault((event.slug, index), []).append(event)
             if event.freed:
                 batch.freed.append((event.slug, index))
-    batch.tasks = {ids.derived(flow_run_id, slug, index): events for (slug, index), events in places.items()}
+    id_of = ids.derivation(flow_run_id)
+    batch.tasks = {id_of(slug, index): events for (slug, index), events in places.items()}
     return batch
 
 

