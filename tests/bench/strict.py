@@ -1,7 +1,8 @@
-"""`python -m tests.bench.strict [--repeats N] [--json FILE]`: a chain of tasks each of which starts only after the server has stored it.
+"""`python -m tests.bench.strict [--repeats N] [--postgres] [--json FILE]`: tasks that start only once that is stored.
 
-The whole appliance on SQLite, until every task run is recorded, with its result kept. The floor is one durable commit on this disk; the same chain with
-ordinary tracking runs in turn.
+A chain in one run, a map in eight threads of one run, and eight runs with a chain each, all of the whole appliance, timed from the
+first run's start to the last one's end. Their floors are measured in between: a durable commit for each task, and, where
+eight starts may share one, a commit with eight rows; on Postgres, as many connections that commit at the same time.
 """
 
 from __future__ import annotations
@@ -9,53 +10,96 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 
-from tests.bench import floors, ours
-from tests.bench.measure import Series, machine, ratio_line
-from tests.e2e.appliance_process import running
+from tests.bench import databases, floors
+from tests.bench.flows.strict import TASKS
+from tests.bench.measure import Series, machine
+from tests.e2e.appliance_process import Appliance, running
 
 FLOWS = Path(__file__).parent / "flows" / "strict.py"
+EIGHT = 8
+KINDS = {
+    "chain": ("strict-chain", 1, "chain of 1,000, each start acknowledged first"),
+    "threads": ("strict-map", 1, "map of 1,000 in eight threads of one run"),
+    "runs": ("strict-chain", EIGHT, "eight runs with a chain of 1,000 each"),
+}
 
 
-def measure(folder: Path, repeats: int) -> dict[str, Series]:
-    series = {
-        "commit": Series("floor: one durable SQLite commit", "ms"),
-        "tracked": Series("tracked, results kept, recorded, chain of 1,000", "tasks/s"),
-        "strict": Series("the same, each start acknowledged first", "tasks/s"),
-    }
-    with running(folder / "data") as appliance:
-        for file in (ours.FLOWS, FLOWS):
-            done = appliance.cli("register", str(file), "--project", "bench")
+def tasks_a_second(appliance: Appliance, flow: str, runs: int) -> float:
+    """So many runs at once. Every task run must have been recorded as successful."""
+    with ThreadPoolExecutor(runs) as pool:
+        ids = list(pool.map(lambda _: appliance.create_run(flow, "bench"), range(runs)))
+    views = [appliance.wait_for(id, "SUCCESS", "FAILED", seconds=300) for id in ids]
+    for id in ids:
+        found = appliance.items(f"/api/v1/flow-runs/{id}/task-runs")
+        assert sum(task["state_type"] == "SUCCESS" for task in found) == len(found) >= TASKS, len(found)
+    starts, ends = ([datetime.fromisoformat(view[key]) for view in views] for key in ("start_time", "end_time"))
+    return runs * TASKS / (max(ends) - min(starts)).total_seconds()
+
+
+def measure(folder: Path, repeats: int, with_postgres: bool) -> dict[str, Series]:
+    series: dict[str, Series] = {}
+
+    def note(key: str, name: str, value: float) -> None:
+        series.setdefault(key, Series(name, "tasks/s")).values.append(value)
+
+    with ExitStack() as stack:
+        sites = {"SQLite": stack.enter_context(running(folder / "sqlite"))}
+        url = ""
+        if with_postgres:
+            url = stack.enter_context(databases.postgres(stack.enter_context(databases.postgres_server()))).url
+            sites["Postgres"] = stack.enter_context(running(folder / "postgres", APPLIANCE_DATABASE_URL=url))
+        for site in sites.values():
+            done = site.cli("register", str(FLOWS), "--project", "bench")
             assert done.returncode == 0, done.stderr
-        ours.tracked_seconds(appliance, "noop-chain")  # the first run warms up
+            tasks_a_second(site, "strict-chain", 1)  # the first run warms up
         for repeat in range(repeats):
             print(f"strict: round {repeat + 1} of {repeats}", flush=True)
-            series["commit"].values.append(floors.commit_ms(folder))
-            series["tracked"].values.append(ours.TASKS / ours.tracked_seconds(appliance, "noop-chain"))
-            series["strict"].values.append(ours.TASKS / ours.tracked_seconds(appliance, "strict-chain"))
+            for database, site in sites.items():
+                one, shared = _floors(folder, url if database == "Postgres" else "")
+                note(f"{database} floor", f"{database}: floor, one durable commit after the other", one)
+                note(f"{database} shared floor", f"{database}: floor, eight share a commit", shared)
+                for kind, (flow, runs, text) in KINDS.items():
+                    note(f"{database} {kind}", f"{database}: {text}", tasks_a_second(site, flow, runs))
     return series
 
 
+def _floors(folder: Path, postgres: str) -> tuple[float, float]:
+    """Commits a second: one after the other, and when eight share one."""
+    if postgres:
+        return floors.postgres_commits(postgres, 1), floors.postgres_commits(postgres, EIGHT)
+    return 1000 / floors.commit_ms(folder), EIGHT * 1000 / floors.commit_ms(folder, EIGHT)
+
+
 def ratios(series: dict[str, Series]) -> dict[str, float]:
-    return {
-        "commits that a strictly tracked task costs": 1000 / series["strict"].median / series["commit"].median,
-        "tracked tasks a second to strictly tracked ones": series["tracked"].median / series["strict"].median,
-    }
+    found = {}
+    for database in ("SQLite", "Postgres"):
+        if f"{database} floor" not in series:
+            continue
+        of = {key.removeprefix(f"{database} "): one.median for key, one in series.items() if key.startswith(database)}
+        found[f"{database}: commits that a task of a chain costs"] = of["floor"] / of["chain"]
+        found[f"{database}: eight threads, share of the shared floor"] = of["threads"] / of["shared floor"]
+        found[f"{database}: eight runs, share of the shared floor"] = of["runs"] / of["shared floor"]
+    return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.strict", description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--postgres", action="store_true", help="measure Postgres too")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="appliance-bench-") as name:
-        series = measure(Path(name), asked.repeats)
+        series = measure(Path(name), asked.repeats, asked.postgres)
     print(json.dumps(machine()))
     for one in series.values():
         print(one.line())
     for text, value in ratios(series).items():
-        print(ratio_line(text, value))
+        print(f"{text:<58} {value:>12,.2f} x")
     if asked.json is not None:
         document = {"machine": machine(), "series": [s.document() for s in series.values()], "ratios": ratios(series)}
         asked.json.write_text(json.dumps(document, indent=2) + "\n")

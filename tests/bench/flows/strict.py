@@ -1,8 +1,8 @@
-"""A chain of tasks that do nothing, each of which starts only once the server has stored that it is Running."""
+"""Tasks that do nothing, each of which starts only once the server has stored that it is Running: a chain, and a map in eight threads."""
 
 from __future__ import annotations
 
-from appliance import Flow, task
+from appliance import Flow, ThreadExecutor, task
 
 TASKS = 1000
 
@@ -21,3 +21,6 @@ with Flow("strict-chain", strict_tracking=True) as chain:
     x = start()
     for _ in range(TASKS - 1):
         x = noop(x)
+
+with Flow("strict-map", strict_tracking=True, executor=ThreadExecutor(max_workers=8)) as mapped:
+    noop.map(list(range(TASKS)))
