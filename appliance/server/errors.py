@@ -11,6 +11,7 @@ ServerError
 |- UnknownName      422 unknown_name     a filter or a query parameter names something that doesn't exist
 |- Conflict         409 conflict         the object's state doesn't allow this, or it has just changed
 |  |- KeyReused     409 key_reused       the idempotency key stands for another request
+|  |- QuotaReached  409 quota_reached    there are as many of something as a setting allows; `details` name it
 |  |- Renamed       409 renamed          a flow or project was renamed from the name that is to be registered
 |  |- StaleAttempt  409 stale_attempt    the attempt was replaced or has ended
 |  `- SequenceGap   409 sequence_gap     an earlier numbered batch is missing
@@ -111,6 +112,10 @@ class Conflict(ServerError):
 
 class KeyReused(Conflict):
     code = "key_reused"
+
+
+class QuotaReached(Conflict):
+    code = "quota_reached"
 
 
 class Renamed(Conflict):

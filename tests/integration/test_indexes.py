@@ -15,7 +15,7 @@ from appliance.kit import ids
 from appliance.server.db import listen
 from appliance.server.db.reads import dispatch as read_dispatch
 from appliance.server.db.reads import flow_runs as runs
-from appliance.server.db.reads import run_health, schedules
+from appliance.server.db.reads import quotas, run_health, schedules
 from appliance.server.db.session import Database
 from appliance.server.db.writes import dispatch
 
@@ -31,6 +31,7 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
         (lambda session: listen.next_due(session, NOW), "ix_flow_run_state_due"),
         (lambda session: schedules.to_plan(session, NOW), "ix_schedule_plan"),
         (lambda session: runs.last_successes(session, [ids.uuid7()]), "ix_flow_run_flow_due"),
+        (lambda session: quotas.open_runs(session, ids.uuid7(), 9), "ix_flow_run_open"),
     ],
 )
 def test_by_index(tmp_path: Path, sqlite_template: Path, ask: Callable[[Session], Any], index: str) -> None:

@@ -17,6 +17,7 @@ from appliance.kit import clock, ids
 from appliance.kit.documents import JsonDocument, Parameters
 from appliance.protocol.backfills import Backfill, BackfillPreview, BackfillRange
 from appliance.schedules import ScheduleError, parse, validate
+from appliance.server.actions import quotas
 from appliance.server.actions.flow_runs.edit import HIGHEST_PRIORITY
 from appliance.server.actions.flow_runs.new_runs import insert_runs, merge_parameters, run_row
 from appliance.server.auth.identity import Actor
@@ -29,11 +30,14 @@ from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import schedules
 from appliance.server.domain.backfills import room
+from appliance.server.domain.quotas import OPEN_RUNS
+from appliance.server.domain.rules import Rules
 from appliance.server.errors import Conflict, DamagedRow, Invalid, NotFound
 
 MOST = 10_000
 """The maximum number of due times in one backfill."""
 _BATCH = 50
+_AGAIN = "The runs that were created stay; the same backfill, created again, goes on with the due times that have none."
 _SHOWN = 100
 _TICK = timedelta(microseconds=1)
 
@@ -70,8 +74,8 @@ def job_document(session: Session, request: Backfill, now: datetime) -> JsonDocu
     return document | {"scope": msgspec.to_builtins(scope)}
 
 
-def step(session: Session, job: JobRow, now: datetime) -> JobColumns:
-    """Create as many runs as the rate allows now; the columns of the job that change, none when it has to wait."""
+def step(session: Session, job: JobRow, now: datetime, rules: Rules) -> JobColumns:
+    """Create as many runs as the rate allows now; the columns of the job that change, none when it has to wait. A quota ends the job."""
     scope = msgspec.convert(job.request["scope"], Scope)
     request = msgspec.convert({key: value for key, value in job.request.items() if key != "scope"}, Backfill)
     schedule = None
@@ -89,6 +93,9 @@ def step(session: Session, job: JobRow, now: datetime) -> JobColumns:
     count, window = room(job.progress, now, unfinished, at_once, request.per_minute, _BATCH)
     if count <= 0:
         return {}
+    count = quotas.take_open_runs(session, flow.project_id, count, rules.project_open_runs)
+    if not count:
+        return {"state": "failed", "message": f"{OPEN_RUNS.reached(rules.project_open_runs).message} {_AGAIN}"}
     after = clock.parse(job.progress["after"]) if "after" in job.progress else request.start - _TICK
     times = [time for time in parse(scope.document).next(count, after) if time < request.end]
     actor = Actor("user", job.created_by)

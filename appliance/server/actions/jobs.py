@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from appliance.server.db.retries import retried
 from appliance.server.db.rows.jobs import JobColumns, JobRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import jobs
+from appliance.server.domain.rules import Rules
 from appliance.server.errors import Conflict, NotFound
 from appliance.server.events.outbox import announce
 
@@ -152,7 +154,7 @@ def step(db: Database, job_id: UUID, now: datetime) -> After:
         job = jobs.lock(session, job_id)
         if job is None or job.state in OVER:
             return "over"
-        columns = _step_of(job.kind)(session, job, now)
+        columns = _step_of(job.kind, db.rules)(session, job, now)
         if not columns:
             return "waiting"
         jobs.change(session, job_id, now, **columns)
@@ -163,9 +165,9 @@ def step(db: Database, job_id: UUID, now: datetime) -> After:
         return "over" if columns["state"] in OVER else "more"
 
 
-def _step_of(kind: str) -> Callable[[Session, JobRow, datetime], JobColumns]:
+def _step_of(kind: str, rules: Rules) -> Callable[[Session, JobRow, datetime], JobColumns]:
     if kind == BACKFILL:
-        return backfills.step
+        return partial(backfills.step, rules=rules)
     return deletions.step if kind in deletions.KINDS else bulk.step
 
 

@@ -37,6 +37,8 @@ class Rules:
     flow_run_states: int = 10_000
     run_report_bytes: int = 1024**3
     """Of states; 0: no limit."""
+    project_open_runs: int = 100_000
+    """0: no limit."""
 
     @property
     def stop_deadline(self) -> float:

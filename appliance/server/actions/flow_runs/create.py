@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
 from appliance.protocol.flow_runs import CreateFlowRun
-from appliance.server.actions import names
+from appliance.server.actions import names, quotas
 from appliance.server.actions.flow_runs.new_runs import insert_runs, merge_parameters, run_row
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
@@ -46,6 +46,7 @@ def create_run(db: Database, actor: Actor, request: CreateFlowRun, *, now: datet
             return Created(existing, None, flow.name, flow.project)
         if flow.archived or version is None:
             raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive to run it.")
+        quotas.require_open_run(session, flow.project_id, db.rules.project_open_runs)
         row = run_row(
             flow,
             version,

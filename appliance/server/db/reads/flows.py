@@ -40,7 +40,7 @@ _WORK = (
     .where(_version.c.id.in_(bindparam("versions", expanding=True)))
 )
 _RUNNABLE = select(
-    _flow.c.id, _flow.c.name, _flow.c.overrides, _flow.c.archived, _project.c.name.label("project")
+    _flow.c.id, _flow.c.project_id, _flow.c.name, _flow.c.overrides, _flow.c.archived, _project.c.name.label("project")
 ).join(_project, _project.c.id == _flow.c.project_id)
 _BY_ID = _RUNNABLE.where(_flow.c.id == bindparam("flow"))
 _BY_NAME = _RUNNABLE.where(_project.c.name == bindparam("project"), _flow.c.name == bindparam("flow"))

@@ -40,6 +40,7 @@ class RunnableFlow(RowType):
     """A flow, as creating a run needs it."""
 
     id: UUID
+    project_id: UUID
     name: str
     overrides: JsonDocument
     archived: bool
