@@ -12,6 +12,7 @@ import click
 from appliance.cli.options import key_option, reason_option, wait_option, yes_option
 from appliance.cli.output import as_json, echo, print_json
 from appliance.kit.plurals import counted
+from appliance.kit.printable import one_line
 from appliance.protocol.life_cycle import MOST_COUNTED, DeleteTree, DeletionPreview
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def _show(preview: DeletionPreview) -> None:
 def _confirm(preview: DeletionPreview) -> None:
     """Ask for the name of what is to be deleted. Raises Abort if it is another one."""
     name = preview.flow if preview.flow is not None else preview.project
-    if click.prompt(f"To delete it, type its name ({name})", default="", show_default=False, err=True) != name:
+    question = f"To delete it, type its name ({one_line(name)})"
+    if click.prompt(question, default="", show_default=False, err=True) != name:
         raise click.Abort
 
 

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from appliance.cli import zone
-from appliance.kit.printable import one_line, styled
+from appliance.kit.printable import json_text, one_line, styled
 from appliance.protocol.flow_runs import FlowRunView
 
 as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON instead of text.")
@@ -24,7 +24,7 @@ def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value, which may contain structs, as indented JSON."""
-    echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    echo(json_text(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
 
 
 def print_run(run: FlowRunView, json_output: bool) -> None:

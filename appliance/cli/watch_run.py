@@ -13,7 +13,7 @@ from appliance.cli.output import echo
 from appliance.client import errors, flow_runs
 from appliance.client.transport import Transport
 from appliance.kit import backoff
-from appliance.kit.printable import entry
+from appliance.kit.printable import entry, one_line
 from appliance.protocol.flow_runs import FlowRunView
 from appliance.protocol.logs import LogView, Stream, stream_of
 from appliance.protocol.states import TERMINAL, StateView
@@ -84,14 +84,14 @@ def _in_order(states: Iterable[StateView], logs: Iterable[LogView]) -> list[Stat
 
 def state_line(state: StateView) -> str:
     """A state change as a line."""
-    word = click.style(state.name, fg=COLOURS.get(state.type), bold=True)
+    word = click.style(one_line(state.name), fg=COLOURS.get(state.type), bold=True)
     return f"{_clock(state)}  {word}{': ' + entry(state.message) if state.message else ''}"
 
 
 def log_line(log: LogView) -> str:
     """A log entry as a line, with its task, and with the stream if it was written to standard error."""
     level = click.style(f"{log.level:<7}", fg=LEVEL_COLOURS.get(log.level))
-    task = f" {log.task_slug}{f'[{log.map_index}]' if log.map_index >= 0 else ''}" if log.task_slug else ""
+    task = f" {one_line(log.task_slug)}{f'[{log.map_index}]' if log.map_index >= 0 else ''}" if log.task_slug else ""
     stream = " (stderr)" if stream_of(log.logger) == "stderr" else ""
     source = f"{task}{stream}"
     return f"{_clock(log)}  {level}{source}{':' if source else ''} {entry(log.message)}"

@@ -7,7 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from appliance.kit.printable import entry, one_line, printable
+from appliance.kit.printable import entry, json_text, one_line, printable
 
 
 class PlainFormatter(logging.Formatter):
@@ -31,7 +31,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:  # False if the caller says that there is none to show
             fields["exception"] = self.formatException(record.exc_info)
-        return json.dumps(fields)
+        return json_text(json.dumps(fields))
 
 
 def configure(level: str = "INFO", style: str = "plain") -> None:

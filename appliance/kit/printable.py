@@ -3,6 +3,7 @@ hides behind a link, changes the writing direction, is invisible, or passes for 
 
 from __future__ import annotations
 
+import json
 import re
 
 _CONTROLS = [
@@ -29,7 +30,9 @@ _ESCAPES = {
     for code in _CONTROLS
 }
 LONGEST_SENTENCE = 2_000
-_STYLE = re.compile(r"(\x1b\[[0-9;]*m)")
+_JSON_ESCAPES = {code: json.dumps(chr(code))[1:-1] if code != 127 else "\\u007f" for code in _CONTROLS}
+_STYLE = re.compile(r"(\x1b\[(?:0|1|3[1-6])m)")
+"""What our own output uses. No other color or weight of a text stays: it could be that of the background."""
 
 
 def printable(text: str) -> str:
@@ -40,6 +43,11 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """The same on one line."""
     return printable(text).replace("\n", "\\n").replace("\t", " ")
+
+
+def json_text(text: str) -> str:
+    """JSON with the same characters escaped, as JSON has it."""
+    return text.translate(_JSON_ESCAPES)
 
 
 def sentence(text: str, most: int = LONGEST_SENTENCE) -> str:
@@ -55,5 +63,5 @@ def entry(text: str) -> str:
 
 
 def styled(text: str) -> str:
-    """Printable text in which colors and weights stay."""
+    """Printable text in which our colors and weights stay."""
     return "".join(part if _STYLE.fullmatch(part) else printable(part) for part in _STYLE.split(text))

@@ -13,7 +13,7 @@ from litestar.response import Stream
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
-from appliance.kit.printable import entry
+from appliance.kit.printable import entry, one_line
 from appliance.protocol.flow_runs import CreateFlowRun, FlowRunView
 from appliance.protocol.logs import LogView
 from appliance.protocol.message import Page
@@ -156,8 +156,14 @@ def _text(database: Database, run_id: UUID) -> Iterator[bytes]:
 
 
 def _line(row: LogRow) -> str:
-    task = "" if row.task_slug is None else f" {row.task_slug}" + (f"[{row.map_index}]" if row.map_index >= 0 else "")
-    return f"{clock.isoformat(row.at)} {views.level_name(row.level)} {row.logger}{task}: {entry(row.message)}\n"
+    task = (
+        ""
+        if row.task_slug is None
+        else f" {one_line(row.task_slug)}" + (f"[{row.map_index}]" if row.map_index >= 0 else "")
+    )
+    return (
+        f"{clock.isoformat(row.at)} {views.level_name(row.level)} {one_line(row.logger)}{task}: {entry(row.message)}\n"
+    )
 
 
 def _require(session: Session, run_id: UUID) -> FlowRunRow:

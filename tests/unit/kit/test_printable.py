@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import click
 import pytest
 
-from appliance.cli.output import echo, print_table
+from appliance.cli.output import echo, print_json, print_table
 from appliance.cli.watch_run import log_line
 from appliance.kit.logs import JsonFormatter, PlainFormatter
 from appliance.kit.printable import entry, one_line, printable, styled
@@ -25,6 +25,9 @@ ATTACKS = [
     "bell\a back\b",
     "user\u202egnp.exe",  # changes the writing direction
     "\x00",
+    "\x1b[8mhidden",  # the color of the background
+    "a\u200bb\ufeff\u00ad\U000e0041",  # invisible
+    "\ud800",
 ]
 
 
@@ -51,6 +54,14 @@ def test_colors_stay() -> None:
     red = click.style("x", fg="red")
     assert styled(red) == red
     assert styled(f"{red}\x1b[2K") == f"{red}\\x1b[2K"
+
+
+def test_json_stays_json(capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"message": "\x9b1m\x7f \u202e \u00ad \U000e0041 \x1b[8m\n ä"}
+    print_json(value)
+    printed = capsys.readouterr().out
+    assert printed.replace("\n", "").isprintable()
+    assert json.loads(printed) == value
 
 
 def test_a_log_line_of_a_run_forges_none() -> None:
