@@ -86,6 +86,7 @@ class Facts:
     failed: UUID
     running: UUID
     middle: tuple[datetime, UUID]
+    oldest_name: str
     oldest: datetime
     newest: datetime
     deep_task: str
@@ -127,12 +128,16 @@ def facts(session: Session) -> Facts:
     assert task is not None
     return Facts(
         hot[0], hot[1], cold[0], cold[1], hot[2], wide, _one_in(session, "FAILED"), _one_in(session, "RUNNING"), tuple(middle),
-        oldest, newest, pages.encode(*task), pages.encode((low + high) // 2), schedules[0], pages.encode(schedules[len(schedules) // 2]),
+        _oldest_name(session), oldest, newest, pages.encode(*task), pages.encode((low + high) // 2), schedules[0], pages.encode(schedules[len(schedules) // 2]),
     )  # fmt: skip
 
 
 def _widest(session: Session) -> int:
     return int(session.execute(select(func.max(_task.c.map_index))).scalar_one())
+
+
+def _oldest_name(session: Session) -> str:
+    return str(session.execute(select(_run.c.name).order_by(_run.c.scheduled_time).limit(1)).scalar_one())
 
 
 def _one_in(session: Session, state_type: str) -> UUID:
@@ -171,6 +176,7 @@ def _rest(known: Facts) -> Iterator[Ask]:
         f"flow-runs/{known.failed}/logs/download",
     ):  # fmt: skip
         yield Ask(f"REST {path[:60]}", f"/api/v1/{path}")
+    yield Ask("the floor of text and all others: an answer without a read", "/livez")
     yield Ask("metrics", "/metrics")
     yield Ask("readyz", "/readyz")
 
@@ -201,6 +207,10 @@ def _runs(known: Facts) -> Iterator[Ask]:
         "project, succeeded": {"project": known.project, "stateTypes": ["SUCCESS"]},
         "text in many": {"text": "load"},
         "text in few": {"text": known.cold_name},
+        "text of an old run": {"text": known.oldest_name},
+        "text, a part of an old run's": {"text": known.oldest_name[2:10]},
+        "text, a part of many old runs'": {"text": known.oldest_name[:4]},
+        "text of two characters": {"text": known.oldest_name[:2]},
         "text in none": {"text": "zzzzqqqq"},
         "text and flow": {"text": "zzzzqqqq", "flowId": str(known.hot_flow)},
         "text and failed": {"text": "zzzzqqqq", "stateTypes": ["FAILED"]},

@@ -16,9 +16,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import UUID
 
 from appliance.server.db import migrate
-from appliance.server.db.session import address
+from appliance.server.db.session import Database, address
+from appliance.server.db.writes import run_names
 from tests.bench.seed_rows import COLUMNS, Row, Runs, Sizes, site
 
 BYTES_A_TASK_RUN = 1_500
@@ -99,6 +101,19 @@ def seed(
         if tell is not None:
             tell(count, sizes.runs)
     sink.done()
+    _index_names(url)
+
+
+def _index_names(url: str) -> None:
+    """What the server's own writes do as they create runs."""
+    database, after = Database(url), UUID(int=0)
+    while True:
+        with database.write() as session:
+            last = run_names.fill(session, after, _BATCH)
+        if last is None:
+            break
+        after = last
+    database.dispose()
 
 
 def _sink(url: str) -> Sink:

@@ -23,6 +23,7 @@ from appliance.server.actions import (
     projects,
     restored,
     rollups,
+    run_names,
     schedules,
     sessions,
     setup,
@@ -36,6 +37,7 @@ from appliance.server.auth import tokens as bearers
 from appliance.server.auth.identity import SYSTEM
 from appliance.server.db.backups import COPIED
 from appliance.server.db.reads import sessions as reads
+from appliance.server.db.reads.run_names import FILL
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings
 from appliance.server.errors import ServerError
@@ -132,6 +134,10 @@ class Administration:
         flow = builders.register(self.db).flow_id
         builders.create(self.db, flow, idempotency_key="later", scheduled_time=LATER)
         rollups.advance(self.db, self.time + timedelta(minutes=1))
+        with self.db.write("setup") as session:
+            settings.put(session, FILL.name, f'"{UUID(int=0)}"', self.time)  # as an upgrade leaves it
+        while run_names.fill(self.db, self.time):
+            pass
         disk.sample(self.db, self.time)
         Sweep(self.db, keep_of(Settings()), self.time, 5.0).run()
         disk.free_space(self.db, replace(SYSTEM, key="free"), Settings(), 365.0)

@@ -26,6 +26,7 @@ from appliance.server.services.jobs import Jobs
 from appliance.server.services.late import Late
 from appliance.server.services.repair import Repair
 from appliance.server.services.rollups import Rollups
+from appliance.server.services.run_names import RunNames
 from appliance.server.services.scheduler import Scheduler
 from tests.integration import builders
 from tests.integration.server_fixtures import Site, add_token, add_user
@@ -84,6 +85,7 @@ SETTINGS = {
     "outage": '{"after":"2026-01-01T00:00:00Z","until":"2026-01-01T00:01:00Z"}',
     "disk.samples": "[]",
     "rollups.position": "5",
+    "run_names.fill": '"00000000-0000-0000-0000-000000000000"',
 }
 
 
@@ -196,7 +198,7 @@ def test_the_services_go_on_past_a_damaged_row(lived_in: Site) -> None:
     if database.dialect == "postgresql":
         return
     now = clock.now() + timedelta(hours=2)
-    services = (Scheduler, Repair, Late, Jobs, Rollups)
+    services = (Scheduler, Repair, Late, Jobs, Rollups, RunNames)
     for owner, column in columns():
         if not column.primary_key:
             with damaged(database, owner.name, column.name, WRONG[type(column.type)][0]):

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from appliance.protocol.run_filter import RUN_SORTS, RunFilter, RunSort
-from appliance.server.db.reads import run_lists
+from appliance.server.db.reads import run_lists, run_names
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
 from appliance.server.errors import Invalid, UnknownName
@@ -87,7 +87,7 @@ def any_filter(dice: random.Random, rows: list[Any]) -> RunFilter:
         ),
         "longer_than": dice.choice([0.0, 30.0, 600.0]),
         "shorter_than": dice.choice([60.0, 900.0]),
-        "text": dice.choice([row.name[:2], row.flow[:4], "zzz"]),
+        "text": dice.choice([row.name[:2], row.flow[:4], "zzz", row.name, row.name[:6], row.name[5:9], row.flow]),
         "since": NOW - timedelta(days=dice.randrange(180)),
         "until": NOW - timedelta(days=dice.randrange(90)),
         "include_future": True,
@@ -132,10 +132,11 @@ def all_pages(session: Session, wanted: RunFilter, limit: int, sort: RunSort = "
     raise AssertionError(f"the pages of {wanted} have no end")
 
 
-@pytest.mark.parametrize("window", [40, 50_000])
+@pytest.mark.parametrize(("window", "most"), [(40, 500), (50_000, 3), (50_000, 500)])
 def test_pages_and_counts_say_what_a_walk_over_all_runs_says(
-    session: Session, window: int, monkeypatch: pytest.MonkeyPatch
+    session: Session, window: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(run_names, "MOST", most)
     monkeypatch.setattr(run_lists, "WINDOW", window)
     monkeypatch.setattr(run_lists, "ROW_WINDOW", window)
     monkeypatch.setattr(run_lists, "LEAST", 20)

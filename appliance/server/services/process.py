@@ -24,6 +24,7 @@ from appliance.server.services.late import Late
 from appliance.server.services.repair import Repair
 from appliance.server.services.retention import Retention
 from appliance.server.services.rollups import Rollups
+from appliance.server.services.run_names import RunNames
 from appliance.server.services.scheduler import Scheduler
 from appliance.server.services.service import Service
 from appliance.server.services.soundness import Soundness
@@ -128,6 +129,7 @@ def services_of(settings: Settings, db: Database) -> list[Service]:
         Jobs(db),
         Hold(db, settings.hold_overdue_above),
         Rollups(db),
+        RunNames(db),
         Retention(db, settings),
         Disk(db),
         Soundness(db),

@@ -14,13 +14,14 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Column, FromClause, Select, and_, func, or_, select, union_all
+from msgspec import structs
+from sqlalchemy import Column, FromClause, Select, and_, false, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from appliance.protocol.run_filter import NEWEST_FIRST, RunFilter, RunSort
-from appliance.server.db.reads import readable, run_filter_names, run_filters
+from appliance.server.db.reads import readable, run_filter_names, run_filters, run_names
 from appliance.server.db.reads.flow_runs import LIST_COLUMNS
-from appliance.server.db.reads.pages import RowPage, encode, sorted_key, time_and_id
+from appliance.server.db.reads.pages import RowPage, encode, like, sorted_key, time_and_id
 from appliance.server.db.reads.run_filters import Condition
 from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.db.tables import metadata
@@ -106,12 +107,14 @@ class _List:
     """The flows that the parts stand for, if they do."""
     reads_rows: bool = False
     """Whether the other conditions are about columns that the index doesn't have."""
+    whole: int = 0
+    """How many of the parts, from the first, have so few runs that all are examined."""
 
     @property
     def each(self) -> int:
         """How many runs of each part are examined."""
         window, least = (ROW_WINDOW, ROW_LEAST) if self.reads_rows else (WINDOW, LEAST)
-        return max(window // len(self.parts), least)
+        return max(window // (len(self.parts) - self.whole), least)
 
     def ids(self, part: Condition | None, end: _Place | None, limit: int) -> Select[Any]:
         """The first runs of a part, within its window."""
@@ -125,7 +128,7 @@ class _List:
 
     def ends(self, session: Session) -> list[_Place | None]:
         """The last run of each part that is examined; None when all are."""
-        if not self.rest:
+        if not self.rest or self.whole == len(self.parts):
             return [None] * len(self.parts)
         if not self.flows:
             return [self._end(session, part) for part in self.parts]
@@ -133,7 +136,7 @@ class _List:
         both = [last.add_columns(column).scalar_subquery() for column in (self.order.time, _run.c.id)]
         rows = readable.every(session, select(_flow.c.id, *both).where(_flow.c.id.in_(self.flows)))
         ends = {flow: None if at is None else (at, run) for flow, at, run in rows}
-        return [ends.get(flow) for flow in self.flows]
+        return [None] * self.whole + [ends.get(flow) for flow in self.flows]
 
     def _end(self, session: Session, part: Condition | None) -> _Place | None:
         query = self.order.of(self._range(part, self.order.time, _run.c.id)).offset(self.each)
@@ -197,6 +200,10 @@ def count(session: Session, criteria: RunFilter, now: datetime, sort: RunSort = 
 
 def _list(session: Session, criteria: RunFilter, now: datetime, order: _Order, after: _Place | None) -> _List:
     bounds = [] if after is None else [order.after(after)]
+    if criteria.text and (by_name := run_names.containing(session, criteria.text)) is not None:
+        by_text = _by_text(session, criteria, now, order, bounds, by_name)
+        if by_text is not None:
+            return by_text
     of_rows = run_filters.of_rows(session, criteria, now)
     rest = [*run_filters.texts(criteria), *of_rows]
     if not order.by_due_time:  # only the time itself is in the index
@@ -220,6 +227,32 @@ def _list(session: Session, criteria: RunFilter, now: datetime, order: _Order, a
         return _List(order, [None], bounds, [*rest, *states], reads_rows=bool(of_rows))
     types = [_run.c.state_type == type for type in criteria.state_types]
     return _List(order, types or [_run.c.state_name == name for name in criteria.state_names], bounds, [])
+
+
+def _by_text(
+    session: Session,
+    criteria: RunFilter,
+    now: datetime,
+    order: _Order,
+    bounds: Sequence[Condition],
+    by_name: Select[Any],
+) -> _List | None:
+    """The runs that an index has for their names, and all runs of the flows whose names contain the text. None if they are too many
+    flows, or the order is one in which the runs of a flow have no index."""
+    of_flows = _flow.c.name.ilike(like(str(criteria.text)), escape="\\")
+    flows = readable.scalars(session, select(_flow.c.id).where(of_flows).limit(_MOST_PARTS + 1))
+    if len(flows) > (_MOST_PARTS if order.by_due_time else 0):
+        return None
+    bounds = [*bounds, *run_filters.due(criteria)]
+    if run_filters.hides_future(criteria):
+        bounds.append(run_filters.default_condition(now))
+    rest = structs.replace(criteria, text=None, since=None, until=None, include_future=True)
+    # an expression, so that SQLite doesn't go through all runs of a state instead of those few
+    others = [func.coalesce(condition, false()) for condition in run_filters.every(session, rest, now)]
+    named = and_(_run.c.id.in_(by_name), _run.c.flow_id.not_in(flows), order.time.is_not(None))
+    parts = [named, *(_run.c.flow_id == flow for flow in flows)]
+    reads_rows = bool(run_filters.of_rows(session, criteria, now))
+    return _List(order, parts, bounds, others, flows, reads_rows, whole=1)
 
 
 def _flows(session: Session, criteria: RunFilter) -> list[UUID] | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,7 @@ from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.projects import Project
+from appliance.server.db.writes import run_names
 from appliance.server.db.writes.states import FACTS
 from appliance.server.domain.transitions import LATE
 
@@ -57,15 +58,15 @@ def insert_new(session: Session, rows: list[NewFlowRun]) -> list[UUID]:
     connection = session.connection()
     if connection.dialect.name != "sqlite":
         return list(connection.execute(_INSERT_NEW, rows).scalars())
-    ids = [row["id"] for row in rows]
-    if _insert_unknown(connection, rows) == len(rows):
-        return ids
-    inserted: set[UUID] = set()
-    for start in range(0, len(ids), _CHUNK):
-        inserted.update(
-            connection.execute(select(runs.c.id).where(runs.c.id.in_(ids[start : start + _CHUNK]))).scalars()
-        )
-    return [id for id in ids if id in inserted]
+    if _insert_unknown(connection, rows) < len(rows):
+        ids, inserted = [row["id"] for row in rows], set[UUID]()
+        for start in range(0, len(ids), _CHUNK):
+            inserted.update(
+                connection.execute(select(runs.c.id).where(runs.c.id.in_(ids[start : start + _CHUNK]))).scalars()
+            )
+        rows = [row for row in rows if row["id"] in inserted]
+    run_names.add(connection, ((row["id"], row["name"]) for row in rows))
+    return [row["id"] for row in rows]
 
 
 def lock_attempt(session: Session, flow_run_id: UUID) -> AttemptRun | None:
@@ -97,14 +98,16 @@ def prolong(session: Session, agent_id: UUID, attempts: list[tuple[UUID, int]], 
 
 def delete_planned(session: Session, schedule_id: UUID, now: datetime) -> int:
     """Delete the schedule's runs that are not due yet and that no one has taken or edited."""
-    statement = delete(runs).where(
-        runs.c.schedule_id == schedule_id,
-        runs.c.due_at > now,
-        runs.c.state_type == "SCHEDULED",
-        runs.c.attempt == 0,
-        runs.c.version == 1,  # a run that a person has edited stays
+    return _delete(
+        session,
+        and_(
+            runs.c.schedule_id == schedule_id,
+            runs.c.due_at > now,
+            runs.c.state_type == "SCHEDULED",
+            runs.c.attempt == 0,
+            runs.c.version == 1,  # a run that a person has edited stays
+        ),
     )
-    return int(session.connection().execute(statement).rowcount)
 
 
 def lock_planned(session: Session, schedule_id: UUID, after: datetime, until: datetime) -> dict[datetime, UUID]:
@@ -117,12 +120,17 @@ def lock_planned(session: Session, schedule_id: UUID, after: datetime, until: da
 def delete_all(session: Session, ids: list[UUID]) -> None:
     """Delete these runs."""
     for start in range(0, len(ids), _CHUNK):
-        session.connection().execute(delete(runs).where(runs.c.id.in_(ids[start : start + _CHUNK])))
+        _delete(session, runs.c.id.in_(ids[start : start + _CHUNK]))
 
 
 def delete_one(session: Session, flow_run_id: UUID) -> None:
     """Delete a run with its task runs, states and logs."""
-    session.connection().execute(delete(runs).where(runs.c.id == flow_run_id))
+    _delete(session, runs.c.id == flow_run_id)
+
+
+def _delete(session: Session, chosen: ColumnElement[bool]) -> int:
+    run_names.forget(session, chosen)
+    return int(session.connection().execute(delete(runs).where(chosen)).rowcount)
 
 
 def become_late(session: Session, due_before: datetime, message: str, now: datetime, limit: int) -> list[LateRun]:

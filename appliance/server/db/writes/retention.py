@@ -14,6 +14,7 @@ from appliance.server.db.conditions import LIVE_NOW
 from appliance.server.db.reads import readable
 from appliance.server.db.reads.disk import unused_pages
 from appliance.server.db.tables import metadata
+from appliance.server.db.writes import run_names
 from appliance.server.domain.retention import ENDED
 
 _run = metadata.tables["flow_run"]
@@ -77,6 +78,7 @@ def run(session: Session, flow_run_id: UUID, limit: int) -> tuple[int, bool]:
         oldest = select(_task.c.id).where(_task.c.flow_run_id == flow_run_id).limit(min(_CHUNK, limit - rows))
         tasks = connection.execute(oldest).scalars().all()
         if not tasks:
+            run_names.forget(session, _run.c.id == flow_run_id)
             return rows + _removed(session, delete(_run).where(_run.c.id == flow_run_id)), True
         rows += _removed(session, delete(_task_state).where(_task_state.c.task_run_id.in_(tasks)))
         rows += _removed(session, delete(_task).where(_task.c.id.in_(tasks)))
