@@ -6,7 +6,7 @@ import secrets
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.server.auth import guessable, passwords
@@ -14,6 +14,7 @@ from appliance.server.errors import Invalid
 
 COMMON = sorted(guessable.common_passwords())
 WORDY = [word for word in COMMON if word.isalpha()]
+PATIENTLY = settings(deadline=None)
 PADDING = st.text(string.digits + "!?.,-_ #%&*+", max_size=8)
 
 
@@ -32,32 +33,38 @@ def test_the_list_is_sorted_in_lower_case_and_whole() -> None:
     assert max(map(len, lines)) <= 24
 
 
+@PATIENTLY
 @given(st.sampled_from(COMMON), st.booleans(), st.sampled_from(["", " ", "\t", "  "]))
 def test_a_common_password_is_refused_however_it_is_written(word: str, is_upper: bool, blank: str) -> None:
     assert guessable.reason(blank + (word.upper() if is_upper else word.title()) + blank, "maria")
 
 
+@PATIENTLY
 @given(PADDING, st.sampled_from(WORDY), PADDING)
 def test_digits_and_signs_around_a_common_password_do_not_help(before: str, word: str, after: str) -> None:
     assert refused(before + word + after)
 
 
+@PATIENTLY
 @given(st.sampled_from(COMMON), st.integers(2, 5), st.sampled_from(["", "-", " ", "1"]))
 def test_nor_does_repeating_it(word: str, times: int, between: str) -> None:
     assert refused(between.join([word] * times))
 
 
+@PATIENTLY
 @given(st.sampled_from(["maria", "maria.rossi", "maria@example.org"]), PADDING, PADDING)
 def test_nor_the_own_name(name: str, before: str, after: str) -> None:
     assert refused(f"{before}{name.upper()}{after}", name)
     assert refused(f"{before}maria{after} and more", "maria@example.org")
 
 
+@PATIENTLY
 @given(PADDING, PADDING, st.sampled_from(["", "admin", "password", "Appliance"]))
 def test_nor_the_products_name(before: str, after: str, more: str) -> None:
     assert refused(f"{before}Appliance{after}{more}")
 
 
+@PATIENTLY
 @given(st.characters(min_codepoint=33, exclude_categories=["Cs"]), st.integers(1, 200))
 def test_one_character_is_refused(character: str, times: int) -> None:
     assert refused(character * times)
@@ -90,6 +97,7 @@ def test_the_usual_ways_around_a_rule_are_refused(password: str) -> None:
     assert refused(password, "ci")
 
 
+@PATIENTLY
 @given(st.integers(12, 40))
 def test_what_a_generator_makes_is_taken(length: int) -> None:
     for letters in (string.ascii_letters + string.digits, string.printable[:94], string.hexdigits[:16]):
@@ -97,12 +105,14 @@ def test_what_a_generator_makes_is_taken(length: int) -> None:
         assert guessable.reason(password, "maria") == "", password
 
 
+@PATIENTLY
 @given(st.lists(st.sampled_from([word for word in WORDY if len(word) > 3]), min_size=4, max_size=6, unique=True))
 def test_several_words_in_a_row_are_taken(words: list[str]) -> None:
     taken = " ".join(word for word in words if word != "maria")
     assert guessable.reason(taken, "maria") == "", taken
 
 
+@PATIENTLY
 @given(st.text(max_size=40), st.text(string.ascii_lowercase, min_size=1, max_size=20))
 def test_every_text_has_an_answer(password: str, username: str) -> None:
     assert isinstance(guessable.reason(password, username), str)

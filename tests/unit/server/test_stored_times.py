@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
@@ -17,6 +17,7 @@ _as_text = Time().bind_processor(sqlite.dialect())  # type: ignore[no-untyped-ca
 _BERLIN = ZoneInfo("Europe/Berlin")
 
 
+@settings(deadline=None)
 @given(
     st.timedeltas(timedelta(days=-700_000), timedelta(days=2_900_000)), st.sampled_from([UTC, _BERLIN]), st.booleans()
 )
