@@ -47,8 +47,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: st
         for i, column in enumerate(columns)
     ]
     widths = [max(len(column), *(len(row[i]) for row in cells)) for i, column in enumerate(columns)]
-    bold = sys.stdout.isatty()
-    echo(click.style(_line(columns, widths), bold=bold))
+    head = _line(columns, widths)
+    echo(click.style(head, bold=True) if sys.stdout.isatty() else head)
     for row in cells:
         echo(_line(row, widths))
 
