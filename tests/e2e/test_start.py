@@ -103,7 +103,7 @@ def test_the_first_start_is_claimed_by_a_one_time_link(tmp_path: Path) -> None:
     appliance = Appliance(tmp_path / "data", claimed=False)
     try:
         appliance.start()
-        found = re.search(r"/setup\?token=(\S+)", appliance.log_path.read_text())
+        found = re.search(r"/setup#token=(\S+)", appliance.log_path.read_text())
         assert found is not None, appliance.log()
         refused = httpx.post(f"{appliance.url}/graphql", json={"query": "{ me { username } }"})
         assert (refused.status_code, refused.json()["code"]) == (503, "setup_required")
