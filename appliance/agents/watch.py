@@ -27,21 +27,29 @@ class LiveProcess:
     warm: bool = False
     kill_at: float | None = field(default=None)
     is_reaped: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def signal_all(self, number: signal.Signals) -> None:
         """Send a signal to the process and to everything it started that is still in its process group, unless it has been reaped: its
         number may then be another's."""
-        if self.is_reaped:
-            return
-        try:
-            if self.child is None:
-                signal.pidfd_send_signal(self.handle, 0)  # others reap it
-            os.killpg(self.record.pid, number)
-        except (
-            ProcessLookupError,
-            PermissionError,
-        ):  # PermissionError: it is of a time when the agent was another user
-            return
+        with self._lock:
+            if self.is_reaped:
+                return
+            try:
+                if self.child is None:
+                    signal.pidfd_send_signal(self.handle, 0)  # others reap it
+                os.killpg(self.record.pid, number)
+            except (
+                ProcessLookupError,
+                PermissionError,
+            ):  # PermissionError: it is of a time when the agent was another user
+                return
+
+    def release(self) -> None:
+        """Once it has ended: let go of its handle, through which nobody signals it any more."""
+        with self._lock:
+            self.is_reaped = True
+            os.close(self.handle)
 
     def reap(self) -> int:
         """Once our own child has ended: kill what it left behind if it failed, then let go of its number. Returns its exit code."""
@@ -49,7 +57,8 @@ class LiveProcess:
         ended = os.waitid(os.P_PID, self.record.pid, os.WEXITED | os.WNOWAIT)
         if ended is None or (ended.si_code, ended.si_status) != (os.CLD_EXITED, 0):
             self.signal_all(signal.SIGKILL)
-        self.is_reaped = True
+        with self._lock:
+            self.is_reaped = True
         return self.child.wait()
 
 
@@ -108,7 +117,7 @@ class Watcher:
                 self._notify(process)
                 with self._lock:
                     del self._processes[fd]
-                os.close(fd)
+                process.release()
                 self._gone()
 
     def _notify(self, process: LiveProcess) -> None:

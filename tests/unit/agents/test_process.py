@@ -163,7 +163,9 @@ def test_a_group_is_signalled_only_until_its_leader_is_reaped(tmp_path: Path, mo
     own.signal_all(signal.SIGTERM)
     adopted.signal_all(signal.SIGTERM)
     assert signalled == [child.pid]
-    os.close(handle)
+    adopted.release()
+    adopted.signal_all(signal.SIGTERM)  # a stop that was on its way when the handle was closed
+    assert signalled == [child.pid]
 
 
 def test_after_a_run_whose_directory_could_not_be_made_other_ends_are_reported(
