@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import cProfile
-import json
 import os
 import pstats
 import sqlite3
@@ -31,7 +30,7 @@ from appliance.server.actions import run_protocol as runs
 from appliance.server.api.bodies import decode
 from appliance.server.db.session import _PRAGMAS, Database
 from tests.bench import databases
-from tests.bench.measure import Series, machine, ratio_line
+from tests.bench.measure import Series, publish
 from tests.integration import builders
 from tests.integration.live import TOKEN, LiveServer
 
@@ -276,18 +275,7 @@ def main() -> int:
                 profiled(lambda: in_process(database, reports))
             return 0
         series = measure(Path(name), asked.task_runs, asked.repeats, asked.postgres)
-    print(json.dumps(machine()))
-    for one in series.values():
-        print(one.line())
-    for text, value in ratios(series).items():
-        print(ratio_line(text, value))
-    if asked.json is not None:
-        document = {
-            "machine": machine(),
-            "series": [one.document() for one in series.values()],
-            "ratios": ratios(series),
-        }
-        asked.json.write_text(json.dumps(document, indent=2) + "\n")
+    publish(series.values(), ratios(series), asked.json)
     return 0
 
 

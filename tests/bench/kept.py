@@ -8,13 +8,12 @@ recorded as successful, and it is checked which of them have a result that is ke
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 
 from tests.bench import recorded
 from tests.bench.flows.kept import CHAIN, MAP
-from tests.bench.measure import Series, machine, ratio_line
+from tests.bench.measure import Series, publish
 from tests.e2e.appliance_process import Appliance, running
 
 FLOWS = Path(__file__).parent / "flows" / "kept.py"
@@ -63,14 +62,7 @@ def main() -> int:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="appliance-bench-") as name:
         series = measure(Path(name), asked.repeats)
-    print(json.dumps(machine()))
-    for one in series.values():
-        print(one.line())
-    for text, value in ratios(series).items():
-        print(ratio_line(text, value))
-    if asked.json is not None:
-        document = {"machine": machine(), "series": [s.document() for s in series.values()], "ratios": ratios(series)}
-        asked.json.write_text(json.dumps(document, indent=2) + "\n")
+    publish(series.values(), ratios(series), asked.json)
     return 0
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import platform
 import sqlite3
 import statistics
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,8 +34,20 @@ class Series:
         return {"name": self.name, "unit": self.unit, "median": self.median, "values": self.values}
 
 
-def ratio_line(text: str, value: float) -> str:
-    return f"{text:<58} {value:>12,.1f} x"
+def ratio_line(text: str, value: float, digits: int = 1) -> str:
+    return f"{text:<58} {value:>12,.{digits}f} x"
+
+
+def publish(series: Collection[Series], ratios: Mapping[str, float], file: Path | None, digits: int = 1) -> None:
+    """Print the machine, the figures, and their ratios with so many digits; write them to a JSON file too if one is named."""
+    print(json.dumps(machine()))
+    for one in series:
+        print(one.line())
+    for text, value in ratios.items():
+        print(ratio_line(text, value, digits))
+    if file is not None:
+        document = {"machine": machine(), "series": [one.document() for one in series], "ratios": ratios}
+        file.write_text(json.dumps(document, indent=2) + "\n")
 
 
 def machine() -> dict[str, object]:

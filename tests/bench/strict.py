@@ -8,7 +8,6 @@ eight starts may share one, a commit with eight rows; on Postgres, as many conne
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from tests.bench import databases, floors
 from tests.bench.flows.strict import TASKS
-from tests.bench.measure import Series, machine
+from tests.bench.measure import Series, publish
 from tests.e2e.appliance_process import Appliance, running
 
 FLOWS = Path(__file__).parent / "flows" / "strict.py"
@@ -95,14 +94,7 @@ def main() -> int:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="appliance-bench-") as name:
         series = measure(Path(name), asked.repeats, asked.postgres)
-    print(json.dumps(machine()))
-    for one in series.values():
-        print(one.line())
-    for text, value in ratios(series).items():
-        print(f"{text:<58} {value:>12,.2f} x")
-    if asked.json is not None:
-        document = {"machine": machine(), "series": [s.document() for s in series.values()], "ratios": ratios(series)}
-        asked.json.write_text(json.dumps(document, indent=2) + "\n")
+    publish(series.values(), ratios(series), asked.json, digits=2)
     return 0
 
 
