@@ -132,6 +132,8 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     flow_run_states: Annotated[int, msgspec.Meta(ge=100, le=2**31 - 1)] = 10_000
     run_report_bytes: Bytes = 1024**3
     project_open_runs: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 100_000
+    project_rows: Annotated[int, msgspec.Meta(ge=0, le=2**50)] = 200_000_000
+    project_bytes: Bytes = 200 * 1024**3
     late_after: Annotated[float, msgspec.Meta(ge=0)] = 60.0
     longest_wait: Seconds = 600.0
     agent_capacity: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 8

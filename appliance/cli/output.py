@@ -65,3 +65,8 @@ def _text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return one_line(", ".join(map(str, value)))
     return one_line(str(value))
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes for people."""
+    return f"{size / 2**20:,.0f} MB"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from appliance.cli import deletion
 from appliance.cli.connection import connect
 from appliance.cli.options import key_option, reason_option
-from appliance.cli.output import as_json, echo, print_json, print_table
+from appliance.cli.output import as_json, echo, megabytes, print_json, print_table
 from appliance.cli.projects import find_project
+
+if TYPE_CHECKING:
+    from appliance.protocol.life_cycle import ProjectView
 
 
 @click.group(
@@ -28,16 +31,25 @@ def project() -> None:
 @click.option("--archived", is_flag=True, help="List the projects in the archive instead.")
 @as_json
 def list_projects(archived: bool, json_output: bool) -> None:
-    """List projects with the number of their flows."""
+    """List projects with the number of their flows, and with what they have stored of runs, logs and versions."""
     from appliance.client import projects
 
     items = projects.listed(connect(), archived=archived)
     if json_output:
         print_json(items)
         return
-    rows = ((one.name, one.flows, one.created, one.id, "paused" if one.paused else "") for one in items)
+    rows = ((one.name, one.flows, *_stored(one), one.created, one.id, _marks(one)) for one in items)
     empty = "No projects are in the archive." if archived else "There are no projects; register a flow to make one."
-    print_table(("PROJECT", "FLOWS", "CREATED", "ID", ""), rows, empty)
+    print_table(("PROJECT", "FLOWS", "ROWS", "SIZE", "CREATED", "ID", ""), rows, empty)
+
+
+def _stored(one: ProjectView) -> tuple[str, str]:
+    return ("", "") if one.usage is None else (f"{one.usage.rows:,}", megabytes(one.usage.bytes))
+
+
+def _marks(one: ProjectView) -> str:
+    is_full = one.usage is not None and one.usage.is_full
+    return ", ".join(["paused"] * one.paused + ["full"] * is_full)
 
 
 @project.command()

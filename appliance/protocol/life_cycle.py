@@ -34,8 +34,22 @@ class DeleteTree(Message, kw_only=True):
     idempotency_key: str | None = None
 
 
+class ProjectUsage(Answer, kw_only=True):
+    """How much a project has stored of runs, logs and versions, and the most that it may; 0: no limit."""
+
+    rows: int
+    bytes: int
+    most_rows: int
+    most_bytes: int
+
+    @property
+    def is_full(self) -> bool:
+        return 0 < self.most_rows <= self.rows or 0 < self.most_bytes <= self.bytes
+
+
 class ProjectView(Answer, kw_only=True):
-    """A namespace of flows. `flows` is the number of those that are not archived."""
+    """A namespace of flows. `flows` is the number of those that are not archived. Older servers send no
+    `usage`."""
 
     id: UUID
     name: str
@@ -44,6 +58,7 @@ class ProjectView(Answer, kw_only=True):
     created: datetime
     flows: int
     paused: bool = False
+    usage: ProjectUsage | None = None
 
 
 class DeletionPreview(Answer, kw_only=True):

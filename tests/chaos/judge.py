@@ -26,6 +26,7 @@ from appliance.server.db.tables import metadata
 from appliance.server.domain.transitions import LIVE
 from tests.chaos import oracle
 from tests.chaos.journal import entries
+from tests.integration.builders import check_usage
 
 PATIENCE = timedelta(seconds=180)
 PASSING = ("Mapped", "Looped")
@@ -67,6 +68,10 @@ def judge(db: Database, now: datetime, *, journal: Path | None = None, ledger: P
         if ledger is not None:
             _check_ledger(verdict, runs, tasks, task_histories, ledger)
         _check_whole(verdict, session)
+    try:
+        check_usage(db)
+    except AssertionError as error:
+        verdict.broken("quotas", f"what a project stores is not the sum over its runs and versions: {error}")
     return verdict
 
 

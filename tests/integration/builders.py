@@ -142,6 +142,26 @@ def check_histories(db: Database) -> None:
             " where s.version is null or s.type <> r.state_type or s.name <> r.state_name",
         )
         assert wrong == [] and stray == []
+    check_usage(db)
+
+
+def check_usage(db: Database) -> None:
+    """What each project has stored is the sum over its runs and versions, and of each run's log it is what there is."""
+    flows = "select f.id from flow f where f.project_id = p.id"
+    sums = (
+        f"(select sum(stored_rows + log_rows) from flow_run where flow_id in ({flows})) as run_rows,"
+        f"(select sum(stored_bytes + log_bytes) from flow_run where flow_id in ({flows})) as run_bytes,"
+        f"(select count(*) from flow_version where stored_bytes > 0 and flow_id in ({flows})) as versions,"
+        f"(select sum(stored_bytes) from flow_version where flow_id in ({flows})) as version_bytes"
+    )
+    usage = "(select sum({0}) from project_usage where project_id = p.id) as {0}"
+    for row in rows(db, f"select {sums}, {usage.format('stored_rows')}, {usage.format('stored_bytes')} from project p"):
+        number = {name: int(value or 0) for name, value in row.items()}
+        assert number["stored_rows"] == number["run_rows"] + number["versions"], number
+        assert number["stored_bytes"] == number["run_bytes"] + number["version_bytes"], number
+    lines = "select flow_run_id, count(*) as n from log group by flow_run_id"
+    wrong = rows(db, f"select r.id from flow_run r join ({lines}) l on l.flow_run_id = r.id where l.n <> r.log_rows")
+    assert wrong == []
 
 
 def _plain(db: Database, value: Any) -> Any:

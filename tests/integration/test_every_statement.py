@@ -54,10 +54,11 @@ UNEXPLAINED = {
     "disk.unused_pages",
     "dispatch.not_begun",  # these two: asked once, at the first start of a restored database
     "schedules.behind",
-    "deletions.flow_ids",  # these four: the job that deletes a flow or project, and its preview
+    "deletions.flow_ids",  # these five: the job that deletes a flow or project, and its preview
     "deletions.has_runs",
     "deletions.live_runs",
     "deletions.numbers",
+    "usage.of_versions",
     "mapped_flows.exists",  # one flow, by project and name
     "run_health.running",  # runs that are under way now, each of which an agent's slot bounds
 }

@@ -144,6 +144,8 @@ def test_every_outage_ends_as_the_policy_says(
         schedules.delete(database, ALICE, site.schedule)
         with database.write() as session:
             session.execute(text("delete from flow_run"))
+            session.execute(text("delete from project_usage"))
+            session.execute(text("update flow_version set stored_bytes = 0"))
             session.execute(text("delete from lease"))
 
 
@@ -275,6 +277,8 @@ def test_a_claim_at_the_moment_of_return(database: Database, clock: StoppedClock
         schedules.delete(database, ALICE, site.schedule)
         with database.write() as session:
             session.execute(text("delete from flow_run"))
+            session.execute(text("delete from project_usage"))
+            session.execute(text("update flow_version set stored_bytes = 0"))
 
 
 def test_an_outage_that_grows_is_not_settled(database: Database, clock: StoppedClock) -> None:

@@ -224,7 +224,8 @@ def test_schedules_have_policies_and_tell_their_skips(site: Site) -> None:
     first = site.get(f"{path}/skips?limit=2", "viewer").json()
     rest = site.get(f"{path}/skips?limit=2&after={first['next']}", "viewer").json()
     counts = [item["count"] for item in first["items"] + rest["items"]]
-    assert rest["next"] is None and counts == [30, 30, 90]  # also of what had been planned
+    assert rest["next"] is None and counts[:2] == [30, 30]
+    assert counts[2] in (90, 91)  # also of what had been planned, and of a minute that has just begun
     assert "catch-up policy" in first["items"][0]["reason"]
     assert site.get(f"{path}/skips?after=x", "viewer").status_code == 400
     assert site.get(f"/api/v1/schedules/{flow}/skips", "viewer").status_code == 404

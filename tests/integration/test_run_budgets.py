@@ -10,7 +10,8 @@ import pytest
 from appliance.protocol.run_protocol import Begin
 from appliance.server.actions import run_protocol
 from appliance.server.db.session import Database
-from appliance.server.domain.report_budget import EACH, ReportBudget
+from appliance.server.domain.quotas import ROW
+from appliance.server.domain.report_budget import ReportBudget
 from appliance.server.domain.rules import Rules
 from tests.integration import builders
 
@@ -37,10 +38,10 @@ def _begun(database: Database, **rules: Any) -> UUID:
 
 
 def test_a_run_stores_so_many_bytes_of_states(database: Database) -> None:
-    run = _begun(database, run_report_bytes=3 * (EACH + 800))
+    run = _begun(database, run_report_bytes=3 * (ROW + 800))
     fitting = [_child(index, "RUNNING", "Running", message=TEXT) for index in range(3)]
     builders.send(database, run, 1, *fitting)
-    assert builders.run_row(database, run)["report_bytes"] == 3 * (EACH + 800)
+    assert builders.run_row(database, run)["report_bytes"] == 3 * (ROW + 800)
     assert _warnings(database) == []
     late = [_child(index, "RUNNING", "Again") for index in range(4)]
     ends = [_child(index, "SUCCESS", "Success", message=TEXT, result_location="at") for index in range(4)]
@@ -106,9 +107,9 @@ def test_a_task_that_only_passes_through_success_is_bounded_too(database: Databa
 
 def test_bytes_are_counted_as_they_are_stored() -> None:
     budget = ReportBudget(0, 0)
-    assert budget.admit("ä" * 10, {"a": 1}, None, "x") and budget.used == EACH + 20 + 1 + len('{"a":1}')
+    assert budget.admit("ä" * 10, {"a": 1}, None, "x") and budget.used == ROW + 20 + 1 + len('{"a":1}')
     assert budget.admit("x" * 10**6, None) and not budget.is_spent
-    exact = ReportBudget(EACH, 2 * EACH)
+    exact = ReportBudget(ROW, 2 * ROW)
     assert exact.admit("", None) and not exact.is_spent and not exact.admit("", None) and exact.is_newly_spent
-    assert not ReportBudget(exact.used, 2 * EACH).is_newly_spent
+    assert not ReportBudget(exact.used, 2 * ROW).is_newly_spent
     assert (Rules().flow_run_states, Rules().run_report_bytes) == (10_000, 1024**3)

@@ -96,6 +96,8 @@ def step(session: Session, job: JobRow, now: datetime, rules: Rules) -> JobColum
     count = quotas.take_open_runs(session, flow.project_id, count, rules.project_open_runs)
     if not count:
         return {"state": "failed", "message": f"{OPEN_RUNS.reached(rules.project_open_runs).message} {_AGAIN}"}
+    if (quota := quotas.reached(session, flow.project_id, rules)) is not None:
+        return {"state": "failed", "message": f"{quota.reached(quotas.most(quota, rules)).message} {_AGAIN}"}
     after = clock.parse(job.progress["after"]) if "after" in job.progress else request.start - _TICK
     times = [time for time in parse(scope.document).next(count, after) if time < request.end]
     actor = Actor("user", job.created_by)

@@ -23,6 +23,7 @@ from appliance.server.actions import (
     env_names,
     flow_edits,
     projects,
+    quotas,
     schedule_rows,
 )
 from appliance.server.actions.keyed import keyed
@@ -100,12 +101,14 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
         env_names.refuse_closed(session, project_name, version)
         created = newest is None or not _is_same(newest, version)
         if newest is None or created:
+            quotas.require_room(session, project_id, db.rules)
             _number(session, version, newest, request.content_hash)
             session.add(version)
             flow.updated = now
             session.flush()
             data = {"version": version.number, "restores": version.restores, "changes": version.changes}
             announce(session, "flow", flow.id, "flow.registered", data, actor, now)
+            quotas.add_version(session, project_id, version)
         else:
             version = newest
         news = declared_schedules.sync_with_code(
@@ -209,6 +212,7 @@ def _new_version(flow: Flow, request: Registration, document: FlowDocument, acto
         created_by=clean(actor.name, 200),
     )
     version.content_hash = versions.fingerprint(version)
+    version.stored_bytes = quotas.size_of_version(raw)
     return version
 
 

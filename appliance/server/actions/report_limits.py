@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from appliance.server.actions.report_rows import Batch
+from appliance.server.domain.quotas import Quota
 from appliance.server.domain.rules import Rules
 
 
@@ -44,6 +45,14 @@ def spent(rules: Rules) -> str:
     return (
         f"This run has stored {rules.run_report_bytes:,} bytes of states. Of further ones, only how its tasks and the run end is kept, without "
         "messages and results; an administrator can raise APPLIANCE_RUN_REPORT_BYTES."
+    )
+
+
+def full(quota: Quota, rules: Rules) -> str:
+    """The one line of a run whose project is full."""
+    return (
+        f"{quota.text(getattr(rules, quota.rule))}. Until then, only how its tasks and this run end is kept, without messages, results and "
+        "log lines."
     )
 
 

@@ -12,9 +12,9 @@ from appliance.kit import clock, crash
 from appliance.protocol.logs import LOGGER
 from appliance.protocol.run_protocol import Begin, Begun, EarlierTask, Report, Reported
 from appliance.protocol.state_change import StateChange
-from appliance.server.actions import report_limits, report_rows, slots
+from appliance.server.actions import quotas, report_limits, report_rows, slots
 from appliance.server.actions.log_budget import LogBudget
-from appliance.server.actions.report_rows import Batch, log_row
+from appliance.server.actions.report_rows import Batch, TaskRows, log_row
 from appliance.server.actions.states import close_tasks, conflict, facts_of, propose_state, store_report
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flows
@@ -25,6 +25,7 @@ from appliance.server.db.rows.task_runs import EarlierTaskRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import concurrency, flow_runs, logs, states, task_runs
 from appliance.server.domain.bounds import check_name
+from appliance.server.domain.quotas import LINE, ROW, Quota, Stored
 from appliance.server.domain.report_budget import ReportBudget
 from appliance.server.domain.run_protocol import Gap, Repeated, bounded, has_begun, judge_report
 from appliance.server.domain.transitions import RUNNING, Refuse, Wait, accepted, ends_attempt
@@ -90,28 +91,46 @@ def _store(session: Session, db: Database, run: LockedRun, batch: Batch, seq: in
     strange = _strange_slugs(session, run, batch)
     wide = report_limits.without_far_children(batch, db.rules.mapped_children)
     budget = ReportBudget(run.report_bytes, db.rules.run_report_bytes)
-    endless = _store_tasks(session, run, batch, now, db.rules.task_run_states, budget) if batch.tasks else []
+    quota = _full(session, db, run, batch)
+    if quota is not None:
+        budget.close()
+        batch.logs.clear()
+    tasks = _store_tasks(session, run, batch, now, db.rules.task_run_states, budget) if batch.tasks else TaskRows()
     reached, too_many = bounded(run, accepted(facts_of(run), batch.flow), db.rules.flow_run_states, budget)
-    logs.add(session, _budget.admit(run.id, batch.logs, db.rules.run_log_bytes_per_minute, now))
-    if strange:
-        logs.add(session, [log_row(run.id, now, "WARNING", LOGGER, report_limits.unregistered(strange))])
-    sentences = [*report_limits.beyond(db.rules, wide, endless, too_many=too_many)]
-    notices = [log_row(run.id, now, "WARNING", LOGGER, text) for text in sentences]
-    logs.add(session, _budget.admit(run.id, notices, db.rules.run_log_bytes_per_minute, now))
+    lines = _budget.admit(run.id, batch.logs, db.rules.run_log_bytes_per_minute, now)
+    sentences = [report_limits.unregistered(strange)] if strange else []
     if budget.is_newly_spent:  # said once, so it is not for the log's budget to drop
-        logs.add(session, [log_row(run.id, now, "WARNING", LOGGER, report_limits.spent(db.rules))])
+        sentences.append(report_limits.spent(db.rules) if quota is None else report_limits.full(quota, db.rules))
+    lines += [log_row(run.id, now, "WARNING", LOGGER, text) for text in sentences]
+    limits = report_limits.beyond(db.rules, wide, sorted(set(tasks.endless)), too_many=too_many)
+    notices = [log_row(run.id, now, "WARNING", LOGGER, text) for text in limits]
+    lines += _budget.admit(run.id, notices, db.rules.run_log_bytes_per_minute, now)
+    logs.add(session, lines)
     if (batch.tasks or batch.logs) and (batch.freed or not reached):  # a new state of the run is news enough
         news = {"version": run.version} | ({"freed": True} if batch.freed else {})
         announce(session, "flow_run", run.id, "flow_run.progress", news, actor, now)
-    lease = now + timedelta(seconds=db.rules.run_lease)
-    columns: FlowRunColumns = {"last_seq": seq, "lease_expires_at": lease, "report_bytes": budget.used}
-    store_report(session, run, reached, columns, actor, now)
     if batch.freed:
         concurrency.free(session, run.id, batch.freed)
+    lease = now + timedelta(seconds=db.rules.run_lease)
+    columns: FlowRunColumns = {"last_seq": seq, "lease_expires_at": lease, "report_bytes": budget.used}
+    stored = Stored(
+        len(tasks.new) + len(tasks.states) + len(reached),
+        len(tasks.new) * ROW + budget.admitted,
+        len(lines),
+        sum(LINE + len(row["message"].encode()) for row in lines),
+    )
+    store_report(session, run, reached, columns, stored, actor, now)
     if not reached:
         return False
     close_tasks(session, run, reached[-1].type, now)
     return ends_attempt(reached[-1].type)
+
+
+def _full(session: Session, db: Database, run: LockedRun, batch: Batch) -> Quota | None:
+    """The quota that the project of the run has reached, if there is something to store."""
+    if not (batch.tasks or batch.flow or batch.logs):
+        return None
+    return quotas.reached(session, quotas.project_of(session, run.flow_id), db.rules)
 
 
 def _strange_slugs(session: Session, run: LockedRun, batch: Batch) -> list[str]:
@@ -133,14 +152,14 @@ def _strange_slugs(session: Session, run: LockedRun, batch: Batch) -> list[str]:
 
 def _store_tasks(
     session: Session, run: LockedRun, batch: Batch, now: datetime, most_states: int, budget: ReportBudget
-) -> list[str]:
-    """Store the task runs of a batch; the slugs of those that have too many states."""
+) -> TaskRows:
+    """Store the task runs of a batch; the rows."""
     stored = {} if run.last_seq == 0 and run.attempt == 1 else read_task_runs.by_ids(session, list(batch.tasks))
     graph = _graph(session, run.flow_version_id)
     rows = report_rows.task_rows(run.id, run.attempt, batch.tasks, stored, graph, now, most_states, budget)
     task_runs.store(session, rows.new, rows.changed, rows.states)
     crash.point("report.tasks.stored")
-    return sorted(set(rows.endless))
+    return rows
 
 
 def _go(session: Session, db: Database, run: AttemptRun) -> Begun:

@@ -13,10 +13,13 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock, crash
 from appliance.protocol.state_change import StateChange
+from appliance.server.actions import quotas
 from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.events import StateNews
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
+from appliance.server.db.rows.task_runs import ClearedColumns
 from appliance.server.db.writes import states, task_runs
+from appliance.server.domain.quotas import ROW, Stored
 from appliance.server.domain.repair import Remedy
 from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import (
@@ -83,12 +86,18 @@ def change_state(
 
 
 def store_report(
-    session: Session, run: LockedRun, reached: Accepted, columns: FlowRunColumns, actor: Actor, now: datetime
+    session: Session,
+    run: LockedRun,
+    reached: Accepted,
+    columns: FlowRunColumns,
+    stored: Stored,
+    actor: Actor,
+    now: datetime,
 ) -> None:
-    """Store the states that an attempt has reported, or none, with other columns of the run."""
+    """Store the states that an attempt has reported, or none, with other columns of the run. `stored`: what the report as a whole takes."""
     if reached and hands_back(reached[-1].type):
         columns = columns | _handed_back(reached[-1])
-    _write(session, run, reached, columns, actor, now)
+    _write(session, run, reached, columns, actor, now, stored)
 
 
 class VersionedRun(Protocol):
@@ -140,7 +149,16 @@ def close_tasks(session: Session, run: LockedRun, type: str, now: datetime) -> N
     """Give the tasks that are unfinished an end of their own when the run has ended as this type."""
     end = end_of_open_tasks(type)
     if end is not None:
-        task_runs.close(session, run.id, run.attempt, end.change(now, "The run ended before this task did."))
+        closed = task_runs.close(session, run.id, run.attempt, end.change(now, "The run ended before this task did."))
+        quotas.add_states(session, run, closed)
+
+
+def move_tasks(
+    session: Session, run: LockedRun, ids: Sequence[UUID], change: StateChange, **columns: Unpack[ClearedColumns]
+) -> None:
+    """Give task runs of the run one and the same new state, and set other columns."""
+    task_runs.move(session, ids, change, **columns)
+    quotas.add_states(session, run, len(ids))
 
 
 def conflict(refusal: Refuse) -> Conflict:
@@ -155,8 +173,11 @@ def _write(
     columns: FlowRunColumns,
     actor: Actor,
     now: datetime,
+    stored: Stored | None = None,
 ) -> None:
     """Append the states and set the run's columns, where the run is still as `run` saw it."""
+    if stored is None:
+        stored = Stored(len(changes), sum(ROW + len(change.message) for change in changes))
     attempt, name = columns.get("attempt", run.attempt), clean(actor.name, LONGEST_ACTOR)
     numbered = list(enumerate(changes, run.version + 1))
     if numbered:
@@ -165,11 +186,13 @@ def _write(
         if ends_run(last.type):
             columns["lease_expires_at"] = None
             columns.setdefault("end_time", last.at)
-    if not states.change(session, run.id, run.version, columns):
+    if not states.change(session, run.id, run.version, columns, stored):
         raise Conflict("The run changed at the same moment; try again.")
     crash.point("state.changed")
     states.add(session, [states.row(run.id, version, attempt, change, name) for version, change in numbered])
     _announce(session, [(run.id, version, change) for version, change in numbered], actor, now)
+    if stored.rows or stored.log_rows:
+        quotas.add(session, run, stored)
 
 
 def _announce(session: Session, changes: list[tuple[UUID, int, StateChange]], actor: Actor, now: datetime) -> None:

@@ -18,9 +18,10 @@ from appliance.server.api import PREFIX, jobs
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import projects
+from appliance.server.db.reads import projects, usage
 from appliance.server.db.rows.projects import ProjectRow
 from appliance.server.db.session import Database
+from appliance.server.domain import quotas
 from appliance.server.errors import NotFound
 
 
@@ -29,7 +30,7 @@ def index(database: Database, name: str | None = None, archived: bool = False) -
     """List all projects, sorted by name: those in use, or with `archived` those in the archive. `name` is a whole name."""
     with database.read() as session:
         rows = [row for row in projects.every(session, archived) if name is None or row.name == name]
-        return Page(items=_views(session, rows))
+        return Page(items=_views(database, session, rows))
 
 
 @get("/{project_id:uuid}", opt={"permission": Permission.READ}, sync_to_thread=True)
@@ -63,14 +64,15 @@ def remove(database: Database, actor: Actor, project_id: UUID, body: bytes) -> J
 
 def _one(database: Database, project_id: UUID) -> ProjectView:
     with database.read() as session:
-        views = _views(session, projects.by_ids(session, [project_id]))
+        views = _views(database, session, projects.by_ids(session, [project_id]))
     if not views:
         raise NotFound("There is no such project; it may have been deleted.")
     return views[0]
 
 
-def _views(session: Session, rows: Sequence[ProjectRow]) -> list[ProjectView]:
-    counts = projects.flow_counts(session, [row.id for row in rows])
+def _views(database: Database, session: Session, rows: Sequence[ProjectRow]) -> list[ProjectView]:
+    ids = [row.id for row in rows]
+    counts, stored = projects.flow_counts(session, ids), usage.stored(session, ids)
     return [
         ProjectView(
             id=row.id,
@@ -80,6 +82,7 @@ def _views(session: Session, rows: Sequence[ProjectRow]) -> list[ProjectView]:
             paused=row.paused,
             created=row.created,
             flows=counts.get(row.id, 0),
+            usage=quotas.usage(stored.get(row.id), database.rules),
         )
         for row in rows
     ]

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from appliance.config import Settings
 from appliance.kit import backoff, clock, crash, effort
 from appliance.kit.plurals import counted
-from appliance.server.db import fence, read_limit
+from appliance.server.db import fence, read_limit, usage
 from appliance.server.db.space import Space
 from appliance.server.db.sqlite import dbapi, is_damage, is_undecodable, read_schema
 from appliance.server.domain.rules import Rules
@@ -164,6 +164,7 @@ class Database:
                 yield session
             crash.point(f"{name}.applied")
             session.flush()
+            usage.store(session)
             self._notify(session)
             _commit(connection)
             crash.point(f"{name}.committed")

@@ -8,19 +8,18 @@ from typing import Any
 import msgspec
 
 from appliance.protocol.logs import MAX_MESSAGE
+from appliance.server.domain.quotas import ROW
 
-EACH = 200
-"""About what the row of a state takes without its texts."""
 _ENDLESS = 2**62
 _encode = msgspec.json.Encoder().encode
 
 
 class ReportBudget:
-    """What is left when `used` of `most` bytes are. It is spent with the first state that doesn't fit, so that what is kept is a beginning
-    without holes. With 0, everything fits."""
+    """What is left when `used` of `most` bytes are, and how many more were `admitted`. It is spent with the first state that doesn't fit, so
+    that what is kept is a beginning without holes. With 0, everything fits."""
 
     def __init__(self, used: int, most: int) -> None:
-        self.used = used
+        self.used, self.admitted = used, 0
         self._most = most or _ENDLESS
         self._was_spent = self.is_spent
 
@@ -37,7 +36,7 @@ class ReportBudget:
         self, message: str, data: Mapping[str, Any] | None, location: str | None = None, name: str | None = None
     ) -> bool:
         """Take the bytes of one state, if they are left."""
-        size = EACH
+        size = ROW
         if message:
             size += _bytes(message)
         if location:
@@ -51,7 +50,12 @@ class ReportBudget:
             self.used = self._most + 1
             return False
         self.used = used
+        self.admitted += size
         return True
+
+    def close(self) -> None:
+        """Let nothing more fit, now and later."""
+        self.used = self._most + 1
 
 
 def _bytes(text: str) -> int:

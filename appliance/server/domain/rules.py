@@ -39,6 +39,10 @@ class Rules:
     """Of states; 0: no limit."""
     project_open_runs: int = 100_000
     """0: no limit."""
+    project_rows: int = 200_000_000
+    """Of runs, task runs, states, log lines and versions; 0: no limit."""
+    project_bytes: int = 200 * 1024**3
+    """Of the same; 0: no limit."""
 
     @property
     def stop_deadline(self) -> float:

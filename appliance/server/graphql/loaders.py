@@ -14,13 +14,14 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.protocol.states import TERMINAL
-from appliance.server.db.reads import agents, flow_runs, flows, logs, projects, schedules, task_runs, waiting
+from appliance.server.db.reads import agents, flow_runs, flows, logs, projects, schedules, task_runs, usage, waiting
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary
 from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
 from appliance.server.db.rows.projects import ProjectRow
 from appliance.server.db.rows.schedules import ScheduleRow
 from appliance.server.db.rows.task_runs import TaskRunRow, TaskStateRow
+from appliance.server.db.rows.usage import Stored
 from appliance.server.domain.waiting import Situation
 from appliance.server.errors import DamagedRow
 
@@ -88,6 +89,7 @@ class Loaders:
         self.flow: Batch[UUID, FlowRow] = Batch(self._flows)
         self.project: Batch[UUID, ProjectRow] = Batch(lambda ids: by_id(projects.by_ids(session(), ids)))
         self.flow_count: Batch[UUID, int] = Batch(lambda ids: projects.flow_counts(session(), ids))
+        self.usage: Batch[UUID, Stored] = Batch(lambda ids: usage.stored(session(), ids))
         self.version: Batch[UUID, FlowVersionRow] = Batch(lambda ids: by_id(flows.versions(session(), ids)))
         self.newest_version: Batch[UUID, FlowVersionRow] = Batch(self._newest_versions)
         self.schedules: Batch[UUID, list[ScheduleRow]] = Batch(self._schedules)

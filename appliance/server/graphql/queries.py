@@ -86,6 +86,7 @@ class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, S
     def projects(self, info: Info, archived: bool = False) -> list[Project]:
         rows = projects.every(info.context.session(), archived)
         info.context.loaders.flow_count.want(row.id for row in rows)
+        info.context.loaders.usage.want(row.id for row in rows)
         return [project_types.project(row) for row in rows]
 
     @root_field(Permission.READ)

@@ -32,6 +32,7 @@ from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.tables.states import FlowRunState, TaskRunState
 from appliance.server.db.tables.task_runs import TaskRun
 from appliance.server.db.tables.tokens import ApiToken
+from appliance.server.db.tables.usage import ProjectUsage
 from appliance.server.db.tables.users import Session, User
 
 WHOLE: dict[str, type[SQLModel]] = {
@@ -73,6 +74,7 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
     "FlowRunColumns": (FlowRun,),
     "AttemptState": (FlowRun,),
     "RunnableVersion": (FlowVersion,),
+    "Stored": (ProjectUsage,),
     "TagLimit": (ConcurrencyLimit,),
     "TaskStateRow": (TaskRunState,),
     "StoredTaskRun": (TaskRun,),

@@ -854,6 +854,13 @@ export type ProjectsQuery = {
     archived: boolean;
     paused: boolean;
     flowCount: number;
+    usage: {
+      rows: number;
+      bytes: number;
+      mostRows: number;
+      mostBytes: number;
+      full: boolean;
+    };
   }[];
 };
 
@@ -862,7 +869,7 @@ export type ProjectsQueryVariables = {
 };
 
 export const ProjectsDocument: Document<ProjectsQuery, ProjectsQueryVariables> = {
-  text: "query Projects($archived:Boolean!){projects(archived:$archived){id name archived paused flowCount}}",
+  text: "query Projects($archived:Boolean!){projects(archived:$archived){id name archived paused flowCount usage{rows bytes mostRows mostBytes full}}}",
 };
 
 export type ReleaseHoldMutation = {

@@ -47,6 +47,7 @@ def create_run(db: Database, actor: Actor, request: CreateFlowRun, *, now: datet
         if flow.archived or version is None:
             raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive to run it.")
         quotas.require_open_run(session, flow.project_id, db.rules.project_open_runs)
+        quotas.require_room(session, flow.project_id, db.rules)
         row = run_row(
             flow,
             version,

@@ -14,13 +14,12 @@ from appliance.protocol.flow_runs import MarkFlowRun
 from appliance.protocol.state_change import StateChange
 from appliance.server.actions.flow_runs.change import Change, alone, history_data, history_message, permit, store
 from appliance.server.actions.keyed import keyed
-from appliance.server.actions.states import close_tasks, facts_of
+from appliance.server.actions.states import close_tasks, facts_of, move_tasks
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import task_runs as read_task_runs
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.rows.task_runs import ClearedColumns, TaskRunResult
 from appliance.server.db.session import Database
-from appliance.server.db.writes import task_runs
 from appliance.server.domain.transitions import CANCELLED, Accept
 from appliance.server.domain.verbs import MARKS, TASK_MARKS, attempt_of_mark, has_result
 from appliance.server.errors import Invalid, NotFound
@@ -70,7 +69,7 @@ def _of_task(actor: Actor, request: MarkFlowRun, task_slug: str) -> Change:
             columns["result_location"] = ""
         data = _result_data(task) | (history_data(request) or {})
         change = structs.replace(_change(target, actor, request, now), data=data or None)
-        task_runs.move(session, [task.id], change, **columns)
+        move_tasks(session, run, [task.id], change, **columns)
         announce(session, "flow_run", run.id, "flow_run.progress", {"version": run.version}, actor, now)
 
     return apply

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import crash, ids
 from appliance.kit.documents import JsonDocument, Parameters
+from appliance.server.actions import quotas
 from appliance.server.actions.names import labels_of
 from appliance.server.actions.states import record_first
 from appliance.server.auth.identity import Actor
@@ -54,7 +55,7 @@ def run_row(
     if labels is None:
         override = flow.overrides.get("labels")
         labels = version.labels if override is None else override
-    return {
+    row: NewFlowRun = {
         "id": ids.uuid7(),
         "flow_id": flow.id,
         "flow_version_id": version.id,
@@ -79,11 +80,17 @@ def run_row(
         "attempt": 0,
         "last_seq": 0,
         "report_bytes": 0,
+        "stored_rows": 0,
+        "stored_bytes": 0,
+        "log_rows": 0,
+        "log_bytes": 0,
         "cancel_requested": False,
         "times_resurrected": 0,
         "created": now,
         "created_by": clean(actor.name, 200),
     }
+    row["stored_rows"], row["stored_bytes"], *_ = quotas.size_of_new(row)
+    return row
 
 
 def insert_runs(session: Session, rows: list[NewFlowRun], actor: Actor, now: datetime) -> list[UUID]:
@@ -92,6 +99,7 @@ def insert_runs(session: Session, rows: list[NewFlowRun], actor: Actor, now: dat
         return []
     inserted = set(flow_runs.insert_new(session, rows))
     crash.point("run.inserted")
-    new = [row["id"] for row in rows if row["id"] in inserted]
-    record_first(session, new, actor, now)
-    return new
+    new = [row for row in rows if row["id"] in inserted]
+    record_first(session, [row["id"] for row in new], actor, now)
+    quotas.add_new(session, new)
+    return [row["id"] for row in new]

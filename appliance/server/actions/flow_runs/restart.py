@@ -16,6 +16,7 @@ from appliance.protocol.states import StateType
 from appliance.server.actions.flow_runs.change import FREE, Change, alone, history_message, permit, store
 from appliance.server.actions.flow_runs.new_runs import merge_parameters, run_config_of
 from appliance.server.actions.keyed import keyed
+from appliance.server.actions.states import move_tasks
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flows, mapped_flows
 from appliance.server.db.reads import task_runs as read_task_runs
@@ -24,7 +25,7 @@ from appliance.server.db.rows.task_runs import ClearedColumns
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
-from appliance.server.db.writes import states, task_runs
+from appliance.server.db.writes import states
 from appliance.server.domain.restart import TaskKey, nothing_failed, to_run_again
 from appliance.server.domain.transitions import PENDING
 from appliance.server.errors import Conflict, Invalid
@@ -56,7 +57,7 @@ def change(actor: Actor, request: RestartFlowRun) -> Change:
         store(session, run, change, request, actor, columns, new_attempt="restart")
         pending = StateChange(PENDING, "Pending", now, "Runs again, because the run was restarted.")
         cleared: ClearedColumns = {"run_count": 0, "result_location": None, "start_time": None, "end_time": None}
-        task_runs.move(session, [recorded[key][0] for key in sorted(again)], pending, **cleared)
+        move_tasks(session, run, [recorded[key][0] for key in sorted(again)], pending, **cleared)
 
     return apply
 

@@ -12,12 +12,13 @@ from appliance.protocol.flow_runs import ResumeFlowRun
 from appliance.protocol.state_change import StateChange
 from appliance.server.actions.flow_runs.change import Change, alone, history_message, permit, store
 from appliance.server.actions.keyed import keyed
+from appliance.server.actions.states import move_tasks
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import task_runs as read_task_runs
 from appliance.server.db.rows.flow_runs import LockedRun
 from appliance.server.db.rows.task_runs import PausedTaskRun
 from appliance.server.db.session import Database
-from appliance.server.db.writes import states, task_runs
+from appliance.server.db.writes import states
 from appliance.server.domain.transitions import FIRST
 from appliance.server.domain.verbs import due_when_resumed
 from appliance.server.errors import Conflict
@@ -45,7 +46,7 @@ def change(actor: Actor, request: ResumeFlowRun) -> Change:
             which = task_slug if map_index is None else f"{task_slug}[{map_index}]"
             raise Conflict(f"The task {which} of this run is not paused; there is nothing to resume.")
         change = state.change(now, history_message("Resumed", actor, request.reason))
-        _resume_tasks(session, paused, change)
+        _resume_tasks(session, run, paused, change)
         start = due_when_resumed(run.state_type, run.attempt, run.scheduled_time, now)
         name = state.name if paused else FIRST.name
         store(session, run, structs.replace(change, name=name), request, actor, states.due(start))
@@ -53,9 +54,9 @@ def change(actor: Actor, request: ResumeFlowRun) -> Change:
     return apply
 
 
-def _resume_tasks(session: Session, paused: list[PausedTaskRun], change: StateChange) -> None:
-    task_runs.move(session, [task.id for task in paused if not task.state_data], change)
+def _resume_tasks(session: Session, run: LockedRun, paused: list[PausedTaskRun], change: StateChange) -> None:
+    move_tasks(session, run, [task.id for task in paused if not task.state_data], change)
     for task in paused:
         if task.state_data:  # such as the round of a loop; the end of the pause is over
             data = {key: value for key, value in task.state_data.items() if key != "start_time"}
-            task_runs.move(session, [task.id], structs.replace(change, data=data))
+            move_tasks(session, run, [task.id], structs.replace(change, data=data))

@@ -12,11 +12,12 @@ from appliance.protocol.flow_runs import ChangeFlowRun
 from appliance.protocol.state_change import StateChange
 from appliance.server.actions.flow_runs.change import Change, alone, history_message, permit, store
 from appliance.server.actions.keyed import keyed
+from appliance.server.actions.states import move_tasks
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import task_runs as read_task_runs
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.session import Database
-from appliance.server.db.writes import states, task_runs
+from appliance.server.db.writes import states
 from appliance.server.domain.transitions import SCHEDULED
 
 
@@ -41,6 +42,6 @@ def change(actor: Actor, request: ChangeFlowRun) -> Change:
         store(session, run, state.change(now, message), request, actor, columns)
         for task in read_task_runs.with_times(session, run.id):
             data = task.state_data | {"start_time": clock.isoformat(now)}
-            task_runs.move(session, [task.id], StateChange(SCHEDULED, task.state_name, now, message, data))
+            move_tasks(session, run, [task.id], StateChange(SCHEDULED, task.state_name, now, message, data))
 
     return apply

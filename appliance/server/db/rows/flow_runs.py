@@ -176,6 +176,10 @@ class NewFlowRun(TypedDict):
     attempt: int
     last_seq: int
     report_bytes: int
+    stored_rows: int
+    stored_bytes: int
+    log_rows: int
+    log_bytes: int
     cancel_requested: bool
     times_resurrected: int
     created: datetime

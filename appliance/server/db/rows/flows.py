@@ -88,6 +88,7 @@ class FlowVersionRow(RowType):
     sdk_version: str
     created: datetime
     created_by: str
+    stored_bytes: int
 
 
 class VersionSummary(RowType):

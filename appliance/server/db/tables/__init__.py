@@ -20,6 +20,7 @@ from appliance.server.db.tables import (
     states,
     task_runs,
     tokens,
+    usage,
     users,
 )
 from appliance.server.db.tables.columns import metadata
@@ -45,5 +46,6 @@ __all__ = [
     "states",
     "task_runs",
     "tokens",
+    "usage",
     "users",
 ]

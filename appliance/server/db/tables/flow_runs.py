@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint, text
@@ -14,6 +15,10 @@ from appliance.server.domain.transitions import TYPES
 
 _LIVE = "state_type in ('PENDING', 'RUNNING', 'CANCELLING')"
 _BEGUN, _OVER, _OPEN = "start_time is not null", "end_time is not null", "end_time is null"
+
+
+def _count() -> Any:
+    return Field(default=0, sa_type=BigKey, sa_column_kwargs={"server_default": "0"})
 
 
 class FlowRun(SQLModel, table=True):
@@ -60,9 +65,11 @@ class FlowRun(SQLModel, table=True):
     agent_id: UUID | None = Field(sa_type=Id, default=None, foreign_key="agent.id", ondelete="SET NULL", index=True)
     lease_expires_at: datetime | None = Field(default=None, sa_type=Time)
     last_seq: int = Field(default=0, sa_type=BigKey)
-    report_bytes: int = Field(
-        default=0, sa_type=BigKey, sa_column_kwargs={"server_default": "0"}
-    )  # of states, see domain.report_budget
+    report_bytes: int = _count()  # of states, see domain.report_budget
+    stored_rows: int = _count()  # of states and task runs, and with the next three what project_usage holds of this run
+    stored_bytes: int = _count()
+    log_rows: int = _count()
+    log_bytes: int = _count()
     cancel_requested: bool = False
     start_time: datetime | None = Field(default=None, sa_type=Time)
     end_time: datetime | None = Field(default=None, sa_type=Time)

@@ -10,7 +10,7 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument
-from appliance.server.db.tables.columns import Document, Documents, Id, Json, Texts, Time, Whole
+from appliance.server.db.tables.columns import BigKey, Document, Documents, Id, Json, Texts, Time, Whole
 
 
 class _Named(msgspec.Struct):
@@ -77,3 +77,4 @@ class FlowVersion(SQLModel, table=True):
     sdk_version: str = Field(default="", max_length=50)
     created: datetime = Field(sa_type=Time)
     created_by: str = Field(default="", max_length=200)
+    stored_bytes: int = Field(default=0, sa_type=BigKey, sa_column_kwargs={"server_default": "0"})

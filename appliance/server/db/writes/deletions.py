@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads.usage import of_versions
 from appliance.server.db.tables import metadata
-from appliance.server.db.writes import former_names
+from appliance.server.db.writes import former_names, usage
 from appliance.server.db.writes.retention import run as delete_run
 from appliance.server.domain.concurrency import FLOW
 from appliance.server.domain.transitions import LIVE
@@ -38,6 +39,7 @@ def flow(session: Session, flow_id: UUID) -> None:
     connection = session.connection()
     connection.execute(delete(_limit).where(_limit.c.kind == FLOW, _limit.c.name == str(flow_id)))
     former_names.forget(session, flow_id)
+    usage.take_off(session, [(flow_id, *of_versions(session, flow_id))])
     connection.execute(delete(_flow).where(_flow.c.id == flow_id))
 
 

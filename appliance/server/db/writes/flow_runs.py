@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.projects import Project
-from appliance.server.db.writes import run_names
+from appliance.server.db.writes import run_names, usage
 from appliance.server.db.writes.states import FACTS
 from appliance.server.domain.transitions import LATE
 
@@ -130,7 +130,7 @@ def delete_one(session: Session, flow_run_id: UUID) -> None:
 
 def _delete(session: Session, chosen: ColumnElement[bool]) -> int:
     run_names.forget(session, chosen)
-    return int(session.connection().execute(delete(runs).where(chosen)).rowcount)
+    return usage.delete_runs(session, chosen)
 
 
 def become_late(session: Session, due_before: datetime, message: str, now: datetime, limit: int) -> list[LateRun]:

@@ -14,7 +14,7 @@ from appliance.server.db.conditions import LIVE_NOW
 from appliance.server.db.reads import readable
 from appliance.server.db.reads.disk import unused_pages
 from appliance.server.db.tables import metadata
-from appliance.server.db.writes import run_names
+from appliance.server.db.writes import run_names, usage
 from appliance.server.domain.retention import ENDED
 
 _run = metadata.tables["flow_run"]
@@ -44,6 +44,8 @@ def numbered(
     chosen = and_(rows.c.id > after, rows.c.id <= ids[-1])
     if before is not None:
         chosen = and_(chosen, rows.c.at < before)
+    if table == _log.name:
+        usage.forget_lines(session, chosen)
     return ids[-1], _removed(session, delete(rows).where(chosen))
 
 
@@ -79,7 +81,7 @@ def run(session: Session, flow_run_id: UUID, limit: int) -> tuple[int, bool]:
         tasks = connection.execute(oldest).scalars().all()
         if not tasks:
             run_names.forget(session, _run.c.id == flow_run_id)
-            return rows + _removed(session, delete(_run).where(_run.c.id == flow_run_id)), True
+            return rows + usage.delete_runs(session, _run.c.id == flow_run_id), True
         rows += _removed(session, delete(_task_state).where(_task_state.c.task_run_id.in_(tasks)))
         rows += _removed(session, delete(_task).where(_task.c.id.in_(tasks)))
     return rows, False

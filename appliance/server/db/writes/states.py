@@ -16,6 +16,7 @@ from appliance.server.db.rows.states import NewState
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.states import FlowRunState
+from appliance.server.domain.quotas import Stored
 
 runs = table(FlowRun)
 _history = table(FlowRunState)
@@ -40,8 +41,14 @@ FACTS = (
     runs.c.times_resurrected,
     runs.c.scheduled_time,
 )
+COUNTED = (runs.c.stored_rows, runs.c.stored_bytes, runs.c.log_rows, runs.c.log_bytes)
 _LOCKED = select(*FACTS).where(runs.c.id == bindparam("run")).with_for_update(key_share=True)
-_CHANGE = update(runs).where(runs.c.id == bindparam("run"), runs.c.version == bindparam("expected"))
+_CHANGE = (
+    update(runs)
+    .where(runs.c.id == bindparam("run"), runs.c.version == bindparam("expected"))
+    .values({column: column + bindparam(f"more_{column.name}") for column in COUNTED})
+)
+_MORE = ("more_stored_rows", "more_stored_bytes", "more_log_rows", "more_log_bytes")
 
 
 def lock(session: Session, flow_run_id: UUID) -> LockedRun | None:
@@ -49,14 +56,15 @@ def lock(session: Session, flow_run_id: UUID) -> LockedRun | None:
     return cast(LockedRun | None, session.connection().execute(_LOCKED, {"run": flow_run_id}).one_or_none())
 
 
-def change(session: Session, flow_run_id: UUID, version: int, values: FlowRunColumns) -> bool:
-    """Change the run if it still has this version; True if it did."""
+def change(session: Session, flow_run_id: UUID, version: int, values: FlowRunColumns, stored: Stored) -> bool:
+    """Change the run if it still has this version, and add to what it has stored; True if it did."""
     computed = {name: value for name, value in values.items() if isinstance(value, ClauseElement)}
     statement = (
         _CHANGE.values(**computed) if computed else _CHANGE
     )  # plain values are parameters and need no new statement
     plain = {name: value for name, value in values.items() if name not in computed}
-    result = session.connection().execute(statement, plain | {"run": flow_run_id, "expected": version})
+    more = dict(zip(_MORE, stored, strict=True))
+    result = session.connection().execute(statement, plain | more | {"run": flow_run_id, "expected": version})
     return bool(result.rowcount == 1)
 
 

@@ -12,6 +12,7 @@ const project = (more: Partial<Project> = {}): Project => ({
   archived: false,
   paused: false,
   flowCount: 1,
+  usage: { rows: 1200, bytes: 3 * 2 ** 20, mostRows: 200_000_000, mostBytes: 0, full: false },
   ...more,
 });
 const show = (projects: Project[], permissions = ["flows:edit", "flows:delete"]) =>
@@ -27,6 +28,13 @@ describe("a project in the list", () => {
   it("says how many flows it has and whether it is paused", async () => {
     await show([project({ paused: true })]);
     expect(screen.getByRole("row", { name: /finance/ }).textContent).toContain("finance Paused1 flow");
+  });
+
+  it("says what it has stored, how much it may, and what to do when that is reached", async () => {
+    const usage = { ...project().usage, full: true };
+    await show([project({ usage })]);
+    expect(screen.getByRole("row", { name: /finance/ }).textContent).toContain("Full1 flow1,200 rows, 3.0 MB");
+    expect(screen.getByTitle(/At most 200,000,000 rows\. Delete runs/)).toBeTruthy();
   });
 
   it("has a menu with its whole life cycle", async () => {
