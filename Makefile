@@ -100,6 +100,7 @@ bench: install ## benchmark relative to the best that this machine can do
 
 bench-peers: install ## benchmark comparable products too, each in its own environment
 	$(BIN)/python -m tests.bench.run --peers
+	$(BIN)/python -m tests.bench.comparison --docs
 
 chaos: install ## break a whole site at random, then verify its data (FOR=120 SEED=... POSTGRES=1)
 	$(BIN)/python -m tests.chaos.run --seconds $(or $(FOR),120) $(if $(SEED),--seed $(SEED)) $(if $(POSTGRES),--postgres)

@@ -9,29 +9,16 @@ import argparse
 import json
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 from tests.bench import ours
 from tests.bench.measure import Series, machine, ratio_line
-from tests.bench.prefect import CACHE
+from tests.bench.peers.environments import python_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).parent / "flows" / "engine.py"
 TASKS, PEER_TASKS, WIDE = 10_000, 1_000, 100_000
-REQUIREMENTS = ("prefect==1.4.1", "marshmallow<4", "setuptools<81")  # newer ones lack what prefect 1 imports
 PEER_IMPORT = ours.IMPORT.replace("import appliance", "import prefect")
-
-
-def environment() -> Path:
-    """The Python of prefect 1's own environment in the cache folder, made at the first call."""
-    home = CACHE / "prefect1"
-    python = home / "bin" / "python"
-    if not python.exists():
-        venv.create(home, with_pip=True)
-    if subprocess.run([str(python), "-c", "import prefect"], capture_output=True, check=False).returncode:
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True)
-    return python
 
 
 def printed(*command: str | Path) -> dict[str, float]:
@@ -71,7 +58,7 @@ def measure(repeats: int, peers: bool) -> dict[str, Series]:
     def note(key: str, value: float) -> None:
         series[key].values.append(value)
 
-    python = environment() if peers else None
+    python = python_of("prefect1") if peers else None
     for repeat in range(repeats):
         print(f"engine: round {repeat + 1} of {repeats}", flush=True)
         for what in ("chain", "map"):

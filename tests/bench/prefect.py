@@ -6,17 +6,16 @@ import json
 import os
 import signal
 import subprocess
-import venv
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx2 as httpx
 
+from tests.bench.peers.environments import python_of
 from tests.e2e.appliance_process import free_port, until
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "appliance-bench"
-REQUIREMENTS = ("prefect>=3,<4", "fastapi<0.129")  # newer fastapi no longer takes an argument that Prefect 3.8 passes
 SCRIPT = Path(__file__).parent / "peers" / "prefect3.py"
 
 
@@ -40,6 +39,11 @@ class Prefect:
     def tracked_seconds(self) -> float:
         return float(json.loads(self._python(str(SCRIPT), "tracked").splitlines()[-1])["seconds"])
 
+    def work(self, work: str, steps: int) -> dict[str, Any]:
+        """What the script prints of a kind of work of the comparison."""
+        printed: dict[str, Any] = json.loads(self._python(str(SCRIPT), "work", work, str(steps)).splitlines()[-1])
+        return printed
+
     def first_line_seconds(self, path: Path) -> float:
         return float(json.loads(self._python(str(SCRIPT), "first-line", str(path)).splitlines()[-1])["seconds"])
 
@@ -55,21 +59,10 @@ class Prefect:
         return done.stdout
 
 
-def environment() -> Path:
-    """Prefect's own virtual environment in the cache folder, made at the first call."""
-    home = CACHE / "prefect3"
-    python = home / "bin" / "python"
-    if not python.exists():
-        venv.create(home, with_pip=True)
-    if subprocess.run([str(python), "-c", "import prefect"], capture_output=True, check=False).returncode:
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True)
-    return python
-
-
 @contextmanager
 def running(folder: Path) -> Iterator[Prefect]:
     """A Prefect server on loopback and a process that serves the first-line deployment."""
-    prefect = Prefect(environment(), folder)
+    prefect = Prefect(python_of("prefect3"), folder)
     command = [
         str(prefect.python),
         "-m",

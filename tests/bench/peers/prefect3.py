@@ -1,6 +1,7 @@
 """The same workloads on Prefect 3, run by the Python of its own environment. Prints one JSON object a measurement.
 
 prefect3.py tracked            1,000 no-op tasks, from the call until all are read back as completed
+prefect3.py work WORK STEPS    the same for a kind of work of the comparison
 prefect3.py serve DIRECTORY    serves the deployment `first-line/bench` until it is ended
 prefect3.py first-line FILE    creates a run of it and prints the seconds until its first line
 """
@@ -11,10 +12,12 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from prefect import flow, get_client, task
+from prefect import __version__, flow, get_client, task
 from prefect.client.schemas.filters import FlowRunFilter
+from works import fibo, same
 
 TASKS = 1000
 
@@ -34,16 +37,33 @@ def chain() -> str:
     return str(flow_run.id)
 
 
+passed = task(same, name="same")
+fibo_of = task(fibo, name="fibo")
+
+
+@flow
+def worked(work: str, steps: int) -> str:
+    from prefect.runtime import flow_run
+
+    if work == "map":
+        passed.map(list(range(steps))).result()
+        return str(flow_run.id)
+    x = 0
+    for _ in range(steps):
+        x = passed(x) if work == "chain" else fibo_of(int(work.removeprefix("fibo")))
+    return str(flow_run.id)
+
+
 @flow(name="first-line")
 def first_line(path: str) -> None:
     Path(path).write_text(str(time.time_ns()))
 
 
-async def completed(flow_run_id: str) -> int:
+async def completed(flow_run_id: str, tasks: int) -> int:
     async with get_client() as client:
         run_filter = FlowRunFilter(id={"any_": [flow_run_id]})
         found = 0
-        for offset in range(0, TASKS, 200):
+        for offset in range(0, tasks, 200):
             runs = await client.read_task_runs(
                 flow_run_filter=run_filter,
                 limit=200,
@@ -53,15 +73,22 @@ async def completed(flow_run_id: str) -> int:
         return found
 
 
-def tracked() -> dict[str, float]:
+def tracked(run: Callable[[], str], tasks: int) -> dict[str, object]:
     began = time.perf_counter()
-    flow_run_id = chain()
+    flow_run_id = run()
     ended = time.perf_counter()
-    while asyncio.run(completed(flow_run_id)) < TASKS:
+    while asyncio.run(completed(flow_run_id, tasks)) < tasks:
         time.sleep(0.1)
         if time.perf_counter() - ended > 120:
             raise SystemExit("not all task runs were recorded within 120 s")
-    return {"seconds": time.perf_counter() - began, "returned_after": ended - began, "tasks": TASKS}
+    seconds = time.perf_counter() - began
+    return {
+        "seconds": seconds,
+        "returned_after": ended - began,
+        "steps": tasks,
+        "recorded": tasks,
+        "version": __version__,
+    }
 
 
 def create_and_wait(path: str) -> dict[str, float]:
@@ -85,7 +112,9 @@ def main() -> None:
     if verb == "serve":
         first_line.serve(name="bench")
     elif verb == "tracked":
-        print(json.dumps(tracked()), flush=True)
+        print(json.dumps(tracked(chain, TASKS)), flush=True)
+    elif verb == "work":
+        print(json.dumps(tracked(lambda: worked(rest[0], int(rest[1])), int(rest[1]))), flush=True)
     else:
         print(json.dumps(create_and_wait(rest[0])), flush=True)
 
