@@ -27,6 +27,8 @@ _CHARACTERS_PER_STEP = 300
 """An error contains the whole value as text."""
 _PLAIN = frozenset({"type", "title", "description"})
 _PLAIN_ITEMS_PER_STEP = 10
+_PER_BOOLEAN = 2
+"""For a part of a schema that is just true or false."""
 _UNSUPPORTED = ("$dynamicRef", "unevaluatedItems", "unevaluatedProperties")
 """They look at what other keywords have matched, again and again."""
 UNREADABLE = (SchemaError, UnknownType, TypeError, KeyError, IndexError, ValueError, AttributeError)
@@ -168,7 +170,7 @@ def _pattern_properties(
 
 
 def _additional_properties(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if not validator.is_type(instance, "object"):
+    if not validator.is_type(instance, "object") or _is_anything(rule):
         return
     named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     for name, value in instance.items():
@@ -178,6 +180,28 @@ def _additional_properties(validator: Any, rule: Any, instance: Any, schema: Any
             yield from validator.descend(value, rule, path=name)
         elif rule is False:
             yield ValidationError(f"{name!r} is not one of its properties")
+
+
+def _property_names(validator: Any, rule: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "object") and not _is_anything(rule):
+        for name in instance:
+            yield from validator.descend(name, rule)
+
+
+def _contains(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """As in the original, which would count the keywords of the rule once for all items."""
+    if not validator.is_type(instance, "array"):
+        return
+    least, most = schema.get("minContains", 1), schema.get("maxContains", len(instance))
+    matches = len(instance) if _is_anything(rule) else 0
+    for item in () if matches else instance:
+        matches += next(validator.descend(item, rule), None) is None
+        if matches > most:
+            break
+    if matches > most:
+        yield ValidationError(f"more than {most} of its items fit")
+    elif matches < least:
+        yield ValidationError(f"only {matches} of its items fit, not {least}")
 
 
 def _unique_items(validator: Any, rule: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
@@ -205,7 +229,7 @@ def _const(_validator: Any, rule: Any, instance: Any, _schema: Any) -> Iterator[
 
 def _items(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     """As in the original; a list of plain values, which may be long, is looked through at once."""
-    if not validator.is_type(instance, "array"):
+    if not validator.is_type(instance, "array") or _is_anything(rule):
         return
     first = len(schema.get("prefixItems", ()))
     if first < len(instance) and isinstance(rule, Mapping) and rule and rule.keys() <= _PLAIN and "type" in rule:
@@ -218,6 +242,10 @@ def _items(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[Va
         return
     for index in range(first, len(instance)):
         yield from validator.descend(instance[index], rule, path=index)
+
+
+def _is_anything(rule: Any) -> bool:
+    return rule is True or rule == {}
 
 
 def _reference(validator: Any, rule: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
@@ -263,11 +291,13 @@ def _keywords(schema: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
 _OWN: dict[str, _Check] = {
     "$ref": _reference,
     "const": _const,
+    "contains": _contains,
     "enum": _enum,
     "items": _items,
     "pattern": _pattern,
     "patternProperties": _pattern_properties,
     "additionalProperties": _additional_properties,
+    "propertyNames": _property_names,
     "uniqueItems": _unique_items,
     **dict.fromkeys(_UNSUPPORTED, _unsupported),
 }
@@ -278,3 +308,20 @@ _Bounded: Any = create(
     id_of=lambda _schema: "",  # only parts of the schema itself are referred to
     applicable_validators=_keywords,  # type: ignore[arg-type]
 )
+_descend, _evolve = _Bounded.descend, _Bounded.evolve
+
+
+def _counted_descend(validator: Any, instance: Any, schema: Any, *places: Any, **options: Any) -> Any:
+    """A schema that is just true or false has no keywords that could be counted."""
+    if isinstance(schema, bool):
+        _budget.get().spend(_PER_BOOLEAN)
+    return _descend(validator, instance, schema, *places, **options)
+
+
+def _counted_evolve(validator: Any, **changes: Any) -> Any:
+    if isinstance(changes.get("schema"), bool):
+        _budget.get().spend(_PER_BOOLEAN)
+    return _evolve(validator, **changes)
+
+
+_Bounded.descend, _Bounded.evolve = _counted_descend, _counted_evolve

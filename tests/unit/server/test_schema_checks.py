@@ -73,6 +73,21 @@ EXPENSIVE: dict[str, tuple[dict[str, Any], Any]] = {
     ),
     "entries that mean nothing": ({"items": {f"x{n}": 1 for n in range(4_900)}}, [1] * 50_000),
     "many errors about much": ({"allOf": [{"maxItems": 0}] * 1_000}, list(range(200_000))),
+    "a long list that contains": (
+        {"allOf": [{"contains": {"type": "integer"}, "minContains": 9_000}] * 1_000},
+        [0] * 9_000,
+    ),
+    "a list without what nothing is": ({"allOf": [{"contains": False, "minContains": 0}] * 1_000}, [0] * 9_000),
+    "conditions of what a list contains": (
+        {"contains": {"dependentRequired": {f"k{n}": ["a"] for n in range(2_000)}}, "minContains": 50_000},
+        [{} for _ in range(50_000)],
+    ),
+    "items that may be anything": ({"allOf": [{"items": True}] * 2_000}, [0] * 100_000),
+    "properties that may be anything": (
+        {"allOf": [{"additionalProperties": True}] * 2_000},
+        {f"{n}": 0 for n in range(100_000)},
+    ),
+    "names that may be anything": ({"allOf": [{"propertyNames": True}] * 2_000}, {f"{n}": 0 for n in range(100_000)}),
 }
 
 
@@ -83,6 +98,20 @@ def test_no_schema_takes_long(kind: str) -> None:
     is_readable(schema)
     problems([{"name": "n", "required": True, "schema": schema}], {"n": value})
     assert process_time() - before < SECONDS
+
+
+@pytest.mark.parametrize("kind", ["oneOf", "anyOf"])
+def test_schemas_without_keywords_count(kind: str) -> None:
+    schema = {"items": {kind: [False] * 4_000 + [True]}}
+    with budget(10_000), pytest.raises(TooMuch):
+        schema_checks.errors(schema, [0] * 10)
+
+
+def test_what_may_be_anything_costs_nothing() -> None:
+    anything: list[dict[str, Any]] = [{"items": {}}, {"items": True}, {"contains": True}]
+    for schema in anything:
+        assert not errors(schema, [0] * 500_000)
+    assert not errors({"additionalProperties": True, "propertyNames": {}}, {f"{n}": 0 for n in range(100_000)})
 
 
 def test_a_value_that_can_t_be_checked_is_refused() -> None:
@@ -141,6 +170,17 @@ SCHEMAS: list[dict[str, Any]] = [
     {"properties": {"a": {"$ref": "#"}}, "additionalProperties": False},
     {"type": "object", "propertyNames": {"pattern": "^[a-z]$"}},
     {"if": {"type": "string"}, "then": {"minLength": 2}, "else": {"not": {"type": "null"}}},
+    *(
+        {"items": True},
+        {"items": {}},
+        {"items": False},
+        {"propertyNames": True},
+        {"propertyNames": False},
+        {"not": True},
+    ),
+    *({"additionalProperties": {}}, {"contains": True}, {"contains": False}, {"contains": False, "minContains": 0}),
+    *({"contains": {"type": "integer"}, "minContains": 2}, {"contains": {"type": "integer"}, "maxContains": 1}),
+    *({"oneOf": [True, False]}, {"oneOf": [True, {"type": "string"}]}, {"anyOf": [False, {"type": "string"}]}),
 ]
 
 
