@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
 
 from appliance.kit import effort
 from appliance.server.domain import schema_checks
@@ -137,6 +138,29 @@ def test_a_value_that_can_t_be_checked_is_refused() -> None:
     ],
 )
 def test_registration_refuses_what_has_no_bound(schema: dict[str, Any]) -> None:
+    assert not is_readable(schema)
+
+
+def test_many_large_schemas_are_registered_soon() -> None:
+    before = process_time()
+    assert first_unreadable([(f"n{n}", {"allOf": [True] * (MOST_NODES - 10)}) for n in range(4)]) is None
+    assert process_time() - before < 2
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        *({"type": "wat"}, {"type": ["string", "string"]}, {"type": []}, {"multipleOf": 0}, {"minLength": -1}),
+        *({"allOf": []}, {"allOf": [1]}, {"items": [{}]}, {"properties": {"a": 1}}, {"required": ["a", "a"]}),
+        *({"$ref": 1}, {"$defs": {"a": {"if": 1}}}, {"dependencies": {"a": 1}}, {"title": 1}, {"maximum": "1"}),
+        *({"not": {"not": {"not": {"uniqueItems": 1}}}}, {"dependentRequired": {"a": [1]}}, {"readOnly": 1}),
+        *({"$schema": 1}, {"$id": 1}, {"$anchor": "?"}, {"format": 1}, {"contentSchema": 1}, {"prefixItems": {}}),
+    ],
+    ids=str,
+)
+def test_what_the_library_does_not_call_a_schema_is_none(schema: dict[str, Any]) -> None:
+    with pytest.raises(SchemaError):
+        Draft202012Validator.check_schema(schema)
     assert not is_readable(schema)
 
 
