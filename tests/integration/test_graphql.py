@@ -324,6 +324,13 @@ def test_a_default_of_a_variable_counts(site: Site) -> None:
     assert site.data(query, n=3) == {"flows": {"items": []}}
 
 
+def test_a_variable_counts_however_its_number_is_written(site: Site) -> None:
+    query = "query($n: Int) { flows(first: $n) { items { recentRuns(first: 50) { name } } } }"
+    assert site.data(query, n=50.0) == {"flows": {"items": []}}
+    for number in (200, 200.0):
+        assert "too much at once" in site.graphql(query, n=number)["errors"][0]["message"]
+
+
 @pytest.mark.parametrize(
     "query",
     [

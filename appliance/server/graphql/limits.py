@@ -153,8 +153,8 @@ class _Cost:
                     value = int(argument.value.value)
                 elif isinstance(argument.value, VariableNode):
                     value = self.variables.get(argument.value.name.value)
-                if isinstance(value, int):
-                    return max(1, min(value, pages.MAX))
+                if isinstance(value, int | float):  # GraphQL reads 200.0 as 200
+                    return int(max(1, min(value, pages.MAX)))
         return pages.DEFAULT
 
     def _fragment(self, name: str) -> int:
