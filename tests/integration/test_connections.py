@@ -6,6 +6,7 @@ import logging
 import resource
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -137,6 +138,17 @@ def test_those_who_send_nothing_make_room_for_each_other(port: int) -> None:
         for connection in opened[:20]:
             assert _rest(connection) == b""
         assert _is_served(port)
+
+
+def test_a_client_that_goes_away_before_its_answers_is_no_fault(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with _open(port) as connection:
+        connection.sendall(b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
+        connection.recv(1)
+        time.sleep(1)  # until the answers fill the way to us
+    assert _is_served(port)
+    time.sleep(1)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_an_address_has_only_so_many_connections(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,7 @@ class Protocol(HttpToolsProtocol):
         self._received = 0  # bytes of the headers, then of the body
         self._began = 0.0
         self._entered = False
+        self._answering: Any = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -113,6 +114,7 @@ class Protocol(HttpToolsProtocol):
         if self._entered:
             self._entered = False
             _places.leave(self)
+        self._tell_of_the_end()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -159,6 +161,16 @@ class Protocol(HttpToolsProtocol):
         if answer:
             self.transport.write(answer)
         self.transport.close()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _tell_of_the_end(self) -> None:
+        """Tell the request that is being answered that its client is gone: uvicorn tells the last one that came, and others may wait before it."""
+        if self._answering is not None and not self._answering.response_complete:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
 
     def _wait_for_headers(self) -> None:
         self._received = 0
