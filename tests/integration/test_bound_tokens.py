@@ -85,6 +85,19 @@ def test_a_claim_can_not_add_labels(site: Site, edge: str) -> None:
     assert site.post(path, {"free_slots": 1, "labels": ["finance"]}, "edge").status_code == 404
 
 
+@pytest.mark.parametrize("wider", [{"labels": ["gpu", "edge", "finance"]}, {"projects": []}])
+def test_another_token_of_the_same_agent_does_not_open_more(site: Site, wider: dict[str, Any]) -> None:
+    token(site, "narrow")
+    agent = enrol(site, "narrow", projects=["tests"]).json()["agent_id"]
+    token(site, "wide")
+    assert enrol(site, "wide", **{"projects": ["tests"]} | wider).json()["agent_id"] == agent
+    path = f"/api/v1/agents/{agent}/claim"
+    assert site.post(path, {"free_slots": 1}, "narrow").status_code == 404
+    assert site.post(path, {"free_slots": 1}, "wide").status_code == 200
+    assert enrol(site, "narrow", projects=["tests"]).status_code == 201
+    assert site.post(path, {"free_slots": 1}, "narrow").status_code == 200
+
+
 def test_its_successor_is_for_the_same_agent(site: Site) -> None:
     old = token(site, "edge")
     agent = enrol(site, "edge").json()["agent_id"]

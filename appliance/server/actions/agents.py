@@ -142,11 +142,12 @@ def claim_due(
     new_labels = None if request.labels is None else labels_of(request.labels)
     with db.read() as session:
         agent = enrolled(session, actor, agent_id)
-        if new_labels is not None and actor.binding is not None:
-            _check_labels(new_labels, actor.binding.labels)
+        labels = agent.labels if new_labels is None else new_labels
+        if actor.binding is not None:  # another agent may have enrolled under this name, with a token that permits more
+            _check_labels(labels, actor.binding.labels)
+            _check_projects(agent.projects or (), actor.binding.projects)
         if agent.state == SIGNED_OFF:  # its successor of the same name was faster, and is here
             raise NotFound("This agent has signed off; enrol it again.")
-        labels = agent.labels if new_labels is None else new_labels
         limit = min(request.free_slots, _MOST_AT_ONCE) if agent.state == "online" else 0
         fresh = (now - agent.last_seen).total_seconds() < _QUIET and labels == agent.labels
         due = limit > 0 and read_dispatch.any_due(session, labels, now, agent.projects)
@@ -299,12 +300,7 @@ def _bind(session: Session, binding: Binding, name: str, labels: list[str], proj
             f"This token belongs to another agent; create one for {name}: appliance token create {name} --scope agent"
         )
     _check_labels(labels, row.bound_labels or ())
-    bound = row.bound_projects or []
-    others = sorted(set(projects) - set(bound)) if projects else ["all projects"]
-    if bound and others:
-        raise NotFound(
-            f"The first agent with this token did not take runs of {others[0]}; create another token for that."
-        )
+    _check_projects(projects, row.bound_projects or ())
 
 
 def _check_labels(labels: Collection[str], bound: Collection[str]) -> None:
@@ -312,4 +308,12 @@ def _check_labels(labels: Collection[str], bound: Collection[str]) -> None:
     if others:
         raise NotFound(
             f"The first agent with this token did not have the label {others[0]}; create another token for these labels."
+        )
+
+
+def _check_projects(projects: Collection[str], bound: Collection[str]) -> None:
+    others = sorted(set(projects) - set(bound)) if projects else ["all projects"]
+    if bound and others:
+        raise NotFound(
+            f"The first agent with this token did not take runs of {others[0]}; create another token for that."
         )

@@ -11,11 +11,12 @@ from appliance.protocol.users import Role
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """The agent that an agent's token is for: `name` is None until the first one has enrolled with it."""
+    """The agent that an agent's token is for: `name` is None until the first one has enrolled with it. No `projects` are all."""
 
     token_id: UUID
     name: str | None
     labels: tuple[str, ...]
+    projects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ def authenticate_api_token(session: Session, bearer: str, now: datetime) -> tupl
     if row.scope == "user":
         actor = Actor(kind="user", name=row.username, role=row.role, user_id=row.user_id)
     elif row.scope == "agent":
-        binding = Binding(row.id, row.bound_name, tuple(row.bound_labels or ())) if row.binds else None
+        bound = tuple(row.bound_labels or ()), tuple(row.bound_projects or ())
+        binding = Binding(row.id, row.bound_name, *bound) if row.binds else None
         actor = Actor(kind="agent", name=row.name, user_id=row.user_id, binding=binding)
     else:
         return None
