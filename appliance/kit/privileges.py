@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_PR_SET_DUMPABLE = 4  # from linux/prctl.h
+_PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4  # from linux/prctl.h
 _CLONE_NEWNS = 0x20000  # from linux/sched.h
 SPARE = range(61_184, 65_520)
 """Numbers that nobody gives to people: those from which systemd takes users of services for the time in which they run (DynamicUser=)."""
@@ -30,6 +30,11 @@ def hide() -> None:
     core file."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def is_hidden() -> bool:
+    """Whether this process is hidden in this way."""
+    return sys.platform.startswith("linux") and bool(ctypes.CDLL(None).prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0) != 1)
 
 
 def become(ids: Ids) -> None:

@@ -13,6 +13,7 @@ import threading
 from contextlib import suppress
 from typing import Never
 
+from appliance.core import secrets
 from appliance.core.states import Cancelled, Crashed, Failed, State
 from appliance.engine import failures
 from appliance.engine.calls import Invocation
@@ -21,7 +22,7 @@ from appliance.engine.executors import main_module, pickling, remote_logs, worke
 from appliance.engine.executors.channel import Channel, Closed, Content
 from appliance.engine.executors.executor import not_open
 from appliance.engine.executors.threads import ThreadExecutor
-from appliance.kit import clock
+from appliance.kit import clock, privileges
 from appliance.kit.errors import ApplianceError
 
 _GRACE = 1.0
@@ -159,12 +160,16 @@ class _Nursery:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from appliance.engine.executors.worker import nurse; nurse({theirs.fileno()})"
+            f"from appliance.engine.executors.worker import nurse; nurse({theirs.fileno()}, hidden={privileges.is_hidden()})"
         )
+        hidden = secrets.variables(
+            os.environ
+        )  # workers get them over a socket, so that /proc/PID/environ doesn't show them
         options = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # as multiprocessing does
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, *options, "-c", code],
+                env={name: value for name, value in os.environ.items() if name not in hidden},
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
