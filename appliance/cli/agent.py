@@ -80,6 +80,7 @@ def process(
         env_names=settings.open_env_names,
         results_url=settings.results_url,  # none by default: a restart on another machine could not read a local folder
         run_environ=settings.run_environ(),
+        hidden=True,
         key=key_of(config.client_address()[1]),
     )
     return worker.run(stop)

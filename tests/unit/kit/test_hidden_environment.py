@@ -19,9 +19,16 @@ print(b"open sesame" in Path("/proc/self/environ").read_bytes(), "APPLIANCE_HIDD
 """
 
 
-def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+MEMORY = """
+from appliance.kit import hidden_environment, privileges
+hidden_environment.hide()
+print(privileges.is_hidden())
+"""
+
+
+def run(*arguments: str, program: str = PROGRAM, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments],
+        [sys.executable, "-c", program, *arguments],
         env={**os.environ, **environ},
         capture_output=True,
         text=True,
@@ -35,6 +42,14 @@ SECRETS = {"APPLIANCE_ADMIN_TOKEN": "open sesame", "APPLIANCE_SECRET_DOOR": "ope
 @pytest.mark.parametrize("command", [["start", "--port", "1"], ["server"], ["services"], ["agent", "process"]])
 def test_a_command_that_stays_replaces_itself(command: list[str]) -> None:
     assert run(*command, **SECRETS).stdout == f"open sesame open sesame 1 {command}\nFalse False\n"
+
+
+@pytest.mark.parametrize("secrets", [{}, SECRETS])
+@pytest.mark.parametrize(
+    ("command", "hidden"), [("start", True), ("server", True), ("services", True), ("agent", True), ("get", False)]
+)
+def test_a_command_that_stays_hides_its_memory(command: str, hidden: bool, secrets: dict[str, str]) -> None:
+    assert run(command, program=MEMORY, **secrets).stdout == f"{hidden}\n"
 
 
 def test_other_commands_are_gone_soon_enough() -> None:
