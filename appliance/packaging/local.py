@@ -67,6 +67,8 @@ class LocalStorage:
         """The content of the file, which is the one that was registered. Raises CodeMissing."""
         path = Path(str(document.get("path", "")))
         try:
+            if path.suffix != ".py":
+                raise ValueError("its name does not end in .py")
             content = flow_source.read(path)
         except (OSError, ValueError) as error:
             _logger.info("The flow file %s can't be used: %s.", path, _why(error))

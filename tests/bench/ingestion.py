@@ -176,7 +176,7 @@ def flow_of(api: Api) -> UUID:
         "name": "etl",
         "content_hash": "0" * 64,
         "document": document,
-        "storage": {"type": "local", "path": "x"},
+        "storage": {"type": "local", "path": "x.py"},
     }
     return UUID(api.post("/flows", body)["flow_id"])
 

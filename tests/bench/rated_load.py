@@ -139,7 +139,7 @@ class Load:
                 "name": document["name"],
                 "content_hash": ids.sha256(repr(document)),
                 "document": document,
-                "storage": {"type": "local", "path": "x"},
+                "storage": {"type": "local", "path": "x.py"},
                 "labels": [LABEL],
             },
         )

@@ -88,6 +88,8 @@ def test_only_agents_with_the_labels_count(database: Database) -> None:
     [
         ({"path": "/flows/../etc/f.py"}, "must not contain"),
         ({"path": "/flows/\0.py"}, "must not contain"),
+        ({"path": "/flows/upload.csv"}, "must end in .py"),
+        ({"path": "/flows/folder"}, "must end in .py"),
         ({"path": 5}, "The flow's storage is not valid"),
         ({"path": "/" + "x" * 5_000}, "The flow's storage is not valid"),
         ({"path": "/flows/f.py", "module": "../os"}, "The flow's storage is not valid"),

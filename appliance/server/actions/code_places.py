@@ -28,7 +28,7 @@ class StorageDocument(msgspec.Struct):
 
 
 def check(storage: JsonDocument) -> None:
-    """Raises Invalid for a document of another form, or a path that could lead out of the folder that it names."""
+    """Raises Invalid for a document of another form, or a path that could lead out of the folder that it names, or is not of Python."""
     try:
         place = msgspec.convert(storage, StorageDocument)
     except msgspec.ValidationError as error:
@@ -37,6 +37,8 @@ def check(storage: JsonDocument) -> None:
         raise Invalid(
             "The path of the flow file must not contain '..' or a NUL character; give the path that it leads to."
         )
+    if place.path and PurePosixPath(place.path).suffix != ".py":
+        raise Invalid("The path of the flow file must end in .py, so that no other file is ever run; rename the file.")
 
 
 def refuse_closed(session: Session, project: str, version: FlowVersion) -> None:

@@ -107,3 +107,10 @@ def test_other_paths_are_refused_alike(path: str) -> None:
     assert code_problem({"type": "local", "path": path, "flow": "f", "sha256": ""}).endswith(
         "has changed since it was registered."
     )
+
+
+def test_only_python_files_are_run(file: Path) -> None:
+    described = LocalStorage.of(file, "good").describe()
+    upload = file.rename(file.with_suffix(".csv"))
+    with pytest.raises(LoadError, match="has changed since it was registered"):
+        load_flow(described | {"path": str(upload)})
