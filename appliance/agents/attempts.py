@@ -74,8 +74,8 @@ class AttemptStore:
                     record = msgspec.structs.replace(record, token=token)
                 file = directory / _EXIT
                 yield directory, record, msgspec.json.decode(file.read_bytes(), type=Exited) if file.exists() else None
-            except (OSError, ValueError):  # also that of msgspec
-                continue  # archived, or interrupted by a crash before the process was started
+            except (OSError, ValueError, RecursionError):  # also those of msgspec
+                continue  # archived, spoiled by a run, or interrupted by a crash before the process was started
 
     def archive(self, directory: Path, *, clean: bool) -> None:
         """Call this when the exit was reported. Deletes clean attempts, and keeps the output of the latest others."""

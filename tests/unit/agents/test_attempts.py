@@ -92,3 +92,10 @@ def test_the_record_of_an_earlier_release_is_adopted(tmp_path: Path) -> None:
     assert list(attempts.load()) == [
         (directory, AttemptRecord(flow_run_id=run, attempt=2, pid=7, identity="boot:1", token="secret"), None)
     ]
+
+
+def test_a_record_that_a_run_has_nested_too_deeply_is_passed_over(tmp_path: Path) -> None:
+    attempts, run = AttemptStore(tmp_path), uuid4()
+    nested = "[" * 100_000 + "]" * 100_000
+    (attempts.create(run, 1) / "job.json").write_text(f'{{"flow_run_id":"{run}","attempt":1,"pid":7,"more":{nested}}}')
+    assert not list(attempts.load())
