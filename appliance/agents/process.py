@@ -35,6 +35,7 @@ from appliance.kit.environment_names import EVERY_ORDINARY, refused_name
 from appliance.packaging.loading import code_problem
 from appliance.packaging.storage import identity
 from appliance.protocol import run_config as run_configs
+from appliance.protocol import storage as storages
 from appliance.protocol.agents import Enrolled, Held, Work
 from appliance.protocol.run_config import RunConfigDocument
 
@@ -123,6 +124,7 @@ class ProcessAgent(Agent):
         crash.point("agent.created")
         try:
             config = run_configs.decode(work.run_config)
+            storages.decode(work.storage)
         except ValueError as error:  # from a server that checks less, or doesn't check
             raise StartFailed(str(error)) from error
         refused = _refusal(self.roots, work.storage)

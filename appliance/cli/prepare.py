@@ -80,7 +80,7 @@ def agent_key(settings: Settings) -> str:
 
 
 def _make_private(path: Path) -> None:
-    """Raise StartError if the directory belongs to somebody else, or others can change it; close it to others if it is ours alone."""
+    """Raise StartError if the directory belongs to somebody else, or others can enter it; close it to others if it is ours alone."""
     status = path.stat()
     if status.st_uid != os.geteuid() and not (os.geteuid() == 0 and status.st_uid in privileges.SPARE):
         raise StartError(
@@ -94,12 +94,11 @@ def _make_private(path: Path) -> None:
     if not any(path.iterdir()) or any((path / name).exists() for name in (_LOCK, _DATABASE)):
         path.chmod(0o700)
         log.warning("The data directory %s was open to other users; now only this one can enter it.", path)
-    elif status.st_mode & 0o022:
-        raise StartError(
-            f"Other users can change the data directory {path}, which has other files in it; choose one of its own with --data-dir."
-        )
     else:
-        log.warning("Other users can look into the data directory %s, because it has other files in it.", path)
+        raise StartError(
+            f"Other users can enter the data directory {path}, which has other files in it; choose one of its own with --data-dir, or close it: "
+            f"chmod 700 {path}"
+        )
 
 
 def free_port(settings: Settings) -> None:

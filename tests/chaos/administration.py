@@ -102,7 +102,7 @@ class Administration:
             row = reads.by_hash(session, ids.sha256(opened.cookie))
         assert row is not None
         credentials.touch(self.db, row.id, self.time + credentials.TOUCH_AFTER)
-        sessions.sign_out(self.db, row.id)
+        sessions.sign_out(self.db, row.id, SYSTEM)
         change = ChangePassword(current=PASSWORD, new=ANOTHER)
         passwords.change(self.db, opened.actor, change, None)
         self.take_back()

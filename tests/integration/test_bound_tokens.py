@@ -56,6 +56,20 @@ def test_another_agent_can_not_use_it(site: Site, edge: str, changes: dict[str, 
     assert rows(site.database, "select name, labels from agent") == before
 
 
+def test_a_new_token_takes_an_agent_over_if_it_is_named_like_it_or_the_former_one_is_revoked(site: Site) -> None:
+    first = token(site, "first")
+    agent = enrol(site, "first").json()["agent_id"]
+    token(site, "second")
+    refused = enrol(site, "second", labels=["finance"])
+    assert refused.status_code == 404 and "appliance token create edge-01 --scope agent" in refused.text
+    assert "finance" not in str(one(site.database, "select labels from agent")["labels"])
+    token(site, "edge-01")
+    assert enrol(site, "edge-01").json()["agent_id"] == agent
+    tokens.revoke(site.database, SYSTEM, first)
+    assert enrol(site, "second").status_code == 404  # that named like the agent is good
+    assert enrol(site, "second", name="edge-02").status_code == 201
+
+
 def _requests(agent: str, run: str) -> dict[str, tuple[str, Any]]:
     return {
         "claim": (f"/api/v1/agents/{agent}/claim", {"free_slots": 1}),
@@ -89,11 +103,11 @@ def test_a_claim_can_not_add_labels(site: Site, edge: str) -> None:
 def test_another_token_of_the_same_agent_does_not_open_more(site: Site, wider: dict[str, Any]) -> None:
     token(site, "narrow")
     agent = enrol(site, "narrow", projects=["tests"]).json()["agent_id"]
-    token(site, "wide")
-    assert enrol(site, "wide", **{"projects": ["tests"]} | wider).json()["agent_id"] == agent
+    token(site, "edge-01")
+    assert enrol(site, "edge-01", **{"projects": ["tests"]} | wider).json()["agent_id"] == agent
     path = f"/api/v1/agents/{agent}/claim"
     assert site.post(path, {"free_slots": 1}, "narrow").status_code == 404
-    assert site.post(path, {"free_slots": 1}, "wide").status_code == 200
+    assert site.post(path, {"free_slots": 1}, "edge-01").status_code == 200
     assert enrol(site, "narrow", projects=["tests"]).status_code == 201
     assert site.post(path, {"free_slots": 1}, "narrow").status_code == 200
 

@@ -94,6 +94,8 @@ def test_only_agents_with_the_labels_count(database: Database) -> None:
         ({"path": "/" + "x" * 5_000}, "The flow's storage is not valid"),
         ({"path": "/flows/f.py", "module": "../os"}, "The flow's storage is not valid"),
         ({"path": "/flows/f.py", "sha256": ["x"]}, "The flow's storage is not valid"),
+        ({"path": "/flows/f.py", "more": {"x": [1]}}, "unknown field `more`"),
+        ({"type": "git"}, "The flow's storage is not valid"),
     ],
 )
 def test_a_storage_of_another_form_is_refused(database: Database, storage: dict[str, Any], sentence: str) -> None:

@@ -66,10 +66,19 @@ def test_circles_are_found_in_linear_time() -> None:
     assert not has_cycle([("a", "c"), ("b", "c"), ("a", "b"), ("a", "c")]) and not has_cycle([])
 
 
-@pytest.mark.parametrize("slug", ["a\nb", "a\x1b[2J", "a\0"])
+@pytest.mark.parametrize("slug", ["a\nb", "a\x1b[2J", "a\0", "a\u202eb"])
 def test_a_slug_stays_on_its_line(database: Database, slug: str) -> None:
     with pytest.raises(Invalid, match="slug contains"):
         _register(database, _document([slug], []))
+
+
+def test_a_task_that_is_not_mapped_has_no_children(database: Database) -> None:
+    run, _agent = builders.begun(database)
+    children = [builders.task("extract-1", "SUCCESS", "Success", map_index=number) for number in range(3)]
+    builders.send(database, run, 1, *children, builders.task("extract-1", "SUCCESS", "Success"))
+    assert [row["map_index"] for row in builders.rows(database, "select map_index from task_run")] == [-1]
+    line = builders.one(database, "select message from log")
+    assert "'extract-1'. Register the flow again." in line["message"]
 
 
 def test_tasks_that_the_flow_does_not_have_are_not_kept(database: Database) -> None:

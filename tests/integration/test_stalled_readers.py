@@ -8,12 +8,15 @@ import pytest
 from sqlalchemy import insert
 
 from appliance.kit import clock
-from appliance.server.api.flow_runs import download
+from appliance.server.api.flow_runs import CHECKED_EVERY, log_text
+from appliance.server.auth.callers import RequestCredentials
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
+from appliance.server.errors import Unauthenticated
 from tests.integration import builders
 
 LINES = 5_000
+NOBODY = RequestCredentials()
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def run_with_many_lines(database: Database) -> UUID:
 
 
 def test_a_stalled_download_of_logs_holds_no_snapshot(database: Database, run_with_many_lines: UUID) -> None:
-    chunks = iter(download.fn(database, run_with_many_lines).iterator)
+    chunks = log_text(database, NOBODY, run_with_many_lines)
     received = [next(chunks)]
     with database.write() as session:
         session.execute(metadata.tables["log"].update().values(logger="changed"))
@@ -39,3 +42,15 @@ def test_a_stalled_download_of_logs_holds_no_snapshot(database: Database, run_wi
     assert [line.rpartition(": ")[2] for line in b"".join(received).decode().splitlines()] == [
         f"line {number}" for number in range(LINES)
     ]
+
+
+def test_a_download_ends_when_its_reader_has_lost_access(
+    database: Database, run_with_many_lines: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = 100.0
+    monkeypatch.setattr(clock, "monotonic", lambda: moment)
+    chunks = log_text(database, NOBODY, run_with_many_lines)
+    assert next(chunks)
+    moment += CHECKED_EVERY
+    with pytest.raises(Unauthenticated, match="you no longer have access"):
+        next(chunks)

@@ -179,6 +179,10 @@ def test_a_new_sign_in_ends_the_former_session_of_that_browser(site: Site, maria
     assert site.client.post("/api/v1/login", json=body, headers={"Cookie": former["Cookie"]}).status_code == 200
     site.client.cookies.clear()
     assert (me(site, former), me(site, elsewhere)) == (401, 200)
+    ended = "select kind from event where kind = 'user.session_ended'"  # at which open streams look again
+    assert len(rows(site.database, ended)) == 1
+    assert site.client.post("/api/v1/logout", headers=elsewhere).status_code == 204
+    assert (me(site, elsewhere), len(rows(site.database, ended))) == (401, 2)
 
 
 @pytest.mark.parametrize(("hours", "ends"), [(24, True), (0, False)])

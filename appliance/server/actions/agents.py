@@ -80,7 +80,7 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
     }
     with db.write("enrol") as session:
         if actor.binding is not None:
-            _bind(session, actor.binding, row["name"], row["labels"], row["projects"] or [])
+            _bind(session, actor, actor.binding, row["name"], row["labels"], row["projects"] or [], now)
         agent_id = agents.enrol(session, row)
         announce(session, "agent", agent_id, "agent.enrolled", {"name": row["name"]}, actor, now)
     return Enrolled(
@@ -291,7 +291,14 @@ def enrolled(session: Session, actor: Actor, agent_id: UUID) -> AgentRow:
     return agent
 
 
-def _bind(session: Session, binding: Binding, name: str, labels: list[str], projects: list[str]) -> None:
+def _bind(
+    session: Session, actor: Actor, binding: Binding, name: str, labels: list[str], projects: list[str], now: datetime
+) -> None:
+    if binding.name is None and actor.name != name and read_tokens.has_token(session, name, now):
+        raise NotFound(
+            f"Agent {name!r} has a token already; revoke that, or create one that is named like the agent: "
+            f"appliance token create {name} --scope agent"
+        )
     tokens.bind(session, binding.token_id, name, labels, projects)
     row = read_tokens.get(session, binding.token_id)
     bound_name = None if row is None else row.bound_name

@@ -4,41 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Annotated
 
-import msgspec
 from sqlalchemy.orm import Session
 
 from appliance.kit import folders
 from appliance.kit.documents import JsonDocument
+from appliance.protocol import storage
 from appliance.server.actions import takers
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.tables.flows import FlowVersion
 from appliance.server.errors import ClosedFolder, Invalid
 
 
-class StorageDocument(msgspec.Struct):
-    """What a registration says about the place of its code; everything else in it is for agents."""
-
-    type: str = ""
-    path: Annotated[str, msgspec.Meta(max_length=4_096)] = ""
-    flow: str = ""
-    sha256: str = ""
-    module: Annotated[str, msgspec.Meta(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$", max_length=1_000)] | None = None
-
-
-def check(storage: JsonDocument) -> None:
+def check(document: JsonDocument) -> None:
     """Raises Invalid for a document of another form, or a path that could lead out of the folder that it names, or is not of Python."""
     try:
-        place = msgspec.convert(storage, StorageDocument)
-    except msgspec.ValidationError as error:
-        raise Invalid(f"The flow's storage is not valid: {error}.") from error
-    if "\0" in place.path or ".." in PurePosixPath(place.path).parts:
-        raise Invalid(
-            "The path of the flow file must not contain '..' or a NUL character; give the path that it leads to."
-        )
-    if place.path and PurePosixPath(place.path).suffix != ".py":
-        raise Invalid("The path of the flow file must end in .py, so that no other file is ever run; rename the file.")
+        storage.decode(document)
+    except ValueError as error:
+        raise Invalid(str(error)) from error
 
 
 def refuse_closed(session: Session, project: str, version: FlowVersion) -> None:
@@ -51,7 +34,7 @@ def refuse_closed(session: Session, project: str, version: FlowVersion) -> None:
 
 
 def _places(version: FlowVersion) -> Iterator[tuple[str, str]]:
-    place = msgspec.convert(version.storage, StorageDocument)
+    place = storage.decode(version.storage)
     if place.path:
         yield "flow file", place.path
         if place.module is not None:

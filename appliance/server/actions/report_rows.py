@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from msgspec import structs
@@ -24,6 +25,14 @@ from appliance.server.errors import Invalid
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 _LONGEST_NAME = 40
+
+
+class GraphTask(NamedTuple):
+    """What the registered flow says of a task."""
+
+    name: str
+    tags: list[str]
+    mapped: bool
 
 
 @dataclass
@@ -102,7 +111,7 @@ def task_rows(
     attempt: int,
     tasks: Mapping[UUID, list[TaskStateEvent]],
     stored: Mapping[UUID, StoredTaskRun],
-    graph: Mapping[str, tuple[str, list[str]]],
+    graph: Mapping[str, GraphTask],
     now: datetime,
     most_states: int,
     budget: ReportBudget,
@@ -142,9 +151,9 @@ def _without_contents(event: TaskStateEvent) -> TaskStateEvent:
 
 
 def _fresh(
-    id: UUID, flow_run_id: UUID, event: TaskStateEvent, graph: Mapping[str, tuple[str, list[str]]], now: datetime
+    id: UUID, flow_run_id: UUID, event: TaskStateEvent, graph: Mapping[str, GraphTask], now: datetime
 ) -> NewTaskRun:
-    name, tags = graph.get(event.slug, (event.slug, []))
+    name, tags, _ = graph.get(event.slug, GraphTask(event.slug, [], mapped=True))
     return {
         "id": id,
         "flow_run_id": flow_run_id,

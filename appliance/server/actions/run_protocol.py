@@ -14,7 +14,7 @@ from appliance.protocol.run_protocol import Begin, Begun, EarlierTask, Report, R
 from appliance.protocol.state_change import StateChange
 from appliance.server.actions import quotas, report_limits, report_rows, slots
 from appliance.server.actions.log_budget import LogBudget
-from appliance.server.actions.report_rows import Batch, TaskRows, log_row
+from appliance.server.actions.report_rows import Batch, GraphTask, TaskRows, log_row
 from appliance.server.actions.states import close_tasks, conflict, facts_of, propose_state, store_report
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flows
@@ -32,7 +32,7 @@ from appliance.server.domain.transitions import RUNNING, Refuse, Wait, accepted,
 from appliance.server.errors import NotFound, SequenceGap
 from appliance.server.events.outbox import announce
 
-_graphs: OrderedDict[UUID, dict[str, tuple[str, list[str]]]] = OrderedDict()
+_graphs: OrderedDict[UUID, dict[str, GraphTask]] = OrderedDict()
 """Task names and tags by version: a version never changes, and every report needs them."""
 _GRAPHS_KEPT = 64
 _budget = LogBudget()
@@ -134,17 +134,22 @@ def _full(session: Session, db: Database, run: LockedRun, batch: Batch) -> Quota
 
 
 def _strange_slugs(session: Session, run: LockedRun, batch: Batch) -> list[str]:
-    """Take the task runs of tasks that the registered flow doesn't have out of the batch. The run itself may go on: its code decides,
+    """Take the task runs of tasks that the registered flow doesn't have, or doesn't map, out of the batch. The run itself may go on: its code decides,
     perhaps differently each time, which tasks it has."""
     named = {events[0].slug for events in batch.tasks.values()} | {
         slug for row in batch.logs if (slug := row["task_slug"])
     }
     if not named:
         return []
-    unknown = named - _graph(session, run.flow_version_id).keys()
+    graph = _graph(session, run.flow_version_id)
+    unknown = named - graph.keys()
     for slug in unknown:
         check_name(slug, "slug")
-    strange = {id: events[0].slug for id, events in batch.tasks.items() if events[0].slug in unknown}
+    strange = {
+        id: events[0].slug
+        for id, events in batch.tasks.items()
+        if events[0].slug in unknown or (events[0].map_index >= 0 and not graph[events[0].slug].mapped)
+    }
     for id in strange:
         del batch.tasks[id]
     return sorted(set(strange.values()))
@@ -199,11 +204,14 @@ def _no_such_run() -> NotFound:
     return NotFound("There is no such run; it may have been deleted.")
 
 
-def _graph(session: Session, version_id: UUID) -> dict[str, tuple[str, list[str]]]:
+def _graph(session: Session, version_id: UUID) -> dict[str, GraphTask]:
     graph = _graphs.get(version_id)
     if graph is None:
         tasks = flows.graph_of(session, version_id).get("tasks", [])
-        graph = {task["slug"]: (task.get("name") or task["slug"], task.get("tags") or []) for task in tasks}
+        graph = {
+            task["slug"]: GraphTask(task.get("name") or task["slug"], task.get("tags") or [], task.get("mapped", True))
+            for task in tasks
+        }
         _graphs[version_id] = graph
         while len(_graphs) > _GRAPHS_KEPT:
             _graphs.popitem(last=False)

@@ -66,7 +66,7 @@ def sign_in(
         if user is None or user.disabled or user.password_hash != stored:  # changed meanwhile, which ends all sessions
             raise Unauthenticated(_WRONG)
         if former is not None:
-            write_sessions.remove_by_hash(session, ids.sha256(former))
+            _announce_end(session, write_sessions.remove_by_hash(session, ids.sha256(former)), user.username, now)
         return open_session(session, user, lifetime, origin, now)
 
 
@@ -99,10 +99,16 @@ def open_session(session: Session, user: UserRow, lifetime: timedelta, origin: O
 
 
 @retried
-def sign_out(db: Database, session_id: UUID) -> None:
+def sign_out(db: Database, session_id: UUID, actor: Actor, *, now: datetime | None = None) -> None:
     """End a session at once."""
     with db.write("session.end", essential=True) as session:
-        write_sessions.remove(session, session_id)
+        _announce_end(session, write_sessions.remove(session, session_id), actor.name, now or clock.now())
+
+
+def _announce_end(session: Session, user_id: UUID | None, name: str, now: datetime) -> None:
+    """Have the session's streams look again whether they still have access."""
+    if user_id is not None:
+        announce(session, "user", user_id, "user.session_ended", {}, Actor(kind="user", name=name), now)
 
 
 @keyed("session.end")

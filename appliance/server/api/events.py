@@ -28,8 +28,8 @@ from appliance.server.errors import TooManyRequests
 from appliance.server.events.broadcast import ACCESS, Broadcast
 
 HEARTBEAT = 15.0
-MOST_STREAMS = 20
 """Seconds after which a quiet stream sends a heartbeat, and a busy one looks again whether its reader still has access."""
+MOST_STREAMS = 20
 RETRY_MS = 1_000
 _PAGE = 1_000
 _LATE = 200

@@ -25,13 +25,18 @@ from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.actions.flow_runs.perform import perform
 from appliance.server.api import PREFIX, run_filters, turns, views
 from appliance.server.api.bodies import decode
+from appliance.server.api.gate import request_credentials, still_allowed
+from appliance.server.auth.callers import RequestCredentials
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flow_runs, logs, pages, run_filter_names, run_lists, states, task_runs
 from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.db.rows.logs import LogRow
 from appliance.server.db.session import Database
-from appliance.server.errors import DamagedRow, NotFound
+from appliance.server.errors import DamagedRow, NotFound, Unauthenticated
+
+CHECKED_EVERY = 15.0
+"""Seconds after which a long download looks again whether its reader still has access."""
 
 
 @turns.post("/", permission=Permission.CREATE_RUN, body=CreateFlowRun, status_code=201)
@@ -135,17 +140,23 @@ def log_page(
 
 
 @get("/{run_id:uuid}/logs/download", opt={"permission": Permission.READ}, sync_to_thread=True)
-def download(database: Database, run_id: UUID) -> Stream:
+def download(request: Request[Actor, Any, Any], database: Database, run_id: UUID) -> Stream:
     """Download all log lines as text."""
     with database.read() as session:
         _require(session, run_id)
     headers = {"Content-Disposition": f'attachment; filename="flow-run-{run_id}.log"'}
-    return Stream(_text(database, run_id), media_type="text/plain", headers=headers)
+    credentials = request_credentials(request, Permission.READ)
+    return Stream(log_text(database, credentials, run_id), media_type="text/plain", headers=headers)
 
 
-def _text(database: Database, run_id: UUID) -> Iterator[bytes]:
-    last = 0
+def log_text(database: Database, credentials: RequestCredentials, run_id: UUID) -> Iterator[bytes]:
+    """The lines of a run as they are downloaded. Raises Unauthenticated, which cuts them off, if the reader has lost access meanwhile."""
+    last, checked = 0, clock.monotonic()
     while True:
+        if clock.monotonic() - checked >= CHECKED_EVERY:
+            checked = clock.monotonic()
+            if not still_allowed(database, credentials, Permission.READ, clock.now()):
+                raise Unauthenticated("The download was ended: you no longer have access.")
         with database.read() as session:  # for each chunk: a slow reader must not hold a snapshot
             rows = logs.chunk(session, run_id, last)
             text = "".join(_line(row) for row in rows)

@@ -98,11 +98,11 @@ async def login(
 
 
 @post("/logout", opt={"permission": Permission.SELF}, status_code=204, sync_to_thread=True)
-def logout(request: Request[Any, Any, Any], database: Database) -> Response[None]:
+def logout(request: Request[Any, Any, Any], database: Database, actor: Actor) -> Response[None]:
     """End the session. API tokens are not affected."""
     credential: Credential = request.auth
     if credential.kind == "session":
-        sessions.sign_out(database, credential.id)
+        sessions.sign_out(database, credential.id, actor)
     response: Response[None] = Response(None, status_code=204)
     response.delete_cookie(COOKIE)
     return response

@@ -51,12 +51,16 @@ def check_text(value: str, field: str) -> None:
         raise Invalid(f"The field {field} is too long; use at most {LONGEST_TEXT} characters.")
 
 
+_BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Characters that change the direction of what follows them."""
+
+
 def check_name(value: str, field: str) -> None:
-    """Raise Invalid for a name that would not stay on its line."""
+    """Raise Invalid for a name that would not stay on its line, or would turn round what follows it."""
     check_text(value, field)
     if not value.isascii() or not value.isprintable():
         for character in value:
-            if ord(character) < 32 or 127 <= ord(character) < 160 or character in "\u2028\u2029":
+            if ord(character) < 32 or 127 <= ord(character) < 160 or character in "\u2028\u2029" + _BIDI:
                 raise Invalid(f"The field {field} contains control characters; use one line of plain text.")
 
 

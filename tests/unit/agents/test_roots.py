@@ -125,7 +125,7 @@ def test_the_agent_refuses_what_the_server_lets_pass(agent: ProcessAgent, tmp_pa
         (work({**file, "path": str(outside / "f.py")}), "The flow file .*/outside/f.py is in none of the folders"),
         (work({**file, "path": "f.py"}), "is in none of the folders"),
         (work({**file, "module": "a.b.f"}), "The folder of the module .* is in none of the folders"),
-        (work({**file, "module": "a." * 500 + "f"}), "The folder of the module / is in none of the folders"),
+        (work({**file, "module": "a." * 480 + "f"}), "The folder of the module / is in none of the folders"),
         (work(file, working_dir=str(outside)), "The working directory .*/outside is in none of the folders"),
         (work(file, working_dir=str(tmp_path / "flows" / "link")), "The working directory .*/link is a link"),
         (work(file, working_dir=str(tmp_path / "state")), "is in none of the folders"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads import readable
@@ -27,6 +28,13 @@ def by_hash(session: Session, token_hash: str) -> TokenRow | None:
 
 def get(session: Session, token_id: UUID) -> TokenRow | None:
     return cast(TokenRow | None, session.execute(_joined.where(_token.c.id == token_id)).one_or_none())
+
+
+def has_token(session: Session, agent: str, now: datetime) -> bool:
+    """Whether a token that is still good is bound to an agent of this name."""
+    good = (_token.c.revoked_at.is_(None), or_(_token.c.expires_at.is_(None), _token.c.expires_at > now))
+    query = select(_token.c.id).where(_token.c.bound_name == agent, *good).limit(1)
+    return session.execute(query).first() is not None
 
 
 def live(session: Session) -> Sequence[TokenRow]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CursorResult, delete, insert, update
+from sqlalchemy import ColumnElement, CursorResult, delete, insert, update
 from sqlalchemy.orm import Session
 
 from appliance.server.db.rows.users import NewSession
@@ -18,12 +18,21 @@ def add(session: Session, row: NewSession) -> None:
     session.execute(insert(_session).values(**row))
 
 
-def remove(session: Session, session_id: UUID) -> None:
-    session.execute(delete(_session).where(_session.c.id == session_id))
+def remove(session: Session, session_id: UUID) -> UUID | None:
+    """The user whose session it was; None when there was no such session."""
+    return _removed(session, _session.c.id == session_id)
 
 
-def remove_by_hash(session: Session, token_hash: str) -> None:
-    session.execute(delete(_session).where(_session.c.token_hash == token_hash))
+def remove_by_hash(session: Session, token_hash: str) -> UUID | None:
+    """The same for the session of this cookie."""
+    return _removed(session, _session.c.token_hash == token_hash)
+
+
+def _removed(session: Session, chosen: ColumnElement[bool]) -> UUID | None:
+    user_id: UUID | None = session.execute(
+        delete(_session).where(chosen).returning(_session.c.user_id)
+    ).scalar_one_or_none()
+    return user_id
 
 
 def remove_own(session: Session, session_id: UUID, user_id: UUID) -> bool:
