@@ -8,7 +8,7 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.options import key_option
-from appliance.cli.output import as_json, echo, megabytes, print_json
+from appliance.cli.output import as_json, echo, print_json, size_text
 from appliance.kit.plurals import counted
 
 
@@ -49,14 +49,14 @@ def free(keep_days: float, json_output: bool) -> None:
         print_json(freed)
         return
     deleted = ", ".join(f"{rows} {name}" for name, rows in freed["deleted"].items()) or "nothing"
-    echo(f"Deleted {deleted}; freed {megabytes(freed['freed_bytes'])} on the disk.")
+    echo(f"Deleted {deleted}; freed {size_text(freed['freed_bytes'])} on the disk.")
     _print(freed["disk"])
 
 
 def _print(usage: dict[str, Any]) -> None:
-    echo(f"The database takes up {megabytes(usage['database_bytes'])}.")
+    echo(f"The database takes up {size_text(usage['database_bytes'])}.")
     if usage["free_bytes"] is not None:
-        echo(f"{megabytes(usage['free_bytes'])} of {megabytes(usage['total_bytes'])} are free on its disk.")
+        echo(f"{size_text(usage['free_bytes'])} of {size_text(usage['total_bytes'])} are free on its disk.")
     if usage["days_left"] is not None:
         echo(f"At the current growth rate it will be full in {counted(round(usage['days_left']), 'day')}.")
     if not usage["writable"]:

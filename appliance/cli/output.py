@@ -67,6 +67,8 @@ def _text(value: Any) -> str:
     return one_line(str(value))
 
 
-def megabytes(size: int) -> str:
+def size_text(size: int) -> str:
     """A size in bytes for people."""
-    return f"{size / 2**20:,.0f} MB"
+    if size < 2**20:
+        return f"{size / 2**10:,.0f} KB"
+    return f"{size / 2**20:,.0f} MB" if size < 10 * 2**30 else f"{size / 2**30:,.0f} GB"

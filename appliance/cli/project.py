@@ -9,7 +9,7 @@ import click
 from appliance.cli import deletion
 from appliance.cli.connection import connect
 from appliance.cli.options import key_option, reason_option
-from appliance.cli.output import as_json, echo, megabytes, print_json, print_table
+from appliance.cli.output import as_json, echo, print_json, print_table, size_text
 from appliance.cli.projects import find_project
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def list_projects(archived: bool, json_output: bool) -> None:
 
 
 def _stored(one: ProjectView) -> tuple[str, str]:
-    return ("", "") if one.usage is None else (f"{one.usage.rows:,}", megabytes(one.usage.bytes))
+    return ("", "") if one.usage is None else (f"{one.usage.rows:,}", size_text(one.usage.bytes))
 
 
 def _marks(one: ProjectView) -> str:

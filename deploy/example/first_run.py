@@ -31,11 +31,10 @@ def main() -> int:
             f"The appliance is already up at {url_of()}; nothing was changed. To restart it, stop it first with Ctrl-C."
         )
         return 0
-    password, token = secret(data / "admin-password", 12), secret(data / "admin-token", 32)
     url = url_of()
-    files = {"APPLIANCE_ADMIN_PASSWORD": data / "admin-password", "APPLIANCE_ADMIN_TOKEN": data / "admin-token"}
-    server_environment = {**os.environ, **{f"{name}_FILE": str(file) for name, file in files.items()}}
-    process = subprocess.Popen([*COMMAND, "start"], env=server_environment)
+    password, where = secret_of("APPLIANCE_ADMIN_PASSWORD", data / "admin-password", 12)
+    token, where_too = secret_of("APPLIANCE_ADMIN_TOKEN", data / "admin-token", 32)
+    process = subprocess.Popen([*COMMAND, "start"], env={**os.environ, **where, **where_too})
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.terminate())
     if not ready(url, process):
@@ -44,7 +43,9 @@ def main() -> int:
     ok = call(client, "register", str(HERE / "packages.py"), "--project", PROJECT)
     ok = ok and call(client, "run", FLOW, "--project", PROJECT, "--watch")
     if process.poll() is None:
-        print(summary(url, data, password, result if ok and result.exists() else None), flush=True)
+        known = password if where else "the password that you have set"
+        key = f"$(cat {data / 'admin-token'})" if where_too else "the token that you have set"
+        print(summary(url, data, known, key, result if ok and result.exists() else None), flush=True)
     return process.wait()
 
 
@@ -63,6 +64,15 @@ def is_up(data: Path) -> bool:
 def url_of() -> str:
     """Where the appliance is, or will be."""
     return f"http://{os.environ.get('APPLIANCE_HOST', '127.0.0.1')}:{os.environ.get('APPLIANCE_PORT', '4200')}"
+
+
+def secret_of(name: str, file: Path, length: int) -> tuple[str, dict[str, str]]:
+    """What the environment says, itself or in a file; or else a secret of our own in this file, and the variable that names it."""
+    if os.environ.get(name):
+        return os.environ[name], {}
+    if os.environ.get(f"{name}_FILE"):
+        return Path(os.environ[f"{name}_FILE"]).read_text(encoding="utf-8").strip(), {}
+    return secret(file, length), {f"{name}_FILE": str(file)}
 
 
 def secret(path: Path, size: int) -> str:
@@ -97,7 +107,7 @@ def call(environment: dict[str, str], *arguments: str) -> bool:
     return subprocess.run([*COMMAND, *arguments], env=environment, check=False).returncode == 0
 
 
-def summary(url: str, data: Path, password: str, result: Path | None) -> str:
+def summary(url: str, data: Path, password: str, token: str, result: Path | None) -> str:
     """Where to look and how to sign in."""
     outcome = (
         f"The example has run. Its result is in {result}." if result else "The example failed. Open its run to see why."
@@ -107,7 +117,7 @@ def summary(url: str, data: Path, password: str, result: Path | None) -> str:
 
   Open      {url}
   Sign in   admin / {password}
-  Scripts   export APPLIANCE_URL={url} APPLIANCE_TOKEN=$(cat {data / "admin-token"})
+  Scripts   export APPLIANCE_URL={url} APPLIANCE_TOKEN={token}
   Stop      Ctrl-C (your data stays in {data})
 """
 

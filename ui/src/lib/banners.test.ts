@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bannersOf, freedInWords, megabytes, type System } from "./banners";
+import { bannersOf, freedInWords, type System, sizeInWords } from "./banners";
 
 const NOW = Date.UTC(2026, 10, 23, 6);
 const WELL: System = {
@@ -67,5 +67,5 @@ it("says what was freed", () => {
   );
   expect(freedInWords([], 0)).toBe("There was nothing to delete.");
   expect(freedInWords([row("pages", 4)], 64 * 2 ** 20)).toBe("64 MB freed; nothing was deleted.");
-  expect(megabytes(3 * 2 ** 30)).toBe("3.0 GB");
+  expect(sizeInWords(3 * 2 ** 30)).toBe("3.0 GB");
 });

@@ -81,8 +81,8 @@ export function freedInWords(deleted: readonly { kind: string; count: number }[]
     .filter(({ kind, count }) => count > 0 && kind !== "pages")
     .map(({ kind, count }) => `${count.toLocaleString("en")} ${WORDS[kind]?.[count === 1 ? 0 : 1] ?? kind}`);
   if (parts.length === 0)
-    return bytes > 0 ? `${megabytes(bytes)} freed; nothing was deleted.` : "There was nothing to delete.";
-  return `Deleted ${parts.join(", ")}; ${megabytes(bytes)} freed.`;
+    return bytes > 0 ? `${sizeInWords(bytes)} freed; nothing was deleted.` : "There was nothing to delete.";
+  return `Deleted ${parts.join(", ")}; ${sizeInWords(bytes)} freed.`;
 }
 
 const WORDS: Record<string, [string, string]> = {
@@ -96,7 +96,8 @@ const WORDS: Record<string, [string, string]> = {
   rollups: ["hourly sum", "hourly sums"],
 };
 
-export function megabytes(bytes: number): string {
+export function sizeInWords(bytes: number): string {
   const mega = bytes / 2 ** 20;
+  if (mega < 1) return `${Math.round(bytes / 1024)} KB`;
   return mega >= 1024 ? `${(mega / 1024).toFixed(1)} GB` : `${mega >= 10 ? Math.round(mega) : mega.toFixed(1)} MB`;
 }

@@ -1,12 +1,12 @@
 import type { Project } from "../../api/life-cycle";
-import { megabytes } from "../../lib/banners";
+import { sizeInWords } from "../../lib/banners";
 import { counted } from "../../lib/counted";
 import { LifeCycleMenu } from "../flow/life-cycle-menu";
 
 const NEXT = "Delete runs or flows that are no longer needed, or have an administrator raise the quota.";
 
 function quotasInWords({ mostRows, mostBytes, full }: Project["usage"]): string {
-  const most = [mostRows > 0 && counted(mostRows, "row"), mostBytes > 0 && megabytes(mostBytes)].filter(Boolean);
+  const most = [mostRows > 0 && counted(mostRows, "row"), mostBytes > 0 && sizeInWords(mostBytes)].filter(Boolean);
   const quota = most.length > 0 ? `At most ${most.join(" and ")}.` : "No limit.";
   return full ? `${quota} ${NEXT}` : quota;
 }
@@ -33,7 +33,7 @@ export function ProjectsTable({ projects }: { projects: readonly Project[] }) {
             </td>
             <td className="number">{counted(flowCount, "flow")}</td>
             <td className="number" title={quotasInWords(usage)}>
-              {counted(usage.rows, "row")}, {megabytes(usage.bytes)}
+              {counted(usage.rows, "row")}, {sizeInWords(usage.bytes)}
             </td>
             <td className="cell-action">
               <LifeCycleMenu

@@ -4,7 +4,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Button } from "react-aria-components";
 import { type Freed, freeSpace, type System, systemQuery } from "../../api/system";
-import { freedInWords, megabytes } from "../../lib/banners";
+import { freedInWords, sizeInWords } from "../../lib/banners";
 import { BusyButton } from "../../ui/busy-button";
 import { Dialog } from "../../ui/dialog";
 import { TextInput } from "../../ui/text-input";
@@ -33,7 +33,7 @@ export default function FreeSpaceDialog({ disk, onClose }: { disk: System["disk"
       >
         {disk.freeBytes !== null && (
           <p>
-            {megabytes(disk.freeBytes)} of {megabytes(disk.totalBytes ?? 0)} are free.
+            {sizeInWords(disk.freeBytes)} of {sizeInWords(disk.totalBytes ?? 0)} are free.
           </p>
         )}
         <p className="muted">
@@ -54,7 +54,7 @@ export default function FreeSpaceDialog({ disk, onClose }: { disk: System["disk"
         {free.isPending && (
           <p role="status">
             Deleting… This takes up to 20 seconds.
-            {disk.freeBytes !== null && ` ${megabytes(disk.freeBytes)} are free so far.`}
+            {disk.freeBytes !== null && ` ${sizeInWords(disk.freeBytes)} are free so far.`}
           </p>
         )}
         {free.error && (
@@ -81,7 +81,7 @@ function Result({ freed }: { freed: Freed }) {
   return (
     <p role="status">
       {freedInWords(freed.deleted, freed.freedBytes)}{" "}
-      {disk.freeBytes !== null && `${megabytes(disk.freeBytes)} are free now. `}
+      {disk.freeBytes !== null && `${sizeInWords(disk.freeBytes)} are free now. `}
       {!disk.writable && (
         <b className="text-failed">That is not enough: keep fewer days, or delete something else on this disk.</b>
       )}
