@@ -15,7 +15,7 @@ from appliance.client.transport import Transport
 from appliance.kit import backoff
 from appliance.kit.printable import entry, one_line
 from appliance.protocol.flow_runs import FlowRunView
-from appliance.protocol.logs import LogView, Stream, stream_of
+from appliance.protocol.logs import FoundLine, LogView, Stream, stream_of
 from appliance.protocol.states import TERMINAL, StateView
 
 POLL_SECONDS = 0.4
@@ -90,11 +90,21 @@ def state_line(state: StateView) -> str:
 
 def log_line(log: LogView) -> str:
     """A log entry as a line, with its task, and with the stream if it was written to standard error."""
+    return f"{_clock(log)}  {_entry(log)}"
+
+
+def found_line(log: FoundLine) -> str:
+    """A line of any run, with its date and the flow and name of its run."""
+    run = f"{one_line(log.project)}/{one_line(log.flow)} {one_line(log.run_name)}"
+    return f"{zone.text(log.at)}  {click.style(run, bold=True)}  {_entry(log)}"
+
+
+def _entry(log: LogView) -> str:
     level = click.style(f"{log.level:<7}", fg=LEVEL_COLOURS.get(log.level))
     task = f" {one_line(log.task_slug)}{f'[{log.map_index}]' if log.map_index >= 0 else ''}" if log.task_slug else ""
     stream = " (stderr)" if stream_of(log.logger) == "stderr" else ""
     source = f"{task}{stream}"
-    return f"{_clock(log)}  {level}{source}{':' if source else ''} {entry(log.message)}"
+    return f"{level}{source}{':' if source else ''} {entry(log.message)}"
 
 
 def _clock(line: StateView | LogView) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Literal, cast, get_args
+from uuid import UUID
 
-from appliance.protocol.message import Answer
+from appliance.protocol.message import Answer, Page
 
 Stream = Literal["stdout", "stderr"]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -21,6 +22,26 @@ class LogView(Answer, kw_only=True):
     """Where code wrote the line; None if it was logged."""
     task_slug: str | None = None
     map_index: int = -1
+
+
+class FoundLine(LogView, kw_only=True):
+    """A line that a search in all runs has found. Of a long message, it has the part with a word of the search."""
+
+    flow_run_id: UUID
+    run_name: str
+    flow: str
+    project: str
+
+
+class FoundLines(Page, kw_only=True):
+    """A page of them, newest first. A page may be short, and even empty, before the end."""
+
+    complete: bool = True
+    """False while the server is still adding lines of before an upgrade to the index."""
+
+
+INCOMPLETE = "Log lines from before the last upgrade are still being added to the index, so some may be missing."
+"""What a person reads who searches meanwhile."""
 
 
 MAX_MESSAGE = 64 * 1024

@@ -43,6 +43,9 @@ TASKS = """query($id: UUID!, $filter: TaskRunFilter, $after: String) {
 LOGS = """query($id: UUID!, $filter: LogFilter, $after: String, $before: String) {
   logs(flowRunId: $id, filter: $filter, first: 200, after: $after, before: $before) {
   items { id at level logger message taskSlug mapIndex } next previous } }"""
+FOUND = """query($text: String!, $filter: LogSearchFilter, $after: String) {
+  logSearch(text: $text, filter: $filter, first: 100, after: $after) {
+  items { id at level message flowRunId runName flow project } next complete } }"""
 OTHERS = {
     "agents": "{ agents { id name health running labels } }",
     "projects in the archive": "{ projects(archived: true) { id archived } }",
@@ -176,6 +179,15 @@ def _rest(known: Facts) -> Iterator[Ask]:
         f"flow-runs/{known.failed}/logs/download",
     ):  # fmt: skip
         yield Ask(f"REST {path[:60]}", f"/api/v1/{path}")
+    for text in (
+        "rows",
+        "rows+",
+        "wrote+rows+1",
+        "zzzzqqqq+",
+        f"rows+&flow={known.cold_name}",
+        f"rows&level=error&project={known.project}",
+    ):
+        yield Ask(f"REST logs?text={text[:60]}", f"/api/v1/logs?text={text}")
     yield Ask("the floor of text and all others: an answer without a read", "/livez")
     yield Ask("metrics", "/metrics")
     yield Ask("readyz", "/readyz")
@@ -250,6 +262,9 @@ def _details(known: Facts) -> Iterator[Ask]:
     yield Ask(
         "logs: wide, one child", query=LOGS, variables={"id": wide, "filter": {"mapIndex": 77, "taskSlug": "join-5"}}
     )
+    for text in ("rows", "rows ", "zzzzqqqq", "zzzzqqqq "):
+        yield Ask(f"logs of all runs: {text!r}", query=FOUND, variables={"text": text})
+        yield Ask(f"logs of all runs: {text!r}, deep", query=FOUND, variables={"text": text, "after": known.deep_log})
     yield Ask("flows", query=FLOWS, variables={"filter": {}})
     yield Ask("flows named", query=FLOWS, variables={"filter": {"name": "load"}})
     days = {"since": clock.isoformat(known.newest - timedelta(days=7)), "until": clock.isoformat(known.newest)}

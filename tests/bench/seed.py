@@ -20,7 +20,7 @@ from uuid import UUID
 
 from appliance.server.db import migrate
 from appliance.server.db.session import Database, address
-from appliance.server.db.writes import run_names
+from appliance.server.db.writes import log_search, run_names
 from tests.bench.seed_rows import COLUMNS, Row, Runs, Sizes, site
 
 BYTES_A_TASK_RUN = 1_500
@@ -101,10 +101,10 @@ def seed(
         if tell is not None:
             tell(count, sizes.runs)
     sink.done()
-    _index_names(url)
+    _index(url)
 
 
-def _index_names(url: str) -> None:
+def _index(url: str) -> None:
     """What the server's own writes do as they create runs."""
     database, after = Database(url), UUID(int=0)
     while True:
@@ -113,6 +113,10 @@ def _index_names(url: str) -> None:
         if last is None:
             break
         after = last
+    below: int | None = 2**63 - 1
+    while below is not None:
+        with database.write() as session:
+            below = log_search.fill(session, below, _BATCH)
     database.dispose()
 
 

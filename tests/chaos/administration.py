@@ -18,6 +18,7 @@ from appliance.protocol.users import ChangePassword, CreateUser, EditUser, Login
 from appliance.server.actions import (
     agents,
     disk,
+    log_search,
     passwords,
     presence,
     projects,
@@ -37,6 +38,7 @@ from appliance.server.auth import tokens as bearers
 from appliance.server.auth.identity import SYSTEM
 from appliance.server.db.backups import COPIED
 from appliance.server.db.reads import sessions as reads
+from appliance.server.db.reads.log_search import FILL as LINES
 from appliance.server.db.reads.run_names import FILL
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings
@@ -136,7 +138,8 @@ class Administration:
         rollups.advance(self.db, self.time + timedelta(minutes=1))
         with self.db.write("setup") as session:
             settings.put(session, FILL.name, f'"{UUID(int=0)}"', self.time)  # as an upgrade leaves it
-        while run_names.fill(self.db, self.time):
+            settings.put(session, LINES.name, "5", self.time)
+        while run_names.fill(self.db, self.time) or log_search.fill(self.db, self.time):
             pass
         disk.sample(self.db, self.time)
         Sweep(self.db, keep_of(Settings()), self.time, 5.0).run()

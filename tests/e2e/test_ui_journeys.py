@@ -213,6 +213,8 @@ def test_a_phone_never_scrolls_sideways_not_even_while_loading(
     flow = flow_id(appliance, "sums")
     paths = [
         "/runs",
+        "/logs",
+        "/logs?q=the&level=info",
         "/flows",
         f"/flows/{flow}",
         f"/flows/{flow}/run",

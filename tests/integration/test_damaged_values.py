@@ -24,6 +24,7 @@ from appliance.server.domain.retention import Keep
 from appliance.server.errors import NotFound
 from appliance.server.services.jobs import Jobs
 from appliance.server.services.late import Late
+from appliance.server.services.log_search import LogSearch
 from appliance.server.services.repair import Repair
 from appliance.server.services.rollups import Rollups
 from appliance.server.services.run_names import RunNames
@@ -85,6 +86,7 @@ SETTINGS = {
     "outage": '{"after":"2026-01-01T00:00:00Z","until":"2026-01-01T00:01:00Z"}',
     "disk.samples": "[]",
     "rollups.position": "5",
+    "log_search.fill": "5",
     "run_names.fill": '"00000000-0000-0000-0000-000000000000"',
 }
 
@@ -198,7 +200,7 @@ def test_the_services_go_on_past_a_damaged_row(lived_in: Site) -> None:
     if database.dialect == "postgresql":
         return
     now = clock.now() + timedelta(hours=2)
-    services = (Scheduler, Repair, Late, Jobs, Rollups, RunNames)
+    services = (Scheduler, Repair, Late, Jobs, Rollups, RunNames, LogSearch)
     for owner, column in columns():
         if not column.primary_key:
             with damaged(database, owner.name, column.name, WRONG[type(column.type)][0]):

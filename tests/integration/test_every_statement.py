@@ -59,6 +59,7 @@ UNEXPLAINED = {
     "deletions.live_runs",
     "deletions.numbers",
     "usage.of_versions",
+    "tokens.has_token",  # asked when an agent enrols with a new token
     "mapped_flows.exists",  # one flow, by project and name
     "run_health.running",  # runs that are under way now, each of which an agent's slot bounds
 }

@@ -137,6 +137,7 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("DELETE", F): (ADMINS, _of_flow("", {})),
     ("GET", F + "/deletion"): (READERS, _of_flow("/deletion")),
     ("GET", F + "/versions/{before:int}/compare/{number:int}"): (READERS, _of_flow("/versions/1/compare/1")),
+    ("GET", "/api/v1/logs"): (READERS, _fixed("/api/v1/logs?text=hello")),
     ("GET", "/api/v1/projects"): (READERS, _fixed("/api/v1/projects")),
     ("GET", P): (READERS, _of_project("")),
     ("PATCH", P): (OPERATORS, _of_project("", {"archived": False})),

@@ -13,12 +13,14 @@ import { flowQuery, flowsQuery } from "./api/flows";
 import { jobQuery, jobsQuery } from "./api/jobs";
 import { projectsQuery } from "./api/life-cycle";
 import { limitsQuery } from "./api/limits";
+import { logSearchQuery } from "./api/logs";
 import { tokensQuery, usersQuery } from "./api/people";
 import { currentSession } from "./api/session";
 import { taskRunsQuery } from "./api/task-runs";
 import { parseRunSearch } from "./features/run/search";
 import { Shell } from "./features/shell/shell";
 import { BASE } from "./lib/base";
+import { hasWord, parseLogSearch } from "./lib/log-search";
 import { safePath, text } from "./lib/paths";
 import type { Permission } from "./lib/permissions";
 import { parseRunView, toRunFilter } from "./lib/run-filter";
@@ -101,6 +103,22 @@ const run = createRoute({
     void context.queries.prefetchInfiniteQuery(taskRunsQuery(params.runId));
   },
   component: lazyRouteComponent(() => import("./pages/run"), "RunPage"),
+});
+
+const logs = createRoute({
+  getParentRoute: () => app,
+  path: "/logs",
+  validateSearch: (search: Record<string, unknown>): { q?: string; level?: string; flow?: string } => ({
+    q: text(search.q),
+    level: text(search.level),
+    flow: text(search.flow),
+  }),
+  loaderDeps: ({ search }) => search,
+  loader: ({ context, deps }) => {
+    const view = parseLogSearch(deps);
+    if (hasWord(view.q)) void context.queries.prefetchInfiniteQuery(logSearchQuery(view));
+  },
+  component: lazyRouteComponent(() => import("./pages/logs"), "LogsPage"),
 });
 
 const flows = createRoute({
@@ -213,7 +231,23 @@ const tree = root.addChildren([
   setup,
   login,
   password,
-  app.addChildren([home, runs, run, flows, projects, flow, runForm, limits, jobs, job, people, users, tokens, nowhere]),
+  app.addChildren([
+    home,
+    runs,
+    run,
+    logs,
+    flows,
+    projects,
+    flow,
+    runForm,
+    limits,
+    jobs,
+    job,
+    people,
+    users,
+    tokens,
+    nowhere,
+  ]),
 ]);
 
 export function makeRouter(queries: QueryClient) {

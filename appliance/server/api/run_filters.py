@@ -25,19 +25,20 @@ def conditions(
     """The fields of the filter that are written as texts. Raises Invalid."""
     now = clock.now()
     return {
-        "since": _time("since", since, now),
-        "until": _time("until", until, now),
+        "since": time("since", since, now),
+        "until": time("until", until, now),
         "longer_than": _read("longer_than", longer_than, filter_texts.seconds),
         "shorter_than": _read("shorter_than", shorter_than, filter_texts.seconds),
         "parameters": _parameters(parameters or ()),
     }
 
 
-def _time(name: str, text: str | None, now: datetime) -> datetime | None:
-    time = _read(name, text, lambda text: filter_texts.moment(text, now))
-    if time is not None:
-        check_time(time, name)
-    return time
+def time(name: str, text: str | None, now: datetime | None = None) -> datetime | None:
+    """A time, or a length of time before now. Raises Invalid."""
+    moment = _read(name, text, lambda text: filter_texts.moment(text, now or clock.now()))
+    if moment is not None:
+        check_time(moment, name)
+    return moment
 
 
 def sort_of(text: str | None) -> RunSort:

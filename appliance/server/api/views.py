@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock
 from appliance.kit.documents import JsonDocument, Parameters
 from appliance.protocol.flow_runs import FlowRunView
-from appliance.protocol.logs import Level, LogView, Stream, stream_of
+from appliance.protocol.logs import FoundLine, Level, LogView, Stream, stream_of
 from appliance.protocol.message import Answer
 from appliance.protocol.schedules import FieldEdit
 from appliance.protocol.states import StateView
@@ -22,11 +22,12 @@ from appliance.protocol.tokens import TokenView
 from appliance.protocol.users import SessionView, UserView
 from appliance.server.db.reads import flows, waiting
 from appliance.server.db.rows.flow_runs import FlowRunRow, NewFlowRun
-from appliance.server.db.rows.logs import LogRow
+from appliance.server.db.rows.logs import FoundRow, LogRow
 from appliance.server.db.rows.states import StateRow
 from appliance.server.db.rows.task_runs import TaskRunRow
 from appliance.server.db.rows.tokens import TokenRow
 from appliance.server.db.rows.users import SessionRow, UserRow
+from appliance.server.domain.log_words import LogWords, excerpt
 from appliance.server.domain.waiting import Waiting
 from appliance.server.errors import Invalid
 
@@ -160,6 +161,23 @@ def log(row: LogRow) -> LogView:
         stream=stream_of(row.logger),
         task_slug=row.task_slug,
         map_index=row.map_index,
+    )
+
+
+def found_line(row: FoundRow, words: LogWords) -> FoundLine:
+    return FoundLine(
+        id=row.id,
+        at=row.at,
+        level=level_name(row.level),
+        logger=row.logger,
+        message=excerpt(row.message, words),
+        stream=stream_of(row.logger),
+        task_slug=row.task_slug,
+        map_index=row.map_index,
+        flow_run_id=row.flow_run_id,
+        run_name=row.run_name,
+        flow=row.flow,
+        project=row.project,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Dialect, Float, Integer, String, Table, TypeDecorator, text
 
 from appliance.kit import clock
-from appliance.server.db.reads import disk, hold, maintenance, outages, rollups, run_names
+from appliance.server.db.reads import disk, hold, log_search, maintenance, outages, rollups, run_names
 from appliance.server.db.reads.readable import bytes_for_damaged_text
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
@@ -19,7 +19,15 @@ from appliance.server.errors import DamagedRow
 STEP = 1_000
 """Rows of one read, so that none holds a snapshot for long."""
 _PLAIN = ((Boolean, (bool, int)), (Integer, int), (Float, (float, int)), (String, str))
-_SETTINGS = (disk.SAMPLES, hold.HOLD, maintenance.MAINTENANCE, outages.OUTAGE, rollups.POSITION, run_names.FILL)
+_SETTINGS = (
+    disk.SAMPLES,
+    hold.HOLD,
+    log_search.FILL,
+    maintenance.MAINTENANCE,
+    outages.OUTAGE,
+    rollups.POSITION,
+    run_names.FILL,
+)
 _Check = Callable[[Any], str | None]
 
 

@@ -9,7 +9,7 @@ import strawberry
 
 from appliance.kit.version import VERSION
 from appliance.protocol.logs import Stream
-from appliance.protocol.run_filter import NEWEST_FIRST
+from appliance.protocol.run_filter import NEWEST_FIRST, RunFilter
 from appliance.server.actions.rollups import check_span
 from appliance.server.actions.setup import AGENTS_USER
 from appliance.server.auth.guards import Permission, permissions_of
@@ -18,6 +18,7 @@ from appliance.server.db.reads import (
     flow_runs,
     flows,
     leases,
+    log_search,
     logs,
     pages,
     projects,
@@ -28,6 +29,7 @@ from appliance.server.db.reads import (
     size,
     task_runs,
 )
+from appliance.server.domain import log_words
 from appliance.server.domain.waiting import agent_health
 from appliance.server.errors import Invalid
 from appliance.server.graphql.concurrency import ConcurrencyQueries
@@ -46,8 +48,15 @@ from appliance.server.graphql.types import projects as project_types
 from appliance.server.graphql.types import task_runs as task_types
 from appliance.server.graphql.types.agents import Agent
 from appliance.server.graphql.types.flows import Flow, FlowPage, FlowRun, FlowRunPage
-from appliance.server.graphql.types.inputs import FlowFilter, FlowRunFilter, FlowRunSort, LogFilter, TaskRunFilter
-from appliance.server.graphql.types.logs import LogPage
+from appliance.server.graphql.types.inputs import (
+    FlowFilter,
+    FlowRunFilter,
+    FlowRunSort,
+    LogFilter,
+    LogSearchFilter,
+    TaskRunFilter,
+)
+from appliance.server.graphql.types.logs import LogPage, LogSearchPage
 from appliance.server.graphql.types.projects import Project
 from appliance.server.graphql.types.rollups import RunRollup, run_rollup
 from appliance.server.graphql.types.system import Me, Server
@@ -169,6 +178,22 @@ class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, S
         lines = logs.LogFilter(filter.min_level, filter.task_slug, filter.map_index, text, stream)
         page, previous = logs.page(info.context.session(), flow_run_id, lines, pages.size(first), after, before)
         return LogPage(items=[log_types.log(row) for row in page.rows], next=page.next, previous=previous)
+
+    @root_field(Permission.READ)
+    def log_search(
+        self,
+        info: Info,
+        text: str,
+        filter: LogSearchFilter | None = None,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> LogSearchPage:
+        filter, words = filter or LogSearchFilter(), log_words.parse(text)
+        runs = RunFilter(flow_id=filter.flow_id, flow=filter.flow, project=filter.project)
+        criteria = log_search.LogSearch(words, runs, filter.min_level, filter.since, filter.until)
+        page = log_search.page(info.context.session(), criteria, pages.size(first), after)
+        items = [log_types.found_log(row, words) for row in page.rows]
+        return LogSearchPage(items=items, next=page.next, complete=page.complete)
 
     @root_field(Permission.READ)
     def run_rollups(

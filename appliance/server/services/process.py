@@ -21,6 +21,7 @@ from appliance.server.services.disk import Disk
 from appliance.server.services.hold import Hold
 from appliance.server.services.jobs import Jobs
 from appliance.server.services.late import Late
+from appliance.server.services.log_search import LogSearch
 from appliance.server.services.repair import Repair
 from appliance.server.services.retention import Retention
 from appliance.server.services.rollups import Rollups
@@ -130,6 +131,7 @@ def services_of(settings: Settings, db: Database) -> list[Service]:
         Hold(db, settings.hold_overdue_above),
         Rollups(db),
         RunNames(db),
+        LogSearch(db),
         Retention(db, settings),
         Disk(db),
         Soundness(db),

@@ -101,7 +101,16 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
 }
 """Rows of some columns of one table, or of a few."""
 
-LABELLED = {"AttemptRun", "RunnableFlow", "VersionWork", "AttemptToken", "TaskRunUpdate", "PlanUpdate", "StateNews"}
+LABELLED = {
+    "AttemptRun",
+    "RunnableFlow",
+    "VersionWork",
+    "AttemptToken",
+    "TaskRunUpdate",
+    "PlanUpdate",
+    "StateNews",
+    "FoundRow",
+}
 """Rows whose names are labels or parameters of their statements."""
 NARROWED = {"TimedTaskRun", "RunningRun"}
 """Rows that a condition has narrowed down."""

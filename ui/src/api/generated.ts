@@ -154,6 +154,15 @@ export interface LogFilter {
   stream?: LogStream | null;
 }
 
+export interface LogSearchFilter {
+  flowId?: string | null;
+  flow?: string | null;
+  project?: string | null;
+  minLevel?: number | null;
+  since?: string | null;
+  until?: string | null;
+}
+
 export type LogStream = "STDOUT" | "STDERR";
 
 export interface MarkFlowRunInput {
@@ -772,6 +781,37 @@ export type LimitsQueryVariables = Record<string, never>;
 
 export const LimitsDocument: Document<LimitsQuery, LimitsQueryVariables> = {
   text: "query Limits{concurrencyLimits{...LimitRow}}fragment LimitRow on ConcurrencyLimit{id kind name slots used holders{flowRunId flowRunName since taskSlug mapIndex}}",
+};
+
+export type LogSearchQuery = {
+  logSearch: {
+    items: {
+      id: number;
+      at: string;
+      level: number;
+      message: string;
+      stream: LogStream | null;
+      taskSlug: string | null;
+      mapIndex: number;
+      flowRunId: string;
+      runName: string;
+      flow: string;
+      project: string;
+    }[];
+    next: string | null;
+    complete: boolean;
+  };
+};
+
+export type LogSearchQueryVariables = {
+  text: string;
+  filter?: LogSearchFilter | null;
+  first?: number | null;
+  after?: string | null;
+};
+
+export const LogSearchDocument: Document<LogSearchQuery, LogSearchQueryVariables> = {
+  text: "query LogSearch($text:String!$filter:LogSearchFilter$first:Int$after:String){logSearch(text:$text filter:$filter first:$first after:$after){items{id at level message stream taskSlug mapIndex flowRunId runName flow project}next complete}}",
 };
 
 export type LogsQuery = {

@@ -43,6 +43,10 @@ export const jobKeys = {
   one: (id: string) => [...jobKeys.all, id] as const,
 };
 
+export const logKeys = {
+  search: (view: object) => ["log-search", view] as const,
+};
+
 export const limitKeys = { list: ["limits"] as const };
 
 /** Those of a user change with the user; null: one's own. */

@@ -78,6 +78,9 @@ function Head({ list: { query, count } }: { list: RunList }) {
         {query.data && `${count.total.toLocaleString("en")}${count.totalCapped ? "+" : ""}`}
       </span>
       <span className="spring" />
+      <Link to="/logs" className="muted link">
+        Search logs
+      </Link>
       <Link to="/jobs" className="muted link">
         Jobs
       </Link>

@@ -68,6 +68,7 @@ const PATHS = [
   "/login",
   "/runs",
   "/runs/$runId",
+  "/logs",
   "/flows",
   "/flows/$flowId",
   "/flows/$flowId/run",

@@ -22,6 +22,14 @@ class LogRow(RowType):
     message: str
 
 
+class FoundRow(LogRow):
+    """A line that a search has found, with the names of its run, flow and project."""
+
+    run_name: str
+    flow: str
+    project: str
+
+
 class NewLog(TypedDict):
     """A log line to append."""
 

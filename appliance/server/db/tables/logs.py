@@ -1,4 +1,7 @@
-"""The log lines of runs, in order of arrival."""
+"""The log lines of runs, in order of arrival. The index of their words, for the search in all runs, is on SQLite the FTS5 table
+`log_search`, and on Postgres a table of this name, which the migrations make, since neither can be declared here. As with the index of
+names (`run_names`), triggers fill it on Postgres, and our own writes on SQLite.
+"""
 
 from __future__ import annotations
 

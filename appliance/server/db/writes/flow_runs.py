@@ -19,7 +19,7 @@ from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.projects import Project
-from appliance.server.db.writes import run_names, usage
+from appliance.server.db.writes import log_search, run_names, usage
 from appliance.server.db.writes.states import FACTS
 from appliance.server.domain.transitions import LATE
 
@@ -130,6 +130,7 @@ def delete_one(session: Session, flow_run_id: UUID) -> None:
 
 def _delete(session: Session, chosen: ColumnElement[bool]) -> int:
     run_names.forget(session, chosen)
+    log_search.forget_runs(session, chosen)
     return usage.delete_runs(session, chosen)
 
 

@@ -14,7 +14,7 @@ from appliance.server.db.conditions import LIVE_NOW
 from appliance.server.db.reads import readable
 from appliance.server.db.reads.disk import unused_pages
 from appliance.server.db.tables import metadata
-from appliance.server.db.writes import run_names, usage
+from appliance.server.db.writes import log_search, run_names, usage
 from appliance.server.domain.retention import ENDED
 
 _run = metadata.tables["flow_run"]
@@ -46,6 +46,7 @@ def numbered(
         chosen = and_(chosen, rows.c.at < before)
     if table == _log.name:
         usage.forget_lines(session, chosen)
+        log_search.forget(session, chosen)
     return ids[-1], _removed(session, delete(rows).where(chosen))
 
 
@@ -74,8 +75,10 @@ def run(session: Session, flow_run_id: UUID, limit: int) -> tuple[int, bool]:
     The rest is left for the next call: log lines go first, then task runs, then the run itself.
     """
     connection = session.connection()
-    lines = select(_log.c.id).where(_log.c.flow_run_id == flow_run_id).limit(limit)
-    rows = _removed(session, delete(_log).where(_log.c.id.in_(lines)))
+    oldest_lines = select(_log.c.id).where(_log.c.flow_run_id == flow_run_id).order_by(_log.c.id).limit(limit)
+    lines = _log.c.id.in_(oldest_lines)
+    log_search.forget(session, lines)
+    rows = _removed(session, delete(_log).where(lines))
     while rows < limit:
         oldest = select(_task.c.id).where(_task.c.flow_run_id == flow_run_id).limit(min(_CHUNK, limit - rows))
         tasks = connection.execute(oldest).scalars().all()

@@ -69,6 +69,16 @@ class LogFilter:
 
 
 @strawberry.input
+class LogSearchFilter:
+    flow_id: UUID | None = None
+    flow: str | None = strawberry.field(default=None, description="A flow's name, or project/flow.")
+    project: str | None = None
+    min_level: int | None = None
+    since: datetime | None = strawberry.field(default=None, description="Lines written at or after this time.")
+    until: datetime | None = strawberry.field(default=None, description="Lines written before this time.")
+
+
+@strawberry.input
 class CreateFlowRunInput:
     flow_id: UUID
     parameters: JSON | None = None
