@@ -22,6 +22,7 @@ from appliance.server.actions import (
     passwords,
     presence,
     projects,
+    quotas,
     restored,
     rollups,
     run_names,
@@ -32,6 +33,7 @@ from appliance.server.actions import (
     tokens,
     users,
 )
+from appliance.server.actions.report_rows import log_row
 from appliance.server.actions.retention import Sweep, keep_of
 from appliance.server.auth import sessions as credentials
 from appliance.server.auth import tokens as bearers
@@ -41,7 +43,7 @@ from appliance.server.db.reads import sessions as reads
 from appliance.server.db.reads.log_search import FILL as LINES
 from appliance.server.db.reads.run_names import FILL
 from appliance.server.db.session import Database
-from appliance.server.db.writes import settings
+from appliance.server.db.writes import logs, settings
 from appliance.server.errors import ServerError
 from appliance.server.services.scheduler import Scheduler
 from tests.integration import builders
@@ -134,12 +136,18 @@ class Administration:
     def look_after(self) -> None:
         presence.beat(self.db, self.time)
         flow = builders.register(self.db).flow_id
-        builders.create(self.db, flow, idempotency_key="later", scheduled_time=LATER)
+        run = builders.create(self.db, flow, idempotency_key="later", scheduled_time=LATER)
         rollups.advance(self.db, self.time + timedelta(minutes=1))
         with self.db.write("setup") as session:
             settings.put(session, FILL.name, f'"{UUID(int=0)}"', self.time)  # as an upgrade leaves it
             settings.put(session, LINES.name, "5", self.time)
         while run_names.fill(self.db, self.time) or log_search.fill(self.db, self.time):
+            pass
+        with self.db.write("setup") as session:
+            lines = [log_row(run, self.time, "INFO", "flow", "A line that is not in the index yet.")]
+            logs.add(session, lines)
+            quotas.add_lines(session, lines)
+        while log_search.follow(self.db):
             pass
         disk.sample(self.db, self.time)
         Sweep(self.db, keep_of(Settings()), self.time, 5.0).run()

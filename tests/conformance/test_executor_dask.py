@@ -52,6 +52,7 @@ def test_a_cluster_that_is_not_there() -> None:
 
 def test_the_settings_of_dask_are_restored_after_the_last_of_overlapping_runs() -> None:
     import dask
+    import distributed  # noqa: F401 - which brings its settings
 
     name = "distributed.scheduler.allowed-failures"
     before = dask.config.get(name)

@@ -44,6 +44,8 @@ def points_in_the_sources() -> set[str]:
     return found
 
 
+OF_SQLITE = {"log_search.follow.applied", "log_search.follow.committed"}
+"""Postgres has triggers for it."""
 OF_THE_SERVER = sorted(name for name in points_in_the_sources() if not name.startswith(OF_PROCESSES))
 
 
@@ -58,7 +60,7 @@ def test_the_scripts_pass_every_point_of_the_server(database_url: str, tmp_path:
     goes_well(tmp_path, work_until, f"{script}.nowhere", database_url)
     passed = json.loads((tmp_path / "passes.json").read_text())
     mine = {name for name in OF_THE_SERVER if script_of(name) is script_of(script)}
-    assert mine - set(passed) == set()
+    assert mine - set(passed) - (OF_SQLITE if database_url.startswith("postgresql") else set()) == set()
     goes_well(tmp_path, look_after, script, database_url)
 
 

@@ -8,10 +8,11 @@ from uuid import UUID
 import pytest
 
 from appliance.kit import clock
+from appliance.protocol.agents import AgentReport, InfrastructureLog
 from appliance.protocol.flow_runs import ChangeFlowRun, CreateFlowRun, RestartFlowRun
 from appliance.protocol.life_cycle import DeleteTree
 from appliance.protocol.run_protocol import Begin
-from appliance.server.actions import jobs
+from appliance.server.actions import agents, jobs
 from appliance.server.actions.flow_runs import cancel, delete, restart
 from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.actions.retention import Sweep
@@ -77,6 +78,14 @@ def test_what_people_do_with_runs_is_counted_too(database: Database) -> None:
     restart.restart_run(database, builders.ALICE, run, RestartFlowRun(from_task="extract-1"))
     cancel.cancel_run(database, builders.ALICE, run)
     assert builders.run_row(database, run)["stored_rows"] > before
+    builders.check_usage(database)
+
+
+def test_lines_of_agents_are_counted_too(database: Database) -> None:
+    run, agent = builders.begun(database)
+    line = InfrastructureLog(flow_run_id=run, attempt=1, at=clock.now(), level="INFO", message=TEXT)
+    agents.report(database, builders.ALICE, agent, AgentReport(logs=[line, line]))
+    assert builders.run_row(database, run)["log_bytes"] == 2 * (LINE + 2 * len(TEXT))
     builders.check_usage(database)
 
 

@@ -22,6 +22,7 @@ from appliance.protocol.agents import (
     Stop,
     Work,
 )
+from appliance.server.actions import quotas
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.actions.report_rows import log_row
 from appliance.server.actions.states import apply_remedy, record_bulk
@@ -197,14 +198,13 @@ def report(
         for run, attempt in attempts:
             if not _is_held(rows.get(run), agent_id, attempt):
                 stale[run, attempt] = Held(flow_run_id=run, attempt=attempt)
-        logs.add(
-            session,
-            [
-                log_row(line.flow_run_id, line.at, line.level, "appliance.agent", line.message)
-                for line in request.logs
-                if (line.flow_run_id, line.attempt) not in stale
-            ],
-        )
+        lines = [
+            log_row(line.flow_run_id, line.at, line.level, "appliance.agent", line.message)
+            for line in request.logs
+            if (line.flow_run_id, line.attempt) not in stale
+        ]
+        logs.add(session, lines)
+        quotas.add_lines(session, lines)
         for exit in sorted(request.exited, key=lambda exit: exit.flow_run_id):
             if not _end(session, agent_id, exit, actor, now):
                 stale[exit.flow_run_id, exit.attempt] = Held(flow_run_id=exit.flow_run_id, attempt=exit.attempt)

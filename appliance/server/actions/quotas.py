@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -18,9 +18,21 @@ from appliance.server.db import usage
 from appliance.server.db.reads import quotas as reads
 from appliance.server.db.reads import usage as read_usage
 from appliance.server.db.rows.flow_runs import NewFlowRun
+from appliance.server.db.rows.logs import NewLog
 from appliance.server.db.tables.flows import FlowVersion
 from appliance.server.db.writes import usage as write_usage
-from appliance.server.domain.quotas import OPEN_RUNS, ROW, SECONDS, Allowance, Quota, Stored, allowance, full, is_roomy
+from appliance.server.domain.quotas import (
+    LINE,
+    OPEN_RUNS,
+    ROW,
+    SECONDS,
+    Allowance,
+    Quota,
+    Stored,
+    allowance,
+    full,
+    is_roomy,
+)
 from appliance.server.domain.rules import Rules
 
 _MOST_PROJECTS = 10_000
@@ -105,6 +117,18 @@ def add_states(session: Session, run: RunOfFlow, number: int) -> None:
     if number:
         write_usage.add_to_run(session, run.id, number, number * ROW)
         usage.add(session, project_of(session, run.flow_id), run.id, number, number * ROW)
+
+
+def add_lines(session: Session, lines: Iterable[NewLog]) -> None:
+    """Count log lines that no run has reported."""
+    sums: dict[UUID, tuple[int, int]] = {}
+    for line in lines:
+        rows, size = sums.get(line["flow_run_id"], (0, 0))
+        sums[line["flow_run_id"]] = rows + 1, size + LINE + len(line["message"].encode())
+    for flow_run_id, (rows, size) in sorted(sums.items()):
+        flow_id = write_usage.add_lines(session, flow_run_id, rows, size)
+        if flow_id is not None:
+            usage.add(session, project_of(session, flow_id), flow_run_id, rows, size)
 
 
 def size_of_new(row: NewFlowRun) -> Stored:

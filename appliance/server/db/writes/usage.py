@@ -28,6 +28,12 @@ _ADD_TO_RUN = (
     .where(_run.c.id == bindparam("run"))
     .values(stored_rows=_run.c.stored_rows + bindparam("rows"), stored_bytes=_run.c.stored_bytes + bindparam("bytes"))
 )
+_ADD_LINES = (
+    update(_run)
+    .where(_run.c.id == bindparam("run"))
+    .values(log_rows=_run.c.log_rows + bindparam("rows"), log_bytes=_run.c.log_bytes + bindparam("bytes"))
+    .returning(_run.c.flow_id)
+)
 _OF_RUN = (
     _run.c.flow_id,
     (_run.c.stored_rows + _run.c.log_rows).label("rows"),
@@ -38,6 +44,13 @@ _OF_RUN = (
 def add_to_run(session: Session, flow_run_id: UUID, rows: int, bytes: int) -> None:
     """Add to what a locked run has stored, besides its log."""
     session.connection().execute(_ADD_TO_RUN, {"run": flow_run_id, "rows": rows, "bytes": bytes})
+
+
+def add_lines(session: Session, flow_run_id: UUID, rows: int, bytes: int) -> UUID | None:
+    """Add to what the log of a run has stored; the run's flow, None if there is no such run."""
+    values = {"run": flow_run_id, "rows": rows, "bytes": bytes}
+    flow_id: UUID | None = session.connection().execute(_ADD_LINES, values).scalar_one_or_none()
+    return flow_id
 
 
 def delete_runs(session: Session, chosen: ColumnElement[bool]) -> int:
