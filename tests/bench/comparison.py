@@ -22,7 +22,7 @@ from typing import Any
 from tests.bench import floors, prefect, recorded
 from tests.bench.measure import Series, machine, publish
 from tests.bench.peers.environments import python_of
-from tests.bench.peers.works import FEWER, STEPS, fibo
+from tests.bench.peers.works import FEWER, SMALLER, STEPS, fibo
 from tests.e2e.appliance_process import Appliance, running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,7 +112,9 @@ def contestants(stack: ExitStack, folder: Path, only: set[str]) -> list[Contesta
         lambda: Contestant("Appliance, strict", f"{kept}, each start first", ours(appliance(), "-strict"), strict),
     )
     sync = "in its process, each step committed and synced before the next"
-    add("dbos", lambda: Contestant("DBOS", sync, script(python_of("dbos"), "dbos3.py", "FOLDER", records=True), steps))
+    add(
+        "dbos", lambda: Contestant("DBOS", sync, script(python_of("dbos"), "dbos3.py", "FOLDER", records=True), SMALLER)
+    )
     states = "states recorded by its server; results not kept"
     add(
         "prefect3", lambda: Contestant("Prefect 3", states, served(stack.enter_context(prefect.running(folder))), FEWER)
