@@ -174,9 +174,9 @@ def ratios(series: dict[tuple[str, str], Series]) -> dict[str, float]:
 
 def table(those: list[Contestant], series: dict[tuple[str, str], Series], versions: Mapping[str, str]) -> str:
     """The table of the page, with the machine and the commit."""
-    found = machine()
+    found, rounds = machine(), max(len(one.values) for one in series.values())
     lines = [
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} at commit `{found['commit']}` on {found['cores']} cores with Python {found['python']}; medians.",
+        f"Measured on {datetime.now(UTC):%Y-%m-%d} at commit `{found['commit']}` on {found['cores']} cores with Python {found['python']}; medians of {rounds} rounds.",
         "",
         "| product | what holds | " + " | ".join(TITLES.values()) + " |",
         "|---|---|" + "---:|" * len(TITLES),
