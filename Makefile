@@ -15,7 +15,7 @@ DOCS := $(shell find docs appliance/core appliance/engine appliance/testing -typ
 TWO_AT_A_TIME := $(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target
 LINTS := lint-ui-tests lint-security lint-types lint-ui-types lint-ui-style lint-ui-unused lint-ui-contract lint-imports lint-style
 
-.PHONY: help install hooks ui docs run test test-full fuzz lint check unit $(LINTS) format lock sbom image bench bench-peers chaos soak clean
+.PHONY: help install hooks ui docs run test test-full fuzz lint check unit $(LINTS) format lock sbom dist image bench bench-peers chaos soak clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,12 +30,12 @@ ui: $(STATIC) ## build the web UI
 docs: $(BIN)/.docs ## build the documentation that the appliance serves at /docs
 
 run: install ui docs ## start the appliance at http://127.0.0.1:4200 and run the example once
-	@APPLIANCE_DATA_DIR="$(DATA)" $(BIN)/python deploy/example/first_run.py
+	@APPLIANCE_DATA_DIR="$(DATA)" APPLIANCE_WHEELS="$${APPLIANCE_WHEELS:-$(CURDIR)/dist/wheels:$(DATA)/wheels}" $(BIN)/python deploy/example/first_run.py
 
 test: install ui docs ## set everything up and run the whole test suite
 	@deploy/ci/browser
 	cd ui && npm run --silent test
-	$(BIN)/python -m pytest -q -n 3 --dist loadgroup --durations=20 tests
+	$(BIN)/python -m pytest -q -n 4 --dist loadgroup --durations=20 tests
 
 test-full: install ui docs ## run everything in its long form, storms on several seeds included (hours)
 	@deploy/ci/browser
@@ -92,6 +92,9 @@ lock: install ## resolve the dependencies again and write the lock files
 sbom: install ## write the software bill of materials to dist/sbom.cdx.json (CycloneDX)
 	@$(BIN)/python deploy/ci/sbom.py dist/sbom.cdx.json
 
+dist: install ui docs ## build the wheel, and fetch those of the dependencies, into dist/ (PYTHONS="3.12 3.13" for these versions, too)
+	@$(BIN)/python deploy/ci/dist.py dist $(addprefix --python ,$(PYTHONS))
+
 image: ## build the container image (BASE_IMAGE=... for another base image)
 	docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) -f deploy/docker/Dockerfile -t appliance:local .
 
@@ -116,6 +119,7 @@ $(BIN)/.installed: requirements-dev.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing the locked dependencies into .venv ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip uninstall -qq --disable-pip-version-check --yes appliance  # as this package was once called
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q appliance
 	@touch $@

@@ -5,48 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from appliance.core import signals, states, triggers
-from appliance.core.annotations import flatten, mapped, unmapped
-from appliance.core.building import tags
-from appliance.core.context import context
-from appliance.core.control import case, ifelse, merge, switch
-from appliance.core.flow import Flow
-from appliance.core.logs import get_logger
-from appliance.core.parameter import DateTimeParameter, Parameter
-from appliance.core.run_config import LocalRun, UniversalRun
-from appliance.core.task import Task
-from appliance.core.task_decorator import task
-from appliance.core.triggers import (
-    all_failed,
-    all_finished,
-    all_successful,
-    always_run,
-    any_failed,
-    any_successful,
-    manual_only,
-    not_all_skipped,
-    some_failed,
-    some_successful,
-)
 from appliance.kit.version import VERSION as __version__
-from appliance.schedules import (
-    Blackout,
-    Calendar,
-    CronClock,
-    CronSchedule,
-    DatesClock,
-    DatesSchedule,
-    IntervalClock,
-    IntervalSchedule,
-    RRuleClock,
-    RRuleSchedule,
-    Schedule,
-    adjustments,
-    filters,
-)
 
 if TYPE_CHECKING:
+    from appliance.core import signals, states, triggers
+    from appliance.core.annotations import flatten, mapped, unmapped
     from appliance.core.apply_map import apply_map
+    from appliance.core.building import tags
     from appliance.core.cache_validators import (
         all_inputs,
         all_parameters,
@@ -55,9 +20,13 @@ if TYPE_CHECKING:
         partial_inputs_only,
         partial_parameters_only,
     )
-    from appliance.core.control import FilterTask
+    from appliance.core.context import context
+    from appliance.core.control import FilterTask, case, ifelse, merge, switch
     from appliance.core.fingerprints import fingerprint
+    from appliance.core.flow import Flow
     from appliance.core.flow_decorator import flow
+    from appliance.core.logs import get_logger
+    from appliance.core.parameter import DateTimeParameter, Parameter
     from appliance.core.resources import ResourceManager, resource_manager
     from appliance.core.result_serializers import (
         CompressedSerializer,
@@ -68,7 +37,22 @@ if TYPE_CHECKING:
     )
     from appliance.core.results import Result
     from appliance.core.retries import exponential_backoff
+    from appliance.core.run_config import LocalRun, UniversalRun
     from appliance.core.secrets import EnvVarSecret, Secret, SecretTask
+    from appliance.core.task import Task
+    from appliance.core.task_decorator import task
+    from appliance.core.triggers import (
+        all_failed,
+        all_finished,
+        all_successful,
+        always_run,
+        any_failed,
+        any_successful,
+        manual_only,
+        not_all_skipped,
+        some_failed,
+        some_successful,
+    )
     from appliance.engine import executors
     from appliance.engine.executors import DaskExecutor, LocalExecutor, ProcessExecutor, ThreadExecutor
     from appliance.engine.results.addresses import result_from_url
@@ -76,6 +60,21 @@ if TYPE_CHECKING:
     from appliance.engine.results.memory import MemoryResult
     from appliance.engine.results.object_stores import AzureResult, GCSResult, S3Result
     from appliance.engine.results.sftp import SFTPResult
+    from appliance.schedules import (
+        Blackout,
+        Calendar,
+        CronClock,
+        CronSchedule,
+        DatesClock,
+        DatesSchedule,
+        IntervalClock,
+        IntervalSchedule,
+        RRuleClock,
+        RRuleSchedule,
+        Schedule,
+        adjustments,
+        filters,
+    )
 
 __all__ = [
     "AzureResult",
@@ -158,48 +157,60 @@ __all__ = [
     "unmapped",
 ]
 
-
-# Loaded only by those who name one or run a flow, so that importing the SDK stays cheap.
-_LAZY = {
-    "apply_map": "appliance.core.apply_map",
-    "FilterTask": "appliance.core.control",
-    "ResourceManager": "appliance.core.resources",
-    "resource_manager": "appliance.core.resources",
-    "exponential_backoff": "appliance.core.retries",
-    "all_inputs": "appliance.core.cache_validators",
-    "all_parameters": "appliance.core.cache_validators",
-    "duration_only": "appliance.core.cache_validators",
-    "never_use": "appliance.core.cache_validators",
-    "partial_inputs_only": "appliance.core.cache_validators",
-    "partial_parameters_only": "appliance.core.cache_validators",
-    "fingerprint": "appliance.core.fingerprints",
-    "flow": "appliance.core.flow_decorator",
-    "Result": "appliance.core.results",
-    "EnvVarSecret": "appliance.core.secrets",
-    "Secret": "appliance.core.secrets",
-    "SecretTask": "appliance.core.secrets",
-    "CompressedSerializer": "appliance.core.result_serializers",
-    "JSONSerializer": "appliance.core.result_serializers",
-    "PandasSerializer": "appliance.core.result_serializers",
-    "PickleSerializer": "appliance.core.result_serializers",
-    "Serializer": "appliance.core.result_serializers",
-    "result_from_url": "appliance.engine.results.addresses",
-    "LocalResult": "appliance.engine.results.local",
-    "MemoryResult": "appliance.engine.results.memory",
-    "AzureResult": "appliance.engine.results.object_stores",
-    "GCSResult": "appliance.engine.results.object_stores",
-    "S3Result": "appliance.engine.results.object_stores",
-    "SFTPResult": "appliance.engine.results.sftp",
+_MODULES = {
+    "adjustments": "appliance.schedules.adjustments",
+    "filters": "appliance.schedules.filters",
+    "signals": "appliance.core.signals",
+    "states": "appliance.core.states",
+    "triggers": "appliance.core.triggers",
     "executors": "appliance.executors",
-    "DaskExecutor": "appliance.engine.executors.dask",
-    "LocalExecutor": "appliance.engine.executors.local",
-    "ProcessExecutor": "appliance.engine.executors.processes",
-    "ThreadExecutor": "appliance.engine.executors.threads",
 }
+_NAMES = {
+    "appliance.core.annotations": "flatten mapped unmapped",
+    "appliance.core.apply_map": "apply_map",
+    "appliance.core.building": "tags",
+    "appliance.core.cache_validators": "all_inputs all_parameters duration_only never_use partial_inputs_only partial_parameters_only",
+    "appliance.core.context": "context",
+    "appliance.core.control": "FilterTask case ifelse merge switch",
+    "appliance.core.fingerprints": "fingerprint",
+    "appliance.core.flow": "Flow",
+    "appliance.core.flow_decorator": "flow",
+    "appliance.core.logs": "get_logger",
+    "appliance.core.parameter": "DateTimeParameter Parameter",
+    "appliance.core.resources": "ResourceManager resource_manager",
+    "appliance.core.result_serializers": "CompressedSerializer JSONSerializer PandasSerializer PickleSerializer Serializer",
+    "appliance.core.results": "Result",
+    "appliance.core.retries": "exponential_backoff",
+    "appliance.core.run_config": "LocalRun UniversalRun",
+    "appliance.core.secrets": "EnvVarSecret Secret SecretTask",
+    "appliance.core.task": "Task",
+    "appliance.core.task_decorator": "task",
+    "appliance.core.triggers": "all_failed all_finished all_successful always_run any_failed any_successful manual_only not_all_skipped some_failed some_successful",
+    "appliance.engine.executors.dask": "DaskExecutor",
+    "appliance.engine.executors.local": "LocalExecutor",
+    "appliance.engine.executors.processes": "ProcessExecutor",
+    "appliance.engine.executors.threads": "ThreadExecutor",
+    "appliance.engine.results.addresses": "result_from_url",
+    "appliance.engine.results.local": "LocalResult",
+    "appliance.engine.results.memory": "MemoryResult",
+    "appliance.engine.results.object_stores": "AzureResult GCSResult S3Result",
+    "appliance.engine.results.sftp": "SFTPResult",
+    "appliance.schedules": "Blackout Calendar CronClock CronSchedule DatesClock DatesSchedule IntervalClock IntervalSchedule RRuleClock RRuleSchedule Schedule",
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+"""Loaded only by those who name one, so that commands and servers, which are in this package too, don't wait for the SDK."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    if name in _MODULES:
+        thing: Any = importlib.import_module(_MODULES[name])
+    elif name in _HOMES:
+        thing = getattr(importlib.import_module(_HOMES[name]), name)
+    else:
         raise AttributeError(f"module 'appliance' has no attribute {name!r}")
-    module = importlib.import_module(_LAZY[name])
-    return module if name == "executors" else getattr(module, name)
+    globals()[name] = thing
+    return thing
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -23,7 +23,7 @@ from appliance.kit import env, environment_names, profiles
 
 PREFIX = "APPLIANCE"
 _OTHER_VARIABLES = (
-    *("url", "token", "config", "checkpointing", "progress", "crash"),
+    *("url", "token", "config", "checkpointing", "progress", "crash", "secrets_dir"),
     *(
         "run_id",
         "run_attempt",
@@ -110,6 +110,8 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     public_url: str = ""
     metrics_public: bool = True
     metrics_from: str = ""
+    wheels: str = ""
+    wheels_public: bool = True
     graphql_introspection: bool = False
     secure_cookies: bool = False
     session_hours: Annotated[float, msgspec.Meta(gt=0, le=24 * 365)] = 24 * 7.0
@@ -134,6 +136,7 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     project_open_runs: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 100_000
     project_rows: Annotated[int, msgspec.Meta(ge=0, le=2**50)] = 200_000_000
     project_bytes: Bytes = 200 * 1024**3
+    project_secrets: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 1_000
     late_after: Annotated[float, msgspec.Meta(ge=0)] = 60.0
     longest_wait: Seconds = 600.0
     agent_capacity: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 8
@@ -145,6 +148,7 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     agent_user: str = ""
     server_user: str = ""
     results_url: str = ""
+    secrets_key_file: str = ""
     retention_interval: Seconds = 30.0
     retention_runs_days: Days = 90
     retention_logs_days: Days = 30
@@ -206,6 +210,21 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     def results(self) -> str:
         """Where the embedded agent's runs store results: `results_url`, or `results` in the data directory."""
         return self.results_url or (self.data_path / "results").as_uri()
+
+    @property
+    def wheel_folders(self) -> tuple[Path, ...]:
+        """The folders in `wheels`, whose wheels the package index has, or `wheels` in the data directory."""
+        folders = [folder for folder in self.wheels.split(os.pathsep) if folder]
+        return tuple(Path(folder).expanduser().absolute() for folder in folders) or (self.data_path / "wheels",)
+
+    @property
+    def secrets_key_path(self) -> Path:
+        """Where the keys of secrets are: `secrets_key_file`, or `secrets.key` in the data directory."""
+        return (
+            Path(self.secrets_key_file).expanduser().resolve()
+            if self.secrets_key_file
+            else self.data_path / "secrets.key"
+        )
 
     @property
     def local_url(self) -> str:
@@ -348,7 +367,8 @@ def _warn_of_strangers(links: set[str], environ: Mapping[str, str], known: tuple
         )
     ours = (*known, *_OTHER_VARIABLES)
     for variable in environ:
-        name = variable.removeprefix(f"{PREFIX}_").removesuffix("_FILE").lower()
+        whole = variable.removeprefix(f"{PREFIX}_").lower()
+        name = whole if whole in ours else whole.removesuffix("_file")
         if variable.startswith(f"{PREFIX}_") and name not in ours and not name.startswith(_SECRETS):
             _logger.warning(
                 "Ignoring %s: there is no such setting%s", variable, _suggest(name, ours, PREFIX + "_") or "."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -11,14 +10,14 @@ from concurrent.futures import Future
 from typing import ClassVar, Literal
 from uuid import UUID
 
+from appliance.agents.introduction import introduction
 from appliance.agents.roots import Roots
 from appliance.client import agents
 from appliance.client.errors import PASSING, ClientError, Forbidden, NotFound, SetupRequired, Unauthenticated
 from appliance.client.transport import Transport, retry_after
 from appliance.kit import crash
 from appliance.kit.backoff import delays
-from appliance.kit.version import VERSION
-from appliance.protocol.agents import Claim, Claimed, CodeGone, Enrol, Enrolled, Held, Work
+from appliance.protocol.agents import Claim, Claimed, CodeGone, Enrolled, Held, Work
 
 WAIT = 3.0
 """How long a claim waits for work. A stopping agent waits for its open claim, whose answer may be work, so this must be short."""
@@ -34,30 +33,6 @@ _logger = logging.getLogger("appliance.agent")
 
 class StartFailed(Exception):
     """A run could not be started. The message is a sentence for the run's page."""
-
-
-def introduction(
-    kind: Literal["process", "docker", "kubernetes"],
-    name: str,
-    labels: Sequence[str],
-    capacity: int,
-    roots: Roots | None,
-    env_names: Sequence[str] | None,
-    projects: Sequence[str] = (),
-) -> Enrol:
-    """What an agent on this machine says of itself when it enrols."""
-    return Enrol(
-        name=name,
-        type=kind,
-        labels=sorted(set(labels)),
-        projects=sorted(set(projects)),
-        capacity=capacity,
-        version=VERSION,
-        host=socket.gethostname(),
-        roots=None if roots is None else list(roots.open),
-        closed=[] if roots is None else list(roots.closed),
-        env_names=None if env_names is None else list(env_names),
-    )
 
 
 class Agent(ABC):
@@ -126,7 +101,7 @@ class Agent(ABC):
             self.close()
 
     def _until(self, stop: threading.Event) -> int:
-        """Run the loop in a thread that is abandoned if it does not end in time."""
+        """Run the loop in a thread that is abandoned if it does not end in time. An end for another reason sets `stop`, too."""
         outcome: Future[int] = Future()
 
         def work() -> None:
@@ -134,10 +109,10 @@ class Agent(ABC):
                 outcome.set_result(self._run(stop))
             except BaseException as error:  # noqa: BLE001 - raised again below, in the waiting thread
                 outcome.set_exception(error)
+            stop.set()
 
         threading.Thread(target=work, name="appliance-claims", daemon=True).start()
-        while not stop.wait(0.5) and not outcome.done():
-            continue
+        stop.wait()
         try:
             return outcome.result(STOP_SECONDS)
         except TimeoutError:

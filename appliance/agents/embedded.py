@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from appliance.agents.agent import introduction
+from appliance.agents.introduction import names_in
 from appliance.agents.process import ProcessAgent
 from appliance.agents.roots import Roots
 from appliance.agents.sealed_tokens import key_of
 from appliance.client.transport import Transport
 from appliance.config import Settings
 from appliance.kit import lifecycle, logs
-from appliance.protocol.agents import Enrol
 
 
 def main(settings: Settings, token: str, key: str, *, separated: bool) -> int:
@@ -31,21 +30,3 @@ def main(settings: Settings, token: str, key: str, *, separated: bool) -> int:
         key=key_of(key),
     )
     return agent.run(stop)
-
-
-def enrolment(settings: Settings, home: str | None) -> Enrol:
-    """What it will say of itself. `home` is that of its user, None: the one of this process."""
-    return introduction(
-        "process",
-        settings.agent_name,
-        names_in(settings.agent_labels),
-        settings.agent_capacity,
-        Roots.of(settings, home=home),
-        settings.open_env_names,
-        names_in(settings.agent_projects),
-    )
-
-
-def names_in(text: str) -> list[str]:
-    """The names between commas."""
-    return [name.strip() for name in text.split(",") if name.strip()]

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,10 +23,11 @@ from uuid import UUID
 import msgspec
 
 from appliance import config
+from appliance.agents.run_secrets import asker
 from appliance.client import run_protocol as runs
 from appliance.client.errors import ClientError, Forbidden, NotFound, StaleAttempt, Unauthenticated
 from appliance.client.transport import Transport
-from appliance.core import flow_file, secrets
+from appliance.core import flow_file, secrets, served_secrets
 from appliance.core.logs import get_logger
 from appliance.core.states import Cancelled, Failed, Paused, State
 from appliance.engine import failures
@@ -37,7 +38,7 @@ from appliance.engine.tracked.logs import RunLog, reported
 from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.slots import TaskSlots
 from appliance.engine.tracked.spool import FILE_NAME
-from appliance.kit import clock, crash, lifecycle, logs, privileges
+from appliance.kit import clock, crash, hidden_memory, lifecycle, logs
 from appliance.kit.backoff import delays
 from appliance.kit.errors import ApplianceError
 from appliance.packaging.loading import load_flow
@@ -129,7 +130,7 @@ class Stopping:
 def main() -> int:
     """Run the attempt that the environment describes. Returns the exit code of the process."""
     if os.environ.pop("APPLIANCE_RUN_HIDDEN", ""):
-        privileges.hide()
+        hidden_memory.hide()
     crash.arm_from(os.environ)
     crash.point("runner.start")
     assignment = Assignment.take(os.environ)
@@ -195,7 +196,8 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
         slots = TaskSlots(
             lambda request: runs.slots(transport, assignment.flow_run_id, request), assignment.attempt, reporter
         )
-        final = _run_flow(assignment, begun, reporter, log, slots, stopping)
+        ask = asker(transport, assignment.flow_run_id, assignment.attempt, stopping)
+        final = _run_flow(assignment, begun, reporter, log, slots, stopping, ask)
 
         def cut(sentence: str) -> None:
             _logger.warning("%s", sentence)
@@ -223,13 +225,20 @@ def _log_settings() -> tuple[config.RunLogSettings, str]:
 
 
 def _run_flow(
-    assignment: Assignment, begun: Begun, reporter: Reporter, log: RunLog, slots: TaskSlots, stopping: Stopping
+    assignment: Assignment,
+    begun: Begun,
+    reporter: Reporter,
+    log: RunLog,
+    slots: TaskSlots,
+    stopping: Stopping,
+    ask_secret: Callable[[str], str],
 ) -> State:
     """Load and run the flow. Returns its final state."""
     crash.point("runner.begun")
     try:
         runner = _load(assignment, begun, reporter)
         runner.slots, runner.log = slots, log
+        served_secrets.connect(ask_secret, secrets.declared_by(runner.flow))
     except CodeMissing as error:  # it was there when the agent looked
         log.finish()
         _logger.warning("%s", error)

@@ -23,13 +23,17 @@ from appliance.agents.attempts import (
     write_stop_reason,
 )
 from appliance.agents.exit_reports import ExitReports
+from appliance.agents.result_sweep import ResultSweep
 from appliance.agents.roots import Roots
 from appliance.agents.warm_pool import PoolUnusable, WarmPool
 from appliance.agents.watch import LiveProcess, Watcher
 from appliance.agents.zygote import OUTPUT_FLAGS
 from appliance.client.transport import Transport
 from appliance.core import secrets
+from appliance.core.errors import ResultError
 from appliance.core.flow_file import FlowFile
+from appliance.engine.results.addresses import result_from_url
+from appliance.engine.results.local import LocalResult
 from appliance.kit import crash, environment_names
 from appliance.kit.environment_names import EVERY_ORDINARY, refused_name
 from appliance.packaging.loading import code_problem
@@ -79,6 +83,8 @@ class ProcessAgent(Agent):
         self._pool: WarmPool | None = None
         self._exits = ExitReports(transport, self._attempts)
         self._watcher = Watcher(self._on_exit, self.changed.set)
+        folder = _folder_of(results_url)
+        self._sweep = None if folder is None else ResultSweep(transport, folder, self._active_runs)
 
     # --- called by the loop
 
@@ -94,10 +100,14 @@ class ProcessAgent(Agent):
     def on_enrol(self, answer: Enrolled) -> None:
         self._grace = answer.cancel_grace
         self._exits.start(answer.agent_id)
+        if self._sweep is not None:
+            self._sweep.start(answer.agent_id)
 
     def close(self) -> None:
         self._watcher.close()
         self._exits.close()
+        if self._sweep is not None:
+            self._sweep.close()
         if self._pool is not None:
             self._pool.close()
 
@@ -106,8 +116,11 @@ class ProcessAgent(Agent):
         return [Held(flow_run_id=record.flow_run_id, attempt=record.attempt) for record in records]
 
     def code_problem(self, work: Work) -> str:
-        if _refusal(self.roots, work.storage):
-            return ""  # it is not looked for; starting it says why
+        try:
+            if _refusal(self.roots, work.storage):
+                return ""  # it is not looked for; starting it says why
+        except ValueError:
+            return ""
         return code_problem(work.storage)
 
     def start(self, work: Work) -> None:
@@ -161,6 +174,9 @@ class ProcessAgent(Agent):
         except OSError as error:
             _logger.error("Could not write the failed start of run %s to disk: %s", work.flow_run_id, error)
         self._exits.add(directory, record, exited)
+
+    def _active_runs(self) -> set[UUID]:
+        return {held.flow_run_id for held in self.holding()}
 
     # --- processes
 
@@ -233,6 +249,15 @@ class ProcessAgent(Agent):
         self._exits.add(directory, record, exited)
 
 
+def _folder_of(results_url: str) -> Path | None:
+    """The folder that is the default place for results; None if that is elsewhere, or the address is wrong, which the runs say."""
+    try:
+        place = result_from_url(results_url) if results_url else None
+    except ResultError:
+        return None
+    return place.folder if isinstance(place, LocalResult) else None
+
+
 def _pool(hidden: bool) -> WarmPool | None:
     try:
         return WarmPool(hidden=hidden)
@@ -251,7 +276,12 @@ def _refusal(roots: Roots, storage: Mapping[str, Any]) -> str:
         name = str(storage["module"])
         above = FlowFile.of(Path(path), name).root if name.count(".") < len(Path(path).parents) - 1 else Path("/")
         problem = roots.problem("folder of the module", str(above))
-    return problem
+    refusals = (roots.problem("folder of the code", folder) for folder in _folders(storage))
+    return problem or next(filter(None, refusals), "")
+
+
+def _folders(storage: Mapping[str, Any]) -> list[str]:
+    return storages.decode(storage).folders if storage.get("files") else []
 
 
 def _working_directory(work: Work, config: RunConfigDocument, directory: Path, roots: Roots) -> Path:

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from appliance.kit import privileges
+from appliance.kit import hidden_memory
 
 LARGEST = 1 << 20
 OUTPUT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -31,7 +31,7 @@ HIDDEN = "hidden"
 def main() -> int:
     """Serve requests until the agent exits."""
     if HIDDEN in sys.argv:
-        privileges.hide()
+        hidden_memory.hide()
     channel = socket.socket(fileno=int(sys.argv[1]))
     _preload()
     if threading.active_count() != 1 or len(list(Path("/proc/self/task").iterdir())) != 1:
@@ -59,13 +59,10 @@ def main() -> int:
 
 def _preload() -> None:
     """Import everything that a run needs except the flow's own modules."""
-    import httpx2
-
     import appliance.agents.execute
     import appliance.engine.executors
-    import appliance.packaging.local  # noqa: F401
-
-    httpx2.Client(verify=False).close()
+    import appliance.packaging.local
+    import appliance.schedules  # noqa: F401 - by many flows
 
 
 def _fork(channel: socket.socket, request: dict[str, Any], pipe: tuple[int, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance import config
-from appliance.cli.backup import place_options
-from appliance.cli.output import as_json, echo, print_json
+from appliance.cli.backup import place_options, sentences
+from appliance.cli.output import as_json, echo, print_json, print_table
 from appliance.config import Settings
+from appliance.kit.plurals import counted
 
 if TYPE_CHECKING:
     from appliance.server.db.session import Database
@@ -24,10 +26,15 @@ Examples:
   appliance admin setup-link
   appliance admin reset maria --password-file new.txt --data-dir /var/lib/appliance"""
 
+_KEY_EXAMPLES = """\b
+Examples:
+  appliance admin secrets-key list
+  appliance admin secrets-key rotate --data-dir /var/lib/appliance"""
+
 
 @click.group(epilog=_EXAMPLES)
 def admin() -> None:
-    """Get back in when nobody can sign in. Works on the database of this machine, without the server."""
+    """Get back in when nobody can sign in, and see to the keys of secrets. Works on this machine, without the server."""
 
 
 @admin.command(epilog=_EXAMPLES)
@@ -71,6 +78,74 @@ def setup_link(json_output: bool, **options: Any) -> None:
         print_json({"url": link})
     else:
         echo(f"{link}\nIt is valid once, for {setup.LINK_HOURS} hours.")
+
+
+@admin.group("secrets-key", epilog=_KEY_EXAMPLES)
+def secrets_key() -> None:
+    """List, add, and rotate the keys that seal secrets. They are in a file on the machines of the server, not in the database."""
+
+
+@secrets_key.command("list", epilog="\b\nExample:\n  appliance admin secrets-key list")
+@place_options
+@as_json
+def list_keys(json_output: bool, **options: Any) -> None:
+    """List the ids of the keys, and how many secrets each of them seals."""
+    with _database(options) as (settings, database):
+        from appliance.server.actions import secret_keys
+        from appliance.server.auth.secret_keys import SecretKeys
+
+        keys = SecretKeys(settings.secrets_key_path)
+        uses = secret_keys.keys_in_use(database, keys)
+    if json_output:
+        print_json({"file": str(keys.path), "items": [dataclasses.asdict(use) for use in uses]})
+        return
+    marks = ((("current" if use.current else ""), ("" if use.present else "lost")) for use in uses)
+    rows = ((use.id, use.secrets, " ".join(filter(None, mark))) for use, mark in zip(uses, marks, strict=True))
+    print_table(("KEY", "SECRETS", ""), rows, "There are no keys yet; the first secret that is set creates one.")
+
+
+@secrets_key.command("add", epilog="\b\nExample:\n  appliance admin secrets-key add")
+@place_options
+@as_json
+def add_key(json_output: bool, **options: Any) -> None:
+    """Add a key to the file, for the next rotation. Where the server runs on several machines, copy the file to all of them before that."""
+    settings = config.load(**options)
+    from appliance.server.auth.secret_keys import SecretKeys
+
+    keys = SecretKeys(settings.secrets_key_path)
+    with sentences():
+        key_id = keys.add()
+    if json_output:
+        print_json({"file": str(keys.path), "id": key_id})
+    else:
+        echo(f"Key {key_id} is in {keys.path}; `appliance admin secrets-key rotate` makes it the current one.")
+
+
+@secrets_key.command(epilog=_KEY_EXAMPLES)
+@click.option("--keep-old", is_flag=True, help="Keep the old keys, so that secrets in older backups stay readable.")
+@click.option(
+    "--delete-lost", is_flag=True, help="Delete the secrets that can't be unsealed because their key is lost."
+)
+@place_options
+@as_json
+def rotate(keep_old: bool, delete_lost: bool, json_output: bool, **options: Any) -> None:
+    """Seal all secrets with a new key, and remove the old one. The appliance may be running. If it is cut off, run it again."""
+    with _database(options) as (settings, database):
+        from appliance.server.actions import secret_keys
+        from appliance.server.auth.secret_keys import SecretKeys
+
+        keys = SecretKeys(settings.secrets_key_path)
+        done = secret_keys.rotate(database, keys, delete_lost=delete_lost, keep_old=keep_old)
+    if json_output:
+        print_json(dataclasses.asdict(done))
+        return
+    echo(f"{counted(done.resealed, 'secret')} sealed with key {done.key_id}.")
+    if done.deleted:
+        echo(f"{counted(done.deleted, 'secret')} that couldn't be unsealed deleted; set what is still needed again.")
+    if done.left:
+        echo(f"{counted(done.left, 'secret')} can't be unsealed; set them again, or delete them with --delete-lost.")
+    if done.removed:
+        echo(f"Removed from {keys.path}: {', '.join(done.removed)}.")
 
 
 @contextmanager

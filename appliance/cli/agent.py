@@ -60,7 +60,7 @@ def process(
     """Start each run as a process on this machine. On SIGTERM, the agent stops taking runs; active runs continue."""
     from pathlib import Path
 
-    from appliance.agents.embedded import names_in
+    from appliance.agents.introduction import names_in
     from appliance.agents.process import ProcessAgent
     from appliance.agents.roots import Roots
     from appliance.agents.sealed_tokens import key_of

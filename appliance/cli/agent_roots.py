@@ -68,7 +68,11 @@ def add(folders: tuple[Path, ...], data_dir: str | None) -> None:
             added = added_folders.add(data, str(path))
         except (OSError, ValueError) as error:
             raise _failed(error) from error
-        echo(f"Added {path}." if added else f"{path} had been added before.")
+        echo(
+            f"Added {path}; the agent takes code from there in a few seconds."
+            if added
+            else f"{path} had been added before."
+        )
 
 
 @roots.command(epilog=EPILOG)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance import config
-from appliance.cli.options import yes_option
+from appliance.cli.options import on_the_server, yes_option
 from appliance.cli.output import as_json, echo, print_json, print_table
 from appliance.config import Settings
 from appliance.kit.plurals import counted
@@ -33,6 +33,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--data-dir and --database-url: whose database it is."""
+    command = on_the_server(command)
     for option in (
         click.option("--database-url", metavar="URL", help="Use Postgres instead of SQLite [APPLIANCE_DATABASE_URL]."),
         click.option("--data-dir", metavar="DIR", help="Where all data is stored [APPLIANCE_DATA_DIR, ./data]."),
@@ -46,7 +47,7 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "\n  appliance backup restore data/backups/appliance-20260131T020000Z.db"
 )
 def backup() -> None:
-    """Back up the database on this machine, and restore it. Results and the code of flows are not part of it."""
+    """Back up the database on this machine, and restore it. Results, the code of flows, and the key of secrets are not part of it."""
 
 
 @backup.command(epilog="\b\nExamples:\n  appliance backup create\n  appliance backup create /mnt/backups/monday.db")

@@ -6,7 +6,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from appliance.kit import added_folders, privileges
@@ -15,7 +15,7 @@ from appliance.kit.privileges import Ids
 _LOCK = ".lock"
 _PLACES = ("agent", "results")
 _SERVERS = (
-    *(_LOCK, ".agent-key", added_folders.NAME, "reserve.bin"),
+    *(_LOCK, ".agent-key", added_folders.NAME, "reserve.bin", "secrets.key"),
     *("appliance.db", "appliance.db-shm", "appliance.db-wal", "backups", "metrics", "snapshots"),
 )
 """What the server has in there; anything else stays as it is."""
@@ -104,6 +104,8 @@ def hand_over(data: Path, server: Ids | None, agent: Ids | None) -> None:
         for name in _PLACES:
             _give(directory, name, new, server)
         os.fchown(directory, -1, new.gid)
+        with suppress(FileNotFoundError):  # added while the agent had another group, which could read the file
+            _give_one(directory, added_folders.NAME, Ids(-1, new.gid), server)
         with privileges.acting_as(server):
             os.fchmod(directory, 0o700 if agent is None else 0o710)
     finally:

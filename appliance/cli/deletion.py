@@ -75,7 +75,7 @@ def _show(preview: DeletionPreview) -> None:
         echo(f"In progress: {live}. They must end first; --cancel-runs cancels them.", err=True)
     if preview.results:
         results = _number(preview.results, "stored result")
-        echo(f"Not deleted: {results}, because results are stored where only runs can reach them.", err=True)
+        echo(f"Not deleted here: {results}. Agents remove those in their folders within hours; others stay.", err=True)
 
 
 def _confirm(preview: DeletionPreview) -> None:

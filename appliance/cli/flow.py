@@ -86,7 +86,7 @@ def unarchive(flow_name: str, **options: Any) -> None:
 @project_option
 @deletion.options
 def delete(flow_name: str, project: str | None, **options: Any) -> int:
-    """Delete a flow with its runs, versions, and schedules, as a job. Results stored elsewhere are not deleted."""
+    """Delete a flow with its runs, versions, and schedules, as a job. Agents remove the results in their folders; others stay."""
     from appliance.client import flows
 
     transport = connect()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 
 from appliance.cli.connection import KEY
 from appliance.cli.values import Assignment, distinct
+from appliance.kit.distribution import require_server
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,8 +68,20 @@ env_name_option = click.option(
 )
 
 
+def on_the_server(command: F) -> F:
+    """The command, which says what to install where only the SDK is. Its help is there all the same."""
+
+    @wraps(command)
+    def checked(*arguments: Any, **options: Any) -> Any:
+        require_server()
+        return command(*arguments, **options)
+
+    return cast(F, checked)
+
+
 def server_options(command: F) -> F:
     """--data-dir, --host, --port, --database-url: each takes precedence over its environment variable."""
+    command = on_the_server(command)
     for option in (
         click.option("--database-url", metavar="URL", help="Use Postgres instead of SQLite [APPLIANCE_DATABASE_URL]."),
         click.option("--port", type=click.IntRange(1, 65535), help="Port of the API and UI [APPLIANCE_PORT, 4200]."),

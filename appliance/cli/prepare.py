@@ -1,32 +1,28 @@
-"""What the server needs before it can start: its own data directory, a free port, the current schema, and a first user or a setup link."""
+"""What the server needs before it can start, besides its database: its own data directory and a free port. Loads nothing that takes long."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import logging
-import multiprocessing
 import os
 import secrets
 import socket
-from multiprocessing.connection import Connection
+import threading
 from pathlib import Path
 from typing import IO
 
 import click
 
-from appliance.cli.output import echo
 from appliance.config import Settings
-from appliance.kit import clock, lifecycle, privileges
-from appliance.server.actions import restored, setup
-from appliance.server.db import migrate, sqlite, start_check
-from appliance.server.db.session import Database, open_database
-from appliance.server.errors import ServerError
+from appliance.kit import backoff, clock, privileges
 
 log = logging.getLogger(__name__)
-_FORK = multiprocessing.get_context("fork")
 _LOCK, _KEY = ".lock", ".agent-key"
 _DATABASE = "appliance.db"
+_PATIENCE = 3.0
+"""Seconds that the processes of an appliance that was killed may take to end."""
+_wait = threading.Event().wait
 
 
 class StartError(click.ClickException):
@@ -41,7 +37,8 @@ def keep_files_private() -> int:
 def data_directory(settings: Settings) -> IO[str]:
     """Create the data directory if it does not exist, and lock it: two appliances must not share one.
 
-    The lock lasts as long as the returned file is open in this process or in one forked from it.
+    The lock lasts as long as the returned file is open in this process or in one forked from it, so a moment longer than a supervisor
+    that was killed: its processes end with it, but one that waits for the disk not before that.
     """
     path = settings.data_path
     try:
@@ -49,16 +46,29 @@ def data_directory(settings: Settings) -> IO[str]:
         _make_private(path)
         lock = os.fdopen(os.open(path / _LOCK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w")
     except OSError as error:
-        raise StartError(
-            f"The data directory {path} can't be used ({_reason(error)}); make it writable, or choose another with --data-dir."
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise StartError(
-            f"Another appliance is using the data directory {path}; stop it, or choose another with --data-dir."
-        ) from error
+        raise _unusable(path, error) from error
+    deadline = clock.monotonic() + _PATIENCE
+    for pause in backoff.delays(0.01, 0.1):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            if not isinstance(error, BlockingIOError):
+                lock.close()
+                raise _unusable(path, error) from error
+            if clock.monotonic() >= deadline:
+                lock.close()
+                raise StartError(
+                    f"Another appliance is using the data directory {path}; stop it, or choose another with --data-dir."
+                ) from error
+        _wait(pause)
     return lock
+
+
+def _unusable(path: Path, error: OSError) -> StartError:
+    return StartError(
+        f"The data directory {path} can't be used ({reason(error)}); make it writable, or choose another with --data-dir."
+    )
 
 
 def agent_key(settings: Settings) -> str:
@@ -76,7 +86,7 @@ def agent_key(settings: Settings) -> str:
             os.fsync(fresh.fileno())
         return path.read_text(encoding="ascii")
     except OSError as error:
-        raise StartError(f"The file {path} can't be used ({_reason(error)}); remove it, and start again.") from error
+        raise StartError(f"The file {path} can't be used ({reason(error)}); remove it, and start again.") from error
 
 
 def _make_private(path: Path) -> None:
@@ -116,97 +126,8 @@ def free_port(settings: Settings) -> None:
                     f"Port {settings.port} on {settings.host} is in use; stop the other program, or choose another port with --port."
                 ) from error
             raise StartError(
-                f"Can't listen on {settings.address} ({_reason(error)}); choose another address with --host and --port."
+                f"Can't listen on {settings.address} ({reason(error)}); choose another address with --host and --port."
             ) from error
-
-
-def database(settings: Settings) -> Database:
-    """Check SQLite's files, upgrade the schema and open the database. A schema newer than this version is refused."""
-    file = sqlite.file_of(settings.database)
-    try:
-        if file is not None:
-            _check_library()
-            start_check.check(file)
-        if not migrate.is_current(settings.database):
-            _migrate_in_subprocess(settings)
-        if file is not None:
-            start_check.begin_generation(file)
-        opened = open_database(settings)
-        restored.settle(opened, clock.now())
-        return opened
-    except ServerError as error:
-        raise StartError(error.message) from error
-    except OSError as error:
-        raise StartError(
-            f"The database can't be used ({_reason(error)}); check the disk and the rights of its file."
-        ) from error
-
-
-def _check_library() -> None:
-    if not sqlite.is_sound():
-        log.warning(
-            "SQLite %s can corrupt a database in rare cases; install the wheel pysqlite3, or SQLite %s or newer.",
-            sqlite.VERSION,
-            ".".join(map(str, sqlite.SOUND)),
-        )
-
-
-def leave_one_file(settings: Settings) -> None:
-    """After everything has stopped: fold SQLite's write-ahead log, so that the database is one file again."""
-    file = sqlite.file_of(settings.database)
-    if file is not None:
-        start_check.fold(file)
-
-
-def _migrate_in_subprocess(settings: Settings) -> None:
-    """Migrate in a separate process, so that the modules this loads don't stay in the memory of long-running processes."""
-    reader, writer = _FORK.Pipe(duplex=False)
-    process = _FORK.Process(target=_migrate, args=(settings.database, writer, os.getpid()), name="migration")
-    process.start()
-    writer.close()
-    try:
-        problem: str = reader.recv()
-    except EOFError:
-        problem = "The process that upgrades the database died; check the output above, then start again."
-    process.join()
-    if problem:
-        raise StartError(problem)
-
-
-def _migrate(url: str, result: Connection, parent: int) -> None:
-    lifecycle.die_with(parent)  # it holds the lock of the data directory, too
-    try:
-        migrate.upgrade(url)
-    except ServerError as error:
-        result.send(error.message)
-    else:
-        result.send("")
-
-
-def first_user(settings: Settings, db: Database) -> str | None:
-    """Create the administrator named in the settings. If there is none and no user exists, return the one-time setup link."""
-    try:
-        if settings.admin_password or settings.admin_token:
-            must_change = settings.change_preset_password
-            setup.ensure_admin(db, settings.admin_password, settings.admin_token, must_change=must_change)
-            return None
-        if not setup.setup_required(db):
-            return None
-        return setup.setup_link(settings, setup.create_setup_token(db))
-    except ServerError as error:
-        raise StartError(error.message) from error
-
-
-def announce(settings: Settings, link: str | None) -> None:
-    """Print where the appliance is and, on the very first start, how to claim it."""
-    echo(f"Appliance is starting at {settings.local_url} with data in {settings.data_path}.", err=True)
-    if settings.development:
-        log.warning(
-            "APPLIANCE_DEVELOPMENT is on: any password is accepted, however short. Turn it off before others use the appliance."
-        )
-    if link is not None:
-        validity = f"It is valid once, for {setup.LINK_HOURS} hours"
-        echo(f"No user exists yet. Open this link to create the administrator:\n\n    {link}\n\n{validity}.", err=True)
 
 
 def workers(settings: Settings) -> None:
@@ -226,7 +147,7 @@ def workers(settings: Settings) -> None:
         _wipe(path)
     except OSError as error:
         raise StartError(
-            f"The directory {path} can't be used ({_reason(error)}); make it writable, or choose another with --data-dir."
+            f"The directory {path} can't be used ({reason(error)}); make it writable, or choose another with --data-dir."
         ) from error
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(path)
 
@@ -238,7 +159,8 @@ def _wipe(path: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
+    """Why the system refused, in lower case."""
     if isinstance(error, socket.gaierror):  # its numbers are not the system's
         return str(error.strerror).lower()
     return (os.strerror(error.errno) if error.errno else str(error)).lower()

@@ -109,7 +109,7 @@ def unarchive(project_name: str, reason: str, json_output: bool) -> None:
 @click.argument("project_name", metavar="PROJECT")
 @deletion.options
 def delete(project_name: str, **options: Any) -> int:
-    """Delete a project with all its flows and their runs, as a job. Results stored elsewhere are not deleted."""
+    """Delete a project with all its flows and their runs, as a job. Agents remove the results in their folders; others stay."""
     from appliance.client import projects
 
     transport = connect()

@@ -8,13 +8,14 @@ import click
 
 from appliance.cli.connection import connect
 from appliance.cli.options import key_option
-from appliance.cli.output import as_json, echo, print_json
+from appliance.cli.output import as_json, print_json
 
 EPILOG = """\b
 Examples:
   appliance register flow.py --project finance
   appliance register flows/ --project finance --no-schedule
-  appliance register -m reports.daily --project finance"""
+  appliance register -m reports.daily --project finance
+  appliance register src/ --project finance --dry-run"""
 
 
 @click.command(epilog=EPILOG)
@@ -28,6 +29,7 @@ Examples:
     help="Turn new schedules on at once, or register the flows' schedules paused.",
 )
 @key_option
+@click.option("--dry-run", is_flag=True, help="Only show what would be registered.")
 @click.option("--as-new", is_flag=True, help="Make new flows, even if flows were renamed from these names.")
 @as_json
 def register(
@@ -36,54 +38,38 @@ def register(
     project: str,
     labels: tuple[str, ...],
     schedule: bool,
+    dry_run: bool,
     as_new: bool,
     json_output: bool,
-) -> None:
+) -> int:
     """Register every flow in files, folders, and modules.
 
-    Files that define no flow are not executed. Registering the newest content again makes no version; older content makes a new version
+    Of a folder, only files that define a flow are executed. A flow that can't be registered is reported, and the others are
+    registered; the exit code is then 1. Registering the newest content again makes no version; older content makes a new version
     that restores it.
     """
-    from appliance.kit.errors import ApplianceError
-    from appliance.packaging.discover import distinct, flows_in, flows_in_module
-    from appliance.packaging.register import register as send
-    from appliance.packaging.register import registration
+    from appliance.cli import plans
+    from appliance.packaging import deployment
 
     if not paths and not modules:
         raise click.UsageError("Name a file or a folder with flows, or a module with -m.")
-    try:
-        pairs = [pair for path in paths for pair in flows_in(path)]
-        pairs += [pair for module in modules for pair in flows_in_module(module)]
-        pairs = distinct(pairs)
-        for flow, storage in pairs:  # every flow is checked before the first one is sent
-            registration(flow, project, labels=labels, storage=storage)
-    except ApplianceError as error:
-        raise click.UsageError(str(error)) from error
+    search = plans.new_search()
+    for path in paths:
+        search.path(path)
+    for module in modules:
+        search.module(module)
+    pairs, problems = search.distinct(), search.problems
+    ready = deployment.prepare(pairs, project, problems, labels=labels, set_schedules_active=schedule, as_new=as_new)
+    if not ready:
+        raise click.UsageError("\n".join(problems))
     transport = connect()
-    answers = []
-    for flow, storage in pairs:
-        answer = send(
-            flow,
-            project,
-            labels=labels,
-            set_schedules_active=schedule,
-            as_new=as_new,
-            storage=storage,
-            transport=transport,
-        )
-        answers.append(
-            {
-                "flow": flow.name,
-                "project": project,
-                "version": answer.version,
-                "created": answer.created,
-                "restores": answer.restores,
-                "changes": answer.changes,
-                "id": answer.flow_id,
-                "schedules": answer.schedules,
-            }
-        )
-        if not json_output:
-            echo(f"{project}/{flow.name}: {answer}")
-    if json_output:
-        print_json(answers)
+    if dry_run:
+        planned = deployment.plan(transport, ready, problems)
+        for plan in [] if json_output else planned:
+            plans.print_plan(plan)
+        if json_output:
+            print_json([plans.plan_json(plan) for plan in planned])
+    else:
+        plans.register_all(transport, ready, problems, json_output)
+    plans.print_problems(problems)
+    return 1 if problems else 0

@@ -14,6 +14,7 @@ import click
 from appliance.cli.output import echo
 from appliance.cli.zone import zone_option
 from appliance.config import SettingsError
+from appliance.kit.distribution import MissingExtra
 from appliance.kit.printable import printable
 from appliance.kit.profiles import ProfileError
 
@@ -24,6 +25,7 @@ COMMANDS = {
     "health": "appliance.cli.health:health",
     "agent": "appliance.cli.agent:agent",
     "register": "appliance.cli.register:register",
+    "deploy": "appliance.cli.deploy:deploy",
     "run": "appliance.cli.run:run",
     "get": "appliance.cli.get:get",
     "logs": "appliance.cli.logs:logs",
@@ -44,6 +46,7 @@ COMMANDS = {
     "project": "appliance.cli.project:project",
     "schedule": "appliance.cli.schedule:schedule",
     "limit": "appliance.cli.limit:limit",
+    "secret": "appliance.cli.secret:secret",
     "backup": "appliance.cli.backup:backup",
     "doctor": "appliance.cli.doctor:doctor",
     "disk": "appliance.cli.disk:disk",
@@ -107,7 +110,7 @@ def invoke(arguments: list[str] | None = None) -> int:
         vars(error)["message"] = printable(error.message)  # it may contain what somebody else wrote
         error.show()
         return error.exit_code
-    except (SettingsError, ProfileError) as error:
+    except (SettingsError, ProfileError, MissingExtra) as error:
         return _say(str(error), 2)
     except BrokenPipeError:
         sys.stderr.close()  # the reader closed the pipe, as `| head` does; otherwise Python would complain at exit

@@ -54,7 +54,7 @@ def run(
     json_output: bool,
 ) -> int:
     """Create a run of FLOW, a name, project/flow, or id, on the server."""
-    from appliance.cli.watch_run import follow
+    from appliance.cli.watch_run import follow, say_why_it_waits
     from appliance.client import flow_runs
 
     transport = connect()
@@ -78,4 +78,6 @@ def run(
         return 0 if final.state_type == "SUCCESS" else 1
     if json_output:
         print_json(created)
+    else:
+        say_why_it_waits(transport, created.id)
     return 0

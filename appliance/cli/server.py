@@ -36,7 +36,7 @@ KEEP_ALIVE = 75  # seconds; longer than clients and proxies keep an idle connect
 def server(**options: Any) -> None:
     """Run only the API, UI, and metrics."""
     settings = config.load(**options)
-    from appliance.cli import prepare
+    from appliance.cli import database, prepare
 
     prepare.keep_files_private()
     lock = (
@@ -44,12 +44,12 @@ def server(**options: Any) -> None:
     )
     prepare.free_port(settings)
     prepare.workers(settings)
-    db = prepare.database(settings)
-    prepare.announce(settings, prepare.first_user(settings, db))
+    db = database.opened(settings)
+    database.announce(settings, database.first_user(settings, db))
     db.dispose()
     try:
         serve(settings)
-        prepare.leave_one_file(settings)
+        database.leave_one_file(settings)
     finally:
         if lock is not None:
             lock.close()
@@ -79,11 +79,12 @@ def raise_file_limit() -> None:
 def _serve_alone(settings: Settings, app: Litestar | None) -> None:
     import uvicorn
 
+    from appliance.cli.patient_server import PatientServer
     from appliance.server import asgi
     from appliance.server.web import connections
 
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again after stopping; exit with 0
-    web = uvicorn.Server(
+    web = PatientServer(
         uvicorn.Config(
             app or asgi.create(settings),
             host=settings.host,

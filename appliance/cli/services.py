@@ -15,12 +15,12 @@ from appliance.cli.options import server_options
 def services(**options: Any) -> int:
     """Run only the scheduler, repair, and the other services."""
     settings = config.load(**options)
-    from appliance.cli import prepare
+    from appliance.cli import database, prepare
     from appliance.kit import logs, memory
     from appliance.server.services import process as run
 
     memory.share_arenas()
     prepare.keep_files_private()
-    prepare.database(settings).dispose()
+    database.opened(settings).dispose()
     logs.configure(settings.log_level, settings.log_format)
     return run.main(settings)

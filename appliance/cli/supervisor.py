@@ -15,7 +15,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import wait
@@ -26,8 +27,7 @@ from urllib.parse import urlsplit
 from appliance.cli.separation import Separation
 from appliance.cli.token_pipe import FORK, TokenPipe
 from appliance.config import Settings
-from appliance.core import secrets
-from appliance.kit import clock, crash, lifecycle, privileges
+from appliance.kit import clock, crash, env, hidden_memory, lifecycle
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -42,11 +42,14 @@ ENDING_SECONDS = 5.0
 CLAIM_POLL = 1.0  # seconds
 LISTEN_SECONDS = 30.0
 _PR_SET_NAME = 15  # from linux/prctl.h
-_LATE = (
-    "anyio._backends._asyncio", "apscheduler.triggers.interval", "encodings.idna", "h11", "httpcore2", "httpx2", "truststore",
-    "uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto", "uvloop",
+_SERVER = (
+    "anyio._backends._asyncio", "encodings.idna", "uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto", "uvloop", "appliance.cli.patient_server",
 )  # fmt: skip
-"""Modules that libraries would import later, in running processes, which would copy much of the shared memory."""
+_OTHERS = (
+    "appliance.agents.embedded", "appliance.server.services.process", "apscheduler.triggers.interval", "appliance.client.direct",
+)  # fmt: skip
+"""What the processes need, with the modules that libraries would import later, which would copy much of the shared memory."""
 
 
 @dataclass
@@ -112,6 +115,7 @@ class AgentChild(Child):
 
 def supervise(
     settings: Settings,
+    app: Litestar | None,
     *,
     agent: bool,
     agent_token: str,
@@ -119,10 +123,9 @@ def supervise(
     agent_key: str = "",
     separation: Separation | None = None,
 ) -> int:
-    """Run the processes until SIGTERM or SIGINT. Returns 0 if all of them stopped in time. The agent, and with it the code of
-    flows, gets `agent_umask`."""
+    """Run the processes, with what `preload` returned, until SIGTERM or SIGINT. Returns 0 if all of them stopped in time. The agent, and
+    with it the code of flows, gets `agent_umask`."""
     stopping = _Signals()
-    app = _preload(settings)
     users = separation or Separation()
     children = [
         Child("server", lambda: _server(settings, app), users.enter_server),
@@ -138,8 +141,13 @@ def supervise(
                 tokens=tokens,
             )
         )
-    for child in children:
-        child.start()
+    server, *others = children
+    server.start()
+    with _resting_collector():  # while the server starts, which is what everybody waits for
+        _load(_OTHERS)
+    for child in others:
+        if not stopping.received:
+            child.start()
     while not stopping.received:
         _watch(children, stopping)
     code = _stop(children)
@@ -156,7 +164,7 @@ class _Signals:
         self.reader, self._writer = multiprocessing.Pipe(duplex=False)
         self._sent = False
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-            signal.signal(number, self._handle)
+            lifecycle.on_signal(number, self._handle)  # a child that is told to stop at once would pass it on to nobody
 
     def clear(self) -> None:
         """Make the pipe unreadable until the next signal."""
@@ -208,12 +216,10 @@ def _stop_one(process: ForkProcess, seconds: float) -> bool:
 
 def _child(name: str, work: Callable[[], int | None], supervisor: int, enter: Callable[[], None]) -> None:
     enter()  # first, because the kernel forgets at a change of the user with whom a process wants to die
-    privileges.hide()
+    hidden_memory.hide()
     lifecycle.die_with(supervisor)  # immediately: the next start must find the port and the data directory free
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_NAME, f"appl-{name}".encode(), 0, 0, 0)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
     if name != "agent":
         _drop_secrets()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides the order
@@ -222,23 +228,36 @@ def _child(name: str, work: Callable[[], int | None], supervisor: int, enter: Ca
 
 def _drop_secrets() -> None:
     """Only runs read the secrets of flows; the environment of server and services shows them to no one."""
-    for name in secrets.variables(os.environ):
+    for name in [name for name in os.environ if name.startswith(f"{env.SECRET}_")]:
         del os.environ[name]
 
 
-def _preload(settings: Settings) -> Litestar | None:
-    """Load what the processes need, and create the app of a single worker. If the server's own process created it, a third of the
-    shared memory would be touched and therefore copied."""
-    import appliance.agents.embedded
-    import appliance.server.services.process  # noqa: F401
-    from appliance.server import asgi
+def preload(settings: Settings) -> Litestar | None:
+    """Load what the server needs, and create the app of a single worker. If the server's own process created it, a third of the shared
+    memory would be touched and therefore copied."""
+    with _resting_collector():
+        from appliance.server import asgi
 
-    for name in _LATE:
+        _load(_SERVER)
+        if settings.workers == 1:
+            return asgi.create(settings)
+        _load(["appliance.cli.workers"])
+        return None
+
+
+def _load(modules: Iterable[str]) -> None:
+    for name in modules:
         import_module(name)
-    gc.collect()
-    app = asgi.create(settings) if settings.workers == 1 else None
-    gc.freeze()  # otherwise the collector would touch every page
-    return app
+
+
+@contextmanager
+def _resting_collector() -> Iterator[None]:
+    """Without the garbage collector, which would look through all that stays again and again, for a tenth of the time; afterwards, it would
+    touch every page."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 def _server(settings: Settings, app: Litestar | None) -> None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from multiprocessing.context import ForkProcess
 
-from appliance.kit import lifecycle, privileges
+from appliance.kit import hidden_memory, lifecycle
 
 FORK = multiprocessing.get_context("fork")
 
@@ -51,7 +51,7 @@ class TokenPipe:
 
     def _write_later(self, supervisor: int) -> None:
         self._enter()
-        privileges.hide()
+        hidden_memory.hide()
         lifecycle.die_with(supervisor)
         os.close(self._reader)
         self._write(self._wait())

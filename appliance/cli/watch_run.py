@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from uuid import UUID
 
 import click
@@ -24,6 +25,17 @@ LEVEL_COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 
 _SOON = (None, "soon", "starting")
 """Reasons that are gone in a moment are not worth a line."""
+
+
+def say_why_it_waits(transport: Transport, flow_run_id: UUID) -> None:
+    """One line for a run that doesn't start in a moment. None for one that can't be asked for: it has been created, which is what counts."""
+    with suppress(errors.ClientError):
+        _say_why(flow_runs.get(transport, flow_run_id))
+
+
+def _say_why(run: FlowRunView) -> None:
+    if run.wait_code not in _SOON:
+        echo(f"Waiting: {zone.in_zone(run.wait_reason or '')}", err=True)
 
 
 def follow(
@@ -65,8 +77,8 @@ def follow(
             echo(state_line(line) if isinstance(line, StateView) else log_line(line))
         if run.state_type in TERMINAL:
             return run
-        if run.wait_reason != reason and run.wait_code not in _SOON:
-            echo(f"Waiting: {zone.in_zone(run.wait_reason or '')}", err=True)
+        if run.wait_reason != reason:
+            _say_why(run)
         reason = run.wait_reason
         pause.wait(POLL_SECONDS)
 

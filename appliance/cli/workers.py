@@ -13,6 +13,7 @@ from appliance.config import Settings
 from appliance.kit import lifecycle
 from appliance.kit.loop_watchdog import SILENCE
 from appliance.server import asgi
+from appliance.server.graphql import endpoint, schema  # noqa: F401 - which workers load later, but share if their master has
 from appliance.server.web import connections
 
 _MASTER_MARGIN = 2  # extra seconds that the master gives a worker before killing it

@@ -16,9 +16,11 @@ from appliance.protocol.agents import (
     Claim,
     Claimed,
     CodeGone,
+    Deleted,
     Enrol,
     Enrolled,
     TakenBack,
+    WereDeleted,
 )
 from appliance.protocol.message import Page
 
@@ -52,6 +54,11 @@ def report(transport: Transport, agent_id: UUID, request: AgentReport) -> AgentR
 def code_gone(transport: Transport, agent_id: UUID, request: CodeGone) -> TakenBack:
     """Report that the code of an attempt can't be obtained. Sending this twice is harmless."""
     return transport.post(path("agents", agent_id, "code-gone"), request, TakenBack, idempotent=True)
+
+
+def deleted(transport: Transport, agent_id: UUID, request: WereDeleted) -> Deleted:
+    """Ask which runs were deleted. A server of an earlier release doesn't know, and raises NotFound."""
+    return transport.post(path("agents", agent_id, "were-deleted"), request, Deleted, idempotent=True, tries=1)
 
 
 def sign_off(transport: Transport, agent_id: UUID) -> None:

@@ -1,45 +1,20 @@
-"""The HTTP connection under the transport: how it is opened, how much of an answer is read, and what can't be sent at all."""
+"""How a server is reached, and what can't be sent at all."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 from urllib.parse import urlsplit
 
-from appliance.client.answers import MOST_BYTES, plain
+from appliance.client import direct, library
+from appliance.client.answers import plain
 from appliance.client.errors import ClientError
-from appliance.kit import clock
-from appliance.protocol.agents import MAX_WAIT
+from appliance.client.exchange import LOOPBACK, Exchange
 
-CONNECT_TIMEOUT = 5.0
-READ_TIMEOUT = MAX_WAIT + 15.0  # a long poll is answered after at most MAX_WAIT
-LONGEST_ANSWER = 120.0
-"""Seconds until an answer must be complete, so that one that drips byte by byte can't hold a run up forever."""
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _TOKEN = re.compile(r"(?! )[\x20-\x7e]*(?<! )")
 
 
-class TooLong(Exception):
-    """An answer is too long, or takes too long."""
-
-
-def read(response: Any) -> bytes:
-    """The body, unpacked as far as it is packed. Raises TooLong for what no appliance sends, such as a bomb."""
-    until = clock.monotonic() + LONGEST_ANSWER
-    parts, size = [], 0
-    for part in response.iter_bytes():
-        parts.append(part)
-        size += len(part)
-        if size > MOST_BYTES:
-            raise TooLong(f"its answer is longer than {MOST_BYTES // 2**20} MB")
-        if clock.monotonic() > until:
-            raise TooLong(f"its answer takes longer than {LONGEST_ANSWER:.0f} s")
-    return b"".join(parts)
-
-
-def http_client(url: str) -> Any:
-    import httpx2
-
+def opened(url: str) -> Exchange:
+    """Connections to the server at `url`. Raises ClientError."""
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
@@ -52,13 +27,10 @@ def http_client(url: str) -> Any:
             "APPLIANCE_URL must not contain a user and password, which would take the place of the token; remove everything "
             "between // and @, and set APPLIANCE_TOKEN."
         )
+    if direct.is_direct(parts):
+        return direct.Direct(parts)
     is_plain = parts.scheme == "http"
-    return httpx2.Client(
-        base_url=url,
-        timeout=httpx2.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
-        verify=not is_plain,  # plain HTTP needs no certificates, and loading them takes longer than a request
-        trust_env=not (is_plain and host in _LOOPBACK),  # there is no proxy between us and this machine
-    )
+    return library.opened(url, is_plain=is_plain, is_near=is_plain and host in LOOPBACK)
 
 
 def no_url(url: str) -> ClientError:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from appliance.client.transport import Transport, path
-from appliance.protocol.flows import Registered, Registration
+from appliance.protocol.flows import Registered, Registration, RegistrationPreview
 from appliance.protocol.jobs import JobView
 from appliance.protocol.life_cycle import DeleteTree, DeletionPreview, EditFlow, VersionComparison
 from appliance.protocol.message import Page
@@ -18,6 +18,11 @@ PAGE = 200
 def register(transport: Transport, registration: Registration) -> Registered:
     """Register a flow's metadata. The same content is one version, so sending it twice is harmless."""
     return transport.change("POST", path("flows"), registration, Registered)
+
+
+def preview(transport: Transport, registration: Registration) -> RegistrationPreview:
+    """What registering would do; nothing is changed."""
+    return transport.post(path("flows", "preview"), registration, RegistrationPreview, idempotent=True)
 
 
 def get(transport: Transport, flow_id: UUID) -> dict[str, Any]:

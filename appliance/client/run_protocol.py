@@ -6,6 +6,7 @@ from uuid import UUID
 
 from appliance.client.transport import Transport, path
 from appliance.protocol.run_protocol import AskSlots, Begin, Begun, Reported, Slots
+from appliance.protocol.secrets import AskSecret, SecretValue
 
 
 def begin(transport: Transport, flow_run_id: UUID, attempt: int) -> Begun:
@@ -21,3 +22,9 @@ def report(transport: Transport, flow_run_id: UUID, report: bytes) -> Reported:
 def slots(transport: Transport, flow_run_id: UUID, request: AskSlots) -> Slots:
     """Request a slot of every limit on a task's tags, or release them."""
     return transport.post(path("flow-runs", flow_run_id, "slots"), request, Slots)
+
+
+def secret(transport: Transport, flow_run_id: UUID, attempt: int, name: str) -> str:
+    """The value of a secret that the flow of this attempt declares."""
+    request = AskSecret(attempt=attempt, name=name)
+    return transport.post(path("flow-runs", flow_run_id, "secrets"), request, SecretValue).value

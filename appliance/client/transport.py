@@ -1,7 +1,4 @@
-"""One HTTP connection pool to one server: authentication, messages, one tree of errors, and retries where they are harmless.
-
-The HTTP library is imported on the first request, so that importing the SDK stays cheap.
-"""
+"""One HTTP connection pool to one server: authentication, messages, one tree of errors, and retries where they are harmless."""
 
 from __future__ import annotations
 
@@ -14,7 +11,10 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from appliance.client import answers, connection, wire
+from appliance.client.answers import Response
 from appliance.client.errors import PASSING, BadAnswer, ClientError, Refused, SetupRequired, Unreachable
+from appliance.client.exchange import Exchange, Lost
+from appliance.client.library import BadUrl, Library
 from appliance.config import client_address
 from appliance.kit.backoff import delays
 from appliance.kit.version import VERSION
@@ -55,7 +55,7 @@ class Transport:
     ) -> None:
         self.url = url.strip().rstrip("/")
         self._token = connection.sendable(token)
-        self._http = http
+        self._open: Exchange | None = None if http is None else Library(http)
         self._tries = tries
         self._sleep = sleep
         self._key, self._changes = key, 0
@@ -139,8 +139,8 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections."""
-        if self._http is not None:
-            self._http.close()
+        if self._open is not None:
+            self._open.close()
 
     def __enter__(self) -> Transport:
         return self
@@ -161,20 +161,15 @@ class Transport:
             raise refused
         raise answers.strange(response, content, self.url, str(request), reason)
 
-    def _exchange(self, request: _Request) -> tuple[answers.Response, bytes]:
-        """One request, and the whole of its answer. Whatever the HTTP library makes of what came back is an outage."""
-        import httpx2
-
+    def _exchange(self, request: _Request) -> tuple[Response, bytes]:
         query = {key: value for key, value in (request.params or {}).items() if value is not None}
-        options = {"content": request.content or None, "params": query, "headers": self._headers(request)}
         try:
-            with self._client().stream(request.method, request.path, **options) as response:
-                return response, connection.read(response)
-        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+            return self._connections().exchange(
+                request.method, request.path, query, request.content, self._headers(request)
+            )
+        except BadUrl as error:
             raise connection.no_url(self.url) from error
-        except connection.TooLong as error:
-            raise Unreachable(answers.plain(self.url), str(error)) from error
-        except (httpx2.RequestError, httpx2.CookieConflict, OSError, ValueError) as error:
+        except Lost as error:
             raise Unreachable(answers.plain(self.url), self._reason(error)) from error
 
     def _headers(self, request: _Request) -> dict[str, str]:
@@ -187,16 +182,16 @@ class Transport:
             headers["Idempotency-Key"] = request.key
         return headers
 
-    def _reason(self, error: Exception) -> str:
+    def _reason(self, error: Lost) -> str:
         text = str(error).strip()
         usable = text.isprintable() and 0 < len(text) < 120 and not (self._token and self._token in text)
-        return text if usable else type(error).__name__
+        return text if usable else type(error.__cause__ or error).__name__
 
-    def _client(self) -> Any:
+    def _connections(self) -> Exchange:
         with self._lock:
-            if self._http is None:
-                self._http = connection.http_client(self.url)
-            return self._http
+            if self._open is None:
+                self._open = connection.opened(self.url)
+            return self._open
 
 
 def path(*segments: object) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from appliance.core.errors import FlowBuildError
@@ -17,7 +17,7 @@ T = TypeVar("T")
 Line = tuple[str, int]
 """A file and the number of a line in it."""
 
-_PACKAGE = str(Path(__file__).resolve().parents[1])
+_PACKAGE = __file__.rsplit(os.sep, 2)[0]
 
 
 class FlowBuilder(Protocol[T]):

@@ -8,7 +8,6 @@ from itertools import product
 from typing import Any
 
 from appliance.core.copies import is_container, own
-from appliance.core.logs import get_logger
 from appliance.core.run_context import FlowRunContext, TaskRunContext, current_flow_run, current_task_run
 
 _FLOW_RUN_KEYS = (
@@ -64,6 +63,8 @@ def _value(name: str) -> Any:
     """Raises KeyError for what doesn't exist where the caller is."""
     task_run, flow_run = current_task_run.get(), _flow_run()
     if name == "logger":
+        from appliance.core.logs import get_logger
+
         return get_logger(None if task_run is None else task_run.task_name)
     if task_run is not None and name in TASK_RUN_KEYS:
         return _own(task_run, name, getattr(task_run, name))

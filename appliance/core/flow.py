@@ -18,7 +18,7 @@ from appliance.core.flow_checks import check_values, warn_of_unused
 from appliance.core.flow_options import FORMS, warn_of_idle_attribute
 from appliance.core.graph import Graph
 from appliance.core.iterators import Lists
-from appliance.core.logs import OwnLogger
+from appliance.core.own_logger import OwnLogger
 from appliance.core.parameter import Parameter
 from appliance.core.run_config import RunConfig
 from appliance.core.states import State
@@ -26,8 +26,6 @@ from appliance.core.task import Task
 from appliance.core.task_options import StateHandler, state_handlers_of
 from appliance.kit.option_names import refuse_unknown
 from appliance.kit.options import flag, listed, require, strings
-from appliance.schedules.clocks import Clock
-from appliance.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     import os
@@ -35,6 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.core.results import Result
+    from appliance.schedules.clocks import Clock
+    from appliance.schedules.schedule import Schedule
 
 _OWN = frozenset({"graph", "constants", "fn"})
 OPTIONS = (*FORMS, "tasks", "edges", "reference_tasks", "on_failure", "validate")
@@ -65,13 +65,15 @@ class Flow:
         strict_tracking: bool = False,
         log_stdout: bool | None = None,
         run_timeout: float | timedelta | None = None,
+        secrets: Iterable[Any] | None = None,
         **unknown: Never,
     ) -> None:
         """With `strict_tracking`, in a run that a server tracks, the server has stored that a task is Running before the task's
         code runs; without, reports follow within a moment. `log_stdout` says whether the output of tasks goes to the run's log, for
         tasks that don't say it themselves; None stands for yes in runs that a server tracks, and for no otherwise. A run that an
         agent started and that has been running for longer than `run_timeout` (seconds or a timedelta) is killed and ends TimedOut,
-        even if its process is frozen."""
+        even if its process is frozen. `secrets` names those that its tasks read from the server, besides the ones that they declare
+        themselves."""
         refuse_unknown("A flow", unknown, OPTIONS)
         self.name = name
         self.schedule: Schedule | None = schedule  # type: ignore[assignment]  # see __setattr__
@@ -84,6 +86,7 @@ class Flow:
         self.strict_tracking = strict_tracking
         self.log_stdout: bool | None = log_stdout
         self.run_timeout: float | None = run_timeout  # type: ignore[assignment]  # see __setattr__
+        self.secrets: tuple[str, ...] = secrets  # type: ignore[assignment]  # see __setattr__
         self.graph = Graph()
         self.constants: dict[Task, dict[str, Any]] = {}
         self._reference_tasks: tuple[Task, ...] = ()
@@ -244,6 +247,7 @@ class Flow:
                 merged.add_edge(upstream, downstream, edge.key, edge.mapped, edge.flattened)
         for task, constants in flow.constants.items():
             merged.constants.setdefault(task, {}).update(constants)
+        merged.secrets = (*self.secrets, *flow.secrets)
         if merge_reference_tasks:
             both = [*self.reference_tasks(), *(place[task] for task in flow.reference_tasks())]
             merged._reference_tasks = tuple(dict.fromkeys(both))
@@ -296,7 +300,7 @@ class Flow:
         """Apply a complete change at once, so that one that fails half-way leaves no trace."""
         changed.graph.home, changed.graph.unused = self.graph.home, self.graph.unused
         self.graph, self.constants = changed.graph, changed.constants
-        self._reference_tasks = changed._reference_tasks
+        self._reference_tasks, self.secrets = changed._reference_tasks, changed.secrets
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__ | {"_tokens": [], "_validated": None}
@@ -304,7 +308,9 @@ class Flow:
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({"log_stdout": None, "run_timeout": None} | state)  # flows of earlier releases have none
+        self.__dict__.update(
+            {"log_stdout": None, "run_timeout": None, "secrets": ()} | state
+        )  # flows of earlier releases have none
         self._lists = Lists(refuse=False)
 
     # --- the graph

@@ -12,10 +12,10 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -63,12 +63,15 @@ class FlowFile:
         """Is the real name taken?"""
         return self.name.startswith(PRIVATE)
 
-    def load(self, content: bytes | None = None) -> ModuleType:
-        """Import the file, or this content of it, even if it has been imported before. Raises whatever its code raises."""
+    def load(self, content: bytes | None = None, others: Mapping[str, bytes] | None = None) -> ModuleType:
+        """Import the file, or this content of it, even if it has been imported before. `others`: the content of other files, by their paths
+        from the root, as which this process imports them from now on. Raises whatever its code raises."""
         global _content
         content = flow_source.read(self.path) if content is None else content
         replace(self, sha256=flow_source.digest(content)).install()
         _content = content
+        _others.update({str(self.root / name): text for name, text in (others or {}).items() if name.endswith(".py")})
+        _tops.update(name.partition("/")[0].removesuffix(".py") for name in others or ())
         sys.modules.pop(self.name, None)
         before = set(sys.modules)
         try:
@@ -85,6 +88,8 @@ class FlowFile:
         if _current is not None and _current.root != self.root:
             _forget()
         _current, _content = self, None
+        _others.clear()
+        _tops.clear()
         if str(self.root) not in sys.path and not self.is_private:  # or the file would hide the library of its name
             sys.path.insert(0, str(self.root))
             _folders.append(str(self.root))
@@ -218,18 +223,38 @@ class _Loader(SourceFileLoader):
             super().exec_module(module)
 
 
-class _Finder(MetaPathFinder):
-    """Finds the current file under its name."""
+class _OtherLoader(SourceFileLoader):
+    """Loads one of the other files from the bytes that were compared, whatever is in its place or beside it by now."""
 
-    def find_spec(self, fullname: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
-        if _current is None or fullname != _current.name:
+    def path_stats(self, path: Any) -> Any:
+        raise OSError(f"{path} is always compiled")
+
+    def get_data(self, path: Any) -> bytes:
+        return _others[path] if path in _others else super().get_data(path)
+
+
+class _Finder(MetaPathFinder):
+    """Finds the current file under its name, and the other files whose content is known."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None = None, _target: object = None) -> ModuleSpec | None:
+        if _current is not None and fullname == _current.name:
+            file = str(_current.path)
+            return spec_from_file_location(fullname, file, loader=_Loader(fullname, file))
+        if fullname.partition(".")[0] not in _tops:
             return None
-        path = str(_current.path)
-        return spec_from_file_location(fullname, path, loader=_Loader(fullname, path))
+        spec = PathFinder.find_spec(fullname, path)
+        if spec is None or spec.origin not in _others:
+            return None
+        inner = spec.submodule_search_locations
+        loader = _OtherLoader(fullname, spec.origin)
+        return spec_from_file_location(fullname, spec.origin, loader=loader, submodule_search_locations=inner)
 
 
 _finder = _Finder()
 _current: FlowFile | None = None
 _content: bytes | None = None
+_others: dict[str, bytes] = {}
+_tops: set[str] = set()
+"""The first names of the modules that `_others` may have."""
 _neighbors: list[str] = []
 _folders: list[str] = []

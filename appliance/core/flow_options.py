@@ -5,15 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from appliance.core.async_functions import refuse_async
 from appliance.core.errors import FlowBuildError
 from appliance.core.run_config import RunConfig
-from appliance.core.task_options import flag_of, result_of, state_handlers_of, takes, timeout_of
+from appliance.core.task_options import flag_of, result_of, secrets_of, state_handlers_of, takes, timeout_of
 from appliance.kit.option_names import meant
-from appliance.schedules.clocks import Clock
-from appliance.schedules.schedule import Schedule
+
+if TYPE_CHECKING:
+    from appliance.schedules.schedule import Schedule
 
 
 def name_of(name: Any) -> str:
@@ -23,9 +24,14 @@ def name_of(name: Any) -> str:
 
 
 def schedule_of(schedule: Any) -> Schedule | None:
+    if schedule is None:
+        return None
+    from appliance.schedules.clocks import Clock  # loaded already by whoever made one
+    from appliance.schedules.schedule import Schedule
+
     if isinstance(schedule, Clock):
         return Schedule([schedule])
-    if schedule is not None and not isinstance(schedule, Schedule):
+    if not isinstance(schedule, Schedule):
         raise TypeError("schedule must be a schedule or a clock, such as CronSchedule('0 6 * * *').")
     return schedule
 
@@ -71,6 +77,7 @@ FORMS: dict[str, Callable[[Any], Any]] = {
     "strict_tracking": flag_of("strict_tracking"),
     "log_stdout": flag_of("log_stdout"),
     "run_timeout": run_timeout_of,
+    "secrets": secrets_of,
 }
 """The attributes of a flow that are options; they are checked whenever they are set."""
 

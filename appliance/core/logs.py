@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from appliance.core import masking
 from appliance.core.run_context import current_task_run
@@ -75,10 +74,3 @@ def get_logger(name: str | None = None) -> logging.Logger:
     logger.addFilter(_filter)  # does nothing when it is there already
     logger.disabled = False  # as dictConfig and fileConfig do by default to every logger that they don't name
     return logger
-
-
-class OwnLogger:
-    """An attribute: the run's logger named after its owner. An owner may set another one."""
-
-    def __get__(self, owner: Any, _cls: type) -> logging.Logger:
-        return get_logger(getattr(owner, "name", None))

@@ -5,13 +5,10 @@ They are kept per process rather than per run, so that no thread and no library 
 
 from __future__ import annotations
 
-import base64
-import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
-from urllib.parse import quote, quote_plus
 
 from appliance.core.states import State
 
@@ -43,6 +40,9 @@ def hidden() -> tuple[str, ...]:
 
 def forms(value: str) -> Iterator[str]:
     """How a value looks when printed plainly, as repr, in JSON, in a URL and in base64; if it has several lines, also each long one."""
+    import json  # most runs read no secret, and importing the SDK stays cheap
+    from urllib.parse import quote, quote_plus
+
     yield value
     yield repr(value)[1:-1]
     yield repr(value + "'")[1:-2]  # with the other quotes
@@ -58,6 +58,8 @@ def forms(value: str) -> Iterator[str]:
 
 def _in_base64(data: bytes) -> Iterator[str]:
     """The part of any base64 text that encodes `data` alone, at each of the three offsets at which it may start."""
+    import base64
+
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         yield encode(data).decode("ascii").rstrip("=")
         for offset, start in enumerate((0, 2, 3)):

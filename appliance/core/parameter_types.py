@@ -1,14 +1,12 @@
 """Which values fit a parameter: checks of defaults and of given values, and the JSON schemas by which the server checks the same.
 
-pydantic does the work and is imported only when a value is not of a plain type that can be checked without it.
+pydantic does the work. It and what else only some values need is imported where it is used.
 """
 
 from __future__ import annotations
 
-import json
 import typing
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from enum import Enum
 from types import GenericAlias, NoneType, UnionType
 from typing import Any, Protocol
@@ -83,6 +81,8 @@ def check_defaults(flow: Consumers) -> None:
 def _unknown(flow: Consumers, name: Any, parameters: Mapping[str, Parameter]) -> Problem:
     if not isinstance(name, str):
         return UnknownParameterError, f"Parameter names must be strings; {name!r} is of type {type(name).__name__}."
+    from difflib import get_close_matches  # only a mistake needs it
+
     close = get_close_matches(name, parameters, 1)
     if close:
         rest = f"did you mean {close[0]!r}?"
@@ -177,6 +177,8 @@ def json_values(flow: Consumers, values: Mapping[str, Any]) -> dict[str, Any]:
 def _json_form(value: Any, subject: str) -> Any:
     if value is None or type(value) in (bool, int, str):
         return value
+    import json
+
     from pydantic_core import PydanticSerializationError, to_jsonable_python
 
     try:
@@ -252,6 +254,8 @@ def _adapter(hint: Any) -> Any:
 
 def _from_json(adapter: Any, value: Any) -> Any:
     """The value read as JSON. Raises ValidationError, or another error if it has no JSON form."""
+    import json
+
     from pydantic import ValidationError
 
     try:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from appliance.core import frame_changes, pickles, scalars, unpickle
 from appliance.core.async_functions import refuse_async
 from appliance.kit import options
+from appliance.kit.distribution import install
 
 Buffer = bytes | memoryview
 
@@ -193,7 +194,7 @@ def _library(module: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
-        raise ImportError(f"{module} is not installed; run: pip install 'appliance[{extra}]'") from None
+        raise ImportError(f"{module} is not installed; run: {install(extra)}") from None
 
 
 def _to_json(value: Any) -> Any:

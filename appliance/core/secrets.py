@@ -1,9 +1,10 @@
 """Secrets in flows: `Secret("NAME").get()` inside tasks, and tasks whose result is a secret.
 
-A value comes from the run context (`flow.run(context={"secrets": {...}})`), from `APPLIANCE_SECRET_<NAME>` in the environment, or
-from the file that `APPLIANCE_SECRET_<NAME>_FILE` names; an agent passes these variables on to its runs. Every value read is masked in
-the run's log lines, in output that `log_stdout` takes, in tracebacks and in state messages: plain, as repr, in JSON, in URLs and in
-base64. Not masked: values of fewer than four characters, values that were split or changed, and results; in a plain `flow.run()`,
+A value comes from the run context (`flow.run(context={"secrets": {...}})`), from `APPLIANCE_SECRET_<NAME>` in the environment or the file
+that `APPLIANCE_SECRET_<NAME>_FILE` names, from the file `<NAME>` in the folder `APPLIANCE_SECRETS_DIR`, or from the server, in that order;
+an agent passes these variables on to its runs. The server gives runs under an agent the secrets that their flow declares. Every value read
+is masked in the run's log lines, in output that `log_stdout` takes, in tracebacks and in state messages: plain, as repr, in JSON, in URLs
+and in base64. Not masked: values of fewer than four characters, values that were split or changed, and results; in a plain `flow.run()`,
 neither are other loggers and what is printed without `log_stdout`. Under an agent, everything that reaches the log of the run is masked.
 """
 
@@ -11,38 +12,49 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from appliance.core import masking
+from appliance.core import masking, served_secrets
 from appliance.core.building import active_flow
 from appliance.core.context import context
 from appliance.core.errors import FlowBuildError, SecretError, TaskDefinitionError
+from appliance.core.flow import Flow
 from appliance.core.states import State, Success
 from appliance.core.task import Task
+from appliance.core.task_options import secrets_of
 from appliance.kit import env, json_texts
 from appliance.kit.options import flag
+from appliance.kit.secret_names import MOST_BYTES, is_name, name_problem
 
-PREFIX = "APPLIANCE_SECRET"
 _STORING = ("target", "result", "cache_for", "cache_key", "cache_validator")
+_MOST_FILES = 1_000
+
+
+def declared_by(flow: Flow) -> tuple[str, ...]:
+    """The names of the secrets that runs of the flow may read from the server, sorted."""
+    return tuple(sorted({*flow.secrets, *(name for task in flow.tasks for name in task.secrets)}))
 
 
 def variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that hold secrets, for a process with another working directory."""
-    own = {name: value for name, value in environ.items() if name.startswith(f"{PREFIX}_")}
-    return {name: str(Path(value).absolute()) if _is_file(name, value) else value for name, value in own.items()}
+    """The variables that hold secrets or say where they are, for a process with another working directory."""
+    own = {name: value for name, value in environ.items() if name.startswith(f"{env.SECRET}_")}
+    own = {name: str(Path(value).absolute()) if _is_file(name, value) else value for name, value in own.items()}
+    folder = environ.get(env.SECRETS_DIR)
+    return own | {env.SECRETS_DIR: str(Path(folder).absolute())} if folder else own
 
 
 def hide_all(environ: Mapping[str, str]) -> None:
     """Mask every secret in the environment, even if no task reads it: a task may print its environment."""
     for name, value in variables(environ).items():
-        if not _is_file(name, value):
+        if name != env.SECRETS_DIR and not _is_file(name, value):
             masking.hide(value)
             continue
-        with suppress(OSError, UnicodeDecodeError):  # reading the secret says what is wrong with its file
-            masking.hide(Path(value).read_text(encoding="utf-8").rstrip("\r\n"))
+        for file in _files_in(value) if name == env.SECRETS_DIR else [Path(value)]:
+            with suppress(OSError, UnicodeDecodeError):  # reading the secret says what is wrong with its file
+                masking.hide(file.read_text(encoding="utf-8").rstrip("\r\n"))
 
 
 def _is_file(name: str, value: str) -> bool:
@@ -53,13 +65,22 @@ def _is_file(name: str, value: str) -> bool:
         return False
 
 
+def _files_in(folder: str) -> Iterator[Path]:
+    """The files that can be secrets; not more and no longer ones than a site has of them."""
+    with suppress(OSError):
+        for file in sorted(Path(folder).iterdir())[:_MOST_FILES]:
+            with suppress(OSError):
+                if is_name(file.name) and file.is_file() and file.stat().st_size <= MOST_BYTES:
+                    yield file
+
+
 class Secret:
     """A secret by its name; nothing is read before `get`."""
 
     def __init__(self, name: str) -> None:
-        """Raises SecretError for a name that no environment variable can have."""
-        if not isinstance(name, str) or not name.isascii() or not name.replace("-", "_").isidentifier():
-            raise SecretError(f"{name!r} is not a valid name of a secret; use letters, digits and underscores.")
+        """Raises SecretError for a name that no secret can have."""
+        if not isinstance(name, str) or not is_name(name):
+            raise SecretError(name_problem(str(name)))
         self.name = name
 
     def __repr__(self) -> str:
@@ -87,16 +108,22 @@ class Secret:
         secrets = context.get("secrets")
         if isinstance(secrets, Mapping) and self.name in secrets:
             return secrets[self.name]
-        variable = self.name.replace("-", "_").upper()
-        try:
-            values = env.read(os.environ, PREFIX, (variable,), keep_empty=True)
-        except ValueError as error:
-            raise SecretError(str(error)) from None
-        if variable not in values:
+        here = in_environment(self.name)
+        if here is not None:
+            return here
+        served = served_secrets.get(self.name)
+        if isinstance(served, str):
+            return served
+        variable = _variable(self.name)
+        places = (
+            f"the secrets of the run's context, {env.SECRET}_{variable}, {env.SECRET}_{variable}_FILE, "
+            f"and the folder that {env.SECRETS_DIR} names"
+        )
+        if served is None:
             raise SecretError(
-                f"Secret {self.name!r} was not found; set {PREFIX}_{variable}, or {PREFIX}_{variable}_FILE to the file that holds it."
+                f"Secret {self.name!r} was not found in {places}; set one of them. The server gives its secrets only to runs under an agent."
             )
-        return values[variable]
+        raise SecretError(f"Secret {self.name!r} was not found. The server: {served} It also isn't in {places}.")
 
     def _parsed(self, text: str) -> Any:
         try:
@@ -105,6 +132,46 @@ class Secret:
             raise SecretError(f"Secret {self.name!r} has the same key twice in one JSON object; remove one.") from None
         except ValueError:
             raise SecretError(f"Secret {self.name!r} is not valid JSON; read it as text.") from None
+
+
+def in_environment(name: str) -> str | None:
+    """The value in a variable, in the file that one names, or in the folder with secrets. Raises SecretError for what can't be read."""
+    variable = _variable(name)
+    try:
+        values = env.read(os.environ, env.SECRET, (variable,), keep_empty=True)
+    except ValueError as error:
+        raise SecretError(str(error)) from None
+    return values[variable] if variable in values else _in_folder(name)
+
+
+def _variable(name: str) -> str:
+    return name.replace("-", "_").upper()
+
+
+def _in_folder(name: str) -> str | None:
+    folder = os.environ.get(env.SECRETS_DIR)
+    if not folder:
+        return None
+    try:
+        return (Path(folder) / name).read_text(encoding="utf-8").rstrip("\r\n")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise SecretError(f"The file {name} in the folder that {env.SECRETS_DIR} names can't be read: {why}.") from None
+
+
+def for_another_process() -> dict[str, served_secrets.Served] | None:
+    """What the server gives this run and its environment doesn't, for code that runs where nobody can ask the server; None without one."""
+    names = served_secrets.declared()
+    return None if names is None else {name: value for name in names if (value := _only_served(name)) is not None}
+
+
+def _only_served(name: str) -> served_secrets.Served | None:
+    try:
+        return None if in_environment(name) is not None else served_secrets.get(name)
+    except SecretError:
+        return None
 
 
 class _Secretive(Task):
@@ -129,15 +196,22 @@ def _hide_result(_task: Any, _old: State, new: State) -> None:
 
 
 class SecretTask(_Secretive):
-    """`SecretTask("NAME")` in a flow passes the secret to the tasks that take it; `as_json` parses it first."""
+    """`SecretTask("NAME")` in a flow passes the secret to the tasks that take it; `as_json` parses it first. Called with a `name` that only
+    the run knows, it reads that secret, which the flow must declare."""
 
-    def __init__(self, name: str, as_json: bool = False, **options: Any) -> None:
-        """Takes the options of Task; its result is never stored."""
-        super().__init__(name, **options)
-        self.secret, self.as_json = Secret(name), flag("as_json", as_json)
+    def __init__(self, name: str | None = None, as_json: bool = False, **options: Any) -> None:
+        """Takes the options of Task; its result is never stored. It declares the secret of its own name."""
+        secret = None if name is None else Secret(name)
+        if secret is not None:
+            options["secrets"] = (name, *secrets_of(options.get("secrets")))
+        super().__init__(name or type(self).__name__, **options)
+        self.secret, self.as_json = secret, flag("as_json", as_json)
 
-    def run(self) -> Any:
-        return self.secret.get(as_json=bool(self.as_json))
+    def run(self, name: str | None = None) -> Any:
+        secret = self.secret if name is None else Secret(name)
+        if secret is None:
+            raise SecretError('The task has no name of a secret; write SecretTask("NAME"), or call it with name=....')
+        return secret.get(as_json=bool(self.as_json))
 
 
 class EnvVarSecret(_Secretive):

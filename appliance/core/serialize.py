@@ -8,6 +8,7 @@ from typing import Any
 from appliance.core import parameter_types
 from appliance.core.flow import Flow
 from appliance.core.run_config import UniversalRun
+from appliance.core.secrets import declared_by
 from appliance.core.task import Task
 from appliance.kit.version import VERSION
 from appliance.schedules.clocks import Clock
@@ -44,7 +45,13 @@ def serialize(flow: Flow) -> dict[str, Any]:
         "run_config": _run_config(flow),
         "sdk_version": VERSION,
         "python_version": platform.python_version(),
-    }
+    } | _secrets(flow)
+
+
+def _secrets(flow: Flow) -> dict[str, Any]:
+    """The secrets that runs may read from the server; their names, never their values."""
+    names = declared_by(flow)
+    return {"secrets": list(names)} if names else {}
 
 
 def _run_config(flow: Flow) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 A state is an immutable value. Each class knows the `type` and the `name` under which the server stores it; `to_wire` and
 `from_wire` translate. Results never travel: `data` carries only small JSON, such as the location of a result or why a run failed.
+A class without fields of its own is a plain subclass: a data class is made at import, which everybody waits for.
 """
 
 from __future__ import annotations
@@ -99,9 +100,10 @@ def _require_zone(state: Scheduled | Queued) -> None:
         raise ValueError(f"start_time of {type(state).__name__} must be a datetime with a time zone offset.")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Pending(State):
     """Not started."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -118,9 +120,10 @@ class Scheduled(Pending):
         _require_zone(self)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Late(Scheduled):
     """Scheduled, but its start time has passed unnoticed."""
+
+    __slots__ = ()
 
     name: ClassVar[str] = "Late"
 
@@ -135,9 +138,10 @@ class Paused(Scheduled):
     start_time: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Resume(Scheduled):
     """A person resumed a paused run."""
+
+    __slots__ = ()
 
     name: ClassVar[str] = "Resume"
 
@@ -165,16 +169,18 @@ class MetaState(State):
         object.__setattr__(self, "state", inner)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ClientFailed(MetaState):
     """The server could not be informed; neither finished nor running."""
+
+    __slots__ = ()
 
     name: ClassVar[str] = "ClientFailed"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Submitted(MetaState):
     """Claimed by an agent, not yet running."""
+
+    __slots__ = ()
 
     name: ClassVar[str] = "Submitted"
 
@@ -193,25 +199,28 @@ class Queued(MetaState):
         _require_zone(self)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Running(State):
     """Its code is running."""
+
+    __slots__ = ()
 
     type: ClassVar[str] = "RUNNING"
     name: ClassVar[str] = "Running"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Cancelling(Running):
     """Still running, but asked to stop."""
+
+    __slots__ = ()
 
     type: ClassVar[str] = "CANCELLING"
     name: ClassVar[str] = "Cancelling"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Finished(State):
     """Over. The classes below say how."""
+
+    __slots__ = ()
 
     type: ClassVar[str] = "SUCCESS"
     name: ClassVar[str] = "Finished"
@@ -227,9 +236,10 @@ class Looped(Finished):
     loop_count: int = 1
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Success(Finished):
     """Succeeded; its result can be used."""
+
+    __slots__ = ()
 
     name: ClassVar[str] = "Success"
 
@@ -261,53 +271,60 @@ class Mapped(Success):
             object.__setattr__(self, "n_map_states", len(self.map_states))
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Skipped(Success):
     """Deliberately not run; counts as success."""
+
+    __slots__ = ()
 
     name: ClassVar[str] = "Skipped"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Cancelled(Finished):
     """Stopped by a person; neither success nor failure."""
+
+    __slots__ = ()
 
     type: ClassVar[str] = "CANCELLED"
     name: ClassVar[str] = "Cancelled"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Failed(Finished):
     """Went wrong; `data` says where, `result` is the exception."""
+
+    __slots__ = ()
 
     type: ClassVar[str] = "FAILED"
     name: ClassVar[str] = "Failed"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TimedOut(Failed):
     """Took longer than its timeout."""
+
+    __slots__ = ()
 
     name: ClassVar[str] = "TimedOut"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TriggerFailed(Failed):
     """Not run, since its upstream tasks did not end as its trigger requires."""
+
+    __slots__ = ()
 
     name: ClassVar[str] = "TriggerFailed"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ValidationFailed(Failed):
     """A validator rejected its result."""
+
+    __slots__ = ()
 
     name: ClassVar[str] = "ValidationFailed"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Crashed(Failed):
     """Its process died without reporting."""
+
+    __slots__ = ()
 
     name: ClassVar[str] = "Crashed"
 

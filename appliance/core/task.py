@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import random
 import typing
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,8 +15,8 @@ from appliance.core.annotations import mapped
 from appliance.core.building import FlowBuilder, active_flow, active_tags, authors_line, callers_line
 from appliance.core.comparisons import truth
 from appliance.core.errors import FlowBuildError, NoActiveFlowError, TaskDefinitionError
-from appliance.core.logs import OwnLogger
 from appliance.core.operators import FUNCTIONS, OperatorMethods
+from appliance.core.own_logger import OwnLogger
 from appliance.core.states import State
 from appliance.core.task_options import (
     FORMS,
@@ -44,7 +43,7 @@ class Task(OperatorMethods["Task"]):
     `timeout` is in seconds or a timedelta. `retry_delay` is a timedelta or seconds, a list of them (the last one repeats) or
     `exponential_backoff(...)`; `retry_jitter` spreads it by that fraction either way. `nout` lets the result be unpacked into
     that many tasks. `task_run_name` is a template such as `"{x} on {date:%Y-%m-%d}"` over the arguments, the flow's parameters
-    and the run context, or a function of them. Raises TaskDefinitionError or TypeError for invalid options.
+    and the run context, or a function of them. `secrets` names those that the task reads with `Secret(name).get()`. Raises TaskDefinitionError or TypeError for invalid options.
     """
 
     auto_generated = False
@@ -70,6 +69,8 @@ class Task(OperatorMethods["Task"]):
     cache_for: timedelta | None = None
     cache_validator: Validator | None = None
     cache_key: str | None = None
+    secrets: tuple[str, ...] = ()
+    """The names of the secrets that it may read from the server."""
 
     def __init__(
         self,
@@ -94,6 +95,7 @@ class Task(OperatorMethods["Task"]):
         cache_key: str | None = None,
         result: Result | None = None,
         target: Template | None = None,
+        secrets: Iterable[Any] | None = None,
         **unknown: Never,
     ) -> None:
         refuse_unknown("A task", unknown, FORMS)
@@ -119,7 +121,7 @@ class Task(OperatorMethods["Task"]):
         self.task_run_name: str | Callable[..., str] | None = FORMS["task_run_name"](task_run_name)
         self.nout: int | None = FORMS["nout"](nout)
         caching = {"cache_for": cache_for, "cache_validator": cache_validator, "cache_key": cache_key}
-        for key, value in {**caching, "result": result, "target": target}.items():
+        for key, value in {**caching, "result": result, "target": target, "secrets": secrets}.items():
             if value is not None:  # a class may have its own as class attributes
                 setattr(self, key, FORMS[key](value))
         check_together(self)
@@ -311,11 +313,17 @@ class Task(OperatorMethods["Task"]):
             )
         return flow
 
-    def retry_wait(self, run_count: int, draw: Callable[[], float] = random.random) -> timedelta:
-        """How long to wait after the failed attempt `run_count`, from 1; `draw` gives the random number for jitter, in [0, 1)."""
+    def retry_wait(self, run_count: int, draw: Callable[[], float] | None = None) -> timedelta:
+        """How long to wait after the failed attempt `run_count`, from 1; `draw` gives the number for jitter, in [0, 1), by default at random."""
         if self.retry_delay is None:
             return timedelta(0)
-        return retries.wait(self.retry_delay, run_count, self.retry_jitter, draw() if self.retry_jitter else 0.0)
+        if not self.retry_jitter:
+            return retries.wait(self.retry_delay, run_count, 0.0, 0.0)
+        if draw is None:
+            import random
+
+            draw = random.random
+        return retries.wait(self.retry_delay, run_count, self.retry_jitter, draw())
 
     # --- expressions
 

@@ -63,6 +63,7 @@ def task(
     cache_key: str | None = None,
     result: Result | None = None,
     target: Template | None = None,
+    secrets: Iterable[Any] | None = None,
 ) -> Callable[[Callable[P, R]], FunctionTask[P, R]]: ...
 def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a task from a function: `@task` or `@task(max_retries=3, retry_delay=timedelta(seconds=10))`."""

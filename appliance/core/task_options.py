@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 from appliance.core import retries
 from appliance.core.async_functions import refuse_async
-from appliance.core.errors import TaskDefinitionError
+from appliance.core.errors import SecretError, TaskDefinitionError
 from appliance.core.scalars import is_number, is_whole
 from appliance.core.states import Failed, State
 from appliance.kit import options
 from appliance.kit.errors import ApplianceError
 from appliance.kit.option_names import refuse_unknown
+from appliance.kit.secret_names import is_name, name_problem
 
 StateHandler = Callable[[Any, State, State], State | None]
 MOST_RESULTS = 10_000
@@ -30,6 +31,22 @@ def name_of(name: Any) -> str:
     if not isinstance(name, str) or not name:
         raise TaskDefinitionError("The name of a task must be a string that is not empty.")
     return name
+
+
+def secrets_of(secrets: Any) -> tuple[str, ...]:
+    """The names, sorted; of a secret itself, its name. Raises TypeError or SecretError."""
+    if isinstance(secrets, str):
+        raise TypeError(f"secrets must be a list of names; write [{secrets!r}].")
+    options.require("secrets", secrets, Iterable, "a list of names")
+    names: set[str] = set()
+    for item in secrets or ():
+        name = item if isinstance(item, str) else getattr(item, "name", None)
+        if not isinstance(name, str):
+            raise TypeError("secrets must be a list of names.")
+        if not is_name(name):
+            raise SecretError(name_problem(name))
+        names.add(name)
+    return tuple(sorted(names))
 
 
 def slug_of(slug: Any) -> str | None:
@@ -108,9 +125,11 @@ def cache_key_of(key: Any) -> str | None:
 
 
 def result_of(result: Any) -> Any:
+    if result is None:
+        return None
     from appliance.core.results import Result  # asked for by those who give one only
 
-    if result is not None and not isinstance(result, Result):
+    if not isinstance(result, Result):
         raise TypeError("result must be a place for results, such as LocalResult(...).")
     return result
 
@@ -185,6 +204,7 @@ FORMS: dict[str, Callable[[Any], Any]] = {
     "cache_key": cache_key_of,
     "result": result_of,
     "target": template_of("target"),
+    "secrets": secrets_of,
 }
 
 

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from appliance.core import iterators, masking
+from appliance.core import iterators, masking, served_secrets
 from appliance.core.copies import SCALARS
 from appliance.core.errors import OneShotError
 from appliance.core.run_context import TaskRunContext, current_task_run
@@ -23,6 +23,7 @@ from appliance.engine.deadlines import Deadline, TaskTimeout
 from appliance.engine.output import streams
 
 Function = Callable[..., Any]
+thread_context.carry(served_secrets.current)
 
 
 @dataclass(slots=True)
@@ -35,6 +36,8 @@ class Invocation:
     output: streams.Streams | None
     context: TaskRunContext
     hidden: tuple[str, ...] = field(default_factory=masking.hidden, repr=False)  # secrets to mask where the code runs
+    served: Mapping[str, served_secrets.Served] | None = field(default=None, repr=False)
+    """What the server gives the run, for a process that can't ask it; None where the code runs in the run's own process."""
 
     def __call__(self) -> State:
         """Never raises, except KeyboardInterrupt."""
@@ -42,10 +45,15 @@ class Invocation:
         thread_context.follow()
         token = current_task_run.set(self.context)
         try:
-            state = carry_out(self.function, self.inputs, self.timeout, self.output, self.context)
-            return masking.mask_state(state)
+            if self.served is None:
+                return self._carried_out()
+            with served_secrets.carried(self.served):
+                return self._carried_out()
         finally:
             current_task_run.reset(token)
+
+    def _carried_out(self) -> State:
+        return masking.mask_state(carry_out(self.function, self.inputs, self.timeout, self.output, self.context))
 
 
 def carry_out(

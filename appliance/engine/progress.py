@@ -1,4 +1,4 @@
-"""What a person sees during `flow.run()`: a live display on a terminal, plain lines elsewhere, and a summary at the end."""
+"""What a person sees during `flow.run()`: a live display on a terminal if rich is installed, plain lines otherwise, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.progress_counts import Counts
 from appliance.engine.progress_summary import summary
 from appliance.kit import clock, env
+from appliance.kit.distribution import is_installed
 from appliance.kit.logs import PlainFormatter
 from appliance.kit.printable import printable
 
@@ -117,7 +118,7 @@ def _display(runner: FlowRunner, enabled: bool | None) -> AbstractContextManager
         enabled = setting.strip().lower() not in ("off", "0", "false", "no")
     if not enabled:
         return nullcontext()
-    if is_live():
+    if is_live() and is_installed("rich"):
         from appliance.engine.progress_live import live
 
         return live(Counts.of(runner))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from appliance.core import parameter_types
 from appliance.core.context import TASK_RUN_KEYS
@@ -20,7 +19,9 @@ from appliance.engine.output import streams
 from appliance.engine.task_states import States, task_states_of, warn_of_missing_children
 from appliance.engine.termination import on_sigterm
 from appliance.kit import clock, ids
-from appliance.schedules import Schedule, ScheduleError
+
+if TYPE_CHECKING:
+    from appliance.schedules import Schedule
 
 _logger = get_logger()
 _OPTIONS = ("parameters", "executor", "run_on_schedule", "context", "task_states", "progress", "runner_class")
@@ -92,16 +93,23 @@ def _merge_parameters(flow: Flow, parameters: Any, more: Mapping[str, Any]) -> d
         raise ParameterError(f"parameters must be a dict of values by name, not {type(parameters).__name__}.")
     names = {parameter.name for parameter in flow.parameters()}
     for name in more:
-        option = get_close_matches(name, _OPTIONS, 1)
-        if name not in names and option and not get_close_matches(name, names, 1):
-            raise UnknownParameterError(
-                f"flow.run() has no option {name!r} and the flow has no such parameter; did you mean {option[0]}=...?"
-            )
+        if name not in names:
+            _refuse_misspelled_option(name, names)
         if parameters is not None and name in parameters:
             raise ParameterError(
                 f"Parameter {name!r} is passed twice, in parameters={{...}} and as {name}=...; remove one."
             )
     return {**(parameters or {}), **more}
+
+
+def _refuse_misspelled_option(name: str, parameters: set[str]) -> None:
+    from difflib import get_close_matches  # only a mistake needs it
+
+    option = get_close_matches(name, _OPTIONS, 1)
+    if option and not get_close_matches(name, parameters, 1):
+        raise UnknownParameterError(
+            f"flow.run() has no option {name!r} and the flow has no such parameter; did you mean {option[0]}=...?"
+        )
 
 
 class _Runs:
@@ -124,6 +132,8 @@ class _Runs:
 
     def on_schedule(self, values: Mapping[str, Any]) -> State:
         """Run at each time of the schedule, once for each clock that is due. Times that pass during a run are skipped."""
+        from appliance.schedules import ScheduleError  # most runs have nothing to do with schedules
+
         schedule, name = self._flow.schedule, self._flow.name
         if schedule is None:
             raise ScheduleError(f"Flow {name!r} has no schedule; add one or omit run_on_schedule.")

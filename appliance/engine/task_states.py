@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from appliance.core.flow import Flow
@@ -81,6 +80,8 @@ def _key_of(flow: Flow, key: Any) -> tuple[str, int]:
     task = next((task for task, own in flow.slugs.items() if own == slug), None)
     if task is None:
         known = list(flow.slugs.values())
+        from difflib import get_close_matches  # only a mistake needs it
+
         close = get_close_matches(slug, known, 1)
         advice = f"did you mean {close[0]!r}?" if close else f"its tasks are {', '.join(map(repr, known))}."
         raise ValueError(f"task_states has a state for {slug!r}, but flow {flow.name!r} has no such task; {advice}")

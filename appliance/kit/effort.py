@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 
 WHILE_OTHERS_WAIT = 20_000
 """Steps of some 5 µs each: a tenth of a second."""
@@ -40,28 +39,32 @@ def left() -> int | None:
     return None if _thread.left is None else max(0, _thread.left)
 
 
-@contextmanager
-def limited(steps: int | None) -> Iterator[None]:
+class limited:
     """Limit the work in this block to a number of steps; None: as much as any other bound allows."""
-    before = _thread.left
-    _thread.left = steps
-    try:
-        yield
-    finally:
-        _thread.left = before
+
+    def __init__(self, steps: int | None) -> None:
+        self._steps = steps
+
+    def __enter__(self) -> None:
+        self._before, _thread.left = _thread.left, self._steps
+
+    def __exit__(self, *_error: object) -> None:
+        _thread.left = self._before
 
 
-@contextmanager
-def beginning_again(is_possible: bool = True) -> Iterator[None]:
+class beginning_again:
     """In this block, TooLong is caught around the transaction, which begins again after the work is done."""
-    before = _thread.begins_again
-    _thread.begins_again = is_possible
-    try:
-        yield
-    finally:
-        _thread.begins_again = before
+
+    def __init__(self, is_possible: bool = True) -> None:
+        self._is_possible = is_possible
+
+    def __enter__(self) -> None:
+        self._before, _thread.begins_again = _thread.begins_again, self._is_possible
+
+    def __exit__(self, *_error: object) -> None:
+        _thread.begins_again = self._before
 
 
-def while_others_wait() -> AbstractContextManager[None]:
+def while_others_wait() -> limited:
     """Around what is done in a transaction: limited if it can begin again."""
     return limited(WHILE_OTHERS_WAIT if _thread.begins_again else None)

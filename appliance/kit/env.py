@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+SECRET = "APPLIANCE_SECRET"  # noqa: S105 - a name
+"""The prefix of the variables that hold the secrets of flows."""
+SECRETS_DIR = "APPLIANCE_SECRETS_DIR"
+"""The variable that names the folder with secrets of flows: a file for each, with its name."""
+
 
 def read(environ: Mapping[str, str], prefix: str, names: Iterable[str], *, keep_empty: bool = False) -> dict[str, str]:
     """The values of `PREFIX_NAME`, or the content of the file that `PREFIX_NAME_FILE` names, keyed by lower-case name.

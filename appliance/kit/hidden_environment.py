@@ -36,9 +36,9 @@ def hide() -> None:
 
 
 def _hide_memory() -> None:
-    from appliance.kit import privileges  # other commands need not wait for this import
+    from appliance.kit import hidden_memory  # other commands need not wait for this import
 
-    privileges.hide()
+    hidden_memory.hide()
 
 
 def _take(handle: int) -> None:

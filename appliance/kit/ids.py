@@ -9,8 +9,10 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterable
 
+_VARIANT = {digit: "89ab"[int(digit, 16) & 0b11] for digit in "0123456789abcdef"}
+"""The digit with its two highest bits set to 10, as in every UUID."""
 _lock = threading.Lock()
 _last_ms = 0
 _counter = 0
@@ -37,21 +39,25 @@ def derived(parent: uuid.UUID, *parts: str | int) -> uuid.UUID:
 
     It keeps the parent's first 48 bits, so that the parts of a run are adjacent in an index.
     """
-    return derivation(parent)(*parts)
+    return uuid.UUID(_derived(parent, [parts])[0])
 
 
-def derivation(parent: uuid.UUID) -> Callable[..., uuid.UUID]:
-    """`derived` for many parts of the same parent."""
-    keyed = hashlib.blake2b(key=parent.bytes, digest_size=10)
-    high = parent.int >> 80 << 80 | 0x8 << 76 | 0b10 << 62
-    free = ~(0xF << 76) & ~(0b11 << 62)
+def derived_all(parent: uuid.UUID, every: Iterable[Iterable[str | int]]) -> list[uuid.UUID]:
+    """`derived` for many parts of the same parent, in a fraction of the time."""
+    import msgspec  # the SDK derives single ids, and does without
 
-    def of(*parts: str | int) -> uuid.UUID:
-        digest = keyed.copy()
+    return msgspec.convert(_derived(parent, every), list[uuid.UUID])
+
+
+def _derived(parent: uuid.UUID, every: Iterable[Iterable[str | int]]) -> list[str]:
+    copy = hashlib.blake2b(key=parent.bytes, digest_size=10).copy
+    prefix, texts = f"{parent.hex[:12]}8", []
+    for parts in every:
+        digest = copy()
         digest.update("\x1f".join(map(str, parts)).encode())
-        return uuid.UUID(int=high | int.from_bytes(digest.digest(), "big") & free)
-
-    return of
+        rest = digest.hexdigest()
+        texts.append(f"{prefix}{rest[1:4]}{_VARIANT[rest[4]]}{rest[5:]}")
+    return texts
 
 
 def secret(prefix: str) -> str:

@@ -3,7 +3,7 @@ hides behind a link, changes the writing direction, is invisible, or passes for 
 
 from __future__ import annotations
 
-import json
+import functools
 import re
 
 _CONTROLS = [
@@ -30,7 +30,6 @@ _ESCAPES = {
     for code in _CONTROLS
 }
 LONGEST_SENTENCE = 2_000
-_JSON_ESCAPES = {code: json.dumps(chr(code))[1:-1] if code != 127 else "\\u007f" for code in _CONTROLS}
 _STYLE = re.compile(r"(\x1b\[(?:0|1|3[1-6])m)")
 """What our own output uses. No other color or weight of a text stays: it could be that of the background."""
 
@@ -47,7 +46,15 @@ def one_line(text: str) -> str:
 
 def json_text(text: str) -> str:
     """JSON with the same characters escaped, as JSON has it."""
-    return text.translate(_JSON_ESCAPES)
+    return text.translate(_json_escapes())
+
+
+@functools.cache
+def _json_escapes() -> dict[int, str]:
+    """Made when a command first prints JSON: that takes milliseconds, which every process would spend."""
+    import json
+
+    return {code: json.dumps(chr(code))[1:-1] if code != 127 else "\\u007f" for code in _CONTROLS}
 
 
 def sentence(text: str, most: int = LONGEST_SENTENCE) -> str:

@@ -1,16 +1,14 @@
-"""Which user a process is: giving up root for good or for a while, what such a user can see of the disk, and what others see of the process."""
+"""Which user a process is: giving up root for good or for a while, and what such a user can see of the disk."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4  # from linux/prctl.h
 _CLONE_NEWNS = 0x20000  # from linux/sched.h
 SPARE = range(61_184, 65_520)
 """Numbers that nobody gives to people: those from which systemd takes users of services for the time in which they run (DynamicUser=)."""
@@ -23,18 +21,6 @@ class Ids:
 
     uid: int
     gid: int
-
-
-def hide() -> None:
-    """From now on, other processes of this user can't look into this one's memory, environment, or files through /proc, and it leaves no
-    core file."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-
-
-def is_hidden() -> bool:
-    """Whether this process is hidden in this way."""
-    return sys.platform.startswith("linux") and bool(ctypes.CDLL(None).prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0) != 1)
 
 
 def become(ids: Ids) -> None:

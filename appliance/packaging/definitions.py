@@ -30,12 +30,6 @@ def defines_flow(file: Path, root: Path) -> bool:
     return _Search(root).defines(file.resolve())
 
 
-def offers_flow(file: Path, root: Path) -> bool:
-    """Whether it can define a flow or imports one. Raises SyntaxError or OSError."""
-    search, file = _Search(root), file.resolve()
-    return search.defines(file) or any(search.kind(file, [name]) == "flow" for name in search.names(file))
-
-
 @dataclass
 class _Module:
     """A parsed module: what runs when it is imported, and which of these statements bind a name."""
@@ -54,11 +48,6 @@ class _Search:
         self._root = root.resolve()
         self._modules: dict[Path, _Module | None] = {}
         self._kinds: dict[tuple[Path, str], Kind | None] = {}
-
-    def names(self, file: Path) -> list[str]:
-        module = self._module(file)
-        stars = [source for star in module.stars if (source := self._source(star, file)) is not None] if module else []
-        return [*(module.bindings if module else ()), *(name for source in stars for name in self.names(source))]
 
     def defines(self, file: Path) -> bool:
         self._modules[file] = module = _parsed(file.read_bytes())

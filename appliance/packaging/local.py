@@ -1,8 +1,9 @@
-"""Flow code in a Python file that the agent's machine can read: found by path, checked by its hash, loaded without being run as a script."""
+"""Flow code in a Python file that the agent's machine can read: found by path, checked by hashes, loaded without being run as a script."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,6 +12,8 @@ from appliance.core import flow_source
 from appliance.core.flow import Flow
 from appliance.core.flow_file import FlowFile
 from appliance.core.logs import get_logger
+from appliance.packaging import sources
+from appliance.packaging.sources import Sources
 from appliance.packaging.storage import CodeMissing, LoadError
 
 _logger = get_logger()
@@ -18,10 +21,13 @@ _logger = get_logger()
 
 class LocalStorage:
     """The flow `flow` in the file `path`, with the file's content as it was when it was registered. `module` is the name under which
-    the file is imported, if it doesn't follow from the path."""
+    the file is imported, if it doesn't follow from the path. `sources`: the other files that belong to it, with their content as it was then."""
 
-    def __init__(self, path: Path, flow: str, sha256: str, module: str | None = None) -> None:
+    def __init__(
+        self, path: Path, flow: str, sha256: str, module: str | None = None, sources: Sources | None = None
+    ) -> None:
         self.path, self.flow, self.sha256, self.module = path, flow, sha256, module
+        self.sources = sources or Sources(path.parent)
 
     @classmethod
     def of(cls, path: Path, flow: str, module: str | None = None) -> LocalStorage:
@@ -33,20 +39,25 @@ class LocalStorage:
     def with_content(cls, path: Path, flow: str, content: bytes, module: str | None = None) -> LocalStorage:
         """The storage of a flow in a file that had this content when it was loaded."""
         path = path.resolve()
+        module = module or sources.module_of(path, content)
+        file = FlowFile.of(path, module)
         if module is not None and module == FlowFile.of(path).name:
             module = None
-        return cls(path, flow, flow_source.digest(content), module)
+        return cls(path, flow, flow_source.digest(content), module, sources.of(file, content))
 
     def describe(self) -> dict[str, Any]:
         module = {} if self.module is None else {"module": self.module}
-        return {"type": "local", "path": str(self.path), "flow": self.flow, "sha256": self.sha256, **module}
+        others = self.sources
+        files = {"root": str(others.root), "files": others.files} if others.files else {}
+        return {"type": "local", "path": str(self.path), "flow": self.flow, "sha256": self.sha256, **module, **files}
 
     @classmethod
     def problem(cls, document: dict[str, Any]) -> str:
-        """The file is gone, or another one has taken its place. The sentence is the same for both, since whoever registers a version
+        """A file is gone, or another one has taken its place. The sentence is the same for both, since whoever registers a version
         chooses the path in it and must not learn which other files there are; the log of this machine says more."""
         try:
             cls._registered(document)
+            _others(document)
         except CodeMissing as error:
             return f"{error}".removesuffix(_AGAIN) + "."
         return ""
@@ -55,7 +66,8 @@ class LocalStorage:
     def load(cls, document: dict[str, Any]) -> Flow:
         """Raises LoadError when the file is gone, changed or broken, or has no such flow."""
         path, name = Path(document["path"]), document["flow"]
-        flows = flows_of(import_content(path, cls._registered(document), document.get("module")))
+        content = cls._registered(document)
+        flows = flows_of(import_content(path, content, document.get("module"), _others(document)))
         for flow in flows:
             if flow.name == name:
                 return flow
@@ -78,6 +90,22 @@ class LocalStorage:
         raise CodeMissing(f"The flow file {path.name} has changed since it was registered{_AGAIN}")
 
 
+def _others(document: dict[str, Any]) -> dict[str, bytes]:
+    """The version's other files, by path from their root. Raises CodeMissing for the first that is not as it was registered."""
+    root, contents = Path(str(document.get("root", ""))), {}
+    for name, sha256 in document.get("files", {}).items():
+        try:
+            contents[name] = flow_source.read(root / name)
+            if flow_source.digest(contents[name]) == sha256:
+                continue
+        except (OSError, ValueError) as error:
+            _logger.info("The file %s of the flow can't be used: %s.", root / name, _why(error))
+        raise CodeMissing(
+            f"The file {name} of flow {document.get('flow')!r} has changed since it was registered{_AGAIN}"
+        )
+    return contents
+
+
 def import_file(path: Path, name: str | None = None) -> ModuleType:
     """Import a flow's file as it is now. Raises LoadError."""
     return import_content(path, read_file(path), name)
@@ -90,22 +118,24 @@ def read_file(path: Path) -> bytes:
     return _content(path.resolve())
 
 
-def import_content(path: Path, content: bytes, name: str | None = None) -> ModuleType:
-    """Import this content of a flow's file as a module, under its real name or the given one. `if __name__ == "__main__"` is false,
+def import_content(
+    path: Path, content: bytes, name: str | None = None, others: Mapping[str, bytes] | None = None
+) -> ModuleType:
+    """Import this content of a flow's file as a module, under its real name or the given one, and later the `others` beside it as these. `if __name__ == "__main__"` is false,
     and the flow's own door functions only warn. Raises LoadError with the first user frame when the file is broken."""
     path = path.resolve()
     file = FlowFile.of(path, name)
     if file.is_private:
         _logger.warning(
-            "The flow file %s has the name of another module, or one that can't be imported, so it gets a private name: other programs "
-            "can't read what it pickles. Rename the file to change this.",
-            path.name,
+            "The %s has the name of another module, or one that can't be imported, so the flow file gets a private name: other programs "
+            "can't read what it pickles. Rename the %s to change this.",
+            *_named(path),
         )
     arguments, sys.argv = sys.argv, [str(path)]  # as for the script; those of this program are not for the file
     try:
-        return file.load(content)
+        return file.load(content, others)
     except (Exception, SystemExit) as error:
-        raise LoadError(_broken(path, error)) from error
+        raise LoadError(_broken(file, error)) from error
     finally:
         sys.argv = arguments
 
@@ -115,23 +145,51 @@ def flows_of(module: ModuleType) -> list[Flow]:
     return list({id(value): value for value in vars(module).values() if isinstance(value, Flow)}.values())
 
 
-def _broken(path: Path, error: BaseException) -> str:
+def _named(path: Path) -> tuple[str, str]:
+    """What has a name that is taken: the file, or the package that it is in."""
+    package = path.parent
+    while (package.parent / "__init__.py").is_file():
+        package = package.parent
+    return (
+        (f"package {package.name}", "package")
+        if (package / "__init__.py").is_file()
+        else (f"flow file {path.name}", "file")
+    )
+
+
+def _broken(file: FlowFile, error: BaseException) -> str:
     """One sentence: the file, the line and what happened."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"The flow file {path.name} can't be loaded: {error.msg} in {Path(error.filename).name}, line {error.lineno}."
-    line, trace = None, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-            break
-        trace = trace.tb_next
-    where = f" in line {line}" if line is not None else ""
+    name = file.path.name
+    if isinstance(error, SyntaxError) and (error.filename or error.lineno is None):
+        where = f" in {Path(error.filename).name}" if error.filename else ""
+        line = f", line {error.lineno}" if error.lineno is not None else ""
+        return f"The flow file {name} can't be loaded: {error.msg}{where}{line}."
     text = str(error).strip().splitlines()
-    advice = _PACKAGE_ADVICE if isinstance(error, ImportError) and "no known parent package" in str(error) else ""
     what = f"{type(error).__name__}{': ' + text[0].rstrip('.') if text else ''}"
-    return f"The flow file {path.name} can't be loaded: {what}{where}.{advice}"
+    return f"The flow file {name} can't be loaded: {what}{_place(file, error)}.{_advice(file, error)}"
 
 
+def _place(file: FlowFile, error: BaseException) -> str:
+    """The innermost line of the flow's file, or of a file beside it."""
+    where, trace = "", error.__traceback__
+    while trace is not None:
+        path = Path(trace.tb_frame.f_code.co_filename)
+        if path == file.path:
+            where = f" in line {trace.tb_lineno}"
+        elif file.root in path.parents and "site-packages" not in path.parts and not path.is_relative_to(_PACKAGE):
+            where = f" in {path.relative_to(file.root)}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return where
+
+
+def _advice(file: FlowFile, error: BaseException) -> str:
+    if not isinstance(error, ImportError) or "no known parent package" not in str(error):
+        return ""
+    what, kind = _named(file.path)
+    return f" Rename the {kind}: {what} has the name of another module." if kind == "package" else _PACKAGE_ADVICE
+
+
+_PACKAGE = Path(__file__).resolve().parent.parent
 _PACKAGE_ADVICE = " Put an __init__.py into its folder to make it a package, or register it as a module: appliance register -m package.module."
 
 

@@ -70,6 +70,15 @@ def _once_noticed(transport: Transport, request: Registration, folder: str) -> R
     return None
 
 
+def may_open(url: str, folder: str) -> bool:
+    """Whether registering at this URL would open the folder to the agent of this machine."""
+    data = _data_directory(url)
+    try:
+        return data is not None and folder not in ("", "/") and not unreadable(data, Path(folder))
+    except (OSError, ValueError):
+        return False
+
+
 def _add(data: Path, folder: str) -> bool:
     """False if the folder can't be opened to the agent, for which the server's sentence stands."""
     try:

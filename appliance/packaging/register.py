@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from appliance.client.errors import Invalid
 from appliance.client.transport import Transport
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow import Flow
+from appliance.core.logs import get_logger
 from appliance.core.serialize import serialize
 from appliance.kit import options
 from appliance.packaging import local_agent
@@ -21,6 +24,7 @@ from appliance.packaging.local import LocalStorage
 from appliance.packaging.storage import Storage
 from appliance.protocol.flows import Registered, Registration
 
+_logger = get_logger()
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
@@ -47,9 +51,24 @@ def register(
         flow, project, labels=labels, set_schedules_active=set_schedules_active, as_new=as_new, storage=storage
     )
     if transport is not None:
-        return local_agent.register(transport, request)
+        return send(transport, request)
     with Transport.from_environment(url, token) as own:
-        return local_agent.register(own, request)
+        return send(own, request)
+
+
+def send(transport: Transport, request: Registration) -> Registered:
+    """Register what was prepared. A server of an earlier release is not sent the files besides the flow's own."""
+    try:
+        return local_agent.register(transport, request)
+    except Invalid as error:
+        if "unknown field" not in str(error) or not request.storage.get("files"):
+            raise
+    _logger.warning(
+        "The server is of an earlier release, so the version of %r covers the flow's own file alone.", request.name
+    )
+    storage = {name: value for name, value in request.storage.items() if name not in ("root", "files")}
+    hash_without = content_hash(request.document, storage)
+    return local_agent.register(transport, replace(request, storage=storage, content_hash=hash_without))
 
 
 def registration(
@@ -66,13 +85,13 @@ def registration(
     options.flag("set_schedules_active", set_schedules_active)
     options.flag("as_new", as_new)
     document = serialize(flow)
-    storage_document = (storage or flow.storage or LocalStorage.of(_file_of(flow), flow.name)).describe()
+    storage_document = (storage or flow.storage or LocalStorage.of(*_file_of(flow))).describe()
     own = flow.run_config.labels if flow.run_config is not None else ()
-    source = Path(storage_document["path"]) if storage_document["type"] == "local" else _find(flow)
+    source = Path(storage_document["path"]) if storage_document["type"] == "local" else _find(flow)[0]
     if source is not None:
         project_file = project_files.declared(source, flow.name)
         given |= project_file.labels_beside(flow.name, own)
-        document["schedules"] = project_file.schedules(flow.name, document["schedules"])
+        document = project_file.applied(flow.name, document, flow.run_config is not None)
     return Registration(
         project=project,
         name=flow.name,
@@ -91,18 +110,18 @@ def content_hash(document: dict[str, Any], storage: dict[str, Any]) -> str:
     return hashlib.sha256(canonical).hexdigest()
 
 
-def _file_of(flow: Flow) -> Path:
-    """The file that has the flow in a top-level variable. Raises FlowBuildError."""
-    file = _find(flow)
+def _file_of(flow: Flow) -> tuple[Path, str, str | None]:
+    """The file that has the flow in a top-level variable, the flow's name, and the module's if `python -m` has run it. Raises FlowBuildError."""
+    file, module = _find(flow)
     if file is None:
         raise FlowBuildError(
             f"Flow {flow.name!r} is not defined in a file that an agent could load; "
             "assign it to a variable at the top of a .py file and register that file."
         )
-    return file
+    return file, flow.name, module
 
 
-def _find(flow: Flow) -> Path | None:
+def _find(flow: Flow) -> tuple[Path | None, str | None]:
     """Looks into the running script first, then into the modules it imported."""
     modules = [sys.modules["__main__"], *sys.modules.values()]
     for module in modules:
@@ -110,5 +129,7 @@ def _find(flow: Flow) -> Path | None:
         if path is None or path.startswith(_PACKAGE):
             continue
         if any(value is flow for value in list(vars(module).values())) and Path(path).is_file():
-            return Path(path)
-    return None
+            spec = getattr(module, "__spec__", None) if module.__name__ == "__main__" else None
+            name = None if spec is None or spec.name.rpartition(".")[2] != Path(path).stem else spec.name
+            return Path(path), name
+    return None, None

@@ -13,6 +13,8 @@ from appliance.protocol.message import Answer, FreeText, Message
 
 MAX_WAIT = 30.0
 """The longest that one claim may wait for work, in seconds."""
+MOST_RUNS_ASKED = 1_000
+"""About how many runs one request can ask whether they were deleted."""
 
 
 class Enrol(Message, kw_only=True):
@@ -114,6 +116,18 @@ class TakenBack(Answer, kw_only=True):
     """Whether the attempt is no longer this agent's. If it still is, the agent starts it."""
 
     taken_back: bool
+
+
+class WereDeleted(Message, kw_only=True):
+    """Ask which of these runs, of which the agent's host keeps results, were deleted."""
+
+    flow_run_ids: list[UUID]
+
+
+class Deleted(Answer, kw_only=True):
+    """Those of the runs that this server knows to have been deleted within the last month. Of others, it says nothing."""
+
+    flow_run_ids: list[UUID] = []
 
 
 class AgentReported(Answer, kw_only=True):

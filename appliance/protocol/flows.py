@@ -24,6 +24,19 @@ class Registration(Message, kw_only=True):
     as_new: bool = False  # make a new flow, even if one was renamed from this name
 
 
+class RegistrationPreview(Answer, kw_only=True):
+    """What registering would do, of which nothing was kept. `closed_folder`: no agent takes code from there yet, as `closed` says."""
+
+    flow_id: UUID | None  # None: the flow would be new
+    version: int
+    created: bool
+    restores: int | None = None
+    changes: list[str] = []
+    schedules: list[ScheduleNews] = []
+    closed: str = ""
+    closed_folder: str = ""
+
+
 class SetRunTimeout(Message, kw_only=True):
     """How many seconds a run of the flow may take. 0: as long as it needs; null: what the code says, or else the site's setting."""
 

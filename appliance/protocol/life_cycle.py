@@ -62,7 +62,8 @@ class ProjectView(Answer, kw_only=True):
 
 
 class DeletionPreview(Answer, kw_only=True):
-    """What would be deleted. Numbers end at 100,000. `results` are the results that are stored elsewhere and stay there."""
+    """What would be deleted. Numbers end at 100,000. `results` are stored where only runs and agents reach them: agents
+    remove those in their folders later, and others stay."""
 
     project: str
     flow: str | None = None
@@ -86,7 +87,7 @@ class Change(Answer, kw_only=True):
 
 
 class PartComparison(Answer, kw_only=True):
-    """What differs in one part of two versions: tasks, edges, parameters, labels, run_config, schedules, storage or reference_tasks."""
+    """What differs in one part of two versions: tasks, edges, secrets, parameters, labels, run_config, schedules, storage or reference_tasks."""
 
     part: str
     added: list[str] = []

@@ -33,6 +33,7 @@ from appliance.server.api import (
     openapi,
     projects,
     schedules,
+    secrets,
     system,
     turns,
 )
@@ -45,19 +46,20 @@ from appliance.server.db.session import Database
 from appliance.server.errors import ServerError
 from appliance.server.events.broadcast import Broadcast
 from appliance.server.graphql import handler as graphql
-from appliance.server.graphql import schema
-from appliance.server.web import docs, health, metrics, ui
+from appliance.server.web import docs, health, metrics, simple_index, ui
 from appliance.server.web.edge import App
 from appliance.server.web.hosts import HostCheck
+from appliance.server.web.wheels import Wheels
 
 BODY_LIMIT = 1024 * 1024
+_LOADING_DELAY = 0.1  # seconds, by which the server listens
 
 
 def create_app(settings: Settings, database: Database) -> Litestar:
-    """The whole server on a migrated database. Raises RuntimeError if a route or a GraphQL field declares no permission."""
+    """The whole server on a migrated database. Raises RuntimeError if a route declares no permission."""
     collector = metrics.Metrics(database, settings.disk_budget_bytes)
     broadcast, stopping, turn_queue = Broadcast(database, presence.beat), asyncio.Event(), turns.Turns(database)
-    password_workers = PasswordWorkers()
+    password_workers, endpoint = PasswordWorkers(), graphql.Later(settings.graphql_introspection)
     dependencies = {
         "database": database,
         "settings": settings,
@@ -65,7 +67,7 @@ def create_app(settings: Settings, database: Database) -> Litestar:
         "stopping": stopping,
         "throttle": LoginThrottle(),
         "password_workers": password_workers,
-        "endpoint": graphql.Endpoint(schema.build(), settings.graphql_introspection),
+        "endpoint": endpoint,
     }
     app = App(
         route_handlers=[
@@ -75,6 +77,7 @@ def create_app(settings: Settings, database: Database) -> Litestar:
             health.readyz,
             metrics.handler(collector, settings.metrics_public, settings.metrics_networks),
             docs.router(),
+            simple_index.router(Wheels(settings.wheel_folders), settings.wheels_public),
             ui.router(),
         ],
         dependencies={
@@ -94,7 +97,7 @@ def create_app(settings: Settings, database: Database) -> Litestar:
             HTTPException: answers.answer_framework_error,
             Exception: answers.answer_unexpected_error,
         },
-        lifespan=[partial(_life, broadcast, stopping, [turn_queue.close, password_workers.close])],
+        lifespan=[partial(_life, broadcast, stopping, endpoint, [turn_queue.close, password_workers.close])],
         request_max_body_size=BODY_LIMIT,
         openapi_config=None,
         logging_config=None,
@@ -109,7 +112,9 @@ def _answer_wrong_method(request: Request[Any, Any, Any], error: HTTPException) 
     """405, or 404 where there is nothing: the UI's route, which answers GET at any address, would make it 405 everywhere."""
     path = request.scope["path"].rstrip("/")
     is_known = (
-        path.startswith(("/api/", "/docs")) or ui.is_page(path) or any(path == it.path for it in request.app.routes)
+        path.startswith(("/api/", "/docs", "/simple"))
+        or ui.is_page(path)
+        or any(path == it.path for it in request.app.routes)
     )
     return answers.answer_framework_error(request, error if is_known else NotFoundException())
 
@@ -124,6 +129,7 @@ def _api() -> list[Router]:
         agents.router,
         schedules.router,
         concurrency.router,
+        secrets.router,
         logs.router,
         jobs.router,
         maintenance.router,
@@ -157,10 +163,15 @@ def _actor(request: Request[Any, Any, Any]) -> Any:
 
 @asynccontextmanager
 async def _life(
-    broadcast: Broadcast, stopping: asyncio.Event, closes: list[Callable[[], None]], app: Litestar
+    broadcast: Broadcast,
+    stopping: asyncio.Event,
+    endpoint: graphql.Later,
+    closes: list[Callable[[], None]],
+    app: Litestar,
 ) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     broadcast.start(loop)
+    loading = loop.call_later(_LOADING_DELAY, endpoint.begin)
 
     def stop() -> None:
         stopping.set()
@@ -172,6 +183,7 @@ async def _life(
         yield
     finally:
         restore()
+        loading.cancel()
         stopping.set()
         broadcast.stop()
         for close in closes:

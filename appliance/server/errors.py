@@ -5,9 +5,11 @@ ServerError
 |  `- ClosedFolder  400 closed_folder    no agent takes code from this folder; `details` name it
 |- Unauthenticated  401 unauthenticated  no credential, or an invalid one
 |- Forbidden        403 forbidden        the caller is known but lacks the permission
+|  |- Undeclared    403 undeclared       the run's flow doesn't declare the secret that it asks for
 |  |- WrongPassword 403 wrong_password   the current password, which a change of it needs, is another one
 |  `- MustChangePassword 403 must_change_password  the session is good for nothing else until the password is changed
 |- NotFound         404 not_found
+|  `- NoSecret       404 no_secret        the run's project has no secret of this name
 |- UnknownName      422 unknown_name     a filter or a query parameter names something that doesn't exist
 |- Conflict         409 conflict         the object's state doesn't allow this, or it has just changed
 |  |- KeyReused     409 key_reused       the idempotency key stands for another request
@@ -87,6 +89,10 @@ class Forbidden(ServerError):
     status = 403
 
 
+class Undeclared(Forbidden):
+    code = "undeclared"
+
+
 class WrongPassword(Forbidden):
     code = "wrong_password"
 
@@ -98,6 +104,10 @@ class MustChangePassword(Forbidden):
 class NotFound(ServerError):
     code = "not_found"
     status = 404
+
+
+class NoSecret(NotFound):
+    code = "no_secret"
 
 
 class UnknownName(ServerError):
@@ -177,6 +187,10 @@ class TooSlow(Unavailable):
 
 class DiskFull(Unavailable):
     code = "disk_full"
+
+
+class NoSecretKey(Unavailable):
+    code = "no_secret_key"
 
 
 class Damaged(Unavailable):

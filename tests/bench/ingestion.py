@@ -13,8 +13,8 @@ import pstats
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -29,8 +29,10 @@ from appliance.protocol.run_protocol import Begin, LogEvent, Report, TaskStateEv
 from appliance.server.actions import run_protocol as runs
 from appliance.server.api.bodies import decode
 from appliance.server.db.session import _PRAGMAS, Database
+from appliance.server.db.sqlite import VERSION, dbapi
 from tests.bench import databases
 from tests.bench.measure import Series, publish
+from tests.bench.simplest import Simplest
 from tests.integration import builders
 from tests.integration.live import TOKEN, LiveServer
 
@@ -77,45 +79,70 @@ def in_process(database: Database, reports: list[bytes]) -> tuple[float, float]:
     return meter.stop()
 
 
-def floor(source: Path, target: Path, task_runs: int) -> tuple[float, float]:
-    """Insert what lies in `source` with the standard library, batch by batch."""
-    per_batch = EVENTS // 3
-    read = sqlite3.connect(source)
-    tables = {
-        "task_run": read.execute("select * from task_run order by map_index").fetchall(),
-        "task_run_state": read.execute(
-            "select s.* from task_run_state s join task_run t on t.id = s.task_run_id order by t.map_index, s.version"
-        ).fetchall(),
-        "log": read.execute("select * from log order by id").fetchall(),
-    }
-    share = {"task_run": per_batch, "task_run_state": 2 * per_batch, "log": per_batch}
-    parents = {
-        name: read.execute(f"select * from {name}").fetchall()
-        for name in ("project", "flow", "flow_version", "agent", "flow_run")
-    }
+_TABLES = {
+    "task_run": "select * from task_run order by map_index",
+    "task_run_state": "select s.* from task_run_state s join task_run t on t.id = s.task_run_id order by t.map_index, s.version",
+    "log": "select * from log order by id",
+}
+
+
+def _rows(file: Path) -> dict[str, list[tuple[Any, ...]]]:
+    with closing(sqlite3.connect(file)) as database:
+        return {name: database.execute(statement).fetchall() for name, statement in _TABLES.items()}
+
+
+@contextmanager
+def _with_parents(source: Path, target: Path, library: Any) -> Iterator[Any]:
+    """A connection to a new database that holds what the task runs in `source` refer to."""
     with databases.sqlite(target):
         pass
-    write = sqlite3.connect(target, isolation_level=None)
-    for pragma in _PRAGMAS:
-        write.execute(f"pragma {pragma}")
-    insert = {
-        name: f"insert into {name} values ({','.join('?' * len(rows[0]))})" for name, rows in (tables | parents).items()
-    }
-    for name, rows in parents.items():
-        write.executemany(insert[name], rows)
+    with closing(library.connect(target, isolation_level=None)) as write:
+        for pragma in _PRAGMAS:
+            write.execute(f"pragma {pragma}")
+        with closing(sqlite3.connect(source)) as read:
+            for name in ("project", "flow", "flow_version", "agent", "flow_run"):
+                _insert(write, name, read.execute(f"select * from {name}").fetchall())
+        yield write
+
+
+def _insert(write: Any, name: str, rows: list[tuple[Any, ...]]) -> None:
+    write.executemany(f"insert into {name} values ({','.join('?' * len(rows[0]))})", rows)
+
+
+def floor(source: Path, target: Path, task_runs: int, library: Any = sqlite3) -> tuple[float, float]:
+    """Insert what lies in `source` with the standard library, or with another one, batch by batch."""
+    per_batch = EVENTS // 3
+    tables = _rows(source)
+    share = {"task_run": per_batch, "task_run_state": 2 * per_batch, "log": per_batch}
     cuts = [*list(range(0, task_runs, per_batch)), task_runs]
-    meter = Meter()
-    for start, end in pairwise(cuts):
-        write.execute("begin immediate")
-        for name, rows in tables.items():
-            each = share[name] // per_batch
-            write.executemany(insert[name], rows[start * each : end * each])
-        write.execute("commit")
-    found = meter.stop()
-    assert write.execute("select count(*) from task_run_state").fetchone() == (2 * task_runs,)
-    write.close()
-    read.close()
+    with _with_parents(source, target, library) as write:
+        meter = Meter()
+        for start, end in pairwise(cuts):
+            write.execute("begin immediate")
+            for name, rows in tables.items():
+                each = share[name] // per_batch
+                _insert(write, name, rows[start * each : end * each])
+            write.execute("commit")
+        found = meter.stop()
+        assert write.execute("select count(*) from task_run_state").fetchone() == (2 * task_runs,)
     return found
+
+
+def simplest_floor(source: Path, target: Path, reports: list[bytes]) -> tuple[float, float]:
+    """Store the reports that made `source` by the simplest Python; the rows must be the same."""
+    expected = _rows(source)
+    run, created = UUID(expected["task_run"][0][1]), expected["task_run"][0][-1]
+    with _with_parents(source, target, sqlite3) as write:
+        server, meter = Simplest(write, run, "load", created), Meter()
+        for body in reports:
+            server.store(body)
+        found = meter.stop()
+    assert _but_for_times_of_storing(_rows(target)) == _but_for_times_of_storing(expected)
+    return found
+
+
+def _but_for_times_of_storing(rows: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
+    return rows | {"task_run": [row[:-1] for row in rows["task_run"]]}
 
 
 class Client:
@@ -148,6 +175,9 @@ class Api(Client):
     def __init__(self, folder: Path, **settings: str) -> None:
         self.server = LiveServer(folder, **settings).start()
         super().__init__(self.server.url)
+        self._http.post(
+            "/graphql", json={"query": "{ __typename }"}
+        ).raise_for_status()  # loaded: no part of what is measured
 
     def another(self) -> Client:
         """One more connection."""
@@ -200,6 +230,8 @@ def over_http(api: Api, reports: list[bytes]) -> tuple[float, float]:
 def measure(folder: Path, task_runs: int, repeats: int, with_postgres: bool) -> dict[str, Series]:
     names = {
         "floor": "floor: stdlib sqlite3, the same rows and batches",
+        "own_floor": f"floor: the same with SQLite {VERSION}, which the appliance uses",
+        "simplest": "floor: reports decoded and stored by the simplest Python, unchecked",
         "action": "reports decoded and stored, SQLite, one thread",
         "http": "the same over HTTP, one server process",
         "postgres": "reports decoded and stored, Postgres",
@@ -221,6 +253,8 @@ def measure(folder: Path, task_runs: int, repeats: int, with_postgres: bool) -> 
             with databases.sqlite(path) as database:
                 note("action", in_process(database, reports))
             note("floor", floor(path, folder / f"floor-{repeat}.db", task_runs))
+            note("own_floor", floor(path, folder / f"own-floor-{repeat}.db", task_runs, dbapi))
+            note("simplest", simplest_floor(path, folder / f"simplest-{repeat}.db", reports))
             note("http", _with_api(folder / f"api-{repeat}", reports))
             if server is not None:
                 with databases.postgres(server) as database:
@@ -246,7 +280,16 @@ def ratios(series: dict[str, Series]) -> dict[str, float]:
         "share of the floor, in one thread": series["action"].median / series["floor"].median,
         "share of the floor, by CPU time": series["action_cpu"].median / series["floor_cpu"].median,
         "share of the floor, over HTTP": series["http"].median / series["floor"].median,
+        "share of the floor with the same SQLite, by CPU time": (
+            series["action_cpu"].median / series["own_floor_cpu"].median
+        ),
+        "the same over HTTP": series["http_cpu"].median / series["own_floor_cpu"].median,
     }
+    for key, text in {"action": "in one thread", "http": "over HTTP"}.items():
+        found[f"share of the simplest Python, {text}"] = series[key].median / series["simplest"].median
+        found[f"the same by CPU time, {text}"] = series[f"{key}_cpu"].median / series["simplest_cpu"].median
+    found["the simplest Python's share of the floor"] = series["simplest"].median / series["floor"].median
+    found["the same by CPU time"] = series["simplest_cpu"].median / series["floor_cpu"].median
     if "postgres" in series:
         found["SQLite to Postgres, in one thread"] = series["action"].median / series["postgres"].median
         found["SQLite to Postgres, over HTTP"] = series["http"].median / series["postgres_http"].median
@@ -275,7 +318,7 @@ def main() -> int:
                 profiled(lambda: in_process(database, reports))
             return 0
         series = measure(Path(name), asked.task_runs, asked.repeats, asked.postgres)
-    publish(series.values(), ratios(series), asked.json)
+    publish(series.values(), ratios(series), asked.json, digits=2)
     return 0
 
 

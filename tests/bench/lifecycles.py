@@ -1,7 +1,8 @@
 """`python -m tests.bench.lifecycles [--runs N] [--connections C] [--json FILE]`: trivial flow runs created, claimed and finished over HTTP.
 
 One client process, a few connections, one server process on SQLite, no processes of runs: create, claim, begin, one report with a task's
-two states and the run's end. The floor is as many durable commits on this disk as that makes: create, begin and report each commit once.
+two states and the run's end. The floors are as many durable commits on this disk as that makes, since create, begin and report each commit once,
+and the CPU for as many requests of a bare server, and of one that is made of the appliance's libraries.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from typing import Any
 from appliance.kit import clock
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.protocol.run_protocol import Begin, FlowStateEvent, Report, TaskStateEvent
-from tests.bench.floors import commit_ms
+from tests.bench.floors import commit_ms, requests_that_commit
 from tests.bench.ingestion import Api, flow_of
 from tests.bench.measure import machine
 
 _COMMITS = 3
+_TRIES = 3
 _SLOTS = 50
 
 
@@ -100,6 +102,8 @@ def measure(folder: Path, runs: int, connections: int) -> dict[str, float]:
             client.close()
         api.stop()
     commit = commit_ms(folder)
+    bare = _COMMITS * min(requests_that_commit(folder).cpu_ms for _ in range(_TRIES))
+    made_of_libraries = _COMMITS * min(requests_that_commit(folder, libraries=True).cpu_ms for _ in range(_TRIES))
     return {
         "runs": runs,
         "connections": connections,
@@ -108,6 +112,10 @@ def measure(folder: Path, runs: int, connections: int) -> dict[str, float]:
         "finished_per_s": runs / (ended - taken),
         "whole_per_s": runs / (ended - began),
         "server_cpu_ms_per_run": used / runs * 1000,
+        "bare_server_cpu_ms": bare,
+        "times_the_bare_server": used / runs * 1000 / bare,
+        "library_server_cpu_ms": made_of_libraries,
+        "times_the_library_server": used / runs * 1000 / made_of_libraries,
         "commit_ms": commit,
         "commits_that_a_run_costs": (ended - began) / runs * 1000 / commit,
         "times_the_floor": (ended - began) / runs * 1000 / (commit * _COMMITS),

@@ -1,7 +1,7 @@
 """`python -m tests.bench.queries ADDRESS [--repeats N] [--json FILE]`: how long each list, count and page takes on a large database.
 
 ADDRESS is what `tests.bench.seed` filled. The requests go through the whole server, in this process. Prints the slowest first; the
-CPU time of each, which others at work on the machine don't change as much, stands beside it.
+CPU time of each, of this process and of Postgres' connections, which others at work on the machine don't change as much, stands beside it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from appliance.server.app import create_app
 from appliance.server.asgi import rest_collector
 from appliance.server.db import migrate
 from appliance.server.db.session import Database
-from tests.bench import catalogue
+from tests.bench import catalogue, databases
+from tests.bench.databases import Worked
 from tests.bench.measure import Series, machine, percentile
 from tests.integration.server_fixtures import add_token
 
-TARGET_MS = 100.0
+TARGET_MS = 50.0
 
 
 @dataclass
 class Timed(Series):
-    """Milliseconds that passed, and in `cpu` those that this process worked."""
+    """Milliseconds that passed, and in `cpu` those that this process worked and, on Postgres, the connections' processes."""
 
     cpu: list[float] = field(default_factory=list)
 
@@ -46,19 +47,22 @@ def measure(url: str, repeats: int, only: str = "") -> list[Timed]:
         asks = [ask for ask in catalogue.asks(catalogue.facts(session)) if only in ask.name]
     series = []
     with TestClient(create_app(Settings(), database)) as client:
+        client.post("/graphql", json={"query": "{ __typename }"}, headers=headers).raise_for_status()  # loads it
         rest_collector()
         for ask in asks:
-            one = Timed(ask.name, "ms")
+            one, worked = Timed(ask.name, "ms"), Worked(database)
             for number in range(repeats + 1):
-                began, cpu = time.perf_counter(), time.process_time()
+                cpu, began = worked(), time.perf_counter()
                 ask.send(client, headers)
                 milliseconds = (time.perf_counter() - began) * 1000
+                work = (worked() - cpu) * 1000
                 if number > 0:
                     one.values.append(milliseconds)
-                    one.cpu.append((time.process_time() - cpu) * 1000)
+                    one.cpu.append(work)
                 if milliseconds > 5_000:
-                    one.values, one.cpu = one.values or [milliseconds], one.cpu or [milliseconds]
+                    one.values, one.cpu = one.values or [milliseconds], one.cpu or [work]
                     break
+                worked = worked if number else Worked(database)  # the first may have opened a connection
             series.append(one)
     database.dispose()
     return sorted(series, key=lambda one: -percentile(one.values, 0.95))
@@ -68,12 +72,15 @@ def figures(series: list[Timed]) -> dict[str, Any]:
     every = [value for one in series for value in one.values]
     slow = [one.name for one in series if percentile(one.values, 0.95) > TARGET_MS]
     working = [one.name for one in series if percentile(one.cpu, 0.95) > TARGET_MS]
+    work = [value for one in series for value in one.cpu]
     return {
         "p50_ms": percentile(every, 0.5),
         "p95_ms": percentile(every, 0.95),
+        "p50_ms_of_cpu": percentile(work, 0.5),
+        "p95_ms_of_cpu": percentile(work, 0.95),
         "requests": len(every),
-        "over_100_ms": slow,
-        "over_100_ms_of_cpu": working,
+        f"over_{TARGET_MS:.0f}_ms": slow,
+        f"over_{TARGET_MS:.0f}_ms_of_cpu": working,
     }
 
 
@@ -84,11 +91,11 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only requests whose name contains this")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     asked = parser.parse_args()
-    url = asked.address if asked.address.startswith("postgres") else f"sqlite:///{Path(asked.address).resolve()}"
-    series = measure(url, asked.repeats, asked.only)
+    series = measure(databases.url_of(asked.address), asked.repeats, asked.only)
     for one in series:
         print(f"{percentile(one.values, 0.95):9.1f} ms p95  {percentile(one.cpu, 0.95):7.1f} ms of CPU  {one.line()}")
     found = figures(series)
+    url = databases.url_of(asked.address)
     print(json.dumps(machine() | {"database": url.partition(":")[0]} | found))
     if asked.json is not None:
         document = {"machine": machine(), "figures": found, "series": [one.document() for one in series]}

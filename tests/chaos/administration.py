@@ -13,6 +13,7 @@ from uuid import UUID
 
 from appliance.config import Settings
 from appliance.kit import clock, ids
+from appliance.protocol.secrets import PutSecret
 from appliance.protocol.tokens import CreateToken, RotateToken
 from appliance.protocol.users import ChangePassword, CreateUser, EditUser, Login, SetPassword, Setup
 from appliance.server.actions import (
@@ -27,6 +28,8 @@ from appliance.server.actions import (
     rollups,
     run_names,
     schedules,
+    secret_keys,
+    secrets,
     sessions,
     setup,
     soundness,
@@ -38,7 +41,9 @@ from appliance.server.actions.retention import Sweep, keep_of
 from appliance.server.auth import sessions as credentials
 from appliance.server.auth import tokens as bearers
 from appliance.server.auth.identity import SYSTEM
+from appliance.server.auth.secret_keys import SecretKeys
 from appliance.server.db.backups import COPIED
+from appliance.server.db.reads import secrets as read_secrets
 from appliance.server.db.reads import sessions as reads
 from appliance.server.db.reads.log_search import FILL as LINES
 from appliance.server.db.reads.run_names import FILL
@@ -51,6 +56,7 @@ from tests.integration import builders
 PASSWORD = "correct-horse-battery"
 ANOTHER = "another-horse-battery"
 FROM_ENVIRONMENT = "apl_user_" + "e" * 43
+VALUE = "a value that only runs read"
 LIFETIME = timedelta(days=1)
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 DAILY = {"kind": "cron", "cron": "0 6 * * *", "timezone": "UTC"}
@@ -60,7 +66,7 @@ class Administration:
     """The same shape as `Workload`; whoever runs the script again after a crash asks for everything once more."""
 
     def __init__(self, db: Database, journal: Path, time: datetime) -> None:
-        self.db, self.time = db, time
+        self.db, self.time, self.folder = db, time, journal.absolute().parent
 
     def script(self) -> None:
         with clock.stopped(lambda: self.time):
@@ -68,6 +74,7 @@ class Administration:
                 self.claim,
                 self.come_and_go,
                 self.hand_out,
+                self.keep_secrets,
                 self.look_after,
                 self.plan,
                 self.close,
@@ -133,6 +140,14 @@ class Administration:
         tokens.rotate(self.db, SYSTEM, gone.view.id, RotateToken())
         tokens.revoke(self.db, SYSTEM, gone.view.id)
 
+    def keep_secrets(self) -> None:
+        """One is set twice and read by a run, another is deleted; then everything is sealed with another key."""
+        keys = SecretKeys(self.folder / "secrets.key")
+        for name, value in (("TOKEN", "old"), ("TOKEN", VALUE), ("GONE", "x")):
+            gone = secrets.put(self.db, SYSTEM, keys, PutSecret(project="demo", name=name, secret_value=value))
+        secrets.remove(self.db, SYSTEM, gone)
+        secret_keys.rotate(self.db, keys)
+
     def look_after(self) -> None:
         presence.beat(self.db, self.time)
         flow = builders.register(self.db).flow_id
@@ -183,3 +198,8 @@ def check(db: Database) -> None:
     assert len(builders.rows(db, "select id from project where name = 'another'")) == 1
     assert len(builders.rows(db, "select id from flow_run where idempotency_key = 'later'")) == 1
     assert builders.rows(db, "select value from setting where name = 'setup_token'") == []
+    keys = SecretKeys(Path("secrets.key").absolute())
+    with db.read() as session:
+        kept = list(read_secrets.others(session, "none", None, 10))
+    assert [(one.name, secrets.opened(keys, one)) for one in kept] == [("TOKEN", VALUE)]
+    assert keys.ids() == [kept[0].key_id]

@@ -35,7 +35,7 @@ def histories(appliance: Appliance) -> dict[str, list[int]]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("outage", [10, 60])
+@pytest.mark.parametrize("outage", [10, pytest.param(60, marks=pytest.mark.full)])
 def test_a_run_of_200_tasks_survives_a_killed_server(own_appliance: Appliance, outage: int) -> None:
     run_id = own_appliance.create_run("chain-200", pause=0.1)
     own_appliance.wait_for(run_id, "RUNNING")

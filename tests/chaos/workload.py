@@ -261,7 +261,7 @@ class Workload:
         epoch = leases.acquire(self.db, "repair", "one", 60.0)
         assert epoch is not None
         assert leases.prolong(self.db, "repair", epoch, 60.0)
-        leases.record(self.db, "repair", epoch, self.repair.run_once(self.time))
+        leases.record(self.db, "repair", epoch, self.repair.run_once(self.time), 60.0)
         leases.release(self.db, "repair", "one", epoch)
         rounds()
         rounds.finish(1.0)

@@ -75,7 +75,8 @@ def test_a_flow_is_registered_run_by_an_agent_and_listed(
 ) -> None:
     client, url = pair[0], server.url
     file = tmp_path / "flows.py"
-    file.write_text(FLOW)
+    file.write_text(f"import beside_sums\n{FLOW}")  # the previous release's versions have a single file
+    (tmp_path / "beside_sums.py").touch()
     (first,) = json.loads(client.command(url, "register", str(file), "--project", "demo", "--json"))
     (again,) = json.loads(client.command(url, "register", str(file), "--project", "demo", "--json"))
     assert (first["flow"], first["created"], again["created"]) == ("sums", True, False)
@@ -89,6 +90,20 @@ def test_a_flow_is_registered_run_by_an_agent_and_listed(
     logs = client.command(url, "logs", run["id"])
     assert f"run by {client.directory / 'appliance' / '__init__.py'}" in logs
     assert all(f"adding {number}" in logs for number in range(3))
+
+
+def test_a_server_of_the_previous_release_says_nothing_ahead(previous: Release, tmp_path: Path) -> None:
+    live = LiveServer(tmp_path / "data", **previous.settings)
+    (tmp_path / "flows.py").write_text(FLOW)
+    try:
+        live.start()
+        command = [sys.executable, "-m", "appliance", "register", "flows.py", "--project", "demo", "--dry-run"]
+        environment = release.current().environment(live.url)
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    finally:
+        live.stop()
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: The server is of an earlier release") and "Traceback" not in done.stderr
 
 
 def test_a_clone_without_the_previous_release_says_how_to_fetch_it(tmp_path: Path) -> None:

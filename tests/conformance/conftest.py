@@ -13,6 +13,15 @@ from tests.conformance import executor_cases
 from tests.conformance.executor_cases import Trace
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on Dask run in one of pytest's workers: a cluster takes a tenth of a core even while nothing happens."""
+    for item in items:
+        values = getattr(getattr(item, "callspec", None), "params", {}).values()
+        if any(isinstance(value, str) and value == "dask" for value in values):
+            item.add_marker(pytest.mark.xdist_group("dask"))
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     with executor_cases.dask_cluster() as made:

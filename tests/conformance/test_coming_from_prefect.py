@@ -32,6 +32,7 @@ from appliance import (
     ProcessExecutor,
     Result,
     Secret,
+    SecretTask,
     Task,
     ThreadExecutor,
     always_run,
@@ -45,7 +46,8 @@ from appliance import (
 )
 from appliance.cli.root import cli
 from appliance.core.errors import FlowBuildError, ParameterError, ResultCorruptError, ResultError
-from appliance.core.secrets import PREFIX
+from appliance.core.secrets import declared_by
+from appliance.kit.env import SECRET
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "pages"
 PAGE = (PAGES / "coming-from-prefect.md").read_text()
@@ -123,7 +125,7 @@ def test_each_command_exists_with_its_options(
 def test_each_setting_exists(before: str, after: str) -> None:
     assert codes(before)[0].startswith("PREFECT__")
     for name in re.findall(r"`(APPLIANCE_[A-Z_]+)`", after):
-        assert is_setting(name) or name.startswith(PREFIX)
+        assert is_setting(name) or name.startswith(f"{SECRET}_")
 
 
 # --- the differences, each under its bold title
@@ -423,6 +425,11 @@ def secrets_are_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(flow)[made].result == ("42", 42)
 
 
+def secrets_are_declared() -> None:
+    flow, _ = built(lambda: (SecretTask("A")(), task(lambda: Secret("B").get())(), task(secrets=["C"])(lambda: 1)()))
+    assert declared_by(flow) == ("A", "C")
+
+
 CLAIMS: dict[str, Callable[..., None]] = {
     "Unknown names are rejected.": unknown_names,
     "`flow.run` has other options.": options_of_run,
@@ -458,6 +465,7 @@ CLAIMS: dict[str, Callable[..., None]] = {
     "`terminal_state_handler` gets a dict.": dict_of_reference_tasks,
     "Restarts are bounded.": restarts_bounded,
     "Secrets are texts.": secrets_are_texts,
+    "Secrets on the server are declared.": secrets_are_declared,
 }
 
 

@@ -35,7 +35,7 @@ def run(flow: Flow, executor: DaskExecutor) -> State:
 
 def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ApplianceError, match=r"pip install 'appliance\[dask\]'"):
+    with pytest.raises(ApplianceError, match=r"pip install 'appliance-flows\[dask\]'"):
         DaskExecutor().start()
 
 

@@ -16,7 +16,7 @@ import appliance.server
 from appliance.client import errors as client_errors
 from appliance.server.api import answers
 from appliance.server.errors import ServerError
-from appliance.server.graphql import handler
+from appliance.server.graphql import endpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "pages" / "errors.md"
@@ -48,7 +48,7 @@ def framework_codes() -> dict[str, int]:
 
 def graphql_codes() -> dict[str, int]:
     """Codes that GraphQL adds itself, for refused documents and for faults."""
-    codes = re.findall(r'"code": "([a-z_]+)"', inspect.getsource(handler))
+    codes = re.findall(r'"code": "([a-z_]+)"', inspect.getsource(endpoint))
     return {code: (framework_codes() | FAULT)[code] for code in codes}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires
@@ -10,6 +11,9 @@ from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from appliance.kit.distribution import DISTRIBUTION
+from tests.installs import locked, locked_here
 
 ROOT = Path(__file__).resolve().parents[2]
 ONLY_FOR_TESTS = {
@@ -24,15 +28,6 @@ ONLY_FOR_TESTS = {
     "pytest",
     "ruff",
 }
-
-
-def locked(name: str) -> dict[str, Requirement]:
-    """The packages of a lock file by name."""
-    lines = [
-        line.removesuffix("\\") for line in (ROOT / name).read_text().splitlines() if not line.startswith((" ", "#"))
-    ]
-    found = [Requirement(line.strip()) for line in lines]
-    return {canonicalize_name(requirement.name): requirement for requirement in found}
 
 
 def _project() -> dict[str, Any]:
@@ -62,21 +57,59 @@ def _needed(requirement: Requirement, seen: set[tuple[str, str]]) -> Iterator[st
                 yield from _needed(each, seen)
 
 
+WHOLE = ("docker", "live", "object-stores", "server")
+"""The extras of the runtime lock."""
+
+
+def _needs(*extras: str) -> set[str]:
+    """All that the package needs, as far as it is installed here."""
+    project, seen = _project()["project"], set[tuple[str, str]]()
+    texts = [*project["dependencies"], *(text for extra in extras for text in project["optional-dependencies"][extra])]
+    return {name for text in texts for name in _needed(Requirement(text), seen)}
+
+
 def test_the_runtime_lock_has_no_package_that_only_tests_need() -> None:
-    runtime = locked("requirements.lock")
-    seen: set[tuple[str, str]] = set()
-    dependencies = [Requirement(text) for text in _project()["project"]["dependencies"]]
-    needed = {name for dependency in dependencies for name in _needed(dependency, seen)}
+    runtime, needed = locked("requirements.lock"), _needs(*WHOLE)
     named_for_development = {
         canonicalize_name(Requirement(text).name) for text in _project()["dependency-groups"]["dev"]
     }
     assert not (named_for_development - needed) & set(runtime)
     assert not (ONLY_FOR_TESTS | _left_out()) & set(runtime)
     assert {"faker", "polyfactory"}.isdisjoint(locked("requirements-dev.lock")), "tests would no longer notice"
-    here = {
-        name for name, requirement in runtime.items() if requirement.marker is None or requirement.marker.evaluate()
+    assert set(locked_here("requirements.lock")) - needed == set(), "nothing needs these packages"
+
+
+def test_the_lock_of_the_sdk_is_the_part_of_the_runtime_lock_that_the_sdk_needs() -> None:
+    assert set(locked_here("requirements-sdk.lock")) - _needs() == set()
+    assert _needs() <= set(locked("requirements-sdk.lock"))
+    whole, sdk = _entries("requirements.lock"), _entries("requirements-sdk.lock")
+    assert sdk and all(whole[name] == entry for name, entry in sdk.items()), "the same versions with the same hashes"
+    assert not {"litestar", "sqlalchemy", "uvicorn", "rich", "obstore", "docker"} & set(sdk)
+
+
+def _entries(name: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """Version and hashes of each package of a lock."""
+    text = (ROOT / name).read_text()
+    found = re.finditer(r"^([\w.-]+)==([^ ;\\]+)[^\n]*\n((?: +--hash=[^\n]+\n)+)", text, re.M)
+    return {match[1]: (match[2], frozenset(re.findall(r"[0-9a-f]{64}", match[3]))) for match in found}
+
+
+def test_the_lock_script_names_the_same_extras() -> None:
+    words = re.search(r"^whole=\((.+)\)$", (ROOT / "deploy" / "ci" / "lock").read_text(), re.M)
+    assert words is not None and words[1].replace("--extra", "").split() == sorted(WHOLE, key=words[1].index)
+
+
+def test_the_package_has_the_name_that_messages_say() -> None:
+    assert _project()["project"]["name"] == DISTRIBUTION != "appliance"
+    extras = set(_project()["project"]["optional-dependencies"])
+    used = {
+        extra
+        for path in (ROOT / "appliance").rglob("*.py")
+        for extra in re.findall(r"\binstall\(['\"]([\w-]+)['\"]\)", path.read_text())
     }
-    assert here - needed == set(), "nothing needs these packages"
+    assert used and used <= extras
+    for path in [*(ROOT / "appliance").rglob("*.py"), *(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]:
+        assert not re.search(r"pip install.*\bappliance(\[|\s|$)", path.read_text(), re.M), path
 
 
 def test_whoever_installs_a_lock_installs_nothing_else() -> None:

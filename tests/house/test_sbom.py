@@ -13,7 +13,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from tests.house.test_locks import locked
+from tests.installs import locked
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -35,8 +35,9 @@ def document(
     schedules: list[dict[str, Any]] | None = None,
     parameters: list[dict[str, Any]] | None = None,
     labels: list[str] | None = None,
+    secrets: list[str] | None = None,
 ) -> dict[str, Any]:
-    return {
+    return ({"secrets": secrets} if secrets else {}) | {
         "name": "etl",
         "tasks": [
             {"slug": "extract-1", "name": "extract", "tags": ["db"], "mapped": False},

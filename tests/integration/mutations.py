@@ -10,11 +10,23 @@ from uuid import UUID
 from appliance.kit import clock, ids
 from appliance.protocol.backfills import Backfill
 from appliance.protocol.jobs import Bulk
+from appliance.protocol.secrets import PutSecret
 from appliance.protocol.tokens import CreateToken
 from appliance.protocol.users import Login, SetPassword
-from appliance.server.actions import concurrency, hold, jobs, maintenance, passwords, schedules, sessions, tokens
+from appliance.server.actions import (
+    concurrency,
+    hold,
+    jobs,
+    maintenance,
+    passwords,
+    schedules,
+    secrets,
+    sessions,
+    tokens,
+)
 from appliance.server.actions.flow_runs.pause import pause_run
 from appliance.server.auth.identity import SYSTEM
+from appliance.server.auth.secret_keys import SecretKeys
 from appliance.server.db.session import Database
 from tests.integration import builders
 from tests.integration.builders import ALICE, MINUTELY, create, register, rows
@@ -58,6 +70,11 @@ def project(site: Site) -> UUID:
 
 def limit(site: Site) -> UUID:
     return concurrency.put(site.database, ALICE, "label", "gpu", 2).id
+
+
+def secret(site: Site) -> UUID:
+    request = PutSecret(project="demo", name="OLD", secret_value="a value")
+    return secrets.put(site.database, ALICE, SecretKeys(site.settings.secrets_key_path), request)
 
 
 def job(site: Site) -> UUID:
@@ -149,6 +166,8 @@ REST: dict[str, Rest] = {
     "DELETE /schedules/{schedule_id}": lambda site: (f"/schedules/{schedule(site)}", None),
     "PUT /concurrency-limits": lambda _site: ("/concurrency-limits", {"kind": "label", "name": "gpu", "slots": 3}),
     "DELETE /concurrency-limits/{limit_id}": lambda site: (f"/concurrency-limits/{limit(site)}", None),
+    "PUT /secrets": lambda _site: ("/secrets", {"project": "demo", "name": "TOKEN", "value": "a value"}),
+    "DELETE /secrets/{secret_id}": lambda site: (f"/secrets/{secret(site)}", None),
     "POST /bulk": lambda site: ("/bulk", {"action": "edit", "ids": [str(planned(site))], "priority": 3}),
     "POST /backfills": lambda site: ("/backfills", backfill(site)),
     "POST /jobs/{job_id}/cancel": lambda site: (f"/jobs/{job(site)}/cancel", {}),
@@ -185,11 +204,14 @@ OWN_MEANS = {
     "POST /agents/{agent_id}/claim": "an unanswered claim's lease runs out",
     "POST /agents/{agent_id}/sign-off": "an agent that has signed off stays signed off",
     "POST /agents/{agent_id}/report": "a report says what is the case",
+    "POST /agents/{agent_id}/were-deleted": "it changes nothing",
     "POST /agents/{agent_id}/code-gone": "it names the attempt, which is taken back once",
     "POST /flow-runs/{flow_run_id}/begin": "an attempt begins once",
     "POST /flow-runs/{flow_run_id}/report": "batches are numbered",
     "POST /flow-runs/{flow_run_id}/slots": "a task run holds a slot once",
+    "POST /flow-runs/{flow_run_id}/secrets": "it changes nothing",
     "POST /backfills/preview": "it changes nothing",
+    "POST /flows/preview": "it changes nothing",
     "POST /login": "nobody is known yet; an unused session expires",
     "POST /setup": "its token works once, and the new user can sign in",
     "POST /logout": "an ended session stays ended",
@@ -225,6 +247,8 @@ GRAPHQL: dict[str, Variables] = {
     "editSchedule": one(schedule, "scheduleId", overlap="skip"),
     "setConcurrencyLimit": lambda _site: {"kind": "label", "name": "gpu", "slots": 3},
     "removeConcurrencyLimit": one(limit, "concurrencyLimitId"),
+    "setSecret": lambda _site: {"project": "demo", "name": "TOKEN", "value": "a value"},
+    "deleteSecret": one(secret, "secretId"),
     "bulkFlowRuns": lambda site: {"action": "EDIT", "ids": [str(planned(site))], "priority": 3},
     "backfill": range_of,
     "cancelJob": one(job, "jobId"),

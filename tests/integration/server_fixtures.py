@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +39,7 @@ class Site:
     client: TestClient[Litestar]
     database: Database
     tokens: dict[str, str] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
 
     def headers(self, principal: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.tokens[principal]}"}
@@ -60,8 +62,8 @@ class Site:
 
 
 @pytest.fixture
-def settings() -> Settings:
-    return Settings(site_name="Test site")
+def settings(tmp_path: Path) -> Settings:
+    return Settings(site_name="Test site", data_dir=str(tmp_path))
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def empty_site(database: Database, settings: Settings, monkeypatch: pytest.Monke
     monkeypatch.setattr(metrics, "FRESH", 0.0)  # tests ask again at once
     app = create_app(settings, database)
     with TestClient(app, raise_server_exceptions=False) as client:
-        yield Site(app, client, database)
+        yield Site(app, client, database, settings=settings)
 
 
 @pytest.fixture

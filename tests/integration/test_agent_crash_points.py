@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -16,8 +17,9 @@ from uuid import UUID
 import pytest
 
 from appliance.agents.attempts import AttemptStore
-from appliance.client import flow_runs
-from appliance.kit import crash
+from appliance.agents.result_sweep import ResultSweep
+from appliance.client import agents, flow_runs
+from appliance.kit import crash, ids
 from appliance.protocol.flow_runs import CreateFlowRun, FlowRunView
 from tests.integration.live import TOKEN, LiveServer
 
@@ -63,6 +65,7 @@ with Flow("holds") as holds:
 """
 AGENT = ("agent.claimed", "agent.created", "agent.started", "agent.remembered")
 AGENT_AT_THE_END = ("agent.ended", "agent.reported")
+SWEEP = ("agent.results.unlinked", "agent.results.emptied")
 RUNNER = (
     "runner.start",
     "runner.begun",
@@ -177,7 +180,7 @@ def check(host: Host, ended: FlowRunView, *tasks_of_flow: str) -> None:
 def test_every_point_has_a_case() -> None:
     files = [*(ROOT / "agents").glob("*.py"), *(ROOT / "engine").rglob("*.py")]
     points = {name for file in files for name in re.findall(r'crash\.point\("([a-z.]+)"\)', file.read_text())}
-    assert points == {*AGENT, *AGENT_AT_THE_END, *RUNNER, *AWAY}
+    assert points == {*AGENT, *AGENT_AT_THE_END, *SWEEP, *RUNNER, *AWAY}
 
 
 @pytest.mark.parametrize("point", AGENT)
@@ -202,6 +205,26 @@ def test_an_agent_that_dies_when_a_run_has_ended(host: Host, point: str) -> None
     assert (ended.state, ended.attempt) == ("Crashed", 1)
     assert "exit code 3" in ended.state_message
     check(host, ended)
+
+
+@pytest.mark.parametrize("point", SWEEP)
+def test_an_agent_that_dies_while_it_removes_results(host: Host, point: str) -> None:
+    """The next one removes the rest, and what other runs have kept is there."""
+    agent, runs = host.start(), [host.create("two"), host.create("two")]
+    for run in runs:
+        assert host.server.ended(run).state_type == "SUCCESS"
+    agent.terminate()
+    assert agent.wait(WAIT) == 0
+    gone, other = runs
+    folder = host.state_dir.parent / "results"
+    (kept,) = [path.parent for path in folder.rglob("*.pack") if path.parent.name == str(gone)]
+    shutil.copy(next(kept.iterdir()), kept / f"large-1-{ids.uuid7()}.pickle")
+    flow_runs.delete(host.server.client, gone)
+    assert host.start(point).wait(WAIT) == crash.EXIT_CODE
+    assert kept.exists()
+    (listed,) = [one["id"] for one in agents.listed(host.server.client) if one["name"] == host.name]
+    ResultSweep(host.server.client, folder, set).run_once(UUID(listed))
+    assert {path.parent.name for path in folder.rglob("*.pack")} == {str(other)} and not kept.exists()
 
 
 @pytest.mark.parametrize("point", RUNNER)

@@ -75,12 +75,13 @@ def _requests(agent: str, run: str) -> dict[str, tuple[str, Any]]:
         "claim": (f"/api/v1/agents/{agent}/claim", {"free_slots": 1}),
         "report": (f"/api/v1/agents/{agent}/report", {"started": [], "exited": [], "logs": []}),
         "code-gone": (f"/api/v1/agents/{agent}/code-gone", {"flow_run_id": run, "attempt": 1, "reason": "gone"}),
+        "were-deleted": (f"/api/v1/agents/{agent}/were-deleted", {"flow_run_ids": [run]}),
         "sign-off": (f"/api/v1/agents/{agent}/sign-off", {}),
     }
 
 
 @pytest.mark.parametrize("other", ["bound to another", "not yet bound"])
-@pytest.mark.parametrize("name", ["claim", "report", "code-gone", "sign-off"])
+@pytest.mark.parametrize("name", ["claim", "report", "code-gone", "were-deleted", "sign-off"])
 def test_nobody_speaks_for_another_agent(site: Site, edge: str, other: str, name: str) -> None:
     token(site, "other")
     if other == "bound to another":

@@ -14,13 +14,25 @@ import pytest
 from litestar.testing import TestClient
 
 from appliance.cli.root import cli, invoke
-from appliance.client import admin, concurrency, flow_runs, flows, jobs, maintenance, projects, schedules, system
+from appliance.client import (
+    admin,
+    concurrency,
+    flow_runs,
+    flows,
+    jobs,
+    maintenance,
+    projects,
+    schedules,
+    secrets,
+    system,
+)
 from appliance.client.transport import Transport
 from appliance.config import Settings
 from appliance.protocol.flow_runs import CreateFlowRun, EditFlowRun
 from appliance.protocol.flows import Registration
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
+from appliance.protocol.secrets import PutSecret
 from appliance.protocol.tokens import CreateToken, RotateToken
 from appliance.protocol.users import ChangePassword, CreateUser, EditUser, SetPassword
 from appliance.server.app import create_app
@@ -29,7 +41,7 @@ from tests.integration import mutations as make
 from tests.integration.builders import rows
 from tests.integration.server_fixtures import Site, claim, listening
 
-MODULES = (admin, concurrency, flow_runs, flows, jobs, maintenance, projects, schedules, system)
+MODULES = (admin, concurrency, flow_runs, flows, jobs, maintenance, projects, schedules, secrets, system)
 PASSWORD, ANOTHER = make.PASSWORD, "another horse battery"
 
 
@@ -68,7 +80,7 @@ def database_url(sqlite_template: Path, tmp_path: Path) -> str:
 def site(database: Database, settings: Settings) -> Site:
     """One that only `listening` starts."""
     app = create_app(settings, database)
-    return Site(app, TestClient(app), database, claim(database))
+    return Site(app, TestClient(app), database, claim(database), settings)
 
 
 @pytest.fixture
@@ -99,6 +111,8 @@ CHANGES: dict[str, Change] = {
     "admin.delete_token": lambda to, site: admin.delete_token(to, make.token(site)),
     "concurrency.put": lambda to, _site: concurrency.put(to, "label", "gpu", 3),
     "concurrency.delete": lambda to, site: concurrency.delete(to, make.limit(site)),
+    "secrets.put": lambda to, _site: secrets.put(to, PutSecret(project="demo", name="TOKEN", secret_value="a value")),
+    "secrets.delete": lambda to, site: secrets.delete(to, make.secret(site)),
     "flow_runs.create": lambda to, site: flow_runs.create(to, CreateFlowRun(flow_id=make.flow(site))),
     "flow_runs.cancel": lambda to, site: flow_runs.cancel(to, make.planned(site)),
     "flow_runs.pause": lambda to, site: flow_runs.pause(to, make.planned(site)),
@@ -181,6 +195,8 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "limit set": lambda _site: ["label", "gpu", "3"],
     "limit timeout": lambda site: [str(make.flow(site)), "2h"],
     "limit remove": lambda site: [str(make.limit(site))],
+    "secret set": lambda _site: ["TOKEN", "--project", "demo", "--from-file", "password"],
+    "secret delete": lambda site: [*filter(None, [make.secret(site) and "OLD"]), "--project", "demo", "--yes"],
     "maintenance begin": lambda _site: ["--reason", "new disks", "--for", "90m"],
     "maintenance end": lambda site: list(filter(None, [make.in_maintenance(site)])),
     "disk free": lambda _site: [],
@@ -188,6 +204,7 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "hold skip": lambda site: ["--reason", make.held(site)["reason"]],
     "job cancel": lambda site: [str(make.job(site))],
     "register": lambda _site: ["etl.py", "--project", "demo"],
+    "deploy": lambda _site: [".", "--project", "demo", "--yes"],
     "flow rename": lambda site: [str(make.flow(site)), "renamed"],
     "flow pause": lambda site: [str(make.flow(site))],
     "flow resume": lambda site: [str(make.flow(site))],
@@ -218,6 +235,7 @@ CHANGE_NOTHING = {
         "user list",
         "user sessions",
         "limit list",
+        "secret list",
         "maintenance show",
         "disk show",
         "hold show",
@@ -225,12 +243,13 @@ CHANGE_NOTHING = {
     *("job list", "job show", "start", "server", "services", "agent process", "health", "completion"),
     *("backup create", "backup list", "backup restore", "backup verify", "doctor rows"),
     *("login", "logout", "profile list", "profile use", "admin reset", "admin setup-link"),
+    *("admin secrets-key list", "admin secrets-key add", "admin secrets-key rotate"),
     *("agent roots list", "agent roots add", "agent roots remove"),
 }
 """Commands that change nothing on a server, because they only read, work on files, or are the appliance themselves."""
 
 
-ONCE = {"flow delete", "project delete"}
+ONCE = {"flow delete", "project delete", "secret delete"}
 """Commands that look for their object by name first; afterwards there is none."""
 
 
@@ -265,6 +284,7 @@ def test_the_command_line(site: Site, tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "password").write_text(PASSWORD)
     (tmp_path / "another").write_text(ANOTHER)
     (tmp_path / "etl.py").write_text("from appliance import Flow\n\nwith Flow('etl') as flow:\n    pass\n")
+    (tmp_path / "pyproject.toml").touch()
     monkeypatch.chdir(tmp_path)
     lossy = Lossy(site.app, 1)
     arguments = COMMANDS[name](site)

@@ -20,7 +20,7 @@ def enrol(database: Database, name: str, roots: list[str] | None, labels: list[s
 
 
 def send(
-    database: Database, path: str, working_dir: str | None = None, labels: list[str] | None = None, **more: str
+    database: Database, path: str, working_dir: str | None = None, labels: list[str] | None = None, **more: Any
 ) -> Registered:
     doc = document()
     doc["run_config"] = {"type": "local", "env": {}, "labels": labels or [], "working_dir": working_dir}
@@ -108,3 +108,26 @@ def test_a_storage_of_another_form_is_refused(database: Database, storage: dict[
     )
     with pytest.raises(Invalid, match=sentence):
         flows.register(database, ALICE, request)
+
+
+def test_all_files_of_a_version_must_lie_in_a_folder_of_an_agent(database: Database) -> None:
+    enrol(database, "here", ["/flows/sales"])
+    files: dict[str, Any] = {"root": "/flows", "files": {"sales/a.py": "1" * 64}}
+    assert send(database, "/flows/sales/etl.py", **files).created
+    files["files"] |= {"common/rates.py": "2" * 64}
+    with pytest.raises(ClosedFolder, match="The folder of the code /flows/common is in none") as caught:
+        send(database, "/flows/sales/etl.py", **files)
+    assert caught.value.details == {"folder": "/flows/common"}
+
+
+def test_a_changed_helper_is_a_new_version_and_named(database: Database) -> None:
+    enrol(database, "here", ["/flows"])
+    send(database, "/flows/etl.py")
+    places: list[dict[str, Any]] = [
+        {"root": "/flows", "files": {"a.py": "1" * 64}},
+        {"root": "/flows", "files": {"a.py": "2" * 64}},
+        {"root": "/flows", "files": {"b.py": "2" * 64}},
+    ]
+    changes = [send(database, "/flows/etl.py", **place).changes for place in places]
+    assert changes == [["file a.py added"], ["file a.py changed"], ["file b.py added", "file a.py removed"]]
+    assert not send(database, "/flows/etl.py", **places[-1]).created

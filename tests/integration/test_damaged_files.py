@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cli import prepare
+from appliance.cli import database, prepare
 from appliance.cli.root import invoke
 from appliance.config import Settings
 from appliance.server.db.sqlite import dbapi
@@ -52,7 +52,7 @@ def started(folder: Path, content: bytes) -> str | None:
         file.unlink()
     (folder / "appliance.db").write_bytes(content)
     try:
-        prepare.database(Settings(data_dir=str(folder))).dispose()
+        database.opened(Settings(data_dir=str(folder))).dispose()
     except prepare.StartError as error:
         return error.message
     return None

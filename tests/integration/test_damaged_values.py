@@ -41,7 +41,7 @@ WRONG: dict[type, list[Any]] = {
 }
 LISTS = (
     "/api/v1/flows", "/api/v1/flow-runs?include_future=true", "/api/v1/schedules", "/api/v1/agents", "/api/v1/jobs", "/api/v1/users",
-    "/api/v1/tokens", "/api/v1/concurrency-limits", "/api/v1/projects", "/api/v1/flows?archived=true", "/metrics", "/api/v1/system/disk", "/api/v1/system/hold", "/api/v1/system/maintenance",
+    "/api/v1/tokens", "/api/v1/concurrency-limits", "/api/v1/secrets", "/api/v1/projects", "/api/v1/flows?archived=true", "/metrics", "/api/v1/system/disk", "/api/v1/system/hold", "/api/v1/system/maintenance",
 )  # fmt: skip
 OF_RUN = ("states", "task-runs", "logs")
 QUERY = """query ($run: UUID!) {
@@ -66,7 +66,7 @@ QUERY = """query ($run: UUID!) {
 def lived_in(site: Site) -> Site:
     """A site with rows in the tables that lists read, at least two in each that a list of things is made of."""
     database = site.database
-    run, _ = builders.begun(database, schedules=[builders.YEARLY])
+    run, _ = builders.begun(database, schedules=[builders.YEARLY], secrets=["TOKEN"])
     builders.send(database, run, 1, builders.task("extract-1", "RUNNING", "Running"), builders.line("hello"))
     add_user(database, "bob", "viewer")
     add_token(database, "bob")
@@ -74,6 +74,9 @@ def lived_in(site: Site) -> Site:
     site.client.put(
         "/api/v1/concurrency-limits", json={"kind": "label", "name": "db", "slots": 3}, headers=site.headers("admin")
     )
+    for name in ("TOKEN", "OTHER"):
+        body = {"project": "demo", "name": name, "value": "a value"}
+        site.client.put("/api/v1/secrets", json=body, headers=site.headers("admin"))
     site.post("/api/v1/bulk", {"action": "cancel", "ids": [str(run)]}, "operator")
     _fill(database)
     return site
@@ -102,6 +105,7 @@ def _fill(db: Database) -> None:
     filled: list[tuple[str, dict[str, Any]]] = [
         ("former_name", {"id": flow, "noun": "flow", "scope_id": flow, "name": "old", "object_id": flow, "at": _OLD}),
         ("request_key", {"id": "k", "caller": "c", "verb": "v", "fingerprint": "f", "answer": "{}", "at": _OLD}),
+        ("removed_run", {"id": flow, "at": _OLD}),
         ("session", {"id": flow, "token_hash": "t", "csrf_token": "c", "user_id": newest["user"], "created": _OLD,
                      "expires_at": _OLD, "last_used": _OLD}),
         ("run_rollup", {"flow_id": flow, "hour": _OLD, "state_name": "Success", "state_type": "SUCCESS", "runs": 1,

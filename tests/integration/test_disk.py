@@ -16,7 +16,8 @@ from appliance.kit import clock as kit_clock
 from appliance.server.actions import disk
 from appliance.server.app import create_app
 from appliance.server.auth import passwords
-from appliance.server.db.session import Database, open_database, passing_faults
+from appliance.server.db.faults import passing_faults
+from appliance.server.db.session import Database, open_database
 from appliance.server.db.space import FILE, Space
 from appliance.server.db.sqlite import dbapi as sqlite3
 from appliance.server.errors import DiskFull

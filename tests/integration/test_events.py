@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
+from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -67,6 +70,40 @@ def test_a_commit_of_another_process_is_heard(database: Database, database_url: 
 
     asyncio.run(scenario())
     other.dispose()
+
+
+def test_on_sqlite_a_long_wait_ends_with_a_commit_of_others_or_when_it_is_told_to(
+    tmp_path: Path, sqlite_template: Path
+) -> None:
+    path = tmp_path / "appliance.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    database, other = Database(f"sqlite:///{path}"), Database(f"sqlite:///{path}")
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> bool:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            register(other)
+        return len(pauses) == 5
+
+    with listen.watcher(database, pause) as watcher:
+        assert watcher.wait(60.0).look, "where it begins is news"
+        assert watcher.wait(60.0).look
+        assert pauses == [listen.POLL] * 3
+        assert not watcher.wait(60.0).look
+        assert len(pauses) == 5
+    for one in (database, other):
+        one.dispose()
+
+
+def test_on_postgres_a_long_wait_ends_at_once_when_it_is_told_to(postgres_database: str) -> None:
+    database = Database(postgres_database)
+    with listen.watcher(database, pause=Event().wait) as watcher, ThreadPoolExecutor(1) as pool:
+        watcher.wait(0)  # the first look
+        waiting = pool.submit(watcher.wait, 600)
+        watcher.wake()
+        assert waiting.result(PATIENCE) == listen.News()
+    database.dispose()
 
 
 def test_agents_are_woken_when_a_planned_run_becomes_due(database: Database) -> None:

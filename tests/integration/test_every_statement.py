@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
@@ -24,9 +25,11 @@ from sqlalchemy.orm import Session
 from appliance.config import Settings
 from appliance.kit import clock as kit_clock
 from appliance.protocol.agents import AgentReport, Exited
-from appliance.server.actions import agents, repair, schedules
+from appliance.protocol.secrets import AskSecret, PutSecret
+from appliance.server.actions import agents, repair, schedules, secret_keys, secrets
 from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.app import create_app
+from appliance.server.auth.secret_keys import SecretKeys
 from appliance.server.db import reads, writes
 from appliance.server.db.rows.jobs import JobRow
 from appliance.server.db.session import Database
@@ -183,6 +186,7 @@ def read_on_behalf_of_others(large: Database) -> None:
         reads.former_names.flow_renamed_from(session, flow, "x")
         reads.former_names.project_renamed_from(session, "x")
         reads.flows.version(session, flow, 1)
+        reads.removed_runs.among(session, [run, flow])
         reads.deletions.runs(session, [flow])
         reads.deletions.to_cancel(session, flow, 50)
         read_for_changes(session, run)
@@ -241,11 +245,23 @@ def every_read() -> set[str]:
     return found
 
 
-def test_every_statement(large: Database) -> None:
+def keep_secrets(large: Database, folder: Path) -> None:
+    """A secret is set, read by a run, listed, and sealed with another key."""
+    keys = SecretKeys(folder / "secrets.key")
+    request = PutSecret(project="secretive", name="TOKEN", secret_value="a value")
+    with large.read() as session:
+        assert reads.secrets.one(session, secrets.put(large, builders.ALICE, keys, request)) is not None
+    run, _agent = builders.begun(large, project="secretive", secrets=["TOKEN"])
+    secrets.reveal(large, keys, run, AskSecret(attempt=1, name="TOKEN"))
+    secret_keys.rotate(large, keys)
+
+
+def test_every_statement(large: Database, tmp_path: Path) -> None:
     headers = {"Authorization": f"Bearer {add_token(large, 'bench')}"}
     with large.read() as session:
         asks = catalogue.asks(catalogue.facts(session))
     with recorded(large) as sent, calls_watched() as (called, wrong):
+        keep_secrets(large, tmp_path)
         ask_for_everything(large, headers, asks)
         write_much(large)
         do_all_rounds(large)

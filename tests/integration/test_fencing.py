@@ -92,6 +92,25 @@ def test_a_lease_lasts_through_a_long_round(database: Database, clock: StoppedCl
     assert first.failures == 0
 
 
+def test_a_lease_that_was_taken_over_between_two_rounds_is_noticed_by_the_first_write(
+    database: Database, clock: StoppedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The holder believes that it still has it: its clock was moved, or it was suspended."""
+    first, second = (run.Rounds(Writing(database, who), database, who) for who in ("first", "second"))
+    first()
+    clock.move(60)
+    second()
+    done = noted(database)
+    with caplog.at_level(logging.ERROR):
+        first()
+    assert "Another process does the work of the writing now" in caplog.text
+    assert (first.failures, noted(database)) == (1, done)
+    first()
+    assert first.failures == 0, "it asked for the lease, and another process has it"
+    row = leases.find(database, "writing")
+    assert row is not None and (row.holder, row.epoch) == ("second", 2)
+
+
 def test_outside_of_rounds_nothing_is_fenced(database: Database) -> None:
     service = Writing(database, "nobody")
     service.run_once(datetime.now(UTC))

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from appliance.cli.root import invoke
-from tests.integration.builders import YEARLY, begun, create, register, rows
+from tests.integration.builders import YEARLY, begun, create, enrol, register, rows
 from tests.integration.server_fixtures import Site
 from tests.integration.test_action_doors import address
 from tests.integration.test_job_doors import run
@@ -117,7 +117,7 @@ def test_a_deletion_says_first_what_goes(
     assert len(rows(site.database, "select id from flow")) == 2
     monkeypatch.setattr("sys.stdin", io.StringIO("other\n"))
     done = run("flow", "delete", "other")
-    assert "Done: 2 of 2. Results that tasks stored elsewhere are not deleted." in done
+    assert "Done: 2 of 2. Agents remove the results in their folders; those stored elsewhere stay." in done
     waiting = run("flow", "delete", "etl", "--yes", "--cancel-runs", "--no-wait")
     assert "Waiting for a run in progress to end." in waiting
 
@@ -142,3 +142,13 @@ def test_code_with_the_old_name(site: Site, run: Callable[..., str], tmp_path: P
     run("register", str(file), "--project", "demo", code=2)
     assert "registered as version 1" in run("register", str(file), "--project", "demo", "--as-new")
     assert "unchanged, version 1" in run("register", str(file), "--project", "demo")
+
+
+def test_a_new_run_says_at_once_what_it_waits_for(site: Site, said: Callable[..., str]) -> None:
+    register(site.database, "etl", labels=["gpu"])
+    assert said("run", "etl", "--at", "2099-01-01T00:00:00Z").startswith("Waiting: Due at 2099-01-01 00:00:00")
+    assert said("run", "etl") == "Waiting: No agent is online.\n"
+    enrol(site.database)
+    assert said("run", "etl") == "Waiting: No live agent has label gpu.\n"
+    enrol(site.database, "another", labels=["gpu"])
+    assert said("run", "etl") == ""

@@ -221,6 +221,8 @@ def test_headers(stocked: Site) -> None:
         "/graphql",
         "/",
         "/docs/",
+        "/simple/",
+        "/simple/none/none.whl",
         "/metrics",
         "/healthz",
         "/api/v1/nothing",

@@ -22,6 +22,7 @@ from appliance.server.app import create_app
 from appliance.server.auth.identity import Actor
 from appliance.server.db.session import Database
 from appliance.server.graphql import limits, schema
+from appliance.server.graphql.body import MAX_BODY
 from appliance.server.graphql.context import Context
 from appliance.server.graphql.execution import FastExecutor
 from tests.integration import builders
@@ -281,7 +282,7 @@ def test_bodies_that_are_no_request_are_refused(site: Site) -> None:
     for body in (*bodies, b'[{"query":"{me{role}}"}]', b'{"query":"{me{role}}","variables":{"a":NaN}}', b"[" * 100_000):
         answer = site.client.post("/graphql", content=body, headers=headers)
         assert answer.status_code == 400 and answer.json()["code"] == "invalid", body[:40]
-    large = site.client.post("/graphql", content=b" " * (limits.MAX_BODY + 1), headers=headers)
+    large = site.client.post("/graphql", content=b" " * (MAX_BODY + 1), headers=headers)
     assert large.status_code == 413
 
 

@@ -12,14 +12,16 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from appliance.kit import ids
+from appliance.protocol.run_filter import RunFilter
 from appliance.server.db import listen
 from appliance.server.db.reads import dispatch as read_dispatch
 from appliance.server.db.reads import flow_runs as runs
-from appliance.server.db.reads import quotas, run_health, schedules
+from appliance.server.db.reads import quotas, run_health, run_lists, schedules
 from appliance.server.db.session import Database
 from appliance.server.db.writes import dispatch
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
+FILTER = RunFilter(states=["FAILED"], longer_than=1.0)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,8 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
         (lambda session: schedules.to_plan(session, NOW), "ix_schedule_plan"),
         (lambda session: runs.last_successes(session, [ids.uuid7()]), "ix_flow_run_flow_due"),
         (lambda session: quotas.open_runs(session, ids.uuid7(), 9), "ix_flow_run_open"),
+        (lambda session: run_lists.page(session, FILTER, 9, None, NOW, "-end_time"), "ix_flow_run_end_time"),
+        (lambda session: run_lists._LAST_SHOWN.all(session, {"now": NOW}), "ix_flow_run_retried"),
     ],
 )
 def test_by_index(tmp_path: Path, sqlite_template: Path, ask: Callable[[Session], Any], index: str) -> None:

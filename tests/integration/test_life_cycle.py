@@ -252,7 +252,7 @@ def test_a_flow_is_deleted_with_all_that_belongs_to_it(database: Database) -> No
     assert (seen.runs, seen.live_runs, seen.task_runs, seen.logs, seen.results) == (11, 0, 1, 1, 1)
     made = delete(database, flow)
     assert (made["state"], made["done"], made["total"]) == ("done", 1, 1)
-    assert made["message"] == "Results that tasks stored elsewhere are not deleted."
+    assert made["message"] == "Agents remove the results in their folders; those stored elsewhere stay."
 
     assert [UUID(str(row["id"])) for row in rows(database, "select id from flow")] == [other]
     assert {table: count(database, table) for table in ("agent", "project")} == kept
@@ -282,7 +282,7 @@ def test_many_runs_are_deleted_in_small_transactions(database: Database, monkeyp
     again = delete(database, flow)  # the same job, one part further
     assert again["id"] == made["id"]
     Jobs(database).run_once(kit_clock.now())
-    assert job_state(database) == [("done", "Results that tasks stored elsewhere are not deleted.")]
+    assert job_state(database) == [("done", "Agents remove the results in their folders; those stored elsewhere stay.")]
     assert (count(database, "flow"), count(database, "flow_run")) == (0, 0)
 
 
@@ -330,7 +330,7 @@ def test_a_project_is_deleted_with_its_flows(database: Database) -> None:
     made = delete(database, project, "project")
     if made["state"] != "done":
         Jobs(database).run_once(kit_clock.now())
-    assert job_state(database) == [("done", "Results that tasks stored elsewhere are not deleted.")]
+    assert job_state(database) == [("done", "Agents remove the results in their folders; those stored elsewhere stay.")]
     assert [row["name"] for row in rows(database, "select name from project")] == ["kept"]
     assert [row["name"] for row in rows(database, "select name from flow")] == ["other"]
     with pytest.raises(NotFound):

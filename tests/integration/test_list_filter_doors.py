@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from appliance.cli.root import invoke
-from tests.integration.builders import MINUTELY, begun, enrol, register, send, task
+from tests.integration.builders import YEARLY, begun, enrol, register, send, task
 from tests.integration.server_fixtures import Site
 from tests.integration.test_action_doors import address
 from tests.integration.test_job_doors import run
@@ -25,7 +25,7 @@ FLOWS = "query($filter: FlowFilter) { flows(filter: $filter) { items { name } } 
 def filled(site: Site) -> str:
     """Flows, a schedule, agents, and a run with two task runs, whose id this is."""
     register(site.database, "load", project="ops")
-    register(site.database, "report", project="ops", schedules=[MINUTELY])
+    register(site.database, "report", project="ops", schedules=[YEARLY])
     one, _agent = begun(site.database, name="etl", project="finance")
     enrol(site.database, "north-1", labels=["gpu", "north"])
     enrol(site.database, "south-1", labels=["gpu"])

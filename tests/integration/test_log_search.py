@@ -191,9 +191,9 @@ def test_every_way_out_is_a_way_out_of_the_index(database: Database) -> None:
     runs = [written(database, *(f"line {number}" for number in range(5)), name=f"flow-{n}") for n in range(6)]
     assert indexed(database) == 30
     with database.write() as session:
-        flow_runs.delete_one(session, runs[0])
-        flow_runs.delete_all(session, runs[1:3])
-        assert retention.run(session, runs[3], 3) == (3, False)
+        flow_runs.delete_one(session, runs[0], clock.now())
+        flow_runs.delete_all(session, runs[1:3], clock.now())
+        assert retention.run(session, runs[3], 3, clock.now()) == (3, False)
     assert indexed(database) == 12
     with database.write() as session:
         newest = session.execute(text("select max(id) from log")).scalar_one()
@@ -203,7 +203,7 @@ def test_every_way_out_is_a_way_out_of_the_index(database: Database) -> None:
         flow = builders.run_row(database, runs[4])["flow_id"]
         this = runs[4].hex if database.dialect == "sqlite" else runs[4]
         session.execute(text("update flow_run set state_type = 'FAILED' where id = :id"), {"id": this})
-        assert deletions.some_runs(session, UUID(str(flow)), 100) == 1
+        assert deletions.some_runs(session, UUID(str(flow)), 100, clock.now()) == 1
     left = indexed(database)
     assert left == len(found(database, "line")) < 8
     builders.send(database, runs[5], 2, builders.line("another line"))
@@ -214,7 +214,7 @@ def test_numbers_that_sqlite_gives_again_find_the_new_lines(database: Database) 
     kept = written(database, "kept")
     gone = written(database, "gone one", "gone two", name="other")
     with database.write() as session:
-        flow_runs.delete_one(session, gone)
+        flow_runs.delete_one(session, gone, clock.now())
     builders.send(database, kept, 2, builders.line("new one"))
     assert found(database, "gone") == [] and found(database, "one") == ["new one"] and indexed(database) == 2
 

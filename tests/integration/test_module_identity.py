@@ -181,6 +181,21 @@ def test_a_flow_in_a_package_may_import_relatively(server: LiveServer, tmp_path:
         host.stop()
 
 
+def test_a_namespace_package_below_src_may_import_relatively(server: LiveServer, tmp_path: Path) -> None:
+    host = Host(server, tmp_path / "agent")
+    host.start()
+    try:
+        (tmp_path / "pyproject.toml").touch()
+        place(tmp_path, "src/space/daily.py", RELATIVE)
+        for above in ("src", "src/space"):
+            (tmp_path / above / "__init__.py").unlink()
+        (tmp_path / "src" / "space" / "conf.py").write_text("VALUE = 5\n")
+        assert register(server, tmp_path, ".") == ""
+        assert server.ended(server.create("relative")).state == "Success"
+    finally:
+        host.stop()
+
+
 def test_a_name_that_is_taken_is_said(server: LiveServer, tmp_path: Path) -> None:
     place(tmp_path, "queue.py", "from appliance import Flow\n\nflow = Flow('taken')\n")
     assert "Rename the file" in register(server, tmp_path, "queue.py")

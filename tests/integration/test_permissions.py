@@ -100,6 +100,12 @@ def _limit(site: Site) -> Target:
     return f"/api/v1/concurrency-limits/{row.id}", None
 
 
+def _secret(site: Site) -> Target:
+    body = {"project": "demo", "name": f"S{uuid4().hex}", "value": "a value"}
+    made = site.client.put("/api/v1/secrets", json=body, headers=site.headers("operator"))
+    return f"/api/v1/secrets/{made.json()['id']}", None
+
+
 R = "/api/v1/flow-runs/{run_id:uuid}"
 F = "/api/v1/flows/{flow_id:uuid}"
 P = "/api/v1/projects/{project_id:uuid}"
@@ -113,6 +119,8 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("GET", "/assets/{path:path}"): (EVERYBODY, _fixed("/assets/none.js")),
     ("GET", "/docs"): (EVERYBODY, _fixed("/docs")),
     ("GET", "/docs/{path:path}"): (EVERYBODY, _fixed("/docs/none")),
+    ("GET", "/simple"): (EVERYBODY, _fixed("/simple/")),
+    ("GET", "/simple/{path:path}"): (EVERYBODY, _fixed("/simple/none/")),
     ("GET", "/api/v1/info"): (EVERYBODY, _fixed("/api/v1/info")),
     ("GET", "/api/v1/openapi.json"): (EVERYBODY, _fixed("/api/v1/openapi.json")),
     ("POST", "/api/v1/login"): (EVERYBODY, _fixed("/api/v1/login", {"username": "x", "password": "x"})),
@@ -127,6 +135,10 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("GET", "/api/v1/events"): (READERS, _fixed("/api/v1/events")),
     ("GET", "/api/v1/flows"): (READERS, _fixed("/api/v1/flows")),
     ("POST", "/api/v1/flows"): (OPERATORS, _registration),
+    ("POST", "/api/v1/flows/preview"): (
+        OPERATORS,
+        lambda site: ("/api/v1/flows/preview", _registration(site)[1]),
+    ),
     ("GET", "/api/v1/flows/{flow_id:uuid}"): (READERS, lambda site: (f"/api/v1/flows/{_flow(site)}", None)),
     ("GET", "/api/v1/flows/{flow_id:uuid}/versions"): (
         READERS,
@@ -161,12 +173,20 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/begin"): ({"run"}, _own("/begin", {"attempt": 1})),
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/report"): ({"run"}, _own("/report", {"attempt": 1, "seq": 0})),
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/slots"): ({"run"}, _own("/slots", SLOTS)),
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/secrets"): (
+        {"run"},
+        _own("/secrets", {"attempt": 1, "name": "TOKEN"}),
+    ),
     ("GET", "/api/v1/agents"): (READERS, _fixed("/api/v1/agents")),
     ("POST", "/api/v1/agents"): ({"agent", "admin"}, _fixed("/api/v1/agents", {"name": "edge-1", "type": "process"})),
     ("POST", "/api/v1/agents/{agent_id:uuid}/claim"): ({"agent", "admin"}, _of_agent("/claim", {"free_slots": 0})),
     ("POST", "/api/v1/agents/{agent_id:uuid}/code-gone"): (
         {"agent", "admin"},
         _of_agent("/code-gone", {"flow_run_id": str(uuid4()), "attempt": 1, "reason": "gone"}),
+    ),
+    ("POST", "/api/v1/agents/{agent_id:uuid}/were-deleted"): (
+        {"agent", "admin"},
+        _of_agent("/were-deleted", {"flow_run_ids": [str(uuid4())]}),
     ),
     ("POST", "/api/v1/agents/{agent_id:uuid}/sign-off"): ({"agent", "admin"}, _of_agent("/sign-off", {})),
     ("POST", "/api/v1/agents/{agent_id:uuid}/report"): ({"agent", "admin"}, _of_agent("/report", {})),
@@ -197,6 +217,12 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
         _fixed("/api/v1/concurrency-limits", {"kind": "label", "name": "etl", "slots": 2}),
     ),
     ("DELETE", "/api/v1/concurrency-limits/{limit_id:uuid}"): (OPERATORS, _limit),
+    ("GET", "/api/v1/secrets"): (OPERATORS, _fixed("/api/v1/secrets")),
+    ("PUT", "/api/v1/secrets"): (
+        OPERATORS,
+        _fixed("/api/v1/secrets", {"project": "demo", "name": "TOKEN", "value": "a value"}),
+    ),
+    ("DELETE", "/api/v1/secrets/{secret_id:uuid}"): (OPERATORS, _secret),
     ("GET", "/api/v1/system/disk"): (READERS, _fixed("/api/v1/system/disk")),
     ("POST", "/api/v1/system/free-space"): (ADMINS, _fixed("/api/v1/system/free-space", {"keep_days": 365})),
     ("POST", "/api/v1/bulk"): (OPERATORS, _fixed("/api/v1/bulk", {"action": "cancel", "ids": []})),
@@ -236,6 +262,7 @@ ANSWERED_OTHERWISE = {
     ("GET", "/assets/{path:path}"): {404},
     ("GET", "/docs"): {200, 404},  # served when built
     ("GET", "/docs/{path:path}"): {404},
+    ("GET", "/simple/{path:path}"): {404},
     ("POST", "/api/v1/login"): {401, 429},
     ("POST", "/api/v1/setup"): {409},
     ("POST", "/api/v1/password"): {409},  # they have only tokens
@@ -244,6 +271,7 @@ ANSWERED_OTHERWISE = {
     ("POST", R + "/restart"): {409},  # it has not ended
     ("POST", "/api/v1/jobs/{job_id:uuid}/cancel"): {409},  # it is over already
     ("POST", "/api/v1/system/hold/skip"): {409},  # nothing is held
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/secrets"): {404},  # its project has no such secret
 }
 """Routes that refuse these payloads for reasons other than who asks."""
 
@@ -271,7 +299,7 @@ def _added_schedule(site: Site) -> str:
 def principals(site: Site) -> Site:
     """The site with a claimed run of its own token, and with credentials that no longer hold."""
     database = site.database
-    run = builders.create(database, builders.register(database, "own").flow_id)
+    run = builders.create(database, builders.register(database, "own", project="own", secrets=["TOKEN"]).flow_id)
     work = builders.claim(database, builders.enrol(database, "own"))
     assert [item.flow_run_id for item in work] == [run]
     site.tokens |= {"run": work[0].run_token, "run id": str(run), "unknown": ids.secret("api")}
@@ -372,6 +400,8 @@ def test_every_graphql_field_declares_a_permission(site: Site) -> None:
         "setConcurrencyLimit": Permission.EDIT_LIMIT,
         "setRunTimeout": Permission.EDIT_LIMIT,
         "removeConcurrencyLimit": Permission.EDIT_LIMIT,
+        "setSecret": Permission.EDIT_SECRET,
+        "deleteSecret": Permission.EDIT_SECRET,
         "freeSpace": Permission.MANAGE_DISK,
         "beginMaintenance": Permission.MANAGE_MAINTENANCE,
         "endMaintenance": Permission.MANAGE_MAINTENANCE,

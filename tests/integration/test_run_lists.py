@@ -6,12 +6,13 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy.orm import Session
 
 from appliance.protocol.run_filter import RUN_SORTS, RunFilter, RunSort
-from appliance.server.db.reads import run_lists, run_names
+from appliance.server.db.reads import flow_runs, run_lists, run_names
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
 from appliance.server.errors import Invalid, UnknownName
@@ -138,8 +139,10 @@ def test_pages_and_counts_say_what_a_walk_over_all_runs_says(
 ) -> None:
     monkeypatch.setattr(run_names, "MOST", most)
     monkeypatch.setattr(run_lists, "WINDOW", window)
+    monkeypatch.setattr(run_lists, "TEXT_WINDOW", window)
     monkeypatch.setattr(run_lists, "ROW_WINDOW", window)
     monkeypatch.setattr(run_lists, "LEAST", 20)
+    monkeypatch.setattr(run_lists, "TEXT_LEAST", 20)
     monkeypatch.setattr(run_lists, "ROW_LEAST", 15)
     dice = random.Random(7)
     lists = {sort: every_run(session, sort) for sort in RUN_SORTS}
@@ -159,6 +162,36 @@ def test_pages_and_counts_say_what_a_walk_over_all_runs_says(
             assert not count.capped
 
 
+def test_runs_planned_for_later_are_left_out_up_to_the_last_that_is_shown(database_url: str) -> None:
+    seed(database_url, Sizes(runs=500, task_runs=500, logs=0.0, schedules=10), until=NOW)
+    database = Database(database_url)
+    with database.write() as session:
+        check_what_is_shown(session)
+    database.dispose()
+
+
+def check_what_is_shown(session: Session) -> None:
+    planned = [row for row in every_run(session) if row.scheduled_time > NOW]
+    assert len(planned) > 3 and {row.state_type for row in planned} == {"SCHEDULED"}
+    due = [row.id for row in every_run(session) if row.scheduled_time <= NOW]
+    assert all_pages(session, RunFilter(), 200) == due
+    waits, cancelled = planned[len(planned) // 2], planned[0]
+    session.execute(_run.update().where(_run.c.id == waits.id).values(attempt=1))
+    assert all_pages(session, RunFilter(), 200) == [waits.id, *due]
+    session.execute(_run.update().where(_run.c.id == cancelled.id).values(state_type="CANCELLED"))
+    for wanted, expected in (
+        (RunFilter(), [cancelled.id, waits.id, *due]),
+        (RunFilter(since=NOW + timedelta(seconds=1)), [cancelled.id, waits.id]),
+        (RunFilter(until=cancelled.scheduled_time), [waits.id, *due]),
+        (
+            RunFilter(flow_id=waits.flow_id, since=NOW + timedelta(seconds=1), until=cancelled.scheduled_time),
+            [waits.id],
+        ),
+    ):
+        assert all_pages(session, wanted, 200) == expected
+        assert run_lists.count(session, wanted, NOW) == run_lists.Count(len(expected), False)
+
+
 def test_a_cursor_continues_its_own_order_only(session: Session) -> None:
     first = run_lists.page(session, RunFilter(), 5, None, NOW, "end_time")
     for other in ("-end_time", "start_time", "-scheduled_time"):
@@ -170,3 +203,17 @@ def test_counting_ends_at_the_cap(session: Session, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(run_lists, "COUNT_CAP", 30)
     assert run_lists.count(session, RunFilter(), NOW) == run_lists.Count(30, True)
     assert run_lists.count(session, RunFilter(states=["SUCCESS", "FAILED"]), NOW) == run_lists.Count(30, True)
+
+
+@pytest.mark.parametrize("most", [1, 7, 50])
+def test_the_newest_runs_of_many_flows(session: Session, most: int) -> None:
+    shown = [
+        run for run in every_run(session) if run.state_type != "SCHEDULED" or run.scheduled_time <= NOW or run.attempt
+    ]
+    flows = {run.flow_id for run in shown}
+    expected = {flow: [run.id for run in shown if run.flow_id == flow][:most] for flow in flows}
+    asked = [*flows, *(uuid4() for _ in range(130 - len(flows)))]
+    brief = flow_runs.recent_summaries_of_flows(session, asked, most, NOW)
+    assert {flow: [run.id for run in runs] for flow, runs in brief.items()} == expected
+    whole = flow_runs.recent_of_flows(session, asked, most, NOW)
+    assert {flow: [run.id for run in runs] for flow, runs in whole.items()} == expected

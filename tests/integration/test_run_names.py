@@ -36,8 +36,8 @@ STRANGE = (
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """A walk sees only two runs: what else is found is found by the index."""
-    monkeypatch.setattr(run_lists, "WINDOW", 2)
-    monkeypatch.setattr(run_lists, "LEAST", 2)
+    monkeypatch.setattr(run_lists, "TEXT_WINDOW", 2)
+    monkeypatch.setattr(run_lists, "TEXT_LEAST", 2)
 
 
 def found(db: Database, part: str, **criteria: object) -> list[str]:
@@ -112,8 +112,8 @@ def test_what_an_index_cannot_answer_is_answered_by_a_walk_that_says_where_it_en
         assert run_names.containing(session, "run") is None  # too many
         monkeypatch.setattr(run_names, "_COMMON", 9)
         assert run_names.containing(session, "un ") is None  # nearly all of the newest have it
-        monkeypatch.setattr(run_lists, "WINDOW", 2)
-        monkeypatch.setattr(run_lists, "LEAST", 2)
+        monkeypatch.setattr(run_lists, "TEXT_WINDOW", 2)
+        monkeypatch.setattr(run_lists, "TEXT_LEAST", 2)
         page = run_lists.page(session, RunFilter(text="0", include_future=True), 50, None, clock.now())
         count = run_lists.count(session, RunFilter(text="0", include_future=True), clock.now())
     assert (page.rows, count) == ([], run_lists.Count(0, True)) and page.next is not None
@@ -139,9 +139,9 @@ def test_every_way_in_and_out_is_in_the_index(database: Database) -> None:
     assert builders.create(database, flow, name="by hand 0", idempotency_key="0") == runs[0]
     assert indexed(database) == planned + 5
     with database.write() as session:
-        flow_runs.delete_one(session, runs[0])
-        flow_runs.delete_all(session, runs[1:3])
-        assert retention.run(session, runs[3], 100)[1]
+        flow_runs.delete_one(session, runs[0], clock.now())
+        flow_runs.delete_all(session, runs[1:3], clock.now())
+        assert retention.run(session, runs[3], 100, clock.now())[1]
     assert indexed(database) == planned + 1
     with database.write() as session:
         gone = flow_runs.delete_planned(session, UUID(str(schedule["id"])), datetime.now().astimezone())

@@ -156,8 +156,8 @@ def test_a_lease_has_one_holder_and_a_growing_epoch(database: Database) -> None:
     assert leases.acquire(database, "scheduler", "a", 10, now=NOW) == 1
     later = NOW.replace(second=11)
     assert leases.acquire(database, "scheduler", "b", 10, now=later) == 2
-    assert leases.record(database, "scheduler", 1, {"created": 3}, now=later) is False
-    assert leases.record(database, "scheduler", 2, {"created": 3}, now=later) is True
+    assert leases.record(database, "scheduler", 1, {"created": 3}, 10, now=later) is False
+    assert leases.record(database, "scheduler", 2, {"created": 3}, 10, now=later) is True
     leases.release(database, "scheduler", "b", 2, now=later)
     assert leases.acquire(database, "scheduler", "a", 10, now=later.replace(second=12)) == 3
     row = leases.find(database, "scheduler")

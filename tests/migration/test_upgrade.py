@@ -114,6 +114,6 @@ def test_a_kill_at_any_statement_leaves_old_or_new(tmp_path: Path) -> None:
             migrate.downgrade(url, OLD)
     else:
         pytest.fail("no run came through")
-    assert left > 5  # the smallest migration, and what alembic asks before and after it
+    assert left > 3  # the smallest migration, and what alembic asks before and after it
     assert differences(url) == []
     assert projects(url) == ["kept"]

@@ -37,7 +37,7 @@ def test_an_upgrade_fills_the_index_later(url: str) -> None:
     migrate.downgrade(url, "0019")
     migrate.upgrade(url)
     with database.write() as session:
-        flow_runs.delete_one(session, gone)  # SQLite gives its numbers again
+        flow_runs.delete_one(session, gone, clock.now())  # SQLite gives its numbers again
     builders.send(database, run, 2, builders.line("line of a newer one"))
     assert not is_complete(database) and found(database, "newer") == ["line of a newer one"]
     assert actions.fill(database, clock.now(), limit=3)

@@ -40,6 +40,7 @@ from appliance import (
 )
 from appliance.core.edge import Edge
 from appliance.core.errors import ApplianceError
+from appliance.core.serialize import serialize
 from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.run import run_flow
 from appliance.packaging.local import LocalStorage
@@ -308,6 +309,7 @@ def to_skipped(*arguments: Any) -> Any:
 TASK: dict[str, Callable[[Path], bool]] = {
     "name": lambda _: Task(name="x").name == "x",
     "slug": lambda _: Flow("f", tasks=[Task("t", slug="x")]).get_tasks(slug="x") != [],
+    "secrets": lambda _: serialize(Flow("f", tasks=[Task("t", secrets=["A"])]))["secrets"] == ["A"],
     "tags": lambda _: Flow("f", tasks=[Task("t", tags=["x"])]).get_tasks(tags=["x"]) != [],
     "max_retries": lambda _: str(ends(fail, max_retries=2, retry_delay=0).result) == "3",
     "retry_delay": lambda _: (delays(retry_delay=1), delays(retry_delay=HOUR)) == (1, 3600),
@@ -404,6 +406,7 @@ FLOW: dict[str, Callable[[Path], bool]] = {
     "schedule": lambda _: registered(_flow(schedule=CronClock("0 6 * * *"))).document["schedules"] != [],
     "executor": lambda _: _threads(),
     "run_config": lambda _: registered(_flow(run_config=LocalRun(labels=["big"]))).labels == ["big"],
+    "secrets": lambda _: registered(_flow(secrets=["A"])).document["secrets"] == ["A"],
     "run_timeout": lambda _: registered(_flow(run_timeout=60)).document["run_config"]["run_timeout"] == 60,
     "storage": lambda _: registration(_flow(storage=STORAGE), "p").storage == STORAGE.describe(),
     "tasks": lambda _: len(Flow("f", tasks=_pair()).tasks) == 2,

@@ -15,6 +15,7 @@ import { projectsQuery } from "./api/life-cycle";
 import { limitsQuery } from "./api/limits";
 import { logSearchQuery } from "./api/logs";
 import { tokensQuery, usersQuery } from "./api/people";
+import { secretsQuery } from "./api/secrets";
 import { currentSession } from "./api/session";
 import { taskRunsQuery } from "./api/task-runs";
 import { parseRunSearch } from "./features/run/search";
@@ -176,6 +177,15 @@ const limits = createRoute({
   component: lazyRouteComponent(() => import("./pages/limits"), "LimitsPage"),
 });
 
+const secrets = createRoute({
+  getParentRoute: () => app,
+  path: "/secrets",
+  loader: ({ context }) => {
+    void context.queries.prefetchQuery(secretsQuery);
+  },
+  component: lazyRouteComponent(() => import("./pages/secrets"), "SecretsPage"),
+});
+
 const jobs = createRoute({
   getParentRoute: () => app,
   path: "/jobs",
@@ -241,6 +251,7 @@ const tree = root.addChildren([
     flow,
     runForm,
     limits,
+    secrets,
     jobs,
     job,
     people,

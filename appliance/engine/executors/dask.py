@@ -25,7 +25,7 @@ from appliance.engine.executors import dask_settings, pickling, remote_logs
 from appliance.engine.executors.channel import Content
 from appliance.engine.executors.executor import not_open
 from appliance.engine.executors.threads import ThreadExecutor
-from appliance.kit import clock, ids, options
+from appliance.kit import clock, distribution, ids, options
 from appliance.kit.errors import ApplianceError
 
 TAG = "dask-resource:"
@@ -78,7 +78,7 @@ class DaskExecutor(ThreadExecutor):
         try:
             import distributed  # noqa: F401 - optional; importing it takes 0.3 s
         except ImportError as error:
-            raise ApplianceError("DaskExecutor needs Dask: pip install 'appliance[dask]'.") from error
+            raise ApplianceError(f"DaskExecutor needs Dask; run: {distribution.install('dask')}") from error
         _refuse_bootstrap()
         pickling.choose_what_travels_whole(elsewhere=self.address is not None)
         self._session = _Session(self)

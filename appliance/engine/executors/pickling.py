@@ -14,7 +14,7 @@ from functools import reduce
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from appliance.core import flow_file, unpickle
+from appliance.core import flow_file, masking, secrets, unpickle
 from appliance.core.building import loading
 from appliance.core.pickles import dumps
 from appliance.core.states import Failed, State, Success
@@ -68,7 +68,10 @@ def choose_what_travels_whole(elsewhere: bool = False) -> None:
 
 def pack(invocation: Invocation) -> bytes:
     """The invocation as bytes. Raises NotPicklable with a sentence that names the part that can't be pickled."""
-    payload = dataclasses.replace(invocation, function=_travelling(invocation.function))
+    served = secrets.for_another_process()  # masked from now on
+    payload = dataclasses.replace(
+        invocation, function=_travelling(invocation.function), served=served, hidden=masking.hidden()
+    )
     try:
         return dumps(payload)
     except BaseException as error:

@@ -22,7 +22,7 @@ from appliance.engine.executors import main_module, pickling, remote_logs, worke
 from appliance.engine.executors.channel import Channel, Closed, Content
 from appliance.engine.executors.executor import not_open
 from appliance.engine.executors.threads import ThreadExecutor
-from appliance.kit import clock, privileges
+from appliance.kit import clock, hidden_memory
 from appliance.kit.errors import ApplianceError
 
 _GRACE = 1.0
@@ -160,7 +160,7 @@ class _Nursery:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from appliance.engine.executors.worker import nurse; nurse({theirs.fileno()}, hidden={privileges.is_hidden()})"
+            f"from appliance.engine.executors.worker import nurse; nurse({theirs.fileno()}, hidden={hidden_memory.is_hidden()})"
         )
         hidden = secrets.variables(
             os.environ

@@ -29,7 +29,7 @@ import cloudpickle  # type: ignore[import-untyped]  # noqa: F401 - so that worke
 from appliance.engine import process_exit
 from appliance.engine.executors import main_module, pickling, remote_logs
 from appliance.engine.executors.channel import Channel, Closed
-from appliance.kit import lifecycle, privileges
+from appliance.kit import hidden_memory, lifecycle
 
 ORDER = struct.Struct("!cQ")
 SPAWN, KILL = b"s", b"k"
@@ -39,7 +39,7 @@ SETUP, CALL, BEGUN, LOG, STATE, RESULT, LAST_RESULT = b"u", b"c", b"b", b"l", b"
 def nurse(fd: int, *, hidden: bool = False) -> None:
     """Fork and reap workers for the process at the other end of the socket `fd`, hidden from others if that one is."""
     if hidden:
-        privileges.hide()
+        hidden_memory.hide()
     control = socket.socket(fileno=fd)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)

@@ -31,7 +31,7 @@ class LocalResult(Result):
 
     @property
     def address(self) -> str:
-        return self._base().as_uri()
+        return self.folder.as_uri()
 
     def put(self, location: str, content: bytes) -> None:
         check_location(location)
@@ -84,12 +84,14 @@ class LocalResult(Result):
         except OSError as error:
             raise self.trouble("read from", location, why(error)) from error
 
-    def _base(self) -> Path:
+    @property
+    def folder(self) -> Path:
+        """The full path of the directory."""
         return self.dir.expanduser().absolute()
 
     def _folder(self, location: str, make: bool = False) -> tuple[Path, str]:
         """The real folder of a location, and the name in it. Raises ResultLocationError if a link leads outside the directory."""
-        base = self._base()
+        base = self.folder
         path = base / location
         if make:
             make_folder(path.parent)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from appliance.core.errors import ResultError
 from appliance.core.result_serializers import Serializer
 from appliance.core.results import Result, Template, check_location
+from appliance.kit.distribution import install
 from appliance.kit.options import mapping, require
 
 _PATIENCE: dict[str, Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
@@ -49,13 +50,13 @@ class ObjectStoreResult(Result):
         return f"{self.scheme}://{self.bucket}/{self.prefix}".rstrip("/")
 
     def put(self, location: str, content: bytes) -> None:
-        import obstore
+        obstore = _library()
 
         with self._use("written to", location) as store:
             obstore.put(store, location, content)
 
     def get(self, location: str) -> memoryview:
-        import obstore
+        obstore = _library()
 
         with self._use("read from", location) as store:
             try:
@@ -64,7 +65,7 @@ class ObjectStoreResult(Result):
                 raise self.not_found(location) from None
 
     def has(self, location: str) -> bool:
-        import obstore
+        obstore = _library()
 
         with self._use("looked for at", location) as store:
             try:
@@ -81,7 +82,7 @@ class ObjectStoreResult(Result):
         """Use obstore's store for a valid location, and turn its exceptions into ResultErrors."""
         check_location(location)
         store = self._store()
-        import obstore
+        obstore = _library()
 
         try:
             yield store
@@ -90,7 +91,7 @@ class ObjectStoreResult(Result):
 
     def _store(self) -> Any:
         if self._opened is None:
-            import obstore
+            obstore = _library()
 
             try:
                 self._opened = self._open(
@@ -141,15 +142,22 @@ class AzureResult(ObjectStoreResult):
         return AzureStore(self.bucket, **options)
 
 
-def _missing() -> tuple[type[Exception], ...]:
-    import obstore
+def _library() -> Any:
+    """obstore, which an extra installs. Raises ResultError without it."""
+    try:
+        import obstore
+    except ImportError:
+        raise ResultError(f"Results in object stores need another library; run: {install('object-stores')}") from None
+    return obstore
 
-    return obstore.exceptions.NotFoundError, FileNotFoundError
+
+def _missing() -> tuple[type[Exception], ...]:
+    return _library().exceptions.NotFoundError, FileNotFoundError
 
 
 def _why(error: Exception) -> str:
     """The first line of the store's message, without anything that could be a signature or a password."""
-    import obstore
+    obstore = _library()
 
     if isinstance(error, obstore.exceptions.PermissionDeniedError | obstore.exceptions.UnauthenticatedError):
         return "the store rejects these credentials"

@@ -75,6 +75,11 @@ class RunPacks:
                     self._every.remove(one)
         return self.lost
 
+    def sync_files(self) -> None:
+        """Make durable what lies in files, which this thread need not wait for long."""
+        if any(one.locations and not one.pack.is_once for one in tuple(self._every)):
+            self.sync()
+
     def sync_elsewhere(self) -> threading.Event:
         """Sync in a thread of its own, since a store that can't be reached may take minutes; the event is set at its end."""
         done = threading.Event()

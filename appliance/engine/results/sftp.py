@@ -15,6 +15,7 @@ from appliance.core.errors import ResultError, ResultLocationError, ResultNotFou
 from appliance.core.result_serializers import Serializer
 from appliance.core.results import Result, Template, check_location
 from appliance.kit import ids, options
+from appliance.kit.distribution import install
 
 _PATIENCE = 20.0
 T = TypeVar("T")
@@ -187,7 +188,7 @@ def _paramiko() -> Any:
     try:
         import paramiko
     except ImportError:
-        raise ResultError("Results over SFTP need another library; run: pip install 'appliance[sftp]'") from None
+        raise ResultError(f"Results over SFTP need another library; run: {install('sftp')}") from None
     return paramiko
 
 

@@ -31,6 +31,8 @@ from appliance.kit.backoff import delays
 from appliance.protocol.run_protocol import Event, Reported
 
 FLUSH_AFTER = 0.05
+GATHER = 0.005
+"""Seconds in which as many threads as the last report acknowledged at once may join the next one: tasks that start together often end together."""
 BATCH_EVENTS = 500
 BATCH_CHARACTERS = 400_000
 BATCH_BYTES = 512 * 1024
@@ -73,6 +75,7 @@ class Reporter:
         self._queue: deque[events.Item] = deque()
         self._waiters: deque[threading.Event] = deque()  # threads that wait for an acknowledgement
         self._numbered: deque[tuple[int, threading.Event]] = deque()  # ... and the batch that they wait for
+        self._together = 0  # how many threads the last report acknowledged
         self._spool = Spool(spool)
         self._heartbeat = Heartbeat(heartbeat_interval, clock.monotonic())
         self._on_cancel, self._on_dead = on_cancel, on_dead
@@ -119,6 +122,8 @@ class Reporter:
     def settle(self, timeout: float, stop: Callable[[], bool]) -> bool:
         """Send everything that this thread has reported at once, and wait until the server has acknowledged it, for up to `timeout`
         seconds or until `stop` returns True. Returns whether it has."""
+        if self.packs is not None:
+            self.packs.sync_files()  # here, since this thread has nothing else to do
         acknowledged = threading.Event()
         self._waiters.append(acknowledged)
         self._full.set()
@@ -183,6 +188,16 @@ class Reporter:
             if self._queue and not self._closing:
                 self._full.wait(FLUSH_AFTER)
         self._full.clear()
+        if self._waiters:
+            self._gather()
+
+    def _gather(self) -> None:
+        """Let the threads that were acknowledged together share a report again, instead of one for the first and another for the rest."""
+        until = clock.monotonic() + GATHER
+        while len(self._waiters) < self._together and not self._closing:
+            if not self._full.wait(max(0.0, until - clock.monotonic())):
+                return
+            self._full.clear()
 
     def _number(self) -> None:
         """Divide the queue into numbered batches. A batch never changes afterwards."""
@@ -287,8 +302,11 @@ class Reporter:
         return "sent"
 
     def _wake_waiters(self) -> None:
+        acknowledged = 0
         while self._numbered and (self._numbered[0][0] <= self._acked or self._dead):
             self._numbered.popleft()[1].set()
+            acknowledged += 1
+        self._together = acknowledged or self._together
 
     def _die(self, reason: str) -> None:
         if not self._dead:

@@ -11,15 +11,18 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock, crash, environment_names, ids
 from appliance.protocol.agents import (
+    MOST_RUNS_ASKED,
     AgentReport,
     AgentReported,
     Claim,
     Claimed,
+    Deleted,
     Enrol,
     Enrolled,
     Exited,
     Held,
     Stop,
+    WereDeleted,
     Work,
 )
 from appliance.server.actions import quotas
@@ -30,7 +33,7 @@ from appliance.server.auth.identity import Actor, Binding
 from appliance.server.db.reads import agents as read_agents
 from appliance.server.db.reads import dispatch as read_dispatch
 from appliance.server.db.reads import flow_runs as read_flow_runs
-from appliance.server.db.reads import flows
+from appliance.server.db.reads import flows, removed_runs
 from appliance.server.db.reads import tokens as read_tokens
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.agents import AgentRow, NewAgent
@@ -209,6 +212,16 @@ def report(
             if not _end(session, agent_id, exit, actor, now):
                 stale[exit.flow_run_id, exit.attempt] = Held(flow_run_id=exit.flow_run_id, attempt=exit.attempt)
     return AgentReported(stale=list(stale.values()))
+
+
+def deleted(db: Database, actor: Actor, agent_id: UUID, request: WereDeleted) -> Deleted:
+    """Which of these runs were deleted here. Of a run that this database never had, or no longer remembers, nothing is said: an agent that was
+    pointed to an empty or restored database must not remove anything for that."""
+    if len(request.flow_run_ids) > MOST_RUNS_ASKED:
+        raise Invalid(f"An agent asks for at most {MOST_RUNS_ASKED:,} runs at once.")
+    with db.read() as session:
+        enrolled(session, actor, agent_id)
+        return Deleted(flow_run_ids=removed_runs.among(session, request.flow_run_ids))
 
 
 def _hand_out(session: Session, claimed: list[ClaimedRun], actor: Actor, now: datetime) -> list[Work]:

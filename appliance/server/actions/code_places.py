@@ -25,7 +25,7 @@ def check(document: JsonDocument) -> None:
 
 
 def refuse_closed(session: Session, project: str, version: FlowVersion) -> None:
-    """Raises ClosedFolder if each agent that may run this version would refuse its file, the folder of its module, or its working directory."""
+    """Raises ClosedFolder if each agent that may run this version would refuse one of its files, the folder of its module, or its working directory."""
     agents = takers.of(session, project, version)
     for what, path in _places(version):
         if agents and all(_refuses(agent, path) for agent in agents):
@@ -41,6 +41,8 @@ def _places(version: FlowVersion) -> Iterator[tuple[str, str]]:
             file = PurePosixPath(place.path)
             above = place.module.count(".") + (file.stem == "__init__")
             yield "folder of the module", str(file.parents[min(above, len(file.parents) - 1)] if file.parents else file)
+    for folder in place.folders:
+        yield "folder of the code", folder
     directory = version.run_config.get("working_dir")
     if directory:
         yield "working directory", directory

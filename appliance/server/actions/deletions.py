@@ -1,7 +1,7 @@
 """Deleting a flow, or a project with all its flows: previewed, begun in one transaction, and carried out by a job in many.
 
-What is deleted is archived first, so that nothing of it starts meanwhile. Results that tasks stored elsewhere stay there: only runs and
-agents can reach those places.
+What is deleted is archived first, so that nothing of it starts meanwhile. Results are where only runs and agents can reach them: agents remove
+those in their own folders later, and others stay.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _flow_step(session: Session, flow: Flow, job: JobRow, now: datetime, *, last
             with suppress(Conflict):  # it has just ended
                 within(session, run, now, cancel.change(_actor(job), request))
         return {"state": "running", "message": "Cancelling the runs in progress."}
-    runs = writes.some_runs(session, flow.id, _MOST_ROWS)
+    runs = writes.some_runs(session, flow.id, _MOST_ROWS, now)
     if runs or (reads.has_runs(session, flow.id) and not reads.live_runs(session, [flow.id])):
         return {"state": "running", "done": job.done + runs, "message": ""}
     if live_runs := reads.live_runs(session, [flow.id]):
@@ -136,7 +136,7 @@ def _flow_step(session: Session, flow: Flow, job: JobRow, now: datetime, *, last
 
 
 def _done(job: JobRow) -> JobColumns:
-    return {"state": "done", "message": "Results that tasks stored elsewhere are not deleted."}
+    return {"state": "done", "message": "Agents remove the results in their folders; those stored elsewhere stay."}
 
 
 def document(id: UUID, request: DeleteTree) -> JsonDocument:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,9 +15,11 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock, ids
 from appliance.kit.documents import JsonDocument
 from appliance.kit.plurals import counted
+from appliance.kit.secret_names import is_name, name_problem
 from appliance.protocol import run_config as run_configs
-from appliance.protocol.flows import Registered, Registration
+from appliance.protocol.flows import Registered, Registration, RegistrationPreview
 from appliance.protocol.schedules import ScheduleNews
+from appliance.protocol.secrets import MOST_DECLARED
 from appliance.server.actions import (
     code_places,
     declared_schedules,
@@ -30,14 +34,16 @@ from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import former_names, mapped_flows
+from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import flows
 from appliance.server.db.writes import former_names as write_former_names
+from appliance.server.db.writes import secrets as write_secrets
 from appliance.server.domain import graphs, parameters, schema_checks, versions
 from appliance.server.domain.bounds import check_name
 from appliance.server.domain.sanitize import clean, clean_document
-from appliance.server.errors import Conflict, Invalid, Renamed
+from appliance.server.errors import ClosedFolder, Conflict, Invalid, Renamed
 from appliance.server.events.outbox import announce
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -71,6 +77,7 @@ class FlowDocument(msgspec.Struct):
     schedules: list[JsonDocument] = []
     run_config: JsonDocument = {}
     sdk_version: str = ""
+    secrets: list[str] = []
 
 
 @keyed("flow.register")
@@ -80,45 +87,117 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
     Older content becomes a new version that says which one it restores, so that a rollback works and no version changes.
     """
     now = now or clock.now()
-    name, project_name = required_name(request.name, "flow"), required_name(request.project, "project")
+    document = _checked(db, request, now)
+    with db.write("register") as session:
+        work = _store(db, session, actor, request, document, now)
+        code_places.refuse_closed(session, work.project, work.version)
+        if work.created:
+            deploys.follow(session, work.flow, work.version, actor, now)
+        deploys.look_again(session, work.version, actor, now)
+        return Registered(
+            flow_id=work.flow.id,
+            version_id=work.version.id,
+            version=work.version.number,
+            created=work.created,
+            url=f"/flows/{work.flow.id}",
+            restores=work.version.restores if work.created else None,
+            changes=work.changes,
+            schedules=work.news,
+        )
+
+
+@retried
+def preview(db: Database, actor: Actor, request: Registration, *, now: datetime | None = None) -> RegistrationPreview:
+    """What `register` would answer. Nothing is kept. Raises what it would raise, but says of a closed folder that it is one."""
+    now = now or clock.now()
+    document = _checked(db, request, now)
+    names = required_name(request.project, "project"), required_name(request.name, "flow")
+    with suppress(_NothingKept), db.write("register") as session:
+        is_known = mapped_flows.find(session, None, *names) is not None
+        work = _store(db, session, actor, request, document, now)
+        answer = RegistrationPreview(
+            flow_id=work.flow.id if is_known else None,
+            version=work.version.number,
+            created=work.created,
+            restores=work.version.restores if work.created else None,
+            changes=work.changes,
+            schedules=[_without_id(item) if item.outcome == "added" else item for item in work.news],
+        )
+        try:
+            code_places.refuse_closed(session, work.project, work.version)
+        except ClosedFolder as error:
+            answer.closed, answer.closed_folder = error.message, str(error.details["folder"])
+        raise _NothingKept
+    return answer
+
+
+class _NothingKept(Exception):
+    """Ends a transaction without a commit."""
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What a registration has written so far."""
+
+    project: str
+    flow: Flow
+    version: FlowVersion
+    created: bool
+    news: list[ScheduleNews]
+
+    @property
+    def changes(self) -> list[str]:
+        return (self.version.changes or []) if self.created else []
+
+
+def _checked(db: Database, request: Registration, now: datetime) -> FlowDocument:
+    """The flow's document, if all that can be known without the database is right. Raises Invalid."""
+    required_name(request.name, "flow")
+    required_name(request.project, "project")
     if not _HASH.fullmatch(request.content_hash):
         raise Invalid("The content hash must be 64 hexadecimal digits.")
     document = _parse(request.document, db.rules.flow_tasks)
     code_places.check(request.storage)
     schedule_rows.look_ahead(document.schedules, now, db.rules.scheduled_runs_ahead)
-    with db.write("register") as session:
-        project_id = projects.ensure(session, actor, request.project, now, as_new=request.as_new)
-        _refuse_former_name(session, project_id, name, as_new=request.as_new)
-        flow = flows.lock_or_create(session, project_id, name, now, flow_edits.of_new_flow(session, project_id))
-        flow_edits.refuse_if_deleted(session, flow)
-        if flow.archived:
-            raise Conflict(
-                f"Flow {name!r} is archived; take it out of the archive first, or register under another name."
-            )
-        newest = mapped_flows.newest_version(session, flow.id)
-        version = _new_version(flow, request, document, actor, now)
-        code_places.refuse_closed(session, project_name, version)
-        env_names.refuse_closed(session, project_name, version)
-        created = newest is None or not _is_same(newest, version)
-        if newest is None or created:
-            quotas.require_room(session, project_id, db.rules)
-            _number(session, version, newest, request.content_hash)
-            session.add(version)
-            flow.updated = now
-            session.flush()
-            data = {"version": version.number, "restores": version.restores, "changes": version.changes}
-            announce(session, "flow", flow.id, "flow.registered", data, actor, now)
-            quotas.add_version(session, project_id, version)
-        else:
-            version = newest
-        news = declared_schedules.sync_with_code(
-            session, flow, version, [] if newest is None else newest.schedules,
-            is_new=created, active=request.set_schedules_active, actor=actor, now=now, ahead=db.rules.scheduled_runs_ahead,
-        )  # fmt: skip
-        if created:
-            deploys.follow(session, flow, version, actor, now)
-        deploys.look_again(session, version, actor, now)
-        return _registered(version, news, created=created)
+    return document
+
+
+def _store(
+    db: Database, session: Session, actor: Actor, request: Registration, document: FlowDocument, now: datetime
+) -> _Stored:
+    """Write flow, version and schedules."""
+    name, project_name = required_name(request.name, "flow"), required_name(request.project, "project")
+    project_id = projects.ensure(session, actor, request.project, now, as_new=request.as_new)
+    _refuse_former_name(session, project_id, name, as_new=request.as_new)
+    flow = flows.lock_or_create(session, project_id, name, now, flow_edits.of_new_flow(session, project_id))
+    flow_edits.refuse_if_deleted(session, flow)
+    if flow.archived:
+        raise Conflict(f"Flow {name!r} is archived; take it out of the archive first, or register under another name.")
+    newest = mapped_flows.newest_version(session, flow.id)
+    version = _new_version(flow, request, document, actor, now)
+    env_names.refuse_closed(session, project_name, version)
+    created = newest is None or not _is_same(newest, version)
+    if newest is None or created:
+        quotas.require_room(session, project_id, db.rules)
+        _number(session, version, newest, request.content_hash)
+        session.add(version)
+        flow.updated = now
+        session.flush()
+        write_secrets.declare(session, version.id, document.secrets)
+        data = {"version": version.number, "restores": version.restores, "changes": version.changes}
+        announce(session, "flow", flow.id, "flow.registered", data, actor, now)
+        quotas.add_version(session, project_id, version)
+    else:
+        version = newest
+    news = declared_schedules.sync_with_code(
+        session, flow, version, [] if newest is None else newest.schedules,
+        is_new=created, active=request.set_schedules_active, actor=actor, now=now, ahead=db.rules.scheduled_runs_ahead,
+    )  # fmt: skip
+    return _Stored(project_name, flow, version, created, news)
+
+
+def _without_id(news: ScheduleNews) -> ScheduleNews:
+    return msgspec.structs.replace(news, id=None)
 
 
 def _refuse_former_name(session: Session, project_id: UUID, name: str, *, as_new: bool) -> None:
@@ -146,6 +225,7 @@ def _parse(document: JsonDocument, most_tasks: int) -> FlowDocument:
     except ValueError as error:
         raise Invalid(str(error)) from error
     _check_graph(flow, most_tasks)
+    _check_secrets(flow.secrets)
     if len(flow.schedules) > schedule_rows.MOST_PER_FLOW:
         raise Invalid(
             f"The flow has more than {schedule_rows.MOST_PER_FLOW} schedules; merge some of them into one with more times."
@@ -192,6 +272,16 @@ def _check_graph(flow: FlowDocument, most_tasks: int) -> None:
         raise Invalid("The tasks of the flow depend on each other in a circle; remove one of the edges.")
 
 
+def _check_secrets(names: list[str]) -> None:
+    if len(names) > MOST_DECLARED or len(set(names)) != len(names):
+        raise Invalid(
+            f"A flow declares at most {MOST_DECLARED} secrets, each once; put some of them into one, as JSON."
+        )
+    for name in names:
+        if not is_name(name):
+            raise Invalid(name_problem(name))
+
+
 def _new_version(flow: Flow, request: Registration, document: FlowDocument, actor: Actor, now: datetime) -> FlowVersion:
     """The version that this would be, without a number."""
     raw = clean_document(request.document)
@@ -201,7 +291,7 @@ def _new_version(flow: Flow, request: Registration, document: FlowDocument, acto
         flow_id=flow.id,
         number=0,
         content_hash="",
-        graph={key: raw.get(key, []) for key in ("tasks", "edges", "reference_tasks")},
+        graph=_graph(raw),
         parameters=raw.get("parameters", []),
         schedules=document.schedules,
         storage=clean_document(request.storage),
@@ -212,8 +302,14 @@ def _new_version(flow: Flow, request: Registration, document: FlowDocument, acto
         created_by=clean(actor.name, 200),
     )
     version.content_hash = versions.fingerprint(version)
-    version.stored_bytes = quotas.size_of_version(raw)
+    version.stored_bytes = quotas.size_of_version(raw | {"files": version.storage.get("files", {})})
     return version
+
+
+def _graph(document: JsonDocument) -> JsonDocument:
+    """Most flows declare no secrets; their content has the same hash as before there were any."""
+    graph = {key: document.get(key, []) for key in ("tasks", "edges", "reference_tasks")}
+    return graph | {"secrets": document["secrets"]} if document.get("secrets") else graph
 
 
 def _is_same(stored: FlowVersion, version: FlowVersion) -> bool:
@@ -227,16 +323,3 @@ def _number(session: Session, version: FlowVersion, newest: FlowVersion | None, 
     version.changes = [] if newest is None else versions.changes(newest, version)
     candidates = mapped_flows.versions_with(session, version.flow_id, (version.content_hash, earlier_hash))
     version.restores = next((stored.number for stored in candidates if _is_same(stored, version)), None)
-
-
-def _registered(version: FlowVersion, news: list[ScheduleNews], *, created: bool) -> Registered:
-    return Registered(
-        flow_id=version.flow_id,
-        version_id=version.id,
-        version=version.number,
-        created=created,
-        url=f"/flows/{version.flow_id}",
-        restores=version.restores if created else None,
-        changes=(version.changes or []) if created else [],
-        schedules=news,
-    )

@@ -43,11 +43,14 @@ def release(db: Database, name: str, holder: str, epoch: int, *, now: datetime |
 
 
 @retried
-def record(db: Database, name: str, epoch: int, counts: dict[str, int], *, now: datetime | None = None) -> bool:
-    """Record a completed round and what it did; False when the lease was lost in the meantime."""
+def record(
+    db: Database, name: str, epoch: int, counts: dict[str, int], ttl: float, *, now: datetime | None = None
+) -> bool:
+    """Record a completed round and what it did, and renew the lease for `ttl` seconds; False when it was lost in the meantime."""
+    now = now or clock.now()
     text = " ".join(f"{key}={value}" for key, value in counts.items())
     with db.write("lease.record") as session:
-        return leases.record(session, name, epoch, now or clock.now(), text)
+        return leases.record(session, name, epoch, now, text, now + timedelta(seconds=ttl))
 
 
 def find(db: Database, name: str) -> LeaseRow | None:

@@ -77,7 +77,7 @@ def plan_runs(
             switch_off(session, schedule, reason, actor, now)
             malformed += 1
             continue
-        flow_runs.delete_all(session, [waiting[time] for time in plan.given_up])
+        flow_runs.delete_all(session, [waiting[time] for time in plan.given_up], now)
         if plan.skip is not None:
             skips.append(_skip_row(schedule, plan.skip, now))
         schedule.scheduled_until, schedule.plan_at = plan.until, plan.again

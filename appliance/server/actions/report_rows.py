@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -59,29 +59,38 @@ def sort(flow_run_id: UUID, report: Report) -> Batch:
     """Check every event and sort it by kind; raises Invalid when one can't be stored."""
     if len(report.events) > MAX_EVENTS:
         raise Invalid(f"A report carries at most {MAX_EVENTS} events; send them in several.")
-    batch = Batch()
+    if any(event.at.tzinfo is None for event in report.events):
+        raise Invalid("The time of an event must have an offset.")
+    tasks = [event for event in report.events if type(event) is TaskStateEvent]
+    logs = [event for event in report.events if type(event) is LogEvent]
+    _check_places([*tasks, *logs])
+    _check_states(tasks)
     places: dict[tuple[str, int], list[TaskStateEvent]] = {}
-    for event in report.events:
-        if event.at.tzinfo is None:
-            raise Invalid("The time of an event must have an offset.")
-        if type(event) is FlowStateEvent:
-            batch.flow.append(_flow_change(event))
-            continue
-        slug, index = event.slug, event.map_index  # type: ignore[union-attr]
-        if (slug is not None and (len(slug) > MAX_SLUG or "\0" in slug)) or not -1 <= index <= MAX_INDEX:
-            raise Invalid("An event names a task by a slug or map index that is out of range.")
-        if type(event) is LogEvent:
-            batch.logs.append(log_row(flow_run_id, event.at, event.level, event.logger, event.message, slug, index))
-        else:
-            assert isinstance(event, TaskStateEvent)
-            if len(event.name) > _LONGEST_NAME or not 0 <= event.run_count <= MAX_INDEX:
-                raise Invalid(f"The state of task {slug!r} has a name or run count that is out of range.")
-            places.setdefault((event.slug, index), []).append(event)
-            if event.freed:
-                batch.freed.append((event.slug, index))
-    id_of = ids.derivation(flow_run_id)
-    batch.tasks = {id_of(slug, index): events for (slug, index), events in places.items()}
-    return batch
+    for event in tasks:
+        places.setdefault((event.slug, event.map_index), []).append(event)
+    return Batch(
+        tasks=dict(zip(ids.derived_all(flow_run_id, places), places.values(), strict=True)),
+        flow=[_flow_change(event) for event in report.events if type(event) is FlowStateEvent],
+        logs=[log_row(flow_run_id, e.at, e.level, e.logger, e.message, e.slug, e.map_index) for e in logs],
+        freed=[(event.slug, event.map_index) for event in tasks if event.freed],
+    )
+
+
+def _check_places(events: Sequence[TaskStateEvent | LogEvent]) -> None:
+    slugs, indexes = {event.slug for event in events}, [event.map_index for event in events]
+    if any(slug is not None and (len(slug) > MAX_SLUG or "\0" in slug) for slug in slugs) or not _in_range(indexes, -1):
+        raise Invalid("An event names a task by a slug or map index that is out of range.")
+
+
+def _check_states(events: Sequence[TaskStateEvent]) -> None:
+    if any(len(name) > _LONGEST_NAME for name in {event.name for event in events}) or not _in_range(
+        [event.run_count for event in events], 0
+    ):
+        raise Invalid("An event has the name of a state, or a run count, that is out of range.")
+
+
+def _in_range(numbers: Sequence[int], least: int) -> bool:
+    return not numbers or (least <= min(numbers) and max(numbers) <= MAX_INDEX)
 
 
 def _flow_change(event: FlowStateEvent) -> StateChange:

@@ -95,6 +95,8 @@ class Sweep:
             self._work("rollups", lambda session, limit: _all(writes.rollups(session, rollups, limit), limit), until)
         keys = rules.keys_cutoff(self.keep, self.now)
         self._work("keys", lambda session, limit: _all(writes.request_keys(session, keys, limit), limit), until)
+        gone = self.now - rules.REMOVED_RUNS_KNOWN
+        self._work("removed_runs", lambda session, limit: _all(writes.removed_runs(session, gone, limit), limit), until)
         self._work("sessions", lambda session, limit: _all(writes.sessions(session, self.now, limit), limit), until)
 
     def _pages(self, until: float) -> None:
@@ -153,7 +155,7 @@ class Sweep:
         """One run after the other, until about `limit` rows are gone. One that is only partly deleted is recorded, to be finished later."""
         rows, whole = 0, True
         for run in ids:
-            removed, whole = writes.run(session, run, limit - rows)
+            removed, whole = writes.run(session, run, limit - rows, self.now)
             rows += removed
             self.deleted["runs"] += whole
             if not whole:

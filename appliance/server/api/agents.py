@@ -18,9 +18,11 @@ from appliance.protocol.agents import (
     Claim,
     Claimed,
     CodeGone,
+    Deleted,
     Enrol,
     Enrolled,
     TakenBack,
+    WereDeleted,
 )
 from appliance.protocol.message import Page
 from appliance.server.actions import agents as actions
@@ -141,6 +143,17 @@ def code_gone(database: Database, actor: Actor, agent_id: UUID, body: bytes) -> 
     return deploys.take_back(database, actor, agent_id, decode(body, CodeGone))
 
 
+@post(
+    "/{agent_id:uuid}/were-deleted",
+    opt={"permission": Permission.AGENT_PROTOCOL, "body": WereDeleted},
+    status_code=200,
+    sync_to_thread=True,
+)
+def were_deleted(database: Database, actor: Actor, agent_id: UUID, body: bytes) -> Deleted:
+    """Ask which of up to 1,000 runs were deleted within the last month, so that the agent may remove the results that they kept on its host."""
+    return actions.deleted(database, actor, agent_id, decode(body, WereDeleted))
+
+
 @post("/{agent_id:uuid}/sign-off", opt={"permission": Permission.AGENT_PROTOCOL}, status_code=204, sync_to_thread=True)
 def sign_off(database: Database, actor: Actor, agent_id: UUID) -> None:
     """Report that an agent has stopped. Its runs continue."""
@@ -152,4 +165,4 @@ async def _disconnected(request: Request[Any, Any, Any]) -> None:
         pass
 
 
-router = Router(f"{PREFIX}/agents", route_handlers=[index, enrol, claim, report, code_gone, sign_off])
+router = Router(f"{PREFIX}/agents", route_handlers=[index, enrol, claim, report, code_gone, were_deleted, sign_off])

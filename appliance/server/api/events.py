@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,6 +13,7 @@ import msgspec
 from anyio import to_thread
 from litestar import Request, get
 from litestar.response import ServerSentEvent, ServerSentEventMessage
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from appliance.kit import clock
 from appliance.kit.version import VERSION
@@ -37,7 +36,29 @@ _LATE = 200
 duplicates."""
 
 
-@get("/events", opt={"permission": Permission.READ})
+class StreamLimit:
+    """ASGI middleware that counts each caller's streams in this process. Raises TooManyRequests."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._open: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        caller = f"{scope['user'].kind} {scope['user'].name}"
+        if self._open[caller] >= MOST_STREAMS:
+            raise TooManyRequests(
+                f"You have {MOST_STREAMS} live streams open, which is the most; close one first.", retry_after=5
+            )
+        self._open[caller] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._open[caller] -= 1
+            if not self._open[caller]:
+                del self._open[caller]
+
+
+@get("/events", opt={"permission": Permission.READ}, middleware=[StreamLimit])
 async def stream(
     request: Request[Any, Any, Any],
     database: Database,
@@ -46,49 +67,10 @@ async def stream(
     topic: list[str] | None = None,
 ) -> ServerSentEvent:
     """Stream changes as they are committed. `Last-Event-ID` replays missed events; `topic` may be repeated."""
-    place = _Places.of(request).take(f"{request.user.kind} {request.user.name}")
     last = _last_event_id(request)
     credentials = request_credentials(request, Permission.READ)
     messages = _messages(database, broadcast, stopping, credentials, last, tuple(topic or ()))
-    weakref.finalize(messages, place.free)
     return ServerSentEvent(messages, headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
-
-
-class _Places:
-    """How many streams each caller has open in this process."""
-
-    def __init__(self) -> None:
-        self._open: Counter[str] = Counter()
-
-    @classmethod
-    def of(cls, request: Request[Any, Any, Any]) -> _Places:
-        places: _Places = request.app.state.setdefault("stream_places", cls())
-        return places
-
-    def take(self, caller: str) -> _Place:
-        if self._open[caller] >= MOST_STREAMS:
-            raise TooManyRequests(
-                f"You have {MOST_STREAMS} live streams open, which is the most; close one first.", retry_after=5
-            )
-        self._open[caller] += 1
-        return _Place(self._open, caller)
-
-
-@dataclass
-class _Place:
-    """One stream's place. It ends with the generator, however that ends."""
-
-    places: Counter[str]
-    caller: str
-    is_free: bool = False
-
-    def free(self) -> None:
-        if self.is_free:
-            return
-        self.is_free = True
-        self.places[self.caller] -= 1
-        if not self.places[self.caller]:
-            del self.places[self.caller]
 
 
 async def _messages(

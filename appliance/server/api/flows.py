@@ -8,7 +8,7 @@ from uuid import UUID
 from litestar import Router, delete, get, patch, post, put
 from sqlalchemy.orm import Session
 
-from appliance.protocol.flows import Registered, Registration, SetRunTimeout
+from appliance.protocol.flows import Registered, Registration, RegistrationPreview, SetRunTimeout
 from appliance.protocol.jobs import JobView
 from appliance.protocol.life_cycle import DeleteTree, DeletionPreview, EditFlow, VersionComparison
 from appliance.protocol.message import Page
@@ -33,6 +33,14 @@ from appliance.server.errors import NotFound
 def register(database: Database, actor: Actor, body: bytes) -> Registered:
     """Register a flow's metadata. Registering the same content again creates no new version."""
     return actions.register(database, actor, decode(body, Registration))
+
+
+@post(
+    "/preview", opt={"permission": Permission.REGISTER_FLOW, "body": Registration}, status_code=200, sync_to_thread=True
+)
+def preview(database: Database, actor: Actor, body: bytes) -> RegistrationPreview:
+    """Preview what registering would do: the version and the schedules. Nothing is changed."""
+    return actions.preview(database, actor, decode(body, Registration))
 
 
 @get("/", opt={"permission": Permission.READ, "items": FlowView}, sync_to_thread=True)
@@ -98,7 +106,7 @@ def deletion(database: Database, flow_id: UUID) -> DeletionPreview:
     sync_to_thread=True,
 )
 def remove(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> JobView:
-    """Delete a flow with its runs, versions and schedules, as a job. Results stored elsewhere are not deleted."""
+    """Delete a flow with its runs, versions and schedules, as a job. Agents remove the results in their folders; others stay."""
     return jobs.one(database, job_actions.delete(database, actor, "flow", flow_id, decode(body, DeleteTree)))
 
 
@@ -164,5 +172,5 @@ def _views(database: Database, session: Session, rows: Sequence[FlowRow]) -> lis
 
 router = Router(
     f"{PREFIX}/flows",
-    route_handlers=[register, index, show, put_run_timeout, edit, deletion, remove, versions, comparison],
+    route_handlers=[register, preview, index, show, put_run_timeout, edit, deletion, remove, versions, comparison],
 )

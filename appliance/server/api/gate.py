@@ -18,14 +18,14 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from appliance.kit import clock
 from appliance.server.api import turns
 from appliance.server.auth import sessions
-from appliance.server.auth.callers import Caller, RequestCredentials, identify
+from appliance.server.auth.callers import Caller, RequestCredentials, from_package_client, identify
 from appliance.server.auth.guards import Permission, require
 from appliance.server.db.reads import users
 from appliance.server.db.session import Database
 from appliance.server.errors import Forbidden, SetupRequired, Unauthenticated
 
 SAFE = frozenset({"GET", "HEAD"})
-SMALL_BODY = 64 * 1024
+SMALL_BODY = 128 * 1024
 KEY_HEADER = "idempotency-key"
 
 
@@ -85,9 +85,10 @@ class Gate:
 def request_credentials(connection: ASGIConnection[Any, Any, Any, Any], permission: Permission) -> RequestCredentials:
     """What the request sends to prove who its caller is."""
     flow_run_id = connection.path_params.get("flow_run_id") if permission is Permission.RUN_PROTOCOL else None
-    return RequestCredentials(
-        connection.headers.get("authorization"), connection.cookies.get(sessions.COOKIE), flow_run_id
-    )
+    authorization = connection.headers.get("authorization")
+    if permission is Permission.READ_PACKAGES and authorization is not None:
+        authorization = from_package_client(authorization)
+    return RequestCredentials(authorization, connection.cookies.get(sessions.COOKIE), flow_run_id)
 
 
 def _methods(scope: Scope) -> set[str]:

@@ -58,7 +58,7 @@ def deletion(database: Database, project_id: UUID) -> DeletionPreview:
     sync_to_thread=True,
 )
 def remove(database: Database, actor: Actor, project_id: UUID, body: bytes) -> JobView:
-    """Delete a project with all its flows and their runs, as a job. Results stored elsewhere are not deleted."""
+    """Delete a project with all its flows and their runs, as a job. Agents remove the results in their folders; others stay."""
     return jobs.one(database, job_actions.delete(database, actor, "project", project_id, decode(body, DeleteTree)))
 
 

@@ -9,14 +9,18 @@ from uuid import UUID
 from anyio import to_thread
 from litestar import Request, Router, post
 
+from appliance.config import Settings
 from appliance.kit import clock
 from appliance.protocol.run_protocol import LONGEST_SLOT_WAIT, AskSlots, Begin, Begun, Report, Reported, Slots
+from appliance.protocol.secrets import AskSecret, SecretValue
 from appliance.server.actions import run_protocol as runs
+from appliance.server.actions import secrets
 from appliance.server.actions import slots as task_slots
 from appliance.server.api import PREFIX, turns
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
+from appliance.server.auth.secret_keys import SecretKeys
 from appliance.server.db.session import Database
 from appliance.server.events.broadcast import Broadcast
 
@@ -53,10 +57,19 @@ async def slots(
         await broadcast.slots_freed.wait(left, ticket)
 
 
+@post("/secrets", opt={"permission": Permission.RUN_PROTOCOL, "body": AskSecret}, status_code=200, sync_to_thread=True)
+def secret(
+    request: Request[Actor, Any, Any], database: Database, settings: Settings, flow_run_id: UUID, body: bytes
+) -> SecretValue:
+    """Read a secret that the flow of this attempt declares."""
+    request.scope["state"]["uncompressed"] = True
+    return secrets.reveal(database, SecretKeys(settings.secrets_key_path), flow_run_id, decode(body, AskSecret))
+
+
 def _database(request: Request[Actor, Any, Any]) -> Database:
     """From the app's state: injecting several dependencies costs a task group per request, and this path is hot."""
     database: Database = request.app.state["database"]
     return database
 
 
-router = Router(f"{PREFIX}/flow-runs/{{flow_run_id:uuid}}", route_handlers=[begin, report, slots])
+router = Router(f"{PREFIX}/flow-runs/{{flow_run_id:uuid}}", route_handlers=[begin, report, slots, secret])

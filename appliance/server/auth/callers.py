@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from appliance.server.auth import sessions, tokens
 from appliance.server.auth.identity import Actor, Credential
 from appliance.server.db.session import Database
 from appliance.server.errors import Unauthenticated, Unavailable
+
+PACKAGE_USER = "__token__"
+"""Whose password is a token, for clients of the package index that know passwords only."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,23 @@ def identify(db: Database, credentials: RequestCredentials, now: datetime) -> Ca
     return None
 
 
+def from_package_client(authorization: str) -> str:
+    """The same as a bearer token: pip can't send one, but it sends the user and the password in the index's address.
+
+    Only for addresses that nothing but GET reads: browsers repeat passwords on their own, as they do cookies.
+    """
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return authorization
+    try:
+        name, _, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+    except ValueError:
+        name = secret = ""
+    if name != PACKAGE_USER or not secret:
+        raise Unauthenticated(f"Send a token as the password of the user {PACKAGE_USER}.")
+    return f"Bearer {secret}"
+
+
 def _bearer(authorization: str) -> str:
     scheme, _, secret = authorization.partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
@@ -48,7 +69,7 @@ def _bearer(authorization: str) -> str:
 
 
 def _by_bearer(db: Database, secret: str, flow_run_id: UUID | None, now: datetime) -> Caller:
-    with db.read() as session:
+    with db.read(short=True) as session:
         if flow_run_id is not None:
             run = tokens.authenticate_run_token(session, flow_run_id, secret, now)
             if run is not None:

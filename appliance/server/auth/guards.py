@@ -32,18 +32,21 @@ class Permission(StrEnum):
     DELETE_FLOW = "flows:delete"  # delete flows and projects with their runs
     EDIT_SCHEDULE = "schedules:edit"
     EDIT_LIMIT = "limits:edit"
+    READ_SECRETS = "secrets:read"  # their names; nobody reads a value
+    EDIT_SECRET = "secrets:edit"  # noqa: S105 - a permission
     MANAGE_HOLD = "hold:manage"
     MANAGE_MAINTENANCE = "maintenance:manage"
     MANAGE_USERS = "users:manage"
     MANAGE_TOKENS = "tokens:manage"
     MANAGE_DISK = "disk:manage"
     READ_METRICS = "metrics:read"
+    READ_PACKAGES = "packages:read"  # of the package index
     AGENT_PROTOCOL = "agents:protocol"
     RUN_PROTOCOL = "runs:protocol"
 
 
 _UNTIL_CHANGED = frozenset({Permission.SELF})
-_VIEWER = frozenset({Permission.SELF, Permission.READ})
+_VIEWER = frozenset({Permission.SELF, Permission.READ, Permission.READ_PACKAGES})
 _OPERATOR = _VIEWER | {
     Permission.CREATE_RUN,
     Permission.CANCEL_RUN,
@@ -59,6 +62,8 @@ _OPERATOR = _VIEWER | {
     Permission.EDIT_FLOW,
     Permission.EDIT_SCHEDULE,
     Permission.EDIT_LIMIT,
+    Permission.READ_SECRETS,
+    Permission.EDIT_SECRET,
 }
 _ADMIN = _OPERATOR | {
     Permission.DELETE_FLOW,
@@ -80,7 +85,7 @@ def permissions_of(actor: Actor) -> frozenset[Permission]:
         of_role = ROLES.get(actor.role or "", frozenset())
         return of_role & _UNTIL_CHANGED if actor.must_change_password else of_role
     if actor.kind == "agent":
-        return frozenset({Permission.AGENT_PROTOCOL})
+        return frozenset({Permission.AGENT_PROTOCOL, Permission.READ_PACKAGES})
     if actor.kind == "run":
         return frozenset({Permission.RUN_PROTOCOL})
     return frozenset()

@@ -15,7 +15,8 @@ from typing import Any
 
 from appliance.kit.clock import isoformat
 from appliance.server.db import invariants, start_check
-from appliance.server.db.session import Database, passing_faults
+from appliance.server.db.faults import passing_faults
+from appliance.server.db.session import Database
 from appliance.server.db.sqlite import beside, dbapi, is_damage, read_schema
 from appliance.server.errors import Conflict, Damaged, Invalid, ServerError, Unavailable
 

@@ -5,20 +5,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, CursorResult, Dialect, Insert, Table, insert
+from sqlalchemy import Connection, Dialect, Insert, Table, insert
+
+from appliance.server.db import direct
+from appliance.server.db.tables.columns import Time
 
 _FEW = 4
 """With fewer rows, a COPY costs Postgres more than it saves."""
+
+
+class _Conversion(NamedTuple):
+    """How the values at a place in the row are converted: one, and perhaps a whole column."""
+
+    place: int
+    one: Callable[[Any], Any]
+    column: Callable[[Sequence[Any]], Iterable[Any]]
 
 
 @dataclass(frozen=True)
 class _Plan:
     statement: str
     values: Callable[[Mapping[str, Any]], tuple[Any, ...]]
-    conversions: tuple[tuple[int, Callable[[Any], Any]], ...]
+    conversions: tuple[_Conversion, ...]
 
 
 class BulkInsert:
@@ -32,23 +44,32 @@ class BulkInsert:
 
     def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
         """Insert the rows in order; an empty list is fine. On SQLite, return how many were inserted."""
-        return self._execute(connection, rows).rowcount if rows else 0
+        return int(self._execute(connection, rows).rowcount) if rows else 0
 
     def one(self, connection: Connection, row: Mapping[str, Any]) -> int:
         """Insert a row and return the key that SQLite gave it."""
-        return self._execute(connection, [row]).lastrowid
+        return int(self._execute(connection, [row]).lastrowid)
 
-    def _execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
+    def _execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Any:
         if len(rows) < _FEW and connection.dialect.name != "sqlite":
             return connection.execute(self._statement, rows)
         key = (connection.dialect.name, *rows[0])
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plans[key] = self._plan(connection.dialect, key[1:])
-        columns: list[Iterable[Any]] = list(zip(*map(plan.values, rows), strict=True))
-        for place, convert in plan.conversions:
-            columns[place] = _converted(columns[place], convert)
-        return connection.exec_driver_sql(plan.statement, list(zip(*columns, strict=True)))
+        if len(rows) == 1 and direct.is_possible(connection):
+            one = list(plan.values(rows[0]))
+            for conversion in plan.conversions:
+                one[conversion.place] = conversion.one(one[conversion.place])
+            return direct.execute(connection, plan.statement, one)
+        columns: list[Any] = list(zip(*map(plan.values, rows), strict=True))
+        for conversion in plan.conversions:
+            columns[conversion.place] = conversion.column(columns[conversion.place])
+        values = list(zip(*columns, strict=True))
+        if not direct.is_possible(connection):
+            return connection.exec_driver_sql(plan.statement, values)
+        with direct.usual_errors(connection.dialect, plan.statement):
+            return direct.driver(connection).executemany(plan.statement, values)
 
     def _plan(self, dialect: Dialect, names: tuple[str, ...]) -> _Plan:
         if dialect.name == "sqlite":
@@ -63,9 +84,11 @@ class BulkInsert:
             )
         conversions = []
         for place, name in enumerate(order):
-            convert = self._table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+            kind = self._table.c[name].type
+            convert = kind.dialect_impl(dialect).bind_processor(dialect)
             if convert is not None:
-                conversions.append((place, convert))
+                column = kind.bind_column_processor(dialect) if isinstance(kind, Time) else None
+                conversions.append(_Conversion(place, convert, column or partial(_converted, convert=convert)))
         return _Plan(statement, itemgetter(*order), tuple(conversions))
 
 

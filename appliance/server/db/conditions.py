@@ -24,6 +24,8 @@ ONLY_PLANNED = text(
     " and (flow_run.version = 1 or (flow_run.version = 2 and flow_run.state_name = 'Late'))"
 )
 """The scheduler has planned the run, and since then nobody has taken it or decided anything about it. A backfill's runs have a key."""
+RETRIED = text("flow_run.state_type = 'SCHEDULED' and flow_run.attempt > 0")
+"""The run has begun, and waits to go on."""
 LIVE_NOW = has_type(LIVE)
 MAY_BE_CLAIMED = has_type(CLAIM.sources)
 MAY_BE_LATE = has_type(LATE.sources)

@@ -20,7 +20,7 @@ class Joined(Database):
         self._names: list[str] = []
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
+    def read(self, *, short: bool = False) -> Iterator[Session]:
         """The open session, which sees what the transaction has changed."""
         yield self._open
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+import selectors
+import socket
+from collections.abc import Callable, Container
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
@@ -48,9 +51,12 @@ class Watcher(Protocol):
     def wait(self, seconds: float) -> News:
         """Wait up to `seconds` for a commit."""
 
+    def wake(self) -> None:
+        """End the wait of another thread."""
 
-def watcher(db: Database, pause: Any) -> Watcher:
-    """The watcher for this kind of database; one that must poll waits by calling `pause(seconds)`."""
+
+def watcher(db: Database, pause: Callable[[float], bool]) -> Watcher:
+    """The watcher for this kind of database; one that must poll waits by calling `pause(seconds)`, which is true if the wait must end."""
     return _Notifications(db) if db.dialect == "postgresql" else _DataVersion(db, pause)
 
 
@@ -115,8 +121,9 @@ class _DataVersion:
     """SQLite counts the commits of other connections. Reading the count takes microseconds, and so does checking whether a commit added
     an event: most commits, those of services' rounds, did not."""
 
-    def __init__(self, db: Database, pause: Any) -> None:
+    def __init__(self, db: Database, pause: Callable[[float], bool]) -> None:
         self._connection = db.engine.raw_connection()
+        self._driver: Any = self._connection.driver_connection
         self._pause = pause
         self._slow = _Slow()
         self._version: Any = None
@@ -129,15 +136,21 @@ class _DataVersion:
         self._connection.close()
 
     def wait(self, seconds: float) -> News:
-        self._pause(min(seconds, POLL))
-        cursor = self._connection.cursor()
-        cursor.execute("PRAGMA data_version")
-        before, self._version = (self._version, self._newest), cursor.fetchone()
-        if self._version != before[0]:
-            cursor.execute("SELECT max(id) FROM event")
-            self._newest = cursor.fetchone()
-        cursor.close()
-        return News(look=self._newest != before[1] or self._slow.due())
+        until = clock.monotonic() + seconds
+        stopped = self._pause(min(seconds, POLL))
+        while not (changed := self._has_changed()) and not stopped and (left := until - clock.monotonic()) > 0:
+            stopped = self._pause(min(left, POLL))
+        before = self._newest
+        if changed:
+            self._newest = self._driver.execute("SELECT max(id) FROM event").fetchone()
+        return News(look=self._newest != before or self._slow.due())
+
+    def wake(self) -> None:
+        """It waits by the pause, whose owner ends that."""
+
+    def _has_changed(self) -> bool:
+        before, self._version = self._version, self._driver.execute("PRAGMA data_version").fetchone()
+        return bool(self._version != before)
 
 
 class _Notifications:
@@ -151,6 +164,10 @@ class _Notifications:
         with postgres.losses():
             self._connection = postgres.connect({**options, "autocommit": True}, db.patience)
             self._connection.execute(f"LISTEN {CHANNEL}")
+        self._woken, self._waker = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
+        for source in (self._connection, self._woken):
+            self._selector.register(source, selectors.EVENT_READ)
         self._slow = _Slow()
         self._first = True
 
@@ -158,11 +175,20 @@ class _Notifications:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self._selector.close()
+        self._woken.close()
+        self._waker.close()
         self._connection.close()
+
+    def wake(self) -> None:
+        with suppress(OSError):  # the wait has ended already
+            self._waker.send(b"\0")
 
     def wait(self, seconds: float) -> News:
         with self._losses():
-            payloads = {notice.payload for notice in self._connection.notifies(timeout=min(seconds, 1.0), stop_after=1)}
+            payloads = self._payloads()
+            if not payloads and self._selector.select(seconds):
+                payloads = self._payloads()
             slow = self._slow.due()
             if slow:
                 self._connection.ping()  # a connection that died silently would never notify again
@@ -170,6 +196,10 @@ class _Notifications:
         news = News(ranges, look=slow or self._first or "" in payloads)
         self._first = False
         return news
+
+    def _payloads(self) -> set[str]:
+        """Of the notifications that have come."""
+        return {notice.payload for notice in self._connection.notifies(timeout=0)}
 
 
 def _range(payload: str) -> tuple[int, int]:

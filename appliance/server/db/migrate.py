@@ -11,7 +11,8 @@ from sqlalchemy import Connection, inspect, text
 
 from appliance.kit import clock
 from appliance.server.db import revisions, snapshots
-from appliance.server.db.session import Database, passing_faults
+from appliance.server.db.faults import passing_faults
+from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
 from appliance.server.errors import Damaged
 

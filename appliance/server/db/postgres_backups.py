@@ -18,7 +18,8 @@ from sqlalchemy.exc import ProgrammingError
 from appliance.kit import backoff, clock
 from appliance.kit.clock import isoformat
 from appliance.server.db.backups import COPIED, Verified, new_file, verify_database
-from appliance.server.db.session import Database, address, passing_faults
+from appliance.server.db.faults import passing_faults
+from appliance.server.db.session import Database, address
 from appliance.server.errors import Conflict, Invalid, Unavailable
 
 _LEAVING = 2.0

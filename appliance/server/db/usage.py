@@ -9,6 +9,7 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from appliance.server.db.prepared import Prepared
 from appliance.server.db.tables import metadata
 
 _SHARDS = 8
@@ -25,7 +26,7 @@ def _adding(insert: type[postgresql.Insert] | type[sqlite.Insert]) -> postgresql
     )
 
 
-_ADD = {"postgresql": _adding(postgresql.Insert), "sqlite": _adding(sqlite.Insert)}
+_ADD = {"postgresql": Prepared(_adding(postgresql.Insert)), "sqlite": Prepared(_adding(sqlite.Insert))}
 
 
 def add(session: Session, project_id: UUID, source: UUID, rows: int, bytes: int) -> None:
@@ -40,9 +41,6 @@ def store(session: Session) -> None:
     """Write what the transaction has added."""
     sums = session.info.pop(_KEY, None)
     if sums:
-        rows = [
-            {"project": project, "at": shard, "rows": more[0], "bytes": more[1]}
-            for (project, shard), more in sorted(sums.items())
-        ]
-        connection = session.connection()
-        connection.execute(_ADD[connection.dialect.name], rows)
+        add = _ADD[session.connection().dialect.name]
+        for (project, shard), (rows, size) in sorted(sums.items()):
+            add.change(session, {"project": project, "at": shard, "rows": rows, "bytes": size})

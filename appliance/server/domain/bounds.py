@@ -7,7 +7,7 @@ cleaned when they are stored, not refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,8 @@ LONGEST_TEXT = 256 * 1024
 
 Check = Callable[[Any, str], None]
 """Checks a value, which has this path in its message. Raises Invalid."""
+Fields = list[tuple[str, Check]]
+"""The fields of a message that have bounds."""
 
 
 def check_time(value: datetime, field: str) -> None:
@@ -57,8 +59,8 @@ _BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 def check_name(value: str, field: str) -> None:
     """Raise Invalid for a name that would not stay on its line, or would turn round what follows it."""
-    check_text(value, field)
-    if not value.isascii() or not value.isprintable():
+    if not value.isascii() or not value.isprintable() or len(value) > LONGEST_TEXT:
+        check_text(value, field)
         for character in value:
             if ord(character) < 32 or 127 <= ord(character) < 160 or character in "\u2028\u2029" + _BIDI:
                 raise Invalid(f"The field {field} contains control characters; use one line of plain text.")
@@ -102,14 +104,24 @@ class _Builder:
         if isinstance(info, inspect.StructType):
             return self._struct(info)
         if isinstance(info, inspect.CollectionType):
-            return _each(self.of(info.item_type))
+            structs = self._structs(info.item_type)
+            return _each(self.of(info.item_type)) if structs is None else _each_struct(structs)
         if isinstance(info, inspect.DictType | inspect.AnyType):
             return check_document
         return None
 
     def _struct(self, info: inspect.StructType) -> Check | None:
-        checks = [(field.name, check) for field in info.fields if (check := self.of(field.type)) is not None]
+        checks = self._checks(info)
         return _fields(checks) if checks else None
+
+    def _checks(self, info: inspect.StructType) -> Fields:
+        return [(field.name, check) for field in info.fields if (check := self.of(field.type)) is not None]
+
+    def _structs(self, info: inspect.Type) -> dict[type, Fields] | None:
+        """The checks of a message, or of each of several; None for anything else."""
+        types = info.types if isinstance(info, inspect.UnionType) else (info,)
+        structs = [one for one in types if isinstance(one, inspect.StructType)]
+        return {one.cls: self._checks(one) for one in structs} if len(structs) == len(types) else None
 
     def _union(self, info: inspect.UnionType) -> Check | None:
         structs: dict[type, Check | None] = {}
@@ -149,7 +161,39 @@ def _each(check: Check | None) -> Check | None:
     return each
 
 
-def _fields(checks: list[tuple[str, Check]]) -> Check:
+def _each_struct(structs: dict[type, Fields]) -> Check | None:
+    """Checks a list of messages field by field: a report has hundreds of events, and few different values."""
+    if not any(structs.values()):
+        return None
+
+    def each(messages: Any, _field: str) -> None:
+        for kind, checks in structs.items():
+            those = [message for message in messages if type(message) is kind]
+            for name, check in checks if those else ():
+                for value in _bounds_of([getattr(message, name) for message in those], check):
+                    if value is not None and value is not msgspec.UNSET:
+                        check(value, name)
+
+    return each
+
+
+def _bounds_of(values: list[Any], check: Check) -> Collection[Any]:
+    """Those of the values that must be checked so that all are."""
+    if check is check_text or check is check_name:
+        return set(values)
+    if check is check_integer:
+        return _extremes([value for value in values if value.__class__ is int])
+    if check is check_time:
+        times = [value for value in values if value.__class__ is datetime]
+        return times if [time for time in times if time.tzinfo is not UTC] else _extremes(times)
+    return values
+
+
+def _extremes(values: list[Any]) -> Collection[Any]:
+    return (min(values), max(values)) if values else ()
+
+
+def _fields(checks: Fields) -> Check:
     def fields(value: Any, field: str) -> None:
         for name, check in checks:
             item = getattr(value, name)

@@ -38,6 +38,7 @@ OPEN_RUNS = Quota(
 _MORE = "delete runs or flows that are no longer needed, or wait until old runs are deleted"
 ROWS = Quota("project_rows", f"The project has stored {{most}} rows of runs, logs and versions; {_MORE}")
 BYTES = Quota("project_bytes", f"The project has stored {{most}} bytes of runs, logs and versions; {_MORE}")
+SECRETS = Quota("project_secrets", "The project has {most} secrets; delete some that are no longer needed")
 ROW = 200
 """About what the row of a run, a task run, a state or a version takes without its texts and documents."""
 LINE = 100

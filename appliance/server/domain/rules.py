@@ -43,6 +43,8 @@ class Rules:
     """Of runs, task runs, states, log lines and versions; 0: no limit."""
     project_bytes: int = 200 * 1024**3
     """Of the same; 0: no limit."""
+    project_secrets: int = 1_000
+    """0: no limit."""
 
     @property
     def stop_deadline(self) -> float:

@@ -81,10 +81,19 @@ def judge_report(run: ReportingRun, attempt: int, seq: int, *, empty: bool) -> S
 
 def may_start_tasks(run: AttemptedRun, attempt: int) -> Refuse | None:
     """Why the attempt may start no tasks; None: it may."""
+    return _at_work(run, attempt, "starts no tasks")
+
+
+def may_read_secrets(run: AttemptedRun, attempt: int) -> Refuse | None:
+    """Why the attempt gets no secrets; None: it does."""
+    return _at_work(run, attempt, "gets no secrets")
+
+
+def _at_work(run: AttemptedRun, attempt: int, otherwise: str) -> Refuse | None:
     if attempt != run.attempt:
         return stale(attempt, run.attempt)
     if not _is_at_work(run):
-        return Refuse("stale_attempt", f"The run is {run.state_name} and starts no tasks; end this process.")
+        return Refuse("stale_attempt", f"The run is {run.state_name} and {otherwise}; end this process.")
     return None
 
 

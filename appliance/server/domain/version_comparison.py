@@ -23,11 +23,12 @@ def compare(before: Content, after: Content) -> list[PartComparison]:
         _of_items("tasks", "slug", before.graph.get("tasks"), after.graph.get("tasks")),
         _of_edges(before.graph.get("edges"), after.graph.get("edges")),
         _of_names("reference_tasks", before.graph.get("reference_tasks"), after.graph.get("reference_tasks")),
+        _of_names("secrets", before.graph.get("secrets"), after.graph.get("secrets")),
         _of_items("parameters", "name", before.parameters, after.parameters),
         _of_names("labels", before.labels, after.labels),
         _of_values("run_config", _run_config(before.run_config), _run_config(after.run_config)),
         _of_schedules(before.schedules, after.schedules),
-        _of_values("storage", before.storage, after.storage),
+        _of_values("storage", _storage(before.storage), _storage(after.storage)),
     ]
     return [_without_secrets(part) for part in parts if part.added or part.removed or part.changed]
 
@@ -128,6 +129,13 @@ def _run_config(document: JsonDocument) -> dict[str, Any]:
     values = {name: value for name, value in document.items() if name not in _BESIDE}
     env = document.get("env")
     return values | {f"env {name}": value for name, value in (env if isinstance(env, dict) else {}).items()}
+
+
+def _storage(document: JsonDocument) -> dict[str, Any]:
+    """Its values by name, with each file as one of them."""
+    files = document.get("files")
+    hashes = {f"file {name}": sha256 for name, sha256 in (files if isinstance(files, dict) else {}).items()}
+    return {name: value for name, value in document.items() if name != "files"} | hashes
 
 
 def _without_secrets(part: PartComparison) -> PartComparison:

@@ -56,6 +56,7 @@ def changes(before: Content, after: Content) -> list[str]:
         phrases.append("the dependencies between the tasks")
     if before.graph.get("reference_tasks") != after.graph.get("reference_tasks"):
         phrases.append("the reference tasks")
+    phrases += _named("secret", _declared(before), _declared(after))
     phrases += _named("parameter", _by("name", before.parameters), _by("name", after.parameters))
     phrases += _schedules(before.schedules, after.schedules)
     phrases += _named("label", dict.fromkeys(before.labels), dict.fromkeys(after.labels))
@@ -64,12 +65,17 @@ def changes(before: Content, after: Content) -> list[str]:
     return phrases
 
 
+def _declared(content: Content) -> dict[str, None]:
+    return dict.fromkeys(content.graph.get("secrets", ()))
+
+
 def _code(before: JsonDocument, after: JsonDocument) -> list[str]:
     if before == after:
         return []
     phrases = ["the code"] if before.get("sha256") != after.get("sha256") else []
     if before.get("path") != after.get("path"):
         phrases.append(f"the file: {after['path']}" if after.get("path") else "the file")
+    phrases += _named("file", before.get("files") or {}, after.get("files") or {})
     return phrases or ["the storage"]
 
 

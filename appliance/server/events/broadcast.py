@@ -121,6 +121,7 @@ class Broadcast:
         self._subscriptions: set[Subscription] = set()
         self._seen: OrderedDict[int, None] = OrderedDict()
         self._stop = threading.Event()
+        self._watcher: listen.Watcher | None = None
         self._thread = threading.Thread(target=self._watch, name="broadcast", daemon=True)
         self._highest: int | None = None
         self._plan_changed = True
@@ -148,6 +149,8 @@ class Broadcast:
         self.slots_freed.fire()
         for subscription in list(self._subscriptions):
             subscription.end()
+        if self._watcher is not None:
+            self._watcher.wake()
         if self._thread.is_alive():
             self._thread.join(timeout=2.0)
         self._loop = None
@@ -182,7 +185,8 @@ class Broadcast:
         while not self._stop.is_set():
             try:
                 self._find_position()
-                with listen.watcher(self._db, self._stop.wait) as watcher:
+                with listen.watcher(self._db, self._pause) as watcher:
+                    self._watcher = watcher
                     while not self._stop.is_set():
                         self._round(watcher)
                         delays = backoff.delays(0.2, 2.0)
@@ -210,6 +214,10 @@ class Broadcast:
             self._highest = max([self._highest, *(item.id for item in news)])
             self._in_loop(news)
         self._watch_due_times()
+
+    def _pause(self, seconds: float) -> bool:
+        """Whether there is something else to do than to wait for commits."""
+        return self._stop.wait(seconds) or self._plan_changed
 
     def _patience(self) -> float:
         if self._next_due is None:

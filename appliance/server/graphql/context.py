@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -20,6 +20,7 @@ from appliance.server.graphql.loaders import Loaders
 
 _REFERENCES = ("id", "project_id", "flow_id", "flow_version_id")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Context:
@@ -28,6 +29,7 @@ class Context:
     def __init__(self, database: Database, settings: Settings, actor: Actor) -> None:
         self.database, self.settings, self.actor = database, settings, actor
         self._mutations = 0
+        self._made: dict[tuple[Callable[..., Any], int], tuple[Any, Any]] = {}
         self._lost: set[UUID] = set()
         self.now: datetime = clock.now()
         self.loaders = Loaders(self.session, self.now)
@@ -59,6 +61,13 @@ class Context:
             return rows
         return [row for row in rows if not any(getattr(row, name, None) in self._lost for name in _REFERENCES)]
 
+    def once(self, make: Callable[..., T], row: Any, *more: Any) -> T:
+        """What `make` returns for a row, which it is called with once, however many objects refer to it."""
+        made = self._made.get((make, id(row)))
+        if made is None:
+            made = self._made[make, id(row)] = (row, make(row, *more))  # the row is kept so that its id isn't reused
+        return cast(T, made[1])
+
     @contextmanager
     def keyed(self, key: str | None) -> Iterator[None]:
         """For one mutation the actor has its own idempotency key, or else the request's; the second mutation then has `KEY/2`."""
@@ -72,6 +81,7 @@ class Context:
             self.actor = caller
 
     def close(self) -> None:
+        self._made.clear()
         self.loaders.forget()
         self._session = None
         self._open.close()

@@ -38,7 +38,6 @@ from graphql import (
 from appliance.kit.documents import JsonDocument
 from appliance.server.db.reads import pages
 
-MAX_BODY = 1024 * 1024
 MAX_DOCUMENT = 256 * 1024
 """For the text of the operations only: documents are cached, variables are not."""
 MAX_TOKENS = 2_000

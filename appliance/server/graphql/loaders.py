@@ -20,7 +20,7 @@ from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary
 from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
 from appliance.server.db.rows.projects import ProjectRow
 from appliance.server.db.rows.schedules import ScheduleRow
-from appliance.server.db.rows.task_runs import TaskRunRow, TaskStateRow
+from appliance.server.db.rows.task_runs import FailedTaskRun, TaskStateRow
 from appliance.server.db.rows.usage import Stored
 from appliance.server.domain.waiting import Situation
 from appliance.server.errors import DamagedRow
@@ -60,17 +60,21 @@ class Batch(Generic[K, V]):
 
     def __init__(self, fetch: Callable[[Collection[K]], Mapping[K, V]]) -> None:
         self._fetch = fetch
-        self._pending: set[K] = set()
+        self._pending: list[Collection[K]] = []
         self._values: dict[K, V | None] = {}
 
-    def want(self, keys: Iterable[K]) -> None:
-        self._pending.update(key for key in keys if key not in self._values)
+    def want(self, keys: Collection[K]) -> None:
+        """Fetch these keys, too, when one is loaded. They are best a set, which knows their hashes: a UUID takes long to hash."""
+        self._pending.append(keys)
 
     def load(self, key: K) -> V | None:
-        if key not in self._values:
-            keys, self._pending = self._pending | {key}, set()
-            values = self._fetch(keys)
-            self._values.update({each: values.get(each) for each in keys})
+        try:
+            return self._values[key]
+        except KeyError:
+            keys = {key}.union(*self._pending).difference(self._values)
+            self._pending.clear()
+        self._values.update(dict.fromkeys(keys))
+        self._values.update(self._fetch(keys))
         return self._values[key]
 
     def load_existing(self, key: K) -> V:
@@ -99,8 +103,7 @@ class Loaders:
         self.task_counts: Batch[UUID, task_runs.Recorded] = Batch(lambda ids: task_runs.counts(session(), ids))
         self.graph_tasks: Batch[UUID, int] = Batch(lambda ids: flows.task_numbers(session(), ids))
         self.log_counts: Batch[UUID, tuple[int, int]] = Batch(lambda ids: logs.counts(session(), ids))
-        self.failures: Batch[UUID, TaskRunRow] = Batch(lambda ids: task_runs.first_failures(session(), ids))
-        self.failure_counts: Batch[UUID, tuple[int, int]] = Batch(lambda ids: task_runs.count_failures(session(), ids))
+        self.failures: Batch[UUID, FailedTaskRun] = Batch(lambda ids: task_runs.first_failures(session(), ids))
         self.first_error: Batch[UUID, int] = Batch(lambda ids: logs.first_errors(session(), ids))
         self.last_success: Batch[UUID, datetime] = Batch(lambda ids: flow_runs.last_successes(session(), ids))
         self.history: Batch[UUID, list[TaskStateRow]] = Batch(lambda ids: task_runs.histories(session(), ids))
@@ -139,8 +142,8 @@ class Loaders:
         self.graph_tasks.want({row.flow_version_id for row in rows if row.state_type not in TERMINAL})
         self.log_counts.want(ids)
         failed = {row.id for row in rows if row.state_type == "FAILED"}
-        for batch in (self.failures, self.failure_counts, self.first_error):
-            batch.want(failed)
+        self.failures.want(failed)
+        self.first_error.want(failed)
 
     def see_flows(self, rows: Sequence[FlowRow]) -> None:
         """Record the keys that the fields of these flows may need."""
@@ -174,12 +177,12 @@ class Loaders:
         return {row.flow_id: row for row in rows}
 
     def _recent_of(self, ids: Collection[UUID], number: int) -> dict[UUID, list[FlowRunRow]]:
-        rows = flow_runs.recent_of_flows(self._session(), ids, number, self._now)
-        self.see_runs(rows)
-        return by_flow(rows)
+        runs = flow_runs.recent_of_flows(self._session(), ids, number, self._now)
+        self.see_runs([row for rows in runs.values() for row in rows])
+        return runs
 
     def _summaries_of(self, ids: Collection[UUID], number: int) -> dict[UUID, list[RunSummary]]:
-        return by_flow(flow_runs.recent_summaries_of_flows(self._session(), ids, number, self._now))
+        return flow_runs.recent_summaries_of_flows(self._session(), ids, number, self._now)
 
 
 def by_id(rows: Iterable[R]) -> dict[UUID, R]:

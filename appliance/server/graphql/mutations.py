@@ -20,6 +20,7 @@ from appliance.server.graphql.life_cycle import LifeCycleMutations
 from appliance.server.graphql.queries import one_flow_run
 from appliance.server.graphql.scalars import json_object
 from appliance.server.graphql.schedules import ScheduleMutations
+from appliance.server.graphql.secrets import SecretMutations
 from appliance.server.graphql.system import SystemMutations
 from appliance.server.graphql.types.flows import FlowRun, flow
 from appliance.server.graphql.types.inputs import (
@@ -48,7 +49,9 @@ from appliance.server.graphql.verbs import VerbInput, permission_of, request_of
 
 
 @strawberry.type
-class Mutation(JobMutations, LifeCycleMutations, ScheduleMutations, ConcurrencyMutations, SystemMutations):
+class Mutation(
+    JobMutations, LifeCycleMutations, ScheduleMutations, ConcurrencyMutations, SecretMutations, SystemMutations
+):
     @root_mutation(Permission.CREATE_RUN)
     def create_flow_run(self, info: Info, input: CreateFlowRunInput) -> CreateFlowRunPayload:
         request = CreateFlowRun(

@@ -40,6 +40,7 @@ from appliance.server.graphql.jobs import JobQueries
 from appliance.server.graphql.life_cycle import LifeCycleQueries
 from appliance.server.graphql.scalars import BigInt
 from appliance.server.graphql.schedules import ScheduleQueries
+from appliance.server.graphql.secrets import SecretQueries
 from appliance.server.graphql.system import SystemQueries
 from appliance.server.graphql.types import agents as agent_types
 from appliance.server.graphql.types import flows as flow_types
@@ -64,7 +65,7 @@ from appliance.server.graphql.types.task_runs import TaskRunPage
 
 
 @strawberry.type
-class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, SystemQueries):
+class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, SecretQueries, SystemQueries):
     @root_field(Permission.SELF)
     def me(self, info: Info) -> Me:
         actor = info.context.actor
@@ -94,8 +95,8 @@ class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, S
     @root_field(Permission.READ)
     def projects(self, info: Info, archived: bool = False) -> list[Project]:
         rows = projects.every(info.context.session(), archived)
-        info.context.loaders.flow_count.want(row.id for row in rows)
-        info.context.loaders.usage.want(row.id for row in rows)
+        info.context.loaders.flow_count.want({row.id for row in rows})
+        info.context.loaders.usage.want({row.id for row in rows})
         return [project_types.project(row) for row in rows]
 
     @root_field(Permission.READ)
@@ -130,9 +131,9 @@ class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, S
     ) -> FlowRunPage:
         context, runs = info.context, run_filter(filter or FlowRunFilter())
         order = NEWEST_FIRST if sort is None else sort.value
-        page = run_lists.page(context.session(), runs, pages.size(first), after, context.now, order)
+        chosen = run_lists.RunList(context.session(), runs, context.now, order)
+        page, count = chosen.page(pages.size(first), after), chosen.count()
         context.loaders.see_runs(page.rows)
-        count = run_lists.count(context.session(), runs, context.now, order)
         return FlowRunPage(
             items=[flow_types.flow_run(row) for row in context.whole(page.rows)],
             next=page.next,
@@ -157,7 +158,7 @@ class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, S
         states = (*state_types(filter.state_types), *(filter.state_names or ()))
         run_filter_names.check_tasks(info.context.session(), flow_run_id, states, filter.task_slug)
         page = task_runs.page(info.context.session(), flow_run_id, pages.size(first), after, states, filter.task_slug)
-        info.context.loaders.history.want(row.id for row in page.rows)
+        info.context.loaders.history.want({row.id for row in page.rows})
         return TaskRunPage(items=[task_types.task_run(row) for row in page.rows], next=page.next)
 
     @root_field(Permission.READ)
@@ -207,7 +208,7 @@ class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, S
     @root_field(Permission.READ)
     def agents(self, info: Info, health: str | None = None, labels: list[str] | None = None) -> list[Agent]:
         rows = agents.matching(info.context.session(), info.context.now, health, labels or ())
-        info.context.loaders.agent_running.want(row.id for row in rows)
+        info.context.loaders.agent_running.want({row.id for row in rows})
         return [agent_types.agent(row, info.context) for row in rows]
 
 

@@ -35,11 +35,16 @@ log = logging.getLogger(__name__)
 _LEAST_LEASE = 15.0
 _STEP = 2.0  # seconds that the wall clock may jump before the metronome is reset
 _GRACE = 4.0
+_APART = timedelta(milliseconds=100)
 _PATIENCE = 8.0  # seconds per statement: services read and delete many rows at once, and no one waits for a response
 
 
 class Rounds:
-    """One service's rounds in this process: take or renew the lease, do the work, record the counts. Never raises."""
+    """One service's rounds in this process: take the lease, do the work, record the counts and renew the lease with them. Never raises.
+
+    Under a lease that was renewed a moment ago, a round begins at once. If another process has it nevertheless, because a clock was moved
+    or this process stood still, what the round writes is refused, and the next one asks again.
+    """
 
     def __init__(self, service: Service, db: Database, holder: str) -> None:
         self.service = service
@@ -50,6 +55,7 @@ class Rounds:
         self._busy = threading.Lock()
         self._ttl = max(_LEAST_LEASE, 3 * service.interval)
         self._taken = 0.0
+        self._is_renewed = False  # by the record of the round before
         self._unrenewed: tuple[datetime, float] | None = (
             None  # the end of another's lease, and since when it has been that
         )
@@ -68,18 +74,27 @@ class Rounds:
                 log.error("The service %s failed; retrying: %s", self.service.name, error, exc_info=not expected)
 
     def _round(self, now: datetime) -> None:
+        epoch = self._hold(now)
+        if epoch is None:
+            return
+        self._is_renewed = False
+        with fence.holding(self.service.name, epoch):
+            counts = self.service.run_once(now)
+        self._is_renewed = leases.record(self._db, self.service.name, epoch, counts, self._ttl, now=clock.now())
+        self._taken = clock.monotonic()
+
+    def _hold(self, now: datetime) -> int | None:
+        """The epoch of the lease, which is taken or renewed unless that has just been done; None while another process has it."""
+        if self._is_renewed and clock.monotonic() - self._taken < self._ttl / 2:
+            return self._epoch
         before = self._epoch
         self._epoch = leases.acquire(self._db, self.service.name, self._holder, self._ttl, now=now)
         if self._epoch is None:
             self._epoch = self._seize(now)
         self._taken = clock.monotonic()
-        if self._epoch is None:
-            return
-        if before != self._epoch:
+        if self._epoch is not None and before != self._epoch:
             log.info("This process now runs the service %s.", self.service.name)
-        with fence.holding(self.service.name, self._epoch):
-            counts = self.service.run_once(now)
-        leases.record(self._db, self.service.name, self._epoch, counts, now=clock.now())
+        return self._epoch
 
     def _seize(self, now: datetime) -> int | None:
         """Take a lease that ends later than any can, because a clock was set back, once nobody has renewed it for its length: its holder
@@ -164,11 +179,17 @@ def _metronome(rounds: list[Rounds]) -> BackgroundScheduler:
         timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
     for item in rounds:
-        metronome.add_job(
-            item, "interval", seconds=item.service.interval, id=item.service.name, next_run_time=clock.now()
-        )
+        metronome.add_job(item, "interval", seconds=item.service.interval, id=item.service.name)
+    _begin(metronome)
     metronome.start()
     return metronome
+
+
+def _begin(metronome: BackgroundScheduler) -> None:
+    """Let the next rounds begin one after another: all at once, each would have a thread and a connection of its own, for good."""
+    now = clock.now()
+    for number, job in enumerate(metronome.get_jobs()):
+        job.modify(next_run_time=now + number * _APART)
 
 
 def _keep_time(metronome: BackgroundScheduler, rounds: list[Rounds], stop: threading.Event) -> None:
@@ -182,5 +203,4 @@ def _keep_time(metronome: BackgroundScheduler, rounds: list[Rounds], stop: threa
         wall, steady = clock.now(), clock.monotonic()
         if abs(jump) > _STEP:
             log.warning("The system clock jumped by %.0f s.", jump)
-            for job in metronome.get_jobs():
-                job.modify(next_run_time=clock.now())
+            _begin(metronome)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -26,6 +26,7 @@ MOST_HALF_OPEN = 100
 MOST = 1_000
 """Connections from one address, or from one network of 64 bits of IPv6; the first of the two counts those whose request has not begun to arrive
 in whole. From this machine itself there may be more, since runs connect from here."""
+_MOST_HELD = 64 * 1024
 _LOCAL = frozenset({"127.0.0.1", "::/64", ""})
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -85,6 +86,37 @@ def share(processes: int) -> None:
     _places.processes = processes
 
 
+class _Joined:
+    """A transport that sends together what is written in one turn of the event loop: uvicorn writes the head of an answer and its body
+    apart, and a client that waits would wake up twice."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._held: list[bytes] = []
+        self._size = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held.append(data)
+        self._size += len(data)
+        if self._size > _MOST_HELD:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held, self._size = self._held, [], 0
+            self._transport.write(held[0] if len(held) == 1 else b"".join(held))
+
+
 class Protocol(HttpToolsProtocol):
     """uvicorn's protocol with an end to its patience."""
 
@@ -100,7 +132,7 @@ class Protocol(HttpToolsProtocol):
         self._answering: Any = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, _Joined(transport)))
         self.address = network_of(self.client[0]) if self.client else ""
         self._entered = _places.enter(self)
         if not self._entered:
@@ -118,17 +150,18 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_headers:
-            if self._timer is None:  # the first bytes of another request on the same connection
-                self._wait_for_headers()
-                _places.open_half(self)
-            self._received += len(data)
-        else:
-            self._received += len(data)
-        was_in_headers = self._in_headers
+        self._received += len(data)
         super().data_received(data)
-        if was_in_headers and self._in_headers and not self.transport.is_closing() and self._is_too_large():
+        if self.transport.is_closing():
+            return
+        # what came in whole, as most requests do, needs no timer
+        if not self._in_headers:
+            self._timer = self._timer or self.loop.call_later(PATIENCE, self._look_at_body)
+        elif self._received > HEADER_BYTES:
             self._refuse_headers()
+        elif self._received and self._timer is None:  # the first bytes of another request on the same connection
+            self._wait_for_headers()
+            _places.open_half(self)
 
     def on_headers_complete(self) -> None:
         self._stop_timer()
@@ -140,7 +173,6 @@ class Protocol(HttpToolsProtocol):
         _places.complete(self)
         self._received, self._began = 0, self.loop.time()
         super().on_headers_complete()
-        self._timer = self.loop.call_later(PATIENCE, self._look_at_body)
 
     def on_body(self, body: bytes) -> None:
         if self.cycle is not None:
@@ -173,7 +205,6 @@ class Protocol(HttpToolsProtocol):
             self._answering.message_event.set()
 
     def _wait_for_headers(self) -> None:
-        self._received = 0
         self._timer = self.loop.call_later(PATIENCE, self._end_headers)
 
     def _end_headers(self) -> None:
@@ -194,9 +225,6 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()  # the app logs that the request was cut off
         else:
             self._timer = self.loop.call_later(min(left, 1.0), self._look_at_body)
-
-    def _is_too_large(self) -> bool:
-        return self._received > HEADER_BYTES
 
     def _refuse_headers(self) -> None:
         self.cut("its headers are too large", _TOO_LARGE)

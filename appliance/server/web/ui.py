@@ -35,7 +35,21 @@ _NOT_BUILT = (
     "<p>The user interface has not been built; run <code>make ui</code> and restart the server.</p></html>"
 )
 PAGES = frozenset(
-    {"", "index.html", "runs", "logs", "flows", "projects", "limits", "jobs", "people", "login", "password", "setup"}
+    {
+        "",
+        "index.html",
+        "runs",
+        "logs",
+        "flows",
+        "projects",
+        "limits",
+        "secrets",
+        "jobs",
+        "people",
+        "login",
+        "password",
+        "setup",
+    }
 )
 """The first segments of the UI's addresses (ui/src/router.tsx)."""
 _MACHINES = re.compile(r"(api|graphql|metrics|health|ready|live|assets)", re.IGNORECASE)

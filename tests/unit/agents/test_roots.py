@@ -126,6 +126,11 @@ def test_the_agent_refuses_what_the_server_lets_pass(agent: ProcessAgent, tmp_pa
         (work({**file, "path": "f.py"}), "is in none of the folders"),
         (work({**file, "module": "a.b.f"}), "The folder of the module .* is in none of the folders"),
         (work({**file, "module": "a." * 480 + "f"}), "The folder of the module / is in none of the folders"),
+        (
+            work({**file, "root": str(tmp_path), "files": {"flows/g.py": "0" * 64, "outside/h.py": "0" * 64}}),
+            "The folder of the code .*/outside is in none of the folders",
+        ),
+        (work({**file, "root": str(tmp_path), "files": {"../h.py": "0" * 64}}), "must not contain"),
         (work(file, working_dir=str(outside)), "The working directory .*/outside is in none of the folders"),
         (work(file, working_dir=str(tmp_path / "flows" / "link")), "The working directory .*/link is a link"),
         (work(file, working_dir=str(tmp_path / "state")), "is in none of the folders"),
@@ -150,3 +155,5 @@ def test_nothing_outside_is_looked_at(agent: ProcessAgent, tmp_path: Path) -> No
     (tmp_path / "there.py").write_text("x = 1\n")
     for name in ("there.py", "not-there.py"):
         assert agent.code_problem(work({"type": "local", "path": str(tmp_path / name), "flow": "f"})) == ""
+        place = {"path": str(tmp_path / "flows" / "f.py"), "root": str(tmp_path), "files": {name: "0" * 64}}
+        assert agent.code_problem(work({"type": "local", "flow": "f", **place})) == ""

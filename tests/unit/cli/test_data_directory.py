@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -108,3 +109,35 @@ def test_the_lock_is_no_link(place: Path, tmp_path: Path) -> None:
     with pytest.raises(prepare.StartError, match="can't be used"):
         opened(place)
     assert (tmp_path / "precious").read_text() == "text"
+
+
+def test_the_processes_of_a_killed_appliance_may_take_a_moment_to_end(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(data_dir=str(place))
+    held, waits = prepare.data_directory(settings), []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            held.close()
+
+    monkeypatch.setattr(prepare, "_wait", wait)
+    prepare.data_directory(settings).close()
+    assert len(waits) == 2
+
+
+def test_two_appliances_never_share_one(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "_PATIENCE", 0.0)
+    settings = Settings(data_dir=str(place))
+    with prepare.data_directory(settings), pytest.raises(prepare.StartError, match="Another appliance is using"):
+        prepare.data_directory(settings)
+
+
+def test_a_place_that_knows_no_locks_is_named_at_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(_file: object, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(prepare.fcntl, "flock", flock)
+    with pytest.raises(prepare.StartError, match=r"can't be used \(no locks available\)"):
+        opened(place)

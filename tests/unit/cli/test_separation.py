@@ -12,9 +12,9 @@ import click
 import pytest
 
 from appliance import config
-from appliance.cli import separation
+from appliance.cli import data_owner, separation
 from appliance.config import Settings
-from appliance.kit import privileges
+from appliance.kit import added_folders, privileges
 from appliance.kit.privileges import Ids, can_enter
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give it a user of its own")
@@ -170,3 +170,13 @@ def test_a_trial_that_fails_gives_everything_back(site: Path, monkeypatch: pytes
     assert outcome.problem.startswith("user 1879100001 can't ")
     assert {path.stat().st_uid for path in (data, *data.rglob("*"))} == {0}
     assert data.stat().st_mode & 0o777 == 0o700
+
+
+@as_root
+def test_folders_that_were_added_before_the_agent_had_its_user_are_read_by_it(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    added_folders.add(data, "/srv/flows")
+    data_owner.hand_over(data, None, Ids(63033, 63033))
+    status = (data / added_folders.NAME).stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (0, 63033, 0o640)

@@ -27,6 +27,19 @@ os.write(1, b"!")
 signal.pause()
 """
 
+STOPPED_AT_ITS_FORK = """
+import os, signal
+from appliance.cli import supervisor
+
+signals = supervisor._Signals()
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
+child = supervisor.Child("agent", signal.pause)
+child.start()
+child.process.join(10)
+print(child.process.exitcode, signals.received)
+child.process.kill()
+"""
+
 
 @pytest.fixture
 def child() -> supervisor.Child:
@@ -81,6 +94,12 @@ def test_no_child_outlives_a_supervisor_that_is_killed(crash: str) -> None:
             process.kill()
         assert process.stdout.read() == b""
         assert process.wait() == -signal.SIGKILL
+
+
+def test_a_child_that_is_told_to_stop_at_its_fork_stops() -> None:
+    command = [sys.executable, "-c", STOPPED_AT_ITS_FORK]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout.split() == [str(-signal.SIGTERM), "False"], done.stderr
 
 
 def test_a_stopped_child_is_killed(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -22,9 +22,11 @@ from appliance.protocol.agents import (
     Claim,
     Claimed,
     CodeGone,
+    Deleted,
     Enrol,
     Enrolled,
     TakenBack,
+    WereDeleted,
 )
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.protocol.flows import Registration
@@ -48,6 +50,10 @@ OF_RUNS_AND_AGENTS: dict[str, tuple[Ask, msgspec.Struct]] = {
     "code gone": (
         lambda to: agents.code_gone(to, ID, CodeGone(flow_run_id=ID, attempt=1, reason="r")),
         TakenBack(taken_back=True),
+    ),
+    "were deleted": (
+        lambda to: agents.deleted(to, ID, WereDeleted(flow_run_ids=[ID])),
+        Deleted(flow_run_ids=[ID]),
     ),
     "agent report": (lambda to: agents.report(to, ID, AgentReport()), AgentReported()),
 }

@@ -244,6 +244,7 @@ SET_LATER: dict[str, tuple[Any, Any]] = {
     "cache_for": (timedelta(1), 5),
     "cache_validator": (all_inputs, "all_inputs"),
     "cache_key": ("k", 5),
+    "secrets": (["A"], "A"),
 }
 
 

@@ -256,7 +256,7 @@ def test_only_frames_become_frames() -> None:
 
 def test_without_pandas_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError, match=r"pip install 'appliance\[pandas\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'appliance-flows\[pandas\]'"):
         PandasSerializer().serialize(FRAME)
 
 

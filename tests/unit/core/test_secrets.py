@@ -7,13 +7,14 @@ import json
 import logging
 import urllib.parse
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from appliance.core import masking, signals, states
+from appliance.core import masking, secrets, served_secrets, signals, states
 from appliance.core.cache_validators import all_inputs
 from appliance.core.context import context
 from appliance.core.errors import FlowBuildError, SecretError, TaskDefinitionError
@@ -21,6 +22,7 @@ from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
 from appliance.core.parameter import Parameter
 from appliance.core.secrets import EnvVarSecret, Secret, SecretTask
+from appliance.core.serialize import serialize
 from appliance.core.states import State
 from appliance.core.task_decorator import task
 from appliance.engine.executors.executor import Executor
@@ -81,8 +83,9 @@ def test_case_98_a_missing_secret_says_where_to_put_it() -> None:
     state = reading(lambda: Secret("NOWHERE").get())
     assert type(state) is states.Failed
     assert state.message == (
-        "SecretError: Secret 'NOWHERE' was not found; "
-        "set APPLIANCE_SECRET_NOWHERE, or APPLIANCE_SECRET_NOWHERE_FILE to the file that holds it."
+        "SecretError: Secret 'NOWHERE' was not found in the secrets of the run's context, APPLIANCE_SECRET_NOWHERE, "
+        "APPLIANCE_SECRET_NOWHERE_FILE, and the folder that APPLIANCE_SECRETS_DIR names; set one of them. "
+        "The server gives its secrets only to runs under an agent."
     )
 
 
@@ -391,3 +394,131 @@ def test_a_masked_state_keeps_all_the_rest() -> None:
     shown = masking.mask_state(state)
     assert (type(shown), shown.message, shown.data) == (states.Retrying, "***", {"deep": [{"x": "***"}]})
     assert (shown.result, shown.context, shown.start_time, shown.run_count) == (5, state.context, state.start_time, 2)
+
+
+# --- from the folder, and from the server
+
+
+def test_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("APPLIANCE_SECRETS_DIR", str(tmp_path))
+    (tmp_path / "DOOR").write_text(f"{VALUE}\n")
+    assert reading(lambda: Secret("DOOR").get()).result == VALUE
+    (tmp_path / "BAD").write_bytes(b"\xff")
+    refused = reading(lambda: Secret("BAD").get()).message
+    assert refused is not None and "can't be read: it is not text in UTF-8" in refused and str(tmp_path) not in refused
+    monkeypatch.setenv("APPLIANCE_SECRET_DOOR", "the environment comes first")
+    assert reading(lambda: Secret("DOOR").get()).result == "the environment comes first"
+
+
+def test_every_secret_in_the_folder_is_masked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "UNREAD").write_text("never read by any task")
+    (tmp_path / "..data").mkdir()  # as Kubernetes has it
+    secrets.hide_all({"APPLIANCE_SECRETS_DIR": str(tmp_path)})
+    assert masking.mask("it is never read by any task.") == "it is ***."
+
+
+class Server:
+    """The server's side: what it gives, and what it was asked for."""
+
+    def __init__(self, **values: str) -> None:
+        self.values, self.asked = values, list[str]()
+
+    def ask(self, name: str) -> str:
+        self.asked.append(name)
+        if name not in self.values:
+            raise SecretError(f"There is no {name}.")
+        return self.values[name]
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Server:
+    server = Server(DOOR=VALUE, OTHER="another value")
+    for name in ("ask", "declared", "known"):
+        monkeypatch.setattr(served_secrets._Source, name, getattr(served_secrets._Source, name))
+    served_secrets.connect(server.ask, ["DOOR", "OTHER", "GONE"])
+    return server
+
+
+@everywhere
+def test_the_server_comes_last_and_is_asked_once(served: Server, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    def read() -> str:
+        value = Secret("DOOR").get()
+        get_logger().warning("the word is %s", value)
+        return value + Secret("DOOR").get()
+
+    with Flow("secretive") as flow:
+        found = [task(read, name=f"reader {n}")() for n in range(3)]
+    state = run_flow(flow, executor=make())
+    assert [state.result[one].result for one in found] == [VALUE * 2] * 3
+    assert served.asked.count("DOOR") == 1
+    assert VALUE not in caplog.text and "the word is ***" in caplog.text
+
+
+@everywhere
+def test_the_environment_is_asked_before_the_server(
+    served: Server, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APPLIANCE_SECRET_DOOR", "from the environment")
+    assert reading(lambda: Secret("DOOR").get(), make).result == "from the environment"
+    assert "DOOR" not in served.asked
+
+
+@everywhere
+def test_why_the_server_gives_none(served: Server, make: Make) -> None:
+    refused = reading(lambda: Secret("GONE").get(), make).message
+    assert refused is not None and "The server: There is no GONE. It also isn't in" in refused
+    served.values["GONE"] = "set meanwhile"
+    assert reading(lambda: Secret("GONE").get(), make).result == "set meanwhile"
+
+
+def test_a_worker_has_what_the_flow_declares(served: Server) -> None:
+    refused = reading(lambda: Secret("UNDECLARED").get(), lambda: ProcessExecutor(1)).message
+    assert refused is not None and "doesn't declare it" in refused
+    assert "UNDECLARED" not in served.asked
+
+
+@everywhere
+def test_threads_of_a_task_read_secrets_too(served: Server, make: Make) -> None:
+    def read() -> str:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: Secret("DOOR").get()).result()
+
+    assert reading(read, make).result == VALUE
+
+
+@everywhere
+def test_a_name_that_only_the_run_knows(served: Server, make: Make) -> None:
+    with Flow("secretive", secrets=["DOOR"]) as flow:
+        found = SecretTask()(name=Parameter("which"))
+    state = run_flow(flow, parameters={"which": "DOOR"}, executor=make())
+    assert state.result[found].result == VALUE
+
+
+# --- declaring them
+
+
+def test_what_a_flow_declares() -> None:
+    with Flow("secretive", secrets=["A", Secret("B")]) as flow:
+        task(lambda word: word, name="user", secrets=["C", "A"])(SecretTask("D-E"))
+    assert secrets.declared_by(flow) == ("A", "B", "C", "D-E")
+    assert serialize(flow)["secrets"] == ["A", "B", "C", "D-E"]
+    assert "secrets" not in serialize(Flow("none"))
+    with Flow("whole") as whole:
+        whole.update(flow)
+    assert secrets.declared_by(whole) == ("A", "B", "C", "D-E")
+
+
+@pytest.mark.parametrize(
+    ("names", "error"), [("A", TypeError), ([1], TypeError), (["a b"], SecretError), (["1"], SecretError)]
+)
+def test_names_that_can_not_be_declared(names: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="secret"):
+        Flow("secretive", secrets=names)
+    with pytest.raises(error, match="secret"):
+        task(lambda: None, name="reader", secrets=names)
+
+
+def test_a_task_without_a_name_says_so() -> None:
+    with Flow("secretive") as flow:
+        found = SecretTask()()
+    assert "no name of a secret" in str(run_flow(flow).result[found].message)

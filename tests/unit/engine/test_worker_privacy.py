@@ -11,7 +11,7 @@ from appliance.core.flow import Flow
 from appliance.core.states import State
 from appliance.core.task_decorator import task
 from appliance.engine.executors import ProcessExecutor
-from appliance.kit import privileges
+from appliance.kit import hidden_memory
 
 VALUE = b"open sesame"
 
@@ -21,7 +21,7 @@ def look() -> tuple[bool, bool, bool]:
     """Whether the task has the secret, whether /proc shows it, and whether others may look."""
     environs = [Path(f"/proc/{pid}/environ").read_bytes() for pid in ("self", os.getppid())]
     in_proc = any(VALUE in environ for environ in environs)
-    return os.environ["APPLIANCE_SECRET_DOOR"].encode() == VALUE, in_proc, privileges.is_hidden()
+    return os.environ["APPLIANCE_SECRET_DOOR"].encode() == VALUE, in_proc, hidden_memory.is_hidden()
 
 
 @pytest.mark.parametrize("hidden", [True, False])
@@ -29,7 +29,7 @@ def test_workers_hide_as_the_process_of_the_flow_does(monkeypatch: pytest.Monkey
     if hidden and os.geteuid() != 0:
         pytest.skip("only root can look at the parent then")
     monkeypatch.setenv("APPLIANCE_SECRET_DOOR", VALUE.decode())
-    monkeypatch.setattr(privileges, "is_hidden", lambda: hidden)
+    monkeypatch.setattr(hidden_memory, "is_hidden", lambda: hidden)
     with Flow("private", executor=ProcessExecutor()) as flow:
         seen = look()
     state = flow.run()

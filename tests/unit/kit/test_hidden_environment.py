@@ -20,9 +20,9 @@ print(b"open sesame" in Path("/proc/self/environ").read_bytes(), "APPLIANCE_HIDD
 
 
 MEMORY = """
-from appliance.kit import hidden_environment, privileges
+from appliance.kit import hidden_environment, hidden_memory
 hidden_environment.hide()
-print(privileges.is_hidden())
+print(hidden_memory.is_hidden())
 """
 
 

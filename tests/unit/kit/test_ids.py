@@ -19,8 +19,7 @@ def test_the_id_of_a_part_is_derived_from_its_parent() -> None:
 
 def test_the_id_of_a_part_never_changes() -> None:
     parent = UUID("0190a5b2-7c3d-7e4f-8a9b-0c1d2e3f4a5b")
-    derive = ids.derivation(parent)
-    found = [derive("load-1", -1), derive("load-1", 3), ids.derived(parent, "größe", 0)]
+    found = [*ids.derived_all(parent, [("load-1", -1), ("load-1", 3)]), ids.derived(parent, "größe", 0)]
     assert found == [
         UUID(text)
         for text in (
@@ -29,6 +28,14 @@ def test_the_id_of_a_part_never_changes() -> None:
             "0190a5b2-7c3d-850f-ba65-1d99e92da568",
         )
     ]
+
+
+def test_many_derived_at_once_are_the_same_and_of_version_8() -> None:
+    parent = ids.uuid7()
+    parts = [("load", index) for index in range(500)]
+    found = ids.derived_all(parent, parts)
+    assert found == [ids.derived(parent, *one) for one in parts]
+    assert {(one.version, one.variant, one.bytes[:6]) for one in found} == {(8, RFC_4122, parent.bytes[:6])}
 
 
 def test_ids_of_a_process_are_in_the_order_of_their_making() -> None:

@@ -8,15 +8,18 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import httpx2
 import pytest
 
+from appliance.client.transport import Transport
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow import Flow
 from appliance.core.run_config import UniversalRun
 from appliance.core.task_decorator import task
 from appliance.packaging.discover import flows_in
-from appliance.packaging.register import content_hash, registration
+from appliance.packaging.register import content_hash, registration, send
 
 
 @task
@@ -79,3 +82,28 @@ def test_other_code_is_another_hash(tmp_path: Path) -> None:
 def test_labels_must_be_a_list() -> None:
     with pytest.raises(TypeError, match="list of strings"):
         registration(module_flow, "p", labels="gpu")
+
+
+def test_a_server_of_an_earlier_release_gets_what_it_knows(tmp_path: Path) -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        bodies.append(json.loads(request.content))
+        if "files" in bodies[-1]["storage"]:
+            message = "The flow's storage is not valid: Object contains unknown field `root`."
+            return httpx2.Response(400, json={"code": "invalid", "message": message, "request_id": "r", "details": {}})
+        number = "01a22c5d-703e-703c-b8b4-00e40209b3e3"
+        registered = {"flow_id": number, "version_id": number, "version": 1, "created": True, "url": "/flows/x"}
+        return httpx2.Response(201, json=registered)
+
+    url = "http://127.0.0.1:1"
+    http = httpx2.Client(transport=httpx2.MockTransport(answer), base_url=url)
+    (tmp_path / "beside.py").touch()
+    (tmp_path / "f.py").write_text("import beside\nfrom appliance import Flow\nflow = Flow('f')\n")
+    ((flow, storage),) = flows_in(tmp_path / "f.py")
+    request = registration(flow, "p", storage=storage)
+    assert list(request.storage["files"]) == ["beside.py"]
+    assert send(Transport(url, "t", http), request).version == 1
+    first, second = bodies
+    assert set(first["storage"]) - set(second["storage"]) == {"root", "files"}
+    assert second["content_hash"] == content_hash(second["document"], second["storage"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 import unicodedata
 
@@ -31,6 +32,21 @@ from appliance.server.errors import Invalid
 )
 def test_a_text_has_words(text: str, words: tuple[str, ...], begins: bool) -> None:
     assert parse(text) == LogWords(words, begins)
+
+
+def test_a_line_has_the_words_that_splitting_it_gives() -> None:
+    dice = random.Random(3)
+    for _ in range(5_000):
+        text, line = (
+            "".join(dice.choice("aAbB1 _-.\né\u0130\u212a"[: dice.choice((10, 13))]) for _ in range(9)) for _ in "ab"
+        )
+        if not split(text[:4]):
+            continue
+        search, own = parse(text[:4]), [word.lower() for word in split(line)]
+        whole = [word.lower() for word in search.words]
+        last = whole.pop() if search.begins else ""
+        expected = set(whole) <= set(own) and any(word.startswith(last) for word in own)
+        assert search.are_in(line) == expected, (search, line)
 
 
 @pytest.mark.parametrize("text", ["", "   ", "...", "→ _ %", "\u0301", "\x00"])

@@ -29,6 +29,7 @@ from appliance.server.db.tables.request_keys import RequestKey
 from appliance.server.db.tables.rollups import RunRollup
 from appliance.server.db.tables.schedule_skips import ScheduleSkip
 from appliance.server.db.tables.schedules import Schedule
+from appliance.server.db.tables.secrets import Secret
 from appliance.server.db.tables.states import FlowRunState, TaskRunState
 from appliance.server.db.tables.task_runs import TaskRun
 from appliance.server.db.tables.tokens import ApiToken
@@ -56,6 +57,7 @@ WHOLE: dict[str, type[SQLModel]] = {
     "NewTaskState": TaskRunState,
     "TaskRunRow": TaskRun,
     "NewTaskRun": TaskRun,
+    "NewSecret": Secret,
     "UserRow": User,
     "NewSession": Session,
 }
@@ -79,6 +81,7 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
     "TaskStateRow": (TaskRunState,),
     "StoredTaskRun": (TaskRun,),
     "EarlierTaskRun": (TaskRun,),
+    "FailedTaskRun": (TaskRun,),
     "PausedTaskRun": (TaskRun,),
     "TaskRunResult": (TaskRun,),
     "TaskRunColumns": (TaskRun,),
@@ -95,6 +98,7 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
     "CountedEvent": (Event,),
     "SlotHolder": (TaskSlot, FlowRun),
     "TaskHolder": (TaskSlot, FlowRun),
+    "SealedSecret": (Secret,),
     "NewRequestKey": (RequestKey,),
     "Remembered": (RequestKey,),
     "VersionSummary": (FlowVersion,),
@@ -110,6 +114,9 @@ LABELLED = {
     "PlanUpdate",
     "StateNews",
     "FoundRow",
+    "SecretRow",
+    "SecretUse",
+    "SecretReader",
 }
 """Rows whose names are labels or parameters of their statements."""
 NARROWED = {"TimedTaskRun", "RunningRun"}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from appliance.client.errors import Conflict, Invalid, StaleAttempt, Unauthentic
 from appliance.core.states import Paused, Pending, Retrying, Running, State, Success
 from appliance.engine.results.memory import MemoryResult
 from appliance.engine.results.run_packs import RunPacks
+from appliance.engine.tracked import reporter
 from appliance.engine.tracked.reporter import Reporter
 from appliance.protocol.run_protocol import LogEvent, Report, Reported, TaskStateEvent
 
@@ -151,6 +154,48 @@ def test_what_a_closed_run_could_not_deliver_stays_in_the_spool(server: Server, 
     reports = [msgspec.json.decode(line, type=Report) for line in lines]
     assert [event.map_index for report in reports for event in report.events] == list(range(700))  # type: ignore[union-attr]
     server.before = lambda _report: None
+
+
+class Waiters(deque[threading.Event]):
+    """Those of a reporter. `came` counts them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came = threading.Semaphore(0)
+
+    def append(self, waiter: threading.Event) -> None:
+        super().append(waiter)
+        self.came.release()
+
+
+def test_threads_that_were_acknowledged_together_share_the_next_report(
+    server: Server, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporter, "GATHER", WAIT)
+    run.reporter._waiters = waiters = Waiters()
+    held, all_wait = threading.Event(), threading.Event()
+
+    def hold(_report: Report) -> None:
+        held.set()
+        assert all_wait.wait(WAIT)
+
+    server.before = hold
+    tasks(run, 1)
+    assert held.wait(WAIT)
+
+    def settle_twice(index: int) -> bool:
+        settled = []
+        for attempt in (1, 2):
+            run.reporter.task_state("t", index, Running(), attempt)
+            settled.append(run.reporter.settle(WAIT, lambda: False))
+        return all(settled)
+
+    with ThreadPoolExecutor(8) as pool:
+        ends = [pool.submit(settle_twice, index) for index in range(8)]
+        assert all(waiters.came.acquire(timeout=WAIT) for _ in ends)
+        all_wait.set()
+        assert all(end.result(WAIT) for end in ends)
+    assert [len(report.events) for report in server.stored] == [1, 8, 8]
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,11 @@ export interface DeleteProjectInput {
   idempotencyKey?: string | null;
 }
 
+export interface DeleteSecretInput {
+  secretId: string;
+  idempotencyKey?: string | null;
+}
+
 export interface EditFlowInput {
   flowId: string;
   name?: string | null;
@@ -232,6 +237,13 @@ export interface SetScheduleActiveInput {
   idempotencyKey?: string | null;
 }
 
+export interface SetSecretInput {
+  project: string;
+  name: string;
+  value: string;
+  idempotencyKey?: string | null;
+}
+
 export interface SkipHeldInput {
   reason?: string | null;
   idempotencyKey?: string | null;
@@ -337,6 +349,19 @@ export type RunRowFragment = {
     waiting: number;
     other: number;
   };
+};
+
+export type SecretRowFragment = {
+  id: string;
+  projectName: string;
+  name: string;
+  updated: string;
+  updatedBy: string;
+  usedBy: {
+    flowId: string;
+    flowName: string;
+  }[];
+  userCount: number;
 };
 
 export type BackfillMutation = {
@@ -496,6 +521,20 @@ export type DeleteRunMutationVariables = {
 
 export const DeleteRunDocument: Document<DeleteRunMutation, DeleteRunMutationVariables> = {
   text: "mutation DeleteRun($input:DeleteFlowRunInput!){deleteFlowRun(input:$input){flowRunId}}",
+};
+
+export type DeleteSecretMutation = {
+  deleteSecret: {
+    secretId: string;
+  };
+};
+
+export type DeleteSecretMutationVariables = {
+  input: DeleteSecretInput;
+};
+
+export const DeleteSecretDocument: Document<DeleteSecretMutation, DeleteSecretMutationVariables> = {
+  text: "mutation DeleteSecret($input:DeleteSecretInput!){deleteSecret(input:$input){secretId}}",
 };
 
 export type EditFlowMutation = {
@@ -1098,6 +1137,21 @@ export const RunsDocument: Document<RunsQuery, RunsQueryVariables> = {
   text: "query Runs($filter:FlowRunFilter$first:Int$after:String){flowRuns(filter:$filter first:$first after:$after){items{...RunRow}next total totalCapped}}fragment RunRow on FlowRun{id name state{type name message at}flow{id name}scheduledTime startTime endTime attempt agent{name}trigger createdBy waitReason waitCode waitHolders{id name}cause{taskSlug mapIndex message}taskCounts{total success failed running waiting other}}",
 };
 
+export type SecretsQuery = {
+  secrets: {
+    items: SecretRowFragment[];
+    next: string | null;
+  };
+};
+
+export type SecretsQueryVariables = {
+  after?: string | null;
+};
+
+export const SecretsDocument: Document<SecretsQuery, SecretsQueryVariables> = {
+  text: "query Secrets($after:String){secrets(first:200 after:$after){items{...SecretRow}next}}fragment SecretRow on Secret{id projectName name updated updatedBy usedBy{flowId flowName}userCount}",
+};
+
 export type SetLimitMutation = {
   setConcurrencyLimit: {
     concurrencyLimit: LimitRowFragment;
@@ -1142,6 +1196,20 @@ export type SetScheduleActiveMutationVariables = {
 
 export const SetScheduleActiveDocument: Document<SetScheduleActiveMutation, SetScheduleActiveMutationVariables> = {
   text: "mutation SetScheduleActive($input:SetScheduleActiveInput!){setScheduleActive(input:$input){id}}",
+};
+
+export type SetSecretMutation = {
+  setSecret: {
+    secret: SecretRowFragment;
+  };
+};
+
+export type SetSecretMutationVariables = {
+  input: SetSecretInput;
+};
+
+export const SetSecretDocument: Document<SetSecretMutation, SetSecretMutationVariables> = {
+  text: "mutation SetSecret($input:SetSecretInput!){setSecret(input:$input){secret{...SecretRow}}}fragment SecretRow on Secret{id projectName name updated updatedBy usedBy{flowId flowName}userCount}",
 };
 
 export type SkipHeldMutation = {

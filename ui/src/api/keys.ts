@@ -49,6 +49,8 @@ export const logKeys = {
 
 export const limitKeys = { list: ["limits"] as const };
 
+export const secretKeys = { list: ["secrets"] as const };
+
 /** Those of a user change with the user; null: one's own. */
 export const peopleKeys = {
   all: ["people"] as const,

@@ -7,7 +7,11 @@ export type Scope = "user" | "agent";
 
 export const ROLES: readonly { id: Role; word: string; help: string }[] = [
   { id: "viewer", word: "Viewer", help: "Sees everything except people and tokens; changes nothing." },
-  { id: "operator", word: "Operator", help: "Also starts, stops and changes runs, flows, schedules and limits." },
+  {
+    id: "operator",
+    word: "Operator",
+    help: "Also starts, stops and changes runs, flows, schedules, limits and secrets.",
+  },
   { id: "admin", word: "Admin", help: "Also manages people, tokens, maintenance and the disk, and deletes flows." },
 ];
 

@@ -15,6 +15,8 @@ export type Permission =
   | "schedules:backfill"
   | "schedules:edit"
   | "limits:edit"
+  | "secrets:read"
+  | "secrets:edit"
   | "hold:manage"
   | "maintenance:manage"
   | "disk:manage"

@@ -4,6 +4,7 @@ import type { Run, RunRow } from "../api/flow-runs";
 import type { Flow, Schedule } from "../api/flows";
 import type { Limit } from "../api/limits";
 import type { BrowserSession, Token, User } from "../api/people";
+import type { Secret } from "../api/secrets";
 import type { Parameter } from "../lib/form-model";
 import type { TaskRun } from "../lib/timeline";
 
@@ -202,6 +203,19 @@ export function browserSession(more: Partial<BrowserSession> = {}): BrowserSessi
     current: false,
     browser: "Firefox on Linux",
     address: "192.0.2.7",
+    ...more,
+  };
+}
+
+export function secret(more: Partial<Secret> = {}): Secret {
+  return {
+    id: "secret-1",
+    projectName: "main",
+    name: "TOKEN",
+    updated: "2026-11-22T06:00:00Z",
+    updatedBy: "alice",
+    usedBy: [],
+    userCount: 0,
     ...more,
   };
 }

@@ -73,6 +73,7 @@ const PATHS = [
   "/flows/$flowId",
   "/flows/$flowId/run",
   "/limits",
+  "/secrets",
   "/jobs",
   "/jobs/$jobId",
   "/people/users",

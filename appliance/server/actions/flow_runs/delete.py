@@ -41,7 +41,7 @@ def change(actor: Actor, request: ChangeFlowRun) -> Change:
         if row.schedule_id is not None and row.due_at is not None and (row.due_at > now or run.start_time is None):
             _skip(session, row, message, now)
         session.expunge(row)
-        flow_runs.delete_one(session, run.id)
+        flow_runs.delete_one(session, run.id, now)
         data = {"name": run.name, "state": run.state_name, "reason": message, "flow_id": str(run.flow_id)}
         announce(session, "flow_run", run.id, "flow_run.deleted", data, actor, now)
 

@@ -10,7 +10,9 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import readable
+from appliance.server.db.reads.among import OfMany
 from appliance.server.db.reads.run_filter_names import unknown
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.tables import metadata
@@ -18,13 +20,14 @@ from appliance.server.domain.waiting import HEALTHS, agent_health
 
 _agent = metadata.tables["agent"]
 MOST = 500
+_EVERY = Prepared(select(_agent).order_by(_agent.c.last_seen.desc(), _agent.c.id).limit(MOST))
+_OF_IDS = OfMany(lambda among: select(_agent).where(among(_agent.c.id)))
 _ONE = select(_agent).where(_agent.c.id == bindparam("agent"))
 
 
 def every(session: Session) -> Sequence[AgentRow]:
     """All agents, the most recently seen first; at most 500."""
-    statement = select(_agent).order_by(_agent.c.last_seen.desc(), _agent.c.id).limit(MOST)
-    return cast(Sequence[AgentRow], readable.every(session, statement))
+    return cast(Sequence[AgentRow], readable.every(session, _EVERY))
 
 
 def matching(session: Session, now: datetime, health: str | None, labels: Collection[str]) -> Sequence[AgentRow]:
@@ -41,7 +44,7 @@ def matching(session: Session, now: datetime, health: str | None, labels: Collec
 
 
 def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[AgentRow]:
-    return cast(Sequence[AgentRow], readable.every(session, select(_agent).where(_agent.c.id.in_(ids))))
+    return cast(Sequence[AgentRow], _OF_IDS.every(session, ids))
 
 
 def get(session: Session, agent_id: UUID) -> AgentRow | None:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, literal, not_, or_, se
 from sqlalchemy.orm import Session
 
 from appliance.server.db.conditions import LIVE_NOW
+from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import readable
 from appliance.server.db.rows.concurrency import LimitRow, SlotHolder, TagLimit, TaskHolder
 from appliance.server.db.rows.flow_runs import LiveRun
@@ -23,12 +24,12 @@ _project = metadata.tables["project"]
 _slot = metadata.tables["task_slot"]
 _HOLDING = and_(_run.c.id == _slot.c.flow_run_id, _run.c.attempt == _slot.c.attempt, LIVE_NOW)
 """A slot counts while the attempt that took it is the live attempt of its run."""
+_EVERY = Prepared(select(_limit).order_by(_limit.c.kind, _limit.c.name))
 
 
 def every(session: Session) -> Sequence[LimitRow]:
     """All limits, by kind and name. People create them by hand, so there are few."""
-    statement = select(_limit).order_by(_limit.c.kind, _limit.c.name)
-    return cast(Sequence[LimitRow], readable.every(session, statement))
+    return cast(Sequence[LimitRow], readable.every(session, _EVERY))
 
 
 def live_runs(session: Session) -> Sequence[LiveRun]:

@@ -6,42 +6,63 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import cache
+from itertools import groupby, zip_longest
+from operator import attrgetter
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Integer, Row, Select, bindparam, case, func, select, union_all
+from sqlalchemy import ColumnElement, FromClause, Integer, Select, bindparam, case, func, select, true, union_all
 from sqlalchemy.orm import Session
 
 from appliance.protocol.run_filter import RunFilter
 from appliance.server.db.conditions import LIVE_NOW
+from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import readable, run_filters
+from appliance.server.db.reads.among import OfMany
 from appliance.server.db.reads.run_filters import default_condition
 from appliance.server.db.rows.concurrency import AttemptState
 from appliance.server.db.rows.flow_runs import FlowRunRow, HeldRun, RunSummary, RunToken
 from appliance.server.db.tables import metadata
+from appliance.server.db.tables.columns import Id
 from appliance.server.domain.deploys import waits_for_code
 
 _run = metadata.tables["flow_run"]
 _flow = metadata.tables["flow"]
 _project = metadata.tables["project"]
-_HEAVY = {"context", "run_config", "run_token_hash"}
-LIST_COLUMNS = [column for column in _run.c if column.name not in _HEAVY]
-"""The columns that lists need."""
-SUMMARY_COLUMNS = [
-    _run.c[name]
-    for name in (
-        "id", "flow_id", "name", "attempt", "scheduled_time", "start_time", "end_time",
-        "state_type", "state_name", "state_message", "state_data", "state_at", "version",
-    )
-]  # fmt: skip
+SUMMARY_COLUMNS = [_run.c[name] for name in RunSummary.__annotations__]
 """The columns that a mark in a strip of runs needs; half of the cost of a run is creating Python's values."""
+LIST_COLUMNS = [*SUMMARY_COLUMNS, *(_run.c[name] for name in FlowRunRow.__annotations__)]
+"""The columns that lists need."""
 
-_UNION = 50  # parts of one statement; SQLite takes at most 500
-
-
+_UNION = 64  # parts of one statement; SQLite takes at most 500
+_NO_FLOW = UUID(int=0)
+_OF_IDS = OfMany(lambda among: select(*LIST_COLUMNS).where(among(_run.c.id)))
+_FIRST_PLANNED = (
+    select(_run.c.id)
+    .where(_run.c.flow_id == _flow.c.id, _run.c.state_type == "SCHEDULED", _run.c.scheduled_time >= bindparam("now"))
+    .where(_run.c.attempt == 0)  # a run that waits for a later attempt has started before
+    .order_by(_run.c.scheduled_time, _run.c.id)
+    .limit(1)
+    .correlate(_flow)
+    .scalar_subquery()
+)
+_NEXT = OfMany(lambda among: _runs_of(select(_FIRST_PLANNED.label("id")).where(among(_flow.c.id)).subquery()))
+_LAST_SUCCESS = (
+    select(_run.c.end_time)
+    .where(_run.c.flow_id == _flow.c.id, _run.c.state_type == "SUCCESS", _run.c.end_time.is_not(None))
+    .order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())  # only the index of a flow's runs has this order
+    .limit(1)
+    .scalar_subquery()
+)
+_LAST_SUCCESSES = OfMany(lambda among: select(_flow.c.id, _LAST_SUCCESS).where(among(_flow.c.id)))
+_SINCE = case((_run.c.created > _run.c.scheduled_time, _run.c.created), else_=_run.c.scheduled_time)
+_WAITED_SINCE = OfMany(lambda among: select(_run.c.id, _SINCE).where(among(_run.c.id)))
+_LIVE_AGENTS = Prepared(select(_run.c.agent_id).where(LIVE_NOW))
 _ONE = select(*LIST_COLUMNS).where(_run.c.id == bindparam("run"))
-_TOKEN = select(_run.c.run_token_hash, _run.c.attempt, _run.c.state_type, _run.c.state_at).where(
-    _run.c.id == bindparam("run")
+_TOKEN = Prepared(
+    select(_run.c.run_token_hash, _run.c.attempt, _run.c.state_type, _run.c.state_at).where(
+        _run.c.id == bindparam("run")
+    )
 )
 
 
@@ -62,7 +83,7 @@ def next_ids(
 
 
 def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[FlowRunRow]:
-    return cast(Sequence[FlowRunRow], readable.every(session, select(*LIST_COLUMNS).where(_run.c.id.in_(ids))))
+    return cast(Sequence[FlowRunRow], _OF_IDS.every(session, ids))
 
 
 def get(session: Session, run_id: UUID) -> FlowRunRow | None:
@@ -71,7 +92,7 @@ def get(session: Session, run_id: UUID) -> FlowRunRow | None:
 
 def token_of(session: Session, run_id: UUID) -> RunToken | None:
     """The hash that a run's token is checked against, with the state of the run."""
-    return cast(RunToken | None, session.connection().execute(_TOKEN, {"run": run_id}).one_or_none())
+    return cast(RunToken | None, _TOKEN.one_or_none(session, {"run": run_id}))
 
 
 def id_of_key(session: Session, flow_id: UUID, key: str) -> UUID | None:
@@ -87,91 +108,88 @@ def attempt_state(session: Session, run_id: UUID) -> AttemptState | None:
     return cast(AttemptState | None, session.execute(query).one_or_none())
 
 
-def recent_of_flows(session: Session, flow_ids: Collection[UUID], per_flow: int, now: datetime) -> Sequence[FlowRunRow]:
+def recent_of_flows(
+    session: Session, flow_ids: Collection[UUID], per_flow: int, now: datetime
+) -> dict[UUID, list[FlowRunRow]]:
     """The newest runs of each flow, without future ones. Reads a short index range per flow; a window function would read every run."""
-    return cast(Sequence[FlowRunRow], _recent_rows(session, flow_ids, per_flow, now, brief=False))
+    return _recent_rows(session, flow_ids, False, {"each": per_flow, "now": now})
 
 
 def recent_summaries_of_flows(
     session: Session, flow_ids: Collection[UUID], per_flow: int, now: datetime
-) -> Sequence[RunSummary]:
+) -> dict[UUID, list[RunSummary]]:
     """The same, but only what a mark in a strip of runs shows."""
-    return cast(Sequence[RunSummary], _recent_rows(session, flow_ids, per_flow, now, brief=True))
+    return _recent_rows(session, flow_ids, True, {"each": per_flow, "now": now})
 
 
 def _recent_rows(
-    session: Session, flow_ids: Collection[UUID], per_flow: int, now: datetime, *, brief: bool
-) -> list[Row[Any]]:
-    rows: list[Row[Any]] = []
-    flows = list(flow_ids)
-    for start in range(0, len(flows), _UNION):
-        chunk = flows[start : start + _UNION]
-        values = {f"flow_{place}": flow_id for place, flow_id in enumerate(chunk)}
-        rows.extend(readable.every(session, _recent(len(chunk), brief), values | {"now": now, "each": per_flow}))
-    return rows
+    session: Session, flow_ids: Collection[UUID], brief: bool, values: dict[str, Any]
+) -> dict[UUID, list[Any]]:
+    if session.get_bind().dialect.name == "sqlite":
+        rows, flows = [], list(flow_ids)
+        for start in range(0, len(flows), _UNION):
+            chunk = flows[start : start + _UNION]
+            number = 1 << (len(chunk) - 1).bit_length()
+            chosen = zip_longest(range(number), chunk, fillvalue=_NO_FLOW)
+            parts = {f"flow_{place}": flow_id for place, flow_id in chosen}
+            rows += readable.every(session, _recent_of(number, brief), values | parts)
+    else:
+        rows = _recent_of_each(brief).every(session, flow_ids, values)
+    runs: dict[UUID, list[Any]] = {}
+    for flow_id, some in groupby(rows, attrgetter("flow_id")):
+        runs.setdefault(flow_id, []).extend(some)
+    for each in runs.values():
+        each.sort(key=attrgetter("scheduled_time", "id"), reverse=True)
+    return runs
 
 
 @cache
-def _recent(flows: int, brief: bool) -> Select[Any]:
-    """The newest :each runs of :flow_0, :flow_1 ...; building this takes as long as running it."""
-    newest = [
-        select(
-            select(_run.c.id)
-            .where(_run.c.flow_id == bindparam(f"flow_{place}"), default_condition(bindparam("now")))
-            .order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
-            .limit(bindparam("each", type_=Integer))
-            .subquery()
-        )
-        for place in range(flows)
-    ]
-    chosen = union_all(*newest).subquery()
-    query = select(*(SUMMARY_COLUMNS if brief else LIST_COLUMNS)).join(chosen, chosen.c.id == _run.c.id)
-    return query.order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
+def _recent_of(flows: int, brief: bool) -> Prepared:
+    """The newest :each runs of :flow_0, :flow_1 ..., for SQLite."""
+    newest = [_newest(bindparam(f"flow_{place}", type_=Id()), brief).subquery() for place in range(flows)]
+    return Prepared(union_all(*(select(*runs.c) for runs in newest)))
+
+
+@cache
+def _recent_of_each(brief: bool) -> OfMany:
+    """The newest :each runs of each of many flows, for Postgres."""
+    runs = _newest(_flow.c.id, brief).correlate(_flow).lateral()
+    return OfMany(lambda among: select(*runs.c).select_from(_flow).join(runs, true()).where(among(_flow.c.id)))
+
+
+def _newest(flow: ColumnElement[UUID], brief: bool) -> Select[Any]:
+    runs = select(*(SUMMARY_COLUMNS if brief else LIST_COLUMNS)).where(
+        _run.c.flow_id == flow, default_condition(bindparam("now"))
+    )
+    runs = runs.order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
+    return runs.limit(bindparam("each", type_=Integer))
+
+
+def _runs_of(ids: FromClause) -> Select[Any]:
+    return select(*LIST_COLUMNS).join(ids, ids.c.id == _run.c.id)
 
 
 def next_of_flows(session: Session, flow_ids: Collection[UUID], now: datetime) -> Sequence[FlowRunRow]:
     """The next scheduled run of each flow: the first entry of a short index range."""
-    if not flow_ids:
-        return []
-    first = (
-        select(_run.c.id)
-        .where(_run.c.flow_id == _flow.c.id, _run.c.state_type == "SCHEDULED", _run.c.scheduled_time >= now)
-        .where(_run.c.attempt == 0)  # a run that waits for a later attempt has started before
-        .order_by(_run.c.scheduled_time, _run.c.id)
-        .limit(1)
-        .correlate(_flow)
-        .scalar_subquery()
-    )
-    nexts = select(first.label("id")).where(_flow.c.id.in_(flow_ids)).subquery()
-    statement = select(*LIST_COLUMNS).join(nexts, nexts.c.id == _run.c.id)
-    return cast(Sequence[FlowRunRow], readable.every(session, statement))
+    return cast(Sequence[FlowRunRow], _NEXT.every(session, flow_ids, {"now": now}))
 
 
 def last_successes(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, datetime]:
     """When each flow last succeeded; reads a short index range per flow."""
-    newest = (
-        select(_run.c.end_time)
-        .where(_run.c.flow_id == _flow.c.id, _run.c.state_type == "SUCCESS", _run.c.end_time.is_not(None))
-        .order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())  # only the index of a flow's runs has this order
-        .limit(1)
-        .scalar_subquery()
-    )
-    rows = readable.every(session, select(_flow.c.id, newest).where(_flow.c.id.in_(flow_ids)))
+    rows = _LAST_SUCCESSES.every(session, flow_ids)
     return {flow_id: ended for flow_id, ended in rows if ended is not None}
 
 
 def live_counts_of_agents(session: Session, agent_ids: Collection[UUID]) -> dict[UUID, int]:
     """How many runs each agent has now. Reads all live runs: with a condition on agents, SQLite would read all their ended runs."""
-    numbers = Counter(readable.scalars(session, select(_run.c.agent_id).where(LIVE_NOW)))
+    numbers = Counter(readable.scalars(session, _LIVE_AGENTS))
     return {agent_id: numbers[agent_id] for agent_id in agent_ids if agent_id in numbers}
 
 
 def waited_since(session: Session, ids: Collection[UUID]) -> dict[UUID, datetime]:
     """When each run could have started: when it was due, or when it was created if that was later. A backfill's runs, and others that are
     created for the past, are not late because of that."""
-    since = case((_run.c.created > _run.c.scheduled_time, _run.c.created), else_=_run.c.scheduled_time)
-    query = select(_run.c.id, since).where(_run.c.id.in_(ids))
-    return {run_id: due for run_id, due in readable.every(session, query)}
+    return {run_id: due for run_id, due in _WAITED_SINCE.every(session, ids)}
 
 
 def counts_by_type(session: Session) -> dict[str, int]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.kit.documents import JsonDocument
+from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import readable
-from appliance.server.db.reads.pages import RowPage, like, read, text_key, unusable
+from appliance.server.db.reads.among import OfMany
+from appliance.server.db.reads.pages import RowPage, contains, read, text_key, unusable
 from appliance.server.db.rows.flows import (
     FlowRow,
     FlowVersionRow,
@@ -28,10 +30,12 @@ _version = metadata.tables["flow_version"]
 _project = metadata.tables["project"]
 _HIGHEST = 2**31 - 1
 _SUMMARY = tuple(_version.c[name] for name in VersionSummary.__annotations__)
-_NAMES = (
-    select(_flow.c.id, _flow.c.name, _project.c.name)
-    .join(_project, _project.c.id == _flow.c.project_id)
-    .where(_flow.c.id.in_(bindparam("flows", expanding=True)))
+_NAMES = OfMany(
+    lambda among: (
+        select(_flow.c.id, _flow.c.name, _project.c.name)
+        .join(_project, _project.c.id == _flow.c.project_id)
+        .where(among(_flow.c.id))
+    )
 )
 _WORK = (
     select(_version.c.id, _version.c.storage, _flow.c.name.label("flow"), _project.c.name.label("project"))
@@ -42,14 +46,34 @@ _WORK = (
 _RUNNABLE = select(
     _flow.c.id, _flow.c.project_id, _flow.c.name, _flow.c.overrides, _flow.c.archived, _project.c.name.label("project")
 ).join(_project, _project.c.id == _flow.c.project_id)
-_BY_ID = _RUNNABLE.where(_flow.c.id == bindparam("flow"))
-_BY_NAME = _RUNNABLE.where(_project.c.name == bindparam("project"), _flow.c.name == bindparam("flow"))
-_STARTED = (
+
+
+def _numbers_by(number: ColumnElement[int]) -> OfMany:
+    return OfMany(lambda among: select(_version.c.id, number).where(among(_version.c.id)))
+
+
+_OF_IDS = OfMany(lambda among: select(_flow).where(among(_flow.c.id)))
+_VERSIONS = OfMany(lambda among: select(_version).where(among(_version.c.id)))
+_NEWEST = OfMany(lambda among: _newest(among(_version.c.flow_id)))
+_TASK_NUMBERS = {
+    "sqlite": _numbers_by(func.json_array_length(_version.c.graph, "$.tasks")),
+    "postgresql": _numbers_by(func.jsonb_array_length(_version.c.graph["tasks"])),
+}
+_BY_ID = Prepared(_RUNNABLE.where(_flow.c.id == bindparam("flow")))
+_BY_NAME = Prepared(_RUNNABLE.where(_project.c.name == bindparam("project"), _flow.c.name == bindparam("flow")))
+_STARTED = Prepared(
     select(_version.c.id, _version.c.parameters, _version.c.labels, _version.c.run_config)
     .where(_version.c.flow_id == bindparam("flow"))
     .order_by(_version.c.number.desc())
     .limit(1)
 )
+
+
+def _newest(of_flows: ColumnElement[bool]) -> Select[Any]:
+    newest = select(_version.c.flow_id, func.max(_version.c.number).label("number")).where(of_flows)
+    newest_of = newest.group_by(_version.c.flow_id).subquery()
+    matches = and_(_version.c.flow_id == newest_of.c.flow_id, _version.c.number == newest_of.c.number)
+    return select(_version).join(newest_of, matches)
 
 
 def page(
@@ -65,7 +89,7 @@ def page(
     if project is not None:
         query = query.join(_project, _project.c.id == _flow.c.project_id).where(_project.c.name == project)
     if name:
-        query = query.where(_flow.c.name.ilike(like(name), escape="\\"))
+        query = query.where(contains(session, _flow.c.name, name))
     if after is not None:
         last_id, last_name = _key(after)
         query = query.where(or_(_flow.c.name > last_name, and_(_flow.c.name == last_name, _flow.c.id > last_id)))
@@ -77,23 +101,16 @@ def get(session: Session, flow_id: UUID) -> FlowRow | None:
 
 
 def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[FlowRow]:
-    return cast(Sequence[FlowRow], readable.every(session, select(_flow).where(_flow.c.id.in_(ids))))
+    return cast(Sequence[FlowRow], _OF_IDS.every(session, ids))
 
 
 def versions(session: Session, ids: Collection[UUID]) -> Sequence[FlowVersionRow]:
-    return cast(Sequence[FlowVersionRow], readable.every(session, select(_version).where(_version.c.id.in_(ids))))
+    return cast(Sequence[FlowVersionRow], _VERSIONS.every(session, ids))
 
 
 def newest_versions(session: Session, flow_ids: Collection[UUID]) -> Sequence[FlowVersionRow]:
     """The newest version of each flow."""
-    newest = (
-        select(_version.c.flow_id, func.max(_version.c.number).label("number"))
-        .where(_version.c.flow_id.in_(flow_ids))
-        .group_by(_version.c.flow_id)
-        .subquery()
-    )
-    matches = and_(_version.c.flow_id == newest.c.flow_id, _version.c.number == newest.c.number)
-    return cast(Sequence[FlowVersionRow], readable.every(session, select(_version).join(newest, matches)))
+    return cast(Sequence[FlowVersionRow], _NEWEST.every(session, flow_ids))
 
 
 def version_page(session: Session, flow_id: UUID, limit: int, after: str | None = None) -> RowPage[VersionSummary]:
@@ -125,18 +142,13 @@ def _number(cursor: str) -> int:
 
 def task_numbers(session: Session, version_ids: Collection[UUID]) -> dict[UUID, int]:
     """How many tasks each version's graph has, counted by the database."""
-    if session.get_bind().dialect.name == "sqlite":
-        number = func.json_array_length(_version.c.graph, "$.tasks")
-    else:
-        number = func.jsonb_array_length(_version.c.graph["tasks"])
-    rows = readable.every(session, select(_version.c.id, number).where(_version.c.id.in_(version_ids)))
+    rows = _TASK_NUMBERS[session.get_bind().dialect.name].every(session, version_ids)
     return {version_id: tasks or 0 for version_id, tasks in rows}
 
 
 def names(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[str, str]]:
     """(flow, project) names by flow id."""
-    rows = readable.every(session, _NAMES, {"flows": list(ids)})
-    return {flow_id: (flow, project) for flow_id, flow, project in rows}
+    return {flow_id: (flow, project) for flow_id, flow, project in _NAMES.every(session, ids)}
 
 
 def _key(cursor: str) -> tuple[UUID, str]:
@@ -158,14 +170,13 @@ def runnable(
 ) -> tuple[RunnableFlow, RunnableVersion | None] | None:
     """What a new run needs of the flow with this id, or with this name in this project, and of its newest version, if it has one; without
     the graph."""
-    connection = session.connection()
     if flow_id is not None:
-        flow = connection.execute(_BY_ID, {"flow": flow_id}).one_or_none()
+        flow = _BY_ID.one_or_none(session, {"flow": flow_id})
     else:
-        flow = connection.execute(_BY_NAME, {"project": project, "flow": name}).one_or_none()
+        flow = _BY_NAME.one_or_none(session, {"project": project, "flow": name})
     if flow is None:
         return None
-    version = connection.execute(_STARTED, {"flow": flow.id}).one_or_none()
+    version = _STARTED.one_or_none(session, {"flow": flow.id})
     return cast(RunnableFlow, flow), cast(RunnableVersion | None, version)
 
 

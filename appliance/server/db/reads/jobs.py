@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast, get_args
 from uuid import UUID
 
-from sqlalchemy import literal, select
+from sqlalchemy import bindparam, literal, select
 from sqlalchemy.orm import Session
 
 from appliance.kit.documents import JsonDocument
@@ -42,14 +42,17 @@ def page(session: Session, limit: int, after: str | None, state: str | None = No
     return read(session, query.order_by(_job.c.id.desc()), limit, lambda row: (row.id,))
 
 
+_OVER_BEFORE = (
+    select(literal(1))
+    .select_from(_job)
+    .where(_job.c.state.in_(("done", "cancelled", "failed")), _job.c.updated < bindparam("before"))
+    .limit(1)
+)
+
+
 def any_over_before(session: Session, before: datetime) -> bool:
     """Whether a job ended before that time."""
-    query = (
-        select(literal(1))
-        .select_from(_job)
-        .where(_job.c.state.in_(("done", "cancelled", "failed")), _job.c.updated < before)
-    )
-    return session.execute(query.limit(1)).first() is not None
+    return session.execute(_OVER_BEFORE, {"before": before}).first() is not None
 
 
 def unfinished(session: Session) -> list[UUID]:

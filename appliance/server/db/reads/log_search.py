@@ -34,7 +34,7 @@ WINDOW = 2_000
 """How many of the newest lines are looked through before the index is asked."""
 WINDOWS = 20
 """How often this goes on if the index can't answer."""
-COLLECTED = 300_000
+COLLECTED = 100_000
 """How many lines an index without order may collect."""
 _NEWEST = 2**63 - 1
 _FIRST_BATCH, _GROWTH = 4, 8
@@ -48,21 +48,24 @@ _SQLITE_INDEX = text(
     "select rowid from log_search where log_search match :match and rowid < :top order by rowid desc limit :most"
 )
 _SQLITE_WINDOW = text(
-    "select id, message from (select id, message from log where id < :top order by id desc limit :most)"
-    " where message like :pattern"
+    "select id, message from (select id, message, level from log where id < :top order by id desc limit :most)"
+    " where level >= :level and message like :pattern"
 )
 _SQLITE_END = text("select min(id), count(*) from (select id from log where id < :top order by id desc limit :most)")
 _POSTGRES_WORDS = text("select log_search_words(:word)")
+_POSTGRES_PLAN = text("select set_config('enable_seqscan', 'off', true)")
+"""For the next one: where statistics say that a word is common, Postgres would read the table from its oldest line until it has enough."""
 _POSTGRES_INDEX = text(
-    "with hits as materialized (select log_id from log_search where words @@ cast(:match as tsquery) limit :collected)"
-    " select (select count(*) from hits),"
-    " array(select log_id from hits where log_id < :top order by log_id desc limit :most)"
+    "select count(*), (array_agg(log_id order by log_id desc) filter (where log_id < :top))[1:cast(:most as integer)]"
+    " from (select log_id from log_search where words @@ cast(:match as tsquery) limit :collected) as hits"
 )
 _POSTGRES_WINDOW = text(
-    "with newest as materialized (select log_id, words from log_search where log_id < :top order by log_id desc limit :most)"
-    " select min(log_id), count(*), array_agg(log_id order by log_id desc) filter (where words @@ cast(:match as tsquery))"
-    " from newest"
+    "with last as materialized (select log_id from log_search where log_id < :top order by log_id desc offset :most - 1 limit 1)"
+    " select (select log_id from last), array(select log_id from log_search"
+    " where log_id < :top and log_id >= coalesce((select log_id from last), 0)"
+    " and pg_catalog.ts_match_vq(words, cast(:match as tsquery)) order by log_id desc)"
 )
+"""With the function instead of its operator, so that the index of all words isn't asked."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +121,13 @@ def page(session: Session, search: LogSearch, limit: int, after: str | None) -> 
 def _rows(session: Session, search: LogSearch, most: int, top: int) -> tuple[list[FoundRow], int | None]:
     """Up to so many lines, and where the search for more would go on."""
     rows, end = list[FoundRow](), None
-    conditions, source = _conditions(search), _source(session, search.words)
-    for batch in _batches(source, top, most * _FIRST_BATCH):
-        rows += _read(session, batch.ids, conditions, most - len(rows))
+    conditions, source = _conditions(search), _source(session, search)
+    size = most * _FIRST_BATCH
+    for batch in _batches(source, top, size):
+        ids = batch.ids
+        while ids and len(rows) < most:
+            rows += _read(session, ids[:size], conditions, most - len(rows))
+            ids, size = ids[size:], size * _GROWTH
         end = batch.end
         if len(rows) >= most:
             break
@@ -177,11 +184,15 @@ def _batches(source: _Source, top: int, first: int) -> Iterator[Batch]:
     if source.is_ordered:
         yield from source.indexed(top, first) or ()
         return
+    left = MOST
     for number in range(WINDOWS):
         size = WINDOW if number == 0 else WINDOW * source.pace
-        batch = source.window(top, size)
+        batch = source.window(top, size, all_levels=number == 0)
+        if len(batch.ids) > left:
+            batch = Batch(batch.ids[:left], batch.ids[left - 1])
         yield batch
-        if batch.end is None:
+        left -= len(batch.ids)
+        if batch.end is None or left == 0:
             return
         top = batch.end
         if number == 0 and source.estimate(batch) <= COLLECTED and (rest := source.indexed(top, first)) is not None:
@@ -197,17 +208,18 @@ class _Source(ABC):
     pace = 1
     """How many times as many lines as in the first window are looked through in each further one."""
 
-    def __init__(self, session: Session, words: LogWords) -> None:
+    def __init__(self, session: Session, search: LogSearch) -> None:
         self._session = session
-        self._words = words
+        self._words, self._level = search.words, search.min_level or 0
 
     def lag(self) -> tuple[int, int]:
         """The numbers of the newest line and of the newest one in the index."""
         return _NEWEST - 1, _NEWEST - 1
 
     @abstractmethod
-    def window(self, top: int, size: int) -> Batch:
-        """Those among the next lines, of which so many are looked through."""
+    def window(self, top: int, size: int, *, all_levels: bool = False) -> Batch:
+        """Those among the next lines, of which so many are looked through. Unless `all_levels`, those of other levels than the search's may
+        be left out."""
 
     @abstractmethod
     def indexed(self, top: int, first: int) -> Iterator[Batch] | None:
@@ -223,17 +235,17 @@ class _Source(ABC):
 
 
 class _Sqlite(_Source):
-    def __init__(self, session: Session, words: LogWords) -> None:
-        super().__init__(session, words)
-        self.is_ordered = not words.begins
+    def __init__(self, session: Session, search: LogSearch) -> None:
+        super().__init__(session, search)
+        self.is_ordered = not search.words.begins
 
     def lag(self) -> tuple[int, int]:
         return lag(self._session)
 
-    def window(self, top: int, size: int) -> Batch:
+    def window(self, top: int, size: int, *, all_levels: bool = False) -> Batch:
         longest = max(self._words.words, key=len)
         pattern = "".join(sign if sign.isascii() else "_" for sign in longest)  # LIKE knows the cases of ASCII only
-        values = {"top": top, "most": size, "pattern": f"%{pattern}%"}
+        values = {"top": top, "most": size, "pattern": f"%{pattern}%", "level": 0 if all_levels else self._level}
         rows = readable.every(self._session, _SQLITE_WINDOW, values)
         ids = [row.id for row in rows if self._words.are_in(row.message)]
         lowest, count = self._first(_SQLITE_END, top=top, most=size)
@@ -260,19 +272,21 @@ class _Sqlite(_Source):
 
 
 class _Postgres(_Source):
-    pace = 4
+    pace = 8
 
-    def __init__(self, session: Session, words: LogWords) -> None:
-        super().__init__(session, words)
+    def __init__(self, session: Session, search: LogSearch) -> None:
+        super().__init__(session, search)
         self._query = self._match()
 
-    def window(self, top: int, size: int) -> Batch:
-        lowest, count, ids = self._first(_POSTGRES_WINDOW, top=top, most=size, match=self._query)
-        return Batch(ids or [], lowest if count == size else None)
+    def window(self, top: int, size: int, *, all_levels: bool = False) -> Batch:
+        lowest, ids = self._first(_POSTGRES_WINDOW, top=top, most=size, match=self._query)
+        return Batch(ids, lowest)
 
     def indexed(self, top: int, first: int) -> Iterator[Batch] | None:
         values = {"match": self._query, "collected": COLLECTED + 1, "top": top, "most": MOST}
+        self._first(_POSTGRES_PLAN)
         count, ids = self._first(_POSTGRES_INDEX, **values)
+        ids = ids or []
         return None if count > COLLECTED else iter([Batch(ids, ids[-1] if len(ids) == MOST else None)])
 
     def _match(self) -> str:
@@ -284,5 +298,5 @@ class _Postgres(_Source):
         return " & ".join(quoted) + (":*" if quoted and self._words.begins else "")
 
 
-def _source(session: Session, words: LogWords) -> _Source:
-    return _Postgres(session, words) if session.get_bind().dialect.name == "postgresql" else _Sqlite(session, words)
+def _source(session: Session, search: LogSearch) -> _Source:
+    return (_Postgres if session.get_bind().dialect.name == "postgresql" else _Sqlite)(session, search)

@@ -7,18 +7,32 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.protocol.logs import LOGGER, Stream
+from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import readable
-from appliance.server.db.reads.pages import RowPage, encode, like, number
+from appliance.server.db.reads.among import OfMany
+from appliance.server.db.reads.pages import RowPage, contains, encode, number
 from appliance.server.db.rows.logs import LogRow
 from appliance.server.db.tables import metadata
 
 _log = metadata.tables["log"]
 ERROR = 40
 _CHUNK = 2_000
+_NUMBERS: tuple[Any, ...] = (func.count(), func.count().filter(_log.c.level >= ERROR))
+_COUNTS_OF_ONE = Prepared(select(*_NUMBERS).where(_log.c.flow_run_id == bindparam("run")))
+_COUNTS = OfMany(
+    lambda among: select(_log.c.flow_run_id, *_NUMBERS).where(among(_log.c.flow_run_id)).group_by(_log.c.flow_run_id)
+)
+_FIRST_ERRORS = OfMany(
+    lambda among: (
+        select(_log.c.flow_run_id, func.min(_log.c.id))
+        .where(among(_log.c.flow_run_id), _log.c.level >= ERROR)
+        .group_by(_log.c.flow_run_id)
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,7 @@ def page(
     session: Session, flow_run_id: UUID, criteria: LogFilter, limit: int, after: str | None, before: str | None
 ) -> tuple[RowPage[LogRow], str | None]:
     """Lines, oldest first, and the cursor of the page before. `next` is set whenever there are lines: more may come."""
-    query = _filtered(flow_run_id, criteria)
+    query = _filtered(session, flow_run_id, criteria)
     if before is not None:
         query = query.where(_log.c.id < number(before)).order_by(_log.c.id.desc())
         rows = cast(Sequence[LogRow], readable.rows(session, query, limit + 1))
@@ -58,25 +72,19 @@ def chunk(session: Session, flow_run_id: UUID, after: int) -> Sequence[LogRow]:
 
 def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
     """(lines, lines at ERROR or above) of each run."""
-    query = (
-        select(_log.c.flow_run_id, func.count(), func.count().filter(_log.c.level >= ERROR))
-        .where(_log.c.flow_run_id.in_(flow_run_ids))
-        .group_by(_log.c.flow_run_id)
-    )
-    return {run_id: (every, errors) for run_id, every, errors in readable.every(session, query)}
+    if len(flow_run_ids) == 1:
+        [only] = flow_run_ids
+        [(every, errors)] = readable.every(session, _COUNTS_OF_ONE, {"run": only})
+        return {only: (every, errors)}
+    return {run_id: (every, errors) for run_id, every, errors in _COUNTS.every(session, flow_run_ids)}
 
 
 def first_errors(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, int]:
     """The first line at ERROR or above of each run."""
-    query = (
-        select(_log.c.flow_run_id, func.min(_log.c.id))
-        .where(_log.c.flow_run_id.in_(flow_run_ids), _log.c.level >= ERROR)
-        .group_by(_log.c.flow_run_id)
-    )
-    return {run_id: log_id for run_id, log_id in readable.every(session, query)}
+    return {run_id: log_id for run_id, log_id in _FIRST_ERRORS.every(session, flow_run_ids)}
 
 
-def _filtered(flow_run_id: UUID, criteria: LogFilter) -> Select[Any]:
+def _filtered(session: Session, flow_run_id: UUID, criteria: LogFilter) -> Select[Any]:
     query = select(_log).where(_log.c.flow_run_id == flow_run_id)
     if criteria.min_level is not None:
         query = query.where(_log.c.level >= criteria.min_level)
@@ -88,5 +96,5 @@ def _filtered(flow_run_id: UUID, criteria: LogFilter) -> Select[Any]:
         own = f"{LOGGER}.{criteria.stream}"
         query = query.where(or_(_log.c.logger == own, _log.c.logger.like(f"{LOGGER}.%.{criteria.stream}")))
     if criteria.text:
-        query = query.where(_log.c.message.ilike(like(criteria.text), escape="\\"))
+        query = query.where(contains(session, _log.c.message, criteria.text))
     return query

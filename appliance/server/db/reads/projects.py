@@ -10,12 +10,21 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads import readable
+from appliance.server.db.reads.among import OfMany
 from appliance.server.db.rows.projects import ProjectRow
 from appliance.server.db.tables import metadata
 
 _project = metadata.tables["project"]
 _flow = metadata.tables["flow"]
 MOST = 500
+_OF_IDS = OfMany(lambda among: select(_project).where(among(_project.c.id)))
+_FLOW_COUNTS = OfMany(
+    lambda among: (
+        select(_flow.c.project_id, func.count())
+        .where(among(_flow.c.project_id), _flow.c.archived.is_(False))
+        .group_by(_flow.c.project_id)
+    )
+)
 
 
 def every(session: Session, archived: bool = False) -> Sequence[ProjectRow]:
@@ -25,7 +34,7 @@ def every(session: Session, archived: bool = False) -> Sequence[ProjectRow]:
 
 
 def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[ProjectRow]:
-    return cast(Sequence[ProjectRow], readable.every(session, select(_project).where(_project.c.id.in_(ids))))
+    return cast(Sequence[ProjectRow], _OF_IDS.every(session, ids))
 
 
 def is_paused(session: Session, project_id: UUID) -> bool:
@@ -35,9 +44,4 @@ def is_paused(session: Session, project_id: UUID) -> bool:
 
 def flow_counts(session: Session, ids: Collection[UUID]) -> dict[UUID, int]:
     """How many flows of each project are not archived."""
-    query = (
-        select(_flow.c.project_id, func.count())
-        .where(_flow.c.project_id.in_(ids), _flow.c.archived.is_(False))
-        .group_by(_flow.c.project_id)
-    )
-    return {project_id: number for project_id, number in readable.every(session, query)}
+    return {project_id: number for project_id, number in _FLOW_COUNTS.every(session, ids)}

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock
 from appliance.kit.plurals import counted
+from appliance.server.db.prepared import Prepared
 from appliance.server.db.sqlite import is_undecodable
 from appliance.server.errors import DamagedRow
 
@@ -57,7 +58,7 @@ def set_aside() -> Iterator[None]:
         skip(error)
 
 
-def every(session: Session, statement: Executable, values: dict[str, Any] | None = None) -> list[Any]:
+def every(session: Session, statement: Executable | Prepared, values: dict[str, Any] | None = None) -> list[Any]:
     """All rows that can be read."""
     sound, errors = _read(session, statement, values)
     _skip(errors)
@@ -69,7 +70,7 @@ def complete(session: Session, statement: Executable, values: dict[str, Any] | N
     return list(session.connection().execute(statement, values or {}).all())
 
 
-def scalars(session: Session, statement: Executable, values: dict[str, Any] | None = None) -> list[Any]:
+def scalars(session: Session, statement: Executable | Prepared, values: dict[str, Any] | None = None) -> list[Any]:
     """The first column of all rows that can be read."""
     return [row[0] for row in every(session, statement, values)]
 
@@ -108,16 +109,20 @@ def changed(session: Session, statement: Executable, values: dict[str, Any] | No
 
 
 def _read(
-    session: Session, statement: Executable, values: dict[str, Any] | None
+    session: Session, statement: Executable | Prepared, values: dict[str, Any] | None
 ) -> tuple[list[Any], Sequence[DamagedRow]]:
     connection = session.connection()
     try:
+        if isinstance(statement, Prepared):
+            return list(statement.all(session, values or {})), ()
         return list(connection.execute(statement, values or {}).all()), ()
     except DamagedRow:
         pass
     except OperationalError as error:
         if not is_undecodable(error):
             raise
+    if isinstance(statement, Prepared):
+        statement = statement.statement
     return _one_after_another(connection, statement, values)
 
 

@@ -32,7 +32,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from appliance.protocol.run_filter import RunFilter
-from appliance.server.db.reads.pages import like
+from appliance.server.db.reads.pages import contains
 from appliance.server.db.tables import metadata
 from appliance.server.db.tables.columns import Time
 from appliance.server.errors import Invalid
@@ -52,7 +52,7 @@ _WHOLE = 2**63
 
 def every(session: Session, criteria: RunFilter, now: datetime) -> list[Condition]:
     """All conditions of the filter."""
-    conditions = [*due(criteria), *states(criteria), *texts(criteria), *of_rows(session, criteria, now)]
+    conditions = [*due(criteria), *states(criteria), *texts(session, criteria), *of_rows(session, criteria, now)]
     if hides_future(criteria):
         conditions.append(default_condition(now))
     if criteria.flow_id is not None:
@@ -79,15 +79,14 @@ def states(criteria: RunFilter) -> list[Condition]:
     return [or_(*either)] if either else []
 
 
-def texts(criteria: RunFilter) -> list[Condition]:
+def texts(session: Session, criteria: RunFilter) -> list[Condition]:
     """What names must be or contain."""
     conditions: list[Condition] = []
     if criteria.name is not None:
         conditions.append(_run.c.name == criteria.name)
     if criteria.text:
-        pattern = like(criteria.text)
-        flows = select(_flow.c.id).where(_flow.c.name.ilike(pattern, escape="\\"))
-        conditions.append(or_(_run.c.name.ilike(pattern, escape="\\"), _run.c.flow_id.in_(flows)))
+        flows = select(_flow.c.id).where(contains(session, _flow.c.name, criteria.text))
+        conditions.append(or_(contains(session, _run.c.name, criteria.text), _run.c.flow_id.in_(flows)))
     return conditions
 
 

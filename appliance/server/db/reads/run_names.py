@@ -10,7 +10,7 @@ from sqlalchemy import Select, bindparam, column, func, select, table, text
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads import readable, settings
-from appliance.server.db.reads.pages import like
+from appliance.server.db.reads.pages import contains
 from appliance.server.db.tables import metadata
 
 _names = metadata.tables["run_name"]
@@ -41,7 +41,7 @@ def containing(session: Session, part: str) -> Select[Any] | None:
     few = select(func.count()).select_from(hits.limit(MOST + 1).subquery())
     if session.execute(few).scalar_one() > MOST:
         return None
-    named = select(_names.c.flow_run_id).where(_names.c.name.ilike(like(part), escape="\\"))
+    named = select(_names.c.flow_run_id).where(contains(session, _names.c.name, part))
     return named.where(_names.c.id.in_(hits))
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import and_, select, text, tuple_
+from sqlalchemy import Integer, and_, bindparam, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
@@ -15,6 +15,7 @@ from appliance.kit.documents import JsonDocument
 from appliance.protocol.run_filter import RunFilter
 from appliance.server.db.conditions import ONLY_PLANNED, SCHEDULED_NOW
 from appliance.server.db.reads import readable, run_filters
+from appliance.server.db.reads.among import OfMany
 from appliance.server.db.reads.pages import RowPage, only_id, read, text_key, unusable
 from appliance.server.db.rows.schedules import ScheduleRow, SkipRow
 from appliance.server.db.tables import metadata
@@ -25,13 +26,19 @@ _skip = metadata.tables["schedule_skip"]
 _flow = metadata.tables["flow"]
 _run = metadata.tables["flow_run"]
 MOST = 500
+_OF_FLOWS = OfMany(
+    lambda among: (
+        select(_schedule)
+        .where(among(_schedule.c.flow_id))
+        .order_by(_schedule.c.created, _schedule.c.id)
+        .limit(bindparam("most", type_=Integer))
+    )
+)
 ACTIVE = text("schedule.active")  # literal, so that the planner can use the partial index
 
 
 def of_flows(session: Session, flow_ids: Collection[UUID]) -> Sequence[ScheduleRow]:
-    query = select(_schedule).where(_schedule.c.flow_id.in_(flow_ids))
-    query = query.order_by(_schedule.c.created, _schedule.c.id).limit(MOST * max(1, len(flow_ids)))
-    return cast(Sequence[ScheduleRow], readable.every(session, query))
+    return cast(Sequence[ScheduleRow], _OF_FLOWS.every(session, flow_ids, {"most": MOST * len(flow_ids)}))
 
 
 def page(

@@ -9,11 +9,13 @@ import msgspec
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import readable
 from appliance.server.db.tables import metadata
 from appliance.server.errors import DamagedRow
 
 _setting = metadata.tables["setting"]
+_ONE = Prepared(select(_setting.c.value).where(_setting.c.name == bindparam("name")))
 _SEVERAL = select(_setting.c.name, _setting.c.value).where(_setting.c.name.in_(bindparam("names", expanding=True)))
 
 T = TypeVar("T")
@@ -46,7 +48,7 @@ class Stored(Generic[T]):
 
 
 def get(session: Session, name: str) -> str | None:
-    return several(session, (name,)).get(name)
+    return next((row.value for row in readable.every(session, _ONE, {"name": name})), None)
 
 
 def several(session: Session, names: Collection[str]) -> dict[str, str]:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import and_, func, literal, or_, select, text
+from sqlalchemy import FromClause, Select, and_, bindparam, func, literal_column, null, or_, select, text, union_all
 from sqlalchemy.orm import Session
 
 from appliance.protocol.states import StateType
+from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import readable
+from appliance.server.db.reads.among import OfMany
 from appliance.server.db.reads.pages import RowPage, read, text_key, unusable
 from appliance.server.db.rows.task_runs import (
     EarlierTaskRun,
+    FailedTaskRun,
     PausedTaskRun,
     StoredTaskRun,
     TaskRunResult,
@@ -28,7 +31,45 @@ from appliance.server.db.tables import metadata
 
 _task = metadata.tables["task_run"]
 _state = metadata.tables["task_run_state"]
-_failed_on_its_own = and_(_task.c.state_type == "FAILED", _task.c.state_name.not_in(("TriggerFailed", "Crashed")))
+_failed_on_its_own = and_(
+    _task.c.state_type == "FAILED", _task.c.state_name != "TriggerFailed", _task.c.state_name != "Crashed"
+)
+_BOTH: tuple[Any, ...] = (func.count(), func.count().filter(_task.c.map_index < 0))
+_NUMBERS: tuple[Any, ...] = (
+    *_BOTH,
+    func.count().filter(_failed_on_its_own),
+    func.count().filter(_task.c.state_name == "TriggerFailed"),
+)
+_OTHERS_OF_ONE = (
+    select(_task.c.state_type, *_NUMBERS)
+    .where(_task.c.flow_run_id == bindparam("run"), _task.c.state_type != "SUCCESS")
+    .group_by(_task.c.state_type)
+)
+_ALL_OF_ONE = select(null(), *_BOTH, literal_column("0"), literal_column("0")).where(
+    _task.c.flow_run_id == bindparam("run")
+)
+_NUMBERS_OF_ONE = Prepared(union_all(_OTHERS_OF_ONE, _ALL_OF_ONE))
+"""One statement, since on Postgres each sees a snapshot of its own."""
+_COUNTS = OfMany(
+    lambda among: (
+        select(_task.c.flow_run_id, _task.c.state_type, *_NUMBERS)
+        .where(among(_task.c.flow_run_id))
+        .group_by(_task.c.flow_run_id, _task.c.state_type)
+    )
+)
+_PLACE = func.row_number().over(partition_by=_task.c.flow_run_id, order_by=(_task.c.state_at, _task.c.id))
+_FIRST_FAILURES = OfMany(
+    lambda among: _first(
+        select(_task.c.id, _PLACE.label("place")).where(among(_task.c.flow_run_id), _failed_on_its_own).subquery()
+    )
+)
+_HISTORIES = OfMany(
+    lambda among: (
+        select(_state.c.task_run_id, _state.c.version, _state.c.type, _state.c.name, _state.c.at)
+        .where(among(_state.c.task_run_id))
+        .order_by(_state.c.task_run_id, _state.c.version)
+    )
+)
 _STORED = select(
     _task.c.id,
     _task.c.name,
@@ -42,18 +83,21 @@ _STORED = select(
     _task.c.end_time,
 )
 _BY_IDS = {
-    "sqlite": _STORED.where(text("task_run.id in (select value from json_each(:ids))")),
-    "postgresql": _STORED.where(text("task_run.id = any(:ids)")),
+    "sqlite": Prepared(_STORED.where(text("task_run.id in (select value from json_each(:ids))"))),
+    "postgresql": Prepared(_STORED.where(text("task_run.id = any(:ids)"))),
 }
 """One parameter, however many ids there are: an IN list would be rendered again for each report."""
 
 
 @dataclass
 class Recorded:
-    """How many task runs a run has of each state type, and how many that aren't mapped children."""
+    """How many task runs a run has of each state type, how many that aren't mapped children, how many failed on their own, and how many did
+    not run because of that."""
 
     by_type: dict[str, int] = field(default_factory=dict)
     tasks: int = 0
+    failed: int = 0
+    not_run: int = 0
 
 
 def page(
@@ -79,55 +123,48 @@ def page(
 
 def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, Recorded]:
     """The recorded task runs of each run; runs without any are left out."""
-    numbers = (func.count(), func.count().filter(_task.c.map_index < 0))
-    if len(flow_run_ids) == 1:  # grouping without the run halves the time for 100,000 tasks
+    if len(flow_run_ids) == 1:
         [only] = flow_run_ids
-        query = select(literal(only), _task.c.state_type, *numbers).where(_task.c.flow_run_id == only)
-        query = query.group_by(_task.c.state_type)
+        rows = [(only, *row) for row in _numbers_of(session, only)]
     else:
-        query = select(_task.c.flow_run_id, _task.c.state_type, *numbers).where(_task.c.flow_run_id.in_(flow_run_ids))
-        query = query.group_by(_task.c.flow_run_id, _task.c.state_type)
+        rows = _COUNTS.every(session, flow_run_ids)
     records: dict[UUID, Recorded] = {}
-    for flow_run_id, state_type, number, tasks in readable.every(session, query):
-        recorded = records.setdefault(flow_run_id, Recorded())
+    for flow_run_id, state_type, number, tasks, failed, not_run in rows:
+        recorded = records.get(flow_run_id)
+        if recorded is None:
+            recorded = records[flow_run_id] = Recorded()
         recorded.by_type[state_type] = number
         recorded.tasks += tasks
+        recorded.failed += failed
+        recorded.not_run += not_run
     return records
 
 
-def first_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, TaskRunRow]:
+def _numbers_of(session: Session, flow_run_id: UUID) -> list[tuple[Any, ...]]:
+    """The numbers of one run, which may have 100,000 tasks. SQLite sorts what it groups, so that only those are grouped that are not successful,
+    and all are counted in the index."""
+    rows = readable.every(session, _NUMBERS_OF_ONE, {"run": flow_run_id})
+    others = [row for row in rows if row[0] is not None]
+    [(_, every, tasks, *_)] = [row for row in rows if row[0] is None]
+    number, top = every - sum(row[1] for row in others), tasks - sum(row[2] for row in others)
+    return [*others, ("SUCCESS", number, top, 0, 0)] if number else others
+
+
+def _first(ranked: FromClause) -> Select[Any]:
+    columns = [_task.c[name] for name in FailedTaskRun.__annotations__]
+    return select(*columns).join(ranked, ranked.c.id == _task.c.id).where(ranked.c.place == 1)
+
+
+def first_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, FailedTaskRun]:
     """The task run of each run that failed first on its own: one that a trigger or a crash ended is never the cause."""
-    first = func.row_number().over(partition_by=_task.c.flow_run_id, order_by=(_task.c.state_at, _task.c.id))
-    ranked = (
-        select(_task.c.id, first.label("place"))
-        .where(_task.c.flow_run_id.in_(flow_run_ids), _failed_on_its_own)
-        .subquery()
-    )
-    query = select(_task).join(ranked, ranked.c.id == _task.c.id).where(ranked.c.place == 1)
-    return {row.flow_run_id: row for row in cast(Iterable[TaskRunRow], readable.every(session, query))}
-
-
-def count_failures(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
-    """For each run: (how many task runs failed on their own, how many did not run because of that)."""
-    own = func.count().filter(_failed_on_its_own)
-    skipped = func.count().filter(_task.c.state_name == "TriggerFailed")
-    query = (
-        select(_task.c.flow_run_id, own, skipped)
-        .where(_task.c.flow_run_id.in_(flow_run_ids), _task.c.state_type == "FAILED")
-        .group_by(_task.c.flow_run_id)
-    )
-    return {run_id: (failed, skipped) for run_id, failed, skipped in readable.every(session, query)}
+    rows = cast(Iterable[FailedTaskRun], _FIRST_FAILURES.every(session, flow_run_ids))
+    return {row.flow_run_id: row for row in rows}
 
 
 def histories(session: Session, task_run_ids: Collection[UUID]) -> dict[UUID, list[TaskStateRow]]:
     """The states of each task run, oldest first."""
-    query = (
-        select(_state.c.task_run_id, _state.c.version, _state.c.type, _state.c.name, _state.c.at)
-        .where(_state.c.task_run_id.in_(task_run_ids))
-        .order_by(_state.c.task_run_id, _state.c.version)
-    )
     states: dict[UUID, list[TaskStateRow]] = defaultdict(list)
-    for row in cast(Iterable[TaskStateRow], readable.every(session, query)):
+    for row in cast(Iterable[TaskStateRow], _HISTORIES.every(session, task_run_ids)):
         states[row.task_run_id].append(row)
     return states
 
@@ -144,8 +181,8 @@ def by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredTaskRun]:
     """The task runs with these ids that exist, by id."""
     dialect = session.connection().dialect.name
     listed = msgspec.json.encode([id.hex for id in ids]).decode() if dialect == "sqlite" else list(ids)
-    result = readable.complete(session, _BY_IDS[dialect], {"ids": listed})
-    return {row.id: row for row in cast(Iterable[StoredTaskRun], result)}
+    rows = cast(Sequence[StoredTaskRun], _BY_IDS[dialect].all(session, {"ids": listed}))
+    return {row.id: row for row in rows}
 
 
 def types_of(session: Session, flow_run_id: UUID) -> dict[tuple[str, int], tuple[UUID, StateType]]:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import readable
 from appliance.server.db.rows.tokens import TokenRow
 from appliance.server.db.tables import metadata
@@ -17,13 +18,13 @@ from appliance.server.db.tables import metadata
 _token = metadata.tables["api_token"]
 _user = metadata.tables["user"]
 _joined = select(_token, _user.c.username, _user.c.role, _user.c.disabled).join(_user, _user.c.id == _token.c.user_id)
-_OF_HASH = _joined.where(_token.c.token_hash == bindparam("hash"))
+_OF_HASH = Prepared(_joined.where(_token.c.token_hash == bindparam("hash")))
 MOST = 1_000
 
 
 def by_hash(session: Session, token_hash: str) -> TokenRow | None:
     """The token with its user's name, role and state."""
-    return cast(TokenRow | None, session.connection().execute(_OF_HASH, {"hash": token_hash}).one_or_none())
+    return cast(TokenRow | None, _OF_HASH.one_or_none(session, {"hash": token_hash}))
 
 
 def get(session: Session, token_id: UUID) -> TokenRow | None:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.conditions import LIVE_NOW
+from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import (
     agents,
     concurrency,
@@ -40,6 +41,11 @@ from appliance.server.domain.waiting import (
 
 _run = metadata.tables["flow_run"]
 _schedule = metadata.tables["schedule"]
+_BUSY_SCHEDULES = Prepared(
+    select(_schedule.c.id, _run.c.id, _run.c.name)
+    .join(_run, _run.c.schedule_id == _schedule.c.id)
+    .where(LIVE_NOW, _schedule.c.overlap != "allow")
+)
 
 
 def situation(session: Session, now: datetime) -> Situation:
@@ -125,9 +131,4 @@ def _limits(session: Session) -> dict[Key, LimitFacts]:
 
 
 def _busy_schedules(session: Session) -> dict[UUID, Holder]:
-    query = (
-        select(_schedule.c.id, _run.c.id, _run.c.name)
-        .join(_run, _run.c.schedule_id == _schedule.c.id)
-        .where(LIVE_NOW, _schedule.c.overlap != "allow")
-    )
-    return {schedule_id: Holder(run_id, name) for schedule_id, run_id, name in readable.every(session, query)}
+    return {schedule_id: Holder(run_id, name) for schedule_id, run_id, name in readable.every(session, _BUSY_SCHEDULES)}

@@ -129,7 +129,7 @@ class RunSummary(RowType):
 
 
 class FlowRunRow(RunSummary):
-    """What lists need of a run: all but its large columns and the hash of its token."""
+    """What lists need of a run."""
 
     flow_version_id: UUID
     schedule_id: UUID | None
@@ -138,13 +138,7 @@ class FlowRunRow(RunSummary):
     parameters: Parameters
     labels: list[str]
     priority: int
-    parent_flow_run_id: UUID | None
-    parent_task_slug: str | None
     agent_id: UUID | None
-    lease_expires_at: datetime | None
-    last_seq: int
-    cancel_requested: bool
-    times_resurrected: int
     created: datetime
     created_by: str
 

@@ -11,6 +11,17 @@ from appliance.protocol.states import StateType
 from appliance.server.db.rows.row_type import RowType
 
 
+class FailedTaskRun(RowType):
+    """What is shown of the task that made a run fail."""
+
+    flow_run_id: UUID
+    task_slug: str
+    map_index: int
+    state_message: str
+    state_data: JsonDocument | None
+    run_count: int
+
+
 class TaskRunRow(RowType):
     """A whole task run."""
 

@@ -14,6 +14,7 @@ from appliance.server.db.tables.columns import BigKey, Document, Id, LongText, O
 from appliance.server.domain.transitions import TYPES
 
 _LIVE = "state_type in ('PENDING', 'RUNNING', 'CANCELLING')"
+_RETRIED = "state_type = 'SCHEDULED' and attempt > 0"
 _BEGUN, _OVER, _OPEN = "start_time is not null", "end_time is not null", "end_time is null"
 
 
@@ -36,6 +37,13 @@ class FlowRun(SQLModel, table=True):
         Index("ix_flow_run_name_due", "state_name", "scheduled_time"),
         Index("ix_flow_run_start_time", "start_time", "id", sqlite_where=text(_BEGUN), postgresql_where=text(_BEGUN)),
         Index("ix_flow_run_end_time", "end_time", "id", sqlite_where=text(_OVER), postgresql_where=text(_OVER)),
+        Index(
+            "ix_flow_run_retried",
+            "state_type",
+            "scheduled_time",
+            sqlite_where=text(_RETRIED),
+            postgresql_where=text(_RETRIED),
+        ),
         Index("ix_flow_run_open", "flow_id", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
     )
 

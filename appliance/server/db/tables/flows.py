@@ -30,6 +30,7 @@ class _Graph(msgspec.Struct):
     tasks: list[_Task] = []
     edges: list[_Edge] = []
     reference_tasks: list[str] = []
+    secrets: list[str] = []
 
 
 class _Settings(msgspec.Struct):
@@ -66,7 +67,7 @@ class FlowVersion(SQLModel, table=True):
     )  # domain.versions.fingerprint; until schema 0005, the hash that the client sent
     restores: int | None = Field(default=None, sa_type=Whole)  # the number of the first version with this content
     changes: list[str] | None = Field(default=None, sa_type=Texts)  # what differs from the version before, in words
-    graph: JsonDocument = Field(sa_type=Json(JsonDocument, _Graph))  # tasks, edges, reference_tasks
+    graph: JsonDocument = Field(sa_type=Json(JsonDocument, _Graph))  # tasks, edges, reference_tasks, secrets
     parameters: list[JsonDocument] = Field(
         sa_type=Json(list[JsonDocument], list[_Named])
     )  # name, required, default, schema

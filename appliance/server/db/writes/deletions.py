@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import delete, select
@@ -21,13 +22,13 @@ _limit = metadata.tables["concurrency_limit"]
 _RUNS_AT_ONCE = 50
 
 
-def some_runs(session: Session, flow_id: UUID, most_rows: int) -> int:
+def some_runs(session: Session, flow_id: UUID, most_rows: int, now: datetime) -> int:
     """Delete runs of the flow that have no process, with everything that belongs to them, until about that many rows are gone; return how
     many runs are gone. The last one may be left partly deleted."""
     idle = select(_run.c.id).where(_run.c.flow_id == flow_id, _run.c.state_type.not_in(LIVE))
     rows, runs = 0, 0
     for run in session.connection().execute(idle.limit(_RUNS_AT_ONCE).with_for_update()).scalars().all():
-        removed, whole = delete_run(session, run, most_rows - rows)
+        removed, whole = delete_run(session, run, most_rows - rows, now)
         rows, runs = rows + removed, runs + whole
         if rows >= most_rows:
             break

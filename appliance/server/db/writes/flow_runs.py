@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.conditions import LIVE_NOW, ONLY_PLANNED
+from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import readable
 from appliance.server.db.reads.run_health import waiting_since
 from appliance.server.db.rows.flow_runs import AttemptRun, AttemptToken, LateRun, NewFlowRun
@@ -30,7 +31,7 @@ _projects = table(Project)
 
 
 _CHUNK = 1_000
-_OF_ATTEMPT = (
+_OF_ATTEMPT = Prepared(
     select(
         *FACTS,
         runs.c.parameters,
@@ -72,7 +73,7 @@ def insert_new(session: Session, rows: list[NewFlowRun]) -> list[UUID]:
 def lock_attempt(session: Session, flow_run_id: UUID) -> AttemptRun | None:
     """Lock a run until the transaction ends: what the rules need to know of it, what an attempt works with, and whether its flow is paused.
     None when there is no such run."""
-    return cast(AttemptRun | None, session.connection().execute(_OF_ATTEMPT, {"run": flow_run_id}).one_or_none())
+    return cast(AttemptRun | None, _OF_ATTEMPT.one_or_none(session, {"run": flow_run_id}))
 
 
 def set_tokens(session: Session, hashes: list[AttemptToken]) -> None:
@@ -107,6 +108,7 @@ def delete_planned(session: Session, schedule_id: UUID, now: datetime) -> int:
             runs.c.attempt == 0,
             runs.c.version == 1,  # a run that a person has edited stays
         ),
+        now,
     )
 
 
@@ -117,21 +119,21 @@ def lock_planned(session: Session, schedule_id: UUID, after: datetime, until: da
     return {row.due_at: row.id for row in readable.every(session, statement)}
 
 
-def delete_all(session: Session, ids: list[UUID]) -> None:
+def delete_all(session: Session, ids: list[UUID], now: datetime) -> None:
     """Delete these runs."""
     for start in range(0, len(ids), _CHUNK):
-        _delete(session, runs.c.id.in_(ids[start : start + _CHUNK]))
+        _delete(session, runs.c.id.in_(ids[start : start + _CHUNK]), now)
 
 
-def delete_one(session: Session, flow_run_id: UUID) -> None:
+def delete_one(session: Session, flow_run_id: UUID, now: datetime) -> None:
     """Delete a run with its task runs, states and logs."""
-    _delete(session, runs.c.id == flow_run_id)
+    _delete(session, runs.c.id == flow_run_id, now)
 
 
-def _delete(session: Session, chosen: ColumnElement[bool]) -> int:
+def _delete(session: Session, chosen: ColumnElement[bool], now: datetime) -> int:
     run_names.forget(session, chosen)
     log_search.forget_runs(session, chosen)
-    return usage.delete_runs(session, chosen)
+    return usage.delete_runs(session, chosen, now)
 
 
 def become_late(session: Session, due_before: datetime, message: str, now: datetime, limit: int) -> list[LateRun]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Text, case, cast, false, func, or_, update
+from sqlalchemy import ColumnElement, Text, bindparam, case, cast, false, func, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -13,6 +13,12 @@ from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.leases import Lease
 
 _leases = table(Lease)
+_RECORD = (
+    update(_leases)
+    .where(_leases.c.name == bindparam("of"), _leases.c.epoch == bindparam("held"))
+    .values({column: bindparam(column) for column in ("last_run_at", "last_counts", "expires")})
+)
+"""Built once, since every round of every service ends with it."""
 
 
 def acquire(session: Session, name: str, holder: str, expires: datetime, now: datetime) -> int | None:
@@ -56,11 +62,10 @@ def release(session: Session, name: str, holder: str, epoch: int, now: datetime)
     session.connection().execute(update(_leases).where(*mine).values(expires=now, holder=""))
 
 
-def record(session: Session, name: str, epoch: int, at: datetime, counts: str) -> bool:
-    """Record a completed round under the epoch in which it ran; False when the lease was lost meanwhile."""
-    statement = update(_leases).where(_leases.c.name == name, _leases.c.epoch == epoch)
-    result = session.connection().execute(statement.values(last_run_at=at, last_counts=counts[:500]))
-    return bool(result.rowcount == 1)
+def record(session: Session, name: str, epoch: int, at: datetime, counts: str, expires: datetime) -> bool:
+    """Record a completed round under the epoch in which it ran, and extend the lease; False when it was lost meanwhile."""
+    values = {"of": name, "held": epoch, "last_run_at": at, "last_counts": counts[:500], "expires": expires}
+    return bool(session.connection().execute(_RECORD, values).rowcount == 1)
 
 
 def beat(session: Session, name: str, holder: str, at: datetime, patience: timedelta) -> None:

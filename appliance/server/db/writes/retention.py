@@ -25,6 +25,7 @@ _rollup = metadata.tables["run_rollup"]
 _job = metadata.tables["job"]
 _session = metadata.tables["session"]
 _key = metadata.tables["request_key"]
+_removed_run = metadata.tables["removed_run"]
 _token = metadata.tables["api_token"]
 _agent = metadata.tables["agent"]
 _CHUNK = 500
@@ -69,7 +70,7 @@ def lock_if_ended(session: Session, flow_run_id: UUID) -> bool:
     return session.connection().execute(statement).one_or_none() is not None
 
 
-def run(session: Session, flow_run_id: UUID, limit: int) -> tuple[int, bool]:
+def run(session: Session, flow_run_id: UUID, limit: int, now: datetime) -> tuple[int, bool]:
     """Delete a run with everything that belongs to it, about `limit` rows at most. Return how many rows went, and whether the run is gone.
 
     The rest is left for the next call: log lines go first, then task runs, then the run itself.
@@ -84,7 +85,7 @@ def run(session: Session, flow_run_id: UUID, limit: int) -> tuple[int, bool]:
         tasks = connection.execute(oldest).scalars().all()
         if not tasks:
             run_names.forget(session, _run.c.id == flow_run_id)
-            return rows + usage.delete_runs(session, _run.c.id == flow_run_id), True
+            return rows + usage.delete_runs(session, _run.c.id == flow_run_id, now), True
         rows += _removed(session, delete(_task_state).where(_task_state.c.task_run_id.in_(tasks)))
         rows += _removed(session, delete(_task).where(_task.c.id.in_(tasks)))
     return rows, False
@@ -113,6 +114,12 @@ def request_keys(session: Session, before: datetime, limit: int) -> int:
     """Delete idempotency keys that were used before a time."""
     old = select(_key.c.id).where(_key.c.at < before).limit(limit)
     return _removed(session, delete(_key).where(_key.c.id.in_(old)))
+
+
+def removed_runs(session: Session, before: datetime, limit: int) -> int:
+    """Forget runs that were deleted before a time."""
+    old = select(_removed_run.c.id).where(_removed_run.c.at < before).limit(limit)
+    return _removed(session, delete(_removed_run).where(_removed_run.c.id.in_(old)))
 
 
 def tokens(session: Session, before: datetime, limit: int) -> int:

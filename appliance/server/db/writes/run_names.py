@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, column, insert, literal, selec
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
+from appliance.server.db import direct
 from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.reads import readable
 from appliance.server.db.tables import metadata
@@ -23,9 +24,9 @@ _insert = BulkInsert(_names)
 
 def add(connection: Connection, runs: Iterable[tuple[UUID, str]]) -> None:
     """Add the names of runs that SQLite's index doesn't have yet."""
-    last = connection.exec_driver_sql(_LAST).scalar_one()
+    last = direct.execute(connection, _LAST).fetchone()[0]
     _insert(connection, [{"flow_run_id": run, "name": name} for run, name in runs])
-    connection.exec_driver_sql(_ADD, (last,))
+    direct.execute(connection, _ADD, (last,))
 
 
 def forget(session: Session, runs: ColumnElement[bool]) -> None:

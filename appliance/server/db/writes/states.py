@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from appliance.protocol.state_change import StateChange
 from appliance.server.db.bulk import BulkInsert
+from appliance.server.db.prepared import Prepared
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.rows.states import NewState
 from appliance.server.db.tables.columns import table
@@ -42,29 +43,29 @@ FACTS = (
     runs.c.scheduled_time,
 )
 COUNTED = (runs.c.stored_rows, runs.c.stored_bytes, runs.c.log_rows, runs.c.log_bytes)
-_LOCKED = select(*FACTS).where(runs.c.id == bindparam("run")).with_for_update(key_share=True)
+_LOCKED = Prepared(select(*FACTS).where(runs.c.id == bindparam("run")).with_for_update(key_share=True))
 _CHANGE = (
     update(runs)
     .where(runs.c.id == bindparam("run"), runs.c.version == bindparam("expected"))
     .values({column: column + bindparam(f"more_{column.name}") for column in COUNTED})
 )
+_CHANGE_PLAINLY = Prepared(_CHANGE)
 _MORE = ("more_stored_rows", "more_stored_bytes", "more_log_rows", "more_log_bytes")
 
 
 def lock(session: Session, flow_run_id: UUID) -> LockedRun | None:
     """Lock a run until the transaction ends; what the rules need to know of it, or None when there is no such run."""
-    return cast(LockedRun | None, session.connection().execute(_LOCKED, {"run": flow_run_id}).one_or_none())
+    return cast(LockedRun | None, _LOCKED.one_or_none(session, {"run": flow_run_id}))
 
 
 def change(session: Session, flow_run_id: UUID, version: int, values: FlowRunColumns, stored: Stored) -> bool:
     """Change the run if it still has this version, and add to what it has stored; True if it did."""
     computed = {name: value for name, value in values.items() if isinstance(value, ClauseElement)}
-    statement = (
-        _CHANGE.values(**computed) if computed else _CHANGE
-    )  # plain values are parameters and need no new statement
     plain = {name: value for name, value in values.items() if name not in computed}
-    more = dict(zip(_MORE, stored, strict=True))
-    result = session.connection().execute(statement, plain | more | {"run": flow_run_id, "expected": version})
+    parameters = plain | dict(zip(_MORE, stored, strict=True)) | {"run": flow_run_id, "expected": version}
+    if not computed:
+        return _CHANGE_PLAINLY.change(session, parameters) == 1
+    result = session.connection().execute(_CHANGE.values(**computed), parameters)
     return bool(result.rowcount == 1)
 
 

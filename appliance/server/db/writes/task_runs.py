@@ -7,12 +7,13 @@ from itertools import islice
 from typing import Any, Unpack, cast
 from uuid import UUID
 
-from sqlalchemy import Row, and_, bindparam, select, update
+from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from appliance.protocol.state_change import StateChange
 from appliance.protocol.states import TERMINAL
 from appliance.server.db.bulk import BulkInsert
+from appliance.server.db.prepared import Prepared
 from appliance.server.db.rows.task_runs import (
     ClearedColumns,
     NewTaskRun,
@@ -30,13 +31,14 @@ _states = table(TaskRunState)
 _CHUNK = 500
 _IS_OPEN = and_(*(_runs.c.state_type != type for type in sorted(TERMINAL)))
 """Not an IN list: SQLAlchemy would render it into the statement on every execution."""
-_OPEN = select(_runs.c.id, _runs.c.version).where(_runs.c.flow_run_id == bindparam("flow_run"), _IS_OPEN)
+_OPEN = Prepared(select(_runs.c.id, _runs.c.version).where(_runs.c.flow_run_id == bindparam("flow_run"), _IS_OPEN))
 _insert = BulkInsert(_runs)
 _UPDATE = (
     update(_runs)
     .where(_runs.c.id == bindparam("run"))
     .values({name: bindparam(f"new_{name}") for name in TaskRunColumns.__annotations__})
 )
+_UPDATE_ONE = Prepared(_UPDATE)
 _insert_states = BulkInsert(_states)
 
 
@@ -44,14 +46,16 @@ def store(session: Session, new: list[NewTaskRun], changed: list[TaskRunUpdate],
     """Insert new task runs, update existing ones, and append to their histories."""
     connection = session.connection()
     _insert(connection, new)
-    if changed:
+    if len(changed) == 1:
+        _UPDATE_ONE.change(session, changed[0])
+    elif changed:
         connection.execute(_UPDATE, changed)
     _insert_states(connection, states)
 
 
 def columns_of(row: StoredTaskRun) -> TaskRunColumns:
     """A copy of the stored columns to change; the message, data and time of the state come with the next state."""
-    return cast(TaskRunColumns, dict(cast(Row[Any], row)._mapping))
+    return cast(TaskRunColumns, cast(Any, row)._asdict())
 
 
 def update_of(id: UUID, run: TaskRunColumns) -> TaskRunUpdate:
@@ -76,7 +80,7 @@ def update_of(id: UUID, run: TaskRunColumns) -> TaskRunUpdate:
 def close(session: Session, flow_run_id: UUID, attempt: int, end: StateChange) -> int:
     """Set every unfinished task run of the flow run to a terminal state; how many there were."""
     connection = session.connection()
-    rows = connection.execute(_OPEN, {"flow_run": flow_run_id}).all()
+    rows = _OPEN.all(session, {"flow_run": flow_run_id})
     if not rows:
         return 0
     open_ones = and_(_runs.c.flow_run_id == flow_run_id, _IS_OPEN)

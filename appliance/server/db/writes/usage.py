@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, LargeBinary, bindparam, cast, delete, func, select, update
+from sqlalchemy import ColumnElement, LargeBinary, bindparam, case, cast, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from appliance.server.db import usage
 from appliance.server.db.reads.usage import projects_of
 from appliance.server.db.tables import metadata
+from appliance.server.db.writes import removed_runs
 from appliance.server.domain.quotas import LINE
 
 _run = metadata.tables["flow_run"]
@@ -34,6 +36,7 @@ _ADD_LINES = (
     .values(log_rows=_run.c.log_rows + bindparam("rows"), log_bytes=_run.c.log_bytes + bindparam("bytes"))
     .returning(_run.c.flow_id)
 )
+_IF_BEGUN = case((_run.c.attempt > 0, _run.c.id)).label("id")
 _OF_RUN = (
     _run.c.flow_id,
     (_run.c.stored_rows + _run.c.log_rows).label("rows"),
@@ -53,9 +56,11 @@ def add_lines(session: Session, flow_run_id: UUID, rows: int, bytes: int) -> UUI
     return flow_id
 
 
-def delete_runs(session: Session, chosen: ColumnElement[bool]) -> int:
-    """Delete the runs for which this condition holds, and take what they have stored off their projects; how many they were."""
-    gone = session.connection().execute(delete(_run).where(chosen).returning(*_OF_RUN)).all()
+def delete_runs(session: Session, chosen: ColumnElement[bool], now: datetime) -> int:
+    """Delete the runs for which this condition holds, and take what they have stored off their projects; how many they were. Those that an
+    agent was ever given may have kept results, and are noted for it."""
+    gone = session.connection().execute(delete(_run).where(chosen).returning(_IF_BEGUN, *_OF_RUN)).all()
+    removed_runs.add(session, (row.id for row in gone if row.id is not None), now)
     take_off(session, ((row.flow_id, row.rows, row.bytes) for row in gone))
     return len(gone)
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import strawberry
 
+from appliance.server.db.reads.task_runs import Recorded
 from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary
 from appliance.server.db.rows.task_runs import TaskRunRow
 from appliance.server.graphql.context import Info
@@ -82,7 +83,7 @@ def cause_of(row: FlowRunRow, info: Info) -> Cause:
     """A crash is its own cause, whatever its tasks were doing. Otherwise, the first task that failed on its own."""
     loaders = info.context.loaders
     data = row.state_data or {}
-    own, kept = loaders.failure_counts.load(row.id) or (0, 0)
+    recorded = loaders.task_counts.load(row.id) or Recorded()
     task = None if row.state_name == "Crashed" else loaders.failures.load(row.id)
     first_error = loaders.first_error.load(row.id)
     code, tail = data.get("exit_code"), data.get("tail")
@@ -92,8 +93,8 @@ def cause_of(row: FlowRunRow, info: Info) -> Cause:
         message=row.state_message if task is None else task.state_message,
         location=(data if task is None else task.state_data or {}).get("location"),
         attempts=row.attempt if task is None else max(1, task.run_count),
-        not_run=kept,
-        other_roots=own if task is None else own - 1,
+        not_run=recorded.not_run,
+        other_roots=recorded.failed if task is None else recorded.failed - 1,
         exit_code=code if isinstance(code, int) else None,
         signal=data.get("signal"),
         tail=[str(line) for line in tail] if isinstance(tail, list) else [],

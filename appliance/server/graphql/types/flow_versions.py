@@ -10,6 +10,7 @@ import strawberry
 
 from appliance.protocol.life_cycle import PartComparison
 from appliance.server.db.rows.flows import FlowVersionRow, VersionSummary
+from appliance.server.graphql.fields import described
 from appliance.server.graphql.scalars import JSON
 
 
@@ -74,6 +75,10 @@ class FlowVersion:
             )
             for item in self.row.parameters
         ]
+
+    @described("The names of the secrets that its runs may read from the server.")
+    def secrets(self) -> list[str]:
+        return list(self.row.graph.get("secrets", []))
 
     @strawberry.field
     def tasks(self) -> list[TaskDef]:

@@ -12,7 +12,7 @@ from appliance.server.graphql.types.projects import Project
 
 
 @strawberry.type(
-    description="What would be deleted. Numbers end at 100,000. Results are stored elsewhere and are not deleted."
+    description="What would be deleted. Numbers end at 100,000. Agents remove the results in their folders; others stay."
 )
 class DeletionPreview:
     project: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import cast
 from uuid import UUID
 
+import msgspec
 import strawberry
 
 from appliance.kit.documents import JsonDocument
@@ -109,12 +111,18 @@ class EditSchedulePayload:
     schedule: Schedule
 
 
+@lru_cache(maxsize=1024)
+def _description(document: bytes) -> str:
+    """The schedule in words: a page of flows has hundreds, many of them alike."""
+    return describe(msgspec.json.decode(document), with_zone=False)
+
+
 def schedule(row: ScheduleRow | StoredSchedule) -> Schedule:
     return Schedule(
         id=row.id,
         kind=row.kind,
         document=row.document,
-        description=describe(row.document, with_zone=False),
+        description=_description(msgspec.json.encode(row.document)),
         timezone=row.timezone,
         active=row.active,
         parameters=row.parameters,

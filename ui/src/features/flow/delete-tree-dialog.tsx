@@ -67,7 +67,7 @@ function Numbers({ deletion, noun }: { deletion: Deletion; noun: Target["noun"] 
       </ul>
       <p className="muted">
         {deletion.results > 0
-          ? `Not deleted: ${atLeast(deletion.results, "stored result")}, because only runs can reach them.`
+          ? `Not deleted here: ${atLeast(deletion.results, "stored result")}. Agents remove those in their folders within hours; others stay.`
           : "The code of the flow is not deleted."}
       </p>
     </>

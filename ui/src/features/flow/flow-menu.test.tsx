@@ -110,7 +110,7 @@ describe("deleting", () => {
       .getAllByRole("listitem")
       .map((item) => item.textContent);
     expect(lines).toEqual(["2 versions", "1 schedule", "12 runs", "30 task runs", "400 log lines"]);
-    expect(screen.getByText(/Not deleted: 3 stored results/)).toBeTruthy();
+    expect(screen.getByText(/Not deleted here: 3 stored results/)).toBeTruthy();
     const confirm = screen.getByRole("button", { name: "Delete flow" });
     expect(confirm).toHaveProperty("disabled", true);
     await page.user.type(screen.getByLabelText("Type etl to confirm"), "etl");

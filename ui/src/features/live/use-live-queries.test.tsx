@@ -8,6 +8,7 @@ import {
   limitKeys,
   peopleKeys,
   scheduleKeys,
+  secretKeys,
   systemKeys,
   taskRunKeys,
 } from "../../api/keys";
@@ -29,6 +30,7 @@ const KEYS: Record<string, QueryKey> = {
   jobs: jobKeys.list,
   job: jobKeys.one("job-1"),
   limits: limitKeys.list,
+  secrets: secretKeys.list,
   users: peopleKeys.users,
   tokens: peopleKeys.tokens,
   sessions: peopleKeys.sessions("user-1"),
@@ -107,8 +109,16 @@ describe("a change", () => {
     ]);
   });
 
-  it.each(["agent", "flow", "schedule"])("of %s may change why runs wait", async (topic) => {
+  it.each(["agent", "schedule"])("of %s may change why runs wait", async (topic) => {
     expect(await afterChanges({ topic })).toEqual(MOVED);
+  });
+
+  it("of a flow may also change who uses a secret", async () => {
+    expect(await afterChanges({ topic: "flow" })).toEqual([...MOVED, "secrets"].sort());
+  });
+
+  it("of a secret asks for the secrets", async () => {
+    expect(await afterChanges({ topic: "secret" })).toEqual(["secrets"]);
   });
 
   it("of a limit asks for the limits too", async () => {

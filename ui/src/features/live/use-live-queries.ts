@@ -11,6 +11,7 @@ import {
   objectOf,
   peopleKeys,
   projectKeys,
+  secretKeys,
   systemKeys,
 } from "../../api/keys";
 import { type Change, useChanges } from "../../api/live";
@@ -45,6 +46,7 @@ function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
   if (topics.has("project") || topics.has("flow")) again(projectKeys.lists);
   if (topics.has("job")) again(jobKeys.list);
   if (topics.has("flow_run") || topics.has("concurrency")) again(limitKeys.list);
+  if (topics.has("secret") || topics.has("flow")) again(secretKeys.list);
   if (topics.has("user")) again(peopleKeys.all);
   else if (topics.has("token")) again(peopleKeys.tokens);
   if (hasMoved) {

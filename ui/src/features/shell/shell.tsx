@@ -17,7 +17,7 @@ import { ShortcutsSheet } from "./shortcuts-sheet";
 import "./shell.css";
 
 interface PageLink {
-  to: "/runs" | "/logs" | "/flows" | "/limits" | "/people";
+  to: "/runs" | "/logs" | "/flows" | "/limits" | "/secrets" | "/people";
   label: string;
   keys: string;
   icon: string;
@@ -30,6 +30,13 @@ const PAGES: readonly PageLink[] = [
   { to: "/flows", label: "Flows", keys: "g f", icon: "M2 2.5H5V5.5H2ZM7 6.5H10V9.5H7ZM3.5 5.5V8H7" },
   { to: "/logs", label: "Logs", keys: "g s", icon: "M2 3H10M2 6H10M2 9H6.5" },
   { to: "/limits", label: "Limits", keys: "g l", icon: "M2 9V4.5H4V9ZM5 9V2H7V9ZM8 9V6H10V9Z" },
+  {
+    to: "/secrets",
+    label: "Secrets",
+    keys: "g e",
+    icon: "M3 5.5H9V10.5H3ZM4 5.5V4A2 2 0 0 1 8 4V5.5",
+    permission: "secrets:read",
+  },
   {
     to: "/people",
     label: "People",

@@ -1,0 +1,54 @@
+"""What an agent says of itself when it enrols."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from typing import Literal
+
+from appliance.agents.roots import Roots
+from appliance.config import Settings
+from appliance.kit.version import VERSION
+from appliance.protocol.agents import Enrol
+
+
+def introduction(
+    kind: Literal["process", "docker", "kubernetes"],
+    name: str,
+    labels: Sequence[str],
+    capacity: int,
+    roots: Roots | None,
+    env_names: Sequence[str] | None,
+    projects: Sequence[str] = (),
+) -> Enrol:
+    """What an agent on this machine says of itself when it enrols."""
+    return Enrol(
+        name=name,
+        type=kind,
+        labels=sorted(set(labels)),
+        projects=sorted(set(projects)),
+        capacity=capacity,
+        version=VERSION,
+        host=socket.gethostname(),
+        roots=None if roots is None else list(roots.open),
+        closed=[] if roots is None else list(roots.closed),
+        env_names=None if env_names is None else list(env_names),
+    )
+
+
+def embedded(settings: Settings, home: str | None) -> Enrol:
+    """What the agent of `appliance start` will say of itself. `home` is that of its user, None: the one of this process."""
+    return introduction(
+        "process",
+        settings.agent_name,
+        names_in(settings.agent_labels),
+        settings.agent_capacity,
+        Roots.of(settings, home=home),
+        settings.open_env_names,
+        names_in(settings.agent_projects),
+    )
+
+
+def names_in(text: str) -> list[str]:
+    """The names between commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -1,0 +1,52 @@
+"""What both ways to a server have in common: how long an answer may take, and how much of it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from appliance.client.answers import MOST_BYTES, Response
+from appliance.kit import clock
+from appliance.protocol.agents import MAX_WAIT
+
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = MAX_WAIT + 15.0  # a long poll is answered after at most MAX_WAIT
+LONGEST_ANSWER = 120.0
+"""Seconds until an answer must be complete, so that one that drips byte by byte can't hold a run up forever."""
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Exchange(Protocol):
+    """Connections to one server. Safe to share between threads."""
+
+    def exchange(
+        self, method: str, path: str, query: Mapping[str, Any], content: bytes, headers: Mapping[str, str]
+    ) -> tuple[Response, bytes]:
+        """One request, and the whole of its answer. Raises Lost if there is none, or what came back is not one."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class Lost(Exception):
+    """There is no answer."""
+
+
+class TooLong(Lost):
+    """An answer is too long, or takes too long."""
+
+
+def read(arriving: Iterable[bytes]) -> bytes:
+    """The body, unpacked as far as it is packed. Raises TooLong for what no appliance sends, such as a bomb."""
+    until = clock.monotonic() + LONGEST_ANSWER
+    parts, size = [], 0
+    for part in arriving:
+        parts.append(part)
+        size += len(part)
+        if size > MOST_BYTES:
+            raise TooLong(f"its answer is longer than {MOST_BYTES // 2**20} MB")
+        if clock.monotonic() > until:
+            raise TooLong(f"its answer takes longer than {LONGEST_ANSWER:.0f} s")
+    return b"".join(parts)

@@ -1,0 +1,55 @@
+"""Requests by an HTTP library, which knows encryption and proxies. It is imported on the first request, so that importing the SDK stays cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from appliance.client.answers import Response
+from appliance.client.exchange import CONNECT_TIMEOUT, READ_TIMEOUT, Lost, TooLong, read
+
+
+class Library:
+    """A client of httpx2."""
+
+    def __init__(self, http: Any) -> None:
+        self._http = http
+
+    def exchange(
+        self, method: str, path: str, query: Mapping[str, Any], content: bytes, headers: Mapping[str, str]
+    ) -> tuple[Response, bytes]:
+        """One request, and the whole of its answer. Raises Lost, and BadUrl."""
+        import httpx2
+
+        options = {"content": content or None, "params": query, "headers": headers}
+        try:
+            with self._http.stream(method, path, **options) as response:
+                return response, read(response.iter_bytes())
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+            raise BadUrl from error
+        except TooLong:
+            raise
+        except (httpx2.RequestError, httpx2.CookieConflict, OSError, ValueError) as error:
+            raise Lost(error) from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
+class BadUrl(Exception):
+    """No request can be sent to such a URL."""
+
+
+def opened(url: str, *, is_plain: bool, is_near: bool) -> Library:
+    """Connections to a URL. `is_plain`: without encryption; `is_near`: to this machine, with no proxy in between."""
+    import httpx2
+
+    return Library(
+        httpx2.Client(
+            base_url=url,
+            timeout=httpx2.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
+            verify=not is_plain,  # plain HTTP needs no certificates, and loading them takes longer than a request
+            trust_env=not is_near,
+        )
+    )

@@ -1,0 +1,135 @@
+"""From the flows that a search has found to their registrations: prepared, planned with the server, and sent one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from appliance.client import flows, schedules
+from appliance.client.errors import ClientError, Conflict, Invalid, Refused
+from appliance.client.transport import Transport
+from appliance.core.errors import FlowBuildError
+from appliance.kit import suggestions
+from appliance.kit.errors import ApplianceError
+from appliance.packaging import local_agent, project_file, register, sources
+from appliance.packaging.discover import Pair, Search
+from appliance.packaging.local import LocalStorage
+from appliance.packaging.project_file import Declared, ProjectFile
+from appliance.protocol.flows import Registered, Registration, RegistrationPreview
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A registration, and which files of its package it does not cover, with the reasons."""
+
+    request: Registration
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What sending it would do. `others`: schedules that people have made, which stay; `opens`: the folder that the agent of this machine
+    would take code from."""
+
+    prepared: Prepared
+    preview: RegistrationPreview
+    others: Sequence[dict[str, Any]] = ()
+    opens: str = ""
+
+    @property
+    def changes(self) -> bool:
+        """Would anything change?"""
+        news = [item for item in self.preview.schedules if item.outcome not in ("kept", "left deleted")]
+        return self.preview.created or bool(news) or bool(self.opens)
+
+
+def prepare(pairs: Iterable[Pair], project: str, problems: list[str], **options: Any) -> list[Prepared]:
+    """The registrations of flows; of a flow that can't be registered, a problem."""
+    registrations = []
+    for flow, storage in pairs:
+        try:
+            request = register.registration(flow, project, storage=storage, **options)
+        except (ApplianceError, TypeError, ValueError) as error:
+            if str(error) not in problems:  # it may have been met where the tables were read
+                problems.append(str(error))
+            continue
+        left_out = storage.sources.left_out if isinstance(storage, LocalStorage) else {}
+        registrations.append(Prepared(request, left_out))
+    return registrations
+
+
+def look(search: Search, file: ProjectFile, path: Path) -> None:
+    """Search a path of a project, and if it is the whole project, also the sources that its file names."""
+    tables, is_whole = _tables(file, search.problems), path.resolve() == file.folder
+    sources = {name: table.source for name, table in tables.items() if table.source is not None and is_whole}
+    for name, source in sources.items():
+        search.source(file.folder, name, source)
+    search.path(path, may_be_empty=bool(sources))
+    names = {flow.name.strip() for flow, _ in search.pairs}
+    for name in tables:
+        if is_whole and name not in names and name not in sources:
+            advice = suggestions.hint(name, names, "the flows of the project are")
+            search.problems.append(f"{tables[name].place}: there is no flow {name!r} in the project; {advice}")
+
+
+def _tables(file: ProjectFile, problems: list[str]) -> dict[str, Declared]:
+    tables = {}
+    for name in file.flows:
+        try:
+            tables[name] = file.flow(name)
+        except FlowBuildError as error:
+            problems.append(str(error))
+    return tables
+
+
+def plan(transport: Transport, registrations: Sequence[Prepared], problems: list[str]) -> list[Planned]:
+    """What the server says that sending them would do; what it would refuse is a problem."""
+    plans = []
+    for one in registrations:
+        try:
+            preview = flows.preview(transport, one.request)
+        except (Invalid, Conflict) as error:
+            problems.append(f"{one.request.name}: {error}")
+            continue
+        except Refused as error:
+            if error.status not in (404, 405):
+                raise
+            raise ClientError(
+                "The server is of an earlier release, which can't say what a registration would change; upgrade it, or use `appliance "
+                "register` without --dry-run."
+            ) from error
+        if preview.closed_folder and not local_agent.may_open(transport.url, preview.closed_folder):
+            problems.append(f"{one.request.name}: {preview.closed}")
+            continue
+        plans.append(Planned(one, preview, opens=preview.closed_folder))
+    others = _schedules_of_people(transport, plans)
+    return [replace(one, others=others.get(str(one.preview.flow_id), ())) for one in plans]
+
+
+def send(transport: Transport, one: Prepared) -> Registered:
+    """Register a flow: whole or not at all, and once, however often it is sent."""
+    return register.send(transport, one.request)
+
+
+def project_of(path: Path) -> ProjectFile:
+    """The project that a path belongs to. Raises FlowBuildError if there is none, or if its file can't be read."""
+    path = path.resolve()
+    folder = path if (path / sources.PROJECT_FILE).is_file() else sources.project_of(path)
+    if folder is None:
+        raise FlowBuildError(
+            f"There is no {sources.PROJECT_FILE} in {path.name} or above it; create one with a table [tool.appliance], or use `appliance "
+            "register`."
+        )
+    return project_file.read(folder)
+
+
+def _schedules_of_people(transport: Transport, plans: Sequence[Planned]) -> dict[str, list[dict[str, Any]]]:
+    """By the id of their flow."""
+    by_flow: dict[str, list[dict[str, Any]]] = {}
+    for project in {one.prepared.request.project for one in plans if one.preview.flow_id is not None}:
+        for schedule in schedules.listed(transport, project=project):
+            if schedule["origin"] != "code":
+                by_flow.setdefault(schedule["flow_id"], []).append(schedule)
+    return by_flow

@@ -1,0 +1,129 @@
+"""Statements that every start and every report execute. On SQLite, SQLAlchemy's share of an execution is five times the driver's. So such a
+statement is compiled once, with the conversions of its parameters and columns, and then given to the driver.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
+from typing import Any, cast
+
+from sqlalchemy import CompoundSelect, Connection, Dialect, Insert, Select, Update
+from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
+
+from appliance.server.db import direct
+
+_Conversions = tuple[tuple[int, Callable[[Any], Any]], ...]
+"""Places in a row, and what converts the value there."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    text: str
+    constants: dict[str, Any]
+    parameters: Callable[[Mapping[str, Any]], Any]
+    given: _Conversions
+    stored: tuple[tuple[int, Callable[[Any], Iterable[Any]]], ...]
+    """The same for whole columns."""
+    row: Callable[[Iterable[Any]], Any]
+    """A function of C, which makes a row of values."""
+
+    def execute(self, connection: Connection, values: Mapping[str, Any]) -> Any:
+        parameters = list(self.parameters({**self.constants, **values}))
+        for place, convert in self.given:
+            parameters[place] = convert(parameters[place])
+        return direct.driver(connection).execute(self.text, parameters)
+
+    def read(self, stored: Sequence[Any]) -> list[Any]:
+        """The rows, converted by column: that leaves the loops to functions of C."""
+        columns: list[Iterable[Any]] = list(zip(*stored, strict=True))
+        if not columns:
+            return []
+        for place, convert in self.stored:
+            columns[place] = convert(columns[place])
+        return list(map(self.row, zip(*columns, strict=True)))
+
+
+class Prepared:
+    """A statement with named parameters. What else is given to an update are the columns to set."""
+
+    def __init__(self, statement: Select[Any] | CompoundSelect[Any] | Update | Insert) -> None:
+        self.statement = statement
+        self._plans: dict[tuple[str, ...], _Plan] = {}
+
+    def all(self, session: Session, values: Mapping[str, Any]) -> Sequence[Any]:
+        """All rows, with the columns as attributes. Raises DamagedRow if one can't be read."""
+        connection = session.connection()
+        if not direct.is_possible(connection):
+            return connection.execute(self.statement, dict(values)).all()
+        plan = self._plan(connection.dialect, values)
+        with direct.usual_errors(connection.dialect, plan.text):
+            rows = plan.execute(connection, values).fetchall()
+        return plan.read(rows)
+
+    def one_or_none(self, session: Session, values: Mapping[str, Any]) -> Any:
+        """The row, if there is one, of a statement that finds at most one."""
+        rows = self.all(session, values)
+        return rows[0] if rows else None
+
+    def change(self, session: Session, values: Mapping[str, Any]) -> int:
+        """The number of rows that an insert or update has changed."""
+        connection = session.connection()
+        if not direct.is_possible(connection):
+            return connection.execute(self.statement, dict(values)).rowcount
+        plan = self._plan(connection.dialect, values)
+        with direct.usual_errors(connection.dialect, plan.text):
+            return int(plan.execute(connection, values).rowcount)
+
+    def _plan(self, dialect: Dialect, values: Mapping[str, Any]) -> _Plan:
+        names = tuple(values)
+        plan = self._plans.get(names)
+        if plan is None:
+            plan = self._plans[names] = _plan(self.statement, dialect, names)
+        return plan
+
+
+def _plan(
+    statement: Select[Any] | CompoundSelect[Any] | Update | Insert, dialect: Dialect, names: tuple[str, ...]
+) -> _Plan:
+    compiled: Any = statement.compile(dialect=dialect, column_keys=list(names))
+    order: tuple[str, ...] = tuple(compiled.positiontup or ())
+    given, constants = [], {}
+    for place, name in enumerate(order):
+        convert = _bind(compiled.binds[name].type, dialect)
+        if convert is not None and name in names:
+            given.append((place, convert))
+        elif name not in names:
+            value = compiled.params[name]
+            constants[name] = value if convert is None else convert(value)
+    columns = list(statement.selected_columns) if isinstance(statement, Select | CompoundSelect) else []
+    stored = [
+        (place, convert)
+        for place, column in enumerate(columns)
+        if (convert := _stored(column.type, dialect)) is not None
+    ]
+    row = cast(Any, namedtuple)("Row", [str(column.key) for column in columns], rename=True)  # a function has no name
+    return _Plan(str(compiled), constants, _getter(order), tuple(given), tuple(stored), partial(tuple.__new__, row))
+
+
+def _bind(type: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    return type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _stored(type: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Iterable[Any]] | None:
+    at_once = getattr(type, "result_column_processor", None)
+    if at_once is not None and (convert := at_once(dialect)) is not None:
+        return cast(Callable[[Any], Iterable[Any]], convert)
+    one = type.dialect_impl(dialect).result_processor(dialect, None)
+    return None if one is None else partial(map, one)
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Any]:
+    """The values of these names, in order."""
+    if len(names) == 1:
+        return lambda values: (values[names[0]],)
+    return itemgetter(*names) if names else lambda _values: ()
