@@ -35,7 +35,7 @@ run: install ui docs ## start the appliance at http://127.0.0.1:4200 and run the
 test: install ui docs ## set everything up and run the whole test suite
 	@deploy/ci/browser
 	cd ui && npm run --silent test
-	$(BIN)/python -m pytest -q -n 4 --dist loadgroup --durations=20 tests
+	$(BIN)/python -m tests.suite --durations=20
 
 test-full: install ui docs ## run everything in its long form, storms on several seeds included (hours)
 	@deploy/ci/browser

@@ -17,7 +17,7 @@ from appliance.kit import clock as kit_clock
 from appliance.server.db import migrate
 from appliance.server.db.session import Database, address
 from appliance.server.db.tables import metadata
-from tests.integration.databases import without_fsync
+from tests.integration.databases import PATIENCE, without_fsync
 from tests.integration.fuzz_verdict import stocked  # noqa: F401 - a fixture
 from tests.integration.server_fixtures import empty_site, settings, site  # noqa: F401 - fixtures
 from tests.process_guard import marked_directory
@@ -112,6 +112,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    opened = without_fsync(Database(database_url))
+    opened = without_fsync(Database(database_url, patience=PATIENCE))
     yield opened
     opened.dispose()

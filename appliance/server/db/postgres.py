@@ -24,7 +24,7 @@ CONNECT_SECONDS = 3
 PING_SECONDS = 2.0
 FRESH_SECONDS = 0.5
 IDLE_SECONDS = 10.0
-"""Postgres rolls back an open transaction after this long without a statement, so that its locks are released."""
+"""Postgres rolls back an open transaction after this long without a statement, or after `patience` if that is longer: its locks are released."""
 GRACE_SECONDS = 1.5
 """How long to wait for a server that refuses connections: it may be restarting, or another process may release one."""
 ConnectOptions: TypeAlias = dict[str, Any]
@@ -99,7 +99,8 @@ def parameters(patience: float | None) -> ConnectOptions:
     }
     if patience is None:
         return options
-    statement, lock, idle = ((round(seconds * 1000)) for seconds in (patience - 1, patience - 2, IDLE_SECONDS))
+    idle = max(IDLE_SECONDS, patience)
+    statement, lock, idle = (round(seconds * 1000) for seconds in (patience - 1, patience - 2, idle))
     limits = f"-c statement_timeout={statement} -c lock_timeout={lock} -c idle_in_transaction_session_timeout={idle}"
     return options | {"tcp_user_timeout": round(patience * 1000), "options": limits}
 

@@ -1,0 +1,47 @@
+"""`make test`: all tests in four processes; the few that fail beside others are tried once more, alone.
+
+python -m tests.suite [options of pytest]
+
+Four processes with storms, containers, and browsers on two cores starve each other now and then for longer than any patience that a
+test can reasonably have. A defect of the product fails alone, too. What passed only alone is named at the end: it is a race, or a
+patience that is too short, and somebody has to look at it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+MOST = 3
+"""With more failures than this, the change is to blame, and nothing is tried again."""
+_TESTS_FAILED = 1
+"""pytest's exit code when tests failed; all others say that it could not do its work."""
+
+
+def run(options: Sequence[str], workers: Sequence[str], tests: Sequence[str] = ("tests",), *, cwd: Path = ROOT) -> int:
+    """Run the tests; the exit code of pytest, or 0 when all that failed passed alone."""
+    with tempfile.TemporaryDirectory() as cache:
+        command = [sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={cache}"]
+        code = subprocess.run([*command, *workers, *options, *tests], cwd=cwd, check=False).returncode
+        failed = _failed(Path(cache))
+        if code != _TESTS_FAILED or not 0 < len(failed) <= MOST:
+            return code
+        print(f"\n== {len(failed)} failed beside others; once more, alone:", *failed, sep="\n  ", flush=True)
+        code = subprocess.run([*command, *options, *failed], cwd=cwd, check=False).returncode
+    verdict = "failed again" if code else "passed alone, all others passed at once; to be looked at"
+    print(f"== {len(failed)} {verdict}:", *failed, sep="\n  ", flush=True)
+    return code
+
+
+def _failed(cache: Path) -> list[str]:
+    path = cache / "v" / "cache" / "lastfailed"
+    return sorted(json.loads(path.read_text())) if path.exists() else []
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:], ("-n", "4", "--dist", "loadgroup")))
