@@ -27,15 +27,24 @@ def run(options: Sequence[str], workers: Sequence[str], tests: Sequence[str] = (
     """Run the tests; the exit code of pytest, or 0 when all that failed passed alone."""
     with tempfile.TemporaryDirectory() as cache:
         command = [sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={cache}"]
-        code = subprocess.run([*command, *workers, *options, *tests], cwd=cwd, check=False).returncode
+        code = _run([*command, *workers, *options, *tests], cwd)
         failed = _failed(Path(cache))
         if code != _TESTS_FAILED or not 0 < len(failed) <= MOST:
             return code
         print(f"\n== {len(failed)} failed beside others; once more, alone:", *failed, sep="\n  ", flush=True)
-        code = subprocess.run([*command, *options, *failed], cwd=cwd, check=False).returncode
+        code = _run([*command, *options, *failed], cwd)
     verdict = "failed again" if code else "passed alone, all others passed at once; to be looked at"
     print(f"== {len(failed)} {verdict}:", *failed, sep="\n  ", flush=True)
     return code
+
+
+def _run(command: Sequence[str], cwd: Path) -> int:
+    with subprocess.Popen(command, cwd=cwd) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:  # pytest gets it, too, and prints what it has
+                continue
 
 
 def _failed(cache: Path) -> list[str]:
