@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 
 from appliance.cli import zone
+from appliance.cli.confirmation import confirm
 from appliance.cli.connection import connect
 from appliance.cli.due_times import document_of, due_time_options
 from appliance.cli.identifiers import ScheduleId, find_flow
@@ -91,7 +92,7 @@ def backfill(
         echo(f"{counted(plan.count, 'due time')}{span}, of which {plan.existing} already have a run.", err=not preview)
         if preview:
             return 0
-        click.confirm(f"Create {counted(plan.count - plan.existing, 'run')}?", abort=True, err=True)
+        confirm(yes, f"Create {counted(plan.count - plan.existing, 'run')}?")
     options["parameters"] = dict(options["parameters"])
     job = jobs.backfill(transport, Backfill(**where, **options))
     return finish(transport, job, json_output, wait)

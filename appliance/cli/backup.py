@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance import config
+from appliance.cli.confirmation import confirm
 from appliance.cli.options import on_the_server, yes_option
 from appliance.cli.output import as_json, echo, print_json, print_table
 from appliance.config import Settings
@@ -113,8 +114,7 @@ def restore(file: Path, yes: bool, json_output: bool, **options: Any) -> int:
     now, database = clock.now(), sqlite.file_of(settings.database)
     aside = _folder(settings) / f"appliance-replaced-{now:%Y%m%dT%H%M%S%fZ}{_suffix(settings)}"
     with prepare.data_directory(settings), sentences():
-        if not yes:
-            click.confirm(f"Replace the database of {settings.data_path} with {file}?", abort=True, err=True)
+        confirm(yes, f"Replace the database of {settings.data_path} with {file}?")
         if database is None:
             verified = postgres_backups.restore(settings.database, file, aside, now)
         else:

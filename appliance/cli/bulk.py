@@ -9,6 +9,7 @@ from uuid import UUID
 
 import click
 
+from appliance.cli.confirmation import confirm
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import RunId
 from appliance.cli.mark import MARKED_STATES
@@ -125,9 +126,7 @@ def _do(action: Any, options: dict[str, Any], **fields: Any) -> int:
     run_filter = filter_of(options)
     if ids and run_filter != RunFilter():
         raise click.UsageError("Select the runs with --run or with a filter, but not both.")
-    if not yes:
-        target = counted(len(ids), "run") if ids else "all matching runs"
-        click.confirm(f"Apply `{VERBS[action].command}` to {target}?", abort=True, err=True)
+    confirm(yes, f"Apply `{VERBS[action].command}` to {counted(len(ids), 'run') if ids else 'all matching runs'}?")
     request = Bulk(action=action, ids=ids or None, filter=None if ids else run_filter, reason=reason, **fields)
     transport = connect()
     return finish(transport, jobs.bulk(transport, request), json_output, wait)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import click
 
+from appliance.cli.confirmation import confirm_name
 from appliance.cli.options import key_option, reason_option, wait_option, yes_option
 from appliance.cli.output import as_json, echo, print_json
 from appliance.kit.plurals import counted
@@ -52,8 +53,8 @@ def delete(
     _show(numbers)
     if preview:
         return 0
-    if not yes:
-        _confirm(numbers)
+    name = numbers.flow if numbers.flow is not None else numbers.project
+    confirm_name(yes, name, f"To delete it, type its name ({one_line(name)})")
     job = noun.delete(transport, id, DeleteTree(cancel_runs=cancel_runs, reason=reason))
     return finish(transport, job, json_output, wait)
 
@@ -76,14 +77,6 @@ def _show(preview: DeletionPreview) -> None:
     if preview.results:
         results = _number(preview.results, "stored result")
         echo(f"Not deleted here: {results}. Agents remove those in their folders within hours; others stay.", err=True)
-
-
-def _confirm(preview: DeletionPreview) -> None:
-    """Ask for the name of what is to be deleted. Raises Abort if it is another one."""
-    name = preview.flow if preview.flow is not None else preview.project
-    question = f"To delete it, type its name ({one_line(name)})"
-    if click.prompt(question, default="", show_default=False, err=True) != name:
-        raise click.Abort
 
 
 def _number(count: int, noun: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
+from appliance.cli.confirmation import confirm
 from appliance.cli.connection import connect
 from appliance.cli.options import key_option, yes_option
 from appliance.cli.output import as_json, echo, print_json
@@ -59,7 +59,7 @@ def deploy(path: Path, project: str | None, dry_run: bool, yes: bool, json_outpu
         return 0
     changes = any(plan.changes for plan in planned)
     if changes:
-        _confirm(yes, transport.url)
+        confirm(yes, f"\nDeploy this to {transport.url}?")
     elif not json_output:
         echo("Nothing changes.")
     plans.register_all(transport, ready, problems, json_output, quiet=not changes)
@@ -71,12 +71,3 @@ def _refuse(problems: list[str]) -> None:
     """Raises UsageError if there are any."""
     if problems:
         raise click.UsageError("\n".join([*problems, "Nothing was deployed."]))
-
-
-def _confirm(yes: bool, url: str) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError("Nothing was deployed; use --yes to deploy without a terminal.")
-    echo("", err=True)
-    click.confirm(f"Deploy this to {url}?", abort=True, err=True)

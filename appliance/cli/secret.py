@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from appliance.cli.confirmation import confirm
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import unknown
 from appliance.cli.options import key_option, yes_option
@@ -80,8 +81,7 @@ def delete(name: str, project: str, yes: bool) -> None:
     known = {one.name: one for one in secrets.listed(transport, project)}
     if name not in known:
         raise unknown("secret", name, known, "the secrets are", f" in project {project!r}")
-    if not yes:
-        click.confirm(f"{_use(known[name])} Delete {name}?", abort=True, err=True)
+    confirm(yes, f"{_use(known[name])} Delete {name}?")
     secrets.delete(transport, known[name].id)
     echo(f"Secret {name} of project {project} is deleted.")
 

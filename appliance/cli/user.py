@@ -7,6 +7,7 @@ from uuid import UUID
 
 import click
 
+from appliance.cli.confirmation import confirm
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import UserId
 from appliance.cli.options import key_option, yes_option
@@ -120,8 +121,7 @@ def delete(user_id: UUID, yes: bool) -> None:
     """Delete NAME with their sessions and tokens. Histories keep the name."""
     from appliance.client import admin
 
-    if not yes:
-        click.confirm("Delete this user with all of their tokens?", abort=True)
+    confirm(yes, "Delete this user with all of their tokens?")
     admin.delete_user(connect(), user_id)
     echo("User deleted.")
 

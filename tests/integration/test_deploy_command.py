@@ -181,9 +181,9 @@ def test_what_the_server_would_refuse_is_said_before_anything_is_done(
 def test_without_a_terminal_it_needs_a_yes(
     site: Site, said: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     _, error = said("deploy", str(project), code=2)
-    assert "use --yes" in error and versions(site) == []
+    assert "add --yes" in error and versions(site) == []
 
 
 @pytest.mark.parametrize(("answer", "count"), [("n\n", 0), ("y\n", 2)])
@@ -196,7 +196,7 @@ def test_on_a_terminal_it_asks(
 
     monkeypatch.setattr("sys.stdin", Terminal(answer))
     monkeypatch.setattr(click.termui, "visible_prompt_func", lambda _prompt: answer.strip())
-    said("deploy", str(project), code=0 if count else 130)
+    said("deploy", str(project), code=0 if count else 1)
     assert len(versions(site)) == count
 
 
