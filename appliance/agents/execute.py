@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, MutableMapping
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,6 +24,7 @@ from uuid import UUID
 import msgspec
 
 from appliance import config
+from appliance.agents.code_usage import in_use
 from appliance.agents.run_secrets import asker
 from appliance.client import run_protocol as runs
 from appliance.client.errors import ClientError, Forbidden, NotFound, StaleAttempt, Unauthenticated
@@ -47,7 +49,7 @@ from appliance.protocol.run_protocol import Begun
 
 DONE, REPLACED, AWAY = 0, 75, 76
 PATIENCE = 15 * 60.0
-EXIT_FILE, STOP_FILE = "exit", "stop"
+EXIT_FILE, STOP_FILE, CODE_FILE = "exit", "stop", "code.json"
 
 _GONE = (StaleAttempt, Unauthenticated, Forbidden, NotFound)
 _logger = get_logger()
@@ -63,6 +65,8 @@ class Assignment(msgspec.Struct, frozen=True):
     directory: Path
     code: str
     """The identity of the storage from which its code comes, as the agent has checked it; empty from an agent before an upgrade."""
+    code_dir: Path | None = None
+    """The folder with its code, if the agent has fetched it."""
 
     @classmethod
     def take(cls, environ: MutableMapping[str, str]) -> Assignment:
@@ -74,6 +78,7 @@ class Assignment(msgspec.Struct, frozen=True):
             url=environ["APPLIANCE_URL"],
             directory=Path(environ["APPLIANCE_RUN_DIR"]),
             code=environ.get("APPLIANCE_RUN_CODE", ""),
+            code_dir=Path(environ["APPLIANCE_RUN_CODE_DIR"]) if "APPLIANCE_RUN_CODE_DIR" in environ else None,
         )
 
 
@@ -138,13 +143,14 @@ def main() -> int:
     logs.configure()
     stopping = Stopping(assignment.directory)
     stopping.listen()
-    with Transport(assignment.url, assignment.token, tries=1) as transport:
-        begun, code = _begin(assignment, transport, stopping)
+    code = nullcontext() if assignment.code_dir is None else in_use(assignment.code_dir)
+    with code, Transport(assignment.url, assignment.token, tries=1) as transport:
+        begun, exit_code = _begin(assignment, transport, stopping)
         if begun is not None:
-            code = _run(assignment, transport, begun, stopping)
+            exit_code = _run(assignment, transport, begun, stopping)
     crash.point("runner.done")
-    _write_exit_code(assignment, code)
-    return code
+    _write_exit_code(assignment, exit_code)
+    return exit_code
 
 
 def _begin(assignment: Assignment, transport: Transport, stopping: Stopping) -> tuple[Begun | None, int]:
@@ -268,10 +274,11 @@ def _run_flow(
 
 def _load(assignment: Assignment, begun: Begun, reporter: Reporter) -> TrackedFlowRunner:
     check_place(assignment, begun.storage)
-    sys.argv = [str(begun.storage.get("path", ""))]  # as if the file had been run
+    storage = begun.storage if assignment.code_dir is None else _fetched(assignment)
+    sys.argv = [str(storage.get("path", ""))]  # as if the file had been run
     sys.modules["__main__"] = importlib.import_module(flow_file.MAIN)
     runner = TrackedFlowRunner(
-        load_flow(begun.storage),
+        load_flow(storage),
         reporter,
         parameters=begun.parameters,
         context=begun.context,
@@ -282,6 +289,15 @@ def _load(assignment: Assignment, begun: Begun, reporter: Reporter) -> TrackedFl
     runner.longest_wait = begun.longest_wait
     runner.go_on_from(begun.tasks)
     return runner
+
+
+def _fetched(assignment: Assignment) -> dict[str, Any]:
+    """Where the agent has put the code that it has fetched and compared."""
+    try:
+        place: dict[str, Any] = msgspec.json.decode((assignment.directory / CODE_FILE).read_bytes())
+    except (OSError, msgspec.DecodeError) as error:
+        raise LoadError("The code of the run is gone from its agent's machine; restart the run.") from error
+    return place
 
 
 def check_place(assignment: Assignment, storage: dict[str, Any]) -> None:

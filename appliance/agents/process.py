@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from appliance.agents.agent import WAIT, Agent, StartFailed
 from appliance.agents.attempts import (
     OUTPUT,
@@ -22,7 +24,10 @@ from appliance.agents.attempts import (
     process_identity,
     write_stop_reason,
 )
+from appliance.agents.code_cache import CodeCache
+from appliance.agents.execute import CODE_FILE
 from appliance.agents.exit_reports import ExitReports
+from appliance.agents.preparation import Preparations, Prepared, RunAccess
 from appliance.agents.result_sweep import ResultSweep
 from appliance.agents.roots import Roots
 from appliance.agents.warm_pool import PoolUnusable, WarmPool
@@ -41,7 +46,9 @@ from appliance.packaging.storage import identity
 from appliance.protocol import run_config as run_configs
 from appliance.protocol import storage as storages
 from appliance.protocol.agents import Enrolled, Held, Work
+from appliance.protocol.fetched_code import FetchedCode
 from appliance.protocol.run_config import RunConfigDocument
+from appliance.protocol.storage import LocalCode
 
 _logger = logging.getLogger("appliance.agent")
 
@@ -83,6 +90,8 @@ class ProcessAgent(Agent):
         self._pool: WarmPool | None = None
         self._exits = ExitReports(transport, self._attempts)
         self._watcher = Watcher(self._on_exit, self.changed.set)
+        self._code = CodeCache(state_dir / "code")
+        self._preparations = Preparations(self, transport, self.changed.set)
         folder = _folder_of(results_url)
         self._sweep = None if folder is None else ResultSweep(transport, folder, self._active_runs)
 
@@ -100,10 +109,12 @@ class ProcessAgent(Agent):
     def on_enrol(self, answer: Enrolled) -> None:
         self._grace = answer.cancel_grace
         self._exits.start(answer.agent_id)
+        self._preparations.agent_id = answer.agent_id
         if self._sweep is not None:
             self._sweep.start(answer.agent_id)
 
     def close(self) -> None:
+        self._preparations.close()
         self._watcher.close()
         self._exits.close()
         if self._sweep is not None:
@@ -112,8 +123,10 @@ class ProcessAgent(Agent):
             self._pool.close()
 
     def holding(self) -> list[Held]:
+        preparing = self._preparations.holding()  # asked first: one that starts in the meantime is then in both
         records = [process.record for process in self._watcher.live()]
-        return [Held(flow_run_id=record.flow_run_id, attempt=record.attempt) for record in records]
+        live = [Held(flow_run_id=record.flow_run_id, attempt=record.attempt) for record in records]
+        return live + [held for held in preparing if held not in live] if preparing else live
 
     def code_problem(self, work: Work) -> str:
         try:
@@ -137,7 +150,7 @@ class ProcessAgent(Agent):
         crash.point("agent.created")
         try:
             config = run_configs.decode(work.run_config)
-            storages.decode(work.storage)
+            place = storages.decode(work.storage)
         except ValueError as error:  # from a server that checks less, or doesn't check
             raise StartFailed(str(error)) from error
         refused = _refusal(self.roots, work.storage)
@@ -146,7 +159,22 @@ class ProcessAgent(Agent):
         name = refused_name(config.env, self.env_names)
         if name:
             raise StartFailed(environment_names.refusal(name, "this agent", self.env_names))
-        process = self._launch(work, config, directory)
+        if isinstance(place, FetchedCode):
+            self._preparations.add(work, directory)
+        else:
+            self._start_process(work, config, directory, Prepared())
+
+    def prepare(self, work: Work, access: RunAccess) -> Prepared:
+        """Called in a thread of its own. Raises StartFailed, LoadError, CodeMissing or Unreachable."""
+        folder, place = self._code.obtain(work.storage, access)
+        return Prepared(folder, place)
+
+    def start_prepared(self, work: Work, directory: Path, prepared: Prepared) -> None:
+        """Start what was prepared. Raises StartFailed."""
+        self._start_process(work, run_configs.decode(work.run_config), directory, prepared)
+
+    def _start_process(self, work: Work, config: RunConfigDocument, directory: Path, prepared: Prepared) -> None:
+        process = self._launch(work, config, directory, prepared)
         crash.point("agent.started")
         try:
             self._attempts.save(directory, process.record)
@@ -157,6 +185,7 @@ class ProcessAgent(Agent):
         _logger.info("Run %s (%s) started as process %d.", work.name, work.flow_run_id, process.record.pid)
 
     def stop_run(self, flow_run_id: UUID, attempt: int, reason: str) -> None:
+        self._preparations.stop(flow_run_id, attempt, reason)
         for process in self._watcher.live():
             if (process.record.flow_run_id, process.record.attempt) == (flow_run_id, attempt):
                 if process.kill_at is None:
@@ -180,9 +209,9 @@ class ProcessAgent(Agent):
 
     # --- processes
 
-    def _launch(self, work: Work, config: RunConfigDocument, directory: Path) -> LiveProcess:
-        cwd = _working_directory(work, config, directory, self.roots)
-        environ = self._environ(work, config, directory)
+    def _launch(self, work: Work, config: RunConfigDocument, directory: Path, prepared: Prepared) -> LiveProcess:
+        cwd = _working_directory(prepared.place or work.storage, config, directory, self.roots)
+        environ = self._environ(work, config, directory) | _code(directory, prepared)
         pid, handle, child = None, -1, None
         if self._pool is not None:
             try:
@@ -268,7 +297,7 @@ def _pool(hidden: bool) -> WarmPool | None:
 
 def _refusal(roots: Roots, storage: Mapping[str, Any]) -> str:
     """Why code is not taken from where a version says that it is, in a sentence; empty if it is taken, or is not in a file."""
-    if "path" not in storage:
+    if "path" not in storage or storages.is_fetched(storage):
         return ""
     path = str(storage["path"])
     problem = roots.problem("flow file", path)
@@ -281,10 +310,22 @@ def _refusal(roots: Roots, storage: Mapping[str, Any]) -> str:
 
 
 def _folders(storage: Mapping[str, Any]) -> list[str]:
-    return storages.decode(storage).folders if storage.get("files") else []
+    place = storages.decode(storage) if storage.get("files") else None
+    return place.folders if isinstance(place, LocalCode) else []
 
 
-def _working_directory(work: Work, config: RunConfigDocument, directory: Path, roots: Roots) -> Path:
+def _code(directory: Path, prepared: Prepared) -> dict[str, str]:
+    """Tell the run's process where its code is, if that was fetched. Raises StartFailed."""
+    if prepared.code is None:
+        return {}
+    try:
+        (directory / CODE_FILE).write_bytes(msgspec.json.encode(prepared.place))
+    except OSError as error:
+        raise StartFailed(f"The run's directory can't be written to: {error.strerror}.") from error
+    return {"APPLIANCE_RUN_CODE_DIR": str(prepared.code)}
+
+
+def _working_directory(storage: Mapping[str, Any], config: RunConfigDocument, directory: Path, roots: Roots) -> Path:
     """The working directory that the flow configures, or else the folder of its file."""
     if config.working_dir:
         folder = Path(config.working_dir).resolve()
@@ -298,7 +339,7 @@ def _working_directory(work: Work, config: RunConfigDocument, directory: Path, r
                 f"The run's working directory {config.working_dir} does not exist on this machine; create it or change working_dir."
             )
         return folder
-    path = work.storage.get("path")
+    path = storage.get("path")
     folder = Path(str(path)).parent if path else directory
     return folder if folder.is_dir() else directory
 

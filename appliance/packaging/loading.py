@@ -1,29 +1,52 @@
-"""Loads a flow from the storage that it was registered with: the one module that knows every storage."""
+"""Gets the code of a flow from the storage that it was registered with: the one module that knows every storage."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from appliance.core.flow import Flow
+from appliance.packaging import fetched
 from appliance.packaging.local import LocalStorage
-from appliance.packaging.storage import LoadError, Storage
+from appliance.packaging.storage import Access, FetchedStorage, LoadError, Storage
 
 STORAGES: Mapping[str, type[Storage]] = {"local": LocalStorage}
-"""By the `type` of the documents that describe them."""
+"""Those whose code is there already, by the `type` of the documents that describe them."""
+FETCHED: dict[str, type[FetchedStorage]] = {}
+"""Those whose code an agent fetches before a run starts."""
 
 
 def load_flow(document: dict[str, Any]) -> Flow:
     """The flow that a storage's document describes. Raises LoadError."""
     storage = STORAGES.get(str(document.get("type")))
     if storage is None:
-        raise LoadError(
-            f"This version does not know the storage {document.get('type')!r} (it knows {', '.join(STORAGES)}); upgrade the agent."
-        )
+        raise _unknown(document)
     return storage.load(document)
 
 
 def code_problem(document: dict[str, Any]) -> str:
-    """Why the code can't be obtained, in a sentence; empty if it can, or if this version does not know the storage."""
+    """Why the code can't be obtained, in a sentence; empty if it can, if it is to be fetched, or if this version does not know the storage."""
     storage = STORAGES.get(str(document.get("type")))
     return "" if storage is None else storage.problem(document)
+
+
+def fetch(document: dict[str, Any], folder: Path, access: Access) -> None:
+    """Fetch the files of a version into an empty folder. Raises CodeMissing, LoadError or Unreachable."""
+    storage = FETCHED.get(str(document.get("type")))
+    if storage is None:
+        raise _unknown(document)
+    storage.fetch(document, folder, access)
+
+
+def checked(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Compare files that were fetched with what was registered. Returns the same code as code that is there. Raises CodeMissing."""
+    fetched.check(document, folder)
+    return fetched.local_document(document, folder)
+
+
+def _unknown(document: dict[str, Any]) -> LoadError:
+    known = ", ".join([*STORAGES, *FETCHED])
+    return LoadError(
+        f"This agent does not know the storage {document.get('type')!r} (it knows {known}); upgrade the agent."
+    )

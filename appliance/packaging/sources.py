@@ -17,7 +17,7 @@ from pathlib import Path
 from appliance.core import flow_source
 from appliance.core.flow_file import FlowFile
 from appliance.packaging.storage import LoadError
-from appliance.protocol.storage import MOST_FILES
+from appliance.protocol.fetched_code import MOST_FILES
 
 PROJECT_FILE = "pyproject.toml"
 _SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages"})

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
+from uuid import UUID
 
 import msgspec
 
+from appliance.client.transport import Transport
 from appliance.core.flow import Flow
 from appliance.kit.errors import ApplianceError
 
@@ -25,8 +28,18 @@ class CodeMissing(LoadError):
     """The code that was registered is not there, or not as it was; a registration helps."""
 
 
+class Unreachable(LoadError):
+    """The code can't be fetched for now; trying again may help."""
+
+
+class Describable(Protocol):
+    """What a flow is registered with: `describe()` is the JSON that the server keeps."""
+
+    def describe(self) -> dict[str, Any]: ...
+
+
 class Storage(Protocol):
-    """A place for flow code. `describe()` is the JSON that is registered; `load` turns it back into the flow."""
+    """Code that is on the machine already. `load` turns its description back into the flow."""
 
     def describe(self) -> dict[str, Any]: ...
 
@@ -37,3 +50,36 @@ class Storage(Protocol):
 
     @classmethod
     def load(cls, document: dict[str, Any]) -> Flow: ...
+
+
+class Access(Protocol):
+    """What fetching the code of an attempt may use."""
+
+    flow_run_id: UUID
+    attempt: int
+    run_token: str
+
+    @property
+    def transport(self) -> Transport:
+        """To the server, as the agent."""
+        ...
+
+    def secret(self, name: str) -> str:
+        """The value of a secret that the flow declares. Raises LoadError, or Unreachable."""
+        ...
+
+    def say(self, line: str) -> None:
+        """Write a line to the run's log, if the server can be reached."""
+        ...
+
+
+class FetchedStorage(Protocol):
+    """Code that is fetched to the agent's machine before a run starts."""
+
+    def describe(self) -> dict[str, Any]: ...
+
+    @classmethod
+    def fetch(cls, document: dict[str, Any], folder: Path, access: Access) -> None:
+        """Write the tree of files into this empty folder; they are compared with the document later. Raises CodeMissing if the code is gone or
+        not as it was, LoadError if it can't be fetched in this way, and Unreachable if it may work later."""
+        ...

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-MOST_FILES = 2_000
-"""Of one version, besides the flow's own."""
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
-_Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+from appliance.protocol.fetched_code import MOST_FILES, FetchedCode, Hash, ModuleName, Name
 
 
 class LocalCode(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -23,9 +20,9 @@ class LocalCode(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     path: Annotated[str, msgspec.Meta(max_length=4_096)] = ""
     flow: str = ""
     sha256: Annotated[str, msgspec.Meta(max_length=64)] = ""
-    module: Annotated[str, msgspec.Meta(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$", max_length=1_000)] | None = None
+    module: ModuleName | None = None
     root: Annotated[str, msgspec.Meta(max_length=4_096)] = ""
-    files: Annotated[dict[_Name, _Hash], msgspec.Meta(max_length=MOST_FILES)] = {}
+    files: Annotated[dict[Name, Hash], msgspec.Meta(max_length=MOST_FILES)] = {}
 
     @property
     def folders(self) -> list[str]:
@@ -33,12 +30,46 @@ class LocalCode(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return sorted({str(PurePosixPath(self.root, name).parent) for name in self.files})
 
 
-def decode(document: Mapping[str, Any]) -> LocalCode:
+class BundleCode(FetchedCode, kw_only=True):
+    """The tree is an archive that the server keeps. `digest`: what identifies its content; of a sealed one, `files` is empty, since its list is
+    in the archive, and both hashes are made with the key that seals it."""
+
+    type: Literal["bundle"] = "bundle"
+    digest: Hash
+    sealed: bool = False
+
+
+Code: TypeAlias = LocalCode | FetchedCode
+KINDS: Mapping[str, type[LocalCode] | type[FetchedCode]] = {"local": LocalCode, "bundle": BundleCode}
+"""By the `type` of their documents."""
+
+
+def is_fetched(document: Mapping[str, Any]) -> bool:
+    """Whether an agent fetches the code before it starts a run."""
+    kind = KINDS.get(str(document.get("type", "local")))
+    return kind is not None and issubclass(kind, FetchedCode)
+
+
+def decode(document: Mapping[str, Any]) -> Code:
     """The storage in a document. Raises ValueError with a sentence."""
+    name = document.get("type", "local")
+    kind = KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise ValueError(
+            f"The flow's storage {str(name)[:100]!r} is not known here; known are {', '.join(sorted(KINDS))}."
+        )
     try:
-        place = msgspec.convert(document, LocalCode)
+        place = msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
         raise ValueError(f"The flow's storage is not valid: {error}.") from error
+    if isinstance(place, FetchedCode):
+        place.check()
+    else:
+        _check(place)
+    return place
+
+
+def _check(place: LocalCode) -> None:
     if "\0" in place.path or ".." in PurePosixPath(place.path).parts:
         raise ValueError(
             "The path of the flow file must not contain '..' or a NUL character; give the path that it leads to."
@@ -48,7 +79,6 @@ def decode(document: Mapping[str, Any]) -> LocalCode:
             "The path of the flow file must end in .py, so that no other file is ever run; rename the file."
         )
     _check_files(place)
-    return place
 
 
 def _check_files(place: LocalCode) -> None:

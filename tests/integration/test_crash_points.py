@@ -20,6 +20,7 @@ OF_PROCESSES = (
     "agent.claimed",
     "agent.created",
     "agent.ended",
+    "agent.fetched",
     "agent.remembered",
     "agent.reported",
     "agent.results.",

@@ -90,14 +90,17 @@ def test_a_stale_attempt_gets_nothing(database: Database, keys: SecretKeys) -> N
             ask(database, keys, run, attempt=attempt)
 
 
-def test_a_run_that_has_ended_or_not_begun_gets_nothing(database: Database, keys: SecretKeys) -> None:
+def test_a_run_gets_nothing_before_an_agent_has_taken_it_or_after_its_end(database: Database, keys: SecretKeys) -> None:
     put(database, keys)
     flow = builders.register(database, secrets=["TOKEN"])
     run = builders.create(database, flow.flow_id)
     agent = builders.enrol(database)
-    assert [work.flow_run_id for work in builders.claim(database, agent)] == [run]
     with pytest.raises(StaleAttempt, match="gets no secrets"):
-        ask(database, keys, run)
+        ask(database, keys, run, attempt=0)
+    assert [work.flow_run_id for work in builders.claim(database, agent)] == [run]
+    assert ask(database, keys, run) == CANARY, "fetching its code may need it"
+    with pytest.raises(StaleAttempt):
+        ask(database, keys, run, attempt=2)
     assert runs.begin(database, RUN, run, Begin(attempt=1)).verdict == "go"
     assert ask(database, keys, run) == CANARY
     cancel_run(database, ALICE, run)

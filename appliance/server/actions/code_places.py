@@ -35,6 +35,14 @@ def refuse_closed(session: Session, project: str, version: FlowVersion) -> None:
 
 def _places(version: FlowVersion) -> Iterator[tuple[str, str]]:
     place = storage.decode(version.storage)
+    if isinstance(place, storage.LocalCode):
+        yield from _of_local(place)
+    directory = version.run_config.get("working_dir")
+    if directory:
+        yield "working directory", directory
+
+
+def _of_local(place: storage.LocalCode) -> Iterator[tuple[str, str]]:
     if place.path:
         yield "flow file", place.path
         if place.module is not None:
@@ -43,9 +51,6 @@ def _places(version: FlowVersion) -> Iterator[tuple[str, str]]:
             yield "folder of the module", str(file.parents[min(above, len(file.parents) - 1)] if file.parents else file)
     for folder in place.folders:
         yield "folder of the code", folder
-    directory = version.run_config.get("working_dir")
-    if directory:
-        yield "working directory", directory
 
 
 def _refuses(agent: AgentRow, path: str) -> bool:

@@ -11,7 +11,16 @@ from appliance.kit.documents import JsonDocument
 from appliance.protocol.state_change import StateChange
 from appliance.protocol.states import TERMINAL
 from appliance.server.domain.report_budget import ReportBudget
-from appliance.server.domain.transitions import CANCELLING, RUNNING, Accepted, Refuse, ends_attempt, ends_task, stale
+from appliance.server.domain.transitions import (
+    CANCELLING,
+    PENDING,
+    RUNNING,
+    Accepted,
+    Refuse,
+    ends_attempt,
+    ends_task,
+    stale,
+)
 
 _LONGEST_TIME = 100
 
@@ -85,7 +94,9 @@ def may_start_tasks(run: AttemptedRun, attempt: int) -> Refuse | None:
 
 
 def may_read_secrets(run: AttemptedRun, attempt: int) -> Refuse | None:
-    """Why the attempt gets no secrets; None: it does."""
+    """Why the attempt gets no secrets; None: it does. Before it begins, its agent may need some to fetch the code."""
+    if attempt == run.attempt and run.state_type == PENDING:
+        return None
     return _at_work(run, attempt, "gets no secrets")
 
 
