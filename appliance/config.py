@@ -23,13 +23,14 @@ from appliance.kit import env, environment_names, profiles
 
 PREFIX = "APPLIANCE"
 _OTHER_VARIABLES = (
-    *("url", "token", "config", "checkpointing", "progress", "crash", "secrets_dir"),
+    *("url", "token", "config", "checkpointing", "progress", "crash", "secrets_dir", "bundle_key"),
     *(
         "run_id",
         "run_attempt",
         "run_token",
         "run_dir",
         "run_code",
+        "run_code_dir",
         "run_hidden",
     ),  # set by agents for the processes that they start
 )
@@ -137,6 +138,8 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     project_rows: Annotated[int, msgspec.Meta(ge=0, le=2**50)] = 200_000_000
     project_bytes: Bytes = 200 * 1024**3
     project_secrets: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 1_000
+    bundles: bool = True
+    bundle_bytes: Annotated[int, msgspec.Meta(ge=1, le=40 * 1024**2)] = 20 * 1024**2
     late_after: Annotated[float, msgspec.Meta(ge=0)] = 60.0
     longest_wait: Seconds = 600.0
     agent_capacity: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 8

@@ -45,10 +45,12 @@ def deploy(path: Path, project: str | None, dry_run: bool, yes: bool, json_outpu
     search = plans.new_search()
     deployment.look(search, file, path)
     pairs, problems = search.distinct(), search.problems
-    ready = deployment.prepare(pairs, project, problems)
     _refuse(problems)
     transport = connect()
-    planned = deployment.plan(transport, ready, problems)
+    store = plans.store_of(transport, project)
+    ready = deployment.prepare(pairs, project, problems, store)
+    _refuse(problems)
+    planned = deployment.plan(transport, ready, problems, store)
     _refuse(problems)
     if not json_output:
         for plan in planned:
@@ -62,7 +64,7 @@ def deploy(path: Path, project: str | None, dry_run: bool, yes: bool, json_outpu
         confirm(yes, f"\nDeploy this to {transport.url}?")
     elif not json_output:
         echo("Nothing changes.")
-    plans.register_all(transport, ready, problems, json_output, quiet=not changes)
+    plans.register_all(transport, ready, problems, json_output, quiet=not changes, store=store)
     plans.print_problems(problems)
     return 1 if problems else 0
 

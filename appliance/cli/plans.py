@@ -11,11 +11,15 @@ from typing import Any
 from appliance.cli.output import echo, print_json
 from appliance.client.errors import ClientError, Conflict, Invalid
 from appliance.client.transport import Transport
+from appliance.core.errors import FlowBuildError
 from appliance.core.flow_file import FlowFile
 from appliance.kit.plurals import counted
 from appliance.packaging import deployment
 from appliance.packaging.deployment import Planned, Prepared
 from appliance.packaging.discover import Search
+from appliance.packaging.site_store import SiteStore
+from appliance.protocol import storage as storages
+from appliance.protocol.fetched_code import FetchedCode, module_of
 from appliance.protocol.flows import Registered, Registration
 from appliance.protocol.schedules import ScheduleNews
 from appliance.schedules import describe
@@ -29,6 +33,11 @@ _MOST_FILES = 20
 def new_search() -> Search:
     """A search whose progress goes to stderr."""
     return Search(say=lambda sentence: echo(sentence, err=True), progress=_progress)
+
+
+def store_of(transport: Transport, project: str) -> SiteStore:
+    """The store of the server, which tells on stderr what happens."""
+    return SiteStore(transport, project, lambda sentence: echo(sentence, err=True))
 
 
 def print_problems(problems: Sequence[str]) -> None:
@@ -49,7 +58,13 @@ def print_plan(plan: Planned) -> None:
 
 
 def register_all(
-    transport: Transport, ready: Sequence[Prepared], problems: list[str], json_output: bool, *, quiet: bool = False
+    transport: Transport,
+    ready: Sequence[Prepared],
+    problems: list[str],
+    json_output: bool,
+    *,
+    store: SiteStore,
+    quiet: bool = False,
 ) -> None:
     """Register flow by flow and print each answer. What the server refuses is a problem; when it fails, what was done so far is said."""
     answers: list[dict[str, Any]] = []
@@ -57,8 +72,8 @@ def register_all(
     for one in ready:
         name = f"{one.request.project}/{one.request.name}"
         try:
-            answer = deployment.send(transport, one)
-        except (Invalid, Conflict) as error:
+            answer = deployment.send(transport, one, store)
+        except (Invalid, Conflict, FlowBuildError) as error:
             refusals.append(error)
             problems.append(f"{name}: {error}")
             continue
@@ -108,6 +123,8 @@ def plan_json(plan: Planned) -> dict[str, Any]:
         "schedules": preview.schedules,
         "other_schedules": [{"id": one["id"], "description": one["description"]} for one in plan.others],
         "opens": plan.opens or None,
+        "storage": request.storage.get("type"),
+        "sends": plan.upload,
     }
 
 
@@ -140,7 +157,10 @@ def _version(plan: Planned) -> str:
 
 
 def _module(storage: dict[str, Any]) -> str | None:
-    return FlowFile.of(Path(storage["path"]), storage.get("module")).name if "path" in storage else None
+    code = storages.decode(storage)
+    if isinstance(code, FetchedCode):
+        return module_of(code)
+    return FlowFile.of(Path(code.path), code.module).name if code.path else None
 
 
 def _content(plan: Planned) -> Iterator[str]:
@@ -152,6 +172,8 @@ def _content(plan: Planned) -> Iterator[str]:
     if files:
         more = f", and {counted(len(files) - _MOST_FILES, 'more file')}" if len(files) > _MOST_FILES else ""
         yield f"with {', '.join(files[:_MOST_FILES])}{more}"
+    if storages.is_fetched(storage):
+        yield f"code {_place(storage)}{f', {plan.upload:,} bytes to send' if plan.upload else ''}"
     for name, reason in plan.prepared.left_out.items():
         yield f"without {name}: {reason}"
     if request.labels:
@@ -165,6 +187,11 @@ def _content(plan: Planned) -> Iterator[str]:
     parts += [f"working directory {config['working_dir']}"] if config.get("working_dir") else []
     if parts:
         yield f"run config: {'; '.join(parts)}"
+
+
+def _place(storage: dict[str, Any]) -> str:
+    digest = f" {storage['digest'][:12]}" if "digest" in storage else ""
+    return f"in {'sealed ' if storage.get('sealed') else ''}{storage['type']}{digest}"
 
 
 def _parameter(parameter: dict[str, Any]) -> str:

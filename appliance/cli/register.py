@@ -59,17 +59,20 @@ def register(
     for module in modules:
         search.module(module)
     pairs, problems = search.distinct(), search.problems
-    ready = deployment.prepare(pairs, project, problems, labels=labels, set_schedules_active=schedule, as_new=as_new)
+    transport = connect()
+    store = plans.store_of(transport, project)
+    ready = deployment.prepare(
+        pairs, project, problems, store, labels=labels, set_schedules_active=schedule, as_new=as_new
+    )
     if not ready:
         raise click.UsageError("\n".join(problems))
-    transport = connect()
     if dry_run:
-        planned = deployment.plan(transport, ready, problems)
+        planned = deployment.plan(transport, ready, problems, store)
         for plan in [] if json_output else planned:
             plans.print_plan(plan)
         if json_output:
             print_json([plans.plan_json(plan) for plan in planned])
     else:
-        plans.register_all(transport, ready, problems, json_output)
+        plans.register_all(transport, ready, problems, json_output, store=store)
     plans.print_problems(problems)
     return 1 if problems else 0

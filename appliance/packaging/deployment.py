@@ -14,9 +14,10 @@ from appliance.core.errors import FlowBuildError
 from appliance.kit import suggestions
 from appliance.kit.errors import ApplianceError
 from appliance.packaging import local_agent, project_file, register, sources
+from appliance.packaging.bundle import BundleStorage
 from appliance.packaging.discover import Pair, Search
-from appliance.packaging.local import LocalStorage
 from appliance.packaging.project_file import Declared, ProjectFile
+from appliance.packaging.site_store import SiteStore
 from appliance.protocol.flows import Registered, Registration, RegistrationPreview
 
 
@@ -26,6 +27,7 @@ class Prepared:
 
     request: Registration
     left_out: Mapping[str, str] = field(default_factory=dict)
+    bundle: BundleStorage | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Planned:
     preview: RegistrationPreview
     others: Sequence[dict[str, Any]] = ()
     opens: str = ""
+    upload: int = 0
+    """Bytes of code that would be sent."""
 
     @property
     def changes(self) -> bool:
@@ -45,18 +49,24 @@ class Planned:
         return self.preview.created or bool(news) or bool(self.opens)
 
 
-def prepare(pairs: Iterable[Pair], project: str, problems: list[str], **options: Any) -> list[Prepared]:
-    """The registrations of flows; of a flow that can't be registered, a problem."""
+def prepare(
+    pairs: Iterable[Pair], project: str, problems: list[str], store: SiteStore | None = None, **options: Any
+) -> list[Prepared]:
+    """The registrations of flows; of a flow that can't be registered, a problem. Without a `store`, bundles are made where it is said that they
+    are wanted. Raises ClientError if it has to be asked and can't be."""
     registrations = []
     for flow, storage in pairs:
         try:
-            request = register.registration(flow, project, storage=storage, **options)
+            place = register.place_of(flow, None, storage, store)
+            request = register.registration(flow, project, storage=place, **options)
+        except ClientError:
+            raise
         except (ApplianceError, TypeError, ValueError) as error:
             if str(error) not in problems:  # it may have been met where the tables were read
                 problems.append(str(error))
             continue
-        left_out = storage.sources.left_out if isinstance(storage, LocalStorage) else {}
-        registrations.append(Prepared(request, left_out))
+        bundle = place if isinstance(place, BundleStorage) else None
+        registrations.append(Prepared(request, storage.sources.left_out, bundle))
     return registrations
 
 
@@ -84,7 +94,9 @@ def _tables(file: ProjectFile, problems: list[str]) -> dict[str, Declared]:
     return tables
 
 
-def plan(transport: Transport, registrations: Sequence[Prepared], problems: list[str]) -> list[Planned]:
+def plan(
+    transport: Transport, registrations: Sequence[Prepared], problems: list[str], store: SiteStore | None = None
+) -> list[Planned]:
     """What the server says that sending them would do; what it would refuse is a problem."""
     plans = []
     for one in registrations:
@@ -103,13 +115,16 @@ def plan(transport: Transport, registrations: Sequence[Prepared], problems: list
         if preview.closed_folder and not local_agent.may_open(transport.url, preview.closed_folder):
             problems.append(f"{one.request.name}: {preview.closed}")
             continue
-        plans.append(Planned(one, preview, opens=preview.closed_folder))
+        upload = 0 if one.bundle is None or store is None else store.waiting(one.bundle)
+        plans.append(Planned(one, preview, opens=preview.closed_folder, upload=upload))
     others = _schedules_of_people(transport, plans)
     return [replace(one, others=others.get(str(one.preview.flow_id), ())) for one in plans]
 
 
-def send(transport: Transport, one: Prepared) -> Registered:
-    """Register a flow: whole or not at all, and once, however often it is sent."""
+def send(transport: Transport, one: Prepared, store: SiteStore | None = None) -> Registered:
+    """Register a flow, after its code was brought to the server: whole or not at all, and once, however often it is sent."""
+    if one.bundle is not None and store is not None:
+        store.send(one.bundle)
     return register.send(transport, one.request)
 
 

@@ -21,9 +21,9 @@ from appliance.packaging import sources
 from appliance.packaging.definitions import defines_flow
 from appliance.packaging.importing import Say, watched
 from appliance.packaging.local import LocalStorage, flows_of, import_content, read_file
-from appliance.packaging.storage import LoadError, Storage
+from appliance.packaging.storage import LoadError
 
-Pair = tuple[Flow, Storage]
+Pair = tuple[Flow, LocalStorage]
 _ADVICE = 'a flow is a variable like `flow = Flow("name")` at the top of a .py file.'
 _TOOLS = frozenset({"setup.py", "conftest.py", "noxfile.py"})
 _TESTS = frozenset({"tests", "test"})
@@ -128,8 +128,7 @@ def _twins(name: str, pairs: Sequence[Pair]) -> str:
 
 def _module_name(pairs: Sequence[Pair]) -> str | None:
     """The name under which their file was imported, if it doesn't follow from the path."""
-    storage = pairs[0][1]
-    return storage.module if isinstance(storage, LocalStorage) else None
+    return pairs[0][1].module
 
 
 def _module_file(name: str, folder: Path) -> Path:

@@ -18,11 +18,7 @@ from appliance.protocol.fetched_code import FetchedCode, root_of
 def check(document: dict[str, Any], folder: Path) -> None:
     """Compare all files with what was registered, and remove those that don't belong to the version. Raises CodeMissing for the first that is
     not as it was."""
-    compare(_decoded(document), folder)
-
-
-def compare(code: FetchedCode, folder: Path) -> None:
-    """The same, for a document that was decoded."""
+    code = _decoded(document)
     folder = folder.resolve()
     expected = {**code.files, code.path: code.sha256}
     _remove_others(folder, expected)

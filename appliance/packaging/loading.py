@@ -8,12 +8,13 @@ from typing import Any
 
 from appliance.core.flow import Flow
 from appliance.packaging import fetched
+from appliance.packaging.bundle import BundleStorage
 from appliance.packaging.local import LocalStorage
 from appliance.packaging.storage import Access, FetchedStorage, LoadError, Storage
 
 STORAGES: Mapping[str, type[Storage]] = {"local": LocalStorage}
 """Those whose code is there already, by the `type` of the documents that describe them."""
-FETCHED: dict[str, type[FetchedStorage]] = {}
+FETCHED: dict[str, type[FetchedStorage]] = {"bundle": BundleStorage}
 """Those whose code an agent fetches before a run starts."""
 
 
@@ -41,6 +42,8 @@ def fetch(document: dict[str, Any], folder: Path, access: Access) -> None:
 
 def checked(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Compare files that were fetched with what was registered. Returns the same code as code that is there. Raises CodeMissing."""
+    if document.get("sealed"):
+        return BundleStorage.unsealed(document, folder)
     fetched.check(document, folder)
     return fetched.local_document(document, folder)
 

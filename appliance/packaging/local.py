@@ -45,6 +45,11 @@ class LocalStorage:
             module = None
         return cls(path, flow, flow_source.digest(content), module, sources.of(file, content))
 
+    @property
+    def source(self) -> Path:
+        """Where the flow's file is here."""
+        return self.path
+
     def describe(self) -> dict[str, Any]:
         module = {} if self.module is None else {"module": self.module}
         others = self.sources

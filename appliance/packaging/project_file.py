@@ -2,6 +2,7 @@
 
 [tool.appliance]
 project = "finance"
+storage = "local"
 
 [tool.appliance.flows.nightly]
 source = "src/sales/nightly.py"
@@ -31,6 +32,9 @@ from appliance.packaging.sources import project_of
 from appliance.schedules import ScheduleError, policies
 
 _TABLE = "tool.appliance"
+_KEYS = ("project", "exclude", "flows", "storage")
+STORAGES = ("bundle", "local")
+"""What `storage` may be."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ class ProjectFile:
     text: str
     project: str | None
     flows: Mapping[str, Any]
+    storage: str | None = None
 
     def flow(self, name: str) -> Declared:
         """What it says of one flow. Raises FlowBuildError for what can't be meant."""
@@ -141,11 +146,15 @@ def read(folder: Path) -> ProjectFile:
     own = tool.get("appliance", {}) if isinstance(tool, dict) else {}
     key = None
     try:
-        key = next((key for key in _table(own) if key not in ("project", "exclude", "flows")), None)
-        refuse_unknown(f"[{_TABLE}]", own, ("project", "exclude", "flows"))
+        key = next((key for key in _table(own) if key not in _KEYS), None)
+        refuse_unknown(f"[{_TABLE}]", own, _KEYS)
         options.strings("exclude", own.get("exclude"))
         project = options.text("project", own.get("project"))
-        return ProjectFile(folder, text, project, _table(own.get("flows", {})))
+        key = "storage"
+        storage = options.text("storage", own.get("storage"))
+        if storage is not None and storage not in STORAGES:
+            raise TypeError(f"storage must be {' or '.join(map(repr, STORAGES))}, not {storage!r}.")
+        return ProjectFile(folder, text, project, _table(own.get("flows", {})), storage)
     except TypeError as error:
         raise FlowBuildError(f"{NAME}{_line(text, None, key)}: {error}") from error
 
@@ -154,6 +163,12 @@ def declared(source: Path, flow: str) -> Declared:
     """What the nearest pyproject.toml above a flow's file says of the flow. Raises FlowBuildError for what can't be meant."""
     folder = project_of(source)
     return Declared() if folder is None else read(folder).flow(flow)
+
+
+def storage_of(source: Path) -> str | None:
+    """Which storage the project of a flow's file names, if it does. Raises FlowBuildError."""
+    folder = project_of(source)
+    return None if folder is None else read(folder).storage
 
 
 def _labels(_place: str, value: Any) -> frozenset[str]:

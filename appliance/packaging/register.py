@@ -20,8 +20,10 @@ from appliance.core.serialize import serialize
 from appliance.kit import options
 from appliance.packaging import local_agent
 from appliance.packaging import project_file as project_files
+from appliance.packaging.bundle import BundleStorage
 from appliance.packaging.local import LocalStorage
-from appliance.packaging.storage import Storage
+from appliance.packaging.site_store import CHOICES, SiteStore
+from appliance.packaging.storage import Describable
 from appliance.protocol.flows import Registered, Registration
 
 _logger = get_logger()
@@ -40,20 +42,46 @@ def register(
     labels: Iterable[str] = (),
     set_schedules_active: bool = True,
     as_new: bool = False,
-    storage: Storage | None = None,
+    storage: Describable | None = None,
     transport: Transport | None = None,
 ) -> Registered:
     """Register `flow` in `project` on the server that `url` or APPLIANCE_URL names. The same content twice is one version.
 
     If a flow or project was renamed from this name, the server refuses, unless `as_new` asks for another one with the name.
     """
-    request = registration(
-        flow, project, labels=labels, set_schedules_active=set_schedules_active, as_new=as_new, storage=storage
-    )
-    if transport is not None:
+    options.strings("labels", labels := list(labels))
+
+    def through(transport: Transport) -> Registered:
+        store = SiteStore(transport, project, _logger.warning)
+        place = place_of(flow, storage, None, store)
+        request = registration(
+            flow, project, labels=labels, set_schedules_active=set_schedules_active, as_new=as_new, storage=place
+        )
+        if isinstance(place, BundleStorage):
+            store.send(place)
         return send(transport, request)
+
+    if transport is not None:
+        return through(transport)
     with Transport.from_environment(url, token) as own:
-        return send(own, request)
+        return through(own)
+
+
+def place_of(flow: Flow, given: Describable | None, found: LocalStorage | None, store: SiteStore | None) -> Describable:
+    """Where the flow's code is to be registered: in the `given` storage, or that of the flow, its project or the server, in this order. `found`:
+    its file. Raises FlowBuildError."""
+    chosen: Any = flow.storage if given is None else given
+    place: Describable = chosen
+    if chosen is not None and not hasattr(chosen, "at"):
+        return place
+    found = found or LocalStorage.of(*_file_of(flow))
+    if chosen is None:
+        name = project_files.storage_of(found.path)
+        if name is None:
+            return found if store is None else store.default(found)
+        chosen = CHOICES[name]()
+    place = chosen.at(found)
+    return place
 
 
 def send(transport: Transport, request: Registration) -> Registered:
@@ -78,16 +106,17 @@ def registration(
     labels: Iterable[str] = (),
     set_schedules_active: bool = True,
     as_new: bool = False,
-    storage: Storage | None = None,
+    storage: Describable | None = None,
 ) -> Registration:
     """The request. Raises FlowBuildError for a flow whose file can't be determined."""
     given = options.strings("labels", labels)
     options.flag("set_schedules_active", set_schedules_active)
     options.flag("as_new", as_new)
     document = serialize(flow)
-    storage_document = (storage or flow.storage or LocalStorage.of(*_file_of(flow))).describe()
+    place = place_of(flow, storage, None, None)
+    storage_document = place.describe()
     own = flow.run_config.labels if flow.run_config is not None else ()
-    source = Path(storage_document["path"]) if storage_document["type"] == "local" else _find(flow)[0]
+    source = _source(place, flow)
     if source is not None:
         project_file = project_files.declared(source, flow.name)
         given |= project_file.labels_beside(flow.name, own)
@@ -102,6 +131,12 @@ def registration(
         set_schedules_active=set_schedules_active,
         as_new=as_new,
     )
+
+
+def _source(place: Describable, flow: Flow) -> Path | None:
+    """The flow's file on this machine."""
+    path = getattr(place, "source", None)
+    return path if isinstance(path, Path) else _find(flow)[0]
 
 
 def content_hash(document: dict[str, Any], storage: dict[str, Any]) -> str:

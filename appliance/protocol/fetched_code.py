@@ -54,6 +54,14 @@ def is_plain(name: str) -> bool:
     )
 
 
+def module_of(code: FetchedCode) -> str:
+    """The name under which the flow's file is imported."""
+    if code.module is not None:
+        return code.module
+    names = PurePosixPath(code.path).relative_to(root_of(code.path, None, code.files)).with_suffix("").parts
+    return ".".join(names[:-1] if names[-1] == "__init__" else names)
+
+
 def root_of(path: str, module: str | None, files: Iterator[str] | dict[str, str]) -> PurePosixPath:
     """The folder of the tree from which the flow's file is imported: the one above its outermost package."""
     names, file = frozenset(files), PurePosixPath(path)

@@ -19,6 +19,7 @@ from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flow_runs, waiting
 from appliance.server.db.session import Database
+from appliance.server.domain.quotas import ROW
 from appliance.server.domain.waiting import Waiting
 
 ALICE = Actor(kind="user", name="alice", role="operator")
@@ -53,7 +54,14 @@ def document(
 
 
 def register(
-    db: Database, name: str = "etl", *, active: bool = True, content: str = "", project: str = "demo", **parts: Any
+    db: Database,
+    name: str = "etl",
+    *,
+    active: bool = True,
+    content: str = "",
+    project: str = "demo",
+    storage: dict[str, Any] | None = None,
+    **parts: Any,
 ) -> Registered:
     doc = document(**parts)
     request = Registration(
@@ -61,7 +69,7 @@ def register(
         name=name,
         content_hash=ids.sha256(content or repr(doc)),
         document=doc,
-        storage={"type": "local", "path": "etl.py"} | ({"sha256": ids.sha256(content)} if content else {}),
+        storage=storage or {"type": "local", "path": "etl.py"} | ({"sha256": ids.sha256(content)} if content else {}),
         set_schedules_active=active,
     )
     return flows.register(db, ALICE, request)
@@ -147,19 +155,21 @@ def check_histories(db: Database) -> None:
 
 
 def check_usage(db: Database) -> None:
-    """What each project has stored is the sum over its runs and versions, and of each run's log it is what there is."""
+    """What each project has stored is the sum over its runs, versions and bundles, and of each run's log it is what there is."""
     flows = "select f.id from flow f where f.project_id = p.id"
     sums = (
         f"(select sum(stored_rows + log_rows) from flow_run where flow_id in ({flows})) as run_rows,"
         f"(select sum(stored_bytes + log_bytes) from flow_run where flow_id in ({flows})) as run_bytes,"
         f"(select count(*) from flow_version where stored_bytes > 0 and flow_id in ({flows})) as versions,"
-        f"(select sum(stored_bytes) from flow_version where flow_id in ({flows})) as version_bytes"
+        f"(select sum(stored_bytes) from flow_version where flow_id in ({flows})) as version_bytes,"
+        f"(select count(*) from bundle where project_id = p.id) as bundles,"
+        f"(select sum(size + {ROW}) from bundle where project_id = p.id) as bundle_bytes"
     )
     usage = "(select sum({0}) from project_usage where project_id = p.id) as {0}"
     for row in rows(db, f"select {sums}, {usage.format('stored_rows')}, {usage.format('stored_bytes')} from project p"):
         number = {name: int(value or 0) for name, value in row.items()}
-        assert number["stored_rows"] == number["run_rows"] + number["versions"], number
-        assert number["stored_bytes"] == number["run_bytes"] + number["version_bytes"], number
+        assert number["stored_rows"] == number["run_rows"] + number["versions"] + number["bundles"], number
+        assert number["stored_bytes"] == sum(number[f"{of}_bytes"] for of in ("run", "version", "bundle")), number
     lines = "select flow_run_id, count(*) as n from log group by flow_run_id"
     wrong = rows(db, f"select r.id from flow_run r join ({lines}) l on l.flow_run_id = r.id where l.n <> r.log_rows")
     assert wrong == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -177,6 +178,7 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
         {"run"},
         _own("/secrets", {"attempt": 1, "name": "TOKEN"}),
     ),
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/bundle"): ({"run"}, _own("/bundle", {"attempt": 1})),
     ("GET", "/api/v1/agents"): (READERS, _fixed("/api/v1/agents")),
     ("POST", "/api/v1/agents"): ({"agent", "admin"}, _fixed("/api/v1/agents", {"name": "edge-1", "type": "process"})),
     ("POST", "/api/v1/agents/{agent_id:uuid}/claim"): ({"agent", "admin"}, _of_agent("/claim", {"free_slots": 0})),
@@ -223,6 +225,14 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
         _fixed("/api/v1/secrets", {"project": "demo", "name": "TOKEN", "value": "a value"}),
     ),
     ("DELETE", "/api/v1/secrets/{secret_id:uuid}"): (OPERATORS, _secret),
+    ("GET", "/api/v1/bundles"): (ADMINS, _fixed("/api/v1/bundles")),
+    ("POST", "/api/v1/bundles/ask"): (OPERATORS, _fixed("/api/v1/bundles/ask", {"project": "demo"})),
+    ("PUT", "/api/v1/bundles"): (
+        OPERATORS,
+        _fixed(
+            "/api/v1/bundles", {"project": "demo", "digest": "0" * 64, "sha256": sha256(b"").hexdigest(), "content": ""}
+        ),
+    ),
     ("GET", "/api/v1/system/disk"): (READERS, _fixed("/api/v1/system/disk")),
     ("POST", "/api/v1/system/free-space"): (ADMINS, _fixed("/api/v1/system/free-space", {"keep_days": 365})),
     ("POST", "/api/v1/bulk"): (OPERATORS, _fixed("/api/v1/bulk", {"action": "cancel", "ids": []})),
@@ -271,6 +281,7 @@ ANSWERED_OTHERWISE = {
     ("POST", R + "/restart"): {409},  # it has not ended
     ("POST", "/api/v1/jobs/{job_id:uuid}/cancel"): {409},  # it is over already
     ("POST", "/api/v1/system/hold/skip"): {409},  # nothing is held
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/bundle"): {404},  # its version has none
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/secrets"): {404},  # its project has no such secret
 }
 """Routes that refuse these payloads for reasons other than who asks."""

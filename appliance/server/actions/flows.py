@@ -21,6 +21,7 @@ from appliance.protocol.flows import Registered, Registration, RegistrationPrevi
 from appliance.protocol.schedules import ScheduleNews
 from appliance.protocol.secrets import MOST_DECLARED
 from appliance.server.actions import (
+    bundles,
     code_places,
     declared_schedules,
     deploys,
@@ -92,6 +93,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
         work = _store(db, session, actor, request, document, now)
         code_places.refuse_closed(session, work.project, work.version)
         if work.created:
+            bundles.name(session, work.flow.project_id, work.version, now)
             deploys.follow(session, work.flow, work.version, actor, now)
         deploys.look_again(session, work.version, actor, now)
         return Registered(

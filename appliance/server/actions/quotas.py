@@ -101,6 +101,15 @@ def require_room(session: Session, project_id: UUID, rules: Rules) -> None:
         raise quota.reached(most(quota, rules))
 
 
+def require_room_for(session: Session, project_id: UUID, bytes: int, rules: Rules) -> None:
+    """Raise QuotaReached unless the project has room for one more row with so many bytes, which may be many."""
+    sums = read_usage.stored(session, [project_id]).get(project_id)
+    rows, size = (0, 0) if sums is None else (sums.stored_rows, sums.stored_bytes)
+    quota = full(rows, size + bytes - 1, rules)
+    if quota is not None:
+        raise quota.reached(most(quota, rules))
+
+
 def most(quota: Quota, rules: Rules) -> int:
     """What the rules allow of it."""
     return int(getattr(rules, quota.rule))

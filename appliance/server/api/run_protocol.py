@@ -11,10 +11,11 @@ from litestar import Request, Router, post
 
 from appliance.config import Settings
 from appliance.kit import clock
+from appliance.protocol.bundles import BundleContent, TakeBundle
 from appliance.protocol.run_protocol import LONGEST_SLOT_WAIT, AskSlots, Begin, Begun, Report, Reported, Slots
 from appliance.protocol.secrets import AskSecret, SecretValue
+from appliance.server.actions import bundles, secrets
 from appliance.server.actions import run_protocol as runs
-from appliance.server.actions import secrets
 from appliance.server.actions import slots as task_slots
 from appliance.server.api import PREFIX, turns
 from appliance.server.api.bodies import decode
@@ -66,10 +67,17 @@ def secret(
     return secrets.reveal(database, SecretKeys(settings.secrets_key_path), flow_run_id, decode(body, AskSecret))
 
 
+@post("/bundle", opt={"permission": Permission.RUN_PROTOCOL, "body": TakeBundle}, status_code=200, sync_to_thread=True)
+def bundle(request: Request[Actor, Any, Any], database: Database, flow_run_id: UUID, body: bytes) -> BundleContent:
+    """Download the bundle with the code of this attempt."""
+    request.scope["state"]["uncompressed"] = True
+    return bundles.take(database, flow_run_id, decode(body, TakeBundle))
+
+
 def _database(request: Request[Actor, Any, Any]) -> Database:
     """From the app's state: injecting several dependencies costs a task group per request, and this path is hot."""
     database: Database = request.app.state["database"]
     return database
 
 
-router = Router(f"{PREFIX}/flow-runs/{{flow_run_id:uuid}}", route_handlers=[begin, report, slots, secret])
+router = Router(f"{PREFIX}/flow-runs/{{flow_run_id:uuid}}", route_handlers=[begin, report, slots, secret, bundle])

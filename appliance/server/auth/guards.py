@@ -39,6 +39,7 @@ class Permission(StrEnum):
     MANAGE_USERS = "users:manage"
     MANAGE_TOKENS = "tokens:manage"
     MANAGE_DISK = "disk:manage"
+    READ_BUNDLES = "bundles:read"  # which there are; only runs get their bytes
     READ_METRICS = "metrics:read"
     READ_PACKAGES = "packages:read"  # of the package index
     AGENT_PROTOCOL = "agents:protocol"
@@ -72,6 +73,7 @@ _ADMIN = _OPERATOR | {
     Permission.MANAGE_USERS,
     Permission.MANAGE_TOKENS,
     Permission.MANAGE_DISK,
+    Permission.READ_BUNDLES,
     Permission.READ_METRICS,
     Permission.AGENT_PROTOCOL,
 }

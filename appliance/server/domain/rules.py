@@ -45,6 +45,9 @@ class Rules:
     """Of the same; 0: no limit."""
     project_secrets: int = 1_000
     """0: no limit."""
+    bundles: bool = True
+    """Whether the server keeps code for agents."""
+    bundle_bytes: int = 20 * 1024**2
 
     @property
     def stop_deadline(self) -> float:

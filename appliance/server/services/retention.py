@@ -7,6 +7,7 @@ from datetime import datetime
 
 from appliance.config import Settings
 from appliance.kit import clock
+from appliance.server.actions import bundles
 from appliance.server.actions.retention import Sweep, keep_of, over_budget
 from appliance.server.db.session import Database
 from appliance.server.domain.retention import tighter
@@ -35,4 +36,6 @@ class Retention:
             if left <= 0 or not over_budget(self._db, self._budget):
                 break
             deleted += Sweep(self._db, keep, now, left).run()
+        while clock.monotonic() < end and (number := bundles.remove_unnamed(self._db, now)):
+            deleted["bundles"] += number
         return dict(deleted)

@@ -37,7 +37,7 @@ from appliance.kit import clock
 from appliance.kit.version import VERSION
 from appliance.server.actions import disk, soundness
 from appliance.server.auth.guards import Permission
-from appliance.server.db.reads import agents, leases, readable, size
+from appliance.server.db.reads import agents, bundles, leases, readable, size
 from appliance.server.db.rows.leases import LeaseRow
 from appliance.server.db.session import Database
 from appliance.server.domain.waiting import agent_health
@@ -156,6 +156,7 @@ class _FromDatabase:
                 _labelled("appliance_agents", "Agents by health.", "health", health, HEALTHS),
                 *_scheduler(lease, now),
                 GaugeMetricFamily("appliance_database_size_bytes", "Size of the database.", value=size_bytes),
+                *_bundles(*bundles.totals(session)),
                 *_soundness(soundness.last(self._database)),
                 *self._counters(),
             ]
@@ -177,6 +178,13 @@ class _FromDatabase:
         )
         delay.add_metric([], self._totals.delay_buckets(), self._totals.delay_sum)
         return [created, finished, delay]
+
+
+def _bundles(number: int, total: int) -> list[Metric]:
+    return [
+        GaugeMetricFamily("appliance_bundles", "Bundles of code that the server keeps.", value=number),
+        GaugeMetricFamily("appliance_bundle_bytes", "Bytes of the bundles of code.", value=total),
+    ]
 
 
 def handler(metrics: Metrics, public: bool, networks: Sequence[Network]) -> HTTPRouteHandler:

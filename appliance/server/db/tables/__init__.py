@@ -2,6 +2,7 @@
 
 from appliance.server.db.tables import (
     agents,
+    bundles,
     concurrency,
     events,
     flow_runs,
@@ -29,6 +30,7 @@ from appliance.server.db.tables.columns import metadata
 
 __all__ = [
     "agents",
+    "bundles",
     "concurrency",
     "events",
     "flow_runs",

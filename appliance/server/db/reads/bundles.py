@@ -1,0 +1,66 @@
+"""Reads of bundles. Lists never read the bytes."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Select, func, select
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.orm import Session
+
+from appliance.server.db.reads import pages
+from appliance.server.db.reads.pages import RowPage
+from appliance.server.db.rows.bundles import BundleBytes, BundleRow
+from appliance.server.db.rows.secrets import SecretReader
+from appliance.server.db.tables import metadata
+
+_bundle = metadata.tables["bundle"]
+_named = metadata.tables["named_bundle"]
+_project = metadata.tables["project"]
+
+
+def page(session: Session, limit: int, after: str | None) -> RowPage[BundleRow]:
+    """All bundles, newest first."""
+    query = _rows().order_by(_bundle.c.id.desc())
+    if after is not None:
+        query = query.where(_bundle.c.id < _last(after))
+    return pages.read(session, query, limit, lambda row: (row.id,))
+
+
+def _rows() -> Select[Any]:
+    others = ("project", "versions")
+    columns = [_bundle.c[name] for name in BundleRow.__annotations__ if name not in others]
+    versions = select(func.count()).where(_named.c.bundle_id == _bundle.c.id).scalar_subquery()
+    joined = _bundle.join(_project, _project.c.id == _bundle.c.project_id)
+    return select(*columns, _project.c.name.label("project"), versions.label("versions")).select_from(joined)
+
+
+def _last(cursor: str) -> UUID:
+    try:
+        return UUID(pages.text_key(cursor, 1)[0])
+    except ValueError as error:
+        raise pages.unusable() from error
+
+
+def project_id(session: Session, name: str) -> UUID | None:
+    """The project of this name."""
+    statement = select(_project.c.id).where(_project.c.name == name)
+    return cast(UUID | None, session.connection().execute(statement).scalar_one_or_none())
+
+
+def of_version(session: Session, run: SecretReader) -> BundleBytes | None:
+    """The bundle that the version of a run names."""
+    statement = (
+        select(_bundle.c.sha256, _bundle.c.content)
+        .join(_named, _named.c.bundle_id == _bundle.c.id)
+        .where(_named.c.flow_version_id == run.flow_version_id)
+    )
+    return cast(BundleBytes | None, session.connection().execute(statement).one_or_none())
+
+
+def totals(session: Session) -> tuple[int, int]:
+    """How many bundles there are, and their bytes."""
+    size = sql_cast(func.sum(_bundle.c.size), BigInteger)
+    number, total = session.connection().execute(select(func.count(), size).select_from(_bundle)).one()
+    return int(number), int(total or 0)

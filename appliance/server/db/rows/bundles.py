@@ -1,0 +1,54 @@
+"""Rows of bundles. Only `BundleBytes` and `NewBundle` have the bytes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
+
+from appliance.server.db.rows.row_type import RowType
+
+
+class BundleRow(RowType):
+    """A bundle without its bytes, with the name of its project and how many versions name it."""
+
+    id: UUID
+    project_id: UUID
+    project: str
+    digest: str
+    size: int
+    sealed: bool
+    created: datetime
+    created_by: str
+    used: datetime
+    versions: int
+
+
+class BundleBytes(RowType):
+    """The bytes, with the hash that they had."""
+
+    sha256: str
+    content: bytes
+
+
+class BundleSize(RowType):
+    """What is taken off a project when a bundle goes."""
+
+    id: UUID
+    project_id: UUID
+    size: int
+
+
+class NewBundle(TypedDict):
+    """A bundle to store."""
+
+    id: UUID
+    project_id: UUID
+    digest: str
+    sha256: str
+    size: int
+    sealed: bool
+    created: datetime
+    created_by: str
+    used: datetime
+    content: bytes
