@@ -47,6 +47,7 @@ COMMANDS = {
     "schedule": "appliance.cli.schedule:schedule",
     "limit": "appliance.cli.limit:limit",
     "secret": "appliance.cli.secret:secret",
+    "bundle": "appliance.cli.bundle:bundle",
     "backup": "appliance.cli.backup:backup",
     "doctor": "appliance.cli.doctor:doctor",
     "disk": "appliance.cli.disk:disk",

@@ -227,8 +227,9 @@ def _child(name: str, work: Callable[[], int | None], supervisor: int, enter: Ca
 
 
 def _drop_secrets() -> None:
-    """Only runs read the secrets of flows; the environment of server and services shows them to no one."""
-    for name in [name for name in os.environ if name.startswith(f"{env.SECRET}_")]:
+    """Only runs read the secrets of flows, and only agents open bundles; the environment of server and services shows neither."""
+    hidden = (f"{env.SECRET}_", env.BUNDLE_KEY)
+    for name in [name for name in os.environ if name.startswith(hidden)]:
         del os.environ[name]
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 SECRET = "APPLIANCE_SECRET"  # noqa: S105 - a name
 """The prefix of the variables that hold the secrets of flows."""
+BUNDLE_KEY = "APPLIANCE_BUNDLE_KEY"
+"""The prefix of the variables with the key of sealed bundles."""
 SECRETS_DIR = "APPLIANCE_SECRETS_DIR"
 """The variable that names the folder with secrets of flows: a file for each, with its name."""
 

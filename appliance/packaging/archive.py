@@ -37,7 +37,7 @@ _LONGEST_NAME = 1_000
 
 
 class BadArchive(ApplianceError):
-    """An archive is damaged, or has something that none of ours has."""
+    """An archive is damaged, or was not made here."""
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
@@ -83,7 +83,6 @@ def unpack(data: bytes, folder: Path, expected: Collection[str] | None = None) -
         zlib.error,
         EOFError,
         ValueError,
-        NotImplementedError,
         RuntimeError,
         LookupError,
     ) as error:
@@ -110,7 +109,7 @@ def _is_file(entry: zipfile.ZipInfo) -> bool:
 
 
 def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, most: int) -> int:
-    """How many bytes the file has, at most so many."""
+    """How many bytes the file has. Raises BadArchive for more than `most`."""
     with archive.open(entry) as source:
         content = source.read(most + 1)
     if len(content) > most:

@@ -109,12 +109,12 @@ class BundleStorage:
         code = _decoded(document)
         try:
             key = sealing.required_key()
-            found = fetched.listed(code, folder)
+            actual = fetched.listed(code, folder)
         except (KeyMissing, MissingExtra, OSError, KeyError, ValueError) as error:
             raise CodeMissing(str(error) if isinstance(error, KeyMissing) else _differs(code)) from error
-        if key.name(archive.encoded({**found.files, found.path: found.sha256})) != code.digest:
+        if key.name(archive.encoded({**actual.files, actual.path: actual.sha256})) != code.digest:
             raise CodeMissing(_differs(code))
-        return fetched.placed(found, folder)
+        return fetched.placed(actual, folder)
 
 
 class Bundle:

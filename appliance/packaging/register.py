@@ -67,20 +67,20 @@ def register(
         return through(own)
 
 
-def place_of(flow: Flow, given: Describable | None, found: LocalStorage | None, store: SiteStore | None) -> Describable:
-    """Where the flow's code is to be registered: in the `given` storage, or that of the flow, its project or the server, in this order. `found`:
+def place_of(flow: Flow, given: Describable | None, local: LocalStorage | None, store: SiteStore | None) -> Describable:
+    """Where the flow's code is to be registered: in the `given` storage, or that of the flow, its project or the server, in this order. `local`:
     its file. Raises FlowBuildError."""
     chosen: Any = flow.storage if given is None else given
     place: Describable = chosen
     if chosen is not None and not hasattr(chosen, "at"):
         return place
-    found = found or LocalStorage.of(*_file_of(flow))
+    local = local or LocalStorage.of(*_file_of(flow))
     if chosen is None:
-        name = project_files.storage_of(found.path)
+        name = project_files.storage_of(local.path)
         if name is None:
-            return found if store is None else store.default(found)
+            return local if store is None else store.default(local)
         chosen = CHOICES[name]()
-    place = chosen.at(found)
+    place = chosen.at(local)
     return place
 
 

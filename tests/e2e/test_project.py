@@ -56,17 +56,36 @@ def test_a_project_from_its_files_to_its_runs(appliance: Appliance, project: Pat
     plan = appliance.cli("deploy", str(project), "--dry-run")
     assert plan.returncode == 0, plan.stderr
     assert "+ shop/totals: new flow, version 1" in plan.stdout
-    assert "as shop.totals" in plan.stdout and "with shop/__init__.py, shop/rates.py" in plan.stdout
+    assert "as shop.totals" in plan.stdout and "with src/shop/__init__.py, src/shop/rates.py" in plan.stdout
+    assert re.search(r"code in bundle [0-9a-f]{12}, [\d,]+ bytes to send", plan.stdout)
     assert deployed(appliance, project)["version"] == 1
     assert not deployed(appliance, project)["created"]
+    again = appliance.cli("deploy", str(project), "--dry-run", "--json")
+    assert json.loads(again.stdout)[0]["sends"] == 0
 
+    sources = project.rename(project.with_name("elsewhere"))
     run = appliance.create_run("totals", "shop")
     appliance.wait_for(run, "SUCCESS")
     assert "shop.totals: 42 in eu" in lines(appliance, run)
 
+    helper = sources / "src" / "shop" / "rates.py"
+    helper.write_text(helper.read_text().replace("RATE = 2", "RATE = 3"))
+    answer = deployed(appliance, sources)
+    assert (answer["version"], answer["changes"]) == (2, ["file src/shop/rates.py changed"])
+    shutil.rmtree(sources)
+    run = appliance.create_run("totals", "shop")
+    appliance.wait_for(run, "SUCCESS")
+    assert "shop.totals: 63 in eu" in lines(appliance, run)
+    assert len(appliance.items("/api/v1/schedules?project=shop")) == 1
+
+
+def test_code_that_stays_where_it_is_must_not_change(appliance: Appliance, project: Path) -> None:
+    file = project / "pyproject.toml"
+    file.write_text(file.read_text().replace('project = "shop"', 'project = "local"\nstorage = "local"'))
+    assert deployed(appliance, project)["version"] == 1
     helper = project / "src" / "shop" / "rates.py"
     helper.write_text(helper.read_text().replace("RATE = 2", "RATE = 3"))
-    waiting = appliance.create_run("totals", "shop")
+    waiting = appliance.create_run("totals", "local")
     assert (
         "The file shop/rates.py of flow 'totals' has changed since it was registered"
         in appliance.wait_for(waiting, "PAUSED")["state_message"]
@@ -77,7 +96,6 @@ def test_a_project_from_its_files_to_its_runs(appliance: Appliance, project: Pat
     assert (answer["version"], answer["changes"]) == (2, ["file shop/rates.py changed"])
     appliance.wait_for(waiting, "SUCCESS")
     assert "shop.totals: 63 in eu" in lines(appliance, waiting)
-    assert len(appliance.items("/api/v1/schedules?project=shop")) == 1
 
 
 PAGES = Path(__file__).parents[2] / "docs" / "pages"

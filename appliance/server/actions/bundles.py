@@ -116,12 +116,12 @@ def take(db: Database, flow_run_id: UUID, request: TakeBundle) -> BundleContent:
         refusal = may_read_secrets(run, request.attempt)
         if refusal is not None:
             raise conflict(refusal)
-        found = reads.of_version(session, run)
-        if found is None:
+        bundle = reads.of_version(session, run)
+        if bundle is None:
             raise NotFound(
                 f"Version {run.number} of flow {run.flow!r} has no bundle on this server; register the flow again."
             )
-        return _content(found)
+        return _content(bundle)
 
 
 @retried
@@ -139,8 +139,8 @@ def most_bytes(rules: Rules) -> int:
     return min(rules.bundle_bytes, MOST_BYTES)
 
 
-def _content(found: BundleBytes) -> BundleContent:
-    return BundleContent(sha256=found.sha256, content=found.content)
+def _content(bundle: BundleBytes) -> BundleContent:
+    return BundleContent(sha256=bundle.sha256, content=bundle.content)
 
 
 def _check_hash(digest: str) -> None:

@@ -50,7 +50,7 @@ def put_bundle(database: Database, actor: Actor, body: bytes) -> BundleOffer:
 
 
 def view(row: BundleRow) -> BundleView:
-    """What is told of a bundle."""
+    """A bundle, for people."""
     return BundleView(
         id=row.id,
         project=row.project,
