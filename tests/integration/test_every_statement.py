@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any, cast
@@ -25,12 +26,14 @@ from sqlalchemy.orm import Session
 from appliance.config import Settings
 from appliance.kit import clock as kit_clock
 from appliance.protocol.agents import AgentReport, Exited
+from appliance.protocol.bundles import AskBundle, PutBundle, TakeBundle
 from appliance.protocol.secrets import AskSecret, PutSecret
-from appliance.server.actions import agents, repair, schedules, secret_keys, secrets
+from appliance.server.actions import agents, bundles, repair, schedules, secret_keys, secrets
 from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.app import create_app
 from appliance.server.auth.secret_keys import SecretKeys
 from appliance.server.db import reads, writes
+from appliance.server.db.reads import pages
 from appliance.server.db.rows.jobs import JobRow
 from appliance.server.db.session import Database
 from appliance.server.services.process import services_of
@@ -256,12 +259,29 @@ def keep_secrets(large: Database, folder: Path) -> None:
     secret_keys.rotate(large, keys)
 
 
+def keep_bundles(large: Database) -> None:
+    """A bundle is stored, asked for, named by a version, taken by a run, listed, counted, and removed."""
+    digest = "d" * 64
+    request = PutBundle(project="bundled", digest=digest, sha256=sha256(b"").hexdigest(), content=b"")
+    bundles.put(large, builders.ALICE, request)
+    assert bundles.ask(large, builders.ALICE, AskBundle(project="bundled", digest=digest)).stored
+    storage = {"type": "bundle", "path": "etl.py", "flow": "etl", "sha256": digest, "digest": digest}
+    run, _agent = builders.begun(large, project="bundled", storage=storage)
+    assert bundles.take(large, run, TakeBundle(attempt=1)).content == b""
+    with large.read() as session:
+        assert reads.bundles.totals(session) == (1, 0)
+        first = reads.bundles.page(session, 1, None)
+        assert reads.bundles.page(session, 1, pages.encode(first.rows[0].id)).rows == []
+    assert bundles.remove_unnamed(large, UNTIL + timedelta(days=1)) == 0
+
+
 def test_every_statement(large: Database, tmp_path: Path) -> None:
     headers = {"Authorization": f"Bearer {add_token(large, 'bench')}"}
     with large.read() as session:
         asks = catalogue.asks(catalogue.facts(session))
     with recorded(large) as sent, calls_watched() as (called, wrong):
         keep_secrets(large, tmp_path)
+        keep_bundles(large)
         ask_for_everything(large, headers, asks)
         write_much(large)
         do_all_rounds(large)
