@@ -26,13 +26,13 @@ def list_bundles(json_output: bool) -> None:
     """List bundles, newest first. Only administrators may; nobody gets their content but runs."""
     from appliance.client import bundles
 
-    found = list(bundles.listed(connect()))
+    items = list(bundles.listed(connect()))
     if json_output:
-        print_json(found)
+        print_json(items)
         return
     rows = [
         [item.digest[:12], item.project, f"{item.size:,}", "sealed" if item.sealed else "", str(item.versions)]
-        for item in found
+        for item in items
     ]
     print_table(["bundle", "project", "bytes", "", "versions"], rows, "The server keeps no bundles.")
 
