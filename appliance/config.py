@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import os
 import re
+import socket
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -23,7 +24,7 @@ from appliance.kit import env, environment_names, profiles
 
 PREFIX = "APPLIANCE"
 _OTHER_VARIABLES = (
-    *("url", "token", "config", "checkpointing", "progress", "crash", "secrets_dir", "bundle_key"),
+    *("url", "token", "config", "checkpointing", "progress", "crash", "secrets_dir", "bundle_key", "host_label"),
     *(
         "run_id",
         "run_attempt",
@@ -321,6 +322,15 @@ def client_address(environ: Mapping[str, str] | None = None, url: str | None = N
     url = (url or values.get("url", known or "http://127.0.0.1:4200")).rstrip("/")
     token = profile.token if profile is not None and url == known else ""
     return url, values.get("token", token)
+
+
+def host_name(environ: Mapping[str, str] | None = None) -> str:
+    """The name of this host, for code that is on it alone: APPLIANCE_HOST_LABEL, or what the system calls it."""
+    try:
+        own = env.read(os.environ if environ is None else environ, PREFIX, ("host_label",))
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    return own.get("host_label", "").strip() or socket.gethostname()
 
 
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}

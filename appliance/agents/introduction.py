@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from typing import Literal
 
+from appliance import config
 from appliance.agents.roots import Roots
 from appliance.config import Settings
 from appliance.kit.version import VERSION
@@ -29,7 +29,7 @@ def introduction(
         projects=sorted(set(projects)),
         capacity=capacity,
         version=VERSION,
-        host=socket.gethostname(),
+        host=config.host_name(),
         roots=None if roots is None else list(roots.open),
         closed=[] if roots is None else list(roots.closed),
         env_names=None if env_names is None else list(env_names),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from appliance.core import flow_source
+from appliance.core.flow import Flow
 from appliance.packaging.storage import CodeMissing, LoadError
 from appliance.protocol import storage as storages
 from appliance.protocol.fetched_code import FetchedCode
@@ -41,3 +42,12 @@ def written(files: Iterable[tuple[str, bytes]], code: FetchedCode, folder: Path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "wb") as file:
             file.write(content)
+
+
+def named(flows: Sequence[Flow], name: str, what: str) -> Flow:
+    """The flow with this name among those of `what`. Raises LoadError."""
+    for flow in flows:
+        if flow.name == name:
+            return flow
+    names = ", ".join(repr(flow.name) for flow in flows) or "none"
+    raise LoadError(f"{what} has no flow named {name!r} (it has: {names}): register it again.")

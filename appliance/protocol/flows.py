@@ -21,6 +21,7 @@ class Registration(Message, kw_only=True):
     storage: dict[str, Any]  # {"type": "local", "path": ..., "flow": ..., "sha256": ...}
     labels: list[str] = []
     set_schedules_active: bool = True
+    host: str = ""  # the host that has the code; empty: it can be had elsewhere, too
     as_new: bool = False  # make a new flow, even if one was renamed from this name
 
 

@@ -40,6 +40,7 @@ from appliance.server.db.rows.agents import AgentRow, NewAgent
 from appliance.server.db.rows.flow_runs import ClaimedRun, HeldRun, LockedRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import agents, concurrency, dispatch, flow_runs, logs, states, tokens
+from appliance.server.domain import hosts
 from appliance.server.domain.concurrency import Ledger
 from appliance.server.domain.repair import exited
 from appliance.server.domain.run_protocol import stop_reason
@@ -147,6 +148,7 @@ def claim_due(
     with db.read() as session:
         agent = enrolled(session, actor, agent_id)
         labels = agent.labels if new_labels is None else new_labels
+        fitting = hosts.with_host(labels, agent.host)
         if actor.binding is not None:  # another agent may have enrolled under this name, with a token that permits more
             _check_labels(labels, actor.binding.labels)
             _check_projects(agent.projects or (), actor.binding.projects)
@@ -154,20 +156,20 @@ def claim_due(
             raise NotFound("This agent has signed off; enrol it again.")
         limit = min(request.free_slots, _MOST_AT_ONCE) if agent.state == "online" else 0
         fresh = (now - agent.last_seen).total_seconds() < _QUIET and labels == agent.labels
-        due = limit > 0 and read_dispatch.any_due(session, labels, now, agent.projects)
+        due = limit > 0 and read_dispatch.any_due(session, fitting, now, agent.projects)
         if fresh and not due:
             return ClaimResult(Claimed(stop=_stops(session, agent_id, holding)))
     lease = now + timedelta(seconds=db.rules.run_lease)
     with db.write("claim") as session:
         if fresh and not read_dispatch.any_due(
-            session, labels, now, agent.projects
+            session, fitting, now, agent.projects
         ):  # all agents were woken, and another was faster
             return ClaimResult(Claimed(stop=_stops(session, agent_id, holding)))
         agents.touch(session, agent_id, labels, now)
         if holding:
             flow_runs.prolong(session, agent_id, holding, lease)
         stop = _stops(session, agent_id, holding)
-        claimed = _take(session, agent, labels, limit, now, lease) if limit > 0 else []
+        claimed = _take(session, agent, fitting, limit, now, lease) if limit > 0 else []
         crash.point("claim.updated")
         work = _hand_out(session, claimed, actor, now) if claimed else []
         return ClaimResult(Claimed(work=work, stop=stop), blocked=due and not work)

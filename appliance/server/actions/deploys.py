@@ -23,7 +23,7 @@ from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import states
-from appliance.server.domain import deploys
+from appliance.server.domain import deploys, hosts
 from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import FIRST, PAUSED
 from appliance.server.errors import Invalid
@@ -108,4 +108,7 @@ def _columns(session: Session, run: LockedRun, flow: Flow, version: FlowVersion)
     }
     if row.labels == labels_of(before.labels) and flow.overrides.get("labels") is None:
         columns["labels"] = labels_of(version.labels)
+    elif hosts.kept(row.labels) != hosts.kept(version.labels):
+        own = set(row.labels) - set(hosts.kept(row.labels))
+        columns["labels"] = labels_of([*own, *hosts.kept(version.labels)])
     return columns

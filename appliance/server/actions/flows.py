@@ -30,6 +30,7 @@ from appliance.server.actions import (
     projects,
     quotas,
     schedule_rows,
+    takers,
 )
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
@@ -41,7 +42,7 @@ from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import flows
 from appliance.server.db.writes import former_names as write_former_names
 from appliance.server.db.writes import secrets as write_secrets
-from appliance.server.domain import graphs, parameters, schema_checks, versions
+from appliance.server.domain import graphs, hosts, parameters, schema_checks, versions
 from appliance.server.domain.bounds import check_name
 from appliance.server.domain.sanitize import clean, clean_document
 from appliance.server.errors import ClosedFolder, Conflict, Invalid, Renamed
@@ -176,7 +177,7 @@ def _store(
     if flow.archived:
         raise Conflict(f"Flow {name!r} is archived; take it out of the archive first, or register under another name.")
     newest = mapped_flows.newest_version(session, flow.id)
-    version = _new_version(flow, request, document, actor, now)
+    version = _new_version(flow, request, document, _host_labels(session, project_name, request.host), actor, now)
     env_names.refuse_closed(session, project_name, version)
     created = newest is None or not _is_same(newest, version)
     if newest is None or created:
@@ -284,7 +285,15 @@ def _check_secrets(names: list[str]) -> None:
             raise Invalid(name_problem(name))
 
 
-def _new_version(flow: Flow, request: Registration, document: FlowDocument, actor: Actor, now: datetime) -> FlowVersion:
+def _host_labels(session: Session, project: str, host: str) -> list[str]:
+    """That of the host which has the code, if an agent is known there."""
+    label = hosts.label_of(host)
+    return [label] if label is not None and takers.has_host(session, project, host.strip()) else []
+
+
+def _new_version(
+    flow: Flow, request: Registration, document: FlowDocument, host_labels: list[str], actor: Actor, now: datetime
+) -> FlowVersion:
     """The version that this would be, without a number."""
     raw = clean_document(request.document)
     run_labels = document.run_config.get("labels", [])
@@ -298,7 +307,7 @@ def _new_version(flow: Flow, request: Registration, document: FlowDocument, acto
         schedules=document.schedules,
         storage=clean_document(request.storage),
         run_config=raw.get("run_config", {}),
-        labels=labels_of([*request.labels, *run_labels]),
+        labels=labels_of([*request.labels, *run_labels, *host_labels]),
         sdk_version=clean(document.sdk_version, 50),
         created=now,
         created_by=clean(actor.name, 200),

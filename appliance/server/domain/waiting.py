@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 from uuid import UUID
 
+from appliance.server.domain import hosts
 from appliance.server.domain.concurrency import FLOW, LABEL, Key, full_sentence
 
 Code = Literal[
@@ -52,6 +53,7 @@ class AgentFacts:
     last_seen: datetime
     projects: frozenset[UUID] | None = None
     """Those whose runs it takes; None: all."""
+    host: str = ""
 
     def live(self, now: datetime) -> bool:
         return self.state == "online" and now - self.last_seen <= ONLINE_FOR
@@ -216,10 +218,13 @@ def _nobody_takes(run: RunFacts, situation: Situation) -> Waiting:
     live = [agent for agent in online if agent.projects is None or run.project_id in agent.projects]
     if not live:
         return Waiting("no_agent", "No live agent takes runs of this project.")
-    labels = run.labels
+    labels = hosts.needed(run.labels, [agent.host for agent in situation.agents])
     fitting = [agent for agent in live if labels <= agent.labels]
     if not fitting:
         unavailable = sorted(label for label in labels if not any(label in agent.labels for agent in live))
+        elsewhere = [host for label in unavailable if (host := hosts.host_of(label)) is not None]
+        if elsewhere:
+            return Waiting("no_label", f"The code is on host {elsewhere[0]}, and no agent of that host is online.")
         if len(unavailable) == 1:
             return Waiting("no_label", f"No live agent has label {unavailable[0]}.")
         if unavailable:

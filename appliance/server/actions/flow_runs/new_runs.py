@@ -16,6 +16,7 @@ from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.flow_runs import NewFlowRun
 from appliance.server.db.rows.flows import FlowDefaults, VersionDefaults
 from appliance.server.db.writes import flow_runs
+from appliance.server.domain import hosts
 from appliance.server.domain import parameters as rules
 from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import FIRST
@@ -51,7 +52,8 @@ def run_row(
     schedule_id: UUID | None = None,
     idempotency_key: str | None = None,
 ) -> NewFlowRun:
-    """A new run as a row. Labels: `labels`, else those of the flow's settings, else those of the version."""
+    """A new run as a row. Labels: `labels`, else those of the flow's settings, else those of the version; and the host
+    that has its code."""
     if labels is None:
         override = flow.overrides.get("labels")
         labels = version.labels if override is None else override
@@ -65,7 +67,7 @@ def run_row(
         "name": name,
         "parameters": parameters,
         "context": {},
-        "labels": labels_of(labels),
+        "labels": labels_of([*labels, *hosts.kept(version.labels)]),
         "run_config": run_config_of(flow, version),
         "priority": 0,
         "parent_flow_run_id": None,

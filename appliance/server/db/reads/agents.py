@@ -16,6 +16,7 @@ from appliance.server.db.reads.among import OfMany
 from appliance.server.db.reads.run_filter_names import unknown
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.tables import metadata
+from appliance.server.domain import hosts
 from appliance.server.domain.waiting import HEALTHS, agent_health
 
 _agent = metadata.tables["agent"]
@@ -35,12 +36,13 @@ def matching(session: Session, now: datetime, health: str | None, labels: Collec
     rows = every(session)
     if health is not None and health not in HEALTHS:
         raise unknown("health", health, HEALTHS, "an agent is one of")
-    known = {label for row in rows for label in row.labels}
+    labels_of = {row.id: hosts.with_host(row.labels, row.host) for row in rows}
+    known = {label for own in labels_of.values() for label in own}
     for label in labels:
         if label not in known:
             raise unknown("label", label, known, "the labels of agents are")
     healthy = [row for row in rows if health in (None, agent_health(row.state, row.last_seen, now))]
-    return [row for row in healthy if set(labels) <= set(row.labels)]
+    return [row for row in healthy if set(labels) <= set(labels_of[row.id])]
 
 
 def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[AgentRow]:

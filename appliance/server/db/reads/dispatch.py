@@ -30,11 +30,19 @@ _SERVED = {
     "sqlite": text(
         "case when json_valid(flow_run.labels) and json_valid(flow_run.run_config)"
         " then not exists (select 1 from json_each(flow_run.labels) as label"
-        " where label.value not in (select value from json_each(:agent_labels))) else 0 end"
+        " where label.value not in (select value from json_each(:agent_labels))"
+        " and (label.value not like 'on-host:%' or substr(label.value, 9) in (select host from agent))) else 0 end"
     ),
-    "postgresql": text("flow_run.labels <@ cast(:agent_labels as jsonb)"),
+    "postgresql": text(
+        "case when flow_run.labels <@ cast(:agent_labels as jsonb) then true"
+        " when jsonb_typeof(flow_run.labels) = 'array'"
+        " then not exists (select 1 from jsonb_array_elements_text(flow_run.labels) as own"
+        " where not cast(:agent_labels as jsonb) @> to_jsonb(own)"
+        " and (own not like 'on-host:%' or substr(own, 9) in (select host from agent))) else false end"
+    ),
 }
-"""The labels of a run must be a subset of the agent's. A run with damaged ones is not handed out, and stops no other."""
+"""The labels of a run must be a subset of the agent's, but for those of hosts that no agent has. A run with damaged ones is not handed out, and
+stops no other."""
 
 HAS_FREE_LABELS = {
     "sqlite": text(

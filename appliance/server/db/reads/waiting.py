@@ -25,6 +25,7 @@ from appliance.server.db.reads import (
 from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.db.rows.flows import FlowRow
 from appliance.server.db.tables import metadata
+from appliance.server.domain import hosts
 from appliance.server.domain.concurrency import FLOW, LABEL, Key
 from appliance.server.domain.deploys import waits_for_code
 from appliance.server.domain.transitions import LATE
@@ -107,12 +108,13 @@ def _agents(session: Session) -> list[AgentFacts]:
     ids = {project.name: project.id for project in projects.every(session, archived=True)} if limited else {}
     return [
         AgentFacts(
-            frozenset(row.labels),
+            frozenset(hosts.with_host(row.labels, row.host)),
             row.capacity,
             running.get(row.id, 0),
             row.state,
             row.last_seen,
             frozenset(ids[name] for name in row.projects if name in ids) if row.projects else None,
+            row.host,
         )
         for row in rows
     ]
