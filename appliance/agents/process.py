@@ -297,7 +297,13 @@ def _pool(hidden: bool) -> WarmPool | None:
 
 def _refusal(roots: Roots, storage: Mapping[str, Any]) -> str:
     """Why code is not taken from where a version says that it is, in a sentence; empty if it is taken, or is not in a file."""
-    if "path" not in storage or storages.is_fetched(storage):
+    if storages.is_fetched(storage):
+        folder = storages.repository_here(storage)
+        return folder and (
+            roots.problem("repository", folder)
+            or (roots.problem("repository", str(Path(folder).resolve())) and f"The repository {folder} is a link.")
+        )
+    if "path" not in storage:
         return ""
     path = str(storage["path"])
     problem = roots.problem("flow file", path)

@@ -62,10 +62,14 @@ class ArchivedStorage(ABC, Generic[C]):
             shelf, name = self.shelf(place, _asked_here), name_of(place)
             if not shelf.has(name):
                 if not self.uploads:
-                    raise FlowBuildError(f"There is no {name} at {place.url}: put the archive there, or let the registration upload it.")
+                    raise FlowBuildError(
+                        f"There is no {name} at {place.url}: put the archive there, or let the registration upload it."
+                    )
                 shelf.put(name, tree.packed())
         except Gone:
-            raise FlowBuildError(f"Nothing can be put to {fields['url']}, since there is no such place; create it.") from None
+            raise FlowBuildError(
+                f"Nothing can be put to {fields['url']}, since there is no such place; create it."
+            ) from None
         except (LoadError, SecretError, ValueError) as error:
             raise FlowBuildError(str(error)) from None
         return document

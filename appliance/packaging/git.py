@@ -93,11 +93,15 @@ class GitStorage:
         if self.path is None:
             top, root = _top(code.path.parent), code.sources.root
             if not root.is_relative_to(top):
-                raise FlowBuildError(f"The flow's package lies above the checkout in {top}; register it from a checkout that has all of it.")
+                raise FlowBuildError(
+                    f"The flow's package lies above the checkout in {top}; register it from a checkout that has all of it."
+                )
             return PurePosixPath(root.relative_to(top).as_posix())
         path = PurePosixPath(self.path)
         if path.parts[-len(inner.parts) :] != inner.parts:
-            raise FlowBuildError(f"path must end in {inner.as_posix()}, which the flow's file is called where it is imported.")
+            raise FlowBuildError(
+                f"path must end in {inner.as_posix()}, which the flow's file is called where it is imported."
+            )
         return PurePosixPath(*path.parts[: -len(inner.parts)])
 
     def _described(self, code: LocalStorage, commit: str, above: PurePosixPath) -> dict[str, Any]:
@@ -136,14 +140,18 @@ def _compare(repository: Repository, document: dict[str, Any], commit: str) -> N
 def _head(folder: Path) -> str:
     commit = _ask(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if not code_addresses.is_commit(commit):
-        raise FlowBuildError(f"The flow in {folder} is not in a checkout that has a commit; name a branch, a tag or a commit as ref.")
+        raise FlowBuildError(
+            f"The flow in {folder} is not in a checkout that has a commit; name a branch, a tag or a commit as ref."
+        )
     return commit
 
 
 def _top(folder: Path) -> Path:
     top = _ask(folder, "rev-parse", "--show-toplevel")
     if not top:
-        raise FlowBuildError(f"The flow in {folder} is not in a checkout; say with path= where its file is in the repository.")
+        raise FlowBuildError(
+            f"The flow in {folder} is not in a checkout; say with path= where its file is in the repository."
+        )
     return Path(top).resolve()
 
 
@@ -152,5 +160,7 @@ def _ask(folder: Path, *question: str) -> str:
     if not git_program.is_installed():
         raise FlowBuildError("The program git is not installed on this machine; install it, or choose another storage.")
     environ = {name: value for name, value in os.environ.items() if name not in ("GIT_DIR", "GIT_WORK_TREE")}
-    done = subprocess.run(["git", *question], cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        ["git", *question], cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
     return done.stdout.strip() if done.returncode == 0 else ""

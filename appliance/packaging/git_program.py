@@ -142,7 +142,10 @@ class Repository:
                 raise self._without(commit) from None
             if "unadvertised object" not in str(error):
                 raise
-            every = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]  # it hands out no commits by their hashes
+            every = [
+                "+refs/heads/*:refs/heads/*",
+                "+refs/tags/*:refs/tags/*",
+            ]  # it hands out no commits by their hashes
             self._git(["fetch", *options, "--end-of-options", self._url, *every])
         try:
             self._git(["rev-parse", "--quiet", "--verify", "--end-of-options", f"{commit}^{{commit}}"])
@@ -176,8 +179,14 @@ class Repository:
             while process.poll() is None:
                 with_time = clock.monotonic() < deadline
                 if not with_time or _size(self._folder) > MOST_FETCHED:
-                    what = f"is larger than {MOST_FETCHED // 1024**2} MB" if with_time else f"took longer than {SECONDS:.0f} s"
-                    raise (LoadError if with_time else Unreachable)(f"Fetching from {self._url} was given up: it {what}.")
+                    what = (
+                        f"is larger than {MOST_FETCHED // 1024**2} MB"
+                        if with_time
+                        else f"took longer than {SECONDS:.0f} s"
+                    )
+                    raise (LoadError if with_time else Unreachable)(
+                        f"Fetching from {self._url} was given up: it {what}."
+                    )
                 try:
                     process.wait(_POLL)
                 except subprocess.TimeoutExpired:
@@ -204,7 +213,9 @@ class Repository:
                 start_new_session=True,
             )
         except FileNotFoundError:
-            raise CodeMissing("The program git is not installed on this machine, which the storage of the flow needs.") from None
+            raise CodeMissing(
+                "The program git is not installed on this machine, which the storage of the flow needs."
+            ) from None
 
     def _closed(self) -> dict[str, str]:
         scheme = urlsplit(self._url).scheme
@@ -233,7 +244,9 @@ class Repository:
         return [*command, *(part for option in options for part in ("-o", option))]
 
     def _without(self, commit: str) -> CodeMissing:
-        return CodeMissing(f"The repository {self._url} has no commit {commit[:12]}: push it, or register the flow again.")
+        return CodeMissing(
+            f"The repository {self._url} has no commit {commit[:12]}: push it, or register the flow again."
+        )
 
     def _why(self, text: str) -> str:
         """The reason in git's own words, on one line and without credentials."""
@@ -261,7 +274,9 @@ def _next(output: IO[bytes], name: str, commit: str) -> bytes:
         raise CodeMissing(f"Commit {commit[:12]} of the repository has no file {name}: register the flow again.")
     size = int(header[2])
     if size > flow_source.MOST_BYTES:
-        raise CodeMissing(f"The file {name} is larger than {flow_source.MOST_BYTES // 1024**2} MB: register the flow again.")
+        raise CodeMissing(
+            f"The file {name} is larger than {flow_source.MOST_BYTES // 1024**2} MB: register the flow again."
+        )
     content = output.read(size)
     if len(content) != size or output.read(1) != b"\n":
         raise Unreachable(f"The file {name} could not be read whole from the repository.")
@@ -287,7 +302,7 @@ def _size(folder: Path) -> int:
     for place, _, names in os.walk(folder):
         for name in names:
             try:
-                total += os.lstat(os.path.join(place, name)).st_size
+                total += Path(place, name).lstat().st_size
             except OSError:  # git has moved it meanwhile
                 continue
     return total

@@ -90,7 +90,9 @@ class Served:
         for part in answer.iter_raw():
             content += part
             if len(content) > archive.MOST_BYTES:
-                raise CodeMissing(f"The archive at {self._url} is larger than {archive.MOST_BYTES // 1024**2} MB: register the flow again.")
+                raise CodeMissing(
+                    f"The archive at {self._url} is larger than {archive.MOST_BYTES // 1024**2} MB: register the flow again."
+                )
             if clock.monotonic() > deadline:
                 raise Unreachable(f"The address {self._url} takes longer than {_LONGEST:.0f} s to give the code.")
         return bytes(content)
@@ -98,7 +100,9 @@ class Served:
     def _next(self, url: str, location: str) -> str:
         target = urljoin(url, location)
         if urlsplit(target)[:2] != urlsplit(self._url)[:2]:
-            raise CodeMissing(f"The address {self._url} redirects to another host, which is not followed; register the flow with that address.")
+            raise CodeMissing(
+                f"The address {self._url} redirects to another host, which is not followed; register the flow with that address."
+            )
         return target
 
 

@@ -7,15 +7,37 @@ from pathlib import Path
 from typing import Any
 
 from appliance.core.flow import Flow
-from appliance.packaging import fetched
+from appliance.kit.distribution import is_installed
+from appliance.packaging import fetched, git_program
 from appliance.packaging.bundle import BundleStorage
+from appliance.packaging.git import GitStorage
+from appliance.packaging.http import HttpStorage
 from appliance.packaging.local import LocalStorage
-from appliance.packaging.storage import Access, FetchedStorage, LoadError, Storage
+from appliance.packaging.module import ModuleStorage
+from appliance.packaging.object_stores import ObjectStoreStorage
+from appliance.packaging.sftp import SftpStorage
+from appliance.packaging.storage import Access, FetchedStorage, Installed, LoadError
 
-STORAGES: Mapping[str, type[Storage]] = {"local": LocalStorage}
+STORAGES: Mapping[str, type[Installed]] = {"local": LocalStorage, "module": ModuleStorage}
 """Those whose code is there already, by the `type` of the documents that describe them."""
-FETCHED: dict[str, type[FetchedStorage]] = {"bundle": BundleStorage}
+FETCHED: dict[str, type[FetchedStorage]] = {
+    "bundle": BundleStorage,
+    "git": GitStorage,
+    "object_store": ObjectStoreStorage,
+    "sftp": SftpStorage,
+    "http": HttpStorage,
+}
 """Those whose code an agent fetches before a run starts."""
+
+
+def usable() -> list[str]:
+    """The types of the storages for which this machine has all that they need, sorted."""
+    missing = {
+        "git": not git_program.is_installed(),
+        "object_store": not is_installed("obstore"),
+        "sftp": not is_installed("paramiko"),
+    }
+    return sorted(name for name in (*STORAGES, *FETCHED) if not missing.get(name, False))
 
 
 def load_flow(document: dict[str, Any]) -> Flow:

@@ -12,6 +12,7 @@ from appliance.core import flow_source
 from appliance.core.flow import Flow
 from appliance.core.flow_file import FlowFile
 from appliance.core.logs import get_logger
+from appliance.kit import options
 from appliance.packaging import sources
 from appliance.packaging.sources import Sources
 from appliance.packaging.storage import CodeMissing, LoadError
@@ -93,6 +94,18 @@ class LocalStorage:
             if flow_source.digest(content) == document.get("sha256"):
                 return content
         raise CodeMissing(f"The flow file {path.name} has changed since it was registered{_AGAIN}")
+
+
+class LocalFiles:
+    """The place of code that stays where it is. Runs are for the agents of the host that registers it, unless `shared` says that the same path
+    leads to the same files on every host with an agent."""
+
+    def __init__(self, shared: bool = False) -> None:
+        self.shared = bool(options.flag("shared", shared))
+
+    def document(self, code: LocalStorage) -> dict[str, Any]:
+        """The code, as it is here."""
+        return code.describe()
 
 
 def _others(document: dict[str, Any]) -> dict[str, bytes]:

@@ -78,7 +78,9 @@ def _registered(code: ModuleCode) -> tuple[Path, bytes]:
     try:
         installed = metadata.version(code.distribution)
     except metadata.PackageNotFoundError:
-        raise CodeMissing(f"The module {code.module} needs {wanted}, which is not installed here: install it.") from None
+        raise CodeMissing(
+            f"The module {code.module} needs {wanted}, which is not installed here: install it."
+        ) from None
     if installed != code.version:
         raise CodeMissing(
             f"The module {code.module} was registered with {wanted}, and {installed} is installed here: install {code.version}, or register the "
@@ -88,7 +90,9 @@ def _registered(code: ModuleCode) -> tuple[Path, bytes]:
     try:
         content = flow_source.read(path)
     except OSError as error:
-        raise CodeMissing(f"The module {code.module} can't be read ({error.strerror or error}): install {wanted} again.") from None
+        raise CodeMissing(
+            f"The module {code.module} can't be read ({error.strerror or error}): install {wanted} again."
+        ) from None
     if flow_source.digest(content) != code.sha256:
         raise CodeMissing(f"The module {code.module} of {wanted} differs from what was registered: install it again.")
     return path, content

@@ -71,10 +71,13 @@ class Objects:
         def read(obstore: Any) -> bytes:
             answer = obstore.get(self._store, name)
             if answer.meta["size"] > archive.MOST_BYTES:
-                raise CodeMissing(f"The archive at {self._url} is larger than {archive.MOST_BYTES // 1024**2} MB: register the flow again.")
+                raise CodeMissing(
+                    f"The archive at {self._url} is larger than {archive.MOST_BYTES // 1024**2} MB: register the flow again."
+                )
             return bytes(answer.bytes())
 
-        return self._ask(read)
+        content: bytes = self._ask(read)
+        return content
 
     def _ask(self, work: Callable[[Any], Any]) -> Any:
         with self._use() as obstore:

@@ -35,9 +35,13 @@ def written(files: Iterable[tuple[str, bytes]], code: FetchedCode, folder: Path)
     for name, content in files:
         total += len(content)
         if total > MOST_BYTES:
-            raise CodeMissing(f"The files of flow {code.flow!r} are larger than {MOST_BYTES // 1024**2} MB: leave some out.")
+            raise CodeMissing(
+                f"The files of flow {code.flow!r} are larger than {MOST_BYTES // 1024**2} MB: leave some out."
+            )
         if flow_source.digest(content) != expected[name]:
-            raise CodeMissing(f"The file {name} of flow {code.flow!r} differs from what was registered: register the flow again.")
+            raise CodeMissing(
+                f"The file {name} of flow {code.flow!r} differs from what was registered: register the flow again."
+            )
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "wb") as file:

@@ -9,6 +9,7 @@ import stat
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -42,7 +43,13 @@ class SftpStorage(ArchivedStorage[SftpCode]):
         self.url, self.key, self.password, self.known_hosts = url, key, password, known_hosts
 
     def described(self) -> dict[str, Any]:
-        return {"type": "sftp", "url": self.url, "key": self.key, "password": self.password, "known_hosts": self.known_hosts}
+        return {
+            "type": "sftp",
+            "url": self.url,
+            "key": self.key,
+            "password": self.password,
+            "known_hosts": self.known_hosts,
+        }
 
     @classmethod
     def shelf(cls, code: SftpCode, ask: Ask) -> Folder:
@@ -101,7 +108,9 @@ class Folder:
         try:
             import paramiko
         except ImportError:
-            raise CodeMissing(f"Flow code over SFTP needs another library on this machine; run: {install('sftp')}") from None
+            raise CodeMissing(
+                f"Flow code over SFTP needs another library on this machine; run: {install('sftp')}"
+            ) from None
         client = paramiko.SSHClient()
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
         parts = urlsplit(self._url)
@@ -133,7 +142,9 @@ class Folder:
             raise CodeMissing(f"The key of the host of {self._url} is not the one that is known.") from None
         except (OSError, EOFError, paramiko.SSHException) as error:
             if "not found in known_hosts" in str(error):
-                raise CodeMissing(f"The key of the host of {self._url} is not known on this machine; set known_hosts.") from None
+                raise CodeMissing(
+                    f"The key of the host of {self._url} is not known on this machine; set known_hosts."
+                ) from None
             raise Unreachable(f"The host of {self._url} can't be used: {_why(error)}.") from None
         finally:
             client.close()
@@ -145,7 +156,7 @@ class Folder:
                 file.flush()
                 client.load_host_keys(file.name)
         elif os.environ.get("SFTP_KNOWN_HOSTS"):
-            client.load_host_keys(os.path.expanduser(os.environ["SFTP_KNOWN_HOSTS"]))
+            client.load_host_keys(str(Path(os.environ["SFTP_KNOWN_HOSTS"]).expanduser()))
         else:
             client.load_system_host_keys()
 
@@ -154,7 +165,9 @@ def _private_key(paramiko: Any, text: str) -> Any:
     for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
         with suppress(paramiko.SSHException, ValueError):
             return kind.from_private_key(io.StringIO(text))
-    raise LoadError("The secret with the private key has none that can be used; store it as ssh-keygen writes it, without a passphrase.")
+    raise LoadError(
+        "The secret with the private key has none that can be used; store it as ssh-keygen writes it, without a passphrase."
+    )
 
 
 def _make(files: Any, folder: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 import msgspec
@@ -38,10 +38,8 @@ class Describable(Protocol):
     def describe(self) -> dict[str, Any]: ...
 
 
-class Storage(Protocol):
-    """Code that is on the machine already. `load` turns its description back into the flow."""
-
-    def describe(self) -> dict[str, Any]: ...
+class Installed(Protocol):
+    """Code that is on the machine already. `load` turns its document into the flow."""
 
     @classmethod
     def problem(cls, document: dict[str, Any]) -> str:
@@ -50,6 +48,17 @@ class Storage(Protocol):
 
     @classmethod
     def load(cls, document: dict[str, Any]) -> Flow: ...
+
+
+class Storage(Installed, Describable, Protocol):
+    """The same, which can describe itself."""
+
+
+@runtime_checkable
+class Place(Protocol):
+    """Where an author wants the code of a flow to be kept. `document` is what is registered of code that is here now."""
+
+    def document(self, code: Any) -> dict[str, Any]: ...
 
 
 class Access(Protocol):
@@ -75,8 +84,6 @@ class Access(Protocol):
 
 class FetchedStorage(Protocol):
     """Code that is fetched to the agent's machine before a run starts."""
-
-    def describe(self) -> dict[str, Any]: ...
 
     @classmethod
     def fetch(cls, document: dict[str, Any], folder: Path, access: Access) -> None:

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 import msgspec
 
+from appliance.protocol.code_places import (
+    GitCode,
+    HttpCode,
+    ModuleCode,
+    ObjectStoreCode,
+    PlacedCode,
+    SftpCode,
+)
 from appliance.protocol.fetched_code import MOST_FILES, FetchedCode, Hash, ModuleName, Name
 
 
@@ -39,8 +48,16 @@ class BundleCode(FetchedCode, kw_only=True):
     sealed: bool = False
 
 
-Code: TypeAlias = LocalCode | FetchedCode
-KINDS: Mapping[str, type[LocalCode] | type[FetchedCode]] = {"local": LocalCode, "bundle": BundleCode}
+Code: TypeAlias = LocalCode | ModuleCode | FetchedCode
+KINDS: Mapping[str, type[LocalCode] | type[ModuleCode] | type[FetchedCode]] = {
+    "local": LocalCode,
+    "module": ModuleCode,
+    "bundle": BundleCode,
+    "git": GitCode,
+    "object_store": ObjectStoreCode,
+    "sftp": SftpCode,
+    "http": HttpCode,
+}
 """By the `type` of their documents."""
 
 
@@ -48,6 +65,18 @@ def is_fetched(document: Mapping[str, Any]) -> bool:
     """Whether an agent fetches the code before it starts a run."""
     kind = KINDS.get(str(document.get("type", "local")))
     return kind is not None and issubclass(kind, FetchedCode)
+
+
+def secrets_of(document: Mapping[str, Any]) -> list[str]:
+    """The names of the secrets that fetching the code needs. Raises ValueError with a sentence."""
+    place = decode(document)
+    return place.secrets if isinstance(place, PlacedCode) else []
+
+
+def repository_here(document: Mapping[str, Any]) -> str:
+    """The folder of the agent's machine with the repository that has the code; empty if the code is elsewhere. Raises ValueError."""
+    place = decode(document)
+    return urlsplit(place.url).path if isinstance(place, GitCode) and place.url.startswith("file:") else ""
 
 
 def decode(document: Mapping[str, Any]) -> Code:
@@ -64,7 +93,7 @@ def decode(document: Mapping[str, Any]) -> Code:
         raise ValueError(f"The flow's storage is not valid: {error}.") from error
     if isinstance(place, FetchedCode):
         place.check()
-    else:
+    elif isinstance(place, LocalCode):
         _check(place)
     return place
 

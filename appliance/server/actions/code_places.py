@@ -37,6 +37,8 @@ def _places(version: FlowVersion) -> Iterator[tuple[str, str]]:
     place = storage.decode(version.storage)
     if isinstance(place, storage.LocalCode):
         yield from _of_local(place)
+    elif repository := storage.repository_here(version.storage):
+        yield "repository", repository
     directory = version.run_config.get("working_dir")
     if directory:
         yield "working directory", directory

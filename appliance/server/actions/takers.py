@@ -17,7 +17,8 @@ def of(session: Session, project: str, version: FlowVersion) -> list[AgentRow]:
     return [
         agent
         for agent in every
-        if needed <= set(hosts.with_host(agent.labels, agent.host)) and (not agent.projects or project in agent.projects)
+        if needed <= set(hosts.with_host(agent.labels, agent.host))
+        and (not agent.projects or project in agent.projects)
     ]
 
 
