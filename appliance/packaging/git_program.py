@@ -83,6 +83,7 @@ _PASSING = (
     "empty reply from server",
     "early eof",
 )
+_OF_SSH = ("host key verification failed", "permission denied", "no such identity", "error in libcrypto")
 
 
 @dataclass(frozen=True, repr=False)
@@ -252,7 +253,7 @@ class Repository:
         """The reason in git's own words, on one line and without credentials."""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         told = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))] or lines
-        others = [line for line in lines if any(part in line.lower() for part in _PASSING)]
+        others = [line for line in lines if any(part in line.lower() for part in (*_OF_SSH, *_PASSING))]
         line = next(iter([*others, *told]), "git failed without a word")
         for secret in (self._credentials.token, self._credentials.key):
             line = line.replace(secret, "***") if secret else line

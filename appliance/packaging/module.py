@@ -31,8 +31,8 @@ class ModuleStorage:
     def document(self, code: LocalStorage) -> dict[str, Any]:
         """What is registered of a flow in this module. Raises FlowBuildError unless a distribution has installed it, as it was loaded here."""
         try:
-            path = _file_of(self.module)
-            content = flow_source.read(path)
+            name = _distribution_of(self.module)
+            content = flow_source.read(_installed(self.module, name))
         except (LoadError, OSError) as error:
             raise FlowBuildError(f"The module {self.module} can't be read: {str(error).rstrip('.')}.") from None
         if flow_source.digest(content) != code.sha256:
@@ -40,7 +40,6 @@ class ModuleStorage:
                 f"The flow {code.flow!r} was not loaded from the module {self.module} as it is installed: install this version of it, and then "
                 "register the flow."
             )
-        name = _distribution_of(self.module)
         document = {
             "type": "module",
             "module": self.module,
@@ -86,7 +85,7 @@ def _registered(code: ModuleCode) -> tuple[Path, bytes]:
             f"The module {code.module} was registered with {wanted}, and {installed} is installed here: install {code.version}, or register the "
             "flow again with the version that is installed."
         )
-    path = _file_of(code.module)
+    path = _installed(code.module, code.distribution)
     try:
         content = flow_source.read(path)
     except OSError as error:
@@ -105,6 +104,16 @@ def _decoded(document: dict[str, Any]) -> ModuleCode:
         raise LoadError(str(error)) from None
     assert isinstance(code, ModuleCode)
     return code
+
+
+def _installed(module: str, distribution: str) -> Path:
+    """The file that the distribution has installed for a module, whatever this process has imported; of an installation that only points to a
+    project, the one there. Raises CodeMissing."""
+    inner = module.replace(".", "/")
+    for file in metadata.files(distribution) or ():
+        if file.as_posix() in (f"{inner}.py", f"{inner}/__init__.py"):
+            return Path(str(file.locate())).resolve()
+    return _file_of(module)
 
 
 def _file_of(module: str) -> Path:
