@@ -19,6 +19,7 @@ from appliance.packaging.deployment import Planned, Prepared
 from appliance.packaging.discover import Search
 from appliance.packaging.site_store import SiteStore
 from appliance.protocol import storage as storages
+from appliance.protocol.code_places import ModuleCode
 from appliance.protocol.fetched_code import FetchedCode, module_of
 from appliance.protocol.flows import Registered, Registration
 from appliance.protocol.schedules import ScheduleNews
@@ -158,6 +159,8 @@ def _version(plan: Planned) -> str:
 
 def _module(storage: dict[str, Any]) -> str | None:
     code = storages.decode(storage)
+    if isinstance(code, ModuleCode):
+        return code.module
     if isinstance(code, FetchedCode):
         return module_of(code)
     return FlowFile.of(Path(code.path), code.module).name if code.path else None
@@ -169,6 +172,8 @@ def _content(plan: Planned) -> Iterator[str]:
     files = list(storage.get("files", {}))
     if "path" in storage:
         yield f"file {storage['path']} as {_module(storage)}"
+    if storage["type"] == "module":
+        yield f"module {storage['module']} of {storage['distribution']} {storage['version']}"
     if files:
         more = f", and {counted(len(files) - _MOST_FILES, 'more file')}" if len(files) > _MOST_FILES else ""
         yield f"with {', '.join(files[:_MOST_FILES])}{more}"
@@ -190,6 +195,9 @@ def _content(plan: Planned) -> Iterator[str]:
 
 
 def _place(storage: dict[str, Any]) -> str:
+    if "url" in storage:
+        commit = f", commit {storage['commit'][:12]}" if "commit" in storage else ""
+        return f"at {storage['url']}{commit}"
     digest = f" {storage['digest'][:12]}" if "digest" in storage else ""
     return f"in {'sealed ' if storage.get('sealed') else ''}{storage['type']}{digest}"
 

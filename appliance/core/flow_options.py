@@ -36,12 +36,11 @@ def schedule_of(schedule: Any) -> Schedule | None:
     return schedule
 
 
-def instance_of(option: str, methods: tuple[str, ...], example: str, *, one_of: bool = False) -> Callable[[Any], Any]:
-    """For options whose class belongs to a layer above: an object with these methods, or with one of them, and not its class."""
-    enough = any if one_of else all
+def instance_of(option: str, methods: tuple[str, ...], example: str) -> Callable[[Any], Any]:
+    """For options whose class belongs to a layer above: an object with these methods, and not its class."""
 
     def instance(value: Any) -> Any:
-        fits = enough(callable(getattr(value, method, None)) for method in methods)
+        fits = all(callable(getattr(value, method, None)) for method in methods)
         if value is not None and (isinstance(value, type) or not fits):
             raise TypeError(f"{option} must be {example}.")
         return value
@@ -71,9 +70,7 @@ FORMS: dict[str, Callable[[Any], Any]] = {
     "schedule": schedule_of,
     "executor": instance_of("executor", ("open", "submit", "wait"), "an executor such as ThreadExecutor()"),
     "run_config": run_config_of,
-    "storage": instance_of(
-        "storage", ("document", "describe"), 'a storage such as Git("https://host/path")', one_of=True
-    ),
+    "storage": instance_of("storage", ("describe",), 'a storage such as Git("https://host/path")'),
     "state_handlers": state_handlers_of,
     "terminal_state_handler": terminal_state_handler_of,
     "result": result_of,

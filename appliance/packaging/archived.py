@@ -10,14 +10,17 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from appliance.core.errors import FlowBuildError, SecretError
 from appliance.core.secrets import Secret
 from appliance.packaging import archive
+from appliance.packaging.archive import BadArchive
+from appliance.packaging.bundle import BundleStorage
 from appliance.packaging.local import LocalStorage
-from appliance.packaging.placed import decoded
+from appliance.packaging.placed import PlacedStorage, decoded, documented
 from appliance.packaging.storage import Access, CodeMissing, LoadError
-from appliance.protocol import storage as storages
 from appliance.protocol.code_places import ArchivedCode
 
 Ask = Callable[[str], str]
 """Gives the value of a secret by its name."""
+MOST_BYTES = 200 * 1024**2
+"""Of one archive."""
 C = TypeVar("C", bound=ArchivedCode)
 
 
@@ -44,7 +47,7 @@ class ArchivedStorage(ABC, Generic[C]):
     uploads: bool = True
 
     @abstractmethod
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """The fields that the place adds to the document of a version."""
 
     @classmethod
@@ -52,27 +55,33 @@ class ArchivedStorage(ABC, Generic[C]):
     def shelf(cls, code: C, ask: Ask) -> Shelf:
         """Raises LoadError if it can't be opened."""
 
-    def document(self, code: LocalStorage) -> dict[str, Any]:
-        """What is registered of a flow whose code is here, after the archive was uploaded unless it is there. Raises FlowBuildError."""
-        tree = archive.tree(code)
-        fields = self.described() | tree.described()
+    def at(self, code: LocalStorage) -> PlacedStorage:
+        """What is registered of a flow whose code is here. Raises FlowBuildError."""
         try:
-            document = {name: value for name, value in fields.items() if value not in (None, "", {})}
-            place: Any = storages.decode(document)
+            bundle = BundleStorage.of(code)
+        except LoadError as error:
+            raise FlowBuildError(str(error)) from None
+        tree = {name: value for name, value in bundle.describe().items() if name not in ("type", "digest")}
+        document = documented({**self.describe(), **tree})
+        return PlacedStorage(document, code.path, lambda: self._send(document, bundle))
+
+    def _send(self, document: dict[str, Any], bundle: BundleStorage) -> None:
+        place: Any = decoded(document, self.code)
+        try:
             shelf, name = self.shelf(place, _asked_here), name_of(place)
-            if not shelf.has(name):
-                if not self.uploads:
-                    raise FlowBuildError(
-                        f"There is no {name} at {place.url}: put the archive there, or let the registration upload it."
-                    )
-                shelf.put(name, tree.packed())
+            if shelf.has(name):
+                return
+            if not self.uploads:
+                raise FlowBuildError(
+                    f"There is no {name} at {place.url}: put the archive there, or let the registration upload it."
+                )
+            shelf.put(name, bundle.packed())
         except Gone:
             raise FlowBuildError(
-                f"Nothing can be put to {fields['url']}, since there is no such place; create it."
+                f"Nothing can be put to {place.url}, since there is no such place; create it."
             ) from None
-        except (LoadError, SecretError, ValueError) as error:
+        except (LoadError, SecretError) as error:
             raise FlowBuildError(str(error)) from None
-        return document
 
     @classmethod
     def fetch(cls, document: dict[str, Any], folder: Path, access: Access) -> None:
@@ -80,14 +89,16 @@ class ArchivedStorage(ABC, Generic[C]):
         code: Any = decoded(document, cls.code)
         content = cls.shelf(code, access.secret).get(name_of(code))
         try:
-            archive.unpack(content, folder)
-        except ValueError as error:
-            raise CodeMissing(f"The archive at {code.url} can't be unpacked: {error}") from None
+            archive.unpack(content, folder, {code.path, *code.files})
+        except BadArchive as error:
+            raise CodeMissing(
+                f"The archive at {code.url} differs from what was registered: {error}; register the flow again."
+            ) from None
 
 
 def name_of(code: ArchivedCode) -> str:
     """The name under which the archive of a version is kept."""
-    return f"{code.digest}{archive.SUFFIX}"
+    return f"{archive.digest({**code.files, code.path: code.sha256})}.zip"
 
 
 def _asked_here(name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from appliance.client import flows, schedules
+from appliance.client import schedules
 from appliance.client.errors import ClientError, Conflict, Invalid, Refused
 from appliance.client.transport import Transport
 from appliance.core.errors import FlowBuildError
@@ -16,6 +16,7 @@ from appliance.kit.errors import ApplianceError
 from appliance.packaging import local_agent, project_file, register, sources
 from appliance.packaging.bundle import BundleStorage
 from appliance.packaging.discover import Pair, Search
+from appliance.packaging.placed import PlacedStorage
 from appliance.packaging.project_file import Declared, ProjectFile
 from appliance.packaging.site_store import SiteStore
 from appliance.protocol.flows import Registered, Registration, RegistrationPreview
@@ -28,6 +29,7 @@ class Prepared:
     request: Registration
     left_out: Mapping[str, str] = field(default_factory=dict)
     bundle: BundleStorage | None = None
+    placed: PlacedStorage | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def prepare(
                 problems.append(str(error))
             continue
         bundle = place if isinstance(place, BundleStorage) else None
-        registrations.append(Prepared(request, storage.sources.left_out, bundle))
+        placed = place if isinstance(place, PlacedStorage) else None
+        registrations.append(Prepared(request, storage.sources.left_out, bundle, placed))
     return registrations
 
 
@@ -101,7 +104,7 @@ def plan(
     plans = []
     for one in registrations:
         try:
-            preview = flows.preview(transport, one.request)
+            preview = register.preview(transport, one.request)
         except (Invalid, Conflict) as error:
             problems.append(f"{one.request.name}: {error}")
             continue
@@ -125,6 +128,8 @@ def send(transport: Transport, one: Prepared, store: SiteStore | None = None) ->
     """Register a flow, after its code was brought to the server: whole or not at all, and once, however often it is sent."""
     if one.bundle is not None and store is not None:
         store.send(one.bundle)
+    if one.placed is not None:
+        one.placed.send()
     return register.send(transport, one.request)
 
 

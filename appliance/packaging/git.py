@@ -13,16 +13,16 @@ from appliance.core.errors import FlowBuildError, SecretError
 from appliance.core.secrets import in_environment
 from appliance.kit import options
 from appliance.packaging import git_program
+from appliance.packaging.bundle import BundleStorage
 from appliance.packaging.git_program import Credentials, Repository
 from appliance.packaging.local import LocalStorage
-from appliance.packaging.placed import decoded, written
+from appliance.packaging.placed import PlacedStorage, decoded, documented, written
 from appliance.packaging.storage import Access, LoadError
 from appliance.protocol import code_addresses
-from appliance.protocol import storage as storages
 from appliance.protocol.code_places import GitCode
 
 
-class GitStorage:
+class Git:
     """A commit of the repository at `url`: what `ref` is when the flow is registered, by default the commit that is checked out where the flow is.
 
     `path` is the path of the flow's file in the repository, if it is not the same as in that checkout. `token` and `key` are names of secrets: a
@@ -50,19 +50,22 @@ class GitStorage:
         self.url, self.ref, self.path = url, ref, path
         self.token, self.key, self.user, self.known_hosts = token, key, user, known_hosts
 
-    def document(self, code: LocalStorage) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
+        return {"type": "git", "url": self.url}
+
+    def at(self, code: LocalStorage) -> PlacedStorage:
         """What is registered of a flow whose code is here. Raises FlowBuildError unless the repository has all of it, as it is here."""
-        with tempfile.TemporaryDirectory(prefix="appliance-git-") as folder:
-            repository = Repository(Path(folder), self.url, self._credentials())
-            try:
+        try:
+            bundle = BundleStorage.of(code)
+            with tempfile.TemporaryDirectory(prefix="appliance-git-") as folder:
+                repository = Repository(Path(folder), self.url, self._credentials())
                 commit = _head(code.path.parent) if self.ref is None else repository.commit_of(self.ref)
-                above = self._above(code)
-                document = self._described(code, commit, above)
+                document = self._described(bundle, commit)
                 repository.fetch(commit)
                 _compare(repository, document, commit)
-            except LoadError as error:
-                raise FlowBuildError(str(error)) from None
-        return document
+        except LoadError as error:
+            raise FlowBuildError(str(error)) from None
+        return PlacedStorage(document, code.path)
 
     @classmethod
     def fetch(cls, document: dict[str, Any], folder: Path, access: Access) -> None:
@@ -87,45 +90,41 @@ class GitStorage:
             raise FlowBuildError(str(error)) from None
         return Credentials(self.user, token or "", key or "", self.known_hosts)
 
-    def _above(self, code: LocalStorage) -> PurePosixPath:
-        """The folder in the repository from which the flow is imported."""
-        inner = code.path.relative_to(code.sources.root)
-        if self.path is None:
-            top, root = _top(code.path.parent), code.sources.root
-            if not root.is_relative_to(top):
-                raise FlowBuildError(
-                    f"The flow's package lies above the checkout in {top}; register it from a checkout that has all of it."
-                )
-            return PurePosixPath(root.relative_to(top).as_posix())
-        path = PurePosixPath(self.path)
-        if path.parts[-len(inner.parts) :] != inner.parts:
-            raise FlowBuildError(
-                f"path must end in {inner.as_posix()}, which the flow's file is called where it is imported."
-            )
-        return PurePosixPath(*path.parts[: -len(inner.parts)])
-
-    def _described(self, code: LocalStorage, commit: str, above: PurePosixPath) -> dict[str, Any]:
+    def _described(self, bundle: BundleStorage, commit: str) -> dict[str, Any]:
+        above = self._above(bundle)
+        hashes = {str(above / name): flow_source.digest(content) for name, content in sorted(bundle.files.items())}
+        path = str(above / bundle.path)
         fields = {
             "type": "git",
             "url": self.url,
             "commit": commit,
-            "ref": self.ref or "",
+            "ref": self.ref,
             "user": self.user,
             "token": self.token,
             "key": self.key,
             "known_hosts": self.known_hosts,
-            "path": str(above / code.path.relative_to(code.sources.root).as_posix()),
-            "flow": code.flow,
-            "sha256": code.sha256,
-            "module": code.module,
-            "files": {str(above / name): sha256 for name, sha256 in code.sources.files.items()},
+            "path": path,
+            "flow": bundle.flow,
+            "sha256": hashes.pop(path),
+            "module": bundle.module,
+            "files": hashes,
         }
-        document = {name: value for name, value in fields.items() if value not in (None, "", {})}
-        try:
-            storages.decode(document)
-        except ValueError as error:
-            raise FlowBuildError(str(error)) from None
-        return document
+        return documented(fields)
+
+    def _above(self, bundle: BundleStorage) -> PurePosixPath:
+        """The folder in the repository that has the tree."""
+        inner = PurePosixPath(bundle.path)
+        if self.path is not None:
+            path = PurePosixPath(self.path)
+            if path.parts[-len(inner.parts) :] != inner.parts:
+                raise FlowBuildError(f"path must end in {inner}, which is the path of the flow's file in its project.")
+            return PurePosixPath(*path.parts[: -len(inner.parts)])
+        top, root = _top(bundle.source.parent), bundle.source.parents[len(inner.parts) - 1]
+        if not root.is_relative_to(top):
+            raise FlowBuildError(
+                f"The flow's project lies above the checkout in {top}; register it from a checkout that has all of it."
+            )
+        return PurePosixPath(root.relative_to(top).as_posix())
 
 
 def _compare(repository: Repository, document: dict[str, Any], commit: str) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from appliance.kit import clock, options
-from appliance.packaging import archive
-from appliance.packaging.archived import ArchivedStorage, Ask, Gone
+from appliance.packaging.archived import MOST_BYTES, ArchivedStorage, Ask, Gone
 from appliance.packaging.storage import CodeMissing, LoadError, Unreachable
 from appliance.protocol import code_addresses
 from appliance.protocol.code_places import HttpCode
@@ -20,7 +19,7 @@ _MOST_REDIRECTS = 5
 _HEADERS = 'a JSON object with headers, such as {"Authorization": "Bearer ..."}'
 
 
-class HttpStorage(ArchivedStorage[HttpCode]):
+class Http(ArchivedStorage[HttpCode]):
     """Archives below `url`. `headers` names a secret with the headers to send: a JSON object. `upload`: the registration puts the archive there."""
 
     code = HttpCode
@@ -34,7 +33,7 @@ class HttpStorage(ArchivedStorage[HttpCode]):
             raise ValueError(problem)
         self.url, self.uploads, self.headers = url, upload, headers
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         return {"type": "http", "url": self.url, "headers": self.headers}
 
     @classmethod
@@ -89,9 +88,9 @@ class Served:
         content, deadline = bytearray(), clock.monotonic() + _LONGEST
         for part in answer.iter_raw():
             content += part
-            if len(content) > archive.MOST_BYTES:
+            if len(content) > MOST_BYTES:
                 raise CodeMissing(
-                    f"The archive at {self._url} is larger than {archive.MOST_BYTES // 1024**2} MB: register the flow again."
+                    f"The archive at {self._url} is larger than {MOST_BYTES // 1024**2} MB: register the flow again."
                 )
             if clock.monotonic() > deadline:
                 raise Unreachable(f"The address {self._url} takes longer than {_LONGEST:.0f} s to give the code.")

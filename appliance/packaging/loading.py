@@ -10,22 +10,22 @@ from appliance.core.flow import Flow
 from appliance.kit.distribution import is_installed
 from appliance.packaging import fetched, git_program
 from appliance.packaging.bundle import BundleStorage
-from appliance.packaging.git import GitStorage
-from appliance.packaging.http import HttpStorage
+from appliance.packaging.git import Git
+from appliance.packaging.http import Http
 from appliance.packaging.local import LocalStorage
-from appliance.packaging.module import ModuleStorage
-from appliance.packaging.object_stores import ObjectStoreStorage
-from appliance.packaging.sftp import SftpStorage
+from appliance.packaging.module import Module
+from appliance.packaging.object_stores import ObjectStore
+from appliance.packaging.sftp import Sftp
 from appliance.packaging.storage import Access, FetchedStorage, Installed, LoadError
 
-STORAGES: Mapping[str, type[Installed]] = {"local": LocalStorage, "module": ModuleStorage}
+STORAGES: Mapping[str, type[Installed]] = {"local": LocalStorage, "module": Module}
 """Those whose code is there already, by the `type` of the documents that describe them."""
 FETCHED: dict[str, type[FetchedStorage]] = {
     "bundle": BundleStorage,
-    "git": GitStorage,
-    "object_store": ObjectStoreStorage,
-    "sftp": SftpStorage,
-    "http": HttpStorage,
+    "git": Git,
+    "object_store": ObjectStore,
+    "sftp": Sftp,
+    "http": Http,
 }
 """Those whose code an agent fetches before a run starts."""
 

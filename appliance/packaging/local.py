@@ -12,7 +12,6 @@ from appliance.core import flow_source
 from appliance.core.flow import Flow
 from appliance.core.flow_file import FlowFile
 from appliance.core.logs import get_logger
-from appliance.kit import options
 from appliance.packaging import sources
 from appliance.packaging.sources import Sources
 from appliance.packaging.storage import CodeMissing, LoadError
@@ -23,6 +22,9 @@ _logger = get_logger()
 class LocalStorage:
     """The flow `flow` in the file `path`, with the file's content as it was when it was registered. `module` is the name under which
     the file is imported, if it doesn't follow from the path. `sources`: the other files that belong to it, with their content as it was then."""
+
+    shared = False
+    """Whether the author says that the same path leads to the same files on every host with an agent."""
 
     def __init__(
         self, path: Path, flow: str, sha256: str, module: str | None = None, sources: Sources | None = None
@@ -94,18 +96,6 @@ class LocalStorage:
             if flow_source.digest(content) == document.get("sha256"):
                 return content
         raise CodeMissing(f"The flow file {path.name} has changed since it was registered{_AGAIN}")
-
-
-class LocalFiles:
-    """The place of code that stays where it is. Runs are for the agents of the host that registers it, unless `shared` says that the same path
-    leads to the same files on every host with an agent."""
-
-    def __init__(self, shared: bool = False) -> None:
-        self.shared = bool(options.flag("shared", shared))
-
-    def document(self, code: LocalStorage) -> dict[str, Any]:
-        """The code, as it is here."""
-        return code.describe()
 
 
 def _others(document: dict[str, Any]) -> dict[str, bytes]:

@@ -13,13 +13,13 @@ from appliance.core.errors import FlowBuildError
 from appliance.core.flow import Flow
 from appliance.kit import options
 from appliance.packaging.local import LocalStorage, flows_of, import_content
-from appliance.packaging.placed import named
+from appliance.packaging.placed import PlacedStorage, documented, named
 from appliance.packaging.storage import CodeMissing, LoadError
 from appliance.protocol import storage as storages
 from appliance.protocol.code_places import ModuleCode
 
 
-class ModuleStorage:
+class Module:
     """The module `module`, such as "package.flows", of a distribution that is installed here and wherever the flow runs."""
 
     def __init__(self, module: str) -> None:
@@ -28,7 +28,10 @@ class ModuleStorage:
             raise ValueError(f"{module!r} is not the name of a module; write it like package.flows.")
         self.module = module
 
-    def document(self, code: LocalStorage) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
+        return {"type": "module", "module": self.module}
+
+    def at(self, code: LocalStorage) -> PlacedStorage:
         """What is registered of a flow in this module. Raises FlowBuildError unless a distribution has installed it, as it was loaded here."""
         try:
             name = _distribution_of(self.module)
@@ -40,7 +43,7 @@ class ModuleStorage:
                 f"The flow {code.flow!r} was not loaded from the module {self.module} as it is installed: install this version of it, and then "
                 "register the flow."
             )
-        document = {
+        fields = {
             "type": "module",
             "module": self.module,
             "flow": code.flow,
@@ -48,11 +51,7 @@ class ModuleStorage:
             "distribution": name,
             "version": metadata.version(name),
         }
-        try:
-            storages.decode(document)
-        except ValueError as error:
-            raise FlowBuildError(str(error)) from None
-        return document
+        return PlacedStorage(documented(fields), code.path)
 
     @classmethod
     def problem(cls, document: dict[str, Any]) -> str:

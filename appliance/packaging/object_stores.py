@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 
 from appliance.kit import options
 from appliance.kit.distribution import install
-from appliance.packaging import archive
-from appliance.packaging.archived import ArchivedStorage, Ask, Gone
+from appliance.packaging.archived import MOST_BYTES, ArchivedStorage, Ask, Gone
 from appliance.packaging.storage import CodeMissing, Unreachable
 from appliance.protocol import code_addresses
 from appliance.protocol.code_places import ObjectStoreCode
@@ -24,7 +23,7 @@ from appliance.protocol.code_places import ObjectStoreCode
 _PATIENCE: dict[str, Any] = {"max_retries": 2, "retry_timeout": timedelta(seconds=30)}
 
 
-class ObjectStoreStorage(ArchivedStorage[ObjectStoreCode]):
+class ObjectStore(ArchivedStorage[ObjectStoreCode]):
     """Archives in a bucket, below the prefix: `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`."""
 
     code = ObjectStoreCode
@@ -36,7 +35,7 @@ class ObjectStoreStorage(ArchivedStorage[ObjectStoreCode]):
             raise ValueError(problem)
         self.url = url
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         return {"type": "object_store", "url": self.url}
 
     @classmethod
@@ -70,9 +69,9 @@ class Objects:
     def get(self, name: str) -> bytes:
         def read(obstore: Any) -> bytes:
             answer = obstore.get(self._store, name)
-            if answer.meta["size"] > archive.MOST_BYTES:
+            if answer.meta["size"] > MOST_BYTES:
                 raise CodeMissing(
-                    f"The archive at {self._url} is larger than {archive.MOST_BYTES // 1024**2} MB: register the flow again."
+                    f"The archive at {self._url} is larger than {MOST_BYTES // 1024**2} MB: register the flow again."
                 )
             return bytes(answer.bytes())
 

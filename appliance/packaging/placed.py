@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from appliance.core import flow_source
+from appliance.core.errors import FlowBuildError
 from appliance.core.flow import Flow
 from appliance.packaging.storage import CodeMissing, LoadError
 from appliance.protocol import storage as storages
@@ -16,6 +18,29 @@ from appliance.protocol.fetched_code import FetchedCode
 MOST_BYTES = 200 * 1024**2
 """Of all files of one version."""
 C = TypeVar("C", bound=FetchedCode)
+
+
+@dataclass(frozen=True)
+class PlacedStorage:
+    """What is registered of code that was found here and is kept elsewhere. `send` brings it there, unless it is there. Raises FlowBuildError."""
+
+    document: dict[str, Any]
+    source: Path
+    """Where the flow's file is here."""
+    send: Callable[[], None] = lambda: None
+
+    def describe(self) -> dict[str, Any]:
+        return self.document
+
+
+def documented(fields: dict[str, Any]) -> dict[str, Any]:
+    """The document of a version, without fields that say nothing. Raises FlowBuildError if it isn't valid."""
+    document = {name: value for name, value in fields.items() if value not in (None, "", {})}
+    try:
+        storages.decode(document)
+    except ValueError as error:
+        raise FlowBuildError(str(error)) from None
+    return document
 
 
 def decoded(document: dict[str, Any], kind: type[C]) -> C:

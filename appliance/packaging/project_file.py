@@ -33,7 +33,7 @@ from appliance.schedules import ScheduleError, policies
 
 _TABLE = "tool.appliance"
 _KEYS = ("project", "exclude", "flows", "storage")
-STORAGES = ("bundle", "local")
+STORAGES = ("bundle", "local", "shared")
 """What `storage` may be."""
 
 

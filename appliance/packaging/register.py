@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from appliance.client import flows
 from appliance.client.errors import Invalid
 from appliance.client.transport import Transport
+from appliance.config import host_name
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
@@ -22,14 +24,17 @@ from appliance.packaging import local_agent
 from appliance.packaging import project_file as project_files
 from appliance.packaging.bundle import BundleStorage
 from appliance.packaging.local import LocalStorage
+from appliance.packaging.placed import PlacedStorage
 from appliance.packaging.site_store import CHOICES, SiteStore
 from appliance.packaging.storage import Describable
-from appliance.protocol.flows import Registered, Registration
+from appliance.protocol.flows import Registered, Registration, RegistrationPreview
+from appliance.protocol.storage import secrets_of
 
 _logger = get_logger()
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
+_NO_HOST = "unknown field `host`"
 OPTIONS = ("project", "url", "token", "labels", "set_schedules_active", "as_new", "storage", "transport")
 
 
@@ -59,6 +64,8 @@ def register(
         )
         if isinstance(place, BundleStorage):
             store.send(place)
+        elif isinstance(place, PlacedStorage):
+            place.send()
         return send(transport, request)
 
     if transport is not None:
@@ -85,10 +92,12 @@ def place_of(flow: Flow, given: Describable | None, local: LocalStorage | None, 
 
 
 def send(transport: Transport, request: Registration) -> Registered:
-    """Register what was prepared. A server of an earlier release is not sent the files besides the flow's own."""
+    """Register what was prepared. A server of an earlier release is not sent the host, nor the files besides the flow's own."""
     try:
         return local_agent.register(transport, request)
     except Invalid as error:
+        if request.host and _NO_HOST in str(error):
+            return send(transport, replace(request, host=""))
         if "unknown field" not in str(error) or not request.storage.get("files"):
             raise
     _logger.warning(
@@ -97,6 +106,16 @@ def send(transport: Transport, request: Registration) -> Registered:
     storage = {name: value for name, value in request.storage.items() if name not in ("root", "files")}
     hash_without = content_hash(request.document, storage)
     return local_agent.register(transport, replace(request, storage=storage, content_hash=hash_without))
+
+
+def preview(transport: Transport, request: Registration) -> RegistrationPreview:
+    """What registering would do. Raises Refused if the server is of an earlier release that can't say."""
+    try:
+        return flows.preview(transport, request)
+    except Invalid as error:
+        if not request.host or _NO_HOST not in str(error):
+            raise
+    return flows.preview(transport, replace(request, host=""))
 
 
 def registration(
@@ -115,6 +134,8 @@ def registration(
     document = serialize(flow)
     place = place_of(flow, storage, None, None)
     storage_document = place.describe()
+    if names := secrets_of(storage_document):
+        document["secrets"] = sorted({*document.get("secrets", ()), *names})
     own = flow.run_config.labels if flow.run_config is not None else ()
     source = _source(place, flow)
     if source is not None:
@@ -130,6 +151,7 @@ def registration(
         labels=sorted({*given, *own}),
         set_schedules_active=set_schedules_active,
         as_new=as_new,
+        host=host_name() if isinstance(place, LocalStorage) and not place.shared else "",
     )
 
 

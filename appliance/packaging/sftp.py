@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 
 from appliance.kit import ids, options
 from appliance.kit.distribution import install
-from appliance.packaging import archive
-from appliance.packaging.archived import ArchivedStorage, Ask, Gone
+from appliance.packaging.archived import MOST_BYTES, ArchivedStorage, Ask, Gone
 from appliance.packaging.storage import CodeMissing, LoadError, Unreachable
 from appliance.protocol import code_addresses
 from appliance.protocol.code_places import SftpCode
@@ -25,7 +24,7 @@ _PATIENCE = 20.0
 T = TypeVar("T")
 
 
-class SftpStorage(ArchivedStorage[SftpCode]):
+class Sftp(ArchivedStorage[SftpCode]):
     """Archives in a folder of another host: `sftp://user@host/folder`.
 
     `key` and `password` are names of secrets: a private key, or the user's password. Without them, the agent signs in as its user may, with an
@@ -42,7 +41,7 @@ class SftpStorage(ArchivedStorage[SftpCode]):
             raise ValueError(problem)
         self.url, self.key, self.password, self.known_hosts = url, key, password, known_hosts
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         return {
             "type": "sftp",
             "url": self.url,
@@ -93,13 +92,13 @@ class Folder:
         def read(files: Any) -> bytes:
             path = posixpath.join(self._path, name)
             status = files.lstat(path)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > archive.MOST_BYTES:
+            if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
                 raise CodeMissing(
-                    f"What is at {self._url} is no archive of at most {archive.MOST_BYTES // 1024**2} MB: register the flow again."
+                    f"What is at {self._url} is no archive of at most {MOST_BYTES // 1024**2} MB: register the flow again."
                 )
             with files.open(path, "rb") as file:
                 file.prefetch(status.st_size)
-                content: bytes = file.read(archive.MOST_BYTES)
+                content: bytes = file.read(MOST_BYTES)
                 return content
 
         return self._with(read)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from appliance.client import bundles
 from appliance.client.errors import NotFound, Refused
 from appliance.client.transport import Transport
 from appliance.core.errors import FlowBuildError
+from appliance.kit import options
 from appliance.packaging import sources
 from appliance.packaging.bundle import Bundle, BundleStorage
 from appliance.packaging.local import LocalStorage
@@ -21,17 +24,28 @@ _LARGE = 1024**2
 
 class Local:
     """Register where a flow's files are, for an agent that reads them from there: `Flow(..., storage=Local())`. Outside of a project, that is
-    the default."""
+    the default. Runs are for the agents of the host that registers the flow, unless `shared` says that the same path leads to the same files on
+    every host with an agent."""
+
+    def __init__(self, shared: bool = False) -> None:
+        self.shared = bool(options.flag("shared", shared))
 
     def at(self, local: LocalStorage) -> LocalStorage:
         """The storage of a flow that was found here."""
+        if self.shared:
+            local = copy.copy(local)
+            local.shared = True
         return local
 
     def describe(self) -> dict[str, str]:
         return {"type": "local"}
 
 
-CHOICES = {"local": Local, "bundle": Bundle}
+CHOICES: dict[str, Callable[[], Local | Bundle]] = {
+    "local": Local,
+    "shared": partial(Local, shared=True),
+    "bundle": Bundle,
+}
 """What `storage` in [tool.appliance] may be."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -52,13 +52,6 @@ class Installed(Protocol):
 
 class Storage(Installed, Describable, Protocol):
     """The same, which can describe itself."""
-
-
-@runtime_checkable
-class Place(Protocol):
-    """Where an author wants the code of a flow to be kept. `document` is what is registered of code that is here now."""
-
-    def document(self, code: Any) -> dict[str, Any]: ...
 
 
 class Access(Protocol):

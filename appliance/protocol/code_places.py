@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Literal
 
 import msgspec
@@ -79,12 +78,6 @@ class GitCode(PlacedCode, kw_only=True):
 
 class ArchivedCode(PlacedCode, kw_only=True):
     """The tree is an archive below the address, under a name that follows from the files in it."""
-
-    @property
-    def digest(self) -> str:
-        """What identifies the content: a hash of the paths and the hashes of all files."""
-        tree = {**self.files, self.path: self.sha256}
-        return hashlib.sha256(msgspec.json.encode(tree, order="deterministic")).hexdigest()
 
 
 class ObjectStoreCode(ArchivedCode, kw_only=True):

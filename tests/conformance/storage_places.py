@@ -21,13 +21,14 @@ import pytest
 
 from appliance.packaging import loading
 from appliance.packaging.discover import flows_in
-from appliance.packaging.git import GitStorage
-from appliance.packaging.http import HttpStorage
-from appliance.packaging.local import LocalFiles
-from appliance.packaging.module import ModuleStorage
-from appliance.packaging.object_stores import ObjectStoreStorage
-from appliance.packaging.register import registration
-from appliance.packaging.sftp import SftpStorage
+from appliance.packaging.git import Git as GitPlace
+from appliance.packaging.http import Http
+from appliance.packaging.module import Module as ModulePlace
+from appliance.packaging.object_stores import ObjectStore
+from appliance.packaging.placed import PlacedStorage
+from appliance.packaging.register import place_of, registration
+from appliance.packaging.sftp import Sftp as SftpStorage
+from appliance.packaging.site_store import Local as LocalPlace
 from appliance.protocol.flows import Registration
 from tests.conformance.git_servers import TOKEN, GitOverHttp, GitOverSsh
 from tests.conformance.sftp_server import PASSWORD, USER, Sftp
@@ -102,7 +103,10 @@ class Place:
         found = {one.name: (one, code) for one, code in flows_in(self.package / "flows.py")}
         one, code = found[flow]
         one.storage = self.author() if storage is None else storage
-        return registration(one, "demo", storage=code)
+        at = place_of(one, None, code, None)
+        if isinstance(at, PlacedStorage):
+            at.send()
+        return registration(one, "demo", storage=at)
 
     def document(self, flow: str = "two") -> dict[str, Any]:
         """The registered document, as it comes back from a server."""
@@ -130,7 +134,7 @@ class Local(Place):
     fetched = False
 
     def author(self) -> Any:
-        return LocalFiles()
+        return LocalPlace()
 
     def change(self, document: dict[str, Any]) -> None:
         (self.package / "helper.py").write_text(f"{HELPER}\n# changed\n")
@@ -149,7 +153,7 @@ class Module(Place):
         self.version = 0
 
     def author(self) -> Any:
-        return ModuleStorage("shop.flows")
+        return ModulePlace("shop.flows")
 
     def save(self) -> None:
         """Install it, as another version if it has changed."""
@@ -192,7 +196,7 @@ class Git(Place):
         git(self.project, "remote", "add", "origin", str(self.bare))
 
     def author(self) -> Any:
-        return GitStorage(f"file://{self.bare}")
+        return GitPlace(f"file://{self.bare}")
 
     def save(self) -> None:
         """Commit and push what has changed."""
@@ -224,7 +228,7 @@ class GitSsh(Git):
         self.secrets["DEPLOY_KEY"] = key.read_text()
 
     def author(self) -> Any:
-        return GitStorage(f"{self.server.url}{self.bare}", key="DEPLOY_KEY", known_hosts=self.server.known_hosts)
+        return GitPlace(f"{self.server.url}{self.bare}", key="DEPLOY_KEY", known_hosts=self.server.known_hosts)
 
     def close(self) -> None:
         self.server.close()
@@ -237,7 +241,7 @@ class GitHttp(Git):
         self.secrets["FORGE_TOKEN"] = TOKEN
 
     def author(self) -> Any:
-        return GitStorage(f"{self.server.url}/shop.git", ref="main", token="FORGE_TOKEN")
+        return GitPlace(f"{self.server.url}/shop.git", ref="main", token="FORGE_TOKEN")
 
     def close(self) -> None:
         self.server.close()
@@ -318,7 +322,7 @@ class HttpPlace(InFolder):
         threading.Thread(target=self.server.serve_forever, name="files", daemon=True).start()
 
     def author(self) -> Any:
-        return HttpStorage(self.url, headers="FILES_HEADERS")
+        return Http(self.url, headers="FILES_HEADERS")
 
     def close(self) -> None:
         self.server.shutdown()
@@ -361,7 +365,7 @@ class S3(Archived):
     bucket: ClassVar[str] = "code"
 
     def author(self) -> Any:
-        return ObjectStoreStorage(f"s3://{self.bucket}/flows")
+        return ObjectStore(f"s3://{self.bucket}/flows")
 
     def read(self, name: str) -> bytes:
         return bytes(obstore.get(self._store(), name).bytes())

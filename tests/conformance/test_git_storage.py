@@ -15,7 +15,7 @@ from appliance.agents.roots import Roots
 from appliance.core import flow_source
 from appliance.core.errors import FlowBuildError
 from appliance.packaging import git_program, loading
-from appliance.packaging.git import GitStorage
+from appliance.packaging.git import Git as GitPlace
 from appliance.packaging.storage import CodeMissing, LoadError, Unreachable
 from appliance.protocol import storage as storages
 from tests.conformance.git_servers import TOKEN
@@ -64,12 +64,12 @@ def test_a_ref_is_pinned_to_the_commit_that_it_is_now(place: Git) -> None:
     git(place.project, "push", "--quiet", "origin", "v1")
     url = f"file://{place.bare}"
     for ref in ("v1", "main", "refs/heads/main", first["commit"]):
-        assert place.registered(storage=GitStorage(url, ref=ref)).storage["commit"] == first["commit"]
+        assert place.registered(storage=GitPlace(url, ref=ref)).storage["commit"] == first["commit"]
     (place.package / "helper.py").write_text(f"{HELPER}\n# changed\n")
     with pytest.raises(FlowBuildError, match="is not as it is here"):
-        place.registered(storage=GitStorage(url, ref="v1"))
+        place.registered(storage=GitPlace(url, ref="v1"))
     with pytest.raises(FlowBuildError, match="has no branch or tag v2"):
-        place.registered(storage=GitStorage(url, ref="v2"))
+        place.registered(storage=GitPlace(url, ref="v2"))
 
 
 def test_outside_of_a_checkout_the_path_says_where_the_file_is(place: Git, tmp_path: Path) -> None:
@@ -77,14 +77,12 @@ def test_outside_of_a_checkout_the_path_says_where_the_file_is(place: Git, tmp_p
     (place.project / ".git").rename(tmp_path / "elsewhere")
     url = f"file://{place.bare}"
     with pytest.raises(FlowBuildError, match="is not in a checkout that has a commit"):
-        place.registered(storage=GitStorage(url))
+        place.registered(storage=GitPlace(url))
     with pytest.raises(FlowBuildError, match="say with path= where its file is"):
-        place.registered(storage=GitStorage(url, ref="main"))
+        place.registered(storage=GitPlace(url, ref="main"))
     with pytest.raises(FlowBuildError, match=r"path must end in shop/flows\.py"):
-        place.registered(storage=GitStorage(url, ref="main", path="other.py"))
-    assert (
-        place.registered(storage=GitStorage(url, ref="main", path="shop/flows.py")).storage["path"] == "shop/flows.py"
-    )
+        place.registered(storage=GitPlace(url, ref="main", path="other.py"))
+    assert place.registered(storage=GitPlace(url, ref="main", path="shop/flows.py")).storage["path"] == "shop/flows.py"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +90,7 @@ def test_outside_of_a_checkout_the_path_says_where_the_file_is(place: Git, tmp_p
 )
 def test_hostile_refs_are_refused(ref: str) -> None:
     with pytest.raises(ValueError, match="is not a name of a branch"):
-        GitStorage("https://host/x.git", ref=ref)
+        GitPlace("https://host/x.git", ref=ref)
 
 
 # --- what a hostile document, repository or server could try

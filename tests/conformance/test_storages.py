@@ -18,9 +18,9 @@ from moto.server import ThreadedMotoServer
 from appliance.core.errors import FlowBuildError
 from appliance.packaging import loading
 from appliance.packaging.discover import flows_in
-from appliance.packaging.http import HttpStorage
-from appliance.packaging.object_stores import ObjectStoreStorage
-from appliance.packaging.sftp import SftpStorage
+from appliance.packaging.http import Http
+from appliance.packaging.object_stores import ObjectStore
+from appliance.packaging.sftp import Sftp
 from appliance.packaging.storage import CodeMissing, LoadError, Unreachable
 from appliance.protocol import storage as storages
 from tests.conformance.storage_places import CANARY, HELPER, PLACES, S3, HttpPlace, Place, opened
@@ -217,7 +217,7 @@ def test_hostile_addresses_are_refused_everywhere(address: str, kind: str, tmp_p
     assert "password" not in str(caught.value)
     with pytest.raises(LoadError):
         loading.fetch(document, tmp_path, NoAccess())  # type: ignore[arg-type]
-    author = {"object_store": ObjectStoreStorage, "sftp": SftpStorage, "http": HttpStorage}.get(kind)
+    author = {"object_store": ObjectStore, "sftp": Sftp, "http": Http}.get(kind)
     if author is not None:
         with pytest.raises(ValueError, match=r"\.$"):
             author(address)
@@ -245,8 +245,8 @@ def test_http_follows_redirects_on_the_same_host_alone(tmp_path: Path, monkeypat
 def test_http_without_upload_needs_the_archive_to_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened("http", tmp_path, monkeypatch) as place:
         assert isinstance(place, HttpPlace)
-        quiet = HttpStorage(place.url, upload=False, headers="FILES_HEADERS")
-        with pytest.raises(FlowBuildError, match=r"There is no \w+\.tar\.gz at"):
+        quiet = Http(place.url, upload=False, headers="FILES_HEADERS")
+        with pytest.raises(FlowBuildError, match=r"There is no \w+\.zip at"):
             place.registered(storage=quiet)
         assert place.registered().storage == place.registered(storage=quiet).storage
 
