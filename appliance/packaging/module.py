@@ -136,7 +136,9 @@ def _file_of(module: str) -> Path:
 def _distribution_of(module: str) -> str:
     """The name of the installed distribution that has the module. Raises FlowBuildError."""
     top = module.partition(".")[0]
-    names = sorted(set(metadata.packages_distributions().get(top, ())))
+    if top not in _distributions:
+        _distributions.update(metadata.packages_distributions())  # looks at all that are installed
+    names = sorted(set(_distributions.get(top, ())))
     own = [name for name in names if _file_of(module) in set(_files(name))] if len(names) > 1 else names
     if len(own) != 1:
         what = f"is in several: {', '.join(names)}" if len(names) > 1 else "is in none that is installed"
@@ -145,6 +147,10 @@ def _distribution_of(module: str) -> str:
             "choose another storage."
         )
     return own[0]
+
+
+_distributions: dict[str, list[str]] = {}
+"""The names of distributions by the packages in them."""
 
 
 def _files(distribution: str) -> Iterator[Path]:
