@@ -11,6 +11,7 @@ from typing import Any
 from appliance.core import flow_source
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow import Flow
+from appliance.core.flow_file import FlowFile
 from appliance.kit import options
 from appliance.packaging.local import LocalStorage, flows_of, import_content
 from appliance.packaging.placed import PlacedStorage, documented, named
@@ -20,32 +21,34 @@ from appliance.protocol.code_places import ModuleCode
 
 
 class Module:
-    """The module `module`, such as "package.flows", of a distribution that is installed here and wherever the flow runs."""
+    """The module `module`, such as "package.flows", of a distribution that is installed here and wherever the flow runs; by default, the one that
+    the flow's file is imported as."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str | None = None) -> None:
         options.text("module", module)
-        if not all(map(str.isidentifier, module.split("."))):
+        if module is not None and not all(map(str.isidentifier, module.split("."))):
             raise ValueError(f"{module!r} is not the name of a module; write it like package.flows.")
         self.module = module
 
     def describe(self) -> dict[str, Any]:
-        return {"type": "module", "module": self.module}
+        return {"type": "module"} | ({} if self.module is None else {"module": self.module})
 
     def at(self, code: LocalStorage) -> PlacedStorage:
         """What is registered of a flow in this module. Raises FlowBuildError unless a distribution has installed it, as it was loaded here."""
+        module = self.module or FlowFile.of(code.path, code.module).name
         try:
-            name = _distribution_of(self.module)
-            content = flow_source.read(_installed(self.module, name))
+            name = _distribution_of(module)
+            content = flow_source.read(_installed(module, name))
         except (LoadError, OSError) as error:
-            raise FlowBuildError(f"The module {self.module} can't be read: {str(error).rstrip('.')}.") from None
+            raise FlowBuildError(f"The module {module} can't be read: {str(error).rstrip('.')}.") from None
         if flow_source.digest(content) != code.sha256:
             raise FlowBuildError(
-                f"The flow {code.flow!r} was not loaded from the module {self.module} as it is installed: install this version of it, and then "
+                f"The flow {code.flow!r} was not loaded from the module {module} as it is installed: install this version of it, and then "
                 "register the flow."
             )
         fields = {
             "type": "module",
-            "module": self.module,
+            "module": module,
             "flow": code.flow,
             "sha256": code.sha256,
             "distribution": name,

@@ -26,6 +26,7 @@ from appliance.core.errors import FlowBuildError
 from appliance.core.run_config import LocalRun, UniversalRun
 from appliance.kit import options, suggestions
 from appliance.kit.option_names import refuse_unknown
+from appliance.packaging.choices import chosen
 from appliance.packaging.schedule_tables import schedule_of
 from appliance.packaging.sources import PROJECT_FILE as NAME
 from appliance.packaging.sources import project_of
@@ -33,8 +34,6 @@ from appliance.schedules import ScheduleError, policies
 
 _TABLE = "tool.appliance"
 _KEYS = ("project", "exclude", "flows", "storage")
-STORAGES = ("bundle", "local", "shared")
-"""What `storage` may be."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class ProjectFile:
     text: str
     project: str | None
     flows: Mapping[str, Any]
-    storage: str | None = None
+    storage: Any = None
 
     def flow(self, name: str) -> Declared:
         """What it says of one flow. Raises FlowBuildError for what can't be meant."""
@@ -151,11 +150,9 @@ def read(folder: Path) -> ProjectFile:
         options.strings("exclude", own.get("exclude"))
         project = options.text("project", own.get("project"))
         key = "storage"
-        storage = options.text("storage", own.get("storage"))
-        if storage is not None and storage not in STORAGES:
-            raise TypeError(f"storage must be {' or '.join(map(repr, STORAGES))}, not {storage!r}.")
+        storage = chosen(own["storage"]) if "storage" in own else None
         return ProjectFile(folder, text, project, _table(own.get("flows", {})), storage)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise FlowBuildError(f"{NAME}{_line(text, None, key)}: {error}") from error
 
 
@@ -165,8 +162,8 @@ def declared(source: Path, flow: str) -> Declared:
     return Declared() if folder is None else read(folder).flow(flow)
 
 
-def storage_of(source: Path) -> str | None:
-    """Which storage the project of a flow's file names, if it does. Raises FlowBuildError."""
+def storage_of(source: Path) -> Any:
+    """The storage that the project of a flow's file names; None if it names none. Raises FlowBuildError."""
     folder = project_of(source)
     return None if folder is None else read(folder).storage
 

@@ -25,7 +25,7 @@ from appliance.packaging import project_file as project_files
 from appliance.packaging.bundle import BundleStorage
 from appliance.packaging.local import LocalStorage
 from appliance.packaging.placed import PlacedStorage
-from appliance.packaging.site_store import CHOICES, SiteStore
+from appliance.packaging.site_store import SiteStore
 from appliance.packaging.storage import Describable
 from appliance.protocol.flows import Registered, Registration, RegistrationPreview
 from appliance.protocol.storage import secrets_of
@@ -83,10 +83,9 @@ def place_of(flow: Flow, given: Describable | None, local: LocalStorage | None, 
         return place
     local = local or LocalStorage.of(*_file_of(flow))
     if chosen is None:
-        name = project_files.storage_of(local.path)
-        if name is None:
+        chosen = project_files.storage_of(local.path)
+        if chosen is None:
             return local if store is None else store.default(local)
-        chosen = CHOICES[name]()
     place = chosen.at(local)
     return place
 

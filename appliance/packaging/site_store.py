@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from appliance.client import bundles
 from appliance.client.errors import NotFound, Refused
@@ -39,14 +38,6 @@ class Local:
 
     def describe(self) -> dict[str, str]:
         return {"type": "local"}
-
-
-CHOICES: dict[str, Callable[[], Local | Bundle]] = {
-    "local": Local,
-    "shared": partial(Local, shared=True),
-    "bundle": Bundle,
-}
-"""What `storage` in [tool.appliance] may be."""
 
 
 @dataclass

@@ -94,7 +94,9 @@ def test_a_module_runs_with_its_version_alone(
 ) -> None:
     with opened("module", tmp_path / "place", monkeypatch) as place:
         registered(server, place)
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "place" / "site"), prepend=os.pathsep)  # as if it were installed
+        monkeypatch.setenv(
+            "PYTHONPATH", str(tmp_path / "place" / "site"), prepend=os.pathsep
+        )  # as if it were installed
         host.start()
         run = server.create("two")
         assert server.ended(run).state_type == "SUCCESS", said(server, run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import socket
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +20,8 @@ from appliance.core.flow import Flow
 from appliance.core.run_config import UniversalRun
 from appliance.core.task_decorator import task
 from appliance.packaging.discover import flows_in
-from appliance.packaging.register import content_hash, registration, send
+from appliance.packaging.register import content_hash, place_of, registration, send
+from appliance.storage import Bundle, Local
 
 
 @task
@@ -84,13 +86,32 @@ def test_labels_must_be_a_list() -> None:
         registration(module_flow, "p", labels="gpu")
 
 
+def test_code_that_stays_here_says_on_which_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("APPLIANCE_HOST_LABEL", "build-7")
+    (tmp_path / "f.py").write_text("from appliance import Flow\nflow = Flow('f')\n")
+
+    def host(storage: Any = None) -> str:
+        ((flow, found),) = flows_in(tmp_path / "f.py")
+        flow.storage = storage
+        return registration(flow, "p", storage=place_of(flow, None, found, None)).host
+
+    assert (host(), host(Local()), host(Local(shared=True)), host(Bundle())) == ("build-7", "build-7", "", "")
+    (tmp_path / "pyproject.toml").write_text("[tool.appliance]\nstorage = 'shared'\n")
+    assert host() == ""
+    monkeypatch.delenv("APPLIANCE_HOST_LABEL")
+    (tmp_path / "pyproject.toml").unlink()
+    assert host() == socket.gethostname()
+
+
 def test_a_server_of_an_earlier_release_gets_what_it_knows(tmp_path: Path) -> None:
     bodies: list[dict[str, Any]] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         bodies.append(json.loads(request.content))
-        if "files" in bodies[-1]["storage"]:
+        if "host" in bodies[-1] or "files" in bodies[-1]["storage"]:
             message = "The flow's storage is not valid: Object contains unknown field `root`."
+            if "host" in bodies[-1]:
+                message = "The request is not valid: Object contains unknown field `host`."
             return httpx2.Response(400, json={"code": "invalid", "message": message, "request_id": "r", "details": {}})
         number = "01a22c5d-703e-703c-b8b4-00e40209b3e3"
         registered = {"flow_id": number, "version_id": number, "version": 1, "created": True, "url": "/flows/x"}
@@ -104,6 +125,7 @@ def test_a_server_of_an_earlier_release_gets_what_it_knows(tmp_path: Path) -> No
     request = registration(flow, "p", storage=storage)
     assert list(request.storage["files"]) == ["beside.py"]
     assert send(Transport(url, "t", http), request).version == 1
-    first, second = bodies
+    refused, first, second = bodies
+    assert refused["host"] and "host" not in first
     assert set(first["storage"]) - set(second["storage"]) == {"root", "files"}
     assert second["content_hash"] == content_hash(second["document"], second["storage"])
