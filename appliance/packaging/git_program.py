@@ -113,7 +113,10 @@ class Repository:
         if problem:
             raise LoadError(problem)
         self._folder, self._url, self._credentials = folder, url, credentials
+        self._here: list[str] = []
         self._environ = self._closed()
+        if urlsplit(url).scheme == "file":
+            self._trust(urlsplit(url).path)
 
     def commit_of(self, ref: str) -> str:
         """The commit that a branch or a tag is now. Raises CodeMissing if there is none, and Unreachable."""
@@ -121,7 +124,9 @@ class Repository:
             raise LoadError(problem)
         if code_addresses.is_commit(ref):
             return ref
-        lines = self._git(["ls-remote", "--quiet", "--end-of-options", self._url, ref, f"{ref}^{{}}"]).splitlines()
+        lines = self._git(
+            ["ls-remote", "--quiet", *self._here, "--end-of-options", self._url, ref, f"{ref}^{{}}"]
+        ).splitlines()
         found = {name: commit for commit, _, name in (line.partition("\t") for line in lines)}
         for name in (ref, f"refs/tags/{ref}", f"refs/heads/{ref}"):
             commit = found.get(f"{name}^{{}}") or found.get(name)
@@ -136,6 +141,7 @@ class Repository:
         form = ["--object-format=sha256"] if len(commit) == 64 else []
         self._git(["init", "--quiet", "--bare", "--template=", *form, "--", "."])
         options = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance", "--no-write-fetch-head"]
+        options += self._here
         try:
             self._git(["fetch", *options, "--depth=1", "--end-of-options", self._url, commit])
         except CodeMissing as error:
@@ -230,6 +236,14 @@ class Repository:
         if scheme == "ssh":
             environ["GIT_SSH_COMMAND"] = shlex.join(self._ssh())
         return environ | _as_variables(config)
+
+    def _trust(self, path: str) -> None:
+        """A repository on this disk may belong to another user, since the administrator has opened its folder; it fetches nothing from anywhere
+        itself."""
+        config = self._folder / "config-of-user"
+        config.write_text(f'[safe]\ndirectory = "{path.rstrip("/")}"\n', encoding="utf-8")
+        self._environ["GIT_CONFIG_GLOBAL"] = str(config)
+        self._here = ["--upload-pack=env GIT_ALLOW_PROTOCOL= git upload-pack"]
 
     def _ssh(self) -> list[str]:
         options = ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=20", "ServerAliveInterval=15"]

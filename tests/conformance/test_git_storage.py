@@ -130,6 +130,35 @@ def test_nothing_of_the_agents_own_configuration_and_environment_counts(
     assert not trap.exists()
 
 
+def test_a_repository_of_another_user_fetches_nothing_itself(place: Git, tmp_path: Path) -> None:
+    document, trap = place.document(), tmp_path / "trap"
+    evil = tmp_path / "evil.sh"
+    evil.write_text(f"#!/bin/sh\ntouch {trap}\n")
+    evil.chmod(0o755)
+    settings = {
+        "core.repositoryformatversion": "1",
+        "extensions.partialClone": "evil",
+        "remote.evil.promisor": "true",
+        "remote.evil.url": f"file://{place.bare}",
+        "remote.evil.uploadpack": str(evil),
+        "uploadpack.packObjectsHook": str(evil),
+        "core.fsmonitor": str(evil),
+        "core.sshCommand": str(evil),
+    }
+    for name, value in settings.items():
+        git(place.bare, "config", name, value)
+    if os.geteuid() == 0:
+        for path in [place.bare, *place.bare.rglob("*")]:
+            os.chown(path, 12_345, 12_345)
+    place.obtained(document, tmp_path / "code")
+    for path in (place.bare / "objects").rglob("*/*"):
+        if path.is_file():
+            path.unlink()
+    with pytest.raises(LoadError):
+        place.obtained(document, tmp_path / "again")
+    assert not trap.exists()
+
+
 def test_links_filters_and_submodules_of_a_repository_are_nothing_but_text(place: Git, tmp_path: Path) -> None:
     trap = tmp_path / "trap"
     (place.package / ".gitattributes").write_text("* filter=evil\n")

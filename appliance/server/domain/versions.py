@@ -76,6 +76,10 @@ def _code(before: JsonDocument, after: JsonDocument) -> list[str]:
     if before.get("path") != after.get("path"):
         phrases.append(f"the file: {after['path']}" if after.get("path") else "the file")
     phrases += _named("file", before.get("files") or {}, after.get("files") or {})
+    if after.get("commit") and before.get("commit") != after["commit"]:
+        phrases.append(f"commit {after['commit'][:12]}")
+    if after.get("distribution") and before.get("version") != after.get("version"):
+        phrases.append(f"{after['distribution']} {after.get('version')}")
     return phrases or ["the storage"]
 
 

@@ -169,6 +169,16 @@ def test_a_new_version_says_what_became_of_schedules(change: Callable[[Any], Non
     assert changes(old, new) == [phrase]
 
 
+def test_a_new_version_says_which_commit_or_distribution_has_the_code() -> None:
+    old, new = version(), version()
+    for storage, told in (
+        ({"commit": "0" * 40}, "commit 000000000000"),
+        ({"distribution": "shop", "version": "2"}, "shop 2"),
+    ):
+        new.storage = old.storage | storage
+        assert changes(old, new) == [told]
+
+
 def test_all_at_once_and_back() -> None:
     old, new = version(), version()
     for change, _told in KINDS:
