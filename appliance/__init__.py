@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from appliance.core.results import Result
     from appliance.core.retries import exponential_backoff
-    from appliance.core.run_config import LocalRun, UniversalRun
+    from appliance.core.run_config import LocalRun, ProcessRun, UniversalRun
     from appliance.core.secrets import EnvVarSecret, Secret, SecretTask
     from appliance.core.task import Task
     from appliance.core.task_decorator import task
@@ -102,6 +102,7 @@ __all__ = [
     "Parameter",
     "PickleSerializer",
     "ProcessExecutor",
+    "ProcessRun",
     "RRuleClock",
     "RRuleSchedule",
     "ResourceManager",
@@ -181,7 +182,7 @@ _NAMES = {
     "appliance.core.result_serializers": "CompressedSerializer JSONSerializer PandasSerializer PickleSerializer Serializer",
     "appliance.core.results": "Result",
     "appliance.core.retries": "exponential_backoff",
-    "appliance.core.run_config": "LocalRun UniversalRun",
+    "appliance.core.run_config": "LocalRun ProcessRun UniversalRun",
     "appliance.core.secrets": "EnvVarSecret Secret SecretTask",
     "appliance.core.task": "Task",
     "appliance.core.task_decorator": "task",

@@ -30,10 +30,10 @@ class UniversalRun(RunConfig):
     """Runs on any agent."""
 
 
-class LocalRun(RunConfig):
-    """Runs as a process, in `working_dir` when given."""
+class ProcessRun(RunConfig):
+    """Runs as a process on the agent's machine, in `working_dir` when given."""
 
-    kind = "local"
+    kind = "process"
 
     def __init__(
         self, env: Mapping[str, str] | None = None, labels: Iterable[str] = (), working_dir: str | None = None
@@ -43,3 +43,9 @@ class LocalRun(RunConfig):
 
     def to_document(self) -> dict[str, Any]:
         return super().to_document() | {"working_dir": self.working_dir}
+
+
+class LocalRun(ProcessRun):
+    """The same as `ProcessRun`, under the name that earlier releases gave it; agents of those know it, too."""
+
+    kind = "local"

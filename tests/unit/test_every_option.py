@@ -178,6 +178,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "MemoryResult": PLACE,
     "PandasSerializer": {"file_type": "json", "write_options": {"a": 1}, "read_options": {"b": 1}},
     "ProcessExecutor": {"max_workers": 3},
+    "ProcessRun": {"env": {"A": "1"}, "labels": ["big"], "working_dir": "/folder"},
     "RRuleClock": {"rrule": "FREQ=WEEKLY", **COMMON, **LIMITS},
     "ResourceManager": {
         "resource_class": type("Other", (Resource,), {}),
