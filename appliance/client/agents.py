@@ -26,15 +26,19 @@ from appliance.protocol.message import Page
 
 
 def enrol(transport: Transport, request: Enrol) -> Enrolled:
-    """Register the agent with the server. The same name means the same agent. A server of an earlier release does not know what agents open, and
-    gets none of it."""
-    try:
-        return _enrol(transport, request)
-    except Invalid:
-        older = msgspec.structs.replace(request, roots=None, closed=[], env_names=None, projects=[])
-        if older == request:
-            raise
-        return _enrol(transport, older)
+    """Register the agent with the server. The same name means the same agent. A server of an earlier release does not know all that agents say of
+    themselves, and gets none of that."""
+    older = msgspec.structs.replace(request, storages=None, problems=[])
+    oldest = msgspec.structs.replace(older, roots=None, closed=[], env_names=None, projects=[])
+    for said, shorter in ((request, older), (older, oldest)):
+        try:
+            return _enrol(transport, said)
+        except Invalid:
+            if oldest == said:
+                raise
+            if shorter == said:
+                continue
+    return _enrol(transport, oldest)
 
 
 def _enrol(transport: Transport, request: Enrol) -> Enrolled:

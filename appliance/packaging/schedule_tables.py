@@ -12,6 +12,7 @@ from appliance.schedules.selection import FIELDS as SELECTING
 
 _KINDS = ("cron", "interval", "rrule", "dates")
 _BESIDE = ("parameters", "labels")
+_CONFIG = "run_config"
 _TIMES = ("timezone", "start", "end", "day_or")
 
 

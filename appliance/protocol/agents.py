@@ -30,6 +30,8 @@ class Enrol(Message, kw_only=True):
     env_names: list[str] | None = (
         None  # patterns of the environment variables that registrations may set; null: it doesn't say
     )
+    storages: list[str] | None = None  # types of those from which it takes code; null: it is of an earlier release
+    problems: list[FreeText] = []  # what it found wrong when it started, one sentence each
 
 
 class Enrolled(Answer, kw_only=True):

@@ -20,6 +20,7 @@ class CreateFlowRun(Message, kw_only=True):
     name: str | None = None
     labels: list[str] | None = None
     scheduled_time: datetime | None = None
+    run_config: dict[str, Any] | None = None  # over that of the flow, field by field; another kind replaces it
     idempotency_key: str | None = None
 
 
@@ -87,3 +88,4 @@ class FlowRunView(Answer, kw_only=True):
     end_time: datetime | None = None
     wait_code: str | None = None  # not_due, limit, no_label, ...
     wait_reason: str | None = None
+    warnings: list[str] = []  # of a run that was just created: what it will wait for

@@ -36,6 +36,7 @@ class RegistrationPreview(Answer, kw_only=True):
     schedules: list[ScheduleNews] = []
     closed: str = ""
     closed_folder: str = ""
+    warnings: list[str] = []
 
 
 class SetRunTimeout(Message, kw_only=True):
@@ -54,10 +55,12 @@ class Registered(Answer, kw_only=True):
     restores: int | None = None  # the older version whose content a new one has again
     changes: list[str] = []  # what differs from the version before, one phrase each: "the code", "label gpu added"
     schedules: list[ScheduleNews] = []  # those of the code that were changed, edited or paused
+    warnings: list[str] = []  # what its runs will wait for, or fail for, as things are now
 
     def __str__(self) -> str:
         """What happened, in words."""
         schedules = "".join(f"\n  {schedule.text}" for schedule in self.schedules)
+        schedules += "".join(f"\n  Warning: {warning}" for warning in self.warnings)
         if not self.created:
             return f"unchanged, version {self.version}{schedules}"
         restores = "" if self.restores is None else f", restores version {self.restores}"

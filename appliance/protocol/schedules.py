@@ -24,7 +24,7 @@ class CreateSchedule(PolicyFields, kw_only=True):
 
 
 class EditSchedule(PolicyFields, kw_only=True):
-    """`document`, `parameters` and `labels` replace what is there; `reset` names fields that get the values that code declares.
+    """`document`, `parameters`, `labels` and `run_config` replace what is there; `reset` names fields that get the values that code declares.
 
     With a `version`, the edit is refused if the schedule has another one by now.
     """
@@ -33,6 +33,7 @@ class EditSchedule(PolicyFields, kw_only=True):
     document: JsonDocument | None = None
     parameters: Parameters | None = None
     labels: list[str] | None = None
+    run_config: JsonDocument | None = None
     reset: list[str] = []
     version: int | None = None
 

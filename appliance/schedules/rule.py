@@ -30,8 +30,10 @@ _ANSWERS_KEPT = 4
 _RULES_KEPT = 128
 _LONGEST_KEPT = 16 * 1024
 _TICK = timedelta(microseconds=1)
-_COMMON_FIELDS = frozenset({"kind", "timezone", "start", "end", "parameters", "labels", *SELECTING, *policies.DEFAULTS})
-_BESIDE_TIMES = frozenset({"parameters", "labels", *policies.DEFAULTS})
+_COMMON_FIELDS = frozenset(
+    {"kind", "timezone", "start", "end", "parameters", "labels", "run_config", *SELECTING, *policies.DEFAULTS}
+)
+_BESIDE_TIMES = frozenset({"parameters", "labels", "run_config", *policies.DEFAULTS})
 _OLD_FIELDS = frozenset({"cron", "seconds", "anchor"})
 """Fields that documents of the two oldest kinds, cron and interval, have always been allowed to have."""
 

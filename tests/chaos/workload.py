@@ -102,7 +102,7 @@ class Workload:
             self.db, "select id, state_name from flow_run where state_type in ('PENDING', 'RUNNING', 'CANCELLING')"
         )
         with self.db.read() as session:
-            due = dispatch.any_due(session, [], self.time)
+            due = dispatch.any_due(session, dispatch.Taker([]), self.time)
         return live + ([{"due": True}] if due else [])
 
     # --- the steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,6 +36,7 @@ from appliance.server.db.reads import dispatch as read_dispatch
 from appliance.server.db.reads import flow_runs as read_flow_runs
 from appliance.server.db.reads import flows, removed_runs
 from appliance.server.db.reads import tokens as read_tokens
+from appliance.server.db.reads.dispatch import Taker
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.agents import AgentRow, NewAgent
 from appliance.server.db.rows.flow_runs import ClaimedRun, HeldRun, LockedRun
@@ -46,7 +48,7 @@ from appliance.server.domain.repair import exited
 from appliance.server.domain.run_protocol import stop_reason
 from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import CLAIM
-from appliance.server.domain.waiting import SIGNED_OFF
+from appliance.server.domain.waiting import SIGNED_OFF, kinds_started, storages_known
 from appliance.server.errors import Invalid, NotFound
 from appliance.server.events.outbox import announce
 
@@ -56,6 +58,9 @@ _MOST_TAIL = 100
 _MOST_FOLDERS = 100
 _MOST_PROJECTS = 100
 _LONGEST_PATH = 4_096
+_MOST_STORAGES = 50
+_STORAGE_TYPE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_MOST_PROBLEMS, _LONGEST_PROBLEM = 10, 500
 _QUIET = 5.0
 """An agent that was heard from within these seconds and finds nothing to do costs no write."""
 
@@ -79,6 +84,8 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
         "roots": None if request.roots is None else _folders(request.roots),
         "closed": _folders(request.closed),
         "env_names": None if request.env_names is None else _patterns(request.env_names),
+        "storages": None if request.storages is None else _storages(request.storages),
+        "problems": [clean(problem, _LONGEST_PROBLEM) for problem in request.problems[:_MOST_PROBLEMS]],
         "state": "online",
         "last_seen": now,
         "created": now,
@@ -103,6 +110,12 @@ def _folders(paths: list[str]) -> list[str]:
     if len(paths) > _MOST_FOLDERS or any(len(path) > _LONGEST_PATH for path in paths):
         raise Invalid(f"An agent names at most {_MOST_FOLDERS} folders, each with at most {_LONGEST_PATH} characters.")
     return [clean(path) for path in paths]
+
+
+def _storages(types: list[str]) -> list[str]:
+    if len(types) > _MOST_STORAGES or not all(_STORAGE_TYPE.fullmatch(type) for type in types):
+        raise Invalid(f"An agent names at most {_MOST_STORAGES} storages, by the types in their documents.")
+    return sorted(set(types))
 
 
 def _patterns(names: list[str]) -> list[str]:
@@ -148,7 +161,6 @@ def claim_due(
     with db.read() as session:
         agent = enrolled(session, actor, agent_id)
         labels = agent.labels if new_labels is None else new_labels
-        fitting = hosts.with_host(labels, agent.host)
         if actor.binding is not None:  # another agent may have enrolled under this name, with a token that permits more
             _check_labels(labels, actor.binding.labels)
             _check_projects(agent.projects or (), actor.binding.projects)
@@ -156,33 +168,36 @@ def claim_due(
             raise NotFound("This agent has signed off; enrol it again.")
         limit = min(request.free_slots, _MOST_AT_ONCE) if agent.state == "online" else 0
         fresh = (now - agent.last_seen).total_seconds() < _QUIET and labels == agent.labels
-        due = limit > 0 and read_dispatch.any_due(session, fitting, now, agent.projects)
+        taker = _taker(agent, hosts.with_host(labels, agent.host))
+        due = limit > 0 and read_dispatch.any_due(session, taker, now)
         if fresh and not due:
             return ClaimResult(Claimed(stop=_stops(session, agent_id, holding)))
     lease = now + timedelta(seconds=db.rules.run_lease)
     with db.write("claim") as session:
-        if fresh and not read_dispatch.any_due(
-            session, fitting, now, agent.projects
-        ):  # all agents were woken, and another was faster
+        if fresh and not read_dispatch.any_due(session, taker, now):  # all were woken, and another was faster
             return ClaimResult(Claimed(stop=_stops(session, agent_id, holding)))
         agents.touch(session, agent_id, labels, now)
         if holding:
             flow_runs.prolong(session, agent_id, holding, lease)
         stop = _stops(session, agent_id, holding)
-        claimed = _take(session, agent, fitting, limit, now, lease) if limit > 0 else []
+        claimed = _take(session, agent.id, taker, limit, now, lease) if limit > 0 else []
         crash.point("claim.updated")
         work = _hand_out(session, claimed, actor, now) if claimed else []
         return ClaimResult(Claimed(work=work, stop=stop), blocked=due and not work)
 
 
+def _taker(agent: AgentRow, labels: list[str]) -> Taker:
+    return Taker(labels, agent.projects, kinds_started(agent), storages_known(agent))
+
+
 def _take(
-    session: Session, agent: AgentRow, labels: list[str], limit: int, now: datetime, lease: datetime
+    session: Session, agent_id: UUID, taker: Taker, limit: int, now: datetime, lease: datetime
 ) -> list[ClaimedRun]:
     limits = concurrency.lock_run_limits(session)
     if not limits:
-        return dispatch.claim(session, agent.id, labels, limit, now, lease, agent.projects)
+        return dispatch.claim(session, agent_id, taker, limit, now, lease)
     ledger = Ledger(limits, read_dispatch.live(session))
-    return dispatch.claim_within(session, agent.id, labels, limit, now, lease, ledger, agent.projects)
+    return dispatch.claim_within(session, agent_id, taker, limit, now, lease, ledger)
 
 
 @retried

@@ -17,7 +17,7 @@ from appliance.kit import clock, ids
 from appliance.kit.documents import JsonDocument, Parameters
 from appliance.protocol.backfills import Backfill, BackfillPreview, BackfillRange
 from appliance.schedules import ScheduleError, parse, validate
-from appliance.server.actions import quotas
+from appliance.server.actions import quotas, run_configs
 from appliance.server.actions.flow_runs.edit import HIGHEST_PRIORITY
 from appliance.server.actions.flow_runs.new_runs import insert_runs, merge_parameters, run_row
 from appliance.server.auth.identity import Actor
@@ -32,6 +32,7 @@ from appliance.server.db.writes import schedules
 from appliance.server.domain.backfills import room
 from appliance.server.domain.quotas import OPEN_RUNS
 from appliance.server.domain.rules import Rules
+from appliance.server.domain.run_configs import SCHEDULE
 from appliance.server.errors import Conflict, DamagedRow, Invalid, NotFound
 
 MOST = 10_000
@@ -40,6 +41,7 @@ _BATCH = 50
 _AGAIN = "The runs that were created stay; the same backfill, created again, goes on with the due times that have none."
 _SHOWN = 100
 _TICK = timedelta(microseconds=1)
+_BESIDE = ("parameters", "labels", "run_config")
 
 
 def preview(db: Database, request: BackfillRange, *, now: datetime | None = None) -> BackfillPreview:
@@ -70,6 +72,7 @@ def job_document(session: Session, request: Backfill, now: datetime) -> JsonDocu
         raise Invalid(f"The priority must be a number from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}.")
     flow, version = _runnable(session, scope)
     merge_parameters(flow, version, {**scope.parameters, **request.parameters})
+    run_configs.merged(flow, version, scope.run_config)
     document: JsonDocument = msgspec.to_builtins(request)
     return document | {"scope": msgspec.to_builtins(scope)}
 
@@ -108,6 +111,9 @@ def step(session: Session, job: JobRow, now: datetime, rules: Rules) -> JobColum
             name=ids.readable_name(),
             parameters=parameters,
             labels=scope.labels or None,
+            layer=SCHEDULE,
+            run_config=scope.run_config,
+            given={**scope.parameters, **request.parameters},
             scheduled_time=time,
             actor=actor,
             now=now,
@@ -144,6 +150,7 @@ class Scope(msgspec.Struct, frozen=True):
     key: str
     parameters: Parameters = {}
     labels: list[str] = []
+    run_config: JsonDocument = {}
 
 
 def _scope(session: Session, request: BackfillRange) -> Scope:
@@ -154,7 +161,8 @@ def _scope(session: Session, request: BackfillRange) -> Scope:
         if schedule is None:
             raise NotFound("There is no such schedule; it may have been deleted.")
         key = f"backfill:{schedule.id}:"
-        return Scope(schedule.flow_id, schedule.document, key, schedule.parameters, schedule.labels)
+        own = schedule.run_config or {}
+        return Scope(schedule.flow_id, schedule.document, key, schedule.parameters, schedule.labels, own)
     if request.flow_id is None or request.document is None:
         raise Invalid("Name a schedule, or a flow and a schedule's document.")
     try:
@@ -162,13 +170,16 @@ def _scope(session: Session, request: BackfillRange) -> Scope:
     except ScheduleError as error:
         raise Invalid(str(error)) from error
     digest = ids.sha256(msgspec.json.encode(request.document, order="sorted").decode())
-    own = {key: value for key, value in request.document.items() if key not in ("parameters", "labels")}
-    parts = {name: request.document[name] for name in ("parameters", "labels") if request.document.get(name)}
+    own = {key: value for key, value in request.document.items() if key not in _BESIDE}
+    parts = {name: request.document[name] for name in _BESIDE if request.document.get(name)}
     scope = {"flow_id": request.flow_id, "document": own, "key": f"backfill:{digest[:32]}:"} | parts
     try:
-        return msgspec.convert(scope, Scope)
+        found = msgspec.convert(scope, Scope)
     except msgspec.ValidationError as error:
-        raise Invalid("A schedule's parameters must be an object and its labels a list of strings.") from error
+        raise Invalid(
+            "A schedule's parameters and run config must be objects and its labels a list of strings."
+        ) from error
+    return msgspec.structs.replace(found, run_config=run_configs.override_of(found.run_config))
 
 
 def _runnable(session: Session, scope: Scope) -> tuple[Flow, FlowVersion]:

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock
 from appliance.protocol.agents import CodeGone, TakenBack
 from appliance.protocol.state_change import StateChange
+from appliance.server.actions import run_configs
 from appliance.server.actions.agents import enrolled
-from appliance.server.actions.flow_runs.new_runs import merge_parameters, run_config_of
+from appliance.server.actions.flow_runs.new_runs import merge_parameters
 from appliance.server.actions.names import labels_of
 from appliance.server.actions.states import change_state
 from appliance.server.auth.identity import Actor
@@ -104,7 +105,7 @@ def _columns(session: Session, run: LockedRun, flow: Flow, version: FlowVersion)
     columns: FlowRunColumns = {
         "flow_version_id": version.id,
         "parameters": merge_parameters(flow, version, values),
-        "run_config": run_config_of(flow, version),
+        "run_config": run_configs.moved(flow, version, row.overrides),
     }
     if row.labels == labels_of(before.labels) and flow.overrides.get("labels") is None:
         columns["labels"] = labels_of(version.labels)

@@ -31,6 +31,7 @@ from appliance.server.actions import (
     quotas,
     schedule_rows,
     takers,
+    warnings,
 )
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
@@ -106,6 +107,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
             restores=work.version.restores if work.created else None,
             changes=work.changes,
             schedules=work.news,
+            warnings=warnings.of_version(session, work.flow.project_id, work.version, now),
         )
 
 
@@ -125,6 +127,7 @@ def preview(db: Database, actor: Actor, request: Registration, *, now: datetime 
             restores=work.version.restores if work.created else None,
             changes=work.changes,
             schedules=[_without_id(item) if item.outcome == "added" else item for item in work.news],
+            warnings=warnings.of_version(session, work.flow.project_id, work.version, now),
         )
         try:
             code_places.refuse_closed(session, work.project, work.version)
@@ -178,7 +181,7 @@ def _store(
         raise Conflict(f"Flow {name!r} is archived; take it out of the archive first, or register under another name.")
     newest = mapped_flows.newest_version(session, flow.id)
     version = _new_version(flow, request, document, _host_labels(session, project_name, request.host), actor, now)
-    env_names.refuse_closed(session, project_name, version)
+    env_names.refuse_closed(session, project_name, version.storage_type, version.labels, version.run_config)
     created = newest is None or not _is_same(newest, version)
     if newest is None or created:
         quotas.require_room(session, project_id, db.rules)
@@ -306,6 +309,7 @@ def _new_version(
         parameters=raw.get("parameters", []),
         schedules=document.schedules,
         storage=clean_document(request.storage),
+        storage_type=str(request.storage.get("type") or "local"),
         run_config=raw.get("run_config", {}),
         labels=labels_of([*request.labels, *run_labels, *host_labels]),
         sdk_version=clean(document.sdk_version, 50),

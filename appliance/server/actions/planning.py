@@ -23,6 +23,7 @@ from appliance.server.db.rows.schedules import NewSkip, PlanUpdate
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import flow_runs, schedules
+from appliance.server.domain.run_configs import SCHEDULE
 from appliance.server.domain.scheduling import CatchUp, Passed, Plan, Skip, cut
 from appliance.server.domain.scheduling import plan as plan_times
 from appliance.server.errors import Invalid
@@ -173,6 +174,9 @@ def _rows(
             name=ids.readable_name(),
             parameters=parameters,
             labels=schedule.labels or None,
+            layer=SCHEDULE,
+            run_config=schedule.run_config,
+            given=schedule.parameters,
             scheduled_time=time,
             actor=actor,
             now=now,

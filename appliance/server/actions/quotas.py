@@ -142,7 +142,8 @@ def add_lines(session: Session, lines: Iterable[NewLog]) -> None:
 
 def size_of_new(row: NewFlowRun) -> Stored:
     """What a new run takes with its first state."""
-    return Stored(2, 2 * ROW + len(_encode(row["parameters"])) + len(_encode(row["run_config"])))
+    documents = (row["parameters"], row["run_config"], *([row["overrides"]] if row["overrides"] else []))
+    return Stored(2, 2 * ROW + sum(len(_encode(document)) for document in documents))
 
 
 def add_new(session: Session, rows: Sequence[NewFlowRun]) -> None:

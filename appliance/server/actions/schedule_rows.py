@@ -15,6 +15,7 @@ from appliance.kit import effort, ids
 from appliance.kit.documents import JsonDocument, Parameters
 from appliance.protocol.schedules import FieldEdit, PolicyFields
 from appliance.schedules import ScheduleError, policies, validate
+from appliance.server.actions import run_configs
 from appliance.server.actions.flow_runs.new_runs import merge_parameters
 from appliance.server.actions.names import labels_of
 from appliance.server.actions.planning import unplan
@@ -29,7 +30,7 @@ from appliance.server.domain import parameters as parameter_rules
 from appliance.server.errors import Conflict, Invalid, NotFound
 from appliance.server.events.outbox import announce
 
-_BESIDE = frozenset({"parameters", "labels", *policies.DEFAULTS})  # kept in columns of their own
+_BESIDE = frozenset({"parameters", "labels", "run_config", *policies.DEFAULTS})  # kept in columns of their own
 
 
 MOST_PER_FLOW = 100
@@ -88,7 +89,7 @@ def _computed() -> Iterator[None]:
 
 
 def fill(schedule: Schedule, document: JsonDocument, *, whole: bool = False) -> None:
-    """Give the schedule what the document says: times, parameters, labels, and the policies in it; in a `whole` one, those that it
+    """Give the schedule what the document says: times, parameters, labels, run config, and the policies in it; in a `whole` one, those that it
     leaves out are as by default. Raises Invalid.
     """
     with _computed(), effort.limited(None):
@@ -100,7 +101,11 @@ def fill(schedule: Schedule, document: JsonDocument, *, whole: bool = False) -> 
     schedule.kind = document["kind"]
     schedule.timezone = document.get("timezone") or "UTC"
     schedule.parameters = storable(parameters)
+    config = document.get("run_config")
+    if run_configs.labels_in(config):
+        raise Invalid("Say the labels of a schedule beside its run config, not in it.")
     schedule.labels = labels_of(labels)
+    schedule.run_config = run_configs.override_of(config) or None
     if whole:
         for name, value in policies.DEFAULTS.items():
             setattr(schedule, name, value)
@@ -110,6 +115,7 @@ def fill(schedule: Schedule, document: JsonDocument, *, whole: bool = False) -> 
 def declaration_of(schedule: Schedule | ScheduleRow) -> JsonDocument:
     """The schedule as one document, like those that code declares."""
     own: dict[str, Any] = {name: getattr(schedule, name) for name in policies.DEFAULTS}
+    own |= {} if schedule.run_config is None else {"run_config": schedule.run_config}
     return {**schedule.document, "parameters": schedule.parameters, "labels": schedule.labels, **own}
 
 
@@ -139,8 +145,11 @@ def _set_policies(schedule: Schedule, values: dict[str, Any]) -> None:
         raise Invalid(str(error)) from error
 
 
-def require_runnable(flow: Flow, version: FlowVersion, parameters: Parameters) -> None:
-    """Raise Invalid unless runs of the version can have these parameters."""
+def require_runnable(
+    flow: Flow, version: FlowVersion, parameters: Parameters, run_config: JsonDocument | None = None
+) -> None:
+    """Raise Invalid unless runs of the version can have these parameters and this run config."""
+    run_configs.merged(flow, version, run_config)
     missing = parameter_rules.missing(version.parameters, flow.overrides.get("parameters") or {}, parameters)
     if missing:
         names = ", ".join(map(repr, missing))

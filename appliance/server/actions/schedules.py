@@ -11,6 +11,7 @@ from appliance.kit import clock
 from appliance.kit.documents import JsonDocument, Parameters
 from appliance.protocol.schedules import EditSchedule
 from appliance.schedules import parse
+from appliance.server.actions import run_configs
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of
 from appliance.server.actions.planning import (
@@ -72,7 +73,7 @@ def create(
             document = document | {"parameters": parameters}
         schedule = new_row(session, flow, document, "ui", True, now)
         set_policy(schedule, policy or Policy())
-        require_runnable(flow, version, schedule.parameters)
+        require_runnable(flow, version, schedule.parameters, schedule.run_config)
         plan_runs(session, [schedule], actor, now, db.rules.scheduled_runs_ahead)
         announce_change(session, schedule, "schedule.created", actor, now)
         return schedule
@@ -91,7 +92,7 @@ def set_active(db: Database, actor: Actor, schedule_id: UUID, active: bool, *, n
         touch(session, schedule, now)
         if active:
             flow, version = flow_of(session, schedule.flow_id)
-            require_runnable(flow, version, schedule.parameters)
+            require_runnable(flow, version, schedule.parameters, schedule.run_config)
             plan_again(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
         else:
             unplan(session, schedule, now)
@@ -108,6 +109,7 @@ def edit(
     parameters: Parameters | None = None,
     *,
     labels: list[str] | None = None,
+    run_config: JsonDocument | None = None,
     active: bool | None = None,
     catch_up: str | None = None,
     policy: Policy | None = None,
@@ -115,7 +117,7 @@ def edit(
     version: int | None = None,
     now: datetime | None = None,
 ) -> Schedule:
-    """Change a schedule's times, parameters, labels or policies, or switch it on or off; its planned runs are replaced.
+    """Change a schedule's times, parameters, labels, run config or policies, or switch it on or off; its planned runs are replaced.
 
     `reset` names fields that get the values which code declares. A `version` is the one that the caller has seen.
     """
@@ -130,15 +132,18 @@ def edit(
         if reset:
             _reset(schedule, reset)
         if document is not None:
-            fill(schedule, {"parameters": schedule.parameters, "labels": schedule.labels} | document)
+            kept = {"parameters": schedule.parameters, "labels": schedule.labels, "run_config": schedule.run_config}
+            fill(schedule, kept | document)
         schedule.parameters = schedule.parameters if parameters is None else storable(parameters)
         schedule.labels = schedule.labels if labels is None else labels_of(labels)
+        if run_config is not None:
+            schedule.run_config = run_configs.override_of(run_config) or None
         set_policy(schedule, policy or Policy(catch_up=catch_up))
         schedule.active = schedule.active if active is None else active
         touch(session, schedule, now)
         if schedule.active:
             flow, flow_version = flow_of(session, schedule.flow_id)
-            require_runnable(flow, flow_version, schedule.parameters)
+            require_runnable(flow, flow_version, schedule.parameters, schedule.run_config)
             plan_again(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
         else:
             unplan(session, schedule, now)
@@ -158,15 +163,16 @@ def _reset(schedule: Schedule, names: Sequence[str]) -> None:
 def change(db: Database, actor: Actor, schedule_id: UUID, request: EditSchedule) -> Schedule:
     """Do what a request asks for: switch the schedule on or off if that is all, and edit it otherwise."""
     policy = policy_of(request)
-    parts = (request.document, request.parameters, request.labels, request.version)
+    parts = (request.document, request.parameters, request.labels, request.run_config, request.version)
     if any(part is not None for part in parts) or request.reset or policy != Policy():
         return edit(
             db, actor, schedule_id, request.document, request.parameters,
-            labels=request.labels, active=request.active, policy=policy, reset=request.reset, version=request.version,
+            labels=request.labels, run_config=request.run_config, active=request.active, policy=policy,
+            reset=request.reset, version=request.version,
         )  # fmt: skip
     if request.active is None:
         raise Invalid(
-            "Nothing to change; send active, document, parameters, labels, catch_up, catch_up_cap, catch_up_window, overlap or reset."
+            "Nothing to change; send active, document, parameters, labels, run_config, catch_up, catch_up_cap, catch_up_window, overlap or reset."
         )
     return set_active(db, actor, schedule_id, request.active)
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from appliance.kit.documents import JsonDocument
+from appliance.protocol.run_config import kind_of
 from appliance.server.db.reads import agents
 from appliance.server.db.rows.agents import AgentRow
-from appliance.server.db.tables.flows import FlowVersion
 from appliance.server.domain import hosts
+from appliance.server.domain.waiting import kinds_started, storages_known
 
 
-def of(session: Session, project: str, version: FlowVersion) -> list[AgentRow]:
-    """Those that have the version's labels and take runs of the project, whether they are online or not."""
+def of(session: Session, project: str, storage_type: str, labels: list[str], config: JsonDocument) -> list[AgentRow]:
+    """Those that have the labels, take runs of the project, start such runs, and know the storage, whether they are online or not."""
     every = agents.every(session)
-    needed = hosts.needed(version.labels, [agent.host for agent in every])
+    needed = hosts.needed(labels, [agent.host for agent in every])
     return [
         agent
         for agent in every
         if needed <= set(hosts.with_host(agent.labels, agent.host))
         and (not agent.projects or project in agent.projects)
+        and kind_of(config) in kinds_started(agent)
+        and storage_type in storages_known(agent)
     ]
 
 

@@ -61,7 +61,7 @@ def merge(before: JsonDocument, declared: JsonDocument, stored: JsonDocument) ->
 
 def taking_times(declared: JsonDocument, stored: JsonDocument, merged: Merge) -> Merge:
     """The merge, but with all times as code declares them: for edits of times that don't go together with what the code says now."""
-    beside = ("parameters", "labels", *DEFAULTS)
+    beside = ("parameters", "labels", "run_config", *DEFAULTS)
     times = {name: value for name, value in declared.items() if name not in beside}
     document = times | {name: merged.document[name] for name in beside if name in merged.document}
     changes = [
@@ -103,7 +103,7 @@ def pairs(rows: Sequence[JsonDocument], declared: Sequence[JsonDocument]) -> dic
         canonical,
         lambda document: _bytes(document, without=DEFAULTS),
         lambda document: _bytes(document, only=("kind", "parameters", "labels")),
-        lambda document: _bytes(document, without=("parameters", "labels", *DEFAULTS)),
+        lambda document: _bytes(document, without=("parameters", "labels", "run_config", *DEFAULTS)),
         lambda document: None,
     ]
     for likeness in likenesses:
@@ -154,7 +154,19 @@ def canonical(document: JsonDocument) -> bytes:
 
 
 _KNOWN = frozenset(
-    {"kind", "timezone", "start", "end", "parameters", "labels", "filters", "or_filters", "not_filters", "adjustments"}
+    {
+        "kind",
+        "timezone",
+        "start",
+        "end",
+        "parameters",
+        "labels",
+        "run_config",
+        "filters",
+        "or_filters",
+        "not_filters",
+        "adjustments",
+    }
     | {"calendar", *_TIMES, *DEFAULTS}
 )
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 from uuid import UUID
 
+from appliance.protocol import run_config
 from appliance.server.domain import hosts
 from appliance.server.domain.concurrency import FLOW, LABEL, Key, full_sentence
 
@@ -24,6 +25,8 @@ Code = Literal[
     "overlap",
     "limit",
     "no_agent",
+    "no_kind",
+    "no_storage",
     "no_label",
     "agents_full",
     "soon",
@@ -33,8 +36,12 @@ PAUSED_WITH_PROJECT = "paused_with_project"
 """The key of a flow's settings that says that it was paused because its project was."""
 ONLINE_FOR = timedelta(seconds=90)
 """An agent whose last word is older than this counts as offline."""
+KINDS_OF_EARLIER = ("universal", "local")
+STORAGES_OF_EARLIER = ("local",)
+"""What process agents know that don't say which storages they know: they are of an earlier release."""
 
-
+WAITING = frozenset({"SCHEDULED", "PENDING", "PAUSED"})
+"""The types of states in which a run waits."""
 _PAUSED = "The run is paused until someone resumes it."
 _NOT_YET = {
     "AwaitingRetry": "A task failed and will be retried at {at}; the run continues then.",
@@ -53,6 +60,11 @@ class AgentFacts:
     last_seen: datetime
     projects: frozenset[UUID] | None = None
     """Those whose runs it takes; None: all."""
+    kinds: frozenset[str] = frozenset(KINDS_OF_EARLIER)
+    """Of run configs that it starts."""
+    storages: frozenset[str] = frozenset(STORAGES_OF_EARLIER)
+    """Those from which it takes code."""
+    name: str = ""
     host: str = ""
 
     def live(self, now: datetime) -> bool:
@@ -69,6 +81,27 @@ class Holder:
 
 SIGNED_OFF = "signed_off"
 """The state of an agent that has stopped and has said so."""
+
+
+class AgentWords(Protocol):
+    """What an agent has said of itself."""
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def storages(self) -> list[str] | None: ...
+
+
+def kinds_started(agent: AgentWords) -> tuple[str, ...]:
+    """The kinds of run configs that an agent starts."""
+    is_earlier = agent.type == "process" and agent.storages is None
+    return KINDS_OF_EARLIER if is_earlier else run_config.kinds_of(agent.type)
+
+
+def storages_known(agent: AgentWords) -> Sequence[str]:
+    """The storages from which an agent takes code."""
+    return STORAGES_OF_EARLIER if agent.storages is None else agent.storages
 
 
 @dataclass(frozen=True)
@@ -135,6 +168,8 @@ class RunFacts:
     schedule_id: UUID | None = None
     message: str = ""
     """What its state says."""
+    kind: run_config.Kind = "universal"
+    storage: str = "local"
     waits_for_code: bool = False
     planned_for: datetime | None = None
     """The due time of a run that its schedule has planned and about which nobody has decided anything yet."""
@@ -183,7 +218,7 @@ def why(run: RunFacts, situation: Situation) -> Waiting | None:
         )
     if situation.held_until is not None and run.scheduled_time <= situation.held_until:
         return Waiting("held", "The run came due during an outage and is held; an administrator releases or skips it.")
-    return _held_back(run, situation) or _nobody_takes(run, situation)
+    return _held_back(run, situation) or taken(run, situation)
 
 
 def _is_undecided(due: datetime, outage: OutageFacts | None) -> bool:
@@ -211,27 +246,41 @@ def _held_back(run: RunFacts, situation: Situation) -> Waiting | None:
     return None
 
 
-def _nobody_takes(run: RunFacts, situation: Situation) -> Waiting:
+def taken(run: RunFacts, situation: Situation) -> Waiting:
+    """Whether an agent would take the run: the code `soon`, or else why none does."""
     online = [agent for agent in situation.agents if agent.live(situation.now)]
-    if not online:
+    if not online and run.kind not in ("docker", "kubernetes"):
         return Waiting("no_agent", "No agent is online.")
     live = [agent for agent in online if agent.projects is None or run.project_id in agent.projects]
-    if not live:
+    if online and not live:
         return Waiting("no_agent", "No live agent takes runs of this project.")
+    starting = [agent for agent in live if run.kind in agent.kinds]
+    if not starting:
+        return Waiting("no_kind", f"No live agent starts {run_config.WORDS[run.kind]}.")
+    knowing = [agent for agent in starting if run.storage in agent.storages]
+    if not knowing:
+        return Waiting("no_storage", f"No live agent that could start the run knows storage {run.storage!r}.")
     labels = hosts.needed(run.labels, [agent.host for agent in situation.agents])
-    fitting = [agent for agent in live if labels <= agent.labels]
+    fitting = [agent for agent in knowing if labels <= agent.labels]
     if not fitting:
-        unavailable = sorted(label for label in labels if not any(label in agent.labels for agent in live))
-        elsewhere = [host for label in unavailable if (host := hosts.host_of(label)) is not None]
-        if elsewhere:
-            return Waiting("no_label", f"The code is on host {elsewhere[0]}, and no agent of that host is online.")
-        if len(unavailable) == 1:
-            return Waiting("no_label", f"No live agent has label {unavailable[0]}.")
-        if unavailable:
-            return Waiting("no_label", f"No live agent has the labels {', '.join(unavailable)}.")
-        return Waiting("no_label", f"No live agent has all of the labels {', '.join(sorted(labels))}.")
+        return Waiting("no_label", _no_label(labels, knowing))
     if all(agent.running >= agent.capacity for agent in fitting):
         return Waiting(
             "agents_full", "All agents are full." if not labels else "All agents with the run's labels are full."
         )
     return Waiting("soon", "An agent will take the run in a moment.")
+
+
+def _no_label(labels: frozenset[str], agents: Sequence[AgentFacts]) -> str:
+    unavailable = sorted(label for label in labels if not any(label in agent.labels for agent in agents))
+    elsewhere = [host for label in unavailable if (host := hosts.host_of(label)) is not None]
+    if elsewhere:
+        return f"The code is on host {elsewhere[0]}, and no agent of that host is online."
+    closest = min(agents, key=lambda agent: (len(labels - agent.labels), agent.name))
+    lacks = f"; the closest, {closest.name}, lacks {', '.join(sorted(labels - closest.labels))}"
+    end = f"{lacks if labels & closest.labels else ''}."
+    if len(unavailable) == 1:
+        return f"No live agent has label {unavailable[0]}{end}"
+    if unavailable:
+        return f"No live agent has the labels {', '.join(unavailable)}{end}"
+    return f"No live agent has all of the labels {', '.join(sorted(labels))}{end}"

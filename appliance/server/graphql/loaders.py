@@ -14,15 +14,26 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.protocol.states import TERMINAL
-from appliance.server.db.reads import agents, flow_runs, flows, logs, projects, schedules, task_runs, usage, waiting
+from appliance.server.db.reads import (
+    agents,
+    flow_runs,
+    flows,
+    logs,
+    projects,
+    run_configs,
+    schedules,
+    task_runs,
+    usage,
+    waiting,
+)
 from appliance.server.db.rows.agents import AgentRow
-from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary
+from appliance.server.db.rows.flow_runs import FlowRunRow, RunStart, RunSummary
 from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
 from appliance.server.db.rows.projects import ProjectRow
 from appliance.server.db.rows.schedules import ScheduleRow
 from appliance.server.db.rows.task_runs import FailedTaskRun, TaskStateRow
 from appliance.server.db.rows.usage import Stored
-from appliance.server.domain.waiting import Situation
+from appliance.server.domain.waiting import WAITING, Situation
 from appliance.server.errors import DamagedRow
 
 
@@ -106,6 +117,7 @@ class Loaders:
         self.failures: Batch[UUID, FailedTaskRun] = Batch(lambda ids: task_runs.first_failures(session(), ids))
         self.first_error: Batch[UUID, int] = Batch(lambda ids: logs.first_errors(session(), ids))
         self.last_success: Batch[UUID, datetime] = Batch(lambda ids: flow_runs.last_successes(session(), ids))
+        self.run_start: Batch[UUID, RunStart] = Batch(lambda ids: run_configs.starts(session(), ids))
         self.history: Batch[UUID, list[TaskStateRow]] = Batch(lambda ids: task_runs.histories(session(), ids))
         self._recent: dict[int, Batch[UUID, list[FlowRunRow]]] = {}
         self._summaries: dict[int, Batch[UUID, list[RunSummary]]] = {}
@@ -141,6 +153,7 @@ class Loaders:
         self.task_counts.want(ids)
         self.graph_tasks.want({row.flow_version_id for row in rows if row.state_type not in TERMINAL})
         self.log_counts.want(ids)
+        self.run_start.want({row.id for row in rows if row.state_type in WAITING})
         failed = {row.id for row in rows if row.state_type == "FAILED"}
         self.failures.want(failed)
         self.first_error.want(failed)

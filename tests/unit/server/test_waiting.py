@@ -23,10 +23,14 @@ from appliance.server.domain.waiting import (
 )
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+DOCKER, GIT = frozenset({"universal", "docker"}), frozenset({"local", "git"})
 
 
-def _agent(labels: str = "", running: int = 0, capacity: int = 2, state: str = "online", age: float = 0) -> AgentFacts:
-    return AgentFacts(frozenset(labels.split()), capacity, running, state, NOW - timedelta(seconds=age))
+def _agent(
+    labels: str = "", running: int = 0, capacity: int = 2, state: str = "online", age: float = 0, **facts: Any
+) -> AgentFacts:
+    facts = {"name": "worker"} | facts
+    return AgentFacts(frozenset(labels.split()), capacity, running, state, NOW - timedelta(seconds=age), **facts)
 
 
 def _run(labels: str = "", **fields: Any) -> RunFacts:
@@ -65,7 +69,30 @@ def _run(labels: str = "", **fields: Any) -> RunFacts:
         (_run(), [_agent(state="draining")], "No agent is online."),
         (_run("gpu"), [_agent("cpu")], "No live agent has label gpu."),
         (_run("gpu big"), [_agent("cpu")], "No live agent has the labels big, gpu."),
-        (_run("gpu big"), [_agent("gpu"), _agent("big")], "No live agent has all of the labels big, gpu."),
+        (
+            _run("gpu big"),
+            [_agent("gpu"), _agent("big", name="zoo")],
+            "No live agent has all of the labels big, gpu; the closest, worker, lacks big.",
+        ),
+        (
+            _run("gpu big etl"),
+            [_agent("etl"), _agent("etl big", name="large")],
+            "No live agent has label gpu; the closest, large, lacks gpu.",
+        ),
+        (_run(kind="docker"), [], "No live agent starts Docker runs."),
+        (_run(kind="docker"), [_agent()], "No live agent starts Docker runs."),
+        (_run(kind="kubernetes"), [_agent(kinds=DOCKER)], "No live agent starts Kubernetes runs."),
+        (_run(kind="process"), [], "No agent is online."),
+        (_run(kind="process"), [_agent()], "No live agent starts runs as processes."),
+        (_run(kind="docker"), [_agent(), _agent(kinds=DOCKER)], "An agent will take the run in a moment."),
+        (_run("gpu", kind="docker"), [_agent("gpu"), _agent(kinds=DOCKER)], "No live agent has label gpu."),
+        (_run(storage="git"), [_agent()], "No live agent that could start the run knows storage 'git'."),
+        (
+            _run(storage="git", kind="docker"),
+            [_agent(storages=GIT), _agent(kinds=DOCKER)],
+            "No live agent that could start the run knows storage 'git'.",
+        ),
+        (_run(storage="git"), [_agent(), _agent(storages=GIT)], "An agent will take the run in a moment."),
         (_run(), [_agent(running=2), _agent(running=3)], "All agents are full."),
         (_run("gpu"), [_agent("gpu", running=2), _agent()], "All agents with the run's labels are full."),
         (_run("gpu"), [_agent("gpu cpu")], "An agent will take the run in a moment."),

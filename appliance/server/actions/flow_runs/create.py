@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
 from appliance.protocol.flow_runs import CreateFlowRun
-from appliance.server.actions import names, quotas
+from appliance.protocol.run_config import kind_of
+from appliance.server.actions import names, quotas, run_configs, warnings
 from appliance.server.actions.flow_runs.new_runs import insert_runs, merge_parameters, run_row
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
@@ -30,6 +31,7 @@ class Created(NamedTuple):
     row: NewFlowRun | None
     flow: str
     project: str
+    warnings: list[str] = []
 
 
 @keyed("flow_run.create", keep=lambda created: created._replace(row=None))
@@ -48,22 +50,41 @@ def create_run(db: Database, actor: Actor, request: CreateFlowRun, *, now: datet
             raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive to run it.")
         quotas.require_open_run(session, flow.project_id, db.rules.project_open_runs)
         quotas.require_room(session, flow.project_id, db.rules)
+        config = run_configs.override_of(request.run_config)
+        labels = None if request.labels is None else labels_of(request.labels)
+        if labels is None and run_configs.labels_in(request.run_config):
+            labels = labels_of(run_configs.labels_in(request.run_config))
         row = run_row(
             flow,
             version,
             name=ids.readable_name() if request.name is None else required_name(request.name, "run"),
             parameters=merge_parameters(flow, version, request.parameters),
-            labels=None if request.labels is None else labels_of(request.labels),
+            labels=labels,
+            run_config=config,
+            given=request.parameters,
             scheduled_time=scheduled.astimezone(UTC),
             actor=actor,
             now=now,
             idempotency_key=key,
         )
+        if config:
+            run_configs.refuse_closed(session, flow.project, version, row["labels"], row["run_config"])
         if not insert_runs(session, [row], actor, now) and key is not None:
             existing = flow_runs.id_of_key(session, flow.id, key)  # another request with the key came first
             assert existing is not None
             return Created(existing, None, flow.name, flow.project)
-        return Created(row["id"], row, flow.name, flow.project)
+        return Created(row["id"], row, flow.name, flow.project, _warnings(session, flow, version, row, now))
+
+
+def _warnings(
+    session: Session, flow: RunnableFlow, version: RunnableVersion, row: NewFlowRun, now: datetime
+) -> list[str]:
+    """What the run will wait for that is worth saying at once. Runs that any agent starts cost no look at the agents."""
+    kind = kind_of(row["run_config"])
+    if kind == "universal":
+        return []
+    facts = warnings.facts_of(flow.project_id, kind, version.storage_type, row["labels"], now)
+    return warnings.unserved(session, facts, now)
 
 
 def _runnable(session: Session, request: CreateFlowRun) -> tuple[RunnableFlow, RunnableVersion | None]:

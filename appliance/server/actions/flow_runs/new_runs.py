@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import crash, ids
 from appliance.kit.documents import JsonDocument, Parameters
-from appliance.server.actions import quotas
+from appliance.server.actions import quotas, run_configs
 from appliance.server.actions.names import labels_of
 from appliance.server.actions.states import record_first
 from appliance.server.auth.identity import Actor
@@ -18,6 +19,7 @@ from appliance.server.db.rows.flows import FlowDefaults, VersionDefaults
 from appliance.server.db.writes import flow_runs
 from appliance.server.domain import hosts
 from appliance.server.domain import parameters as rules
+from appliance.server.domain.run_configs import FLOW, RUN
 from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import FIRST
 from appliance.server.errors import Invalid
@@ -33,12 +35,6 @@ def merge_parameters(flow: FlowDefaults, version: VersionDefaults, values: Param
     return merged
 
 
-def run_config_of(flow: FlowDefaults, version: VersionDefaults) -> JsonDocument:
-    """How the version's runs are started: as its code says, changed by what the flow's settings say."""
-    merged: JsonDocument = version.run_config | (flow.overrides.get("run_config") or {})
-    return merged
-
-
 def run_row(
     flow: FlowDefaults,
     version: VersionDefaults,
@@ -49,14 +45,19 @@ def run_row(
     scheduled_time: datetime,
     actor: Actor,
     now: datetime,
+    layer: str = RUN,
+    run_config: JsonDocument | None = None,
+    given: Collection[str] = (),
     schedule_id: UUID | None = None,
     idempotency_key: str | None = None,
 ) -> NewFlowRun:
-    """A new run as a row. Labels: `labels`, else those of the flow's settings, else those of the version; and the host
-    that has its code."""
+    """A new run as a row. Labels: `labels`, else those of the flow's settings, else those of the version; and the host that has its code.
+    `layer` is who says the labels and the run config: a schedule or the request. `given` are the parameters that it sets. Raises Invalid if the
+    run configs don't go together."""
+    labels_layer: str | None = layer
     if labels is None:
         override = flow.overrides.get("labels")
-        labels = version.labels if override is None else override
+        labels, labels_layer = (version.labels, None) if override is None else (override, FLOW)
     row: NewFlowRun = {
         "id": ids.uuid7(),
         "flow_id": flow.id,
@@ -68,7 +69,8 @@ def run_row(
         "parameters": parameters,
         "context": {},
         "labels": labels_of([*labels, *hosts.kept(version.labels)]),
-        "run_config": run_config_of(flow, version),
+        "run_config": run_configs.merged(flow, version, run_config),
+        "overrides": run_configs.overrides_of(flow, layer, run_config, labels_layer, given),
         "priority": 0,
         "parent_flow_run_id": None,
         "parent_task_slug": None,

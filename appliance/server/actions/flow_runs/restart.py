@@ -13,8 +13,9 @@ from appliance.kit.documents import JsonDocument
 from appliance.protocol.flow_runs import RestartFlowRun
 from appliance.protocol.state_change import StateChange
 from appliance.protocol.states import StateType
+from appliance.server.actions import run_configs
 from appliance.server.actions.flow_runs.change import FREE, Change, alone, history_message, permit, store
-from appliance.server.actions.flow_runs.new_runs import merge_parameters, run_config_of
+from appliance.server.actions.flow_runs.new_runs import merge_parameters
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.states import move_tasks
 from appliance.server.auth.identity import Actor
@@ -99,4 +100,4 @@ def _changed_columns(session: Session, run: LockedRun, request: RestartFlowRun) 
     columns: FlowRunColumns = {"parameters": merge_parameters(flow, version, {**row.parameters, **request.parameters})}
     if version is own:
         return columns
-    return columns | {"flow_version_id": version.id, "run_config": run_config_of(flow, version)}
+    return columns | {"flow_version_id": version.id, "run_config": run_configs.moved(flow, version, row.overrides)}

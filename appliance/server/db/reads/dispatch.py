@@ -20,6 +20,7 @@ from appliance.server.db.reads.maintenance import MAINTENANCE
 from appliance.server.db.reads.outages import OUTAGE
 from appliance.server.db.tables import metadata
 from appliance.server.domain.transitions import PENDING, SCHEDULED
+from appliance.server.domain.waiting import KINDS_OF_EARLIER, STORAGES_OF_EARLIER
 
 _run = metadata.tables["flow_run"]
 _flow = metadata.tables["flow"]
@@ -43,6 +44,22 @@ _SERVED = {
 }
 """The labels of a run must be a subset of the agent's, but for those of hosts that no agent has. A run with damaged ones is not handed out, and
 stops no other."""
+
+_OF_ITS_KIND = {
+    "sqlite": text(
+        "case when json_valid(flow_run.run_config)"
+        " then coalesce(json_extract(flow_run.run_config, '$.type'), 'universal')"
+        " in (select value from json_each(:agent_kinds)) else 0 end"
+        " and exists (select 1 from flow_version where flow_version.id = flow_run.flow_version_id"
+        " and flow_version.storage_type in (select value from json_each(:agent_storages)))"
+    ),
+    "postgresql": text(
+        "cast(:agent_kinds as jsonb) @> to_jsonb(coalesce(flow_run.run_config ->> 'type', 'universal'))"
+        " and exists (select 1 from flow_version where flow_version.id = flow_run.flow_version_id"
+        " and cast(:agent_storages as jsonb) @> to_jsonb(flow_version.storage_type))"
+    ),
+}
+"""The agent starts runs of this kind, and takes code from where the version's is."""
 
 HAS_FREE_LABELS = {
     "sqlite": text(
@@ -73,6 +90,19 @@ _TWO_PROJECTS = select(_project.c.id).limit(2)
 
 
 @dataclass(frozen=True)
+class Taker:
+    """What decides which runs an agent gets."""
+
+    labels: Sequence[str]
+    projects: Sequence[str] | None = None
+    """Those whose runs it takes; none: all."""
+    kinds: Sequence[str] = KINDS_OF_EARLIER
+    """Of run configs that it starts."""
+    storages: Sequence[str] = STORAGES_OF_EARLIER
+    """Those from which it takes code."""
+
+
+@dataclass(frozen=True)
 class Form:
     """What the text of a statement depends on."""
 
@@ -91,15 +121,17 @@ class DueValues(TypedDict):
 
     now: datetime
     agent_labels: str
+    agent_kinds: str
+    agent_storages: str
     agent_projects: list[str]
     held_until: datetime | None
     outage_after: datetime | None
     outage_until: datetime | None
 
 
-def any_due(session: Session, labels: Sequence[str], now: datetime, projects: Sequence[str] | None = None) -> bool:
-    """Whether there is a run for an agent with these labels and of these projects (none: of all), if limits and other runs permit it."""
-    values = bound_values(session, labels, now, projects)
+def any_due(session: Session, taker: Taker, now: datetime) -> bool:
+    """Whether there is a run for such an agent, if limits and other runs permit it."""
+    values = bound_values(session, taker, now)
     if values is None:
         return False
     return session.connection().execute(_any_due(_form(session, values)), values).first() is not None
@@ -140,10 +172,8 @@ def as_json(labels: Sequence[str]) -> str:
     return msgspec.json.encode(sorted(set(labels))).decode()
 
 
-def bound_values(
-    session: Session, labels: Sequence[str], now: datetime, projects: Sequence[str] | None = None
-) -> DueValues | None:
-    """The values for an agent with these labels and projects; None when no run may be handed out."""
+def bound_values(session: Session, taker: Taker, now: datetime) -> DueValues | None:
+    """The values for such an agent; None when no run may be handed out."""
     server = leases.get(session, outages.SERVER)  # before the record of an outage, which is written together with it
     texts = settings.several(session, (MAINTENANCE.name, HOLD.name, OUTAGE.name))
     if maintenance.current(MAINTENANCE.decoded(texts.get(MAINTENANCE.name)), now) is not None:
@@ -151,8 +181,10 @@ def bound_values(
     outage = outages.lasting(server, OUTAGE.decoded(texts.get(OUTAGE.name)), now)
     return {
         "now": now,
-        "agent_labels": as_json(labels),
-        "agent_projects": list(projects or ()),
+        "agent_labels": as_json(taker.labels),
+        "agent_kinds": as_json(taker.kinds),
+        "agent_storages": as_json(taker.storages),
+        "agent_projects": list(taker.projects or ()),
         "held_until": hold.held_until(HOLD.decoded(texts.get(HOLD.name))),
         "outage_after": None if outage is None else outage.after,
         "outage_until": None if outage is None else outage.until,
@@ -175,12 +207,13 @@ def _any_due(form: Form) -> Select[Any]:
 
 
 def due_conditions(form: Form) -> list[ColumnElement[bool] | TextClause]:
-    """The conditions under which a run may be handed out, to an agent with :agent_labels."""
+    """The conditions under which a run may be handed out to an agent, see Taker."""
     return [
         MAY_BE_CLAIMED,
         _run.c.scheduled_time <= bindparam("now"),
         _run.c.flow_id.in_(_open_flows(form.own_projects)),
         _SERVED[form.dialect],
+        _OF_ITS_KIND[form.dialect],
         *((_run.c.scheduled_time > bindparam("held_until"),) if form.hold else ()),
         *((_NOT_IN_OUTAGE,) if form.outage else ()),
     ]

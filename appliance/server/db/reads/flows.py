@@ -62,7 +62,7 @@ _TASK_NUMBERS = {
 _BY_ID = Prepared(_RUNNABLE.where(_flow.c.id == bindparam("flow")))
 _BY_NAME = Prepared(_RUNNABLE.where(_project.c.name == bindparam("project"), _flow.c.name == bindparam("flow")))
 _STARTED = Prepared(
-    select(_version.c.id, _version.c.parameters, _version.c.labels, _version.c.run_config)
+    select(_version.c.id, _version.c.parameters, _version.c.labels, _version.c.run_config, _version.c.storage_type)
     .where(_version.c.flow_id == bindparam("flow"))
     .order_by(_version.c.number.desc())
     .limit(1)

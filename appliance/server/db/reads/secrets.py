@@ -111,6 +111,12 @@ def sealed(session: Session, project_id: UUID, name: str) -> SealedSecret | None
     return cast(SealedSecret | None, session.connection().execute(statement).one_or_none())
 
 
+def among(session: Session, project_id: UUID, names: Collection[str]) -> frozenset[str]:
+    """Which of these names are those of secrets of the project."""
+    statement = select(_secret.c.name).where(_secret.c.project_id == project_id, _secret.c.name.in_(names))
+    return frozenset(readable.scalars(session, statement))
+
+
 def others(session: Session, key_id: str, after: UUID | None, limit: int) -> Sequence[SealedSecret]:
     """The next secrets that are sealed with another key than this one, by id."""
     statement = select(*SEALED).where(_secret.c.key_id != key_id).order_by(_secret.c.id).limit(limit)

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from appliance.protocol.run_config import kind_of
 from appliance.server.db.conditions import LIVE_NOW
 from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import (
@@ -21,8 +22,9 @@ from appliance.server.db.reads import (
     outages,
     projects,
     readable,
+    run_configs,
 )
-from appliance.server.db.rows.flow_runs import FlowRunRow
+from appliance.server.db.rows.flow_runs import FlowRunRow, RunStart
 from appliance.server.db.rows.flows import FlowRow
 from appliance.server.db.tables import metadata
 from appliance.server.domain import hosts
@@ -31,12 +33,15 @@ from appliance.server.domain.deploys import waits_for_code
 from appliance.server.domain.transitions import LATE
 from appliance.server.domain.waiting import (
     PAUSED_WITH_PROJECT,
+    WAITING,
     AgentFacts,
     Holder,
     LimitFacts,
     RunFacts,
     Situation,
     Waiting,
+    kinds_started,
+    storages_known,
     why,
 )
 
@@ -62,21 +67,29 @@ def situation(session: Session, now: datetime) -> Situation:
     )
 
 
+def agent_facts(session: Session, now: datetime) -> Situation:
+    """The agents alone, for the question who would take a run."""
+    return Situation(now, _agents(session))
+
+
 def reasons(session: Session, runs: Sequence[FlowRunRow], now: datetime) -> dict[UUID, Waiting]:
     """Why the waiting ones among these runs wait."""
-    waiting = [run for run in runs if run.state_type in ("SCHEDULED", "PENDING", "PAUSED")]
+    waiting = [run for run in runs if run.state_type in WAITING]
     if not waiting:
         return {}
     common = situation(session, now)
     flows_by_id = {flow.id: flow for flow in flows.by_ids(session, {run.flow_id for run in waiting})}
+    starts = run_configs.starts(session, [run.id for run in waiting])
     verdicts = {
-        run.id: why(run_facts(run, flows_by_id[run.flow_id]), common) for run in waiting if run.flow_id in flows_by_id
+        run.id: why(run_facts(run, flows_by_id[run.flow_id], starts.get(run.id)), common)
+        for run in waiting
+        if run.flow_id in flows_by_id
     }
     return {run_id: reason for run_id, reason in verdicts.items() if reason is not None}
 
 
-def run_facts(run: FlowRunRow, flow: FlowRow) -> RunFacts:
-    """The facts of a run, from its row and its flow's."""
+def run_facts(run: FlowRunRow, flow: FlowRow, start: RunStart | None) -> RunFacts:
+    """The facts of a run, from its row, its flow's, and how it is started (None: that is damaged)."""
     return RunFacts(
         state_type=run.state_type,
         state_name=run.state_name,
@@ -90,6 +103,8 @@ def run_facts(run: FlowRunRow, flow: FlowRow) -> RunFacts:
         project_id=flow.project_id,
         flow=flow.name,
         schedule_id=run.schedule_id,
+        kind="universal" if start is None else kind_of(start.run_config),
+        storage="local" if start is None else start.storage_type,
         waits_for_code=waits_for_code(run.state_data),
         planned_for=run.due_at if _is_only_planned(run) else None,
     )
@@ -114,6 +129,9 @@ def _agents(session: Session) -> list[AgentFacts]:
             row.state,
             row.last_seen,
             frozenset(ids[name] for name in row.projects if name in ids) if row.projects else None,
+            frozenset(kinds_started(row)),
+            frozenset(storages_known(row)),
+            row.name,
             row.host,
         )
         for row in rows

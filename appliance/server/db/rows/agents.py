@@ -23,6 +23,8 @@ class AgentRow(RowType):
     roots: list[str] | None
     closed: list[str] | None
     env_names: list[str] | None
+    storages: list[str] | None
+    problems: list[str] | None
     state: str
     last_seen: datetime
     created: datetime
@@ -42,6 +44,8 @@ class NewAgent(TypedDict):
     roots: list[str] | None
     closed: list[str] | None
     env_names: list[str] | None
+    storages: list[str] | None
+    problems: list[str] | None
     state: str
     last_seen: datetime
     created: datetime

@@ -143,6 +143,15 @@ class FlowRunRow(RunSummary):
     created_by: str
 
 
+class RunStart(RowType):
+    """How a run is started, and who said what of it."""
+
+    id: UUID
+    run_config: JsonDocument
+    overrides: JsonDocument | None
+    storage_type: str
+
+
 class NewFlowRun(TypedDict):
     """A run to insert."""
 
@@ -157,6 +166,7 @@ class NewFlowRun(TypedDict):
     context: JsonDocument
     labels: list[str]
     run_config: JsonDocument
+    overrides: JsonDocument | None
     priority: int
     parent_flow_run_id: UUID | None
     parent_task_slug: str | None
@@ -190,6 +200,7 @@ class FlowRunColumns(TypedDict, total=False):
     context: JsonDocument
     labels: list[str]
     run_config: JsonDocument
+    overrides: JsonDocument | None
     priority: int
     scheduled_time: datetime
     state_type: str

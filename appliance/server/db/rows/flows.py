@@ -35,6 +35,9 @@ class VersionDefaults(Protocol):
     @property
     def run_config(self) -> JsonDocument: ...
 
+    @property
+    def storage_type(self) -> str: ...
+
 
 class RunnableFlow(RowType):
     """A flow, as creating a run needs it."""
@@ -54,6 +57,7 @@ class RunnableVersion(RowType):
     parameters: list[JsonDocument]
     labels: list[str]
     run_config: JsonDocument
+    storage_type: str
 
 
 class FlowRow(RowType):
@@ -83,6 +87,7 @@ class FlowVersionRow(RowType):
     parameters: list[JsonDocument]
     schedules: list[JsonDocument]
     storage: JsonDocument
+    storage_type: str
     run_config: JsonDocument
     labels: list[str]
     sdk_version: str

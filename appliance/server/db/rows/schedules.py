@@ -20,6 +20,7 @@ class ScheduleRow(RowType):
     timezone: str
     parameters: Parameters
     labels: list[str]
+    run_config: JsonDocument | None
     active: bool
     catch_up: str
     catch_up_cap: int

@@ -28,6 +28,10 @@ class Agent(SQLModel, table=True):
     roots: list[str] | None = Field(default=None, sa_type=Texts)  # the folders from which it takes code
     closed: list[str] | None = Field(default=None, sa_type=Texts)  # folders in them from which it takes none
     env_names: list[str] | None = Field(default=None, sa_type=Texts)  # variables that registrations may set
+    storages: list[str] | None = Field(
+        default=None, sa_type=Texts
+    )  # those from which it takes code; null: it is of an earlier release
+    problems: list[str] | None = Field(default=None, sa_type=Texts)  # what it found wrong when it started
     state: str = Field(default="online", max_length=20)  # online, draining, quarantined
     last_seen: datetime = Field(sa_type=Time)
     created: datetime = Field(sa_type=Time)

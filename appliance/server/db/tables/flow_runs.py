@@ -58,6 +58,9 @@ class FlowRun(SQLModel, table=True):
     context: JsonDocument = Field(default_factory=dict, sa_type=Document)
     labels: list[str] = Field(default_factory=list, sa_type=Texts)
     run_config: JsonDocument = Field(default_factory=dict, sa_type=Document)
+    overrides: JsonDocument | None = Field(
+        default=None, sa_type=Document
+    )  # what flow, schedule and request said of it beside the code, see domain.run_configs
     priority: int = Field(default=0, sa_type=Whole)
     parent_flow_run_id: UUID | None = Field(sa_type=Id, default=None)
     parent_task_slug: str | None = Field(default=None, max_length=300)

@@ -73,6 +73,7 @@ class FlowVersion(SQLModel, table=True):
     )  # name, required, default, schema
     schedules: list[JsonDocument] = Field(default_factory=list, sa_type=Documents)  # as declared in code
     storage: JsonDocument = Field(sa_type=Document)
+    storage_type: str = Field(default="local", max_length=40, sa_column_kwargs={"server_default": "local"})
     run_config: JsonDocument = Field(sa_type=Document)
     labels: list[str] = Field(default_factory=list, sa_type=Texts)
     sdk_version: str = Field(default="", max_length=50)

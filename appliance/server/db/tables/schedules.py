@@ -33,6 +33,7 @@ class Schedule(SQLModel, table=True):
     timezone: str = Field(default="UTC", max_length=100)
     parameters: Parameters = Field(default_factory=dict, sa_type=Document)
     labels: list[str] = Field(default_factory=list, sa_type=Texts)
+    run_config: JsonDocument | None = Field(default=None, sa_type=Document)  # what its runs have beside the flow's
     active: bool = True
     catch_up: str = Field(default="latest", sa_type=OneOf(*POLICIES))
     catch_up_cap: int = Field(default=100, sa_type=Whole)

@@ -23,9 +23,7 @@ _runs = table(FlowRun)
 _versions = table(FlowVersion)
 _flows = table(Flow)
 _projects = table(Project)
-_UPDATED = frozenset(
-    ("type", "labels", "projects", "capacity", "version", "host", "roots", "closed", "env_names", "last_seen")
-)
+_UPDATED = frozenset(NewAgent.__annotations__) - {"id", "name", "state", "created"}
 """The columns that change when an agent enrols again."""
 _TOUCH = (
     update(_agents)

@@ -6,7 +6,6 @@ longer than running them, so each is built once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, cast
@@ -22,6 +21,7 @@ from appliance.server.db.reads.dispatch import (
     HAS_FREE_LABELS,
     NOT_OVERLAPPING,
     Form,
+    Taker,
     as_json,
     bound_values,
     dialect,
@@ -44,17 +44,10 @@ _CHOSEN = (_runs.c.id, _runs.c.flow_id, _runs.c.labels, _runs.c.priority, _runs.
 
 
 def claim(
-    session: Session,
-    agent_id: UUID,
-    labels: Sequence[str],
-    limit: int,
-    now: datetime,
-    lease: datetime,
-    projects: Sequence[str] | None = None,
+    session: Session, agent_id: UUID, taker: Taker, limit: int, now: datetime, lease: datetime
 ) -> list[ClaimedRun]:
-    """Hand up to `limit` due runs of these projects (none: of all) to the agent, each as a new attempt: one statement, so that no run is handed
-    out twice."""
-    values = bound_values(session, labels, now, projects)
+    """Hand up to `limit` due runs to the agent, each as a new attempt: one statement, so that no run is handed out twice."""
+    values = bound_values(session, taker, now)
     if values is None:
         return []
     parameters = {**values, "agent": agent_id, "lease": lease, "most": limit, "looked_at": limit + _SPARE}
@@ -64,17 +57,16 @@ def claim(
 def claim_within(
     session: Session,
     agent_id: UUID,
-    labels: Sequence[str],
+    taker: Taker,
     limit: int,
     now: datetime,
     lease: datetime,
     ledger: Ledger,
-    projects: Sequence[str] | None = None,
 ) -> list[ClaimedRun]:
     """The same under limits, which the caller has locked, so that no one else grants slots: choose, count, and look further
     past the runs whose limit is exhausted."""
     taken: list[UUID] = []
-    values = bound_values(session, labels, now, projects)
+    values = bound_values(session, taker, now)
     for _ in range(_MOST_ROUNDS if values is not None else 0):
         assert values is not None
         ready = _ready(form_of(session, values)).where(

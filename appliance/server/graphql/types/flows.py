@@ -18,7 +18,7 @@ from appliance.server.db.reads.waiting import run_facts
 from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary
 from appliance.server.db.rows.flows import FlowRow
 from appliance.server.domain.run_timeouts import RunTimeout, run_timeout
-from appliance.server.domain.waiting import Waiting, why
+from appliance.server.domain.waiting import WAITING, Waiting, why
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import described, selects_only
@@ -157,9 +157,10 @@ class FlowRun:
 
     def _waiting(self, info: Info) -> Waiting | None:
         row, loaders = self.row, info.context.loaders
-        if row.state_type not in ("SCHEDULED", "PENDING", "PAUSED"):
+        if row.state_type not in WAITING:
             return None
-        return why(run_facts(row, loaders.flow.load_existing(row.flow_id)), loaders.situation())
+        facts = run_facts(row, loaders.flow.load_existing(row.flow_id), loaders.run_start.load(row.id))
+        return why(facts, loaders.situation())
 
     @described("Why the run failed. Null unless it did.")
     def cause(self, info: Info) -> Cause | None:

@@ -1,0 +1,73 @@
+"""The run configs of containers: which of their values are well formed. What an agent permits of them is its administrator's decision."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+MOST_LISTED = 50
+MOST_TEMPLATE = 65_536
+"""Bytes of a job template."""
+PULLS = ("missing", "always", "never")
+POLICIES = ("Always", "IfNotPresent", "Never")
+
+_IMAGE = re.compile(r"[A-Za-z0-9][\w./:@-]{0,499}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,252}", re.ASCII)
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_BYTES = re.compile(r"\d{1,15}(\.\d{1,6})?[bkmg]?", re.IGNORECASE)
+_QUANTITY = re.compile(r"\d{1,15}(\.\d{1,9})?(m|k|[KMGTPE]i?)?")
+_VOLUME = re.compile(r"(?P<source>/[^:\0]*|[A-Za-z0-9][\w.-]*):(?P<target>/[^:\0]*)(:(ro|rw))?", re.ASCII)
+
+
+def image_problem(image: str) -> str:
+    """Why this can't be the name of an image, in a sentence; empty if it can."""
+    if _IMAGE.fullmatch(image):
+        return ""
+    return f"image {image[:100]!r} is not the name of an image; write it as in registry/name:tag."
+
+
+def volume_problem(volumes: Iterable[str]) -> str:
+    """The same of volumes, each SOURCE:TARGET or SOURCE:TARGET:ro."""
+    for volume in volumes:
+        match = _VOLUME.fullmatch(volume)
+        if match is None or ".." in volume.split(":")[0].split("/") or ".." in match["target"].split("/"):
+            return f"volume {volume[:100]!r} is not valid; write a volume or an absolute path, then an absolute path, as in /data:/data:ro."
+    return ""
+
+
+def name_problem(option: str, names: Iterable[str]) -> str:
+    """The same of names of networks and the like."""
+    return _first(
+        option, names, _NAME, "a name has letters, digits, '_', '.' and '-', and begins with a letter or digit."
+    )
+
+
+def label_problem(option: str, names: Iterable[str]) -> str:
+    """The same of namespaces."""
+    return _first(option, names, _LABEL, "use at most 63 lower-case letters, digits and '-'.")
+
+
+def object_problem(option: str, names: Iterable[str]) -> str:
+    """The same of other objects in Kubernetes."""
+    return _first(option, names, _SUBDOMAIN, "use lower-case letters, digits, '-' and '.'.")
+
+
+def bytes_problem(option: str, amount: str) -> str:
+    """The same of an amount of memory, as Docker writes it."""
+    return _first(option, [amount], _BYTES, 'write a number and b, k, m or g, as in "512m".')
+
+
+def quantity_problem(option: str, amount: str) -> str:
+    """The same of a quantity, as Kubernetes writes it."""
+    return _first(option, [amount], _QUANTITY, 'write a number and a unit, as in "500m" or "2Gi".')
+
+
+def choice_problem(option: str, value: str, choices: tuple[str, ...]) -> str:
+    """The same of one of several words."""
+    return "" if value in choices else f"{option} {value[:100]!r} is not valid; use one of {', '.join(choices)}."
+
+
+def _first(option: str, values: Iterable[str], form: re.Pattern[str], advice: str) -> str:
+    wrong = next((value for value in values if not form.fullmatch(value)), None)
+    return "" if wrong is None else f"{option} {wrong[:100]!r} is not valid; {advice}"

@@ -1,0 +1,52 @@
+"""What will hold runs up, said when a flow is registered or a run is created, before it costs anything."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appliance.protocol.run_config import Kind, kind_of
+from appliance.server.db.reads import secrets, waiting
+from appliance.server.db.tables.flows import FlowVersion
+from appliance.server.domain.waiting import RunFacts, taken
+
+_SAID = frozenset({"no_kind", "no_storage", "no_label"})
+"""Reasons that a person has to do something about. That no agent is online at the moment, or that all are busy, is none."""
+
+
+def facts_of(project_id: UUID, kind: Kind, storage: str, labels: Iterable[str], now: datetime) -> RunFacts:
+    """A run that is due now."""
+    return RunFacts(
+        state_type="SCHEDULED",
+        state_name="Scheduled",
+        scheduled_time=now,
+        labels=frozenset(labels),
+        project_id=project_id,
+        kind=kind,
+        storage=storage,
+    )
+
+
+def unserved(session: Session, run: RunFacts, now: datetime) -> list[str]:
+    """Why no live agent would take the run: one sentence, or none."""
+    reason = taken(run, waiting.agent_facts(session, now))
+    return [f"{reason.sentence} Runs wait until one does."] if reason.code in _SAID else []
+
+
+def of_version(session: Session, project_id: UUID, version: FlowVersion, now: datetime) -> list[str]:
+    """What runs of a version will wait for, or fail for, as things are now."""
+    facts = facts_of(project_id, kind_of(version.run_config), version.storage_type, version.labels, now)
+    return unserved(session, facts, now) + _missing_secrets(session, project_id, version.graph.get("secrets") or [])
+
+
+def _missing_secrets(session: Session, project_id: UUID, declared: Collection[str]) -> list[str]:
+    known = secrets.among(session, project_id, declared) if declared else frozenset()
+    return [
+        f"The project has no secret {name!r}; set it on the page Secrets or with `appliance secret set {name}`, unless agents have it in their "
+        "environment."
+        for name in declared
+        if name not in known
+    ]
