@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         partial_inputs_only,
         partial_parameters_only,
     )
+    from appliance.core.container_runs import DockerRun, KubernetesRun
     from appliance.core.context import context
     from appliance.core.control import FilterTask, case, ifelse, merge, switch
     from appliance.core.fingerprints import fingerprint
@@ -87,6 +88,7 @@ __all__ = [
     "DateTimeParameter",
     "DatesClock",
     "DatesSchedule",
+    "DockerRun",
     "EnvVarSecret",
     "FilterTask",
     "Flow",
@@ -94,6 +96,7 @@ __all__ = [
     "IntervalClock",
     "IntervalSchedule",
     "JSONSerializer",
+    "KubernetesRun",
     "LocalExecutor",
     "LocalResult",
     "LocalRun",
@@ -171,6 +174,7 @@ _NAMES = {
     "appliance.core.apply_map": "apply_map",
     "appliance.core.building": "tags",
     "appliance.core.cache_validators": "all_inputs all_parameters duration_only never_use partial_inputs_only partial_parameters_only",
+    "appliance.core.container_runs": "DockerRun KubernetesRun",
     "appliance.core.context": "context",
     "appliance.core.control": "FilterTask case ifelse merge switch",
     "appliance.core.fingerprints": "fingerprint",

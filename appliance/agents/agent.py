@@ -17,7 +17,7 @@ from appliance.client.errors import PASSING, ClientError, Forbidden, NotFound, S
 from appliance.client.transport import Transport, retry_after
 from appliance.kit import crash
 from appliance.kit.backoff import delays
-from appliance.protocol.agents import Claim, Claimed, CodeGone, Enrolled, Held, Work
+from appliance.protocol.agents import Claim, Claimed, CodeGone, Enrol, Enrolled, Held, Work
 
 WAIT = 3.0
 """How long a claim waits for work. A stopping agent waits for its open claim, whose answer may be work, so this must be short."""
@@ -51,7 +51,8 @@ class Agent(ABC):
         self.roots: Roots | None = None
         self.env_names: Sequence[str] | None = None
         self.projects: Sequence[str] = ()
-        self._published: list[str] | None = None  # the roots as the server has them
+        self.problems: Sequence[str] = ()  # what it has found wrong, one sentence each
+        self._published: Enrol | None = None  # what the server has heard
         self._left_behind = False  # the agent stopped without waiting for the loop's thread
         self.changed = threading.Event()  # a slot became free
 
@@ -153,8 +154,11 @@ class Agent(ABC):
         return 0
 
     def _has_news(self) -> bool:
-        """Whether the administrator has added or removed roots since it last enrolled."""
-        return self.roots is not None and list(self.roots.open) != self._published
+        """Whether the administrator has added or removed roots, or it has found a problem, since it last enrolled."""
+        said = self._published
+        return said is not None and (
+            list(self.problems) != said.problems or (self.roots is not None and list(self.roots.open) != said.roots)
+        )
 
     def _sign_off(self, agent_id: UUID) -> None:
         """Say goodbye. Without an answer, or from a server one release older, the agent is offline once it has been silent for a while."""
@@ -166,9 +170,16 @@ class Agent(ABC):
     def _enrol(self, stop: threading.Event) -> UUID | None:
         """Retry until the server accepts this agent. Returns None if the agent must stop."""
         request = introduction(
-            self.kind, self._name, self._labels, self._capacity, self.roots, self.env_names, self.projects
+            self.kind,
+            self._name,
+            self._labels,
+            self._capacity,
+            self.roots,
+            self.env_names,
+            self.projects,
+            self.problems,
         )
-        self._published = request.roots
+        self._published = request
         is_waiting = False
         for pause in delays(0.1, LONGEST_PAUSE):
             if stop.is_set():

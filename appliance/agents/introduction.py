@@ -9,6 +9,7 @@ from appliance import config
 from appliance.agents.roots import Roots
 from appliance.config import Settings
 from appliance.kit.version import VERSION
+from appliance.packaging.loading import STORAGES
 from appliance.protocol.agents import Enrol
 
 
@@ -20,6 +21,7 @@ def introduction(
     roots: Roots | None,
     env_names: Sequence[str] | None,
     projects: Sequence[str] = (),
+    problems: Sequence[str] = (),
 ) -> Enrol:
     """What an agent on this machine says of itself when it enrols."""
     return Enrol(
@@ -33,6 +35,8 @@ def introduction(
         roots=None if roots is None else list(roots.open),
         closed=[] if roots is None else list(roots.closed),
         env_names=None if env_names is None else list(env_names),
+        storages=sorted(STORAGES),
+        problems=list(problems),
     )
 
 

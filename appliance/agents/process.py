@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 
+from appliance.agents import result_probe
 from appliance.agents.agent import WAIT, Agent, StartFailed
 from appliance.agents.attempts import (
     OUTPUT,
@@ -92,6 +93,7 @@ class ProcessAgent(Agent):
         self._watcher = Watcher(self._on_exit, self.changed.set)
         self._code = CodeCache(state_dir / "code")
         self._preparations = Preparations(self, transport, self.changed.set)
+        self._results_url = results_url
         folder = _folder_of(results_url)
         self._sweep = None if folder is None else ResultSweep(transport, folder, self._active_runs)
 
@@ -99,12 +101,17 @@ class ProcessAgent(Agent):
 
     def open(self) -> None:
         secrets.hide_all(os.environ)
+        if self._results_url:
+            result_probe.start(self._results_url, self._has_problem)
         self._pool = _pool(self._hidden) if self._warm else None
         for directory, record, exited in self._attempts.load():
             if exited is not None:
                 self._exits.add(directory, record, exited)
             else:
                 self._adopt(directory, record)
+
+    def _has_problem(self, problem: str) -> None:
+        self.problems = [*self.problems, problem]
 
     def on_enrol(self, answer: Enrolled) -> None:
         self._grace = answer.cancel_grace

@@ -1,4 +1,4 @@
-"""`appliance flow`: renames, pauses, archives, and deletes flows, and compares their versions."""
+"""`appliance flow`: renames, pauses, archives, and deletes flows, sets their defaults, and compares their versions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from appliance.cli import deletion
+from appliance.cli import deletion, flow_defaults
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import find_flow
 from appliance.cli.options import key_option, reason_option
@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
     "\n  appliance flow diff finance/etl 3 4\n  appliance flow delete finance/etl --preview"
 )
 def flow() -> None:
-    """Rename, pause, archive, and delete flows, and compare their versions.
+    """Rename, pause, archive, and delete flows, set defaults of their runs, and compare their versions.
 
     FLOW is a flow's name, project/name, or id. To list flows, run `appliance get flows`.
     """
@@ -77,6 +77,9 @@ def archive(flow_name: str, **options: Any) -> None:
 def unarchive(flow_name: str, **options: Any) -> None:
     """Take a flow out of the archive. Times that passed meanwhile get no runs."""
     _edit(flow_name, options, archived=False)
+
+
+flow.add_command(flow_defaults.defaults)
 
 
 @flow.command(

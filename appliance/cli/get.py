@@ -190,6 +190,9 @@ def get_agents(health: str | None, labels: tuple[str, ...], json_output: bool) -
     if apart:
         echo("\nOffline:")
         print_table(columns, map(_agent, apart), "")
+    for one in here:
+        for problem in one.get("problems") or ():
+            echo(f"\nAgent {one['name']}: {problem}")
 
 
 def _agent(one: dict[str, Any]) -> tuple[Any, ...]:

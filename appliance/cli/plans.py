@@ -22,6 +22,7 @@ from appliance.protocol import storage as storages
 from appliance.protocol.code_places import ModuleCode
 from appliance.protocol.fetched_code import FetchedCode, module_of
 from appliance.protocol.flows import Registered, Registration
+from appliance.protocol.run_config import said
 from appliance.protocol.schedules import ScheduleNews
 from appliance.schedules import describe
 
@@ -122,6 +123,7 @@ def plan_json(plan: Planned) -> dict[str, Any]:
         "run_config": config | {"env": sorted(config.get("env", {}))},
         "declared_schedules": request.document["schedules"],
         "schedules": preview.schedules,
+        "warnings": preview.warnings,
         "other_schedules": [{"id": one["id"], "description": one["description"]} for one in plan.others],
         "opens": plan.opens or None,
         "storage": request.storage.get("type"),
@@ -140,6 +142,7 @@ def answer_json(request: Registration, answer: Registered) -> dict[str, Any]:
         "changes": answer.changes,
         "id": answer.flow_id,
         "schedules": answer.schedules,
+        "warnings": answer.warnings,
     }
 
 
@@ -190,8 +193,14 @@ def _content(plan: Planned) -> Iterator[str]:
     config = document["run_config"]
     parts = [f"environment variables {', '.join(sorted(config['env']))}"] if config.get("env") else []
     parts += [f"working directory {config['working_dir']}"] if config.get("working_dir") else []
+    if config["type"] not in ("universal", "local", "process"):
+        parts = [
+            f"{name} {value}" for name, value in said(config).items() if name not in ("env", "labels", "working_dir")
+        ] + parts
     if parts:
         yield f"run config: {'; '.join(parts)}"
+    for warning in plan.preview.warnings:
+        yield f"warning: {warning}"
 
 
 def _place(storage: dict[str, Any]) -> str:

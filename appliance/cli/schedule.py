@@ -17,6 +17,7 @@ from appliance.cli.durations import Duration
 from appliance.cli.identifiers import ScheduleId, find_flow
 from appliance.cli.options import key_option, limit_option, parameter_option
 from appliance.cli.output import as_json, echo, print_json, print_table
+from appliance.cli.run_config_options import run_config_of, run_config_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,7 +32,8 @@ def schedule() -> None:
 
 
 def policy_options(command: F) -> F:
-    """The policies of a schedule, and the parameters and labels of its runs."""
+    """The policies of a schedule, and the parameters, labels and run config of its runs."""
+    command = run_config_options(command)
     for option in (
         click.option(
             "--overlap",
@@ -79,7 +81,8 @@ def add(
 
     document, transport = document_of(cron, every, timezone, day_and), connect()
     request = _fields(fields)
-    request["document"] = document | {"labels": request.pop("labels", [])}
+    beside = {"labels": request.pop("labels", []), "run_config": request.pop("run_config", {})}
+    request["document"] = document | {name: value for name, value in beside.items() if value}
     _print(schedules.create(transport, UUID(find_flow(transport, flow, project)["id"]), request), json_output)
 
 
@@ -197,6 +200,9 @@ def skips(schedule_id: UUID, limit: int, json_output: bool) -> None:
 def _fields(options: dict[str, Any]) -> dict[str, Any]:
     """The options that were set, as fields of the request."""
     fields = {name: value for name, value in options.items() if value is not None and value != ()}
+    config = run_config_of(fields.pop("run_config_file", None), fields.pop("env", ()))
+    if config:
+        fields["run_config"] = config
     if "parameters" in fields:
         fields["parameters"] = dict(fields["parameters"])
     if isinstance(fields.get("catch_up_window"), timedelta):
@@ -216,6 +222,8 @@ def _print(schedule: dict[str, Any], json_output: bool) -> None:
     echo(f"Missed times: {schedule['catch_up']}{cap}{window}. Overlapping runs: {schedule['overlap']}.")
     if schedule["parameters"]:
         echo("Parameters: " + ", ".join(f"{name}={_short(value)}" for name, value in schedule["parameters"].items()))
+    if schedule.get("run_config"):  # a server of the release before knows none
+        echo(f"Run config: {json.dumps(schedule['run_config'])}")
     if schedule["labels"]:
         echo("Labels: " + ", ".join(schedule["labels"]))
     for edit in schedule["edits"]:

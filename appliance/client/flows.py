@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from appliance.client.transport import Transport, path
-from appliance.protocol.flows import Registered, Registration, RegistrationPreview
+from appliance.protocol.flows import Registered, Registration, RegistrationPreview, SetFlowDefaults
 from appliance.protocol.jobs import JobView
 from appliance.protocol.life_cycle import DeleteTree, DeletionPreview, EditFlow, VersionComparison
 from appliance.protocol.message import Page
@@ -33,6 +33,11 @@ def get(transport: Transport, flow_id: UUID) -> dict[str, Any]:
 def set_run_timeout(transport: Transport, flow_id: UUID, seconds: float | None) -> dict[str, Any]:
     """How long runs of the flow may take. 0: as long as they need; None: what its code says, or else the site."""
     return transport.change("PUT", path("flows", flow_id, "run-timeout"), {"seconds": seconds}, dict[str, Any])
+
+
+def set_defaults(transport: Transport, flow_id: UUID, request: SetFlowDefaults) -> dict[str, Any]:
+    """Replace what new runs of the flow have beside what its code says."""
+    return transport.change("PUT", path("flows", flow_id, "defaults"), request, dict[str, Any])
 
 
 def each(

@@ -10,7 +10,7 @@ from appliance.kit.run_environment import env_problem
 
 
 class RunConfig:
-    """Environment variables for the run and labels that its agent must have."""
+    """Environment variables for the run and labels that its agent must have. Over another one, of a schedule or a run, it changes what it says."""
 
     kind: ClassVar[str] = "universal"
 

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from appliance.core.errors import FlowBuildError
-from appliance.core.run_config import LocalRun, UniversalRun
 from appliance.kit import options, suggestions
 from appliance.kit.option_names import refuse_unknown
 from appliance.packaging.choices import chosen
+from appliance.packaging.run_config_tables import run_config_of
 from appliance.packaging.schedule_tables import schedule_of
 from appliance.packaging.sources import PROJECT_FILE as NAME
 from appliance.packaging.sources import project_of
@@ -191,10 +191,7 @@ def _parameters(_place: str, value: Any) -> dict[str, Any]:
 
 
 def _run_config(place: str, value: Any) -> dict[str, Any]:
-    refuse_unknown(place, _table(value), ("env", "working_dir"))
-    env, folder = value.get("env"), value.get("working_dir")
-    config = UniversalRun(env) if folder is None else LocalRun(env, working_dir=folder)
-    return {name: item for name, item in config.to_document().items() if name != "labels"}
+    return run_config_of(place, _table(_plain(value)))
 
 
 _READERS: Mapping[str, Callable[[str, Any], Any]] = {

@@ -66,7 +66,10 @@ def register(
             store.send(place)
         elif isinstance(place, PlacedStorage):
             place.send()
-        return send(transport, request)
+        answer = send(transport, request)
+        for warning in answer.warnings:
+            _logger.warning("Flow %r: %s", flow.name, warning)
+        return answer
 
     if transport is not None:
         return through(transport)

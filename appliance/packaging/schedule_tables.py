@@ -7,18 +7,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from appliance.kit.option_names import refuse_unknown
+from appliance.packaging.run_config_tables import override_of
 from appliance.schedules import CronClock, DatesClock, IntervalClock, RRuleClock, policies, validate
 from appliance.schedules.selection import FIELDS as SELECTING
 
 _KINDS = ("cron", "interval", "rrule", "dates")
 _BESIDE = ("parameters", "labels")
-_CONFIG = "run_config"
 _TIMES = ("timezone", "start", "end", "day_or")
 
 
 def schedule_of(place: str, table: Mapping[str, Any]) -> dict[str, Any]:
     """The document of a schedule, as a clock in code would have it. Raises TypeError or ValueError, in one sentence."""
-    refuse_unknown(place, table, (*_KINDS, *_TIMES, *_BESIDE, *SELECTING, *policies.DEFAULTS))
+    refuse_unknown(place, table, (*_KINDS, *_TIMES, *_BESIDE, "run_config", *SELECTING, *policies.DEFAULTS))
     kinds = [kind for kind in _KINDS if kind in table]
     if len(kinds) != 1:
         raise TypeError("each of schedules needs exactly one of cron, interval (in seconds), rrule, and dates.")
@@ -26,6 +26,10 @@ def schedule_of(place: str, table: Mapping[str, Any]) -> dict[str, Any]:
         raise TypeError("day_or is an option of cron.")
     document = _MAKERS[kinds[0]](table)
     document |= {name: table[name] for name in SELECTING if name in table} | policies.require(table)
+    config = table.get("run_config", {})
+    if not isinstance(config, dict):
+        raise TypeError("run_config must be a table, such as { env = { MODE = 'full' } }.")
+    document |= {"run_config": override_of(f"{place} run_config", config)} if config else {}
     validate(document)
     return document
 

@@ -88,4 +88,6 @@ class FlowRunView(Answer, kw_only=True):
     end_time: datetime | None = None
     wait_code: str | None = None  # not_due, limit, no_label, ...
     wait_reason: str | None = None
+    run_config: dict[str, Any] | None = None  # of a single run, not in lists; values of variables are left out
+    origins: dict[str, str] = {}  # who said which field of it, and the labels: code, flow, schedule or run
     warnings: list[str] = []  # of a run that was just created: what it will wait for

@@ -46,6 +46,25 @@ class SetRunTimeout(Message, kw_only=True):
     idempotency_key: str | None = None
 
 
+class SetFlowDefaults(Message, kw_only=True):
+    """What new runs of the flow have beside what its code says; all of it is replaced, so that what is left out is no default any more. `labels`:
+    null is those of the code. A variable of the run config whose value is "(not shown)" keeps the value that it has."""
+
+    parameters: dict[str, Any] = {}
+    labels: list[str] | None = None
+    run_config: dict[str, Any] = {}
+    reason: str = ""
+    idempotency_key: str | None = None
+
+
+class FlowDefaults(Answer, kw_only=True):
+    """The same as it is now, without the values of variables."""
+
+    parameters: dict[str, Any] = {}
+    labels: list[str] | None = None
+    run_config: dict[str, Any] = {}
+
+
 class Registered(Answer, kw_only=True):
     flow_id: UUID
     version_id: UUID

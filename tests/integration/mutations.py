@@ -156,6 +156,7 @@ REST: dict[str, Rest] = {
     "PATCH /flow-runs/{run_id}": verb(planned, "", priority=5),
     "DELETE /flow-runs/{run_id}": lambda site: (f"/flow-runs/{planned(site)}", None),
     "POST /flows": lambda _site: ("/flows", registration()),
+    "PUT /flows/{flow_id}/defaults": lambda site: (f"/flows/{flow(site)}/defaults", {"labels": ["big"]}),
     "PUT /flows/{flow_id}/run-timeout": lambda site: (f"/flows/{flow(site)}/run-timeout", {"seconds": 60.0}),
     "POST /flows/{flow_id}/schedules": lambda site: (f"/flows/{flow(site)}/schedules", {"document": MINUTELY}),
     "PATCH /flows/{flow_id}": lambda site: (f"/flows/{flow(site)}", {"name": "renamed"}),
@@ -233,6 +234,7 @@ def range_of(site: Site) -> dict[str, Any]:
 
 GRAPHQL: dict[str, Variables] = {
     "createFlowRun": one(flow, "flowId"),
+    "setFlowDefaults": one(flow, "flowId", labels=["big"]),
     "setRunTimeout": one(flow, "flowId", seconds=60.0),
     "cancelFlowRun": one(planned),
     "pauseFlowRun": one(planned),

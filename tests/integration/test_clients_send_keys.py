@@ -29,7 +29,7 @@ from appliance.client import (
 from appliance.client.transport import Transport
 from appliance.config import Settings
 from appliance.protocol.flow_runs import CreateFlowRun, EditFlowRun
-from appliance.protocol.flows import Registration
+from appliance.protocol.flows import Registration, SetFlowDefaults
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
 from appliance.protocol.secrets import PutSecret
@@ -123,6 +123,7 @@ CHANGES: dict[str, Change] = {
     "flow_runs.edit": lambda to, site: flow_runs.edit(to, make.planned(site), EditFlowRun(priority=4)),
     "flow_runs.delete": lambda to, site: flow_runs.delete(to, make.planned(site)),
     "flows.edit": lambda to, site: flows.edit(to, make.flow(site), EditFlow(name="renamed")),
+    "flows.set_defaults": lambda to, site: flows.set_defaults(to, make.flow(site), SetFlowDefaults(labels=["big"])),
     "flows.set_run_timeout": lambda to, site: flows.set_run_timeout(to, make.flow(site), 60.0),
     "flows.delete": lambda to, site: flows.delete(to, make.flow(site), DeleteTree()),
     "projects.edit": lambda to, site: projects.edit(to, make.project(site), EditProject(archived=True)),

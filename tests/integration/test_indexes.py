@@ -28,7 +28,10 @@ FILTER = RunFilter(states=["FAILED"], longer_than=1.0)
     ("ask", "index"),
     [
         (lambda session: read_dispatch.any_due(session, read_dispatch.Taker(["a"]), NOW), "ix_flow_run_state_due"),
-        (lambda session: dispatch.claim(session, ids.uuid7(), read_dispatch.Taker(["a"]), 5, NOW, NOW), "ix_flow_run_state_due"),
+        (
+            lambda session: dispatch.claim(session, ids.uuid7(), read_dispatch.Taker(["a"]), 5, NOW, NOW),
+            "ix_flow_run_state_due",
+        ),
         (lambda session: run_health.expired(session, NOW, 5), "ix_flow_run_live"),
         (lambda session: listen.next_due(session, NOW), "ix_flow_run_state_due"),
         (lambda session: schedules.to_plan(session, NOW), "ix_schedule_plan"),

@@ -20,6 +20,7 @@ from appliance.server.actions.schedule_rows import (
     new_row,
     remove,
     require_runnable,
+    require_startable,
     touch,
 )
 from appliance.server.auth.identity import Actor
@@ -137,7 +138,7 @@ def _add(work: _Registering, document: JsonDocument) -> ScheduleNews:
     schedule.declared = document if work.active else {**document, _PAUSED: True}
     work.session.flush()
     if work.active:
-        require_runnable(work.flow, work.version, schedule.parameters, schedule.run_config)
+        require_startable(work.session, work.flow, work.version, schedule)
         plan_runs(work.session, [schedule], work.actor, work.now, work.ahead)
     announce_change(work.session, schedule, "schedule.created", work.actor, work.now)
     return _news(schedule, document, "added")
@@ -161,7 +162,7 @@ def _follow(work: _Registering, schedule: Schedule) -> ScheduleNews | None:
 def _plan(work: _Registering, schedule: Schedule) -> str:
     """Plan the schedule's runs again; turned off, the answer says why: its parameters don't fit the version."""
     try:
-        require_runnable(work.flow, work.version, schedule.parameters, schedule.run_config)
+        require_startable(work.session, work.flow, work.version, schedule)
     except Invalid as error:
         unplan(work.session, schedule, work.now)
         switch_off(work.session, schedule, str(error), work.actor, work.now)

@@ -107,7 +107,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
             restores=work.version.restores if work.created else None,
             changes=work.changes,
             schedules=work.news,
-            warnings=warnings.of_version(session, work.flow.project_id, work.version, now),
+            warnings=warnings.of_version(session, work.flow, work.version, now),
         )
 
 
@@ -127,7 +127,7 @@ def preview(db: Database, actor: Actor, request: Registration, *, now: datetime 
             restores=work.version.restores if work.created else None,
             changes=work.changes,
             schedules=[_without_id(item) if item.outcome == "added" else item for item in work.news],
-            warnings=warnings.of_version(session, work.flow.project_id, work.version, now),
+            warnings=warnings.of_version(session, work.flow, work.version, now),
         )
         try:
             code_places.refuse_closed(session, work.project, work.version)

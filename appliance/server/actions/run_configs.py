@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from appliance.kit.documents import JsonDocument
 from appliance.protocol import run_config
 from appliance.server.actions import code_places, env_names
+from appliance.server.db.reads import projects
 from appliance.server.db.rows.flows import FlowDefaults, VersionDefaults
 from appliance.server.domain import run_configs
 from appliance.server.domain.sanitize import clean_document
@@ -26,7 +28,7 @@ def override_of(document: JsonDocument | None) -> JsonDocument:
     given = run_config.said(clean_document(document))
     given.pop("labels", None)
     if "type" in given:
-        _decode(given)
+        check(given)
     return given
 
 
@@ -45,7 +47,7 @@ def merged(flow: FlowDefaults, version: VersionDefaults, *own: JsonDocument | No
     if not given:
         return version.run_config
     config = run_configs.merge(version.run_config, *given)
-    _decode(config)
+    check(config)
     return config
 
 
@@ -74,14 +76,16 @@ def moved(flow: FlowDefaults, version: VersionDefaults, overrides: JsonDocument 
 
 
 def refuse_closed(
-    session: Session, project: str, version: VersionDefaults, labels: list[str], config: JsonDocument
+    session: Session, project_id: UUID, version: VersionDefaults, labels: list[str], config: JsonDocument
 ) -> None:
     """Raise Invalid or ClosedFolder if each agent that may start a run with this config would refuse its variables or its working directory."""
+    project = next((row.name for row in projects.by_ids(session, [project_id])), "")
     code_places.refuse_closed_directory(session, project, version.storage_type, labels, config)
     env_names.refuse_closed(session, project, version.storage_type, labels, config)
 
 
-def _decode(config: JsonDocument) -> None:
+def check(config: JsonDocument) -> None:
+    """Raise Invalid for what can't be a run config."""
     try:
         run_config.decode(config)
     except ValueError as error:

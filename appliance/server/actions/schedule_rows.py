@@ -27,6 +27,7 @@ from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import schedules
 from appliance.server.domain import declarations
 from appliance.server.domain import parameters as parameter_rules
+from appliance.server.domain import run_configs as config_rules
 from appliance.server.errors import Conflict, Invalid, NotFound
 from appliance.server.events.outbox import announce
 
@@ -121,7 +122,11 @@ def declaration_of(schedule: Schedule | ScheduleRow) -> JsonDocument:
 
 def edits_of(schedule: Schedule | ScheduleRow) -> list[FieldEdit]:
     """What operators have changed of a schedule that code declares."""
-    return [] if schedule.declared is None else declarations.edits(schedule.declared, declaration_of(schedule))
+    edits = [] if schedule.declared is None else declarations.edits(schedule.declared, declaration_of(schedule))
+    for edit in edits:
+        if edit.field == "run_config":
+            edit.value, edit.code = config_rules.shown(edit.value), config_rules.shown(edit.code)
+    return edits
 
 
 def storable(parameters: Parameters) -> Parameters:
@@ -145,11 +150,17 @@ def _set_policies(schedule: Schedule, values: dict[str, Any]) -> None:
         raise Invalid(str(error)) from error
 
 
-def require_runnable(
-    flow: Flow, version: FlowVersion, parameters: Parameters, run_config: JsonDocument | None = None
-) -> None:
-    """Raise Invalid unless runs of the version can have these parameters and this run config."""
-    run_configs.merged(flow, version, run_config)
+def require_startable(session: Session, flow: Flow, version: FlowVersion, schedule: Schedule) -> None:
+    """Raise Invalid unless runs of the version can have the schedule's parameters and its run config, and an agent may start them."""
+    require_runnable(flow, version, schedule.parameters)
+    if schedule.run_config:
+        labels = schedule.labels or flow.overrides.get("labels") or version.labels
+        config = run_configs.merged(flow, version, schedule.run_config)
+        run_configs.refuse_closed(session, flow.project_id, version, labels, config)
+
+
+def require_runnable(flow: Flow, version: FlowVersion, parameters: Parameters) -> None:
+    """Raise Invalid unless runs of the version can have these parameters."""
     missing = parameter_rules.missing(version.parameters, flow.overrides.get("parameters") or {}, parameters)
     if missing:
         names = ", ".join(map(repr, missing))

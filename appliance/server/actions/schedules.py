@@ -35,7 +35,7 @@ from appliance.server.actions.schedule_rows import (
     new_row,
     policy_of,
     remove,
-    require_runnable,
+    require_startable,
     set_policy,
     storable,
     touch,
@@ -47,6 +47,7 @@ from appliance.server.db.session import Database
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import schedules
 from appliance.server.domain import declarations
+from appliance.server.domain import run_configs as config_rules
 from appliance.server.domain.scheduling import has_moved, too_far_ahead
 from appliance.server.errors import Conflict, Invalid
 
@@ -73,7 +74,7 @@ def create(
             document = document | {"parameters": parameters}
         schedule = new_row(session, flow, document, "ui", True, now)
         set_policy(schedule, policy or Policy())
-        require_runnable(flow, version, schedule.parameters, schedule.run_config)
+        require_startable(session, flow, version, schedule)
         plan_runs(session, [schedule], actor, now, db.rules.scheduled_runs_ahead)
         announce_change(session, schedule, "schedule.created", actor, now)
         return schedule
@@ -92,7 +93,7 @@ def set_active(db: Database, actor: Actor, schedule_id: UUID, active: bool, *, n
         touch(session, schedule, now)
         if active:
             flow, version = flow_of(session, schedule.flow_id)
-            require_runnable(flow, version, schedule.parameters, schedule.run_config)
+            require_startable(session, flow, version, schedule)
             plan_again(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
         else:
             unplan(session, schedule, now)
@@ -137,13 +138,14 @@ def edit(
         schedule.parameters = schedule.parameters if parameters is None else storable(parameters)
         schedule.labels = schedule.labels if labels is None else labels_of(labels)
         if run_config is not None:
-            schedule.run_config = run_configs.override_of(run_config) or None
+            asked = {**run_config, "env": config_rules.kept(run_config, schedule.run_config)}
+            schedule.run_config = run_configs.override_of(asked) or None
         set_policy(schedule, policy or Policy(catch_up=catch_up))
         schedule.active = schedule.active if active is None else active
         touch(session, schedule, now)
         if schedule.active:
             flow, flow_version = flow_of(session, schedule.flow_id)
-            require_runnable(flow, flow_version, schedule.parameters, schedule.run_config)
+            require_startable(session, flow, flow_version, schedule)
             plan_again(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
         else:
             unplan(session, schedule, now)

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from appliance.protocol.run_config import Kind, kind_of
 from appliance.server.db.reads import secrets, waiting
-from appliance.server.db.tables.flows import FlowVersion
+from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
+from appliance.server.db.tables.flows import Flow, FlowVersion
+from appliance.server.domain.run_configs import merge
 from appliance.server.domain.waiting import RunFacts, taken
 
 _SAID = frozenset({"no_kind", "no_storage", "no_label"})
@@ -36,10 +38,25 @@ def unserved(session: Session, run: RunFacts, now: datetime) -> list[str]:
     return [f"{reason.sentence} Runs wait until one does."] if reason.code in _SAID else []
 
 
-def of_version(session: Session, project_id: UUID, version: FlowVersion, now: datetime) -> list[str]:
-    """What runs of a version will wait for, or fail for, as things are now."""
-    facts = facts_of(project_id, kind_of(version.run_config), version.storage_type, version.labels, now)
-    return unserved(session, facts, now) + _missing_secrets(session, project_id, version.graph.get("secrets") or [])
+def of_version(
+    session: Session, flow: FlowRow | Flow, version: FlowVersionRow | FlowVersion, now: datetime
+) -> list[str]:
+    """What runs of the flow's newest version will wait for, or fail for, as things are now, and which defaults it has no use for."""
+    config = merge(version.run_config, flow.overrides.get("run_config") or {})
+    labels = flow.overrides.get("labels")
+    labels = version.labels if labels is None else labels
+    facts = facts_of(flow.project_id, kind_of(config), version.storage_type, labels, now)
+    declared = version.graph.get("secrets") or []
+    return unserved(session, facts, now) + _missing_secrets(session, flow.project_id, declared) + _unused(flow, version)
+
+
+def _unused(flow: FlowRow | Flow, version: FlowVersionRow | FlowVersion) -> list[str]:
+    known = {item["name"] for item in version.parameters}
+    return [
+        f"The flow has a default for parameter {name!r}, which version {version.number} does not have; remove it from the flow's defaults."
+        for name in flow.overrides.get("parameters") or {}
+        if name not in known
+    ]
 
 
 def _missing_secrets(session: Session, project_id: UUID, declared: Collection[str]) -> list[str]:

@@ -63,6 +63,8 @@ def index(
             host=row.host,
             roots=row.roots,
             env_names=row.env_names,
+            storages=row.storages,
+            problems=row.problems or [],
             health=agent_health(row.state, row.last_seen, now),
             last_seen=row.last_seen,
             running=running.get(row.id, 0),

@@ -29,7 +29,16 @@ from appliance.server.api.gate import request_credentials, still_allowed
 from appliance.server.auth.callers import RequestCredentials
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import flow_runs, logs, pages, run_filter_names, run_lists, states, task_runs
+from appliance.server.db.reads import (
+    flow_runs,
+    logs,
+    pages,
+    run_configs,
+    run_filter_names,
+    run_lists,
+    states,
+    task_runs,
+)
 from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.db.rows.logs import LogRow
 from appliance.server.db.session import Database
@@ -45,7 +54,7 @@ def create(request: Request[Actor, Any, Any], body: bytes) -> FlowRunView:
     database: Database = request.app.state["database"]  # not injected: that costs a task group, and this path is hot
     run = create_run(database, request.user, decode(body, CreateFlowRun))
     if run.row is not None:
-        return views.new_flow_run(run.row, run.flow, run.project)
+        return views.new_flow_run(run.row, run.flow, run.project, run.warnings)
     return one(database, run.id)
 
 
@@ -188,11 +197,12 @@ def one(database: Database, run_id: UUID) -> FlowRunView:
     """A run as it is now. Raises NotFound, and DamagedRow if its flow is set aside."""
     with database.read() as session:
         whole = views.flow_runs(session, [_require(session, run_id)])
+        start = run_configs.starts(session, [run_id]).get(run_id)
     if not whole:
         raise DamagedRow(
             "The flow of this run holds a damaged value; `appliance doctor rows` says which.", fault="no flow"
         )
-    return whole[0]
+    return whole[0] if start is None else views.started(whole[0], start.run_config, start.overrides)
 
 
 def _verb_route(verb: Verb) -> HTTPRouteHandler:

@@ -8,17 +8,18 @@ from uuid import UUID
 from litestar import Router, delete, get, patch, post, put
 from sqlalchemy.orm import Session
 
-from appliance.protocol.flows import Registered, Registration, RegistrationPreview, SetRunTimeout
+from appliance.protocol.flows import Registered, Registration, RegistrationPreview, SetFlowDefaults, SetRunTimeout
 from appliance.protocol.jobs import JobView
 from appliance.protocol.life_cycle import DeleteTree, DeletionPreview, EditFlow, VersionComparison
 from appliance.protocol.message import Page
 from appliance.server.actions import deletions, flow_edits
 from appliance.server.actions import flows as actions
 from appliance.server.actions import jobs as job_actions
+from appliance.server.actions.flow_defaults import set_defaults
 from appliance.server.actions.run_timeouts import set_run_timeout
 from appliance.server.api import PREFIX, jobs
 from appliance.server.api.bodies import decode
-from appliance.server.api.views import FlowView, VersionView
+from appliance.server.api.views import FlowView, VersionView, flow_defaults
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flows, pages, run_filter_names
@@ -73,6 +74,12 @@ def put_run_timeout(database: Database, actor: Actor, flow_id: UUID, body: bytes
     """Set how long a run of the flow may take. One that takes longer is stopped and ends as TimedOut."""
     set_run_timeout(database, actor, flow_id, decode(body, SetRunTimeout).seconds)
     return _one(database, flow_id)
+
+
+@put("/{flow_id:uuid}/defaults", opt={"permission": Permission.EDIT_FLOW, "body": SetFlowDefaults}, sync_to_thread=True)
+def put_defaults(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> FlowView:
+    """Replace what new runs of the flow have beside what its code says: parameters, labels, and the run config."""
+    return _one(database, set_defaults(database, actor, flow_id, decode(body, SetFlowDefaults)))
 
 
 @get(
@@ -164,6 +171,7 @@ def _views(database: Database, session: Session, rows: Sequence[FlowRow]) -> lis
             parameters=latest[row.id].parameters if row.id in latest else [],
             run_timeout=timeouts[row.id].seconds,
             run_timeout_source=timeouts[row.id].source,
+            defaults=flow_defaults(row.overrides),
         )
         for row in rows
         if row.id in names
@@ -172,5 +180,17 @@ def _views(database: Database, session: Session, rows: Sequence[FlowRow]) -> lis
 
 router = Router(
     f"{PREFIX}/flows",
-    route_handlers=[register, preview, index, show, put_run_timeout, edit, deletion, remove, versions, comparison],
+    route_handlers=[
+        register,
+        preview,
+        index,
+        show,
+        put_run_timeout,
+        put_defaults,
+        edit,
+        deletion,
+        remove,
+        versions,
+        comparison,
+    ],
 )

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock
 from appliance.kit.documents import JsonDocument, Parameters
 from appliance.protocol.flow_runs import FlowRunView
+from appliance.protocol.flows import FlowDefaults
 from appliance.protocol.logs import FoundLine, Level, LogView, Stream, stream_of
 from appliance.protocol.message import Answer
 from appliance.protocol.schedules import FieldEdit
@@ -27,6 +28,7 @@ from appliance.server.db.rows.states import StateRow
 from appliance.server.db.rows.task_runs import TaskRunRow
 from appliance.server.db.rows.tokens import TokenRow
 from appliance.server.db.rows.users import SessionRow, UserRow
+from appliance.server.domain import run_configs
 from appliance.server.domain.log_words import LogWords, excerpt
 from appliance.server.domain.waiting import Waiting
 from appliance.server.errors import Invalid
@@ -43,6 +45,7 @@ class FlowView(Answer, kw_only=True):
     parameters: list[JsonDocument]
     run_timeout: float | None  # seconds; None: a run may take as long as it needs
     run_timeout_source: str  # operator, code or site
+    defaults: FlowDefaults  # what its new runs have beside what the code says
 
 
 class VersionView(Answer, kw_only=True):
@@ -67,6 +70,7 @@ class ScheduleView(Answer, kw_only=True):
     timezone: str
     parameters: Parameters
     labels: list[str]
+    run_config: JsonDocument  # over that of the flow; without the values of variables
     active: bool
     origin: str  # code, ui
     edits: list[FieldEdit]  # what operators have changed of what code declares
@@ -89,6 +93,8 @@ class AgentView(Answer, kw_only=True):
     host: str
     roots: list[str] | None  # the folders from which it takes code; null: it doesn't say
     env_names: list[str] | None  # patterns of the variables that registrations may set; null: it doesn't say
+    storages: list[str] | None  # those from which it takes code; null: it is of an earlier release, and knows local
+    problems: list[str]  # what it found wrong when it started, one sentence each
     health: str
     last_seen: datetime
     running: int
@@ -101,9 +107,18 @@ def flow_runs(session: Session, rows: Sequence[FlowRunRow]) -> list[FlowRunView]
     return [_flow_run(row, *names[row.flow_id], reasons.get(row.id)) for row in rows if row.flow_id in names]
 
 
-def new_flow_run(row: NewFlowRun, flow: str, project: str) -> FlowRunView:
+def new_flow_run(row: NewFlowRun, flow: str, project: str, warnings: list[str]) -> FlowRunView:
     """A run that was just stored, without its wait reason: finding that would cost more than creating the run."""
-    return _flow_run(cast(FlowRunRow, SimpleNamespace(**row, start_time=None, end_time=None)), flow, project, None)
+    view = _flow_run(cast(FlowRunRow, SimpleNamespace(**row, start_time=None, end_time=None)), flow, project, None)
+    view.warnings = warnings
+    return started(view, row["run_config"], row["overrides"])
+
+
+def started(view: FlowRunView, run_config: JsonDocument, overrides: JsonDocument | None) -> FlowRunView:
+    """The run, with how it is started and who said what of it."""
+    view.run_config = run_configs.shown(run_config)
+    view.origins = run_configs.with_labels(run_config, overrides)
+    return view
 
 
 def _flow_run(row: FlowRunRow, flow: str, project: str, why: Waiting | None) -> FlowRunView:
@@ -244,3 +259,11 @@ def level_number(name: str | None) -> int | None:
     if name.upper() not in numbers:
         raise Invalid("The parameter level must be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
     return numbers[name.upper()]
+
+
+def flow_defaults(overrides: JsonDocument) -> FlowDefaults:
+    return FlowDefaults(
+        parameters=overrides.get("parameters") or {},
+        labels=overrides.get("labels"),
+        run_config=run_configs.shown(overrides.get("run_config")),
+    )

@@ -10,9 +10,11 @@ from typing import Any
 
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.run_config import kind_of, said
+from appliance.server.domain.version_comparison import HIDDEN
 
 CODE, FLOW, SCHEDULE, RUN = "code", "flow", "schedule", "run"
 LAYERS = (FLOW, SCHEDULE, RUN)
+LABELS = "labels"
 _FAMILIES = {"local": "process"}
 _TIMEOUT = "run_timeout"
 
@@ -30,6 +32,20 @@ def merge(config: JsonDocument, *overrides: Mapping[str, Any]) -> JsonDocument:
     return config
 
 
+def shown(config: Mapping[str, Any] | None) -> JsonDocument:
+    """A run config for people: without its labels, which are said beside it, and without the values of variables, which may be secrets."""
+    document = {name: value for name, value in said(config or {}).items() if name != LABELS}
+    return document | ({"env": dict.fromkeys(document["env"], HIDDEN)} if "env" in document else {})
+
+
+def kept(config: Mapping[str, Any], before: Mapping[str, Any] | None) -> Any:
+    """The variables of a config in which those that were shown without their values have them again."""
+    env, old = config.get("env"), (before or {}).get("env") or {}
+    if not isinstance(env, dict):
+        return env
+    return {name: old[name] if value == HIDDEN and name in old else value for name, value in env.items()}
+
+
 def is_of_another_kind(config: Mapping[str, Any], override: Mapping[str, Any]) -> bool:
     """Whether an override replaces the config. LocalRun and ProcessRun are one kind."""
     return "type" in override and _family(config) != _family(override)
@@ -44,6 +60,11 @@ def of_layer(overrides: Mapping[str, Any] | None, layer: str) -> JsonDocument:
     """What one layer says of the run config."""
     config: JsonDocument = ((overrides or {}).get(layer) or {}).get("run_config") or {}
     return config
+
+
+def with_labels(config: Mapping[str, Any], overrides: Mapping[str, Any] | None) -> dict[str, str]:
+    """The same, and who said the labels."""
+    return origins(config, overrides) | {LABELS: origin_of_labels(overrides)}
 
 
 def origins(config: Mapping[str, Any], overrides: Mapping[str, Any] | None) -> dict[str, str]:

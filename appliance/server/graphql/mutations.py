@@ -7,6 +7,8 @@ from uuid import UUID
 import strawberry
 
 from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.flows import SetFlowDefaults
+from appliance.server.actions.flow_defaults import set_defaults
 from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.actions.flow_runs.perform import perform
 from appliance.server.actions.run_timeouts import set_run_timeout
@@ -17,6 +19,7 @@ from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import root_mutation
 from appliance.server.graphql.jobs import JobMutations
 from appliance.server.graphql.life_cycle import LifeCycleMutations
+from appliance.server.graphql.messages import message
 from appliance.server.graphql.queries import one_flow_run
 from appliance.server.graphql.scalars import json_object
 from appliance.server.graphql.schedules import ScheduleMutations
@@ -40,11 +43,13 @@ from appliance.server.graphql.types.inputs import (
     RestartFlowRunPayload,
     ResumeFlowRunInput,
     ResumeFlowRunPayload,
+    SetFlowDefaultsPayload,
     SetRunTimeoutInput,
     SetRunTimeoutPayload,
     StartFlowRunNowInput,
     StartFlowRunNowPayload,
 )
+from appliance.server.graphql.types.run_configs import SetFlowDefaultsInput
 from appliance.server.graphql.verbs import VerbInput, permission_of, request_of
 
 
@@ -60,10 +65,25 @@ class Mutation(
             name=input.name,
             labels=input.labels,
             scheduled_time=input.scheduled_time,
+            run_config=None if input.run_config is None else json_object(input.run_config, "runConfig"),
             idempotency_key=input.idempotency_key,
         )
         run = create_run(info.context.database, info.context.actor, request)
-        return CreateFlowRunPayload(flow_run=_after(info, run.id))
+        return CreateFlowRunPayload(flow_run=_after(info, run.id), warnings=run.warnings)
+
+    @root_mutation(Permission.EDIT_FLOW)
+    def set_flow_defaults(self, info: Info, input: SetFlowDefaultsInput) -> SetFlowDefaultsPayload:
+        request = message(
+            SetFlowDefaults,
+            parameters=json_object(input.parameters, "parameters"),
+            labels=input.labels,
+            run_config=json_object(input.run_config, "runConfig"),
+            reason=input.reason,
+            idempotency_key=input.idempotency_key,
+        )
+        set_defaults(info.context.database, info.context.actor, input.flow_id, request)
+        info.context.changed()
+        return SetFlowDefaultsPayload(flow=flow(info.context.loaders.flow.load_existing(input.flow_id)))
 
     @root_mutation(Permission.EDIT_LIMIT)
     def set_run_timeout(self, info: Info, input: SetRunTimeoutInput) -> SetRunTimeoutPayload:

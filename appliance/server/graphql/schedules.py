@@ -49,6 +49,7 @@ class ScheduleMutations:
             document=None if input.document is None else json_object(input.document, "document"),
             parameters=None if input.parameters is None else json_object(input.parameters, "parameters"),
             labels=input.labels,
+            run_config=None if input.run_config is None else json_object(input.run_config, "runConfig"),
             reset=input.reset or [],
             version=input.version,
             catch_up=input.catch_up,

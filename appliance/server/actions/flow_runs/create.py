@@ -68,7 +68,7 @@ def create_run(db: Database, actor: Actor, request: CreateFlowRun, *, now: datet
             idempotency_key=key,
         )
         if config:
-            run_configs.refuse_closed(session, flow.project, version, row["labels"], row["run_config"])
+            run_configs.refuse_closed(session, flow.project_id, version, row["labels"], row["run_config"])
         if not insert_runs(session, [row], actor, now) and key is not None:
             existing = flow_runs.id_of_key(session, flow.id, key)  # another request with the key came first
             assert existing is not None

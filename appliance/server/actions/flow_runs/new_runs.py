@@ -26,9 +26,11 @@ from appliance.server.errors import Invalid
 
 
 def merge_parameters(flow: FlowDefaults, version: VersionDefaults, values: Parameters) -> Parameters:
-    """The version's defaults, replaced by the flow's settings, replaced by `values`; Invalid, in one sentence a problem, when they
+    """The version's defaults, replaced by those of the flow that it still knows, replaced by `values`; Invalid, in one sentence a problem, when they
     don't fit."""
-    merged = rules.merge(version.parameters, flow.overrides.get("parameters") or {}, values)
+    known = {item["name"] for item in version.parameters}
+    defaults = {name: value for name, value in (flow.overrides.get("parameters") or {}).items() if name in known}
+    merged = rules.merge(version.parameters, defaults, values)
     problems = rules.problems(version.parameters, merged)
     if problems:
         raise Invalid(" ".join(problems[:5]), problems=problems[:50])

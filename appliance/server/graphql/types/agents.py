@@ -28,6 +28,10 @@ class Agent:
     env_names: list[str] | None = strawberry.field(
         description="Patterns of the environment variables that registrations may set; null if it doesn't say."
     )
+    storages: list[str] | None = strawberry.field(
+        description="Those from which it takes code; null if it is of an earlier release, which knows local files alone."
+    )
+    problems: list[str] = strawberry.field(description="What it found wrong when it started, one sentence each.")
     health: str
     last_seen: datetime
 
@@ -48,6 +52,8 @@ def agent(row: AgentRow, context: Context) -> Agent:
         host=row.host,
         roots=row.roots,
         env_names=row.env_names,
+        storages=row.storages,
+        problems=row.problems or [],
         health=agent_health(row.state, row.last_seen, context.now),
         last_seen=row.last_seen,
     )

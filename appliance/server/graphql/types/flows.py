@@ -11,6 +11,7 @@ from uuid import UUID
 import strawberry
 
 from appliance.protocol.states import TERMINAL
+from appliance.server.actions import warnings
 from appliance.server.db.reads import flows as read_flows
 from appliance.server.db.reads import states
 from appliance.server.db.reads.task_runs import Recorded
@@ -36,6 +37,7 @@ from appliance.server.graphql.types.flow_runs import (
 )
 from appliance.server.graphql.types.flow_versions import FlowVersion, VersionEntry, entry, version
 from appliance.server.graphql.types.projects import Project, project
+from appliance.server.graphql.types.run_configs import FlowDefaults, RunConfig, flow_defaults, run_config
 from appliance.server.graphql.types.schedules import Schedule, schedule
 
 MOST_RECENT = 50
@@ -84,6 +86,17 @@ class Flow:
         newest = info.context.loaders.newest_version.load(self.id)
         default = info.context.database.rules.run_timeout
         return run_timeout(self.row.settings, {} if newest is None else newest.run_config, default)
+
+    @described("What its new runs have beside what the code says.")
+    def defaults(self) -> FlowDefaults:
+        return flow_defaults(self.row.overrides)
+
+    @described("What new runs will wait for, or fail for, as things are now: one sentence each.")
+    def warnings(self, info: Info) -> list[str]:
+        newest = info.context.loaders.newest_version.load(self.id)
+        if newest is None:
+            return []
+        return warnings.of_version(info.context.session(), self.row, newest, info.context.now)
 
     @strawberry.field
     def schedules(self, info: Info) -> list[Schedule]:
@@ -138,6 +151,11 @@ class FlowRun:
     def agent(self, info: Info) -> Agent | None:
         row = None if self.row.agent_id is None else info.context.loaders.agent.load(self.row.agent_id)
         return None if row is None else info.context.once(agent, row, info.context)
+
+    @described("How the run is started, and who said what of it. Null if that is damaged.")
+    def run_config(self, info: Info) -> RunConfig | None:
+        start = info.context.loaders.run_start.load(self.id)
+        return None if start is None else run_config(start)
 
     @described("Why the run has not started, in one sentence.")
     def wait_reason(self, info: Info) -> str | None:

@@ -85,6 +85,9 @@ class CreateFlowRunInput:
     name: str | None = None
     labels: list[str] | None = None
     scheduled_time: datetime | None = None
+    run_config: JSON | None = strawberry.field(
+        default=None, description="Over that of the flow, field by field; one of another kind replaces it."
+    )
     idempotency_key: str | None = None
 
 
@@ -195,6 +198,12 @@ class SetRunTimeoutPayload:
 @strawberry.type
 class CreateFlowRunPayload:
     flow_run: FlowRun
+    warnings: list[str] = strawberry.field(description="What the run will wait for, one sentence each.")
+
+
+@strawberry.type
+class SetFlowDefaultsPayload:
+    flow: Flow
 
 
 @strawberry.type

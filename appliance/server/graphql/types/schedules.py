@@ -15,6 +15,7 @@ from appliance.schedules import ScheduleError, describe, parse
 from appliance.server.actions.schedule_rows import edits_of
 from appliance.server.db.rows.schedules import ScheduleRow, SkipRow
 from appliance.server.db.tables.schedules import Schedule as StoredSchedule
+from appliance.server.domain.run_configs import shown
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import described
@@ -42,6 +43,7 @@ class Schedule:
     active: bool
     parameters: JSON
     labels: list[str]
+    run_config: JSON = strawberry.field(description="Over that of the flow; without the values of variables.")
     catch_up: str
     catch_up_cap: int
     catch_up_window: float | None
@@ -97,6 +99,7 @@ class EditScheduleInput:
     document: JSON | None = None
     parameters: JSON | None = None
     labels: list[str] | None = None
+    run_config: JSON | None = None
     reset: list[str] | None = None
     version: int | None = None
     catch_up: str | None = None
@@ -127,6 +130,7 @@ def schedule(row: ScheduleRow | StoredSchedule) -> Schedule:
         active=row.active,
         parameters=row.parameters,
         labels=row.labels,
+        run_config=shown(row.run_config),
         origin=row.origin,
         edits=[ScheduleEdit(field=edit.field, value=edit.value, code=edit.code) for edit in edits_of(row)],
         version=row.version,

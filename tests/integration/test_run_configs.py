@@ -1,0 +1,266 @@
+"""Run configs beside the code's: of a flow, a schedule and a run, merged, kept with their origins, and given to agents that can start them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from appliance.protocol.agents import CodeGone, Enrol
+from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.flows import Registered, Registration, SetFlowDefaults
+from appliance.protocol.schedules import EditSchedule
+from appliance.server.actions import agents, concurrency, deploys, flows, schedules
+from appliance.server.actions.flow_defaults import set_defaults
+from appliance.server.actions.flow_runs.create import create_run
+from appliance.server.db.session import Database
+from appliance.server.errors import Invalid
+from tests.integration.builders import (
+    AGENT,
+    ALICE,
+    MINUTELY,
+    YEARLY,
+    N,
+    claim,
+    create,
+    document,
+    enrol,
+    one,
+    register,
+    rows,
+    run_row,
+    waits,
+)
+from tests.integration.server_fixtures import Site
+
+REGION = {"name": "region", "required": False, "default": "us", "schema": {"type": "string"}}
+
+
+def registered(
+    db: Database, run_config: dict[str, Any] | None = None, storage: str = "local", **parts: Any
+) -> Registered:
+    doc = document(**parts)
+    doc["run_config"] = run_config or doc["run_config"]
+    request = Registration(
+        project="demo", name="etl", content_hash="0" * 64, document=doc, storage={"type": storage, "path": "/f/etl.py"}
+    )
+    return flows.register(db, ALICE, request)
+
+
+def agent_of(db: Database, type: Any, storages: list[str] | None = None, **fields: Any) -> UUID:
+    return agents.enrol(db, AGENT, Enrol(name=f"a-{type}", type=type, storages=storages, **fields)).agent_id
+
+
+def stored(db: Database, run: UUID, column: str = "run_config") -> Any:
+    value = run_row(db, run)[column]
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def defaults(db: Database, flow_id: UUID, **fields: Any) -> None:
+    set_defaults(db, ALICE, flow_id, SetFlowDefaults(**fields))
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_an_agent_gets_only_runs_of_its_kind(database: Database, limited: bool) -> None:
+    flow = registered(database).flow_id
+    if limited:
+        concurrency.put(database, ALICE, "flow", "demo/etl", 50)
+    kinds = ("universal", "process", "local", "docker", "kubernetes")
+    made = {kind: create(database, flow, run_config={"type": kind}) for kind in kinds}
+    earlier = enrol(database, "of the release before")
+    assert {work.flow_run_id for work in claim(database, earlier, slots=9)} == {made["universal"], made["local"]}
+    assert claim(database, agent_of(database, "kubernetes", ["local"]), slots=1)[0].flow_run_id == made["kubernetes"]
+    assert [work.flow_run_id for work in claim(database, agent_of(database, "docker", ["local"]), slots=9)] == [
+        made["docker"]
+    ]
+    assert [work.flow_run_id for work in claim(database, agent_of(database, "process", ["local"]), slots=9)] == [
+        made["process"]
+    ]
+
+
+def test_a_kind_that_nobody_starts_is_said_when_it_is_registered_and_when_a_run_is_created(site: Site) -> None:
+    agent = agent_of(site.database, "process", ["local"])
+    sentence = "No live agent starts Docker runs."
+    answer = registered(site.database, {"type": "docker", "image": "etl:1"})
+    assert answer.warnings == [f"{sentence} Runs wait until one does."]
+    assert answer.warnings[0] in str(answer)
+    body = {"flow_id": str(answer.flow_id)}
+    run = site.post("/api/v1/flow-runs", body).json()
+    assert run["warnings"] == answer.warnings and run["run_config"]["image"] == "etl:1"
+    made = waits(site.database, UUID(run["id"]))
+    assert made is not None and (made.code, made.sentence) == ("no_kind", sentence)
+    assert claim(site.database, agent) == []
+    query = "mutation($input: CreateFlowRunInput!) { createFlowRun(input: $input) { warnings } }"
+    created = site.data(query, input={"flowId": str(answer.flow_id)})["createFlowRun"]
+    assert created == {"warnings": answer.warnings}
+    waiting = site.data("query($id: UUID!) { flowRun(id: $id) { waitCode waitReason } }", id=run["id"])["flowRun"]
+    assert waiting == {"waitCode": "no_kind", "waitReason": sentence}
+    assert site.data("query($id: UUID!) { flow(id: $id) { warnings } }", id=str(answer.flow_id))["flow"] == {
+        "warnings": answer.warnings
+    }
+    agent_of(site.database, "docker", ["local"])
+    assert registered(site.database, {"type": "docker", "image": "etl:1"}).warnings == []
+
+
+def test_labels_secrets_and_storages_that_are_missing_are_said_when_a_flow_is_registered(database: Database) -> None:
+    assert registered(database, secrets=["TOKEN"], labels=["gpu"]).warnings == [
+        "The project has no secret 'TOKEN'; set it on the page Secrets or with `appliance secret set TOKEN`, unless agents have it in their "
+        "environment."
+    ]  # nobody is online, so that nothing can be said of labels
+    agent_of(database, "process", ["local"], labels=["etl"])
+    assert registered(database, labels=["gpu", "etl"]).warnings == [
+        "No live agent has label gpu; the closest, a-process, lacks gpu. Runs wait until one does."
+    ]
+    agent_of(database, "process", ["git"])
+    assert registered(database).warnings == [
+        "No live agent that could start the run knows storage 'local'. Runs wait until one does."
+    ]
+    run = create(database, registered(database).flow_id)
+    made = waits(database, run)
+    assert made is not None and made.code == "no_storage"
+    assert claim(database, agent_of(database, "process", ["git"])) == []
+    assert claim(database, agent_of(database, "process", ["git", "local"]))[0].flow_run_id == run
+
+
+def test_what_flow_schedule_and_run_say_is_merged_in_this_order_and_kept(site: Site) -> None:
+    db = site.database
+    code = {"type": "process", "env": {"A": "code", "B": "code"}, "labels": ["x"], "working_dir": "/srv"}
+    flow = registered(db, code | {"run_timeout": 60.0}, parameters=[N, REGION]).flow_id
+    assert stored(db, create(db, flow), "overrides") is None
+    defaults(db, flow, parameters={"region": "eu"}, run_config={"env": {"B": "flow", "C": "flow"}}, labels=["y"])
+    run = create(db, flow, run_config={"env": {"C": "run"}, "working_dir": "/tmp"}, parameters={"n": 1})
+    assert stored(db, run) == code | {
+        "env": {"A": "code", "B": "flow", "C": "run"},
+        "working_dir": "/tmp",
+        "run_timeout": 60.0,
+    }
+    assert stored(db, run, "labels") == ["y"] and stored(db, run, "parameters") == {"n": 1, "region": "eu"}
+    view = site.get(f"/api/v1/flow-runs/{run}").json()
+    assert view["origins"] == {
+        "type": "code", "run_timeout": "code", "working_dir": "run", "labels": "flow",
+        "env.A": "code", "env.B": "flow", "env.C": "run",
+    }  # fmt: skip
+    assert view["run_config"]["env"] == dict.fromkeys("ABC", "(not shown)")
+    query = "query($id: UUID!) { flowRun(id: $id) { runConfig { kind labelsOrigin parametersOfFlow fields { name value origin } } } }"
+    shown = site.data(query, id=str(run))["flowRun"]["runConfig"]
+    assert (shown["kind"], shown["labelsOrigin"], shown["parametersOfFlow"]) == ("process", "flow", ["region"])
+    assert {"name": "env.C", "value": "(not shown)", "origin": "run"} in shown["fields"]
+    assert {"name": "working_dir", "value": "/tmp", "origin": "run"} in shown["fields"]
+
+
+def test_a_run_config_of_another_kind_replaces_all_but_the_timeout(database: Database) -> None:
+    flow = registered(database, {"type": "local", "env": {"A": "1"}, "run_timeout": 5.0}).flow_id
+    run = create(database, flow, run_config={"type": "docker", "image": "etl:2", "labels": ["big"], "env": {}})
+    assert stored(database, run) == {"type": "docker", "image": "etl:2", "run_timeout": 5.0}
+    assert stored(database, run, "labels") == ["big"]
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"type": "docker", "privileged": True}, "run config is not valid"),
+        ({"image": "etl"}, "run config is not valid"),
+        ({"env": {"PATH": "/"}}, "env can't set PATH"),
+        ({"run_timeout": 5}, "set the run timeout of the flow"),
+        ({"labels": "gpu"}, "must be a list of strings"),
+        ({"env": {"GIT_SSH": "x"}}, "env can't set GIT_SSH"),
+        ({"working_dir": "/secret"}, "/secret"),
+    ],
+)
+def test_what_no_agent_could_start_is_refused_at_once(
+    database: Database, config: dict[str, Any], sentence: str
+) -> None:
+    flow = registered(database).flow_id
+    agent_of(database, "process", ["local"], env_names=["*"], roots=["/f"])
+    with pytest.raises(Invalid, match=sentence):
+        create_run(database, ALICE, CreateFlowRun(flow_id=flow, run_config=config))
+    with pytest.raises(Invalid, match=sentence):
+        defaults(database, flow, run_config=config)
+    assert rows(database, "select id from flow_run") == []
+
+
+def test_runs_of_a_schedule_have_its_run_config_and_follow_edits(site: Site) -> None:
+    db = site.database
+    flow = registered(db, schedules=[MINUTELY | {"run_config": {"env": {"A": "schedule"}}}]).flow_id
+    schedule = UUID(str(one(db, "select id from schedule")["id"]))
+    assert registered(db, schedules=[MINUTELY | {"run_config": {"env": {"A": "schedule"}}}]).schedules == []
+    planned = [UUID(str(row["id"])) for row in rows(db, "select id from flow_run")]
+    assert {stored(db, run)["env"]["A"] for run in planned} == {"schedule"}
+    schedules.change(db, ALICE, schedule, EditSchedule(run_config={"env": {"A": "(not shown)", "B": "edited"}}))
+    planned = [UUID(str(row["id"])) for row in rows(db, "select id from flow_run")]
+    assert stored(db, planned[0])["env"] == {"A": "schedule", "B": "edited"}
+    assert stored(db, planned[0], "overrides") == {
+        "schedule": {"run_config": {"env": {"A": "schedule", "B": "edited"}}}
+    }
+    view = site.get(f"/api/v1/schedules/{schedule}").json()
+    assert view["run_config"] == {"env": {"A": "(not shown)", "B": "(not shown)"}}
+    assert [(edit["field"], edit["code"]) for edit in view["edits"]] == [("run_config", {"env": {"A": "(not shown)"}})]
+    with pytest.raises(Invalid, match="beside its run config"):
+        schedules.create(db, ALICE, flow, YEARLY | {"run_config": {"labels": ["gpu"]}})
+
+
+def test_a_run_keeps_what_its_request_said_when_it_moves_to_a_new_version(database: Database) -> None:
+    flow = registered(database, {"type": "local", "env": {"A": "old"}}).flow_id
+    run = create(database, flow, run_config={"env": {"B": "run"}})
+    agent = enrol(database)
+    assert claim(database, agent)[0].run_config["env"] == {"A": "old", "B": "run"}
+    registered(database, {"type": "local", "env": {"A": "new"}})
+    gone = CodeGone(flow_run_id=run, attempt=1, reason="The file has changed.")
+    assert deploys.take_back(database, AGENT, agent, gone).taken_back
+    assert stored(database, run)["env"] == {"A": "new", "B": "run"}
+
+
+def test_defaults_of_a_flow_reach_planned_runs_and_are_audited(site: Site) -> None:
+    db = site.database
+    flow = registered(db, schedules=[MINUTELY], parameters=[N, REGION]).flow_id
+    body = {"parameters": {"region": "eu"}, "run_config": {"env": {"A": "1"}}, "reason": "moved"}
+    answer = site.client.put(f"/api/v1/flows/{flow}/defaults", json=body, headers=site.headers("operator"))
+    assert answer.json()["defaults"] == {
+        "parameters": {"region": "eu"},
+        "labels": None,
+        "run_config": {"env": {"A": "(not shown)"}},
+    }
+    planned = [UUID(str(row["id"])) for row in rows(db, "select id from flow_run")]
+    assert planned and {stored(db, run, "parameters")["region"] for run in planned} == {"eu"}
+    told = rows(db, "select data from event where kind = 'flow.defaults'")
+    assert "moved" in str(told[0]["data"]) and "run_config" in str(told[0]["data"])
+    query = "mutation($input: SetFlowDefaultsInput!) { setFlowDefaults(input: $input) { flow { defaults { parameters labels runConfig } } } }"
+    fields = {"flowId": str(flow), "labels": ["big"], "runConfig": {"env": {"A": "(not shown)"}}}
+    shown = site.data(query, input=fields)["setFlowDefaults"]["flow"]["defaults"]
+    assert shown == {"parameters": {}, "labels": ["big"], "runConfig": {"env": {"A": "(not shown)"}}}
+    run = create(db, flow)
+    assert (stored(db, run)["env"], stored(db, run, "labels")) == ({"A": "1"}, ["big"])
+    assert stored(db, run, "parameters")["region"] == "us"
+    denied = site.client.put(f"/api/v1/flows/{flow}/defaults", json={}, headers=site.headers("viewer"))
+    assert denied.status_code == 403
+
+
+def test_defaults_must_fit_the_newest_version_and_those_it_drops_are_said(database: Database) -> None:
+    required = {"name": "day", "required": True, "schema": {"type": "string"}}
+    flow = registered(database, parameters=[N, REGION, required]).flow_id
+    with pytest.raises(Invalid, match="'n' must be an integer"):
+        defaults(database, flow, parameters={"n": "many"})
+    with pytest.raises(Invalid, match="has no parameter 'regio'"):
+        defaults(database, flow, parameters={"regio": "eu"})
+    defaults(database, flow, parameters={"region": "eu"})
+    answer = registered(database, parameters=[N])
+    assert answer.warnings == [
+        "The flow has a default for parameter 'region', which version 2 does not have; remove it from the flow's defaults."
+    ]
+    assert stored(database, create(database, flow), "parameters") == {"n": 0}
+
+
+def test_an_agent_says_which_storages_it_knows_and_what_it_found_wrong(site: Site) -> None:
+    agent_of(site.database, "process", ["local", "git"], problems=["Runs can't store their results: no."])
+    enrol(site.database, "of the release before")
+    listed = {agent["name"]: agent for agent in site.get("/api/v1/agents").json()["items"]}
+    assert listed["a-process"]["storages"] == ["git", "local"]
+    assert listed["a-process"]["problems"] == ["Runs can't store their results: no."]
+    assert (listed["of the release before"]["storages"], listed["of the release before"]["problems"]) == (None, [])
+    shown = site.data("{ agents { name storages problems } }")["agents"]
+    assert {"name": "of the release before", "storages": None, "problems": []} in shown
+    with pytest.raises(Invalid, match="at most 50 storages"):
+        agent_of(site.database, "process", ["Not A Type"])
+    register(site.database, "other")

@@ -1,0 +1,78 @@
+"""Run configs in code and on the wire: the same rules on both sides, one sentence for what is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appliance import DockerRun, KubernetesRun, LocalRun, ProcessRun, UniversalRun
+from appliance.protocol import run_config
+from appliance.protocol.run_config import DockerDocument, KubernetesDocument, ProcessDocument, decode
+
+
+def test_a_local_run_is_registered_as_it_always_was() -> None:
+    assert LocalRun({"A": "1"}, ["big"], "/srv").to_document() == {
+        "type": "local",
+        "env": {"A": "1"},
+        "labels": ["big"],
+        "working_dir": "/srv",
+    }
+    assert isinstance(LocalRun(), ProcessRun)
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        (UniversalRun(), run_config.RunConfigDocument),
+        (ProcessRun(working_dir="/srv"), ProcessDocument),
+        (LocalRun(), ProcessDocument),
+        (DockerRun("registry:5000/etl:1@sha256:00", ["a"], gpus=1, cpus=2, memory="2g"), DockerDocument),
+        (KubernetesRun(job_template={"kind": "Job"}, cpu_limit="1.5", memory_limit="1Gi"), KubernetesDocument),
+    ],
+)
+def test_what_code_says_can_be_read_on_the_wire(config: UniversalRun, kind: type) -> None:
+    assert isinstance(decode(config.to_document()), kind)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: DockerRun("--privileged"), "image '--privileged' is not the name of an image"),
+        (lambda: DockerRun(volumes=["/data"]), "volume '/data' is not valid"),
+        (lambda: DockerRun(volumes=["/a/../etc:/etc"]), "volume '/a/../etc:/etc' is not valid"),
+        (lambda: DockerRun(networks=["-x"]), "network '-x' is not valid"),
+        (lambda: DockerRun(memory="lots"), "memory 'lots' is not valid"),
+        (lambda: DockerRun(cpus=0), "cpus 0.* is not valid"),
+        (lambda: DockerRun(gpus=-1), "gpus -1 is not valid"),
+        (lambda: DockerRun(pull="sometimes"), "pull 'sometimes' is not valid; use one of missing, always, never"),
+        (lambda: DockerRun(command=["x"] * 51), "command has too many or too long items"),
+        (lambda: DockerRun(env={"PATH": "/"}), "env can't set PATH"),
+        (lambda: DockerRun(working_dir="a\0"), "working_dir contains a NUL character"),
+        (lambda: KubernetesRun(namespace="No_Such"), "namespace 'No_Such' is not valid"),
+        (lambda: KubernetesRun(cpu_request="half"), "cpu_request 'half' is not valid"),
+        (lambda: KubernetesRun(memory_limit="2 GB"), "memory_limit '2 GB' is not valid"),
+        (lambda: KubernetesRun(service_account_name="a b"), "service_account_name 'a b' is not valid"),
+        (lambda: KubernetesRun(image_pull_policy="never"), "image_pull_policy 'never' is not valid"),
+        (lambda: KubernetesRun(job_template={"kind": "Pod"}), "job_template is not a job"),
+        (lambda: KubernetesRun(job_template={"kind": "Job", "x": "y" * 70_000}), "job_template is too long"),
+    ],
+)
+def test_what_can_not_be_meant_is_refused_in_code(make: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        make()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"type": "docker", "privileged": True},
+        {"type": "docker", "host_config": {}},
+        {"type": "process", "image": "x"},
+        {"type": "vertex"},
+        {"type": "docker", "gpus": "some"},
+    ],
+)
+def test_unknown_fields_and_kinds_are_refused(document: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="The run config is not valid"):
+        decode(document)
