@@ -82,8 +82,9 @@ interface Change {
 
 export async function createRun(
   input: Pick<CreateFlowRunInput, "flowId" | "parameters" | "name" | "scheduledTime"> & { idempotencyKey: string },
-): Promise<{ id: string; name: string }> {
-  return (await execute(CreateRunDocument, { input })).createFlowRun.flowRun;
+): Promise<{ id: string; name: string; warnings: string[] }> {
+  const { flowRun, warnings } = (await execute(CreateRunDocument, { input })).createFlowRun;
+  return { ...flowRun, warnings };
 }
 
 export async function stopRun(flowRunId: string, reason: string): Promise<void> {

@@ -1,7 +1,15 @@
 /** Flows: the list, and one flow with its schedules. */
 
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import { FlowDocument, type FlowQuery, FlowsDocument, type FlowsQuery, SetRunTimeoutDocument } from "./generated";
+import {
+  FlowDocument,
+  type FlowQuery,
+  FlowsDocument,
+  type FlowsQuery,
+  SetFlowDefaultsDocument,
+  type SetFlowDefaultsInput,
+  SetRunTimeoutDocument,
+} from "./generated";
 import { execute } from "./graphql";
 import { flowKeys } from "./keys";
 
@@ -32,4 +40,9 @@ export function flowQuery(id: string) {
 /** 0 seconds: no limit; null: what the code says, or else the site. */
 export async function setRunTimeout(flowId: string, seconds: number | null) {
   return (await execute(SetRunTimeoutDocument, { input: { flowId, seconds } })).setRunTimeout.flow;
+}
+
+/** All of it replaces what is there. */
+export async function setFlowDefaults(input: SetFlowDefaultsInput) {
+  return (await execute(SetFlowDefaultsDocument, { input })).setFlowDefaults.flow;
 }

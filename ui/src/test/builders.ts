@@ -87,6 +87,7 @@ export function run(more: Partial<Run> = {}): Run {
     waitCode: null,
     waitHolders: [],
     parameters: {},
+    runConfig: { kind: "universal", labelsOrigin: "code", parametersOfFlow: [], fields: [] },
     errorCount: 0,
     logCount: 0,
     cause: null,
@@ -160,6 +161,8 @@ export function flow(parameters: Parameter[] = [], more: Partial<Flow> = {}): Fl
     nextRun: null,
     runTimeout: null,
     runTimeoutSource: "site",
+    warnings: [],
+    defaults: { parameters: {}, labels: null, runConfig: {} },
     ...more,
   };
 }

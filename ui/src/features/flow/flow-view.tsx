@@ -9,6 +9,7 @@ import { Strip } from "../../ui/strip";
 import { ScheduleList } from "../schedules/schedule-list";
 import { useWriting } from "../session/permissions";
 import { CompareVersions } from "./compare-versions";
+import { DefaultsCard } from "./defaults-card";
 import { FlowMenu } from "./flow-menu";
 import { RecentRuns } from "./recent-runs";
 import { RunTimeoutCard } from "./run-timeout-card";
@@ -61,6 +62,11 @@ export function FlowView({ flow }: { flow: Flow }) {
         ) : (
           flow.paused && <p className="muted">This flow is paused: its runs wait, and its schedules plan none.</p>
         )}
+        {flow.warnings.map((warning) => (
+          <p key={warning} className="muted" role="note">
+            {warning}
+          </p>
+        ))}
       </header>
       <div className="flow-grid">
         <RecentRuns flow={flow} />
@@ -72,6 +78,7 @@ export function FlowView({ flow }: { flow: Flow }) {
             <ScheduleList schedules={flow.schedules} />
           </section>
           <RunTimeoutCard flow={flow} />
+          <DefaultsCard flow={flow} />
           <VersionCard flow={flow} />
           <CompareVersions flow={flow} />
           <ParametersCard flow={flow} />

@@ -2,11 +2,12 @@
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { createRun, type Run } from "../../api/flow-runs";
 import type { Flow } from "../../api/flows";
 import { ApiError } from "../../api/http";
 import { flowKeys, flowRunKeys } from "../../api/keys";
+import { withDefaults } from "../../lib/flow-defaults";
 import { readTime } from "../../lib/form-model";
 import { keyPerContent } from "../../lib/keys";
 import { toast } from "../../ui/toasts";
@@ -19,7 +20,8 @@ export const AT = "when:at";
 export type RunFormState = ReturnType<typeof useRunForm>;
 
 export function useRunForm(flow: Flow, source: Run | null) {
-  const form = useParameterForm(flow.version.parameters, source?.parameters);
+  const parametersOfFlow = useMemo(() => withDefaults(flow), [flow]);
+  const form = useParameterForm(parametersOfFlow, source?.parameters);
   const [when, setWhen] = useState<"now" | "later">("now");
   const [at, setAt] = useState("");
   const [name, setName] = useState("");
@@ -93,7 +95,7 @@ function useCreate(onRefusal: (error: Error) => void) {
   const create = useMutation({
     mutationFn: createRun,
     onSuccess: async (run) => {
-      toast(`Created run ${run.name}.`);
+      toast([`Created run ${run.name}.`, ...run.warnings].join(" "));
       void client.invalidateQueries({ queryKey: flowRunKeys.lists });
       void client.invalidateQueries({ queryKey: flowKeys.all });
       await navigate({ to: "/runs/$runId", params: { runId: run.id } });

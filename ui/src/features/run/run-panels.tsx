@@ -16,9 +16,16 @@ const show = (value: unknown) => (value === undefined ? "" : printJson(value));
 
 export function ParametersPanel({ run }: { run: Run }) {
   const defined = run.version.parameters;
+  const ofFlow = run.runConfig?.parametersOfFlow ?? [];
   const extra = Object.keys(run.parameters).filter((name) => !defined.some((one) => one.name === name));
   const rows = [...defined, ...extra.map((name) => ({ name, required: true, default: undefined }))];
-  if (rows.length === 0) return <Empty title="This flow takes no parameters." />;
+  if (rows.length === 0)
+    return (
+      <section className="panel-scroll" aria-label="Parameters" tabIndex={0}>
+        <Empty title="This flow takes no parameters." />
+        <StartTable run={run} />
+      </section>
+    );
   const copy = (text: string, what: string) => copyText(text, `Parameters copied as ${what}.`);
   return (
     <section className="panel-scroll" aria-label="Parameters" tabIndex={0}>
@@ -39,7 +46,12 @@ export function ParametersPanel({ run }: { run: Run }) {
               <tr key={parameter.name}>
                 <td className="strong">{parameter.name}</td>
                 <td className="mono">
-                  {show(value)} {changed && <span className="mark">changed</span>}
+                  {show(value)}{" "}
+                  {ofFlow.includes(parameter.name) ? (
+                    <span className="mark">the flow's default</span>
+                  ) : (
+                    changed && <span className="mark">changed</span>
+                  )}
                 </td>
                 <td className="mono muted">{parameter.required ? "" : show(parameter.default)}</td>
               </tr>
@@ -63,9 +75,56 @@ export function ParametersPanel({ run }: { run: Run }) {
           Copy as command
         </Button>
       </div>
+      <StartTable run={run} />
     </section>
   );
 }
+
+const ORIGINS: Record<string, string> = {
+  code: "the flow's code",
+  flow: "the flow's defaults",
+  schedule: "the schedule",
+  run: "this run's request",
+};
+
+/** How the run is started, and who said what of it. */
+function StartTable({ run }: { run: Run }) {
+  if (!run.runConfig) return null;
+  const { kind, fields, labelsOrigin } = run.runConfig;
+  const rows = [
+    ...fields.map(({ name, value, origin }) => ({ name, value: show(value), origin })),
+    { name: "labels", value: run.labels.join(", ") || "none", origin: labelsOrigin },
+  ];
+  return (
+    <table className="table wrap-table" aria-label="Run config">
+      <caption>{KINDS[kind] ?? kind}</caption>
+      <thead>
+        <tr>
+          <th scope="col">Run config</th>
+          <th scope="col">Value</th>
+          <th scope="col">From</th>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map(({ name, value, origin }) => (
+          <tr key={name}>
+            <td className="strong">{name}</td>
+            <td className="mono">{value}</td>
+            <td className="muted">{ORIGINS[origin] ?? origin}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+const KINDS: Record<string, string> = {
+  universal: "Starts on any agent",
+  process: "Starts as a process",
+  local: "Starts as a process",
+  docker: "Starts in a Docker container",
+  kubernetes: "Starts as a Kubernetes job",
+};
 
 export function StateHistory({ run }: { run: Run }) {
   return (
