@@ -28,7 +28,7 @@ SUBJECTS = {
     "Caching": ("cache_validators", "fingerprints"),
     "Executors": ("executors",),
     "Inside a run": ("context", "logs", "secrets"),
-    "Where runs execute": ("run_config", "storage"),
+    "Where runs execute": ("run_config", "container_runs", "storage"),
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from appliance.cli.root import invoke
-from tests.integration.builders import YEARLY, begun, create, enrol, register, rows
+from tests.integration.builders import YEARLY, N, begun, create, enrol, one, register, rows
 from tests.integration.server_fixtures import Site
 from tests.integration.test_action_doors import address
 from tests.integration.test_job_doors import run
@@ -152,3 +152,37 @@ def test_a_new_run_says_at_once_what_it_waits_for(site: Site, said: Callable[...
     assert said("run", "etl") == "Waiting: No live agent has label gpu.\n"
     enrol(site.database, "another", labels=["gpu"])
     assert said("run", "etl") == ""
+
+
+def test_defaults_of_a_flow_are_shown_set_and_dropped(
+    site: Site, run: Callable[..., str], said: Callable[..., str]
+) -> None:
+    flow = register(site.database, "etl", parameters=[N]).flow_id
+    assert "are as its code says" in run("flow", "defaults", "demo/etl")
+    text = run("flow", "defaults", "etl", "-p", "n=5", "--label", "big", "--env", "A=1", "--env", "B=2")
+    assert "parameter n = 5" in text and "labels big" in text and "environment variables A, B" in text
+    text = run("flow", "defaults", "etl", "--drop", "parameters.n", "--drop", "labels", "--drop", "env.A")
+    assert "parameter" not in text and "labels" not in text and "environment variables B" in text
+    made = one(site.database, "select run_config from flow_run where id = :id", id=create(site.database, flow))
+    assert '"B"' in str(made["run_config"]).replace("'", '"') and "(not shown)" not in str(made["run_config"])
+    assert "no default 'labels.x'" in said("flow", "defaults", "etl", "--drop", "labels.x", code=2)
+    assert msgspec.json.decode(run("flow", "defaults", "etl", "--drop", "run_config", "--json"))["run_config"] == {}
+
+
+def test_a_run_config_for_one_run_is_named_on_the_command_line(
+    site: Site, run: Callable[..., str], said: Callable[..., str], tmp_path: Path
+) -> None:
+    register(site.database, "etl")
+    enrol(site.database)
+    (tmp_path / "docker.toml").write_text('type = "docker"\nimage = "etl:1"\n[env]\nA = "1"\n')
+    config = str(tmp_path / "docker.toml")
+    made = msgspec.json.decode(run("run", "demo/etl", "--run-config", config, "--env", "B=2", "--json"))
+    assert made["run_config"] == {"type": "docker", "image": "etl:1", "env": {"A": "(not shown)", "B": "(not shown)"}}
+    assert made["warnings"] == ["No live agent starts Docker runs. Runs wait until one does."]
+    assert "Warning: No live agent starts Docker runs." in said("run", "demo/etl", "--run-config", config)
+    (tmp_path / "docker.toml").write_text("type = docker")
+    assert "can't be read" in said("run", "demo/etl", "--run-config", config, code=2)
+    assert "write it like --env MODE=full" in said("run", "demo/etl", "--env", "A", code=2)
+    run("schedule", "add", "demo/etl", "--cron", "0 0 1 1 *", "--env", "A=1")
+    shown = run("schedule", "edit", "etl", "--env", "B=2")
+    assert 'Run config: {"env": {"B": "(not shown)"}}' in shown

@@ -72,14 +72,19 @@ class Script:
         self.claims: list[Claim] = []
         self.enrolments = 0
         self.stop = threading.Event()
+        self.introductions: list[dict[str, Any]] = []
+        self.unknown: tuple[str, ...] = ()
         self.refuse: httpx2.Response | None = None
         self.after: Callable[[], None] = lambda: None
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         if request.url.path.endswith("/agents"):
             self.enrolments += 1
+            self.introductions.append(msgspec.json.decode(request.content))
             if self.refuse is not None:
                 return self.refuse
+            if any(field in self.introductions[-1] for field in self.unknown):
+                return refused(422, "invalid")
             answer: Any = Enrolled(agent_id=uuid4(), heartbeat_interval=10, cancel_grace=10)
             return httpx2.Response(200, content=msgspec.json.encode(answer))
         self.claims.append(msgspec.json.decode(request.content, type=Claim))
@@ -94,11 +99,15 @@ class Script:
         )
 
 
+def recorder(script: Script, capacity: int = 2) -> Recorder:
+    http = httpx2.Client(transport=httpx2.MockTransport(script), base_url="http://appliance.test")
+    return Recorder(Transport("http://appliance.test", "t", http), capacity)
+
+
 def run(
     script: Script, capacity: int = 2, roots: Roots | None = None, projects: list[str] | None = None
 ) -> tuple[int, Recorder]:
-    http = httpx2.Client(transport=httpx2.MockTransport(script), base_url="http://appliance.test")
-    agent = Recorder(Transport("http://appliance.test", "t", http), capacity)
+    agent = recorder(script, capacity)
     agent.roots, agent.projects = roots, projects or []
     return agent.run(script.stop), agent
 
@@ -167,6 +176,24 @@ def test_an_agent_whose_roots_changed_enrols_again_before_its_next_claim(tmp_pat
     run(script, roots=Roots((), (), tmp_path))
     assert script.enrolments == 2
     assert len(script.claims) == 3
+
+
+def test_an_agent_that_finds_a_problem_enrols_again_and_says_so() -> None:
+    script = Script(Claimed(), Claimed(), Claimed())
+    agent = recorder(script)
+    script.after = lambda: setattr(agent, "problems", ["No place for results."])
+    agent.run(script.stop)
+    assert [said.get("problems") for said in script.introductions] == [None, ["No place for results."]]
+
+
+def test_a_server_of_an_earlier_release_is_told_what_it_knows() -> None:
+    script = Script(Claimed())
+    script.unknown = ("storages",)
+    assert run(script, projects=["finance"])[0] == 0
+    assert [("storages" in said, said.get("projects")) for said in script.introductions] == [
+        (True, ["finance"]),
+        (False, ["finance"]),
+    ]
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, "unauthenticated"), (403, "forbidden")])

@@ -35,7 +35,9 @@ const codes = () => [...document.querySelectorAll("pre")].map((code) => code.tex
 
 beforeEach(() => {
   server = fakeServer();
-  server.onField("createFlowRun", { createFlowRun: { flowRun: { id: "run-9", name: "new-otter" } } });
+  server.onField("createFlowRun", {
+    createFlowRun: { flowRun: { id: "run-9", name: "new-otter" }, warnings: ["No live agent starts Docker runs."] },
+  });
 });
 
 describe("the fields", () => {
@@ -105,7 +107,9 @@ describe("the request", () => {
     submit();
     fireEvent.keyDown(document.querySelector("form") as HTMLFormElement, { key: "Enter", ctrlKey: true });
     await waitFor(() => expect(inputs()).toHaveLength(1));
-    answer.release({ createFlowRun: { flowRun: { id: "run-9", name: "new-otter" } } });
+    answer.release({
+      createFlowRun: { flowRun: { id: "run-9", name: "new-otter" }, warnings: ["No live agent starts Docker runs."] },
+    });
     await waitFor(() => expect(page.address()).toBe("/runs/run-9"));
     expect(inputs()).toHaveLength(1);
   });
