@@ -99,6 +99,13 @@ class KubernetesDocument(RunConfigDocument, tag="kubernetes"):
 
 
 _Document = RunConfigDocument | ProcessDocument | LocalDocument | DockerDocument | KubernetesDocument
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "universal": RunConfigDocument.__struct_fields__,
+    "process": ProcessDocument.__struct_fields__,
+    "local": LocalDocument.__struct_fields__,
+    "docker": DockerDocument.__struct_fields__,
+    "kubernetes": KubernetesDocument.__struct_fields__,
+}
 _KINDS: Mapping[str, tuple[Kind, ...]] = {
     "process": ("universal", "process", "local"),
     "docker": ("universal", "docker"),
@@ -131,6 +138,17 @@ def said(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def decode(document: Mapping[str, Any]) -> RunConfigDocument:
     """The run config in a document. Raises ValueError with a sentence."""
+    known = _FIELDS.get(str(document.get("type", "universal")))
+    if known is None:
+        raise ValueError(
+            f"The run config is not valid: type {str(document['type'])[:60]!r} is none of {', '.join(_FIELDS)}."
+        )
+    strange = next((name for name in document if name != "type" and name not in known), None)
+    if strange is not None:
+        raise ValueError(
+            f"The run config is not valid: with type {document.get('type', 'universal')!r}, it has no field {strange[:60]!r}; "
+            f"name another type, or one of {', '.join(known)}."
+        )
     try:
         config: RunConfigDocument = msgspec.convert({"type": "universal", **document}, _Document)
     except msgspec.ValidationError as error:

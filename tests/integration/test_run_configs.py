@@ -106,8 +106,8 @@ def test_a_kind_that_nobody_starts_is_said_when_it_is_registered_and_when_a_run_
 
 def test_labels_secrets_and_storages_that_are_missing_are_said_when_a_flow_is_registered(database: Database) -> None:
     assert registered(database, secrets=["TOKEN"], labels=["gpu"]).warnings == [
-        "The project has no secret 'TOKEN'; set it on the page Secrets or with `appliance secret set TOKEN`, unless agents have it in their "
-        "environment."
+        "Project demo has no secret 'TOKEN'; set it with `appliance secret set TOKEN --project demo` or on the page Secrets, unless agents have "
+        "it in their environment."
     ]  # nobody is online, so that nothing can be said of labels
     agent_of(database, "process", ["local"], labels=["etl"])
     assert registered(database, labels=["gpu", "etl"]).warnings == [

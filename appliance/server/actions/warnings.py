@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.protocol.run_config import Kind, kind_of
-from appliance.server.db.reads import secrets, waiting
+from appliance.server.db.reads import projects, secrets, waiting
 from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.domain.run_configs import merge
@@ -61,9 +61,10 @@ def _unused(flow: FlowRow | Flow, version: FlowVersionRow | FlowVersion) -> list
 
 def _missing_secrets(session: Session, project_id: UUID, declared: Collection[str]) -> list[str]:
     known = secrets.among(session, project_id, declared) if declared else frozenset()
+    missing = [name for name in declared if name not in known]
+    project = next((row.name for row in projects.by_ids(session, [project_id] if missing else [])), "")
     return [
-        f"The project has no secret {name!r}; set it on the page Secrets or with `appliance secret set {name}`, unless agents have it in their "
-        "environment."
-        for name in declared
-        if name not in known
+        f"Project {project} has no secret {name!r}; set it with `appliance secret set {name} --project {project}` or on the page Secrets, unless "
+        "agents have it in their environment."
+        for name in missing
     ]
