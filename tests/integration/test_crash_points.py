@@ -21,6 +21,7 @@ OF_PROCESSES = (
     "agent.created",
     "agent.ended",
     "agent.fetched",
+    "agent.environment_filled",
     "agent.remembered",
     "agent.reported",
     "agent.results.",
