@@ -149,6 +149,11 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     agent_projects: str = ""
     agent_roots: str = ""
     agent_env_names: str = ""
+    agent_environments: bool | None = None
+    agent_index_url: str = ""
+    agent_builds: bool = False
+    agent_pythons: str = ""
+    agent_environments_bytes: Bytes = 10 * 1024**3
     agent_user: str = ""
     server_user: str = ""
     results_url: str = ""
@@ -182,6 +187,17 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
             return environment_names.patterns_in(self.agent_env_names)
         except ValueError as error:
             raise SettingsError(f"{PREFIX}_AGENT_ENV_NAMES {error}.") from error
+
+    @property
+    def open_pythons(self) -> tuple[str, ...]:
+        """The interpreters in `agent_pythons`, which flows may name by their paths. Raises SettingsError."""
+        paths = tuple(path.strip() for path in self.agent_pythons.split(os.pathsep) if path.strip())
+        for path in paths:
+            if not path.startswith("/"):
+                raise SettingsError(
+                    f"{PREFIX}_AGENT_PYTHONS can't contain {path[:80]!r}; write absolute paths of interpreters, with colons in between."
+                )
+        return paths
 
     @property
     def public_hosts(self) -> frozenset[str]:
@@ -294,6 +310,11 @@ def _convert(values: Mapping[str, Any], kind: type[_S], origins: Mapping[str, st
     settings.logger_levels  # noqa: B018 - these raise SettingsError
     if isinstance(settings, Settings):
         settings.proxies, settings.public_hosts, settings.metrics_networks, settings.open_env_names  # noqa: B018
+        settings.open_pythons  # noqa: B018
+        if settings.agent_index_url and not settings.agent_index_url.startswith(("https://", "http://")):
+            raise SettingsError(
+                f"{PREFIX}_AGENT_INDEX_URL must be the address of a package index, as in https://packages.example.org/simple."
+            )
     return settings
 
 

@@ -12,7 +12,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 
-def wheel(folder: Path, name: str, version: str, *, requires: tuple[str, ...] = (), code: str = "", tag: str = "py3-none-any") -> str:
+def wheel(
+    folder: Path, name: str, version: str, *, requires: tuple[str, ...] = (), code: str = "", tag: str = "py3-none-any"
+) -> str:
     """Put a wheel with one module into a folder. Returns its SHA-256."""
     info = f"{name}-{version}.dist-info"
     metadata = [

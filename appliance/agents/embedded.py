@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from appliance.agents.environments import EnvironmentRules
 from appliance.agents.introduction import names_in
 from appliance.agents.process import ProcessAgent
 from appliance.agents.roots import Roots
@@ -28,5 +29,6 @@ def main(settings: Settings, token: str, key: str, *, separated: bool) -> int:
         run_environ=settings.run_environ(),
         hidden=separated,
         key=key_of(key),
+        environments=EnvironmentRules.of(settings, settings.local_url, default=True),
     )
     return agent.run(stop)

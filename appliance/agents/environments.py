@@ -17,6 +17,7 @@ from appliance.agents.environment_folder import Environment, IsWanted, Record, T
 from appliance.agents.installers import Installer, InstallFailed
 from appliance.agents.package_index import IndexClosed, IndexUnreachable, PackageIndex
 from appliance.agents.pythons import Interpreter, NoPython
+from appliance.config import Settings
 from appliance.kit import clock, crash
 from appliance.kit.backoff import delays
 from appliance.kit.distribution import DISTRIBUTION
@@ -50,6 +51,21 @@ class EnvironmentRules:
     builds: bool = False
     pythons: tuple[str, ...] = ()
     most_bytes: int = 10 * 1024**3
+
+    @classmethod
+    def of(cls, settings: Settings, url: str, *, default: bool) -> EnvironmentRules:
+        """Those of the settings, for an agent of the server at this URL. `default` applies where they don't say whether flows may ask."""
+        return cls(
+            allowed=default if settings.agent_environments is None else settings.agent_environments,
+            index_url=settings.agent_index_url or f"{url}/simple",
+            builds=settings.agent_builds,
+            pythons=settings.open_pythons,
+            most_bytes=settings.agent_environments_bytes,
+        )
+
+
+NO_ENVIRONMENTS = EnvironmentRules(allowed=False, index_url="")
+"""Of an agent whose administrator has said nothing."""
 
 
 class Environments:
@@ -86,7 +102,9 @@ class Environments:
             interpreter = pythons.find(python, self._rules.pythons)
         except NoPython as error:
             raise EnvironmentFailed(str(error)) from error
-        lines = sorted(line for line in requirements if pin_of(line)[0] != DISTRIBUTION)  # always of the agent's version
+        lines = sorted(
+            line for line in requirements if pin_of(line)[0] != DISTRIBUTION
+        )  # always of the agent's version
         folder = self._folder / _key(interpreter, lines)
         found = folders.ready(folder)
         if found is not None:

@@ -52,7 +52,10 @@ class Installer:
         """Make an empty virtual environment of this interpreter. Raises InstallFailed or Stopped."""
         for name in ("tmp", "home"):
             (self._folder / name).mkdir(exist_ok=True)
-        self._run([base, "-I", "-m", "venv", "--without-pip", str(self._folder / "venv")], f"{base} could not make a virtual environment")
+        self._run(
+            [base, "-I", "-m", "venv", "--without-pip", str(self._folder / "venv")],
+            f"{base} could not make a virtual environment",
+        )
 
     def install(self, requirements: list[str], *, constraints: Sequence[str] = ()) -> None:
         """Install these, together with what they need. With hashes, everything needs one. Raises InstallFailed or Stopped."""
@@ -137,7 +140,9 @@ def _uv() -> str:
     try:
         return str(find_uv_bin())
     except FileNotFoundError as error:
-        raise InstallFailed(f"The program of uv is missing; run `{install('environments')}` where the agent is installed.") from error
+        raise InstallFailed(
+            f"The program of uv is missing; run `{install('environments')}` where the agent is installed."
+        ) from error
 
 
 def _environment(ours: Mapping[str, str], folder: Path, index_url: str) -> dict[str, str]:

@@ -9,12 +9,15 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
 from appliance.agents.agent import StartFailed
+from appliance.agents.environment_folder import Environment
+from appliance.agents.warm_pool import WarmPool
 from appliance.client import agents
 from appliance.client import run_protocol as runs
 from appliance.client.errors import PASSING, ClientError, NotFound
@@ -33,10 +36,18 @@ _logger = logging.getLogger("appliance.agent")
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a run's process needs. `code`: the folder with code that was fetched; `place`: its description as code on this machine."""
+    """What a run's process needs. `code`: the folder with code that was fetched; `place`: its description as code on this machine; `environment`: the
+    Python that starts it, if not the agent's, and `pool` the starter for that, if there is one."""
 
     code: Path | None = None
     place: dict[str, Any] | None = None
+    environment: Environment | None = None
+    pool: WarmPool | None = None
+
+    def close(self) -> None:
+        """Once the process was started, which holds the environment itself, or was not."""
+        if self.environment is not None:
+            self.environment.release()
 
 
 class Starter(Protocol):
@@ -139,7 +150,7 @@ class Preparations:
         work = access.work
         try:
             prepared = self._prepared(access)
-            with self._lock:  # a stop comes before the start, or finds the process
+            with closing(prepared), self._lock:  # a stop comes before the start, or finds the process
                 if not access.stopped.is_set():
                     self._starter.start_prepared(work, directory, prepared)
         except CodeMissing as error:

@@ -26,8 +26,12 @@ from appliance.agents.attempts import (
     write_stop_reason,
 )
 from appliance.agents.code_cache import CodeCache
+from appliance.agents.environment_folder import Environment
+from appliance.agents.environment_pools import EnvironmentPools
+from appliance.agents.environments import NO_ENVIRONMENTS, EnvironmentFailed, EnvironmentRules, Environments
 from appliance.agents.execute import CODE_FILE
 from appliance.agents.exit_reports import ExitReports
+from appliance.agents.installers import Stopped
 from appliance.agents.preparation import Preparations, Prepared, RunAccess
 from appliance.agents.result_sweep import ResultSweep
 from appliance.agents.roots import Roots
@@ -48,7 +52,7 @@ from appliance.protocol import run_config as run_configs
 from appliance.protocol import storage as storages
 from appliance.protocol.agents import Enrolled, Held, Work
 from appliance.protocol.fetched_code import FetchedCode
-from appliance.protocol.run_config import RunConfigDocument
+from appliance.protocol.run_config import ProcessDocument, RunConfigDocument
 from appliance.protocol.storage import LocalCode
 
 _logger = logging.getLogger("appliance.agent")
@@ -77,6 +81,7 @@ class ProcessAgent(Agent):
         python: str = sys.executable,
         hidden: bool = False,
         key: bytes = b"",
+        environments: EnvironmentRules | None = None,
     ) -> None:
         super().__init__(transport, name=name, labels=labels, capacity=capacity, wait=wait)
         self._attempts = AttemptStore(state_dir, key)
@@ -92,6 +97,8 @@ class ProcessAgent(Agent):
         self._exits = ExitReports(transport, self._attempts)
         self._watcher = Watcher(self._on_exit, self.changed.set)
         self._code = CodeCache(state_dir / "code")
+        self._environments = Environments(state_dir / "environments", environments or NO_ENVIRONMENTS)
+        self._environment_pools = EnvironmentPools(hidden=hidden)
         self._preparations = Preparations(self, transport, self.changed.set)
         self._results_url = results_url
         folder = _folder_of(results_url)
@@ -128,6 +135,7 @@ class ProcessAgent(Agent):
             self._sweep.close()
         if self._pool is not None:
             self._pool.close()
+        self._environment_pools.close()
 
     def holding(self) -> list[Held]:
         preparing = self._preparations.holding()  # asked first: one that starts in the meantime is then in both
@@ -166,15 +174,35 @@ class ProcessAgent(Agent):
         name = refused_name(config.env, self.env_names)
         if name:
             raise StartFailed(environment_names.refusal(name, "this agent", self.env_names))
-        if isinstance(place, FetchedCode):
+        if isinstance(place, FetchedCode) or run_configs.environment_of(config) is not None:
             self._preparations.add(work, directory)
         else:
             self._start_process(work, config, directory, Prepared())
 
     def prepare(self, work: Work, access: RunAccess) -> Prepared:
         """Called in a thread of its own. Raises StartFailed, LoadError, CodeMissing or Unreachable."""
-        folder, place = self._code.obtain(work.storage, access)
-        return Prepared(folder, place)
+        is_fetched = storages.is_fetched(work.storage)
+        folder, place = self._code.obtain(work.storage, access) if is_fetched else (None, None)
+        wanted = run_configs.environment_of(run_configs.decode(work.run_config))
+        if wanted is None:
+            return Prepared(folder, place)
+        environment = self._environment(wanted, access)
+        visible = _in_environment(self._inherited(), environment)
+        pool = self._environment_pools.obtain(environment, visible) if self._warm else None
+        return Prepared(folder, place, environment, pool)
+
+    def _environment(self, wanted: ProcessDocument, access: RunAccess) -> Environment:
+        """The environment that a run config asks for. Raises StartFailed."""
+        try:
+            return self._environments.obtain(
+                wanted.python, wanted.requirements, access.say, lambda: not access.stopped.is_set()
+            )
+        except EnvironmentFailed as error:
+            for line in error.detail.splitlines():
+                access.say(line, "ERROR")
+            raise StartFailed(str(error)) from error
+        except Stopped as error:
+            raise StartFailed("Its start was stopped.") from error
 
     def start_prepared(self, work: Work, directory: Path, prepared: Prepared) -> None:
         """Start what was prepared. Raises StartFailed."""
@@ -219,16 +247,18 @@ class ProcessAgent(Agent):
     def _launch(self, work: Work, config: RunConfigDocument, directory: Path, prepared: Prepared) -> LiveProcess:
         cwd = _working_directory(prepared.place or work.storage, config, directory, self.roots)
         environ = self._environ(work, config, directory) | _code(directory, prepared)
-        pid, handle, child = None, -1, None
-        if self._pool is not None:
+        python, visible, pool, held = self._python, self._inherited(), self._pool, []
+        if (environment := prepared.environment) is not None:
+            python, pool, held = str(environment.python), prepared.pool, [environment.held]
+            visible, environ = _in_environment(visible, environment), _in_environment(environ, environment)
+        if pool is not None:
             try:
-                pid, handle = self._pool.start(environ, cwd, directory / OUTPUT)
+                pid, handle = pool.start(environ, cwd, directory / OUTPUT)
+                return LiveProcess(_record(work, pid), directory, handle, pool=pool)
             except PoolUnusable as error:
                 _logger.info("Run %s starts cold: %s.", work.name, error)
-        if pid is None:
-            child = _start_cold(self._python, environ, cwd, directory / OUTPUT, self._inherited())
-            pid, handle = child.pid, os.pidfd_open(child.pid)
-        return LiveProcess(_record(work, pid), directory, handle, child, warm=child is None)
+        child = _start_cold(python, environ, cwd, directory / OUTPUT, visible, held)
+        return LiveProcess(_record(work, child.pid), directory, os.pidfd_open(child.pid), child)
 
     def _environ(self, work: Work, config: RunConfigDocument, directory: Path) -> dict[str, str]:
         """The agent's own environment without the appliance's settings, plus those of runs, secrets, the flow's variables, and the attempt."""
@@ -269,8 +299,8 @@ class ProcessAgent(Agent):
         status: int | None = None
         if process.child is not None:
             status = process.reap()
-        elif process.warm and self._pool is not None:
-            status = self._pool.status(process.record.pid, timeout=1.0)
+        elif process.pool is not None:
+            status = process.pool.status(process.record.pid, timeout=1.0)
         self._record_exit(process.directory, process.record, status)
 
     def _record_exit(self, directory: Path, record: AttemptRecord, status: int | None) -> None:
@@ -327,6 +357,12 @@ def _folders(storage: Mapping[str, Any]) -> list[str]:
     return place.folders if isinstance(place, LocalCode) else []
 
 
+def _in_environment(environ: Mapping[str, str], environment: Environment) -> dict[str, str]:
+    """The variables of a process in an environment, where no path of the agent's own modules may lead."""
+    kept = {name: value for name, value in environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    return kept | environment.variables()
+
+
 def _code(directory: Path, prepared: Prepared) -> dict[str, str]:
     """Tell the run's process where its code is, if that was fetched. Raises StartFailed."""
     if prepared.code is None:
@@ -365,9 +401,14 @@ def _record(work: Work, pid: int) -> AttemptRecord:
 
 
 def _start_cold(
-    python: str, environ: Mapping[str, str], cwd: Path, output: Path, visible: Mapping[str, str]
+    python: str,
+    environ: Mapping[str, str],
+    cwd: Path,
+    output: Path,
+    visible: Mapping[str, str],
+    held: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start the process with the variables that anyone may see; it reads all of them from a file without a name."""
+    """Start the process with the variables that anyone may see; it reads all of them from a file without a name. It keeps `held` open."""
     command = [python, "-P", "-m", "appliance.agents.execute"]  # -P: files next to the flow must not shadow our imports
     handed = os.memfd_create("environment")
     try:
@@ -382,7 +423,7 @@ def _start_cold(
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                pass_fds=[handed],
+                pass_fds=[handed, *held],
             )
     except OSError as error:
         raise StartFailed(f"The run's process could not be started: {error.strerror}.") from error

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from appliance.agents.zygote import HIDDEN, LARGEST
@@ -28,7 +28,15 @@ class PoolUnusable(Exception):
 class WarmPool:
     """One zygote, started with the pool. Thread-safe."""
 
-    def __init__(self, *, hidden: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        hidden: bool = False,
+        python: str = sys.executable,
+        environ: Mapping[str, str] | None = None,
+        held: Sequence[int] = (),
+    ) -> None:
+        """`environ` are the variables of the zygote, by default ours, and `held` file descriptors that it and its processes keep open."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel = ours
         self._changed = threading.Condition()
@@ -36,19 +44,21 @@ class WarmPool:
         self._statuses: dict[int, int] = {}  # pid -> exit code, negative for a signal
         self._next_id = 0
         self._ready = self._dead = False
+        self._running: set[int] = set()
+        self._environ = dict(os.environ if environ is None else environ)
         with theirs:
             self._process = subprocess.Popen(
                 [
-                    sys.executable,
+                    python,
                     "-P",
                     "-m",
                     "appliance.agents.zygote",
                     str(theirs.fileno()),
                     *([HIDDEN] if hidden else []),
                 ],
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *held],
                 env={
-                    name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")
+                    name: value for name, value in self._environ.items() if not name.startswith("APPLIANCE_")
                 },  # keep secrets from runs
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
@@ -58,8 +68,8 @@ class WarmPool:
     def start(self, environ: Mapping[str, str], directory: Path, output: Path) -> tuple[int, int]:
         """Start a run process. Returns its pid and a pidfd. Raises PoolUnusable."""
         if any(
-            name.startswith(_COLD_PREFIXES) and environ.get(name) != os.environ.get(name)
-            for name in {*environ, *os.environ}
+            name.startswith(_COLD_PREFIXES) and environ.get(name) != self._environ.get(name)
+            for name in {*environ, *self._environ}
         ):
             raise PoolUnusable("it sets environment variables that are read before the interpreter starts")
         with self._changed:
@@ -78,6 +88,21 @@ class WarmPool:
             if not is_answered:
                 self._process.kill()  # otherwise it may still fork the process that now starts cold
             raise PoolUnusable("the zygote did not answer")
+
+    def wait_until_ready(self) -> None:
+        """Wait until it can start processes, or it is clear that it can't."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ready or self._dead, READY_SECONDS)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it can't start processes any more."""
+        return self._dead
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether none of its processes is still running."""
+        return not self._running
 
     def status(self, pid: int, timeout: float) -> int | None:
         """The exit code of a process that has ended, negative for a signal; None if the zygote did not report it."""
@@ -107,10 +132,12 @@ class WarmPool:
                 with self._changed:
                     if "exited" in message:
                         self._statuses[message["exited"]] = message["status"]
+                        self._running.discard(message["exited"])
                     elif "ready" in message:
                         self._ready = True
                     else:
                         self._started[message["id"]] = (message["pid"], fds[0])
+                        self._running.add(message["pid"])
                     self._changed.notify_all()
         except OSError as error:
             _logger.warning("Lost the connection to the zygote; runs start cold: %s", error)

@@ -13,18 +13,19 @@ from pathlib import Path
 from subprocess import Popen
 
 from appliance.agents.attempts import AttemptRecord
+from appliance.agents.warm_pool import WarmPool
 from appliance.kit import clock
 
 
 @dataclass(eq=False)
 class LiveProcess:
-    """A live process of a run: our own child (`child` is set), the zygote's (`warm`), or an adopted one (neither)."""
+    """A live process of a run: our own child (`child` is set), one of a warm pool, or an adopted one (neither)."""
 
     record: AttemptRecord
     directory: Path
     handle: int  # pidfd
     child: Popen[bytes] | None = None
-    warm: bool = False
+    pool: WarmPool | None = None
     kill_at: float | None = field(default=None)
     is_reaped: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)

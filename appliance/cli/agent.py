@@ -7,6 +7,7 @@ import socket
 import click
 
 from appliance import config
+from appliance.cli.agent_environments import environments as environments_commands
 from appliance.cli.agent_roots import roots as roots_commands
 from appliance.cli.connection import connect
 from appliance.cli.options import env_name_option, roots_option
@@ -25,6 +26,7 @@ def agent() -> None:
 
 
 agent.add_command(roots_commands)
+agent.add_command(environments_commands)
 
 
 @agent.command(epilog=EPILOG)
@@ -60,6 +62,7 @@ def process(
     """Start each run as a process on this machine. On SIGTERM, the agent stops taking runs; active runs continue."""
     from pathlib import Path
 
+    from appliance.agents.environments import EnvironmentRules
     from appliance.agents.introduction import names_in
     from appliance.agents.process import ProcessAgent
     from appliance.agents.roots import Roots
@@ -69,6 +72,7 @@ def process(
     logs.configure(settings.log_level, settings.log_format)
     directory = Path(state_dir) if state_dir else settings.data_path / "agent" / name
     stop = lifecycle.stop_on_signals()
+    url, token = config.client_address()
     worker = ProcessAgent(
         connect(),
         name=name,
@@ -81,6 +85,7 @@ def process(
         results_url=settings.results_url,  # none by default: a restart on another machine could not read a local folder
         run_environ=settings.run_environ(),
         hidden=True,
-        key=key_of(config.client_address()[1]),
+        key=key_of(token),
+        environments=EnvironmentRules.of(settings, url, default=False),
     )
     return worker.run(stop)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from os import PathLike, fspath
 from typing import Any, ClassVar
 
 from appliance.kit import options
 from appliance.kit.run_environment import env_problem
+from appliance.protocol.environments import normalized, python_problem, requirements_problem
 
 
 class RunConfig:
@@ -31,18 +33,39 @@ class UniversalRun(RunConfig):
 
 
 class ProcessRun(RunConfig):
-    """Runs as a process on the agent's machine, in `working_dir` when given."""
+    """Runs as a process on the agent's machine, in `working_dir` when given.
+
+    With `python`, `requirements`, or `lock`, it gets an environment of its own, which has the SDK and these packages: `python` is a version such as
+    "3.12" or the path of an interpreter, by default the agent's; `requirements` are names with pins, such as "pandas==2.2.3"; and `lock` is the file
+    that has them instead, from the folder of the project or, without one, of the flow. It is read when the flow is registered.
+    """
 
     kind = "process"
 
     def __init__(
-        self, env: Mapping[str, str] | None = None, labels: Iterable[str] = (), working_dir: str | None = None
+        self,
+        env: Mapping[str, str] | None = None,
+        labels: Iterable[str] = (),
+        working_dir: str | None = None,
+        python: str | None = None,
+        requirements: Iterable[str] = (),
+        lock: str | PathLike[str] | None = None,
     ) -> None:
         super().__init__(env, labels)
         self.working_dir = options.text("working_dir", working_dir)
+        self.python = options.text("python", python)
+        self.requirements = sorted({*map(normalized, options.strings("requirements", requirements))})
+        self.lock = None if lock is None else fspath(lock)
+        if self.lock is not None and self.requirements:
+            raise ValueError("A run config has either requirements or a lock; put the requirements into the lock.")
+        problem = python_problem(self.python) or requirements_problem(self.requirements)
+        if problem:
+            raise ValueError(problem)
 
     def to_document(self) -> dict[str, Any]:
-        return super().to_document() | {"working_dir": self.working_dir}
+        document = super().to_document() | {"working_dir": self.working_dir}
+        own = {"python": self.python, "requirements": self.requirements, "lock": self.lock}
+        return document | {name: value for name, value in own.items() if value}
 
 
 class LocalRun(ProcessRun):

@@ -20,7 +20,7 @@ from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
 from appliance.core.serialize import serialize
 from appliance.kit import options
-from appliance.packaging import local_agent
+from appliance.packaging import local_agent, lock_files
 from appliance.packaging import project_file as project_files
 from appliance.packaging.bundle import BundleStorage
 from appliance.packaging.local import LocalStorage
@@ -144,6 +144,7 @@ def registration(
         project_file = project_files.declared(source, flow.name)
         given |= project_file.labels_beside(flow.name, own)
         document = project_file.applied(flow.name, document, flow.run_config is not None)
+    document["run_config"] = lock_files.resolved(flow.name, document["run_config"], source)
     return Registration(
         project=project,
         name=flow.name,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from appliance.kit.run_environment import env_problem
-from appliance.protocol import containers
+from appliance.protocol import containers, environments
 
 Kind = Literal["universal", "process", "local", "docker", "kubernetes"]
 
@@ -29,7 +29,15 @@ class RunConfigDocument(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
 
 
 class ProcessDocument(RunConfigDocument, tag="process"):
-    """A process on the agent's machine."""
+    """A process on the agent's machine, in an environment of its own if it names a Python or packages."""
+
+    python: str | None = None
+    requirements: list[str] = []
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        yield environments.python_problem(self.python)
+        yield environments.requirements_problem(self.requirements)
 
 
 class LocalDocument(ProcessDocument, tag="local"):
@@ -134,6 +142,13 @@ def kind_of(document: Mapping[str, Any]) -> Kind:
 def said(config: Mapping[str, Any]) -> dict[str, Any]:
     """A run config without the fields that say nothing."""
     return {name: value for name, value in config.items() if value is not None and value != [] and value != {}}
+
+
+def environment_of(config: RunConfigDocument) -> ProcessDocument | None:
+    """The run config if it asks for an environment of its own."""
+    if isinstance(config, ProcessDocument) and (config.python is not None or config.requirements):
+        return config
+    return None
 
 
 def decode(document: Mapping[str, Any]) -> RunConfigDocument:

@@ -1,0 +1,126 @@
+"""Runs in environments of their own, under an agent of a real server and against its package index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from appliance.agents.environments import EnvironmentRules
+from appliance.cli.root import cli
+from appliance.client import flow_runs
+from appliance.protocol.flow_runs import FlowRunView
+from tests.integration.live import LiveServer
+from tests.integration.test_process_agent import Host
+from tests.wheelhouse import wheel
+
+pytestmark = pytest.mark.slow
+
+FLOWS = """
+from appliance import Flow, ProcessRun, get_logger, task
+
+@task
+def show():
+    import os, shutil, sys
+    from importlib.util import find_spec
+    import tiny
+    found = [tiny.VERSION, find_spec("litestar") is None, sys.prefix == os.environ["VIRTUAL_ENV"], shutil.which("python").startswith(sys.prefix)]
+    get_logger().info("found %s", found)
+
+@task
+def fall():
+    import os, signal
+    os.kill(os.getpid(), signal.SIGKILL)
+
+with Flow("old", run_config=ProcessRun(requirements=["tiny==1.0"])) as old:
+    show()
+
+with Flow("new", run_config=ProcessRun(lock="tiny.lock")) as new:
+    show()
+
+with Flow("absent", run_config=ProcessRun(requirements=["absent==1.0"], env={"A": "b"})) as absent:
+    show()
+
+with Flow("falls", run_config=ProcessRun(requirements=["tiny==1.0"])) as falls:
+    fall()
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    wheels = tmp_path_factory.mktemp("wheels")
+    flows = tmp_path_factory.mktemp("flows")
+    wheel(wheels, "tiny", "1.0")
+    digest = wheel(wheels, "tiny", "2.0")
+    (flows / "flows.py").write_text(FLOWS)
+    (flows / "tiny.lock").write_text(f"# a lock\ntiny==2.0 \\\n    --hash=sha256:{digest}\n")
+    live = LiveServer(tmp_path_factory.mktemp("server") / "data", APPLIANCE_WHEELS=str(wheels)).start()
+    live.register(flows / "flows.py")
+    yield live
+    live.kill()
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("agent")
+
+
+def host(server: LiveServer, state: Path, warm: bool = True, allowed: bool = True) -> Host:
+    rules = EnvironmentRules(allowed=allowed, index_url=f"{server.url}/simple")
+    found = Host(server, state, warm=warm, environments=rules)
+    found.start()
+    return found
+
+
+def lines(server: LiveServer, run: FlowRunView) -> list[str]:
+    return [line.message for line in flow_runs.logs(server.client, run.id)]
+
+
+def run(server: LiveServer, flow: str) -> FlowRunView:
+    return server.ended(server.create(flow))
+
+
+@pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
+def test_flows_with_packages_that_conflict_share_an_agent(server: LiveServer, state: Path, warm: bool) -> None:
+    agent = host(server, state, warm)
+    try:
+        created = [server.create(flow) for flow in ("old", "new", "old", "new")]
+        ended = [server.ended(each) for each in created]
+        assert [each.state for each in ended] == ["Success"] * 4
+        logs = [lines(server, each) for each in ended]
+        for number, version in enumerate(("1.0", "2.0", "1.0", "2.0")):
+            assert f"found ['{version}', True, True, True]" in logs[number]
+            assert any(line.startswith("Environment ") and "was built before" in line for line in logs[number]) or any(
+                line.startswith("Built environment ") for line in logs[number]
+            )
+        fallen = run(server, "falls")
+        assert fallen.state == "Crashed" and "SIGKILL" in fallen.state_message, fallen
+    finally:
+        agent.stop()
+    result = CliRunner().invoke(cli, ["agent", "environments", "list", "--state-dir", str(state), "--json"])
+    listed = json.loads(result.stdout)
+    assert sorted(each["requirements"] for each in listed) == [["tiny==1.0"], ["tiny==2.0"]]
+    assert not any(each["in_use"] for each in listed)
+
+
+def test_a_failed_build_says_what_is_missing(server: LiveServer, state: Path) -> None:
+    agent = host(server, state)
+    try:
+        failed = run(server, "absent")
+    finally:
+        agent.stop()
+    assert "has no wheel of absent 1.0" in failed.state_message
+    said = "\n".join(lines(server, failed))
+    assert "Building environment" in said and "absent was not found" in said
+
+
+def test_an_agent_whose_administrator_has_not_allowed_it_says_so(server: LiveServer, tmp_path: Path) -> None:
+    agent = host(server, tmp_path, allowed=False)
+    try:
+        failed = run(server, "old")
+    finally:
+        agent.stop()
+    assert "APPLIANCE_AGENT_ENVIRONMENTS=true" in failed.state_message
