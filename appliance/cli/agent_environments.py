@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,7 @@ from appliance import config
 from appliance.cli.output import as_json, echo, print_json, print_table, size_text
 
 if TYPE_CHECKING:
+    from appliance.agents.environment_folder import Record
     from appliance.agents.environments import Environments
 
 EPILOG = """\b
@@ -37,35 +39,21 @@ def environments() -> None:
 @as_json
 def list_environments(data_dir: str | None, state_dir: str | None, json_output: bool) -> None:
     """List environments: those used last come first."""
-    found = [
-        {
-            "agent": agent,
-            "key": record.key,
-            "python": record.python,
-            "requirements": record.requirements,
-            "packages": record.packages,
-            "bytes": record.size,
-            "built_at": record.built_at,
-            "used_at": used_at,
-            "in_use": in_use,
-        }
-        for agent, place in _places(data_dir, state_dir)
-        for record, used_at, in_use in place.records()
-    ]
+    found = [(agent, *each) for agent, place in _places(data_dir, state_dir) for each in place.records()]
     if json_output:
-        print_json(found)
+        print_json([_document(*each) for each in found])
         return
     rows = [
         [
-            each["key"],
-            each["agent"],
-            each["python"],
-            each["packages"],
-            size_text(each["bytes"]),
-            "now" if each["in_use"] else each["used_at"],
-            _short(each["requirements"]),
+            record.key,
+            agent,
+            record.python,
+            record.packages,
+            size_text(record.size),
+            "now" if in_use else used_at,
+            _short(record.requirements),
         ]
-        for each in found
+        for agent, record, used_at, in_use in found
     ]
     columns = ["key", "agent", "python", "packages", "size", "used", "requirements"]
     print_table(columns, rows, "No environment has been built.")
@@ -98,6 +86,20 @@ def _places(data_dir: str | None, state_dir: str | None) -> Iterator[tuple[str, 
         folders = sorted((data / "agent").glob("*"))
     for folder in folders:
         yield folder.name, Environments(folder / "environments", NO_ENVIRONMENTS)
+
+
+def _document(agent: str, record: Record, used_at: datetime, in_use: bool) -> dict[str, Any]:
+    return {
+        "agent": agent,
+        "key": record.key,
+        "python": record.python,
+        "requirements": record.requirements,
+        "packages": record.packages,
+        "bytes": record.size,
+        "built_at": record.built_at,
+        "used_at": used_at,
+        "in_use": in_use,
+    }
 
 
 def _short(requirements: list[str]) -> str:
