@@ -172,6 +172,8 @@ class Environments:
                     self._fill(folder, lock, interpreter, lines, tell, is_wanted)
             finally:
                 os.close(lock)
+        if is_told:
+            tell(f"Environment {found.record} is ready.")
         return found
 
     def _fill(

@@ -55,6 +55,7 @@ class ProcessRun(RunConfig):
         self.working_dir = options.text("working_dir", working_dir)
         self.python = options.text("python", python)
         self.requirements = sorted({*map(normalized, options.strings("requirements", requirements))})
+        options.require("lock", lock, (str, PathLike), "the path of a file")
         self.lock = None if lock is None else fspath(lock)
         if self.lock is not None and self.requirements:
             raise ValueError("A run config has either requirements or a lock; put the requirements into the lock.")

@@ -147,6 +147,7 @@ HOLIDAYS = Calendar(holidays=["12-25"])
 NIGHT = Blackout("01:00", "02:00")
 COMMON: dict[str, Any] = {"parameters": {"n": 1}, "labels": ["big"], "timezone": "Europe/Berlin"}
 LIMITS = {"start_date": SOON, "end_date": SOON + DAY}
+PACKAGES = {"python": "3.12", "requirements": ["pandas==2.2.3"], "lock": "requirements.lock"}
 PLACE: dict[str, Any] = {"location": "{x}", "serializer": JSONSerializer()}
 BUCKET: dict[str, Any] = {"bucket": "other", "prefix": "p", "options": {"a": 1}, "client_options": {"b": 1}, **PLACE}
 VALUES: dict[str, dict[str, Any]] = {
@@ -202,11 +203,11 @@ VALUES: dict[str, dict[str, Any]] = {
         "image_pull_policy": "Always",
     },
     "LocalResult": {"dir": "/folder", **PLACE},
-    "LocalRun": {"env": {"A": "1"}, "labels": ["big"], "working_dir": "/folder"},
+    "LocalRun": {"env": {"A": "1"}, "labels": ["big"], "working_dir": "/folder", **PACKAGES},
     "MemoryResult": PLACE,
     "PandasSerializer": {"file_type": "json", "write_options": {"a": 1}, "read_options": {"b": 1}},
     "ProcessExecutor": {"max_workers": 3},
-    "ProcessRun": {"env": {"A": "1"}, "labels": ["big"], "working_dir": "/folder"},
+    "ProcessRun": {"env": {"A": "1"}, "labels": ["big"], "working_dir": "/folder", **PACKAGES},
     "RRuleClock": {"rrule": "FREQ=WEEKLY", **COMMON, **LIMITS},
     "ResourceManager": {
         "resource_class": type("Other", (Resource,), {}),
