@@ -28,7 +28,7 @@ MOST = 50
 """Environments that are kept; of more, those that were not used for longest are removed."""
 _LEFTOVERS = timedelta(days=1)
 _PATIENCE = 60.0
-"""How long an index that can't be reached is asked again, in seconds."""
+"""How long an agent retries while the index can't be reached, in seconds."""
 _FIRST_REST, _LONGEST_REST = 5.0, 600.0
 """Before what failed is built again, in seconds."""
 
@@ -233,7 +233,7 @@ class Environments:
         return linked
 
     def _has_sdk(self, tell: Tell, is_wanted: IsWanted) -> bool:
-        """Whether the index has our SDK. It is asked again for a while if it does not answer."""
+        """Whether the index has our SDK. Retries for a while if it does not answer."""
         deadline = clock.monotonic() + self._patience
         pauses = delays(0.2, 5.0)
         is_told = False

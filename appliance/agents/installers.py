@@ -146,7 +146,7 @@ def _uv() -> str:
 
 
 def _environment(ours: Mapping[str, str], folder: Path, index_url: str) -> dict[str, str]:
-    """What an installer is told: the index, and nothing of the agent's environment that could name another, or is secret."""
+    """The variables of an installer: the index, and nothing of the agent's environment that could name another, or is secret."""
     kept = {name: ours[name] for name in _KEPT if name in ours}
     kept |= {name: value for name, value in ours.items() if name.upper() in _PROXIES}
     return {

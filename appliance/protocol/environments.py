@@ -1,6 +1,6 @@
 """The Python and the packages that a flow asks for: what may be in a run config, as the SDK, the server, and the agent each check it.
 
-A requirement is a line of its own: a name with a pin, a marker if need be, and hashes. Nothing else is taken: no address, path, or option could lead
+A requirement is a line of its own: a name with a pin, and perhaps a marker and hashes. Nothing else is taken: no address, path, or option could lead
 an installer elsewhere than to the index that the agent's administrator chose.
 """
 
