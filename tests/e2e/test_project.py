@@ -110,7 +110,7 @@ COMMANDS = [
 def test_the_commands_of_the_pages_work(appliance: Appliance, project: Path) -> None:
     """In the example project, with the pyproject.toml that the page shows."""
     table = re.search(r'```toml title="pyproject.toml"\n(.*?)```', (PAGES / "deploying.md").read_text(), re.S)
-    assert table is not None and len(COMMANDS) == 7
+    assert table is not None and len(COMMANDS) == 9
     (project / "pyproject.toml").write_text(table[1])
     programs = {"appliance": [sys.executable, "-m", "appliance"], "python": [sys.executable]}
     shown = ""
