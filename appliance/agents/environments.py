@@ -108,7 +108,6 @@ class Environments:
         folder = self._folder / _key(interpreter, lines)
         found = folders.ready(folder)
         if found is not None:
-            tell(f"Environment {found.record} was built before.")
             return found
         try:
             found = self._built(folder, interpreter, lines, tell, is_wanted)
@@ -172,8 +171,6 @@ class Environments:
                     self._fill(folder, lock, interpreter, lines, tell, is_wanted)
             finally:
                 os.close(lock)
-        if is_told:
-            tell(f"Environment {found.record} is ready.")
         return found
 
     def _fill(

@@ -37,12 +37,14 @@ _logger = logging.getLogger("appliance.agent")
 @dataclass(frozen=True)
 class Prepared:
     """What a run's process needs. `code`: the folder with code that was fetched; `place`: its description as code on this machine; `environment`: the
-    Python that starts it, if not the agent's, and `pool` the starter for that, if there is one."""
+    Python that starts it, if not the agent's, and `pool` the starter for that, if there is one; `note`: a line for its log, for which the start doesn't
+    wait."""
 
     code: Path | None = None
     place: dict[str, Any] | None = None
     environment: Environment | None = None
     pool: WarmPool | None = None
+    note: str = ""
 
     def close(self) -> None:
         """Once the process was started, which holds the environment itself, or was not."""
@@ -153,6 +155,8 @@ class Preparations:
             with closing(prepared), self._lock:  # a stop comes before the start, or finds the process
                 if not access.stopped.is_set():
                     self._starter.start_prepared(work, directory, prepared)
+            if prepared.note and not access.stopped.is_set():
+                access.say(prepared.note)
         except CodeMissing as error:
             self._give_back(access, directory, str(error))
         except (StartFailed, LoadError) as error:

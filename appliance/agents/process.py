@@ -189,7 +189,7 @@ class ProcessAgent(Agent):
         environment = self._environment(wanted, access)
         visible = _in_environment(self._inherited(), environment)
         pool = self._environment_pools.obtain(environment, visible) if self._warm else None
-        return Prepared(folder, place, environment, pool)
+        return Prepared(folder, place, environment, pool, f"Started in environment {environment.record}.")
 
     def _environment(self, wanted: ProcessDocument, access: RunAccess) -> Environment:
         """The environment that a run config asks for. Raises StartFailed."""

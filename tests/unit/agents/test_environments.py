@@ -80,7 +80,7 @@ def test_versions_that_conflict_live_side_by_side(
     asked = len(index.asked)
     del lines[:]
     again = environments.obtain(None, ["tiny==2.0"], lines.append)
-    assert len(index.asked) == asked and "was built before" in lines[0]
+    assert len(index.asked) == asked and lines == []
     assert again.variables()["PATH"].startswith(str(again.python.parent))
     again.release()
     assert [(record.requirements, used) for record, _at, used in environments.records()] == [
