@@ -80,6 +80,10 @@ class Agent(ABC):
         """Why the code of an attempt can't be obtained here, in a sentence; empty if it can."""
         return ""
 
+    def results(self) -> tuple[str, str] | None:
+        """Where its runs store results by default, and the identity of that place, if it is a folder. None: it doesn't say."""
+        return None
+
     @abstractmethod
     def stop_run(self, flow_run_id: UUID, attempt: int, reason: str) -> None:
         """Stop one attempt if it is still running. Called repeatedly until the attempt has ended."""
@@ -178,6 +182,7 @@ class Agent(ABC):
             self.env_names,
             self.projects,
             self.problems,
+            self.results(),
         )
         self._published = request
         is_waiting = False

@@ -22,8 +22,10 @@ def introduction(
     env_names: Sequence[str] | None,
     projects: Sequence[str] = (),
     problems: Sequence[str] = (),
+    results: tuple[str, str] | None = None,
 ) -> Enrol:
-    """What an agent on this machine says of itself when it enrols."""
+    """What an agent on this machine says of itself when it enrols. `results`: the address of the place where its runs store results by default, and
+    the identity of that folder, if it is one; None: it doesn't say."""
     return Enrol(
         name=name,
         type=kind,
@@ -37,6 +39,8 @@ def introduction(
         env_names=None if env_names is None else list(env_names),
         storages=sorted(STORAGES),
         problems=list(problems),
+        results_url=None if results is None else results[0],
+        results_id="" if results is None else results[1],
     )
 
 

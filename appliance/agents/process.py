@@ -43,6 +43,7 @@ from appliance.core import secrets
 from appliance.core.errors import ResultError
 from appliance.core.flow_file import FlowFile
 from appliance.engine.results.addresses import result_from_url
+from appliance.engine.results.folder_identity import identity_of
 from appliance.engine.results.local import LocalResult
 from appliance.kit import crash, environment_names
 from appliance.kit.environment_names import EVERY_ORDINARY, refused_name
@@ -101,8 +102,8 @@ class ProcessAgent(Agent):
         self._environment_pools = EnvironmentPools(hidden=hidden)
         self._preparations = Preparations(self, transport, self.changed.set)
         self._results_url = results_url
-        folder = _folder_of(results_url)
-        self._sweep = None if folder is None else ResultSweep(transport, folder, self._active_runs)
+        place = _folder_of(results_url)
+        self._sweep = None if place is None else ResultSweep(transport, place.folder, self._active_runs)
 
     # --- called by the loop
 
@@ -150,6 +151,12 @@ class ProcessAgent(Agent):
         except ValueError:
             return ""
         return code_problem(work.storage)
+
+    def results(self) -> tuple[str, str]:
+        place = _folder_of(self._results_url)
+        if place is None:
+            return self._results_url, ""
+        return place.address, "" if place.shared else identity_of(place.folder)
 
     def start(self, work: Work) -> None:
         """Raises StartFailed if its process could not be started."""
@@ -315,13 +322,13 @@ class ProcessAgent(Agent):
         self._exits.add(directory, record, exited)
 
 
-def _folder_of(results_url: str) -> Path | None:
+def _folder_of(results_url: str) -> LocalResult | None:
     """The folder that is the default place for results; None if that is elsewhere, or the address is wrong, which the runs say."""
     try:
         place = result_from_url(results_url) if results_url else None
     except ResultError:
         return None
-    return place.folder if isinstance(place, LocalResult) else None
+    return place if isinstance(place, LocalResult) else None
 
 
 def _pool(hidden: bool) -> WarmPool | None:

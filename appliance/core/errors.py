@@ -80,5 +80,9 @@ class ResultCorruptError(ResultError):
     """The content at the location of a result is not what was written."""
 
 
+class RepeatError(ApplianceError):
+    """A later attempt of a run would run a task again that is marked never_repeat."""
+
+
 class ResultTypeError(ResultError, TypeError):
     """The value of a result can't be serialized."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from appliance.core import parameter_types
 from appliance.core.flow import Flow
+from appliance.core.parameter import Parameter
 from appliance.core.run_config import UniversalRun
 from appliance.core.secrets import declared_by
 from appliance.core.task import Task
@@ -91,5 +92,8 @@ def _options(task: Task) -> dict[str, Any]:
         "target": task.target if isinstance(task.target, str) else None,
         "nout": task.nout,
         "task_run_name": task.task_run_name if isinstance(task.task_run_name, str) else None,
+        "never_repeat": task.never_repeat or None,
+        "always_rerun": (task.always_rerun and not isinstance(task, Parameter)) or None,
+        "runs_on_cancel": task.runs_on_cancel or None,
     }
     return {key: value for key, value in options.items() if value is not None}

@@ -71,6 +71,8 @@ class Task(OperatorMethods["Task"]):
     cache_key: str | None = None
     secrets: tuple[str, ...] = ()
     """The names of the secrets that it may read from the server."""
+    never_repeat: bool = False
+    """Must no later attempt of a run run it again, once it has begun? Its own retries and pauses are its author's wish, and go on."""
 
     def __init__(
         self,
@@ -96,6 +98,7 @@ class Task(OperatorMethods["Task"]):
         result: Result | None = None,
         target: Template | None = None,
         secrets: Iterable[Any] | None = None,
+        never_repeat: bool | None = None,
         **unknown: Never,
     ) -> None:
         refuse_unknown("A task", unknown, FORMS)
@@ -121,7 +124,8 @@ class Task(OperatorMethods["Task"]):
         self.task_run_name: str | Callable[..., str] | None = FORMS["task_run_name"](task_run_name)
         self.nout: int | None = FORMS["nout"](nout)
         caching = {"cache_for": cache_for, "cache_validator": cache_validator, "cache_key": cache_key}
-        for key, value in {**caching, "result": result, "target": target, "secrets": secrets}.items():
+        others = {"result": result, "target": target, "secrets": secrets, "never_repeat": never_repeat}
+        for key, value in {**caching, **others}.items():
             if value is not None:  # a class may have its own as class attributes
                 setattr(self, key, FORMS[key](value))
         check_together(self)

@@ -64,9 +64,14 @@ def task(
     result: Result | None = None,
     target: Template | None = None,
     secrets: Iterable[Any] | None = None,
+    never_repeat: bool | None = None,
 ) -> Callable[[Callable[P, R]], FunctionTask[P, R]]: ...
 def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Make a task from a function: `@task` or `@task(max_retries=3, retry_delay=timedelta(seconds=10))`."""
+    """Make a task from a function: `@task` or `@task(max_retries=3, retry_delay=timedelta(seconds=10))`.
+
+    With `never_repeat=True`, a run is not restarted or resumed if that would run the task again after it has begun, and the task starts only when
+    the server has recorded that it does. Retries and pauses that the task itself asks for are not affected.
+    """
     if fn is not None:
         return FunctionTask(fn, **options)
     refuse_unknown("A task", options, FORMS)

@@ -187,7 +187,7 @@ def refuse_uncalled(value: Any) -> None:
 FORMS: dict[str, Callable[[Any], Any]] = {
     "name": name_of,
     "slug": slug_of,
-    **{name: flag_of(name) for name in ("skip_on_upstream_skip", "checkpoint", "log_stdout")},
+    **{name: flag_of(name) for name in ("skip_on_upstream_skip", "checkpoint", "log_stdout", "never_repeat")},
     "tags": tags_of,
     "max_retries": retries.count_of,
     "retry_delay": retries.delay_of,

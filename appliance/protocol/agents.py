@@ -32,6 +32,8 @@ class Enrol(Message, kw_only=True):
     )
     storages: list[str] | None = None  # types of those from which it takes code; null: it is of an earlier release
     problems: list[FreeText] = []  # what it found wrong when it started, one sentence each
+    results_url: str | None = None  # where its runs store results by default; empty: nowhere; null: it doesn't say
+    results_id: str = ""  # what is written in that place, if it is a folder: the same for all hosts that share it
 
 
 class Enrolled(Answer, kw_only=True):

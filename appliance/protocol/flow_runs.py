@@ -35,11 +35,13 @@ class ChangeFlowRun(Message, kw_only=True):
 
 class RestartFlowRun(ChangeFlowRun, kw_only=True):
     """Restart a run with the code it had, or with the latest version of its flow, for example after a fix. `from_task` (a slug) also
-    reruns that task and everything downstream of it; `parameters` replace values that the run had."""
+    reruns that task and everything downstream of it; `parameters` replace values that the run had. `anywhere` reruns also those whose
+    results only some agents can read, so that any agent may take the run."""
 
     newest_version: bool = False
     from_task: str | None = None
     parameters: dict[str, Any] = {}
+    anywhere: bool = False
 
 
 class MarkFlowRun(ChangeFlowRun, kw_only=True):
@@ -60,10 +62,12 @@ class EditFlowRun(ChangeFlowRun, kw_only=True):
 
 
 class ResumeFlowRun(ChangeFlowRun, kw_only=True):
-    """Resume a run with all of its paused tasks, or with just this one."""
+    """Resume a run with all of its paused tasks, or with just this one. `anywhere` reruns the tasks whose results only some agents can read, so
+    that any agent may take the run; it also lets a run go on that waits for such an agent."""
 
     task_slug: str | None = None
     map_index: int | None = None
+    anywhere: bool = False
 
 
 class FlowRunView(Answer, kw_only=True):

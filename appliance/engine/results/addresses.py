@@ -10,7 +10,7 @@ from appliance.core.errors import ResultError
 from appliance.core.results import Result
 from appliance.kit import env, options
 
-_FORMS = "file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or sftp://user@host/folder"
+_FORMS = "file:///folder, shared+file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or sftp://user@host/folder"
 
 
 def result_from_url(url: str) -> Result:
@@ -27,10 +27,10 @@ def result_from_url(url: str) -> Result:
             "set credentials in the environment variables of the service."
         )
     path = unquote(parts.path)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost") and len(path) > 1:
+    if parts.scheme in ("file", "shared+file") and parts.netloc in ("", "localhost") and len(path) > 1:
         from appliance.engine.results.local import LocalResult
 
-        return LocalResult(path)
+        return LocalResult(path, shared=parts.scheme == "shared+file")
     if parts.scheme == "sftp" and parts.hostname and len(path) > 1:
         from appliance.engine.results.sftp import SFTPResult
 

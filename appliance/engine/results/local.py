@@ -17,21 +17,27 @@ from appliance.kit import ids, options
 
 
 class LocalResult(Result):
-    """Files below `dir`, which is created when the first result is written. `~` is the home of the user who runs the flow."""
+    """Files below `dir`, which is created when the first result is written. `~` is the home of the user who runs the flow. `shared`: every
+    host on which the flow runs sees the same files there, so a run can go on with them on any."""
+
+    shared = False
 
     def __init__(
         self,
         dir: str | Path = "~/.appliance/results",
         *,
+        shared: bool = False,
         location: Template | None = None,
         serializer: Serializer | None = None,
     ) -> None:
         super().__init__(location=location, serializer=serializer)
+        if options.flag("shared", shared):
+            self.shared = True
         self.dir = Path(options.require("dir", dir, (str, os.PathLike), "a path"))
 
     @property
     def address(self) -> str:
-        return self.folder.as_uri()
+        return ("shared+" if self.shared else "") + self.folder.as_uri()
 
     def put(self, location: str, content: bytes) -> None:
         check_location(location)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from appliance.core.flow import Flow
+from appliance.core.logs import get_logger
 from appliance.core.states import Cancelled, Failed, Finished, Scheduled, State, Success
 from appliance.engine import checkpoints
 from appliance.engine.flow_runner import FlowRunner
@@ -17,7 +18,10 @@ from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.slots import TaskSlots
 from appliance.engine.tracked.task_runner import TrackedTaskRunner
 from appliance.kit.plurals import counted
+from appliance.protocol.reuse import TaskKey
 from appliance.protocol.run_protocol import EarlierTask
+
+_logger = get_logger()
 
 
 class TrackedFlowRunner(FlowRunner):
@@ -39,10 +43,15 @@ class TrackedFlowRunner(FlowRunner):
         self.final: State | None = None  # reported by the caller, as the very last event
 
     def go_on_from(self, tasks: Iterable[EarlierTask]) -> None:
-        """Start from the outcomes of earlier attempts of the run."""
+        """Start from the outcomes of earlier attempts of the run. Raises RepeatError."""
+        known, repeated = list(tasks), set[TaskKey]()
         self.initial_task_states = earlier.initial_states(
-            self.flow, tasks, lambda task: checkpoints.place_of(task, self.context)
+            self.flow, known, lambda task: checkpoints.place_of(task, self.context), repeated
         )
+        earlier.refuse_repeats(self.flow, known, self.initial_task_states, repeated)
+        sentence = earlier.repeats_in_words(self.flow, repeated)
+        if sentence:
+            _logger.warning("%s", sentence)
 
     def cancel(self, reason: str) -> None:
         """Start no more tasks and end Cancelled, with `reason` as the message."""
@@ -78,6 +87,8 @@ class TrackedFlowRunner(FlowRunner):
             self._tasks.write_to(self.log)
         if flow.strict_tracking:
             self._tasks.be_strict()
+        elif any(task.never_repeat for task in flow.tasks):
+            self._tasks.be_strict_about_some()
         return self._tasks
 
     def _cancel_running_tasks(self) -> None:

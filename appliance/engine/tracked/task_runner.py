@@ -47,6 +47,14 @@ class TrackedTaskRunner(TaskRunner):
         at = self.run_steps.index(steps.set_running) + 1
         self.run_steps = (*self.run_steps[:at], self._acknowledge, *self.run_steps[at:])
 
+    def be_strict_about_some(self) -> None:
+        """The same for tasks that are marked never_repeat, so that no later attempt can miss that they have begun."""
+        at = self.run_steps.index(steps.set_running) + 1
+        self.run_steps = (*self.run_steps[:at], self._acknowledge_some, *self.run_steps[at:])
+
+    def _acknowledge_some(self, runner: Runner, run: TaskRun) -> State | None:
+        return self._acknowledge(runner, run) if run.task.never_repeat else None
+
     def _acknowledge(self, _runner: Runner, run: TaskRun) -> State | None:
         """A step: wait for the server, even while it can't be reached, unless the run must stop."""
         if not isinstance(run.state, Running) or self._reporter.settle(math.inf, self.should_stop):

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, crash, environment_names, ids
+from appliance.kit.documents import JsonDocument
 from appliance.protocol.agents import (
     MOST_RUNS_ASKED,
     AgentReport,
@@ -42,7 +43,7 @@ from appliance.server.db.rows.agents import AgentRow, NewAgent
 from appliance.server.db.rows.flow_runs import ClaimedRun, HeldRun, LockedRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import agents, concurrency, dispatch, flow_runs, logs, states, tokens
-from appliance.server.domain import hosts
+from appliance.server.domain import continuation, hosts
 from appliance.server.domain.concurrency import Ledger
 from appliance.server.domain.repair import exited
 from appliance.server.domain.run_protocol import stop_reason
@@ -86,6 +87,8 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
         "env_names": None if request.env_names is None else _patterns(request.env_names),
         "storages": None if request.storages is None else _storages(request.storages),
         "problems": [clean(problem, _LONGEST_PROBLEM) for problem in request.problems[:_MOST_PROBLEMS]],
+        "results_url": None if request.results_url is None else clean(request.results_url, _LONGEST_PATH),
+        "results_id": clean(request.results_id, 100) or None,
         "state": "online",
         "last_seen": now,
         "created": now,
@@ -182,12 +185,19 @@ def claim_due(
         stop = _stops(session, agent_id, holding)
         claimed = _take(session, agent.id, taker, limit, now, lease) if limit > 0 else []
         crash.point("claim.updated")
-        work = _hand_out(session, claimed, actor, now) if claimed else []
+        work = _hand_out(session, claimed, continuation.origin_of(agent), actor, now) if claimed else []
         return ClaimResult(Claimed(work=work, stop=stop), blocked=due and not work)
 
 
 def _taker(agent: AgentRow, labels: list[str]) -> Taker:
-    return Taker(labels, agent.projects, kinds_started(agent), storages_known(agent))
+    return Taker(
+        labels,
+        agent.projects,
+        kinds_started(agent),
+        storages_known(agent),
+        continuation.places_of(agent),
+        continuation.origin_of(agent),
+    )
 
 
 def _take(
@@ -241,13 +251,15 @@ def deleted(db: Database, actor: Actor, agent_id: UUID, request: WereDeleted) ->
         return Deleted(flow_run_ids=removed_runs.among(session, request.flow_run_ids))
 
 
-def _hand_out(session: Session, claimed: list[ClaimedRun], actor: Actor, now: datetime) -> list[Work]:
+def _hand_out(
+    session: Session, claimed: list[ClaimedRun], origin: JsonDocument | None, actor: Actor, now: datetime
+) -> list[Work]:
     """Give each claimed attempt its token, its history row and its event."""
     secrets = [ids.secret("run") for _ in claimed]
     flow_runs.set_tokens(
         session, [{"run": run.id, "hash": ids.sha256(secret)} for run, secret in zip(claimed, secrets, strict=True)]
     )
-    record_bulk(session, CLAIM, claimed, actor, now)
+    record_bulk(session, CLAIM, claimed, actor, now, data=origin)
     work = flows.work_of_versions(session, [run.flow_version_id for run in claimed])
     return [
         Work(

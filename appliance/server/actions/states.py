@@ -12,8 +12,9 @@ from msgspec import structs
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, crash
+from appliance.kit.documents import JsonDocument
 from appliance.protocol.state_change import StateChange
-from appliance.server.actions import quotas
+from appliance.server.actions import continuation, quotas
 from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.events import StateNews
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
@@ -24,6 +25,7 @@ from appliance.server.domain.repair import Remedy
 from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import (
     FIRST,
+    PENDING,
     Accept,
     Accepted,
     BulkChange,
@@ -96,7 +98,7 @@ def store_report(
 ) -> None:
     """Store the states that an attempt has reported, or none, with other columns of the run. `stored`: what the report as a whole takes."""
     if reached and hands_back(reached[-1].type):
-        columns = columns | _handed_back(reached[-1])
+        columns = columns | _handed_back(reached[-1]) | {"results_at": continuation.place_after(session, run)}
     _write(session, run, reached, columns, actor, now, stored)
 
 
@@ -120,9 +122,10 @@ def record_bulk(
     actor: Actor,
     now: datetime,
     message: str = "",
+    data: JsonDocument | None = None,
 ) -> None:
     """Record the state that one statement has given to all of these runs."""
-    state = StateChange(change.type, change.name, now, message)
+    state = StateChange(change.type, change.name, now, message, data)
     name = clean(actor.name, LONGEST_ACTOR)
     states.add(session, [states.row(run.id, run.version, run.attempt, state, name) for run in runs])
     _announce(session, [(run.id, run.version, state) for run in runs], actor, now)
@@ -159,6 +162,13 @@ def move_tasks(
     """Give task runs of the run one and the same new state, and set other columns."""
     task_runs.move(session, ids, change, **columns)
     quotas.add_states(session, run, len(ids))
+
+
+def run_again(session: Session, run: LockedRun, ids: Sequence[UUID], cause: str, now: datetime) -> None:
+    """Make the next attempt run these task runs as if they had never run."""
+    if ids:
+        cleared: ClearedColumns = {"run_count": 0, "result_location": None, "start_time": None, "end_time": None}
+        move_tasks(session, run, ids, StateChange(PENDING, "Pending", now, f"Runs again, because {cause}."), **cleared)
 
 
 def conflict(refusal: Refuse) -> Conflict:

@@ -67,8 +67,8 @@ def _of_task(actor: Actor, request: MarkFlowRun, task_slug: str) -> Change:
         columns: ClearedColumns = {"end_time": task.end_time or now}
         if has_result(target) and task.result_location is None:
             columns["result_location"] = ""
-        data = _result_data(task) | (history_data(request) or {})
-        change = structs.replace(_change(target, actor, request, now), data=data or None)
+        data = _result_data(task) | {"marked": True} | (history_data(request) or {})
+        change = structs.replace(_change(target, actor, request, now), data=data)
         move_tasks(session, run, [task.id], change, **columns)
         announce(session, "flow_run", run.id, "flow_run.progress", {"version": run.version}, actor, now)
 
@@ -87,5 +87,5 @@ def _change(target: Accept, actor: Actor, request: MarkFlowRun, now: datetime) -
 
 def _result_data(task: TaskRunResult) -> JsonDocument:
     """What stays true of the task's result."""
-    sha256 = (task.state_data or {}).get("result_sha256")
-    return {} if sha256 is None else {"result_sha256": sha256}
+    data = task.state_data or {}
+    return {name: data[name] for name in ("result_sha256", "result_place") if data.get(name) is not None}

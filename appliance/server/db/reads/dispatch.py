@@ -10,9 +10,10 @@ from typing import Any, TypedDict
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, TextClause, and_, bindparam, literal, not_, select, text
+from sqlalchemy import ColumnElement, Select, TextClause, and_, bindparam, literal, not_, or_, select, text
 from sqlalchemy.orm import Session
 
+from appliance.kit.documents import JsonDocument
 from appliance.server.db.conditions import LIVE_NOW, MAY_BE_CLAIMED, ONLY_PLANNED, SCHEDULED_NOW, has_type
 from appliance.server.db.reads import hold, leases, maintenance, outages, readable, settings
 from appliance.server.db.reads.hold import HOLD
@@ -86,6 +87,9 @@ _NOT_IN_OUTAGE = not_(
     and_(ONLY_PLANNED, _run.c.due_at > bindparam("outage_after"), _run.c.due_at <= bindparam("outage_until"))
 )
 
+_CAN_GO_ON = or_(_run.c.results_at.is_(None), _run.c.results_at.in_(bindparam("agent_places", expanding=True)))
+"""The results that the run goes on from can be read by the agent."""
+
 _TWO_PROJECTS = select(_project.c.id).limit(2)
 
 
@@ -100,6 +104,10 @@ class Taker:
     """Of run configs that it starts."""
     storages: Sequence[str] = STORAGES_OF_EARLIER
     """Those from which it takes code."""
+    places: Sequence[str] = ()
+    """Those whose results its runs can read, and some others can't."""
+    origin: JsonDocument | None = None
+    """What the states of the runs that it gets say of it."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,7 @@ class DueValues(TypedDict):
     agent_kinds: str
     agent_storages: str
     agent_projects: list[str]
+    agent_places: list[str]
     held_until: datetime | None
     outage_after: datetime | None
     outage_until: datetime | None
@@ -185,6 +194,7 @@ def bound_values(session: Session, taker: Taker, now: datetime) -> DueValues | N
         "agent_kinds": as_json(taker.kinds),
         "agent_storages": as_json(taker.storages),
         "agent_projects": list(taker.projects or ()),
+        "agent_places": list(taker.places),
         "held_until": hold.held_until(HOLD.decoded(texts.get(HOLD.name))),
         "outage_after": None if outage is None else outage.after,
         "outage_until": None if outage is None else outage.until,
@@ -212,6 +222,7 @@ def due_conditions(form: Form) -> list[ColumnElement[bool] | TextClause]:
         MAY_BE_CLAIMED,
         _run.c.scheduled_time <= bindparam("now"),
         _run.c.flow_id.in_(_open_flows(form.own_projects)),
+        _CAN_GO_ON,
         _SERVED[form.dialect],
         _OF_ITS_KIND[form.dialect],
         *((_run.c.scheduled_time > bindparam("held_until"),) if form.hold else ()),

@@ -19,6 +19,7 @@ from appliance.server.db.reads.among import OfMany
 from appliance.server.db.reads.pages import RowPage, read, text_key, unusable
 from appliance.server.db.rows.task_runs import (
     EarlierTaskRun,
+    EndedTaskRun,
     FailedTaskRun,
     PausedTaskRun,
     StoredTaskRun,
@@ -183,6 +184,15 @@ def by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredTaskRun]:
     listed = msgspec.json.encode([id.hex for id in ids]).decode() if dialect == "sqlite" else list(ids)
     rows = cast(Sequence[StoredTaskRun], _BY_IDS[dialect].all(session, {"ids": listed}))
     return {row.id: row for row in rows}
+
+
+def ended(session: Session, flow_run_id: UUID) -> dict[tuple[str, int], EndedTaskRun]:
+    """All task runs of a flow run that no attempt works on, by slug and map index."""
+    columns = [_task.c[name] for name in EndedTaskRun.__annotations__]
+    rows = cast(
+        list[EndedTaskRun], readable.complete(session, select(*columns).where(_task.c.flow_run_id == flow_run_id))
+    )
+    return {(row.task_slug, row.map_index): row for row in rows}
 
 
 def types_of(session: Session, flow_run_id: UUID) -> dict[tuple[str, int], tuple[UUID, StateType]]:

@@ -25,6 +25,8 @@ class AgentRow(RowType):
     env_names: list[str] | None
     storages: list[str] | None
     problems: list[str] | None
+    results_url: str | None
+    results_id: str | None
     state: str
     last_seen: datetime
     created: datetime
@@ -46,6 +48,8 @@ class NewAgent(TypedDict):
     env_names: list[str] | None
     storages: list[str] | None
     problems: list[str] | None
+    results_url: str | None
+    results_id: str | None
     state: str
     last_seen: datetime
     created: datetime

@@ -139,6 +139,7 @@ class FlowRunRow(RunSummary):
     labels: list[str]
     priority: int
     agent_id: UUID | None
+    results_at: str | None
     created: datetime
     created_by: str
 
@@ -219,6 +220,7 @@ class FlowRunColumns(TypedDict, total=False):
     start_time: datetime | None
     end_time: datetime | None
     times_resurrected: int
+    results_at: str | None
 
 
 class AttemptToken(TypedDict):

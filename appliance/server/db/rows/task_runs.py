@@ -84,6 +84,20 @@ class EarlierTaskRun(RowType):
     run_count: int
 
 
+class EndedTaskRun(RowType):
+    """What a restart or a resume needs to know of a task run."""
+
+    id: UUID
+    task_slug: str
+    map_index: int
+    state_type: StateType
+    state_name: str
+    state_data: JsonDocument | None
+    attempt: int
+    result_location: str | None
+    start_time: datetime | None
+
+
 class PausedTaskRun(RowType):
     """A task run that waits for a person."""
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import Id, OneOf, Texts, Time, Whole
+from appliance.server.db.tables.columns import Id, LongText, OneOf, Texts, Time, Whole
 
 
 class Agent(SQLModel, table=True):
@@ -32,6 +32,8 @@ class Agent(SQLModel, table=True):
         default=None, sa_type=Texts
     )  # those from which it takes code; null: it is of an earlier release
     problems: list[str] | None = Field(default=None, sa_type=Texts)  # what it found wrong when it started
+    results_url: str | None = Field(default=None, sa_type=LongText)  # where its runs store results by default
+    results_id: str | None = Field(default=None, max_length=100)  # the same for agents that share that folder
     state: str = Field(default="online", max_length=20)  # online, draining, quarantined
     last_seen: datetime = Field(sa_type=Time)
     created: datetime = Field(sa_type=Time)

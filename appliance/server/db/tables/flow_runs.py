@@ -85,5 +85,8 @@ class FlowRun(SQLModel, table=True):
     start_time: datetime | None = Field(default=None, sa_type=Time)
     end_time: datetime | None = Field(default=None, sa_type=Time)
     times_resurrected: int = Field(default=0, sa_type=Whole)
+    results_at: str | None = Field(
+        default=None, max_length=300
+    )  # only agents there can go on with it, see domain.continuation
     created: datetime = Field(sa_type=Time)
     created_by: str = Field(default="", max_length=200)

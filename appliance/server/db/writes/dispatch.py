@@ -50,7 +50,8 @@ def claim(
     values = bound_values(session, taker, now)
     if values is None:
         return []
-    parameters = {**values, "agent": agent_id, "lease": lease, "most": limit, "looked_at": limit + _SPARE}
+    chosen = {"most": limit, "looked_at": limit + _SPARE}
+    parameters = {**values, **chosen, "agent": agent_id, "lease": lease, "origin": taker.origin}
     return _claimed_rows(session, _claim(form_of(session, values)), parameters)
 
 
@@ -85,7 +86,8 @@ def claim_within(
     chosen = select(_runs.c.id).where(MAY_BE_CLAIMED, _runs.c.id.in_(taken))
     if dialect(session) == "postgresql":
         chosen = select(chosen.with_for_update(skip_locked=True).cte("chosen").prefix_with("MATERIALIZED").c.id)
-    return _claimed_rows(session, _give(chosen), {"agent": agent_id, "now": now, "lease": lease})
+    parameters = {"agent": agent_id, "now": now, "lease": lease, "origin": taker.origin}
+    return _claimed_rows(session, _give(chosen), parameters)
 
 
 @cache
@@ -137,7 +139,7 @@ def _give(chosen: Select[Any]) -> ReturningUpdate[Any]:
             state_type=CLAIM.type,
             state_name=CLAIM.name,
             state_message="",
-            state_data=None,
+            state_data=bindparam("origin"),
             state_at=bindparam("now"),
             version=_runs.c.version + 1,
             attempt=_runs.c.attempt + 1,
