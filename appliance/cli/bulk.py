@@ -11,6 +11,7 @@ import click
 
 from appliance.cli.confirmation import confirm
 from appliance.cli.connection import connect
+from appliance.cli.continuation import anywhere_option
 from appliance.cli.identifiers import RunId
 from appliance.cli.mark import MARKED_STATES
 from appliance.cli.options import key_option, parameter_option, reason_option, wait_option, yes_option
@@ -21,7 +22,7 @@ from appliance.kit.plurals import counted
 from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.verbs import VERBS, Verb
 
-_WITH_OPTIONS = ("restart", "mark", "edit")  # defined below; the others only need to know which runs
+_WITH_OPTIONS = ("resume", "restart", "mark", "edit")  # defined below; the others only need to know which runs
 _FILTERS = {
     "cancel": "--flow etl --state Late",
     "pause": "--project finance --include-future",
@@ -82,15 +83,22 @@ for _verb in VERBS.values():
         _plain(_verb)
 
 
+@bulk.command(help=VERBS["resume"].bulk_summary, epilog=_examples("resume"))
+@anywhere_option
+@_selection
+def resume(anywhere: bool, **options: Any) -> int:
+    return _do("resume", options, anywhere=anywhere)
+
+
 @bulk.command(help=VERBS["restart"].bulk_summary, epilog=_examples("restart"))
 @click.option("--newest-version", is_flag=True, help="Use the latest version of each flow.")
 @click.option("--from-task", help="Slug of a task to rerun too, with everything downstream of it.")
 @parameter_option("A new value for a parameter")
+@anywhere_option
 @_selection
-def restart(
-    newest_version: bool, from_task: str | None, parameters: tuple[tuple[str, Any], ...], **options: Any
-) -> int:
-    return _do("restart", options, newest_version=newest_version, from_task=from_task, parameters=dict(parameters))
+def restart(parameters: tuple[tuple[str, Any], ...], **options: Any) -> int:
+    fields = {name: options.pop(name) for name in ("newest_version", "from_task", "anywhere")}
+    return _do("restart", options, parameters=dict(parameters), **fields)
 
 
 @bulk.command(help=VERBS["mark"].bulk_summary, epilog=_examples("mark"))

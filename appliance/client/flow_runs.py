@@ -13,6 +13,7 @@ from appliance.client import wire
 from appliance.client.transport import Transport, path
 from appliance.kit import clock
 from appliance.protocol import filter_texts
+from appliance.protocol.continuation import Continuation
 from appliance.protocol.flow_runs import (
     ChangeFlowRun,
     CreateFlowRun,
@@ -61,9 +62,11 @@ def resume(
     *,
     task_slug: str | None = None,
     map_index: int | None = None,
+    anywhere: bool = False,
 ) -> FlowRunView:
-    """Resume a paused run: all of its paused tasks, or just one."""
-    request = ResumeFlowRun(reason=reason, task_slug=task_slug, map_index=map_index)
+    """Resume a paused run: all of its paused tasks, or just one. With `anywhere`, any agent may take the run, also one that waits for an agent that can
+    read its results; tasks whose results only some agents can read run again."""
+    request = ResumeFlowRun(reason=reason, task_slug=task_slug, map_index=map_index, anywhere=anywhere)
     return _change(transport, flow_run_id, "resume", request)
 
 
@@ -76,17 +79,42 @@ def restart(
     from_task: str | None = None,
     parameters: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
+    anywhere: bool = False,
 ) -> FlowRunView:
     """Rerun the unsuccessful tasks of a run that has ended, `from_task`, and everything downstream of them. The run uses the code it
-    had or the latest version of its flow; `parameters` replace values that it had."""
+    had or the latest version of its flow; `parameters` replace values that it had. With `anywhere`, any agent may take it, and tasks whose results
+    only some agents can read run again."""
     request = RestartFlowRun(
         reason=reason,
         newest_version=newest_version,
         from_task=from_task,
         parameters=dict(parameters or {}),
         idempotency_key=idempotency_key,
+        anywhere=anywhere,
     )
     return _change(transport, flow_run_id, "restart", request)
+
+
+def continuation(
+    transport: Transport,
+    flow_run_id: UUID,
+    *,
+    newest_version: bool = False,
+    from_task: str | None = None,
+    task_slug: str | None = None,
+    map_index: int | None = None,
+    anywhere: bool = False,
+) -> Continuation:
+    """Preview which tasks run again, which are reused, and why: if a run that has ended is restarted (the first two options), if a paused one is resumed
+    (the next two), or when one that waits for its next attempt goes on."""
+    params = {
+        "from_task": from_task,
+        "newest_version": "true" if newest_version else None,
+        "task_slug": task_slug,
+        "map_index": map_index,
+        "anywhere": "true" if anywhere else None,
+    }
+    return transport.get(path("flow-runs", flow_run_id, "continuation"), Continuation, params)
 
 
 def mark(

@@ -32,6 +32,7 @@ class Bulk(Message, kw_only=True):
     newest_version: bool = False  # for restart
     from_task: str | None = None
     parameters: dict[str, Any] = {}
+    anywhere: bool = False  # for restart and resume
     labels: list[str] | None = None  # for edit
     priority: int | None = None
     scheduled_time: datetime | None = None

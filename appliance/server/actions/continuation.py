@@ -133,8 +133,8 @@ def _require_task(graph: JsonDocument, slug: str) -> None:
 # --- beforehand
 
 
-def preview(db: Database, flow_run_id: UUID, request: RestartFlowRun | ResumeFlowRun) -> Continuation:
-    """What happens if the run is restarted, or, if it is not over, resumed. Of a RestartFlowRun for such a run, only `anywhere` counts."""
+def preview(db: Database, flow_run_id: UUID, restart: RestartFlowRun, resume: ResumeFlowRun) -> Continuation:
+    """What happens if the run is restarted or, if it has not ended, resumed. Raises NotFound, and Invalid for a task that doesn't exist."""
     with db.read() as session:
         run = session.get(FlowRun, flow_run_id)
         if run is None:
@@ -145,10 +145,8 @@ def preview(db: Database, flow_run_id: UUID, request: RestartFlowRun | ResumeFlo
                 verdict = may("restart", Facts(run.state_type, run.state_name, run.attempt, version=run.version))
                 if isinstance(verdict, Refuse):
                     return Continuation(verb=verb, refusal=verdict.sentence)
-                asked = request if isinstance(request, RestartFlowRun) else RestartFlowRun(anywhere=request.anywhere)
-                plan, stored = to_restart(session, run, asked)
+                plan, stored = to_restart(session, run, restart)
             else:
-                resume = request if isinstance(request, ResumeFlowRun) else ResumeFlowRun(anywhere=request.anywhere)
                 plan, stored = to_resume(session, run, resume)
         except Conflict as error:
             return Continuation(verb=verb, refusal=error.message)

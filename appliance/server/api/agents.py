@@ -65,6 +65,7 @@ def index(
             env_names=row.env_names,
             storages=row.storages,
             problems=row.problems or [],
+            results_url=row.results_url,
             health=agent_health(row.state, row.last_seen, now),
             last_seen=row.last_seen,
             running=running.get(row.id, 0),

@@ -14,13 +14,15 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock
 from appliance.kit.printable import entry, one_line
-from appliance.protocol.flow_runs import CreateFlowRun, FlowRunView
+from appliance.protocol.continuation import Continuation
+from appliance.protocol.flow_runs import CreateFlowRun, FlowRunView, RestartFlowRun, ResumeFlowRun
 from appliance.protocol.logs import LogView
 from appliance.protocol.message import Page
 from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.states import StateView
 from appliance.protocol.task_runs import TaskRunView
 from appliance.protocol.verbs import VERBS, Verb
+from appliance.server.actions import continuation
 from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.actions.flow_runs.perform import perform
 from appliance.server.api import PREFIX, run_filters, turns, views
@@ -102,6 +104,26 @@ def index(
 def show(database: Database, run_id: UUID) -> FlowRunView:
     """Get one run."""
     return one(database, run_id)
+
+
+@get("/{run_id:uuid}/continuation", opt={"permission": Permission.READ}, sync_to_thread=True)
+def how_it_goes_on(
+    database: Database,
+    run_id: UUID,
+    from_task: str | None = None,
+    newest_version: bool = False,
+    anywhere: bool = False,
+    task_slug: str | None = None,
+    map_index: int | None = None,
+) -> Continuation:
+    """Preview which tasks run again, which are reused, and why: if a run that has ended is restarted, if a paused one is resumed, or when one that
+    waits for its next attempt goes on. The parameters are fields of these requests."""
+    return continuation.preview(
+        database,
+        run_id,
+        RestartFlowRun(from_task=from_task, newest_version=newest_version, anywhere=anywhere),
+        ResumeFlowRun(task_slug=task_slug, map_index=map_index, anywhere=anywhere),
+    )
 
 
 @get("/{run_id:uuid}/states", opt={"permission": Permission.READ, "items": StateView}, sync_to_thread=True)
@@ -229,5 +251,6 @@ def _verb_route(verb: Verb) -> HTTPRouteHandler:
 
 _VERBS = [_verb_route(verb) for verb in VERBS.values()]
 router = Router(
-    f"{PREFIX}/flow-runs", route_handlers=[create, *_VERBS, index, show, history, tasks, log_page, download]
+    f"{PREFIX}/flow-runs",
+    route_handlers=[create, *_VERBS, index, show, how_it_goes_on, history, tasks, log_page, download],
 )

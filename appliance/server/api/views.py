@@ -95,6 +95,7 @@ class AgentView(Answer, kw_only=True):
     env_names: list[str] | None  # patterns of the variables that registrations may set; null: it doesn't say
     storages: list[str] | None  # those from which it takes code; null: it is of an earlier release, and knows local
     problems: list[str]  # what it found wrong when it started, one sentence each
+    results_url: str | None  # where its runs store results by default; empty: nowhere; null: it doesn't say
     health: str
     last_seen: datetime
     running: int

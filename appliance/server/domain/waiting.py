@@ -28,6 +28,7 @@ Code = Literal[
     "no_kind",
     "no_storage",
     "no_label",
+    "no_results",
     "agents_full",
     "soon",
 ]
@@ -66,6 +67,8 @@ class AgentFacts:
     """Those from which it takes code."""
     name: str = ""
     host: str = ""
+    places: tuple[str, ...] = ()
+    """Where its runs can read results, see domain.continuation."""
 
     def live(self, now: datetime) -> bool:
         return self.state == "online" and now - self.last_seen <= ONLINE_FOR
@@ -171,6 +174,8 @@ class RunFacts:
     kind: run_config.Kind = "universal"
     storage: str = "local"
     waits_for_code: bool = False
+    results_at: str | None = None
+    """The place of the results from which it goes on, if only some agents can read it."""
     planned_for: datetime | None = None
     """The due time of a run that its schedule has planned and about which nobody has decided anything yet."""
 
@@ -246,6 +251,19 @@ def _held_back(run: RunFacts, situation: Situation) -> Waiting | None:
     return None
 
 
+def _without_results(place: str, situation: Situation) -> str:
+    names = sorted(agent.name for agent in situation.agents if place in agent.places)
+    if not names:
+        who, do = "no agent that is known", "Start the agent again that had it"
+    else:
+        who = f"only agent {names[0]}" if len(names) == 1 else f"only agents {', '.join(names[:3])}"
+        do = f"Start agent {names[0]} again, or give it the run's labels"
+    return (
+        f"The run goes on from results in a folder that {who} can read, which does not take it now. {do}, or let the run go on anywhere: "
+        "`appliance resume RUN --anywhere` runs the tasks again whose results are there, and with --dry-run lists them."
+    )
+
+
 def taken(run: RunFacts, situation: Situation) -> Waiting:
     """Whether an agent would take the run: the code `soon`, or else why none does."""
     online = [agent for agent in situation.agents if agent.live(situation.now)]
@@ -264,6 +282,10 @@ def taken(run: RunFacts, situation: Situation) -> Waiting:
     fitting = [agent for agent in knowing if labels <= agent.labels]
     if not fitting:
         return Waiting("no_label", _no_label(labels, knowing))
+    if run.results_at is not None:
+        fitting = [agent for agent in fitting if run.results_at in agent.places]
+        if not fitting:
+            return Waiting("no_results", _without_results(run.results_at, situation))
     if all(agent.running >= agent.capacity for agent in fitting):
         return Waiting(
             "agents_full", "All agents are full." if not labels else "All agents with the run's labels are full."

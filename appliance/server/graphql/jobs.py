@@ -74,6 +74,7 @@ class JobMutations:
             state=None if input.state is None else input.state.value,
             newest_version=input.newest_version,
             from_task=input.from_task,
+            anywhere=input.anywhere,
             parameters=json_object(input.parameters, "parameters"),
             labels=input.labels,
             priority=input.priority,

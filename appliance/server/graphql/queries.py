@@ -8,8 +8,10 @@ from uuid import UUID
 import strawberry
 
 from appliance.kit.version import VERSION
+from appliance.protocol.flow_runs import RestartFlowRun, ResumeFlowRun
 from appliance.protocol.logs import Stream
 from appliance.protocol.run_filter import NEWEST_FIRST, RunFilter
+from appliance.server.actions import continuation
 from appliance.server.actions.rollups import check_span
 from appliance.server.actions.setup import AGENTS_USER
 from appliance.server.auth.guards import Permission, permissions_of
@@ -43,11 +45,13 @@ from appliance.server.graphql.schedules import ScheduleQueries
 from appliance.server.graphql.secrets import SecretQueries
 from appliance.server.graphql.system import SystemQueries
 from appliance.server.graphql.types import agents as agent_types
+from appliance.server.graphql.types import continuation as continuation_types
 from appliance.server.graphql.types import flows as flow_types
 from appliance.server.graphql.types import logs as log_types
 from appliance.server.graphql.types import projects as project_types
 from appliance.server.graphql.types import task_runs as task_types
 from appliance.server.graphql.types.agents import Agent
+from appliance.server.graphql.types.continuation import Continuation
 from appliance.server.graphql.types.flows import Flow, FlowPage, FlowRun, FlowRunPage
 from appliance.server.graphql.types.inputs import (
     FlowFilter,
@@ -144,6 +148,23 @@ class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, S
     @root_field(Permission.READ)
     def flow_run(self, info: Info, id: UUID) -> FlowRun | None:
         return one_flow_run(info.context, id)
+
+    @root_field(Permission.READ)
+    def flow_run_continuation(
+        self,
+        info: Info,
+        flow_run_id: UUID,
+        from_task: str | None = None,
+        newest_version: bool = False,
+        anywhere: bool = False,
+        task_slug: str | None = None,
+        map_index: int | None = None,
+    ) -> Continuation:
+        restart = RestartFlowRun(from_task=from_task, newest_version=newest_version, anywhere=anywhere)
+        resume = ResumeFlowRun(task_slug=task_slug, map_index=map_index, anywhere=anywhere)
+        return continuation_types.continuation(
+            continuation.preview(info.context.database, flow_run_id, restart, resume)
+        )
 
     @root_field(Permission.READ)
     def task_runs(

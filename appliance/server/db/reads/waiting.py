@@ -27,7 +27,7 @@ from appliance.server.db.reads import (
 from appliance.server.db.rows.flow_runs import FlowRunRow, RunStart
 from appliance.server.db.rows.flows import FlowRow
 from appliance.server.db.tables import metadata
-from appliance.server.domain import hosts
+from appliance.server.domain import continuation, hosts
 from appliance.server.domain.concurrency import FLOW, LABEL, Key
 from appliance.server.domain.deploys import waits_for_code
 from appliance.server.domain.transitions import LATE
@@ -106,6 +106,7 @@ def run_facts(run: FlowRunRow, flow: FlowRow, start: RunStart | None) -> RunFact
         kind="universal" if start is None else kind_of(start.run_config),
         storage="local" if start is None else start.storage_type,
         waits_for_code=waits_for_code(run.state_data),
+        results_at=run.results_at,
         planned_for=run.due_at if _is_only_planned(run) else None,
     )
 
@@ -133,6 +134,7 @@ def _agents(session: Session) -> list[AgentFacts]:
             frozenset(storages_known(row)),
             row.name,
             row.host,
+            continuation.places_of(row),
         )
         for row in rows
     ]

@@ -32,6 +32,9 @@ class Agent:
         description="Those from which it takes code; null if it is of an earlier release, which knows local files alone."
     )
     problems: list[str] = strawberry.field(description="What it found wrong when it started, one sentence each.")
+    results_url: str | None = strawberry.field(
+        description="Where its runs store results by default; empty: nowhere; null if it doesn't say."
+    )
     health: str
     last_seen: datetime
 
@@ -54,6 +57,7 @@ def agent(row: AgentRow, context: Context) -> Agent:
         env_names=row.env_names,
         storages=row.storages,
         problems=row.problems or [],
+        results_url=row.results_url,
         health=agent_health(row.state, row.last_seen, context.now),
         last_seen=row.last_seen,
     )

@@ -30,6 +30,7 @@ class TaskDef:
     auto_generated: bool
     mapped: bool
     max_retries: int
+    never_repeat: bool = strawberry.field(description="No later attempt of a run runs it again once it has begun.")
 
 
 @strawberry.type
@@ -90,6 +91,7 @@ class FlowVersion:
                 auto_generated=bool(item.get("auto_generated")),
                 mapped=bool(item.get("mapped")),
                 max_retries=item.get("max_retries") or 0,
+                never_repeat=bool(item.get("never_repeat")),
             )
             for item in self.row.graph.get("tasks", [])
         ]

@@ -12,6 +12,8 @@ from appliance.server.graphql.scalars import JSON
 from appliance.server.graphql.types.flows import Flow, FlowRun
 from appliance.server.graphql.types.logs import LogStream
 
+ANYWHERE = "Let any agent take the run; tasks whose results only some agents can read run again."
+
 
 @strawberry.input
 class FlowFilter:
@@ -112,6 +114,7 @@ class ResumeFlowRunInput:
     flow_run_id: UUID
     task_slug: str | None = None
     map_index: int | None = None
+    anywhere: bool = strawberry.field(default=False, description=ANYWHERE)
     reason: str | None = None
     idempotency_key: str | None = None
     version: int | None = None
@@ -127,6 +130,7 @@ class RestartFlowRunInput:
         default=None, description="The slug of a task that also runs again, with everything downstream of it."
     )
     parameters: JSON | None = strawberry.field(default=None, description="New values for some of the parameters.")
+    anywhere: bool = strawberry.field(default=False, description=ANYWHERE)
     reason: str | None = None
     idempotency_key: str | None = None
     version: int | None = None

@@ -82,6 +82,7 @@ class BulkFlowRunsInput:
     newest_version: bool = strawberry.field(default=False, description="For restart.")
     from_task: str | None = strawberry.field(default=None, description="For restart.")
     parameters: JSON | None = strawberry.field(default=None, description="For restart.")
+    anywhere: bool = strawberry.field(default=False, description="For restart and resume.")
     labels: list[str] | None = strawberry.field(default=None, description="For edit.")
     priority: int | None = strawberry.field(default=None, description="For edit.")
     scheduled_time: datetime | None = strawberry.field(default=None, description="For edit.")
