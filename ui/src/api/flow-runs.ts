@@ -8,6 +8,9 @@ import type { NextStep } from "../lib/states";
 import { lookAgainIn } from "../lib/waiting";
 import {
   CancelRunDocument,
+  ContinuationDocument,
+  type ContinuationQuery,
+  type ContinuationQueryVariables,
   CountsDocument,
   type CountsQueryVariables,
   type CreateFlowRunInput,
@@ -18,6 +21,7 @@ import {
   PauseRunDocument,
   type RestartFlowRunInput,
   RestartRunDocument,
+  type ResumeFlowRunInput,
   ResumeRunDocument,
   type RunCountFragment,
   RunDocument,
@@ -101,8 +105,35 @@ export async function startNow(flowRunId: string, idempotencyKey: string): Promi
   await execute(StartRunNowDocument, { input: { flowRunId, idempotencyKey } });
 }
 
+/** What a restart or a resume asks for, as far as it decides what runs again. */
+export type ContinuationRequest = Omit<ContinuationQueryVariables, "flowRunId">;
+export type Continuation = ContinuationQuery["flowRunContinuation"];
+
+export function continuationQuery(flowRunId: string, request: ContinuationRequest) {
+  return queryOptions({
+    queryKey: flowRunKeys.continuation(flowRunId, request),
+    queryFn: ({ signal }) => continuationOf(flowRunId, request, signal),
+    staleTime: 0,
+  });
+}
+
+export async function continuationOf(
+  flowRunId: string,
+  request: ContinuationRequest,
+  signal?: AbortSignal,
+): Promise<Continuation> {
+  return (await execute(ContinuationDocument, { flowRunId, ...request }, signal)).flowRunContinuation;
+}
+
+export async function resumeRun(
+  flowRunId: string,
+  resume: Change & Pick<ResumeFlowRunInput, "taskSlug" | "mapIndex" | "anywhere">,
+): Promise<void> {
+  await execute(ResumeRunDocument, { input: { flowRunId, ...resume } });
+}
+
 export type Restart = Change &
-  Pick<RestartFlowRunInput, "fromTask" | "newestVersion"> & { parameters: Record<string, Json> };
+  Pick<RestartFlowRunInput, "fromTask" | "newestVersion" | "anywhere"> & { parameters: Record<string, Json> };
 
 export async function restartRun(flowRunId: string, restart: Restart): Promise<void> {
   await execute(RestartRunDocument, { input: { flowRunId, ...restart } });

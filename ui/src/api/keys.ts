@@ -7,6 +7,7 @@ export const flowRunKeys = {
   one: (id: string) => [...flowRunKeys.all, id] as const,
   allCounts: ["counts"] as const,
   counts: (filters: object) => [...flowRunKeys.allCounts, filters] as const,
+  continuation: (id: string, request: object) => [...flowRunKeys.one(id), "continuation", request] as const,
 };
 
 export const taskRunKeys = {

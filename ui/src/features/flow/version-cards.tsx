@@ -121,7 +121,11 @@ export function TasksCard({ flow }: { flow: Flow }) {
           <li key={task.slug}>
             <span className="mono">{task.slug}</span>
             <span className="muted">
-              {[task.mapped && "mapped", task.maxRetries > 0 && `up to ${counted(task.maxRetries, "retry", "retries")}`]
+              {[
+                task.mapped && "mapped",
+                task.maxRetries > 0 && `up to ${counted(task.maxRetries, "retry", "retries")}`,
+                task.neverRepeat && "never repeated",
+              ]
                 .filter(Boolean)
                 .join(", ")}
             </span>

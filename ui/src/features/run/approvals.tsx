@@ -2,7 +2,8 @@
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Button } from "react-aria-components";
-import { approveTask, type Run } from "../../api/flow-runs";
+import { approveTask, continuationOf, type Run } from "../../api/flow-runs";
+import { isSurprising } from "../../lib/continuation";
 import { newKey } from "../../lib/keys";
 import { selectionOf, type TaskRun } from "../../lib/timeline";
 import { toast, toastError } from "../../ui/toasts";
@@ -10,13 +11,27 @@ import { useMay, useWriting } from "../session/permissions";
 
 const LISTED = 20;
 
-export function Approvals({ run, tasks }: { run: Run; tasks: readonly TaskRun[] }) {
+interface Props {
+  run: Run;
+  tasks: readonly TaskRun[];
+  /** Shows which tasks would run again, if some do that had succeeded. */
+  onAsk: (task: TaskRun) => void;
+}
+
+export function Approvals({ run, tasks, onAsk }: Props) {
   const may = useMay();
   const writing = useWriting();
   const client = useQueryClient();
   const approve = useMutation({
-    mutationFn: (task: TaskRun) => approveTask(run.id, task.taskSlug, task.mapIndex, newKey()),
-    onSuccess: (_, task) => {
+    mutationFn: async (task: TaskRun) => {
+      const { taskSlug, mapIndex } = task;
+      if (isSurprising(await continuationOf(run.id, { taskSlug, mapIndex: mapIndex < 0 ? null : mapIndex })))
+        return false;
+      await approveTask(run.id, taskSlug, mapIndex, newKey());
+      return true;
+    },
+    onSuccess: (isDone, task) => {
+      if (!isDone) return onAsk(task);
       toast(`Approved ${selectionOf(task.taskSlug, task.mapIndex)}.`);
       return client.invalidateQueries();
     },

@@ -22,16 +22,18 @@ import { useMay, useWriting } from "../session/permissions";
 interface Props {
   run: Run;
   showInLog: () => void;
+  /** Asks whether the run shall go on without results that no agent can read now. */
+  onAnywhere: () => void;
   /** A paused run's tasks that wait for a person. */
   approvals: ReactNode;
 }
 
-export function CauseCard({ run, showInLog, approvals }: Props) {
+export function CauseCard({ run, showInLog, onAnywhere, approvals }: Props) {
   const { type, name } = run.state;
   if (type === "FAILED") return name === "Crashed" ? <Crashed run={run} /> : <Failed run={run} showInLog={showInLog} />;
   if (type === "CANCELLED" || type === "CANCELLING") return <Cancelled run={run} />;
   if (type === "RUNNING") return <Progress run={run} />;
-  if (!isTerminal(type)) return <Waiting run={run} approvals={approvals} />;
+  if (!isTerminal(type)) return <Waiting run={run} onAnywhere={onAnywhere} approvals={approvals} />;
   return null;
 }
 
@@ -43,7 +45,7 @@ function Card({ family, label, children }: { family: Family; label: string; chil
   );
 }
 
-function Failed({ run, showInLog }: Omit<Props, "approvals">) {
+function Failed({ run, showInLog }: Pick<Props, "run" | "showInLog">) {
   const cause = run.cause;
   const message = cause?.message || run.state.message || "No error message.";
   return (
@@ -179,7 +181,7 @@ function Progress({ run }: { run: Run }) {
   );
 }
 
-function Waiting({ run, approvals }: { run: Run; approvals: ReactNode }) {
+function Waiting({ run, onAnywhere, approvals }: Omit<Props, "showInLog">) {
   const now = useNow();
   const look = lookOfRun(run, now);
   const isFuture = Date.parse(run.scheduledTime) > now;
@@ -197,7 +199,7 @@ function Waiting({ run, approvals }: { run: Run; approvals: ReactNode }) {
         </div>
       )}
       {approvals}
-      <WaitActions run={run} />
+      <WaitActions run={run} onAnywhere={onAnywhere} />
     </Card>
   );
 }
@@ -221,7 +223,7 @@ function Holders({ run }: { run: Run }) {
   );
 }
 
-function WaitActions({ run }: { run: Run }) {
+function WaitActions({ run, onAnywhere }: Pick<Props, "run" | "onAnywhere">) {
   const may = useMay();
   const writing = useWriting();
   const client = useQueryClient();
@@ -234,7 +236,8 @@ function WaitActions({ run }: { run: Run }) {
     onError: toastError,
   });
   const startable = canStartNow(run) && may("runs:edit");
-  if (!startable && run.waitCode !== "limit") return null;
+  const isElsewhere = run.waitCode === "no_results" && may("runs:resume");
+  if (!startable && !isElsewhere && run.waitCode !== "limit") return null;
   return (
     <div className="row">
       {startable && (
@@ -246,6 +249,11 @@ function WaitActions({ run }: { run: Run }) {
         >
           Start now
         </BusyButton>
+      )}
+      {isElsewhere && (
+        <Button className="button" isDisabled={!writing.allowed} onPress={onAnywhere}>
+          Continue anywhere…
+        </Button>
       )}
       {run.waitCode === "limit" && (
         <Link to="/limits" className="button">

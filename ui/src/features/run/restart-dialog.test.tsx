@@ -2,7 +2,7 @@ import { screen, waitFor } from "@testing-library/react";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Run } from "../../api/flow-runs";
 import { Numeral } from "../../lib/json";
-import { parameter, run, state, taskRun } from "../../test/builders";
+import { parameter, run } from "../../test/builders";
 import { type Page, renderPage } from "../../test/render";
 import { type FakeServer, fakeServer, graphqlError } from "../../test/server";
 import RestartDialog from "./restart-dialog";
@@ -31,24 +31,37 @@ beforeEach(() => {
   server = fakeServer();
   onClose.mockReset();
   server.onField("restartFlowRun", { restartFlowRun: { flowRun: { id: "run-1" } } });
-  const items = [
-    taskRun("extract"),
-    taskRun("transform", { state: state("FAILED") }),
-    taskRun("load", { state: state("FAILED", "TriggerFailed") }),
-  ];
-  server.onField("taskRuns", { taskRuns: { items, next: null } });
+  server.onField("flowRunContinuation", { flowRunContinuation: found() });
 });
 
+const one = (slug: string, more: object = {}) => ({
+  slug,
+  count: 1,
+  reason: "failed",
+  sentence: "it did not succeed",
+  indexes: [],
+  begun: true,
+  ...more,
+});
+
+function found(more: object = {}) {
+  const runs = [one("transform"), one("load", { reason: "downstream" })];
+  const reused = [one("extract", { reason: "stored", sentence: "its stored result is read" })];
+  const counts = { runCount: 2, againCount: 2, reusedCount: 1, omitted: 0 };
+  return { verb: "restart", runs, reused, ...counts, place: "", refusal: "", ...more };
+}
+
 describe("what runs again", () => {
-  it("is what did not succeed, with what comes after it, and the rest is kept", async () => {
+  it("is what the server says, each task with its reason", async () => {
     await show();
     expect(await preview()).toMatch(/^Will run again: transform, load\. 1 /);
+    expect(screen.getByText(": its stored result is read")).toBeDefined();
   });
 
-  it("is also the chosen task", async () => {
+  it("depends on the chosen task", async () => {
     const page = await show();
     await page.user.selectOptions(from(), "extract");
-    expect(await preview()).toMatch(/^Will run again: extract, transform, load\. 0 /);
+    await waitFor(() => expect(server.variables("flowRunContinuation").at(-1)).toMatchObject({ fromTask: "extract" }));
   });
 
   it("begins with the task that is selected in the address", async () => {
@@ -64,11 +77,31 @@ describe("what runs again", () => {
     expect(from().value).toBe("");
   });
 
-  it("is not said before all task runs are known", async () => {
-    server.onField("taskRuns", { taskRuns: { items: [taskRun("extract")], next: "more" } });
+  it("lists no more than fifty entries, and says how many there are", async () => {
+    const runs = Array.from({ length: 60 }, (_, index) => one(`t${index}`));
+    server.onField("flowRunContinuation", { flowRunContinuation: found({ runs, omitted: 5 }) });
     await show();
-    await waitFor(() => expect(server.variables("taskRuns")).toHaveLength(1));
-    expect(screen.queryByRole("status")).toBeNull();
+    await preview();
+    expect(screen.getAllByRole("listitem", { hidden: true })).toHaveLength(51);
+    expect(screen.getByText("and 16 more entries")).toBeDefined();
+  });
+
+  it("may be more, so that any agent can take the run", async () => {
+    server.onField("flowRunContinuation", { flowRunContinuation: found({ place: "Only agent north can read it." }) });
+    const page = await show();
+    await page.user.click(await screen.findByRole("checkbox", { name: /any agent/ }));
+    await waitFor(() => expect(server.variables("flowRunContinuation").at(-1)).toMatchObject({ anywhere: true }));
+    await restart(page);
+    expect(inputs()).toMatchObject([{ anywhere: true }]);
+  });
+
+  it("is refused for a task that must not be repeated", async () => {
+    const refusal = "Task 'pay' has already begun.";
+    server.onField("flowRunContinuation", { flowRunContinuation: found({ refusal }) });
+    const page = await show();
+    await screen.findByText(refusal);
+    await restart(page);
+    expect(inputs()).toEqual([]);
   });
 });
 

@@ -1,9 +1,10 @@
 /** One run: its header, its cause, its tasks on the left and the details on the right. */
 
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import type { Run } from "../../api/flow-runs";
-import { canStop, isTerminal, lookOf } from "../../lib/states";
+import { canStop, isTerminal, lookOf, type NextStep } from "../../lib/states";
+import type { TaskRun } from "../../lib/timeline";
 import { useShortcuts } from "../../ui/shortcuts";
 import { StopDialog } from "../runs/stop-dialog";
 import { Approvals } from "./approvals";
@@ -19,12 +20,16 @@ import { useTasks } from "./use-tasks";
 import "./run.css";
 import "./panes.css";
 
+const RestartDialog = lazy(() => import("./restart-dialog"));
+const ResumeDialog = lazy(() => import("./resume-dialog"));
+
 export function RunView({ run }: { run: Run }) {
   const search = useSearch({ from: "/app/runs/$runId" });
   const navigate = useNavigate();
   const list = useTasks(run);
   const [stopping, setStopping] = useState(false);
-  const goOn = useGoOn(run);
+  const [asking, setAsking] = useState<NextStep | TaskRun | null>(null);
+  const goOn = useGoOn(run, setAsking);
   const [request, setRequest] = useState<LineRequest | null>(null);
   const go = (change: Partial<RunSearch>) =>
     void navigate({ to: "/runs/$runId", params: { runId: run.id }, search: { ...search, ...change }, replace: true });
@@ -52,12 +57,23 @@ export function RunView({ run }: { run: Run }) {
     <div className="page page-full run-page">
       <RunHeader run={run} goOn={goOn} onStop={() => setStopping(true)} />
       <Announcer run={run} />
-      <CauseCard run={run} showInLog={showInLog} approvals={<Approvals run={run} tasks={list.tasks} />} />
+      <CauseCard
+        run={run}
+        showInLog={showInLog}
+        onAnywhere={() => setAsking("resume")}
+        approvals={<Approvals run={run} tasks={list.tasks} onAsk={setAsking} />}
+      />
       <SuccessLine run={run} list={list} />
       <Split
         left={<Structure run={run} list={list} search={search} go={go} />}
         right={<Detail run={run} tasks={list.tasks} search={search} go={go} request={request} />}
       />
+      <Suspense>
+        {asking === "restart" && <RestartDialog run={run} onClose={() => setAsking(null)} />}
+        {asking && asking !== "restart" && (
+          <ResumeDialog run={run} task={asking === "resume" ? undefined : asking} onClose={() => setAsking(null)} />
+        )}
+      </Suspense>
       <StopDialog run={stopping ? run : null} onClose={() => setStopping(false)} />
     </div>
   );

@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { goOn, type Run } from "../../api/flow-runs";
+import { continuationOf, goOn, type Run } from "../../api/flow-runs";
+import { isSurprising } from "../../lib/continuation";
 import { newKey } from "../../lib/keys";
 import { type NextStep, nextStepOf } from "../../lib/states";
 import { toast, toastError } from "../../ui/toasts";
@@ -17,14 +18,23 @@ export interface GoOn {
   run: () => void;
 }
 
-/** How a person can continue the run now: restart it, resume it, or not at all. */
-export function useGoOn(run: Run): GoOn | null {
+/** How a person can continue the run now: restart it, resume it, or not at all. If tasks would run again that had succeeded, or it would be
+ * refused, nothing is done, and `onAsk` is called to show why. */
+export function useGoOn(run: Run, onAsk: (step: NextStep) => void): GoOn | null {
   const client = useQueryClient();
   const writing = useWriting();
   const step = nextStepOf(run);
   const change = useMutation({
-    mutationFn: (request: { step: NextStep; key: string }) => goOn(run.id, request.step, request.key),
-    onSuccess: async (_, { step: done }) => {
+    mutationFn: async (request: { step: NextStep; key: string }) => {
+      if (isSurprising(await continuationOf(run.id, {}))) return false;
+      await goOn(run.id, request.step, request.key);
+      return true;
+    },
+    onSuccess: async (isDone, { step: done }) => {
+      if (!isDone) {
+        onAsk(done);
+        return;
+      }
       toast(`${WORDS[done].done} ${run.flow.name} / ${run.name}.`);
       await client.invalidateQueries();
     },
