@@ -7,7 +7,6 @@ from typing import Any
 
 from appliance.core import parameter_types
 from appliance.core.flow import Flow
-from appliance.core.parameter import Parameter
 from appliance.core.run_config import UniversalRun
 from appliance.core.secrets import declared_by
 from appliance.core.task import Task
@@ -81,7 +80,9 @@ def _task(flow: Flow, task: Task) -> dict[str, Any]:
 
 
 def _options(task: Task) -> dict[str, Any]:
-    """Options that only some tasks have; `retry_delays` is present when the delays differ (seconds, the first ten)."""
+    """Options that only some tasks have; `retry_delays` is present when the delays differ (seconds, the first ten). What runs in every attempt is
+    known by its type if it comes with the SDK."""
+    is_own = type(task).__module__.startswith("appliance.core.")
     tries = range(1, min(task.max_retries, 10) + 1)
     delays = [task.retry_wait(count, draw=lambda: 0.5).total_seconds() for count in tries]
     options = {
@@ -93,7 +94,7 @@ def _options(task: Task) -> dict[str, Any]:
         "nout": task.nout,
         "task_run_name": task.task_run_name if isinstance(task.task_run_name, str) else None,
         "never_repeat": task.never_repeat or None,
-        "always_rerun": (task.always_rerun and not isinstance(task, Parameter)) or None,
-        "runs_on_cancel": task.runs_on_cancel or None,
+        "always_rerun": (task.always_rerun and not is_own) or None,
+        "runs_on_cancel": (task.runs_on_cancel and not is_own) or None,
     }
     return {key: value for key, value in options.items() if value is not None}

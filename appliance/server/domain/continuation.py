@@ -14,6 +14,9 @@ from appliance.protocol.reuse import Link, TaskGraph, TaskKey, to_repeat
 from appliance.protocol.states import TERMINAL
 
 _FOLDER, _HOST = "folder:", "host:"
+_CLEANUP = "ResourceCleanup"
+_ALWAYS = frozenset({"ResourceInit", "ResourceSetup", _CLEANUP, "SecretTask", "EnvVarSecret"})
+"""The types of the SDK's own tasks that run in every attempt."""
 
 
 class SpeakingAgent(Protocol):
@@ -218,10 +221,15 @@ def task_graph(graph: JsonDocument) -> TaskGraph:
         order = tuple(TopologicalSorter(above).static_order())
     except CycleError:  # no SDK registers one
         order = tuple(tasks)
-    always = frozenset(slug for slug, task in tasks.items() if task.get("always_rerun") or is_parameter(task))
-    return TaskGraph(
-        order, links, always, frozenset(slug for slug, task in tasks.items() if task.get("runs_on_cancel"))
+    always = frozenset(
+        slug
+        for slug, task in tasks.items()
+        if task.get("always_rerun") or task.get("type") in _ALWAYS or is_parameter(task)
     )
+    cleaning = frozenset(
+        slug for slug, task in tasks.items() if task.get("runs_on_cancel") or task.get("type") == _CLEANUP
+    )
+    return TaskGraph(order, links, always, cleaning)
 
 
 def is_parameter(task: JsonDocument) -> bool:

@@ -1,0 +1,133 @@
+"""How a run goes on: what is reused, what runs again, where it may go on, and what must not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from appliance.protocol.reuse import TaskKey
+from appliance.server.domain.continuation import Plan, RecordedTask, places_of, plan, refused, without
+
+
+@dataclass(frozen=True)
+class Speaking:
+    name: str
+    host: str
+    results_url: str | None
+    results_id: str | None
+
+
+FOLDER = "file:///data/results"
+NORTH = {"agent": "north", "host": "n", "results_url": FOLDER, "results_id": "1"}
+SOUTH = {"agent": "south", "host": "s", "results_url": FOLDER, "results_id": "2"}
+
+
+def graph(*edges: str, **options: Any) -> dict[str, Any]:
+    """Tasks of one letter, with an edge for each pair of them; `options` are those of tasks."""
+    slugs = sorted({slug for edge in edges for slug in edge})
+    return {
+        "tasks": [{"slug": slug, "name": slug, "type": "FunctionTask"} | options.get(slug, {}) for slug in slugs],
+        "edges": [
+            {"upstream": edge[0], "downstream": edge[1], "key": "x", "mapped": False, "flattened": False}
+            for edge in edges
+        ],
+    }
+
+
+def stored(place: str = FOLDER, attempt: int = 1) -> RecordedTask:
+    return RecordedTask("SUCCESS", "Success", attempt, location="1", place=place, begun=True)
+
+
+FAILED = RecordedTask("FAILED", "Failed", begun=True)
+
+
+def planned(origins: dict[int, Any], anywhere: bool = False, edges: str = "ab", **tasks: RecordedTask) -> Plan:
+    recorded: dict[TaskKey, RecordedTask] = {(slug, -1): task for slug, task in tasks.items()}
+    again = {key: "failed" for key, task in recorded.items() if task.type != "SUCCESS"}
+    return plan(graph(*edges.split()), recorded, again, origins, anywhere=anywhere)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("agent", "places"),
+    [
+        (Speaking("a", "n", None, None), ()),
+        (Speaking("a", "n", "", None), ("host:n",)),
+        (Speaking("a", "n", FOLDER, "1"), ("folder:1", "host:n", "folder:1 host:n")),
+    ],
+)
+def test_an_agent_reads_its_folder_and_what_is_on_its_host(agent: Speaking, places: tuple[str, ...]) -> None:
+    assert places_of(agent) == places
+
+
+@pytest.mark.parametrize(
+    ("place", "origin", "found"),
+    [
+        (FOLDER, NORTH, "folder:1"),
+        (FOLDER, {**NORTH, "results_id": None}, "host:n"),
+        ("file:///srv/chosen", NORTH, "host:n"),
+        ("shared+file:///srv/chosen", NORTH, None),
+        ("s3://bucket/prefix", NORTH, None),
+        (FOLDER, None, None),  # an agent of an earlier release doesn't say
+    ],
+)
+def test_a_run_goes_on_where_a_value_that_it_needs_can_be_read(place: str, origin: Any, found: str | None) -> None:
+    assert planned({} if origin is None else {1: origin}, a=stored(place), b=FAILED).place == found
+
+
+def test_a_value_that_nothing_needs_binds_no_run() -> None:
+    found = planned({1: NORTH}, edges="ab bc", a=stored(), b=stored(), c=FAILED)
+    assert (found.place, found.reused) == ("folder:1", {("a", -1): "not_needed", ("b", -1): "stored"})
+    nothing = RecordedTask("SUCCESS", "Success", location="", begun=True)
+    assert planned({1: NORTH}, edges="ab bc", a=stored(), b=nothing, c=FAILED).place is None
+
+
+def test_a_run_that_needs_a_folder_and_its_host_needs_both() -> None:
+    found = planned({1: NORTH}, edges="ac bc", a=stored(), b=stored("file:///srv/chosen"), c=FAILED)
+    assert found.place in places_of(Speaking("north", "n", FOLDER, "1"))
+    assert (found.place, found.elsewhere) == ("folder:1 host:n", frozenset())
+
+
+def test_of_several_places_the_one_with_most_values_wins_and_the_others_run_again() -> None:
+    tasks = {"a": stored(), "b": stored(attempt=2), "c": stored(attempt=2), "d": FAILED}
+    found = planned({1: NORTH, 2: SOUTH}, edges="ad bd cd", **tasks)
+    assert (found.place, found.elsewhere) == ("folder:2", {("a", -1)})
+    assert found.runs == {("d", -1): "failed", ("a", -1): "elsewhere"}
+
+
+def test_anywhere_runs_again_what_only_some_can_read_and_what_that_needs() -> None:
+    found = planned({1: NORTH}, True, edges="ab bc", a=stored(), b=stored(), c=FAILED)
+    assert found.place is None
+    assert found.runs == {("c", -1): "failed", ("b", -1): "elsewhere", ("a", -1): "elsewhere"}
+
+
+@pytest.mark.parametrize("task", [RecordedTask("SUCCESS", "Success", begun=True), stored("memory:")])
+def test_a_value_that_was_not_kept_is_made_again(task: RecordedTask) -> None:
+    assert planned({1: NORTH}, a=task, b=FAILED).runs[("a", -1)] == "not_kept"
+
+
+def test_what_comes_after_a_task_that_stays_paused_does_not_run() -> None:
+    paused = RecordedTask("PAUSED", "Paused")
+    found = plan(graph("ab", "cd"), {("a", -1): paused, ("c", -1): paused}, {}, {})
+    assert without(found, {("a", -1)}).runs == {("c", -1): "waited", ("d", -1): "not_run"}
+
+
+ONCE = graph("ab", a={"never_repeat": True})
+
+
+@pytest.mark.parametrize(
+    ("task", "sentence"),
+    [
+        (FAILED, "Task 'a' has already begun in attempt 1"),
+        (stored(attempt=3), "Task 'a' has succeeded in attempt 3"),
+        (RecordedTask("SUCCESS", "Success", marked=True), "Task 'a' has succeeded"),
+        (RecordedTask("FAILED", "TriggerFailed"), ""),
+        (RecordedTask("SCHEDULED", "AwaitingRetry", begun=True), ""),  # its own retry
+        (RecordedTask("SUCCESS", "Skipped"), ""),
+    ],
+)
+def test_what_has_begun_is_not_repeated_if_that_is_marked(task: RecordedTask, sentence: str) -> None:
+    found = refused(ONCE, {("a", -1): task}, {("a", -1): "failed"})
+    assert found.startswith(sentence) and bool(found) == bool(sentence)
+    assert refused(ONCE, {("a", -1): task}, {("b", -1): "failed"}) == ""
