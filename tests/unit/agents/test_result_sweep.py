@@ -111,6 +111,7 @@ def wait_for(server: Server, requests: int) -> None:
 
 
 def test_only_a_folder_is_swept(tmp_path: Path) -> None:
-    assert process._folder_of((tmp_path / "with space").as_uri()) == tmp_path / "with space"
+    found = process._folder_of((tmp_path / "with space").as_uri())
+    assert found is not None and found.folder == tmp_path / "with space"
     for url in ("", "s3://bucket/prefix", "sftp://user@host/folder", "nonsense://x"):
         assert process._folder_of(url) is None

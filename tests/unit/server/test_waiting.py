@@ -229,3 +229,17 @@ def test_maintenance_holds_back_what_is_due(facts: _Maintenance, sentence: str) 
     assert found is not None and (found.code, found.sentence) == ("maintenance", sentence)
     later = why(_run(scheduled_time=NOW + timedelta(hours=1)), situation)
     assert later is not None and later.code == "not_due"
+
+
+def test_a_run_waits_for_an_agent_that_can_read_its_results() -> None:
+    north = replace(_agent(), name="north", places=("folder:1",))
+    south = replace(_agent(), name="south", places=("folder:2",))
+    run = _run(results_at="folder:1")
+    assert why(run, Situation(NOW, [north, south])) == why(_run(), Situation(NOW, [north]))
+    away = why(run, Situation(NOW, [replace(north, state="signed_off"), south]))
+    assert away is not None and away.code == "no_results"
+    assert "only agent north can read, which does not take it now. Start agent north again" in away.sentence
+    gone = why(run, Situation(NOW, [south]))
+    assert gone is not None and "no agent that is known can read" in gone.sentence
+    full = why(run, Situation(NOW, [replace(north, running=2), south]))
+    assert full is not None and full.code == "agents_full"

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from appliance.core.annotations import flatten, unmapped
+from appliance.core.errors import RepeatError
 from appliance.core.flow import Flow
 from appliance.core.parameter import Parameter
 from appliance.core.results import Result, Unloaded
@@ -13,7 +16,7 @@ from appliance.core.states import Failed, Retrying
 from appliance.core.task import Task
 from appliance.core.task_decorator import task
 from appliance.engine.results.local import LocalResult
-from appliance.engine.tracked.earlier import initial_states
+from appliance.engine.tracked.earlier import initial_states, refuse_repeats, repeats_in_words
 from appliance.protocol.run_protocol import EarlierTask
 
 
@@ -117,3 +120,28 @@ def test_what_tidies_up_runs_in_every_attempt() -> None:
 
 def test_tasks_that_the_flow_no_longer_has_are_no_trouble() -> None:
     assert kept(chain, known("removed-1"), known("first-1", result_location="")) >= {("first-1", -1)}
+
+
+def test_what_must_not_be_repeated_ends_the_attempt_instead() -> None:
+    with Flow("paid") as flow:
+        second(x=first(task_args={"never_repeat": True}))
+    lost, unknown = known("first-1"), known("first-1", type="RUNNING", name="Running")
+    for one in (lost, unknown):
+        repeated: set[tuple[str, int]] = set()
+        states = initial_states(flow, [one], lambda _task: None, repeated)
+        with pytest.raises(
+            RepeatError, match="Task 'first' has already begun in an earlier attempt and is marked never_repeat"
+        ):
+            refuse_repeats(flow, [one], states, repeated)
+    done = known("first-1", result_location="")
+    refuse_repeats(flow, [done], initial_states(flow, [done], lambda _task: None), set())
+    refuse_repeats(chain, [unknown], {}, set())
+
+
+def test_the_log_names_what_succeeded_and_runs_again() -> None:
+    with Flow("children") as flow:
+        second(x=first.map(first(Parameter("x"))))
+    repeated: set[tuple[str, int]] = set()
+    initial_states(flow, [known("x"), known("first-1"), *mapped("first-2", None, None)], lambda _task: None, repeated)
+    assert "first-1, first-2 (2 times)." in repeats_in_words(flow, repeated)
+    assert repeats_in_words(flow, {("x", -1)}) == ""
