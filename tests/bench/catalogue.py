@@ -168,6 +168,7 @@ def _rest(known: Facts) -> Iterator[Ask]:
     for name, run in (("wide", known.wide), ("failed", known.failed), ("running", known.running)):
         for part in ("", "/states", "/task-runs?limit=200", "/logs?limit=200", "/logs?level=ERROR"):
             yield Ask(f"REST flow-runs/{name}{part}", f"/api/v1/flow-runs/{run}{part}")
+    yield Ask("REST flow-runs/failed/continuation", f"/api/v1/flow-runs/{known.failed}/continuation")
     yield Ask("REST task runs, deep", f"/api/v1/flow-runs/{known.wide}/task-runs?limit=200&after={known.deep_task}")
     yield Ask("REST logs, deep", f"/api/v1/flow-runs/{known.wide}/logs?limit=200&after={known.deep_log}")
     flows_after = base64.urlsafe_b64encode(f"{known.cold_flow}|{known.cold_name}".encode()).decode().rstrip("=")

@@ -23,7 +23,7 @@ from appliance.server.domain.continuation import Plan, RecordedTask
 from appliance.server.domain.restart import TaskKey, nothing_failed, to_run_again
 from appliance.server.domain.transitions import PAUSED, SCHEDULED, Facts, Refuse
 from appliance.server.domain.verbs import may
-from appliance.server.errors import Conflict, Invalid, NotFound
+from appliance.server.errors import Conflict, DamagedRow, Invalid, NotFound
 
 
 class PlannedRun(Protocol):
@@ -82,10 +82,12 @@ def to_resume(session: Session, run: PlannedRun, request: ResumeFlowRun | None =
 
 
 def place_after(session: Session, run: PlannedRun) -> str | None:
-    """Where agents must be able to read results to go on with a run whose attempt has handed it back."""
-    if not states.origins(session, run.id):
+    """Where agents must be able to read results to go on with a run whose attempt has handed it back. A damaged row is no reason to refuse what the
+    attempt reports."""
+    try:
+        return to_resume(session, run)[0].place if states.origins(session, run.id) else None
+    except DamagedRow:
         return None
-    return to_resume(session, run)[0].place
 
 
 def _plan(
