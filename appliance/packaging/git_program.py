@@ -127,9 +127,9 @@ class Repository:
         lines = self._git(
             ["ls-remote", "--quiet", *self._here, "--end-of-options", self._url, ref, f"{ref}^{{}}"]
         ).splitlines()
-        found = {name: commit for commit, _, name in (line.partition("\t") for line in lines)}
+        commits = {name: commit for commit, _, name in (line.partition("\t") for line in lines)}
         for name in (ref, f"refs/tags/{ref}", f"refs/heads/{ref}"):
-            commit = found.get(f"{name}^{{}}") or found.get(name)
+            commit = commits.get(f"{name}^{{}}") or commits.get(name)
             if commit is not None and code_addresses.is_commit(commit):
                 return commit
         raise CodeMissing(f"The repository {self._url} has no branch or tag {ref}: push it, or name another one.")
@@ -164,9 +164,9 @@ class Repository:
         names = list(names)
         if any("\n" in name for name in names):
             raise LoadError("A file with a line break in its name can't be read from a repository.")
-        asked = "".join(f"{commit}:{name}\n" for name in names).encode()
-        (self._folder / "asked").write_bytes(asked)
-        with (self._folder / "asked").open("rb") as given:
+        questions = self._folder / "questions"
+        questions.write_bytes("".join(f"{commit}:{name}\n" for name in names).encode())
+        with questions.open("rb") as given:
             process = self._start(["cat-file", "--batch"], given, subprocess.PIPE, subprocess.DEVNULL)
         assert process.stdout is not None
         try:
@@ -266,9 +266,9 @@ class Repository:
     def _why(self, text: str) -> str:
         """The reason in git's own words, on one line and without credentials."""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        told = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))] or lines
+        reasons = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))] or lines
         others = [line for line in lines if any(part in line.lower() for part in (*_OF_SSH, *_PASSING))]
-        line = next(iter([*others, *told]), "git failed without a word")
+        line = next(iter([*others, *reasons]), "git failed without a word")
         for secret in (self._credentials.token, self._credentials.key):
             line = line.replace(secret, "***") if secret else line
         words = line.removeprefix("fatal: ").removeprefix("error: ").removeprefix("remote: ")

@@ -75,16 +75,16 @@ class Module:
 
 def _registered(code: ModuleCode) -> tuple[Path, bytes]:
     """The module's file and its content, which is the one that was registered. Raises CodeMissing."""
-    wanted = f"{code.distribution} {code.version}"
+    release = f"{code.distribution} {code.version}"
     try:
         installed = metadata.version(code.distribution)
     except metadata.PackageNotFoundError:
         raise CodeMissing(
-            f"The module {code.module} needs {wanted}, which is not installed here: install it."
+            f"The module {code.module} needs {release}, which is not installed here: install it."
         ) from None
     if installed != code.version:
         raise CodeMissing(
-            f"The module {code.module} was registered with {wanted}, and {installed} is installed here: install {code.version}, or register the "
+            f"The module {code.module} was registered with {release}, and {installed} is installed here: install {code.version}, or register the "
             "flow again with the version that is installed."
         )
     path = _installed(code.module, code.distribution)
@@ -92,10 +92,10 @@ def _registered(code: ModuleCode) -> tuple[Path, bytes]:
         content = flow_source.read(path)
     except OSError as error:
         raise CodeMissing(
-            f"The module {code.module} can't be read ({error.strerror or error}): install {wanted} again."
+            f"The module {code.module} can't be read ({error.strerror or error}): install {release} again."
         ) from None
     if flow_source.digest(content) != code.sha256:
-        raise CodeMissing(f"The module {code.module} of {wanted} differs from what was registered: install it again.")
+        raise CodeMissing(f"The module {code.module} of {release} differs from what was registered: install it again.")
     return path, content
 
 

@@ -49,7 +49,8 @@ class PlacedCode(FetchedCode, kw_only=True):
             raise ValueError(_NOT_SENT)
 
     def _problem(self) -> str:
-        raise NotImplementedError
+        """What is wrong with the address or the other fields of the place, in a sentence; empty if nothing is."""
+        return ""
 
 
 class GitCode(PlacedCode, kw_only=True):
