@@ -39,13 +39,13 @@ def _is_writable(folder: Path) -> bool:
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
-def start(url: str, found: Callable[[str], None]) -> None:
-    """Look in a thread of its own, since a place elsewhere may take long to answer; `found` is called with a problem."""
+def start(url: str, tell: Callable[[str], None]) -> None:
+    """Look in a thread of its own, since a place elsewhere may take long to answer; `tell` is called with a problem."""
 
     def look() -> None:
         problem = results_problem(url)
         if problem:
             _logger.warning("%s", problem)
-            found(problem)
+            tell(problem)
 
     threading.Thread(target=look, name="appliance-results-probe", daemon=True).start()

@@ -47,7 +47,7 @@ class SetRunTimeout(Message, kw_only=True):
 
 
 class SetFlowDefaults(Message, kw_only=True):
-    """What new runs of the flow have beside what its code says; all of it is replaced, so that what is left out is no default any more. `labels`:
+    """What new runs of the flow have beside what its code says; all of it is replaced, so that an omitted field is no default any more. `labels`:
     null is those of the code. A variable of the run config whose value is "(not shown)" keeps the value that it has."""
 
     parameters: dict[str, Any] = {}

@@ -174,12 +174,12 @@ def _scope(session: Session, request: BackfillRange) -> Scope:
     parts = {name: request.document[name] for name in _BESIDE if request.document.get(name)}
     scope = {"flow_id": request.flow_id, "document": own, "key": f"backfill:{digest[:32]}:"} | parts
     try:
-        found = msgspec.convert(scope, Scope)
+        converted = msgspec.convert(scope, Scope)
     except msgspec.ValidationError as error:
         raise Invalid(
             "A schedule's parameters and run config must be objects and its labels a list of strings."
         ) from error
-    return msgspec.structs.replace(found, run_config=run_configs.override_of(found.run_config))
+    return msgspec.structs.replace(converted, run_config=run_configs.override_of(converted.run_config))
 
 
 def _runnable(session: Session, scope: Scope) -> tuple[Flow, FlowVersion]:

@@ -61,8 +61,8 @@ def set_defaults(
 def _overrides(session: Session, flow: Flow, version: FlowVersion, request: SetFlowDefaults) -> JsonDocument:
     """The flow's overrides as they are stored: only what says something."""
     _check_parameters(version, request.parameters)
-    asked = {**request.run_config, "env": config_rules.kept(request.run_config, flow.overrides.get("run_config"))}
-    config = run_configs.override_of(asked)
+    new = {**request.run_config, "env": config_rules.kept(request.run_config, flow.overrides.get("run_config"))}
+    config = run_configs.override_of(new)
     labels = None if request.labels is None else labels_of(request.labels)
     if labels is None and run_configs.labels_in(request.run_config):
         labels = labels_of(run_configs.labels_in(request.run_config))

@@ -125,7 +125,7 @@ def edits_of(schedule: Schedule | ScheduleRow) -> list[FieldEdit]:
     edits = [] if schedule.declared is None else declarations.edits(schedule.declared, declaration_of(schedule))
     for edit in edits:
         if edit.field == "run_config":
-            edit.value, edit.code = config_rules.shown(edit.value), config_rules.shown(edit.code)
+            edit.value, edit.code = config_rules.for_people(edit.value), config_rules.for_people(edit.code)
     return edits
 
 

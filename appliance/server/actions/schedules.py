@@ -138,8 +138,8 @@ def edit(
         schedule.parameters = schedule.parameters if parameters is None else storable(parameters)
         schedule.labels = schedule.labels if labels is None else labels_of(labels)
         if run_config is not None:
-            asked = {**run_config, "env": config_rules.kept(run_config, schedule.run_config)}
-            schedule.run_config = run_configs.override_of(asked) or None
+            new = {**run_config, "env": config_rules.kept(run_config, schedule.run_config)}
+            schedule.run_config = run_configs.override_of(new) or None
         set_policy(schedule, policy or Policy(catch_up=catch_up))
         schedule.active = schedule.active if active is None else active
         touch(session, schedule, now)

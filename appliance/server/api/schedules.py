@@ -23,7 +23,7 @@ from appliance.server.db.reads import flows, pages, run_filter_names, schedules
 from appliance.server.db.rows.schedules import ScheduleRow
 from appliance.server.db.session import Database
 from appliance.server.db.tables.schedules import Schedule
-from appliance.server.domain.run_configs import shown
+from appliance.server.domain.run_configs import for_people
 from appliance.server.errors import NotFound
 
 _NEXT = 3
@@ -139,7 +139,7 @@ def _view(row: ScheduleRow | Schedule, flow: str, project: str) -> ScheduleView:
         timezone=row.timezone,
         parameters=row.parameters,
         labels=row.labels,
-        run_config=shown(row.run_config),
+        run_config=for_people(row.run_config),
         active=row.active,
         origin=row.origin,
         edits=edits_of(row),

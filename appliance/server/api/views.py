@@ -116,8 +116,8 @@ def new_flow_run(row: NewFlowRun, flow: str, project: str, warnings: list[str]) 
 
 
 def started(view: FlowRunView, run_config: JsonDocument, overrides: JsonDocument | None) -> FlowRunView:
-    """The run, with how it is started and who said what of it."""
-    view.run_config = run_configs.shown(run_config)
+    """The run, with how it is started and who said each part."""
+    view.run_config = run_configs.for_people(run_config)
     view.origins = run_configs.with_labels(run_config, overrides)
     return view
 
@@ -266,5 +266,5 @@ def flow_defaults(overrides: JsonDocument) -> FlowDefaults:
     return FlowDefaults(
         parameters=overrides.get("parameters") or {},
         labels=overrides.get("labels"),
-        run_config=run_configs.shown(overrides.get("run_config")),
+        run_config=run_configs.for_people(overrides.get("run_config")),
     )

@@ -32,7 +32,7 @@ def merge(config: JsonDocument, *overrides: Mapping[str, Any]) -> JsonDocument:
     return config
 
 
-def shown(config: Mapping[str, Any] | None) -> JsonDocument:
+def for_people(config: Mapping[str, Any] | None) -> JsonDocument:
     """A run config for people: without its labels, which are said beside it, and without the values of variables, which may be secrets."""
     document = {name: value for name, value in said(config or {}).items() if name != LABELS}
     return document | ({"env": dict.fromkeys(document["env"], HIDDEN)} if "env" in document else {})
@@ -69,12 +69,12 @@ def with_labels(config: Mapping[str, Any], overrides: Mapping[str, Any] | None) 
 
 def origins(config: Mapping[str, Any], overrides: Mapping[str, Any] | None) -> dict[str, str]:
     """Who said each field of a run's config: code, flow, schedule or run. Variables are fields of their own, as env.NAME."""
-    found = dict.fromkeys(_fields(config), CODE)
+    layers = dict.fromkeys(_fields(config), CODE)
     for layer in LAYERS:
         for name in _fields(of_layer(overrides, layer)):
-            if name in found:
-                found[name] = layer
-    return found
+            if name in layers:
+                layers[name] = layer
+    return layers
 
 
 def origin_of_labels(overrides: Mapping[str, Any] | None) -> str:

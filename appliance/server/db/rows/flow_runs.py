@@ -145,7 +145,7 @@ class FlowRunRow(RunSummary):
 
 
 class RunStart(RowType):
-    """How a run is started, and who said what of it."""
+    """How a run is started, and who said each part."""
 
     id: UUID
     run_config: JsonDocument

@@ -152,7 +152,7 @@ class FlowRun:
         row = None if self.row.agent_id is None else info.context.loaders.agent.load(self.row.agent_id)
         return None if row is None else info.context.once(agent, row, info.context)
 
-    @described("How the run is started, and who said what of it. Null if that is damaged.")
+    @described("How the run is started, and who said each part. Null if that is damaged.")
     def run_config(self, info: Info) -> RunConfig | None:
         start = info.context.loaders.run_start.load(self.id)
         return None if start is None else run_config(start)

@@ -1,4 +1,4 @@
-"""How runs are started, and who said what of it, in GraphQL."""
+"""How runs are started, and who said each part, in GraphQL."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FlowDefaults:
 
 
 @strawberry.input(
-    description="All of it replaces what is there: what is left out is no default any more. A variable of the run config whose value is "
+    description="All of it replaces what is there: an omitted field is no default any more. A variable of the run config whose value is "
     '"(not shown)" keeps the value that it has.'
 )
 class SetFlowDefaultsInput:
@@ -53,10 +53,10 @@ class SetFlowDefaultsInput:
 
 
 def run_config(start: RunStart) -> RunConfig:
-    shown = run_configs.shown(start.run_config)
+    config = run_configs.for_people(start.run_config)
     origins = run_configs.origins(start.run_config, start.overrides)
-    values = {name: value for name, value in shown.items() if name not in ("env", "type")}
-    values |= {f"env.{name}": value for name, value in (shown.get("env") or {}).items()}
+    values = {name: value for name, value in config.items() if name not in ("env", "type")}
+    values |= {f"env.{name}": value for name, value in (config.get("env") or {}).items()}
     return RunConfig(
         kind=kind_of(start.run_config),
         fields=[RunConfigField(name=name, value=value, origin=origins[name]) for name, value in values.items()],
@@ -69,5 +69,5 @@ def flow_defaults(overrides: JsonDocument) -> FlowDefaults:
     return FlowDefaults(
         parameters=overrides.get("parameters") or {},
         labels=overrides.get("labels"),
-        run_config=run_configs.shown(overrides.get("run_config")),
+        run_config=run_configs.for_people(overrides.get("run_config")),
     )

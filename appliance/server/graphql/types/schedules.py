@@ -15,7 +15,7 @@ from appliance.schedules import ScheduleError, describe, parse
 from appliance.server.actions.schedule_rows import edits_of
 from appliance.server.db.rows.schedules import ScheduleRow, SkipRow
 from appliance.server.db.tables.schedules import Schedule as StoredSchedule
-from appliance.server.domain.run_configs import shown
+from appliance.server.domain.run_configs import for_people
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import described
@@ -130,7 +130,7 @@ def schedule(row: ScheduleRow | StoredSchedule) -> Schedule:
         active=row.active,
         parameters=row.parameters,
         labels=row.labels,
-        run_config=shown(row.run_config),
+        run_config=for_people(row.run_config),
         origin=row.origin,
         edits=[ScheduleEdit(field=edit.field, value=edit.value, code=edit.code) for edit in edits_of(row)],
         version=row.version,

@@ -87,7 +87,7 @@ const ORIGINS: Record<string, string> = {
   run: "this run's request",
 };
 
-/** How the run is started, and who said what of it. */
+/** How the run is started, and who said each part. */
 function StartTable({ run }: { run: Run }) {
   if (!run.runConfig) return null;
   const { kind, fields, labelsOrigin } = run.runConfig;
