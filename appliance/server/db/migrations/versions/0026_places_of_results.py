@@ -8,7 +8,7 @@ from alembic import op
 from appliance.server.db.tables.columns import LongText
 
 revision = "0026"
-down_revision = "0023"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 
