@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from appliance.engine import executors
     from appliance.engine.executors import DaskExecutor, LocalExecutor, ProcessExecutor, ThreadExecutor
     from appliance.engine.results.addresses import result_from_url
+    from appliance.engine.results.appliance import ApplianceResult
     from appliance.engine.results.local import LocalResult
     from appliance.engine.results.memory import MemoryResult
     from appliance.engine.results.object_stores import AzureResult, GCSResult, S3Result
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ApplianceResult",
     "AzureResult",
     "Blackout",
     "Calendar",
@@ -196,6 +198,7 @@ _NAMES = {
     "appliance.engine.executors.processes": "ProcessExecutor",
     "appliance.engine.executors.threads": "ThreadExecutor",
     "appliance.engine.results.addresses": "result_from_url",
+    "appliance.engine.results.appliance": "ApplianceResult",
     "appliance.engine.results.local": "LocalResult",
     "appliance.engine.results.memory": "MemoryResult",
     "appliance.engine.results.object_stores": "AzureResult GCSResult S3Result",

@@ -157,6 +157,9 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     agent_user: str = ""
     server_user: str = ""
     results_url: str = ""
+    results_door: bool = True
+    results_door_object_bytes: Annotated[int, msgspec.Meta(ge=1, le=40 * 1024**2)] = 8 * 1024**2
+    results_door_run_bytes: Bytes = 1024**3
     secrets_key_file: str = ""
     retention_interval: Seconds = 30.0
     retention_runs_days: Days = 90

@@ -25,6 +25,7 @@ import msgspec
 
 from appliance import config
 from appliance.agents.code_usage import in_use
+from appliance.agents.run_results import RunDoor
 from appliance.agents.run_secrets import asker
 from appliance.client import run_protocol as runs
 from appliance.client.errors import ClientError, Forbidden, NotFound, StaleAttempt, Unauthenticated
@@ -35,6 +36,7 @@ from appliance.core.states import Cancelled, Failed, Paused, State
 from appliance.engine import failures
 from appliance.engine.process_exit import end_user_code, leave
 from appliance.engine.progress import start_line
+from appliance.engine.results import doors
 from appliance.engine.tracked.flow_runner import TrackedFlowRunner
 from appliance.engine.tracked.logs import RunLog, reported
 from appliance.engine.tracked.reporter import Reporter
@@ -202,6 +204,7 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
         slots = TaskSlots(
             lambda request: runs.slots(transport, assignment.flow_run_id, request), assignment.attempt, reporter
         )
+        doors.connect(RunDoor(assignment.url, assignment.token, assignment.flow_run_id, assignment.attempt, stopping))
         ask = asker(transport, assignment.flow_run_id, assignment.attempt, stopping)
         final = _run_flow(assignment, begun, reporter, log, slots, stopping, ask)
 

@@ -55,6 +55,8 @@ def free(keep_days: float, json_output: bool) -> None:
 
 def _print(usage: dict[str, Any]) -> None:
     echo(f"The database takes up {size_text(usage['database_bytes'])}.")
+    if usage.get("results"):
+        echo(f"{counted(usage['results'], 'result')} of runs take up {size_text(usage['results_bytes'])} of that.")
     if usage["free_bytes"] is not None:
         echo(f"{size_text(usage['free_bytes'])} of {size_text(usage['total_bytes'])} are free on its disk.")
     if usage["days_left"] is not None:

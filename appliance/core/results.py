@@ -13,6 +13,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from string import Formatter
 from typing import Any
 
@@ -88,6 +89,10 @@ class Result(ABC):
     @abstractmethod
     def has(self, location: str) -> bool:
         """Is there something with that name? Raises ResultError when that can't be determined."""
+
+    def put_until(self, location: str, content: bytes, expires: datetime) -> None:
+        """The same for what nobody needs after a time, when a place that tidies up may remove it. Raises ResultError."""
+        self.put(location, content)
 
     # --- what is made of it
 

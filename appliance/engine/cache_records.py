@@ -85,7 +85,7 @@ def note(lookup: Lookup, place: Result | None, record: Record, result: Any) -> N
     if place is not None:
         import msgspec
 
-        place.put(_location(lookup), msgspec.json.encode(record))
+        place.put_until(_location(lookup), msgspec.json.encode(record), record.expires)
         return
     size = memory_sizes.estimate(result)
     if size > _MOST_BYTES:

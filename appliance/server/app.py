@@ -29,6 +29,7 @@ from appliance.server.api import (
     flow_runs,
     flows,
     jobs,
+    kept_results,
     logs,
     maintenance,
     openapi,
@@ -73,6 +74,7 @@ def create_app(settings: Settings, database: Database) -> Litestar:
     app = App(
         route_handlers=[
             *_api(),
+            *kept_results.routers(database),
             graphql.graphql,
             health.healthz,
             health.readyz,

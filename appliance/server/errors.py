@@ -110,6 +110,10 @@ class NoSecret(NotFound):
     code = "no_secret"
 
 
+class NoResult(NotFound):
+    code = "no_result"
+
+
 class UnknownName(ServerError):
     code = "unknown_name"
     status = 422
@@ -126,6 +130,10 @@ class KeyReused(Conflict):
 
 class QuotaReached(Conflict):
     code = "quota_reached"
+
+
+class ResultsDoorClosed(Conflict):
+    code = "results_door_closed"
 
 
 class Renamed(Conflict):

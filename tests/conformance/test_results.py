@@ -21,13 +21,22 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
-from appliance import AzureResult, GCSResult, LocalResult, MemoryResult, Result, S3Result, SFTPResult
+from appliance import ApplianceResult, AzureResult, GCSResult, LocalResult, MemoryResult, Result, S3Result, SFTPResult
+from appliance.config import Settings
 from appliance.core.errors import ResultCorruptError, ResultError, ResultLocationError, ResultNotFoundError
 from appliance.core.packs import SMALL, ObjectPack, encode, parse
 from appliance.core.result_serializers import JSONSerializer
+from appliance.engine.results import doors
 from appliance.engine.results.run_packs import RunPacks
+from appliance.protocol.results import MOST_BYTES
+from appliance.server.app import create_app
+from appliance.server.db import migrate
+from appliance.server.db.session import Database, open_database
 from tests.conformance.blob_server import Blobs
 from tests.conformance.sftp_server import PASSWORD, USER, Sftp
+from tests.integration import result_doors
+from tests.integration.databases import without_fsync
+from tests.integration.server_fixtures import claim, listening
 
 SECRET = "a-secret-key-of-the-store"
 ODD_NAMES = [
@@ -70,6 +79,8 @@ class Sites:
     s3: str
     sftp: Sftp
     blobs: Blobs
+    database: Database
+    appliance: str
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +92,14 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
     urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/box", method="PUT")).close()
     sftp = Sftp(tmp_path_factory.mktemp("sftp"), tmp_path_factory.mktemp("keys"))
     blobs = Blobs()
-    yield Sites(f"http://{host}:{port}", sftp, blobs)
+    settings = Settings(
+        data_dir=str(tmp_path_factory.mktemp("appliance")), results_door_object_bytes=MOST_BYTES, run_lease=3600
+    )
+    migrate.upgrade(settings.database)
+    database = without_fsync(open_database(settings))
+    claim(database)
+    with listening(create_app(settings, database)) as url:
+        yield Sites(f"http://{host}:{port}", sftp, blobs, database, url)
     blobs.close()
     sftp.close()
     moto.stop()
@@ -98,6 +116,13 @@ def sftp(sites: Sites, folder: Path, **options: Any) -> SFTPResult:
     return SFTPResult("127.0.0.1", str(folder), **options)
 
 
+def appliance(sites: Sites, folder: Path) -> ApplianceResult:
+    """The door of a run of a project of its own."""
+    work = result_doors.begun(sites.database, project=folder.name)
+    doors.connect(result_doors.door(work, sites.appliance))
+    return ApplianceResult()
+
+
 PLACES: dict[str, Callable[[Sites, Path], Result]] = {
     "local": lambda _sites, folder: LocalResult(folder / "results"),
     "memory": lambda _sites, _folder: MemoryResult(),
@@ -105,6 +130,7 @@ PLACES: dict[str, Callable[[Sites, Path], Result]] = {
     "gcs": lambda sites, folder: GCSResult("box", folder.name, **sites.blobs.google()),
     "azure": lambda sites, folder: AzureResult("box", folder.name, **sites.blobs.azure()),
     "sftp": lambda sites, folder: sftp(sites, folder / "results"),
+    "appliance": appliance,
 }
 
 
@@ -113,6 +139,7 @@ def place(
     request: pytest.FixtureRequest, sites: Sites, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Result]:
     monkeypatch.setenv("SFTP_PASSWORD", PASSWORD)
+    monkeypatch.setattr(doors._Connection, "door", None)
     found = PLACES[request.param](sites, tmp_path)
     yield found
     if isinstance(found, SFTPResult):

@@ -163,13 +163,16 @@ def check_usage(db: Database) -> None:
         f"(select count(*) from flow_version where stored_bytes > 0 and flow_id in ({flows})) as versions,"
         f"(select sum(stored_bytes) from flow_version where flow_id in ({flows})) as version_bytes,"
         f"(select count(*) from bundle where project_id = p.id) as bundles,"
-        f"(select sum(size + {ROW}) from bundle where project_id = p.id) as bundle_bytes"
+        f"(select sum(size + {ROW}) from bundle where project_id = p.id) as bundle_bytes,"
+        "(select count(*) from kept_result where project_id = p.id and flow_run_id is null) as shared,"
+        "(select sum(size + 200) from kept_result where project_id = p.id and flow_run_id is null) as shared_bytes"
     )
     usage = "(select sum({0}) from project_usage where project_id = p.id) as {0}"
     for row in rows(db, f"select {sums}, {usage.format('stored_rows')}, {usage.format('stored_bytes')} from project p"):
         number = {name: int(value or 0) for name, value in row.items()}
-        assert number["stored_rows"] == number["run_rows"] + number["versions"] + number["bundles"], number
-        assert number["stored_bytes"] == sum(number[f"{of}_bytes"] for of in ("run", "version", "bundle")), number
+        parts = ("run", "version", "bundle", "shared")
+        assert number["stored_rows"] == sum(number[of] for of in ("run_rows", "versions", "bundles", "shared")), number
+        assert number["stored_bytes"] == sum(number[f"{of}_bytes"] for of in parts), number
     lines = "select flow_run_id, count(*) as n from log group by flow_run_id"
     wrong = rows(db, f"select r.id from flow_run r join ({lines}) l on l.flow_run_id = r.id where l.n <> r.log_rows")
     assert wrong == []

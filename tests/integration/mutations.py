@@ -28,7 +28,7 @@ from appliance.server.actions.flow_runs.pause import pause_run
 from appliance.server.auth.identity import SYSTEM
 from appliance.server.auth.secret_keys import SecretKeys
 from appliance.server.db.session import Database
-from tests.integration import builders
+from tests.integration import builders, result_doors
 from tests.integration.builders import ALICE, MINUTELY, create, register, rows
 from tests.integration.server_fixtures import Site
 from tests.integration.test_attempts import failed
@@ -75,6 +75,10 @@ def limit(site: Site) -> UUID:
 def secret(site: Site) -> UUID:
     request = PutSecret(project="demo", name="OLD", secret_value="a value")
     return secrets.put(site.database, ALICE, SecretKeys(site.settings.secrets_key_path), request)
+
+
+def kept_result(site: Site) -> UUID:
+    return result_doors.stored(site.database, result_doors.begun(site.database), "target.pickle", b"old")
 
 
 def job(site: Site) -> UUID:
@@ -168,6 +172,7 @@ REST: dict[str, Rest] = {
     "PUT /concurrency-limits": lambda _site: ("/concurrency-limits", {"kind": "label", "name": "gpu", "slots": 3}),
     "DELETE /concurrency-limits/{limit_id}": lambda site: (f"/concurrency-limits/{limit(site)}", None),
     "PUT /secrets": lambda _site: ("/secrets", {"project": "demo", "name": "TOKEN", "value": "a value"}),
+    "DELETE /results/{result_id}": lambda site: (f"/results/{kept_result(site)}", None),
     "DELETE /secrets/{secret_id}": lambda site: (f"/secrets/{secret(site)}", None),
     "POST /bulk": lambda site: ("/bulk", {"action": "edit", "ids": [str(planned(site))], "priority": 3}),
     "POST /backfills": lambda site: ("/backfills", backfill(site)),
@@ -214,6 +219,10 @@ OWN_MEANS = {
     "POST /flow-runs/{flow_run_id}/bundle": "it changes nothing",
     "POST /bundles/ask": "it only keeps a bundle for another hour",
     "PUT /bundles": "the same bundle is stored once",
+    "POST /flow-runs/{flow_run_id}/results/store": "the same bytes again change nothing",
+    "POST /flow-runs/{flow_run_id}/results/read": "it changes nothing",
+    "POST /flow-runs/{flow_run_id}/results/find": "it changes nothing",
+    "POST /results/read": "it changes nothing",
     "POST /backfills/preview": "it changes nothing",
     "POST /flows/preview": "it changes nothing",
     "POST /login": "nobody is known yet; an unused session expires",

@@ -22,6 +22,7 @@ from appliance.client import (
     jobs,
     maintenance,
     projects,
+    results,
     schedules,
     secrets,
     system,
@@ -41,7 +42,7 @@ from tests.integration import mutations as make
 from tests.integration.builders import rows
 from tests.integration.server_fixtures import Site, claim, listening
 
-MODULES = (admin, concurrency, flow_runs, flows, jobs, maintenance, projects, schedules, secrets, system)
+MODULES = (admin, concurrency, flow_runs, flows, jobs, maintenance, projects, results, schedules, secrets, system)
 PASSWORD, ANOTHER = make.PASSWORD, "another horse battery"
 
 
@@ -111,6 +112,7 @@ CHANGES: dict[str, Change] = {
     "admin.delete_token": lambda to, site: admin.delete_token(to, make.token(site)),
     "concurrency.put": lambda to, _site: concurrency.put(to, "label", "gpu", 3),
     "concurrency.delete": lambda to, site: concurrency.delete(to, make.limit(site)),
+    "results.remove": lambda to, site: results.remove(to, make.kept_result(site)),
     "secrets.put": lambda to, _site: secrets.put(to, PutSecret(project="demo", name="TOKEN", secret_value="a value")),
     "secrets.delete": lambda to, site: secrets.delete(to, make.secret(site)),
     "flow_runs.create": lambda to, site: flow_runs.create(to, CreateFlowRun(flow_id=make.flow(site))),

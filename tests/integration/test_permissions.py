@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
@@ -107,6 +108,7 @@ def _secret(site: Site) -> Target:
     return f"/api/v1/secrets/{made.json()['id']}", None
 
 
+RESULT = {"attempt": 1, "location": "x", "sha256": hashlib.sha256(b"").hexdigest(), "content": ""}
 R = "/api/v1/flow-runs/{run_id:uuid}"
 F = "/api/v1/flows/{flow_id:uuid}"
 P = "/api/v1/projects/{project_id:uuid}"
@@ -180,6 +182,18 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
         _own("/secrets", {"attempt": 1, "name": "TOKEN"}),
     ),
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/bundle"): ({"run"}, _own("/bundle", {"attempt": 1})),
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/results/store"): ({"run"}, _own("/results/store", RESULT)),
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/results/read"): (
+        {"run"},
+        _own("/results/read", {"attempt": 1, "location": "x"}),
+    ),
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/results/find"): (
+        {"run"},
+        _own("/results/find", {"attempt": 1, "location": "x"}),
+    ),
+    ("GET", "/api/v1/results"): (ADMINS, _fixed("/api/v1/results")),
+    ("POST", "/api/v1/results/read"): (ADMINS, _fixed("/api/v1/results/read", {"location": "x"})),
+    ("DELETE", "/api/v1/results/{result_id:uuid}"): (ADMINS, lambda _site: (f"/api/v1/results/{uuid4()}", None)),
     ("GET", "/api/v1/agents"): (READERS, _fixed("/api/v1/agents")),
     ("POST", "/api/v1/agents"): ({"agent", "admin"}, _fixed("/api/v1/agents", {"name": "edge-1", "type": "process"})),
     ("POST", "/api/v1/agents/{agent_id:uuid}/claim"): ({"agent", "admin"}, _of_agent("/claim", {"free_slots": 0})),
@@ -284,6 +298,9 @@ ANSWERED_OTHERWISE = {
     ("POST", "/api/v1/system/hold/skip"): {409},  # nothing is held
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/bundle"): {404},  # its version has none
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/secrets"): {404},  # its project has no such secret
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/results/read"): {404, 409},  # nor result
+    ("POST", "/api/v1/results/read"): {200, 404},
+    ("DELETE", "/api/v1/results/{result_id:uuid}"): {404},
 }
 """Routes that refuse these payloads for reasons other than who asks."""
 

@@ -10,7 +10,10 @@ from appliance.core.errors import ResultError
 from appliance.core.results import Result
 from appliance.kit import env, options
 
-_FORMS = "file:///folder, shared+file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or sftp://user@host/folder"
+_FORMS = (
+    "appliance:, file:///folder, shared+file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix "
+    "or sftp://user@host/folder"
+)
 
 
 def result_from_url(url: str) -> Result:
@@ -27,6 +30,10 @@ def result_from_url(url: str) -> Result:
             "set credentials in the environment variables of the service."
         )
     path = unquote(parts.path)
+    if url.strip() == "appliance:":
+        from appliance.engine.results.appliance import ApplianceResult
+
+        return ApplianceResult()
     if parts.scheme in ("file", "shared+file") and parts.netloc in ("", "localhost") and len(path) > 1:
         from appliance.engine.results.local import LocalResult
 

@@ -28,7 +28,7 @@ from appliance.server.db.rows.jobs import JobColumns, JobRow
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow
 from appliance.server.db.writes import deletions as writes
-from appliance.server.db.writes import flows
+from appliance.server.db.writes import flows, kept_results
 from appliance.server.db.writes import projects as write_projects
 from appliance.server.errors import Conflict, NotFound
 from appliance.server.events.outbox import announce
@@ -110,6 +110,8 @@ def step(session: Session, job: JobRow, now: datetime) -> JobColumns:
     if flow is not None:
         return _flow_step(session, flow, job, now, last=False)
     if write_projects.lock(session, project_id) is not None:
+        if kept_results.remove_some_of_project(session, project_id):
+            return {"state": "running", "message": ""}
         writes.project(session, project_id)
         announce(session, "project", project_id, "project.deleted", {"name": job.request["name"]}, _actor(job), now)
     return _done(job)

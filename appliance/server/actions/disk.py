@@ -10,7 +10,7 @@ import msgspec
 
 from appliance.config import Settings
 from appliance.kit import clock
-from appliance.server.actions import soundness
+from appliance.server.actions import kept_results, soundness
 from appliance.server.actions.keyed import recorded
 from appliance.server.actions.retention import Sweep, keep_of
 from appliance.server.auth.identity import Actor
@@ -41,6 +41,8 @@ class Disk:
     reserve: int  # bytes that the reserve file holds
     reserve_target: int
     budget: int  # 0: none
+    results: int  # how many the appliance keeps for runs
+    results_bytes: int
     writable: bool  # whether changes are accepted
     days_left: float | None
     warnings: list[str]
@@ -61,6 +63,7 @@ def measure(db: Database, budget: int, *, now: datetime | None = None) -> Disk:
     with db.read() as session:
         used, samples = reads.used_bytes(session), reads.SAMPLES.find(session) or []
     space, unused = db.space, db.reusable_bytes()
+    results, results_bytes = kept_results.totals(db)
     free, total = (None, None) if space is None else (space.free(), space.total())
     held, target = (0, 0) if space is None else (space.reserved(), space.reserve)
     ours = None if free is None or space is None else free - space.least_free
@@ -75,6 +78,8 @@ def measure(db: Database, budget: int, *, now: datetime | None = None) -> Disk:
         reserve=held,
         reserve_target=target,
         budget=budget,
+        results=results,
+        results_bytes=results_bytes,
         writable=db.has_room(),
         days_left=days,
         warnings=(checked.warnings if checked else [])

@@ -17,8 +17,8 @@ from appliance.server.db.reads import disk
 from appliance.server.db.reads import settings as read_settings
 from appliance.server.db.reads.rollups import POSITION
 from appliance.server.db.session import Database
+from appliance.server.db.writes import kept_results, settings
 from appliance.server.db.writes import retention as writes
-from appliance.server.db.writes import settings
 from appliance.server.domain import retention as rules
 from appliance.server.domain.retention import Keep
 
@@ -95,6 +95,7 @@ class Sweep:
             self._work("rollups", lambda session, limit: _all(writes.rollups(session, rollups, limit), limit), until)
         keys = rules.keys_cutoff(self.keep, self.now)
         self._work("keys", lambda session, limit: _all(writes.request_keys(session, keys, limit), limit), until)
+        self._work("results", lambda session, limit: kept_results.remove_expired(session, self.now, limit), until)
         gone = self.now - rules.REMOVED_RUNS_KNOWN
         self._work("removed_runs", lambda session, limit: _all(writes.removed_runs(session, gone, limit), limit), until)
         self._work("sessions", lambda session, limit: _all(writes.sessions(session, self.now, limit), limit), until)

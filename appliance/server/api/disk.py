@@ -25,6 +25,8 @@ class DiskView(Answer, kw_only=True):
     reserve_bytes: int
     reserve_wanted_bytes: int
     budget_bytes: int
+    results: int  # how many the appliance keeps for runs
+    results_bytes: int
     writable: bool
     days_left: float | None
     warnings: list[str]
@@ -65,6 +67,8 @@ def _view(state: disk.Disk) -> DiskView:
         reserve_bytes=state.reserve,
         reserve_wanted_bytes=state.reserve_target,
         budget_bytes=state.budget,
+        results=state.results,
+        results_bytes=state.results_bytes,
         writable=state.writable,
         days_left=state.days_left,
         warnings=state.warnings,

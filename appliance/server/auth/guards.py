@@ -40,6 +40,7 @@ class Permission(StrEnum):
     MANAGE_TOKENS = "tokens:manage"
     MANAGE_DISK = "disk:manage"
     READ_BUNDLES = "bundles:read"  # which there are; only runs get their bytes
+    MANAGE_RESULTS = "results:manage"  # those that the appliance keeps: which there are, their bytes, removing them
     READ_METRICS = "metrics:read"
     READ_PACKAGES = "packages:read"  # of the package index
     AGENT_PROTOCOL = "agents:protocol"
@@ -74,6 +75,7 @@ _ADMIN = _OPERATOR | {
     Permission.MANAGE_TOKENS,
     Permission.MANAGE_DISK,
     Permission.READ_BUNDLES,
+    Permission.MANAGE_RESULTS,
     Permission.READ_METRICS,
     Permission.AGENT_PROTOCOL,
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Dialect, Float, Integer, String, Table, TypeDecorator, text
+from sqlalchemy import Boolean, Column, Dialect, Float, Integer, LargeBinary, String, Table, TypeDecorator, text
 
 from appliance.kit import clock
 from appliance.server.db.reads import disk, hold, log_search, maintenance, outages, rollups, run_names
@@ -55,7 +55,7 @@ def count(db: Database) -> int:
 def _scan_table(db: Database, table: Table, pause: Callable[[float], object]) -> Iterator[DamagedValue]:
     sqlite = db.dialect == "sqlite"
     place = ["rowid"] if sqlite else [column.name for column in table.primary_key]  # a damaged key still has a row id
-    checks = [(column, _check(column, db.engine.dialect)) for column in table.columns]
+    checks = [(column, _check(column, db.engine.dialect)) for column in _columns(table)]
     after: Sequence[Any] | None = None
     while True:
         begun = clock.monotonic()
@@ -73,10 +73,15 @@ def _scan_table(db: Database, table: Table, pause: Callable[[float], object]) ->
         after = rows[-1][: len(place)]
 
 
+def _columns(table: Table) -> list[Column[Any]]:
+    """Those that can hold a damaged value. Bytes can't: whoever reads them checks their hash, and they may be many."""
+    return [column for column in table.columns if not isinstance(column.type, LargeBinary)]
+
+
 def _step(db: Database, table: Table, place: list[str], after: Sequence[Any] | None) -> Sequence[Sequence[Any]]:
     quote = db.engine.dialect.identifier_preparer.quote
     order = ", ".join(quote(name) for name in place)
-    columns = ", ".join(quote(column.name) for column in table.columns)
+    columns = ", ".join(quote(column.name) for column in _columns(table))
     values = {} if after is None else {f"after_{number}": value for number, value in enumerate(after)}
     beyond = f" where ({order}) > ({', '.join(f':{name}' for name in values)})" if values else ""
     statement = f"select {order}, {columns} from {quote(table.name)}{beyond} order by {order} limit {STEP}"  # noqa: S608 - names of our tables
@@ -85,7 +90,7 @@ def _step(db: Database, table: Table, place: list[str], after: Sequence[Any] | N
 
 
 def _key(table: Table, row: Sequence[Any], places: int) -> str:
-    keys = [value for column, value in zip(table.columns, row[places:], strict=True) if column.primary_key]
+    keys = [value for column, value in zip(_columns(table), row[places:], strict=True) if column.primary_key]
     if any(isinstance(value, bytes) or value is None for value in keys):
         return f"rowid {row[0]}"
     return " ".join(str(value) for value in keys)

@@ -39,6 +39,14 @@ _MORE = "delete runs or flows that are no longer needed, or wait until old runs 
 ROWS = Quota("project_rows", f"The project has stored {{most}} rows of runs, logs and versions; {_MORE}")
 BYTES = Quota("project_bytes", f"The project has stored {{most}} bytes of runs, logs and versions; {_MORE}")
 SECRETS = Quota("project_secrets", "The project has {most} secrets; delete some that are no longer needed")
+RESULT = Quota(
+    "results_door_object_bytes",
+    "The appliance keeps results of at most {most} bytes each; store larger ones elsewhere, for example in an object store",
+)
+RESULTS_OF_RUN = Quota(
+    "results_door_run_bytes",
+    "The appliance keeps at most {most} bytes of results for each run; store large ones elsewhere, for example in an object store",
+)
 ROW = 200
 """About what the row of a run, a task run, a state or a version takes without its texts and documents."""
 LINE = 100

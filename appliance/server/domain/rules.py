@@ -48,6 +48,13 @@ class Rules:
     bundles: bool = True
     """Whether the server keeps code for agents."""
     bundle_bytes: int = 20 * 1024**2
+    results_door: bool = True
+    """Whether the server takes results of runs."""
+    results_door_object_bytes: int = 8 * 1024**2
+    results_door_run_bytes: int = 1024**3
+    """0: no limit."""
+    retention_runs_days: float = 90
+    """So long shared results stay that no cache gives a time; 0: forever."""
 
     @property
     def stop_deadline(self) -> float:

@@ -100,6 +100,11 @@ def may_read_secrets(run: AttemptedRun, attempt: int) -> Refuse | None:
     return _at_work(run, attempt, "gets no secrets")
 
 
+def may_use_results(run: AttemptedRun, attempt: int) -> Refuse | None:
+    """Why the attempt may not store and read results here; None: it may."""
+    return _at_work(run, attempt, "neither stores nor reads results")
+
+
 def _at_work(run: AttemptedRun, attempt: int, otherwise: str) -> Refuse | None:
     if attempt != run.attempt:
         return stale(attempt, run.attempt)

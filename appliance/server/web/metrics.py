@@ -221,6 +221,8 @@ def _disk(state: disk.Disk) -> list[Metric]:
         ("appliance_disk_free_bytes", "Bytes free on the database's disk.", state.free),
         ("appliance_disk_size_bytes", "Size of the database's disk.", state.total),
         ("appliance_disk_reserve_bytes", "Size of the reserve file.", state.reserve),
+        ("appliance_kept_results", "Results of runs that the appliance keeps itself.", state.results),
+        ("appliance_kept_result_bytes", "Bytes of these results.", state.results_bytes),
         ("appliance_disk_writable", "Whether the disk has room for changes: 1 or 0.", int(state.writable)),
         (
             "appliance_disk_full_in_days",

@@ -1,0 +1,82 @@
+"""The door through which a run's own process stores and reads results that the appliance keeps. It waits while the server can't be reached."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from appliance.agents.run_secrets import PATIENCE, Stopping
+from appliance.client import results
+from appliance.client.errors import ClientError, Outage, Refused, ServerFault, TooManyRequests, Unavailable
+from appliance.client.transport import Transport
+from appliance.engine.results.doors import DoorError
+from appliance.kit import clock
+from appliance.kit.backoff import delays
+from appliance.protocol.results import MOST_BYTES, AskResult, StoreResult
+
+_PASSING = (Outage, TooManyRequests, ServerFault, Unavailable)
+T = TypeVar("T")
+
+
+class RunDoor:
+    """For the results of one attempt. `project` is not asked for: a run reads those of its own."""
+
+    def __init__(self, url: str, token: str, flow_run_id: UUID, attempt: int, stopping: Stopping) -> None:
+        self._address = url, token
+        self._flow_run_id, self._attempt, self._stopping = flow_run_id, attempt, stopping
+        self._opened: tuple[int, Transport] | None = None
+
+    def store(self, location: str, content: bytes, sha256: str, *, replace: bool, expires: datetime | None) -> None:
+        if len(content) > MOST_BYTES:
+            raise DoorError(
+                f"It has {len(content):,} bytes, and no appliance keeps more than {MOST_BYTES:,}; store it elsewhere, for example "
+                "in an object store."
+            )
+        request = StoreResult(
+            attempt=self._attempt, location=location, sha256=sha256, content=content, replace=replace, expires=expires
+        )
+        self._patiently(lambda transport: results.store(transport, self._flow_run_id, request))
+
+    def read(self, location: str, project: str | None) -> tuple[str, bytes] | None:
+        request = AskResult(attempt=self._attempt, location=location)
+        try:
+            found = self._patiently(lambda transport: results.read(transport, self._flow_run_id, request))
+        except _NothingThere:
+            return None
+        return found.sha256, found.content
+
+    def has(self, location: str, project: str | None) -> bool:
+        request = AskResult(attempt=self._attempt, location=location)
+        return self._patiently(lambda transport: results.find(transport, self._flow_run_id, request)).found
+
+    def _patiently(self, ask: Callable[[Transport], T]) -> T:
+        deadline, pauses = clock.monotonic() + PATIENCE, delays(0.1, 5.0)
+        while True:
+            try:
+                return ask(self._transport())
+            except _PASSING as error:
+                if self._stopping.reason is not None or clock.monotonic() > deadline:
+                    raise DoorError(str(error)) from None
+                self._stopping.wait(next(pauses))
+            except Refused as error:
+                if error.code == "no_result":
+                    raise _NothingThere from None
+                if error.code == "not_found" and error.status == 404:
+                    raise DoorError(f"{error} A server of an earlier release keeps no results.") from None
+                raise DoorError(str(error)) from None
+            except ClientError as error:
+                raise DoorError(str(error)) from None
+
+    def _transport(self) -> Transport:
+        """Its own: large results must not hold up reports. A process that a task forked must not use its parent's connections."""
+        opened, pid = self._opened, os.getpid()
+        if opened is None or opened[0] != pid:
+            opened = self._opened = pid, Transport(*self._address, tries=1)
+        return opened[1]
+
+
+class _NothingThere(DoorError):
+    """There is no such result."""
