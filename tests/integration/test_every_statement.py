@@ -27,8 +27,9 @@ from appliance.config import Settings
 from appliance.kit import clock as kit_clock
 from appliance.protocol.agents import AgentReport, Exited
 from appliance.protocol.bundles import AskBundle, PutBundle, TakeBundle
+from appliance.protocol.results import AskKeptResult, AskResult
 from appliance.protocol.secrets import AskSecret, PutSecret
-from appliance.server.actions import agents, bundles, repair, schedules, secret_keys, secrets
+from appliance.server.actions import agents, bundles, kept_results, repair, schedules, secret_keys, secrets
 from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.app import create_app
 from appliance.server.auth.secret_keys import SecretKeys
@@ -41,7 +42,7 @@ from appliance.server.services.scheduler import Scheduler
 from tests.bench import catalogue
 from tests.bench.seed import seed
 from tests.bench.seed_rows import Sizes
-from tests.integration import builders
+from tests.integration import builders, result_doors
 from tests.integration.row_claims import false_claims
 from tests.integration.server_fixtures import add_token
 
@@ -275,6 +276,20 @@ def keep_bundles(large: Database) -> None:
     assert bundles.remove_unnamed(large, UNTIL + timedelta(days=1)) == 0
 
 
+def keep_results(large: Database) -> None:
+    """Results are stored by a run, found, and read by it and by a person."""
+    work = result_doors.begun(large, project="keeping")
+    for location in (f"{work.flow_run_id}/own", "shared"):
+        for content in (b"x", b"y"):
+            result_doors.stored(large, work, location, content, replace=True)
+        ask = AskResult(attempt=1, location=location)
+        assert kept_results.find(large, work.flow_run_id, ask).found
+        assert kept_results.read(large, work.flow_run_id, ask).content == b"y"
+        for project in ("keeping", None):
+            request = AskKeptResult(location=location, project=project)
+            assert kept_results.read_as_person(large, request).content == b"y"
+
+
 def test_every_statement(large: Database, tmp_path: Path) -> None:
     headers = {"Authorization": f"Bearer {add_token(large, 'bench')}"}
     with large.read() as session:
@@ -282,6 +297,7 @@ def test_every_statement(large: Database, tmp_path: Path) -> None:
     with recorded(large) as sent, calls_watched() as (called, wrong):
         keep_secrets(large, tmp_path)
         keep_bundles(large)
+        keep_results(large)
         ask_for_everything(large, headers, asks)
         write_much(large)
         do_all_rounds(large)
