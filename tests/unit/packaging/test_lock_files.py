@@ -80,7 +80,7 @@ def test_requirements_are_in_one_order_and_checked_in_the_code() -> None:
             ProcessRun(requirements=wrong)
     with pytest.raises(ValueError, match="either requirements or a lock"):
         ProcessRun(requirements=["six==1.0"], lock="own.lock")
-    with pytest.raises(ValueError, match="python can't be '2.7'"):
+    with pytest.raises(ValueError, match=r"python can't be '2\.7'"):
         ProcessRun(python="2.7")
 
 
