@@ -75,7 +75,10 @@ def register_all(
         name = f"{one.request.project}/{one.request.name}"
         try:
             answer = deployment.send(transport, one, store)
-        except (Invalid, Conflict, FlowBuildError) as error:
+        except FlowBuildError as error:
+            problems.append(f"{name}: {error}")
+            continue
+        except (Invalid, Conflict) as error:
             refusals.append(error)
             problems.append(f"{name}: {error}")
             continue
@@ -165,7 +168,7 @@ def _module(storage: dict[str, Any]) -> str | None:
     if isinstance(code, ModuleCode):
         return code.module
     if isinstance(code, FetchedCode):
-        return module_of(code)
+        return module_of(code.path, code.module, code.files)
     return FlowFile.of(Path(code.path), code.module).name if code.path else None
 
 

@@ -23,6 +23,7 @@ from appliance.packaging.sealing import BundleKey, KeyMissing, WrongKey
 from appliance.packaging.storage import Access, CodeMissing, LoadError, Unreachable
 from appliance.protocol import storage as storages
 from appliance.protocol.bundles import PutBundle
+from appliance.protocol.fetched_code import module_of
 from appliance.protocol.storage import BundleCode
 
 REQUIREMENTS = ("requirements.lock", "requirements.txt")
@@ -67,7 +68,10 @@ class BundleStorage:
         module = {} if self.module is None else {"module": self.module}
         document = {"type": "bundle", "path": self.path, "flow": self.flow, **module, "digest": self.digest}
         if self.key is not None:
-            return document | {"sha256": self.key.name(self.files[self.path]), "sealed": True}
+            name = module_of(
+                self.path, self.module, self.files
+            )  # without the list of files, it doesn't follow from the path
+            return document | {"module": name, "sha256": self.key.name(self.files[self.path]), "sealed": True}
         return document | {"sha256": own} | ({"files": hashes} if hashes else {})
 
     def packed(self) -> bytes:

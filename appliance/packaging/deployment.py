@@ -118,7 +118,11 @@ def plan(
         if preview.closed_folder and not local_agent.may_open(transport.url, preview.closed_folder):
             problems.append(f"{one.request.name}: {preview.closed}")
             continue
-        upload = 0 if one.bundle is None or store is None else store.waiting(one.bundle)
+        try:
+            upload = 0 if one.bundle is None or store is None else store.waiting(one.bundle)
+        except FlowBuildError as error:
+            problems.append(f"{one.request.name}: {error}")
+            continue
         plans.append(Planned(one, preview, opens=preview.closed_folder, upload=upload))
     others = _schedules_of_people(transport, plans)
     return [replace(one, others=others.get(str(one.preview.flow_id), ())) for one in plans]

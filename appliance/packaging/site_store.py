@@ -72,11 +72,11 @@ class SiteStore:
         return self._offer
 
     def waiting(self, bundle: BundleStorage) -> int:
-        """How many bytes sending it takes: 0 if the server has it."""
+        """How many bytes sending it takes: 0 if the server has it. Raises FlowBuildError if the server doesn't take it."""
         digest = bundle.digest
         if digest not in self._waiting:
-            answer = self._ask(digest)
-            self._waiting[digest] = 0 if answer is not None and answer.stored else len(bundle.packed())
+            answer = self._ask_for(bundle)
+            self._waiting[digest] = 0 if answer.stored else _fitting(bundle, len(bundle.packed()), answer)
             if not self._waiting[digest]:
                 self._sent.add(digest)
         return self._waiting[digest]
@@ -85,24 +85,23 @@ class SiteStore:
         """Bring it to the server, unless it is there. Raises FlowBuildError if the server doesn't take it."""
         if bundle.digest in self._sent:
             return
+        answer = self._ask_for(bundle)
+        if not answer.stored:
+            request = bundle.upload(self.project)
+            size = _fitting(bundle, len(request.content), answer)
+            if size >= _LARGE:
+                self.say(f"Sending {size / 1024**2:.1f} MB of code to the server.")
+            bundles.put(self.transport, request)
+        self._sent.add(bundle.digest)
+
+    def _ask_for(self, bundle: BundleStorage) -> BundleOffer:
         answer = self._ask(bundle.digest)
         if answer is None or not answer.enabled:
             raise FlowBuildError(
                 f"The server keeps no code, which flow {bundle.flow!r} needs: use Local() as its storage, or have an administrator upgrade the server "
                 "and set APPLIANCE_BUNDLES=true."
             )
-        if not answer.stored:
-            request = bundle.upload(self.project)
-            size = len(request.content)
-            if size > answer.most_bytes:
-                raise FlowBuildError(
-                    f"The bundle of flow {bundle.flow!r} has {size:,} bytes, and the server takes {answer.most_bytes:,}: leave files out, with "
-                    f"`exclude` in [tool.appliance] of {sources.PROJECT_FILE}, or have an administrator raise APPLIANCE_BUNDLE_BYTES."
-                )
-            if size >= _LARGE:
-                self.say(f"Sending {size / 1024**2:.1f} MB of code to the server.")
-            bundles.put(self.transport, request)
-        self._sent.add(bundle.digest)
+        return answer
 
     def _ask(self, digest: str) -> BundleOffer | None:
         try:
@@ -113,3 +112,13 @@ class SiteStore:
             if error.status != 405:
                 raise
             return None
+
+
+def _fitting(bundle: BundleStorage, size: int, answer: BundleOffer) -> int:
+    """The size, if the server takes it."""
+    if size > answer.most_bytes:
+        raise FlowBuildError(
+            f"The bundle of flow {bundle.flow!r} has {size:,} bytes, and the server takes {answer.most_bytes:,}: leave files out, with `exclude` in "
+            f"[tool.appliance] of {sources.PROJECT_FILE}, or have an administrator raise APPLIANCE_BUNDLE_BYTES."
+        )
+    return size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -54,15 +54,15 @@ def is_plain(name: str) -> bool:
     )
 
 
-def module_of(code: FetchedCode) -> str:
+def module_of(path: str, module: str | None, files: Collection[str]) -> str:
     """The name under which the flow's file is imported."""
-    if code.module is not None:
-        return code.module
-    names = PurePosixPath(code.path).relative_to(root_of(code.path, None, code.files)).with_suffix("").parts
+    if module is not None:
+        return module
+    names = PurePosixPath(path).relative_to(root_of(path, None, files)).with_suffix("").parts
     return ".".join(names[:-1] if names[-1] == "__init__" else names)
 
 
-def root_of(path: str, module: str | None, files: Iterator[str] | dict[str, str]) -> PurePosixPath:
+def root_of(path: str, module: str | None, files: Collection[str]) -> PurePosixPath:
     """The folder of the tree from which the flow's file is imported: the one above its outermost package."""
     names, file = frozenset(files), PurePosixPath(path)
     if module is not None:

@@ -119,7 +119,8 @@ def test_a_sealed_bundle_tells_nothing_but_the_path(
 ) -> None:
     made = bundle(project)
     document, data = made.describe(), made.packed()
-    assert set(document) == {"type", "path", "flow", "digest", "sha256", "sealed"}
+    assert set(document) == {"type", "path", "flow", "module", "digest", "sha256", "sealed"}
+    assert (document["path"], document["module"]) == ("src/shop/totals.py", "shop.totals")
     assert made.packed() != data, "sealing is random"
     assert bundle(project).describe() == document, "but equal sources are one version"
     plain = {
