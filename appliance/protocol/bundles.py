@@ -21,7 +21,8 @@ class AskBundle(Message, kw_only=True):
 
 
 class BundleOffer(Answer, kw_only=True):
-    """`enabled`: whether it keeps code at all. `stored`: whether it has the bundle; one that no version names yet stays for an hour from now."""
+    """`enabled`: whether it keeps code at all. `stored`: whether it has the bundle; one that no version names yet stays for at
+    least half an hour from now."""
 
     enabled: bool
     stored: bool = False

@@ -82,7 +82,7 @@ def test_deploying_is_shown_first_and_done_once(site: Site, said: Callable[..., 
     before = everything(site)
     shown, _ = said("deploy", str(project), "--dry-run")
     assert shown.startswith("+ finance/nightly: new flow, version 1\n")
-    assert "with sales_of_test/__init__.py, sales_of_test/rates.py, sales_of_test/weekly.py\n" in shown
+    assert "with src/sales_of_test/__init__.py, src/sales_of_test/rates.py, src/sales_of_test/weekly.py\n" in shown
     assert "labels gpu" in shown and '+ schedule "Every day at 02:30' in shown
     assert "+ finance/weekly: new flow, version 1" in shown and "setup" not in shown
     assert everything(site) == before
@@ -110,7 +110,7 @@ def test_a_changed_helper_and_a_schedule_that_vanished(site: Site, said: Callabl
     write(project / "src" / "sales_of_test" / "rates.py", "RATE = 2\n")
     write(project / "pyproject.toml", TABLE.replace(', { interval = 3600, labels = ["hourly"] }', ""))
     shown, _ = said("deploy", str(project), "--dry-run")
-    assert '~ finance/nightly: version 2 (file sales_of_test/rates.py changed; schedule "Every hour' in shown
+    assert '~ finance/nightly: version 2 (file src/sales_of_test/rates.py changed; schedule "Every hour' in shown
     assert '- schedule "Every hour' in shown
     assert '= schedule "Every day at 09:00" was made by a person and stays' in shown
     (first, second) = msgspec.json.decode(said("deploy", str(project), "--dry-run", "--json")[0])

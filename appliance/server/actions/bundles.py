@@ -50,9 +50,13 @@ def ask(db: Database, actor: Actor, request: AskBundle, *, now: datetime | None 
     if request.digest:
         _check_hash(request.digest)
         name = required_name(request.project, "project")
-        with db.write("bundle.ask") as session:
-            project_id = reads.project_id(session, name)
-            offer.stored = project_id is not None and writes.touch(session, project_id, request.digest, now) is not None
+        with db.read() as session:
+            known = reads.find(session, name, request.digest)
+        if known is not None and known.used < now - KEPT / 2:
+            with db.write("bundle.ask") as session:
+                offer.stored = writes.touch(session, known.project_id, request.digest, now) is not None
+        else:
+            offer.stored = known is not None
     return offer
 
 

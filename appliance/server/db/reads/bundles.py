@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from appliance.server.db.reads import pages
 from appliance.server.db.reads.pages import RowPage
-from appliance.server.db.rows.bundles import BundleBytes, BundleRow
+from appliance.server.db.rows.bundles import BundleBytes, BundleRow, BundleUse
 from appliance.server.db.rows.secrets import SecretReader
 from appliance.server.db.tables import metadata
 
@@ -43,10 +43,14 @@ def _last(cursor: str) -> UUID:
         raise pages.unusable() from error
 
 
-def project_id(session: Session, name: str) -> UUID | None:
-    """The project of this name."""
-    statement = select(_project.c.id).where(_project.c.name == name)
-    return cast(UUID | None, session.connection().execute(statement).scalar_one_or_none())
+def find(session: Session, project: str, digest: str) -> BundleUse | None:
+    """The bundle of a project with this content."""
+    statement = (
+        select(_bundle.c.project_id, _bundle.c.used)
+        .join(_project, _project.c.id == _bundle.c.project_id)
+        .where(_project.c.name == project, _bundle.c.digest == digest)
+    )
+    return cast(BundleUse | None, session.connection().execute(statement).one_or_none())
 
 
 def of_version(session: Session, run: SecretReader) -> BundleBytes | None:

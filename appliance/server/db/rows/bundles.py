@@ -31,6 +31,13 @@ class BundleBytes(RowType):
     content: bytes
 
 
+class BundleUse(RowType):
+    """When someone last asked for a bundle."""
+
+    project_id: UUID
+    used: datetime
+
+
 class BundleSize(RowType):
     """What is taken off a project when a bundle goes."""
 
