@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import importlib
 import json
 import os
@@ -19,7 +21,10 @@ import msgspec
 import obstore.store
 import pytest
 
+from appliance.client.transport import Transport
+from appliance.kit.ids import uuid7
 from appliance.packaging import loading
+from appliance.packaging.bundle import Bundle
 from appliance.packaging.discover import flows_in
 from appliance.packaging.git import Git as GitPlace
 from appliance.packaging.http import Http
@@ -29,6 +34,7 @@ from appliance.packaging.placed import PlacedStorage
 from appliance.packaging.register import place_of, registration
 from appliance.packaging.sftp import Sftp as SftpStorage
 from appliance.packaging.site_store import Local as LocalPlace
+from appliance.packaging.site_store import SiteStore
 from appliance.protocol.flows import Registration
 from tests.conformance.git_servers import TOKEN, GitOverHttp, GitOverSsh
 from tests.conformance.sftp_server import PASSWORD, USER, Sftp
@@ -104,9 +110,13 @@ class Place:
         one, code = found[flow]
         one.storage = self.author() if storage is None else storage
         at = place_of(one, None, code, None)
+        self.send(at)
+        return registration(one, "demo", storage=at)
+
+    def send(self, at: Any) -> None:
+        """Bring the code to its place."""
         if isinstance(at, PlacedStorage):
             at.send()
-        return registration(one, "demo", storage=at)
 
     def document(self, flow: str = "two") -> dict[str, Any]:
         """The registered document, as it comes back from a server."""
@@ -380,9 +390,80 @@ class S3(Archived):
         return obstore.store.S3Store(self.bucket, prefix="flows")
 
 
+class BundlePlace(Place):
+    """A stand-in for the site store, which keeps bundles by their digests."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.kept: dict[str, bytes] = {}
+        self.wanted = ""
+        handler = type("Handler", (_Store,), {"place": self})
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.transport = Transport(f"http://127.0.0.1:{self.server.server_port}", "token")
+        self.flow_run_id, self.attempt, self.run_token = uuid7(), 1, "token"
+        threading.Thread(target=self.server.serve_forever, name="store", daemon=True).start()
+
+    def author(self) -> Any:
+        return Bundle()
+
+    def send(self, at: Any) -> None:
+        SiteStore(self.transport, "demo", print).send(at)
+
+    def change(self, document: dict[str, Any]) -> None:
+        (self.package / "helper.py").write_text(f"{HELPER}\n# changed\n")
+        self.kept[document["digest"]] = self.kept[self.document()["digest"]]
+
+    def remove(self, document: dict[str, Any]) -> None:
+        del self.kept[document["digest"]]
+
+    def obtained(self, document: dict[str, Any], folder: Path) -> dict[str, Any]:
+        self.wanted = document["digest"]
+        return super().obtained(document, folder)
+
+    def close(self) -> None:
+        self.transport.close()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class _Store(BaseHTTPRequestHandler):
+    place: ClassVar[BundlePlace]
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        kept, body = self.place.kept, self.rfile.read(int(self.headers["content-length"]))
+        if self.path.endswith("/bundle"):
+            content = kept.get(self.place.wanted)
+            if content is None:
+                return self._answer(
+                    404, {"code": "not_found", "message": "There is no such bundle.", "request_id": "r", "details": {}}
+                )
+            return self._answer(200, {"content": content, "sha256": hashlib.sha256(content).hexdigest()})
+        request = msgspec.json.decode(body)
+        if self.command == "PUT":
+            kept[request["digest"]] = base64.b64decode(request["content"])
+            self.place.uploads += 1
+        stored = request.get("digest", "") in kept
+        return self._answer(200, {"enabled": True, "stored": stored, "most_bytes": 10**8})
+
+    do_PUT = do_POST
+
+    def _answer(self, status: int, answer: dict[str, Any]) -> None:
+        content = msgspec.json.encode(answer)
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Nobody reads it."""
+
+
 PLACES: dict[str, type[Place]] = {
     "local": Local,
     "module": Module,
+    "bundle": BundlePlace,
     "git": Git,
     "git over ssh": GitSsh,
     "git over http": GitHttp,
