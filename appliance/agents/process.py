@@ -150,6 +150,8 @@ class ProcessAgent(Agent):
                 return ""  # it is not looked for; starting it says why
         except ValueError:
             return ""
+        if work.storage.get("type") == "module" and any(map(work.run_config.get, ("python", "requirements"))):
+            return ""  # the run looks for it in its own environment
         return code_problem(work.storage)
 
     def results(self) -> tuple[str, str]:
