@@ -30,25 +30,25 @@ def show(transport: Transport, run_id: UUID, json_output: bool, **options: Any) 
     """Print what the request would do. Returns the exit code: 2 if it would be refused, like the request itself."""
     from appliance.client import flow_runs
 
-    found = flow_runs.continuation(transport, run_id, **options)
+    preview = flow_runs.continuation(transport, run_id, **options)
     if json_output:
-        print_json(found)
-    elif found.refusal:
-        echo(found.refusal, err=True)
+        print_json(preview)
+    elif preview.refusal:
+        echo(preview.refusal, err=True)
     else:
-        again = f", {found.again_count:,} of them again" if found.again_count else ""
-        echo(f"{counted(found.run_count, 'task run')} will run{again}; {found.reused_count:,} will not.")
+        again = f", {preview.again_count:,} of them again" if preview.again_count else ""
+        echo(f"{counted(preview.run_count, 'task run')} will run{again}; {preview.reused_count:,} will not.")
         print_table(
             ("TASK", "RUNS", "COUNT", "CHILDREN", "WHY"),
-            [_row(one, "again" if one.begun else "yes") for one in found.runs]
-            + [_row(one, "no") for one in found.reused],
+            [_row(one, "again" if one.begun else "yes") for one in preview.runs]
+            + [_row(one, "no") for one in preview.reused],
             "The run has no tasks yet.",
         )
-        if found.omitted:
-            echo(f"... and {found.omitted:,} more.")
-        if found.place:
-            echo(found.place)
-    return 2 if found.refusal else 0
+        if preview.omitted:
+            echo(f"... and {preview.omitted:,} more.")
+        if preview.place:
+            echo(preview.place)
+    return 2 if preview.refusal else 0
 
 
 def warn(transport: Transport, run_id: UUID, **options: Any) -> None:
@@ -56,11 +56,11 @@ def warn(transport: Transport, run_id: UUID, **options: Any) -> None:
     from appliance.client import flow_runs
 
     try:
-        found = flow_runs.continuation(transport, run_id, **options)
+        preview = flow_runs.continuation(transport, run_id, **options)
     except ClientError:
         return
-    repeated = [one for one in found.runs if one.reason in _REPEATED]
-    if repeated and not found.refusal:
+    repeated = [one for one in preview.runs if one.reason in _REPEATED]
+    if repeated and not preview.refusal:
         names = ", ".join(one_line(one.name) for one in repeated[:5]) + (", ..." if len(repeated) > 5 else "")
         echo(
             f"These tasks succeeded and run again, because their results are not kept where the run goes on: {names}.",
@@ -69,5 +69,5 @@ def warn(transport: Transport, run_id: UUID, **options: Any) -> None:
 
 
 def _row(one: ContinuedTask, runs: str) -> Sequence[Any]:
-    shown = ",".join(map(str, one.indexes)) + ("..." if one.count > len(one.indexes) else "") if one.indexes else ""
-    return (one.slug, runs, one.count, shown, one.sentence)
+    children = ",".join(map(str, one.indexes)) + ("..." if one.count > len(one.indexes) else "") if one.indexes else ""
+    return (one.slug, runs, one.count, children, one.sentence)

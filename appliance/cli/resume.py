@@ -14,7 +14,10 @@ from appliance.cli.output import as_json, print_run
 from appliance.protocol.verbs import VERBS
 
 
-@click.command(help=VERBS["resume"].summary)
+@click.command(
+    help=VERBS["resume"].summary,
+    epilog="\b\nExamples:\n  appliance resume RUN --task publish-1 --reason 'checked'\n  appliance resume RUN --anywhere --dry-run",
+)
 @click.argument("run_id", type=RunId(), metavar="RUN")
 @click.option("--task", "task_slug", help="Slug of the only task to resume; the others stay paused.")
 @click.option("--map-index", type=int, help="Only this mapped child of the task.")

@@ -63,7 +63,7 @@ class EditFlowRun(ChangeFlowRun, kw_only=True):
 
 class ResumeFlowRun(ChangeFlowRun, kw_only=True):
     """Resume a run with all of its paused tasks, or with just this one. `anywhere` reruns the tasks whose results only some agents can read, so
-    that any agent may take the run; it also lets a run go on that waits for such an agent."""
+    that any agent may take the run, also one that waits for such an agent."""
 
     task_slug: str | None = None
     map_index: int | None = None

@@ -15,6 +15,7 @@ from appliance.core.results import Result, Unloaded
 from appliance.core.states import Failed, Finished, Mapped, Scheduled, State, Success, from_wire
 from appliance.core.task import Task
 from appliance.engine.tracked import loops
+from appliance.kit.plurals import counted
 from appliance.protocol.reuse import Link, TaskGraph, TaskKey, to_repeat
 from appliance.protocol.run_protocol import EarlierTask
 
@@ -80,7 +81,9 @@ def repeats_in_words(flow: Flow, repeated: Collection[TaskKey]) -> str:
     ]
     if not again:
         return ""
-    named = [f"{slug} ({count:,} times)" if count > 1 else slug for slug, count in again[:_MOST_NAMED]]
+    named = [
+        f"{slug} ({counted(count, 'child', 'children')})" if count > 1 else slug for slug, count in again[:_MOST_NAMED]
+    ]
     more = f" and {len(again) - _MOST_NAMED} more" if len(again) > _MOST_NAMED else ""
     return (
         "These tasks succeeded in an earlier attempt and run again, because their results are needed and can't be read here: "

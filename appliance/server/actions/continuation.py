@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -19,10 +19,10 @@ from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow
 from appliance.server.domain import continuation as rules
-from appliance.server.domain.continuation import Plan, RecordedTask
+from appliance.server.domain.continuation import Plan, Recorded, RecordedTask
 from appliance.server.domain.restart import TaskKey, nothing_failed, to_run_again
-from appliance.server.domain.transitions import PAUSED, SCHEDULED, Facts, Refuse
-from appliance.server.domain.verbs import may
+from appliance.server.domain.transitions import Facts, Refuse
+from appliance.server.domain.verbs import NextVerb, may, next_verb
 from appliance.server.errors import Conflict, DamagedRow, Invalid, NotFound
 
 
@@ -58,11 +58,12 @@ def to_restart(session: Session, run: PlannedRun, request: RestartFlowRun) -> tu
         raise Conflict(
             "No task of the run has failed; name the task to restart from, or create a new run to run all of it again."
         )
-    again = {key: _why_again(key, stored[key], request.from_task) for key in keys if key in stored}
+    recorded = _recorded(stored)
+    again = {key: rules.why_again(key, recorded[key], request.from_task) for key in keys if key in recorded}
     if request.newest_version:
         version = mapped_flows.newest_version(session, run.flow_id)
         graph = graph if version is None else version.graph
-    return _plan(session, run, graph, stored, again, anywhere=request.anywhere), stored
+    return _plan(session, run, graph, recorded, again, anywhere=request.anywhere), stored
 
 
 def to_resume(session: Session, run: PlannedRun, request: ResumeFlowRun | None = None) -> tuple[Plan, Stored]:
@@ -70,15 +71,11 @@ def to_resume(session: Session, run: PlannedRun, request: ResumeFlowRun | None =
     request = request or ResumeFlowRun()
     stored = read_task_runs.ended(session, run.id)
     graph = flows.graph_of(session, run.flow_version_id)
-    found = _plan(session, run, graph, stored, {}, anywhere=request.anywhere)
-    if request.task_slug is None:
-        return found, stored
-    stays = {
-        key
-        for key, one in stored.items()
-        if one.state_type == PAUSED and (key[0] != request.task_slug or request.map_index not in (None, key[1]))
-    }
-    return rules.without(found, stays), stored
+    recorded = _recorded(stored)
+    plan = _plan(session, run, graph, recorded, {}, anywhere=request.anywhere)
+    if request.task_slug is not None:
+        plan = rules.without(plan, rules.still_paused(recorded, request.task_slug, request.map_index))
+    return plan, stored
 
 
 def place_after(session: Session, run: PlannedRun) -> str | None:
@@ -94,34 +91,16 @@ def _plan(
     session: Session,
     run: PlannedRun,
     graph: JsonDocument,
-    stored: Stored,
+    recorded: Recorded,
     again: Mapping[TaskKey, Reason],
     *,
     anywhere: bool,
 ) -> Plan:
-    recorded = {key: _recorded(one) for key, one in stored.items()}
     return rules.plan(graph, recorded, again, states.origins(session, run.id), anywhere=anywhere)
 
 
-def _recorded(one: EndedTaskRun) -> RecordedTask:
-    data = one.state_data or {}
-    width = data.get("n_map_states")
-    return RecordedTask(
-        type=one.state_type,
-        name=one.state_name,
-        attempt=one.attempt,
-        marked=bool(data.get("marked")),
-        location=one.result_location,
-        place=str(data.get("result_place") or ""),
-        width=width if one.state_name == "Mapped" and isinstance(width, int) else None,
-        begun=one.start_time is not None,
-    )
-
-
-def _why_again(key: TaskKey, one: EndedTaskRun, from_task: str | None) -> Reason:
-    if one.state_type != "SUCCESS":
-        return "failed"
-    return "chosen" if key[0] == from_task else "downstream"
+def _recorded(stored: Stored) -> Recorded:
+    return {key: RecordedTask.of(row) for key, row in stored.items()}
 
 
 def _require_task(graph: JsonDocument, slug: str) -> None:
@@ -141,31 +120,24 @@ def preview(db: Database, flow_run_id: UUID, restart: RestartFlowRun, resume: Re
         run = session.get(FlowRun, flow_run_id)
         if run is None:
             raise NotFound("There is no such run; it may have been deleted.")
-        verb = _verb_for(run)
+        facts = Facts(run.state_type, run.state_name, run.attempt, version=run.version)
+        verb = next_verb(facts)
         try:
             if verb == "restart":
-                verdict = may("restart", Facts(run.state_type, run.state_name, run.attempt, version=run.version))
+                verdict = may("restart", facts)
                 if isinstance(verdict, Refuse):
                     return Continuation(verb=verb, refusal=verdict.sentence)
-                plan, stored = to_restart(session, run, restart)
+                plan, _ = to_restart(session, run, restart)
             else:
-                plan, stored = to_resume(session, run, resume)
+                plan, _ = to_resume(session, run, resume)
         except Conflict as error:
             return Continuation(verb=verb, refusal=error.message)
-        return _described(session, run, verb, plan, stored)
+        return _described(session, run, verb, plan)
 
 
-def _verb_for(run: FlowRun) -> Literal["restart", "resume", "wait"]:
-    if run.state_type == PAUSED or (run.state_type == SCHEDULED and run.state_name == "Paused"):
-        return "resume"
-    return "wait" if run.state_type == SCHEDULED and run.attempt > 0 else "restart"
-
-
-def _described(
-    session: Session, run: FlowRun, verb: Literal["restart", "resume", "wait"], plan: Plan, stored: Stored
-) -> Continuation:
-    runs, runs_omitted = _listed(plan, plan.runs, stored)
-    reused, reused_omitted = _listed(plan, plan.reused, stored)
+def _described(session: Session, run: FlowRun, verb: NextVerb, plan: Plan) -> Continuation:
+    runs, runs_omitted = _listed(plan, plan.runs)
+    reused, reused_omitted = _listed(plan, plan.reused)
     return Continuation(
         verb=verb,
         runs=runs[:MOST_LISTED],
@@ -179,16 +151,16 @@ def _described(
     )
 
 
-def _listed(plan: Plan, keys: Mapping[TaskKey, Reason], stored: Stored) -> tuple[list[ContinuedTask], int]:
+def _listed(plan: Plan, keys: Mapping[TaskKey, Reason]) -> tuple[list[ContinuedTask], int]:
     """Task runs with the same task and reason in one item each, in the order of the graph, and how many of them are beyond the limit. What no author
     has written, such as parameters, is left out."""
     tasks = {task["slug"]: task for task in plan.graph.get("tasks", [])}
-    shown = [slug for slug, task in tasks.items() if not task.get("auto_generated") and not rules.is_parameter(task)]
-    groups: dict[str, dict[tuple[Reason, bool], list[int]]] = {slug: {} for slug in shown}
+    authored = [slug for slug, task in tasks.items() if not task.get("auto_generated") and not rules.is_parameter(task)]
+    groups: dict[str, dict[tuple[Reason, bool], list[int]]] = {slug: {} for slug in authored}
     for (slug, index), reason in sorted(keys.items()):
         if slug not in groups:
             continue
-        begun = (one := stored.get((slug, index))) is not None and one.start_time is not None
+        begun = (one := plan.recorded.get((slug, index))) is not None and one.begun
         groups[slug].setdefault((reason, begun), []).append(index)
     items = [
         ContinuedTask(
@@ -201,17 +173,17 @@ def _listed(plan: Plan, keys: Mapping[TaskKey, Reason], stored: Stored) -> tuple
             indexes=children[:MOST_INDEXES],
             begun=begun,
         )
-        for slug in shown
+        for slug in authored
         for (reason, begun), indexes in groups[slug].items()
-        if (children := [index for index in indexes if index >= 0]) or not _is_parent(slug, stored)
+        if (children := [index for index in indexes if index >= 0]) or not _is_parent(plan, slug)
     ]
     return items, max(0, len(items) - MOST_LISTED)
 
 
-def _is_parent(slug: str, stored: Stored) -> bool:
+def _is_parent(plan: Plan, slug: str) -> bool:
     """Of a mapped task, only its children count, once there are any."""
-    one = stored.get((slug, -1))
-    return one is not None and one.state_name == "Mapped"
+    one = plan.recorded.get((slug, -1))
+    return one is not None and one.width is not None
 
 
 def _place_in_words(session: Session, run: FlowRun, plan: Plan) -> str:

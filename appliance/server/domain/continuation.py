@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import Protocol
 
@@ -33,6 +34,28 @@ class SpeakingAgent(Protocol):
 
     @property
     def results_id(self) -> str | None: ...
+
+
+class TaskRow(Protocol):
+    """What is stored of a task run."""
+
+    @property
+    def state_type(self) -> str: ...
+
+    @property
+    def state_name(self) -> str: ...
+
+    @property
+    def state_data(self) -> JsonDocument | None: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+    @property
+    def result_location(self) -> str | None: ...
+
+    @property
+    def start_time(self) -> datetime | None: ...
 
 
 def places_of(agent: SpeakingAgent) -> tuple[str, ...]:
@@ -73,6 +96,22 @@ class RecordedTask:
     begun: bool = False
     """Has its code begun to run?"""
 
+    @classmethod
+    def of(cls, row: TaskRow) -> RecordedTask:
+        """As it is stored."""
+        data = row.state_data or {}
+        width = data.get("n_map_states")
+        return cls(
+            type=row.state_type,
+            name=row.state_name,
+            attempt=row.attempt,
+            marked=bool(data.get("marked")),
+            location=row.result_location,
+            place=str(data.get("result_place") or ""),
+            width=width if row.state_name == "Mapped" and isinstance(width, int) else None,
+            begun=row.start_time is not None,
+        )
+
     @property
     def finished(self) -> bool:
         return self.type in TERMINAL and self.name != "Looped"
@@ -98,6 +137,23 @@ class Plan:
     place: str | None = None
     refusal: str = ""
     graph: JsonDocument = field(default_factory=dict)
+    recorded: Recorded = field(default_factory=dict)
+
+
+def why_again(key: TaskKey, task: RecordedTask, from_task: str | None) -> Reason:
+    """Why a restart runs it again."""
+    if task.type != "SUCCESS":
+        return "failed"
+    return "chosen" if key[0] == from_task else "downstream"
+
+
+def still_paused(recorded: Recorded, task_slug: str, map_index: int | None) -> set[TaskKey]:
+    """The paused task runs other than the task, or the mapped child, that is resumed."""
+    return {
+        key
+        for key, task in recorded.items()
+        if task.type == "PAUSED" and (key[0] != task_slug or map_index not in (None, key[1]))
+    }
 
 
 def plan(
@@ -137,7 +193,7 @@ def plan(
             runs[slug, -1] = "not_run"
     reused = {key: _why_reused(task, key in reuse.asked) for key, task in recorded.items() if key not in runs}
     elsewhere = frozenset(key for key, reason in runs.items() if reason == "elsewhere")
-    return Plan(runs, reused, elsewhere, place, refused(graph, recorded, runs), graph)
+    return Plan(runs, reused, elsewhere, place, refused(graph, recorded, runs), graph, recorded)
 
 
 def _best(needed: Counter[str], origins: Origins) -> frozenset[str]:

@@ -26,6 +26,8 @@ VerbName = Literal[
     "cancel", "pause", "resume", "resume_task", "restart", "start_now", "edit", "delete", "mark", "mark_task", "skip"
 ]
 """`skip` is what a schedule's overlap policy does; all others are for people and scripts."""
+NextVerb = Literal["restart", "resume", "wait"]
+"""What leads a run on: `wait` if it goes on at its time."""
 Permitted = Accept | Literal["unchanged"]
 MARKS: Mapping[str, Accept] = {
     "Success": Accept(SUCCESS, "Success"),
@@ -50,6 +52,18 @@ def may(verb: VerbName, facts: Facts, *, target: Accept | None = None, seen: int
     if isinstance(verdict, Accept) and seen is not None and seen != facts.version:
         return Refuse("changed", CHANGED)
     return verdict
+
+
+def next_verb(facts: Facts) -> NextVerb:
+    """What leads a run on that is in this state."""
+    if facts.type == PAUSED or (facts.type == SCHEDULED and facts.name == "Paused"):
+        return "resume"
+    return "wait" if facts.type == SCHEDULED and facts.attempt else "restart"
+
+
+def waits_for_results(facts: Facts, results_at: str | None) -> bool:
+    """Does the run wait, without a person, for an agent that can read the results there?"""
+    return facts.type == SCHEDULED and results_at is not None
 
 
 def _cancel(facts: Facts, target: Accept) -> Permitted | Refuse:

@@ -259,7 +259,7 @@ def _without_results(place: str, situation: Situation) -> str:
         who = f"only agent {names[0]}" if len(names) == 1 else f"only agents {', '.join(names[:3])}"
         do = f"Start agent {names[0]} again, or give it the run's labels"
     return (
-        f"The run goes on from results in a folder that {who} can read, which does not take it now. {do}, or let the run go on anywhere: "
+        f"The run goes on from results in a folder that {who} can read, which does not take it now. {do}, or continue the run anywhere: "
         "`appliance resume RUN --anywhere` runs the tasks again whose results are there, and with --dry-run lists them."
     )
 

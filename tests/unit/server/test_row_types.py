@@ -81,6 +81,7 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
     "TaskStateRow": (TaskRunState,),
     "StoredTaskRun": (TaskRun,),
     "EarlierTaskRun": (TaskRun,),
+    "EndedTaskRun": (TaskRun,),
     "FailedTaskRun": (TaskRun,),
     "PausedTaskRun": (TaskRun,),
     "TaskRunResult": (TaskRun,),

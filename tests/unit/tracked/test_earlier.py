@@ -143,5 +143,5 @@ def test_the_log_names_what_succeeded_and_runs_again() -> None:
         second(x=first.map(first(Parameter("x"))))
     repeated: set[tuple[str, int]] = set()
     initial_states(flow, [known("x"), known("first-1"), *mapped("first-2", None, None)], lambda _task: None, repeated)
-    assert "first-1, first-2 (2 times)." in repeats_in_words(flow, repeated)
+    assert "first-1, first-2 (2 children)." in repeats_in_words(flow, repeated)
     assert repeats_in_words(flow, {("x", -1)}) == ""

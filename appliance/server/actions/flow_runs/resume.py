@@ -13,7 +13,7 @@ from appliance.protocol.state_change import StateChange
 from appliance.server.actions import continuation
 from appliance.server.actions.flow_runs.change import Change, alone, history_message, permit, store
 from appliance.server.actions.keyed import keyed
-from appliance.server.actions.states import change_state, move_tasks, run_again
+from appliance.server.actions.states import change_state, facts_of, move_tasks, run_again
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import task_runs as read_task_runs
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
@@ -22,11 +22,11 @@ from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.writes import states
 from appliance.server.domain.continuation import Plan
-from appliance.server.domain.transitions import FIRST, SCHEDULED
-from appliance.server.domain.verbs import due_when_resumed
+from appliance.server.domain.transitions import FIRST
+from appliance.server.domain.verbs import due_when_resumed, waits_for_results
 from appliance.server.errors import Conflict
 
-_ANYWHERE = "the run may go on anywhere, and its result can't be read everywhere"
+_ANYWHERE = "the run continues anywhere, and its result can't be read everywhere"
 
 
 @keyed("flow_run.resume")
@@ -43,7 +43,7 @@ def change(actor: Actor, request: ResumeFlowRun) -> Change:
     task_slug, map_index = request.task_slug, request.map_index
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
-        if request.anywhere and run.state_type == SCHEDULED and session.get_one(FlowRun, run.id).results_at is not None:
+        if request.anywhere and waits_for_results(facts_of(run), session.get_one(FlowRun, run.id).results_at):
             _free(session, run, request, actor, now)
             return
         state = permit("resume" if task_slug is None else "resume_task", run, request)
@@ -76,7 +76,7 @@ def _planned(session: Session, run: LockedRun, request: ResumeFlowRun) -> tuple[
 def _free(session: Session, run: LockedRun, request: ResumeFlowRun, actor: Actor, now: datetime) -> None:
     """Let any agent take a run that waits for one that can read its results."""
     plan, stored = _planned(session, run, request)
-    message = history_message("Allowed to go on anywhere", actor, request.reason)
+    message = history_message("Allowed to continue anywhere", actor, request.reason)
     data = session.get_one(FlowRun, run.id).state_data
     state = StateChange(run.state_type, run.state_name, now, message, data)
     change_state(session, run, state, actor, {"results_at": None}, seen=request.version)

@@ -37,9 +37,9 @@ class Continuation:
     refusal: str = strawberry.field(description="Why it would be refused; empty: it would not.")
 
 
-def continuation(found: Message) -> Continuation:
-    fields = {name: getattr(found, name) for name in found.__struct_fields__}
-    return Continuation(**fields | {"runs": _tasks(found.runs), "reused": _tasks(found.reused)})
+def continuation(preview: Message) -> Continuation:
+    fields = {name: getattr(preview, name) for name in preview.__struct_fields__}
+    return Continuation(**fields | {"runs": _tasks(preview.runs), "reused": _tasks(preview.reused)})
 
 
 def _tasks(items: Iterable[TaskMessage]) -> list[ContinuedTask]:

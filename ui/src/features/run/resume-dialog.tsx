@@ -1,4 +1,4 @@
-/** Lets a run go on that is paused or waits for its next attempt: with a list of what runs again, and on any agent if need be. */
+/** Resumes a run that is paused or waits for its next attempt: with a list of what runs again, and on any agent if necessary. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
