@@ -171,6 +171,7 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("PATCH", R): (OPERATORS, _of_run("", {"priority": 1})),
     ("DELETE", R): (OPERATORS, _of_run("")),
     ("GET", R + "/states"): (READERS, _of_run("/states")),
+    ("GET", R + "/continuation"): (READERS, _of_run("/continuation")),
     ("GET", R + "/task-runs"): (READERS, _of_run("/task-runs")),
     ("GET", R + "/logs"): (READERS, _of_run("/logs")),
     ("GET", R + "/logs/download"): (READERS, _of_run("/logs/download")),
