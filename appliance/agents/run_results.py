@@ -43,14 +43,14 @@ class RunDoor:
     def read(self, location: str, project: str | None) -> tuple[str, bytes] | None:
         request = AskResult(attempt=self._attempt, location=location)
         try:
-            found = self._patiently(lambda transport: results.read(transport, self._flow_run_id, request))
+            answer = self._patiently(lambda transport: results.read(transport, self._flow_run_id, request))
         except _NothingThere:
             return None
-        return found.sha256, found.content
+        return answer.sha256, answer.content
 
     def has(self, location: str, project: str | None) -> bool:
         request = AskResult(attempt=self._attempt, location=location)
-        return self._patiently(lambda transport: results.find(transport, self._flow_run_id, request)).found
+        return self._patiently(lambda transport: results.find(transport, self._flow_run_id, request)).exists
 
     def _patiently(self, ask: Callable[[Transport], T]) -> T:
         deadline, pauses = clock.monotonic() + PATIENCE, delays(0.1, 5.0)

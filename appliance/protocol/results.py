@@ -45,7 +45,7 @@ class AskKeptResult(Message, kw_only=True):
 class ResultFacts(Answer, kw_only=True):
     """Whether there is a result, the hash of its bytes, and how many they are."""
 
-    found: bool
+    exists: bool
     sha256: str = ""
     size: int = 0
 

@@ -38,7 +38,7 @@ def read(database: Database, work: Any, location: str, attempt: int = 1) -> byte
 
 
 def found(database: Database, work: Any, location: str) -> bool:
-    return kept_results.find(database, work.flow_run_id, AskResult(attempt=1, location=location)).found
+    return kept_results.find(database, work.flow_run_id, AskResult(attempt=1, location=location)).exists
 
 
 def own(work: Any, name: str = "x.pack") -> str:

@@ -283,7 +283,7 @@ def keep_results(large: Database) -> None:
         for content in (b"x", b"y"):
             result_doors.stored(large, work, location, content, replace=True)
         ask = AskResult(attempt=1, location=location)
-        assert kept_results.find(large, work.flow_run_id, ask).found
+        assert kept_results.find(large, work.flow_run_id, ask).exists
         assert kept_results.read(large, work.flow_run_id, ask).content == b"y"
         for project in ("keeping", None):
             request = AskKeptResult(location=location, project=project)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -15,6 +14,8 @@ from appliance.agents.process import ProcessAgent
 from appliance.client import flow_runs, results, system
 from appliance.client.transport import Transport
 from appliance.engine.results.appliance import ApplianceResult
+from appliance.server.db.session import Database
+from tests.integration import builders
 from tests.integration.live import TOKEN, LiveServer
 from tests.roots import ANYWHERE
 
@@ -132,15 +133,14 @@ def test_a_restart_on_another_host_repeats_nothing(server: LiveServer, here: Pat
         assert server.ended(again).state == "Success"
     repeated = calls(here)
     assert (repeated["cached"], repeated["kept"], repeated["triple"]) == (1, 1, 40)
-    read_what_it_kept(server, run, tmp_path / "data" / "appliance.db")
+    read_what_it_kept(server, run, Database(f"sqlite:///{tmp_path / 'data' / 'appliance.db'}"))
     assert not (tmp_path / "data" / "results").exists()
 
 
-def read_what_it_kept(server: LiveServer, run: UUID, database: Path) -> None:
+def read_what_it_kept(server: LiveServer, run: UUID, database: Database) -> None:
     """As an administrator does, in a notebook."""
-    query = "select result_location from task_run where task_slug = 'load-1' and flow_run_id = ?"
-    with closing(sqlite3.connect(database)) as connection:
-        (location,) = connection.execute(query, (run.hex,)).fetchone()
+    query = "select result_location from task_run where task_slug = 'load-1' and flow_run_id = :run"
+    location = builders.one(database, query, run=run)["result_location"]
     assert location.split("/")[3] == str(run)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("APPLIANCE_URL", server.url)

@@ -46,12 +46,12 @@ class ApplianceResult(Result):
     def get(self, location: str) -> bytes:
         check_location(location)
         try:
-            found = _door().read(location, self.project)
+            kept = _door().read(location, self.project)
         except DoorError as error:
             raise self.trouble("read from", location, _clause(error)) from None
-        if found is None:
+        if kept is None:
             raise self.not_found(location)
-        sha256, content = found
+        sha256, content = kept
         if hashlib.sha256(content).hexdigest() != sha256:
             raise ResultCorruptError(f"The result at {self.where(location)} was damaged on the way; try it again.")
         return content

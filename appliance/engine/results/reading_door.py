@@ -27,8 +27,8 @@ def _ask(location: str, project: str | None) -> tuple[str, bytes] | None:
 
     try:
         with Transport.from_environment() as transport:
-            found = results.read_as_person(transport, location, project)
-            return found.sha256, found.content
+            kept = results.read_as_person(transport, location, project)
+            return kept.sha256, kept.content
     except Refused as error:
         if error.code == "no_result":
             return None

@@ -48,7 +48,7 @@ _DUTY, _CHEAP = 100, 0.005
 
 
 def totals(db: Database) -> tuple[int, int]:
-    """How many results there are, and their bytes, counted anew for at most a hundredth of the time."""
+    """How many results there are, and their bytes, which are counted for at most a hundredth of the time."""
     began = clock.monotonic()
     until, known = _totals.get(db, (0.0, (0, 0)))
     if began < until:
@@ -69,7 +69,7 @@ def store(db: Database, flow_run_id: UUID, request: StoreResult, *, now: datetim
     now, rules = now or clock.now(), db.rules
     size = len(request.content)
     _check(request, rules)
-    facts = ResultFacts(found=True, sha256=request.sha256, size=size)
+    facts = ResultFacts(exists=True, sha256=request.sha256, size=size)
     with db.write("results.store") as session:
         run = states.lock(session, flow_run_id)
         if run is None:
@@ -120,7 +120,9 @@ def find(db: Database, flow_run_id: UUID, request: AskResult) -> ResultFacts:
     """Whether there is a result, likewise. Raises StaleAttempt."""
     with db.read() as session:
         facts = reads.facts(session, _project_of(session, flow_run_id, request), request.location)
-    return ResultFacts(found=False) if facts is None else ResultFacts(found=True, sha256=facts.sha256, size=facts.size)
+    return (
+        ResultFacts(exists=False) if facts is None else ResultFacts(exists=True, sha256=facts.sha256, size=facts.size)
+    )
 
 
 def read_as_person(db: Database, request: AskKeptResult) -> ResultContent:
@@ -162,9 +164,9 @@ def _owner(flow_run_id: UUID, location: str) -> UUID | None:
     return flow_run_id if str(flow_run_id) in location.split("/")[:-1] else None
 
 
-def _expiry(wanted: datetime | None, rules: Rules, now: datetime) -> datetime | None:
-    if wanted is not None or rules.retention_runs_days <= 0:
-        return wanted
+def _expiry(given: datetime | None, rules: Rules, now: datetime) -> datetime | None:
+    if given is not None or rules.retention_runs_days <= 0:
+        return given
     return now + timedelta(days=rules.retention_runs_days)
 
 

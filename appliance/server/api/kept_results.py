@@ -4,6 +4,7 @@ administrators list, read and remove them."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -34,6 +35,7 @@ BODY_LIMIT = MOST_BYTES * 4 // 3 + 64 * 1024
 _WRITERS = {"sqlite": 1, "postgresql": 4}
 _READERS = 4
 _MOST_IN_LINE = 32
+M = TypeVar("M")
 T = TypeVar("T")
 
 
@@ -43,11 +45,11 @@ class _Turns:
     def __init__(self, number: int) -> None:
         self._limiter = CapacityLimiter(number)
 
-    async def take(self, work: Callable[[], T]) -> T:
-        """Raises Unavailable if too many are waiting, each with all of its bytes."""
+    async def take(self, work: Callable[[M], T], message: Callable[[], M]) -> T:
+        """Do the work with the message, which may take long to decode. Raises Unavailable if too many are waiting, each with all of its bytes."""
         if self._limiter.statistics().tasks_waiting >= _MOST_IN_LINE:
             raise Unavailable("Too many results are being stored or read; try again in a moment.")
-        return await to_thread.run_sync(work, limiter=self._limiter)
+        return await to_thread.run_sync(lambda: work(message()), limiter=self._limiter)
 
 
 @get("/results", opt={"permission": Permission.MANAGE_RESULTS, "items": KeptResultView}, sync_to_thread=True)
@@ -93,20 +95,20 @@ def routers(database: Database) -> list[Router]:
     async def store_result(request: Request[Actor, Any, Any], flow_run_id: UUID) -> ResultFacts:
         """Store a result of this attempt. The same bytes again change nothing."""
         body = await request.body()
-        return await writing.take(lambda: actions.store(database, flow_run_id, decode(body, StoreResult)))
+        return await writing.take(partial(actions.store, database, flow_run_id), partial(decode, body, StoreResult))
 
     @post("/results/read", opt={"permission": Permission.RUN_PROTOCOL, "body": AskResult}, status_code=200)
     async def read_result(request: Request[Actor, Any, Any], flow_run_id: UUID) -> ResultContent:
         """Read the bytes of a result of the run's project."""
         request.scope["state"]["uncompressed"] = True
         body = await request.body()
-        return await reading.take(lambda: actions.read(database, flow_run_id, decode(body, AskResult)))
+        return await reading.take(partial(actions.read, database, flow_run_id), partial(decode, body, AskResult))
 
     @post("/results/find", opt={"permission": Permission.RUN_PROTOCOL, "body": AskResult}, status_code=200)
     async def find_result(request: Request[Actor, Any, Any], flow_run_id: UUID) -> ResultFacts:
         """Ask whether the run's project has a result, without its bytes."""
         body = await request.body()
-        return await reading.take(lambda: actions.find(database, flow_run_id, decode(body, AskResult)))
+        return await reading.take(partial(actions.find, database, flow_run_id), partial(decode, body, AskResult))
 
     of_runs = Router(
         f"{PREFIX}/flow-runs/{{flow_run_id:uuid}}", route_handlers=[store_result, read_result, find_result]

@@ -74,7 +74,7 @@ def _scan_table(db: Database, table: Table, pause: Callable[[float], object]) ->
 
 
 def _columns(table: Table) -> list[Column[Any]]:
-    """Those that can hold a damaged value. Bytes can't: whoever reads them checks their hash, and they may be many."""
+    """Those that can hold a damaged value. Bytes can't: their readers check a hash."""
     return [column for column in table.columns if not isinstance(column.type, LargeBinary)]
 
 

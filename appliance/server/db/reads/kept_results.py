@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads import pages
+from appliance.server.db.reads import pages, readable
 from appliance.server.db.reads.pages import RowPage
 from appliance.server.db.rows.kept_results import Content, Facts, KeptResultRow, Reader
 from appliance.server.db.tables import metadata
@@ -46,7 +46,7 @@ def projects_with(session: Session, location: str, project: str | None) -> list[
     statement = select(_project.c.id).where(here).limit(2)
     if project is not None:
         statement = statement.where(_project.c.name == project)
-    return list(session.connection().execute(statement).scalars())
+    return list(readable.scalars(session, statement))
 
 
 def page(session: Session, limit: int, after: str | None, project: str | None) -> RowPage[KeptResultRow]:
