@@ -18,6 +18,8 @@ from appliance.kit.backoff import delays
 from appliance.protocol.results import MOST_BYTES, AskResult, StoreResult
 
 _PASSING = (Outage, TooManyRequests, ServerFault, Unavailable)
+_NO_END = 2100
+"""No server takes a later year."""
 T = TypeVar("T")
 
 
@@ -35,6 +37,8 @@ class RunDoor:
                 f"It has {len(content):,} bytes, and no appliance keeps more than {MOST_BYTES:,}; store it elsewhere, for example "
                 "in an object store."
             )
+        if expires is not None and expires.year >= _NO_END:
+            expires = None
         request = StoreResult(
             attempt=self._attempt, location=location, sha256=sha256, content=content, replace=replace, expires=expires
         )
