@@ -222,7 +222,7 @@ def test_a_run_that_waits_to_begin_heeds_a_stop_at_once(tmp_path: Path) -> None:
         ({"env": {"A": 1}}, "The run config is not valid"),
         ({"working_dir": 5}, "The run config is not valid: Expected `str | null`, got `int`"),
         ({"working_dir": "/tmp\0"}, "working_dir contains a NUL character"),
-        ({"python": "/bin/sh"}, "unknown field `python`"),
+        ({"python": "/bin/sh"}, "no field 'python'"),
         ({"type": "docker", "privileged": True}, "The run config is not valid"),
         ({"env": {"PYTHONWARNINGS": "x"}}, "env can't set PYTHONWARNINGS"),
         ({"env": {"TEAM": "x", "NODE_OPTIONS": "x"}}, "env can't set NODE_OPTIONS: for this agent, it can decide"),
