@@ -106,15 +106,15 @@ class Environments:
             line for line in requirements if pin_of(line)[0] != DISTRIBUTION
         )  # always of the agent's version
         folder = self._folder / _key(interpreter, lines)
-        found = folders.ready(folder)
-        if found is not None:
-            return found
+        environment = folders.ready(folder)
+        if environment is not None:
+            return environment
         try:
-            found = self._built(folder, interpreter, lines, tell, is_wanted)
+            environment = self._built(folder, interpreter, lines, tell, is_wanted)
         except OSError as error:
             raise EnvironmentFailed(f"The environment could not be built: {error.strerror or error}.") from error
         self.sweep()
-        return found
+        return environment
 
     def records(self) -> list[tuple[Record, datetime, bool]]:
         """The complete environments, each with its last use, and whether a process runs in it; those used last come first."""
@@ -127,13 +127,13 @@ class Environments:
 
     def sweep(self) -> int:
         """Remove what was used least recently beyond what may be kept, and what builds have left behind. Returns how many."""
-        found = self._complete()
+        complete = self._complete()
         total, removed = 0, 0
-        for number, (folder, record, _used) in enumerate(found):
+        for number, (folder, record, _used) in enumerate(complete):
             total += record.size
             if number >= MOST or total > self._rules.most_bytes:
                 removed += folders.remove(folder)
-        for folder in {*self._folders()} - {folder for folder, _record, _used in found}:
+        for folder in {*self._folders()} - {folder for folder, _record, _used in complete}:
             if clock.now() - folders.used_at(folder) > _LEFTOVERS:
                 removed += folders.remove(folder)
         return removed
@@ -146,8 +146,8 @@ class Environments:
 
     def _complete(self) -> list[tuple[Path, Record, datetime]]:
         records = ((folder, folders.record_of(folder)) for folder in self._folders())
-        found = [(folder, record, folders.used_at(folder)) for folder, record in records if record is not None]
-        return sorted(found, key=lambda each: each[2], reverse=True)
+        complete = [(folder, record, folders.used_at(folder)) for folder, record in records if record is not None]
+        return sorted(complete, key=lambda each: each[2], reverse=True)
 
     # --- building
 
@@ -156,7 +156,7 @@ class Environments:
     ) -> Environment:
         """The environment once it is there: built alone, whoever else wants it. Raises EnvironmentFailed, Stopped, or OSError."""
         is_told = False
-        while (found := folders.ready(folder)) is None:
+        while (environment := folders.ready(folder)) is None:
             lock = folders.alone(folder)
             if lock is None:
                 if not is_told:
@@ -171,7 +171,7 @@ class Environments:
                     self._fill(folder, lock, interpreter, lines, tell, is_wanted)
             finally:
                 os.close(lock)
-        return found
+        return environment
 
     def _fill(
         self, folder: Path, lock: int, interpreter: Interpreter, lines: list[str], tell: Tell, is_wanted: IsWanted

@@ -31,7 +31,7 @@ class InstallFailed(Exception):
 
 
 class Stopped(Exception):
-    """The build is not wanted any more."""
+    """The build is not needed any more."""
 
 
 class Installer:
@@ -59,10 +59,10 @@ class Installer:
 
     def install(self, requirements: list[str], *, constraints: Sequence[str] = ()) -> None:
         """Install these, together with what they need. With hashes, everything needs one. Raises InstallFailed or Stopped."""
-        wanted, limits = self._folder / "requirements.txt", self._folder / "constraints.txt"
-        wanted.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
+        listed, limits = self._folder / "requirements.txt", self._folder / "constraints.txt"
+        listed.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
         limits.write_text("".join(f"{line}\n" for line in constraints), encoding="utf-8")
-        options = ["--requirement", str(wanted), *(["--constraint", str(limits)] if constraints else [])]
+        options = ["--requirement", str(listed), *(["--constraint", str(limits)] if constraints else [])]
         if any("--hash=" in line for line in requirements):
             options.append("--require-hashes")
         if not self._builds:

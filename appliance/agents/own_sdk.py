@@ -9,7 +9,6 @@ from contextlib import suppress
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
-import appliance
 from appliance.kit.distribution import DISTRIBUTION
 from appliance.protocol.environments import project_name
 
@@ -46,15 +45,15 @@ def link(packages: Path) -> int:
 
 
 def _closure() -> dict[str, Distribution]:
-    found: dict[str, Distribution] = {}
+    closure: dict[str, Distribution] = {}
     names = [DISTRIBUTION]
     while names:
         name = names.pop()
-        installed = None if name in found else _distribution(name)
+        installed = None if name in closure else _distribution(name)
         if installed is not None:  # None: it is not for this Python
-            found[name] = installed
+            closure[name] = installed
             names += [project_name(match[0]) for line in _requires(installed) if (match := _NAME.match(line))]
-    return found
+    return closure
 
 
 def _requires(installed: Distribution) -> list[str]:
@@ -72,7 +71,7 @@ def _top_levels(installed: Distribution) -> Iterator[Path]:
     """The files and folders of a distribution in the folder of packages."""
     is_sdk = project_name(installed.name) == DISTRIBUTION
     if is_sdk:
-        yield Path(appliance.__file__).resolve().parent
+        yield Path(__file__).resolve().parents[1]
     for name in sorted({file.parts[0] for file in installed.files or ()}):
         if name in ("..", "__pycache__", "appliance") or (is_sdk and not name.endswith(".dist-info")):
             continue

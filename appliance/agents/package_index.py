@@ -40,15 +40,15 @@ class PackageIndex:
 
     def missing(self, pins: Iterable[tuple[str, str]]) -> list[str]:
         """The first of these projects, with their versions, of which it has no wheel. Raises IndexClosed or IndexUnreachable."""
-        found: list[str] = []
+        lacking: list[str] = []
         with self._client() as client:
             for project, version in pins:
                 versions = self._versions(client, project)
                 if _plain(version) not in map(_plain, versions):
-                    found.append(f"{project} {version}")
-                if len(found) == _MOST_NAMED:
+                    lacking.append(f"{project} {version}")
+                if len(lacking) == _MOST_NAMED:
                     break
-        return found
+        return lacking
 
     def _versions(self, client: httpx2.Client, project: str) -> set[str]:
         """Those of its wheels."""

@@ -192,19 +192,19 @@ class ProcessAgent(Agent):
         """Called in a thread of its own. Raises StartFailed, LoadError, CodeMissing or Unreachable."""
         is_fetched = storages.is_fetched(work.storage)
         folder, place = self._code.obtain(work.storage, access) if is_fetched else (None, None)
-        wanted = run_configs.environment_of(run_configs.decode(work.run_config))
-        if wanted is None:
+        config = run_configs.environment_of(run_configs.decode(work.run_config))
+        if config is None:
             return Prepared(folder, place)
-        environment = self._environment(wanted, access)
+        environment = self._environment(config, access)
         visible = _in_environment(self._inherited(), environment)
         pool = self._environment_pools.obtain(environment, visible) if self._warm else None
         return Prepared(folder, place, environment, pool, f"Started in environment {environment.record}.")
 
-    def _environment(self, wanted: ProcessDocument, access: RunAccess) -> Environment:
+    def _environment(self, config: ProcessDocument, access: RunAccess) -> Environment:
         """The environment that a run config asks for. Raises StartFailed."""
         try:
             return self._environments.obtain(
-                wanted.python, wanted.requirements, access.say, lambda: not access.stopped.is_set()
+                config.python, config.requirements, access.say, lambda: not access.stopped.is_set()
             )
         except EnvironmentFailed as error:
             for line in error.detail.splitlines():

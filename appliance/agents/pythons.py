@@ -46,9 +46,9 @@ def find(named: str | None, allowed: Sequence[str] = ()) -> Interpreter:
     if named.startswith("/"):
         return _at(named, allowed)
     for path in _places(named, allowed):
-        found = _probed(path)
-        if found is not None and re.match(rf"{re.escape(named)}\.", found.version):
-            return found
+        interpreter = _probed(path)
+        if interpreter is not None and re.match(rf"{re.escape(named)}\.", interpreter.version):
+            return interpreter
     raise NoPython(
         f"There is no Python {named} on this machine. Install it, or name its interpreter in APPLIANCE_AGENT_PYTHONS and restart the agent."
     )
@@ -60,10 +60,10 @@ def _at(path: str, allowed: Sequence[str]) -> Interpreter:
             f"This agent does not start {path}: flows may name {', '.join(allowed) or 'no interpreters'} by path. To allow it, add it to "
             "APPLIANCE_AGENT_PYTHONS and restart the agent, or name a version instead."
         )
-    found = _probed(path)
-    if found is None:
+    interpreter = _probed(path)
+    if interpreter is None:
         raise NoPython(f"{path} is not a Python that works on this machine.")
-    return found
+    return interpreter
 
 
 def _places(version: str, allowed: Sequence[str]) -> Iterator[str]:
@@ -78,10 +78,10 @@ def _places(version: str, allowed: Sequence[str]) -> Iterator[str]:
 def _own() -> Interpreter:
     """The one on which the virtual environment of the agent is based, if it has one."""
     path = str(Path(sys.executable).resolve())
-    found = _probed(path)
-    if found is None:
+    interpreter = _probed(path)
+    if interpreter is None:
         raise NoPython(f"The agent's own interpreter {path} does not start.")
-    return found
+    return interpreter
 
 
 def _probed(path: str) -> Interpreter | None:

@@ -39,9 +39,9 @@ def environments() -> None:
 @as_json
 def list_environments(data_dir: str | None, state_dir: str | None, json_output: bool) -> None:
     """List environments: those used last come first."""
-    found = [(agent, *each) for agent, place in _places(data_dir, state_dir) for each in place.records()]
+    built = [(agent, *each) for agent, place in _places(data_dir, state_dir) for each in place.records()]
     if json_output:
-        print_json([_document(*each) for each in found])
+        print_json([_document(*each) for each in built])
         return
     rows = [
         [
@@ -53,7 +53,7 @@ def list_environments(data_dir: str | None, state_dir: str | None, json_output: 
             "now" if in_use else used_at,
             _short(record.requirements),
         ]
-        for agent, record, used_at, in_use in found
+        for agent, record, used_at, in_use in built
     ]
     columns = ["key", "agent", "python", "packages", "size", "used", "requirements"]
     print_table(columns, rows, "No environment has been built.")
@@ -103,5 +103,5 @@ def _document(agent: str, record: Record, used_at: datetime, in_use: bool) -> di
 
 
 def _short(requirements: list[str]) -> str:
-    shown = ", ".join(requirements[:3])
-    return f"{shown} and {len(requirements) - 3} more" if len(requirements) > 3 else shown
+    first = ", ".join(requirements[:3])
+    return f"{first} and {len(requirements) - 3} more" if len(requirements) > 3 else first
