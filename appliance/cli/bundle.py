@@ -37,7 +37,7 @@ def list_bundles(json_output: bool) -> None:
     print_table(["bundle", "project", "bytes", "", "versions"], rows, "The server keeps no bundles.")
 
 
-@bundle.group("key")
+@bundle.group("key", epilog="\b\nExample:\n  appliance bundle key new bundles.key")
 def key_commands() -> None:
     """Make the key that seals bundles."""
 

@@ -38,10 +38,9 @@ def python_problem(python: str | None) -> str:
 def requirements_problem(lines: Sequence[str]) -> str:
     """Why an agent can't install these, in a sentence; empty if it can."""
     if len(lines) > MOST_REQUIREMENTS:
-        return f"There are {len(lines)} requirements; name at most {MOST_REQUIREMENTS}."
-    length = sum(map(len, lines))
-    if length > LONGEST_REQUIREMENTS:
-        return f"The requirements have {length:,} characters; at most {LONGEST_REQUIREMENTS:,} are taken."
+        return f"There are more than {MOST_REQUIREMENTS} requirements; name fewer."
+    if sum(map(len, lines)) > LONGEST_REQUIREMENTS:
+        return f"The requirements are longer than {LONGEST_REQUIREMENTS:,} characters together; name fewer."
     hashed = 0
     for line in lines:
         match = _REQUIREMENT.fullmatch(line)

@@ -15,6 +15,7 @@ import tomllib
 import uuid
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, metadata
+from importlib.metadata import files as files_of
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -73,8 +74,15 @@ def _licences(name: str, version: str) -> list[dict[str, Any]]:
         text.rpartition(" :: ")[2] for text in stated.get_all("Classifier") or () if text.startswith(_CLASSIFIER)
     ]
     title = (stated["License"] or "").strip().partition("\n")[0]
-    names = [title] if 0 < len(title) <= _LONGEST_NAME else classified
+    names = [title] if 0 < len(title) <= _LONGEST_NAME else classified or _heading(name)
     return [{"license": {"name": each}} for each in names]
+
+
+def _heading(name: str) -> list[str]:
+    """The first line of the package's licence, for one that says nothing of it elsewhere."""
+    files = [file for file in files_of(name) or [] if file.match("*.dist-info/licenses/LICEN[CS]E*")]
+    headings = [line.strip() for file in files for line in file.read_text().splitlines()[:1]]
+    return [line for line in headings if 0 < len(line) <= _LONGEST_NAME]
 
 
 def _npm(root: Path) -> Iterator[dict[str, Any]]:
