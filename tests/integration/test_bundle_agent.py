@@ -94,7 +94,7 @@ def rows(server: LiveServer, statement: str, *values: Any) -> list[Any]:
             result = session.connection().exec_driver_sql(statement, values)
             return list(result.all()) if result.returns_rows else []
     finally:
-        database.close()
+        database.dispose()
 
 
 def said(server: LiveServer, run: UUID) -> list[str]:
