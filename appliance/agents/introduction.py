@@ -9,7 +9,7 @@ from appliance import config
 from appliance.agents.roots import Roots
 from appliance.config import Settings
 from appliance.kit.version import VERSION
-from appliance.packaging.loading import FETCHED, STORAGES
+from appliance.packaging.loading import usable
 from appliance.protocol.agents import Enrol
 
 
@@ -37,7 +37,7 @@ def introduction(
         roots=None if roots is None else list(roots.open),
         closed=[] if roots is None else list(roots.closed),
         env_names=None if env_names is None else list(env_names),
-        storages=sorted([*STORAGES, *FETCHED]),
+        storages=usable(),
         problems=list(problems),
         results_url=None if results is None else results[0],
         results_id="" if results is None else results[1],
