@@ -51,7 +51,9 @@ def test_only_an_agent_of_the_host_takes_the_run(database: Database, limited: bo
     run = create(database, flow.flow_id)
     assert claim(database, there, 5) == []
     assert claim(database, here, 5) == []
-    assert sentence(database, run) == "No live agent has all of the labels gpu, on-host:a."
+    assert (
+        sentence(database, run) == "No live agent has all of the labels gpu, on-host:a; the closest, here, lacks gpu."
+    )
     here = enrol(database, "here", "a", labels=["gpu"])
     assert [work.flow_run_id for work in claim(database, here, 5)] == [run]
 

@@ -52,7 +52,7 @@ def test_the_lock_is_read_at_registration(source: Path) -> None:
         ("six @ file:///x.whl\n", "an address or a path"),
         (f"six==1.0\npandas==1.0 {HASH}\n", "has no hash"),
         ("# nothing\n", "names no package"),
-        ("a==1\n" * 501, "at most 500"),
+        ("a==1\n" * 501, "more than 500"),
     ],
 )
 def test_a_lock_that_can_not_be_used_is_refused(source: Path, content: str | None, reason: str) -> None:
