@@ -9,19 +9,14 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from uuid import uuid4
-
-import msgspec
 
 from appliance.agents.environments import EnvironmentRules
 from appliance.agents.process import ProcessAgent
 from appliance.client.transport import Transport
-from appliance.protocol.agents import AgentReported, Enrolled, Work
-from appliance.protocol.run_protocol import Begun
+from appliance.protocol.agents import Enrolled, Work
+from tests.bench.door import Door
 from tests.bench.measure import machine, percentile
 from tests.roots import ANYWHERE
 from tests.wheelhouse import serving
@@ -30,48 +25,11 @@ TARGET = 1.2
 _REQUIREMENT = "tiny==1.0"
 
 
-class Door:
-    """Takes the requests of agents and runs, and refuses each run as soon as it asks whether it may begin."""
-
-    def __init__(self) -> None:
-        self.begun = 0.0
-        self.asked = threading.Semaphore(0)
-        door = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                is_begin = self.path.endswith("/begin")
-                if is_begin:
-                    door.begun = time.perf_counter()
-                answer = msgspec.json.encode(Begun(verdict="refused") if is_begin else AgentReported())
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-                if is_begin:
-                    door.asked.release()
-
-            def log_message(self, *_arguments: object) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-
 def start(agent: ProcessAgent, door: Door, requirements: list[str]) -> float:
     """Milliseconds until the process asks whether it may begin."""
     config = {"type": "process", "requirements": requirements}
     work = Work(flow_run_id=uuid4(), attempt=1, run_token="t", name="r", flow="f", project="p", storage={"type": "local", "path": __file__, "flow": "f", "sha256": "0" * 64}, run_config=config)  # fmt: skip
-    began = time.perf_counter()
-    agent.start(work)
-    assert door.asked.acquire(timeout=60)
-    return (door.begun - began) * 1e3
+    return door.start(agent, work)
 
 
 def main() -> None:
