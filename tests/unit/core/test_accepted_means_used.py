@@ -235,6 +235,7 @@ SET_LATER: dict[str, tuple[Any, Any]] = {
     "skip_on_upstream_skip": (None, "no"),
     "checkpoint": (False, "no"),
     "log_stdout": (True, "yes"),
+    "never_repeat": (True, "yes"),
     "nout": (2, "2"),
     "name": ("n", 5),
     "slug": ("s", 5),
