@@ -151,6 +151,7 @@ PACKAGES = {"python": "3.12", "requirements": ["pandas==2.2.3"], "lock": "requir
 PLACE: dict[str, Any] = {"location": "{x}", "serializer": JSONSerializer()}
 BUCKET: dict[str, Any] = {"bucket": "other", "prefix": "p", "options": {"a": 1}, "client_options": {"b": 1}, **PLACE}
 VALUES: dict[str, dict[str, Any]] = {
+    "ApplianceResult": {"project": "sales", **PLACE},
     "AzureResult": BUCKET,
     "Blackout": {"start": "00:30", "end": "03:00", "days": ["MON"]},
     "Calendar": {

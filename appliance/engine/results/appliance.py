@@ -14,7 +14,7 @@ from appliance.core.result_serializers import Serializer
 from appliance.core.results import Result, Template, check_location
 from appliance.engine.results.doors import Door, DoorError, connected
 from appliance.engine.results.reading_door import ReadingDoor
-from appliance.kit import crash
+from appliance.kit import options
 
 
 class ApplianceResult(Result):
@@ -27,7 +27,7 @@ class ApplianceResult(Result):
         self, *, project: str | None = None, location: Template | None = None, serializer: Serializer | None = None
     ) -> None:
         super().__init__(location=location, serializer=serializer)
-        self.project = project
+        self.project = options.text("project", project)
 
     @property
     def address(self) -> str:
@@ -79,7 +79,6 @@ class ApplianceResult(Result):
             door.store(location, content, hashlib.sha256(content).hexdigest(), replace=replace, expires=expires)
         except DoorError as error:
             raise self.trouble("written to", location, _clause(error)) from None
-        crash.point("runner.result.kept")
 
 
 class _Pack(packs.ObjectPack):

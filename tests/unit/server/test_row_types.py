@@ -17,11 +17,13 @@ from sqlmodel import SQLModel
 from appliance.server.db import rows
 from appliance.server.db.rows.row_type import RowType
 from appliance.server.db.tables.agents import Agent
+from appliance.server.db.tables.bundles import Bundle
 from appliance.server.db.tables.concurrency import ConcurrencyLimit, TaskSlot
 from appliance.server.db.tables.events import Event
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.jobs import Job
+from appliance.server.db.tables.kept_results import KeptResult
 from appliance.server.db.tables.leases import Lease
 from appliance.server.db.tables.logs import Log
 from appliance.server.db.tables.projects import Project
@@ -58,6 +60,8 @@ WHOLE: dict[str, type[SQLModel]] = {
     "TaskRunRow": TaskRun,
     "NewTaskRun": TaskRun,
     "NewSecret": Secret,
+    "NewBundle": Bundle,
+    "NewResult": KeptResult,
     "UserRow": User,
     "NewSession": Session,
 }
@@ -103,6 +107,13 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
     "NewRequestKey": (RequestKey,),
     "Remembered": (RequestKey,),
     "VersionSummary": (FlowVersion,),
+    "BundleBytes": (Bundle,),
+    "BundleUse": (Bundle,),
+    "BundleSize": (Bundle,),
+    "Facts": (KeptResult,),
+    "Content": (KeptResult,),
+    "RunStart": (FlowRun, FlowVersion),
+    "Reader": (FlowRun, Flow),
 }
 """Rows of some columns of one table, or of a few."""
 
@@ -118,6 +129,8 @@ LABELLED = {
     "SecretRow",
     "SecretUse",
     "SecretReader",
+    "BundleRow",
+    "KeptResultRow",
 }
 """Rows whose names are labels or parameters of their statements."""
 NARROWED = {"TimedTaskRun", "RunningRun"}
