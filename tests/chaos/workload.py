@@ -6,6 +6,7 @@ Whoever runs it again after a crash sends everything once more, as clients do: u
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,17 +14,22 @@ from uuid import UUID
 from appliance.kit import clock
 from appliance.protocol.agents import AgentReport, Claim, Exited, Held, Work
 from appliance.protocol.backfills import Backfill
+from appliance.protocol.bundles import AskBundle, PutBundle
 from appliance.protocol.flow_runs import ChangeFlowRun, EditFlowRun, MarkFlowRun, RestartFlowRun
+from appliance.protocol.flows import SetFlowDefaults
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
 from appliance.protocol.run_protocol import AskSlots, Begin
 from appliance.protocol.verbs import VERBS
 from appliance.server.actions import (
     agents,
+    bundles,
     concurrency,
+    flow_defaults,
     flow_edits,
     hold,
     jobs,
+    kept_results,
     late,
     leases,
     maintenance,
@@ -49,7 +55,7 @@ from appliance.server.services.process import Rounds
 from appliance.server.services.repair import Repair
 from appliance.server.services.scheduler import Scheduler
 from tests.chaos.journal import Journal
-from tests.integration import builders
+from tests.integration import builders, result_doors
 from tests.integration.builders import AGENT, ALICE, MINUTELY, RUN, send, task
 
 MOST_ROUNDS = 40
@@ -74,6 +80,9 @@ class Workload:
             self.limit,
             self.linger,
             self.overrun,
+            self.keep,
+            self.keep_code,
+            self.default,
             self.grow_old,
         ]
 
@@ -294,6 +303,36 @@ class Workload:
         self.time += timedelta(seconds=31)
         for overdue, timeout in repair.overrunning_runs(self.db, self.time):
             repair.end_overrun(self.db, overdue, timeout, now=self.time)
+
+    def keep(self) -> None:
+        """A run stores a result with the appliance, and another that an administrator removes."""
+        self.work()
+        run = builders.create(self.db, builders.register(self.db, "keeps").flow_id)
+        for work in builders.claim(self.db, self.agent, 100):
+            if work.flow_run_id != run:
+                self.carry_out(work)
+                continue
+            runs.begin(self.db, RUN, run, Begin(attempt=work.attempt))
+            result_doors.stored(self.db, work, f"{run}/own", b"own")
+            unwanted = result_doors.stored(self.db, work, f"{run}/unwanted", b"unwanted")
+            kept_results.remove(self.db, ALICE, unwanted)
+            send(self.db, run, 1, builders.flow("SUCCESS", "Success"), attempt=work.attempt)
+
+    def keep_code(self) -> None:
+        """A bundle is sent, asked for when it is about to go, and goes."""
+        digest = "d" * 64
+        request = PutBundle(project="demo", digest=digest, sha256=sha256(b"code").hexdigest(), content=b"code")
+        bundles.put(self.db, ALICE, request)
+        self.time += bundles.KEPT
+        assert bundles.ask(self.db, ALICE, AskBundle(project="demo", digest=digest)).stored
+        self.time += 2 * bundles.KEPT
+        assert bundles.remove_unnamed(self.db, self.time) == 1
+
+    def default(self) -> None:
+        """Operators change what new runs of a flow have, and take it back."""
+        defaulted = builders.register(self.db, "defaulted", schedules=[MINUTELY]).flow_id
+        for labels in (["gpu"], None):
+            flow_defaults.set_defaults(self.db, ALICE, defaulted, SetFlowDefaults(labels=labels))
 
     def grow_old(self) -> None:
         """A flow and its project are renamed, paused, archived and deleted, with a run in progress that is cancelled for it."""

@@ -79,9 +79,9 @@ def create(db: Database, flow_id: UUID, **fields: Any) -> UUID:
     return create_run(db, ALICE, CreateFlowRun(flow_id=flow_id, **fields)).id
 
 
-def enrol(db: Database, name: str = "embedded", labels: list[str] | None = None, capacity: int = 8) -> UUID:
-    request = Enrol(name=name, type="process", labels=labels or [], capacity=capacity, version="0.1.0", host="host")
-    return agents.enrol(db, AGENT, request).agent_id
+def enrol(db: Database, name: str = "embedded", labels: list[str] | None = None, **fields: Any) -> UUID:
+    given = {"type": "process", "capacity": 8, "version": "0.1.0", "host": "host", **fields}
+    return agents.enrol(db, AGENT, Enrol(name=name, labels=labels or [], **given)).agent_id
 
 
 def claim(db: Database, agent_id: UUID, slots: int = 1, **fields: Any) -> list[Work]:
@@ -92,7 +92,7 @@ def begun(db: Database, **parts: Any) -> tuple[UUID, UUID]:
     """A run that is Running in attempt 1, and its agent."""
     flow = register(db, **parts)
     run = create(db, flow.flow_id)
-    agent = enrol(db)
+    agent = enrol(db, storages=["bundle", "local"])
     assert [work.flow_run_id for work in claim(db, agent)] == [run]
     assert runs.begin(db, RUN, run, Begin(attempt=1)).verdict == "go"
     return run, agent

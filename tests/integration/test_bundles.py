@@ -48,7 +48,7 @@ def test_a_run_gets_the_bundle_of_its_version_and_no_other(database: Database) -
     bundles.put(database, ALICE, message())
     bundles.put(database, ALICE, message(OTHER, b"other"))
     run = builders.create(database, registered(database))
-    agent = builders.enrol(database)
+    agent = builders.enrol(database, storages=["bundle"])
     with pytest.raises(StaleAttempt):
         bundles.take(database, run, TakeBundle(attempt=0))
     builders.claim(database, agent)

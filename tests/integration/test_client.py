@@ -23,6 +23,7 @@ from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.run_protocol import Report
 from appliance.protocol.tokens import CreateToken
 from appliance.protocol.users import CreateUser
+from appliance.storage import Local
 from tests.integration import builders
 from tests.integration.test_tracked_run import TOKEN, Site, failing_flow, site, sum_flow
 
@@ -35,11 +36,11 @@ def test_info_needs_no_token(site: Site) -> None:
 
 
 def test_registering_twice_is_one_version(site: Site) -> None:
-    first = register(sum_flow, "p", transport=site.client)
-    again = register(sum_flow, "p", transport=site.client)
+    first = register(sum_flow, "p", transport=site.client, storage=Local())
+    again = register(sum_flow, "p", transport=site.client, storage=Local())
     assert (first.created, again.created) == (True, False)
     assert first.version_id == again.version_id
-    register(failing_flow, "p", transport=site.client)
+    register(failing_flow, "p", transport=site.client, storage=Local())
     assert sorted(flow["name"] for flow in flows.each(site.client)) == ["failing", "sum"]
     assert [flow["name"] for flow in flows.each(site.client, limit=1)] == ["failing"]
     assert flows.get(site.client, first.flow_id)["name"] == "sum"
@@ -59,7 +60,7 @@ def test_schedules_are_listed_over_pages(site: Site, monkeypatch: pytest.MonkeyP
 
 
 def test_runs_are_created_listed_and_cancelled(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    register(sum_flow, "p", transport=site.client)
+    register(sum_flow, "p", transport=site.client, storage=Local())
     made = [flow_runs.create(site.client, CreateFlowRun(project="p", flow="sum", parameters={"n": n})) for n in (1, 2)]
     listed = list(flow_runs.each(site.client))
     assert [run.id for run in listed] == [run.id for run in reversed(made)]
@@ -74,13 +75,13 @@ def test_runs_are_created_listed_and_cancelled(site: Site, monkeypatch: pytest.M
 
 
 def test_one_idempotency_key_is_one_run(site: Site) -> None:
-    register(sum_flow, "p", transport=site.client)
+    register(sum_flow, "p", transport=site.client, storage=Local())
     request = CreateFlowRun(project="p", flow="sum", idempotency_key="today")
     assert flow_runs.create(site.client, request).id == flow_runs.create(site.client, request).id
 
 
 def test_refusals_are_errors_of_the_tree_with_the_servers_sentence(site: Site) -> None:
-    register(sum_flow, "p", transport=site.client)
+    register(sum_flow, "p", transport=site.client, storage=Local())
     with pytest.raises(errors.NotFound):
         flow_runs.get(site.client, uuid4())
     with pytest.raises(errors.NotFound, match="nothing"):
@@ -143,7 +144,7 @@ def test_following_a_run_prints_each_line_once(site: Site, capsys: pytest.Captur
 
 
 def test_following_a_run_says_why_it_waits(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    register(sum_flow, "p", transport=site.client)
+    register(sum_flow, "p", transport=site.client, storage=Local())
     run = flow_runs.create(site.client, CreateFlowRun(project="p", flow="sum", parameters={"n": 1}, labels=["gpu"])).id
     rounds: list[int] = []
 

@@ -31,6 +31,7 @@ from appliance.server.actions import setup
 from appliance.server.app import create_app
 from appliance.server.db import migrate
 from appliance.server.db.session import Database
+from appliance.storage import Local
 
 TOKEN = "apl_user_" + "r" * 43
 tries: list[int] = []
@@ -88,7 +89,7 @@ class Site:
 
     def claim(self, flow: Flow, **parameters: Any) -> tuple[Work, Transport]:
         """Register, create a run and claim it; the work and a client with the run's own token."""
-        register(flow, "p", transport=self.client)
+        register(flow, "p", transport=self.client, storage=Local())
         flow_runs.create(self.client, CreateFlowRun(project="p", flow=flow.name, parameters=parameters))
         me = agents.enrol(self.client, Enrol(name="host", type="process")).agent_id
         (work,) = agents.claim(self.client, me, Claim(free_slots=1)).work
