@@ -216,6 +216,7 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "flow pause": lambda site: [str(make.flow(site))],
     "flow resume": lambda site: [str(make.flow(site))],
     "flow archive": lambda site: [str(make.flow(site))],
+    "flow defaults": lambda site: [str(make.flow(site)), "--env", "MODE=full"],
     "flow unarchive": lambda site: [str(make.flow(site))],
     "flow delete": lambda site: [str(make.flow(site)), "--yes"],
     "project rename": lambda site: [str(make.project(site)), "renamed"],
@@ -234,7 +235,14 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "bulk edit": lambda site: ["--run", str(make.planned(site)), "--priority", "4", "--yes"],
 }
 CHANGE_NOTHING = {
-    *("flow diff", "project list", "bundle list", "bundle key new"),
+    *(
+        "flow diff",
+        "project list",
+        "bundle list",
+        "bundle key new",
+        "agent environments list",
+        "agent environments remove",
+    ),
     *("get flow-runs", "get flows", "get agents", "get schedules", "get task-runs", "get versions", "logs", "version"),
     *(
         "schedule skips",

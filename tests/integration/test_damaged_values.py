@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,8 @@ import pytest
 from sqlalchemy import Column, Table, text
 
 from appliance.kit import clock
-from appliance.server.actions import disk, retention, soundness
+from appliance.protocol.bundles import PutBundle
+from appliance.server.actions import bundles, disk, kept_results, retention, soundness
 from appliance.server.db import damaged_rows
 from appliance.server.db.reads import readable
 from appliance.server.db.session import Database
@@ -29,7 +31,7 @@ from appliance.server.services.repair import Repair
 from appliance.server.services.rollups import Rollups
 from appliance.server.services.run_names import RunNames
 from appliance.server.services.scheduler import Scheduler
-from tests.integration import builders
+from tests.integration import builders, result_doors
 from tests.integration.server_fixtures import Site, add_token, add_user
 
 WRONG: dict[type, list[Any]] = {
@@ -41,7 +43,7 @@ WRONG: dict[type, list[Any]] = {
 }
 LISTS = (
     "/api/v1/flows", "/api/v1/flow-runs?include_future=true", "/api/v1/schedules", "/api/v1/agents", "/api/v1/jobs", "/api/v1/users",
-    "/api/v1/tokens", "/api/v1/concurrency-limits", "/api/v1/secrets", "/api/v1/projects", "/api/v1/flows?archived=true", "/metrics", "/api/v1/system/disk", "/api/v1/system/hold", "/api/v1/system/maintenance",
+    "/api/v1/tokens", "/api/v1/concurrency-limits", "/api/v1/secrets", "/api/v1/projects", "/api/v1/flows?archived=true", "/api/v1/bundles", "/api/v1/results", "/metrics", "/api/v1/system/disk", "/api/v1/system/hold", "/api/v1/system/maintenance",
 )  # fmt: skip
 OF_RUN = ("states", "task-runs", "logs")
 QUERY = """query ($run: UUID!) {
@@ -77,6 +79,13 @@ def lived_in(site: Site) -> Site:
     for name in ("TOKEN", "OTHER"):
         body = {"project": "demo", "name": name, "value": "a value"}
         site.client.put("/api/v1/secrets", json=body, headers=site.headers("admin"))
+    for location in (f"{run}/own", "shared"):
+        kept_results.store(database, run, result_doors.request(location, b"x"))
+    for digest in ("c" * 64, "d" * 64):
+        bundle = PutBundle(project="demo", digest=digest, sha256=sha256(b"").hexdigest(), content=b"")
+        bundles.put(database, builders.ALICE, bundle)
+        storage = {"type": "bundle", "path": "etl.py", "flow": "etl", "sha256": digest, "digest": digest}
+        builders.register(database, f"bundled {digest[0]}", storage=storage)
     site.post("/api/v1/bulk", {"action": "cancel", "ids": [str(run)]}, "operator")
     _fill(database)
     return site

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, func, select
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads import pages, readable
@@ -14,6 +15,7 @@ from appliance.server.db.rows.kept_results import Content, Facts, KeptResultRow,
 from appliance.server.db.tables import metadata
 
 _result = metadata.tables["kept_result"]
+_SIZES = sql_cast(func.sum(_result.c.size), BigInteger)
 _project = metadata.tables["project"]
 _flow = metadata.tables["flow"]
 _run = metadata.tables["flow_run"]
@@ -62,11 +64,11 @@ def page(session: Session, limit: int, after: str | None, project: str | None) -
 
 def bytes_of_run(session: Session, flow_run_id: UUID) -> int:
     """How many bytes the results of a run have."""
-    statement = select(func.sum(_result.c.size)).where(_result.c.flow_run_id == flow_run_id)
+    statement = select(_SIZES).where(_result.c.flow_run_id == flow_run_id)
     return int(session.connection().execute(statement).scalar() or 0)
 
 
 def totals(session: Session) -> tuple[int, int]:
     """How many results there are, and their bytes."""
-    number, size = session.connection().execute(select(func.count(), func.sum(_result.c.size))).one()
+    number, size = session.connection().execute(select(func.count(), _SIZES).select_from(_result)).one()
     return int(number), int(size or 0)
