@@ -100,7 +100,7 @@ def test_users_and_tokens(site: Site) -> None:
     vera = Transport("http://testserver.local", made.token, site.http)
     assert admin.me(vera).username == "vera"
     with pytest.raises(errors.Forbidden):
-        register(sum_flow, "p", transport=vera)
+        register(sum_flow, "p", transport=vera, storage=Local())
     assert "veras" in {token.name for token in admin.tokens(site.client)}
     admin.delete_token(site.client, made.view.id)
     with pytest.raises(errors.Unauthenticated):

@@ -25,6 +25,7 @@ from appliance.packaging.register import register
 from appliance.protocol.agents import Claim, Enrol, Work
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.protocol.task_runs import TaskRunView
+from appliance.storage import Local
 from tests.integration.live import LiveServer
 
 
@@ -100,7 +101,7 @@ class Attempt:
 
     def __init__(self, server: LiveServer, flow: Flow, directory: Path, executor: object = None) -> None:
         self.client = server.client
-        register(flow, "p", transport=server.client)
+        register(flow, "p", transport=server.client, storage=Local())
         self.run = flow_runs.create(server.client, CreateFlowRun(project="p", flow=flow.name)).id
         me = agents.enrol(server.client, Enrol(name=f"host-{flow.name}", type="process")).agent_id
         self.work = next(self._claimed(me))
