@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any, ClassVar
 
@@ -41,6 +41,9 @@ class ProcessRun(RunConfig):
     """
 
     kind = "process"
+    python: str | None = None
+    requirements: Sequence[str] = ()
+    lock: str | None = None  # as the two before only in objects that are given one: earlier releases saved them without
 
     def __init__(
         self,
@@ -53,10 +56,13 @@ class ProcessRun(RunConfig):
     ) -> None:
         super().__init__(env, labels)
         self.working_dir = options.text("working_dir", working_dir)
-        self.python = options.text("python", python)
-        self.requirements = sorted({*map(normalized, options.strings("requirements", requirements))})
         options.require("lock", lock, (str, PathLike), "the path of a file")
-        self.lock = None if lock is None else fspath(lock)
+        own = {
+            "python": options.text("python", python),
+            "requirements": sorted({*map(normalized, options.strings("requirements", requirements))}),
+            "lock": None if lock is None else fspath(lock),
+        }
+        vars(self).update({name: value for name, value in own.items() if value not in (None, [])})
         if self.lock is not None and self.requirements:
             raise ValueError("A run config has either requirements or a lock; put the requirements into the lock.")
         problem = python_problem(self.python) or requirements_problem(self.requirements)
