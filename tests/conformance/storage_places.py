@@ -203,6 +203,7 @@ class Git(Place):
         self.bare = directory / "shop.git"
         git(directory, "init", "--quiet", "--bare", "--initial-branch=main", str(self.bare))
         git(self.project, "init", "--quiet", "--initial-branch=main")
+        (self.project / ".gitignore").write_text("__pycache__/\n")
         git(self.project, "remote", "add", "origin", str(self.bare))
 
     def author(self) -> Any:

@@ -110,7 +110,7 @@ def lasting(work: Path, commands: str, ready: Callable[[], object], **more: str)
             **{"cwd": work, "env": environment(work, **more), "stdout": output, "stderr": output},
         )
     try:
-        until(f"{last} is ready", lambda: ready() if process.poll() is None else pytest.fail(log.read_text()), 60)
+        until(f"{last} is ready", lambda: ready() if process.poll() is None else pytest.fail(log.read_text()), 180)
         yield
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0, log.read_text()
