@@ -331,8 +331,8 @@ class Workload:
     def default(self) -> None:
         """Operators change what new runs of a flow have, and take it back."""
         defaulted = builders.register(self.db, "defaulted", schedules=[MINUTELY]).flow_id
-        for labels in (["gpu"], None):
-            flow_defaults.set_defaults(self.db, ALICE, defaulted, SetFlowDefaults(labels=labels))
+        for env in ({"MODE": "full"}, {}):
+            flow_defaults.set_defaults(self.db, ALICE, defaulted, SetFlowDefaults(run_config={"env": env}))
 
     def grow_old(self) -> None:
         """A flow and its project are renamed, paused, archived and deleted, with a run in progress that is cancelled for it."""
