@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from appliance.kit import ids, options
+from appliance.kit import ids, options, remote_folders
 from appliance.kit.distribution import install
 from appliance.packaging.archived import MOST_BYTES, ArchivedStorage, Ask, Gone
 from appliance.packaging.storage import CodeMissing, LoadError, Unreachable
@@ -74,7 +74,7 @@ class Folder:
 
     def put(self, name: str, content: bytes) -> None:
         def write(files: Any) -> None:
-            _make(files, self._path)
+            remote_folders.make(files, self._path, 0o755)
             draft = posixpath.join(self._path, f".{ids.uuid7()}.draft")
             try:
                 with files.open(draft, "wbx") as out:
@@ -167,18 +167,6 @@ def _private_key(paramiko: Any, text: str) -> Any:
     raise LoadError(
         "The secret with the private key has none that can be used; store it as ssh-keygen writes it, without a passphrase."
     )
-
-
-def _make(files: Any, folder: str) -> None:
-    """Create the folder and its missing parents."""
-    try:
-        files.stat(folder)
-    except FileNotFoundError:
-        _make(files, posixpath.dirname(folder))
-        try:
-            files.mkdir(folder, 0o755)
-        except OSError:
-            files.stat(folder)  # another process was faster; otherwise this raises the real error
 
 
 def _why(error: Exception) -> str:

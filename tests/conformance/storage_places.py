@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -69,7 +70,7 @@ CANARY = "canary-7f3a"
 """In every secret of these places, so that it can be looked for."""
 
 
-class Place:
+class Place(ABC):
     """A storage under test. `secrets` are what a run of its flows would get from the server."""
 
     fetched: ClassVar[bool] = True
@@ -88,20 +89,21 @@ class Place:
         self.secrets: dict[str, str] = {}
         self.uploads = 0
 
+    @abstractmethod
     def author(self) -> Any:
         """What an author writes as the flow's storage."""
-        raise NotImplementedError
 
     def save(self) -> None:
         """Bring the project as it is now to where the storage takes it from, if the author has to do that."""
+        return
 
+    @abstractmethod
     def change(self, document: dict[str, Any]) -> None:
         """Change what is at the place of a registered version."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remove(self, document: dict[str, Any]) -> None:
         """Remove it."""
-        raise NotImplementedError
 
     def registered(self, flow: str = "two", storage: Any = None) -> Registration:
         """What would be sent of one of the project's flows."""
@@ -138,6 +140,7 @@ class Place:
 
     def close(self) -> None:
         """Stop what serves it."""
+        return
 
 
 class Local(Place):
@@ -277,14 +280,14 @@ class Archived(Place):
 
         return name_of(decode(document))  # type: ignore[arg-type]
 
-    def read(self, name: str) -> bytes:
-        raise NotImplementedError
+    @abstractmethod
+    def read(self, name: str) -> bytes: ...
 
-    def write(self, name: str, content: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def write(self, name: str, content: bytes) -> None: ...
 
-    def delete(self, name: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def delete(self, name: str) -> None: ...
 
 
 class InFolder(Archived):

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from appliance.core.errors import ResultError, ResultLocationError, ResultNotFoundError
 from appliance.core.result_serializers import Serializer
 from appliance.core.results import Result, Template, check_location
-from appliance.kit import ids, options
+from appliance.kit import ids, options, remote_folders
 from appliance.kit.distribution import install
 
 _PATIENCE = 20.0
@@ -163,25 +163,13 @@ class SFTPResult(Result):
         """The real folder of a location, and the name in it. Raises ResultLocationError if a link leads outside the path."""
         folder, name = posixpath.split(posixpath.join(self.path, location))
         if make:
-            _make(files, folder)
+            remote_folders.make(files, folder, 0o700)
         base, real = files.normalize(self.path), files.normalize(folder)
         if real != base and not real.startswith(base.rstrip("/") + "/"):
             raise ResultLocationError(
                 f"The result location {location!r} leads outside {self.path}; remove the link there."
             )
         return real, name
-
-
-def _make(files: Any, folder: str) -> None:
-    """Create the folder and its missing parents, accessible only to their owner."""
-    try:
-        files.stat(folder)
-    except FileNotFoundError:
-        _make(files, posixpath.dirname(folder))
-        try:
-            files.mkdir(folder, 0o700)
-        except OSError:
-            files.stat(folder)  # another process was faster; otherwise this raises the real error
 
 
 def _paramiko() -> Any:
