@@ -74,17 +74,17 @@ def _decoded(document: dict[str, Any]) -> FetchedCode:
 
 def _remove_others(folder: Path, expected: dict[str, str]) -> None:
     """Whatever is not listed: a link is removed, and not what it leads to."""
-    needed = {parent for name in expected for parent in (folder / name).parents}
+    needed = {name[:end] for name in expected for end, letter in enumerate(name) if letter == "/"}
     for place, inner, names in os.walk(folder):
+        prefix = "" if place == str(folder) else f"{os.path.relpath(place, folder)}/"
         for name in list(inner):
             path = Path(place, name)
             if path.is_symlink():
                 path.unlink()
                 inner.remove(name)
-            elif path not in needed:
+            elif prefix + name not in needed:
                 shutil.rmtree(path)
                 inner.remove(name)
         for name in names:
-            path = Path(place, name)
-            if path.relative_to(folder).as_posix() not in expected:
-                path.unlink()
+            if prefix + name not in expected:
+                Path(place, name).unlink()
