@@ -21,6 +21,7 @@ from appliance.config import Settings
 from appliance.kit import clock, crash
 from appliance.kit.backoff import delays
 from appliance.kit.distribution import DISTRIBUTION
+from appliance.kit.plurals import counted
 from appliance.kit.version import VERSION
 from appliance.protocol.environments import constraint_of, pin_of, python_problem, requirements_problem
 
@@ -180,7 +181,9 @@ class Environments:
             folder, self._index.url, builds=self._rules.builds, lock=lock, is_wanted=is_wanted, tool=self._tool
         )
         started = clock.monotonic()
-        tell(f"Building environment {folder.name}: Python {interpreter.version}, {_counted(lines)} ...")
+        tell(
+            f"Building environment {folder.name}: Python {interpreter.version}, {counted(len(lines), 'requirement')} ..."
+        )
         try:
             linked = self._install(installer, interpreter, lines, tell, is_wanted)
         except IndexUnreachable as error:
@@ -275,7 +278,3 @@ def _refuse_early(folder: Path) -> None:
             f"`appliance agent environments remove {folder.name}`.)",
             failure.detail,
         )
-
-
-def _counted(lines: list[str]) -> str:
-    return f"{len(lines)} requirement{'' if len(lines) == 1 else 's'}"
