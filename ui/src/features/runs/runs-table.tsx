@@ -25,7 +25,7 @@ interface Props {
   onStop: ((run: RunRow) => void) | null;
   /** Makes runs selectable. */
   selecting?: Selecting;
-  /** On a flow's own page: without the columns that would be the same in every row. */
+  /** On a flow's own page: without its name, and without the agent and who started a run, so that there is room for the reason. */
   isCompact?: boolean;
 }
 
@@ -69,7 +69,7 @@ export function RunsTable({ runs, box, total, current, onNearEnd, onStop, select
         <col className="col-time" />
         <col className="col-duration" />
         {!isCompact && <col className="col-agent" />}
-        <col className="col-by" />
+        {!isCompact && <col className="col-by" />}
         <col className="col-action" />
       </colgroup>
       <thead>
@@ -88,7 +88,7 @@ export function RunsTable({ runs, box, total, current, onNearEnd, onStop, select
             Duration
           </th>
           {!isCompact && <th scope="col">Agent</th>}
-          <th scope="col">By</th>
+          {!isCompact && <th scope="col">By</th>}
           <th scope="col">
             <span className="unseen">Actions</span>
           </th>
@@ -208,7 +208,7 @@ function Row({ run, index, isCurrent, isCompact, onStop, selecting }: RowProps) 
         <Elapsed start={run.startTime} end={run.endTime} />
       </td>
       {!isCompact && <td className="cell-agent muted">{run.agent?.name}</td>}
-      <td className="cell-by muted">{byOf(run)}</td>
+      {!isCompact && <td className="cell-by muted">{byOf(run)}</td>}
       <td className="cell-action">
         {onStop && canStop(run.state.type) && (
           <Button className="button small quiet above" aria-label={`Stop ${run.name}`} onPress={() => onStop(run)}>
