@@ -10,6 +10,7 @@ patience that is too short, and somebody has to look at it.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,8 @@ MOST = 3
 """With more failures than this, the change is to blame, and nothing is tried again."""
 _TESTS_FAILED = 1
 """pytest's exit code when tests failed; all others say that it could not do its work."""
+_GROUP = re.compile(r"@[^@\]/]*$")
+"""What pytest-xdist adds to the name of a test that belongs to a group; the test alone is not found under that name."""
 
 
 def run(options: Sequence[str], workers: Sequence[str], tests: Sequence[str] = ("tests",), *, cwd: Path = ROOT) -> int:
@@ -49,7 +52,8 @@ def _run(command: Sequence[str], cwd: Path) -> int:
 
 def _failed(cache: Path) -> list[str]:
     path = cache / "v" / "cache" / "lastfailed"
-    return sorted(json.loads(path.read_text())) if path.exists() else []
+    names = json.loads(path.read_text()) if path.exists() else []
+    return sorted(_GROUP.sub("", name) for name in names)
 
 
 if __name__ == "__main__":

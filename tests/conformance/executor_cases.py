@@ -44,7 +44,25 @@ def make(name: str, request: pytest.FixtureRequest) -> Executor:
         return IN_PROCESS[name]()
     if name == "processes":
         return ProcessExecutor(max_workers=2)
-    return DaskExecutor(address=request.getfixturevalue("cluster").scheduler_address)
+    cluster = request.getfixturevalue("cluster")
+    wait_for_workers(cluster)
+    return DaskExecutor(address=cluster.scheduler_address)
+
+
+def wait_for_workers(cluster: Any, seconds: float = 120) -> None:
+    """Until all workers run and their nannies know it.
+
+    A nanny doesn't replace a worker that dies before it knows, and on a busy machine that takes a while: tests that kill workers one
+    after the other would end with a cluster without any.
+    """
+    tick = threading.Event()
+    for _ in range(int(seconds / 0.01)):
+        if all(
+            nanny.process is not None and nanny.process.status.name == "running" for nanny in cluster.workers.values()
+        ):
+            return
+        tick.wait(0.01)
+    raise TimeoutError("a Dask worker was not replaced")
 
 
 class Trace:

@@ -118,7 +118,7 @@ def test_mapping_is_depth_first(executor: Executor, trace: Trace) -> None:
     @task
     def step(name: str, x: int) -> int:
         trace.add(f"{name}{x}")
-        threading.Event().wait(0.01)  # longer than a thread may be kept from going on
+        threading.Event().wait(0.1)  # longer than a thread or process may be kept from going on
         return x
 
     with Flow("f") as flow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,10 @@ def few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
-def run(directory: Path, text: str) -> int:
+def run(directory: Path, text: str, workers: Sequence[str] = ()) -> int:
     (directory / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
     (directory / "test_it.py").write_text(text)
-    return suite.run([], [], [str(directory)], cwd=directory)
+    return suite.run([], workers, [str(directory)], cwd=directory)
 
 
 def test_what_passes_alone_passes_and_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -37,6 +38,14 @@ def test_what_passes_alone_passes_and_is_named(tmp_path: Path, capfd: pytest.Cap
     last = capfd.readouterr().out.splitlines()[-2:]
     assert "passed alone" in last[0]
     assert last[1].strip() == "test_it.py::test_passes_alone"
+
+
+def test_one_of_a_group_is_tried_again_under_its_own_name(tmp_path: Path) -> None:
+    text = FLAKY.replace(
+        "def test_passes_alone():",
+        "import pytest\n@pytest.mark.xdist_group('one site')\n@pytest.mark.parametrize('it', ['a@b'])\ndef test_passes_alone(it):",
+    )
+    assert run(tmp_path, text, ("-p", "xdist", "-n", "1", "--dist", "loadgroup")) == 0
 
 
 def test_what_fails_again_fails(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
