@@ -10,6 +10,7 @@ patience that is too short, and somebody has to look at it.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,21 +18,36 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 MOST = 3
 """With more failures than this, the change is to blame, and nothing is tried again."""
 _TESTS_FAILED = 1
 """pytest's exit code when tests failed; all others say that it could not do its work."""
+_FAILED = "APPLIANCE_FAILED_TESTS"
+"""The file that this names gets a list of the tests that failed."""
 _GROUP = re.compile(r"@[^@\]/]*$")
 """What pytest-xdist adds to the name of a test that belongs to a group; the test alone is not found under that name."""
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Called by pytest, of which this module is a plugin: writes down what failed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if hasattr(session.config, "workerinput") or reporter is None:
+        return
+    reports = [report for kind in ("failed", "error") for report in reporter.stats.get(kind, ())]
+    Path(os.environ[_FAILED]).write_text(json.dumps([_GROUP.sub("", report.nodeid) for report in reports]))
+
+
 def run(options: Sequence[str], workers: Sequence[str], tests: Sequence[str] = ("tests",), *, cwd: Path = ROOT) -> int:
     """Run the tests; the exit code of pytest, or 0 when all that failed passed alone."""
-    with tempfile.TemporaryDirectory() as cache:
-        command = [sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={cache}"]
-        code = _run([*command, *workers, *options, *tests], cwd)
-        failed = _failed(Path(cache))
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "failed.json"
+        command = [sys.executable, "-m", "pytest", "-q"]
+        plugin = "-p", "tests.suite"
+        code = _run([*command, *plugin, *workers, *options, *tests], cwd, **{_FAILED: str(written)})
+        failed = sorted(set(json.loads(written.read_text()))) if written.exists() else []
         if code != _TESTS_FAILED or not 0 < len(failed) <= MOST:
             return code
         print(f"\n== {len(failed)} failed beside others; once more, alone:", *failed, sep="\n  ", flush=True)
@@ -41,19 +57,13 @@ def run(options: Sequence[str], workers: Sequence[str], tests: Sequence[str] = (
     return code
 
 
-def _run(command: Sequence[str], cwd: Path) -> int:
-    with subprocess.Popen(command, cwd=cwd) as process:
+def _run(command: Sequence[str], cwd: Path, **environment: str) -> int:
+    with subprocess.Popen(command, cwd=cwd, env=os.environ | environment) as process:
         while True:
             try:
                 return process.wait()
             except KeyboardInterrupt:  # pytest gets it, too, and prints what it has
                 continue
-
-
-def _failed(cache: Path) -> list[str]:
-    path = cache / "v" / "cache" / "lastfailed"
-    names = json.loads(path.read_text()) if path.exists() else []
-    return sorted(_GROUP.sub("", name) for name in names)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,12 +25,14 @@ def test_passes():
 @pytest.fixture(autouse=True)
 def few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTHONPATH", str(suite.ROOT))
 
 
-def run(directory: Path, text: str, workers: Sequence[str] = ()) -> int:
-    (directory / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+def run(directory: Path, text: str, options: Sequence[str] = (), workers: Sequence[str] = ()) -> int:
+    usual = tomllib.loads((suite.ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["addopts"]
+    (directory / "pyproject.toml").write_text(f'[tool.pytest.ini_options]\naddopts = "{usual}"\n')
     (directory / "test_it.py").write_text(text)
-    return suite.run([], workers, [str(directory)], cwd=directory)
+    return suite.run(options, workers, [str(directory)], cwd=directory)
 
 
 def test_what_passes_alone_passes_and_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -45,7 +48,7 @@ def test_one_of_a_group_is_tried_again_under_its_own_name(tmp_path: Path) -> Non
         "def test_passes_alone():",
         "import pytest\n@pytest.mark.xdist_group('one site')\n@pytest.mark.parametrize('it', ['a@b'])\ndef test_passes_alone(it):",
     )
-    assert run(tmp_path, text, ("-p", "xdist", "-n", "1", "--dist", "loadgroup")) == 0
+    assert run(tmp_path, text, ("-p", "xdist"), ("-n", "1", "--dist", "loadgroup")) == 0
 
 
 def test_what_fails_again_fails(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
