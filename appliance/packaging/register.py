@@ -144,7 +144,8 @@ def registration(
         project_file = project_files.declared(source, flow.name)
         given |= project_file.labels_beside(flow.name, own)
         document = project_file.applied(flow.name, document, flow.run_config is not None)
-    document["run_config"] = lock_files.resolved(flow.name, document["run_config"], source)
+    for saying in (document, *(schedule for schedule in document["schedules"] if "run_config" in schedule)):
+        saying["run_config"] = lock_files.resolved(flow.name, saying["run_config"], source)
     return Registration(
         project=project,
         name=flow.name,

@@ -1,4 +1,4 @@
-"""Clocks: one series of times each, with parameters and labels for the runs that it starts."""
+"""Clocks: one series of times each, with parameters, labels and a run config for the runs that it starts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Unpack
+from typing import Any, Protocol, Unpack
 from zoneinfo import ZoneInfo
 
 from appliance.kit import clock, options
@@ -19,19 +19,31 @@ from appliance.schedules.rule import Rule, parse, validate
 from appliance.schedules.zones import zone_of
 
 
-class Clock:
-    """One series of times, with parameters and labels for the runs that it starts.
+class StartingRuns(Protocol):
+    """A run config."""
 
-    Every clock takes the policies that the server follows: `overlap`, `catch_up`, `catch_up_cap` and `catch_up_window`.
+    @property
+    def labels(self) -> Iterable[str]: ...
+
+    def to_document(self) -> dict[str, Any]: ...
+
+
+class Clock:
+    """One series of times, with parameters, labels, and a run config for the runs that it starts.
+
+    What `run_config` says counts more than the flow's run config. Every clock takes the policies that the server follows: `overlap`,
+    `catch_up`, `catch_up_cap` and `catch_up_window`.
     """
 
     policies: Mapping[str, Any] = MappingProxyType({})  # of clocks that earlier releases pickled
+    run_config: StartingRuns | None = None
 
     def __init__(
         self,
         document: Mapping[str, Any],
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
+        run_config: StartingRuns | None = None,
         **policies: Unpack[Policies],
     ) -> None:
         _refuse_unknown(type(self), policies)
@@ -40,6 +52,11 @@ class Clock:
         self.parameters = options.mapping("parameters", parameters)
         self.labels = sorted(options.strings("labels", labels))
         self.policies = policy_rules.declared(policies)
+        if run_config is not None:
+            if not hasattr(run_config, "to_document"):
+                raise TypeError("run_config must be a run config, such as ProcessRun(env={...}).")
+            self.run_config = run_config
+            self.labels = sorted({*self.labels, *run_config.labels})
 
     @cached_property
     def rule(self) -> Rule:
@@ -55,7 +72,8 @@ class Clock:
 
     def to_document(self) -> dict[str, Any]:
         """The JSON form that is registered."""
-        return self.document | {"parameters": self.parameters, "labels": self.labels, **self.policies}
+        document = self.document | {"parameters": self.parameters, "labels": self.labels, **self.policies}
+        return document | ({"run_config": _said(self.run_config)} if self.run_config is not None else {})
 
     def describe(self) -> str:
         """The clock in words."""
@@ -73,6 +91,7 @@ class IntervalClock(Clock):
         end_date: datetime | None = None,
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
+        run_config: StartingRuns | None = None,
         **policies: Unpack[Policies],
     ) -> None:
         _refuse_unknown(type(self), policies)
@@ -82,7 +101,9 @@ class IntervalClock(Clock):
         start = _instant(start_date, zone)
         anchor = start or _instant(datetime(2019, 1, 1), zone)  # noqa: DTZ001 - midnight in the schedule's own zone
         document = {"kind": "interval", "seconds": interval.total_seconds(), "anchor": anchor, "timezone": zone}
-        super().__init__(document | {"start": start, "end": _instant(end_date, zone)}, parameters, labels, **policies)
+        super().__init__(
+            document | {"start": start, "end": _instant(end_date, zone)}, parameters, labels, run_config, **policies
+        )
 
 
 class CronClock(Clock):
@@ -100,6 +121,7 @@ class CronClock(Clock):
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
         day_or: bool = True,
+        run_config: StartingRuns | None = None,
         **policies: Unpack[Policies],
     ) -> None:
         _refuse_unknown(type(self), policies)
@@ -108,7 +130,7 @@ class CronClock(Clock):
         if day_or is not True:  # what older servers know is all that most schedules need
             document["day_or"] = day_or
         document |= {"start": _instant(start_date, zone), "end": _instant(end_date, zone)}
-        super().__init__(document, parameters, labels, **policies)
+        super().__init__(document, parameters, labels, run_config, **policies)
 
 
 class DatesClock(Clock):
@@ -120,13 +142,14 @@ class DatesClock(Clock):
         timezone: str | None = None,
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
+        run_config: StartingRuns | None = None,
         **policies: Unpack[Policies],
     ) -> None:
         _refuse_unknown(type(self), policies)
         items = list(options.require("dates", dates, Iterable, "a list of datetimes or dates"))
         first = next((item for item in items if isinstance(item, datetime)), None)
         document = {"kind": "dates", "dates": [_wall(item) for item in items], "timezone": timezone or _zone_of(first)}
-        super().__init__(document, parameters, labels, **policies)
+        super().__init__(document, parameters, labels, run_config, **policies)
 
 
 class RRuleClock(Clock):
@@ -144,6 +167,7 @@ class RRuleClock(Clock):
         end_date: datetime | None = None,
         parameters: Mapping[str, Any] | None = None,
         labels: Iterable[str] = (),
+        run_config: StartingRuns | None = None,
         **policies: Unpack[Policies],
     ) -> None:
         _refuse_unknown(type(self), policies)
@@ -151,13 +175,19 @@ class RRuleClock(Clock):
         start = start_date or getattr(rrule, "_dtstart", None) or begins  # dateutil's text leaves the zone out
         zone = timezone or _zone_of(start)
         document = {"kind": "rrule", "rrule": rule, "anchor": _wall(start) if start else None, "timezone": zone}
-        super().__init__(document | {"end": _instant(end_date, zone)}, parameters, labels, **policies)
+        super().__init__(document | {"end": _instant(end_date, zone)}, parameters, labels, run_config, **policies)
 
 
 def _refuse_unknown(kind: type[Clock], given: Mapping[str, Any]) -> None:
     if given:
         known = [*inspect.signature(kind).parameters][:-1]
         refuse_unknown(kind.__name__, given, [*known, *policy_rules.DEFAULTS])
+
+
+def _said(config: StartingRuns) -> dict[str, Any]:
+    """What a run config changes: UniversalRun leaves the kind as it is, and labels are said beside it."""
+    document = {name: value for name, value in config.to_document().items() if name != "labels" and value}
+    return {name: value for name, value in document.items() if (name, value) != ("type", "universal")}
 
 
 def _zone_of(start: datetime | None) -> str:

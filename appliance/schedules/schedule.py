@@ -121,7 +121,7 @@ def RRuleSchedule(
 
 def _changed(item: Clock, selected: dict[str, Any], policies: dict[str, Any]) -> Clock:
     """The clock with the schedule's own filters, and with its policies where the clock has none."""
-    changed = Clock(item.document | selected, item.parameters, item.labels)
+    changed = Clock(item.document | selected, item.parameters, item.labels, item.run_config)
     changed.policies = policies | dict(item.policies)
     return changed
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from appliance import Flow, LocalRun, ProcessRun
+from appliance import CronClock, Flow, LocalRun, ProcessRun
 from appliance.core.errors import FlowBuildError
 from appliance.packaging import lock_files
 from appliance.packaging.local import LocalStorage
@@ -41,6 +41,14 @@ def test_the_lock_is_read_at_registration(source: Path) -> None:
     (source.parents[1] / "pyproject.toml").write_text("[project]\nname = 'x'\n")
     (source.parents[1] / "own.lock").write_text("six==1.0\n")
     assert registered(source, ProcessRun(lock=Path("own.lock")))["requirements"] == ["six==1.0"], "of the project"
+
+
+def test_the_lock_of_a_clock_is_read_at_registration(source: Path) -> None:
+    (source.parent / "own.lock").write_text(LOCK)
+    flow = Flow("f", schedule=CronClock("@daily", run_config=ProcessRun(lock="own.lock")))
+    [schedule] = registration(flow, "p", storage=LocalStorage.of(source, "f")).document["schedules"]
+    assert schedule["run_config"]["requirements"] == [f"pandas==2.2.3 {HASH}", f"six==1.17 {HASH}"]
+    assert "lock" not in schedule["run_config"]
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,11 @@ from appliance import (
     Flow,
     IntervalClock,
     IntervalSchedule,
+    ProcessRun,
     RRuleClock,
     RRuleSchedule,
     Schedule,
+    UniversalRun,
     task,
 )
 from appliance.core.serialize import serialize
@@ -122,3 +124,28 @@ def test_a_clock_of_an_earlier_release_has_none() -> None:
 def test_a_document_with_others_is_refused(field: dict[str, Any]) -> None:
     with pytest.raises(ScheduleError):
         validate({"kind": "cron", "cron": "0 2 * * *"} | field)
+
+
+# --- the run config of a clock
+
+CLOCKS = {name: made for name, made in MADE.items() if name.endswith("Clock")}
+
+
+@pytest.mark.parametrize("made", CLOCKS.values(), ids=CLOCKS)
+def test_every_clock_says_how_its_runs_are_started(made: Callable[..., Clock]) -> None:
+    config = ProcessRun({"MODE": "full"}, ["gpu"], requirements=["pandas==2.2.3"])
+    clock = made(labels=["night"], run_config=config)
+    sent = {"type": "process", "env": {"MODE": "full"}, "requirements": ["pandas==2.2.3"]}
+    for one in (clock, pickle.loads(pickle.dumps(clock)), Schedule([clock], overlap="skip").clocks[0]):
+        assert document(one)["run_config"] == sent
+        assert document(one)["labels"] == ["gpu", "night"]
+        validate(document(one))
+    assert "run_config" not in document(made())
+
+
+def test_a_universal_run_of_a_clock_keeps_the_kind_of_the_flow() -> None:
+    assert document(CronClock("@daily", run_config=UniversalRun({"MODE": "full"})))["run_config"] == {
+        "env": {"MODE": "full"}
+    }
+    with pytest.raises(TypeError, match="must be a run config, such as"):
+        CronClock("@daily", run_config={"env": {}})  # type: ignore[arg-type]
