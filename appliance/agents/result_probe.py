@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from appliance.core.errors import ResultError
-from appliance.core.results import Result
+from appliance.core.results import PROBE, Result
 from appliance.engine.results.addresses import result_from_url
 from appliance.engine.results.local import LocalResult
 
-_PROBE = "appliance-probe"
 _logger = logging.getLogger("appliance.agent")
 
 
@@ -21,7 +20,7 @@ def results_problem(url: str) -> str:
     """Why results can't be stored there, in a sentence; empty if nothing is known against it. Nothing is written."""
     try:
         place: Result = result_from_url(url)
-        place.has(_PROBE)
+        place.has(PROBE)
     except ResultError as error:
         return f"Runs can't store their results: {error}"
     folder = place.folder if isinstance(place, LocalResult) else None

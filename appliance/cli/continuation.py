@@ -10,7 +10,6 @@ import click
 
 from appliance.cli.output import echo, print_json, print_table
 from appliance.client.errors import ClientError
-from appliance.kit.plurals import counted
 from appliance.kit.printable import one_line
 
 if TYPE_CHECKING:
@@ -36,8 +35,10 @@ def show(transport: Transport, run_id: UUID, json_output: bool, **options: Any) 
     elif preview.refusal:
         echo(preview.refusal, err=True)
     else:
-        again = f", {preview.again_count:,} of them again" if preview.again_count else ""
-        echo(f"{counted(preview.run_count, 'task run')} will run{again}; {preview.reused_count:,} will not.")
+        first = preview.run_count - preview.again_count
+        counts = {"run again": preview.again_count, "run for the first time": first, "not run": preview.reused_count}
+        parts = [f"{count:,} will {what}" for what, count in counts.items() if count]
+        echo(f"Task runs: {', '.join(parts)}." if parts else "No task run will run.")
         print_table(
             ("TASK", "RUNS", "COUNT", "CHILDREN", "WHY"),
             [_row(one, "again" if one.begun else "yes") for one in preview.runs]

@@ -35,6 +35,8 @@ Template = str | Callable[..., str]
 
 MAX_LOCATION, MAX_SEGMENT = 1024, 240  # bytes: what S3 and file systems take, less the ending of a draft
 
+PROBE = "appliance-probe"
+"""A location that is looked for to see whether a place can be reached. Nothing is ever stored there."""
 _RECENT_PACKS = 8
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from appliance.client import schedules
 from appliance.client.errors import ClientError, Conflict, Invalid, Refused
@@ -13,13 +15,15 @@ from appliance.client.transport import Transport
 from appliance.core.errors import FlowBuildError
 from appliance.kit import suggestions
 from appliance.kit.errors import ApplianceError
-from appliance.packaging import local_agent, project_file, register, sources
+from appliance.packaging import local_agent, project_file, register, result_places, sources
 from appliance.packaging.bundle import BundleStorage
 from appliance.packaging.discover import Pair, Search
 from appliance.packaging.placed import PlacedStorage
 from appliance.packaging.project_file import Declared, ProjectFile
 from appliance.packaging.site_store import SiteStore
 from appliance.protocol.flows import Registered, Registration, RegistrationPreview
+
+_Said = TypeVar("_Said", Registered, RegistrationPreview)
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Prepared:
     left_out: Mapping[str, str] = field(default_factory=dict)
     bundle: BundleStorage | None = None
     placed: PlacedStorage | None = None
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ def prepare(
     """The registrations of flows; of a flow that can't be registered, a problem. Without a `store`, bundles are made where it is said that they
     are wanted. Raises ClientError if it has to be asked and can't be."""
     registrations = []
+    places: dict[str, str] = {}
     for flow, storage in pairs:
         try:
             place = register.place_of(flow, None, storage, store)
@@ -69,7 +75,9 @@ def prepare(
             continue
         bundle = place if isinstance(place, BundleStorage) else None
         placed = place if isinstance(place, PlacedStorage) else None
-        registrations.append(Prepared(request, storage.sources.left_out, bundle, placed))
+        registrations.append(
+            Prepared(request, storage.sources.left_out, bundle, placed, result_places.warnings_of(flow, places))
+        )
     return registrations
 
 
@@ -104,7 +112,7 @@ def plan(
     plans = []
     for one in registrations:
         try:
-            preview = register.preview(transport, one.request)
+            preview = _warned(register.preview(transport, one.request), one)
         except (Invalid, Conflict) as error:
             problems.append(f"{one.request.name}: {error}")
             continue
@@ -134,7 +142,12 @@ def send(transport: Transport, one: Prepared, store: SiteStore | None = None) ->
         store.send(one.bundle)
     if one.placed is not None:
         one.placed.send()
-    return register.send(transport, one.request)
+    return _warned(register.send(transport, one.request), one)
+
+
+def _warned(answer: _Said, one: Prepared) -> _Said:
+    """The server's answer, with what was noticed here."""
+    return msgspec.structs.replace(answer, warnings=[*answer.warnings, *one.warnings])
 
 
 def project_of(path: Path) -> ProjectFile:

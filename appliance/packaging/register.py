@@ -20,7 +20,7 @@ from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
 from appliance.core.serialize import serialize
 from appliance.kit import options
-from appliance.packaging import local_agent, lock_files
+from appliance.packaging import local_agent, lock_files, result_places
 from appliance.packaging import project_file as project_files
 from appliance.packaging.bundle import BundleStorage
 from appliance.packaging.local import LocalStorage
@@ -67,6 +67,7 @@ def register(
         elif isinstance(place, PlacedStorage):
             place.send()
         answer = send(transport, request)
+        answer = replace(answer, warnings=[*answer.warnings, *result_places.warnings_of(flow, {})])
         for warning in answer.warnings:
             _logger.warning("Flow %r: %s", flow.name, warning)
         return answer
