@@ -8,7 +8,7 @@ from typing import Any
 
 from appliance.core.flow import Flow
 from appliance.kit.distribution import is_installed
-from appliance.packaging import fetched, git_program
+from appliance.packaging import fetched, git_program, sealing
 from appliance.packaging.bundle import BundleStorage
 from appliance.packaging.git import Git
 from appliance.packaging.http import Http
@@ -17,6 +17,7 @@ from appliance.packaging.module import Module
 from appliance.packaging.object_stores import ObjectStore
 from appliance.packaging.sftp import Sftp
 from appliance.packaging.storage import Access, FetchedStorage, Installed, LoadError
+from appliance.protocol.storage import SEALED
 
 STORAGES: Mapping[str, type[Installed]] = {"local": LocalStorage, "module": Module}
 """Those whose code is there already, by the `type` of the documents that describe them."""
@@ -31,13 +32,14 @@ FETCHED: dict[str, type[FetchedStorage]] = {
 
 
 def usable() -> list[str]:
-    """The types of the storages for which this machine has all that they need, sorted."""
+    """The storages for which this machine has all that they need, sorted, by the types of their documents; and SEALED."""
     missing = {
         "git": not git_program.is_installed(),
         "object_store": not is_installed("obstore"),
         "sftp": not is_installed("paramiko"),
+        SEALED: not sealing.has_key(),
     }
-    return sorted(name for name in (*STORAGES, *FETCHED) if not missing.get(name, False))
+    return sorted(name for name in (*STORAGES, *FETCHED, SEALED) if not missing.get(name, False))
 
 
 def load_flow(document: dict[str, Any]) -> Flow:

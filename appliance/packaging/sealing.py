@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import importlib
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from appliance.kit.distribution import MissingExtra, install, is_installed
 from appliance.packaging.storage import LoadError
 
 SETTING = f"{PREFIX}_BUNDLE_KEY_FILE"
+_logger = logging.getLogger("appliance.agent")
 _PREFIX = "AGE-SECRET-KEY-"
 _PURPOSE = b"appliance: the names of sealed bundles, 1"
 
@@ -76,6 +78,15 @@ def key_of(environ: Mapping[str, str] | None = None) -> BundleKey | None:
     lines = [line.strip() for line in text.splitlines()]
     identity = next((line for line in lines if line.startswith(_PREFIX)), "")
     return BundleKey(identity) if any(lines) else None
+
+
+def has_key() -> bool:
+    """Can bundles be opened here? One whose key can't be read logs why."""
+    try:
+        return key_of() is not None
+    except (KeyMissing, MissingExtra) as error:
+        _logger.warning("%s", error)
+        return False
 
 
 def required_key() -> BundleKey:

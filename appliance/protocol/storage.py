@@ -59,6 +59,13 @@ KINDS: Mapping[str, type[LocalCode] | type[ModuleCode] | type[FetchedCode]] = {
     "http": HttpCode,
 }
 """By the `type` of their documents."""
+SEALED = "sealed_bundle"
+"""What agents that have a key to open bundles know beside their storages."""
+
+
+def needed(document: Mapping[str, Any]) -> str:
+    """Which storage an agent must know to take the code of a document."""
+    return SEALED if document.get("sealed") else str(document.get("type") or "local")
 
 
 def is_fetched(document: Mapping[str, Any]) -> bool:

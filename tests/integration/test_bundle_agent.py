@@ -133,9 +133,11 @@ def test_another_agent_with_less_says_what_it_lacks(
     for name in ("site", "other"):
         sealing.new_key(tmp_path / f"{name}.key")
     monkeypatch.setenv(sealing.SETTING, str(tmp_path / "site.key"))
-    (project / "src/shop/rates.py").write_text(RATES + "# sealed\n")
     registered(server, project)
     host.start()
+    assert server.ended(server.create("totals")).state_type == "SUCCESS", "the agent has said what it knows"
+    (project / "src/shop/rates.py").write_text(RATES + "# sealed\n")
+    registered(server, project)
     monkeypatch.delenv(sealing.SETTING)
     run = server.create("totals")
     assert "no key to open it: set APPLIANCE_BUNDLE_KEY_FILE to the site's key file" in waits(server, run).state_message
@@ -147,6 +149,26 @@ def test_another_agent_with_less_says_what_it_lacks(
     )
     monkeypatch.setenv(sealing.SETTING, str(tmp_path / "site.key"))
     flow_runs.resume(server.client, run)
+    assert server.ended(run).state_type == "SUCCESS", said(server, run)
+
+
+def test_sealed_code_waits_for_an_agent_with_a_key(
+    server: LiveServer, project: Path, host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    host.start()
+    sealing.new_key(tmp_path / "site.key")
+    (project / "src/shop/rates.py").write_text(RATES)
+    assert registered(server, project).warnings == []
+    assert server.ended(server.create("totals")).state_type == "SUCCESS", "the agent has said what it knows"
+    monkeypatch.setenv(sealing.SETTING, str(tmp_path / "site.key"))
+    answer = registered(server, project)
+    sentence = "The code is sealed, and no live agent that could start the run has a key (APPLIANCE_BUNDLE_KEY_FILE)."
+    assert answer.warnings == [f"{sentence} Runs wait until one does."]
+    assert answer.changes == ["the code is sealed"]
+    run = server.create("totals")
+    host.stop()
+    assert flow_runs.get(server.client, run).state_type == "SCHEDULED", "the agent did not take it"
+    host.start()  # now with the key
     assert server.ended(run).state_type == "SUCCESS", said(server, run)
 
 

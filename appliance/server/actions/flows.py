@@ -17,6 +17,7 @@ from appliance.kit.documents import JsonDocument
 from appliance.kit.plurals import counted
 from appliance.kit.secret_names import is_name, name_problem
 from appliance.protocol import run_config as run_configs
+from appliance.protocol import storage as storages
 from appliance.protocol.flows import Registered, Registration, RegistrationPreview
 from appliance.protocol.schedules import ScheduleNews
 from appliance.protocol.secrets import MOST_DECLARED
@@ -309,7 +310,7 @@ def _new_version(
         parameters=raw.get("parameters", []),
         schedules=document.schedules,
         storage=clean_document(request.storage),
-        storage_type=str(request.storage.get("type") or "local"),
+        storage_type=storages.needed(request.storage),
         run_config=raw.get("run_config", {}),
         labels=labels_of([*request.labels, *run_labels, *host_labels]),
         sdk_version=clean(document.sdk_version, 50),

@@ -28,7 +28,7 @@ def compare(before: Content, after: Content) -> list[PartComparison]:
         _of_names("labels", before.labels, after.labels),
         _of_values("run_config", _run_config(before.run_config), _run_config(after.run_config)),
         _of_schedules(before.schedules, after.schedules),
-        _of_values("storage", _storage(before.storage), _storage(after.storage)),
+        _of_values("storage", *_storages(before.storage, after.storage)),
     ]
     return [_without_secrets(part) for part in parts if part.added or part.removed or part.changed]
 
@@ -131,11 +131,18 @@ def _run_config(document: JsonDocument) -> dict[str, Any]:
     return values | {f"env {name}": value for name, value in (env if isinstance(env, dict) else {}).items()}
 
 
-def _storage(document: JsonDocument) -> dict[str, Any]:
-    """Its values by name, with each file as one of them."""
+def _storages(before: JsonDocument, after: JsonDocument) -> list[dict[str, Any]]:
+    """Their values by name, with each file as one of them, unless one of the two is sealed and doesn't show its files."""
+    comparable = bool(before.get("sealed")) == bool(after.get("sealed"))
+    return [
+        {name: value for name, value in document.items() if name != "files"} | (_files(document) if comparable else {})
+        for document in (before, after)
+    ]
+
+
+def _files(document: JsonDocument) -> dict[str, Any]:
     files = document.get("files")
-    hashes = {f"file {name}": sha256 for name, sha256 in (files if isinstance(files, dict) else {}).items()}
-    return {name: value for name, value in document.items() if name != "files"} | hashes
+    return {f"file {name}": sha256 for name, sha256 in (files if isinstance(files, dict) else {}).items()}
 
 
 def _without_secrets(part: PartComparison) -> PartComparison:

@@ -72,6 +72,8 @@ def _declared(content: Content) -> dict[str, None]:
 def _code(before: JsonDocument, after: JsonDocument) -> list[str]:
     if before == after:
         return []
+    if bool(before.get("sealed")) != bool(after.get("sealed")):  # a sealed one doesn't show its files
+        return ["the code is sealed" if after.get("sealed") else "the code is not sealed any more"]
     phrases = ["the code"] if before.get("sha256") != after.get("sha256") else []
     if before.get("path") != after.get("path"):
         phrases.append(f"the file: {after['path']}" if after.get("path") else "the file")

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from uuid import UUID
 
 from appliance.protocol import run_config
+from appliance.protocol.storage import SEALED
 from appliance.server.domain import hosts
 from appliance.server.domain.concurrency import FLOW, LABEL, Key, full_sentence
 
@@ -277,7 +278,7 @@ def taken(run: RunFacts, situation: Situation) -> Waiting:
         return Waiting("no_kind", f"No live agent starts {run_config.WORDS[run.kind]}.")
     knowing = [agent for agent in starting if run.storage in agent.storages]
     if not knowing:
-        return Waiting("no_storage", f"No live agent that could start the run knows storage {run.storage!r}.")
+        return Waiting("no_storage", _no_storage(run.storage))
     labels = hosts.needed(run.labels, [agent.host for agent in situation.agents])
     fitting = [agent for agent in knowing if labels <= agent.labels]
     if not fitting:
@@ -291,6 +292,12 @@ def taken(run: RunFacts, situation: Situation) -> Waiting:
             "agents_full", "All agents are full." if not labels else "All agents with the run's labels are full."
         )
     return Waiting("soon", "An agent will take the run in a moment.")
+
+
+def _no_storage(storage: str) -> str:
+    if storage == SEALED:
+        return "The code is sealed, and no live agent that could start the run has a key (APPLIANCE_BUNDLE_KEY_FILE)."
+    return f"No live agent that could start the run knows storage {storage!r}."
 
 
 def _no_label(labels: frozenset[str], agents: Sequence[AgentFacts]) -> str:
