@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from uuid import UUID
 
 from appliance.client.transport import Transport, path
@@ -15,6 +16,8 @@ from appliance.protocol.results import (
     ResultFacts,
     StoreResult,
 )
+
+PAGE = 200
 
 
 def store(transport: Transport, flow_run_id: UUID, request: StoreResult) -> ResultFacts:
@@ -39,12 +42,33 @@ def read_as_person(transport: Transport, location: str, project: str | None = No
 
 
 def page(
-    transport: Transport, project: str | None = None, *, limit: int | None = None, after: str | None = None
+    transport: Transport,
+    project: str | None = None,
+    *,
+    prefix: str | None = None,
+    limit: int | None = None,
+    after: str | None = None,
 ) -> tuple[list[KeptResultView], str | None]:
-    """Results without their bytes, newest first, and how to continue."""
-    params = {"project": project, "limit": limit, "after": after}
+    """Results without their bytes, newest first, and how to continue. `prefix`: the beginning of the location, within one project."""
+    params = {"project": project, "prefix": prefix, "limit": limit, "after": after}
     answer = transport.get(path("results"), Page, params)
     return items(answer, KeptResultView), answer.next
+
+
+def each(
+    transport: Transport, project: str | None = None, *, prefix: str | None = None, limit: int | None = None
+) -> Iterator[KeptResultView]:
+    """The same, page after page, up to `limit` results."""
+    left: int | None = limit
+    after: str | None = None
+    while left is None or left > 0:
+        found, after = page(
+            transport, project, prefix=prefix, limit=PAGE if left is None else min(PAGE, left), after=after
+        )
+        yield from found
+        left = None if left is None else left - len(found)
+        if after is None:
+            return
 
 
 def remove(transport: Transport, result_id: UUID) -> None:

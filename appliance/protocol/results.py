@@ -15,7 +15,8 @@ LONGEST_LOCATION = 1024
 
 class StoreResult(Message, kw_only=True):
     """An attempt of a run stores a result, whose bytes have this hash. The same bytes again change nothing; others are refused, unless they are
-    to `replace` what is there. After `expires`, one that doesn't belong to a run is removed."""
+    to `replace` what is there. After `expires`, one that doesn't belong to a run is removed. `sealed`: the bytes can't be read without the site's key,
+    which the server doesn't have."""
 
     attempt: int
     location: str
@@ -23,6 +24,7 @@ class StoreResult(Message, kw_only=True):
     content: bytes  # in JSON, base64
     replace: bool = False
     expires: datetime | None = None
+    sealed: bool = False
 
     def __repr__(self) -> str:
         return f"StoreResult(attempt={self.attempt}, location={self.location!r})"
@@ -51,17 +53,20 @@ class ResultFacts(Answer, kw_only=True):
 
 
 class ResultContent(Answer, kw_only=True):
-    """The bytes of a result, with their hash."""
+    """The bytes of a result, with their hash. Those of a `sealed` one are bound to its project and location."""
 
     sha256: str
     content: bytes
+    sealed: bool = False
+    project_id: UUID | None = None  # null: a server of an earlier release, which has none that are sealed
 
     def __repr__(self) -> str:
         return f"ResultContent(sha256={self.sha256!r})"
 
 
 class KeptResultView(Answer, kw_only=True):
-    """A result without its bytes, of which it has `size`. One without a run is shared by the runs of its project, such as a target."""
+    """A result without its bytes, of which it has `size`. One without a run is shared by the runs of its project, such as a target. `flow_run` and
+    `flow` are names."""
 
     id: UUID
     project: str
@@ -71,3 +76,7 @@ class KeptResultView(Answer, kw_only=True):
     size: int
     stored: datetime
     expires: datetime | None
+    sealed: bool = False
+    flow_run: str | None = None
+    flow_id: UUID | None = None
+    flow: str | None = None

@@ -97,12 +97,13 @@ def store(db: Database, flow_run_id: UUID, request: StoreResult, *, now: datetim
                 session,
                 {
                     "id": result_id, "project_id": project_id, "flow_run_id": owner, "location": request.location,
-                    "sha256": request.sha256, "size": size, "stored": now, "expires": expires, "content": request.content,
+                    "sha256": request.sha256, "size": size, "sealed": request.sealed, "stored": now, "expires": expires,
+                    "content": request.content,
                 },
             )  # fmt: skip
         else:
             result_id = known.id
-            writes.replace(session, result_id, request.content, request.sha256, now, expires)
+            writes.replace(session, result_id, request, now, expires)
         _count(session, project_id, owner, result_id, size, known)
         crash.point("results.stored")
     crash.point("results.committed")
@@ -157,7 +158,9 @@ def _project_of(session: Session, flow_run_id: UUID, request: AskResult) -> UUID
 def _content(content: Content | None) -> ResultContent:
     if content is None:
         raise NoResult("There is no such result; it may have been removed.")
-    return ResultContent(sha256=content.sha256, content=content.content)
+    return ResultContent(
+        sha256=content.sha256, content=content.content, sealed=content.sealed, project_id=content.project_id
+    )
 
 
 def _owner(flow_run_id: UUID, location: str) -> UUID | None:

@@ -53,10 +53,17 @@ class _Turns:
 
 
 @get("/results", opt={"permission": Permission.MANAGE_RESULTS, "items": KeptResultView}, sync_to_thread=True)
-def index(database: Database, project: str | None = None, limit: int | None = None, after: str | None = None) -> Page:
-    """List the results that the appliance keeps, newest first, without their bytes. `project` is a whole name."""
+def index(
+    database: Database,
+    project: str | None = None,
+    prefix: str | None = None,
+    limit: int | None = None,
+    after: str | None = None,
+) -> Page:
+    """List the results that the appliance keeps, newest first, without their bytes. `project` is a whole name, `prefix` the beginning of the
+    location, within one project."""
     with database.read() as session:
-        page = kept_results.page(session, pages.size(limit), after, project)
+        page = kept_results.page(session, pages.size(limit), after, project, prefix)
         views = [
             KeptResultView(**{name: getattr(row, name) for name in KeptResultView.__struct_fields__})
             for row in page.rows

@@ -18,6 +18,7 @@ from appliance.server.graphql.concurrency import ConcurrencyMutations
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import root_mutation
 from appliance.server.graphql.jobs import JobMutations
+from appliance.server.graphql.kept import KeptMutations
 from appliance.server.graphql.life_cycle import LifeCycleMutations
 from appliance.server.graphql.messages import message
 from appliance.server.graphql.queries import one_flow_run
@@ -55,7 +56,13 @@ from appliance.server.graphql.verbs import VerbInput, permission_of, request_of
 
 @strawberry.type
 class Mutation(
-    JobMutations, LifeCycleMutations, ScheduleMutations, ConcurrencyMutations, SecretMutations, SystemMutations
+    JobMutations,
+    LifeCycleMutations,
+    ScheduleMutations,
+    ConcurrencyMutations,
+    SecretMutations,
+    KeptMutations,
+    SystemMutations,
 ):
     @root_mutation(Permission.CREATE_RUN)
     def create_flow_run(self, info: Info, input: CreateFlowRunInput) -> CreateFlowRunPayload:

@@ -39,6 +39,7 @@ from appliance.server.graphql.context import Context, Info
 from appliance.server.graphql.fields import root_field
 from appliance.server.graphql.filters import run_filter, search_text, state_types
 from appliance.server.graphql.jobs import JobQueries
+from appliance.server.graphql.kept import KeptQueries
 from appliance.server.graphql.life_cycle import LifeCycleQueries
 from appliance.server.graphql.scalars import BigInt
 from appliance.server.graphql.schedules import ScheduleQueries
@@ -69,7 +70,9 @@ from appliance.server.graphql.types.task_runs import TaskRunPage
 
 
 @strawberry.type
-class Query(JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, SecretQueries, SystemQueries):
+class Query(
+    JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, SecretQueries, KeptQueries, SystemQueries
+):
     @root_field(Permission.SELF)
     def me(self, info: Info) -> Me:
         actor = info.context.actor

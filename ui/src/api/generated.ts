@@ -80,6 +80,11 @@ export interface DeleteFlowRunInput {
   version?: number | null;
 }
 
+export interface DeleteKeptResultInput {
+  resultId: string;
+  idempotencyKey?: string | null;
+}
+
 export interface DeleteProjectInput {
   projectId: string;
   cancelRuns?: boolean;
@@ -432,6 +437,35 @@ export const BulkDocument: Document<BulkMutation, BulkMutationVariables> = {
   text: "mutation Bulk($input:BulkFlowRunsInput!){bulkFlowRuns(input:$input){job{...JobProgress}}}fragment JobProgress on Job{id state total done refused}",
 };
 
+export type BundlesQuery = {
+  bundles: {
+    items: {
+      id: string;
+      projectName: string;
+      digest: string;
+      size: number;
+      sealed: boolean;
+      created: string;
+      createdBy: string;
+      versionCount: number;
+      usedBy: {
+        flowId: string;
+        flowName: string;
+      }[];
+      userCount: number;
+    }[];
+    next: string | null;
+  };
+};
+
+export type BundlesQueryVariables = {
+  after?: string | null;
+};
+
+export const BundlesDocument: Document<BundlesQuery, BundlesQueryVariables> = {
+  text: "query Bundles($after:String){bundles(first:50 after:$after){items{id projectName digest size sealed created createdBy versionCount usedBy{flowId flowName}userCount}next}}",
+};
+
 export type CancelJobMutation = {
   cancelJob: {
     job: JobProgressFragment;
@@ -544,6 +578,20 @@ export type DeleteFlowMutationVariables = {
 
 export const DeleteFlowDocument: Document<DeleteFlowMutation, DeleteFlowMutationVariables> = {
   text: "mutation DeleteFlow($input:DeleteFlowInput!){deleteFlow(input:$input){job{...JobProgress}}}fragment JobProgress on Job{id state total done refused}",
+};
+
+export type DeleteKeptResultMutation = {
+  deleteKeptResult: {
+    resultId: string;
+  };
+};
+
+export type DeleteKeptResultMutationVariables = {
+  input: DeleteKeptResultInput;
+};
+
+export const DeleteKeptResultDocument: Document<DeleteKeptResultMutation, DeleteKeptResultMutationVariables> = {
+  text: "mutation DeleteKeptResult($input:DeleteKeptResultInput!){deleteKeptResult(input:$input){resultId}}",
 };
 
 export type DeleteProjectMutation = {
@@ -868,6 +916,58 @@ export type JobsQueryVariables = {
 
 export const JobsDocument: Document<JobsQuery, JobsQueryVariables> = {
   text: "query Jobs($after:String){jobs(first:50 after:$after){items{...JobRow}next}}fragment JobProgress on Job{id state total done refused}fragment JobRow on Job{...JobProgress kind created updated createdBy request}",
+};
+
+export type KeptResultsQuery = {
+  keptResults: {
+    items: {
+      id: string;
+      projectName: string;
+      flowRunId: string | null;
+      flowRunName: string | null;
+      flowId: string | null;
+      flowName: string | null;
+      location: string;
+      size: number;
+      sealed: boolean;
+      stored: string;
+      expires: string | null;
+    }[];
+    next: string | null;
+  };
+};
+
+export type KeptResultsQueryVariables = {
+  project?: string | null;
+  prefix?: string | null;
+  after?: string | null;
+};
+
+export const KeptResultsDocument: Document<KeptResultsQuery, KeptResultsQueryVariables> = {
+  text: "query KeptResults($project:String$prefix:String$after:String){keptResults(project:$project prefix:$prefix first:50 after:$after){items{id projectName flowRunId flowRunName flowId flowName location size sealed stored expires}next}}",
+};
+
+export type KeptTotalsQuery = {
+  keptTotals: {
+    bundles: {
+      count: number;
+      bytes: number;
+    };
+    results: {
+      count: number;
+      bytes: number;
+    };
+    mostBytesOfBundle: number;
+    mostBytesOfResult: number;
+    mostBytesOfRun: number;
+    mostBytesOfProject: number;
+  };
+};
+
+export type KeptTotalsQueryVariables = Record<string, never>;
+
+export const KeptTotalsDocument: Document<KeptTotalsQuery, KeptTotalsQueryVariables> = {
+  text: "query KeptTotals{keptTotals{bundles{count bytes}results{count bytes}mostBytesOfBundle mostBytesOfResult mostBytesOfRun mostBytesOfProject}}",
 };
 
 export type LimitsQuery = {

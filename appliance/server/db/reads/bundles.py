@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
@@ -9,15 +11,19 @@ from sqlalchemy import BigInteger, Select, func, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads import pages
+from appliance.server.db.reads import pages, readable
 from appliance.server.db.reads.pages import RowPage
-from appliance.server.db.rows.bundles import BundleBytes, BundleRow, BundleUse
+from appliance.server.db.rows.bundles import BundleBytes, BundleFlow, BundleRow, BundleUse
 from appliance.server.db.rows.secrets import SecretReader
 from appliance.server.db.tables import metadata
 
 _bundle = metadata.tables["bundle"]
 _named = metadata.tables["named_bundle"]
 _project = metadata.tables["project"]
+_flow = metadata.tables["flow"]
+_version = metadata.tables["flow_version"]
+MOST_FLOWS = 20
+"""How many of the flows that use a bundle are named."""
 
 
 def page(session: Session, limit: int, after: str | None) -> RowPage[BundleRow]:
@@ -26,6 +32,34 @@ def page(session: Session, limit: int, after: str | None) -> RowPage[BundleRow]:
     if after is not None:
         query = query.where(_bundle.c.id < _last(after))
     return pages.read(session, query, limit, lambda row: (row.id,))
+
+
+def flows(session: Session, ids: Collection[UUID]) -> Mapping[UUID, Sequence[BundleFlow]]:
+    """For each bundle, the flows with a version that names it, by name, at most MOST_FLOWS."""
+    found: defaultdict[UUID, list[BundleFlow]] = defaultdict(list)
+    for row in _flows(session, ids) if ids else ():
+        found[row.bundle_id].append(row)
+    return found
+
+
+def _flows(session: Session, ids: Collection[UUID]) -> Sequence[BundleFlow]:
+    each = (
+        select(_named.c.bundle_id, _flow.c.id.label("flow_id"), _flow.c.name.label("flow"))
+        .join(_version, _version.c.id == _named.c.flow_version_id)
+        .join(_flow, _flow.c.id == _version.c.flow_id)
+        .where(_named.c.bundle_id.in_(ids))
+        .distinct()
+        .subquery()
+    )
+    of_one = each.c.bundle_id
+    placed = select(
+        each,
+        func.count().over(partition_by=of_one).label("total"),
+        func.row_number().over(partition_by=of_one, order_by=each.c.flow).label("place"),
+    ).subquery()
+    columns = (placed.c.bundle_id, placed.c.flow_id, placed.c.flow, placed.c.total)
+    statement = select(*columns).where(placed.c.place <= MOST_FLOWS).order_by(placed.c.bundle_id, placed.c.place)
+    return cast(Sequence[BundleFlow], readable.every(session, statement))
 
 
 def _rows() -> Select[Any]:

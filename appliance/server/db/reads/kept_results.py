@@ -13,6 +13,7 @@ from appliance.server.db.reads import pages, readable
 from appliance.server.db.reads.pages import RowPage
 from appliance.server.db.rows.kept_results import Content, Facts, KeptResultRow, Reader
 from appliance.server.db.tables import metadata
+from appliance.server.errors import Invalid
 
 _result = metadata.tables["kept_result"]
 _SIZES = sql_cast(func.sum(_result.c.size), BigInteger)
@@ -38,7 +39,7 @@ def facts(session: Session, project_id: UUID, location: str) -> Facts | None:
 def content(session: Session, project_id: UUID, location: str) -> Content | None:
     """The bytes of the result at a location."""
     here = (_result.c.project_id == project_id, _result.c.location == location)
-    statement = select(_result.c.sha256, _result.c.content).where(*here)
+    statement = select(_result.c.project_id, _result.c.sha256, _result.c.sealed, _result.c.content).where(*here)
     return cast(Content | None, session.connection().execute(statement).one_or_none())
 
 
@@ -51,12 +52,25 @@ def projects_with(session: Session, location: str, project: str | None) -> list[
     return list(readable.scalars(session, statement))
 
 
-def page(session: Session, limit: int, after: str | None, project: str | None) -> RowPage[KeptResultRow]:
-    """Results, the newest first: all, or those of one project."""
-    columns = [_result.c[name] for name in KeptResultRow.__annotations__ if name != "project"]
-    query = select(*columns, _project.c.name.label("project")).join(_project, _project.c.id == _result.c.project_id)
+def page(
+    session: Session, limit: int, after: str | None, project: str | None = None, prefix: str | None = None
+) -> RowPage[KeptResultRow]:
+    """Results, the newest first: all, or those of one project, of which those whose locations begin with the prefix. Raises Invalid."""
+    if prefix and project is None:
+        raise Invalid("Results are listed by the beginning of their location within one project; say which project, too.")
+    named = {"project": _project.c.name, "flow_run": _run.c.name, "flow_id": _run.c.flow_id, "flow": _flow.c.name}
+    columns = [named[name].label(name) if name in named else _result.c[name] for name in KeptResultRow.__annotations__]
+    query = (
+        select(*columns)
+        .select_from(_result)
+        .join(_project, _project.c.id == _result.c.project_id)
+        .outerjoin(_run, _run.c.id == _result.c.flow_run_id)
+        .outerjoin(_flow, _flow.c.id == _run.c.flow_id)
+    )
     if project is not None:
         query = query.where(_project.c.name == project)
+    if prefix:
+        query = query.where(func.substr(_result.c.location, 1, len(prefix)) == prefix)
     if after is not None:
         query = query.where(_result.c.id < pages.only_id(after))
     return pages.read(session, query.order_by(_result.c.id.desc()), limit, lambda row: (row.id,))

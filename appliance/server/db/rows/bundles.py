@@ -24,6 +24,15 @@ class BundleRow(RowType):
     versions: int
 
 
+class BundleFlow(RowType):
+    """A flow with a version that names a bundle, and how many such flows there are."""
+
+    bundle_id: UUID
+    flow_id: UUID
+    flow: str
+    total: int
+
+
 class BundleBytes(RowType):
     """The bytes, with the hash that they had."""
 

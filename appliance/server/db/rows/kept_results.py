@@ -21,19 +21,25 @@ class Facts(RowType):
 class Content(RowType):
     """The bytes of a result."""
 
+    project_id: UUID
     sha256: str
+    sealed: bool
     content: bytes
 
 
 class KeptResultRow(RowType):
-    """A result without its bytes, with the name of its project."""
+    """A result without its bytes, with the names of its project, and of its run and flow, if it belongs to a run."""
 
     id: UUID
     project: str
     flow_run_id: UUID | None
+    flow_run: str | None
+    flow_id: UUID | None
+    flow: str | None
     location: str
     sha256: str
     size: int
+    sealed: bool
     stored: datetime
     expires: datetime | None
 
@@ -47,6 +53,7 @@ class NewResult(TypedDict):
     location: str
     sha256: str
     size: int
+    sealed: bool
     stored: datetime
     expires: datetime | None
     content: bytes

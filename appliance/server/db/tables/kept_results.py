@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, LargeBinary, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
 from appliance.server.db.tables.columns import Id, Time, Whole
@@ -18,6 +18,7 @@ class KeptResult(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("project_id", "location"),
         Index("ix_kept_result_flow_run_id_size", "flow_run_id", "size"),  # sums of a run need nothing else
+        Index("ix_kept_result_project_id_id_location", "project_id", "id", "location"),  # lists of a project, by location, too
     )
 
     id: UUID = Field(sa_type=Id, primary_key=True)
@@ -26,6 +27,7 @@ class KeptResult(SQLModel, table=True):
     location: str = Field(max_length=1024)
     sha256: str = Field(max_length=64)
     size: int = Field(sa_type=Whole)
+    sealed: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     stored: datetime = Field(sa_type=Time)
     expires: datetime | None = Field(default=None, sa_type=Time, index=True)
     content: bytes = Field(sa_type=LargeBinary)

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from appliance.protocol.results import StoreResult
 from appliance.server.db import usage
 from appliance.server.db.reads import kept_results as reads
 from appliance.server.db.rows.kept_results import Facts, NewResult
@@ -32,9 +33,12 @@ def add(session: Session, row: NewResult) -> None:
     session.connection().execute(insert(_result), dict(row))
 
 
-def replace(session: Session, id: UUID, content: bytes, sha256: str, now: datetime, expires: datetime | None) -> None:
+def replace(session: Session, id: UUID, request: StoreResult, now: datetime, expires: datetime | None) -> None:
     """Give a result other bytes."""
-    changed = {"content": content, "sha256": sha256, "size": len(content), "stored": now, "expires": expires}
+    changed = {
+        "content": request.content, "sha256": request.sha256, "size": len(request.content), "sealed": request.sealed, "stored": now,
+        "expires": expires,
+    }  # fmt: skip
     session.connection().execute(update(_result).where(_result.c.id == id).values(**changed))
 
 
