@@ -11,6 +11,7 @@ import {
 import { runQuery, runsQuery } from "./api/flow-runs";
 import { flowQuery, flowsQuery } from "./api/flows";
 import { jobQuery, jobsQuery } from "./api/jobs";
+import { bundlesQuery, keptResultsQuery, keptTotalsQuery } from "./api/kept";
 import { projectsQuery } from "./api/life-cycle";
 import { limitsQuery } from "./api/limits";
 import { logSearchQuery } from "./api/logs";
@@ -230,6 +231,23 @@ const tokens = createRoute({
   component: lazyRouteComponent(() => import("./pages/people"), "TokensPage"),
 });
 
+const storage = createRoute({
+  getParentRoute: () => app,
+  path: "/system/storage",
+  validateSearch: (search: Record<string, unknown>): { project?: string; prefix?: string } => ({
+    project: text(search.project),
+    prefix: text(search.prefix),
+  }),
+  loaderDeps: ({ search }) => search,
+  loader: ({ context, deps }) => {
+    if (!isPermitted("results:manage") || !isPermitted("bundles:read")) return;
+    void context.queries.prefetchQuery(keptTotalsQuery);
+    void context.queries.prefetchInfiniteQuery(bundlesQuery);
+    void context.queries.prefetchInfiniteQuery(keptResultsQuery(deps.project ?? "", deps.prefix ?? ""));
+  },
+  component: lazyRouteComponent(() => import("./pages/storage"), "StoragePage"),
+});
+
 function isPermitted(permission: Permission): boolean {
   return currentSession().me?.permissions.includes(permission) ?? false;
 }
@@ -257,6 +275,7 @@ const tree = root.addChildren([
     people,
     users,
     tokens,
+    storage,
     nowhere,
   ]),
 ]);

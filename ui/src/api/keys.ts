@@ -52,6 +52,13 @@ export const limitKeys = { list: ["limits"] as const };
 
 export const secretKeys = { list: ["secrets"] as const };
 
+export const keptKeys = {
+  all: ["kept"] as const,
+  totals: ["kept", "totals"] as const,
+  bundles: ["kept", "bundles"] as const,
+  results: (filter: object) => ["kept", "results", filter] as const,
+};
+
 /** Those of a user change with the user; null: one's own. */
 export const peopleKeys = {
   all: ["people"] as const,

@@ -17,6 +17,8 @@ export type Permission =
   | "limits:edit"
   | "secrets:read"
   | "secrets:edit"
+  | "bundles:read"
+  | "results:manage"
   | "hold:manage"
   | "maintenance:manage"
   | "disk:manage"

@@ -2,6 +2,7 @@
 
 import type { Run, RunRow } from "../api/flow-runs";
 import type { Flow, Schedule } from "../api/flows";
+import type { Bundle, KeptResult } from "../api/kept";
 import type { Limit } from "../api/limits";
 import type { BrowserSession, Token, User } from "../api/people";
 import type { Secret } from "../api/secrets";
@@ -220,6 +221,39 @@ export function secret(more: Partial<Secret> = {}): Secret {
     updatedBy: "alice",
     usedBy: [],
     userCount: 0,
+    ...more,
+  };
+}
+
+export function bundle(more: Partial<Bundle> = {}): Bundle {
+  return {
+    id: "bundle-1",
+    projectName: "main",
+    digest: "0123456789abcdef".repeat(4),
+    size: 2048,
+    sealed: false,
+    created: "2026-11-22T06:00:00Z",
+    createdBy: "alice",
+    versionCount: 1,
+    usedBy: [{ flowId: "f1", flowName: "etl" }],
+    userCount: 1,
+    ...more,
+  };
+}
+
+export function keptResult(more: Partial<KeptResult> = {}): KeptResult {
+  return {
+    id: "result-1",
+    projectName: "main",
+    flowRunId: "r1",
+    flowRunName: "calm-otter",
+    flowId: "f1",
+    flowName: "etl",
+    location: "2026/11/22/r1/attempt-1.pack",
+    size: 300,
+    sealed: false,
+    stored: "2026-11-22T06:00:00Z",
+    expires: null,
     ...more,
   };
 }

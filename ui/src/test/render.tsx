@@ -78,6 +78,7 @@ const PATHS = [
   "/jobs/$jobId",
   "/people/users",
   "/people/tokens",
+  "/system/storage",
 ];
 
 const stage: { element: ReactNode; change: (next: ReactNode) => void } = { element: null, change: () => {} };

@@ -17,7 +17,7 @@ import { ShortcutsSheet } from "./shortcuts-sheet";
 import "./shell.css";
 
 interface PageLink {
-  to: "/runs" | "/logs" | "/flows" | "/limits" | "/secrets" | "/people";
+  to: "/runs" | "/logs" | "/flows" | "/limits" | "/secrets" | "/people" | "/system/storage";
   label: string;
   keys: string;
   icon: string;
@@ -43,6 +43,13 @@ const PAGES: readonly PageLink[] = [
     keys: "g p",
     icon: "M6 5.5A2 2 0 1 0 6 1.5A2 2 0 1 0 6 5.5M2 10.5C2 6.5 10 6.5 10 10.5",
     permission: "users:manage",
+  },
+  {
+    to: "/system/storage",
+    label: "Storage",
+    keys: "g y",
+    icon: "M2 3C2 1.5 10 1.5 10 3V9C10 10.5 2 10.5 2 9ZM2 3C2 4.5 10 4.5 10 3M2 6C2 7.5 10 7.5 10 6",
+    permission: "results:manage",
   },
 ];
 
