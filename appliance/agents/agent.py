@@ -84,6 +84,11 @@ class Agent(ABC):
         """Where its runs store results by default, and the identity of that place, if it is a folder. None: it doesn't say."""
         return None
 
+    @property
+    def results_key_id(self) -> str:
+        """Which key seals the results that the server keeps of its runs; empty: none does."""
+        return ""
+
     @abstractmethod
     def stop_run(self, flow_run_id: UUID, attempt: int, reason: str) -> None:
         """Stop one attempt if it is still running. Called repeatedly until the attempt has ended."""
@@ -183,6 +188,7 @@ class Agent(ABC):
             self.projects,
             self.problems,
             self.results(),
+            self.results_key_id,
         )
         self._published = request
         is_waiting = False

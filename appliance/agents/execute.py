@@ -25,6 +25,7 @@ import msgspec
 
 from appliance import config
 from appliance.agents.code_usage import in_use
+from appliance.agents.run_keys import HandedKey
 from appliance.agents.run_results import RunDoor
 from appliance.agents.run_secrets import asker
 from appliance.client import run_protocol as runs
@@ -69,10 +70,11 @@ class Assignment(msgspec.Struct, frozen=True):
     """The identity of the storage from which its code comes, as the agent has checked it; empty from an agent before an upgrade."""
     code_dir: Path | None = None
     """The folder with its code, if the agent has fetched it."""
+    results_key: HandedKey = HandedKey()
 
     @classmethod
     def take(cls, environ: MutableMapping[str, str]) -> Assignment:
-        """Read the environment, and remove the token: programs that a task starts don't need it."""
+        """Read the environment, and remove the token and the key: programs that a task starts don't need them."""
         return cls(
             flow_run_id=UUID(environ["APPLIANCE_RUN_ID"]),
             attempt=int(environ["APPLIANCE_RUN_ATTEMPT"]),
@@ -81,6 +83,7 @@ class Assignment(msgspec.Struct, frozen=True):
             directory=Path(environ["APPLIANCE_RUN_DIR"]),
             code=environ.get("APPLIANCE_RUN_CODE", ""),
             code_dir=Path(environ["APPLIANCE_RUN_CODE_DIR"]) if "APPLIANCE_RUN_CODE_DIR" in environ else None,
+            results_key=HandedKey.take(environ),
         )
 
 
@@ -204,7 +207,10 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
         slots = TaskSlots(
             lambda request: runs.slots(transport, assignment.flow_run_id, request), assignment.attempt, reporter
         )
-        doors.connect(RunDoor(assignment.url, assignment.token, assignment.flow_run_id, assignment.attempt, stopping))
+        door = RunDoor(
+            assignment.url, assignment.token, assignment.flow_run_id, assignment.attempt, stopping, assignment.results_key
+        )
+        doors.connect(door)
         ask = asker(transport, assignment.flow_run_id, assignment.attempt, stopping)
         final = _run_flow(assignment, begun, reporter, log, slots, stopping, ask)
 

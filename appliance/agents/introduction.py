@@ -23,9 +23,11 @@ def introduction(
     projects: Sequence[str] = (),
     problems: Sequence[str] = (),
     results: tuple[str, str] | None = None,
+    results_key_id: str = "",
 ) -> Enrol:
     """What an agent on this machine says of itself when it enrols. `results`: the address of the place where its runs store results by default, and
-    the identity of that folder, if it is one; None: it doesn't say."""
+    the identity of that folder, if it is one; None: it doesn't say. `results_key_id`: which key seals those
+    that the server keeps."""
     return Enrol(
         name=name,
         type=kind,
@@ -41,6 +43,7 @@ def introduction(
         problems=list(problems),
         results_url=None if results is None else results[0],
         results_id="" if results is None else results[1],
+        results_key_id=results_key_id,
     )
 
 

@@ -35,6 +35,7 @@ from appliance.agents.installers import Stopped
 from appliance.agents.preparation import Preparations, Prepared, RunAccess
 from appliance.agents.result_sweep import ResultSweep
 from appliance.agents.roots import Roots
+from appliance.agents.run_keys import RunKeys
 from appliance.agents.warm_pool import PoolUnusable, WarmPool
 from appliance.agents.watch import LiveProcess, Watcher
 from appliance.agents.zygote import OUTPUT_FLAGS
@@ -83,7 +84,9 @@ class ProcessAgent(Agent):
         hidden: bool = False,
         key: bytes = b"",
         environments: EnvironmentRules | None = None,
+        run_keys: RunKeys | None = None,
     ) -> None:
+        """`run_keys`: by default, those from the key that the environment of this process names."""
         super().__init__(transport, name=name, labels=labels, capacity=capacity, wait=wait)
         self._attempts = AttemptStore(state_dir, key)
         self.projects = list(projects)
@@ -102,6 +105,7 @@ class ProcessAgent(Agent):
         self._environment_pools = EnvironmentPools(hidden=hidden)
         self._preparations = Preparations(self, transport, self.changed.set)
         self._results_url = results_url
+        self._run_keys = run_keys or RunKeys.here()
         place = _folder_of(results_url)
         self._sweep = None if place is None else ResultSweep(transport, place.folder, self._active_runs)
 
@@ -111,6 +115,9 @@ class ProcessAgent(Agent):
         secrets.hide_all(os.environ)
         if self._results_url:
             result_probe.start(self._results_url, self._has_problem)
+        if self._run_keys.problem:
+            _logger.warning("%s", self._run_keys.problem)
+            self._has_problem(self._run_keys.problem)
         self._pool = _pool(self._hidden) if self._warm else None
         for directory, record, exited in self._attempts.load():
             if exited is not None:
@@ -153,6 +160,10 @@ class ProcessAgent(Agent):
         if work.storage.get("type") == "module" and any(map(work.run_config.get, ("python", "requirements"))):
             return ""  # the run looks for it in its own environment
         return code_problem(work.storage)
+
+    @property
+    def results_key_id(self) -> str:
+        return self._run_keys.id
 
     def results(self) -> tuple[str, str]:
         place = _folder_of(self._results_url)
@@ -284,6 +295,7 @@ class ProcessAgent(Agent):
             "APPLIANCE_RUN_CODE": identity(work.storage),
             "APPLIANCE_URL": self._transport.url,
             **({"APPLIANCE_RUN_HIDDEN": "1"} if self._hidden else {}),
+            **self._run_keys.variables(work.project_id),
         }
 
     def _inherited(self) -> dict[str, str]:

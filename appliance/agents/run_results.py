@@ -1,4 +1,7 @@
-"""The door through which a run's own process stores and reads results that the appliance keeps. It waits while the server can't be reached."""
+"""The door through which a run's own process stores and reads results that the appliance keeps. It waits while the server can't be reached.
+
+The agent gives the process the key for the results of its project, and never the site's, from which that is derived: the process runs code of others.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ from appliance.agents.run_secrets import PATIENCE, Stopping
 from appliance.client import results
 from appliance.client.errors import ClientError, Outage, Refused, ServerFault, TooManyRequests, Unavailable
 from appliance.client.transport import Transport
-from appliance.engine.results.doors import DoorError
+from appliance.agents.run_keys import HandedKey
+from appliance.engine.results.doors import DoorError, Kept
+from appliance.engine.results.sealed import ResultKey
 from appliance.kit import clock
 from appliance.kit.backoff import delays
 from appliance.protocol.results import MOST_BYTES, AskResult, StoreResult
@@ -26,12 +31,23 @@ T = TypeVar("T")
 class RunDoor:
     """For the results of one attempt. `project` is not asked for: a run reads those of its own."""
 
-    def __init__(self, url: str, token: str, flow_run_id: UUID, attempt: int, stopping: Stopping) -> None:
+    def __init__(
+        self, url: str, token: str, flow_run_id: UUID, attempt: int, stopping: Stopping, key: HandedKey | None = None
+    ) -> None:
         self._address = url, token
+        self._handed = key or HandedKey()
+        self._key: ResultKey | None = None
         self._flow_run_id, self._attempt, self._stopping = flow_run_id, attempt, stopping
         self._opened: tuple[int, Transport] | None = None
 
-    def store(self, location: str, content: bytes, sha256: str, *, replace: bool, expires: datetime | None) -> None:
+    def key(self, project_id: UUID | None = None) -> ResultKey | None:
+        if self._key is None:
+            self._key = self._handed.key()
+        return self._key
+
+    def store(
+        self, location: str, content: bytes, sha256: str, *, sealed: bool, replace: bool, expires: datetime | None
+    ) -> None:
         if len(content) > MOST_BYTES:
             raise DoorError(
                 f"It has {len(content):,} bytes, and no appliance keeps more than {MOST_BYTES:,}; store it elsewhere, for example "
@@ -40,21 +56,28 @@ class RunDoor:
         if expires is not None and expires.year >= _NO_END:
             expires = None
         request = StoreResult(
-            attempt=self._attempt, location=location, sha256=sha256, content=content, replace=replace, expires=expires
+            attempt=self._attempt,
+            location=location,
+            sha256=sha256,
+            content=content,
+            replace=replace,
+            expires=expires,
+            sealed=sealed,
         )
         self._patiently(lambda transport: results.store(transport, self._flow_run_id, request))
 
-    def read(self, location: str, project: str | None) -> tuple[str, bytes] | None:
+    def read(self, location: str, project: str | None) -> Kept | None:
         request = AskResult(attempt=self._attempt, location=location)
         try:
             answer = self._patiently(lambda transport: results.read(transport, self._flow_run_id, request))
         except _NothingThere:
             return None
-        return answer.sha256, answer.content
+        return Kept(answer.sha256, answer.content, answer.sealed, answer.project_id)
 
-    def has(self, location: str, project: str | None) -> bool:
+    def find(self, location: str, project: str | None) -> bool | None:
         request = AskResult(attempt=self._attempt, location=location)
-        return self._patiently(lambda transport: results.find(transport, self._flow_run_id, request)).exists
+        facts = self._patiently(lambda transport: results.find(transport, self._flow_run_id, request))
+        return facts.sealed if facts.exists else None
 
     def _patiently(self, ask: Callable[[Transport], T]) -> T:
         deadline, pauses = clock.monotonic() + PATIENCE, delays(0.1, 5.0)

@@ -1,4 +1,5 @@
-"""The key with which authors seal bundles and agents open them, an age identity that the server never has.
+"""The key with which authors seal bundles and agents open them, an age identity that the server never has. Agents seal results with what they derive
+from it.
 
 Who holds it can also say what is in a bundle without showing it: by a hash that is keyed with it, so that equal sources have one name, and nobody
 else can tell from the name whether a bundle has content that they guess.
@@ -9,20 +10,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import importlib
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from appliance.config import PREFIX
-from appliance.kit import env
+from appliance.kit import site_key
 from appliance.kit.distribution import MissingExtra, install, is_installed
 from appliance.packaging.storage import LoadError
 
-SETTING = f"{PREFIX}_BUNDLE_KEY_FILE"
-_logger = logging.getLogger("appliance.agent")
-_PREFIX = "AGE-SECRET-KEY-"
+SETTING = site_key.SETTING
 _PURPOSE = b"appliance: the names of sealed bundles, 1"
 
 
@@ -45,7 +43,8 @@ class BundleKey:
             raise KeyMissing(
                 f"{SETTING} names a file without a valid key; make one with `appliance bundle key new`."
             ) from error
-        self._names = hmac.new(identity.encode(), _PURPOSE, hashlib.sha256).digest()
+        self._text = identity
+        self._names = site_key.derived(identity, _PURPOSE)
 
     @property
     def recipient(self) -> str:
@@ -55,6 +54,15 @@ class BundleKey:
     def name(self, content: bytes) -> str:
         """The keyed hash of some content, as 64 hexadecimal digits."""
         return hmac.new(self._names, content, hashlib.sha256).hexdigest()
+
+    @property
+    def results_id(self) -> str:
+        """What distinguishes the key that seals results from others."""
+        return site_key.results_key_id(self._text)
+
+    def for_results(self, project_id: UUID) -> bytes:
+        """The key for the results of a project, from which this one can't be derived."""
+        return site_key.results_key(self._text, project_id)
 
     def seal(self, content: bytes) -> bytes:
         sealed: bytes = _age().encrypt(content, [self._identity.to_public()])
@@ -72,20 +80,17 @@ class BundleKey:
 def key_of(environ: Mapping[str, str] | None = None) -> BundleKey | None:
     """The key that the environment names, or None. Raises KeyMissing."""
     try:
-        text = env.read(os.environ if environ is None else environ, PREFIX, ("bundle_key",)).get("bundle_key", "")
+        identity = site_key.read(environ)
     except ValueError as error:
         raise KeyMissing(str(error)) from error
-    lines = [line.strip() for line in text.splitlines()]
-    identity = next((line for line in lines if line.startswith(_PREFIX)), "")
-    return BundleKey(identity) if any(lines) else None
+    return None if identity is None else BundleKey(identity)
 
 
 def has_key() -> bool:
-    """Can bundles be opened here? One whose key can't be read logs why."""
+    """Can bundles be opened here?"""
     try:
         return key_of() is not None
-    except (KeyMissing, MissingExtra) as error:
-        _logger.warning("%s", error)
+    except (KeyMissing, MissingExtra):
         return False
 
 

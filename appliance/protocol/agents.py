@@ -34,6 +34,7 @@ class Enrol(Message, kw_only=True):
     problems: list[FreeText] = []  # what it found wrong when it started, one sentence each
     results_url: str | None = None  # where its runs store results by default; empty: nowhere; null: it doesn't say
     results_id: str = ""  # what is written in that place, if it is a folder: the same for all hosts that share it
+    results_key_id: str = ""  # which key seals results that the server keeps; empty: they are not sealed
 
 
 class Enrolled(Answer, kw_only=True):
@@ -68,6 +69,7 @@ class Work(Answer, kw_only=True):
     project: str
     storage: dict[str, Any]
     run_config: dict[str, Any]
+    project_id: UUID | None = None  # null: a server of an earlier release, which keeps no results
 
 
 class Stop(Answer, kw_only=True):

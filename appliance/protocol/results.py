@@ -45,11 +45,12 @@ class AskKeptResult(Message, kw_only=True):
 
 
 class ResultFacts(Answer, kw_only=True):
-    """Whether there is a result, the hash of its bytes, and how many they are."""
+    """Whether there is a result, the hash of its bytes, how many they are, and whether they are sealed."""
 
     exists: bool
     sha256: str = ""
     size: int = 0
+    sealed: bool = False
 
 
 class ResultContent(Answer, kw_only=True):

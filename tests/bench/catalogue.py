@@ -51,6 +51,8 @@ OTHERS = {
     "projects in the archive": "{ projects(archived: true) { id archived } }",
     "projects": "{ projects { id name flowCount } }",
     "jobs": "{ jobs { items { id } next } }",
+    "bundles": "{ bundles { items { digest usedBy { flowName } userCount } next } keptTotals { bundles { bytes } results { bytes } } }",
+    "results": "{ keptResults { items { location flowRunName flowName } next } }",
     "disk": "{ disk { writable } maintenance { active } hold { held } }",
     "server": "{ server { version schedulerTickAge databaseBytes agentsOnline } me { username } }",
 }
@@ -176,7 +178,8 @@ def _rest(known: Facts) -> Iterator[Ask]:
         "flows", "flows?limit=200", "flows?name=load", f"flows?project={known.project}", f"flows?after={flows_after}",
         f"flows/{known.hot_flow}", f"flows/{known.hot_flow}/versions", "schedules", "schedules?limit=200", f"schedules?flow_id={known.hot_flow}",
         f"schedules?after={known.deep_schedule}", f"schedules/{known.schedule}/skips", "agents", "info",
-        "users", "tokens", "jobs", "concurrency-limits", "secrets", f"secrets?project={known.project}", "results", f"results?project={known.project}", "system/disk", "system/hold", "system/maintenance",
+        "users", "tokens", "jobs", "concurrency-limits", "secrets", f"secrets?project={known.project}", "results", f"results?project={known.project}",
+        f"results?project={known.project}&prefix=2026/", "bundles", "system/disk", "system/hold", "system/maintenance",
         f"flow-runs/{known.failed}/logs/download",
     ):  # fmt: skip
         yield Ask(f"REST {path[:60]}", f"/api/v1/{path}")

@@ -263,6 +263,7 @@ GRAPHQL: dict[str, Variables] = {
     "removeConcurrencyLimit": one(limit, "concurrencyLimitId"),
     "setSecret": lambda _site: {"project": "demo", "name": "TOKEN", "value": "a value"},
     "deleteSecret": one(secret, "secretId"),
+    "deleteKeptResult": one(kept_result, "resultId"),
     "bulkFlowRuns": lambda site: {"action": "EDIT", "ids": [str(planned(site))], "priority": 3},
     "backfill": range_of,
     "cancelJob": one(job, "jobId"),

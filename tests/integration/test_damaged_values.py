@@ -61,6 +61,9 @@ QUERY = """query ($run: UUID!) {
   server { version }
   jobs { items { state } }
   disk { warnings }
+  bundles { items { digest usedBy { flowName } } }
+  keptResults { items { location flowRunName } }
+  keptTotals { results { bytes } }
 }"""
 
 

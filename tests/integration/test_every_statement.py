@@ -272,6 +272,8 @@ def keep_bundles(large: Database) -> None:
     with large.read() as session:
         assert reads.bundles.totals(session) == (1, 0)
         first = reads.bundles.page(session, 1, None)
+        (flow,) = reads.bundles.flows(session, [first.rows[0].id])[first.rows[0].id]
+        assert (flow.flow, flow.total) == ("etl", 1)
         assert reads.bundles.page(session, 1, pages.encode(first.rows[0].id)).rows == []
     assert bundles.remove_unnamed(large, UNTIL + timedelta(days=1)) == 0
 

@@ -433,6 +433,7 @@ def test_every_graphql_field_declares_a_permission(site: Site) -> None:
         "removeConcurrencyLimit": Permission.EDIT_LIMIT,
         "setSecret": Permission.EDIT_SECRET,
         "deleteSecret": Permission.EDIT_SECRET,
+        "deleteKeptResult": Permission.MANAGE_RESULTS,
         "freeSpace": Permission.MANAGE_DISK,
         "beginMaintenance": Permission.MANAGE_MAINTENANCE,
         "endMaintenance": Permission.MANAGE_MAINTENANCE,

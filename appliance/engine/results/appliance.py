@@ -1,6 +1,7 @@
 """Stores results with the appliance that the run belongs to: every host of a run can reach it, without any further service.
 
-A run's own process is connected to it by the agent. Anywhere else, an administrator's token reads results, and nothing is written.
+A run's own process is connected to it by the agent, which also gives it the key that seals them, if there is one. Anywhere else, an administrator's token
+reads results, and nothing is written.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ import hashlib
 from datetime import datetime
 
 from appliance.core import packs
-from appliance.core.errors import ResultCorruptError, ResultError
+from appliance.core.errors import ResultCorruptError, ResultError, ResultNotFoundError
 from appliance.core.result_serializers import Serializer
 from appliance.core.results import Result, Template, check_location
-from appliance.engine.results.doors import Door, DoorError, connected
+from appliance.engine.results.doors import Door, DoorError, Kept, connected
 from appliance.engine.results.reading_door import ReadingDoor
+from appliance.engine.results.sealed import NoKey
 from appliance.kit import options
 
 
@@ -45,23 +47,31 @@ class ApplianceResult(Result):
 
     def get(self, location: str) -> bytes:
         check_location(location)
+        door = _door()
         try:
-            kept = _door().read(location, self.project)
+            kept = door.read(location, self.project)
+            if kept is None:
+                raise self.not_found(location)
+            if hashlib.sha256(kept.content).hexdigest() != kept.sha256:
+                raise ResultCorruptError(f"The result at {self.where(location)} was damaged on the way; try it again.")
+            return self._opened(door, location, kept) if kept.sealed else kept.content
         except DoorError as error:
             raise self.trouble("read from", location, _clause(error)) from None
-        if kept is None:
-            raise self.not_found(location)
-        sha256, content = kept
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise ResultCorruptError(f"The result at {self.where(location)} was damaged on the way; try it again.")
-        return content
 
     def has(self, location: str) -> bool:
-        check_location(location)
+        return self._found(location) is not None
+
+    def holds(self, location: str) -> bool:
+        """Likewise. What is sealed with a key that is not here counts as nothing: its task can run again."""
         try:
-            return _door().has(location, self.project)
-        except DoorError as error:
-            raise self.trouble("looked for at", location, _clause(error)) from None
+            if packs.parse(location) is not None:
+                return super().holds(location)
+            is_sealed = self._found(location)
+            if is_sealed:
+                self.get(location)
+            return is_sealed is not None
+        except (_SealedError, ResultNotFoundError):
+            return False
 
     def new_pack(self, location: str) -> packs.Pack:
         check_location(location)
@@ -76,9 +86,33 @@ class ApplianceResult(Result):
                 "agent starts; run the flow that way, or give it another place, such as LocalResult()."
             )
         try:
-            door.store(location, content, hashlib.sha256(content).hexdigest(), replace=replace, expires=expires)
+            key = door.key()
+            if key is not None:
+                content = key.seal(location, content)
+            sha256 = hashlib.sha256(content).hexdigest()
+            door.store(location, content, sha256, sealed=key is not None, replace=replace, expires=expires)
         except DoorError as error:
             raise self.trouble("written to", location, _clause(error)) from None
+
+    def _opened(self, door: Door, location: str, kept: Kept) -> bytes:
+        try:
+            key = door.key(kept.project_id)
+            if key is None:
+                raise NoKey
+            return key.open(location, kept.content)
+        except NoKey as error:
+            raise _SealedError(str(self.trouble("read from", location, _clause(error)))) from None
+
+    def _found(self, location: str) -> bool | None:
+        check_location(location)
+        try:
+            return _door().find(location, self.project)
+        except DoorError as error:
+            raise self.trouble("looked for at", location, _clause(error)) from None
+
+
+class _SealedError(ResultError):
+    """A result is sealed with a key that is not here."""
 
 
 class _Pack(packs.ObjectPack):

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
-from appliance.engine.results.doors import DoorError
+from appliance.engine.results.doors import DoorError, Kept
+from appliance.engine.results.sealed import ResultKey, key_here
 
 
 class ReadingDoor:
     """Each use opens a connection of its own."""
 
-    def store(self, location: str, content: bytes, sha256: str, *, replace: bool, expires: datetime | None) -> None:
+    def key(self, project_id: UUID | None = None) -> ResultKey | None:
+        return None if project_id is None else key_here(project_id)
+
+    def store(
+        self, location: str, content: bytes, sha256: str, *, sealed: bool, replace: bool, expires: datetime | None
+    ) -> None:
         raise DoorError("Only runs store results.")
 
-    def read(self, location: str, project: str | None) -> tuple[str, bytes] | None:
+    def read(self, location: str, project: str | None) -> Kept | None:
         return _ask(location, project)
 
-    def has(self, location: str, project: str | None) -> bool:
-        return _ask(location, project) is not None
+    def find(self, location: str, project: str | None) -> bool | None:
+        kept = _ask(location, project)
+        return None if kept is None else kept.sealed
 
 
-def _ask(location: str, project: str | None) -> tuple[str, bytes] | None:
+def _ask(location: str, project: str | None) -> Kept | None:
     from appliance.client import results
     from appliance.client.errors import ClientError, Refused
     from appliance.client.transport import Transport
@@ -28,7 +36,7 @@ def _ask(location: str, project: str | None) -> tuple[str, bytes] | None:
     try:
         with Transport.from_environment() as transport:
             kept = results.read_as_person(transport, location, project)
-            return kept.sha256, kept.content
+            return Kept(kept.sha256, kept.content, kept.sealed, kept.project_id)
     except Refused as error:
         if error.code == "no_result":
             return None

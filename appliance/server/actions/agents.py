@@ -89,6 +89,7 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
         "problems": [clean(problem, _LONGEST_PROBLEM) for problem in request.problems[:_MOST_PROBLEMS]],
         "results_url": None if request.results_url is None else clean(request.results_url, _LONGEST_PATH),
         "results_id": clean(request.results_id, 100) or None,
+        "results_key_id": clean(request.results_key_id, 32) or None,
         "state": "online",
         "last_seen": now,
         "created": now,
@@ -271,6 +272,7 @@ def _hand_out(
             project=work[run.flow_version_id].project,
             storage=work[run.flow_version_id].storage,
             run_config=run.run_config,
+            project_id=work[run.flow_version_id].project_id,
         )
         for run, secret in zip(claimed, secrets, strict=True)
         if run.flow_version_id in work  # otherwise it is damaged, and the run comes back until it ends as Crashed

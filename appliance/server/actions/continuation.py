@@ -191,4 +191,4 @@ def _place_in_words(session: Session, run: FlowRun, plan: Plan) -> str:
         return ""
     names = rules.readers_of(plan.place, agents.every(session))
     origin = rules.origin_at(plan.place, states.origins(session, run.id))
-    return rules.place_in_words(names, origin)
+    return rules.place_in_words(plan.place, names, origin)

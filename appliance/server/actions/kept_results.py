@@ -69,7 +69,7 @@ def store(db: Database, flow_run_id: UUID, request: StoreResult, *, now: datetim
     now, rules = now or clock.now(), db.rules
     size = len(request.content)
     _check(request, rules)
-    facts = ResultFacts(exists=True, sha256=request.sha256, size=size)
+    facts = ResultFacts(exists=True, sha256=request.sha256, size=size, sealed=request.sealed)
     with db.write("results.store") as session:
         run = states.lock(session, flow_run_id)
         if run is None:
@@ -121,9 +121,9 @@ def find(db: Database, flow_run_id: UUID, request: AskResult) -> ResultFacts:
     """Whether there is a result, likewise. Raises StaleAttempt."""
     with db.read() as session:
         facts = reads.facts(session, _project_of(session, flow_run_id, request), request.location)
-    return (
-        ResultFacts(exists=False) if facts is None else ResultFacts(exists=True, sha256=facts.sha256, size=facts.size)
-    )
+    if facts is None:
+        return ResultFacts(exists=False)
+    return ResultFacts(exists=True, sha256=facts.sha256, size=facts.size, sealed=facts.sealed)
 
 
 def read_as_person(db: Database, request: AskKeptResult) -> ResultContent:

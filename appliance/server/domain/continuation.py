@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
+from itertools import combinations
 from typing import Protocol
 
 from appliance.kit.documents import JsonDocument
@@ -14,7 +15,9 @@ from appliance.protocol.continuation import Reason
 from appliance.protocol.reuse import Link, TaskGraph, TaskKey, to_repeat
 from appliance.protocol.states import TERMINAL
 
-_FOLDER, _HOST = "folder:", "host:"
+_FOLDER, _HOST, _KEY = "folder:", "host:", "key:"
+KEPT_HERE = "appliance:"
+"""The address of results that the server keeps itself."""
 _CLEANUP = "ResourceCleanup"
 _ALWAYS = frozenset({"ResourceInit", "ResourceSetup", _CLEANUP, "SecretTask", "EnvVarSecret"})
 """The types of the SDK's own tasks that run in every attempt."""
@@ -34,6 +37,9 @@ class SpeakingAgent(Protocol):
 
     @property
     def results_id(self) -> str | None: ...
+
+    @property
+    def results_key_id(self) -> str | None: ...
 
 
 class TaskRow(Protocol):
@@ -62,20 +68,30 @@ def places_of(agent: SpeakingAgent) -> tuple[str, ...]:
     """The places of results that the agent's runs can read and some others can't. One of an earlier release doesn't say."""
     if agent.results_url is None:
         return ()
-    return _places(agent.results_id, agent.host)
+    return _places(agent.results_id, agent.host, agent.results_key_id)
 
 
-def _places(results_id: object, host: object) -> tuple[str, ...]:
-    """At most three: the folder, the host, and both for runs that need both."""
-    places = tuple(f"{kind}{name}" for kind, name in ((_FOLDER, results_id), (_HOST, host)) if name)
-    return (*places, " ".join(places)) if len(places) == 2 else places
+def _places(results_id: object, host: object, key: object) -> tuple[str, ...]:
+    """The folder, the host, what is sealed with the key, and all combinations, for runs that need several."""
+    places = [f"{kind}{name}" for kind, name in ((_FOLDER, results_id), (_HOST, host), (_KEY, key)) if name]
+    return tuple(" ".join(some) for size in range(1, len(places) + 1) for some in combinations(places, size))
+
+
+def _places_at(origin: JsonDocument) -> tuple[str, ...]:
+    return _places(origin.get("results_id"), origin.get("host"), origin.get("results_key_id"))
 
 
 def origin_of(agent: SpeakingAgent) -> JsonDocument | None:
     """What the state of a claimed run says of its agent: where the results of the attempt will be."""
     if agent.results_url is None:
         return None
-    return {"agent": agent.name, "host": agent.host, "results_url": agent.results_url, "results_id": agent.results_id}
+    return {
+        "agent": agent.name,
+        "host": agent.host,
+        "results_url": agent.results_url,
+        "results_id": agent.results_id,
+        **({"results_key_id": agent.results_key_id} if agent.results_key_id else {}),
+    }
 
 
 @dataclass(frozen=True)
@@ -198,7 +214,7 @@ def plan(
 
 def _best(needed: Counter[str], origins: Origins) -> frozenset[str]:
     """The places that one agent can read with most of the values that are needed; in doubt, that of the newest attempt."""
-    offers = [frozenset(_places(one.get("results_id"), one.get("host"))) for _, one in sorted(origins.items())]
+    offers = [frozenset(_places_at(one)) for _, one in sorted(origins.items())]
     return max(reversed(offers), key=lambda offer: sum(needed[one] for one in offer), default=frozenset())
 
 
@@ -249,6 +265,8 @@ class _Reuse:
         """The place of its result, if only some agents can read it. Attempts of earlier agents don't say."""
         task = self._recorded[key]
         origin = self._origins.get(task.attempt)
+        if origin is not None and task.place == KEPT_HERE and origin.get("results_key_id"):
+            return f"{_KEY}{origin['results_key_id']}"
         if origin is None or not task.place.startswith("file:"):
             return None
         if task.place == origin.get("results_url") and origin.get("results_id"):
@@ -358,10 +376,14 @@ WORDS: Mapping[Reason, str] = {
 MOST_NAMED = 3
 
 
-def place_in_words(agents: Sequence[str], origin: JsonDocument | None) -> str:
-    """Which agents can go on with a run that needs results at one place, in a sentence."""
+def place_in_words(place: str, agents: Sequence[str], origin: JsonDocument | None) -> str:
+    """Which agents can go on with a run that needs results at the place, in a sentence. `origin`: an attempt with results there."""
     known = origin or {}
     where = known.get("results_url") or f"folders of host {known.get('host')}"
+    if place.startswith(_KEY):
+        where = f"the appliance, which are sealed with the key of agent {known.get('agent')}"
+        if not agents:
+            return f"No agent that is known can read the results in {where}: set APPLIANCE_BUNDLE_KEY_FILE to the same key file for one."
     if not agents:
         return f"No agent that is known can read the results in {where}; agent {known.get('agent')} wrote them."
     first = ", ".join(agents[:MOST_NAMED]) + (
@@ -379,6 +401,6 @@ def readers_of(place: str, agents: Iterable[SpeakingAgent]) -> list[str]:
 def origin_at(place: str, origins: Origins) -> JsonDocument | None:
     """The newest attempt whose results are at the place."""
     for _, origin in sorted(origins.items(), reverse=True):
-        if place in _places(origin.get("results_id"), origin.get("host")):
+        if place in _places_at(origin):
             return origin
     return None

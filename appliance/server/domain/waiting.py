@@ -259,8 +259,11 @@ def _without_results(place: str, situation: Situation) -> str:
     else:
         who = f"only agent {names[0]}" if len(names) == 1 else f"only agents {', '.join(names[:3])}"
         do = f"Start agent {names[0]} again, or give it the run's labels"
+    where = "in a folder that"
+    if place.startswith("key:"):
+        where, do = "sealed with a key that", do if names else "Set APPLIANCE_BUNDLE_KEY_FILE to that key for an agent"
     return (
-        f"The run goes on from results in a folder that {who} can read, which does not take it now. {do}, or continue the run anywhere: "
+        f"The run goes on from results {where} {who} can read, which does not take it now. {do}, or continue the run anywhere: "
         "`appliance resume RUN --anywhere` runs the tasks again whose results are there, and with --dry-run lists them."
     )
 

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from appliance.protocol.reuse import TaskKey
-from appliance.server.domain.continuation import Plan, RecordedTask, places_of, plan, refused, without
+from appliance.server.domain.continuation import (
+    Plan,
+    RecordedTask,
+    place_in_words,
+    places_of,
+    plan,
+    refused,
+    without,
+)
 
 
 @dataclass(frozen=True)
@@ -17,6 +25,7 @@ class Speaking:
     host: str
     results_url: str | None
     results_id: str | None
+    results_key_id: str | None = None
 
 
 FOLDER = "file:///data/results"
@@ -55,6 +64,7 @@ def planned(origins: dict[int, Any], anywhere: bool = False, edges: str = "ab", 
         (Speaking("a", "n", None, None), ()),
         (Speaking("a", "n", "", None), ("host:n",)),
         (Speaking("a", "n", FOLDER, "1"), ("folder:1", "host:n", "folder:1 host:n")),
+        (Speaking("a", "n", "appliance:", None, "k"), ("host:n", "key:k", "host:n key:k")),
     ],
 )
 def test_an_agent_reads_its_folder_and_what_is_on_its_host(agent: Speaking, places: tuple[str, ...]) -> None:
@@ -70,6 +80,9 @@ def test_an_agent_reads_its_folder_and_what_is_on_its_host(agent: Speaking, plac
         ("shared+file:///srv/chosen", NORTH, None),
         ("s3://bucket/prefix", NORTH, None),
         (FOLDER, None, None),  # an agent of an earlier release doesn't say
+        ("appliance:", NORTH, None),
+        ("appliance:", {**NORTH, "results_key_id": "k"}, "key:k"),  # also where the agent's default is a folder
+        ("s3://bucket/prefix", {**NORTH, "results_key_id": "k"}, None),
     ],
 )
 def test_a_run_goes_on_where_a_value_that_it_needs_can_be_read(place: str, origin: Any, found: str | None) -> None:
@@ -87,6 +100,24 @@ def test_a_run_that_needs_a_folder_and_its_host_needs_both() -> None:
     found = planned({1: NORTH}, edges="ac bc", a=stored(), b=stored("file:///srv/chosen"), c=FAILED)
     assert found.place in places_of(Speaking("north", "n", FOLDER, "1"))
     assert (found.place, found.elsewhere) == ("folder:1 host:n", frozenset())
+
+
+def test_a_run_that_needs_what_is_sealed_and_a_folder_needs_both() -> None:
+    origin = {**NORTH, "results_key_id": "k"}
+    found = planned({1: origin}, edges="ac bc", a=stored(), b=stored("appliance:"), c=FAILED)
+    assert found.place in places_of(Speaking("north", "n", FOLDER, "1", "k"))
+    assert found.place not in places_of(Speaking("north", "n", FOLDER, "1"))
+
+
+def test_who_can_read_what_is_sealed_is_said_with_what_to_do() -> None:
+    origin = {**NORTH, "results_key_id": "k"}
+    assert place_in_words("key:k", ["north", "south"], origin) == (
+        "Only agents north, south can read the results in the appliance, which are sealed with the key of agent north, so no other takes the run."
+    )
+    assert "set APPLIANCE_BUNDLE_KEY_FILE to the same key file" in place_in_words("key:k", [], origin)
+    assert place_in_words("folder:1", ["north"], NORTH) == (
+        f"Only agent north can read the results in {FOLDER}, so no other takes the run."
+    )
 
 
 def test_of_several_places_the_one_with_most_values_wins_and_the_others_run_again() -> None:

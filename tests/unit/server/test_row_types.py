@@ -130,6 +130,7 @@ LABELLED = {
     "SecretUse",
     "SecretReader",
     "BundleRow",
+    "BundleFlow",
     "KeptResultRow",
 }
 """Rows whose names are labels or parameters of their statements."""

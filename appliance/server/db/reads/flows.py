@@ -38,7 +38,13 @@ _NAMES = OfMany(
     )
 )
 _WORK = (
-    select(_version.c.id, _version.c.storage, _flow.c.name.label("flow"), _project.c.name.label("project"))
+    select(
+        _version.c.id,
+        _version.c.storage,
+        _flow.c.name.label("flow"),
+        _flow.c.project_id,
+        _project.c.name.label("project"),
+    )
     .join(_flow, _flow.c.id == _version.c.flow_id)
     .join(_project, _project.c.id == _flow.c.project_id)
     .where(_version.c.id.in_(bindparam("versions", expanding=True)))

@@ -20,7 +20,7 @@ _SIZES = sql_cast(func.sum(_result.c.size), BigInteger)
 _project = metadata.tables["project"]
 _flow = metadata.tables["flow"]
 _run = metadata.tables["flow_run"]
-FACTS = (_result.c.id, _result.c.flow_run_id, _result.c.sha256, _result.c.size)
+FACTS = (_result.c.id, _result.c.flow_run_id, _result.c.sha256, _result.c.size, _result.c.sealed)
 
 
 def reader(session: Session, run_id: UUID) -> Reader | None:

@@ -27,6 +27,7 @@ class AgentRow(RowType):
     problems: list[str] | None
     results_url: str | None
     results_id: str | None
+    results_key_id: str | None
     state: str
     last_seen: datetime
     created: datetime
@@ -50,6 +51,7 @@ class NewAgent(TypedDict):
     problems: list[str] | None
     results_url: str | None
     results_id: str | None
+    results_key_id: str | None
     state: str
     last_seen: datetime
     created: datetime

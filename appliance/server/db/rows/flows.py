@@ -116,4 +116,5 @@ class VersionWork(RowType):
     id: UUID
     storage: JsonDocument
     flow: str
+    project_id: UUID
     project: str

@@ -16,6 +16,7 @@ class Facts(RowType):
     flow_run_id: UUID | None
     sha256: str
     size: int
+    sealed: bool
 
 
 class Content(RowType):

@@ -1,0 +1,41 @@
+"""The site's key, which authors and agents have and the server does not: an age identity, in a file that a setting names.
+
+What is derived from it says nothing about it, and is another one for each purpose. Deriving needs no library.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Mapping
+from uuid import UUID
+
+from appliance.kit import env
+
+SETTING = f"{env.BUNDLE_KEY}_FILE"
+_LINE = "AGE-SECRET-KEY-"
+_RESULTS = b"appliance: the results of a project, 1\0"
+_RESULTS_ID = b"appliance: which key seals results, 1"
+
+
+def read(environ: Mapping[str, str] | None = None) -> str | None:
+    """The identity, as text; empty if what is set has none, None if nothing is set. Raises ValueError if the file can't be read."""
+    prefix, _, name = env.BUNDLE_KEY.partition("_")
+    text = env.read(os.environ if environ is None else environ, prefix, (name.lower(),)).get(name.lower(), "")
+    lines = [line.strip() for line in text.splitlines()]
+    return next((line for line in lines if line.startswith(_LINE)), "") if any(lines) else None
+
+
+def derived(identity: str, purpose: bytes) -> bytes:
+    """A key of 32 bytes for this purpose."""
+    return hmac.digest(identity.encode(), purpose, "sha256")
+
+
+def results_key(identity: str, project_id: UUID) -> bytes:
+    """The key for the results of a project."""
+    return derived(identity, _RESULTS + project_id.bytes)
+
+
+def results_key_id(identity: str) -> str:
+    """What distinguishes this key from others, for the server, too."""
+    return derived(identity, _RESULTS_ID).hex()[:16]
