@@ -379,18 +379,18 @@ MOST_NAMED = 3
 def place_in_words(place: str, agents: Sequence[str], origin: JsonDocument | None) -> str:
     """Which agents can go on with a run that needs results at the place, in a sentence. `origin`: an attempt with results there."""
     known = origin or {}
-    where = known.get("results_url") or f"folders of host {known.get('host')}"
+    where, end = known.get("results_url") or f"folders of host {known.get('host')}", f"agent {known.get('agent')} wrote them"
+    what = f"the results in {where}"
     if place.startswith(_KEY):
-        where = f"the appliance, which are sealed with the key of agent {known.get('agent')}"
-        if not agents:
-            return f"No agent that is known can read the results in {where}: set APPLIANCE_BUNDLE_KEY_FILE to the same key file for one."
+        what = f"the results that agent {known.get('agent')} has sealed"
+        end = "set APPLIANCE_BUNDLE_KEY_FILE to the same key for one"
     if not agents:
-        return f"No agent that is known can read the results in {where}; agent {known.get('agent')} wrote them."
+        return f"No agent that is known can read {what}; {end}."
     first = ", ".join(agents[:MOST_NAMED]) + (
         f" and {len(agents) - MOST_NAMED} more" if len(agents) > MOST_NAMED else ""
     )
-    what = "Only agent" if len(agents) == 1 else "Only agents"
-    return f"{what} {first} can read the results in {where}, so no other takes the run."
+    who = "Only agent" if len(agents) == 1 else "Only agents"
+    return f"{who} {first} can read {what}, so no other takes the run."
 
 
 def readers_of(place: str, agents: Iterable[SpeakingAgent]) -> list[str]:

@@ -112,9 +112,9 @@ def test_a_run_that_needs_what_is_sealed_and_a_folder_needs_both() -> None:
 def test_who_can_read_what_is_sealed_is_said_with_what_to_do() -> None:
     origin = {**NORTH, "results_key_id": "k"}
     assert place_in_words("key:k", ["north", "south"], origin) == (
-        "Only agents north, south can read the results in the appliance, which are sealed with the key of agent north, so no other takes the run."
+        "Only agents north, south can read the results that agent north has sealed, so no other takes the run."
     )
-    assert "set APPLIANCE_BUNDLE_KEY_FILE to the same key file" in place_in_words("key:k", [], origin)
+    assert "set APPLIANCE_BUNDLE_KEY_FILE to the same key for one" in place_in_words("key:k", [], origin)
     assert place_in_words("folder:1", ["north"], NORTH) == (
         f"Only agent north can read the results in {FOLDER}, so no other takes the run."
     )
