@@ -17,11 +17,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from moto.server import ThreadedMotoServer
 
 from appliance import ApplianceResult, AzureResult, GCSResult, LocalResult, MemoryResult, Result, S3Result, SFTPResult
+from appliance.agents.run_keys import HandedKey
 from appliance.config import Settings
 from appliance.core.errors import ResultCorruptError, ResultError, ResultLocationError, ResultNotFoundError
 from appliance.core.packs import SMALL, ObjectPack, encode, parse
@@ -123,6 +125,15 @@ def appliance(sites: Sites, folder: Path) -> ApplianceResult:
     return ApplianceResult()
 
 
+def sealed(sites: Sites, folder: Path) -> ApplianceResult:
+    """The same with a key, so that the server gets nothing that it can read."""
+    work = result_doors.begun(sites.database, project=folder.name)
+    assert work.project_id is not None
+    key = HandedKey(UUID(str(work.project_id)), b"k" * 32)
+    doors.connect(result_doors.door(work, sites.appliance, key=key))
+    return ApplianceResult()
+
+
 PLACES: dict[str, Callable[[Sites, Path], Result]] = {
     "local": lambda _sites, folder: LocalResult(folder / "results"),
     "memory": lambda _sites, _folder: MemoryResult(),
@@ -131,6 +142,7 @@ PLACES: dict[str, Callable[[Sites, Path], Result]] = {
     "azure": lambda sites, folder: AzureResult("box", folder.name, **sites.blobs.azure()),
     "sftp": lambda sites, folder: sftp(sites, folder / "results"),
     "appliance": appliance,
+    "sealed": sealed,
 }
 
 

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 from uuid import UUID
 
+from appliance.agents.run_keys import HandedKey
 from appliance.agents.run_results import RunDoor
 from appliance.protocol.agents import Work
 from appliance.protocol.results import StoreResult
@@ -49,6 +50,6 @@ def stored(database: Database, work: Work, location: str, content: bytes, **fiel
     return UUID(str(row["id"]))
 
 
-def door(work: Work, url: str, stopping: Stopping | None = None) -> RunDoor:
-    """The door of an attempt."""
-    return RunDoor(url, work.run_token, UUID(str(work.flow_run_id)), work.attempt, stopping or Stopping())
+def door(work: Work, url: str, stopping: Stopping | None = None, key: HandedKey | None = None) -> RunDoor:
+    """The door of an attempt, with the key that its agent has handed to it."""
+    return RunDoor(url, work.run_token, UUID(str(work.flow_run_id)), work.attempt, stopping or Stopping(), key)
