@@ -208,7 +208,12 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
             lambda request: runs.slots(transport, assignment.flow_run_id, request), assignment.attempt, reporter
         )
         door = RunDoor(
-            assignment.url, assignment.token, assignment.flow_run_id, assignment.attempt, stopping, assignment.results_key
+            assignment.url,
+            assignment.token,
+            assignment.flow_run_id,
+            assignment.attempt,
+            stopping,
+            assignment.results_key,
         )
         doors.connect(door)
         ask = asker(transport, assignment.flow_run_id, assignment.attempt, stopping)

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from appliance.agents.run_keys import HandedKey
 from appliance.agents.run_secrets import PATIENCE, Stopping
 from appliance.client import results
 from appliance.client.errors import ClientError, Outage, Refused, ServerFault, TooManyRequests, Unavailable
 from appliance.client.transport import Transport
-from appliance.agents.run_keys import HandedKey
 from appliance.engine.results.doors import DoorError, Kept
 from appliance.engine.results.sealed import ResultKey
 from appliance.kit import clock

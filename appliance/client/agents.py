@@ -28,7 +28,9 @@ from appliance.protocol.message import Page
 def enrol(transport: Transport, request: Enrol) -> Enrolled:
     """Register the agent with the server. The same name means the same agent. A server of an earlier release does not know all that agents say of
     themselves, and gets none of that."""
-    older = msgspec.structs.replace(request, storages=None, problems=[], results_url=None, results_id="", results_key_id="")
+    older = msgspec.structs.replace(
+        request, storages=None, problems=[], results_url=None, results_id="", results_key_id=""
+    )
     oldest = msgspec.structs.replace(older, roots=None, closed=[], env_names=None, projects=[])
     for said, shorter in ((request, older), (older, oldest)):
         try:

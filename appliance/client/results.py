@@ -62,11 +62,11 @@ def each(
     left: int | None = limit
     after: str | None = None
     while left is None or left > 0:
-        found, after = page(
+        views, after = page(
             transport, project, prefix=prefix, limit=PAGE if left is None else min(PAGE, left), after=after
         )
-        yield from found
-        left = None if left is None else left - len(found)
+        yield from views
+        left = None if left is None else left - len(views)
         if after is None:
             return
 

@@ -114,7 +114,9 @@ def test_a_run_goes_on_only_where_the_key_is(
     with host(server, tmp_path / "east", none):
         assert server.ended(moved).state_type == "FAILED", "what others share is sealed, too"
         refused = [line.message for line in flow_runs.logs(server.client, moved)]
-        assert any("there is no key here to open it; set APPLIANCE_BUNDLE_KEY_FILE" in line for line in refused), refused
+        assert any("there is no key here to open it; set APPLIANCE_BUNDLE_KEY_FILE" in line for line in refused), (
+            refused
+        )
         reading = server.ended(server.create("reading"))
         assert reading.state_type == "FAILED"
         view = flow_runs.get(server.client, waiting)

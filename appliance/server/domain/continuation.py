@@ -379,7 +379,10 @@ MOST_NAMED = 3
 def place_in_words(place: str, agents: Sequence[str], origin: JsonDocument | None) -> str:
     """Which agents can go on with a run that needs results at the place, in a sentence. `origin`: an attempt with results there."""
     known = origin or {}
-    where, end = known.get("results_url") or f"folders of host {known.get('host')}", f"agent {known.get('agent')} wrote them"
+    where, end = (
+        known.get("results_url") or f"folders of host {known.get('host')}",
+        f"agent {known.get('agent')} wrote them",
+    )
     what = f"the results in {where}"
     if place.startswith(_KEY):
         what = f"the results that agent {known.get('agent')} has sealed"

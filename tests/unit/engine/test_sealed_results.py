@@ -56,7 +56,9 @@ class Server:
 
 @pytest.fixture
 def keys(tmp_path: Path) -> dict[str, RunKeys]:
-    return {name: RunKeys(sealing.new_key(tmp_path / f"{name}.key")) for name in ("site", "other")} | {"none": RunKeys()}
+    return {name: RunKeys(sealing.new_key(tmp_path / f"{name}.key")) for name in ("site", "other")} | {
+        "none": RunKeys()
+    }
 
 
 @pytest.fixture
@@ -105,7 +107,10 @@ def test_what_was_kept_before_there_was_a_key_stays_readable(server: Server, key
 @pytest.mark.parametrize(
     ("agent", "sentence"),
     [
-        ("none", "it is sealed, and there is no key here to open it; set APPLIANCE_BUNDLE_KEY_FILE to the site's key file"),
+        (
+            "none",
+            "it is sealed, and there is no key here to open it; set APPLIANCE_BUNDLE_KEY_FILE to the site's key file",
+        ),
         ("other", "it was sealed with another key than the one in APPLIANCE_BUNDLE_KEY_FILE"),
     ],
 )
@@ -162,7 +167,9 @@ def test_an_agent_whose_key_cannot_be_used_keeps_nothing_unsealed(server: Server
         keys = RunKeys.here({sealing.SETTING: str(tmp_path / name)})
         assert keys.id == "" and why in keys.problem
         server.use(keys)
-        with pytest.raises(ResultError, match=f"since they can't be sealed: APPLIANCE_BUNDLE_KEY_FILE names a file .*{why[-9:]}"):
+        with pytest.raises(
+            ResultError, match=f"since they can't be sealed: APPLIANCE_BUNDLE_KEY_FILE names a file .*{why[-9:]}"
+        ):
             PLACE.store(SECRET, "x")
         assert server.kept == {}
     assert RunKeys.here({}).problem == ""

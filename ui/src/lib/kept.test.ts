@@ -6,7 +6,7 @@ describe("what is kept", () => {
     expect([1, 1023, 1024, 3 * 2 ** 20].map(bytesInWords)).toEqual(["1 byte", "1,023 bytes", "1 KB", "3.0 MB"]);
   });
 
-  it("is told with its limits, of which 0 is none", () => {
+  it("has its limits named, of which 0 is none", () => {
     const total = { count: 2, bytes: 2048 };
     expect(
       totalInWords(total, "result", [

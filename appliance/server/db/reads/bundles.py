@@ -36,10 +36,10 @@ def page(session: Session, limit: int, after: str | None) -> RowPage[BundleRow]:
 
 def flows(session: Session, ids: Collection[UUID]) -> Mapping[UUID, Sequence[BundleFlow]]:
     """For each bundle, the flows with a version that names it, by name, at most MOST_FLOWS."""
-    found: defaultdict[UUID, list[BundleFlow]] = defaultdict(list)
+    by_bundle: defaultdict[UUID, list[BundleFlow]] = defaultdict(list)
     for row in _flows(session, ids) if ids else ():
-        found[row.bundle_id].append(row)
-    return found
+        by_bundle[row.bundle_id].append(row)
+    return by_bundle
 
 
 def _flows(session: Session, ids: Collection[UUID]) -> Sequence[BundleFlow]:

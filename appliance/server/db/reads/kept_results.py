@@ -57,7 +57,9 @@ def page(
 ) -> RowPage[KeptResultRow]:
     """Results, the newest first: all, or those of one project, of which those whose locations begin with the prefix. Raises Invalid."""
     if prefix and project is None:
-        raise Invalid("Results are listed by the beginning of their location within one project; say which project, too.")
+        raise Invalid(
+            "Results are listed by the beginning of their location within one project; say which project, too."
+        )
     named = {"project": _project.c.name, "flow_run": _run.c.name, "flow_id": _run.c.flow_id, "flow": _flow.c.name}
     columns = [named[name].label(name) if name in named else _result.c[name] for name in KeptResultRow.__annotations__]
     query = (

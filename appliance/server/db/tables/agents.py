@@ -34,7 +34,9 @@ class Agent(SQLModel, table=True):
     problems: list[str] | None = Field(default=None, sa_type=Texts)  # what it found wrong when it started
     results_url: str | None = Field(default=None, sa_type=LongText)  # where its runs store results by default
     results_id: str | None = Field(default=None, max_length=100)  # the same for agents that share that folder
-    results_key_id: str | None = Field(default=None, max_length=32)  # the same for agents that can read each other's sealed ones
+    results_key_id: str | None = Field(
+        default=None, max_length=32
+    )  # the same for agents that can read each other's sealed ones
     state: str = Field(default="online", max_length=20)  # online, draining, quarantined
     last_seen: datetime = Field(sa_type=Time)
     created: datetime = Field(sa_type=Time)

@@ -18,7 +18,9 @@ class KeptResult(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("project_id", "location"),
         Index("ix_kept_result_flow_run_id_size", "flow_run_id", "size"),  # sums of a run need nothing else
-        Index("ix_kept_result_project_id_id_location", "project_id", "id", "location"),  # lists of a project, by location, too
+        Index(
+            "ix_kept_result_project_id_id_location", "project_id", "id", "location"
+        ),  # lists of a project, by location, too
     )
 
     id: UUID = Field(sa_type=Id, primary_key=True)
