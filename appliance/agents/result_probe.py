@@ -11,6 +11,7 @@ from pathlib import Path
 from appliance.core.errors import ResultError
 from appliance.core.results import PROBE, Result
 from appliance.engine.results.addresses import result_from_url
+from appliance.engine.results.appliance import ApplianceResult
 from appliance.engine.results.local import LocalResult
 
 _logger = logging.getLogger("appliance.agent")
@@ -20,7 +21,8 @@ def results_problem(url: str) -> str:
     """Why results can't be stored there, in a sentence; empty if nothing is known against it. Nothing is written."""
     try:
         place: Result = result_from_url(url)
-        place.has(PROBE)
+        if not isinstance(place, ApplianceResult):  # the server itself, to which only runs are connected
+            place.has(PROBE)
     except ResultError as error:
         return f"Runs can't store their results: {error}"
     folder = place.folder if isinstance(place, LocalResult) else None

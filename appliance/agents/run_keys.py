@@ -29,7 +29,7 @@ class RunKeys:
         try:
             return cls(sealing.key_of(os.environ if environ is None else environ))
         except (KeyMissing, MissingExtra) as error:
-            return cls(problem=f"The appliance keeps no results of runs here, since they can't be sealed: {error}")
+            return cls(problem=f"Results that the appliance keeps can't be sealed or opened by runs here: {error}")
 
     @property
     def id(self) -> str:

@@ -66,7 +66,7 @@ class ResultKey:
         except InvalidTag:
             raise NoKey(
                 f"it was sealed with another key than the one in {SETTING}, or for another location, or was changed; "
-                "give the agent the key with which it was sealed, or run its task again"
+                "give the agent the key with which it was sealed, or delete the result"
             ) from None
 
     def _place(self, location: str) -> bytes:

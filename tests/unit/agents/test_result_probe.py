@@ -18,6 +18,13 @@ def test_nothing_is_said_of_a_folder_that_can_be_written_or_made(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nothing_is_said_of_the_appliance_itself_to_which_only_runs_are_connected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("APPLIANCE_URL", "http://127.0.0.1:1")
+    assert results_problem("appliance:") == ""
+
+
 def test_a_place_that_can_not_be_one_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert results_problem("ftp://host/folder").startswith("Runs can't store their results: The address")

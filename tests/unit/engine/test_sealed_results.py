@@ -168,7 +168,8 @@ def test_an_agent_whose_key_cannot_be_used_keeps_nothing_unsealed(server: Server
         assert keys.id == "" and why in keys.problem
         server.use(keys)
         with pytest.raises(
-            ResultError, match=f"since they can't be sealed: APPLIANCE_BUNDLE_KEY_FILE names a file .*{why[-9:]}"
+            ResultError,
+            match=f"can't be sealed or opened by runs here: APPLIANCE_BUNDLE_KEY_FILE names a file .*{why[-9:]}",
         ):
             PLACE.store(SECRET, "x")
         assert server.kept == {}
