@@ -247,7 +247,7 @@ def test_a_run_waits_for_a_server_that_is_away_until_it_must_stop(database: Data
         port = server.getsockname()[1]
     stopping = Briefly()
     with pytest.raises(DoorError, match="can't be reached"):
-        door(work, f"http://127.0.0.1:{port}", stopping).has("x", None)
+        door(work, f"http://127.0.0.1:{port}", stopping).find("x", None)
     assert stopping.waits == 3
 
 

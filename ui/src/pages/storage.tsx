@@ -121,7 +121,7 @@ interface PartProps {
 /** One of the two tables, with what it adds up to. */
 function Part({ title, total, query, what, isEmpty, filter, children }: PartProps) {
   return (
-    <>
+    <div className="kept-part">
       <div className="page-head">
         <h2>{title}</h2>
         <span className="muted">{total}</span>
@@ -145,6 +145,6 @@ function Part({ title, total, query, what, isEmpty, filter, children }: PartProp
           </div>
         )}
       </div>
-    </>
+    </div>
   );
 }

@@ -3,10 +3,11 @@ import type { Bundle } from "../../api/kept";
 import { counted } from "../../lib/counted";
 import { bytesInWords } from "../../lib/kept";
 import { Instant } from "../../ui/instant";
+import "./storage.css";
 
 export function BundlesTable({ bundles }: { bundles: readonly Bundle[] }) {
   return (
-    <table className="table wrap-table">
+    <table className="table wrap-table kept-table">
       <thead>
         <tr>
           <th scope="col">Project</th>
@@ -26,7 +27,7 @@ export function BundlesTable({ bundles }: { bundles: readonly Bundle[] }) {
             <th scope="row" className="mono" title={bundle.digest}>
               {bundle.digest.slice(0, 12)} {bundle.sealed && <span className="mark">Sealed</span>}
             </th>
-            <td className="right number">{bytesInWords(bundle.size)}</td>
+            <td className="right number nowrap">{bytesInWords(bundle.size)}</td>
             <td className="nowrap">
               <Instant at={bundle.created} />
             </td>

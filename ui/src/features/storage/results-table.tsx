@@ -3,6 +3,7 @@ import { Button } from "react-aria-components";
 import type { KeptResult } from "../../api/kept";
 import { bytesInWords } from "../../lib/kept";
 import { Instant } from "../../ui/instant";
+import "./storage.css";
 
 interface Props {
   results: readonly KeptResult[];
@@ -12,7 +13,7 @@ interface Props {
 
 export function ResultsTable({ results, isEditable, onDelete }: Props) {
   return (
-    <table className="table wrap-table">
+    <table className="table wrap-table kept-table">
       <thead>
         <tr>
           <th scope="col">Project</th>
@@ -37,7 +38,7 @@ export function ResultsTable({ results, isEditable, onDelete }: Props) {
             <th scope="row" className="mono">
               {result.location} {result.sealed && <span className="mark">Sealed</span>}
             </th>
-            <td className="right number">{bytesInWords(result.size)}</td>
+            <td className="right number nowrap">{bytesInWords(result.size)}</td>
             <td>
               <Owner result={result} />
             </td>
