@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 from appliance.cli.separation import Separation
 from appliance.cli.token_pipe import FORK, TokenPipe
 from appliance.config import Settings
-from appliance.kit import clock, crash, env, hidden_memory, lifecycle
+from appliance.kit import clock, crash, env, hidden_memory, lifecycle, site_key
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -215,6 +215,8 @@ def _stop_one(process: ForkProcess, seconds: float) -> bool:
 
 
 def _child(name: str, work: Callable[[], int | None], supervisor: int, enter: Callable[[], None]) -> None:
+    if name == "agent":
+        site_key.hold(os.environ)
     enter()  # first, because the kernel forgets at a change of the user with whom a process wants to die
     hidden_memory.hide()
     lifecycle.die_with(supervisor)  # immediately: the next start must find the port and the data directory free

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from uuid import UUID
 
 from appliance.kit import env
@@ -20,10 +21,22 @@ _RESULTS_ID = b"appliance: which key seals results, 1"
 
 def read(environ: Mapping[str, str] | None = None) -> str | None:
     """The identity, as text; empty if what is set has none, None if nothing is set. Raises ValueError if the file can't be read."""
-    prefix, _, name = env.BUNDLE_KEY.partition("_")
-    text = env.read(os.environ if environ is None else environ, prefix, (name.lower(),)).get(name.lower(), "")
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in _text(os.environ if environ is None else environ).splitlines()]
     return next((line for line in lines if line.startswith(_LINE)), "") if any(lines) else None
+
+
+def hold(environ: MutableMapping[str, str]) -> None:
+    """Put the key in the place of its file's name, if this process can read the file: once it has become another user, it can't, and neither can what
+    that user runs."""
+    with suppress(ValueError):
+        if SETTING in environ and (text := _text(environ)):
+            del environ[SETTING]
+            environ[env.BUNDLE_KEY] = text
+
+
+def _text(environ: Mapping[str, str]) -> str:
+    prefix, _, name = env.BUNDLE_KEY.partition("_")
+    return env.read(environ, prefix, (name.lower(),)).get(name.lower(), "")
 
 
 def derived(identity: str, purpose: bytes) -> bytes:

@@ -17,6 +17,7 @@ from appliance.engine.results.appliance import ApplianceResult
 from appliance.engine.results.doors import DoorError, Kept
 from appliance.engine.results.run_packs import RunPacks
 from appliance.engine.results.sealed import NoKey, ResultKey
+from appliance.kit import site_key
 from appliance.packaging import sealing
 
 PROJECT, RUN = uuid4(), str(uuid4())
@@ -174,6 +175,17 @@ def test_an_agent_whose_key_cannot_be_used_keeps_nothing_unsealed(server: Server
             PLACE.store(SECRET, "x")
         assert server.kept == {}
     assert RunKeys.here({}).problem == ""
+
+
+def test_an_agent_that_becomes_another_user_holds_the_key_before(tmp_path: Path) -> None:
+    site = sealing.new_key(tmp_path / "site.key")
+    environ = {sealing.SETTING: str(tmp_path / "site.key")}
+    site_key.hold(environ)
+    (tmp_path / "site.key").unlink()
+    assert sealing.SETTING not in environ and RunKeys.here(environ).id == RunKeys(site).id
+    gone = {sealing.SETTING: str(tmp_path / "site.key")}
+    site_key.hold(gone)
+    assert "can't be read" in RunKeys.here(gone).problem, "the agent says so"
 
 
 def test_outside_of_a_run_the_setting_of_the_process_opens_it(
