@@ -33,6 +33,7 @@ _OTHER_VARIABLES = (
         "run_code",
         "run_code_dir",
         "run_hidden",
+        "run_limits",
     ),  # set by agents for the processes that they start
 )
 _SECRETS = "secret_"

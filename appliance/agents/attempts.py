@@ -31,6 +31,7 @@ class AttemptRecord(msgspec.Struct, kw_only=True):
     attempt: int
     pid: int
     identity: str = msgspec.field(name="born")
+    limits: dict[str, int] = {}
     token: str = ""  # to deliver the reports that the process left in its spool; kept in a file of its own
 
 
@@ -126,6 +127,8 @@ def exit_report(
         code = recorded_exit_code(directory)
         if code is None and not reason:
             reason = f"The run's process has ended. {_ABNORMAL_TEXT}"
+    if signal_name == "SIGXCPU" and "cpu_seconds" in record.limits:
+        reason = f"The run's process was killed by SIGXCPU: it has used its limit, cpu_seconds={record.limits['cpu_seconds']}."
     return Exited(
         flow_run_id=record.flow_run_id,
         attempt=record.attempt,

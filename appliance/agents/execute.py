@@ -43,7 +43,7 @@ from appliance.engine.tracked.logs import RunLog, reported
 from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.slots import TaskSlots
 from appliance.engine.tracked.spool import FILE_NAME
-from appliance.kit import clock, crash, hidden_memory, lifecycle, logs
+from appliance.kit import clock, crash, hidden_memory, lifecycle, logs, process_limits
 from appliance.kit.backoff import delays
 from appliance.kit.errors import ApplianceError
 from appliance.packaging.loading import load_flow
@@ -144,6 +144,7 @@ def main() -> int:
     crash.arm_from(os.environ)
     crash.point("runner.start")
     assignment = Assignment.take(os.environ)
+    process_limits.apply(json.loads(os.environ.pop("APPLIANCE_RUN_LIMITS", "{}")))
     secrets.hide_all(os.environ)
     logs.configure()
     stopping = Stopping(assignment.directory)

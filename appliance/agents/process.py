@@ -46,7 +46,7 @@ from appliance.core.flow_file import FlowFile
 from appliance.engine.results.addresses import result_from_url
 from appliance.engine.results.folder_identity import identity_of
 from appliance.engine.results.local import LocalResult
-from appliance.kit import crash, environment_names
+from appliance.kit import crash, environment_names, process_limits
 from appliance.kit.environment_names import EVERY_ORDINARY, refused_name
 from appliance.packaging.loading import code_problem
 from appliance.packaging.storage import identity
@@ -194,6 +194,9 @@ class ProcessAgent(Agent):
         name = refused_name(config.env, self.env_names)
         if name:
             raise StartFailed(environment_names.refusal(name, "this agent", self.env_names))
+        excess = process_limits.excess(run_configs.limits_of(config))
+        if excess:
+            raise StartFailed(excess)
         if isinstance(place, FetchedCode) or run_configs.environment_of(config) is not None:
             self._preparations.add(work, directory)
         else:
@@ -266,6 +269,7 @@ class ProcessAgent(Agent):
 
     def _launch(self, work: Work, config: RunConfigDocument, directory: Path, prepared: Prepared) -> LiveProcess:
         cwd = _working_directory(prepared.place or work.storage, config, directory, self.roots)
+        limits = run_configs.limits_of(config)
         environ = self._environ(work, config, directory) | _code(directory, prepared)
         python, visible, pool, held = self._python, self._inherited(), self._pool, []
         if (environment := prepared.environment) is not None:
@@ -274,11 +278,11 @@ class ProcessAgent(Agent):
         if pool is not None:
             try:
                 pid, handle = pool.start(environ, cwd, directory / OUTPUT)
-                return LiveProcess(_record(work, pid), directory, handle, pool=pool)
+                return LiveProcess(_record(work, pid, limits), directory, handle, pool=pool)
             except PoolUnusable as error:
                 _logger.info("Run %s starts cold: %s.", work.name, error)
         child = _start_cold(python, environ, cwd, directory / OUTPUT, visible, held)
-        return LiveProcess(_record(work, child.pid), directory, os.pidfd_open(child.pid), child)
+        return LiveProcess(_record(work, child.pid, limits), directory, os.pidfd_open(child.pid), child)
 
     def _environ(self, work: Work, config: RunConfigDocument, directory: Path) -> dict[str, str]:
         """The agent's own environment without the appliance's settings, plus those of runs, secrets, the flow's variables, and the attempt."""
@@ -296,6 +300,7 @@ class ProcessAgent(Agent):
             "APPLIANCE_URL": self._transport.url,
             **({"APPLIANCE_RUN_HIDDEN": "1"} if self._hidden else {}),
             **self._run_keys.variables(work.project_id),
+            **({"APPLIANCE_RUN_LIMITS": json.dumps(limits)} if (limits := run_configs.limits_of(config)) else {}),
         }
 
     def _inherited(self) -> dict[str, str]:
@@ -414,10 +419,14 @@ def _working_directory(storage: Mapping[str, Any], config: RunConfigDocument, di
     return folder if folder.is_dir() else directory
 
 
-def _record(work: Work, pid: int) -> AttemptRecord:
-    identity = process_identity(pid) if pid else ""
+def _record(work: Work, pid: int, limits: Mapping[str, int] | None = None) -> AttemptRecord:
     return AttemptRecord(
-        flow_run_id=work.flow_run_id, attempt=work.attempt, pid=pid, identity=identity, token=work.run_token
+        flow_run_id=work.flow_run_id,
+        attempt=work.attempt,
+        pid=pid,
+        identity=process_identity(pid) if pid else "",
+        limits=dict(limits or {}),
+        token=work.run_token,
     )
 
 

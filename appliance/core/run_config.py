@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from os import PathLike, fspath
 from typing import Any, ClassVar
 
 from appliance.kit import options
 from appliance.kit.run_environment import env_problem
 from appliance.protocol.environments import normalized, python_problem, requirements_problem
+from appliance.protocol.run_limits import limits_problem
 
 
 class RunConfig:
@@ -38,12 +40,18 @@ class ProcessRun(RunConfig):
     With `python`, `requirements`, or `lock`, it gets an environment of its own, which has the SDK and these packages: `python` is a version such as
     "3.12" or the path of an interpreter, by default the agent's; `requirements` are names with pins, such as "pandas==2.2.3"; and `lock` is the file
     that has them instead, from the folder of the project or, without one, of the flow. It is read when the flow is registered.
+
+    `limits` are what the process may use, such as `{"memory": "2Gi", "cpu_seconds": 3600, "open_files": 1024, "processes": 256, "file_size": "10Gi"}`:
+    each of its processes gets no more. They can only lower what the agent's processes have.
     """
 
     kind = "process"
     python: str | None = None
     requirements: Sequence[str] = ()
-    lock: str | None = None  # as the two before only in objects that are given one: earlier releases saved them without
+    lock: str | None = None
+    limits: Mapping[
+        str, int | str
+    ] = {}  # as those before only in objects that are given one: earlier releases saved them without
 
     def __init__(
         self,
@@ -53,6 +61,7 @@ class ProcessRun(RunConfig):
         python: str | None = None,
         requirements: Iterable[str] = (),
         lock: str | PathLike[str] | None = None,
+        limits: Mapping[str, int | str] | None = None,
     ) -> None:
         super().__init__(env, labels)
         self.working_dir = options.text("working_dir", working_dir)
@@ -61,18 +70,24 @@ class ProcessRun(RunConfig):
             "python": options.text("python", python),
             "requirements": sorted({*map(normalized, options.strings("requirements", requirements))}),
             "lock": None if lock is None else fspath(lock),
+            "limits": {name: _plain(amount) for name, amount in sorted(options.mapping("limits", limits).items())},
         }
-        vars(self).update({name: value for name, value in own.items() if value not in (None, [])})
+        vars(self).update({name: value for name, value in own.items() if value not in (None, [], {})})
         if self.lock is not None and self.requirements:
             raise ValueError("A run config has either requirements or a lock; put the requirements into the lock.")
-        problem = python_problem(self.python) or requirements_problem(self.requirements)
+        problem = python_problem(self.python) or requirements_problem(self.requirements) or limits_problem(self.limits)
         if problem:
             raise ValueError(problem)
 
     def to_document(self) -> dict[str, Any]:
         document = super().to_document() | {"working_dir": self.working_dir}
-        own = {"python": self.python, "requirements": self.requirements, "lock": self.lock}
+        own = {"python": self.python, "requirements": self.requirements, "lock": self.lock, "limits": self.limits}
         return document | {name: value for name, value in own.items() if value}
+
+
+def _plain(amount: Any) -> Any:
+    """A whole number of any kind, such as numpy's, as an int."""
+    return int(amount) if isinstance(amount, Integral) and not isinstance(amount, bool) else amount
 
 
 class LocalRun(ProcessRun):

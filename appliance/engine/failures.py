@@ -12,6 +12,7 @@ from types import TracebackType
 from appliance.core import masking
 from appliance.core.async_functions import discard
 from appliance.core.states import Failed, Mapped, State
+from appliance.kit import process_limits
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _AROUND = (_PACKAGE, str(Path(sysconfig.get_path("stdlib"), "asyncio")))
@@ -22,8 +23,9 @@ _MAX_TRACEBACK = 32_000
 
 
 def failed_state(error: BaseException, cls: type[Failed] = Failed) -> Failed:
-    """The failed state of a task whose code raised `error`."""
-    return cls(message=summary(error), result=error, data=describe(error))
+    """The failed state of a task whose code raised `error`, with the limit of the run from which that came."""
+    parts = (summary(error), process_limits.explanation(error))
+    return cls(message=" ".join(filter(None, parts)), result=error, data=describe(error))
 
 
 def handler_failure(error: BaseException) -> Failed:

@@ -8,18 +8,18 @@ from appliance.core.run_config import LocalRun, ProcessRun, UniversalRun
 from appliance.kit.option_names import refuse_unknown
 from appliance.protocol.run_config import decode, said
 
-_OF_ENVIRONMENTS = ("python", "requirements", "lock")
+_OF_PROCESSES = ("python", "requirements", "lock", "limits")
 
 
 def run_config_of(place: str, table: dict[str, Any]) -> dict[str, Any]:
     """The document of a flow's run config, without labels, which are said beside it. Raises TypeError or ValueError, in one sentence."""
-    if any(name in table for name in _OF_ENVIRONMENTS) and table.get("type", "process") == "process":
-        refuse_unknown(place, table, ("type", "env", "working_dir", *_OF_ENVIRONMENTS))
+    if any(name in table for name in _OF_PROCESSES) and table.get("type", "process") == "process":
+        refuse_unknown(place, table, ("type", "env", "working_dir", *_OF_PROCESSES))
         document = ProcessRun(**{name: item for name, item in table.items() if name != "type"}).to_document()
         return {name: item for name, item in document.items() if name != "labels"}
     if "type" in table:
         return override_of(place, table)
-    refuse_unknown(place, table, ("type", "env", "working_dir", *_OF_ENVIRONMENTS))
+    refuse_unknown(place, table, ("type", "env", "working_dir", *_OF_PROCESSES))
     env, folder = table.get("env"), table.get("working_dir")
     config = UniversalRun(env) if folder is None else LocalRun(env, working_dir=folder)
     return {name: item for name, item in config.to_document().items() if name != "labels"}

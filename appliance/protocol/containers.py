@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 
 MOST_LISTED = 50
 MOST_TEMPLATE = 65_536
@@ -16,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,252}", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _BYTES = re.compile(r"\d{1,15}(\.\d{1,6})?[bkmg]?", re.IGNORECASE)
-_QUANTITY = re.compile(r"\d{1,15}(\.\d{1,9})?(m|k|[KMGTPE]i?)?")
+_QUANTITY = re.compile(r"(?P<number>\d{1,15}(?:\.\d{1,9})?)(?P<unit>m|k|[KMGTPE]i?)?")
 _VOLUME = re.compile(r"(?P<source>/[^:\0]*|[A-Za-z0-9][\w.-]*):(?P<target>/[^:\0]*)(:(ro|rw))?", re.ASCII)
 
 
@@ -61,6 +62,16 @@ def bytes_problem(option: str, amount: str) -> str:
 def quantity_problem(option: str, amount: str) -> str:
     """The same of a quantity, as Kubernetes writes it."""
     return _first(option, [amount], _QUANTITY, 'write a number and a unit, as in "500m" or "2Gi".')
+
+
+def bytes_in(amount: str) -> int | None:
+    """The bytes in a quantity, as Kubernetes writes it; None if it is not an amount of bytes."""
+    match = _QUANTITY.fullmatch(amount)
+    if match is None or match["unit"] == "m":
+        return None
+    unit = match["unit"] or ""
+    power = "KMGTPE".index(unit[0].upper()) + 1 if unit else 0
+    return int(Decimal(match["number"]) * (1024 if unit.endswith("i") else 1000) ** power)
 
 
 def choice_problem(option: str, value: str, choices: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from appliance.kit.run_environment import env_problem
-from appliance.protocol import containers, environments
+from appliance.protocol import containers, environments, run_limits
 
 Kind = Literal["universal", "process", "local", "docker", "kubernetes"]
 
@@ -29,15 +29,17 @@ class RunConfigDocument(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
 
 
 class ProcessDocument(RunConfigDocument, tag="process"):
-    """A process on the agent's machine, in an environment of its own if it names a Python or packages."""
+    """A process on the agent's machine, in an environment of its own if it names a Python or packages, with `limits` of its resources."""
 
     python: str | None = None
     requirements: list[str] = []
+    limits: dict[str, int | str] = {}
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
         yield environments.python_problem(self.python)
         yield environments.requirements_problem(self.requirements)
+        yield run_limits.limits_problem(self.limits)
 
 
 class LocalDocument(ProcessDocument, tag="local"):
@@ -149,6 +151,11 @@ def environment_of(config: RunConfigDocument) -> ProcessDocument | None:
     if isinstance(config, ProcessDocument) and (config.python is not None or config.requirements):
         return config
     return None
+
+
+def limits_of(config: RunConfigDocument) -> dict[str, int]:
+    """The limits of a run's process, as bytes, seconds, and numbers."""
+    return run_limits.amounts(config.limits) if isinstance(config, ProcessDocument) else {}
 
 
 def decode(document: Mapping[str, Any]) -> RunConfigDocument:

@@ -147,7 +147,12 @@ HOLIDAYS = Calendar(holidays=["12-25"])
 NIGHT = Blackout("01:00", "02:00")
 COMMON: dict[str, Any] = {"parameters": {"n": 1}, "labels": ["big"], "timezone": "Europe/Berlin"}
 LIMITS = {"start_date": SOON, "end_date": SOON + DAY}
-PACKAGES = {"python": "3.12", "requirements": ["pandas==2.2.3"], "lock": "requirements.lock"}
+OF_PROCESSES = {
+    "python": "3.12",
+    "requirements": ["pandas==2.2.3"],
+    "lock": "requirements.lock",
+    "limits": {"memory": "2Gi"},
+}
 PLACE: dict[str, Any] = {"location": "{x}", "serializer": JSONSerializer()}
 BUCKET: dict[str, Any] = {"bucket": "other", "prefix": "p", "options": {"a": 1}, "client_options": {"b": 1}, **PLACE}
 VALUES: dict[str, dict[str, Any]] = {
@@ -204,11 +209,11 @@ VALUES: dict[str, dict[str, Any]] = {
         "image_pull_policy": "Always",
     },
     "LocalResult": {"dir": "/folder", "shared": True, **PLACE},
-    "LocalRun": {"env": {"A": "1"}, "labels": ["big"], "working_dir": "/folder", **PACKAGES},
+    "LocalRun": {"env": {"A": "1"}, "labels": ["big"], "working_dir": "/folder", **OF_PROCESSES},
     "MemoryResult": PLACE,
     "PandasSerializer": {"file_type": "json", "write_options": {"a": 1}, "read_options": {"b": 1}},
     "ProcessExecutor": {"max_workers": 3},
-    "ProcessRun": {"env": {"A": "1"}, "labels": ["big"], "working_dir": "/folder", **PACKAGES},
+    "ProcessRun": {"env": {"A": "1"}, "labels": ["big"], "working_dir": "/folder", **OF_PROCESSES},
     "RRuleClock": {"rrule": "FREQ=WEEKLY", **COMMON, **LIMITS},
     "ResourceManager": {
         "resource_class": type("Other", (Resource,), {}),

@@ -27,6 +27,7 @@ def test_a_local_run_is_registered_as_it_always_was() -> None:
         (UniversalRun(), run_config.RunConfigDocument),
         (ProcessRun(working_dir="/srv"), ProcessDocument),
         (LocalRun(), ProcessDocument),
+        (ProcessRun(limits={"memory": "1.5Gi", "open_files": 64}), ProcessDocument),
         (DockerRun("registry:5000/etl:1@sha256:00", ["a"], gpus=1, cpus=2, memory="2g"), DockerDocument),
         (KubernetesRun(job_template={"kind": "Job"}, cpu_limit="1.5", memory_limit="1Gi"), KubernetesDocument),
     ],
@@ -49,6 +50,19 @@ def test_what_code_says_can_be_read_on_the_wire(config: UniversalRun, kind: type
         (lambda: DockerRun(command=["x"] * 51), "command has too many or too long items"),
         (lambda: DockerRun(env={"PATH": "/"}), "env can't set PATH"),
         (lambda: DockerRun(working_dir="a\0"), "working_dir contains a NUL character"),
+        (lambda: ProcessRun(limits={"ram": "2Gi"}), "limits can't have 'ram'; the limits are memory, cpu_seconds"),
+        (
+            lambda: ProcessRun(limits={"memory": "512m"}),
+            "The limit memory can't be '512m'; write bytes, as in \"512Mi\"",
+        ),
+        (lambda: ProcessRun(limits={"memory": "64Mi"}), "The limit memory can't be 64Mi; a run needs 256Mi or more"),
+        (lambda: ProcessRun(limits={"cpu_seconds": 0}), "The limit cpu_seconds can't be 0; a run needs 1 or more"),
+        (
+            lambda: ProcessRun(limits={"open_files": "many"}),
+            "The limit open_files can't be 'many'; write a whole number",
+        ),
+        (lambda: ProcessRun(limits={"processes": True}), "The limit processes can't be 'True'"),
+        (lambda: ProcessRun(limits={"file_size": 2**63}), "The limit file_size can't be 9223372036854775808"),
         (lambda: KubernetesRun(namespace="No_Such"), "namespace 'No_Such' is not valid"),
         (lambda: KubernetesRun(cpu_request="half"), "cpu_request 'half' is not valid"),
         (lambda: KubernetesRun(memory_limit="2 GB"), "memory_limit '2 GB' is not valid"),
@@ -71,8 +85,23 @@ def test_what_can_not_be_meant_is_refused_in_code(make: Any, sentence: str) -> N
         {"type": "process", "image": "x"},
         {"type": "vertex"},
         {"type": "docker", "gpus": "some"},
+        {"type": "docker", "limits": {"memory": "2Gi"}},
+        {"type": "process", "limits": {"cpu_seconds": 1.5}},
     ],
 )
 def test_unknown_fields_and_kinds_are_refused(document: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="The run config is not valid"):
         decode(document)
+
+
+def test_limits_are_shown_as_they_were_written_and_have_amounts() -> None:
+    config = ProcessRun(limits={"open_files": 100, "memory": "1.5Gi", "file_size": "2G"})
+    document = config.to_document()
+    assert list(document["limits"].items()) == [("file_size", "2G"), ("memory", "1.5Gi"), ("open_files", 100)]
+    assert run_config.limits_of(decode(document)) == {
+        "file_size": 2 * 10**9,
+        "memory": 3 * 2**29,
+        "open_files": 100,
+    }
+    assert run_config.limits_of(decode(UniversalRun().to_document())) == {}
+    assert "limits" not in ProcessRun(limits={}).to_document()
